@@ -1,0 +1,52 @@
+# The two commands: `make run` and `make test`. Both do all their set-up themselves, on a machine that has
+# nothing but CPython 3.11 (or newer) with pip, and make. CI calls the very same targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.PHONY: run test lint types floors unit verify clean help
+
+help:
+	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
+	@echo "make test    lint, types, floors and all tests"
+	@echo "make verify  round-trip a tiny real checkpoint"
+
+run: $(VENV)/.ready-run
+	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
+
+verify: $(VENV)/.ready-run
+	$(BIN)/python -m orchestrator verify
+
+test: lint types floors unit
+
+lint: $(VENV)/.ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready-test
+	$(BIN)/mypy
+
+floors: $(VENV)/.ready-test
+	$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/.ready-test
+	$(BIN)/python -m pytest
+
+# Debian's python3 may come without ensurepip: then virtualenv, in a folder of its own, makes the environment.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+	  $(PYTHON) -m pip --disable-pip-version-check install --quiet --target .venv-bootstrap virtualenv && \
+	  PYTHONPATH=.venv-bootstrap $(PYTHON) -m virtualenv --quiet $(VENV); }
+
+$(VENV)/.ready-run: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[train]'
+	@touch $@
+
+$(VENV)/.ready-test: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[train,dev]'
+	@touch $@ $(VENV)/.ready-run
+
+clean:
+	rm -rf $(VENV) .venv-bootstrap

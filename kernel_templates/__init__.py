@@ -1,0 +1,1 @@
+"""What crosses the wire: the Jinja script and the runtime that it boots inside the kernel."""

@@ -1,0 +1,146 @@
+"""The order of a session inside the kernel; turns every ending that the process survives into a manifest."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
+from kernel_templates.kernel_runtime.context import SessionContext
+from kernel_templates.kernel_runtime.deadline import SoftDeadline
+from kernel_templates.kernel_runtime.digests import read_tree, tree_digest
+from kernel_templates.kernel_runtime.endings import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused
+from kernel_templates.kernel_runtime.inputs import place_inputs
+from kernel_templates.kernel_runtime.manifest import write_manifest
+from kernel_templates.kernel_runtime.reporting import Reporter
+from kernel_templates.kernel_runtime.stopping import StopFlag
+from kernel_templates.kernel_runtime.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_path
+from kernel_templates.kernel_runtime.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The outside world of a session, injected: folders, clocks, the log."""
+
+    workspace: Workspace
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    echo: Callable[[str], None]
+
+
+def main(ticket_json: Mapping[str, Any], bundle_root: Path) -> int:
+    """Run the session that a script was rendered for; the script's last call.
+
+    Args:
+        ticket_json: The ticket as embedded in the script.
+        bundle_root: Where the script unpacked its code, already on `sys.path`.
+
+    Returns:
+        Exit code of the kernel, the section's own.
+    """
+    surroundings = Surroundings(
+        workspace=Workspace.from_environment(),
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        echo=_echo,
+    )
+    stop = StopFlag()
+    stop.listen()
+    return run_session(Ticket.from_json(ticket_json), bundle_root, surroundings=surroundings, stop=stop)
+
+
+def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings, stop: StopFlag) -> int:
+    """Verify, place the inputs, call the section, write the manifest whatever happened.
+
+    Returns:
+        Exit code of the kernel.
+
+    Raises:
+        SessionRefused: The output folder already holds a manifest. Nothing is written then, since a second
+            manifest would be the lie that old results are new.
+    """
+    working = surroundings.workspace.working
+    if (working / MANIFEST_NAME).exists() or (working / ticket.section_dir).exists():
+        raise SessionRefused(f"{working} already holds results of another session")
+    started_at, started_s = surroundings.now(), surroundings.monotonic()
+    deadline = SoftDeadline(ticket.spec.get("deadline_s"), monotonic=surroundings.monotonic, started_s=started_s)
+    reporter = Reporter(
+        working / EVENTS_NAME, echo=surroundings.echo, now=surroundings.now, monotonic=surroundings.monotonic
+    )
+    context = _context(ticket, surroundings, deadline, stop, reporter)
+    outcome, error = _outcome(context, bundle_root, surroundings.workspace.input)
+    reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
+    reporter.close()
+    write_manifest(
+        working,
+        ticket=ticket,
+        outcome=outcome,
+        error=error,
+        started_at=started_at.isoformat(),
+        ended_at=surroundings.now().isoformat(),
+        timings_s={"wall": deadline.elapsed_s, **deadline.totals_s},
+    )
+    return EXIT_CODES[outcome.ending]
+
+
+def _context(
+    ticket: Ticket, surroundings: Surroundings, deadline: SoftDeadline, stop: StopFlag, reporter: Reporter
+) -> SessionContext:
+    models_dir = models_path(surroundings.workspace.working, ticket.section_dir)
+    return SessionContext(
+        ticket=ticket,
+        models_dir=models_dir,
+        metrics_dir=models_dir.parent / "metrics",
+        figures_dir=models_dir.parent.parent / "figures",
+        deadline=deadline,
+        stop=stop,
+        reporter=reporter,
+        now=surroundings.now,
+        monotonic=surroundings.monotonic,
+    )
+
+
+def _outcome(context: SessionContext, bundle_root: Path, input_root: Path) -> tuple[SectionOutcome, str | None]:
+    """Run the section; every exception becomes an ending with its text."""
+    ticket, reporter = context.ticket, context.reporter
+    try:
+        found = tree_digest(read_tree(bundle_root))
+        if found != ticket.bundle_digest:
+            raise SessionRefused(f"the code here has digest {found[:12]}, pushed was {ticket.bundle_digest[:12]}")
+        place_inputs(ticket.inputs, search=input_root, models_dir=context.models_dir)
+        # Python may write byte code next to the sources from here on; the digest was taken before.
+        reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
+        entry_point = importlib.import_module(str(ticket.spec["entry_point"]))
+        outcome = entry_point.run(context)
+        if not isinstance(outcome, SectionOutcome):
+            raise TypeError(f"{ticket.spec['entry_point']}.run returned {type(outcome).__name__}")
+        return outcome, None
+    except SessionRefused as refusal:
+        reporter.say(f"Session refused: {refusal}")
+        return SectionOutcome(ending=KernelEnding.REFUSED), str(refusal)
+    except BaseException:  # a section may die of anything, SystemExit included: the manifest must tell
+        error = traceback.format_exc()
+        reporter.say(error)
+        return _with_steps(SectionOutcome(ending=KernelEnding.SECTION_FAILED), context), error
+
+
+def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutcome:
+    """Say how far the newest committed checkpoint is, since a failed section could not."""
+    scenario = context.ticket.spec.get("scenario")
+    if scenario is None:
+        return outcome
+    latest = survey_checkpoints(context.models_dir, str(scenario)).latest
+    return replace(outcome, steps_done=latest.steps if latest else 0)
+
+
+def _echo(line: str) -> None:
+    # No output may crash on encoding, whatever the image's locale is.
+    encoding = sys.stdout.encoding or "ascii"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)

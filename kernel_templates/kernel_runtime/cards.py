@@ -1,0 +1,123 @@
+"""The checkpoint card: `{stem}.json`, written last, commits one checkpoint and is enough to restore it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kernel_templates.kernel_runtime.digests import first_fault
+from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, FileEntry, checkpoint_steps, digest_of
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ancestor:
+    """One earlier checkpoint of the lineage: its steps and its digest."""
+
+    steps: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointCard:
+    """What one checkpoint is.
+
+    Attributes:
+        stem: Shared stem of its files.
+        scenario: Scenario name in the stem.
+        steps: Environment steps done when it was saved.
+        files: Its model and side file, paths relative to the folder that holds them.
+        identity: What a later session compares before it resumes (algorithm, network, spaces, versions ...).
+        stamp: Run, session, nonce and digests of the session that saved it.
+        ancestry: Earlier checkpoints of the lineage, oldest first; empty for the first one.
+        saved_at: ISO time, UTC; for people only, never compared.
+    """
+
+    stem: str
+    scenario: str
+    steps: int
+    files: tuple[FileEntry, ...]
+    identity: Mapping[str, Any]
+    stamp: Mapping[str, Any]
+    saved_at: str
+    ancestry: tuple[Ancestor, ...] = ()
+    card_version: int = field(default=CARD_VERSION)
+
+    @property
+    def lineage_id(self) -> str:
+        """Lineage that the checkpoint belongs to."""
+        return str(self.stamp["lineage_id"])
+
+    @property
+    def digest(self) -> str:
+        """Identity of the checkpoint: its bytes, its steps, its lineage and its parent."""
+        parent = self.ancestry[-1].digest if self.ancestry else None
+        files = [asdict(entry) for entry in self.files]
+        return digest_of({"files": files, "steps": self.steps, "lineage_id": self.lineage_id, "parent": parent})
+
+    @property
+    def name(self) -> str:
+        """File name of the card."""
+        return self.stem + CARD_SUFFIX
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form; states the digest so that people can read the chain."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        plain["files"] = [asdict(entry) for entry in self.files]
+        plain["ancestry"] = [asdict(ancestor) for ancestor in self.ancestry]
+        plain["digest"] = self.digest
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> CheckpointCard:
+        """Read a card.
+
+        Raises:
+            ValueError: It is not a card of this version, or it contradicts itself.
+        """
+        if plain.get("card_version") != CARD_VERSION:
+            raise ValueError(f"card version {plain.get('card_version')!r}, this code reads {CARD_VERSION}")
+        stated = plain.get("digest")
+        fields = {name: value for name, value in plain.items() if name != "digest"}
+        try:
+            fields["files"] = tuple(FileEntry(**entry) for entry in fields["files"])
+            fields["ancestry"] = tuple(Ancestor(**ancestor) for ancestor in fields["ancestry"])
+            card = cls(**fields)
+            digest = card.digest
+        except (KeyError, TypeError) as fault:
+            raise ValueError(f"not a checkpoint card: {fault}") from fault
+        if digest != stated:
+            raise ValueError("the card does not have the digest that it states")
+        if checkpoint_steps(card.stem) not in (None, card.steps):
+            raise ValueError(f"the card of {card.stem} states {card.steps} steps")
+        return card
+
+
+def read_card(path: Path) -> CheckpointCard:
+    """Read one card.
+
+    Raises:
+        ValueError: The file is unreadable, damaged, or its name is not its stem's.
+    """
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+    if not isinstance(plain, dict):
+        raise ValueError(f"{path.name} is not a checkpoint card")
+    card = CheckpointCard.from_json(plain)
+    if card.name != path.name:
+        raise ValueError(f"{path.name} is the card of {card.stem}")
+    return card
+
+
+def card_fault(card: CheckpointCard, folder: Path) -> str | None:
+    """Why the files beside a card are not the ones it describes, or None when every byte agrees."""
+    for entry in card.files:
+        if "/" in entry.path or entry.path in ("", ".", "..") or "\\" in entry.path:
+            return f"{entry.path!r} is not a plain file name"
+    return first_fault(card.files, folder)

@@ -1,0 +1,72 @@
+"""How a session ends, as the kernel itself can tell it. Three answers, never one: ending, exit code, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class KernelEnding(StrEnum):
+    """End reasons that a living kernel writes into its manifest."""
+
+    FINISHED = "finished"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    SECTION_FAILED = "section_failed"
+    REFUSED = "refused"
+
+
+EXIT_CODES: Mapping[KernelEnding, int] = {
+    KernelEnding.FINISHED: 0,
+    KernelEnding.PAUSED: 0,
+    KernelEnding.STOPPED: 0,
+    KernelEnding.SECTION_FAILED: 1,
+    KernelEnding.REFUSED: 2,
+}
+"""The kernel's exit code is the section's: a section that fails must never look like a success."""
+
+
+class Verdict(StrEnum):
+    """What the science says. `INVALID` means that the numbers must not be believed at all."""
+
+    SUPPORTED = "supported"
+    NOT_SUPPORTED = "not_supported"
+    INCONCLUSIVE = "inconclusive"
+    INVALID = "invalid"
+
+
+class SessionRefused(Exception):
+    """The session must not start: wrong code, wrong checkpoint, leftovers in the output folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionOutcome:
+    """What a section's entry point returns.
+
+    Attributes:
+        ending: `FINISHED` at the target, `PAUSED` at the deadline, `STOPPED` when asked to leave.
+        steps_start: Environment steps before the session, None for a section without checkpoints.
+        steps_done: Environment steps after it.
+        verdict: What the science says, None while there is nothing to judge (a paused session).
+        verdict_reasons: Why, one sentence each.
+        resumed_from: Digest of the checkpoint that was resumed, None for a beginning.
+        resume_grade: `exact` or `statistical`, None for a beginning.
+        resume_reasons: Why the resume is not exact.
+        training: Facts that the guards need (gradient updates, policy digests ...), plain JSON.
+        summary: Headline numbers of the science, plain JSON.
+        runtime: Versions and device that the section really used.
+    """
+
+    ending: KernelEnding
+    steps_start: int | None = None
+    steps_done: int | None = None
+    verdict: Verdict | None = None
+    verdict_reasons: tuple[str, ...] = ()
+    resumed_from: str | None = None
+    resume_grade: str | None = None
+    resume_reasons: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    runtime: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,82 @@
+"""What a session tells while it runs: tagged lines for the log, and its own bounded event file.
+
+A platform's log is cut to its tail and arrives late; the event file is ours, UTF-8, and comes back with the
+outputs. Both are rate-limited so that a busy loop cannot drown what matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from kernel_templates.kernel_runtime.wire import canonical_json, report_line
+
+EVENTS_LIMIT_BYTES = 2_000_000
+PROGRESS_INTERVAL_S = 1.0
+
+
+class Reporter:
+    """Speaks for one session.
+
+    Args:
+        events_path: The event file; a write never leaves a torn line before the next one starts.
+        echo: Receives each line of the log, without its line end.
+        now: Aware UTC time.
+        monotonic: Seconds, for the rate limit.
+    """
+
+    def __init__(
+        self,
+        events_path: Path,
+        *,
+        echo: Callable[[str], None],
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        limit_bytes: int = EVENTS_LIMIT_BYTES,
+    ) -> None:
+        events_path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream: IO[str] = events_path.open("a", encoding="utf-8", newline="\n")
+        self._echo = echo
+        self._now = now
+        self._monotonic = monotonic
+        self._limit_bytes = limit_bytes
+        self._written_bytes = 0
+        self._last_progress_s: float | None = None
+        self.dropped_events = 0
+
+    def say(self, text: str) -> None:
+        """A sentence for people: in the log, and in the event file."""
+        for line in text.splitlines():
+            self._echo(line)
+        self._record("said", {"text": text})
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """A fact for machines: a tagged line in the log, and in the event file."""
+        self._echo(report_line(kind, **fields))
+        self._record(kind, fields)
+
+    def progress(self, *, last: bool = False, **fields: Any) -> None:
+        """How far the training is; at most one a second unless it is the `last`."""
+        reading_s = self._monotonic()
+        early = self._last_progress_s is not None and reading_s - self._last_progress_s < PROGRESS_INTERVAL_S
+        if early and not last:
+            return
+        self._last_progress_s = reading_s
+        self.event("progress", **fields)
+
+    def close(self) -> None:
+        """Finish the event file, saying how many events did not fit."""
+        if self.dropped_events:
+            self._stream.write(canonical_json({"kind": "dropped", "events": self.dropped_events}) + "\n")
+        self._stream.close()
+
+    def _record(self, kind: str, fields: dict[str, Any]) -> None:
+        line = canonical_json({"at": self._now().isoformat(), "kind": kind, **fields}) + "\n"
+        if self._written_bytes + len(line) > self._limit_bytes:
+            self.dropped_events += 1
+            return
+        self._written_bytes += len(line)
+        self._stream.write(line)
+        self._stream.flush()

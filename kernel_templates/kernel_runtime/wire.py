@@ -1,0 +1,165 @@
+"""The one stone under all three houses: file names, paths, schemas and the report tag.
+
+The orchestrator, the kernel runtime and the science import names from here and nowhere else, and for every
+format the writer and the reader stand side by side, so that they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+WIRE_VERSION = 1
+
+MANIFEST_NAME = "session_manifest.json"
+EVENTS_NAME = "events.jsonl"
+METADATA_NAME = "training_metadata.json"
+BEST_MODEL = PurePosixPath("best_model/best_model.zip")
+BEST_MODEL_CARD = PurePosixPath("best_model/best_model.json")
+CHECKPOINTS = "checkpoints"
+STATE_SUFFIX = ".state.npz"
+CARD_SUFFIX = ".json"
+MODEL_SUFFIX = ".zip"
+
+REPORT_TAG = "[ORC] "
+
+CHECKPOINT_PATTERN = re.compile(r"^(?P<scenario>.+)_checkpoint_(?P<steps>\d+)_steps$")
+
+
+def models_path(root: Path, section_dir: str, trial: str | None = None) -> Path:
+    """The models directory under any root: the kernel's working folder, a results folder or `validation_ch7`.
+
+    One function for training, export, fetch and restore: the three directories that never agreed were the
+    reason why no checkpoint ever came back in the system before this one.
+
+    Args:
+        root: Folder that holds the section's folder.
+        section_dir: Folder name of the section, e.g. `section_7_6_rl_performance`.
+        trial: First eight characters of the lineage id for a campaign trial, None for the default run.
+    """
+    section = root / section_dir
+    if trial is not None:
+        section = section / "trials" / trial
+    return section / "data" / "models"
+
+
+def checkpoint_stem(scenario: str, steps: int) -> str:
+    """File stem shared by a checkpoint's model, side file and card."""
+    return f"{scenario}_checkpoint_{steps}_steps"
+
+
+def checkpoint_steps(stem: str) -> int | None:
+    """Steps encoded in a checkpoint stem, or None when the stem is not one."""
+    match = CHECKPOINT_PATTERN.match(stem)
+    return int(match["steps"]) if match else None
+
+
+def final_model_name(scenario: str) -> str:
+    """File name of the model at the target."""
+    return f"{scenario}_final.zip"
+
+
+def canonical_json(value: object) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, no NaN. Digests are taken over it.
+
+    Raises:
+        ValueError: The value holds NaN or an infinity.
+        TypeError: The value is not plain JSON.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest_of(value: object) -> str:
+    """Hex sha256 of a plain value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One file of a manifest or a card: POSIX path relative to its owner's folder, size and sha256."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """All that one session is told: embedded in its script, echoed in its manifest, compared on return.
+
+    Attributes:
+        spec: The lineage plus this session's target, cadence, deadline and backend, as plain JSON.
+        spec_digest: `digest_of(spec)`.
+        bundle_digest: Digest over names and bytes of the code that must run.
+        inputs: Files of the models directory that the session must find, by digest, before it trains.
+            Empty means: a new beginning.
+    """
+
+    run_id: str
+    session: int
+    attempt: int
+    nonce: str
+    section: str
+    section_dir: str
+    lineage_id: str
+    spec: Mapping[str, Any]
+    spec_digest: str
+    bundle_digest: str
+    inputs: tuple[FileEntry, ...] = ()
+    wire_version: int = WIRE_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form, the inverse of `from_json`."""
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "inputs"}
+        plain["spec"] = dict(self.spec)
+        plain["inputs"] = [asdict(entry) for entry in self.inputs]
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Ticket:
+        """Read a ticket.
+
+        Raises:
+            ValueError: Another wire version wrote it, or its spec does not carry its own digest.
+        """
+        if plain.get("wire_version") != WIRE_VERSION:
+            raise ValueError(f"wire version {plain.get('wire_version')!r}, this code speaks {WIRE_VERSION}")
+        ticket = cls(**{**plain, "inputs": tuple(FileEntry(**entry) for entry in plain["inputs"])})
+        if digest_of(dict(ticket.spec)) != ticket.spec_digest:
+            raise ValueError("the spec does not have the digest that its ticket states")
+        return ticket
+
+    def stamp(self) -> dict[str, Any]:
+        """What every artifact of the session bears, so that another session's results can be refused."""
+        return {
+            "run_id": self.run_id,
+            "session": self.session,
+            "attempt": self.attempt,
+            "nonce": self.nonce,
+            "section": self.section,
+            "lineage_id": self.lineage_id,
+            "spec_digest": self.spec_digest,
+            "bundle_digest": self.bundle_digest,
+        }
+
+
+def report_line(kind: str, **fields: Any) -> str:
+    """One tagged line of JSON for the kernel's log; `parse_report` is its reader."""
+    return REPORT_TAG + canonical_json({"kind": kind, **fields})
+
+
+def parse_report(line: str) -> dict[str, Any] | None:
+    """The report in a log line, or None for any other or damaged line."""
+    _, tag, body = line.partition(REPORT_TAG)
+    if not tag:
+        return None
+    try:
+        report = json.loads(body)
+    except ValueError:
+        return None
+    return report if isinstance(report, dict) and "kind" in report else None

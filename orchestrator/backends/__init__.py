@@ -1,0 +1,1 @@
+"""Where sessions run. Siblings never import each other."""

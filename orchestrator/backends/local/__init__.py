@@ -1,0 +1,1 @@
+"""Sessions as subprocesses in a sandbox shaped like Kaggle."""

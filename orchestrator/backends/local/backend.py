@@ -1,0 +1,255 @@
+"""The embedded default: no account, no network, the same script and the same runtime as on Kaggle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kernel_templates.kernel_runtime.atomic import write_json, write_text
+from kernel_templates.kernel_runtime.manifest import read_manifest
+from kernel_templates.kernel_runtime.wire import Ticket
+from kernel_templates.kernel_runtime.workspace import ROOT_VARIABLE
+from orchestrator.backends.local.sandbox import Sandbox, read_json
+from orchestrator.backends.local.supervisor import READY
+from orchestrator.core.endings import EndReason
+from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.exchange import (
+    Capabilities,
+    Carrier,
+    CheckpointSet,
+    Handle,
+    Observation,
+    Push,
+    Retrieval,
+    SessionState,
+)
+
+OWNER = "local"
+_LIBRARIES = {
+    "numpy": "numpy",
+    "torch": "torch",
+    "stable_baselines3": "stable-baselines3",
+    "gymnasium": "gymnasium",
+}
+_SECRET_VARIABLE = re.compile(r"KAGGLE|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY", re.IGNORECASE)
+_WALL_FACTOR, _WALL_EXTRA_S = 1.5, 120.0
+# Windows: DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP; elsewhere start_new_session does it and flags must be 0.
+_DETACHED = 0x00000008 | 0x00000200 if os.name == "nt" else 0
+
+
+class LocalBackend:
+    """Sessions as subprocesses, each in a sandbox of its own.
+
+    Args:
+        root: Folder of all sandboxes.
+        python: Interpreter that runs the kernels.
+    """
+
+    name = "local"
+
+    def __init__(self, root: Path, python: str = sys.executable) -> None:
+        self._root = root
+        self._python = python
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """No wall but the section's own deadline; checkpoints travel as a mounted folder."""
+        return Capabilities(
+            owner=OWNER,
+            device="this computer's CPU",
+            max_script_bytes=64_000_000,
+            max_wall_s=None,
+            look_every_s=(0.2, 1.0),
+            can_cancel=True,
+            carriers=(Carrier.DATASET,),
+            runtime_versions=_installed_versions(),
+        )
+
+    def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str) -> Push:
+        """The complete request. Pure."""
+        carrier = Carrier.DATASET if checkpoints.entries else Carrier.NONE
+        return Push(slug=slug, owner=OWNER, script=script, ticket=ticket, carrier=carrier, checkpoints=checkpoints)
+
+    def stage(self, push: Push) -> None:
+        """Make the sandbox. Repeatable until the session is submitted.
+
+        Raises:
+            BadInput: The science's libraries are not installed.
+        """
+        absent = sorted(set(_LIBRARIES) - set(self.capabilities.runtime_versions))
+        if absent:
+            raise BadInput(
+                f"the local backend needs {', '.join(absent)}",
+                remedy="Install them with `make run`, or `pip install -c constraints.txt -e .[train]`.",
+            )
+        sandbox = self._sandbox(push.slug)
+        if sandbox.submitted.exists():
+            return
+        if sandbox.root.exists():
+            shutil.rmtree(sandbox.root)
+        for folder in (sandbox.working, sandbox.input, sandbox.scratch):
+            folder.mkdir(parents=True)
+        mount = sandbox.input / f"{push.slug}-checkpoints"
+        for entry in push.checkpoints.entries:
+            destination = mount / entry.path
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(push.checkpoints.root / entry.path, destination)
+        write_text(sandbox.script, push.script)
+        write_json(sandbox.launch, self._plan(push.ticket, sandbox))
+
+    def submit(self, push: Push) -> Handle:
+        """Start the supervisor and wait for its word that the session exists.
+
+        Raises:
+            RemoteUnavailable: The supervisor died before that.
+        """
+        sandbox = self._sandbox(push.slug)
+        command = [self._python, "-m", "orchestrator.backends.local.supervisor", str(sandbox.root)]
+        with (sandbox.root / "supervisor.log").open("ab") as errors:
+            # Not waited for: it must outlive this program, so it gets a session of its own.
+            supervisor = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=_supervisor_environment(),
+                start_new_session=True,
+                creationflags=_DETACHED,
+            )
+        if supervisor.stdout is None:
+            raise RemoteUnavailable("the local supervisor has no output")
+        with supervisor.stdout as output:
+            first = output.readline().decode("ascii", "replace").strip()
+        # The object would warn that its process is still alive when it is collected; that is what we want.
+        supervisor.returncode = 0
+        if first != READY:
+            raise RemoteUnavailable(
+                "the local session could not be started", remedy=f"Read {sandbox.root / 'supervisor.log'}."
+            )
+        return Handle(backend=self.name, owner=OWNER, slug=push.slug)
+
+    def find(self, ticket: Ticket, slug: str) -> Handle | None:
+        """The session of this ticket if it was ever submitted, recognised by its nonce."""
+        submitted = read_json(self._sandbox(slug).submitted)
+        if submitted is None or submitted.get("nonce") != ticket.nonce:
+            return None
+        return Handle(backend=self.name, owner=OWNER, slug=slug)
+
+    def observe(self, handle: Handle) -> Observation:
+        """One look: the end is what the supervisor wrote, never mere silence."""
+        sandbox = self._sandbox(handle.slug)
+        if not sandbox.submitted.exists():
+            return Observation(state=SessionState.UNKNOWN, native="absent")
+        ended = read_json(sandbox.ended)
+        if ended is not None:
+            return _ended(ended)
+        if _held(sandbox.supervisor_lock) or _held(sandbox.kernel_lock):
+            return Observation(state=SessionState.RUNNING, native="running")
+        ended = read_json(sandbox.ended)
+        if ended is not None:  # it ended between the two looks
+            return _ended(ended)
+        # Both processes are gone without a word (power cut, kill -9): only the manifest knows the exit code.
+        return Observation(state=SessionState.ENDED, native="vanished", exit_code=_manifest_code(sandbox.working))
+
+    def log_lines(self, handle: Handle, cursor: int) -> tuple[Sequence[str], int]:
+        """New whole lines of the log after byte `cursor`."""
+        try:
+            with self._sandbox(handle.slug).log.open("rb") as stream:
+                stream.seek(cursor)
+                fresh = stream.read()
+        except FileNotFoundError:
+            return (), cursor
+        whole = fresh[: fresh.rfind(b"\n") + 1]
+        return whole.decode("utf-8", "replace").splitlines(), cursor + len(whole)
+
+    def fetch(self, handle: Handle, into: Path) -> Retrieval:
+        """Copy the outputs and the log beside the destination, then rename: never half a folder."""
+        sandbox = self._sandbox(handle.slug)
+        partial = into.with_name(f".fetching-{into.name}")
+        if partial.exists():
+            shutil.rmtree(partial)
+        shutil.copytree(sandbox.working, partial)
+        if sandbox.log.is_file():
+            text = sandbox.log.read_bytes().decode("utf-8", "replace")
+            (partial / "kernel.log").write_bytes(text.encode("utf-8"))
+        if into.exists():
+            shutil.rmtree(into)
+        os.replace(partial, into)
+        return Retrieval(folder=into)
+
+    def cancel(self, handle: Handle) -> None:
+        """Ask the session to save and leave."""
+        sandbox = self._sandbox(handle.slug)
+        if sandbox.root.is_dir():
+            sandbox.cancel.touch()
+
+    def _sandbox(self, slug: str) -> Sandbox:
+        return Sandbox(root=self._root / slug)
+
+    def _plan(self, ticket: Ticket, sandbox: Sandbox) -> dict[str, object]:
+        deadline_s = ticket.spec.get("deadline_s")
+        return {
+            "nonce": ticket.nonce,
+            "python": self._python,
+            "wall_limit_s": None if deadline_s is None else deadline_s * _WALL_FACTOR + _WALL_EXTRA_S,
+            "environment": {
+                ROOT_VARIABLE: str(sandbox.kaggle),
+                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(sandbox.scratch)),
+            },
+        }
+
+
+def _installed_versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name, distribution in _LIBRARIES.items():
+        try:
+            versions[name] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _supervisor_environment() -> Mapping[str, str]:
+    """This environment without secrets, and with the place of this very code."""
+    kept = {name: value for name, value in os.environ.items() if not _SECRET_VARIABLE.search(name)}
+    kept["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
+    return kept
+
+
+def _held(lock_path: Path) -> bool:
+    if not lock_path.exists():
+        return False
+    lock = FileLock(lock_path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _ended(plain: Mapping[str, object]) -> Observation:
+    exit_code, reason = plain["exit_code"], plain["reason"]
+    return Observation(
+        state=SessionState.ENDED,
+        native=f"exit {exit_code}",
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+        reason=EndReason(str(reason)) if reason else None,
+    )
+
+
+def _manifest_code(working: Path) -> int | None:
+    try:
+        manifest = read_manifest(working)
+    except ValueError:
+        return None  # a damaged manifest is judged after the fetch, where it is reported
+    return manifest.exit_code if manifest else None

@@ -1,0 +1,101 @@
+"""`status`: what is in place and what has run."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.door import print_json, through_door
+
+if TYPE_CHECKING:
+    from orchestrator.core.records import RunRecord, SessionRecord
+    from orchestrator.stores.project import Project
+
+_SHOWN_RUNS = 10
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")] = False,
+) -> int:
+    """Show the models directory of each section, and the latest runs and sessions."""
+
+    def act() -> int:
+        from orchestrator.cli.console import Console
+        from orchestrator.stores.ledger import SqliteLedger
+        from orchestrator.stores.project import find_project
+
+        project = find_project()
+        ledger_path = project.own / "ledger.sqlite"
+        runs: list[RunRecord] = []
+        sessions: list[SessionRecord] = []
+        if ledger_path.is_file():  # asking must not create anything
+            ledger = SqliteLedger(ledger_path)
+            runs, sessions = list(ledger.runs()), list(ledger.sessions())
+            ledger.close()
+        models = _models(project)
+        if as_json:
+            print_json(
+                {
+                    "models": models,
+                    "runs": [asdict(run) for run in runs],
+                    "sessions": [_plain(s) for s in sessions],
+                }
+            )
+            return 0
+        console = Console(sys.stdout)
+        console.say(*_model_lines(models), *_run_lines(runs, sessions))
+        return 0
+
+    return through_door(act, as_json=as_json)
+
+
+def _models(project: Project) -> list[dict[str, Any]]:
+    from orchestrator.stores.configs import card_names, load_card
+    from orchestrator.wiring import models_directory
+
+    rows = []
+    for section in card_names(project.cards):
+        card = load_card(project.cards, section)
+        view = models_directory(project, card).view()
+        rows.append(
+            {
+                "section": section,
+                "steps": view.steps,
+                "checkpoints": [checkpoint.stem for checkpoint in view.verified],
+                "faults": dict(view.faults),
+                "profiles": {name: profile.target_steps for name, profile in card.profiles.items()},
+            }
+        )
+    return rows
+
+
+def _model_lines(rows: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for row in rows:
+        targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items())
+        lines.append(f"{row['section']}: {row['steps']} steps in place (targets: {targets})")
+        lines += [f"  ✓ {stem}" for stem in row["checkpoints"]]
+        lines += [f"  ✗ {stem}: {fault}" for stem, fault in row["faults"].items()]
+    return lines
+
+
+def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str]:
+    if not runs:
+        return ["No runs yet: python -m orchestrator run section_7_6 --quick"]
+    lines = ["Latest runs:"]
+    for run in runs[-_SHOWN_RUNS:]:
+        end = run.end_reason or "in flight or interrupted"
+        steps = f"{run.steps_start} -> {run.steps_done} of {run.target_steps}"
+        lines.append(f"  {run.run_id}  {run.backend} {run.profile}  {steps}  {end}  {run.verdict or '-'}")
+        for session in sessions:
+            if session.run_id == run.run_id:
+                lines.append(f"    {session.slug}  {session.stage}  {session.end_reason or '-'}")
+                lines += [f"      {problem}" for problem in session.problems]
+    return lines
+
+
+def _plain(session: SessionRecord) -> dict[str, Any]:
+    return {name: value for name, value in asdict(session).items() if name != "ticket"}

@@ -1,0 +1,74 @@
+"""What a run does next: start a session, or end with a reason. Numbers in, decision out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.core.endings import EFFECTS, Effect, EndReason
+
+MAX_FRUITLESS_SESSIONS = 3
+"""Sessions in a row that moved nothing on before a run says that it is stuck."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a run stands after its last session, or before its first.
+
+    Attributes:
+        steps_done: Steps of the newest verified checkpoint in the models directory.
+        last_end: How the last session of this run ended, None before the first.
+        moved_on: Whether the last session moved the science on.
+        fruitless: Sessions in a row that did not.
+    """
+
+    steps_done: int
+    target_steps: int
+    last_end: EndReason | None = None
+    moved_on: bool = False
+    fruitless: int = 0
+
+    @property
+    def at_target(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.steps_done >= self.target_steps
+
+    def after(self, end: EndReason, steps_done: int) -> Standing:
+        """The standing after one more session."""
+        moved_on = steps_done > self.steps_done
+        return Standing(
+            steps_done=steps_done,
+            target_steps=self.target_steps,
+            last_end=end,
+            moved_on=moved_on,
+            fruitless=0 if moved_on else self.fruitless + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do, and why.
+
+    Attributes:
+        start_session: Whether a session follows.
+        same_session: Whether it is another attempt at the last session, which moved nothing on.
+        end: Word for the run's end when none follows.
+    """
+
+    start_session: bool
+    same_session: bool = False
+    end: str = ""
+
+
+def decide(standing: Standing) -> Decision:
+    """The next step of a run."""
+    end = standing.last_end
+    if end is None:
+        return Decision(start_session=False, end="at_target") if standing.at_target else Decision(start_session=True)
+    effect = EFFECTS[end]
+    if end is EndReason.FINISHED and standing.at_target:
+        return Decision(start_session=False, end=EndReason.FINISHED.value)
+    if effect in (Effect.GIVE_UP, Effect.HALT):
+        return Decision(start_session=False, end=end.value)
+    if standing.fruitless >= MAX_FRUITLESS_SESSIONS:
+        return Decision(start_session=False, end="stuck")
+    return Decision(start_session=True, same_session=not standing.moved_on and effect is Effect.TRY_AGAIN)

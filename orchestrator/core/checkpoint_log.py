@@ -1,0 +1,52 @@
+"""The `[CHECKPOINT]` lines that the users watch for, byte for byte but for the values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TAG = "[CHECKPOINT]"
+DELETE_REMEDY = "Delete checkpoints to start fresh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredFile:
+    """One restored checkpoint: file name and size."""
+
+    name: str
+    size_bytes: int
+
+
+def restoration(files: Sequence[RestoredFile]) -> tuple[str, ...]:
+    """What a successful restore prints."""
+    return (
+        f"{TAG} ====== CHECKPOINT RESTORATION ======",
+        f"{TAG} Found {len(files)} checkpoint(s) to restore:",
+        *(f"{TAG}   ✓ {file.name} ({file.size_bytes / 1e6:.1f} MB)" for file in files),
+        f"{TAG} ✅ Successfully restored {len(files)} file(s)",
+    )
+
+
+def nothing_found(source: str) -> tuple[str, ...]:
+    """What is printed when a session brought no checkpoint."""
+    return (
+        f"{TAG} No checkpoints found in {source}",
+        f"{TAG} This is normal for first run or if training didn't reach checkpoint threshold",
+    )
+
+
+def incompatibility(reasons: Sequence[str], recommendation: str = DELETE_REMEDY) -> tuple[str, ...]:
+    """What is printed when a checkpoint may not be continued."""
+    return (
+        f"{TAG} ⚠️  INCOMPATIBILITY DETECTED:",
+        *(f"{TAG}   - {reason}" for reason in reasons),
+        f"{TAG} Recommendation: {recommendation}",
+    )
+
+
+def walked_back(faults: dict[str, str], kept: str) -> tuple[str, ...]:
+    """What is printed when the newest checkpoint is damaged and an older one is used."""
+    return (
+        *(f"{TAG} ⚠️  {stem} is not usable: {fault}" for stem, fault in faults.items()),
+        f"{TAG} Walking back to {kept}",
+    )

@@ -1,0 +1,64 @@
+"""Why a session ended, and what a run does about it: one complete table, tested to be complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from kernel_templates.kernel_runtime.endings import KernelEnding
+
+
+class EndReason(StrEnum):
+    """Every way in which a session ends. The first five are the kernel's own words."""
+
+    FINISHED = "finished"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    SECTION_FAILED = "section_failed"
+    REFUSED = "refused"
+    CRASHED = "crashed"
+    WALL_LIMIT = "wall_limit"
+    CANCELLED = "cancelled"
+    STALE_RESULTS = "stale_results"
+    NEVER_SUBMITTED = "never_submitted"
+
+
+class Effect(StrEnum):
+    """What a run does after a session."""
+
+    GO_ON = "go_on"
+    """The session did its part: look at the models directory and decide."""
+    TRY_AGAIN = "try_again"
+    """The infrastructure failed: go on from whatever came back, or repeat the session, a few times."""
+    GIVE_UP = "give_up"
+    """Repeating would fail the same way."""
+    HALT = "halt"
+    """Somebody asked for it."""
+
+
+EFFECTS: Mapping[EndReason, Effect] = {
+    EndReason.FINISHED: Effect.GO_ON,
+    EndReason.PAUSED: Effect.GO_ON,
+    EndReason.STOPPED: Effect.HALT,
+    EndReason.SECTION_FAILED: Effect.GIVE_UP,
+    EndReason.REFUSED: Effect.GIVE_UP,
+    EndReason.CRASHED: Effect.TRY_AGAIN,
+    EndReason.WALL_LIMIT: Effect.TRY_AGAIN,
+    EndReason.CANCELLED: Effect.HALT,
+    EndReason.STALE_RESULTS: Effect.GIVE_UP,
+    EndReason.NEVER_SUBMITTED: Effect.TRY_AGAIN,
+}
+
+OF_KERNEL: Mapping[KernelEnding, EndReason] = {ending: EndReason(ending.value) for ending in KernelEnding}
+
+REMEDIES: Mapping[EndReason, str] = {
+    EndReason.STOPPED: "Run the same command again to go on from the saved checkpoint.",
+    EndReason.CANCELLED: "Run the same command again to go on from the saved checkpoint.",
+    EndReason.SECTION_FAILED: "Read the error above and the session's log; the section's own code must be mended.",
+    EndReason.REFUSED: "The kernel refused its inputs before training; read its reason above.",
+    EndReason.CRASHED: "Read the end of the session's log (memory, killed process); the same command goes on.",
+    EndReason.WALL_LIMIT: "Lower the profile's deadline_s so that the session can save before the wall.",
+    EndReason.STALE_RESULTS: "The outputs belong to another session and were not used; run the same command again.",
+    EndReason.NEVER_SUBMITTED: "Run the same command again.",
+}
+"""One sentence per ending that stops a run."""

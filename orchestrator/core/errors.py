@@ -1,0 +1,54 @@
+"""What can go wrong, by who must act.
+
+    OrchestratorError            exit code
+    ├── BadInput                 2   the user mends it: flag, file, card, models directory
+    ├── RunFailed                1   the run cannot go on; what it made is kept
+    └── RemoteUnavailable        4   the far side is away or its quota is spent; the same command goes on later
+
+Anything else that is raised is our own bug: exit code 3.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_DONE = 0
+EXIT_RUN_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_OUR_BUG = 3
+EXIT_REMOTE = 4
+EXIT_INTERRUPTED = 130
+
+
+class OrchestratorError(Exception):
+    """An expected failure: one line of cause, one of remedy.
+
+    Attributes:
+        remedy: What the user can do, as a sentence.
+        transient: Whether the same act may succeed if it is simply repeated.
+    """
+
+    exit_code: ClassVar[int] = EXIT_RUN_FAILED
+
+    def __init__(self, cause: str, *, remedy: str = "", transient: bool = False) -> None:
+        super().__init__(cause)
+        self.remedy = remedy
+        self.transient = transient
+
+
+class BadInput(OrchestratorError):
+    """Something that the user gave cannot be used; nothing was changed."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class RunFailed(OrchestratorError):
+    """The run cannot reach its target; results and checkpoints so far are kept."""
+
+    exit_code = EXIT_RUN_FAILED
+
+
+class RemoteUnavailable(OrchestratorError):
+    """The backend cannot be reached or used now."""
+
+    exit_code = EXIT_REMOTE

@@ -1,0 +1,130 @@
+"""The ledger's events and their fold: a row is what its events say, and rebuilding it is a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.core.records import RunRecord, SessionRecord, Stage
+
+
+class EventKind(StrEnum):
+    """What can happen to a run or a session."""
+
+    RUN_STARTED = "run_started"
+    RUN_ENDED = "run_ended"
+    SESSION_PLANNED = "session_planned"
+    SESSION_SUBMITTED = "session_submitted"
+    SESSION_ENDED = "session_ended"
+    SESSION_FETCHED = "session_fetched"
+    SESSION_JUDGED = "session_judged"
+    SESSION_CLOSED = "session_closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact, appended and never changed.
+
+    Attributes:
+        session: Key of the session, None for an event of the run itself.
+        body: The fact's fields, plain JSON.
+    """
+
+    kind: EventKind
+    at: str
+    run_id: str
+    session: str | None
+    body: Mapping[str, Any]
+
+    @property
+    def durable(self) -> bool:
+        """Whether it must be on the disk before anything else happens: the intent before a submit."""
+        return self.kind is EventKind.SESSION_PLANNED
+
+
+def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
+    """The run's row after an event that concerns it.
+
+    Raises:
+        ValueError: The event cannot follow what is known.
+    """
+    if event.kind is EventKind.RUN_STARTED:
+        if record is not None:
+            raise ValueError(f"run {event.run_id} was started before")
+        return RunRecord(run_id=event.run_id, started_at=event.at, **event.body)
+    if record is None:
+        raise ValueError(f"{event.kind} of run {event.run_id}, which never started")
+    if event.kind is EventKind.RUN_ENDED:
+        return replace(record, ended_at=event.at, **event.body)
+    if event.kind is EventKind.SESSION_PLANNED:
+        return replace(record, sessions=record.sessions + 1, end_reason=None, ended_at=None)
+    if event.kind is EventKind.SESSION_CLOSED:
+        return replace(record, steps_done=int(event.body["models_steps"]))
+    return record
+
+
+def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
+    """The session's row after one of its events.
+
+    Raises:
+        ValueError: The event cannot follow what is known.
+    """
+    if event.session is None:
+        raise ValueError(f"{event.kind} names no session")
+    if event.kind is EventKind.SESSION_PLANNED:
+        if record is not None:
+            raise ValueError(f"session {event.session} was planned before")
+        return SessionRecord(
+            key=event.session, run_id=event.run_id, stage=Stage.PLANNED, planned_at=event.at, **event.body
+        )
+    if record is None:
+        raise ValueError(f"{event.kind} of session {event.session}, which was never planned")
+    return _STEPS[event.kind](record, event.body)
+
+
+def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, stage=Stage.SUBMITTED, handle=body["handle"])
+
+
+def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(
+        record,
+        stage=Stage.ENDED,
+        native=body["native"],
+        observed_exit_code=body["exit_code"],
+        observed_reason=body["reason"],
+    )
+
+
+def _fetched(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, stage=Stage.FETCHED, results_dir=body["results_dir"])
+
+
+def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, stage=Stage.JUDGED, **{**body, "problems": tuple(body["problems"])})
+
+
+def _closed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, stage=Stage.CLOSED, restored=tuple(body["restored"]))
+
+
+_STEPS: Mapping[EventKind, Callable[[SessionRecord, Mapping[str, Any]], SessionRecord]] = {
+    EventKind.SESSION_SUBMITTED: _submitted,
+    EventKind.SESSION_ENDED: _ended,
+    EventKind.SESSION_FETCHED: _fetched,
+    EventKind.SESSION_JUDGED: _judged,
+    EventKind.SESSION_CLOSED: _closed,
+}
+
+
+def fold(events: Iterable[Event]) -> tuple[dict[str, RunRecord], dict[str, SessionRecord]]:
+    """All rows from all events, in their order."""
+    runs: dict[str, RunRecord] = {}
+    sessions: dict[str, SessionRecord] = {}
+    for event in events:
+        runs[event.run_id] = fold_run(runs.get(event.run_id), event)
+        if event.session is not None:
+            sessions[event.session] = fold_session(sessions.get(event.session), event)
+    return runs, sessions

@@ -1,0 +1,155 @@
+"""The forms passed over the counter between the pipeline and a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from kernel_templates.kernel_runtime.wire import FileEntry, Ticket
+from orchestrator.core.endings import EndReason
+from orchestrator.core.errors import BadInput
+
+
+class Carrier(StrEnum):
+    """How checkpoints travel in."""
+
+    NONE = "none"
+    INLINE = "inline"
+    KERNEL_OUTPUT = "kernel_output"
+    DATASET = "dataset"
+
+
+class SessionState(StrEnum):
+    """State of a submitted session. `UNKNOWN` is visible and never terminal."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more will happen."""
+        return self is SessionState.ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a backend can do, as data.
+
+    Attributes:
+        max_script_bytes: Largest script it takes.
+        max_wall_s: Longest session, None without a limit.
+        look_every_s: Shortest and longest pause between two looks.
+        owner: Account in handles and folder names.
+        device: What it computes on, for the first line of output.
+        runtime_versions: Versions of the libraries in a session where they are known before it starts.
+    """
+
+    owner: str
+    device: str
+    max_script_bytes: int
+    max_wall_s: float | None
+    look_every_s: tuple[float, float]
+    can_cancel: bool
+    carriers: tuple[Carrier, ...]
+    runtime_versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The code that goes in: deterministic zip, its sha256, and the digest over names and bytes."""
+
+    digest: str
+    archive: bytes
+    archive_sha256: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSet:
+    """The files of a models directory that a session starts from; empty at a beginning."""
+
+    root: Path
+    entries: tuple[FileEntry, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum of the files' sizes."""
+        return sum(entry.size_bytes for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """The complete prepared request, before sending. Prints itself."""
+
+    slug: str
+    owner: str
+    script: str
+    ticket: Ticket
+    carrier: Carrier
+    checkpoints: CheckpointSet
+
+    def describe(self) -> dict[str, Any]:
+        """What would be sent, as plain JSON, for `--dry-run`."""
+        ticket = self.ticket.to_json()
+        return {
+            "kernel": f"{self.owner}/{self.slug}",
+            "private": True,
+            "script_bytes": len(self.script.encode("utf-8")),
+            "carrier": self.carrier.value,
+            "checkpoint_bytes": self.checkpoints.size_bytes,
+            "ticket": ticket,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handle:
+    """Text pointer to a submitted session: `local://local/slug`, `kaggle://owner/slug`."""
+
+    backend: str
+    owner: str
+    slug: str
+
+    def __str__(self) -> str:
+        return f"{self.backend}://{self.owner}/{self.slug}"
+
+    @classmethod
+    def parse(cls, text: str) -> Handle:
+        """Read the text form.
+
+        Raises:
+            BadInput: It is not a handle.
+        """
+        backend, scheme, rest = text.partition("://")
+        owner, slash, slug = rest.partition("/")
+        if not (scheme and slash and backend and owner and slug) or "/" in slug:
+            raise BadInput(f"{text!r} is not a session handle", remedy="A handle reads backend://owner/slug.")
+        return cls(backend=backend, owner=owner, slug=slug)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One look at a session.
+
+    Attributes:
+        native: The backend's own word for the state, kept verbatim.
+        exit_code: Exit code of the kernel process where the backend knows it.
+        reason: Why it ended, where the backend knows better than the manifest (wall limit, cancelled).
+    """
+
+    state: SessionState
+    native: str
+    exit_code: int | None = None
+    reason: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """What a fetch brought: where it lies, and what did not come."""
+
+    folder: Path
+    missing: tuple[str, ...] = ()

@@ -1,0 +1,103 @@
+"""From an observation and a manifest to three separate answers: how it ended, its exit code, its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kernel_templates.kernel_runtime.endings import Verdict
+from kernel_templates.kernel_runtime.manifest import Manifest
+from kernel_templates.kernel_runtime.wire import FileEntry, Ticket
+from orchestrator.core.endings import OF_KERNEL, EndReason
+from orchestrator.core.exchange import Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What became of a session.
+
+    Attributes:
+        exit_code: Of the kernel; None when nobody knows it.
+        verdict: What the science says; None where there is nothing to judge or nothing to believe.
+        problems: What is wrong with the outputs, one sentence each.
+        error: The kernel's own text of its failure.
+    """
+
+    end_reason: EndReason
+    exit_code: int | None
+    verdict: Verdict | None = None
+    verdict_reasons: tuple[str, ...] = ()
+    steps_start: int | None = None
+    steps_done: int | None = None
+    resumed_from: str | None = None
+    resume_grade: str | None = None
+    resume_reasons: tuple[str, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+    error: str | None = None
+
+
+def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, faults: Sequence[str]) -> Judgement:
+    """Judge one ended session.
+
+    A state word such as COMPLETE is a hint; only a manifest that bears this session's stamp and echoes its
+    spec can make a success.
+
+    Args:
+        ticket: What was pushed.
+        observation: The last look.
+        manifest: What came back, None without one.
+        faults: What is wrong with the fetched files (damaged manifest, digests that do not agree).
+    """
+    if manifest is None:
+        reason = observation.reason or EndReason.CRASHED
+        return Judgement(
+            end_reason=reason,
+            exit_code=observation.exit_code,
+            problems=("the session wrote no manifest", *faults),
+        )
+    strangers = _strangers(ticket, manifest)
+    if strangers:
+        return Judgement(
+            end_reason=EndReason.STALE_RESULTS,
+            exit_code=observation.exit_code,
+            problems=(*strangers, *faults),
+        )
+    outcome = manifest.outcome
+    reason = OF_KERNEL[outcome.ending]
+    problems = list(faults)
+    if observation.exit_code is not None and observation.exit_code != manifest.exit_code:
+        problems.append(f"the process ended with {observation.exit_code}, its manifest says {manifest.exit_code}")
+        reason = observation.reason or EndReason.CRASHED
+    return Judgement(
+        end_reason=reason,
+        exit_code=manifest.exit_code if observation.exit_code is None else observation.exit_code,
+        # Numbers beside damaged files are not numbers to report.
+        verdict=None if problems else outcome.verdict,
+        verdict_reasons=outcome.verdict_reasons,
+        steps_start=outcome.steps_start,
+        steps_done=outcome.steps_done,
+        resumed_from=outcome.resumed_from,
+        resume_grade=outcome.resume_grade,
+        resume_reasons=outcome.resume_reasons,
+        problems=tuple(problems),
+        error=manifest.error,
+    )
+
+
+def _strangers(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:
+    """Which parts of the stamp, the spec or the inputs are not this session's."""
+    expected = ticket.stamp()
+    wrong = [
+        f"{name} is {manifest.stamp.get(name)!r}, pushed was {value!r}"
+        for name, value in expected.items()
+        if manifest.stamp.get(name) != value
+    ]
+    if dict(manifest.spec) != dict(ticket.spec):
+        wrong.append("the kernel echoes another spec than the one pushed")
+    if _by_path(manifest.inputs) != _by_path(ticket.inputs):
+        wrong.append("the kernel started from other checkpoint files than the ones pushed")
+    return tuple(wrong)
+
+
+def _by_path(entries: Sequence[FileEntry]) -> dict[str, str]:
+    return {entry.path: entry.sha256 for entry in entries}

@@ -1,0 +1,46 @@
+"""Lineage: what makes two trainings the same training, and the short names made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kernel_templates.kernel_runtime.wire import digest_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Section, environment, algorithm, network, hyper-parameters and seed.
+
+    Target, cadence, deadline and backend are not part of it, so quick and full share it; the code digest is
+    compared and graded beside it, never part of it.
+    """
+
+    section: str
+    environment: Mapping[str, Any]
+    algorithm: str | None
+    network: tuple[int, ...]
+    hyper_parameters: Mapping[str, Any]
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {
+            "section": self.section,
+            "environment": dict(self.environment),
+            "algorithm": self.algorithm,
+            "network": list(self.network),
+            "hyper_parameters": dict(self.hyper_parameters),
+            "seed": self.seed,
+        }
+
+    @property
+    def id(self) -> str:
+        """The lineage id: hex sha256 of the plain form."""
+        return digest_of(self.to_json())
+
+
+def short(lineage_id: str) -> str:
+    """First eight characters of a lineage id, as in slugs and folder names."""
+    return lineage_id[:8]

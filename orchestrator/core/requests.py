@@ -1,0 +1,65 @@
+"""What the user asks of a run, and the target that it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.sections import Profile, SectionCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """One `run` command.
+
+    Attributes:
+        target_steps: Total steps to reach instead of the profile's; at most one of it and `add_steps`.
+        add_steps: Steps to train beyond those already done.
+        fresh: Archive what is there and begin anew.
+        deadline_s: Wall seconds of each session instead of the profile's.
+    """
+
+    card: SectionCard
+    profile: str
+    target_steps: int | None = None
+    add_steps: int | None = None
+    fresh: bool = False
+    deadline_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.target_steps is not None and self.add_steps is not None:
+            raise BadInput("--target-steps and --add-steps exclude each other", remedy="Give one of them.")
+        for flag, value in (
+            ("--target-steps", self.target_steps),
+            ("--add-steps", self.add_steps),
+            ("--deadline-s", self.deadline_s),
+        ):
+            if value is not None and value <= 0:
+                raise BadInput(f"{flag} must be above 0, not {value}", remedy="Give a positive number.")
+
+    def sizes(self, steps_done: int) -> Profile:
+        """The sizes of the run's sessions.
+
+        Args:
+            steps_done: Steps of the checkpoint that the run starts from.
+
+        Raises:
+            BadInput: The target that was asked for lies below the steps already done, or there is none.
+        """
+        profile = self.card.profiles[self.profile]
+        target_steps = profile.target_steps
+        if self.add_steps is not None:
+            target_steps = steps_done + self.add_steps
+        if self.target_steps is not None:
+            target_steps = self.target_steps
+            if target_steps < steps_done:
+                raise BadInput(
+                    f"--target-steps {target_steps} is below the {steps_done} steps already done",
+                    remedy=f"Give at least {steps_done}, or --add-steps N, or --fresh to begin anew.",
+                )
+        if target_steps is None:
+            raise BadInput(
+                f"profile {self.profile} of {self.card.section} has no target",
+                remedy="Give --target-steps or write target_steps into the card.",
+            )
+        return replace(profile, target_steps=target_steps, deadline_s=self.deadline_s or profile.deadline_s)

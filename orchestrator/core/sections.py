@@ -1,0 +1,102 @@
+"""What the orchestrator knows of a section without importing it: its card and its profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from orchestrator.core.lineages import Lineage
+from orchestrator.core.settings import Criteria, Crossing, DqnSettings, plain
+
+_STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
+
+BackendName = Literal["local", "kaggle"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A named size of a section. Same network, same hyper-parameters, fewer or more steps.
+
+    Attributes:
+        target_steps: Total environment steps to reach, over all sessions.
+        checkpoint_every_steps: Cadence of saves.
+        evaluate_every_steps: Cadence of evaluations during training.
+        evaluation_scenarios: Unseen scenarios in the final comparison.
+        deadline_s: Wall seconds that one session may use.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    evaluation_scenarios: int
+    deadline_s: float
+    target_steps: int | None = None
+    checkpoint_every_steps: int | None = None
+    evaluate_every_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in (
+            "evaluation_scenarios",
+            "deadline_s",
+            "target_steps",
+            "checkpoint_every_steps",
+            "evaluate_every_steps",
+        ):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be above 0, not {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionCard:
+    """A section as its YAML file declares it.
+
+    Attributes:
+        section: Name on the command line, e.g. `section_7_6`.
+        title: For people.
+        directory: Folder of the section below `validation_ch7` and in every output.
+        entry_point: Module whose `run(context)` the kernel calls.
+        scenario: Scenario name in checkpoint stems; None for a section without checkpoints.
+        resume_floor: Lowest grade at which a checkpoint may be resumed.
+        backend: Where it runs when neither flag nor environment says otherwise.
+        device: `cpu`, `cuda` or `auto`.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    section: str
+    title: str
+    directory: str
+    entry_point: str
+    scenario: str
+    algorithm: Literal["DQN"]
+    network: tuple[int, ...]
+    hyper_parameters: DqnSettings
+    environment: Crossing
+    criteria: Criteria
+    profiles: Mapping[str, Profile]
+    seed: int = 0
+    resume_floor: Literal["exact", "statistical"] = "statistical"
+    backend: BackendName = "local"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    keywords: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.network or min(self.network) <= 0:
+            raise ValueError("network needs at least one layer, each with at least one unit")
+        if not {"quick", "full"} <= set(self.profiles):
+            raise ValueError("profiles needs both quick and full")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, not {self.seed}")
+
+    @property
+    def lineage(self) -> Lineage:
+        """What its trainings have in common, whatever the profile."""
+        return Lineage(
+            section=self.section,
+            environment=plain(self.environment),
+            algorithm=self.algorithm,
+            network=self.network,
+            hyper_parameters=plain(self.hyper_parameters),
+            seed=self.seed,
+        )

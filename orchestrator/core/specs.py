@@ -1,0 +1,78 @@
+"""Spec: the lineage plus one session's target, cadence, deadline and backend. Frozen, digested, echoed, compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kernel_templates.kernel_runtime.wire import FileEntry, Ticket, digest_of
+from orchestrator.core.lineages import Lineage
+from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.core.settings import plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSpec:
+    """Everything that decides what a session computes."""
+
+    card: SectionCard
+    profile: str
+    sizes: Profile
+    backend: str
+
+    @property
+    def lineage(self) -> Lineage:
+        """What the training is, apart from this session's sizes."""
+        return self.card.lineage
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form: what the kernel reads, and nothing that it does not."""
+        card, sizes = self.card, self.sizes
+        return {
+            "section": card.section,
+            "section_dir": card.directory,
+            "entry_point": card.entry_point,
+            "scenario": card.scenario,
+            "profile": self.profile,
+            "backend": self.backend,
+            "lineage": self.lineage.to_json(),
+            "target_steps": sizes.target_steps,
+            "checkpoint_every_steps": sizes.checkpoint_every_steps,
+            "evaluate_every_steps": sizes.evaluate_every_steps,
+            "evaluation_scenarios": sizes.evaluation_scenarios,
+            "deadline_s": sizes.deadline_s,
+            "criteria": plain(card.criteria),
+            "resume_floor": card.resume_floor,
+            "device": card.device,
+        }
+
+    @property
+    def digest(self) -> str:
+        """Hex sha256 of the plain form."""
+        return digest_of(self.to_json())
+
+
+def write_ticket(
+    spec: SessionSpec,
+    *,
+    run_id: str,
+    session: int,
+    attempt: int,
+    nonce: str,
+    bundle_digest: str,
+    inputs: tuple[FileEntry, ...],
+) -> Ticket:
+    """The ticket of one session."""
+    return Ticket(
+        run_id=run_id,
+        session=session,
+        attempt=attempt,
+        nonce=nonce,
+        section=spec.card.section,
+        section_dir=spec.card.directory,
+        lineage_id=spec.lineage.id,
+        spec=spec.to_json(),
+        spec_digest=spec.digest,
+        bundle_digest=bundle_digest,
+        inputs=inputs,
+    )

@@ -1,0 +1,57 @@
+"""What a run came to: the object on the last line of `--json`, and the words for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kernel_templates.kernel_runtime.endings import Verdict
+from orchestrator.core.endings import EndReason
+from orchestrator.core.errors import EXIT_DONE, EXIT_RUN_FAILED
+
+_GOOD_ENDS = frozenset({"at_target", EndReason.FINISHED.value})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """One run, summed up.
+
+    Attributes:
+        sessions: Sessions that this command started or carried on.
+        end_reason: Of the run: the last session's, `at_target` when none was needed, or `stuck`.
+        session_exit_code: Exit code of the last kernel.
+        verdict: What the science says at the target; None while it has not spoken.
+        results_dir: Outputs of the last session, relative to the project, POSIX.
+        restored: Checkpoint files that the last restore put in place.
+        resume_grade: Grade of the first resume of this command, None for a beginning.
+    """
+
+    run_id: str
+    section: str
+    profile: str
+    backend: str
+    lineage_id: str
+    sessions: int
+    steps_start: int
+    steps_done: int
+    target_steps: int
+    end_reason: str
+    session_exit_code: int | None = None
+    verdict: str | None = None
+    verdict_reasons: tuple[str, ...] = ()
+    results_dir: str | None = None
+    restored: tuple[str, ...] = ()
+    resume_grade: str | None = None
+    problems: tuple[str, ...] = ()
+    models_dir: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command: 0 only for a reached target whose numbers may be believed."""
+        if self.end_reason not in _GOOD_ENDS or self.verdict == Verdict.INVALID.value:
+            return EXIT_RUN_FAILED
+        return EXIT_DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {**asdict(self), "exit_code": self.exit_code}

@@ -1,0 +1,1 @@
+"""Carries a run to its target. Talks to ports only."""

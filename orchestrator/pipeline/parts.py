@@ -1,0 +1,36 @@
+"""Everything a pipeline works with, handed in by the wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.events import Event, EventKind
+from orchestrator.ports import Backend, Clock, CodeStore, Ledger, ModelsStore, Narrator, ResultsStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """One of each port.
+
+    Attributes:
+        models: The models directory of the section at hand.
+        draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
+        version: Of the orchestrator, for the rendered script.
+    """
+
+    backend: Backend
+    clock: Clock
+    ledger: Ledger
+    models: ModelsStore
+    results: ResultsStore
+    code: CodeStore
+    narrator: Narrator
+    draw_token: Callable[[], str]
+    version: str
+
+    def record(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> None:
+        """Put an event into the ledger, stamped with the time."""
+        now: datetime = self.clock.now()
+        self.ledger.record(Event(kind=kind, at=now.isoformat(), run_id=run_id, session=session, body=body))

@@ -1,0 +1,53 @@
+"""Restore: put the verified checkpoints of a session into the models directory that training reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
+from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, restoration, walked_back
+from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.pipeline.parts import Parts
+
+
+def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path) -> tuple[str, ...]:
+    """Restore what a session brought, if it is ahead of what is in place.
+
+    Args:
+        ticket: The session's.
+        folder: Its results folder.
+
+    Returns:
+        Names of the checkpoint files put in place; empty when there was nothing to do.
+    """
+    incoming = parts.results.incoming(folder, ticket)
+    view = parts.models.view()
+    if not incoming.verified:
+        parts.narrator.say(*walked_back(dict(incoming.faults), "none of them"), *nothing_found(str(folder)))
+        return ()
+    if incoming.faults:
+        parts.narrator.say(*walked_back(dict(incoming.faults), incoming.verified[0].stem + MODEL_SUFFIX))
+    if ticket.inputs and view.latest is None:
+        parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
+        return ()
+    if not _ahead(incoming, view):
+        parts.narrator.say(f"{TAG} Checkpoints in place are as new as those of the session: kept")
+        return ()
+    parts.models.replace_with(incoming, folder.name)
+    files = _restored_files(incoming)
+    parts.narrator.say(*restoration(files))
+    return tuple(file.name for file in files)
+
+
+def _ahead(incoming: Incoming, view: ModelsView) -> bool:
+    if incoming.steps != view.steps:
+        return incoming.steps > view.steps
+    in_place = {(entry.path, entry.sha256) for entry in view.entries}
+    return any((entry.path, entry.sha256) not in in_place for entry in incoming.entries)
+
+
+def _restored_files(incoming: Incoming) -> tuple[RestoredFile, ...]:
+    names = {f"{CHECKPOINTS}/{card.stem}{MODEL_SUFFIX}" for card in incoming.verified}
+    # Oldest first, as the users' own log shows them.
+    chosen = [entry for entry in reversed(incoming.entries) if entry.path in names]
+    return tuple(RestoredFile(name=Path(entry.path).name, size_bytes=entry.size_bytes) for entry in chosen)

@@ -1,0 +1,179 @@
+"""One session: prepare, stage, submit, watch, fetch, judge, restore. Each step is one event in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.core.endings import EndReason
+from orchestrator.core.events import EventKind
+from orchestrator.core.exchange import CheckpointSet, Handle, Observation, Push
+from orchestrator.core.judging import Judgement, judge
+from orchestrator.core.naming import session_slug
+from orchestrator.core.records import SessionRecord, Stage, session_key
+from orchestrator.core.rendering import guard_size, render_kernel
+from orchestrator.core.specs import SessionSpec, write_ticket
+from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
+from orchestrator.pipeline.watch import watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedSession:
+    """A session carried to its end."""
+
+    judgement: Judgement
+    results_dir: Path
+    restored: tuple[str, ...]
+    steps_in_place: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A session's place in its run: which run, which session, which attempt."""
+
+    run_id: str
+    session: int
+    attempt: int
+
+
+def prepare(parts: Parts, spec: SessionSpec, place: Place, checkpoints: CheckpointSet) -> Push:
+    """Build the whole request and prove it. Nothing is sent or written.
+
+    Raises:
+        BadInput: The code, the template or the sizes are not fit to be sent.
+    """
+    bundle = parts.code.bundle()
+    ticket = write_ticket(
+        spec,
+        run_id=place.run_id,
+        session=place.session,
+        attempt=place.attempt,
+        nonce=parts.draw_token(),
+        bundle_digest=bundle.digest,
+        inputs=checkpoints.entries,
+    )
+    script = render_kernel(
+        parts.code.template(), ticket=ticket, bundle=bundle, title=spec.card.title, version=parts.version
+    )
+    guard_size(script, parts.backend.capabilities.max_script_bytes)
+    slug = session_slug(spec.card.section, spec.lineage.id, place.session, place.attempt)
+    return parts.backend.prepare(ticket, script, checkpoints, slug)
+
+
+def start(parts: Parts, push: Push) -> Handle:
+    """Stage, write the intent, submit.
+
+    The intent, with its nonce, is on the disk before the submit: after a crash the session is found by it and
+    never started twice.
+    """
+    ticket = push.ticket
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+    parts.backend.stage(push)
+    parts.record(
+        EventKind.SESSION_PLANNED,
+        ticket.run_id,
+        key,
+        lineage_id=ticket.lineage_id,
+        session=ticket.session,
+        attempt=ticket.attempt,
+        slug=push.slug,
+        backend=parts.backend.name,
+        nonce=ticket.nonce,
+        ticket=ticket.to_json(),
+    )
+    handle = parts.backend.submit(push)
+    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+    return handle
+
+
+def carry(parts: Parts, ticket: Ticket, handle: Handle) -> ClosedSession:
+    """Watch a submitted session to its end and bring home what it made. Repeatable after a crash anywhere."""
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+    observation = watch(parts, handle)
+    parts.record(
+        EventKind.SESSION_ENDED,
+        ticket.run_id,
+        key,
+        native=observation.native,
+        exit_code=observation.exit_code,
+        reason=observation.reason,
+    )
+    folder, judgement = retrieve_and_analyze_logs(parts, ticket, handle, observation)
+    # After every ending, whatever it was: a verified checkpoint that came back is worth its GPU hours.
+    restored = restore_checkpoints_for_next_run(parts, ticket, folder)
+    steps_in_place = parts.models.view().steps
+    parts.record(EventKind.SESSION_CLOSED, ticket.run_id, key, restored=restored, models_steps=steps_in_place)
+    parts.models.discard_archive(folder.name)
+    return ClosedSession(judgement=judgement, results_dir=folder, restored=restored, steps_in_place=steps_in_place)
+
+
+def retrieve_and_analyze_logs(
+    parts: Parts, ticket: Ticket, handle: Handle, observation: Observation
+) -> tuple[Path, Judgement]:
+    """Fetch what a session wrote and judge it. Repeatable; nothing of an earlier fetch is mixed in.
+
+    Args:
+        ticket: What was pushed.
+        handle: The submitted session.
+        observation: The last look at it.
+
+    Returns:
+        The results folder, and what became of the session.
+    """
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+    folder = parts.results.folder(handle.owner, handle.slug)
+    retrieval = parts.backend.fetch(handle, folder)
+    parts.record(
+        EventKind.SESSION_FETCHED,
+        ticket.run_id,
+        key,
+        results_dir=folder.as_posix(),
+        missing=retrieval.missing,
+    )
+    manifest, faults = parts.results.manifest(folder)
+    judgement = judge(ticket, observation, manifest, faults)
+    parts.record(
+        EventKind.SESSION_JUDGED,
+        ticket.run_id,
+        key,
+        end_reason=judgement.end_reason.value,
+        exit_code=judgement.exit_code,
+        verdict=judgement.verdict.value if judgement.verdict else None,
+        steps_start=judgement.steps_start,
+        steps_done=judgement.steps_done,
+        resume_grade=judgement.resume_grade,
+        problems=judgement.problems,
+    )
+    return folder, judgement
+
+
+def abandon(parts: Parts, record: SessionRecord) -> None:
+    """Close a session that was planned and never came into being."""
+    if record.stage is not Stage.PLANNED:
+        raise ValueError(f"{record.key} is {record.stage}, not planned")
+    parts.record(
+        EventKind.SESSION_JUDGED,
+        record.run_id,
+        record.key,
+        end_reason=EndReason.NEVER_SUBMITTED.value,
+        exit_code=None,
+        verdict=None,
+        steps_start=None,
+        steps_done=None,
+        resume_grade=None,
+        problems=(),
+    )
+    close_unrestored(parts, record)
+
+
+def close_unrestored(parts: Parts, record: SessionRecord) -> None:
+    """Close a session whose checkpoints must not be put in place."""
+    parts.record(
+        EventKind.SESSION_CLOSED,
+        record.run_id,
+        record.key,
+        restored=(),
+        models_steps=parts.models.view().steps,
+    )

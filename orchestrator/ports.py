@@ -1,0 +1,147 @@
+"""The counters between the pipeline and the outside: Protocols only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from kernel_templates.kernel_runtime.manifest import Manifest
+from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.core.events import Event
+from orchestrator.core.exchange import (
+    Bundle,
+    Capabilities,
+    CheckpointSet,
+    Handle,
+    Observation,
+    Push,
+    Retrieval,
+)
+from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.records import RunRecord, SessionRecord
+
+
+class Clock(Protocol):
+    """Time, injected so that tests need not wait."""
+
+    def now(self) -> datetime:
+        """Aware time, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+class Backend(Protocol):
+    """Runs sessions somewhere. Never waits, never retries in silence, keeps no state that the ledger lacks."""
+
+    @property
+    def name(self) -> str:
+        """Word on the command line."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str) -> Push:
+        """The complete request. Pure: nothing is sent or written."""
+
+    def stage(self, push: Push) -> None:
+        """Bring what must be there before a submit. Repeatable."""
+
+    def submit(self, push: Push) -> Handle:
+        """Start the session: the only verb that spends quota."""
+
+    def find(self, ticket: Ticket, slug: str) -> Handle | None:
+        """The session of this ticket if it was ever submitted, recognised by its nonce."""
+
+    def observe(self, handle: Handle) -> Observation:
+        """One look."""
+
+    def log_lines(self, handle: Handle, cursor: int) -> tuple[Sequence[str], int]:
+        """New whole lines of the session's log after `cursor`, and the next cursor."""
+
+    def fetch(self, handle: Handle, into: Path) -> Retrieval:
+        """Bring all outputs. Repeatable; says what is missing."""
+
+    def cancel(self, handle: Handle) -> None:
+        """Ask the session to leave: a request, not a promise."""
+
+
+class Ledger(Protocol):
+    """What happened, durable."""
+
+    def record(self, event: Event) -> None:
+        """Append an event and update its rows in one transaction."""
+
+    def runs(self) -> Sequence[RunRecord]:
+        """All runs, oldest first."""
+
+    def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
+        """All sessions, of one lineage if named, oldest first."""
+
+
+class ModelsStore(Protocol):
+    """The models directory of one training place, under its lock."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the directory's lock."""
+
+    def recover(self) -> str | None:
+        """Finish or undo a restore that was cut off; says what it did."""
+
+    def view(self) -> ModelsView:
+        """What is there, verified."""
+
+    def replace_with(self, incoming: Incoming, token: str) -> None:
+        """Put a verified set in place; the old one lies in the archive until `discard_archive(token)`."""
+
+    def archive(self, token: str) -> Path:
+        """Move everything aside for good."""
+
+    def discard_archive(self, token: str) -> None:
+        """The new set is recorded: the old one is not needed any more."""
+
+
+class ResultsStore(Protocol):
+    """`validation_output/results/`."""
+
+    def folder(self, owner: str, slug: str) -> Path:
+        """Where a session's outputs go."""
+
+    def taken(self, owner: str) -> Sequence[str]:
+        """Slugs of this owner that already have a folder."""
+
+    def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
+        """The manifest in a results folder, and what is wrong with the files that it lists."""
+
+    def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
+        """Checkpoints of the session that agree with their cards, newest first, and what is wrong with others."""
+
+
+class CodeStore(Protocol):
+    """The code and the template that go into a kernel."""
+
+    def bundle(self) -> Bundle:
+        """Pack the code as it is now."""
+
+    def template(self) -> str:
+        """Text of the kernel template."""
+
+
+class Narrator(Protocol):
+    """Tells people what happens."""
+
+    def say(self, *lines: str) -> None:
+        """Whole lines."""
+
+    def progress(self, report: dict[str, Any]) -> None:
+        """How far the training is."""
+
+    def quiet(self) -> None:
+        """End a progress display."""

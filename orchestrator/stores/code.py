@@ -1,0 +1,111 @@
+"""The code that goes into a kernel: packed deterministically, credentials refused."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.digests import tree_digest
+from orchestrator.core.errors import BadInput
+from orchestrator.core.exchange import Bundle
+
+_PACKED = (Path("kernel_templates") / "kernel_runtime", Path("validation_ch7"))
+_NEVER_ENTERED = frozenset({"data", "trials", "scripts", "figures", "__pycache__"})
+_PACKED_SUFFIXES = frozenset({".py", ".yaml", ".json", ".csv", ".txt"})
+_CREDENTIAL_NAMES = (
+    "kaggle*.json",
+    ".env*",
+    "*.pem",
+    "*.key",
+    "id_rsa*",
+    "id_ed25519*",
+    "access_token*",
+    "*credential*",
+)
+_CREDENTIAL_BYTES = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bKGAT_[0-9a-f]{16,}|\"key\"\s*:\s*\"[0-9a-f]{32}\""
+)
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class CodeStore:
+    """Packs the code below a project's root.
+
+    Args:
+        root: Folder that holds `kernel_templates` and `validation_ch7`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def template(self) -> str:
+        """Text of the kernel template.
+
+        Raises:
+            BadInput: It cannot be read.
+        """
+        path = self._root / "kernel_templates" / "kernel.py.j2"
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as fault:
+            raise BadInput(f"{path} cannot be read: {fault}", remedy="Restore the file from the repository.") from fault
+
+    def bundle(self) -> Bundle:
+        """Pack the runtime and the science. Equal code gives equal bytes, whatever the file times.
+
+        Raises:
+            BadInput: A file looks like a credential; it is never packed, and its content is never shown.
+        """
+        members = {path.relative_to(self._root).as_posix(): _checked(path) for path in self._members()}
+        archive = _zip(members)
+        return Bundle(
+            digest=tree_digest(members),
+            archive=archive,
+            archive_sha256=hashlib.sha256(archive).hexdigest(),
+            names=tuple(sorted(members)),
+        )
+
+    def _members(self) -> Iterator[Path]:
+        yield self._root / "kernel_templates" / "__init__.py"
+        for top in _PACKED:
+            yield from _walk(self._root / top)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if path.name not in _NEVER_ENTERED:
+                yield from _walk(path)
+        elif path.suffix in _PACKED_SUFFIXES or _looks_secret(path.name):
+            yield path
+
+
+def _looks_secret(name: str) -> bool:
+    return any(fnmatch.fnmatch(name.lower(), pattern) for pattern in _CREDENTIAL_NAMES)
+
+
+def _checked(path: Path) -> bytes:
+    content = path.read_bytes()
+    if _looks_secret(path.name) or _CREDENTIAL_BYTES.search(content):
+        raise BadInput(
+            f"{path} looks like a credential and would have gone into the kernel",
+            remedy="Move it out of the code folders; credentials belong into the environment or ~/.kaggle.",
+        )
+    return content
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(members):
+            entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, members[name])
+    return buffer.getvalue()

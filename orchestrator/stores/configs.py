@@ -1,0 +1,121 @@
+"""Section cards from YAML. The only room that imports yaml; reports every fault at once, each with its key path."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.sections import SectionCard
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which `5e-4` is a number (YAML 1.2), not the text that YAML 1.1 makes of it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def card_names(folder: Path) -> tuple[str, ...]:
+    """Names of all sections that have a card."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def load_card(folder: Path, section: str) -> SectionCard:
+    """Read and check the card of a section.
+
+    Raises:
+        BadInput: No such section, unreadable YAML, or any number of wrong keys and values, all named.
+    """
+    known = card_names(folder)
+    if section not in known:
+        near = difflib.get_close_matches(section, known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}."
+        raise BadInput(f"there is no section {section!r}", remedy=hint)
+    path = folder / f"{section}.yaml"
+    return parse_card(_read(path), path.name)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise BadInput(f"{path} cannot be read: {fault}", remedy="The file must be readable UTF-8 text.") from fault
+
+
+def parse_card(text: str, source: str) -> SectionCard:
+    """Check the text of a card.
+
+    Args:
+        text: YAML.
+        source: File name for messages; its stem must be the card's section.
+
+    Raises:
+        BadInput: See `load_card`.
+    """
+    try:
+        plain = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as fault:
+        where = getattr(fault, "problem_mark", None)
+        place = f", line {where.line + 1}" if where else ""
+        problem = getattr(fault, "problem", None) or fault
+        raise BadInput(f"{source}{place}: {problem}", remedy="Mend the YAML at that place.") from fault
+    try:
+        # Through JSON, because pydantic's strict mode then takes a mapping for a dataclass and a list for a tuple.
+        card = _adapter().validate_json(json.dumps(plain, default=str))
+    except ValidationError as fault:
+        lines = [f"{source}: {line}" for line in _faults(fault)]
+        raise BadInput("\n".join(lines), remedy="Mend the named keys; nothing was started.") from fault
+    if card.section != Path(source).stem:
+        raise BadInput(f"{source}: section is {card.section!r}", remedy="The file's name must be its section.")
+    return card
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> TypeAdapter[SectionCard]:
+    return TypeAdapter(SectionCard)
+
+
+def _faults(fault: ValidationError) -> Iterator[str]:
+    for error in fault.errors(include_url=False):
+        place = ".".join(str(part) for part in error["loc"]) or "the card"
+        if error["type"] == "unexpected_keyword_argument":
+            near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(error["loc"][:-1]), n=1)
+            yield f"{place}: unknown key" + (f", did you mean {near[0]}?" if near else "")
+        elif error["type"] == "missing":
+            yield f"{place}: missing"
+        else:
+            yield f"{place}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """Keys that the card knows at a place, for the nearest name."""
+    current: Any = SectionCard
+    for part in location:
+        if dataclasses.is_dataclass(current):
+            current = typing.get_type_hints(current).get(str(part))
+        elif typing.get_origin(current) in (dict, Mapping, types.MappingProxyType):
+            current = typing.get_args(current)[1]
+    return [field.name for field in dataclasses.fields(current)] if dataclasses.is_dataclass(current) else []

@@ -1,0 +1,147 @@
+"""The models directory that training reads: `validation_ch7/{section}/data/models/`, under its lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
+from kernel_templates.kernel_runtime.digests import file_entry, first_fault
+from kernel_templates.kernel_runtime.wire import (
+    BEST_MODEL,
+    BEST_MODEL_CARD,
+    CARD_SUFFIX,
+    CHECKPOINTS,
+    METADATA_NAME,
+)
+from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.stores.swap import discard, finish_swap, swap
+
+_INCOMING_PREFIX = ".incoming-"
+
+
+class ModelsDirectory:
+    """One training place.
+
+    Args:
+        path: The models directory; it need not exist.
+        scenario: Scenario of its checkpoints.
+    """
+
+    def __init__(self, path: Path, scenario: str) -> None:
+        self._path = path
+        self._scenario = scenario
+        self._journal = path.parent / "restore_journal.json"
+        self._archives = path.parent / "archive"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory's lock.
+
+        Raises:
+            BadInput: Another run holds it.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._path.parent / "models.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise BadInput(
+                f"another run is using {self._path}",
+                remedy="Wait for it to end; `python -m orchestrator status` shows it.",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def recover(self) -> str | None:
+        """Finish a restore that was cut off, and sweep away one that had not been verified yet."""
+        done = finish_swap(self._path.parent, self._journal)
+        if self._path.parent.is_dir():
+            for torn in self._path.parent.glob(f"{_INCOMING_PREFIX}*"):
+                discard(torn)
+        return done
+
+    def view(self) -> ModelsView:
+        """What is there, every checkpoint verified."""
+        survey = survey_checkpoints(self._path, self._scenario)
+        entries = []
+        for card in survey.verified:
+            folder = self._path / CHECKPOINTS
+            entries += [file_entry(folder / described.path, self._path) for described in card.files]
+            entries.append(file_entry(folder / (card.stem + CARD_SUFFIX), self._path))
+        beside = [self._path / BEST_MODEL, self._path / BEST_MODEL_CARD, self._path / METADATA_NAME]
+        if survey.verified:
+            entries += [file_entry(path, self._path) for path in beside if path.is_file()]
+        return ModelsView(
+            root=self._path,
+            verified=survey.verified,
+            faults=survey.faults,
+            leftovers=self._leftovers(),
+            entries=tuple(entries),
+            metadata=self._metadata(),
+        )
+
+    def replace_with(self, incoming: Incoming, token: str) -> None:
+        """Put a verified set in place; the old one lies in the archive until `discard_archive(token)`.
+
+        The best model is never lost: one in place stays when the incoming set brings none.
+
+        Raises:
+            RunFailed: A copied file does not have its digest; the directory is as before.
+        """
+        staged = self._path.parent / f"{_INCOMING_PREFIX}{token}"
+        discard(staged)
+        for entry in incoming.entries:
+            _copy(incoming.root / entry.path, staged / entry.path)
+        brought = {entry.path for entry in incoming.entries}
+        if BEST_MODEL.as_posix() not in brought:
+            for kept in (BEST_MODEL, BEST_MODEL_CARD):
+                if (self._path / kept).is_file():
+                    _copy(self._path / kept, staged / kept)
+        fault = first_fault(incoming.entries, staged)
+        if fault:
+            discard(staged)
+            raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
+        discard(self._archives / token)  # of an earlier restore of the same session that was cut off
+        swap(self._path, staged, self._archives / token, self._journal)
+
+    def archive(self, token: str) -> Path:
+        """Move everything aside for good; returns where it lies."""
+        archive = self._archives / token
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(self._path, archive)
+        return archive
+
+    def discard_archive(self, token: str) -> None:
+        """The new set is recorded: the old one is not needed any more."""
+        discard(self._archives / token)
+
+    def _leftovers(self) -> tuple[str, ...]:
+        if not self._path.is_dir():
+            return ()
+        files = (path.relative_to(self._path) for path in sorted(self._path.rglob("*")) if path.is_file())
+        return tuple(path.as_posix() for path in files if path.parts[0] != CHECKPOINTS)
+
+    def _metadata(self) -> dict[str, Any] | None:
+        try:
+            plain = json.loads((self._path / METADATA_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return plain if isinstance(plain, dict) else None
+
+
+def _copy(source: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, destination)
+    with destination.open("rb+") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,87 @@
+"""Where the project is, found once; every other path is made from it, so no command depends on the current folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.wire import models_path
+from orchestrator.core.errors import BadInput
+
+ROOT_VARIABLE = "ORCHESTRATOR_ROOT"
+_MARK = Path("configs") / "sections"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Folders of the project.
+
+    Attributes:
+        code: Holds `configs`, `kernel_templates` and the code of `validation_ch7`.
+        state: Holds `validation_output`, the models directories below `validation_ch7`, and `.orchestrator`.
+            The same folder, except for `verify`, which must not touch the user's state.
+    """
+
+    code: Path
+    state: Path
+
+    @property
+    def cards(self) -> Path:
+        """Section cards."""
+        return self.code / _MARK
+
+    @property
+    def results(self) -> Path:
+        """Fetched outputs."""
+        return self.state / "validation_output" / "results"
+
+    @property
+    def own(self) -> Path:
+        """The orchestrator's own folder: ledger and local sandboxes."""
+        return self.state / ".orchestrator"
+
+    def models(self, section_dir: str, trial: str | None = None) -> Path:
+        """The models directory that training reads."""
+        return models_path(self.state / "validation_ch7", section_dir, trial)
+
+
+def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Project:
+    """The project of the variable `ORCHESTRATOR_ROOT`, of the current folder or its parents, or of this code.
+
+    Raises:
+        BadInput: The variable names a folder that is not the project.
+    """
+    named = environ.get(ROOT_VARIABLE)
+    if named:
+        root = Path(named).resolve()
+        if not (root / _MARK).is_dir():
+            raise BadInput(
+                f"{ROOT_VARIABLE} names {root}, which has no {_MARK.as_posix()} folder",
+                remedy=f"Set {ROOT_VARIABLE} to the project's folder, or unset it.",
+            )
+        return Project(code=root, state=root)
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+        if (folder / _MARK).is_dir() and (folder / "kernel_templates").is_dir():
+            return Project(code=folder, state=folder)
+    raise BadInput("no project here", remedy=f"Go to the project's folder or set {ROOT_VARIABLE}.")
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder and prove that files can be written there.
+
+    Raises:
+        BadInput: They cannot.
+    """
+    probe = folder / ".write-probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as fault:
+        raise BadInput(
+            f"{folder} cannot be written: {fault.strerror or fault}",
+            remedy="Free disk space or change the folder's permissions, then run the same command again.",
+        ) from fault

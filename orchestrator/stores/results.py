@@ -1,0 +1,137 @@
+"""`validation_output/results/`: what sessions brought back, verified before anything of it is believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
+from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
+from kernel_templates.kernel_runtime.digests import file_entry, first_fault
+from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
+from kernel_templates.kernel_runtime.saving import KEPT_CHECKPOINTS
+from kernel_templates.kernel_runtime.wire import (
+    BEST_MODEL_CARD,
+    CHECKPOINTS,
+    METADATA_NAME,
+    FileEntry,
+    Ticket,
+    final_model_name,
+    models_path,
+)
+from orchestrator.core.models import Incoming
+from orchestrator.core.naming import results_folder
+
+
+class ResultsTree:
+    """The results folder of a project.
+
+    Args:
+        root: `validation_output/results`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, owner: str, slug: str) -> Path:
+        """Where a session's outputs go."""
+        return self._root / results_folder(owner, slug)
+
+    def taken(self, owner: str) -> Sequence[str]:
+        """Slugs of this owner that already have a folder."""
+        prefix = results_folder(owner, "")
+        return [path.name.removeprefix(prefix) for path in sorted(self._root.glob(f"{prefix}*"))]
+
+    def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
+        """The manifest of a session, and what is wrong with the outputs that it lists."""
+        try:
+            manifest = read_manifest(folder)
+        except ValueError as fault:
+            return None, (str(fault),)
+        if manifest is None:
+            return None, ()
+        return manifest, tuple(_output_faults(manifest, folder))
+
+    def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
+        """What a session brought for the models directory.
+
+        Only checkpoints that this very session saved, or that it was given, count: anything else would be a
+        stale result delivered as a new one.
+        """
+        root = models_path(folder, ticket.section_dir)
+        scenario = str(ticket.spec["scenario"])
+        survey = survey_checkpoints(root, scenario)
+        faults = dict(survey.faults)
+        own: list[CheckpointCard] = []
+        for card in survey.verified:
+            if _of_session(card, ticket, root):
+                own.append(card)
+            else:
+                faults[card.stem] = "it was saved by another session"
+        kept = tuple(own[:KEPT_CHECKPOINTS])
+        entries: list[FileEntry] = []
+        if kept:
+            entries = [*_checkpoint_entries(kept, root), *_beside(root, kept[0], ticket, scenario)]
+        return Incoming(root=root, verified=kept, entries=tuple(entries), faults=faults)
+
+
+def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:
+    for entry in manifest.files:
+        path = PurePosixPath(entry.path)
+        if path.is_absolute() or ".." in path.parts:
+            yield f"the manifest lists {entry.path!r}, which is outside its folder"
+            continue
+        fault = first_fault((entry,), folder)
+        if fault:
+            yield fault
+
+
+def _of_session(card: CheckpointCard, ticket: Ticket, root: Path) -> bool:
+    if card.lineage_id != ticket.lineage_id:
+        return False
+    stamp = ticket.stamp()
+    if all(card.stamp.get(name) == value for name, value in stamp.items()):
+        return True
+    given = {(entry.path, entry.sha256) for entry in ticket.inputs}
+    entry = file_entry(root / CHECKPOINTS / card.name, root)
+    return (entry.path, entry.sha256) in given
+
+
+def _checkpoint_entries(cards: Sequence[CheckpointCard], root: Path) -> Iterator[FileEntry]:
+    for card in cards:
+        for described in card.files:
+            yield FileEntry(
+                path=f"{CHECKPOINTS}/{described.path}",
+                size_bytes=described.size_bytes,
+                sha256=described.sha256,
+            )
+        yield file_entry(root / CHECKPOINTS / card.name, root)
+
+
+def _beside(root: Path, newest: CheckpointCard, ticket: Ticket, scenario: str) -> Iterator[FileEntry]:
+    """Best model, metadata and final model, each only if it can be believed."""
+    best = root / BEST_MODEL_CARD
+    if best.is_file():
+        try:
+            card = read_card(best)
+        except ValueError:
+            card = None  # an unreadable card commits nothing; the best model in place is then kept
+        if card and card.lineage_id == ticket.lineage_id and card_fault(card, best.parent) is None:
+            for described in card.files:
+                yield file_entry(best.parent / described.path, root)
+            yield file_entry(best, root)
+    metadata = root / METADATA_NAME
+    if metadata.is_file() and _describes(metadata, newest):
+        yield file_entry(metadata, root)
+    final = root / final_model_name(scenario)
+    if final.is_file() and newest.steps >= int(ticket.spec["target_steps"]):
+        yield file_entry(final, root)
+
+
+def _describes(metadata: Path, newest: CheckpointCard) -> bool:
+    try:
+        plain = json.loads(metadata.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(plain, dict) and plain.get("latest_checkpoint_digest") == newest.digest

@@ -1,0 +1,87 @@
+"""The only room that knows concrete classes: names in, objects out."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.backends.local.backend import LocalBackend
+from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.sections import SectionCard
+from orchestrator.pipeline.parts import Parts
+from orchestrator.ports import Backend, Clock, Narrator
+from orchestrator.stores.code import CodeStore
+from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.models_dir import ModelsDirectory
+from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.results import ResultsTree
+from orchestrator.stores.system_clock import SystemClock
+
+BACKENDS = ("local", "kaggle")
+
+
+def make_backend(name: str, project: Project) -> Backend:
+    """The backend of that name. Never another one in its place.
+
+    Raises:
+        BadInput: There is no such backend.
+        RemoteUnavailable: It cannot be used here.
+    """
+    if name == "local":
+        return LocalBackend(project.own / "local")
+    if name == "kaggle":
+        raise RemoteUnavailable(
+            "this version cannot push to Kaggle yet",
+            remedy="Add --backend local to train on this computer; no other backend is taken in silence.",
+        )
+    raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
+
+
+def models_directory(project: Project, card: SectionCard) -> ModelsDirectory:
+    """The models directory of a section's default run."""
+    return ModelsDirectory(project.models(card.directory), card.scenario)
+
+
+@contextmanager
+def assemble(
+    project: Project,
+    card: SectionCard,
+    backend: Backend,
+    narrator: Narrator,
+    *,
+    clock: Clock | None = None,
+    only_look: bool = False,
+) -> Iterator[Parts]:
+    """Everything that a run of a section needs.
+
+    Args:
+        only_look: Create nothing, not even a folder.
+
+    Raises:
+        BadInput: A folder that must be written cannot be.
+    """
+    models = project.models(card.directory)
+    ledger_path = project.own / "ledger.sqlite"
+    if not only_look:
+        for folder in (models.parent, project.results, project.own):
+            require_writable(folder)
+    elif not ledger_path.exists():
+        ledger_path = Path(":memory:")
+    ledger = SqliteLedger(ledger_path)
+    try:
+        yield Parts(
+            backend=backend,
+            clock=clock or SystemClock(),
+            ledger=ledger,
+            models=models_directory(project, card),
+            results=ResultsTree(project.results),
+            code=CodeStore(project.code),
+            narrator=narrator,
+            draw_token=lambda: secrets.token_hex(16),
+            version=__version__,
+        )
+    finally:
+        ledger.close()
