@@ -1,0 +1,114 @@
+"""A section without torch: counts steps, saves through the real runtime, and can be told to misbehave.
+
+Written into a throw-away project, so that the whole loop runs in a fraction of a second per session.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+from tests.conftest import PROJECT_ROOT
+
+ENTRY = '''
+"""The toy section's entry point."""
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.checkpoints import find_latest_checkpoint
+from kernel_templates.kernel_runtime.atomic import write_json, write_text
+from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
+from kernel_templates.kernel_runtime.saving import save_checkpoint
+from kernel_templates.kernel_runtime.wire import final_model_name
+
+BEHAVIOUR = json.loads(Path(__file__).with_name("behaviour.json").read_text())
+
+
+def run(context):
+    spec, ticket = context.ticket.spec, context.ticket
+    lineage = spec["lineage"]
+    latest = find_latest_checkpoint(context.models_dir, spec["scenario"])
+    steps = latest.steps if latest else 0
+    start, target = steps, spec["target_steps"]
+    if latest:
+        context.reporter.say(f"[CHECKPOINT] Loading checkpoint {latest.stem}.zip ({steps} steps)")
+    else:
+        context.reporter.say("[CHECKPOINT] Starting fresh training")
+    act = BEHAVIOUR.get(str(ticket.session), BEHAVIOUR.get("*", {}))
+    if act.get("do") == "raise":
+        raise RuntimeError("the toy broke as it was told")
+    if act.get("do") == "vanish":
+        os._exit(137)
+    identity = {
+        "section": lineage["section"], "algorithm": lineage["algorithm"], "network": lineage["network"],
+        "hyper_parameters": lineage["hyper_parameters"], "environment": lineage["environment"],
+        "seed": lineage["seed"], "versions": {}, "device_class": "cpu", "code_digest": ticket.bundle_digest,
+    }
+    parent, ending = latest, KernelEnding.FINISHED
+    while steps < target:
+        steps = min(target, steps + spec["checkpoint_every_steps"])
+        body = f"model {lineage['seed']} after {steps} steps".encode()
+        parent = save_checkpoint(
+            context.models_dir, scenario=spec["scenario"], steps=steps,
+            writers={".zip": lambda p: p.write_bytes(body), ".state.npz": lambda p: p.write_bytes(body[::-1])},
+            identity=identity, stamp=ticket.stamp(), parent=parent, now=context.now(),
+        )
+        write_json(context.models_dir / "training_metadata.json", {
+            "scenario_name": spec["scenario"], "total_timesteps_completed": steps,
+            "latest_checkpoint_digest": parent.digest, "stamp": ticket.stamp()})
+        context.reporter.progress(steps=steps, target_steps=target, last=True)
+        if act.get("do") == "die_after_save":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if context.must_leave or act.get("do") == "pause" and steps < target:
+            ending = KernelEnding.STOPPED if context.stop.requested else KernelEnding.PAUSED
+            break
+    if steps >= target:
+        write_text(context.models_dir / final_model_name(spec["scenario"]), "final")
+        context.metrics_dir.mkdir(parents=True, exist_ok=True)
+        write_text(context.metrics_dir / "toy.csv", "a,b\\n1,2\\n")
+    return SectionOutcome(
+        ending=ending, steps_start=start, steps_done=steps,
+        verdict=Verdict(act.get("verdict", "supported")) if ending is KernelEnding.FINISHED else None,
+        resumed_from=latest.digest if latest else None, resume_grade="exact" if latest else None)
+'''
+
+
+
+def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
+    """A project whose section_7_6 is the toy: same card, same names, another entry point."""
+    shutil.copytree(PROJECT_ROOT / "kernel_templates", root / "kernel_templates", ignore=shutil.ignore_patterns("__pycache__"))
+    section = root / "validation_ch7" / "section_7_6_rl_performance"
+    section.mkdir(parents=True)
+    (root / "validation_ch7" / "__init__.py").write_text("", encoding="utf-8")
+    (section / "__init__.py").write_text("", encoding="utf-8")
+    (section / "entry.py").write_text(ENTRY, encoding="utf-8")
+    set_behaviour(root, behaviour)
+    card = yaml.safe_load((PROJECT_ROOT / "configs/sections/section_7_6.yaml").read_text(encoding="utf-8"))
+    card["profiles"]["quick"] |= {"target_steps": 40, "checkpoint_every_steps": 10}
+    card["profiles"]["full"] |= {"target_steps": 100, "checkpoint_every_steps": 20}
+    write_card(root, card)
+    return root
+
+
+def set_behaviour(root: Path, behaviour: str) -> None:
+    """JSON: session number (or "*") -> {"do": raise|vanish|pause|die_after_save, "verdict": ...}."""
+    path = root / "validation_ch7" / "section_7_6_rl_performance" / "behaviour.json"
+    path.write_text(behaviour, encoding="utf-8")
+
+
+def read_card_file(root: Path) -> dict[str, object]:
+    card: dict[str, object] = yaml.safe_load(
+        (root / "configs/sections/section_7_6.yaml").read_text(encoding="utf-8")
+    )
+    return card
+
+
+def write_card(root: Path, card: dict[str, object]) -> None:
+    folder = root / "configs" / "sections"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "section_7_6.yaml").write_text(yaml.safe_dump(card, sort_keys=False), encoding="utf-8")
