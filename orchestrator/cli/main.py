@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ParamSpec
 
-import click
 import typer
 
 from orchestrator.cli import render, run, status, verify
-from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from orchestrator.core.errors import EXIT_DONE, EXIT_OUR_BUG
 
 app = typer.Typer(
     name="orchestrator",
@@ -18,10 +19,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run.run)
-app.command("status")(status.status)
-app.command("render")(render.render)
-app.command("verify")(verify.verify)
+
+
+Words = ParamSpec("Words")
+
+
+def _exiting(command: Callable[Words, int]) -> Callable[Words, None]:
+    """Typer takes an exit code as an exception, not as a return value."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Words.args, **kwargs: Words.kwargs) -> None:
+        raise typer.Exit(command(*args, **kwargs))
+
+    return wrapped
+
+
+app.command("run")(_exiting(run.run))
+app.command("status")(_exiting(status.status))
+app.command("render")(_exiting(render.render))
+app.command("verify")(_exiting(verify.verify))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,10 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 run failed, 2 bad input, 3 our bug, 4 remote unavailable or quota spent, 130 interrupted.
     """
     try:
-        code = app(args=list(sys.argv[1:] if argv is None else argv), standalone_mode=False)
-    except click.ClickException as fault:
-        fault.show()
-        return EXIT_BAD_INPUT
-    except click.Abort:
-        return EXIT_INTERRUPTED
-    return code if isinstance(code, int) else 0
+        app(args=list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as leaving:
+        code = leaving.code
+        return code if isinstance(code, int) else EXIT_DONE if code is None else EXIT_OUR_BUG
+    return EXIT_DONE

@@ -1,0 +1,361 @@
+"""The whole loop as a user meets it, on a section that takes no time: every ending, every second command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.stores.ledger import SqliteLedger
+from tests.doubles.commands import environment, orchestrate
+from tests.doubles.toy_section import make_toy_project, read_card_file, set_behaviour, write_card
+
+MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
+QUICK = ("run", "section_7_6", "--quick", "--json")
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return make_toy_project(tmp_path / "project")
+
+
+def _checkpoints(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / MODELS / "checkpoints").glob("*.zip"))
+
+
+def test_quick_then_full_resumes_at_the_quick_runs_steps(toy: Path) -> None:
+    quick = orchestrate(toy, *QUICK).json
+    assert (quick["end_reason"], quick["steps_start"], quick["steps_done"], quick["exit_code"]) == (
+        "finished",
+        0,
+        40,
+        0,
+    )
+    assert quick["resume_grade"] is None
+    full = orchestrate(toy, "run", "section_7_6", "--json").json
+    assert (full["steps_start"], full["steps_done"], full["resume_grade"]) == (40, 100, "exact")
+    assert full["lineage_id"] == quick["lineage_id"]
+    assert full["results_dir"] != quick["results_dir"]
+    assert _checkpoints(toy) == [
+        "traffic_light_control_checkpoint_100_steps.zip",
+        "traffic_light_control_checkpoint_80_steps.zip",
+    ]
+    assert (toy / quick["results_dir"] / "session_manifest.json").is_file()
+
+
+def test_the_json_object_has_what_machines_need(toy: Path) -> None:
+    answer = orchestrate(toy, *QUICK)
+    assert len(answer.out.splitlines()) == 1
+    needed = "run_id section backend sessions steps_start steps_done target_steps end_reason exit_code verdict"
+    assert set(answer.json) >= {*needed.split(), "results_dir", "restored", "resume_grade"}
+    assert answer.err.splitlines()[0].startswith("Backend: local")
+
+
+def test_a_second_run_is_at_the_target_and_add_steps_goes_on(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    second = orchestrate(toy, *QUICK).json
+    assert (second["end_reason"], second["sessions"], second["exit_code"]) == ("at_target", 0, 0)
+    assert second["verdict"] == "supported"  # of the session that evaluated exactly this checkpoint
+    more = orchestrate(toy, "run", "section_7_6", "--quick", "--add-steps", "15", "--json").json
+    assert (more["steps_start"], more["steps_done"], more["target_steps"]) == (40, 55, 55)
+
+
+def test_emptied_by_hand_is_a_new_beginning_and_nothing_is_brought_back(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    (toy / MODELS / "best_model").mkdir()
+    (toy / MODELS / "best_model/best_model.zip").write_bytes(b"old best")
+    for path in (toy / MODELS / "checkpoints").iterdir():
+        path.unlink()
+    answer = orchestrate(toy, "run", "section_7_6", "--quick")
+    assert "Starting fresh training" in answer.out
+    assert "from the beginning to 40 steps" in answer.out
+    assert not (toy / MODELS / "best_model").exists()
+    kept = list((toy / MODELS.parent / "archive").rglob("best_model.zip"))
+    assert [path.read_bytes() for path in kept] == [b"old best"]
+
+
+def test_fresh_archives_and_begins_anew(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    fresh = orchestrate(toy, *QUICK, "--fresh").json
+    assert (fresh["steps_start"], fresh["steps_done"], fresh["sessions"]) == (0, 40, 1)
+    assert list((toy / MODELS.parent / "archive").rglob("*_checkpoint_40_steps.zip"))
+    assert fresh["results_dir"].endswith("-s02")
+
+
+def test_paused_sessions_are_chained_until_the_target(toy: Path) -> None:
+    set_behaviour(toy, '{"*": {"do": "pause"}}')
+    chained = orchestrate(toy, *QUICK).json
+    assert (chained["sessions"], chained["steps_done"], chained["end_reason"]) == (4, 40, "finished")
+    newest = json.loads((toy / MODELS / "checkpoints/traffic_light_control_checkpoint_40_steps.json").read_text())
+    assert [ancestor["steps"] for ancestor in newest["ancestry"]] == [10, 20, 30]
+
+
+def test_a_killed_kernel_is_restored_from_and_gone_on_with(toy: Path) -> None:
+    set_behaviour(toy, '{"1": {"do": "die_after_save"}}')
+    answer = orchestrate(toy, "run", "section_7_6", "--quick")
+    assert answer.code == 0
+    assert "Problem: the session wrote no manifest" in answer.out
+    assert "Session 2: from 10 steps to 40 steps" in answer.out
+
+
+def test_a_kernel_that_vanishes_every_time_ends_stuck(toy: Path) -> None:
+    set_behaviour(toy, '{"*": {"do": "vanish"}}')
+    answer = orchestrate(toy, *QUICK)
+    assert (answer.code, answer.json["end_reason"], answer.json["sessions"]) == (1, "stuck", 3)
+    folders = sorted(path.name for path in (toy / "validation_output/results").iterdir())
+    assert [name.split("-s01")[1] for name in folders] == ["", "-a2", "-a3"]
+
+
+def test_a_failing_section_fails_the_command_and_says_why(toy: Path) -> None:
+    set_behaviour(toy, '{"*": {"do": "raise"}}')
+    answer = orchestrate(toy, "run", "section_7_6", "--quick")
+    assert answer.code == 1
+    assert "the toy broke as it was told" in answer.out
+    assert "Run ended: section_failed" in answer.out
+
+
+def test_an_invalid_verdict_is_not_a_success(toy: Path) -> None:
+    set_behaviour(toy, '{"*": {"verdict": "invalid"}}')
+    answer = orchestrate(toy, *QUICK)
+    assert (answer.code, answer.json["verdict"], answer.json["end_reason"]) == (1, "invalid", "finished")
+
+
+def test_a_verdict_that_is_only_negative_is_a_good_run(toy: Path) -> None:
+    set_behaviour(toy, '{"*": {"verdict": "not_supported"}}')
+    assert orchestrate(toy, *QUICK).code == 0
+
+
+def test_a_damaged_newest_checkpoint_is_walked_over(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    newest = toy / MODELS / "checkpoints/traffic_light_control_checkpoint_40_steps.zip"
+    newest.write_bytes(b"damaged")
+    answer = orchestrate(toy, "run", "section_7_6", "--quick")
+    assert "Walking back to traffic_light_control_checkpoint_30_steps.zip" in answer.out
+    assert "Session 2: from 30 steps to 40 steps" in answer.out
+    assert answer.code == 0
+
+
+def test_when_no_checkpoint_is_usable_nothing_is_begun_in_silence(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    for path in (toy / MODELS / "checkpoints").glob("*.zip"):
+        path.write_bytes(b"damaged")
+    before = sorted(path.name for path in (toy / MODELS).rglob("*"))
+    answer = orchestrate(toy, *QUICK)
+    assert answer.code == 2
+    assert "--fresh" in answer.json["remedy"]
+    assert sorted(path.name for path in (toy / MODELS).rglob("*")) == before
+
+
+def test_an_incompatible_checkpoint_is_refused_in_the_users_words(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    card = read_card_file(toy)
+    card["network"] = [128, 128]
+    write_card(toy, card)
+    answer = orchestrate(toy, "run", "section_7_6")
+    assert answer.code == 2
+    assert "[CHECKPOINT] ⚠️  INCOMPATIBILITY DETECTED:" in answer.out
+    assert "[CHECKPOINT]   - Architecture: checkpoint=[64, 64], current=[128, 128]" in answer.out
+    assert "[CHECKPOINT] Recommendation: Delete checkpoints to start fresh" in answer.out
+    assert len(_checkpoints(toy)) == 2
+    assert orchestrate(toy, *QUICK, "--fresh").json["steps_start"] == 0
+
+
+def test_changed_code_resumes_at_a_lower_grade_or_not_at_all(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    card = read_card_file(toy)
+    card["resume_floor"] = "exact"
+    write_card(toy, card)
+    set_behaviour(toy, '{"9": {}}')
+    answer = orchestrate(toy, "run", "section_7_6")
+    assert answer.code == 2
+    assert "- Code: checkpoint=" in answer.out
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_no_terminal_makes_it_crash(toy: Path, encoding: str) -> None:
+    answer = orchestrate(toy, "run", "section_7_6", "--quick", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+    assert answer.code == 0
+    done = "✅" if encoding == "utf-8" else "[OK]"
+    assert f"[CHECKPOINT] {done} Successfully restored 2 file(s)" in answer.out
+
+
+def test_it_does_not_depend_on_the_current_folder(toy: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert orchestrate(toy, *QUICK, cwd=elsewhere).json["steps_done"] == 40
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_closing_the_laptop_loses_nothing(toy: Path) -> None:
+    """Kill the orchestrator while its kernel runs: the kernel goes on, the same command finds it, once."""
+    entry = toy / "validation_ch7/section_7_6_rl_performance/entry.py"
+    gate = toy / "gate"
+    text = entry.read_text(encoding="utf-8").replace(
+        "    parent, ending = latest, KernelEnding.FINISHED\n",
+        f"    parent, ending = latest, KernelEnding.FINISHED\n    import time\n"
+        f"    while not Path({str(gate)!r}).exists():\n        time.sleep(0.02)\n",
+    )
+    entry.write_text(text, encoding="utf-8")
+    first = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "run", "section_7_6", "--quick"],
+        env=environment(toy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert first.stdout is not None
+    for line in first.stdout:
+        if b"Starting fresh training" in line:
+            break
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    gate.touch()
+    answer = orchestrate(toy, "run", "section_7_6", "--quick")
+    assert "carrying it on" in answer.out
+    assert answer.code == 0
+    assert _checkpoints(toy)[-1] == "traffic_light_control_checkpoint_40_steps.zip"
+    assert len(list((toy / "validation_output/results").iterdir())) == 1
+    ledger = SqliteLedger(toy / ".orchestrator/ledger.sqlite")
+    assert ledger.rebuild()
+    assert len(ledger.sessions()) == 1
+    ledger.close()
+
+
+def test_interrupting_leaves_the_session_running(toy: Path) -> None:
+    set_behaviour(toy, '{"*": {"do": "pause"}}')
+    first = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "run", "section_7_6", "--quick"],
+        env=environment(toy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert first.stdout is not None
+    first.stdout.readline()
+    first.send_signal(signal.SIGINT)
+    _, err = first.communicate()
+    assert first.returncode == 130
+    assert b"run the same command again" in err
+    assert b"Traceback" not in err
+    assert orchestrate(toy, *QUICK).json["steps_done"] == 40
+
+
+def test_a_dry_run_changes_nothing_and_shows_the_flags(toy: Path) -> None:
+    before = sorted(str(path) for path in toy.rglob("*") if "__pycache__" not in path.parts)
+    plan = orchestrate(toy, *QUICK, "--target-steps", "60", "--deadline-s", "77", "--dry-run").json
+    assert plan["ticket"]["spec"]["target_steps"] == 60
+    assert plan["ticket"]["spec"]["deadline_s"] == 77.0
+    assert plan["kernel"].startswith("local/arz-validation-section-7-6-")
+    assert sorted(str(path) for path in toy.rglob("*") if "__pycache__" not in path.parts) == before
+
+
+def test_every_flag_reaches_the_kernel(toy: Path) -> None:
+    answer = orchestrate(toy, *QUICK, "--target-steps", "60", "--deadline-s", "77").json
+    manifest = json.loads((toy / answer["results_dir"] / "session_manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["spec"]["target_steps"], manifest["spec"]["deadline_s"]) == (60, 77.0)
+    assert manifest["spec"]["profile"] == "quick"
+    assert manifest["run_id"] if "run_id" in manifest else manifest["stamp"]["run_id"] == answer["run_id"]
+
+
+def test_flag_over_environment_over_card(toy: Path) -> None:
+    words = ("run", "section_7_6", "--quick", "--dry-run", "--json")
+    assert orchestrate(toy, *words).json["ticket"]["spec"]["target_steps"] == 40
+    by_variable = orchestrate(toy, *words, ORCHESTRATOR_TARGET_STEPS="70").json
+    assert by_variable["ticket"]["spec"]["target_steps"] == 70
+    by_flag = orchestrate(toy, *words, "--target-steps", "90", ORCHESTRATOR_TARGET_STEPS="70").json
+    assert by_flag["ticket"]["spec"]["target_steps"] == 90
+
+
+def test_rendering_shows_a_script_that_compiles(toy: Path) -> None:
+    answer = orchestrate(toy, "render", "section_7_6", "--quick")
+    assert answer.code == 0
+    compile(answer.out, "kernel.py", "exec")
+
+
+def test_status_tells_what_is_in_place_and_creates_nothing(toy: Path) -> None:
+    assert "0 steps in place" in orchestrate(toy, "status").out
+    assert not (toy / ".orchestrator").exists()
+    orchestrate(toy, *QUICK)
+    answer = orchestrate(toy, "status", "--json").json
+    assert answer["models"][0]["steps"] == 40
+    assert answer["runs"][0]["end_reason"] == "finished"
+    assert "supported" in orchestrate(toy, "status").out
+
+
+BAD_INPUTS = {
+    "unknown section": ("run", "section_9_9"),
+    "target below steps done": ("run", "section_7_6", "--target-steps", "10"),
+    "two targets": ("run", "section_7_6", "--target-steps", "50", "--add-steps", "5"),
+    "negative steps": ("run", "section_7_6", "--add-steps", "-5"),
+    "unknown backend": ("run", "section_7_6", "--backend", "colab"),
+    "unknown flag": ("run", "section_7_6", "--tagret-steps", "9"),
+    "unknown command": ("runn", "section_7_6"),
+}
+
+
+@pytest.mark.parametrize("words", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())
+def test_bad_input_is_one_cause_one_remedy_and_no_traceback(toy: Path, words: tuple[str, ...]) -> None:
+    orchestrate(toy, *QUICK)
+    before = _checkpoints(toy)
+    answer = orchestrate(toy, *words)
+    assert answer.code == 2
+    assert "Traceback" not in answer.out + answer.err
+    assert answer.err.strip()
+    assert _checkpoints(toy) == before
+
+
+@pytest.mark.parametrize("text", ["a: [1", "section: 3\n"])
+def test_an_unreadable_card_is_bad_input(toy: Path, text: str) -> None:
+    (toy / "configs/sections/section_7_6.yaml").write_text(text, encoding="utf-8")
+    answer = orchestrate(toy, *QUICK)
+    assert answer.code == 2
+    assert "section_7_6.yaml" in answer.json["error"]
+
+
+def test_a_folder_that_cannot_be_written_is_bad_input(toy: Path) -> None:
+    (toy / "validation_output").write_text("a file where a folder must be", encoding="utf-8")
+    answer = orchestrate(toy, *QUICK)
+    assert (answer.code, "cannot be written" in answer.json["error"]) == (2, True)
+
+
+def test_kaggle_is_never_replaced_by_local_in_silence(toy: Path) -> None:
+    answer = orchestrate(toy, "run", "section_7_6", "--quick", "--backend", "kaggle")
+    assert answer.code == 4
+    assert not (toy / MODELS).exists()
+
+
+def test_our_own_bug_is_one_line_and_a_report(toy: Path) -> None:
+    shutil.rmtree(toy / "kernel_templates/kernel_runtime")
+    answer = orchestrate(toy, *QUICK)
+    assert answer.code == 3
+    assert "Traceback" not in answer.err
+    assert "internal error" in answer.json["error"]
+
+
+def test_a_cancelled_session_saves_and_the_run_halts(toy: Path) -> None:
+    entry = toy / "validation_ch7/section_7_6_rl_performance/entry.py"
+    text = entry.read_text(encoding="utf-8").replace(
+        "        if context.must_leave or",
+        "        import time\n        for _ in range(500):\n            if context.must_leave: break\n"
+        "            time.sleep(0.02)\n        if context.must_leave or",
+    )
+    entry.write_text(text, encoding="utf-8")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "run", "section_7_6", "--quick", "--json"],
+        env=environment(toy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if b"10/40" in line:
+            break
+    sandbox = next((toy / ".orchestrator/local").iterdir())
+    (sandbox / "cancel").touch()
+    out, _ = running.communicate()
+    summary = json.loads(out.decode().splitlines()[-1])
+    assert (summary["end_reason"], summary["steps_done"], running.returncode) == ("stopped", 10, 1)
+    assert (toy / MODELS / "checkpoints/traffic_light_control_checkpoint_10_steps.zip").is_file()

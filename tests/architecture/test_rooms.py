@@ -1,0 +1,78 @@
+"""The house keeps its own rules: small rooms, no vague names, a runtime that needs nothing installed."""
+
+from __future__ import annotations
+
+import ast
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("orchestrator", "kernel_templates", "validation_ch7")
+VAGUE = ("manager", "handler", "helper", "helpers", "utils", "misc", "common")
+SEED_NAMES = {"validation_kaggle_manager.py"}
+TOP_LEVEL = {
+    *("pyproject.toml", "orchestrator", "kernel_templates", "configs", "tests", "validation_ch7"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "LICENSE", "constraints.txt", "docs"),
+    *(".ci", ".github", ".gitattributes", ".gitignore", "verify_checkpoint_system.py"),
+}
+
+
+def _rooms(root: Path) -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((root / package).rglob("*.py")) if "data" not in path.parts]
+
+
+def test_the_top_level_is_fixed(project_root: Path) -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=project_root, capture_output=True, text=True, check=True).stdout
+    assert {line.split("/")[0] for line in listed.splitlines()} <= TOP_LEVEL
+
+
+def test_rooms_are_small(project_root: Path) -> None:
+    large = {path.name: count for path in _rooms(project_root) if (count := len(path.read_text().splitlines())) > 260}
+    assert large == {}
+
+
+def test_rooms_are_named_by_what_they_know(project_root: Path) -> None:
+    vague = [path for path in _rooms(project_root) if path.stem in VAGUE or path.stem.split("_")[-1] in VAGUE]
+    assert [path.name for path in vague if path.name not in SEED_NAMES] == []
+
+
+def test_functions_are_short(project_root: Path) -> None:
+    long = []
+    for path in _rooms(project_root):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                length = node.end_lineno - body[0].lineno + 1 if body and node.end_lineno else 0
+                if length > 45:
+                    long.append(f"{path.name}:{node.name} {length}")
+    assert long == []
+
+
+@pytest.mark.parametrize("module", ["boot", "saving", "manifest", "inputs", "checkpoints", "reporting", "context"])
+def test_the_kernel_runtime_runs_on_a_bare_interpreter(project_root: Path, module: str) -> None:
+    code = f"import sys; sys.path.insert(0, {str(project_root)!r}); import kernel_templates.kernel_runtime.{module}"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True)
+
+
+def test_help_is_quick_and_imports_nothing_heavy(project_root: Path) -> None:
+    code = (
+        "import sys, orchestrator.cli.main as m; rc = m.main(['--help']); "
+        "heavy = {'torch', 'numpy', 'kaggle', 'kagglesdk', 'stable_baselines3', 'pydantic', 'yaml'} & set(sys.modules); "
+        "sys.exit(rc or (9 if heavy else 0))"
+    )
+    seconds = []
+    for _ in range(5):
+        start_s = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], cwd=project_root, capture_output=True, check=False)
+        seconds.append(time.perf_counter() - start_s)
+        assert done.returncode == 0, done.stderr
+    assert min(seconds) < 0.3
+
+
+def test_no_connection_can_leave_this_computer() -> None:
+    # Asked of the guard itself: a test must not even try an address outside.
+    assert socket.socket.connect.__name__ == "guarded_connect"

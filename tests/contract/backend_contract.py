@@ -1,0 +1,159 @@
+"""What every backend must do. A backend opts in with a subclass that gives the fixtures; nothing is overridden."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from kernel_templates.kernel_runtime.digests import file_entry
+from kernel_templates.kernel_runtime.manifest import read_manifest
+from kernel_templates.kernel_runtime.wire import parse_report
+from orchestrator.core.exchange import CheckpointSet, Handle, Observation, Push, SessionState
+from orchestrator.core.rendering import render_kernel
+from orchestrator.core.requests import RunRequest
+from orchestrator.core.specs import SessionSpec, write_ticket
+from orchestrator.ports import Backend
+from orchestrator.stores.code import CodeStore
+from orchestrator.stores.configs import load_card
+from tests.doubles.toy_section import set_behaviour
+
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A backend over a toy project."""
+
+    backend: Backend
+    project: Path
+
+    def push(self, *, session: int = 1, nonce: str = "1" * 32, checkpoints: CheckpointSet | None = None) -> Push:
+        card = load_card(self.project / "configs/sections", "section_7_6")
+        sizes = RunRequest(card=card, profile="quick").sizes(0)
+        spec = SessionSpec(card=card, profile="quick", sizes=sizes, backend=self.backend.name)
+        code = CodeStore(self.project)
+        bundle = code.bundle()
+        chosen = checkpoints or CheckpointSet(root=self.project, entries=())
+        ticket = write_ticket(
+            spec,
+            run_id="contract",
+            session=session,
+            attempt=1,
+            nonce=nonce,
+            bundle_digest=bundle.digest,
+            inputs=chosen.entries,
+        )
+        script = render_kernel(code.template(), ticket=ticket, bundle=bundle, title="t", version="0")
+        return self.backend.prepare(ticket, script, chosen, f"arz-validation-section-7-6-00000000-s{session:02d}")
+
+    def run(self, push: Push) -> tuple[Handle, Observation]:
+        self.backend.stage(push)
+        handle = self.backend.submit(push)
+        return handle, self.wait(handle)
+
+    def wait(self, handle: Handle) -> Observation:
+        give_up_s = time.monotonic() + PATIENCE_S
+        while not (observation := self.backend.observe(handle)).state.terminal:
+            assert time.monotonic() < give_up_s, "the session did not end"
+        return observation
+
+
+class BackendContract:
+    """Subclass with a `stall` fixture."""
+
+    def test_a_session_goes_the_whole_way(self, stall: Stall, tmp_path: Path) -> None:
+        push = stall.push()
+        handle, observation = stall.run(push)
+        retrieval = stall.backend.fetch(handle, tmp_path / "out" / "x")
+        manifest = read_manifest(retrieval.folder)
+        assert manifest is not None
+        assert retrieval.missing == ()
+        assert manifest.stamp == push.ticket.stamp()
+        assert manifest.outcome.steps_done == 40
+        assert observation.exit_code in (0, None)
+
+    def test_preparing_sends_nothing(self, stall: Stall) -> None:
+        push = stall.push()
+        assert stall.backend.find(push.ticket, push.slug) is None
+        assert push.describe()["private"] is True
+
+    def test_staging_may_be_repeated(self, stall: Stall) -> None:
+        push = stall.push()
+        stall.backend.stage(push)
+        stall.backend.stage(push)
+        handle = stall.backend.submit(push)
+        assert stall.wait(handle).state is SessionState.ENDED
+
+    def test_a_submitted_session_is_found_by_its_nonce_and_only_by_it(self, stall: Stall) -> None:
+        push = stall.push()
+        handle, _ = stall.run(push)
+        assert stall.backend.find(push.ticket, push.slug) == handle
+        assert stall.backend.find(replace(push.ticket, nonce="2" * 32), push.slug) is None
+
+    def test_a_handle_is_text_and_outlives_the_object(self, stall: Stall) -> None:
+        handle, observation = stall.run(stall.push())
+        assert stall.backend.observe(Handle.parse(str(handle))) == observation
+
+    def test_fetching_may_be_repeated_and_mixes_nothing_in(self, stall: Stall, tmp_path: Path) -> None:
+        handle, _ = stall.run(stall.push())
+        folder = tmp_path / "out" / "x"
+        stall.backend.fetch(handle, folder)
+        before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        (folder / "old_result.csv").write_text("stale", encoding="utf-8")
+        stall.backend.fetch(handle, folder)
+        assert {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+    def test_a_session_that_dies_is_ended_and_is_no_success(self, stall: Stall, tmp_path: Path) -> None:
+        set_behaviour(stall.project, '{"*": {"do": "vanish"}}')
+        handle, observation = stall.run(stall.push())
+        assert observation.state is SessionState.ENDED
+        assert observation.exit_code != 0
+        assert read_manifest(stall.backend.fetch(handle, tmp_path / "out" / "x").folder) is None
+
+    def test_a_failing_section_has_a_failing_exit_code(self, stall: Stall) -> None:
+        set_behaviour(stall.project, '{"*": {"do": "raise"}}')
+        assert stall.run(stall.push())[1].exit_code == 1
+
+    def test_the_log_is_told_once_and_from_any_cursor(self, stall: Stall) -> None:
+        handle, _ = stall.run(stall.push())
+        lines, cursor = stall.backend.log_lines(handle, 0)
+        steps = [report["steps"] for line in lines if (report := parse_report(line)) and report["kind"] == "progress"]
+        assert steps == [10, 20, 30, 40]
+        assert list(stall.backend.log_lines(handle, cursor)[0]) == []
+
+    def test_checkpoints_reach_the_kernel_by_digest(self, stall: Stall, tmp_path: Path) -> None:
+        first, _ = stall.run(stall.push())
+        out = stall.backend.fetch(first, tmp_path / "out" / "x").folder
+        models = out / "section_7_6_rl_performance/data/models"
+        entries = tuple(file_entry(path, models) for path in sorted((models / "checkpoints").iterdir()))
+        push = stall.push(session=2, nonce="2" * 32, checkpoints=CheckpointSet(root=models, entries=entries))
+        second, _ = stall.run(push)
+        manifest = read_manifest(stall.backend.fetch(second, tmp_path / "out" / "y").folder)
+        assert manifest is not None
+        assert manifest.outcome.steps_start == 40
+
+    def test_what_never_was_is_not_ended(self, stall: Stall) -> None:
+        ghost = Handle(backend=stall.backend.name, owner="local", slug="never-was")
+        assert not stall.backend.observe(ghost).state.terminal
+
+    def test_a_cancel_is_a_request_that_is_heard(self, stall: Stall) -> None:
+        if not stall.backend.capabilities.can_cancel:
+            pytest.skip("this backend cannot cancel")
+        entry = stall.project / "validation_ch7/section_7_6_rl_performance/entry.py"
+        text = entry.read_text(encoding="utf-8").replace(
+            "        if context.must_leave or",
+            "        import time\n        while not context.must_leave: time.sleep(0.02)\n"
+            "        if context.must_leave or",
+        )
+        entry.write_text(text, encoding="utf-8")
+        push = stall.push()
+        stall.backend.stage(push)
+        handle = stall.backend.submit(push)
+        while not stall.backend.log_lines(handle, 0)[0]:
+            assert not stall.backend.observe(handle).state.terminal
+        stall.backend.cancel(handle)
+        stall.backend.cancel(handle)
+        assert stall.wait(handle).state is SessionState.ENDED

@@ -1,0 +1,91 @@
+"""The local backend keeps the contract, and some promises of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from orchestrator.backends.local.backend import LocalBackend
+from orchestrator.core.endings import EndReason
+from orchestrator.core.exchange import SessionState
+from tests.contract.backend_contract import BackendContract, Stall
+from tests.doubles.toy_section import make_toy_project
+
+
+@pytest.fixture
+def stall(tmp_path: Path) -> Stall:
+    return Stall(LocalBackend(tmp_path / "local"), make_toy_project(tmp_path / "project"))
+
+
+class TestLocal(BackendContract):
+    """Every promise of the contract."""
+
+
+def _endless(project: Path, line: str) -> None:
+    entry = project / "validation_ch7/section_7_6_rl_performance/entry.py"
+    text = entry.read_text(encoding="utf-8")
+    mark = "    parent, ending = latest, KernelEnding.FINISHED\n"
+    entry.write_text(text.replace(mark, f"{mark}    import time\n{line}"), encoding="utf-8")
+
+
+def test_a_kernel_over_its_wall_is_ended_and_said_to_be(stall: Stall, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestrator.backends.local import backend as room
+
+    monkeypatch.setattr(room, "_WALL_FACTOR", 0.0)
+    monkeypatch.setattr(room, "_WALL_EXTRA_S", 0.5)
+    _endless(stall.project, "    while True: time.sleep(0.05)\n")
+    _, observation = stall.run(stall.push())
+    assert observation.reason is EndReason.WALL_LIMIT
+    assert observation.exit_code not in (0, None)
+
+
+def test_a_kernel_that_outlives_its_supervisor_is_still_running(stall: Stall, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    _endless(stall.project, f"    while not Path({str(gate)!r}).exists(): time.sleep(0.02)\n")
+    push = stall.push()
+    stall.backend.stage(push)
+    handle = stall.backend.submit(push)
+    while not stall.backend.log_lines(handle, 0)[0]:
+        assert stall.backend.observe(handle).state is SessionState.RUNNING
+    os.kill(_supervisor_of(tmp_path / "local" / push.slug), signal.SIGKILL)
+    assert stall.backend.observe(handle).state is SessionState.RUNNING
+    gate.touch()
+    observation = stall.wait(handle)
+    assert (observation.native, observation.exit_code) == ("vanished", 0)
+
+
+def _supervisor_of(sandbox: Path) -> int:
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"orchestrator.backends.local.supervisor" in words and str(sandbox).encode() in words:
+                return int(process.name)
+    raise AssertionError("no supervisor")
+
+
+def test_secrets_of_the_shell_do_not_reach_the_kernel(
+    stall: Stall, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("KAGGLE_KEY", "MY_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "planted-secret")
+    _endless(stall.project, "    print(sorted(os.environ.items()))\n")
+    handle, _ = stall.run(stall.push())
+    stall.backend.fetch(handle, tmp_path / "out" / "x")
+    everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"ORCHESTRATOR_KAGGLE_ROOT" in everything
+    assert b"planted-secret" not in everything
+
+
+def test_a_second_supervisor_never_starts_the_same_session_again(stall: Stall) -> None:
+    push = stall.push()
+    handle, _ = stall.run(push)
+    stall.backend.stage(push)
+    from orchestrator.core.errors import RemoteUnavailable
+
+    with pytest.raises(RemoteUnavailable):
+        stall.backend.submit(push)
+    lines, _ = stall.backend.log_lines(handle, 0)
+    assert sum("Starting fresh training" in line for line in lines if not line.startswith("[ORC]")) == 1

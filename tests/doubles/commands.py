@@ -1,0 +1,53 @@
+"""Runs the real command line in a process of its own, as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import PROJECT_ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command printed and how it exited."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The object on the last line of standard output."""
+        plain: dict[str, Any] = json.loads(self.out.rstrip().splitlines()[-1])
+        return plain
+
+
+def orchestrate(root: Path, *words: str, cwd: Path | None = None, **variables: str) -> Answer:
+    """`python -m orchestrator WORDS` on the project at `root`."""
+    return call(root, ["-m", "orchestrator", *words], cwd=cwd, **variables)
+
+
+def call(root: Path, words: list[str], cwd: Path | None = None, **variables: str) -> Answer:
+    """`python WORDS` on the project at `root`."""
+    done = subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        cwd=cwd or root,
+        check=False,
+        env=environment(root, **variables),
+    )
+    encoding = variables.get("PYTHONIOENCODING", "utf-8").split(":")[0]
+    return Answer(done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding, "replace"))
+
+
+def environment(root: Path, **variables: str) -> dict[str, str]:
+    """The variables of a user's shell, with this project at hand and nothing of the tester's own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORCHESTRATOR", "PYTEST"))}
+    base = {"ORCHESTRATOR_ROOT": str(root), "PYTHONPATH": str(PROJECT_ROOT), "PYTHONIOENCODING": "utf-8"}
+    return {**kept, **base, **variables}

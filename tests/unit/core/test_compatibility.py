@@ -1,0 +1,91 @@
+"""Each difference between a checkpoint and a training has its reason and its grade."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.core.checkpoint_log import RestoredFile, incompatibility, nothing_found, restoration
+from orchestrator.core.compatibility import Grade, Intended, compare
+from orchestrator.core.lineages import Lineage
+
+LINEAGE = Lineage(
+    section="section_7_6",
+    environment={"dx_m": 10.0},
+    algorithm="DQN",
+    network=(64, 64),
+    hyper_parameters={"gamma": 0.97, "learning_rate": {"start": 1e-3}},
+    seed=0,
+)
+INTENDED = Intended(lineage=LINEAGE, code_digest="c" * 64, versions={"torch": "2.13.0"}, device_class="cpu")
+IDENTITY: dict[str, Any] = {
+    **LINEAGE.to_json(),
+    "versions": {"torch": "2.13.0", "numpy": "2.4"},
+    "device_class": "cpu",
+    "code_digest": "c" * 64,
+}
+
+
+def test_the_same_training_is_exact() -> None:
+    assert compare(IDENTITY, INTENDED).grade is Grade.EXACT
+
+
+@pytest.mark.parametrize(
+    ("change", "label", "grade"),
+    [
+        ({"algorithm": "PPO"}, "Algorithm", Grade.REFUSE),
+        ({"network": [128, 128]}, "Architecture", Grade.REFUSE),
+        ({"seed": 1}, "Seed", Grade.REFUSE),
+        ({"section": "section_7_5"}, "Section", Grade.REFUSE),
+        ({"environment": {"dx_m": 5.0}}, "Environment dx_m", Grade.REFUSE),
+        (
+            {"hyper_parameters": {"gamma": 0.97, "learning_rate": {"start": 1e-4}}},
+            "Hyper-parameter learning_rate.start",
+            Grade.REFUSE,
+        ),
+        ({"versions": {"torch": "2.6.0"}}, "Version of torch", Grade.STATISTICAL),
+        ({"device_class": "cuda"}, "Device", Grade.STATISTICAL),
+        ({"code_digest": "d" * 64}, "Code", Grade.STATISTICAL),
+    ],
+)
+def test_each_difference_is_named_and_graded(change: dict[str, Any], label: str, grade: Grade) -> None:
+    comparison = compare({**IDENTITY, **change}, INTENDED)
+    assert [reason.label for reason in comparison.reasons] == [label]
+    assert comparison.grade is grade
+
+
+@pytest.mark.parametrize("missing", sorted(set(IDENTITY) - {"versions"}))
+def test_a_card_that_does_not_say_is_not_taken_for_equal(missing: str) -> None:
+    identity = {name: value for name, value in IDENTITY.items() if name != missing}
+    assert compare(identity, INTENDED).grade < Grade.EXACT
+
+
+def test_what_only_the_kernel_knows_is_left_to_it() -> None:
+    unknown = replace(INTENDED, versions={}, device_class=None)
+    assert compare({**IDENTITY, "versions": {}, "device_class": "cuda"}, unknown).grade is Grade.EXACT
+
+
+def test_the_lines_are_the_users_own() -> None:
+    reason = compare(IDENTITY, replace(INTENDED, lineage=replace(LINEAGE, network=(128, 128)))).reasons[0]
+    assert incompatibility([str(reason)]) == (
+        "[CHECKPOINT] ⚠️  INCOMPATIBILITY DETECTED:",
+        "[CHECKPOINT]   - Architecture: checkpoint=[64, 64], current=[128, 128]",
+        "[CHECKPOINT] Recommendation: Delete checkpoints to start fresh",
+    )
+    files = [
+        RestoredFile(name="traffic_light_control_checkpoint_50000_steps.zip", size_bytes=15_300_000),
+        RestoredFile(name="traffic_light_control_checkpoint_100000_steps.zip", size_bytes=15_400_000),
+    ]
+    assert restoration(files) == (
+        "[CHECKPOINT] ====== CHECKPOINT RESTORATION ======",
+        "[CHECKPOINT] Found 2 checkpoint(s) to restore:",
+        "[CHECKPOINT]   ✓ traffic_light_control_checkpoint_50000_steps.zip (15.3 MB)",
+        "[CHECKPOINT]   ✓ traffic_light_control_checkpoint_100000_steps.zip (15.4 MB)",
+        "[CHECKPOINT] ✅ Successfully restored 2 file(s)",
+    )
+    assert nothing_found("validation_output/results/...") == (
+        "[CHECKPOINT] No checkpoints found in validation_output/results/...",
+        "[CHECKPOINT] This is normal for first run or if training didn't reach checkpoint threshold",
+    )

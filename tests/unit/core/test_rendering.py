@@ -1,0 +1,64 @@
+"""The rendered script: strict, compiled, size-guarded, and the same text for the same input."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.exchange import Bundle
+from orchestrator.core.rendering import guard_size, render_kernel
+from tests.unit.kernel_runtime.makers import make_ticket
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "kernel.py.txt"
+PLACEHOLDER = Bundle(
+    digest="b" * 64, archive=b"placeholder bundle", archive_sha256="a" * 64, names=("validation_ch7/__init__.py",)
+)
+
+
+def _template(root: Path) -> str:
+    return (root / "kernel_templates" / "kernel.py.j2").read_text(encoding="utf-8")
+
+
+def _render(template: str, bundle: Bundle = PLACEHOLDER, title: str = "Section 7.6") -> str:
+    return render_kernel(template, ticket=make_ticket(), bundle=bundle, title=title, version="0.1.0")
+
+
+def test_the_script_is_the_golden_one(project_root: Path) -> None:
+    assert _render(_template(project_root)) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_a_name_that_nobody_gives_is_an_error() -> None:
+    with pytest.raises(BadInput, match="undefined"):
+        _render("x = {{ misspelt }}")
+
+
+@pytest.mark.parametrize("template", ["def broken(:", "x = {{ session }", "{% if %}"])
+def test_what_is_not_python_never_leaves(template: str) -> None:
+    with pytest.raises(BadInput):
+        _render(template)
+
+
+def test_a_title_cannot_break_out_of_its_place(project_root: Path) -> None:
+    with pytest.raises(BadInput, match="not Python"):
+        _render(_template(project_root), title='""" + evil')
+
+
+def test_a_script_over_the_limit_is_refused_here() -> None:
+    guard_size("x" * 100, 100)
+    with pytest.raises(BadInput, match="101 bytes"):
+        guard_size("x" * 101, 100)
+
+
+def test_a_damaged_archive_stops_the_script_before_anything_runs(project_root: Path, tmp_path: Path) -> None:
+    archive = b"not what was packed"
+    bundle = Bundle(digest="b" * 64, archive=archive, archive_sha256=hashlib.sha256(b"packed").hexdigest(), names=())
+    script = tmp_path / "kernel.py"
+    script.write_text(_render(_template(project_root), bundle), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-I", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "damaged" in done.stderr

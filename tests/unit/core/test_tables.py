@@ -1,0 +1,81 @@
+"""Tables are complete and chains always end."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel_templates.kernel_runtime.endings import KernelEnding
+from orchestrator.core.cadence import pause_s
+from orchestrator.core.chaining import MAX_FRUITLESS_SESSIONS, Standing, decide
+from orchestrator.core.endings import EFFECTS, OF_KERNEL, REMEDIES, Effect, EndReason
+from orchestrator.core.exchange import SessionState
+
+
+def test_every_end_reason_has_an_effect_and_every_bad_one_a_remedy() -> None:
+    assert set(EFFECTS) == set(EndReason)
+    assert set(OF_KERNEL) == set(KernelEnding)
+    assert set(REMEDIES) == {reason for reason, effect in EFFECTS.items() if effect is not Effect.GO_ON}
+
+
+def test_unknown_is_never_terminal() -> None:
+    assert [state for state in SessionState if state.terminal] == [SessionState.ENDED]
+
+
+def test_at_the_target_nothing_is_started() -> None:
+    decision = decide(Standing(steps_done=100, target_steps=100))
+    assert (decision.start_session, decision.end) == (False, "at_target")
+
+
+def test_a_paused_session_is_followed_by_the_next() -> None:
+    standing = Standing(steps_done=0, target_steps=100).after(EndReason.PAUSED, 40)
+    assert decide(standing).start_session
+    assert not decide(standing).same_session
+
+
+def test_a_crash_without_progress_is_another_attempt_and_not_for_ever() -> None:
+    standing = Standing(steps_done=0, target_steps=100)
+    for _ in range(MAX_FRUITLESS_SESSIONS - 1):
+        standing = standing.after(EndReason.CRASHED, 0)
+        assert decide(standing).same_session
+    standing = standing.after(EndReason.CRASHED, 0)
+    assert decide(standing).end == "stuck"
+
+
+def test_a_crash_that_saved_something_goes_on_from_it() -> None:
+    standing = Standing(steps_done=0, target_steps=100).after(EndReason.CRASHED, 40)
+    decision = decide(standing)
+    assert decision.start_session
+    assert not decision.same_session
+
+
+@pytest.mark.parametrize("reason", [EndReason.SECTION_FAILED, EndReason.REFUSED, EndReason.STALE_RESULTS])
+def test_what_would_fail_again_is_not_repeated(reason: EndReason) -> None:
+    assert decide(Standing(steps_done=0, target_steps=100).after(reason, 0)).end == reason.value
+
+
+def test_a_target_reached_without_its_evaluation_is_not_finished() -> None:
+    standing = Standing(steps_done=0, target_steps=100).after(EndReason.PAUSED, 100)
+    assert decide(standing).start_session
+    assert decide(standing.after(EndReason.FINISHED, 100)).end == "finished"
+
+
+@given(st.lists(st.tuples(st.sampled_from(EndReason), st.integers(0, 30)), min_size=60, max_size=60))
+def test_every_run_ends_with_a_word(history: list[tuple[EndReason, int]]) -> None:
+    standing, sessions = Standing(steps_done=0, target_steps=100), 0
+    for reason, gain in history:
+        decision = decide(standing)
+        if not decision.start_session:
+            assert decision.end
+            return
+        sessions += 1
+        standing = standing.after(reason, standing.steps_done + gain)
+    # At worst each of the 100 steps took one session that moved and all but one fruitless ones beside it.
+    assert sessions <= 100 * MAX_FRUITLESS_SESSIONS
+
+
+@given(st.integers(0, 10**9))
+def test_looks_are_spaced_within_what_the_backend_wants(looks: int) -> None:
+    assert 2.0 <= pause_s(looks, (2.0, 60.0)) <= 60.0
+    assert pause_s(looks, (2.0, 60.0)) <= pause_s(looks + 1, (2.0, 60.0))

@@ -1,0 +1,133 @@
+"""Save, card, rotation, survey: a checkpoint exists wholly or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
+from kernel_templates.kernel_runtime.checkpoints import find_latest_checkpoint, survey_checkpoints
+from kernel_templates.kernel_runtime.saving import rotate, save_checkpoint
+from kernel_templates.kernel_runtime.wire import FileEntry
+from tests.unit.kernel_runtime.makers import NOW, SCENARIO, make_ticket, save
+
+
+def test_the_newest_two_stay_as_units_by_steps_never_by_file_time(tmp_path: Path) -> None:
+    parent = None
+    for steps in (900, 1000, 10_000):
+        parent = save(tmp_path, steps, parent)
+        for path in (tmp_path / "checkpoints").glob(f"*_{steps}_*"):
+            os.utime(path, (10**9 - steps, 10**9 - steps))  # newest steps, oldest time
+    rotate(tmp_path / "checkpoints", SCENARIO)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == sorted(
+        f"{SCENARIO}_checkpoint_{steps}_steps{suffix}"
+        for steps in (1000, 10_000)
+        for suffix in (".zip", ".state.npz", ".json")
+    )
+
+
+def test_ancestry_is_the_chain_back_to_the_beginning(tmp_path: Path) -> None:
+    first = save(tmp_path, 10)
+    second = save(tmp_path, 20, first)
+    third = save(tmp_path, 30, second)
+    assert first.ancestry == ()
+    assert [ancestor.digest for ancestor in third.ancestry] == [first.digest, second.digest]
+    assert len({first.digest, second.digest, third.digest}) == 3
+
+
+def test_a_kill_before_the_card_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    good = save(tmp_path, 10)
+
+    class Killed(BaseException):
+        pass
+
+    def die(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise Killed
+
+    with pytest.raises(Killed):
+        save_checkpoint(
+            tmp_path,
+            scenario=SCENARIO,
+            steps=20,
+            writers={".zip": lambda path: path.write_bytes(b"whole") and None, ".state.npz": die},
+            identity={},
+            stamp=make_ticket().stamp(),
+            parent=good,
+            now=NOW,
+        )
+    survey = survey_checkpoints(tmp_path, SCENARIO)
+    assert survey.latest == good
+    assert "never committed" in survey.faults[f"{SCENARIO}_checkpoint_20_steps"]
+    assert not list((tmp_path / "checkpoints").glob(".partial*"))
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".state.npz"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
+def test_a_damaged_newest_is_walked_over(tmp_path: Path, suffix: str, damage: str) -> None:
+    older = save(tmp_path, 10)
+    newer = save(tmp_path, 20, older)
+    path = tmp_path / "checkpoints" / (newer.stem + suffix)
+    content = path.read_bytes()
+    if damage == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(content[:-1] if damage == "cut" else bytes([content[0] ^ 1]) + content[1:])
+    assert find_latest_checkpoint(tmp_path, SCENARIO) == older
+    assert newer.stem in survey_checkpoints(tmp_path, SCENARIO).faults
+
+
+def test_a_card_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    card = save(tmp_path, 10)
+    path = tmp_path / "checkpoints" / card.name
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**plain, "steps": 99}), encoding="utf-8")
+    with pytest.raises(ValueError, match="digest"):
+        read_card(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"card_version": 1}', '{"card_version": 9}'])
+def test_what_is_not_a_card_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="card|cannot be read"):
+        read_card(path)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", "a\\b"])
+def test_a_card_cannot_point_outside_its_folder(tmp_path: Path, name: str) -> None:
+    card = save(tmp_path, 10)
+    entry = FileEntry(path=name, size_bytes=1, sha256="0" * 64)
+    evil = CheckpointCard.from_json(
+        {**(plain := {k: v for k, v in card.to_json().items() if k != "digest"}), "files": [], "digest": _digest(plain)}
+    )
+    object.__setattr__(evil, "files", (entry,))
+    assert card_fault(evil, tmp_path / "checkpoints") is not None
+
+
+def _digest(plain: dict[str, object]) -> str:
+    bare = CheckpointCard(
+        stem=str(plain["stem"]),
+        scenario=SCENARIO,
+        steps=10,
+        files=(),
+        identity={},
+        stamp=make_ticket().stamp(),
+        saved_at="",
+    )
+    return bare.digest
+
+
+def test_other_scenarios_are_not_mixed_in(tmp_path: Path) -> None:
+    save(tmp_path, 10)
+    assert find_latest_checkpoint(tmp_path, "ramp_metering") is None
+
+
+def test_an_empty_place_is_a_beginning(tmp_path: Path) -> None:
+    survey = survey_checkpoints(tmp_path / "nowhere", SCENARIO)
+    assert survey.latest is None
+    assert survey.faults == {}

@@ -1,0 +1,115 @@
+"""Deadline, stop flag, reporter, inputs, workspace."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from kernel_templates.kernel_runtime.deadline import SoftDeadline
+from kernel_templates.kernel_runtime.digests import file_entry
+from kernel_templates.kernel_runtime.endings import SessionRefused
+from kernel_templates.kernel_runtime.inputs import place_inputs
+from kernel_templates.kernel_runtime.reporting import Reporter
+from kernel_templates.kernel_runtime.stopping import StopFlag
+from kernel_templates.kernel_runtime.wire import parse_report
+from kernel_templates.kernel_runtime.workspace import Workspace
+from tests.doubles.clock import FakeClock
+
+
+def test_the_deadline_keeps_back_what_saving_and_evaluating_took() -> None:
+    clock = FakeClock()
+    deadline = SoftDeadline(100.0, monotonic=clock.monotonic, started_s=0.0, margin_s=5.0)
+    clock.sleep(70.0)
+    assert not deadline.reached
+    deadline.measured("save", 4.0)
+    deadline.measured("save", 2.0)
+    deadline.measured("evaluate", 10.0)
+    assert deadline.reserve_s == pytest.approx(1.5 * 14.0 + 5.0)
+    clock.sleep(3.9)
+    assert not deadline.reached
+    clock.sleep(0.2)
+    assert deadline.reached
+    assert deadline.totals_s == {"save": 6.0, "evaluate": 10.0}
+
+
+def test_without_a_limit_there_is_no_deadline() -> None:
+    clock = FakeClock()
+    deadline = SoftDeadline(None, monotonic=clock.monotonic, started_s=0.0)
+    clock.sleep(10**9)
+    assert deadline.remaining_s is None
+    assert not deadline.reached
+
+
+def test_a_signal_only_sets_a_flag() -> None:
+    stop, before = StopFlag(), signal.getsignal(signal.SIGTERM)
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        stop.listen()
+        assert not stop.requested
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested
+        assert stop.signal_name == "SIGTERM"
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def _reporter(path: Path, clock: FakeClock, lines: list[str], limit_bytes: int = 10_000) -> Reporter:
+    return Reporter(path, echo=lines.append, now=clock.now, monotonic=clock.monotonic, limit_bytes=limit_bytes)
+
+
+def test_progress_is_told_once_a_second_and_at_the_end(tmp_path: Path) -> None:
+    clock, lines = FakeClock(), list[str]()
+    reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
+    for steps in range(100):
+        reporter.progress(steps=steps)
+        clock.sleep(0.1)
+    reporter.progress(last=True, steps=100)
+    reporter.close()
+    told = [parse_report(line) for line in lines]
+    assert 10 <= len(told) <= 12
+    assert told[-1] == {"kind": "progress", "steps": 100}
+
+
+def test_the_event_file_is_bounded_utf8_and_says_what_it_dropped(tmp_path: Path) -> None:
+    clock, path = FakeClock(), tmp_path / "events.jsonl"
+    reporter = _reporter(path, clock, [], limit_bytes=500)
+    for number in range(100):
+        reporter.say(f"véhicule {number} ✓")
+    reporter.close()
+    events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert path.stat().st_size < 600
+    assert events[-1] == {"kind": "dropped", "events": 100 - (len(events) - 1)}
+    assert events[0]["text"] == "véhicule 0 ✓"
+
+
+@pytest.mark.parametrize("mount", ["ckpt", "datasets/owner/ckpt", "notebooks/owner/kernel/section/data/models"])
+def test_inputs_are_found_by_digest_wherever_they_are_mounted(tmp_path: Path, mount: str) -> None:
+    source = tmp_path / "source"
+    (source / "checkpoints").mkdir(parents=True)
+    (source / "checkpoints" / "a.zip").write_bytes(b"right")
+    entry = file_entry(source / "checkpoints" / "a.zip", source)
+    for folder, content in ((mount, b"right"), ("older/checkpoints", b"wrong")):
+        place = tmp_path / "input" / folder
+        place.mkdir(parents=True)
+        (place / "a.zip").write_bytes(content)
+    place_inputs((entry,), search=tmp_path / "input", models_dir=tmp_path / "models")
+    assert (tmp_path / "models" / "checkpoints" / "a.zip").read_bytes() == b"right"
+
+
+def test_training_on_anything_else_than_what_was_promised_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"right")
+    entry = file_entry(tmp_path / "a.zip", tmp_path)
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "a.zip").write_bytes(b"wrong")
+    with pytest.raises(SessionRefused, match=r"carrier_missing.*a\.zip"):
+        place_inputs((entry,), search=tmp_path / "input", models_dir=tmp_path / "models")
+
+
+def test_the_workspace_is_literal_unless_a_sandbox_is_named(tmp_path: Path) -> None:
+    assert Workspace.from_environment({}).working.as_posix() == "/kaggle/working"
+    sandbox = Workspace.from_environment({"ORCHESTRATOR_KAGGLE_ROOT": str(tmp_path)})
+    assert sandbox.input == tmp_path / "input"

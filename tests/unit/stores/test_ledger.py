@@ -1,0 +1,129 @@
+"""Rows are what the events say; several processes may ask at once; a foreign file is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.events import Event, EventKind
+from orchestrator.core.records import Stage, session_key
+from orchestrator.stores.ledger import SqliteLedger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
+    ledger = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
+    yield ledger
+    ledger.close()
+
+
+def _event(kind: EventKind, key: str | None = None, run: str = "run", /, **body: object) -> Event:
+    return Event(kind=kind, at="2026-01-01T00:00:00+00:00", run_id=run, session=key, body=body)
+
+
+def _start(run: str = "run") -> Event:
+    return _event(
+        EventKind.RUN_STARTED,
+        None,
+        run,
+        section="section_7_6",
+        lineage_id="c" * 64,
+        profile="quick",
+        backend="local",
+        target_steps=100,
+        steps_start=0,
+        steps_done=0,
+    )
+
+
+def _plan(session: int = 1, attempt: int = 1, run: str = "run") -> Event:
+    return _event(
+        EventKind.SESSION_PLANNED,
+        session_key(run, session, attempt),
+        run,
+        lineage_id="c" * 64,
+        session=session,
+        attempt=attempt,
+        slug=f"slug-{session}-{attempt}",
+        backend="local",
+        nonce="n",
+        ticket={"wire_version": 1},
+    )
+
+
+WHOLE_SESSION = (
+    _event(EventKind.SESSION_SUBMITTED, "run/s01a1", handle="local://local/slug-1-1"),
+    _event(EventKind.SESSION_ENDED, "run/s01a1", native="exit 0", exit_code=0, reason=None),
+    _event(EventKind.SESSION_FETCHED, "run/s01a1", results_dir="r", missing=[]),
+    _event(
+        EventKind.SESSION_JUDGED,
+        "run/s01a1",
+        end_reason="paused",
+        exit_code=0,
+        verdict=None,
+        steps_start=0,
+        steps_done=40,
+        resume_grade=None,
+        problems=["é"],
+    ),
+    _event(EventKind.SESSION_CLOSED, "run/s01a1", restored=["a.zip"], models_steps=40),
+)
+
+
+def test_a_session_goes_through_its_stages(ledger: SqliteLedger) -> None:
+    ledger.record(_start())
+    ledger.record(_plan())
+    stages = [ledger.sessions()[0].stage]
+    for event in WHOLE_SESSION:
+        ledger.record(event)
+        stages.append(ledger.sessions()[0].stage)
+    assert stages == list(Stage)
+    assert ledger.runs()[0].steps_done == 40
+    assert ledger.runs()[0].sessions == 1
+    assert ledger.sessions("c" * 64)[0].problems == ("é",)
+    assert ledger.sessions("d" * 64) == []
+
+
+def test_the_rows_can_be_rebuilt_from_the_events(ledger: SqliteLedger, tmp_path: Path) -> None:
+    for event in (_start(), _plan(), *WHOLE_SESSION, _plan(2), _start("other"), _plan(1, 2, "other")):
+        ledger.record(event)
+    before = (list(ledger.runs()), list(ledger.sessions()))
+    assert ledger.rebuild()
+    assert (list(ledger.runs()), list(ledger.sessions())) == before
+
+
+def test_a_row_that_was_tampered_with_is_noticed_and_mended(ledger: SqliteLedger, tmp_path: Path) -> None:
+    for event in (_start(), _plan(), *WHOLE_SESSION):
+        ledger.record(event)
+    ledger._connection.execute("UPDATE sessions SET row = replace(row, '\"steps_done\": 40', '\"steps_done\": 99')")
+    assert ledger.sessions()[0].steps_done == 99
+    assert not ledger.rebuild()
+    assert ledger.sessions()[0].steps_done == 40
+
+
+def test_an_event_that_cannot_follow_leaves_no_trace(ledger: SqliteLedger) -> None:
+    ledger.record(_start())
+    with pytest.raises(ValueError, match="never planned"):
+        ledger.record(WHOLE_SESSION[0])
+    with pytest.raises(ValueError, match="started before"):
+        ledger.record(_start())
+    assert len(ledger.events()) == 1
+
+
+def test_two_programs_see_each_other(ledger: SqliteLedger, tmp_path: Path) -> None:
+    other = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
+    ledger.record(_start())
+    other.record(_plan())
+    assert [record.key for record in ledger.sessions()] == ["run/s01a1"]
+    other.close()
+
+
+def test_what_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"these are my notes, not a database " * 100)
+    with pytest.raises(BadInput, match="not a readable ledger"):
+        SqliteLedger(path)
+    assert path.read_bytes().startswith(b"these are my notes")
