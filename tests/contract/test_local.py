@@ -89,3 +89,13 @@ def test_a_second_supervisor_never_starts_the_same_session_again(stall: Stall) -
         stall.backend.submit(push)
     lines, _ = stall.backend.log_lines(handle, 0)
     assert sum("Starting fresh training" in line for line in lines if not line.startswith("[ORC]")) == 1
+
+
+def test_old_sandboxes_are_emptied_once_their_outputs_were_fetched(stall: Stall, tmp_path: Path) -> None:
+    for session in range(1, 6):
+        handle, _ = stall.run(stall.push(session=session, nonce=str(session) * 32))
+        stall.backend.fetch(handle, tmp_path / "out" / str(session))
+    stall.backend.stage(stall.push(session=6))
+    full = sorted(path.parent.name[-3:] for path in (tmp_path / "local").glob("*/kaggle"))
+    assert full == ["s03", "s04", "s05", "s06"]
+    assert len(list((tmp_path / "local").glob("*/submitted.json"))) == 5

@@ -41,6 +41,7 @@ _LIBRARIES = {
     "gymnasium": "gymnasium",
 }
 _SECRET_VARIABLE = re.compile(r"KAGGLE|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY", re.IGNORECASE)
+_KEPT_SANDBOXES = 3
 _WALL_FACTOR, _WALL_EXTRA_S = 1.5, 120.0
 # Windows: DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP; elsewhere start_new_session does it and flags must be 0.
 _DETACHED = 0x00000008 | 0x00000200 if os.name == "nt" else 0
@@ -94,6 +95,7 @@ class LocalBackend:
         sandbox = self._sandbox(push.slug)
         if sandbox.submitted.exists():
             return
+        self._sweep()
         if sandbox.root.exists():
             shutil.rmtree(sandbox.root)
         for folder in (sandbox.working, sandbox.input, sandbox.scratch):
@@ -174,6 +176,8 @@ class LocalBackend:
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Copy the outputs and the log beside the destination, then rename: never half a folder."""
         sandbox = self._sandbox(handle.slug)
+        if not sandbox.working.is_dir():  # emptied after an earlier fetch, whose copy is then the only one
+            return Retrieval(folder=into, missing=() if into.is_dir() else ("every output",))
         partial = into.with_name(f".fetching-{into.name}")
         if partial.exists():
             shutil.rmtree(partial)
@@ -184,6 +188,7 @@ class LocalBackend:
         if into.exists():
             shutil.rmtree(into)
         os.replace(partial, into)
+        sandbox.fetched.touch()
         return Retrieval(folder=into)
 
     def cancel(self, handle: Handle) -> None:
@@ -191,6 +196,18 @@ class LocalBackend:
         sandbox = self._sandbox(handle.slug)
         if sandbox.root.is_dir():
             sandbox.cancel.touch()
+
+    def _sweep(self) -> None:
+        """Empty the oldest sandboxes whose outputs were fetched: they are copies, and disks are small."""
+        if not self._root.is_dir():
+            return
+        fetched = [sandbox for path in self._root.iterdir() if (sandbox := Sandbox(root=path)).fetched.exists()]
+        fetched.sort(key=lambda sandbox: sandbox.fetched.stat().st_mtime_ns)
+        for sandbox in fetched[:-_KEPT_SANDBOXES]:
+            # The small files stay: they say that the session existed, so its slug is never used again.
+            shutil.rmtree(sandbox.kaggle, ignore_errors=True)
+            shutil.rmtree(sandbox.scratch, ignore_errors=True)
+            sandbox.fetched.unlink()
 
     def _sandbox(self, slug: str) -> Sandbox:
         return Sandbox(root=self._root / slug)

@@ -64,6 +64,11 @@ class Sandbox:
         return self.root / "exit.json"
 
     @property
+    def fetched(self) -> Path:
+        """Present when the outputs were copied into the results."""
+        return self.root / "fetched"
+
+    @property
     def cancel(self) -> Path:
         """Present when somebody asked the session to leave."""
         return self.root / "cancel"

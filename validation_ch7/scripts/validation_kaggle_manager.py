@@ -1,0 +1,32 @@
+"""The users' entry to all sections on Kaggle: `validation_kaggle_manager.py --section 7.6 [--quick-test]`.
+
+The functions that it once held live in the orchestrator now and can be imported from here by their old names.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from kernel_templates.kernel_runtime.checkpoints import find_latest_checkpoint
+from orchestrator.cli.main import main
+from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
+from orchestrator.pipeline.session import retrieve_and_analyze_logs
+
+__all__ = ["find_latest_checkpoint", "launch", "restore_checkpoints_for_next_run", "retrieve_and_analyze_logs"]
+
+
+def launch(argv: list[str]) -> int:
+    """Translate the users' words into those of `python -m orchestrator run`."""
+    parser = argparse.ArgumentParser(description="Run a section of chapter 7 on Kaggle.")
+    parser.add_argument("--section", default="section_7_6", help="7.6 or section_7_6")
+    parser.add_argument("--quick-test", "--quick", action="store_true", dest="quick", help="quick profile")
+    known, rest = parser.parse_known_args(argv)
+    section = known.section if known.section.startswith("section_") else f"section_{known.section.replace('.', '_')}"
+    quick = ["--quick"] if known.quick else []
+    return main(["run", section, "--backend", "kaggle", *quick, *rest])
+
+
+if __name__ == "__main__":
+    sys.exit(launch(sys.argv[1:]))

@@ -1,0 +1,8 @@
+"""Proves the checkpoint system with a tiny real training: the same as `python -m orchestrator verify`."""
+
+import sys
+
+from orchestrator.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(["verify", *sys.argv[1:]]))
