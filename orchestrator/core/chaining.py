@@ -18,6 +18,7 @@ class Standing:
         steps_done: Steps of the newest verified checkpoint in the models directory.
         last_end: How the last session of this run ended, None before the first.
         moved_on: Whether the last session moved the science on.
+        emptied: Whether the directory holds fewer steps than before the last session: somebody emptied it.
         fruitless: Sessions in a row that did not.
     """
 
@@ -26,6 +27,7 @@ class Standing:
     last_end: EndReason | None = None
     moved_on: bool = False
     fruitless: int = 0
+    emptied: bool = False
 
     @property
     def at_target(self) -> bool:
@@ -41,6 +43,7 @@ class Standing:
             last_end=end,
             moved_on=moved_on,
             fruitless=0 if moved_on else self.fruitless + 1,
+            emptied=steps_done < self.steps_done,
         )
 
 
@@ -65,6 +68,9 @@ def decide(standing: Standing) -> Decision:
     if end is None:
         return Decision(start_session=False, end="at_target") if standing.at_target else Decision(start_session=True)
     effect = EFFECTS[end]
+    if standing.emptied:
+        # Steps never go back by themselves. To begin anew is the user's next command, not ours.
+        return Decision(start_session=False, end="emptied")
     if end is EndReason.FINISHED and standing.at_target:
         return Decision(start_session=False, end=EndReason.FINISHED.value)
     if effect in (Effect.GIVE_UP, Effect.HALT):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 TAG = "[CHECKPOINT]"
@@ -44,9 +44,11 @@ def incompatibility(reasons: Sequence[str], recommendation: str = DELETE_REMEDY)
     )
 
 
-def walked_back(faults: dict[str, str], kept: str) -> tuple[str, ...]:
+def unusable(faults: Mapping[str, str]) -> tuple[str, ...]:
+    """What is printed of checkpoints that do not count."""
+    return tuple(f"{TAG} ⚠️  {stem} is not usable: {fault}" for stem, fault in faults.items())
+
+
+def walked_back(faults: Mapping[str, str], kept: str) -> tuple[str, ...]:
     """What is printed when the newest checkpoint is damaged and an older one is used."""
-    return (
-        *(f"{TAG} ⚠️  {stem} is not usable: {fault}" for stem, fault in faults.items()),
-        f"{TAG} Walking back to {kept}",
-    )
+    return (*unusable(faults), f"{TAG} Walking back to {kept}")

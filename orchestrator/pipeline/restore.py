@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
-from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, restoration, walked_back
+from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, restoration, unusable, walked_back
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.pipeline.parts import Parts
 
@@ -23,10 +23,10 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
     incoming = parts.results.incoming(folder, ticket)
     view = parts.models.view()
     if not incoming.verified:
-        parts.narrator.say(*walked_back(dict(incoming.faults), "none of them"), *nothing_found(str(folder)))
+        parts.narrator.say(*unusable(incoming.faults), *nothing_found(folder.as_posix()))
         return ()
     if incoming.faults:
-        parts.narrator.say(*walked_back(dict(incoming.faults), incoming.verified[0].stem + MODEL_SUFFIX))
+        parts.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
     if ticket.inputs and view.latest is None:
         parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
         return ()

@@ -11,7 +11,7 @@ from orchestrator.core.exchange import CheckpointSet, Push
 from orchestrator.core.lineages import short
 from orchestrator.core.models import ModelsView
 from orchestrator.core.naming import session_of_slug
-from orchestrator.core.records import SessionRecord, Stage
+from orchestrator.core.records import SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
 from orchestrator.core.specs import SessionSpec
@@ -181,11 +181,11 @@ def _last_finished(parts: Parts, request: RunRequest, view: ModelsView) -> Sessi
 
 
 def _evaluation_is_owed(parts: Parts, request: RunRequest, view: ModelsView) -> bool:
-    """Whether the last session reached the target but had to leave before it could be evaluated."""
-    closed = [record for record in parts.ledger.sessions(request.card.lineage.id) if record.stage is Stage.CLOSED]
-    if not closed or view.latest is None or closed[-1].nonce != view.latest.stamp.get("nonce"):
+    """Whether a session that the ledger knows reached this checkpoint and none has evaluated it since."""
+    if view.latest is None or _last_finished(parts, request, view) is not None:
         return False
-    return closed[-1].end_reason != EndReason.FINISHED
+    known = {record.nonce for record in parts.ledger.sessions(request.card.lineage.id)}
+    return view.latest.stamp.get("nonce") in known
 
 
 def _announce(parts: Parts, place: Place, view: ModelsView, target_steps: int) -> None:

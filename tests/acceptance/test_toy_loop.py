@@ -103,6 +103,39 @@ def test_a_killed_kernel_is_restored_from_and_gone_on_with(toy: Path) -> None:
     assert "Session 2: from 10 steps to 40 steps" in answer.out
 
 
+def test_a_target_that_was_reached_but_never_evaluated_is_evaluated_later(toy: Path) -> None:
+    set_behaviour(toy, '{"1": {"do": "die_at_target"}, "2": {"do": "vanish"}}')
+    first = orchestrate(toy, *QUICK).json
+    assert (first["steps_done"], first["end_reason"], first["verdict"]) == (40, "stuck", None)
+    set_behaviour(toy, "{}")
+    second = orchestrate(toy, *QUICK).json
+    assert (second["sessions"], second["steps_start"], second["end_reason"]) == (1, 40, "finished")
+    assert second["verdict"] == "supported"
+    assert orchestrate(toy, *QUICK).json["end_reason"] == "at_target"
+
+
+def test_a_session_that_brings_nothing_says_so_in_the_users_words(toy: Path) -> None:
+    set_behaviour(toy, '{"1": {"do": "vanish"}}')
+    answer = orchestrate(toy, "run", "section_7_6", "--quick")
+    assert "[CHECKPOINT] No checkpoints found in " in answer.out
+    assert "This is normal for first run or if training didn't reach checkpoint threshold" in answer.out
+    assert "Walking back" not in answer.out
+
+
+def test_emptying_the_directory_while_a_session_runs_on_it_is_respected(toy: Path) -> None:
+    """The user starts anew while a continuation is in flight: nothing of it comes back."""
+    orchestrate(toy, *QUICK)
+    set_behaviour(toy, '{"*": {"do": "pause"}}')
+    entry = toy / "validation_ch7/section_7_6_rl_performance/entry.py"
+    mark = "    parent, ending = latest, KernelEnding.FINISHED\n"
+    wipe = f"    import shutil\n    shutil.rmtree({str(toy / MODELS / 'checkpoints')!r}, ignore_errors=True)\n"
+    entry.write_text(entry.read_text(encoding="utf-8").replace(mark, mark + wipe), encoding="utf-8")
+    answer = orchestrate(toy, "run", "section_7_6", "--target-steps", "60")
+    assert "was emptied during the session" in answer.out
+    assert "Run ended: emptied at 0 steps" in answer.out
+    assert answer.code == 1
+
+
 def test_a_kernel_that_vanishes_every_time_ends_stuck(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"do": "vanish"}}')
     answer = orchestrate(toy, *QUICK)

@@ -40,6 +40,7 @@ def call(root: Path, words: list[str], cwd: Path | None = None, **variables: str
         capture_output=True,
         cwd=cwd or root,
         check=False,
+        timeout=180,
         env=environment(root, **variables),
     )
     encoding = variables.get("PYTHONIOENCODING", "utf-8").split(":")[0]

@@ -62,7 +62,7 @@ def run(context):
             "scenario_name": spec["scenario"], "total_timesteps_completed": steps,
             "latest_checkpoint_digest": parent.digest, "stamp": ticket.stamp()})
         context.reporter.progress(steps=steps, target_steps=target, last=True)
-        if act.get("do") == "die_after_save":
+        if act.get("do") == "die_after_save" or act.get("do") == "die_at_target" and steps >= target:
             os.kill(os.getpid(), signal.SIGKILL)
         if context.must_leave or act.get("do") == "pause" and steps < target:
             ending = KernelEnding.STOPPED if context.stop.requested else KernelEnding.PAUSED
@@ -78,10 +78,11 @@ def run(context):
 '''
 
 
-
 def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
     """A project whose section_7_6 is the toy: same card, same names, another entry point."""
-    shutil.copytree(PROJECT_ROOT / "kernel_templates", root / "kernel_templates", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        PROJECT_ROOT / "kernel_templates", root / "kernel_templates", ignore=shutil.ignore_patterns("__pycache__")
+    )
     section = root / "validation_ch7" / "section_7_6_rl_performance"
     section.mkdir(parents=True)
     (root / "validation_ch7" / "__init__.py").write_text("", encoding="utf-8")
@@ -96,15 +97,13 @@ def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
 
 
 def set_behaviour(root: Path, behaviour: str) -> None:
-    """JSON: session number (or "*") -> {"do": raise|vanish|pause|die_after_save, "verdict": ...}."""
+    """JSON: session number (or "*") -> {"do": raise|vanish|pause|die_after_save|die_at_target, "verdict": ...}."""
     path = root / "validation_ch7" / "section_7_6_rl_performance" / "behaviour.json"
     path.write_text(behaviour, encoding="utf-8")
 
 
 def read_card_file(root: Path) -> dict[str, object]:
-    card: dict[str, object] = yaml.safe_load(
-        (root / "configs/sections/section_7_6.yaml").read_text(encoding="utf-8")
-    )
+    card: dict[str, object] = yaml.safe_load((root / "configs/sections/section_7_6.yaml").read_text(encoding="utf-8"))
     return card
 
 

@@ -1,0 +1,119 @@
+"""The users' three scenarios, run as they would, on the real section; and the chain that is the same training."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doubles.commands import Answer, orchestrate
+from tests.doubles.real_section import QUICK_STEPS, make_real_project
+
+MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
+RUN = ("run", "section_7_6", "--json")
+
+
+def _manifest(root: Path, answer: Answer) -> dict[str, Any]:
+    path = root / answer.json["results_dir"] / "session_manifest.json"
+    plain: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return plain
+
+
+@pytest.fixture(scope="module")
+def quick_project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
+    """A project in which the quick run was made."""
+    root = make_real_project(tmp_path_factory.mktemp("quick") / "project")
+    answer = orchestrate(root, *RUN, "--quick")
+    assert answer.code in (0, 1), answer.err  # 1: two thousand steps may well give an invalid policy, said so
+    assert answer.json["end_reason"] == "finished", answer.err
+    return root, answer
+
+
+@pytest.fixture
+def project(quick_project: tuple[Path, Answer], tmp_path: Path) -> Path:
+    """A copy of it, for a test to go on with."""
+    return Path(shutil.copytree(quick_project[0], tmp_path / "project", symlinks=True))
+
+
+def test_the_quick_run_really_trains(quick_project: tuple[Path, Answer]) -> None:
+    root, answer = quick_project
+    manifest = _manifest(root, answer)
+    training = manifest["training"]
+    assert answer.json["steps_done"] == QUICK_STEPS
+    assert training["gradient_updates"] > 0
+    assert training["policy_digest_before"] != training["policy_digest_after"]
+    assert manifest["timings_s"]["wall"] < 120
+
+
+def test_every_artifact_bears_its_session(quick_project: tuple[Path, Answer]) -> None:
+    root, answer = quick_project
+    data = root / answer.json["results_dir"] / "section_7_6_rl_performance/data"
+    nonce = _manifest(root, answer)["stamp"]["nonce"]
+    for path in [*data.rglob("*.json"), *data.rglob("*.csv")]:
+        assert nonce in path.read_text(encoding="utf-8"), path.name
+    assert list(data.parent.rglob("*.png"))
+
+
+def test_constant_and_random_control_are_always_in_the_table(quick_project: tuple[Path, Answer]) -> None:
+    root, answer = quick_project
+    metrics = root / answer.json["results_dir"] / "section_7_6_rl_performance/data/metrics"
+    with (metrics / "rl_performance_comparison.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    names = " ".join(row["controller"] for row in rows)
+    assert all(word in names for word in ("rl", "fixed_time", "constant", "random"))
+
+
+def test_the_model_is_a_plain_one(quick_project: tuple[Path, Answer], tmp_path: Path) -> None:
+    """`DQN.load` reads it in a process that has never heard of this project."""
+    root, _ = quick_project
+    model = root / MODELS / f"checkpoints/traffic_light_control_checkpoint_{QUICK_STEPS}_steps.zip"
+    code = f"from stable_baselines3 import DQN; print(DQN.load({str(model)!r}).num_timesteps)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(QUICK_STEPS), done.stderr
+
+
+def test_scenario_1_quick_then_full_resumes_where_quick_ended(project: Path) -> None:
+    answer = orchestrate(project, *RUN, "--target-steps", "3000")
+    assert f"Loading checkpoint traffic_light_control_checkpoint_{QUICK_STEPS}_steps.zip" in answer.err
+    summary = answer.json
+    assert (summary["profile"], summary["steps_start"], summary["steps_done"]) == ("full", QUICK_STEPS, 3000)
+    assert summary["resume_grade"] == "exact"
+    assert summary["restored"][-1] == "traffic_light_control_checkpoint_3000_steps.zip"
+
+
+def test_scenario_2_raising_the_target_continues_and_is_the_same_training(project: Path, tmp_path: Path) -> None:
+    """Two sessions in two processes end at the same policy bytes as one that never loaded anything."""
+    chained = orchestrate(project, *RUN, "--quick", "--add-steps", "1000")
+    straight_root = make_real_project(tmp_path / "straight")
+    straight = orchestrate(straight_root, *RUN, "--quick", "--target-steps", "3000")
+    assert (chained.json["steps_start"], straight.json["steps_start"]) == (QUICK_STEPS, 0)
+    ends = [_manifest(project, chained)["training"], _manifest(straight_root, straight)["training"]]
+    assert ends[0]["policy_digest_after"] == ends[1]["policy_digest_after"]
+    assert ends[0]["gradient_updates"] == ends[1]["gradient_updates"]
+
+
+def test_scenario_3_fresh_start_by_hand_and_by_flag(project: Path) -> None:
+    for path in (project / MODELS / "checkpoints").iterdir():
+        path.unlink()
+    by_hand = orchestrate(project, *RUN, "--quick", "--target-steps", "1000")
+    assert "Starting fresh training" in by_hand.err
+    assert (by_hand.json["steps_start"], by_hand.json["steps_done"]) == (0, 1000)
+    by_flag = orchestrate(project, *RUN, "--quick", "--target-steps", "1000", "--fresh")
+    assert (by_flag.json["steps_start"], by_flag.json["sessions"]) == (0, 1)
+    digests = [_manifest(project, answer)["training"]["policy_digest_after"] for answer in (by_hand, by_flag)]
+    assert digests[0] == digests[1]  # the same lineage from its beginning is the same training
+
+
+def test_a_session_that_meets_its_deadline_is_continued_until_the_target(project: Path) -> None:
+    """The deadline is short enough to cut the training and long enough to move on."""
+    answer = orchestrate(project, *RUN, "--quick", "--target-steps", "60000", "--deadline-s", "14")
+    summary = answer.json
+    assert summary["sessions"] >= 2, answer.err
+    assert summary["steps_done"] == 60_000
+    assert summary["end_reason"] == "finished"
