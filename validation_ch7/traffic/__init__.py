@@ -1,1 +1,1 @@
-"""Aw-Rascle-Zhang traffic at one signalised crossing: solver, network, signal, demand, environment."""
+"""Traffic at one signalised crossing: solver, network, signal, demand, environment."""

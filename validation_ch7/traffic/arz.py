@@ -1,126 +1,109 @@
-"""Conservative exact-Godunov solver of the one-class Aw-Rascle-Zhang model, batched over any leading axes.
+"""The traffic model itself: exact Godunov scheme for the one-class Aw-Rascle-Zhang equations.
 
-Unknowns per cell: density rho [veh/m] and the drivers' w = v + p(rho) [m/s], which travels with them:
+    rho_t + (rho v)_x = 0,   (rho w)_t + (rho w v)_x = rho (vf - w) / tau,   w = v + K rho,   K = vf / rho_jam
 
-    rho_t + (rho v)_x = 0,    (rho w)_t + (rho w v)_x = rho (vf - w) / tau,    v = w - K rho.
+Densities `rho` are in veh/m, speeds `v` and driver attributes `w` in m/s, flows in veh/s. Every function is pure
+and works element by element, so that what happens in one lane has the same bits whatever lanes lie beside it.
 
-With the linear pressure the Riemann problem needs no root finding, and its flux has supply-demand form
-(Lebacque, Mammar & Haj-Salem, ISTTT 17, 2007). Every operation is elementwise, so a result does not depend on
-how many scenarios are computed together: exact resume stands on that.
+Sources: Aw & Rascle, SIAM J. Appl. Math. 60(3):916-938, 2000 (equations, Riemann problem); Lebacque, Mammar &
+Haj-Salem, ISTTT 17, 2007 (supply and demand form of its exact solution); Godunov 1959.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from validation_ch7.traffic.parameters import TrafficParameters
 
-Array = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 
-# Below this density a cell counts as empty: w of nobody is meaningless and is set to the equilibrium value.
-EMPTY_VEH_M = 1e-12
+# Below this density a cell holds no vehicle whose attribute could matter; it keeps divisions defined.
+_VACUUM_VEH_M = 1e-250
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterfaceFlux:
-    """What crosses the interfaces in a time step.
+def speed(rho: Floats, w: Floats, parameters: TrafficParameters) -> Floats:
+    """Speeds `v = w - K rho` in m/s; never below zero, where rounding would put a standing queue."""
+    v: Floats = parameters.pressure_slope * rho
+    np.subtract(w, v, out=v)
+    return np.maximum(v, 0.0, out=v)
 
-    Attributes:
-        vehicles: (..., interfaces) veh/s.
-        w: (..., interfaces) m/s, of the drivers that cross: the upstream ones.
+
+def demand(rho: Floats, w: Floats, parameters: TrafficParameters) -> Floats:
+    """What a cell could send in veh/s: its flow, or the capacity of its drivers once it is denser than critical."""
+    sending = np.minimum(rho, w * (0.5 / parameters.pressure_slope))
+    return _flow(sending, w, parameters)
+
+
+def supply(w_left: Floats, v_right: Floats, parameters: TrafficParameters) -> Floats:
+    """What drivers of attribute `w_left` could get into a cell in which traffic moves at `v_right`, in veh/s.
+
+    They close up to the density at which they drive as fast as those ahead, `(w_left - v_right) / K`; where that
+    is below the critical density (also: those ahead are faster than they ever drive) they enter at capacity.
     """
+    slope = parameters.pressure_slope
+    receiving = np.maximum((w_left - v_right) / slope, w_left * (0.5 / slope))
+    return _flow(receiving, w_left, parameters)
 
-    vehicles: Array
-    w: Array
+
+def godunov_flux(rho_left: Floats, w_left: Floats, v_right: Floats, parameters: TrafficParameters) -> Floats:
+    """Exact flow through an interface in veh/s: `min(demand, supply)`, in one expression.
+
+    `q(r; w) = r (w - K r)` is symmetric about the critical density `s = w / (2 K)`, so the supply's
+    `q(max((w - v) / K, s))` equals `q(min(v / K, s))`; and as `q` grows up to `s`, the minimum of the two flows
+    is the flow at the smallest of the three densities `rho_left`, `v_right / K` and `s`.
+    The flow of `rho w` through the interface is this times `w_left`: drivers carry their attribute.
+    """
+    slope = parameters.pressure_slope
+    density = v_right * (1.0 / slope)
+    np.minimum(density, rho_left, out=density)
+    critical = w_left * (0.5 / slope)
+    np.minimum(density, critical, out=density)
+    np.multiply(density, slope, out=critical)
+    np.subtract(w_left, critical, out=critical)
+    return np.multiply(density, critical, out=density)
 
 
-def speed(rho: Array, w: Array, parameters: TrafficParameters) -> Array:
-    """Speed of each cell, m/s: v = max(0, w - K rho).
+def update_cells(
+    rho: Floats, w: Floats, flux: Floats, w_inflow: Floats, parameters: TrafficParameters
+) -> tuple[Floats, Floats]:
+    """One conservative step of `rho` and `rho w`.
+
+    The new attribute of a cell is the mean over those who stayed and those who came, a convex combination: it
+    cannot leave the range of the old ones. An empty cell keeps its attribute.
 
     Args:
-        rho: Density, veh/m.
-        w: Same shape, m/s.
-    """
-    v: Array = rho * -parameters.pressure_slope
-    v += w
-    np.maximum(v, 0.0, out=v)
-    return v
-
-
-def demand(rho: Array, w: Array, parameters: TrafficParameters) -> Array:
-    """Most that can leave a cell, veh/s: the flux at min(rho, critical density of its drivers)."""
-    slope = parameters.pressure_slope
-    leaving = np.minimum(rho, w * (0.5 / slope))
-    return _flux_at(leaving, w, slope)
-
-
-def supply(w_upstream: Array, v_downstream: Array, parameters: TrafficParameters) -> Array:
-    """Most that drivers with `w_upstream` can bring into a cell moving at `v_downstream`, veh/s."""
-    slope = parameters.pressure_slope
-    middle = np.maximum((w_upstream - v_downstream) * (1.0 / slope), w_upstream * (0.5 / slope))
-    return _flux_at(middle, w_upstream, slope)
-
-
-def _flux_at(rho: Array, w: Array, slope: float) -> Array:
-    """rho v at density rho for drivers with w, veh/s."""
-    flux = rho * slope
-    np.subtract(w, flux, out=flux)
-    flux *= rho
-    return flux
-
-
-def godunov_flux(rho: Array, w: Array, v: Array, parameters: TrafficParameters) -> Array:
-    """Exact Godunov flux at the inner interfaces, veh/s.
-
-    Args:
-        rho: (..., cells) veh/m.
-        w: (..., cells) m/s.
-        v: (..., cells) m/s, `speed(rho, w)`.
+        rho: Densities, shape (lanes, cells), veh/m.
+        w: Driver attributes, shape (lanes, cells), m/s.
+        flux: Flows through the interfaces, shape (lanes, cells + 1), veh/s; `flux[:, j]` enters cell `j`.
+        w_inflow: Attribute of those who enter each lane, shape (lanes,), m/s.
+        parameters: Step and cell sizes.
 
     Returns:
-        (..., cells - 1) veh/s; the drivers that cross have the w of the cell on the left.
+        New `rho` and `w`.
     """
-    upstream = w[..., :-1]
-    flux: Array = np.minimum(demand(rho[..., :-1], upstream, parameters), supply(upstream, v[..., 1:], parameters))
-    return flux
+    moved = flux * parameters.cell_ratio
+    came = moved[:, :-1]
+    new_rho = rho - moved[:, 1:]
+    new_rho += came
+    share = np.maximum(new_rho, _VACUUM_VEH_M)
+    np.divide(came, share, out=share)
+    change = np.empty_like(w)
+    np.subtract(w[:, :-1], w[:, 1:], out=change[:, 1:])
+    np.subtract(w_inflow, w[:, 0], out=change[:, 0])
+    change *= share
+    change += w
+    return new_rho, change
 
 
-def update(rho: Array, w: Array, flux: InterfaceFlux, parameters: TrafficParameters) -> tuple[Array, Array]:
-    """One conservative step without relaxation.
-
-    The new w is a convex combination of the old one and of the w that came in, hence within their bounds.
-
-    Args:
-        rho: (..., cells) veh/m.
-        w: (..., cells) m/s.
-        flux: At all cells + 1 interfaces.
-
-    Returns:
-        New rho and w.
-    """
-    ratio = parameters.dt_s / parameters.dx_m
-    moved = ratio * flux.vehicles
-    staying = rho - moved[..., 1:]
-    entering = moved[..., :-1]
-    rho_new = staying + entering
-    staying *= w
-    staying += entering * flux.w[..., :-1]
-    w_new = np.full_like(w, parameters.free_speed_m_s)
-    np.divide(staying, rho_new, out=w_new, where=rho_new > EMPTY_VEH_M)
-    return rho_new, w_new
+def relax(w: Floats, parameters: TrafficParameters) -> Floats:
+    """Exact solution of `w_t = (vf - w) / tau` over one step, in place; `w = vf` stays put to the last bit."""
+    w -= parameters.vf_m_s
+    w *= parameters.relaxation_factor
+    w += parameters.vf_m_s
+    return w
 
 
-def relax(w: Array, parameters: TrafficParameters) -> Array:
-    """Exact relaxation over one time step towards the equilibrium w = vf, on which v = vf - p(rho).
-
-    Unconditionally stable, and equilibrium states are exactly stationary.
-    """
-    decay = float(np.exp(-parameters.dt_s / parameters.relaxation_s))
-    vf = parameters.free_speed_m_s
-    relaxed: Array = w - vf
-    relaxed *= decay
-    relaxed += vf
-    return relaxed
+def _flow(rho: Floats, w: Floats, parameters: TrafficParameters) -> Floats:
+    """`q(rho; w) = rho (w - K rho)` in veh/s."""
+    return rho * (w - parameters.pressure_slope * rho)

@@ -1,135 +1,193 @@
-"""The training environment: a native stable-baselines3 `VecEnv` over one batch of crossings."""
+"""The crossing as a native stable-baselines3 environment: all copies in one batch, and a state that can be kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from validation_ch7.traffic.crossing import Crossing
-from validation_ch7.traffic.demand import Split, scenario
-from validation_ch7.traffic.observation import SIZE, observe, reward
-from validation_ch7.traffic.parameters import CrossingParameters
+from validation_ch7.traffic.arz import Floats
+from validation_ch7.traffic.demand import ScenarioAddress, Split, draw_scenarios
+from validation_ch7.traffic.observation import N_FEATURES, observe
+from validation_ch7.traffic.reward import reward_of
+from validation_ch7.traffic.settings import EnvironmentSettings
+from validation_ch7.traffic.signal import N_PHASES
+from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.state_tree import array_from, branch_from, whole_number_from
 
 
 class TrafficSignalVecEnv(VecEnv):
-    """n crossings stepped together; action 0 asks for green north-south, 1 for green east-west.
+    """Training episodes of random demand; the action chooses the phase, the reward punishes delay.
 
-    All episodes begin and end together, at the time limit. Scenario of environment i in its episode e is the
-    training scenario at address (seed, i, e), so the state needs no generator.
+    All copies begin and end their episodes together. Episode `e` of copy `i` always has the demand of the
+    training scenario `e * n_envs + i` in the stream of the seed: nothing random has to be remembered.
+    No clock is read and no global generator drawn from.
 
     Args:
-        n_envs: Crossings.
-        seed: Of the training scenarios.
-        environment: The section card's block.
+        n_envs: Crossings side by side.
+        seed: Stream of training scenarios.
+        environment: The `environment` block of a section's card.
 
     Raises:
-        ValueError: The block has an unknown key or an unusable value.
+        ValueError: A key of the block is unknown, or a value does not fit.
     """
 
-    def __init__(self, *, n_envs: int, seed: int, environment: Mapping[str, object]) -> None:
-        self._parameters = CrossingParameters.from_mapping(environment)
-        self._crossing = Crossing(n_envs, self._parameters)
-        self._ticks_per_decision = self._parameters.ticks(self._parameters.decision_s)
-        self._seed = seed
-        self._episode = -1
-        self._returns = np.zeros(n_envs)
-        self._decisions = 0
-        self._actions = np.zeros(n_envs, dtype=np.int64)
-        self.render_mode: str | None = None
-        observation_space = spaces.Box(low=0.0, high=np.inf, shape=(SIZE,), dtype=np.float32)
-        super().__init__(n_envs, observation_space, spaces.Discrete(2))
+    render_mode: str | None = None  # the base class asks for it
 
-    def reset(self) -> VecEnvObs:
-        """Begin the next episode everywhere.
+    def __init__(self, *, n_envs: int, seed: int, environment: Mapping[str, object]) -> None:
+        self.settings = EnvironmentSettings.from_mapping(environment)
+        features = gymnasium.spaces.Box(0.0, np.inf, (N_FEATURES,), np.float32)
+        super().__init__(n_envs, features, gymnasium.spaces.Discrete(N_PHASES))
+        self._seed = self._next_seed = seed
+        self._episode = -1
+        self._actions: npt.NDArray[np.int64] = np.zeros(n_envs, dtype=np.int64)
+        self._returns: Floats = np.zeros(n_envs)
+        self._decision_steps = self.settings.steps("decision_s")
+        self._simulation = self._new_simulation()
+
+    def reset(self) -> npt.NDArray[np.float32]:
+        """Begin the next episode in every copy.
 
         Returns:
-            (n_envs, 15) float32.
+            First observations, shape (n_envs, 15).
         """
-        self._episode += 1
-        addresses = ((self._seed, index, self._episode) for index in range(self.num_envs))
-        self._crossing.reset([scenario(Split.TRAINING, address, self._parameters) for address in addresses])
-        self._returns[:] = 0.0
-        self._decisions = 0
-        return observe(self._crossing)
+        self._episode = 0 if self._next_seed != self._seed else self._episode + 1
+        self._seed = self._next_seed
+        self._simulation = self._new_simulation()
+        self._returns = np.zeros(self.num_envs)
+        return observe(self._simulation)
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
-        """Take the phases asked for."""
+        """Take the phases asked for, shape (n_envs,); they are granted in `step_wait`."""
         self._actions = np.asarray(actions, dtype=np.int64).reshape(self.num_envs)
 
-    def step_wait(self) -> VecEnvStepReturn:
-        """One decision interval.
+    def step_wait(
+        self,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_], list[dict[str, Any]]]:
+        """Grant the phases, let one decision interval pass, and begin anew where the episode is over.
 
         Returns:
-            Observations (n_envs, 15) float32, rewards (n_envs,) float32, dones (n_envs,) bool, infos. At the end
-            of an episode the observation is that of the next one, as stable-baselines3 expects.
+            Observations (n_envs, 15), rewards (n_envs,), ends (n_envs,), infos; an info at an episode's end holds
+            `terminal_observation`, `TimeLimit.truncated` and `episode` (its `t` is 0: no clock was read).
+
+        Raises:
+            RuntimeError: There was no `reset` yet.
         """
-        crossing = self._crossing
-        before = crossing.delay_veh_s.copy()
-        crossing.signal.request(self._actions)
-        crossing.advance(self._ticks_per_decision)
-        rewards = reward(crossing.delay_veh_s - before, self._parameters.decision_s)
+        if self._episode < 0:
+            raise RuntimeError("reset() comes before the first step()")
+        before_veh_s = self._simulation.traffic.delay_veh_s()
+        self._simulation.request(self._actions)
+        self._simulation.advance(self._decision_steps)
+        delay_veh_s = self._simulation.traffic.delay_veh_s() - before_veh_s
+        rewards = reward_of(delay_veh_s, self.settings.decision_s)
         self._returns += rewards
-        self._decisions += 1
-        observation = observe(crossing)
+        over = self._decisions_made() >= self.settings.decisions_per_episode
+        observations = observe(self._simulation)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        done = crossing.done
-        if done:
-            for index, info in enumerate(infos):
-                info["terminal_observation"] = observation[index]
-                info["TimeLimit.truncated"] = True
-                # No clock is read: the time of an episode is not part of what is reproduced.
-                info["episode"] = {"r": float(self._returns[index]), "l": self._decisions, "t": 0.0}
-            fresh = self.reset()
-            observation = np.asarray(fresh, dtype=np.float32)
-        return observation, rewards, np.full(self.num_envs, done), infos
+        if over:
+            infos = self._last_infos(observations)
+            observations = self.reset()
+        return observations, rewards.astype(np.float32), np.full(self.num_envs, over), infos
+
+    def _last_infos(self, observations: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
+        traffic = self._simulation.traffic
+        delay_s_per_veh = traffic.delay_veh_s() / np.maximum(traffic.total_arrived_veh(), 1.0)
+        length = self.settings.decisions_per_episode
+        return [
+            {
+                "terminal_observation": observations[copy],
+                "TimeLimit.truncated": True,
+                "episode": {"r": float(self._returns[copy]), "l": length, "t": 0.0},
+                "delay_s_per_veh": float(delay_s_per_veh[copy]),
+            }
+            for copy in range(self.num_envs)
+        ]
+
+    def _decisions_made(self) -> int:
+        return self._simulation.steps_done // self._decision_steps
+
+    def _new_simulation(self) -> CrossingSimulation:
+        """The simulation of the current episode at its beginning; before the first one, that of episode 0."""
+        first = max(self._episode, 0) * self.num_envs
+        addresses = [
+            ScenarioAddress(split=Split.TRAINING, stream=self._seed, index=first + copy)
+            for copy in range(self.num_envs)
+        ]
+        settings = self.settings
+        scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+        return CrossingSimulation(settings, scenarios)
 
     def get_state(self) -> dict[str, object]:
-        """Everything that the next steps depend on: arrays and plain numbers only, copied."""
+        """All that the next steps depend on: a tree of dicts, numbers and arrays that shares no memory."""
         return {
-            "crossing": self._crossing.get_state(),
+            "n_envs": self.num_envs,
+            "settings": dict(self.settings.describe()),
+            "seed": self._seed,
+            "next_seed": self._next_seed,
             "episode": self._episode,
+            "actions": self._actions.copy(),
             "returns": self._returns.copy(),
-            "decisions": self._decisions,
+            "simulation": self._simulation.get_state(),
         }
 
     def set_state(self, state: Mapping[str, object]) -> None:
-        """Put a state back; the next steps are bitwise those of the environment that it was taken from."""
-        crossing = state["crossing"]
-        if not isinstance(crossing, Mapping):
-            raise ValueError("the state of the environment has no crossing")
-        self._crossing.set_state(crossing)
-        self._episode = int(np.asarray(state["episode"]))
-        self._returns[:] = np.asarray(state["returns"], dtype=np.float64)
-        self._decisions = int(np.asarray(state["decisions"]))
+        """Continue from a state as if there had been no interruption; copies it.
+
+        Raises:
+            ValueError: It was taken from another number of copies or another crossing.
+        """
+        if whole_number_from(state, "n_envs") != self.num_envs:
+            raise ValueError(f"the state holds {state['n_envs']} environments, expected {self.num_envs}")
+        if dict(branch_from(state, "settings")) != self.settings.describe():
+            raise ValueError("the state was taken from a crossing with other settings")
+        self._seed = whole_number_from(state, "seed")
+        self._next_seed = whole_number_from(state, "next_seed")
+        self._episode = whole_number_from(state, "episode")
+        self._actions = array_from(state, "actions", like=self._actions)
+        self._returns = array_from(state, "returns", like=self._returns)
+        self._simulation = self._new_simulation()
+        self._simulation.set_state(branch_from(state, "simulation"))
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Ignored: scenarios are addressed by the lineage's seed, never by a generator that others may reseed."""
-        return [None] * self.num_envs
+        """Choose the stream of training scenarios from the next reset on.
+
+        A new stream begins with its first episode. None leaves the stream: nothing is ever random.
+        """
+        if seed is not None:
+            self._next_seed = seed
+        return [self._next_seed] * self.num_envs
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing is held open."""
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute, once for each environment named."""
-        return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
+        """The batch's one value of an attribute, once per copy asked for."""
+        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Refused: the environments of a batch cannot differ."""
-        raise NotImplementedError(f"{attr_name} cannot be set on single environments of a batch")
+        """Set an attribute of the batch.
+
+        Raises:
+            ValueError: Only some copies are meant; they have no attributes of their own.
+        """
+        if len(list(self._get_indices(indices))) != self.num_envs:
+            raise ValueError("the copies of this environment share their attributes")
+        setattr(self, attr_name, value)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Call a method of the whole batch once."""
-        return [getattr(self, method_name)(*method_args, **method_kwargs)]
+        """Call a method of the batch once; its one result stands for each copy asked for."""
+        result = getattr(self, method_name)(*method_args, **method_kwargs)
+        return [result for _ in self._get_indices(indices)]
 
-    def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:
-        """No single environment is wrapped: there are none."""
-        count: Iterable[int] = self._get_indices(indices)
-        return [False for _ in count]
+    def env_is_wrapped(
+        self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """No copy is wrapped."""
+        return [False for _ in self._get_indices(indices)]

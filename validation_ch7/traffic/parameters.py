@@ -1,129 +1,118 @@
-"""Parameters of the traffic model and of the crossing, with units and sources, checked when they are made."""
+"""The physical and numerical constants of the traffic model, with their units and their limits."""
 
 from __future__ import annotations
 
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficParameters:
-    """One-class Aw-Rascle-Zhang traffic on urban lanes, pressure p(rho) = vf rho / rho_jam.
+    """One-class Aw-Rascle-Zhang traffic on urban lanes, pressure `p(rho) = vf rho / rho_jam`.
 
-    The linear pressure gives a capacity of vf rho_jam / 4 = 0.521 veh/s (1875 veh/h), a usual saturation flow
-    of a signalised lane, and keeps 0 <= rho <= rho_jam as long as w <= vf.
-    Sources: Aw & Rascle, SIAM J. Appl. Math. 60 (2000) 916; Zhang, Transp. Res. B 36 (2002) 275;
-    relaxation: Greenberg, SIAM J. Appl. Math. 62 (2001) 729.
+    With this pressure and `w <= vf` densities stay in `[0, rho_jam]`, and the equilibrium is `w = vf`.
 
     Attributes:
-        free_speed_m_s: vf, free speed (50 km/h).
-        jam_density_veh_m: rho_jam, vehicles per metre and lane when nothing moves.
-        relaxation_s: tau, time in which drivers adapt to the equilibrium speed.
-        dx_m: Cell length.
-        dt_s: Time step.
+        vf_m_s: Free speed in m/s; 13.89 m/s is 50 km/h.
+        rho_jam_veh_m: Jam density in vehicles per metre and lane. The capacity `vf rho_jam / 4` is then
+            0.521 veh/s = 1,875 veh/h and lane, a usual saturation flow.
+        tau_s: Relaxation time of drivers towards the equilibrium, in s.
+        dx_m: Length of a cell in m.
+        dt_s: Time step in s; stable up to `dx / vf` (CFL).
+        link_length_m: Length of each approach and of each exit in m; a multiple of `dx_m`.
+
+    Raises:
+        ValueError: A value is not a positive number, or the values do not fit together; it names the field.
+
+    Source:
+        Aw & Rascle, SIAM J. Appl. Math. 60(3), 2000; Zhang, Transp. Res. B 36, 2002 (choice of V = vf - p);
+        Greenberg, SIAM J. Appl. Math. 62(3), 2001 (relaxation).
     """
 
-    free_speed_m_s: float = 13.89
-    jam_density_veh_m: float = 0.15
-    relaxation_s: float = 30.0
+    vf_m_s: float = 13.89
+    rho_jam_veh_m: float = 0.15
+    tau_s: float = 30.0
     dx_m: float = 10.0
     dt_s: float = 0.5
+    link_length_m: float = 300.0
 
     def __post_init__(self) -> None:
-        _require_positive(self)
-        # Courant condition: no wave crosses more than one cell in a step. The fastest waves run at vf, forwards
-        # as vehicles and backwards as the discharge of a standing queue.
-        if self.dt_s * self.free_speed_m_s > self.dx_m:
-            raise ValueError(
-                f"dt_s {self.dt_s} is too long for dx_m {self.dx_m}: at most {self.dx_m / self.free_speed_m_s:.3f} s"
-            )
+        for field in fields(self):
+            require_positive(field.name, getattr(self, field.name))
+        largest_dt_s = self.dx_m / self.vf_m_s
+        if self.dt_s > largest_dt_s:
+            raise ValueError(f"dt_s is {self.dt_s}, above the CFL limit dx_m / vf_m_s = {largest_dt_s:.4g} s")
+        whole_multiple("link_length_m", self.link_length_m, "dx_m", self.dx_m)
+
+    @classmethod
+    def from_mapping(cls, block: Mapping[str, object]) -> TrafficParameters:
+        """Build from a card's block; keys that are absent keep their defaults.
+
+        Raises:
+            ValueError: A key is unknown, or a value does not fit.
+        """
+        refuse_unknown_keys(block, {field.name for field in fields(cls)})
+        return cls(**{name: require_positive(name, value) for name, value in block.items()})
+
+    def describe(self) -> dict[str, float]:
+        """All values by field name, as plain numbers."""
+        return {name: float(value) for name, value in asdict(self).items()}
+
+    @property
+    def n_cells(self) -> int:
+        """Cells of one link."""
+        return whole_multiple("link_length_m", self.link_length_m, "dx_m", self.dx_m)
 
     @property
     def pressure_slope(self) -> float:
-        """K = vf / rho_jam, in m^2/(s veh): p(rho) = K rho."""
-        return self.free_speed_m_s / self.jam_density_veh_m
+        """`K = vf / rho_jam` in m2/(veh s): the pressure is `p(rho) = K rho`."""
+        return self.vf_m_s / self.rho_jam_veh_m
+
+    @property
+    def cell_ratio(self) -> float:
+        """`dt / dx` in s/m: what a flux moves in or out of a cell's density in one step."""
+        return self.dt_s / self.dx_m
+
+    @property
+    def relaxation_factor(self) -> float:
+        """What is left of `w - vf` after one step: `exp(-dt / tau)`."""
+        return math.exp(-self.dt_s / self.tau_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossingParameters:
-    """One signalised crossing: four approaches and four exits of equal length, through traffic, two phases.
+def require_positive(name: str, value: object) -> float:
+    """The value as a float.
 
-    Attributes:
-        decision_s: Time between two decisions of a learned policy.
-        min_green_s: Least green before a phase may be left.
-        change_interval_s: Yellow and all-red between two phases; no approach flows.
-        max_green_s: Green after which the phase is left whatever is asked for.
-        episode_s: Simulated time of one episode.
-        link_m: Length of each approach and each exit.
+    Raises:
+        ValueError: It is no finite number above zero; the message names it.
     """
-
-    decision_s: float = 10.0
-    min_green_s: float = 8.0
-    change_interval_s: float = 4.0
-    max_green_s: float = 120.0
-    episode_s: float = 3600.0
-    dx_m: float = 10.0
-    dt_s: float = 0.5
-    link_m: float = 300.0
-
-    def __post_init__(self) -> None:
-        _require_positive(self)
-        if self.min_green_s > self.max_green_s:
-            raise ValueError(f"min_green_s {self.min_green_s} is above max_green_s {self.max_green_s}")
-        for name in ("decision_s", "min_green_s", "change_interval_s", "max_green_s"):
-            _whole(getattr(self, name), self.dt_s, name, "dt_s")
-        _whole(self.episode_s, self.decision_s, "episode_s", "decision_s")
-        _whole(self.link_m, self.dx_m, "link_m", "dx_m")
-
-    @classmethod
-    def from_mapping(cls, block: Mapping[str, object]) -> Self:
-        """Read the section card's environment block.
-
-        Raises:
-            ValueError: A key is unknown, or a value is not a number in its range.
-        """
-        known = {field.name for field in fields(cls)}
-        values: dict[str, float] = {}
-        for key, value in block.items():
-            if key not in known:
-                near = difflib.get_close_matches(key, sorted(known), n=1)
-                raise ValueError(f"unknown environment key {key!r}" + (f", did you mean {near[0]}?" if near else ""))
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f"{key} must be a number, not {value!r}")
-            values[key] = float(value)
-        return cls(**values)
-
-    @property
-    def traffic(self) -> TrafficParameters:
-        """The traffic model on this grid."""
-        return TrafficParameters(dx_m=self.dx_m, dt_s=self.dt_s)
-
-    @property
-    def cells(self) -> int:
-        """Cells of one link."""
-        return _whole(self.link_m, self.dx_m, "link_m", "dx_m")
-
-    def ticks(self, seconds: float) -> int:
-        """Time steps in a duration.
-
-        Raises:
-            ValueError: It is not a whole number of time steps.
-        """
-        return _whole(seconds, self.dt_s, "a duration", "dt_s")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is {value!r}, and must be a number")
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} is {value!r}, and must be finite and above zero")
+    return float(value)
 
 
-def _require_positive(values: TrafficParameters | CrossingParameters) -> None:
-    for field in fields(values):
-        value = getattr(values, field.name)
-        if not (math.isfinite(value) and value > 0.0):
-            raise ValueError(f"{field.name} must be a positive number, not {value!r}")
+def whole_multiple(name: str, value: float, unit_name: str, unit: float) -> int:
+    """How many units the value is.
 
-
-def _whole(value: float, unit: float, name: str, unit_name: str) -> int:
+    Raises:
+        ValueError: It is not a whole number of them, up to rounding.
+    """
     count = round(value / unit)
     if count < 1 or abs(count * unit - value) > 1e-9 * value:
-        raise ValueError(f"{name} {value} is not a whole multiple of {unit_name} {unit}")
+        raise ValueError(f"{name} is {value}, and must be a multiple of {unit_name} = {unit}")
     return count
+
+
+def refuse_unknown_keys(block: Mapping[str, object], known: set[str]) -> None:
+    """A misspelt key would otherwise leave a default in force without a word.
+
+    Raises:
+        ValueError: A key is not among the known ones; it names the nearest.
+    """
+    for key in sorted(set(block) - known):
+        near = difflib.get_close_matches(key, sorted(known), n=1)
+        meant = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+        raise ValueError(f"unknown key {key!r}; {meant}")

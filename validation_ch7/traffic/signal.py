@@ -1,4 +1,4 @@
-"""A two-phase signal with its safety times, batched. Counts whole time steps, so no rounding can creep in."""
+"""The signal: two phases, a minimum green, a change interval with every stop line closed, a forced switch."""
 
 from __future__ import annotations
 
@@ -7,89 +7,102 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.traffic.parameters import CrossingParameters
+from validation_ch7.traffic.arz import Floats
+from validation_ch7.traffic.state_tree import array_from
 
-Counts = npt.NDArray[np.int64]
+NORTH_SOUTH = 0
+EAST_WEST = 1
+N_PHASES = 2
+_STATE_NAMES = ("phase", "green_steps", "change_steps_left", "n_switches", "n_forced_switches")
 
-NORTH_SOUTH, EAST_WEST = 0, 1
+Steps = npt.NDArray[np.int64]
 
 
-class Signal:
-    """Phases of n crossings. Phase 0 is green for north and south, phase 1 for east and west.
+class TwoPhaseSignal:
+    """Signals of a batch of crossings, each starting with a fresh green for north-south.
 
-    Leaving a phase starts the change interval, in which no approach flows. A request before the least green is
-    ignored; at the greatest green the phase is left whatever is asked for.
+    Times are counted in whole solver steps: no rounding decides when a light changes.
+
+    Args:
+        batch: Scenarios side by side.
+        min_green_steps: Requests to change before that much green are ignored.
+        change_interval_steps: Yellow and all-red together; every stop line is closed.
+        max_green_steps: After that much green the phase changes by itself.
 
     Attributes:
-        phase: (n,) the phase that is green, or that will be after the change interval.
-        green_ticks: (n,) time steps of green of that phase so far.
-        change_ticks: (n,) time steps of the change interval still to come.
-        switches: (n,) phases left since the last reset.
+        phase: Phase that has green, or gets it after the change interval, shape (batch,).
+        green_steps: Green so far; 0 during a change, shape (batch,).
+        change_steps_left: What is left of the change interval, shape (batch,).
+        n_switches: Changes so far, the forced ones included, shape (batch,).
+        n_forced_switches: Changes so far that `max_green_steps` forced, shape (batch,).
     """
 
-    def __init__(self, n: int, parameters: CrossingParameters) -> None:
-        self._min_green = parameters.ticks(parameters.min_green_s)
-        self._max_green = parameters.ticks(parameters.max_green_s)
-        self._change = parameters.ticks(parameters.change_interval_s)
-        self._dt_s = parameters.dt_s
-        self.phase: Counts = np.zeros(n, dtype=np.int64)
-        self.green_ticks: Counts = np.zeros(n, dtype=np.int64)
-        self.change_ticks: Counts = np.zeros(n, dtype=np.int64)
-        self.switches: Counts = np.zeros(n, dtype=np.int64)
+    def __init__(
+        self, *, batch: int, min_green_steps: int, change_interval_steps: int, max_green_steps: int
+    ) -> None:
+        if not 1 <= min_green_steps <= max_green_steps:
+            raise ValueError(f"min green of {min_green_steps} steps is not within 1..{max_green_steps} (max green)")
+        if change_interval_steps < 1:
+            raise ValueError(f"change interval is {change_interval_steps} steps, and must be at least 1")
+        self._min_green_steps = min_green_steps
+        self._change_interval_steps = change_interval_steps
+        self._max_green_steps = max_green_steps
+        self.phase: Steps = np.full(batch, NORTH_SOUTH, dtype=np.int64)
+        self.green_steps: Steps = np.zeros(batch, dtype=np.int64)
+        self.change_steps_left: Steps = np.zeros(batch, dtype=np.int64)
+        self.n_switches: Steps = np.zeros(batch, dtype=np.int64)
+        self.n_forced_switches: Steps = np.zeros(batch, dtype=np.int64)
 
-    def reset(self) -> None:
-        """All crossings: phase 0 begins its green."""
-        for counts in (self.phase, self.green_ticks, self.change_ticks, self.switches):
-            counts[:] = 0
-
-    def request(self, wanted: Counts) -> None:
-        """Ask each crossing for a phase.
+    def request(self, phases: npt.NDArray[np.int64]) -> None:
+        """Ask for phases; granted at once where the signal may change, ignored elsewhere.
 
         Args:
-            wanted: (n,) 0 or 1.
+            phases: Phase asked for, shape (batch,): 0 north-south, 1 east-west.
 
         Raises:
-            ValueError: Another number was asked for.
+            ValueError: A phase does not exist.
         """
-        if wanted.shape != self.phase.shape or np.any((wanted != NORTH_SOUTH) & (wanted != EAST_WEST)):
-            raise ValueError(f"a phase is 0 or 1 for each of {len(self.phase)} crossings, not {wanted!r}")
-        may = (self.change_ticks == 0) & (self.green_ticks >= self._min_green)
-        self._leave(may & (wanted != self.phase))
+        exist = (phases == NORTH_SOUTH) | (phases == EAST_WEST)
+        if phases.shape != self.phase.shape or not exist.all():
+            raise ValueError(f"phases must be 0 or 1 in shape {self.phase.shape}, got {phases!r}")
+        # During a change no green has run, so the minimum green refuses it as well.
+        self._switch((phases != self.phase) & (self.green_steps >= self._min_green_steps))
 
-    def gates(self) -> npt.NDArray[np.float64]:
-        """(n, 4) 1 where the approach may flow, 0 where it is held: north, south, east, west."""
-        open_now = self.change_ticks == 0
-        north_south = (open_now & (self.phase == NORTH_SOUTH)).astype(np.float64)
-        east_west = (open_now & (self.phase == EAST_WEST)).astype(np.float64)
-        return np.stack([north_south, north_south, east_west, east_west], axis=1)
+    def gate(self) -> Floats:
+        """1 where a stop line is open, 0 where closed, shape (4 * batch,) in the order N, S, E, W."""
+        green = self.change_steps_left == 0
+        east_west = self.phase == EAST_WEST
+        open_east_west = (green & east_west).astype(np.float64)
+        open_north_south = (green & ~east_west).astype(np.float64)
+        return np.concatenate((open_north_south, open_north_south, open_east_west, open_east_west))
 
-    def tick(self) -> None:
-        """Let one time step pass."""
-        changing = self.change_ticks > 0
-        self.change_ticks -= changing
-        self.green_ticks += ~changing
-        self._leave(self.green_ticks >= self._max_green)
+    def advance(self) -> None:
+        """Let one solver step pass."""
+        changing = self.change_steps_left > 0
+        self.green_steps += ~changing
+        self.change_steps_left -= changing
+        overdue = self.green_steps >= self._max_green_steps
+        if overdue.any():
+            self._switch(overdue)
+            self.n_forced_switches += overdue
 
-    @property
-    def green_s(self) -> npt.NDArray[np.float64]:
-        """(n,) seconds of green of the current phase."""
-        seconds: npt.NDArray[np.float64] = self.green_ticks.astype(np.float64) * self._dt_s
-        return seconds
+    def _switch(self, where: npt.NDArray[np.bool_]) -> None:
+        self.phase[where] = 1 - self.phase[where]
+        self.green_steps[where] = 0
+        self.change_steps_left[where] = self._change_interval_steps
+        self.n_switches += where
 
     def get_state(self) -> dict[str, object]:
-        """Everything, copied."""
-        return {name: getattr(self, name).copy() for name in _STATE}
+        """All that the next steps depend on, as copies."""
+        return {name: np.array(getattr(self, name)) for name in _STATE_NAMES}
 
     def set_state(self, state: Mapping[str, object]) -> None:
-        """Put a state back, copied."""
-        for name in _STATE:
-            getattr(self, name)[:] = np.asarray(state[name], dtype=np.int64)
+        """Continue from a state; copies it.
 
-    def _leave(self, leaving: npt.NDArray[np.bool_]) -> None:
-        self.phase[leaving] = 1 - self.phase[leaving]
-        self.green_ticks[leaving] = 0
-        self.change_ticks[leaving] = self._change
-        self.switches[leaving] += 1
-
-
-_STATE = ("phase", "green_ticks", "change_ticks", "switches")
+        Raises:
+            ValueError: It is not the state of a batch of this size.
+        """
+        if set(state) != set(_STATE_NAMES):
+            raise ValueError(f"signal state has keys {sorted(state)}, expected {sorted(_STATE_NAMES)}")
+        for name in _STATE_NAMES:
+            setattr(self, name, array_from(state, name, like=getattr(self, name)))

@@ -96,8 +96,6 @@ def test_metadata_is_taken_only_if_it_describes_the_newest(tmp_path: Path, diges
     models = models_path(folder, TICKET.section_dir)
     newest = _tree(tmp_path).incoming(folder, TICKET).verified[0]
     stated = newest.digest if digest == "of the newest" else "0" * 64
-    (models / "training_metadata.json").write_text(
-        json.dumps({"latest_checkpoint_digest": stated}), encoding="utf-8"
-    )
+    (models / "training_metadata.json").write_text(json.dumps({"latest_checkpoint_digest": stated}), encoding="utf-8")
     paths = {entry.path for entry in _tree(tmp_path).incoming(folder, TICKET).entries}
     assert ("training_metadata.json" in paths) == (digest == "of the newest")

@@ -1,0 +1,122 @@
+import copy
+from typing import Any
+
+import pytest
+from tiny_world import TinyVecEnv, tiny_spec
+
+from kernel_templates.kernel_runtime.endings import SessionRefused
+from validation_ch7.learning.model_building import build_model, prepare_torch
+from validation_ch7.learning.plan import SessionPlan
+
+
+def changed(*path: str, value: Any = None, drop: bool = False) -> dict[str, Any]:
+    spec = copy.deepcopy(tiny_spec())
+    place = spec
+    for name in path[:-1]:
+        place = place[name]
+    if drop:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return spec
+
+
+def test_a_spec_is_read_whole() -> None:
+    plan = SessionPlan.from_json(tiny_spec())
+    assert plan.lineage.network == (16, 16)
+    assert plan.lineage.hyper_parameters.exploration.over_steps == 1500
+    assert plan.lineage.hyper_parameters.horizon_steps == 3000
+
+
+BLOCKS = [
+    ("spec", ()),
+    ("lineage", ("lineage",)),
+    ("hyper_parameters", ("lineage", "hyper_parameters")),
+    ("hyper_parameters.exploration", ("lineage", "hyper_parameters", "exploration")),
+]
+
+
+@pytest.mark.parametrize(("name", "path"), BLOCKS)
+def test_an_unknown_key_is_refused_by_name_anywhere(name: str, path: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=rf"unknown key {name}\.wrong"):
+        SessionPlan.from_json(changed(*path, "wrong", value=1))
+
+
+def test_the_nearest_known_key_is_named() -> None:
+    with pytest.raises(ValueError, match=r"hyper_parameters\.batchsize; the nearest known one is batch_size"):
+        SessionPlan.from_json(changed("lineage", "hyper_parameters", "batchsize", value=1))
+
+
+def all_keys() -> list[tuple[str, ...]]:
+    spec = tiny_spec()
+    keys: list[tuple[str, ...]] = [(name,) for name in spec]
+    keys += [("lineage", name) for name in spec["lineage"]]
+    return keys + [("lineage", "hyper_parameters", name) for name in spec["lineage"]["hyper_parameters"]]
+
+
+@pytest.mark.parametrize("path", all_keys())
+def test_every_key_is_required(path: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=rf"missing key .*{path[-1]}"):
+        SessionPlan.from_json(changed(*path, drop=True))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        (("target_steps",), 0, "target_steps must be positive"),
+        (("evaluate_every_steps",), -1, "evaluate_every_steps must be positive"),
+        (("resume_floor",), "roughly", "resume_floor is 'roughly'"),
+        (("section",), "section_7_3", "the lineage is of section_7_6"),
+    ],
+)
+def test_values_without_sense_are_refused(path: tuple[str, ...], value: Any, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        SessionPlan.from_json(changed(*path, value=value))
+
+
+def test_an_algorithm_that_cannot_be_continued_is_refused() -> None:
+    plan = SessionPlan.from_json(changed("lineage", "algorithm", value="PPO"))
+    with pytest.raises(ValueError, match="'PPO'; known are DQN"):
+        build_model(plan.lineage, TinyVecEnv(4, 7), device="cpu")
+
+
+def test_another_number_of_environments_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 environments were built, the lineage declares 4"):
+        build_model(SessionPlan.from_json(tiny_spec()).lineage, TinyVecEnv(3, 7), device="cpu")
+
+
+def test_every_hyper_parameter_reaches_the_model() -> None:
+    """Each change of a value, and nothing else, must change what the model is built with."""
+
+    def described(spec: dict[str, Any]) -> list[Any]:
+        lineage = SessionPlan.from_json(spec).lineage
+        model: Any = build_model(lineage, TinyVecEnv(lineage.hyper_parameters.n_envs, 7), device="cpu")
+        schedules = [model.lr_schedule(0.5), model.exploration_schedule(0.9), model.horizon_steps]
+        numbers = ["batch_size", "buffer_size", "learning_starts", "gamma", "gradient_steps", "n_envs"]
+        return [
+            *schedules,
+            *(getattr(model, name) for name in numbers),
+            str(model.train_freq),
+            model.target_update_interval,
+            model.seed,
+            str(model.policy.q_net),
+        ]
+
+    known = described(tiny_spec())
+    for name in tiny_spec()["lineage"]["hyper_parameters"]:
+        if name == "selection_scenarios":  # used by the evaluation, not by the model
+            continue
+        old = tiny_spec()["lineage"]["hyper_parameters"][name]
+        value = {**old, "start": old["start"] / 2} if isinstance(old, dict) else old / 2 if old < 1 else old + 1
+        assert described(changed("lineage", "hyper_parameters", name, value=value)) != known, name
+    assert described(changed("lineage", "network", value=[8])) != known
+    assert described(changed("lineage", "seed", value=8)) != known
+
+
+def test_a_missing_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SessionRefused, match="asks for cuda"):
+        prepare_torch("cuda")
+    assert prepare_torch("auto") == prepare_torch("cpu") == "cpu"
+    with pytest.raises(ValueError, match="'tpu'"):
+        prepare_torch("tpu")

@@ -1,0 +1,63 @@
+"""No parameter is used that was not checked, and none is misspelt without a word."""
+
+import math
+
+import pytest
+
+from validation_ch7.traffic.parameters import TrafficParameters
+from validation_ch7.traffic.settings import EnvironmentSettings
+
+
+def test_defaults_are_within_their_own_limits() -> None:
+    parameters = TrafficParameters()
+    assert parameters.n_cells == 30
+    assert parameters.dt_s * parameters.vf_m_s <= parameters.dx_m
+    assert TrafficParameters.from_mapping(parameters.describe()) == parameters
+
+
+@pytest.mark.parametrize("name", list(TrafficParameters().describe()))
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf, "10", True, None])
+def test_a_value_that_is_no_positive_number_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=name):
+        TrafficParameters.from_mapping({name: value})
+
+
+def test_a_step_beyond_the_courant_limit_is_refused() -> None:
+    TrafficParameters(dt_s=10.0 / 13.89)
+    with pytest.raises(ValueError, match="dt_s"):
+        TrafficParameters(dt_s=10.0 / 13.89 + 1e-6)
+
+
+def test_links_consist_of_whole_cells() -> None:
+    with pytest.raises(ValueError, match="link_length_m"):
+        TrafficParameters(link_length_m=295.0)
+
+
+def test_a_misspelt_key_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ValueError, match="did you mean min_green_s"):
+        EnvironmentSettings.from_mapping({"min_gren_s": 8.0})
+    with pytest.raises(ValueError, match="rho_max"):
+        EnvironmentSettings.from_mapping({"rho_max": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"min_green_s": 130.0}, "min_green_s"),
+        ({"decision_s": 10.3}, "decision_s"),
+        ({"change_interval_s": 0.2}, "change_interval_s"),
+        ({"episode_s": 3605.0}, "episode_s"),
+        ({"max_green_s": -1}, "max_green_s"),
+        ({"decision_s": "10"}, "decision_s"),
+        ({"dt_s": 0.3}, "dt_s"),
+    ],
+)
+def test_times_that_do_not_fit_are_refused_by_name(changes: dict[str, object], name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        EnvironmentSettings.from_mapping(changes)
+
+
+def test_a_card_can_say_everything_and_reads_back_the_same() -> None:
+    settings = EnvironmentSettings.from_mapping({"decision_s": 5, "dx_m": 5, "dt_s": 0.25, "tau_s": 20})
+    assert EnvironmentSettings.from_mapping(settings.describe()) == settings
+    assert settings.steps("decision_s") == 20 and settings.decisions_per_episode == 720

@@ -1,0 +1,35 @@
+"""The best policy of a training as something that acts, apart from the model that goes on learning."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Mapping
+from typing import Any, cast
+
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.save_util import load_from_zip_file
+
+from validation_ch7.learning.policy_digest import policy_digest
+from validation_ch7.learning.record import BestModel
+from validation_ch7.learning.underway import Underway
+
+
+def best_policy(underway: Underway) -> tuple[BestModel, BasePolicy]:
+    """The best model so far, and its policy with exactly the parameters that were evaluated.
+
+    Raises:
+        ValueError: Nothing was evaluated yet, or the kept file does not hold the policy that it is said to hold.
+    """
+    best = underway.record.best
+    if best is None:
+        raise ValueError(f"there is no best model after {underway.steps} steps: nothing was evaluated")
+    model = underway.model
+    # Weights only: what is pickled in the file stays closed.
+    _, parameters, _ = load_from_zip_file(io.BytesIO(best.model_zip), device=model.device, load_data=False)
+    policy = copy.deepcopy(model.policy)
+    policy.load_state_dict(cast("Mapping[str, Any]", parameters["policy"]))
+    policy.set_training_mode(False)
+    if policy_digest(policy) != best.policy_digest:
+        raise ValueError(f"the best model's file does not hold the policy of {best.steps} steps")
+    return best, policy

@@ -1,0 +1,67 @@
+"""Save: one training at one safe boundary becomes one checkpoint, with its metadata beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernel_templates.kernel_runtime.saving import save_checkpoint
+from kernel_templates.kernel_runtime.wire import MODEL_SUFFIX, STATE_SUFFIX
+from validation_ch7.learning.full_state import capture_state
+from validation_ch7.learning.identity import current_identity
+from validation_ch7.learning.metadata import write_metadata
+from validation_ch7.learning.model_file import write_model
+from validation_ch7.learning.policy_digest import first_non_finite
+from validation_ch7.learning.state_file import write_state
+from validation_ch7.learning.underway import Underway, is_due
+
+
+def save_is_due(underway: Underway) -> bool:
+    """By cadence in steps."""
+    last_steps, every_steps = underway.record.last_save_steps, underway.plan.checkpoint_every_steps
+    return is_due(underway.steps, last_steps=last_steps, every_steps=every_steps)
+
+
+def save_training(underway: Underway) -> None:
+    """Write a checkpoint of this moment and make it the parent of the next one.
+
+    Nothing is written when this moment is already saved, or when there is nothing to save yet: no step done.
+
+    Raises:
+        ArithmeticError: The policy holds NaN or an infinity. The last sound checkpoint stays the newest.
+        OSError: The disk refused; earlier checkpoints are untouched.
+    """
+    context, plan, model = underway.context, underway.plan, underway.model
+    already = 0 if underway.parent is None else underway.parent.steps
+    if underway.steps == already:
+        return
+    broken = first_non_finite(model.policy)
+    if broken is not None:
+        raise ArithmeticError(f"after {underway.steps} steps the policy's {broken} is not finite")
+    started_s = context.monotonic()
+    underway.record.last_save_steps = underway.steps
+    tree = session_tree(underway)
+    underway.parent = save_checkpoint(
+        context.models_dir,
+        scenario=plan.scenario,
+        steps=underway.steps,
+        writers={
+            MODEL_SUFFIX: lambda path: write_model(model, path),
+            STATE_SUFFIX: lambda path: write_state(path, tree),
+        },
+        identity=current_identity(context.ticket, model),
+        stamp=context.ticket.stamp(),
+        parent=underway.parent,
+        now=context.now(),
+    )
+    write_metadata(underway)
+    context.deadline.measured("save", context.monotonic() - started_s)
+    context.reporter.event("saved", steps=underway.steps, checkpoint=underway.parent.stem)
+
+
+def session_tree(underway: Underway) -> dict[str, Any]:
+    """Everything beside the model zip. Only `provenance` tells how the run was cut into sessions."""
+    return {
+        "training": capture_state(underway.model),
+        "selection": underway.record.selection_tree(),
+        "provenance": underway.record.provenance_tree(),
+    }

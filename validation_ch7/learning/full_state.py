@@ -1,0 +1,173 @@
+"""All that a training is beside its weights and optimizer: captured and restored by sections.
+
+The list was found by leaving out one part at a time and comparing the policies at the end; the tests do that
+again. A new algorithm or wrapper adds a section; it changes none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnvWrapper
+
+from validation_ch7.learning import rng_state
+from validation_ch7.learning.replay_state import capture_replay, restore_replay
+
+
+class StatefulEnvironment(Protocol):
+    """An environment that can be cut anywhere and goes on as if it had not been."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that its next steps depend on, as a tree that a state file can hold."""
+        ...
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from such a tree."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSection:
+    """One part of a training's state: its name in the tree, and the two functions that know it."""
+
+    name: str
+    capture: Callable[[OffPolicyAlgorithm], Any]
+    restore: Callable[[OffPolicyAlgorithm, Any], None]
+
+
+def capture_state(model: OffPolicyAlgorithm) -> dict[str, Any]:
+    """Capture a training at a safe boundary: no rollout and no update is half done.
+
+    Returns:
+        Section name -> tree; it shares no memory with the model.
+
+    Raises:
+        ValueError: A part of the training is of a kind that no section knows.
+    """
+    return {section.name: section.capture(model) for section in SECTIONS}
+
+
+def restore_state(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+    """Put a captured state into a freshly built model whose weights are already loaded. Repeatable.
+
+    Raises:
+        ValueError: A section is missing or unknown, or does not fit the model.
+    """
+    names = {section.name for section in SECTIONS}
+    if set(tree) != names:
+        raise ValueError(f"state sections differ from this code's: {', '.join(sorted(set(tree) ^ names))}")
+    for section in SECTIONS:
+        section.restore(model, tree[section.name])
+
+
+def environment_of(model: OffPolicyAlgorithm) -> StatefulEnvironment:
+    """The environment below a model.
+
+    Raises:
+        ValueError: It is wrapped, and wrappers have a state that no section captures yet, or it has no state
+            to give: a resume would then restart its episodes.
+    """
+    env = model.env
+    if isinstance(env, VecEnvWrapper):
+        raise ValueError(f"the wrapper {type(env).__name__} has a state that nothing here captures")
+    if not hasattr(env, "get_state") or not hasattr(env, "set_state"):
+        raise ValueError(f"{type(env).__name__} has no get_state and set_state")
+    return cast(StatefulEnvironment, env)
+
+
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls")
+# The progress itself is worked out anew from the step counter before anything uses it.
+_SCHEDULED = ("exploration_rate",)
+# `_last_original_obs` is only of use under a VecNormalize, whose section will bring it along.
+_LAST = ("_last_obs", "_last_episode_starts")
+
+
+def _capture_numbers(names: tuple[str, ...]) -> Callable[[OffPolicyAlgorithm], dict[str, Any]]:
+    # Not every algorithm has every attribute: what one lacks is not in its tree.
+    return lambda model: {name.lstrip("_"): getattr(model, name) for name in names if hasattr(model, name)}
+
+
+def _restore_numbers(names: tuple[str, ...]) -> Callable[[OffPolicyAlgorithm, Mapping[str, Any]], None]:
+    def restore(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+        for name in names:
+            if hasattr(model, name):
+                setattr(model, name, tree[name.lstrip("_")])
+
+    return restore
+
+
+def _capture_last(model: OffPolicyAlgorithm) -> dict[str, Any]:
+    return {name.lstrip("_"): _copied(getattr(model, name)) for name in _LAST}
+
+
+def _restore_last(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+    for name in _LAST:
+        setattr(model, name, _copied(tree[name.lstrip("_")]))
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in value.items()}
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _capture_statistics(model: OffPolicyAlgorithm) -> dict[str, Any]:
+    # "t" is the wall clock at which a monitored episode ended: no business of a repeatable state.
+    episodes = model.ep_info_buffer or ()
+    timeless = [{name: episode[name] for name in episode if name != "t"} for episode in episodes]
+    return {"episodes": timeless, "successes": list(model.ep_success_buffer or ())}
+
+
+def _restore_statistics(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+    window = model._stats_window_size
+    model.ep_info_buffer = deque(tree["episodes"], maxlen=window)
+    model.ep_success_buffer = deque(tree["successes"], maxlen=window)
+
+
+def _capture_buffer(model: OffPolicyAlgorithm) -> dict[str, Any]:
+    assert model.replay_buffer is not None  # built with the model
+    return capture_replay(model.replay_buffer)
+
+
+def _restore_buffer(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+    assert model.replay_buffer is not None
+    restore_replay(model.replay_buffer, tree)
+
+
+SECTIONS: tuple[StateSection, ...] = (
+    StateSection(name="counters", capture=_capture_numbers(_COUNTERS), restore=_restore_numbers(_COUNTERS)),
+    StateSection(name="schedules", capture=_capture_numbers(_SCHEDULED), restore=_restore_numbers(_SCHEDULED)),
+    StateSection(name="last", capture=_capture_last, restore=_restore_last),
+    StateSection(name="episode_statistics", capture=_capture_statistics, restore=_restore_statistics),
+    StateSection(name="replay_buffer", capture=_capture_buffer, restore=_restore_buffer),
+    StateSection(
+        name="environment",
+        capture=lambda model: environment_of(model).get_state(),
+        restore=lambda model, tree: environment_of(model).set_state(tree),
+    ),
+    StateSection(
+        name="action_space_rng",
+        capture=lambda model: rng_state.capture_space(model.action_space),
+        restore=lambda model, tree: rng_state.restore_space(model.action_space, tree),
+    ),
+    StateSection(
+        name="python_rng",
+        capture=lambda model: rng_state.capture_python(),
+        restore=lambda model, tree: rng_state.restore_python(tree),
+    ),
+    StateSection(
+        name="numpy_rng",
+        capture=lambda model: rng_state.capture_numpy(),
+        restore=lambda model, tree: rng_state.restore_numpy(tree),
+    ),
+    StateSection(
+        name="torch_rng",
+        capture=lambda model: rng_state.capture_torch(),
+        restore=lambda model, tree: rng_state.restore_torch(tree),
+    ),
+)

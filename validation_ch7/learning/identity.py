@@ -1,0 +1,128 @@
+"""What a checkpoint says of itself before anything is loaded, and how exact a resume from it would be."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+import stable_baselines3
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from kernel_templates.kernel_runtime.cards import CheckpointCard
+from kernel_templates.kernel_runtime.endings import SessionRefused
+from kernel_templates.kernel_runtime.wire import STATE_SUFFIX, Ticket
+from validation_ch7.learning.policy_digest import policy_digest
+
+GRADES = ("exact", "statistical")
+"""Resume grades that training can give, best first."""
+
+# Any of these that differs is another training. The rest only moves the last bits of the numbers.
+_SAME_TRAINING = (
+    "section",
+    "lineage_id",
+    "algorithm",
+    "network",
+    "observation_space",
+    "action_space",
+    "hyper_parameters",
+    "environment",
+    "seed",
+)
+_SAME_NUMBERS = ("versions", "device_class", "code_digest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeGrade:
+    """How exact a resume is, and why it is not better."""
+
+    grade: str
+    reasons: tuple[str, ...] = ()
+
+
+def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
+    """The identity of the training that runs here now, as it goes into a card; plain JSON."""
+    lineage = ticket.spec["lineage"]
+    return {
+        "section": ticket.section,
+        "lineage_id": ticket.lineage_id,
+        "algorithm": lineage["algorithm"],
+        "network": list(lineage["network"]),
+        "observation_space": describe_space(model.observation_space),
+        "action_space": describe_space(model.action_space),
+        "hyper_parameters": dict(lineage["hyper_parameters"]),
+        "environment": dict(lineage["environment"]),
+        "seed": lineage["seed"],
+        "versions": library_versions(),
+        "device_class": model.device.type,
+        "code_digest": ticket.bundle_digest,
+        "policy_digest": policy_digest(model.policy),
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+        "stable_baselines3": stable_baselines3.__version__,
+        "gymnasium": gymnasium.__version__,
+    }
+
+
+def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
+    """A space in plain JSON; bounds are text, since JSON has no infinity."""
+    if isinstance(space, gymnasium.spaces.Box):
+        bounds = {"low": _bound(space.low), "high": _bound(space.high)}
+        return {"kind": "Box", "shape": list(space.shape), "dtype": str(space.dtype), **bounds}
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+    return {"kind": type(space).__name__, "text": str(space)}
+
+
+def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str) -> ResumeGrade:
+    """Compare a verified card with the training that would continue it, before anything is loaded.
+
+    Args:
+        card: The checkpoint's card, its files already verified.
+        current: `current_identity` of the freshly built model.
+        floor: Worst grade that is accepted, one of `GRADES`.
+
+    Raises:
+        SessionRefused: It is another training, or the grade lies below the floor; with every reason.
+    """
+    saved = card.identity
+    blockers = _differences(_SAME_TRAINING, saved, current)
+    if not any(entry.path.endswith(STATE_SUFFIX) for entry in card.files):
+        blockers.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
+    if blockers:
+        raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(blockers)}")
+    reasons = tuple(_differences(_SAME_NUMBERS, saved, current))
+    grade = ResumeGrade(grade="statistical" if reasons else "exact", reasons=reasons)
+    if GRADES.index(grade.grade) > GRADES.index(floor):
+        why = "; ".join(reasons)
+        raise SessionRefused(f"{card.stem} resumes as {grade.grade}, demanded is {floor}: {why}")
+    return grade
+
+
+def _differences(names: tuple[str, ...], saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    return [_difference(name, saved, current) for name in names if saved.get(name) != current[name]]
+
+
+def _difference(name: str, saved: Mapping[str, Any], current: Mapping[str, Any]) -> str:
+    """One sentence on what differs; of a mapping only the keys that do."""
+    was, now = saved.get(name), current[name]
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        keys = sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+        return ", ".join(f"{name}.{key}: checkpoint={was.get(key)}, current={now.get(key)}" for key in keys)
+    return f"{name}: checkpoint={was}, current={now}"
+
+
+def _bound(values: np.ndarray) -> str | list[str]:
+    texts = [repr(float(value)) for value in values.ravel()]
+    return texts[0] if len(set(texts)) == 1 else texts

@@ -1,0 +1,119 @@
+"""Every random generator that a training draws from: captured as plain values, restored bit for bit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+
+
+def capture_python() -> dict[str, Any]:
+    """State of the module `random`."""
+    version, words, gauss_next = random.getstate()
+    return {"version": version, "words": np.array(words, dtype=np.uint64), "gauss_next": gauss_next}
+
+
+def restore_python(state: Mapping[str, Any]) -> None:
+    """Put the module `random` back.
+
+    Raises:
+        ValueError: Another Python wrote a state that this one does not know.
+    """
+    random.setstate((state["version"], tuple(int(word) for word in state["words"]), state["gauss_next"]))
+
+
+def capture_numpy() -> dict[str, Any]:
+    """State of numpy's global generator, which draws exploration and replay batches."""
+    return _plain_dict(np.random.get_state(legacy=False))
+
+
+def restore_numpy(state: Mapping[str, Any]) -> None:
+    """Put numpy's global generator back."""
+    np.random.set_state(dict(state))
+
+
+def capture_generator(generator: np.random.Generator) -> dict[str, Any]:
+    """State of one numpy generator; its integers may have 128 bits."""
+    return _plain_dict(generator.bit_generator.state)
+
+
+def restore_generator(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
+    """Put one numpy generator back.
+
+    Raises:
+        ValueError: The state is of another kind of generator.
+    """
+    generator.bit_generator.state = dict(state)
+
+
+def capture_torch() -> dict[str, Any]:
+    """States of torch's CPU generator and of each CUDA device's."""
+    state: dict[str, Any] = {"cpu": torch.get_rng_state().numpy().copy()}
+    if torch.cuda.is_available():
+        state["cuda"] = [device.cpu().numpy().copy() for device in torch.cuda.get_rng_state_all()]
+    return state
+
+
+def restore_torch(state: Mapping[str, Any]) -> None:
+    """Put torch's generators back; those of CUDA devices as far as this machine has them.
+
+    A state that a machine without CUDA wrote has none; the resume grade already says that it is not exact.
+    """
+    torch.set_rng_state(torch.from_numpy(np.array(state["cpu"])))
+    for index, device in enumerate(state.get("cuda", ())):
+        if torch.cuda.is_available() and index < torch.cuda.device_count():
+            torch.cuda.set_rng_state(torch.from_numpy(np.array(device)), index)
+
+
+def capture_space(space: gymnasium.Space[Any]) -> list[dict[str, Any]]:
+    """Generators of an action space and of the spaces inside it, which draw the random actions."""
+    return [capture_generator(part.np_random) for part in _parts(space)]
+
+
+def restore_space(space: gymnasium.Space[Any], states: list[dict[str, Any]]) -> None:
+    """Put the generators of an action space back.
+
+    Raises:
+        ValueError: The space has other parts than the one that was captured.
+    """
+    for part, state in zip(_parts(space), states, strict=True):
+        restore_generator(part.np_random, state)
+
+
+@contextmanager
+def untouched_generators() -> Iterator[None]:
+    """Give the global generators back as they were, whatever draws from them inside."""
+    python, numpy, torch_states = capture_python(), capture_numpy(), capture_torch()
+    try:
+        yield
+    finally:
+        restore_python(python)
+        restore_numpy(numpy)
+        restore_torch(torch_states)
+
+
+def _parts(space: gymnasium.Space[Any]) -> list[gymnasium.Space[Any]]:
+    inner: list[gymnasium.Space[Any]] = []
+    if isinstance(space, gymnasium.spaces.Dict):
+        inner = [space.spaces[name] for name in sorted(space.spaces)]
+    elif isinstance(space, gymnasium.spaces.Tuple):
+        inner = list(space.spaces)
+    return [space, *(part for child in inner for part in _parts(child))]
+
+
+def _plain_dict(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(key): _plain(item) for key, item in state.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Numpy describes its generators with dicts, arrays and scalars; the state file wants Python's own."""
+    if isinstance(value, Mapping):
+        return _plain_dict(value)
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    return value.item() if isinstance(value, np.generic) else value

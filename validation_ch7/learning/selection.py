@@ -1,0 +1,113 @@
+"""Choosing the best model on tuning scenarios, and keeping its file; training never notices."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.atomic import write_atomically, write_json
+from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
+from kernel_templates.kernel_runtime.digests import file_entry
+from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD
+from validation_ch7.learning.identity import current_identity
+from validation_ch7.learning.model_file import model_bytes
+from validation_ch7.learning.policy_digest import policy_digest
+from validation_ch7.learning.record import BestModel, CurvePoint
+from validation_ch7.learning.rng_state import untouched_generators
+from validation_ch7.learning.underway import Underway, is_due
+
+
+def evaluation_is_due(underway: Underway) -> bool:
+    """By cadence; and at the target when there is no best model yet."""
+    record, plan = underway.record, underway.plan
+    if underway.at_target and record.best is None:
+        return True
+    return is_due(underway.steps, last_steps=record.last_eval_steps, every_steps=plan.evaluate_every_steps)
+
+
+def evaluate_policy(underway: Underway) -> None:
+    """Evaluate the policy as it is now, add a point to the curve, keep the model if it is the best so far.
+
+    Raises:
+        ArithmeticError: The score is not a number: a best model chosen by it would mean nothing.
+    """
+    context, record, model = underway.context, underway.record, underway.model
+    started_s = context.monotonic()
+    with untouched_generators():
+        evaluation = underway.world.evaluate(model, underway.plan.lineage)
+    for name, value in {"score": evaluation.score, **evaluation.measures}.items():
+        if not math.isfinite(value):
+            raise ArithmeticError(f"the evaluation after {underway.steps} steps gave the {name} {value}")
+    point = CurvePoint(
+        steps=underway.steps,
+        score=float(evaluation.score),
+        gradient_updates=model._n_updates,
+        policy_digest=policy_digest(model.policy),
+        measures={name: float(value) for name, value in evaluation.measures.items()},
+    )
+    record.curve.append(point)
+    record.last_eval_steps = point.steps
+    if record.best is None or point.score > record.best.score:
+        record.best = BestModel(
+            steps=point.steps,
+            score=point.score,
+            policy_digest=point.policy_digest,
+            model_zip=model_bytes(model),
+        )
+        _write_best_model(underway, record.best)
+    context.deadline.measured("evaluate", context.monotonic() - started_s)
+    context.reporter.event(
+        "evaluated",
+        steps=point.steps,
+        score=point.score,
+        best_steps=record.best.steps,
+        measures=point.measures,
+    )
+
+
+def place_best_model(underway: Underway) -> None:
+    """Make `best_model/` agree with the checkpoint that was just resumed.
+
+    A session that died after its last checkpoint may have left a best model from steps that are now done
+    again, and a carrier may have left the file behind; the checkpoint knows the one that belongs to it.
+    """
+    best = underway.record.best
+    if best is None or _is_in_place(underway.context.models_dir, best):
+        return
+    underway.context.reporter.say(f"[CHECKPOINT] Best model put back as of {best.steps} steps")
+    _write_best_model(underway, best)
+
+
+def _is_in_place(models_dir: Path, best: BestModel) -> bool:
+    card_path = models_dir / BEST_MODEL_CARD
+    if not card_path.is_file():
+        return False
+    try:
+        card = read_card(card_path)
+    except ValueError:
+        return False  # a damaged card is replaced, from bytes that are verified
+    wanted = hashlib.sha256(best.model_zip).hexdigest()
+    return [entry.sha256 for entry in card.files] == [wanted] and card_fault(card, card_path.parent) is None
+
+
+def _write_best_model(underway: Underway, best: BestModel) -> None:
+    """The model first, its card last, as for every checkpoint."""
+    context = underway.context
+    path = context.models_dir / BEST_MODEL
+    write_atomically(path, lambda temporary: _write_bytes(temporary, best.model_zip))
+    identity = current_identity(context.ticket, underway.model)
+    card = CheckpointCard(
+        stem=path.stem,
+        scenario=underway.plan.scenario,
+        steps=best.steps,
+        files=(file_entry(path, path.parent),),
+        identity={**identity, "policy_digest": best.policy_digest, "score": best.score},
+        stamp=context.ticket.stamp(),
+        saved_at=context.now().isoformat(),
+    )
+    write_json(context.models_dir / BEST_MODEL_CARD, card.to_json())
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

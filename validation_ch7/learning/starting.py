@@ -1,0 +1,99 @@
+"""How a session's training begins: from the newest verified checkpoint, or afresh, and it says which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kernel_templates.kernel_runtime.cards import CheckpointCard
+from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
+from kernel_templates.kernel_runtime.context import SessionContext
+from kernel_templates.kernel_runtime.endings import SessionRefused
+from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from validation_ch7.learning.full_state import capture_state, restore_state
+from validation_ch7.learning.identity import current_identity, grade_resume
+from validation_ch7.learning.model_building import build_model, prepare_torch
+from validation_ch7.learning.model_file import load_weights
+from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.policy_digest import policy_digest
+from validation_ch7.learning.record import TrainingRecord
+from validation_ch7.learning.selection import place_best_model
+from validation_ch7.learning.state_file import read_state, same_state
+from validation_ch7.learning.underway import Underway, World
+
+
+def begin_training(context: SessionContext, plan: SessionPlan, world: World) -> Underway:
+    """Build the model and, where there is a checkpoint, continue it.
+
+    Raises:
+        SessionRefused: The checkpoint is another training's, or a promised one does not verify.
+        ValueError: The spec makes no sense, or the checkpoint contradicts its card.
+    """
+    latest = _latest_checkpoint(context, plan.scenario)
+    device = prepare_torch(plan.device)
+    model = build_model(plan.lineage, world.build_env(plan.lineage), device=device)
+    underway = Underway(
+        context=context,
+        plan=plan,
+        world=world,
+        model=model,
+        record=TrainingRecord(policy_digest_at_start=policy_digest(model.policy)),
+    )
+    if latest is None:
+        context.reporter.say("[CHECKPOINT] Starting fresh training")
+    else:
+        _resume(underway, latest)
+    return underway
+
+
+def _latest_checkpoint(context: SessionContext, scenario: str) -> CheckpointCard | None:
+    survey = survey_checkpoints(context.models_dir, scenario)
+    for stem, fault in survey.faults.items():
+        context.reporter.say(f"[CHECKPOINT] Not usable: {stem}: {fault}")
+    promised = [entry.path for entry in context.ticket.inputs if entry.path.startswith(f"{CHECKPOINTS}/")]
+    if survey.latest is None and (promised or survey.faults):
+        # A silent fresh start is what the user feared most: the steps already paid for would be gone.
+        raise SessionRefused(f"none of the checkpoints here verifies: {survey.faults or promised}")
+    return survey.latest
+
+
+def _resume(underway: Underway, card: CheckpointCard) -> None:
+    """Grade, then load; every byte was verified against the card before."""
+    context, model = underway.context, underway.model
+    identity = current_identity(context.ticket, model)
+    grade = grade_resume(card, identity, floor=underway.plan.resume_floor)
+    context.reporter.say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
+    for reason in grade.reasons:
+        context.reporter.say(f"[CHECKPOINT] Resume is {grade.grade}: {reason}")
+    folder = context.models_dir / CHECKPOINTS
+    state = read_state(folder / (card.stem + STATE_SUFFIX))
+    load_weights(model, folder / (card.stem + MODEL_SUFFIX))
+    restore_state(model, state["training"])
+    record = TrainingRecord.from_trees(state["selection"], state["provenance"])
+    _check_counted(underway, card)
+    if grade.grade == "exact":
+        _check_complete(underway, card, state["training"])
+    if card.steps not in record.seams:
+        record.seams.append(card.steps)
+    underway.record = record
+    underway.parent = underway.resumed_from = card
+    underway.grade = grade
+    underway.steps_start, underway.updates_start = model.num_timesteps, model._n_updates
+    place_best_model(underway)
+
+
+def _check_counted(underway: Underway, card: CheckpointCard) -> None:
+    """What was loaded must be what the card describes, not only the file that carried it."""
+    if underway.steps != card.steps:
+        raise ValueError(f"{card.stem} holds a state after {underway.steps} steps")
+    found = policy_digest(underway.model.policy)
+    if found != card.identity.get("policy_digest"):
+        raise ValueError(f"{card.stem} restored the policy {found[:12]}, its card states another")
+
+
+def _check_complete(underway: Underway, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
+    """Capture again what was just restored: a part that does not come back would break the claim in silence."""
+    found = capture_state(underway.model)
+    lost = [name for name in found if not same_state({name: found[name]}, {name: saved[name]})]
+    if lost:
+        raise ValueError(f"{card.stem} was not wholly restored: {', '.join(lost)} came back different")

@@ -1,0 +1,169 @@
+"""The side file `{stem}.state.npz`: a tree of plain values and arrays, written without pickle.
+
+It is an ordinary zip: arrays are `.npy` members, so `numpy.load(path, allow_pickle=False)` reads them, and
+one `state.json` holds the tree, in which an array is a reference. The same tree always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+STATE_FORMAT = "validation_ch7.state"
+STATE_VERSION = 1
+TREE_MEMBER = "state.json"
+
+# The first instant that a zip can express: a file's time must not make equal states differ.
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+_ARRAY, _FLOAT, _DICT = "$array", "$float64", "$dict"
+_NAME_LIMIT_CHARS = 80
+
+
+def write_state(path: Path | IO[bytes], tree: Mapping[str, Any]) -> None:
+    """Write a tree of dict, list, str, int, float, bool, None and arrays.
+
+    Members are stored, not deflated: the arrays are mostly noise to a compressor (a full replay buffer of
+    14 MB took 0.34 s to become 9 MB, 0.014 s to be stored), and a state is written far more often than carried.
+
+    Args:
+        path: Where to write, a file or a stream; a file is replaced. Atomicity is the caller's affair.
+        tree: The state. Numpy scalars become the Python value that they equal; tuples are refused, since JSON
+            would give them back as lists.
+
+    Raises:
+        TypeError: A leaf, or a key, of another type; the message names its place in the tree.
+        OSError: The disk refused.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    plain = {"format": STATE_FORMAT, "version": STATE_VERSION, "tree": _encode(tree, "state", arrays)}
+    text = json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        archive.writestr(_member(TREE_MEMBER), text.encode("utf-8"))
+        for name in sorted(arrays):
+            with archive.open(_member(f"{name}.npy"), "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, arrays[name], allow_pickle=False)
+
+
+def same_state(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two trees would be the same file, bit for bit: one from memory, perhaps, and one from a file."""
+    streams = io.BytesIO(), io.BytesIO()
+    for stream, tree in zip(streams, (one, other), strict=True):
+        write_state(stream, tree)
+    return streams[0].getvalue() == streams[1].getvalue()
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read what `write_state` wrote. Nothing is unpickled, whatever the file holds.
+
+    Raises:
+        ValueError: The file is damaged, of another format or version, or its tree and arrays disagree.
+        OSError: The file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            plain = json.loads(archive.read(TREE_MEMBER).decode("utf-8"))
+            if not isinstance(plain, dict) or plain.get("format") != STATE_FORMAT:
+                raise ValueError("it is not a state file")
+            if plain.get("version") != STATE_VERSION:
+                raise ValueError(f"state version {plain.get('version')!r}, this code reads {STATE_VERSION}")
+            return _tree_of(plain["tree"], _read_arrays(archive))
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error) as fault:
+        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+
+
+def _tree_of(node: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    unused = set(arrays)
+    tree = _decode(node, arrays, unused)
+    if unused:
+        raise ValueError(f"its tree does not name these arrays: {', '.join(sorted(unused))}")
+    if not isinstance(tree, dict):
+        raise ValueError(f"it holds a {type(tree).__name__} instead of a tree")
+    return tree
+
+
+def _read_arrays(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for name in archive.namelist():
+        if name.endswith(".npy"):
+            with archive.open(name) as stream:
+                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(stream, allow_pickle=False)
+    return arrays
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, date_time=_FIXED_TIME)
+    info.compress_type = zipfile.ZIP_STORED
+    info.create_system = 3  # the default differs between systems
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Turn one node into plain JSON; arrays are put aside under a name made of their place."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.ndarray):
+        return {_ARRAY: _keep_array(value, place, arrays)}
+    if isinstance(value, list):
+        return [_encode(item, f"{place}.{index}", arrays) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return _encode_dict(value, place, arrays)
+    if isinstance(value, np.bool_):
+        return bool(value)
+    duration = isinstance(value, np.generic) and value.dtype.kind == "m"  # numpy counts it among its integers
+    if isinstance(value, int | np.integer) and not duration:
+        return int(value)
+    if isinstance(value, float | np.float16 | np.float32):
+        return _encode_float(float(value))
+    raise TypeError(f"{place} is a {type(value).__name__}, which a state file cannot hold")
+
+
+def _encode_float(value: float) -> Any:
+    # Python writes finite floats so that they come back bit for bit; JSON has no words for the others.
+    return value if math.isfinite(value) else {_FLOAT: struct.pack(">d", value).hex()}
+
+
+def _encode_dict(value: dict[Any, Any], place: str, arrays: dict[str, np.ndarray]) -> Any:
+    for key in value:
+        if not isinstance(key, str):
+            raise TypeError(f"{place} has the key {key!r}, which is a {type(key).__name__} instead of a str")
+    encoded = {str(key): _encode(value[key], f"{place}.{key}", arrays) for key in sorted(value)}
+    if any(key.startswith("$") for key in encoded):  # would be taken for one of our own marks
+        return {_DICT: [[key, item] for key, item in encoded.items()]}
+    return encoded
+
+
+def _keep_array(array: np.ndarray, place: str, arrays: dict[str, np.ndarray]) -> str:
+    if array.dtype.hasobject:
+        raise TypeError(f"{place} is an array of objects, which a state file cannot hold")
+    readable = re.sub(r"[^A-Za-z0-9_.]", "_", place.removeprefix("state."))[-_NAME_LIMIT_CHARS:]
+    name = f"{len(arrays):04d}-{readable}"
+    arrays[name] = array
+    return name
+
+
+def _decode(node: Any, arrays: Mapping[str, np.ndarray], unused: set[str]) -> Any:
+    if isinstance(node, list):
+        return [_decode(item, arrays, unused) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if set(node) == {_ARRAY}:
+        name = node[_ARRAY]
+        if name not in arrays:
+            raise ValueError(f"the array {name!r} is missing from the state file")
+        unused.discard(name)
+        return arrays[name]
+    if set(node) == {_FLOAT}:
+        return struct.unpack(">d", bytes.fromhex(node[_FLOAT]))[0]
+    if set(node) == {_DICT}:
+        return {key: _decode(item, arrays, unused) for key, item in node[_DICT]}
+    return {key: _decode(item, arrays, unused) for key, item in node.items()}

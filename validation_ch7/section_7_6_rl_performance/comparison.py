@@ -1,0 +1,113 @@
+"""The comparison of the section: the best model and the classical controllers on the same unseen scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from kernel_templates.kernel_runtime.context import SessionContext
+from validation_ch7.learning.best_policy import best_policy
+from validation_ch7.learning.record import BestModel
+from validation_ch7.learning.underway import Underway
+from validation_ch7.section_7_6_rl_performance.controllers import (
+    ConstantController,
+    Controller,
+    RandomController,
+)
+from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult, evaluate
+from validation_ch7.section_7_6_rl_performance.outputs import finite_or_none, write_so_far
+from validation_ch7.section_7_6_rl_performance.tuning import Tuning, tune_fixed_time
+from validation_ch7.section_7_6_rl_performance.world import greedy_controller
+from validation_ch7.traffic.demand import Split
+from validation_ch7.traffic.settings import EnvironmentSettings
+from validation_ch7.traffic.signal import EAST_WEST, NORTH_SOUTH
+
+_RANDOM_CONTROLLER_SEED = 0
+
+
+class LeftComparison(Exception):
+    """The session must leave before all controllers were evaluated; the next one does it again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
+    """Controllers on the same scenarios.
+
+    Attributes:
+        best: The model that was evaluated as `rl`: the best one, not the last.
+        tuning: How the fixed-time plan was chosen.
+        results: Controller name -> its hours, in the order of the tables.
+        spent_s: Seconds that each act took.
+    """
+
+    best: BestModel
+    tuning: Tuning
+    results: dict[str, EvaluationResult] = field(default_factory=dict)
+    spent_s: dict[str, float] = field(default_factory=dict)
+
+
+def compare_controllers(context: SessionContext, underway: Underway) -> Comparison:
+    """Tune the baseline on tuning scenarios, then evaluate everyone on test scenarios.
+
+    What is done is written down after each controller.
+
+    Raises:
+        LeftComparison: It is time to leave; asked before each act.
+    """
+    lineage = underway.plan.lineage
+    best, policy = best_policy(underway)
+    _stay_or_leave(context)
+    started_s = context.monotonic()
+    tuning = tune_fixed_time(environment=lineage.environment, n_scenarios=lineage.hyper_parameters.selection_scenarios)
+    comparison = Comparison(best=best, tuning=tuning)
+    comparison.spent_s["tune_fixed_time"] = context.monotonic() - started_s
+    controllers: list[tuple[str, Controller]] = [
+        ("rl", greedy_controller(policy, lineage)),
+        ("fixed_time", tuning.best.controller()),
+        *_trivial_controllers(EnvironmentSettings.from_mapping(lineage.environment)),
+    ]
+    for name, controller in controllers:
+        _stay_or_leave(context)
+        _add(comparison, name, controller, context=context, underway=underway)
+        write_so_far(context, underway, mean_measures(comparison))
+    return comparison
+
+
+def _add(
+    comparison: Comparison, name: str, controller: Controller, *, context: SessionContext, underway: Underway
+) -> None:
+    started_s = context.monotonic()
+    result = evaluate(
+        controller,
+        environment=underway.plan.lineage.environment,
+        split=Split.TEST,
+        n_scenarios=underway.plan.evaluation_scenarios,
+    )
+    comparison.results[name] = replace(result, controller=name)
+    comparison.spent_s[name] = context.monotonic() - started_s
+    context.deadline.measured("evaluate", comparison.spent_s[name])
+
+
+def mean_measures(comparison: Comparison) -> dict[str, dict[str, float | None]]:
+    """Controller -> means over its scenarios, plain JSON."""
+    return {
+        name: {
+            "delay_s_per_veh": finite_or_none(result.delay_s_per_veh.mean()),
+            "throughput": finite_or_none(result.throughput.mean()),
+            "mean_queue_veh": finite_or_none(result.mean_queue_veh.mean()),
+        }
+        for name, result in comparison.results.items()
+    }
+
+
+def _trivial_controllers(settings: EnvironmentSettings) -> Iterator[tuple[str, Controller]]:
+    """Those that need no skill: whoever cannot beat them has learned nothing, or measures nothing."""
+    decision_s = settings.decision_s
+    yield "constant_ns", ConstantController(NORTH_SOUTH, decision_s)
+    yield "constant_ew", ConstantController(EAST_WEST, decision_s)
+    yield "random", RandomController(_RANDOM_CONTROLLER_SEED, decision_s)
+
+
+def _stay_or_leave(context: SessionContext) -> None:
+    if context.must_leave:
+        raise LeftComparison

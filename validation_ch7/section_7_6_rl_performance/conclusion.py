@@ -1,0 +1,124 @@
+"""From a comparison to what the section says and writes: verdict, table, figure, all of the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernel_templates.kernel_runtime.atomic import write_atomically, write_json
+from kernel_templates.kernel_runtime.context import SessionContext
+from validation_ch7.learning.training import TrainingResult
+from validation_ch7.learning.underway import Underway
+from validation_ch7.section_7_6_rl_performance.comparison import Comparison
+from validation_ch7.section_7_6_rl_performance.figure import LearningCurve, comparison_figure, write_figure
+from validation_ch7.section_7_6_rl_performance.outputs import finite_or_none, full_stamp
+from validation_ch7.section_7_6_rl_performance.statistics import Picks, draw_picks
+from validation_ch7.section_7_6_rl_performance.tables import (
+    Row,
+    comparison_csv,
+    comparison_json,
+    comparison_rows,
+    scenarios_csv,
+)
+from validation_ch7.section_7_6_rl_performance.verdict import Criterion, Judgement, judge
+from validation_ch7.traffic.settings import EnvironmentSettings
+
+TABLE_NAME = "rl_performance_comparison"
+SCENARIOS_NAME = "rl_performance_scenarios.csv"
+FIGURE_NAME = "fig_rl_performance.png"
+
+# The resamples are part of the method, not of the run: the same delays always give the same interval.
+_PICKS_SEED = 7_6
+
+
+def conclude(context: SessionContext, result: TrainingResult, comparison: Comparison) -> Judgement:
+    """Judge, and write the table, the scenarios and the figure.
+
+    Raises:
+        ValueError: The criteria make no sense.
+        OSError: The disk refused.
+    """
+    underway = result.underway
+    criterion = Criterion.from_mapping(underway.plan.criteria)
+    picks = draw_picks(underway.plan.evaluation_scenarios, np.random.default_rng(_PICKS_SEED))
+    judgement = judge(
+        comparison.results,
+        criteria=underway.plan.criteria,
+        training={**result.facts, "policy_digest_evaluated": comparison.best.policy_digest},
+        settings=EnvironmentSettings.from_mapping(underway.plan.lineage.environment),
+        picks=picks,
+    )
+    rows = comparison_rows(comparison.results, baseline=criterion.baseline, picks=picks)
+    _write_tables(context, underway, comparison, judgement, rows)
+    _write_figure(context, underway, comparison, judgement, picks)
+    return judgement
+
+
+def summary_of(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
+    """Headline numbers, plain JSON."""
+    reduction = judgement.reduction_pct
+    return {
+        "evaluated_model": comparison.best.in_short(),
+        "delay_s_per_veh": {
+            name: finite_or_none(hours.delay_s_per_veh.mean()) for name, hours in comparison.results.items()
+        },
+        "delay_reduction_pct": reduction and [reduction.value, reduction.low, reduction.high],
+        "fixed_time_plan_s": _plan_of(comparison),
+        "spent_s": {name: round(spent_s, 3) for name, spent_s in comparison.spent_s.items()},
+    }
+
+
+def _write_tables(
+    context: SessionContext, underway: Underway, comparison: Comparison, judgement: Judgement, rows: list[Row]
+) -> None:
+    stamp = full_stamp(context, underway)
+    content = {
+        **comparison_json(rows, judgement=judgement, criteria=underway.plan.criteria, stamp=stamp),
+        "evaluated_model": comparison.best.in_short(),
+        "fixed_time_plan_s": _plan_of(comparison),
+        "sessions_seams": list(underway.record.seams),
+    }
+    texts = {
+        f"{TABLE_NAME}.csv": comparison_csv(rows, stamp),
+        SCENARIOS_NAME: scenarios_csv(comparison.results, stamp),
+    }
+    for name, text in texts.items():
+        _write_text(context, name, text)
+    write_json(context.metrics_dir / f"{TABLE_NAME}.json", content)
+
+
+def _write_text(context: SessionContext, name: str, text: str) -> None:
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(text.encode("utf-8"))
+
+    write_atomically(context.metrics_dir / name, write)
+
+
+def _write_figure(
+    context: SessionContext, underway: Underway, comparison: Comparison, judgement: Judgement, picks: Picks
+) -> None:
+    record, ticket = underway.record, context.ticket
+    curve = LearningCurve(
+        steps=[point.steps for point in record.curve],
+        delay_s_per_veh=[point.measures["delay_s_per_veh"] for point in record.curve],
+        seams=list(record.seams),
+        best_steps=comparison.best.steps,
+        fixed_time_s_per_veh=dict(comparison.tuning.table)[comparison.tuning.best],
+    )
+    drawn = comparison_figure(
+        {name: hours.delay_s_per_veh for name, hours in comparison.results.items()},
+        baseline=str(underway.plan.criteria["baseline"]),
+        verdict=judgement.verdict,
+        picks=picks,
+        curve=curve,
+        stamp=f"run {ticket.run_id} session {ticket.session} nonce {ticket.nonce}"
+        f" spec {ticket.spec_digest[:12]} bundle {ticket.bundle_digest[:12]}",
+    )
+    write_figure(drawn, context.figures_dir / FIGURE_NAME)
+
+
+def _plan_of(comparison: Comparison) -> dict[str, float]:
+    plan = comparison.tuning.best
+    return {"green_ns_s": plan.green_ns_s, "green_ew_s": plan.green_ew_s}

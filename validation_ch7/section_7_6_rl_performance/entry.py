@@ -1,0 +1,69 @@
+"""Section 7.6 in one session: train towards the target; at the target compare, judge, and write it all down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernel_templates.kernel_runtime.context import SessionContext
+from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome
+from validation_ch7.learning.identity import library_versions
+from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.training import TrainingResult, ending_when_leaving, train
+from validation_ch7.section_7_6_rl_performance.comparison import LeftComparison, compare_controllers
+from validation_ch7.section_7_6_rl_performance.conclusion import conclude, summary_of
+from validation_ch7.section_7_6_rl_performance.outputs import forget_so_far, write_learning_curve
+from validation_ch7.section_7_6_rl_performance.verdict import Criterion
+from validation_ch7.section_7_6_rl_performance.world import traffic_world
+
+
+def run(context: SessionContext) -> SectionOutcome:
+    """Do one session's share of the section; what the kernel calls.
+
+    Returns:
+        `FINISHED` at the target with everything compared; `PAUSED` or `STOPPED` with the training saved.
+
+    Raises:
+        SessionRefused: The checkpoint that is here must not be continued.
+        ValueError: The spec makes no sense; the message names the key.
+        ArithmeticError: The training diverged.
+    """
+    plan = SessionPlan.from_json(context.ticket.spec)
+    Criterion.from_mapping(plan.criteria)  # a slip there should not cost a training first
+    result = train(context, plan, traffic_world())
+    write_learning_curve(context, result.underway)
+    if result.ending is not KernelEnding.FINISHED:
+        return _without_verdict(result, result.ending)
+    try:
+        comparison = compare_controllers(context, result.underway)
+    except LeftComparison:
+        return _without_verdict(result, ending_when_leaving(context))
+    judgement = conclude(context, result, comparison)
+    forget_so_far(context)
+    context.reporter.say(f"Verdict: {judgement.verdict.value}. " + " ".join(judgement.reasons))
+    return SectionOutcome(
+        ending=KernelEnding.FINISHED,
+        verdict=judgement.verdict,
+        verdict_reasons=judgement.reasons,
+        summary=summary_of(comparison, judgement),
+        **_training_of(result),
+    )
+
+
+def _without_verdict(result: TrainingResult, ending: KernelEnding) -> SectionOutcome:
+    """A session that leaves before there is something to judge."""
+    return SectionOutcome(ending=ending, **_training_of(result))
+
+
+def _training_of(result: TrainingResult) -> dict[str, Any]:
+    """What an outcome says of the training, whatever follows it."""
+    underway = result.underway
+    resumed, grade = underway.resumed_from, underway.grade
+    return {
+        "steps_start": underway.steps_start,
+        "steps_done": underway.steps,
+        "resumed_from": resumed.digest if resumed else None,
+        "resume_grade": grade.grade if grade else None,
+        "resume_reasons": grade.reasons if grade else (),
+        "training": result.facts,
+        "runtime": {**library_versions(), "device": str(underway.model.device)},
+    }

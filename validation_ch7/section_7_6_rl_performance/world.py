@@ -1,0 +1,46 @@
+"""What the section's policy learns in, and how a policy is judged while it learns."""
+
+from __future__ import annotations
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+
+from validation_ch7.learning.plan import Lineage
+from validation_ch7.learning.underway import Evaluation, World
+from validation_ch7.section_7_6_rl_performance.controllers import PolicyController
+from validation_ch7.section_7_6_rl_performance.evaluation import evaluate
+from validation_ch7.traffic.demand import Split
+from validation_ch7.traffic.environment import TrafficSignalVecEnv
+from validation_ch7.traffic.settings import EnvironmentSettings
+
+
+def traffic_world() -> World:
+    """The crossing of the lineage's card."""
+    return World(build_env=_build_env, evaluate=_evaluate_on_tuning)
+
+
+def greedy_controller(policy: BasePolicy, lineage: Lineage, name: str = "rl") -> PolicyController:
+    """A policy as a controller that always takes the action it values most; draws nothing at random."""
+    settings = EnvironmentSettings.from_mapping(lineage.environment)
+    return PolicyController(
+        lambda observations: policy.predict(observations, deterministic=True)[0], settings.decision_s, name
+    )
+
+
+def _build_env(lineage: Lineage) -> TrafficSignalVecEnv:
+    return TrafficSignalVecEnv(
+        n_envs=lineage.hyper_parameters.n_envs, seed=lineage.seed, environment=lineage.environment
+    )
+
+
+def _evaluate_on_tuning(model: BaseAlgorithm, lineage: Lineage) -> Evaluation:
+    """Mean delay on the first tuning scenarios, which are neither trained on nor tested on."""
+    result = evaluate(
+        greedy_controller(model.policy, lineage),
+        environment=lineage.environment,
+        split=Split.TUNING,
+        n_scenarios=lineage.hyper_parameters.selection_scenarios,
+    )
+    delay_s_per_veh = float(result.delay_s_per_veh.mean())
+    measures = {"delay_s_per_veh": delay_s_per_veh, "reward_sum": float(result.reward_sum.mean())}
+    return Evaluation(score=-delay_s_per_veh, measures=measures)
