@@ -46,7 +46,7 @@ class Tuning:
 # demand is drawn alike for both axes, so the two uneven plans are there to show that the grid would notice.
 PLANS = tuple(
     FixedTimePlan(green_ns_s=float(ns), green_ew_s=float(ew))
-    for ns, ew in ((14, 14), (18, 18), (22, 22), (26, 26), (30, 30), (36, 36), (28, 20), (20, 28))
+    for ns, ew in ((14, 14), (18, 18), (22, 22), (24, 24), (26, 26), (30, 30), (36, 36), (28, 20), (20, 28))
 )
 
 

@@ -37,9 +37,7 @@ class TwoPhaseSignal:
         n_forced_switches: Changes so far that `max_green_steps` forced, shape (batch,).
     """
 
-    def __init__(
-        self, *, batch: int, min_green_steps: int, change_interval_steps: int, max_green_steps: int
-    ) -> None:
+    def __init__(self, *, batch: int, min_green_steps: int, change_interval_steps: int, max_green_steps: int) -> None:
         if not 1 <= min_green_steps <= max_green_steps:
             raise ValueError(f"min green of {min_green_steps} steps is not within 1..{max_green_steps} (max green)")
         if change_interval_steps < 1:
