@@ -59,3 +59,5 @@ def _tell(parts: Parts, lines: Sequence[str]) -> None:
                 parts.narrator.say(line)
         elif report["kind"] == "progress":
             parts.narrator.progress(report)
+        elif report["kind"] == "phase":
+            parts.narrator.say(str(report.get("text", "")))

@@ -57,6 +57,9 @@ def compare_controllers(context: SessionContext, underway: Underway) -> Comparis
     lineage = underway.plan.lineage
     best, policy = best_policy(underway)
     _stay_or_leave(context)
+    context.reporter.event(
+        "phase", text=f"Comparing with the baselines on {underway.plan.evaluation_scenarios} unseen scenarios"
+    )
     started_s = context.monotonic()
     tuning = tune_fixed_time(environment=lineage.environment, n_scenarios=lineage.hyper_parameters.selection_scenarios)
     comparison = Comparison(best=best, tuning=tuning)

@@ -91,7 +91,7 @@ def write_figure(figure: Figure, path: Path) -> None:
         OSError: The disk refused.
     """
     write_atomically(
-        path, lambda temporary: figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": ""})
+        path, lambda temporary: figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
     )
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
-import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from kernel_templates.kernel_runtime.atomic import write_json, write_text
 from kernel_templates.kernel_runtime.manifest import read_manifest
 from kernel_templates.kernel_runtime.wire import Ticket
 from kernel_templates.kernel_runtime.workspace import ROOT_VARIABLE
+from orchestrator.backends.local.installation import LIBRARIES, installed_versions
+from orchestrator.backends.local.processes import held, start_supervisor
 from orchestrator.backends.local.sandbox import Sandbox, read_json
-from orchestrator.backends.local.supervisor import READY
 from orchestrator.core.endings import EndReason
-from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.errors import BadInput
 from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
@@ -34,17 +29,8 @@ from orchestrator.core.exchange import (
 )
 
 OWNER = "local"
-_LIBRARIES = {
-    "numpy": "numpy",
-    "torch": "torch",
-    "stable_baselines3": "stable-baselines3",
-    "gymnasium": "gymnasium",
-}
-_SECRET_VARIABLE = re.compile(r"KAGGLE|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY", re.IGNORECASE)
 _KEPT_SANDBOXES = 3
 _WALL_FACTOR, _WALL_EXTRA_S = 1.5, 120.0
-# Windows: DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP; elsewhere start_new_session does it and flags must be 0.
-_DETACHED = 0x00000008 | 0x00000200 if os.name == "nt" else 0
 
 
 class LocalBackend:
@@ -72,7 +58,7 @@ class LocalBackend:
             look_every_s=(0.2, 1.0),
             can_cancel=True,
             carriers=(Carrier.DATASET,),
-            runtime_versions=_installed_versions(),
+            runtime_versions=installed_versions(),
         )
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str) -> Push:
@@ -86,7 +72,7 @@ class LocalBackend:
         Raises:
             BadInput: The science's libraries are not installed.
         """
-        absent = sorted(set(_LIBRARIES) - set(self.capabilities.runtime_versions))
+        absent = sorted(set(LIBRARIES) - set(self.capabilities.runtime_versions))
         if absent:
             raise BadInput(
                 f"the local backend needs {', '.join(absent)}",
@@ -114,29 +100,7 @@ class LocalBackend:
         Raises:
             RemoteUnavailable: The supervisor died before that.
         """
-        sandbox = self._sandbox(push.slug)
-        command = [self._python, "-m", "orchestrator.backends.local.supervisor", str(sandbox.root)]
-        with (sandbox.root / "supervisor.log").open("ab") as errors:
-            # Not waited for: it must outlive this program, so it gets a session of its own.
-            supervisor = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=_supervisor_environment(),
-                start_new_session=True,
-                creationflags=_DETACHED,
-            )
-        if supervisor.stdout is None:
-            raise RemoteUnavailable("the local supervisor has no output")
-        with supervisor.stdout as output:
-            first = output.readline().decode("ascii", "replace").strip()
-        # The object would warn that its process is still alive when it is collected; that is what we want.
-        supervisor.returncode = 0
-        if first != READY:
-            raise RemoteUnavailable(
-                "the local session could not be started", remedy=f"Read {sandbox.root / 'supervisor.log'}."
-            )
+        start_supervisor(self._sandbox(push.slug).root, self._python)
         return Handle(backend=self.name, owner=OWNER, slug=push.slug)
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
@@ -154,7 +118,7 @@ class LocalBackend:
         ended = read_json(sandbox.ended)
         if ended is not None:
             return _ended(ended)
-        if _held(sandbox.supervisor_lock) or _held(sandbox.kernel_lock):
+        if held(sandbox.supervisor_lock) or held(sandbox.kernel_lock):
             return Observation(state=SessionState.RUNNING, native="running")
         ended = read_json(sandbox.ended)
         if ended is not None:  # it ended between the two looks
@@ -223,35 +187,6 @@ class LocalBackend:
                 **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(sandbox.scratch)),
             },
         }
-
-
-def _installed_versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name, distribution in _LIBRARIES.items():
-        try:
-            versions[name] = importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _supervisor_environment() -> Mapping[str, str]:
-    """This environment without secrets, and with the place of this very code."""
-    kept = {name: value for name, value in os.environ.items() if not _SECRET_VARIABLE.search(name)}
-    kept["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
-    return kept
-
-
-def _held(lock_path: Path) -> bool:
-    if not lock_path.exists():
-        return False
-    lock = FileLock(lock_path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        return True
-    lock.release()
-    return False
 
 
 def _ended(plain: Mapping[str, object]) -> Observation:

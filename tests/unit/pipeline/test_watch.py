@@ -84,6 +84,7 @@ def test_looks_grow_rarer_but_never_rarer_than_wanted() -> None:
 
 def test_only_checkpoint_lines_and_progress_are_told() -> None:
     log = ["pip noise", "[CHECKPOINT] Starting fresh training", report_line("progress", steps=1, target_steps=2)]
+    log += [report_line("phase", text="Comparing"), report_line("saved", steps=1)]
     _, _, listener = _watch(Scripted([ENDED], log))
-    assert listener.lines == ["[CHECKPOINT] Starting fresh training"]
+    assert listener.lines == ["[CHECKPOINT] Starting fresh training", "Comparing"]
     assert [report["kind"] for report in listener.reports] == ["progress", "quiet"]

@@ -145,5 +145,6 @@ def test_the_same_numbers_give_the_same_file(tmp_path: Path) -> None:
     for name in ("one.png", "other.png"):
         write_figure(drawn(), tmp_path / name)
     content = (tmp_path / "one.png").read_bytes()
+    assert b"Matplotlib" not in content  # the library's name and version are no part of it
     assert content.startswith(b"\x89PNG") and content == (tmp_path / "other.png").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "other.png"]

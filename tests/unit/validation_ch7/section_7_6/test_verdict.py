@@ -56,6 +56,9 @@ def test_the_bounds_themselves() -> None:
     assert interval is not None
     assert judged(results(), least_pct=interval.low).verdict is Verdict.SUPPORTED
     assert judged(results(), least_pct=interval.high).verdict is Verdict.INCONCLUSIVE
+    # Which side of the criterion the mean itself lies on decides nothing.
+    assert judged(results(), least_pct=interval.value - 0.01).verdict is Verdict.INCONCLUSIVE
+    assert judged(results(), least_pct=interval.value + 0.01).verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_policy_worse_than_the_baseline_is_not_supported_and_not_invalid() -> None:

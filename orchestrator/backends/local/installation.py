@@ -1,0 +1,25 @@
+"""Which of the science's libraries are installed here, without importing any of them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+
+LIBRARIES = {
+    "numpy": "numpy",
+    "torch": "torch",
+    "stable_baselines3": "stable-baselines3",
+    "gymnasium": "gymnasium",
+}
+"""Import name -> distribution name."""
+
+
+def installed_versions() -> dict[str, str]:
+    """Version of Python and of each library that is installed, by import name."""
+    versions = {"python": platform.python_version()}
+    for name, distribution in LIBRARIES.items():
+        try:
+            versions[name] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

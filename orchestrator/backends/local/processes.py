@@ -1,0 +1,70 @@
+"""Starting a process that outlives this one, and telling the living from the dead."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from orchestrator.backends.local.supervisor import READY
+from orchestrator.core.errors import RemoteUnavailable
+
+_SECRET_VARIABLE = re.compile(r"KAGGLE|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY", re.IGNORECASE)
+# Windows: DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP; elsewhere start_new_session does it and flags must be 0.
+_DETACHED = 0x00000008 | 0x00000200 if os.name == "nt" else 0
+
+
+def start_supervisor(sandbox: Path, python: str) -> None:
+    """Start the supervisor of a sandbox and wait for its word that the session exists.
+
+    Args:
+        sandbox: Root of the sandbox.
+        python: Interpreter for it.
+
+    Raises:
+        RemoteUnavailable: It died before that, or another one has the sandbox.
+    """
+    errors_path = sandbox / "supervisor.log"
+    with errors_path.open("ab") as errors:
+        # Not waited for: it must outlive this program, so it gets a session of its own.
+        supervisor = subprocess.Popen(
+            [python, "-m", "orchestrator.backends.local.supervisor", str(sandbox)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=_without_secrets(os.environ),
+            start_new_session=True,
+            creationflags=_DETACHED,
+        )
+    if supervisor.stdout is None:
+        raise RemoteUnavailable("the local supervisor has no output")
+    with supervisor.stdout as output:
+        first = output.readline().decode("ascii", "replace").strip()
+    # The object would warn that its process is still alive when it is collected; that is what we want.
+    supervisor.returncode = 0
+    if first != READY:
+        raise RemoteUnavailable("the local session could not be started", remedy=f"Read {errors_path}.")
+
+
+def held(lock_path: Path) -> bool:
+    """Whether some living process holds a lock; asking creates nothing."""
+    if not lock_path.exists():
+        return False
+    lock = FileLock(lock_path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """This environment without secrets, and with the place of this very code."""
+    kept = {name: value for name, value in environ.items() if not _SECRET_VARIABLE.search(name)}
+    kept["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
+    return kept
