@@ -1,6 +1,7 @@
 """The section's comparison with a policy that was really trained, in a crossing of five-minute hours."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,10 @@ def crossing_spec() -> dict[str, Any]:
 
 
 @pytest.fixture
-def trained(tmp_path: Path) -> tuple[TestBench, TrainingResult]:
+def trained(tmp_path: Path) -> Iterator[tuple[TestBench, TrainingResult]]:
     outside = bench(tmp_path, crossing_spec())
-    result = train(outside.context, outside.plan, traffic_world())
+    yield outside, train(outside.context, outside.plan, traffic_world())
     outside.context.reporter.close()
-    return outside, result
 
 
 def read(path: Path) -> dict[str, Any]:
