@@ -114,7 +114,7 @@ def _outcome(context: SessionContext, bundle_root: Path, input_root: Path) -> tu
         found = tree_digest(read_tree(bundle_root))
         if found != ticket.bundle_digest:
             raise SessionRefused(f"the code here has digest {found[:12]}, pushed was {ticket.bundle_digest[:12]}")
-        place_inputs(ticket.inputs, search=input_root, models_dir=context.models_dir)
+        place_inputs(ticket.inputs, search=(input_root,), models_dir=context.models_dir)
         # Python may write byte code next to the sources from here on; the digest was taken before.
         reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
         entry_point = importlib.import_module(str(ticket.spec["entry_point"]))
@@ -123,8 +123,8 @@ def _outcome(context: SessionContext, bundle_root: Path, input_root: Path) -> tu
             raise TypeError(f"{ticket.spec['entry_point']}.run returned {type(outcome).__name__}")
         return outcome, None
     except SessionRefused as refusal:
-        reporter.say(f"Session refused: {refusal}")
-        return SectionOutcome(ending=KernelEnding.REFUSED), str(refusal)
+        reporter.say(f"Session refused: {refusal.account}")
+        return SectionOutcome(ending=refusal.ending), refusal.account
     except BaseException:  # a section may die of anything, SystemExit included: the manifest must tell
         error = traceback.format_exc()
         reporter.say(error)

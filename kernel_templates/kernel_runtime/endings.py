@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 
 class KernelEnding(StrEnum):
@@ -16,6 +16,7 @@ class KernelEnding(StrEnum):
     STOPPED = "stopped"
     SECTION_FAILED = "section_failed"
     REFUSED = "refused"
+    CARRIER_MISSING = "carrier_missing"
 
 
 EXIT_CODES: Mapping[KernelEnding, int] = {
@@ -24,6 +25,7 @@ EXIT_CODES: Mapping[KernelEnding, int] = {
     KernelEnding.STOPPED: 0,
     KernelEnding.SECTION_FAILED: 1,
     KernelEnding.REFUSED: 2,
+    KernelEnding.CARRIER_MISSING: 2,
 }
 """The kernel's exit code is the section's: a section that fails must never look like a success."""
 
@@ -38,7 +40,29 @@ class Verdict(StrEnum):
 
 
 class SessionRefused(Exception):
-    """The session must not start: wrong code, wrong checkpoint, leftovers in the output folder."""
+    """The session must not start: wrong code, wrong checkpoint, leftovers in the output folder.
+
+    Attributes:
+        ending: What the manifest says.
+        remedy: What would help, as a sentence; may be empty.
+    """
+
+    ending: ClassVar[KernelEnding] = KernelEnding.REFUSED
+
+    def __init__(self, cause: str, *, remedy: str = "") -> None:
+        super().__init__(cause)
+        self.remedy = remedy
+
+    @property
+    def account(self) -> str:
+        """Cause and remedy, for the log and the manifest."""
+        return "\n".join(filter(None, (str(self), self.remedy)))
+
+
+class CarrierMissing(SessionRefused):
+    """The promised checkpoints did not arrive, or arrived damaged: the carrier's fault, so another try may do."""
+
+    ending: ClassVar[KernelEnding] = KernelEnding.CARRIER_MISSING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

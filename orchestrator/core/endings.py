@@ -9,13 +9,14 @@ from kernel_templates.kernel_runtime.endings import KernelEnding
 
 
 class EndReason(StrEnum):
-    """Every way in which a session ends. The first five are the kernel's own words."""
+    """Every way in which a session ends. The first six are the kernel's own words."""
 
     FINISHED = "finished"
     PAUSED = "paused"
     STOPPED = "stopped"
     SECTION_FAILED = "section_failed"
     REFUSED = "refused"
+    CARRIER_MISSING = "carrier_missing"
     CRASHED = "crashed"
     WALL_LIMIT = "wall_limit"
     CANCELLED = "cancelled"
@@ -42,6 +43,7 @@ EFFECTS: Mapping[EndReason, Effect] = {
     EndReason.STOPPED: Effect.HALT,
     EndReason.SECTION_FAILED: Effect.GIVE_UP,
     EndReason.REFUSED: Effect.GIVE_UP,
+    EndReason.CARRIER_MISSING: Effect.TRY_AGAIN,
     EndReason.CRASHED: Effect.TRY_AGAIN,
     EndReason.WALL_LIMIT: Effect.TRY_AGAIN,
     EndReason.CANCELLED: Effect.HALT,
@@ -56,6 +58,8 @@ REMEDIES: Mapping[EndReason, str] = {
     EndReason.CANCELLED: "Run the same command again to go on from the saved checkpoint.",
     EndReason.SECTION_FAILED: "Read the error above and the session's log; the section's own code must be mended.",
     EndReason.REFUSED: "The kernel refused its inputs before training; read its reason above.",
+    EndReason.CARRIER_MISSING: "The checkpoints did not reach the session; its error lists what did. The same "
+    "command sends them again.",
     EndReason.CRASHED: "Read the end of the session's log (memory, killed process); the same command goes on.",
     EndReason.WALL_LIMIT: "Lower the profile's deadline_s so that the session can save before the wall.",
     EndReason.STALE_RESULTS: "The outputs belong to another session and were not used; run the same command again.",

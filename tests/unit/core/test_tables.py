@@ -34,12 +34,13 @@ def test_a_paused_session_is_followed_by_the_next() -> None:
     assert not decide(standing).same_session
 
 
-def test_a_crash_without_progress_is_another_attempt_and_not_for_ever() -> None:
+@pytest.mark.parametrize("reason", [EndReason.CRASHED, EndReason.CARRIER_MISSING])
+def test_a_fault_without_progress_is_another_attempt_and_not_for_ever(reason: EndReason) -> None:
     standing = Standing(steps_done=0, target_steps=100)
     for _ in range(MAX_FRUITLESS_SESSIONS - 1):
-        standing = standing.after(EndReason.CRASHED, 0)
+        standing = standing.after(reason, 0)
         assert decide(standing).same_session
-    standing = standing.after(EndReason.CRASHED, 0)
+    standing = standing.after(reason, 0)
     assert decide(standing).end == "stuck"
 
 

@@ -16,7 +16,7 @@ from kernel_templates.kernel_runtime.digests import read_tree, tree_digest
 from kernel_templates.kernel_runtime.endings import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused, Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
 from kernel_templates.kernel_runtime.stopping import StopFlag
-from kernel_templates.kernel_runtime.wire import MANIFEST_NAME
+from kernel_templates.kernel_runtime.wire import MANIFEST_NAME, FileEntry
 from kernel_templates.kernel_runtime.workspace import Workspace
 from tests.doubles.clock import FakeClock
 from tests.unit.kernel_runtime.makers import make_ticket, save
@@ -100,6 +100,15 @@ def test_other_code_than_the_code_pushed_is_refused(booth: Booth) -> None:
     code, manifest = booth.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
     assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
     assert "digest" in str(manifest.error)
+
+
+def test_checkpoints_that_did_not_arrive_are_the_carriers_fault_not_a_beginning(booth: Booth) -> None:
+    booth.workspace.input.mkdir()
+    (booth.workspace.input / "something.bin").write_bytes(b"else")
+    promised = FileEntry(path="checkpoints/x.zip", size_bytes=3, sha256="0" * 64)
+    code, manifest = booth.run(lambda context: pytest.fail("must not run"), inputs=(promised,))
+    assert (code, manifest.outcome.ending) == (2, KernelEnding.CARRIER_MISSING)
+    assert "input/something.bin" in str(manifest.error) and "checkpoints/x.zip" in str(manifest.error)
 
 
 def test_old_results_in_the_output_folder_are_never_described_as_new(booth: Booth) -> None:

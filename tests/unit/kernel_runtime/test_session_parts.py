@@ -1,4 +1,4 @@
-"""Deadline, stop flag, reporter, inputs, workspace."""
+"""Deadline, stop flag, reporter, workspace."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from kernel_templates.kernel_runtime.deadline import SoftDeadline
-from kernel_templates.kernel_runtime.digests import file_entry
-from kernel_templates.kernel_runtime.endings import SessionRefused
-from kernel_templates.kernel_runtime.inputs import place_inputs
 from kernel_templates.kernel_runtime.reporting import Reporter
 from kernel_templates.kernel_runtime.stopping import StopFlag
 from kernel_templates.kernel_runtime.wire import parse_report
@@ -84,29 +81,6 @@ def test_the_event_file_is_bounded_utf8_and_says_what_it_dropped(tmp_path: Path)
     assert path.stat().st_size < 600
     assert events[-1] == {"kind": "dropped", "events": 100 - (len(events) - 1)}
     assert events[0]["text"] == "véhicule 0 ✓"
-
-
-@pytest.mark.parametrize("mount", ["ckpt", "datasets/owner/ckpt", "notebooks/owner/kernel/section/data/models"])
-def test_inputs_are_found_by_digest_wherever_they_are_mounted(tmp_path: Path, mount: str) -> None:
-    source = tmp_path / "source"
-    (source / "checkpoints").mkdir(parents=True)
-    (source / "checkpoints" / "a.zip").write_bytes(b"right")
-    entry = file_entry(source / "checkpoints" / "a.zip", source)
-    for folder, content in ((mount, b"right"), ("older/checkpoints", b"wrong")):
-        place = tmp_path / "input" / folder
-        place.mkdir(parents=True)
-        (place / "a.zip").write_bytes(content)
-    place_inputs((entry,), search=tmp_path / "input", models_dir=tmp_path / "models")
-    assert (tmp_path / "models" / "checkpoints" / "a.zip").read_bytes() == b"right"
-
-
-def test_training_on_anything_else_than_what_was_promised_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(b"right")
-    entry = file_entry(tmp_path / "a.zip", tmp_path)
-    (tmp_path / "input").mkdir()
-    (tmp_path / "input" / "a.zip").write_bytes(b"wrong")
-    with pytest.raises(SessionRefused, match=r"carrier_missing.*a\.zip"):
-        place_inputs((entry,), search=tmp_path / "input", models_dir=tmp_path / "models")
 
 
 def test_the_workspace_is_literal_unless_a_sandbox_is_named(tmp_path: Path) -> None:

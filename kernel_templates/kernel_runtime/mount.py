@@ -1,0 +1,81 @@
+"""What lies below the folders that a platform mounted: each real file once, whatever its folder or name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_FILES = 50_000
+"""Files looked at; somebody's image collection mounted beside our checkpoints must not cost the session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountedFile:
+    """One file: where it is, its POSIX path from the mount's own name on, its size."""
+
+    path: Path
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounted:
+    """What was found.
+
+    Attributes:
+        files: In the order of the folders given, then by path.
+        skipped: What was not looked into, and why.
+        cut: Whether there were more than `MAX_FILES`.
+    """
+
+    files: tuple[MountedFile, ...]
+    skipped: tuple[str, ...] = ()
+    cut: bool = False
+
+
+def survey_mounts(roots: Sequence[Path], max_files: int = MAX_FILES) -> Mounted:
+    """List the files below some folders; one that does not exist holds nothing.
+
+    Links are not followed: one that stays inside leads to what is listed anyway, and one that leaves is not an
+    input of ours.
+    """
+    files: list[MountedFile] = []
+    skipped: list[str] = []
+    for root in roots:
+        for path in _paths(root, skipped):
+            found = _look(path, root, skipped)
+            if found is None:
+                continue
+            if len(files) >= max_files:
+                return Mounted(files=tuple(files), skipped=tuple(skipped), cut=True)
+            files.append(found)
+    return Mounted(files=tuple(files), skipped=tuple(skipped))
+
+
+def _paths(root: Path, skipped: list[str]) -> Iterator[Path]:
+    if not root.exists():
+        return
+
+    def note(fault: OSError) -> None:
+        skipped.append(f"{fault.filename}: {fault.strerror}")
+
+    for folder, below, names in os.walk(root, onerror=note):
+        below.sort()
+        skipped += [f"{folder}/{name}: a link" for name in below if (Path(folder) / name).is_symlink()]
+        for name in sorted(names):
+            yield Path(folder) / name
+
+
+def _look(path: Path, root: Path, skipped: list[str]) -> MountedFile | None:
+    try:
+        status = path.lstat()
+    except OSError as fault:
+        skipped.append(f"{path}: {fault.strerror}")
+        return None
+    if stat.S_ISREG(status.st_mode):
+        return MountedFile(path=path, name=path.relative_to(root.parent).as_posix(), size_bytes=status.st_size)
+    skipped.append(f"{path}: {'a link' if stat.S_ISLNK(status.st_mode) else 'not a plain file'}")
+    return None
