@@ -35,18 +35,23 @@ class Surroundings:
     echo: Callable[[str], None]
 
 
-def main(ticket_json: Mapping[str, Any], bundle_root: Path) -> int:
+def main(
+    ticket_json: Mapping[str, Any], bundle_root: Path, *, scratch: Path, extra_inputs: tuple[Path, ...] = ()
+) -> int:
     """Run the session that a script was rendered for; the script's last call.
 
     Args:
         ticket_json: The ticket as embedded in the script.
         bundle_root: Where the script unpacked its code, already on `sys.path`.
+        scratch: For what the session needs and nobody keeps; not part of the output.
+        extra_inputs: Folders of checkpoints that came inside the script; searched before the input mount, and
+            need not exist.
 
     Returns:
         Exit code of the kernel, the section's own.
     """
     surroundings = Surroundings(
-        workspace=Workspace.from_environment(),
+        workspace=Workspace.from_environment(scratch=scratch, carried=extra_inputs),
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
         echo=_echo,
@@ -75,7 +80,7 @@ def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings
         working / EVENTS_NAME, echo=surroundings.echo, now=surroundings.now, monotonic=surroundings.monotonic
     )
     context = _context(ticket, surroundings, deadline, stop, reporter)
-    outcome, error = _outcome(context, bundle_root, surroundings.workspace.input)
+    outcome, error = _outcome(context, bundle_root, surroundings.workspace)
     reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
     reporter.close()
     write_manifest(
@@ -107,14 +112,14 @@ def _context(
     )
 
 
-def _outcome(context: SessionContext, bundle_root: Path, input_root: Path) -> tuple[SectionOutcome, str | None]:
+def _outcome(context: SessionContext, bundle_root: Path, workspace: Workspace) -> tuple[SectionOutcome, str | None]:
     """Run the section; every exception becomes an ending with its text."""
     ticket, reporter = context.ticket, context.reporter
     try:
         found = tree_digest(read_tree(bundle_root))
         if found != ticket.bundle_digest:
             raise SessionRefused(f"the code here has digest {found[:12]}, pushed was {ticket.bundle_digest[:12]}")
-        place_inputs(ticket.inputs, search=(input_root,), models_dir=context.models_dir)
+        place_inputs(ticket.inputs, search=workspace.inputs, models_dir=context.models_dir)
         # Python may write byte code next to the sources from here on; the digest was taken before.
         reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
         entry_point = importlib.import_module(str(ticket.spec["entry_point"]))

@@ -16,15 +16,26 @@ class Workspace:
 
     Attributes:
         input: Read-only inputs; where exactly an input lies below it changes with the platform's mood, so
-            inputs are found by digest, never by path.
+            inputs are found by content, never by path.
         working: Saved as the session's output; starts empty.
+        scratch: For what the session needs and nobody keeps.
+        carried: Folders of inputs that came with the script itself.
     """
 
     input: Path
     working: Path
+    scratch: Path
+    carried: tuple[Path, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every folder below which a promised file may lie, nearest first."""
+        return (*self.carried, self.input)
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Workspace:
+    def from_environment(
+        cls, environ: Mapping[str, str] = os.environ, *, scratch: Path, carried: tuple[Path, ...] = ()
+    ) -> Workspace:
         """`/kaggle`, unless the variable `ORCHESTRATOR_KAGGLE_ROOT` names a sandbox."""
         root = Path(environ.get(ROOT_VARIABLE, "/kaggle"))
-        return cls(input=root / "input", working=root / "working")
+        return cls(input=root / "input", working=root / "working", scratch=scratch, carried=carried)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import pprint
-import textwrap
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 
@@ -15,13 +15,23 @@ from orchestrator.core.exchange import Bundle
 _LINE_CHARS = 120
 
 
-def render_kernel(template: str, *, ticket: Ticket, bundle: Bundle, title: str, version: str) -> str:
+def render_kernel(
+    template: str,
+    *,
+    ticket: Ticket,
+    bundle: Bundle,
+    title: str,
+    version: str,
+    inline_archive: bytes | None = None,
+) -> str:
     """Render the script of a session.
 
     Args:
         template: Text of `kernel.py.j2`.
         title: For people who open the script.
         version: Of the orchestrator.
+        inline_archive: Zip of the checkpoint set (`packing.pack`), paths as in the ticket's inputs, when it
+            travels inside the script; None when a mount carries it or there is none.
 
     Returns:
         A complete Python program that `compile()` accepts.
@@ -30,7 +40,6 @@ def render_kernel(template: str, *, ticket: Ticket, bundle: Bundle, title: str, 
         BadInput: The template uses a name that nobody gives, or the result is not Python.
     """
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
-    encoded = base64.b64encode(bundle.archive).decode("ascii")
     try:
         script = environment.from_string(template).render(
             title=title,
@@ -39,7 +48,9 @@ def render_kernel(template: str, *, ticket: Ticket, bundle: Bundle, title: str, 
             run_id=ticket.run_id,
             ticket=pprint.pformat(ticket.to_json(), indent=1, width=_LINE_CHARS, sort_dicts=False),
             archive_sha256=bundle.archive_sha256,
-            archive_base64="\n".join(textwrap.wrap(encoded, _LINE_CHARS)),
+            archive_base64=_encoded(bundle.archive),
+            checkpoints_sha256="" if inline_archive is None else hashlib.sha256(inline_archive).hexdigest(),
+            checkpoints_base64=_encoded(inline_archive or b""),
         )
     except TemplateError as fault:
         raise BadInput(
@@ -52,6 +63,11 @@ def render_kernel(template: str, *, ticket: Ticket, bundle: Bundle, title: str, 
             f"the rendered script is not Python: {fault}", remedy="Mend kernel_templates/kernel.py.j2."
         ) from fault
     return script
+
+
+def _encoded(archive: bytes) -> str:
+    encoded = base64.b64encode(archive).decode("ascii")
+    return "\n".join(encoded[start : start + _LINE_CHARS] for start in range(0, len(encoded), _LINE_CHARS))
 
 
 def guard_size(script: str, max_script_bytes: int) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import io
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.digests import tree_digest
 from orchestrator.core.errors import BadInput
 from orchestrator.core.exchange import Bundle
+from orchestrator.core.packing import pack
 
 _PACKED = (Path("kernel_templates") / "kernel_runtime", Path("validation_ch7"))
 _NEVER_ENTERED = frozenset({"data", "trials", "scripts", "figures", "__pycache__"})
@@ -30,7 +29,6 @@ _CREDENTIAL_NAMES = (
 _CREDENTIAL_BYTES = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bKGAT_[0-9a-f]{16,}|\"key\"\s*:\s*\"[0-9a-f]{32}\""
 )
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class CodeStore:
@@ -62,7 +60,7 @@ class CodeStore:
             BadInput: A file looks like a credential; it is never packed, and its content is never shown.
         """
         members = {path.relative_to(self._root).as_posix(): _checked(path) for path in self._members()}
-        archive = _zip(members)
+        archive = pack(members.items())
         return Bundle(
             digest=tree_digest(members),
             archive=archive,
@@ -97,15 +95,3 @@ def _checked(path: Path) -> bytes:
             remedy="Move it out of the code folders; credentials belong into the environment or ~/.kaggle.",
         )
     return content
-
-
-def _zip(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in sorted(members):
-            entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
-            entry.external_attr = 0o644 << 16
-            entry.create_system = 3
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, members[name])
-    return buffer.getvalue()

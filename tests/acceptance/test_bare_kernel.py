@@ -7,8 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.endings import KernelEnding
 from kernel_templates.kernel_runtime.manifest import read_manifest
+from kernel_templates.kernel_runtime.wire import models_path
+from orchestrator.core.packing import pack
+from orchestrator.core.rendering import render_kernel
+from orchestrator.core.requests import RunRequest
+from orchestrator.core.specs import SessionSpec, write_ticket
+from orchestrator.stores.code import CodeStore
+from orchestrator.stores.configs import load_card
 from tests.doubles.commands import orchestrate
 from tests.doubles.toy_section import make_toy_project
 
@@ -34,6 +44,74 @@ def test_the_script_needs_nothing_but_python(tmp_path: Path) -> None:
     assert manifest is not None
     assert (manifest.outcome.ending, manifest.outcome.steps_done) == (KernelEnding.FINISHED, 40)
     assert list((tmp_path / "machine/tmp").iterdir()) == []  # the unpacked code is not left behind
+
+
+def _full_session(toy: Path, models: Path, left_out: str = "") -> str:
+    """The script of a session that goes on from `models` to the full profile's 100 steps, carrying them inside."""
+    card = load_card(toy / "configs/sections", "section_7_6")
+    spec = SessionSpec(
+        card=card, profile="full", sizes=RunRequest(card=card, profile="full").sizes(40), backend="local"
+    )
+    paths = sorted(path for path in models.rglob("*") if path.is_file())
+    bundle = CodeStore(toy).bundle()
+    ticket = write_ticket(
+        spec,
+        run_id="bare",
+        session=2,
+        attempt=1,
+        nonce="2" * 32,
+        bundle_digest=bundle.digest,
+        inputs=tuple(file_entry(path, models) for path in paths),
+    )
+    archive = pack((path.relative_to(models).as_posix(), path.read_bytes()) for path in paths if path.name != left_out)
+    return render_kernel(
+        CodeStore(toy).template(), ticket=ticket, bundle=bundle, title="t", version="0", inline_archive=archive
+    )
+
+
+@pytest.fixture
+def finished_quick(tmp_path: Path) -> tuple[Path, Path]:
+    """A toy project, and the models directory that its quick session of 40 steps left behind."""
+    toy = make_toy_project(tmp_path / "project")
+    script = tmp_path / "quick.py"
+    orchestrate(toy, "render", "section_7_6", "--quick", "--output", str(script))
+    assert _run(script, tmp_path / "first").returncode == 0
+    return toy, models_path(tmp_path / "first/kaggle/working", "section_7_6_rl_performance")
+
+
+def test_checkpoints_may_travel_inside_the_script(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
+    script = tmp_path / "full.py"
+    script.write_text(_full_session(*finished_quick), encoding="utf-8")
+    done = _run(script, tmp_path / "second")
+    assert done.returncode == 0, done.stderr
+    manifest = read_manifest(tmp_path / "second/kaggle/working")
+    assert manifest is not None
+    assert (manifest.outcome.steps_start, manifest.outcome.steps_done) == (40, 100)
+    assert list((tmp_path / "second/tmp").iterdir()) == []
+
+
+def test_a_damaged_checkpoint_set_stops_the_script(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
+    head, mark, tail = _full_session(*finished_quick).partition('CHECKPOINTS_BASE64 = """\n')
+    other = "B" if tail[100] == "A" else "A"
+    script = tmp_path / "full.py"
+    script.write_text(head + mark + tail[:100] + other + tail[101:], encoding="utf-8")
+    done = _run(script, tmp_path / "second")
+    assert done.returncode == 1
+    assert "checkpoint set in this script is damaged" in done.stderr
+    assert list((tmp_path / "second/tmp").iterdir()) == []
+
+
+def test_an_incomplete_checkpoint_set_is_no_beginning(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
+    card = "traffic_light_control_checkpoint_40_steps.json"
+    script = tmp_path / "full.py"
+    script.write_text(_full_session(*finished_quick, left_out=card), encoding="utf-8")
+    done = _run(script, tmp_path / "second")
+    manifest = read_manifest(tmp_path / "second/kaggle/working")
+    assert done.returncode == 2
+    assert manifest is not None and manifest.outcome.ending is KernelEnding.CARRIER_MISSING
+    account, missing = str(manifest.error).split("not found by content:")
+    assert "checkpoints/checkpoints/traffic_light_control_checkpoint_40_steps.zip" in account
+    assert card in missing
 
 
 def test_a_script_whose_code_was_changed_refuses_to_run_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import subprocess
 import sys
@@ -24,12 +25,34 @@ def _template(root: Path) -> str:
     return (root / "kernel_templates" / "kernel.py.j2").read_text(encoding="utf-8")
 
 
-def _render(template: str, bundle: Bundle = PLACEHOLDER, title: str = "Section 7.6") -> str:
-    return render_kernel(template, ticket=make_ticket(), bundle=bundle, title=title, version="0.1.0")
+def _render(
+    template: str, bundle: Bundle = PLACEHOLDER, title: str = "Section 7.6", inline_archive: bytes | None = None
+) -> str:
+    return render_kernel(
+        template,
+        ticket=make_ticket(),
+        bundle=bundle,
+        title=title,
+        version="0.1.0",
+        inline_archive=inline_archive,
+    )
 
 
 def test_the_script_is_the_golden_one(project_root: Path) -> None:
     assert _render(_template(project_root)) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_an_inline_checkpoint_set_changes_its_two_constants_and_nothing_else(project_root: Path) -> None:
+    archive = bytes(range(256)) * 4
+    plain = _render(_template(project_root)).splitlines()
+    carrying = _render(_template(project_root), inline_archive=archive).splitlines()
+    start = carrying.index('CHECKPOINTS_BASE64 = """') + 1
+    end = carrying.index('"""', start)
+    assert max(map(len, carrying[start:end])) <= 120
+    assert base64.b64decode("".join(carrying[start:end])) == archive
+    digest = f'CHECKPOINTS_SHA256 = "{hashlib.sha256(archive).hexdigest()}"'
+    without = [*carrying[: start - 2], 'CHECKPOINTS_SHA256 = ""', carrying[start - 1], "", *carrying[end:]]
+    assert (carrying[start - 2], without) == (digest, plain)
 
 
 def test_a_name_that_nobody_gives_is_an_error() -> None:

@@ -30,7 +30,7 @@ class Booth:
         self.bundle.mkdir()
         (self.bundle / "code.py").write_text("x = 1\n", encoding="utf-8")
         self.digest = tree_digest(read_tree(self.bundle))
-        self.workspace = Workspace(input=root / "input", working=root / "working")
+        self.workspace = Workspace(input=root / "input", working=root / "working", scratch=root / "scratch")
         self.lines: list[str] = []
         self.entry = ModuleType("toy_entry")
         sys.modules["toy_entry"] = self.entry

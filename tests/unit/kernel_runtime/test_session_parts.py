@@ -84,6 +84,8 @@ def test_the_event_file_is_bounded_utf8_and_says_what_it_dropped(tmp_path: Path)
 
 
 def test_the_workspace_is_literal_unless_a_sandbox_is_named(tmp_path: Path) -> None:
-    assert Workspace.from_environment({}).working.as_posix() == "/kaggle/working"
-    sandbox = Workspace.from_environment({"ORCHESTRATOR_KAGGLE_ROOT": str(tmp_path)})
-    assert sandbox.input == tmp_path / "input"
+    assert Workspace.from_environment({}, scratch=tmp_path).working.as_posix() == "/kaggle/working"
+    sandbox = Workspace.from_environment(
+        {"ORCHESTRATOR_KAGGLE_ROOT": str(tmp_path)}, scratch=tmp_path, carried=(tmp_path / "carried",)
+    )
+    assert sandbox.inputs == (tmp_path / "carried", tmp_path / "input")

@@ -42,7 +42,7 @@ def run_here(working: Path, spec: dict[str, Any], *, stopped: bool = False) -> S
 
 def through_the_boot(root: Path, spec: dict[str, Any], *, session: int = 1, mounted: Path | None = None) -> Manifest:
     """Boot a session in a workspace shaped like the platform's; `mounted` is an earlier session's output."""
-    workspace = Workspace(input=root / "input", working=root / "working")
+    workspace = Workspace(input=root / "input", working=root / "working", scratch=root / "scratch")
     bundle = root / "bundle"
     for folder in (workspace.input, workspace.working, bundle):
         folder.mkdir(parents=True)
