@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import Ticket
+from kernel_templates.kernel_runtime.wire import FileEntry, Ticket
 from orchestrator.core.events import Event
 from orchestrator.core.exchange import (
     Bundle,
     Capabilities,
+    Carrier,
     CheckpointSet,
     Handle,
     Observation,
     Push,
+    Quota,
     Retrieval,
 )
 from orchestrator.core.models import Incoming, ModelsView
@@ -48,14 +50,25 @@ class Backend(Protocol):
     def capabilities(self) -> Capabilities:
         """What it can do."""
 
-    def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str) -> Push:
+    def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
         """The complete request. Pure: nothing is sent or written."""
 
     def stage(self, push: Push) -> None:
-        """Bring what must be there before a submit. Repeatable."""
+        """Bring what must be there before a submit. Repeatable.
+
+        Raises:
+            NotYet: It is on its way; ask again.
+            NameTaken: The slug belongs to another session.
+        """
 
     def submit(self, push: Push) -> Handle:
-        """Start the session: the only verb that spends quota."""
+        """Start the session: the only verb that spends quota.
+
+        Raises:
+            NotYet: It was refused, and waiting helps. Nothing was started.
+            OutcomeUnknown: The answer was lost. `find` tells, once `Capabilities.visibility_s` have passed.
+            BadInput: It was refused for good.
+        """
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
         """The session of this ticket if it was ever submitted, recognised by its nonce."""
@@ -63,14 +76,25 @@ class Backend(Protocol):
     def observe(self, handle: Handle) -> Observation:
         """One look."""
 
-    def log_lines(self, handle: Handle, cursor: int) -> tuple[Sequence[str], int]:
-        """New whole lines of the session's log after `cursor`, and the next cursor."""
+    def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
+        """New whole lines of the session's log, each with the cursor after it; ends when there are none now.
+
+        A backend with a live stream ends only when the log is complete or the stream breaks.
+        """
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Bring all outputs. Repeatable; says what is missing."""
 
     def cancel(self, handle: Handle) -> None:
         """Ask the session to leave: a request, not a promise."""
+
+
+@runtime_checkable
+class Meters(Protocol):
+    """A backend that counts what an account may compute."""
+
+    def quota(self) -> Quota | None:
+        """What is left; None when the next session would be counted nowhere."""
 
 
 class Ledger(Protocol):
@@ -97,6 +121,9 @@ class ModelsStore(Protocol):
 
     def view(self) -> ModelsView:
         """What is there, verified."""
+
+    def packed(self, entries: Sequence[FileEntry]) -> bytes:
+        """These files as one deterministic zip."""
 
     def replace_with(self, incoming: Incoming, token: str) -> None:
         """Put a verified set in place; the old one lies in the archive until `discard_archive(token)`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.backends.local.backend import LocalBackend
-from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.errors import BadInput
 from orchestrator.core.sections import SectionCard
 from orchestrator.pipeline.parts import Parts
 from orchestrator.ports import Backend, Clock, Narrator
@@ -23,21 +24,35 @@ from orchestrator.stores.system_clock import SystemClock
 BACKENDS = ("local", "kaggle")
 
 
-def make_backend(name: str, project: Project) -> Backend:
+def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | None = None) -> Backend:
     """The backend of that name. Never another one in its place.
 
     Raises:
         BadInput: There is no such backend.
-        RemoteUnavailable: It cannot be used here.
+        RemoteUnavailable: It cannot be used here: no credentials, no network.
     """
     if name == "local":
         return LocalBackend(project.own / "local")
     if name == "kaggle":
-        raise RemoteUnavailable(
-            "this version cannot push to Kaggle yet",
-            remedy="Add --backend local to train on this computer; no other backend is taken in silence.",
-        )
+        return _kaggle(card, clock or SystemClock())
     raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
+
+
+def _kaggle(card: SectionCard, clock: Clock) -> Backend:
+    # Late: the client library takes half a second that no other command should pay.
+    from orchestrator.backends.kaggle.accounts import sign_in
+    from orchestrator.backends.kaggle.backend import KaggleBackend
+    from orchestrator.backends.kaggle.credentials import candidates
+    from orchestrator.backends.kaggle.dataset_carrier import DatasetCarrier
+    from orchestrator.backends.kaggle.gateway import Gateway
+    from orchestrator.backends.kaggle.retrying import Retrying
+    from orchestrator.backends.kaggle.storage import Storage
+
+    retry = Retrying(clock, random.SystemRandom().uniform)
+    account = sign_in(candidates(), now=clock.now, retry=retry)
+    storage = Storage(account.connection, account.name, retry)
+    gateway = Gateway(account.connection, account.name, retry)
+    return KaggleBackend(gateway, DatasetCarrier(storage, clock), card.kaggle, retry)
 
 
 def models_directory(project: Project, card: SectionCard) -> ModelsDirectory:

@@ -30,7 +30,9 @@ def render(
         project = find_project()
         card = load_card(project.cards, section)
         request = RunRequest(card=card, profile="quick" if quick else "full")
-        with assemble(project, card, make_backend("local", project), Console(sys.stderr), only_look=True) as parts:
+        with assemble(
+            project, card, make_backend("local", project, card), Console(sys.stderr), only_look=True
+        ) as parts:
             script = plan_first_session(parts, request).script
         if output is None:
             # ASCII by construction (base64 and escaped JSON), but a title in the card may not be.

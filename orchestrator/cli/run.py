@@ -56,7 +56,7 @@ def run(
         )
         console = Console(sys.stderr if as_json else sys.stdout)
         name = backend or card.backend
-        side = make_backend(name, project)
+        side = make_backend(name, project, card)
         console.say(f"Backend: {name} ({side.capabilities.device}), device {card.device}")
         with assemble(project, card, side, console, only_look=dry_run) as parts:
             if dry_run:

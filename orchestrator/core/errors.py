@@ -3,13 +3,17 @@
     OrchestratorError            exit code
     ├── BadInput                 2   the user mends it: flag, file, card, models directory
     ├── RunFailed                1   the run cannot go on; what it made is kept
+    ├── NameTaken                1   a session's name is used already over there
     └── RemoteUnavailable        4   the far side is away or its quota is spent; the same command goes on later
+        ├── NotYet                   it takes this act later: a slot, the weekly quota, a dataset being processed
+        └── OutcomeUnknown           the act may have happened; its answer was lost
 
 Anything else that is raised is our own bug: exit code 3.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 EXIT_DONE = 0
@@ -52,3 +56,27 @@ class RemoteUnavailable(OrchestratorError):
     """The backend cannot be reached or used now."""
 
     exit_code = EXIT_REMOTE
+
+
+class NotYet(RemoteUnavailable):
+    """The far side is well and cannot take this act now; nothing happened there.
+
+    Attributes:
+        wait_s: Seconds after which asking again makes sense, None if nobody knows.
+        until: When it will take it, where it says so (the refresh of a weekly quota).
+    """
+
+    def __init__(
+        self, cause: str, *, remedy: str = "", wait_s: float | None = None, until: datetime | None = None
+    ) -> None:
+        super().__init__(cause, remedy=remedy, transient=True)
+        self.wait_s = wait_s
+        self.until = until
+
+
+class NameTaken(OrchestratorError):
+    """The name of a session belongs to another session over there: this one needs another number."""
+
+
+class OutcomeUnknown(RemoteUnavailable):
+    """The request may or may not have been carried out: it must be read back, never simply repeated."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ class Carrier(StrEnum):
 
 
 class SessionState(StrEnum):
-    """State of a submitted session. `UNKNOWN` is visible and never terminal."""
+    """State of a submitted session. `SAVING` was asked to leave; `UNKNOWN` is visible. Only `ENDED` is terminal."""
 
     PENDING = "pending"
     RUNNING = "running"
+    SAVING = "saving"
     ENDED = "ended"
     UNKNOWN = "unknown"
 
@@ -47,6 +49,9 @@ class Capabilities:
         owner: Account in handles and folder names.
         device: What it computes on, for the first line of output.
         runtime_versions: Versions of the libraries in a session where they are known before it starts.
+        late_outputs: Whether outputs may still be missing when the state says that the session has ended.
+        visibility_s: How long a submitted session may stay invisible to `find`: only after that is absence believed.
+        session_device: Device that the sections compute on there, None where the card decides.
     """
 
     owner: str
@@ -57,6 +62,9 @@ class Capabilities:
     can_cancel: bool
     carriers: tuple[Carrier, ...]
     runtime_versions: Mapping[str, str]
+    late_outputs: bool = False
+    visibility_s: float = 0.0
+    session_device: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +79,15 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSet:
-    """The files of a models directory that a session starts from; empty at a beginning."""
+    """The files of a models directory that a session starts from; empty at a beginning.
+
+    Attributes:
+        source: An ended session whose outputs hold every one of these files, byte for byte.
+    """
 
     root: Path
     entries: tuple[FileEntry, ...]
+    source: Handle | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -84,7 +97,11 @@ class CheckpointSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """The complete prepared request, before sending. Prints itself."""
+    """The complete prepared request, before sending. Prints itself.
+
+    Attributes:
+        settings: What this backend adds of its own (accelerator, sources ...), plain JSON.
+    """
 
     slug: str
     owner: str
@@ -92,6 +109,7 @@ class Push:
     ticket: Ticket
     carrier: Carrier
     checkpoints: CheckpointSet
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """What would be sent, as plain JSON, for `--dry-run`."""
@@ -102,6 +120,7 @@ class Push:
             "script_bytes": len(self.script.encode("utf-8")),
             "carrier": self.carrier.value,
             "checkpoint_bytes": self.checkpoints.size_bytes,
+            **self.settings,
             "ticket": ticket,
         }
 
@@ -153,3 +172,25 @@ class Retrieval:
 
     folder: Path
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What an account may still compute.
+
+    Attributes:
+        resource: What is counted, e.g. `GPU`.
+        reserved_s: Held back for sessions that are running.
+        refresh_at: When the window starts anew, aware UTC, None if unknown.
+    """
+
+    resource: str
+    used_s: float
+    reserved_s: float
+    allowed_s: float
+    refresh_at: datetime | None = None
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that a new session may still use."""
+        return max(0.0, self.allowed_s - self.used_s - self.reserved_s)

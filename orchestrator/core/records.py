@@ -59,6 +59,7 @@ class SessionRecord:
     ticket: Mapping[str, Any]
     stage: Stage
     planned_at: str
+    carrier: str = "none"
     handle: str | None = None
     native: str | None = None
     observed_exit_code: int | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from orchestrator.core.kaggle_settings import KaggleSettings
 from orchestrator.core.lineages import Lineage
 from orchestrator.core.settings import Criteria, Crossing, DqnSettings, plain
 
@@ -59,7 +60,8 @@ class SectionCard:
         scenario: Scenario name in checkpoint stems; None for a section without checkpoints.
         resume_floor: Lowest grade at which a checkpoint may be resumed.
         backend: Where it runs when neither flag nor environment says otherwise.
-        device: `cpu`, `cuda` or `auto`.
+        device: `cpu`, `cuda` or `auto`, on this computer.
+        kaggle: What a session on Kaggle asks for, its device included.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -79,6 +81,7 @@ class SectionCard:
     resume_floor: Literal["exact", "statistical"] = "statistical"
     backend: BackendName = "local"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
+    kaggle: KaggleSettings = field(default_factory=KaggleSettings)
     keywords: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

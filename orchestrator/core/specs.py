@@ -13,12 +13,17 @@ from orchestrator.core.settings import plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSpec:
-    """Everything that decides what a session computes."""
+    """Everything that decides what a session computes.
+
+    Attributes:
+        session_device: Device of the backend's sessions where it is not the card's.
+    """
 
     card: SectionCard
     profile: str
     sizes: Profile
     backend: str
+    session_device: str | None = None
 
     @property
     def lineage(self) -> Lineage:
@@ -43,7 +48,7 @@ class SessionSpec:
             "deadline_s": sizes.deadline_s,
             "criteria": plain(card.criteria),
             "resume_floor": card.resume_floor,
-            "device": card.device,
+            "device": self.session_device or card.device,
         }
 
     @property

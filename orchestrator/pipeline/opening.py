@@ -12,6 +12,7 @@ from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.sections import SectionCard
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, abandon, carry, close_unrestored
+from orchestrator.pipeline.submitting import settle
 
 FLOORS = {"exact": Grade.EXACT, "statistical": Grade.STATISTICAL}
 
@@ -29,16 +30,26 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
     closed: ClosedSession | None = None
     for record in _open_sessions(parts, lineage_id):
         ticket = Ticket.from_json(record.ticket)
-        handle = Handle.parse(record.handle) if record.handle else parts.backend.find(ticket, record.slug)
+        # Nobody knows when within its stage the earlier command died: the window counts from now.
+        handle = Handle.parse(record.handle) if record.handle else settle(parts, ticket, record.slug, parts.clock.now())
         if handle is None:
             abandon(parts, record)
         elif fresh:
-            parts.backend.cancel(handle)
+            _let_go(parts, handle)
             close_unrestored(parts, record)
         else:
             parts.narrator.say(f"Found session {record.slug} of an earlier command: carrying it on")
             closed = carry(parts, ticket, handle)
     return closed
+
+
+def _let_go(parts: Parts, handle: Handle) -> None:
+    parts.backend.cancel(handle)
+    if not parts.backend.capabilities.can_cancel:
+        parts.narrator.say(
+            f"{handle} is still running and cannot be stopped from here; its results will not be used.",
+            "Stop it on the service's own page to spare its quota.",
+        )
 
 
 def open_models(parts: Parts, *, fresh: bool) -> ModelsView:

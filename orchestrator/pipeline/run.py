@@ -6,19 +6,23 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core.chaining import Decision, Standing, decide
 from orchestrator.core.endings import REMEDIES, EndReason
+from orchestrator.core.errors import NameTaken, RunFailed
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import CheckpointSet, Push
+from orchestrator.core.exchange import Carrier, Handle, Push
 from orchestrator.core.lineages import short
 from orchestrator.core.models import ModelsView
 from orchestrator.core.naming import session_of_slug
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
-from orchestrator.core.specs import SessionSpec
 from orchestrator.core.summary import RunSummary
 from orchestrator.pipeline.opening import adopt, open_models, require_compatible
 from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare, start
+from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
+from orchestrator.pipeline.submitting import start, when_possible
+from orchestrator.pipeline.supplies import checkpoint_set, session_spec
+
+_NAMES_TRIED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +45,9 @@ def plan_first_session(parts: Parts, request: RunRequest) -> Push:
     if request.fresh or not view.verified:
         view = replace(view, verified=(), entries=())
     sizes = request.sizes(view.steps)
-    spec = SessionSpec(card=request.card, profile=request.profile, sizes=sizes, backend=parts.backend.name)
     require_compatible(parts, request.card, view, parts.code.bundle().digest)
     place = Place(run_id=_run_id(parts, request), session=_next_session(parts, request, view), attempt=1)
-    return prepare(parts, spec, place, CheckpointSet(root=view.root, entries=view.entries))
+    return prepare(parts, session_spec(parts, request, sizes), place, checkpoint_set(parts, request.card, view))
 
 
 def execute(parts: Parts, request: RunRequest) -> RunSummary:
@@ -105,18 +108,44 @@ def _chain(parts: Parts, request: RunRequest, opened: _Opened, run_id: str) -> R
         summary = _with_session(summary, opened.adopted)
     elif standing.at_target and _evaluation_is_owed(parts, request, opened.view):
         standing = replace(standing, last_end=EndReason.PAUSED)
-    spec = SessionSpec(card=request.card, profile=request.profile, sizes=opened.sizes, backend=parts.backend.name)
     place: Place | None = None
+    failed: tuple[Carrier, ...] = ()
     while (decision := decide(standing)).start_session:
         view = parts.models.view()
         place = _next_place(parts, request, view, run_id, place, decision)
         _announce(parts, place, view, opened.target_steps)
-        push = prepare(parts, spec, place, CheckpointSet(root=view.root, entries=view.entries))
-        closed = carry(parts, push.ticket, start(parts, push))
+        push, handle = _push(parts, request, opened.sizes, view, place, failed)
+        place = Place(run_id=run_id, session=push.ticket.session, attempt=push.ticket.attempt)
+        closed = carry(parts, push.ticket, handle)
         _tell_troubles(parts, closed)
+        lost = closed.judgement.end_reason is EndReason.CARRIER_MISSING
+        failed = (*failed, push.carrier) if lost else ()
         standing = standing.after(closed.judgement.end_reason, closed.steps_in_place)
         summary = _with_session(summary, closed)
     return replace(summary, end_reason=decision.end)
+
+
+def _push(
+    parts: Parts,
+    request: RunRequest,
+    sizes: Profile,
+    view: ModelsView,
+    place: Place,
+    failed: tuple[Carrier, ...],
+) -> tuple[Push, Handle]:
+    """Prepare and start a session under the first number that is free over there."""
+    checkpoints = checkpoint_set(parts, request.card, view)
+    for session in range(place.session, place.session + _NAMES_TRIED):
+        spec = when_possible(parts, lambda: session_spec(parts, request, sizes))
+        push = prepare(parts, spec, replace(place, session=session), checkpoints, failed)
+        try:
+            return push, start(parts, push)
+        except NameTaken as taken:
+            parts.narrator.say(f"{taken}; taking the next number")
+    raise RunFailed(
+        f"{_NAMES_TRIED} session names in a row are taken",
+        remedy="Delete old kernels of this lineage on the service's page.",
+    )
 
 
 def _first_summary(parts: Parts, request: RunRequest, opened: _Opened, run_id: str) -> RunSummary:

@@ -1,14 +1,17 @@
-"""One session: prepare, stage, submit, watch, fetch, judge, restore. Each step is one event in the ledger."""
+"""One session: prepare it, carry it from the submit to the restore. Each step is one event in the ledger."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.core.carriers import choose_carrier, inline_bytes
 from orchestrator.core.endings import EndReason
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import CheckpointSet, Handle, Observation, Push
+from orchestrator.core.exchange import Carrier, CheckpointSet, Handle, Observation, Push, Retrieval
 from orchestrator.core.judging import Judgement, judge
 from orchestrator.core.naming import session_slug
 from orchestrator.core.records import SessionRecord, Stage, session_key
@@ -17,6 +20,8 @@ from orchestrator.core.specs import SessionSpec, write_ticket
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
 from orchestrator.pipeline.watch import watch
+
+_FETCH_PAUSES_S = (5.0, 15.0, 40.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +43,13 @@ class Place:
     attempt: int
 
 
-def prepare(parts: Parts, spec: SessionSpec, place: Place, checkpoints: CheckpointSet) -> Push:
+def prepare(
+    parts: Parts, spec: SessionSpec, place: Place, checkpoints: CheckpointSet, failed: Collection[Carrier] = ()
+) -> Push:
     """Build the whole request and prove it. Nothing is sent or written.
+
+    Args:
+        failed: Carriers with which this session was tried before and its checkpoints did not arrive.
 
     Raises:
         BadInput: The code, the template or the sizes are not fit to be sent.
@@ -54,38 +64,22 @@ def prepare(parts: Parts, spec: SessionSpec, place: Place, checkpoints: Checkpoi
         bundle_digest=bundle.digest,
         inputs=checkpoints.entries,
     )
-    script = render_kernel(
-        parts.code.template(), ticket=ticket, bundle=bundle, title=spec.card.title, version=parts.version
+    render = functools.partial(
+        render_kernel, parts.code.template(), ticket=ticket, bundle=bundle, title=spec.card.title, version=parts.version
     )
-    guard_size(script, parts.backend.capabilities.max_script_bytes)
+    script, limits = render(), parts.backend.capabilities
+    room_bytes = limits.max_script_bytes - len(script.encode("utf-8"))
+    carrier = choose_carrier(
+        checkpoints,
+        offered=limits.carriers,
+        failed=failed,
+        fits_inline=inline_bytes(checkpoints.size_bytes, len(checkpoints.entries)) <= room_bytes,
+    )
+    if carrier is Carrier.INLINE:
+        script = render(inline_archive=parts.models.packed(checkpoints.entries))
+    guard_size(script, limits.max_script_bytes)
     slug = session_slug(spec.card.section, spec.lineage.id, place.session, place.attempt)
-    return parts.backend.prepare(ticket, script, checkpoints, slug)
-
-
-def start(parts: Parts, push: Push) -> Handle:
-    """Stage, write the intent, submit.
-
-    The intent, with its nonce, is on the disk before the submit: after a crash the session is found by it and
-    never started twice.
-    """
-    ticket = push.ticket
-    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    parts.backend.stage(push)
-    parts.record(
-        EventKind.SESSION_PLANNED,
-        ticket.run_id,
-        key,
-        lineage_id=ticket.lineage_id,
-        session=ticket.session,
-        attempt=ticket.attempt,
-        slug=push.slug,
-        backend=parts.backend.name,
-        nonce=ticket.nonce,
-        ticket=ticket.to_json(),
-    )
-    handle = parts.backend.submit(push)
-    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
-    return handle
+    return parts.backend.prepare(ticket, script, checkpoints, slug, carrier)
 
 
 def carry(parts: Parts, ticket: Ticket, handle: Handle) -> ClosedSession:
@@ -124,7 +118,7 @@ def retrieve_and_analyze_logs(
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     folder = parts.results.folder(handle.owner, handle.slug)
-    retrieval = parts.backend.fetch(handle, folder)
+    retrieval = _fetch_whole(parts, handle, folder)
     parts.record(
         EventKind.SESSION_FETCHED,
         ticket.run_id,
@@ -147,6 +141,16 @@ def retrieve_and_analyze_logs(
         problems=judgement.problems,
     )
     return folder, judgement
+
+
+def _fetch_whole(parts: Parts, handle: Handle, folder: Path) -> Retrieval:
+    """Fetch, and again a few times while something is missing: outputs may show after the state says ended."""
+    for pause_s in _FETCH_PAUSES_S:
+        retrieval = parts.backend.fetch(handle, folder)
+        if not retrieval.missing or not parts.backend.capabilities.late_outputs:
+            return retrieval
+        parts.clock.sleep(pause_s)
+    return parts.backend.fetch(handle, folder)
 
 
 def abandon(parts: Parts, record: SessionRecord) -> None:

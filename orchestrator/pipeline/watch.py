@@ -2,62 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kernel_templates.kernel_runtime.wire import parse_report
 from orchestrator.core.cadence import pause_s
 from orchestrator.core.checkpoint_log import TAG
 from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
-from orchestrator.core.exchange import Handle, Observation
+from orchestrator.core.exchange import Handle, Observation, SessionState
 from orchestrator.pipeline.parts import Parts
 
 PATIENCE_S = 1800.0
-"""Seconds of nothing but failed looks before the watch gives up; the session itself goes on."""
+"""Seconds without one answer that means something before the watch gives up; the session itself goes on."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """How far the log was told, and whether looks still bring something."""
+
+    cursor: int = 0
+    fruitless_looks: int = 0
+    last_answer_s: float
+    log_trouble: str = ""
 
 
 def watch(parts: Parts, handle: Handle) -> Observation:
     """Wait for the end of a session, telling its progress.
 
     Raises:
-        RemoteUnavailable: The backend could not be asked for half an hour. The session goes on, and the same
-            command finds it again.
+        RemoteUnavailable: The backend could not be asked, or did not know the session, for half an hour. The
+            session goes on, and the same command finds it again.
     """
-    cursor, looks_since_change = 0, 0
-    last_answer_s = parts.clock.monotonic()
+    reading = _Reading(last_answer_s=parts.clock.monotonic())
+    native = ""
     try:
         while True:
+            told = reading.cursor
+            trouble: OrchestratorError | None = None
             try:
                 # The state before the log: when it says ended, the log read after it is whole.
                 observation = parts.backend.observe(handle)
-                lines, fresh_cursor = parts.backend.log_lines(handle, cursor)
+                if observation.state is not SessionState.UNKNOWN:
+                    reading.last_answer_s = parts.clock.monotonic()
+                native = _tell_state(parts, observation, native)
+                _tell_log(parts, handle, observation, reading)
+                if observation.state.terminal:
+                    return observation
             except OrchestratorError as fault:
                 if not fault.transient:
                     raise
-                if parts.clock.monotonic() - last_answer_s > PATIENCE_S:
-                    raise RemoteUnavailable(
-                        f"{handle} could not be asked for {PATIENCE_S / 60:.0f} minutes: {fault}",
-                        remedy="The session goes on; run the same command again later to find it.",
-                    ) from fault
-                looks_since_change += 1
-            else:
-                last_answer_s = parts.clock.monotonic()
-                looks_since_change = 0 if fresh_cursor > cursor else looks_since_change + 1
-                cursor = fresh_cursor
-                _tell(parts, lines)
-                if observation.state.terminal:
-                    return observation
-            parts.clock.sleep(pause_s(looks_since_change, parts.backend.capabilities.look_every_s))
+                trouble = fault
+            reading.fruitless_looks = 0 if reading.cursor > told else reading.fruitless_looks + 1
+            _require_patience(parts, handle, reading, trouble)
+            parts.clock.sleep(pause_s(reading.fruitless_looks, parts.backend.capabilities.look_every_s))
     finally:
         parts.narrator.quiet()
 
 
-def _tell(parts: Parts, lines: Sequence[str]) -> None:
-    for line in lines:
-        report = parse_report(line)
-        if report is None:
-            if line.startswith(TAG):
-                parts.narrator.say(line)
-        elif report["kind"] == "progress":
-            parts.narrator.progress(report)
-        elif report["kind"] == "phase":
-            parts.narrator.say(str(report.get("text", "")))
+def _tell_state(parts: Parts, observation: Observation, before: str) -> str:
+    """Say what a waiting user cannot see: queued, saving, a word that nobody knows."""
+    quiet = observation.state in (SessionState.RUNNING, SessionState.ENDED)
+    if observation.native != before and not quiet:
+        parts.narrator.say(f"State: {observation.native} ({observation.state})")
+    return observation.native
+
+
+def _tell_log(parts: Parts, handle: Handle, observation: Observation, reading: _Reading) -> None:
+    """Tell what is new in the log; with a live stream this is where the time passes."""
+    if observation.state in (SessionState.PENDING, SessionState.UNKNOWN):
+        return
+    try:
+        while not _tell_until_it_breaks(parts, handle, reading):
+            # A stream that brought something is taken up again at once: to ask for the state as well would
+            # double the requests of a session that runs for hours behind an impatient load balancer.
+            parts.clock.sleep(parts.backend.capabilities.look_every_s[0])
+    except OrchestratorError as fault:
+        if fault.transient and not observation.state.terminal:
+            raise
+        # The live log is for people: without it the state alone is watched, and the log is fetched at the end.
+        if str(fault) != reading.log_trouble:
+            parts.narrator.say(f"No live log: {fault}")
+        reading.log_trouble = str(fault)
+
+
+def _tell_until_it_breaks(parts: Parts, handle: Handle, reading: _Reading) -> bool:
+    """Tell new lines; False if the stream broke after it had brought some.
+
+    Raises:
+        OrchestratorError: It broke and had brought nothing.
+    """
+    began = reading.cursor
+    try:
+        for line, cursor in parts.backend.follow(handle, began):
+            reading.cursor = cursor
+            reading.last_answer_s = parts.clock.monotonic()
+            _tell(parts, line)
+    except OrchestratorError as fault:
+        if not fault.transient or reading.cursor == began:
+            raise
+        return False
+    return True
+
+
+def _require_patience(parts: Parts, handle: Handle, reading: _Reading, trouble: OrchestratorError | None) -> None:
+    if parts.clock.monotonic() - reading.last_answer_s <= PATIENCE_S:
+        return
+    minutes = f"{PATIENCE_S / 60:.0f} minutes"
+    raise RemoteUnavailable(
+        f"{handle} could not be asked for {minutes}: {trouble}" if trouble else f"{handle} was unknown for {minutes}",
+        remedy="The session goes on; run the same command again later to find it.",
+    ) from trouble
+
+
+def _tell(parts: Parts, line: str) -> None:
+    report = parse_report(line)
+    if report is None:
+        if line.startswith(TAG):
+            parts.narrator.say(line)
+    elif report["kind"] == "progress":
+        parts.narrator.progress(report)
+    elif report["kind"] == "phase":
+        parts.narrator.say(str(report.get("text", "")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from kernel_templates.kernel_runtime.wire import (
     CARD_SUFFIX,
     CHECKPOINTS,
     METADATA_NAME,
+    FileEntry,
 )
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.packing import pack
 from orchestrator.stores.swap import discard, finish_swap, swap
 
 _INCOMING_PREFIX = ".incoming-"
@@ -90,6 +92,10 @@ class ModelsDirectory:
             entries=tuple(entries),
             metadata=self._metadata(),
         )
+
+    def packed(self, entries: Sequence[FileEntry]) -> bytes:
+        """These files as one deterministic zip, to travel inside a script."""
+        return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
 
     def replace_with(self, incoming: Incoming, token: str) -> None:
         """Put a verified set in place; the old one lies in the archive until `discard_archive(token)`.

@@ -11,6 +11,7 @@ import pytest
 from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.manifest import read_manifest
 from kernel_templates.kernel_runtime.wire import parse_report
+from orchestrator.core.carriers import choose_carrier
 from orchestrator.core.exchange import CheckpointSet, Handle, Observation, Push, SessionState
 from orchestrator.core.rendering import render_kernel
 from orchestrator.core.requests import RunRequest
@@ -47,7 +48,9 @@ class Stall:
             inputs=chosen.entries,
         )
         script = render_kernel(code.template(), ticket=ticket, bundle=bundle, title="t", version="0")
-        return self.backend.prepare(ticket, script, chosen, f"arz-validation-section-7-6-00000000-s{session:02d}")
+        carrier = choose_carrier(chosen, offered=self.backend.capabilities.carriers, fits_inline=False)
+        slug = f"arz-validation-section-7-6-00000000-s{session:02d}"
+        return self.backend.prepare(ticket, script, chosen, slug, carrier)
 
     def run(self, push: Push) -> tuple[Handle, Observation]:
         self.backend.stage(push)
@@ -119,10 +122,12 @@ class BackendContract:
 
     def test_the_log_is_told_once_and_from_any_cursor(self, stall: Stall) -> None:
         handle, _ = stall.run(stall.push())
-        lines, cursor = stall.backend.log_lines(handle, 0)
+        told = list(stall.backend.follow(handle, 0))
+        lines, cursor = [line for line, _ in told], told[-1][1]
         steps = [report["steps"] for line in lines if (report := parse_report(line)) and report["kind"] == "progress"]
         assert steps == [10, 20, 30, 40]
-        assert list(stall.backend.log_lines(handle, cursor)[0]) == []
+        assert list(stall.backend.follow(handle, cursor)) == []
+        assert list(stall.backend.follow(handle, told[0][1])) == told[1:]
 
     def test_checkpoints_reach_the_kernel_by_digest(self, stall: Stall, tmp_path: Path) -> None:
         first, _ = stall.run(stall.push())
@@ -152,7 +157,7 @@ class BackendContract:
         push = stall.push()
         stall.backend.stage(push)
         handle = stall.backend.submit(push)
-        while not stall.backend.log_lines(handle, 0)[0]:
+        while not list(stall.backend.follow(handle, 0)):
             assert not stall.backend.observe(handle).state.terminal
         stall.backend.cancel(handle)
         stall.backend.cancel(handle)

@@ -48,7 +48,7 @@ def test_a_kernel_that_outlives_its_supervisor_is_still_running(stall: Stall, tm
     push = stall.push()
     stall.backend.stage(push)
     handle = stall.backend.submit(push)
-    while not stall.backend.log_lines(handle, 0)[0]:
+    while not list(stall.backend.follow(handle, 0)):
         assert stall.backend.observe(handle).state is SessionState.RUNNING
     os.kill(_supervisor_of(tmp_path / "local" / push.slug), signal.SIGKILL)
     assert stall.backend.observe(handle).state is SessionState.RUNNING
@@ -87,7 +87,7 @@ def test_a_second_supervisor_never_starts_the_same_session_again(stall: Stall) -
 
     with pytest.raises(RemoteUnavailable):
         stall.backend.submit(push)
-    lines, _ = stall.backend.log_lines(handle, 0)
+    lines = [line for line, _ in stall.backend.follow(handle, 0)]
     assert sum("Starting fresh training" in line for line in lines if not line.startswith("[ORC]")) == 1
 
 

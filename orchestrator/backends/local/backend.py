@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.atomic import write_json, write_text
@@ -61,9 +61,8 @@ class LocalBackend:
             runtime_versions=installed_versions(),
         )
 
-    def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str) -> Push:
+    def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
         """The complete request. Pure."""
-        carrier = Carrier.DATASET if checkpoints.entries else Carrier.NONE
         return Push(slug=slug, owner=OWNER, script=script, ticket=ticket, carrier=carrier, checkpoints=checkpoints)
 
     def stage(self, push: Push) -> None:
@@ -126,16 +125,17 @@ class LocalBackend:
         # Both processes are gone without a word (power cut, kill -9): only the manifest knows the exit code.
         return Observation(state=SessionState.ENDED, native="vanished", exit_code=_manifest_code(sandbox.working))
 
-    def log_lines(self, handle: Handle, cursor: int) -> tuple[Sequence[str], int]:
+    def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """New whole lines of the log after byte `cursor`."""
         try:
             with self._sandbox(handle.slug).log.open("rb") as stream:
                 stream.seek(cursor)
                 fresh = stream.read()
         except FileNotFoundError:
-            return (), cursor
-        whole = fresh[: fresh.rfind(b"\n") + 1]
-        return whole.decode("utf-8", "replace").splitlines(), cursor + len(whole)
+            return
+        for line in fresh[: fresh.rfind(b"\n") + 1].split(b"\n")[:-1]:
+            cursor += len(line) + 1
+            yield line.decode("utf-8", "replace").rstrip("\r"), cursor
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Copy the outputs and the log beside the destination, then rename: never half a folder."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -42,8 +42,8 @@ class Scripted:
             raise answer
         return answer
 
-    def log_lines(self, handle: Handle, cursor: int) -> tuple[Sequence[str], int]:
-        return self.log[cursor:], len(self.log)
+    def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
+        yield from ((line, count) for count, line in enumerate(self.log, start=1) if count > cursor)
 
 
 def _watch(backend: Scripted) -> tuple[Observation, FakeClock, Listener]:

@@ -1,0 +1,1 @@
+"""Sessions on Kaggle, through the official client library."""

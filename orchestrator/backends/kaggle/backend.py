@@ -1,0 +1,224 @@
+"""Sessions as private Kaggle kernels, one slug each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.backends.kaggle import dialect
+from orchestrator.backends.kaggle.dataset_carrier import DatasetCarrier, dataset_slug
+from orchestrator.backends.kaggle.faults import ServiceFault
+from orchestrator.backends.kaggle.gateway import Gateway
+from orchestrator.backends.kaggle.log_text import LineAssembler
+from orchestrator.backends.kaggle.outputs import OutputFetcher
+from orchestrator.backends.kaggle.refusals import conflict, refusal, refused_with_words
+from orchestrator.backends.kaggle.retrying import Retrying
+from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.exchange import (
+    Capabilities,
+    Carrier,
+    CheckpointSet,
+    Handle,
+    Observation,
+    Push,
+    Quota,
+    Retrieval,
+    SessionState,
+)
+from orchestrator.core.kaggle_settings import KaggleSettings
+
+MAX_SCRIPT_BYTES = 1_000_000
+"""Kaggle refuses scripts above about 1 MiB, without saying why."""
+
+VISIBILITY_S = 90.0
+"""How long a saved kernel may still answer 404; longer lags have not been reported."""
+
+_RATE_WAIT_S = 60.0
+
+_OUTSIDE_S = 300.0
+"""Part of Kaggle's limit that passes before our first line and after our last: image, mounts, saving outputs."""
+
+
+class KaggleBackend:
+    """The far side through the gateway.
+
+    Args:
+        settings: The card's `kaggle` block.
+        datasets: Carrier for checkpoints that no earlier kernel holds.
+        retry: Repeats downloads; questions are repeated inside the gateway.
+    """
+
+    name = "kaggle"
+
+    def __init__(self, gateway: Gateway, datasets: DatasetCarrier, settings: KaggleSettings, retry: Retrying) -> None:
+        self._gateway = gateway
+        self._datasets = datasets
+        self._settings = settings
+        self._retry = retry
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Sessions that cannot be cancelled from outside and end at their time limit."""
+        settings = self._settings
+        return Capabilities(
+            owner=self._gateway.account,
+            device=f"Kaggle, {settings.accelerator if settings.gpu else 'CPU'}",
+            max_script_bytes=MAX_SCRIPT_BYTES,
+            max_wall_s=settings.session_timeout_s - _OUTSIDE_S,
+            look_every_s=(10.0, 60.0),
+            can_cancel=False,
+            carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
+            runtime_versions={},
+            late_outputs=True,
+            visibility_s=VISIBILITY_S,
+            session_device=settings.device,
+        )
+
+    def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
+        """The complete request. Pure."""
+        settings = self._settings
+        datasets = [settings.wheelhouse] if settings.wheelhouse else []
+        kernels = []
+        if carrier is Carrier.DATASET:
+            datasets.append(f"{self._gateway.account}/{dataset_slug(ticket.lineage_id)}")
+        if carrier is Carrier.KERNEL_OUTPUT and checkpoints.source:
+            kernels.append(f"{checkpoints.source.owner}/{checkpoints.source.slug}")
+        return Push(
+            slug=slug,
+            owner=self._gateway.account,
+            script=script,
+            ticket=ticket,
+            carrier=carrier,
+            checkpoints=checkpoints,
+            settings={
+                "gpu": settings.gpu,
+                "accelerator": settings.accelerator if settings.gpu else None,
+                "internet": settings.internet,
+                "session_timeout_s": settings.session_timeout_s,
+                "docker_image": settings.docker_image,
+                "dataset_sources": datasets,
+                "kernel_sources": kernels,
+            },
+        )
+
+    def stage(self, push: Push) -> None:
+        """See that the name is free, and upload what must be there first.
+
+        Raises:
+            NameTaken: A kernel of that name holds another session.
+            NotYet: A dataset is being processed; ask again.
+        """
+        record = self._gateway.kernel(push.owner, push.slug)
+        if record is not None and push.ticket.nonce not in record.source:
+            raise NameTaken(f"kernel {push.owner}/{push.slug} already holds another session")
+        if push.carrier is Carrier.DATASET:
+            self._datasets.stage(dataset_slug(push.ticket.lineage_id), push.checkpoints)
+
+    def submit(self, push: Push) -> Handle:
+        """Save and run the kernel: one request, never repeated here.
+
+        Raises:
+            NotYet: All slots are taken, the weekly quota is spent, a dataset is being processed.
+            OutcomeUnknown: The answer was lost; `find` will tell.
+            BadInput: Kaggle refused the request, in its own words.
+        """
+        try:
+            answer = self._gateway.save_kernel(_save_request(push))
+        except ServiceFault as fault:
+            raise self._submit_fault(fault) from fault
+        problem = refusal(answer, push.slug, None)
+        if isinstance(problem, NotYet) and problem.wait_s is None:
+            problem = refused_with_words(answer.error, self._refresh_at())
+        if problem is not None:
+            raise problem
+        return self._handle(push.slug)
+
+    def find(self, ticket: Ticket, slug: str) -> Handle | None:
+        """The kernel of that name, if its source holds this session's nonce."""
+        record = self._gateway.kernel(self._gateway.account, slug)
+        return self._handle(slug) if record is not None and ticket.nonce in record.source else None
+
+    def observe(self, handle: Handle) -> Observation:
+        """One look. A kernel that is not visible is no ended one."""
+        try:
+            status, message = self._gateway.status(handle.owner, handle.slug)
+        except ServiceFault as fault:
+            if fault.status == 404:
+                return Observation(state=SessionState.UNKNOWN, native=dialect.NEVER_RUN)
+            raise
+        return dialect.observation(status, message)
+
+    def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
+        """Lines of the log after the first `cursor`, live while the session runs.
+
+        Raises:
+            ServiceFault: The stream broke; a new call goes on from the last cursor.
+        """
+        assembler = LineAssembler()
+        count = 0
+        for event in self._gateway.log_events(handle.owner, handle.slug):
+            # Every stream starts at the beginning: what was told before is counted, not told again.
+            for line in assembler.feed(event):
+                count += 1
+                if count > cursor:
+                    yield line, count
+
+    def fetch(self, handle: Handle, into: Path) -> Retrieval:
+        """Bring all outputs and the log."""
+        fetcher = OutputFetcher(self._gateway, self._retry, owner=handle.owner, slug=handle.slug, into=into)
+        try:
+            return fetcher.fetch()
+        except OSError as fault:
+            raise BadInput(
+                f"{into} cannot be written: {fault.strerror or fault}",
+                remedy="Free disk space or change the folder's permissions, then run the same command again.",
+            ) from fault
+
+    def cancel(self, handle: Handle) -> None:
+        """Nothing: no answer of Kaggle's API names the session that a cancel would need (`can_cancel` says so)."""
+
+    def quota(self) -> Quota | None:
+        """The GPU quota; None when the card asks for none."""
+        if not self._settings.gpu:
+            return None
+        return next((quota for quota in self._gateway.quotas() if quota.resource == "GPU"), None)
+
+    def _handle(self, slug: str) -> Handle:
+        return Handle(backend=self.name, owner=self._gateway.account, slug=slug)
+
+    def _refresh_at(self) -> datetime | None:
+        try:
+            quota = self.quota()
+        except ServiceFault:
+            return None  # the refusal itself is what must be told
+        return quota.refresh_at if quota else None
+
+    def _submit_fault(self, fault: ServiceFault) -> OrchestratorError:
+        if fault.status == 429:
+            wait_s = fault.retry_after_s or _RATE_WAIT_S
+            return NotYet(str(fault), remedy="Kaggle asks for fewer requests.", wait_s=wait_s)
+        if fault.undecided:
+            return OutcomeUnknown(str(fault), remedy=fault.remedy)
+        if fault.status == 409:
+            return conflict(fault.words)
+        if fault.status in (401, 403):
+            return fault
+        return refused_with_words(fault.words or f"HTTP {fault.status}")
+
+
+def _save_request(push: Push) -> dialect.SaveRequest:
+    settings = push.settings
+    return dialect.SaveRequest(
+        owner=push.owner,
+        slug=push.slug,
+        source=push.script,
+        gpu=settings["gpu"],
+        accelerator=settings["accelerator"],
+        internet=settings["internet"],
+        session_timeout_s=int(settings["session_timeout_s"]),
+        docker_image=settings["docker_image"],
+        dataset_sources=tuple(settings["dataset_sources"]),
+        kernel_sources=tuple(settings["kernel_sources"]),
+    )

@@ -1,0 +1,134 @@
+"""Who we are to Kaggle: every form of credential that the official client knows, in its order, found without it.
+
+`import kaggle` authenticates while it is imported, over the network, without a time limit, and may leave the
+process; `kagglesdk` under it does nothing until asked. So only the latter is used, and this room looks where the
+former would (`KaggleApi.authenticate` in kaggle 2.2.4): access token, then legacy key, then OAuth login.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.errors import RemoteUnavailable
+
+REMEDY = (
+    "Create an API token on https://www.kaggle.com/settings and save it as ~/.kaggle/access_token, "
+    "or set KAGGLE_API_TOKEN; the older kaggle.json and `kaggle auth login` work too."
+)
+
+
+class CredentialForm(StrEnum):
+    """How the account proves itself."""
+
+    ACCESS_TOKEN = "access token"
+    LEGACY_KEY = "legacy key"
+    OAUTH = "OAuth login"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """One credential. Its secret never shows when it is printed.
+
+    Attributes:
+        source: Where it was found, for people.
+        username: Account name; None while only the service can tell (access token).
+        secret: The token or the key.
+    """
+
+    form: CredentialForm
+    source: str
+    username: str | None
+    secret: str = field(repr=False)
+
+
+def config_folder(environ: Mapping[str, str], home: Path) -> Path:
+    """Where the client keeps `kaggle.json`: its variable, `~/.kaggle`, or the XDG folder on Linux."""
+    named = environ.get("KAGGLE_CONFIG_DIR")
+    if named:
+        return Path(named)
+    classic = home / ".kaggle"
+    if sys.platform.startswith("linux") and not classic.exists():
+        return Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "kaggle"
+    return classic
+
+
+def candidates(environ: Mapping[str, str] = os.environ, home: Path | None = None) -> list[Credentials]:
+    """Every credential on this machine, the one that the official client would try first at the front."""
+    home = home or Path.home()
+    found = [_access_token(environ, home), _legacy_key(environ, config_folder(environ, home)), _oauth(home)]
+    return [credentials for credentials in found if credentials is not None]
+
+
+def no_credentials() -> RemoteUnavailable:
+    """The failure when there is none."""
+    return RemoteUnavailable("no Kaggle credentials on this computer", remedy=REMEDY)
+
+
+def _access_token(environ: Mapping[str, str], home: Path) -> Credentials | None:
+    value = environ.get("KAGGLE_API_TOKEN", "").strip()
+    if value:
+        path = Path(value)
+        try:
+            from_file = path.is_file()
+        except (OSError, ValueError):
+            from_file = False  # a token may be too long, or no path at all
+        secret = _text(path) if from_file else value
+        if secret:
+            return Credentials(
+                form=CredentialForm.ACCESS_TOKEN, source="KAGGLE_API_TOKEN", username=None, secret=secret
+            )
+    for name in ("access_token", "access_token.txt"):
+        secret = _text(home / ".kaggle" / name)
+        if secret:
+            return Credentials(
+                form=CredentialForm.ACCESS_TOKEN, source=f"~/.kaggle/{name}", username=None, secret=secret
+            )
+    return None
+
+
+def _legacy_key(environ: Mapping[str, str], folder: Path) -> Credentials | None:
+    stored = _json(folder / "kaggle.json")
+    username = environ.get("KAGGLE_USERNAME") or stored.get("username")
+    key = environ.get("KAGGLE_KEY") or stored.get("key")
+    if not username or not key:
+        return None
+    source = "KAGGLE_USERNAME and KAGGLE_KEY" if environ.get("KAGGLE_KEY") else str(folder / "kaggle.json")
+    return Credentials(form=CredentialForm.LEGACY_KEY, source=source, username=str(username), secret=str(key))
+
+
+def _oauth(home: Path) -> Credentials | None:
+    stored = _json(home / ".kaggle" / "credentials.json")
+    refresh_token = stored.get("refresh_token")
+    if not refresh_token:
+        return None
+    return Credentials(
+        form=CredentialForm.OAUTH,
+        source="~/.kaggle/credentials.json",
+        username=stored.get("username") or None,
+        secret=str(refresh_token),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except OSError:
+        return ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    text = _text(path)
+    if not text:
+        return {}
+    try:
+        plain = json.loads(text)
+    except ValueError as fault:
+        raise RemoteUnavailable(f"{path} is not JSON ({fault})", remedy=REMEDY) from fault
+    return plain if isinstance(plain, dict) else {}

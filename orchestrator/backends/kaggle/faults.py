@@ -1,0 +1,76 @@
+"""What a request to Kaggle can end with, as one fault of ours that knows whether repeating helps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from orchestrator.core.errors import RemoteUnavailable
+
+WORTH_REPEATING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""HTTP statuses after which the same request may succeed (RFC 9110 and RFC 6585 name them temporary)."""
+
+_WORDS_LIMIT_CHARS = 400
+_SIGNED = re.compile(r"https?://\S+")
+
+_REMEDIES: Mapping[int, str] = {
+    400: "Kaggle does not say more; check the card's kaggle block and the size of the script.",
+    401: "The credentials are wrong or have expired: make a new token on https://www.kaggle.com/settings.",
+    403: "The account may not do this: check that it is phone-verified and that the token has the right scopes.",
+    404: "It is not there, or it belongs to another account.",
+    429: "Kaggle asks for fewer requests; the same command goes on later.",
+}
+_LATER = "Check the network and https://status.kaggle.com; the same command goes on later, nothing is lost."
+
+
+class ServiceFault(RemoteUnavailable):
+    """A request that failed.
+
+    Attributes:
+        status: HTTP status, or the code inside a 200; None when no answer came.
+        words: The service's own sentence, shortened, without signed addresses.
+        retry_after_s: How long the service asks us to wait, None if it does not.
+    """
+
+    def __init__(self, act: str, *, status: int | None, words: str, retry_after_s: float | None = None) -> None:
+        self.status = status
+        self.words = clean(words)
+        self.retry_after_s = retry_after_s
+        answer = f"HTTP {status}" if status is not None else "no answer"
+        super().__init__(
+            f"Kaggle, {act}: {answer}" + (f", {self.words}" if self.words else ""),
+            remedy=_REMEDIES.get(status or 0, _LATER),
+            transient=status is None or status in WORTH_REPEATING,
+        )
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the request may have been carried out all the same: no answer, or the server broke over it."""
+        return self.status is None or self.status >= 500
+
+
+def clean(words: str) -> str:
+    """Server text fit to be shown and stored: one line, short, no signed address, no control characters."""
+    text = _SIGNED.sub("<address>", words)
+    text = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(text.split())[:_WORDS_LIMIT_CHARS]
+
+
+def retry_after_s(header: str | None, now: datetime) -> float | None:
+    """Seconds in a `Retry-After` header.
+
+    Source: RFC 9110, section 10.2.3: delay in seconds, or an HTTP date.
+    """
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - now).total_seconds())

@@ -1,0 +1,44 @@
+"""The `kaggle` block of a section card: what a session there asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+MAX_SESSION_S = 43_200.0
+"""Kaggle ends CPU and GPU sessions after 12 hours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KaggleSettings:
+    """What a push asks Kaggle for.
+
+    Attributes:
+        gpu: Whether the session gets one, and spends GPU quota.
+        accelerator: Machine shape by Kaggle's name. The T4 by default: the image's torch has no code for the P100,
+            which a plain GPU request may get.
+        device: Where the section computes there.
+        internet: Whether the session may install what its image lacks; needs a phone-verified account.
+        session_timeout_s: Wall limit that Kaggle enforces.
+        docker_image: A pinned image of Kaggle's own, None for the current one.
+        wheelhouse: `owner/dataset` with wheels, for sessions without internet.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+
+    gpu: bool = True
+    accelerator: str = "NvidiaTeslaT4"
+    device: Literal["cpu", "cuda", "auto"] = "auto"
+    internet: bool = True
+    session_timeout_s: float = MAX_SESSION_S
+    docker_image: str | None = None
+    wheelhouse: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.session_timeout_s <= MAX_SESSION_S:
+            raise ValueError(f"session_timeout_s must lie in (0, {MAX_SESSION_S:.0f}], not {self.session_timeout_s}")
+        if self.wheelhouse is not None and self.wheelhouse.count("/") != 1:
+            raise ValueError(f"wheelhouse must read owner/dataset, not {self.wheelhouse!r}")
+        if self.device == "cuda" and not self.gpu:
+            raise ValueError("device cuda needs gpu: true")

@@ -1,0 +1,120 @@
+"""From a prepared push to a session that exists exactly once, whatever happens to the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.core.errors import NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.events import EventKind
+from orchestrator.core.exchange import Handle, Push
+from orchestrator.core.records import session_key
+from orchestrator.pipeline.parts import Parts
+
+Answer = TypeVar("Answer")
+
+_DEFAULT_WAIT_S = 60.0
+_LONGEST_SLEEP_S = 900.0
+"""A laptop may sleep meanwhile: the clock is read again at least this often."""
+_FIND_EVERY_S = 5.0
+_SUBMITS = 3
+
+
+def start(parts: Parts, push: Push) -> Handle:
+    """Stage, write the intent, submit.
+
+    The intent, with its nonce, is on the disk before the submit: after a crash the session is found by it and
+    never started twice.
+
+    Raises:
+        NameTaken: The name belongs to another session; nothing was written.
+        RemoteUnavailable: The backend is away, or nobody can tell yet whether the session exists.
+    """
+    ticket = push.ticket
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+    when_possible(parts, lambda: parts.backend.stage(push))
+    parts.record(
+        EventKind.SESSION_PLANNED,
+        ticket.run_id,
+        key,
+        lineage_id=ticket.lineage_id,
+        session=ticket.session,
+        attempt=ticket.attempt,
+        slug=push.slug,
+        backend=parts.backend.name,
+        carrier=push.carrier.value,
+        nonce=ticket.nonce,
+        ticket=ticket.to_json(),
+    )
+    handle = when_possible(parts, lambda: _submit(parts, push))
+    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+    return handle
+
+
+def settle(parts: Parts, ticket: Ticket, slug: str, since: datetime) -> Handle | None:
+    """Whether a session of which no answer is known was ever started.
+
+    Its absence is believed only when the time has passed that the backend may take to show it.
+
+    Args:
+        since: The latest moment at which it may have been submitted, aware UTC.
+
+    Raises:
+        RemoteUnavailable: The backend cannot be asked.
+    """
+    visible_s = parts.backend.capabilities.visibility_s
+    told = False
+    while True:
+        # The time before the look: a look that began inside the window proves nothing about its end.
+        waited_s = (parts.clock.now() - since).total_seconds()
+        handle = parts.backend.find(ticket, slug)
+        if handle is not None or waited_s >= visible_s:
+            return handle
+        if not told:
+            parts.narrator.say(f"Looking for {slug}: it may take up to {visible_s:.0f} s to show")
+            told = True
+        parts.clock.sleep(_FIND_EVERY_S)
+
+
+def when_possible(parts: Parts, act: Callable[[], Answer]) -> Answer:
+    """Do something as soon as the backend takes it: a slot, the weekly quota, a dataset being processed.
+
+    Raises:
+        NotYet: The backend does not say when, and never takes it.
+    """
+    told = ""
+    while True:
+        try:
+            return act()
+        except NotYet as fault:
+            if str(fault) != told:
+                told = str(fault)
+                until = f" until {fault.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fault.until else ""
+                parts.narrator.say(f"Waiting{until}: {fault}")
+            _wait(parts, fault)
+
+
+def _wait(parts: Parts, fault: NotYet) -> None:
+    if fault.until is None:
+        parts.clock.sleep(fault.wait_s or _DEFAULT_WAIT_S)
+        return
+    while (left_s := (fault.until - parts.clock.now()).total_seconds()) > 0:
+        parts.clock.sleep(min(left_s, _LONGEST_SLEEP_S))
+    # The far side's clock is not ours: a little later, and never at once again.
+    parts.clock.sleep(_DEFAULT_WAIT_S)
+
+
+def _submit(parts: Parts, push: Push) -> Handle:
+    """Submit; a lost answer is read back, and only a session that is surely absent is sent again."""
+    for _ in range(_SUBMITS):
+        try:
+            return parts.backend.submit(push)
+        except OutcomeUnknown as fault:
+            lost: OrchestratorError = fault
+            parts.narrator.say(f"The answer to the push was lost ({fault}); reading back")
+            found = settle(parts, push.ticket, push.slug, parts.clock.now())
+            if found is not None:
+                return found
+    raise lost

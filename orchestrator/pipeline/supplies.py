@@ -1,0 +1,48 @@
+"""What a session is given: its checkpoints, where they can be had from, and how long it may take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.core.budget import session_wall_s
+from orchestrator.core.carriers import holds
+from orchestrator.core.exchange import CheckpointSet, Handle
+from orchestrator.core.models import ModelsView
+from orchestrator.core.requests import RunRequest
+from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.core.specs import SessionSpec
+from orchestrator.pipeline.parts import Parts
+from orchestrator.ports import Meters
+
+
+def checkpoint_set(parts: Parts, card: SectionCard, view: ModelsView) -> CheckpointSet:
+    """The files in the models directory, and the session over there that holds the very same, if there is one."""
+    checkpoints = CheckpointSet(root=view.root, entries=view.entries)
+    if not view.entries:
+        return checkpoints
+    for record in reversed(parts.ledger.sessions(card.lineage.id)):
+        if record.backend != parts.backend.name or record.handle is None or record.results_dir is None:
+            continue
+        manifest, faults = parts.results.manifest(Path(record.results_dir))
+        if manifest is not None and not faults and holds(manifest, card.directory, view.entries):
+            return replace(checkpoints, source=Handle.parse(record.handle))
+    return checkpoints
+
+
+def session_spec(parts: Parts, request: RunRequest, sizes: Profile) -> SessionSpec:
+    """The spec of the next session, its deadline within what platform and quota allow.
+
+    Raises:
+        NotYet: The quota left is too short for a useful session.
+    """
+    limits = parts.backend.capabilities
+    quota = parts.backend.quota() if isinstance(parts.backend, Meters) else None
+    deadline_s = session_wall_s(sizes.deadline_s, platform_s=limits.max_wall_s, quota=quota)
+    return SessionSpec(
+        card=request.card,
+        profile=request.profile,
+        sizes=replace(sizes, deadline_s=deadline_s),
+        backend=parts.backend.name,
+        session_device=limits.session_device,
+    )
