@@ -97,6 +97,14 @@ class Meters(Protocol):
         """What is left; None when the next session would be counted nowhere."""
 
 
+@runtime_checkable
+class Recalls(Protocol):
+    """A backend that remembers what was submitted to it and never fetched, even if the ledger is gone."""
+
+    def recall(self, lineage_id: str) -> Sequence[tuple[Handle, Ticket]]:
+        """Sessions of a lineage whose outputs were never fetched, oldest first."""
+
+
 class Ledger(Protocol):
     """What happened, durable."""
 

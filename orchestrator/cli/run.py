@@ -91,11 +91,15 @@ def _show_plan(parts: Parts, request: RunRequest, console: Console, as_json: boo
 
 
 def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
+    from orchestrator.core.endings import RUN_REMEDIES
+
     ends = {
         "at_target": f"Already at the target: {summary.steps_done} steps done, target {summary.target_steps}",
         "finished": f"Target reached: {summary.steps_done} steps, target {summary.target_steps}",
     }
     lines = [ends.get(summary.end_reason, f"Run ended: {summary.end_reason} at {summary.steps_done} steps")]
+    if summary.end_reason in RUN_REMEDIES:
+        lines.append(RUN_REMEDIES[summary.end_reason])
     if summary.sessions:
         grade = f", resume grade {summary.resume_grade}" if summary.resume_grade else ""
         lines.append(f"From {summary.steps_start} steps, {summary.sessions} session(s){grade}")

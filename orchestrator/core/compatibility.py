@@ -24,6 +24,12 @@ class Grade(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+def worse_grade(one: str | None, other: str | None) -> str | None:
+    """The less exact of two grades by their words; None says nothing."""
+    words = [word for word in (one, other) if word is not None]
+    return min(words, key=[grade.word for grade in Grade].index) if words else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """One difference between a checkpoint and the training that would continue it."""

@@ -66,3 +66,10 @@ REMEDIES: Mapping[EndReason, str] = {
     EndReason.NEVER_SUBMITTED: "Run the same command again.",
 }
 """One sentence per ending that stops a run."""
+
+RUN_REMEDIES: Mapping[str, str] = {
+    "stuck": "Three sessions in a row brought no new steps. If they paused, the deadline is shorter than one save "
+    "takes: raise deadline_s in the card or with --deadline-s. Else read the last session's log.",
+    "emptied": "The models directory was emptied while the run was under way: run the command again to begin anew.",
+}
+"""One sentence per ending that only a run has."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orchestrator.core.errors import BadInput
+from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import Profile, SectionCard
 
 
@@ -37,11 +38,16 @@ class RunRequest:
             if value is not None and value <= 0:
                 raise BadInput(f"{flag} must be above 0, not {value}", remedy="Give a positive number.")
 
-    def sizes(self, steps_done: int) -> Profile:
+    def sizes(
+        self, steps_done: int, *, reached_meanwhile: bool = False, interrupted: RunRecord | None = None
+    ) -> Profile:
         """The sizes of the run's sessions.
 
         Args:
             steps_done: Steps of the checkpoint that the run starts from.
+            reached_meanwhile: Whether an earlier command's session has just brought some of them, which the user
+                could not know.
+            interrupted: The run that this command goes on with; it fixed its target when it began.
 
         Raises:
             BadInput: The target that was asked for lies below the steps already done, or there is none.
@@ -49,10 +55,13 @@ class RunRequest:
         profile = self.card.profiles[self.profile]
         target_steps = profile.target_steps
         if self.add_steps is not None:
-            target_steps = steps_done + self.add_steps
+            target_steps = interrupted.target_steps if interrupted else steps_done + self.add_steps
         if self.target_steps is not None:
             target_steps = self.target_steps
-            if target_steps < steps_done:
+            # A training stops at the end of a rollout, so it may stand up to one behind its target.
+            settings = self.card.hyper_parameters
+            below = target_steps + settings.n_envs * settings.train_freq <= steps_done
+            if below and not reached_meanwhile:
                 raise BadInput(
                     f"--target-steps {target_steps} is below the {steps_done} steps already done",
                     remedy=f"Give at least {steps_done}, or --add-steps N, or --fresh to begin anew.",

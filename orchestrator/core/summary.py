@@ -23,7 +23,7 @@ class RunSummary:
         verdict: What the science says at the target; None while it has not spoken.
         results_dir: Outputs of the last session, relative to the project, POSIX.
         restored: Checkpoint files that the last restore put in place.
-        resume_grade: Grade of the first resume of this command, None for a beginning.
+        resume_grade: Lowest grade of any resume within this command, None for a beginning.
     """
 
     run_id: str
@@ -48,7 +48,8 @@ class RunSummary:
     @property
     def exit_code(self) -> int:
         """Exit code of the command: 0 only for a reached target whose numbers may be believed."""
-        if self.end_reason not in _GOOD_ENDS or self.verdict == Verdict.INVALID.value:
+        believable = self.verdict not in (None, Verdict.INVALID.value) and not self.problems
+        if self.end_reason not in _GOOD_ENDS or not believable:
             return EXIT_RUN_FAILED
         return EXIT_DONE
 

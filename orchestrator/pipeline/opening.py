@@ -6,13 +6,16 @@ from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.checkpoint_log import TAG, incompatibility, walked_back
 from orchestrator.core.compatibility import Compatibility, Grade, Intended, compare
 from orchestrator.core.errors import BadInput
-from orchestrator.core.exchange import Handle
+from orchestrator.core.events import EventKind
+from orchestrator.core.exchange import Carrier, Handle
 from orchestrator.core.models import ModelsView
-from orchestrator.core.records import SessionRecord, Stage
+from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.sections import SectionCard
+from orchestrator.core.starting import Start, decide_start
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, abandon, carry, close_unrestored
-from orchestrator.pipeline.submitting import settle
+from orchestrator.pipeline.submitting import plan_session, settle
+from orchestrator.ports import Recalls
 
 FLOORS = {"exact": Grade.EXACT, "statistical": Grade.STATISTICAL}
 
@@ -22,12 +25,14 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
 
     Args:
         lineage_id: The lineage at hand.
-        fresh: The user wants to begin anew: what is in flight is asked to leave, and nothing of it is used.
+        fresh: The user wants to begin anew: what is in flight is asked to leave, its outputs are fetched where
+            that takes no hours, and nothing of it is put in place.
 
     Returns:
-        The session, carried to its end; None when nothing was in flight.
+        The session, carried to its end; None when nothing was in flight or its results are not wanted.
     """
-    closed: ClosedSession | None = None
+    adopted: ClosedSession | None = None
+    _recall(parts, lineage_id)
     for record in _open_sessions(parts, lineage_id):
         ticket = Ticket.from_json(record.ticket)
         # Nobody knows when within its stage the earlier command died: the window counts from now.
@@ -35,21 +40,55 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
         if handle is None:
             abandon(parts, record)
         elif fresh:
-            _let_go(parts, handle)
-            close_unrestored(parts, record)
+            _let_go(parts, record, ticket, handle)
         else:
             parts.narrator.say(f"Found session {record.slug} of an earlier command: carrying it on")
-            closed = carry(parts, ticket, handle)
-    return closed
+            adopted = carry(parts, ticket, handle)
+    return adopted
 
 
-def _let_go(parts: Parts, handle: Handle) -> None:
+def _recall(parts: Parts, lineage_id: str) -> None:
+    """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
+    if not isinstance(parts.backend, Recalls):
+        return
+    known = {record.nonce for record in parts.ledger.sessions(lineage_id)}
+    for handle, ticket in parts.backend.recall(lineage_id):
+        if ticket.nonce not in known:
+            parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
+            _recall_run(parts, ticket)
+            plan_session(parts, ticket, handle.slug, Carrier.NONE)
+            key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+            parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+
+
+def _recall_run(parts: Parts, ticket: Ticket) -> None:
+    if any(record.run_id == ticket.run_id for record in parts.ledger.runs()):
+        return
+    steps = parts.models.view().steps
+    parts.record(
+        EventKind.RUN_STARTED,
+        ticket.run_id,
+        section=ticket.section,
+        lineage_id=ticket.lineage_id,
+        profile=str(ticket.spec["profile"]),
+        backend=parts.backend.name,
+        target_steps=int(ticket.spec["target_steps"]),
+        steps_start=steps,
+        steps_done=steps,
+    )
+
+
+def _let_go(parts: Parts, record: SessionRecord, ticket: Ticket, handle: Handle) -> None:
     parts.backend.cancel(handle)
-    if not parts.backend.capabilities.can_cancel:
-        parts.narrator.say(
-            f"{handle} is still running and cannot be stopped from here; its results will not be used.",
-            "Stop it on the service's own page to spare its quota.",
-        )
+    if parts.backend.capabilities.can_cancel:
+        parts.narrator.say(f"Asked {record.slug} of an earlier command to leave; its outputs are fetched and not used")
+        carry(parts, ticket, handle, restore=False)
+        return
+    parts.narrator.say(
+        f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
+        "Stop it on the service's own page to spare its quota.",
+    )
+    close_unrestored(parts, record)
 
 
 def open_models(parts: Parts, *, fresh: bool) -> ModelsView:
@@ -61,25 +100,15 @@ def open_models(parts: Parts, *, fresh: bool) -> ModelsView:
         BadInput: There are checkpoints and none is usable: beginning anew in silence would lose them.
     """
     view = parts.models.view()
-    if fresh and (view.verified or view.faults or view.leftovers):
+    start = decide_start(view, fresh=fresh)
+    if start in (Start.ARCHIVE_FRESH, Start.ARCHIVE_LEFTOVERS):
         archive = parts.models.archive(_token(parts))
-        parts.narrator.say(f"{TAG} Fresh start: earlier checkpoints are kept in {archive}")
+        why = "Fresh start: earlier checkpoints" if fresh else "No checkpoints: a new beginning; leftovers"
+        parts.narrator.say(f"{TAG} {why} are kept in {archive}")
         return parts.models.view()
-    if view.verified:
-        newer = {stem: fault for stem, fault in view.faults.items() if _newer(stem, view)}
-        if newer:
-            parts.narrator.say(*walked_back(newer, f"{view.verified[0].stem}.zip"))
-        return view
-    if view.faults:
-        reasons = "; ".join(f"{stem}: {fault}" for stem, fault in view.faults.items())
-        raise BadInput(
-            f"no checkpoint in {view.root} is usable ({reasons})",
-            remedy="Put the missing files back, or use --fresh to archive them and begin anew.",
-        )
-    if view.leftovers:
-        archive = parts.models.archive(_token(parts))
-        parts.narrator.say(f"{TAG} No checkpoints: a new beginning; leftovers are kept in {archive}")
-        return parts.models.view()
+    newer = {stem: fault for stem, fault in view.faults.items() if _newer(stem, view)}
+    if newer:
+        parts.narrator.say(*walked_back(newer, f"{view.verified[0].stem}.zip"))
     return view
 
 

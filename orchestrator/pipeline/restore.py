@@ -27,16 +27,29 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
         return ()
     if incoming.faults:
         parts.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
-    if ticket.inputs and view.latest is None:
+    if ticket.inputs and not view.verified and not view.faults:
         parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
         return ()
     if not _ahead(incoming, view):
         parts.narrator.say(f"{TAG} Checkpoints in place are as new as those of the session: kept")
         return ()
+    if not _continues(ticket, view):
+        parts.narrator.say(
+            f"{TAG} ⚠️  Other checkpoints were put in place during the session: kept ({view.steps} steps)",
+            f"{TAG} Those of the session ({incoming.steps} steps) stay in {folder.as_posix()}",
+        )
+        return ()
     parts.models.replace_with(incoming, folder.name)
     files = _restored_files(incoming)
     parts.narrator.say(*restoration(files))
     return tuple(file.name for file in files)
+
+
+def _continues(ticket: Ticket, view: ModelsView) -> bool:
+    """Whether every usable checkpoint in place is one that the session started from."""
+    given = {(entry.path, entry.sha256) for entry in ticket.inputs}
+    in_place = {(entry.path, entry.sha256) for entry in view.entries if entry.path.startswith(f"{CHECKPOINTS}/")}
+    return in_place <= given
 
 
 def _ahead(incoming: Incoming, view: ModelsView) -> bool:

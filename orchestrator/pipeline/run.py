@@ -5,17 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orchestrator.core.chaining import Decision, Standing, decide
+from orchestrator.core.compatibility import worse_grade
 from orchestrator.core.endings import REMEDIES, EndReason
 from orchestrator.core.errors import NameTaken, RunFailed
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Handle, Push
-from orchestrator.core.lineages import short
 from orchestrator.core.models import ModelsView
-from orchestrator.core.naming import session_of_slug
-from orchestrator.core.records import SessionRecord
+from orchestrator.core.records import RunRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
+from orchestrator.core.starting import Start, decide_start
 from orchestrator.core.summary import RunSummary
+from orchestrator.pipeline.memory import (
+    close_others,
+    fresh_run_id,
+    interrupted_run,
+    last_evaluation,
+    next_session,
+    start_run,
+)
 from orchestrator.pipeline.opening import adopt, open_models, require_compatible
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
@@ -27,12 +35,19 @@ _NAMES_TRIED = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
-    """A run that knows where it starts."""
+    """A run that knows where it starts.
 
+    Attributes:
+        record: An interrupted run that this command goes on with, None for a run of its own.
+    """
+
+    run_id: str
     view: ModelsView
     sizes: Profile
     target_steps: int
+    steps_start: int
     adopted: ClosedSession | None = None
+    record: RunRecord | None = None
 
 
 def plan_first_session(parts: Parts, request: RunRequest) -> Push:
@@ -42,11 +57,11 @@ def plan_first_session(parts: Parts, request: RunRequest) -> Push:
         BadInput: As `execute` would.
     """
     view = parts.models.view()
-    if request.fresh or not view.verified:
+    if decide_start(view, fresh=request.fresh) is not Start.CONTINUE:
         view = replace(view, verified=(), entries=())
     sizes = request.sizes(view.steps)
     require_compatible(parts, request.card, view, parts.code.bundle().digest)
-    place = Place(run_id=_run_id(parts, request), session=_next_session(parts, request, view), attempt=1)
+    place = Place(run_id=fresh_run_id(parts, request), session=next_session(parts, request, view), attempt=1)
     return prepare(parts, session_spec(parts, request, sizes), place, checkpoint_set(parts, request.card, view))
 
 
@@ -62,12 +77,10 @@ def execute(parts: Parts, request: RunRequest) -> RunSummary:
         if done:
             parts.narrator.say(f"[CHECKPOINT] {done}")
         opened = _open(parts, request)
-        run_id = _run_id(parts, request)
-        _record_start(parts, request, opened, run_id)
-        summary = _chain(parts, request, opened, run_id)
+        summary = _chain(parts, request, opened)
         parts.record(
             EventKind.RUN_ENDED,
-            run_id,
+            opened.run_id,
             end_reason=summary.end_reason,
             verdict=summary.verdict,
             steps_done=summary.steps_done,
@@ -76,46 +89,53 @@ def execute(parts: Parts, request: RunRequest) -> RunSummary:
 
 
 def _open(parts: Parts, request: RunRequest) -> _Opened:
+    if request.fresh:
+        # The one act that puts checkpoints aside comes after everything that can still be refused.
+        plan_first_session(parts, request)
     adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh)
-    view = parts.models.view() if adopted else open_models(parts, fresh=request.fresh)
-    sizes = request.sizes(view.steps)
+    view = open_models(parts, fresh=request.fresh)
+    record = None if request.fresh else interrupted_run(parts, request, view)
+    sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
     if sizes.target_steps is None:
         raise ValueError("a run's sizes always have a target")
     require_compatible(parts, request.card, view, parts.code.bundle().digest)
-    return _Opened(view=view, sizes=sizes, target_steps=sizes.target_steps, adopted=adopted)
-
-
-def _record_start(parts: Parts, request: RunRequest, opened: _Opened, run_id: str) -> None:
-    parts.record(
-        EventKind.RUN_STARTED,
-        run_id,
-        section=request.card.section,
-        lineage_id=request.card.lineage.id,
-        profile=request.profile,
-        backend=parts.backend.name,
-        target_steps=opened.target_steps,
-        steps_start=opened.view.steps,
-        steps_done=opened.view.steps,
+    record = close_others(parts, request, record, sizes.target_steps)
+    came_from = adopted.judgement.steps_start if adopted else None
+    opened = _Opened(
+        run_id=record.run_id if record else fresh_run_id(parts, request),
+        view=view,
+        sizes=sizes,
+        target_steps=sizes.target_steps,
+        steps_start=record.steps_start if record else view.steps if came_from is None else came_from,
+        adopted=adopted,
+        record=record,
     )
+    if record is None:
+        start_run(parts, request, opened.run_id, opened.steps_start, view.steps, opened.target_steps)
+    return opened
 
 
-def _chain(parts: Parts, request: RunRequest, opened: _Opened, run_id: str) -> RunSummary:
+def _chain(parts: Parts, request: RunRequest, opened: _Opened) -> RunSummary:
     """Sessions one after another; the summary is kept up to date as they close."""
     standing = Standing(steps_done=opened.view.steps, target_steps=opened.target_steps)
-    summary = _first_summary(parts, request, opened, run_id)
+    summary = _first_summary(parts, request, opened)
     if opened.adopted:
         standing = replace(standing, last_end=opened.adopted.judgement.end_reason, moved_on=True)
         summary = _with_session(summary, opened.adopted)
-    elif standing.at_target and _evaluation_is_owed(parts, request, opened.view):
+    asked_to_stop = standing.last_end not in (None, EndReason.FINISHED)
+    if standing.at_target and not asked_to_stop and last_evaluation(parts, request, opened.view) is None:
+        # The steps are there and no numbers about them: the next session only evaluates.
         standing = replace(standing, last_end=EndReason.PAUSED)
     place: Place | None = None
     failed: tuple[Carrier, ...] = ()
     while (decision := decide(standing)).start_session:
         view = parts.models.view()
-        place = _next_place(parts, request, view, run_id, place, decision)
+        # Before every session, not only the first: the code may have been edited since.
+        require_compatible(parts, request.card, view, parts.code.bundle().digest)
+        place = _next_place(parts, request, view, opened.run_id, place, decision)
         _announce(parts, place, view, opened.target_steps)
         push, handle = _push(parts, request, opened.sizes, view, place, failed)
-        place = Place(run_id=run_id, session=push.ticket.session, attempt=push.ticket.attempt)
+        place = Place(run_id=opened.run_id, session=push.ticket.session, attempt=push.ticket.attempt)
         closed = carry(parts, push.ticket, handle)
         _tell_troubles(parts, closed)
         lost = closed.judgement.end_reason is EndReason.CARRIER_MISSING
@@ -148,16 +168,16 @@ def _push(
     )
 
 
-def _first_summary(parts: Parts, request: RunRequest, opened: _Opened, run_id: str) -> RunSummary:
-    last = _last_finished(parts, request, opened.view)
+def _first_summary(parts: Parts, request: RunRequest, opened: _Opened) -> RunSummary:
+    last = last_evaluation(parts, request, opened.view) if opened.view.steps >= opened.target_steps else None
     return RunSummary(
-        run_id=run_id,
+        run_id=opened.run_id,
         section=request.card.section,
         profile=request.profile,
         backend=parts.backend.name,
         lineage_id=request.card.lineage.id,
         sessions=0,
-        steps_start=opened.view.steps,
+        steps_start=opened.steps_start,
         steps_done=opened.view.steps,
         target_steps=opened.target_steps,
         end_reason="",
@@ -178,7 +198,7 @@ def _with_session(summary: RunSummary, closed: ClosedSession) -> RunSummary:
         verdict_reasons=judgement.verdict_reasons,
         results_dir=closed.results_dir.as_posix(),
         restored=closed.restored,
-        resume_grade=summary.resume_grade or judgement.resume_grade,
+        resume_grade=worse_grade(summary.resume_grade, judgement.resume_grade),
         problems=judgement.problems,
     )
 
@@ -188,33 +208,7 @@ def _next_place(
 ) -> Place:
     if last is not None and decision.same_session:
         return replace(last, attempt=last.attempt + 1)
-    return Place(run_id=run_id, session=_next_session(parts, request, view), attempt=1)
-
-
-def _next_session(parts: Parts, request: RunRequest, view: ModelsView) -> int:
-    """A number that no session of this lineage has had, so that no result is ever overwritten."""
-    lineage_id = request.card.lineage.id
-    used = [record.session for record in parts.ledger.sessions(lineage_id)]
-    slugs = parts.results.taken(parts.backend.capabilities.owner)
-    used += [number for slug in slugs if (number := session_of_slug(slug, lineage_id)) is not None]
-    used += [int(card.stamp["session"]) for card in view.verified]
-    return max(used, default=0) + 1
-
-
-def _last_finished(parts: Parts, request: RunRequest, view: ModelsView) -> SessionRecord | None:
-    """The session that evaluated exactly what is in place, if the ledger knows it."""
-    for record in reversed(parts.ledger.sessions(request.card.lineage.id)):
-        if record.end_reason == EndReason.FINISHED and record.steps_done == view.steps and view.latest:
-            return record
-    return None
-
-
-def _evaluation_is_owed(parts: Parts, request: RunRequest, view: ModelsView) -> bool:
-    """Whether a session that the ledger knows reached this checkpoint and none has evaluated it since."""
-    if view.latest is None or _last_finished(parts, request, view) is not None:
-        return False
-    known = {record.nonce for record in parts.ledger.sessions(request.card.lineage.id)}
-    return view.latest.stamp.get("nonce") in known
+    return Place(run_id=run_id, session=next_session(parts, request, view), attempt=1)
 
 
 def _announce(parts: Parts, place: Place, view: ModelsView, target_steps: int) -> None:
@@ -234,8 +228,3 @@ def _tell_troubles(parts: Parts, closed: ClosedSession) -> None:
             f"Session ended: {judgement.end_reason} (log: {closed.results_dir / 'kernel.log'})",
             REMEDIES[judgement.end_reason],
         )
-
-
-def _run_id(parts: Parts, request: RunRequest) -> str:
-    moment = parts.clock.now().strftime("%Y%m%dT%H%M%S")
-    return f"{request.card.section}-{short(request.card.lineage.id)}-{moment}-{parts.draw_token()[:4]}"

@@ -82,8 +82,12 @@ def prepare(
     return parts.backend.prepare(ticket, script, checkpoints, slug, carrier)
 
 
-def carry(parts: Parts, ticket: Ticket, handle: Handle) -> ClosedSession:
-    """Watch a submitted session to its end and bring home what it made. Repeatable after a crash anywhere."""
+def carry(parts: Parts, ticket: Ticket, handle: Handle, *, restore: bool = True) -> ClosedSession:
+    """Watch a submitted session to its end and bring home what it made. Repeatable after a crash anywhere.
+
+    Args:
+        restore: Whether its checkpoints may be put in place; False when the user begins anew.
+    """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     observation = watch(parts, handle)
     parts.record(
@@ -96,7 +100,7 @@ def carry(parts: Parts, ticket: Ticket, handle: Handle) -> ClosedSession:
     )
     folder, judgement = retrieve_and_analyze_logs(parts, ticket, handle, observation)
     # After every ending, whatever it was: a verified checkpoint that came back is worth its GPU hours.
-    restored = restore_checkpoints_for_next_run(parts, ticket, folder)
+    restored = restore_checkpoints_for_next_run(parts, ticket, folder) if restore else ()
     steps_in_place = parts.models.view().steps
     parts.record(EventKind.SESSION_CLOSED, ticket.run_id, key, restored=restored, models_steps=steps_in_place)
     parts.models.discard_archive(folder.name)

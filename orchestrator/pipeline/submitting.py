@@ -9,7 +9,7 @@ from typing import TypeVar
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.errors import NotYet, OrchestratorError, OutcomeUnknown
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import Handle, Push
+from orchestrator.core.exchange import Carrier, Handle, Push
 from orchestrator.core.records import session_key
 from orchestrator.pipeline.parts import Parts
 
@@ -33,8 +33,16 @@ def start(parts: Parts, push: Push) -> Handle:
         RemoteUnavailable: The backend is away, or nobody can tell yet whether the session exists.
     """
     ticket = push.ticket
-    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     when_possible(parts, lambda: parts.backend.stage(push))
+    key = plan_session(parts, ticket, push.slug, push.carrier)
+    handle = when_possible(parts, lambda: _submit(parts, push))
+    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+    return handle
+
+
+def plan_session(parts: Parts, ticket: Ticket, slug: str, carrier: Carrier) -> str:
+    """Write the intent, durably; returns the session's key."""
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     parts.record(
         EventKind.SESSION_PLANNED,
         ticket.run_id,
@@ -42,15 +50,13 @@ def start(parts: Parts, push: Push) -> Handle:
         lineage_id=ticket.lineage_id,
         session=ticket.session,
         attempt=ticket.attempt,
-        slug=push.slug,
+        slug=slug,
         backend=parts.backend.name,
-        carrier=push.carrier.value,
+        carrier=carrier.value,
         nonce=ticket.nonce,
         ticket=ticket.to_json(),
     )
-    handle = when_possible(parts, lambda: _submit(parts, push))
-    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
-    return handle
+    return key
 
 
 def settle(parts: Parts, ticket: Ticket, slug: str, since: datetime) -> Handle | None:

@@ -1,0 +1,103 @@
+"""What the ledger and the results tell of earlier runs, and what the next one writes beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.core.carriers import holds
+from orchestrator.core.endings import EndReason
+from orchestrator.core.events import EventKind
+from orchestrator.core.lineages import short
+from orchestrator.core.models import ModelsView
+from orchestrator.core.naming import session_of_slug
+from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.requests import RunRequest
+from orchestrator.core.settings import plain
+from orchestrator.pipeline.parts import Parts
+
+INTERRUPTED = "interrupted"
+"""End of a run whose command died; what it made is in place, another run went on from there."""
+
+
+def fresh_run_id(parts: Parts, request: RunRequest) -> str:
+    """An id that no other run has."""
+    moment = parts.clock.now().strftime("%Y%m%dT%H%M%S")
+    return f"{request.card.section}-{short(request.card.lineage.id)}-{moment}-{parts.draw_token()[:4]}"
+
+
+def start_run(
+    parts: Parts, request: RunRequest, run_id: str, steps_start: int, steps_done: int, target_steps: int
+) -> None:
+    """Write the beginning of a run."""
+    parts.record(
+        EventKind.RUN_STARTED,
+        run_id,
+        section=request.card.section,
+        lineage_id=request.card.lineage.id,
+        profile=request.profile,
+        backend=parts.backend.name,
+        target_steps=target_steps,
+        steps_start=steps_start,
+        steps_done=steps_done,
+    )
+
+
+def interrupted_run(parts: Parts, request: RunRequest, view: ModelsView) -> RunRecord | None:
+    """The run whose command died with exactly these steps in place, asked for in the same profile."""
+    for record in reversed(parts.ledger.runs()):
+        same = record.lineage_id == request.card.lineage.id and record.profile == request.profile
+        if same and record.ended_at is None and record.backend == parts.backend.name:
+            return record if record.steps_done == view.steps else None
+    return None
+
+
+def close_others(parts: Parts, request: RunRequest, kept: RunRecord | None, target_steps: int) -> RunRecord | None:
+    """End every open run of this lineage but the one that goes on; the directory's lock says that none lives.
+
+    Returns:
+        The run that goes on: `kept`, unless another target makes it another run.
+    """
+    if kept is not None and kept.target_steps != target_steps:
+        kept = None
+    for record in parts.ledger.runs():
+        alive = kept is not None and record.run_id == kept.run_id
+        if record.lineage_id == request.card.lineage.id and record.ended_at is None and not alive:
+            parts.record(
+                EventKind.RUN_ENDED, record.run_id, end_reason=INTERRUPTED, verdict=None, steps_done=record.steps_done
+            )
+    return kept
+
+
+def next_session(parts: Parts, request: RunRequest, view: ModelsView) -> int:
+    """A number that no session of this lineage has had, so that no result is ever overwritten."""
+    lineage_id = request.card.lineage.id
+    used = [record.session for record in parts.ledger.sessions(lineage_id)]
+    slugs = parts.results.taken(parts.backend.capabilities.owner)
+    used += [number for slug in slugs if (number := session_of_slug(slug, lineage_id)) is not None]
+    used += [int(card.stamp["session"]) for card in view.verified]
+    return max(used, default=0) + 1
+
+
+def last_evaluation(parts: Parts, request: RunRequest, view: ModelsView) -> SessionRecord | None:
+    """The session whose verdict is about exactly what is in place, by exactly what is asked now.
+
+    That is: it finished, its outputs are still there and whole, they hold the newest checkpoint byte for byte,
+    its code and criteria are those of today, and it met at least as many scenarios.
+    """
+    if view.latest is None:
+        return None
+    newest = [entry for entry in view.entries if Path(entry.path).name.startswith(f"{view.latest.stem}.")]
+    criteria = plain(request.card.criteria)
+    least_scenarios = request.card.profiles[request.profile].evaluation_scenarios
+    code_digest = parts.code.bundle().digest
+    for record in reversed(parts.ledger.sessions(request.card.lineage.id)):
+        spec = record.ticket["spec"]
+        same_question = spec["criteria"] == criteria and spec["evaluation_scenarios"] >= least_scenarios
+        if record.end_reason != EndReason.FINISHED or record.verdict is None or record.results_dir is None:
+            continue
+        if not same_question or record.ticket["bundle_digest"] != code_digest or record.steps_done != view.steps:
+            continue
+        manifest, faults = parts.results.manifest(Path(record.results_dir))
+        if manifest is not None and not faults and holds(manifest, request.card.directory, newest):
+            return record
+    return None
