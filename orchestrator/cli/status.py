@@ -86,7 +86,7 @@ def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str
     if not runs:
         return ["No runs yet: python -m orchestrator run section_7_6 --quick"]
     lines = ["Latest runs:"]
-    for run in runs[-_SHOWN_RUNS:]:
+    for run in [run for run in runs if run.sessions or run.ended_at is None][-_SHOWN_RUNS:]:
         end = run.end_reason or "in flight or interrupted"
         steps = f"{run.steps_start} -> {run.steps_done} of {run.target_steps}"
         lines.append(f"  {run.run_id}  {run.backend} {run.profile}  {steps}  {end}  {run.verdict or '-'}")

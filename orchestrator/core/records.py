@@ -21,7 +21,11 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run: a lineage on its way to a target."""
+    """One run: a lineage on its way to a target.
+
+    Attributes:
+        fresh: Whether it put earlier checkpoints aside to begin anew.
+    """
 
     run_id: str
     section: str
@@ -36,6 +40,7 @@ class RunRecord:
     verdict: str | None = None
     ended_at: str | None = None
     sessions: int = 0
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,8 +35,8 @@ class RunRequest:
             ("--add-steps", self.add_steps),
             ("--deadline-s", self.deadline_s),
         ):
-            if value is not None and value <= 0:
-                raise BadInput(f"{flag} must be above 0, not {value}", remedy="Give a positive number.")
+            if value is not None and not 0 < value < float("inf"):
+                raise BadInput(f"{flag} must be above 0 and finite, not {value}", remedy="Give a positive number.")
 
     def sizes(
         self, steps_done: int, *, reached_meanwhile: bool = False, interrupted: RunRecord | None = None

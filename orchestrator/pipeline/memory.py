@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.carriers import holds
@@ -10,7 +11,7 @@ from orchestrator.core.events import EventKind
 from orchestrator.core.lineages import short
 from orchestrator.core.models import ModelsView
 from orchestrator.core.naming import session_of_slug
-from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.settings import plain
 from orchestrator.pipeline.parts import Parts
@@ -23,6 +24,25 @@ def fresh_run_id(parts: Parts, request: RunRequest) -> str:
     """An id that no other run has."""
     moment = parts.clock.now().strftime("%Y%m%dT%H%M%S")
     return f"{request.card.section}-{short(request.card.lineage.id)}-{moment}-{parts.draw_token()[:4]}"
+
+
+def go_on_with_fresh(parts: Parts, request: RunRequest) -> RunRequest:
+    """A repeated `--fresh` goes on with the beginning that the interrupted command made, if its session still runs.
+
+    "Run the same command again" is what an interrupted user is told, and it must not cancel what it should find.
+    """
+    if not request.fresh:
+        return request
+    lineage_id = request.card.lineage.id
+    in_flight = {record.run_id for record in parts.ledger.sessions(lineage_id) if record.stage is not Stage.CLOSED}
+    for record in parts.ledger.runs():
+        if record.fresh and record.ended_at is None and record.run_id in in_flight:
+            parts.narrator.say(
+                "The new beginning of an interrupted --fresh is under way: it is carried on",
+                "To begin anew once more, empty the models directory.",
+            )
+            return replace(request, fresh=False)
+    return request
 
 
 def start_run(
@@ -39,6 +59,7 @@ def start_run(
         target_steps=target_steps,
         steps_start=steps_start,
         steps_done=steps_done,
+        fresh=request.fresh,
     )
 
 

@@ -33,7 +33,7 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
     """
     adopted: ClosedSession | None = None
     _recall(parts, lineage_id)
-    for record in _open_sessions(parts, lineage_id):
+    for record in open_sessions(parts, lineage_id):
         ticket = Ticket.from_json(record.ticket)
         # Nobody knows when within its stage the earlier command died: the window counts from now.
         handle = Handle.parse(record.handle) if record.handle else settle(parts, ticket, record.slug, parts.clock.now())
@@ -42,7 +42,10 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
         elif fresh:
             _let_go(parts, record, ticket, handle)
         else:
-            parts.narrator.say(f"Found session {record.slug} of an earlier command: carrying it on")
+            parts.narrator.say(
+                f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
+                f"{ticket.spec['target_steps']} steps"
+            )
             adopted = carry(parts, ticket, handle)
     return adopted
 
@@ -140,7 +143,8 @@ def require_compatible(parts: Parts, card: SectionCard, view: ModelsView, code_d
     return comparison
 
 
-def _open_sessions(parts: Parts, lineage_id: str) -> list[SessionRecord]:
+def open_sessions(parts: Parts, lineage_id: str) -> list[SessionRecord]:
+    """Sessions of a lineage on this backend that were not carried to their end."""
     return [
         record
         for record in parts.ledger.sessions(lineage_id)

@@ -14,18 +14,19 @@ from orchestrator.core.models import ModelsView
 from orchestrator.core.records import RunRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
-from orchestrator.core.starting import Start, decide_start
 from orchestrator.core.summary import RunSummary
 from orchestrator.pipeline.memory import (
     close_others,
     fresh_run_id,
+    go_on_with_fresh,
     interrupted_run,
     last_evaluation,
     next_session,
     start_run,
 )
-from orchestrator.pipeline.opening import adopt, open_models, require_compatible
+from orchestrator.pipeline.opening import adopt, open_models, open_sessions, require_compatible
 from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.plan import plan_first_session
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
@@ -48,21 +49,6 @@ class _Opened:
     steps_start: int
     adopted: ClosedSession | None = None
     record: RunRecord | None = None
-
-
-def plan_first_session(parts: Parts, request: RunRequest) -> Push:
-    """What `run` would push first, without changing anything: for `--dry-run` and `render`.
-
-    Raises:
-        BadInput: As `execute` would.
-    """
-    view = parts.models.view()
-    if decide_start(view, fresh=request.fresh) is not Start.CONTINUE:
-        view = replace(view, verified=(), entries=())
-    sizes = request.sizes(view.steps)
-    require_compatible(parts, request.card, view, parts.code.bundle().digest)
-    place = Place(run_id=fresh_run_id(parts, request), session=next_session(parts, request, view), attempt=1)
-    return prepare(parts, session_spec(parts, request, sizes), place, checkpoint_set(parts, request.card, view))
 
 
 def execute(parts: Parts, request: RunRequest) -> RunSummary:
@@ -89,9 +75,13 @@ def execute(parts: Parts, request: RunRequest) -> RunSummary:
 
 
 def _open(parts: Parts, request: RunRequest) -> _Opened:
-    if request.fresh:
-        # The one act that puts checkpoints aside comes after everything that can still be refused.
-        plan_first_session(parts, request)
+    request = go_on_with_fresh(parts, request)
+    # Before anything is waited for, cancelled or put aside: all that can be refused is refused. What a session
+    # in flight will still change (which checkpoints are in place) cannot be judged yet.
+    if request.fresh or not open_sessions(parts, request.card.lineage.id):
+        when_possible(parts, lambda: plan_first_session(parts, request))
+    else:
+        request.sizes(parts.models.view().steps)
     adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh)
     view = open_models(parts, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)

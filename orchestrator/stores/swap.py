@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.atomic import sync_folder, write_json
@@ -54,6 +55,10 @@ def finish_swap(folder: Path, journal: Path) -> str | None:
 
 
 def discard(folder: Path) -> None:
-    """Remove a directory tree if it is there."""
-    if folder.is_dir():
-        shutil.rmtree(folder)
+    """Remove a directory tree if it is there, write-protected folders included."""
+    if not folder.is_dir():
+        return
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(path.stat().st_mode | stat.S_IRWXU)
+    shutil.rmtree(folder)

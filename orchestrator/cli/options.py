@@ -1,0 +1,75 @@
+"""The options that several commands share, declared once, and the request that they make together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.core.requests import RunRequest
+    from orchestrator.stores.project import Project
+
+Section = Annotated[str, typer.Argument(help="Section, for example section_7_6.")]
+Quick = Annotated[
+    bool, typer.Option("--quick/--full", envvar="ORCHESTRATOR_QUICK", help="Quick or full profile of the section.")
+]
+BackendName = Annotated[
+    str | None, typer.Option("--backend", envvar="ORCHESTRATOR_BACKEND", help="local or kaggle; default: the card's.")
+]
+TargetSteps = Annotated[
+    int | None, typer.Option("--target-steps", envvar="ORCHESTRATOR_TARGET_STEPS", help="Total steps to reach.")
+]
+AddSteps = Annotated[int | None, typer.Option("--add-steps", help="Steps to train beyond those already done.")]
+DeadlineS = Annotated[
+    float | None,
+    typer.Option("--deadline-s", envvar="ORCHESTRATOR_DEADLINE_S", help="Seconds that one session may take."),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Archive the checkpoints and begin anew.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")]
+
+
+def build_request(
+    project: Project,
+    section: str,
+    *,
+    quick: bool,
+    target_steps: int | None,
+    add_steps: int | None,
+    fresh: bool,
+    deadline_s: float | None,
+) -> RunRequest:
+    """The request of a command line, flags before environment.
+
+    Raises:
+        BadInput: The section or a value is wrong.
+    """
+    from orchestrator.core.requests import RunRequest
+    from orchestrator.stores.configs import load_card
+
+    if add_steps is not None and _from_environment("target_steps"):
+        target_steps = None  # the flag was typed, the variable was only there
+    return RunRequest(
+        card=load_card(project.cards, section),
+        profile="quick" if quick else "full",
+        target_steps=target_steps,
+        add_steps=add_steps,
+        fresh=fresh,
+        deadline_s=deadline_s,
+    )
+
+
+def relative(path: str | None, root: Path) -> str | None:
+    """A path for people: within the project relative to it, POSIX."""
+    if path is None:
+        return None
+    place = Path(path)
+    return place.relative_to(root).as_posix() if place.is_relative_to(root) else place.as_posix()
+
+
+def _from_environment(parameter: str) -> bool:
+    context = click.get_current_context(silent=True)
+    source = context.get_parameter_source(parameter) if context else None
+    return source is click.core.ParameterSource.ENVIRONMENT

@@ -1,0 +1,43 @@
+"""What a run would do first, worked out without changing anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.core.exchange import Push
+from orchestrator.core.models import ModelsView
+from orchestrator.core.requests import RunRequest
+from orchestrator.core.starting import Start, decide_start
+from orchestrator.pipeline.memory import fresh_run_id, last_evaluation, next_session
+from orchestrator.pipeline.opening import require_compatible
+from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.session import Place, prepare
+from orchestrator.pipeline.supplies import checkpoint_set, session_spec
+
+
+def plan_first_session(parts: Parts, request: RunRequest) -> Push:
+    """What `run` would push first, without changing anything: for `--dry-run` and `render`.
+
+    Raises:
+        BadInput: As `execute` would.
+    """
+    view = _starting_view(parts, request)
+    sizes = request.sizes(view.steps)
+    require_compatible(parts, request.card, view, parts.code.bundle().digest)
+    place = Place(run_id=fresh_run_id(parts, request), session=next_session(parts, request, view), attempt=1)
+    return prepare(parts, session_spec(parts, request, sizes), place, checkpoint_set(parts, request.card, view))
+
+
+def nothing_to_do(parts: Parts, request: RunRequest) -> bool:
+    """Whether a run would find its target reached and evaluated."""
+    view = _starting_view(parts, request)
+    target_steps = request.sizes(view.steps).target_steps
+    reached = target_steps is not None and view.steps >= target_steps
+    return reached and last_evaluation(parts, request, view) is not None
+
+
+def _starting_view(parts: Parts, request: RunRequest) -> ModelsView:
+    view = parts.models.view()
+    if decide_start(view, fresh=request.fresh) is Start.CONTINUE:
+        return view
+    return replace(view, verified=(), entries=())
