@@ -7,17 +7,17 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kernel_templates.kernel_runtime.admission import admit
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.context import SessionContext
 from kernel_templates.kernel_runtime.deadline import SoftDeadline
-from kernel_templates.kernel_runtime.digests import read_tree, tree_digest
 from kernel_templates.kernel_runtime.endings import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused
-from kernel_templates.kernel_runtime.inputs import place_inputs
+from kernel_templates.kernel_runtime.machine import Machine
 from kernel_templates.kernel_runtime.manifest import write_manifest
 from kernel_templates.kernel_runtime.reporting import Reporter
 from kernel_templates.kernel_runtime.stopping import StopFlag
@@ -27,12 +27,22 @@ from kernel_templates.kernel_runtime.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """The outside world of a session, injected: folders, clocks, the log."""
+    """The outside world of a session, injected: folders, clocks, the log, the machine."""
 
     workspace: Workspace
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     echo: Callable[[str], None]
+    machine: Machine = field(default_factory=Machine)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Account:
+    """How it went: the outcome, the text of a failure, what the preflight found."""
+
+    outcome: SectionOutcome
+    error: str | None = None
+    preflight: Mapping[str, Any]
 
 
 def main(
@@ -62,7 +72,7 @@ def main(
 
 
 def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings, stop: StopFlag) -> int:
-    """Verify, place the inputs, call the section, write the manifest whatever happened.
+    """Admit the session, call the section, write the manifest whatever happened.
 
     Returns:
         Exit code of the kernel.
@@ -80,17 +90,19 @@ def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings
         working / EVENTS_NAME, echo=surroundings.echo, now=surroundings.now, monotonic=surroundings.monotonic
     )
     context = _context(ticket, surroundings, deadline, stop, reporter)
-    outcome, error = _outcome(context, bundle_root, surroundings.workspace)
+    account = _account(context, bundle_root, surroundings)
+    outcome = account.outcome
     reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
     reporter.close()
     write_manifest(
         working,
         ticket=ticket,
         outcome=outcome,
-        error=error,
+        error=account.error,
         started_at=started_at.isoformat(),
         ended_at=surroundings.now().isoformat(),
         timings_s={"wall": deadline.elapsed_s, **deadline.totals_s},
+        preflight=account.preflight,
     )
     return EXIT_CODES[outcome.ending]
 
@@ -112,28 +124,30 @@ def _context(
     )
 
 
-def _outcome(context: SessionContext, bundle_root: Path, workspace: Workspace) -> tuple[SectionOutcome, str | None]:
-    """Run the section; every exception becomes an ending with its text."""
+def _account(context: SessionContext, bundle_root: Path, surroundings: Surroundings) -> _Account:
+    """Run the section if the session may start; every exception becomes an ending with its text."""
     ticket, reporter = context.ticket, context.reporter
+    preflight: Mapping[str, Any] = {}
     try:
-        found = tree_digest(read_tree(bundle_root))
-        if found != ticket.bundle_digest:
-            raise SessionRefused(f"the code here has digest {found[:12]}, pushed was {ticket.bundle_digest[:12]}")
-        place_inputs(ticket.inputs, search=workspace.inputs, models_dir=context.models_dir)
+        findings = admit(context, bundle_root, workspace=surroundings.workspace, machine=surroundings.machine)
+        preflight = findings.to_json()
+        if findings.refusal:
+            raise findings.refusal
         # Python may write byte code next to the sources from here on; the digest was taken before.
         reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
         entry_point = importlib.import_module(str(ticket.spec["entry_point"]))
         outcome = entry_point.run(context)
         if not isinstance(outcome, SectionOutcome):
             raise TypeError(f"{ticket.spec['entry_point']}.run returned {type(outcome).__name__}")
-        return outcome, None
+        return _Account(outcome=outcome, preflight=preflight)
     except SessionRefused as refusal:
         reporter.say(f"Session refused: {refusal.account}")
-        return SectionOutcome(ending=refusal.ending), refusal.account
+        return _Account(outcome=SectionOutcome(ending=refusal.ending), error=refusal.account, preflight=preflight)
     except BaseException:  # a section may die of anything, SystemExit included: the manifest must tell
         error = traceback.format_exc()
         reporter.say(error)
-        return _with_steps(SectionOutcome(ending=KernelEnding.SECTION_FAILED), context), error
+        failed = _with_steps(SectionOutcome(ending=KernelEnding.SECTION_FAILED), context)
+        return _Account(outcome=failed, error=error, preflight=preflight)
 
 
 def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutcome:

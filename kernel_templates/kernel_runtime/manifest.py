@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Manifest:
         inputs: Files of the models directory that the session started from.
         files: Every output with size and sha256, paths relative to the output folder, the manifest excepted.
         timings_s: Seconds: `wall`, and each measured act.
+        preflight: What the machine was found to be before the section was imported; empty when it never came
+            to that.
     """
 
     stamp: Mapping[str, Any]
@@ -40,6 +42,7 @@ class Manifest:
     inputs: tuple[FileEntry, ...]
     files: tuple[FileEntry, ...]
     timings_s: Mapping[str, float]
+    preflight: Mapping[str, Any] = field(default_factory=dict)
     wire_version: int = WIRE_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -117,6 +120,7 @@ def write_manifest(
     started_at: str,
     ended_at: str,
     timings_s: Mapping[str, float],
+    preflight: Mapping[str, Any],
 ) -> Manifest:
     """Describe everything below the output folder and commit the session. Must be the last write."""
     paths = sorted(path for path in working.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
@@ -131,6 +135,7 @@ def write_manifest(
         inputs=ticket.inputs,
         files=tuple(file_entry(path, working) for path in paths),
         timings_s={name: round(seconds, 3) for name, seconds in timings_s.items()},
+        preflight=dict(preflight),
     )
     write_json(working / MANIFEST_NAME, manifest.to_json())
     return manifest

@@ -1,7 +1,8 @@
 """What a session tells while it runs: tagged lines for the log, and its own bounded event file.
 
 A platform's log is cut to its tail and arrives late; the event file is ours, UTF-8, and comes back with the
-outputs. Both are rate-limited so that a busy loop cannot drown what matters.
+outputs. Both are rate-limited so that a busy loop cannot drown what matters, the more widely the longer a session
+lasts: whoever looks again after nine hours gets the whole log once more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from typing import IO, Any
 from kernel_templates.kernel_runtime.wire import canonical_json, report_line
 
 EVENTS_LIMIT_BYTES = 2_000_000
-PROGRESS_INTERVAL_S = 1.0
+FIRST_INTERVAL_S, LAST_INTERVAL_S = 1.0, 15.0
+
+
+def progress_interval_s(elapsed_s: float) -> float:
+    """Seconds between two lines of progress, so long after a session's start: one more for every minute."""
+    return min(LAST_INTERVAL_S, FIRST_INTERVAL_S + elapsed_s / 60.0)
 
 
 class Reporter:
@@ -42,6 +48,7 @@ class Reporter:
         self._now = now
         self._monotonic = monotonic
         self._limit_bytes = limit_bytes
+        self._started_s = monotonic()
         self._written_bytes = 0
         self._last_progress_s: float | None = None
         self.dropped_events = 0
@@ -58,9 +65,10 @@ class Reporter:
         self._record(kind, fields)
 
     def progress(self, *, last: bool = False, **fields: Any) -> None:
-        """How far the training is; at most one a second unless it is the `last`."""
+        """How far the training is; at most one every `progress_interval_s` unless it is the `last`."""
         reading_s = self._monotonic()
-        early = self._last_progress_s is not None and reading_s - self._last_progress_s < PROGRESS_INTERVAL_S
+        interval_s = progress_interval_s(reading_s - self._started_s)
+        early = self._last_progress_s is not None and reading_s - self._last_progress_s < interval_s
         if early and not last:
             return
         self._last_progress_s = reading_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +12,16 @@ from typing import Any
 import pytest
 
 from kernel_templates.kernel_runtime.boot import Surroundings, run_session
+from kernel_templates.kernel_runtime.commands import Ran
 from kernel_templates.kernel_runtime.context import SessionContext
 from kernel_templates.kernel_runtime.digests import read_tree, tree_digest
 from kernel_templates.kernel_runtime.endings import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused, Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
 from kernel_templates.kernel_runtime.stopping import StopFlag
-from kernel_templates.kernel_runtime.wire import MANIFEST_NAME, FileEntry
+from kernel_templates.kernel_runtime.wire import EVENTS_NAME, MANIFEST_NAME, FileEntry
 from kernel_templates.kernel_runtime.workspace import Workspace
 from tests.doubles.clock import FakeClock
+from tests.doubles.machine import FakeMachine
 from tests.unit.kernel_runtime.makers import make_ticket, save
 
 
@@ -32,8 +35,17 @@ class Booth:
         self.digest = tree_digest(read_tree(self.bundle))
         self.workspace = Workspace(input=root / "input", working=root / "working", scratch=root / "scratch")
         self.lines: list[str] = []
+        self.machine = FakeMachine()
         self.entry = ModuleType("toy_entry")
         sys.modules["toy_entry"] = self.entry
+
+    def need(self, text: str) -> None:
+        (self.bundle / "requirements.txt").write_text(text, encoding="utf-8")
+        self.digest = tree_digest(read_tree(self.bundle))
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        lines = (self.workspace.working / EVENTS_NAME).read_text(encoding="utf-8").splitlines()
+        return [event for line in lines if (event := json.loads(line))["kind"] == kind]
 
     def run(self, act: Any, **ticket: Any) -> tuple[int, Manifest]:
         self.entry.run = act  # type: ignore[attr-defined]  # a module made for this test
@@ -45,7 +57,11 @@ class Booth:
     def boot(self, **ticket: Any) -> int:
         clock = FakeClock()
         surroundings = Surroundings(
-            workspace=self.workspace, now=clock.now, monotonic=clock.monotonic, echo=self.lines.append
+            workspace=self.workspace,
+            now=clock.now,
+            monotonic=clock.monotonic,
+            echo=self.lines.append,
+            machine=self.machine.face,
         )
         made = make_ticket(**{"bundle_digest": self.digest, **ticket})
         return run_session(made, self.bundle, surroundings=surroundings, stop=StopFlag())
@@ -109,6 +125,48 @@ def test_checkpoints_that_did_not_arrive_are_the_carriers_fault_not_a_beginning(
     code, manifest = booth.run(lambda context: pytest.fail("must not run"), inputs=(promised,))
     assert (code, manifest.outcome.ending) == (2, KernelEnding.CARRIER_MISSING)
     assert "input/something.bin" in str(manifest.error) and "checkpoints/x.zip" in str(manifest.error)
+
+
+def test_what_the_preflight_found_is_in_the_event_log_and_in_the_manifest(booth: Booth) -> None:
+    booth.need("numpy==2.4.6\nstable-baselines3==2.9.2\n")
+    answer = json.dumps({"gpu": "Tesla T4", "capability": "7.5"})
+    booth.machine = FakeMachine({"numpy": "2.0.2"}, probe=Ran(exit_code=0, out=answer))
+    code, manifest = booth.run(
+        lambda context: SectionOutcome(ending=KernelEnding.FINISHED, runtime={"device": "cuda"}),
+        spec={"device": "auto"},
+    )
+    assert code == 0
+    found = manifest.preflight
+    assert found["versions"] == {"numpy": "2.0.2", "stable-baselines3": "2.9.2"}
+    assert found["pinned"] == {"numpy": "2.4.6"}
+    assert found["installed_now"] == ["stable-baselines3==2.9.2"]
+    assert found["device"] == {"used": "cuda", "name": "Tesla T4", "capability": "7.5", "why": None}
+    (event,) = booth.events("preflight")
+    assert {name: event[name] for name in found} == found
+    assert "numpy 2.0.2 is here, pinned is 2.4.6." in booth.lines
+    assert "Computing on Tesla T4 (capability 7.5)." in booth.lines
+
+
+def test_an_unfit_machine_is_refused_before_the_section_is_imported(booth: Booth) -> None:
+    words = "Traceback\nRuntimeError: CUDA error: no kernel image is available for execution on the device"
+    booth.machine = FakeMachine(probe=Ran(exit_code=1, err=words))
+    sys.modules.pop("toy_entry")  # an import would now fail, and end as section_failed
+    code = booth.boot(spec={"device": "cuda"})
+    sys.modules["toy_entry"] = booth.entry
+    manifest = read_manifest(booth.workspace.working)
+    assert manifest is not None
+    assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
+    assert "no kernel image is available" in str(manifest.error)
+    assert str(manifest.error).splitlines()[-1].startswith("Ask for NvidiaTeslaT4")
+    assert manifest.preflight["device"] is None
+    assert manifest.preflight["python"] == booth.events("preflight")[0]["python"]
+    assert booth.events("started") == []
+
+
+def test_the_machine_is_not_asked_for_code_that_was_not_pushed(booth: Booth) -> None:
+    booth.need("numpy==2.4.6\n")
+    _, manifest = booth.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
+    assert (booth.machine.ran, manifest.preflight) == ([], {})
 
 
 def test_old_results_in_the_output_folder_are_never_described_as_new(booth: Booth) -> None:

@@ -71,6 +71,34 @@ def test_progress_is_told_once_a_second_and_at_the_end(tmp_path: Path) -> None:
     assert told[-1] == {"kind": "progress", "steps": 100}
 
 
+@pytest.mark.parametrize(("minutes", "interval_s"), [(0, 1.0), (1, 2.0), (5, 6.0), (14, 15.0), (60, 15.0), (540, 15.0)])
+def test_progress_is_told_ever_more_widely(tmp_path: Path, minutes: int, interval_s: float) -> None:
+    clock, lines = FakeClock(), list[str]()
+    clock.sleep(1000.0)  # a machine that has been up for a while: only the session's own time counts
+    reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
+    clock.sleep(60.0 * minutes)
+    reporter.progress(steps=1)
+    clock.sleep(interval_s * 0.99)
+    reporter.progress(steps=2)
+    assert len(lines) == 1
+    clock.sleep(interval_s * 0.03)  # the interval itself grows meanwhile, by a sixtieth at most
+    reporter.progress(steps=3)
+    assert len(lines) == 2
+    reporter.progress(steps=4, last=True)
+    assert len(lines) == 3
+    reporter.close()
+
+
+def test_nine_hours_of_progress_are_a_log_that_can_be_replayed(tmp_path: Path) -> None:
+    clock, lines = FakeClock(), list[str]()
+    reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
+    for second in range(9 * 3600):
+        reporter.progress(steps=second)
+        clock.sleep(1.0)
+    reporter.close()
+    assert 2000 < len(lines) < 2400
+
+
 def test_the_event_file_is_bounded_utf8_and_says_what_it_dropped(tmp_path: Path) -> None:
     clock, path = FakeClock(), tmp_path / "events.jsonl"
     reporter = _reporter(path, clock, [], limit_bytes=500)

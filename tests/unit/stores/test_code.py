@@ -45,6 +45,15 @@ def test_one_changed_byte_changes_the_digest(project: Path) -> None:
     assert CodeStore(project).bundle().digest != before
 
 
+def test_a_sections_requirements_go_in_and_count(project: Path) -> None:
+    before = CodeStore(project).bundle()
+    name = "validation_ch7/section_7_6_rl_performance/requirements.txt"
+    (project / name).write_text("numpy==2.4.6\n", encoding="utf-8")
+    after = CodeStore(project).bundle()
+    assert set(after.names) - set(before.names) == {name}
+    assert after.digest != before.digest
+
+
 def test_data_checkpoints_and_launchers_stay_at_home(project: Path) -> None:
     before = CodeStore(project).bundle()
     section = project / "validation_ch7/section_7_6_rl_performance"

@@ -34,6 +34,7 @@ def _commit(folder: Path) -> None:
         started_at="",
         ended_at="",
         timings_s={},
+        preflight={},
     )
 
 

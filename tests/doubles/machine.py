@@ -1,0 +1,48 @@
+"""A machine with a memory: libraries, a pip that can fail, a GPU of any mood. No process, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernel_templates.kernel_runtime.commands import Ran
+from kernel_templates.kernel_runtime.machine import Machine
+
+
+class FakeMachine:
+    """Remembers what it was told to run.
+
+    Args:
+        installed: Canonical name -> version.
+        pip: What pip answers; installs the pins on its command line when it ends with 0.
+        probe: What the device probe answers.
+    """
+
+    def __init__(
+        self, installed: dict[str, str] | None = None, *, pip: Ran | None = None, probe: Ran | None = None
+    ) -> None:
+        self.installed = dict(installed or {})
+        self.ran: list[list[str]] = []
+        self.limits_s: list[float] = []
+        self.imported_from: list[object] = []
+        self._pip = pip or Ran(exit_code=0)
+        self._probe = probe
+
+    @property
+    def face(self) -> Machine:
+        """As the preflight sees it."""
+        return Machine(
+            run=self._run,
+            versions=lambda: dict(self.installed),
+            import_from=self.imported_from.extend,
+            interpreter="python",
+        )
+
+    def _run(self, words: Sequence[str], limit_s: float) -> Ran:
+        self.ran.append(list(words))
+        self.limits_s.append(limit_s)
+        if words[1] == "-c":
+            assert self._probe is not None, "nothing was to be probed here"
+            return self._probe
+        if self._pip.exit_code == 0:
+            self.installed |= dict(word.split("==") for word in words if "==" in word)
+        return self._pip
