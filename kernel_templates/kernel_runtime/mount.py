@@ -39,8 +39,8 @@ class Mounted:
 def survey_mounts(roots: Sequence[Path], max_files: int = MAX_FILES) -> Mounted:
     """List the files below some folders; one that does not exist holds nothing.
 
-    Links are not followed: one that stays inside leads to what is listed anyway, and one that leaves is not an
-    input of ours.
+    Links are followed, each real folder once: nobody knows how a platform will build its mounts tomorrow, and
+    what is found counts only by its digest.
     """
     files: list[MountedFile] = []
     skipped: list[str] = []
@@ -62,20 +62,25 @@ def _paths(root: Path, skipped: list[str]) -> Iterator[Path]:
     def note(fault: OSError) -> None:
         skipped.append(f"{fault.filename}: {fault.strerror}")
 
-    for folder, below, names in os.walk(root, onerror=note):
+    seen: set[str] = set()
+    for folder, below, names in os.walk(root, onerror=note, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
         below.sort()
-        skipped += [f"{folder}/{name}: a link" for name in below if (Path(folder) / name).is_symlink()]
         for name in sorted(names):
             yield Path(folder) / name
 
 
 def _look(path: Path, root: Path, skipped: list[str]) -> MountedFile | None:
     try:
-        status = path.lstat()
+        status = path.stat()
     except OSError as fault:
         skipped.append(f"{path}: {fault.strerror}")
         return None
     if stat.S_ISREG(status.st_mode):
         return MountedFile(path=path, name=path.relative_to(root.parent).as_posix(), size_bytes=status.st_size)
-    skipped.append(f"{path}: {'a link' if stat.S_ISLNK(status.st_mode) else 'not a plain file'}")
+    skipped.append(f"{path}: not a plain file")
     return None

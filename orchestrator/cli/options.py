@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 if TYPE_CHECKING:
@@ -40,8 +39,12 @@ def build_request(
     add_steps: int | None,
     fresh: bool,
     deadline_s: float | None,
+    context: typer.Context,
 ) -> RunRequest:
     """The request of a command line, flags before environment.
+
+    Args:
+        context: Of the command, to tell a typed flag from a variable.
 
     Raises:
         BadInput: The section or a value is wrong.
@@ -49,7 +52,8 @@ def build_request(
     from orchestrator.core.requests import RunRequest
     from orchestrator.stores.configs import load_card
 
-    if add_steps is not None and _from_environment("target_steps"):
+    source = context.get_parameter_source("target_steps")
+    if add_steps is not None and source is not None and source.name == "ENVIRONMENT":
         target_steps = None  # the flag was typed, the variable was only there
     return RunRequest(
         card=load_card(project.cards, section),
@@ -67,9 +71,3 @@ def relative(path: str | None, root: Path) -> str | None:
         return None
     place = Path(path)
     return place.relative_to(root).as_posix() if place.is_relative_to(root) else place.as_posix()
-
-
-def _from_environment(parameter: str) -> bool:
-    context = click.get_current_context(silent=True)
-    source = context.get_parameter_source(parameter) if context else None
-    return source is click.core.ParameterSource.ENVIRONMENT

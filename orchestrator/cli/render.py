@@ -22,6 +22,7 @@ from orchestrator.cli.options import (
 
 
 def render(
+    context: typer.Context,
     section: Section,
     quick: Quick = False,
     backend: BackendName = None,
@@ -48,6 +49,7 @@ def render(
             add_steps=add_steps,
             fresh=fresh,
             deadline_s=deadline_s,
+            context=context,
         )
         side = make_backend(backend or request.card.backend, project, request.card)
         with assemble(project, request.card, side, Console(sys.stderr), only_look=True) as parts:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 def run(
+    context: typer.Context,
     section: Section,
     quick: Quick = False,
     backend: BackendName = None,
@@ -56,6 +57,7 @@ def run(
             add_steps=add_steps,
             fresh=fresh,
             deadline_s=deadline_s,
+            context=context,
         )
         console = Console(sys.stderr if as_json else sys.stdout)
         name = backend or request.card.backend

@@ -24,12 +24,17 @@ class Carrier(StrEnum):
 
 
 class SessionState(StrEnum):
-    """State of a submitted session. `SAVING` was asked to leave; `UNKNOWN` is visible. Only `ENDED` is terminal."""
+    """State of a submitted session. Only `ENDED` is terminal.
+
+    `SAVING` was asked to leave and still copies its outputs; `ABSENT` is not there, or not yet; `UNKNOWN` is there
+    and its state has a word that we do not know.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
     SAVING = "saving"
     ENDED = "ended"
+    ABSENT = "absent"
     UNKNOWN = "unknown"
 
     @property
@@ -50,6 +55,7 @@ class Capabilities:
         device: What it computes on, for the first line of output.
         runtime_versions: Versions of the libraries in a session where they are known before it starts.
         late_outputs: Whether outputs may still be missing when the state says that the session has ended.
+        absent_patience_s: How long a submitted session may be absent before it is believed to be gone.
         visibility_s: How long a submitted session may stay invisible to `find`: only after that is absence believed.
         session_device: Device that the sections compute on there, None where the card decides.
     """
@@ -63,6 +69,7 @@ class Capabilities:
     carriers: tuple[Carrier, ...]
     runtime_versions: Mapping[str, str]
     late_outputs: bool = False
+    absent_patience_s: float = 10.0
     visibility_s: float = 0.0
     session_device: str | None = None
 

@@ -12,7 +12,7 @@ from orchestrator.core.exchange import Handle, Observation, SessionState
 from orchestrator.pipeline.parts import Parts
 
 PATIENCE_S = 1800.0
-"""Seconds without one answer that means something before the watch gives up; the session itself goes on."""
+"""Seconds of nothing but failed looks before the watch gives up; the session itself goes on."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,6 +20,7 @@ class _Reading:
     """How far the log was told, and whether looks still bring something."""
 
     cursor: int = 0
+    absent_since_s: float | None = None
     fruitless_looks: int = 0
     last_answer_s: float
     log_trouble: str = ""
@@ -29,8 +30,8 @@ def watch(parts: Parts, handle: Handle) -> Observation:
     """Wait for the end of a session, telling its progress.
 
     Raises:
-        RemoteUnavailable: The backend could not be asked, or did not know the session, for half an hour. The
-            session goes on, and the same command finds it again.
+        RemoteUnavailable: The backend could not be asked for half an hour. The session goes on, and the same
+            command finds it again.
     """
     reading = _Reading(last_answer_s=parts.clock.monotonic())
     native = ""
@@ -41,8 +42,9 @@ def watch(parts: Parts, handle: Handle) -> Observation:
             try:
                 # The state before the log: when it says ended, the log read after it is whole.
                 observation = parts.backend.observe(handle)
-                if observation.state is not SessionState.UNKNOWN:
-                    reading.last_answer_s = parts.clock.monotonic()
+                reading.last_answer_s = parts.clock.monotonic()
+                if _gone(parts, observation, reading):
+                    return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}")
                 native = _tell_state(parts, observation, native)
                 _tell_log(parts, handle, observation, reading)
                 if observation.state.terminal:
@@ -58,6 +60,17 @@ def watch(parts: Parts, handle: Handle) -> Observation:
         parts.narrator.quiet()
 
 
+def _gone(parts: Parts, observation: Observation, reading: _Reading) -> bool:
+    """Whether a session has been absent for so long that it will not come back."""
+    if observation.state is not SessionState.ABSENT:
+        reading.absent_since_s = None
+        return False
+    now_s = parts.clock.monotonic()
+    if reading.absent_since_s is None:
+        reading.absent_since_s = now_s
+    return now_s - reading.absent_since_s > parts.backend.capabilities.absent_patience_s
+
+
 def _tell_state(parts: Parts, observation: Observation, before: str) -> str:
     """Say what a waiting user cannot see: queued, saving, a word that nobody knows."""
     quiet = observation.state in (SessionState.RUNNING, SessionState.ENDED)
@@ -68,7 +81,7 @@ def _tell_state(parts: Parts, observation: Observation, before: str) -> str:
 
 def _tell_log(parts: Parts, handle: Handle, observation: Observation, reading: _Reading) -> None:
     """Tell what is new in the log; with a live stream this is where the time passes."""
-    if observation.state in (SessionState.PENDING, SessionState.UNKNOWN):
+    if observation.state in (SessionState.PENDING, SessionState.ABSENT):
         return
     try:
         while not _tell_until_it_breaks(parts, handle, reading):
@@ -106,9 +119,8 @@ def _tell_until_it_breaks(parts: Parts, handle: Handle, reading: _Reading) -> bo
 def _require_patience(parts: Parts, handle: Handle, reading: _Reading, trouble: OrchestratorError | None) -> None:
     if parts.clock.monotonic() - reading.last_answer_s <= PATIENCE_S:
         return
-    minutes = f"{PATIENCE_S / 60:.0f} minutes"
     raise RemoteUnavailable(
-        f"{handle} could not be asked for {minutes}: {trouble}" if trouble else f"{handle} was unknown for {minutes}",
+        f"{handle} could not be asked for {PATIENCE_S / 60:.0f} minutes: {trouble}",
         remedy="The session goes on; run the same command again later to find it.",
     ) from trouble
 

@@ -37,6 +37,9 @@ VISIBILITY_S = 90.0
 
 _RATE_WAIT_S = 60.0
 
+_ABSENT_PATIENCE_S = 1800.0
+"""The state service has answered 404 for running kernels before; a deleted kernel answers so for ever."""
+
 _OUTSIDE_S = 300.0
 """Part of Kaggle's limit that passes before our first line and after our last: image, mounts, saving outputs."""
 
@@ -72,6 +75,7 @@ class KaggleBackend:
             carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
             runtime_versions={},
             late_outputs=True,
+            absent_patience_s=_ABSENT_PATIENCE_S,
             visibility_s=VISIBILITY_S,
             session_device=settings.device,
         )
@@ -146,7 +150,7 @@ class KaggleBackend:
             status, message = self._gateway.status(handle.owner, handle.slug)
         except ServiceFault as fault:
             if fault.status == 404:
-                return Observation(state=SessionState.UNKNOWN, native=dialect.NEVER_RUN)
+                return Observation(state=SessionState.ABSENT, native=dialect.NEVER_RUN)
             raise
         return dialect.observation(status, message)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.atomic import write_json, write_text
@@ -16,7 +16,7 @@ from orchestrator.backends.local.installation import LIBRARIES, installed_versio
 from orchestrator.backends.local.processes import held, start_supervisor
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.core.endings import EndReason
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
@@ -70,6 +70,7 @@ class LocalBackend:
 
         Raises:
             BadInput: The science's libraries are not installed.
+            NameTaken: The sandbox of that name holds another session.
         """
         absent = sorted(set(LIBRARIES) - set(self.capabilities.runtime_versions))
         if absent:
@@ -78,7 +79,10 @@ class LocalBackend:
                 remedy="Install them with `make run`, or `pip install -c constraints.txt -e .[train]`.",
             )
         sandbox = self._sandbox(push.slug)
-        if sandbox.submitted.exists():
+        submitted = read_json(sandbox.submitted)
+        if submitted is not None:
+            if submitted.get("nonce") != push.ticket.nonce:
+                raise NameTaken(f"{sandbox.root} already holds another session")
             return
         self._sweep()
         if sandbox.root.exists():
@@ -91,6 +95,7 @@ class LocalBackend:
             destination.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(push.checkpoints.root / entry.path, destination)
         write_text(sandbox.script, push.script)
+        write_json(sandbox.ticket, push.ticket.to_json())
         write_json(sandbox.launch, self._plan(push.ticket, sandbox))
 
     def submit(self, push: Push) -> Handle:
@@ -109,11 +114,25 @@ class LocalBackend:
             return None
         return Handle(backend=self.name, owner=OWNER, slug=slug)
 
+    def recall(self, lineage_id: str) -> Sequence[tuple[Handle, Ticket]]:
+        """Sessions of a lineage that were submitted here and never fetched, oldest first."""
+        found: list[tuple[str, Handle, Ticket]] = []
+        for path in self._root.iterdir() if self._root.is_dir() else ():
+            sandbox = self._sandbox(path.name)
+            submitted, plain = read_json(sandbox.submitted), read_json(sandbox.ticket)
+            if submitted is None or plain is None or sandbox.fetched.exists() or not sandbox.working.is_dir():
+                continue
+            ticket = Ticket.from_json(plain)
+            if ticket.lineage_id == lineage_id:
+                handle = Handle(backend=self.name, owner=OWNER, slug=path.name)
+                found.append((str(submitted["at"]), handle, ticket))
+        return [(handle, ticket) for _, handle, ticket in sorted(found, key=lambda entry: entry[0])]
+
     def observe(self, handle: Handle) -> Observation:
         """One look: the end is what the supervisor wrote, never mere silence."""
         sandbox = self._sandbox(handle.slug)
         if not sandbox.submitted.exists():
-            return Observation(state=SessionState.UNKNOWN, native="absent")
+            return Observation(state=SessionState.ABSENT, native="no sandbox")
         ended = read_json(sandbox.ended)
         if ended is not None:
             return _ended(ended)

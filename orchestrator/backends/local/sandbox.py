@@ -54,6 +54,11 @@ class Sandbox:
         return self.root / "launch.json"
 
     @property
+    def ticket(self) -> Path:
+        """The session's ticket, so that it is known even when the ledger is lost."""
+        return self.root / "ticket.json"
+
+    @property
     def submitted(self) -> Path:
         """Written by the supervisor when it has taken its lock: the session exists from then on."""
         return self.root / "submitted.json"

@@ -137,15 +137,17 @@ def test_a_copy_that_comes_out_damaged_is_the_carriers_fault(tmp_path: Path, mon
 
 
 @pytest.mark.skipif(os.name == "nt", reason="making links needs a right on Windows")
-def test_links_out_of_the_mount_are_not_followed_and_circles_do_no_harm(tmp_path: Path) -> None:
-    outside = _mount(tmp_path / "outside", {"a.bin": MODEL, "b.bin": CARD})
+def test_links_are_followed_each_real_folder_once(tmp_path: Path) -> None:
+    outside = _mount(tmp_path / "outside", {"a.bin": MODEL})
     search = _mount(tmp_path / "input", {"b.bin": CARD})
-    (search / "a.bin").symlink_to(outside / "a.bin")
     (search / "folder").symlink_to(outside)
+    (search / "again").symlink_to(outside)
     (search / "circle").symlink_to(search)
-    assert [file.name for file in survey_mounts((search,)).files] == ["input/b.bin"]
-    with pytest.raises(CarrierMissing, match=r"a\.bin: a link"):
-        place_inputs(PROMISED, search=(search,), models_dir=tmp_path / "models")
+    (search / "nowhere").symlink_to(tmp_path / "nothing")
+    found = survey_mounts((search,))
+    assert sorted(file.path.name for file in found.files) == ["a.bin", "b.bin"]
+    assert "nowhere" in found.skipped[0]
+    place_inputs(PROMISED, search=(search,), models_dir=tmp_path / "models")
 
 
 def test_a_mount_with_too_many_files_is_cut_and_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,291 @@
+"""What users do between two commands: kill one, delete the ledger, edit the code, put files back by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doubles.commands import environment, orchestrate
+from tests.doubles.toy_section import make_toy_project, read_card_file, set_behaviour, write_card
+
+MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
+ENTRY = Path("validation_ch7/section_7_6_rl_performance/entry.py")
+QUICK = ("run", "section_7_6", "--quick", "--json")
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return make_toy_project(tmp_path / "project")
+
+
+@contextmanager
+def killed_in_flight(toy: Path, *words: str) -> Iterator[None]:
+    """A command that is killed while its kernel waits at a gate; the gate opens when the block is left."""
+    gate = toy / "gate"
+    gate.unlink(missing_ok=True)
+    mark = "    parent, ending = latest, KernelEnding.FINISHED\n"
+    plain = (toy / ENTRY).read_text(encoding="utf-8")
+    waiting = f"    import time\n    while not Path({str(gate)!r}).exists():\n        time.sleep(0.02)\n"
+    if waiting not in plain:
+        (toy / ENTRY).write_text(plain.replace(mark, mark + waiting), encoding="utf-8")
+    command = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", *words],
+        env=environment(toy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert command.stdout is not None
+    for line in command.stdout:
+        if b"Starting fresh training" in line or b"Loading checkpoint" in line:
+            break
+    command.send_signal(signal.SIGKILL)
+    command.communicate()
+    yield
+    gate.touch()
+
+
+def with_gate_open(toy: Path) -> None:
+    (toy / "gate").touch()
+
+
+def change_card(toy: Path, **profiles_and_keys: Any) -> None:
+    card: dict[str, Any] = read_card_file(toy)
+    for key, value in profiles_and_keys.items():
+        place, _, name = key.rpartition("__")
+        block = card
+        for part in place.split("__") if place else []:
+            block = block[part]
+        block[name] = value
+    write_card(toy, card)
+
+
+def stems(toy: Path) -> list[int]:
+    return sorted(int(path.stem.split("_")[-2]) for path in (toy / MODELS / "checkpoints").glob("*.zip"))
+
+
+def test_a_verdict_is_only_told_of_the_checkpoint_that_it_is_about(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    shutil.rmtree(toy / MODELS / "checkpoints")
+    set_behaviour(toy, '{"2": {"do": "die_at_target"}, "*": {"verdict": "not_supported"}}')
+    with pytest.raises(AssertionError):  # the toy's models differ only by seed and steps: make them differ
+        assert b"other" in (toy / ENTRY).read_bytes()
+    text = (toy / ENTRY).read_text(encoding="utf-8")
+    (toy / ENTRY).write_text(text.replace('f"model {', 'f"other model {'), encoding="utf-8")
+    answer = orchestrate(toy, *QUICK).json
+    assert (answer["steps_done"], answer["verdict"]) == (40, "not_supported")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"criteria__min_delay_reduction_pct": 95.0},
+        {"profiles__quick__evaluation_scenarios": 5000},
+    ],
+)
+def test_another_question_needs_another_evaluation(toy: Path, change: dict[str, Any]) -> None:
+    orchestrate(toy, *QUICK)
+    change_card(toy, **change)
+    set_behaviour(toy, '{"*": {"verdict": "inconclusive"}}')
+    answer = orchestrate(toy, *QUICK).json
+    assert (answer["sessions"], answer["verdict"], answer["steps_done"]) == (1, "inconclusive", 40)
+    assert orchestrate(toy, *QUICK).json["sessions"] == 0
+
+
+@pytest.mark.parametrize("lost", ["validation_output", ".orchestrator/ledger.sqlite"])
+def test_numbers_whose_origin_was_deleted_are_made_again(toy: Path, lost: str) -> None:
+    first = orchestrate(toy, *QUICK).json
+    path = toy / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    again = orchestrate(toy, *QUICK).json
+    assert (again["sessions"], again["verdict"], again["exit_code"]) == (1, "supported", 0)
+    assert again["results_dir"] != first["results_dir"]
+    assert (toy / again["results_dir"]).is_dir()
+
+
+def test_outputs_changed_after_the_manifest_are_no_success(toy: Path) -> None:
+    text = (toy / ENTRY).read_text(encoding="utf-8")
+    late = "        write_text(context.metrics_dir / 'toy.csv', 'a,b\\n1,2\\n')\n"
+    spoil = "        import atexit\n        atexit.register((context.metrics_dir / 'toy.csv').write_text, 'a,b,c')\n"
+    assert 'write_text(context.metrics_dir / "toy.csv"' in text
+    (toy / ENTRY).write_text(
+        text.replace("    return SectionOutcome(", f"    if steps >= target:\n{spoil}    return SectionOutcome("),
+        "utf-8",
+    )
+    answer = orchestrate(toy, *QUICK)
+    assert late
+    assert answer.code == 1
+    assert answer.json["verdict"] is None
+    assert "toy.csv" in answer.json["problems"][0]
+
+
+def test_the_grade_of_a_chain_is_its_lowest(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    set_behaviour(toy, '{"*": {"do": "pause"}}')
+    text = (toy / ENTRY).read_text(encoding="utf-8")
+    second = 'resume_grade=("statistical" if ticket.session == 2 else "exact") if latest else None'
+    (toy / ENTRY).write_text(text.replace('resume_grade="exact" if latest else None', second), encoding="utf-8")
+    answer = orchestrate(toy, "run", "section_7_6", "--json").json
+    assert answer["sessions"] == 3
+    assert answer["resume_grade"] == "statistical"
+
+
+def test_code_that_is_edited_during_a_run_is_compared_before_the_next_session(toy: Path) -> None:
+    change_card(toy, resume_floor="exact")
+    set_behaviour(toy, '{"*": {"do": "pause"}}')
+    text = (toy / ENTRY).read_text(encoding="utf-8")
+    edits_itself = f"    Path({str(toy / ENTRY)!r}).open('a').write('# edited under way\\n')\n"
+    (toy / ENTRY).write_text(
+        text.replace("    act = BEHAVIOUR", f"{edits_itself}    act = BEHAVIOUR"), encoding="utf-8"
+    )
+    answer = orchestrate(toy, *QUICK)
+    assert answer.code == 2
+    assert "INCOMPATIBILITY DETECTED" in answer.err
+    assert stems(toy) == [10]
+
+
+def test_an_adopted_session_belongs_to_the_run_that_began_it(toy: Path) -> None:
+    with killed_in_flight(toy, "run", "section_7_6", "--quick"):
+        pass
+    answer = orchestrate(toy, *QUICK).json
+    assert (answer["steps_start"], answer["steps_done"], answer["sessions"]) == (0, 40, 1)
+    manifest = json.loads((toy / answer["results_dir"] / "session_manifest.json").read_text("utf-8"))
+    assert manifest["stamp"]["run_id"] == answer["run_id"]
+    assert "in flight" not in orchestrate(toy, "status").out
+
+
+def test_add_steps_repeated_after_a_kill_adds_once(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    with killed_in_flight(toy, "run", "section_7_6", "--quick", "--add-steps", "20"):
+        pass
+    answer = orchestrate(toy, *QUICK, "--add-steps", "20").json
+    assert (answer["steps_start"], answer["steps_done"], answer["target_steps"]) == (40, 60, 60)
+    assert orchestrate(toy, *QUICK, "--add-steps", "20").json["steps_done"] == 80
+
+
+def test_a_wrong_target_is_refused_before_a_session_is_waited_for(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    with killed_in_flight(toy, "run", "section_7_6"):
+        answer = orchestrate(toy, *QUICK, "--target-steps", "10")
+    assert answer.code == 2
+    assert "below the 40 steps" in answer.err
+
+
+def test_a_target_inside_the_last_rollout_is_reached(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    assert orchestrate(toy, *QUICK, "--target-steps", "30").json["end_reason"] == "at_target"
+    assert orchestrate(toy, *QUICK, "--target-steps", "20").code == 2
+
+
+def test_a_lost_ledger_loses_no_session_in_flight(toy: Path) -> None:
+    with killed_in_flight(toy, "run", "section_7_6", "--quick"):
+        (toy / ".orchestrator/ledger.sqlite").unlink()
+    answer = orchestrate(toy, *QUICK).json
+    assert (answer["steps_done"], answer["sessions"], answer["exit_code"]) == (40, 1, 0)
+    assert len(list((toy / "validation_output/results").iterdir())) == 1
+
+
+def test_a_deleted_sandbox_is_a_session_that_vanished_and_not_an_endless_wait(toy: Path) -> None:
+    with killed_in_flight(toy, "run", "section_7_6", "--quick"):
+        pass
+    time.sleep(0.5)
+    shutil.rmtree(toy / ".orchestrator/local")
+    answer = orchestrate(toy, *QUICK).json
+    assert (answer["steps_done"], answer["exit_code"]) == (40, 0)
+
+
+def test_checkpoints_put_in_place_meanwhile_are_kept(toy: Path, tmp_path: Path) -> None:
+    with killed_in_flight(toy, "run", "section_7_6", "--quick"):
+        other = make_toy_project(tmp_path / "other")
+        orchestrate(other, *QUICK, "--target-steps", "20")
+        shutil.copytree(other / MODELS, toy / MODELS, dirs_exist_ok=True)
+    answer = orchestrate(toy, *QUICK)
+    assert "Other checkpoints were put in place" in answer.err
+    assert (answer.json["sessions"], answer.json["steps_done"]) == (2, 40)
+    second = json.loads((toy / answer.json["results_dir"] / "session_manifest.json").read_text("utf-8"))
+    assert second["steps_start"] == 20
+
+
+def test_a_repeated_fresh_finds_what_it_began(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    with killed_in_flight(toy, "run", "section_7_6", "--quick", "--fresh"):
+        pass
+    answer = orchestrate(toy, *QUICK, "--fresh")
+    assert "is under way: it is carried on" in answer.err
+    assert answer.json["sessions"] == 1
+    assert len(list((toy / "validation_output/results").iterdir())) == 2
+
+
+def test_fresh_fetches_what_was_in_flight_and_uses_nothing_of_it(toy: Path) -> None:
+    with killed_in_flight(toy, "run", "section_7_6", "--quick"):
+        pass
+    answer = orchestrate(toy, *QUICK, "--fresh")
+    assert "its outputs are fetched and not used" in answer.err
+    assert answer.json["steps_start"] == 0
+    assert len(list((toy / "validation_output/results").iterdir())) == 2
+
+
+def test_fresh_archives_nothing_before_everything_that_can_be_refused(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    (toy / "validation_ch7" / "kaggle.json").write_text("{}", encoding="utf-8")
+    assert orchestrate(toy, *QUICK, "--fresh").code == 2
+    assert stems(toy) == [30, 40]
+
+
+def test_damaged_is_not_emptied(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    with killed_in_flight(toy, "run", "section_7_6"):
+        for path in (toy / MODELS / "checkpoints").glob("*.zip"):
+            path.unlink()
+    answer = orchestrate(toy, "run", "section_7_6", "--json").json
+    assert (answer["steps_done"], answer["exit_code"]) == (100, 0)
+
+
+def test_leftovers_are_archived_after_an_adoption_too(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    best = toy / MODELS / "best_model" / "best_model.zip"
+    best.parent.mkdir()
+    best.write_bytes(b"of the old training")
+    with killed_in_flight(toy, "run", "section_7_6"):
+        shutil.rmtree(toy / MODELS / "checkpoints")
+    answer = orchestrate(toy, "run", "section_7_6", "--json")
+    assert answer.json["steps_done"] == 100
+    assert not best.exists()
+    assert list((toy / MODELS).parent.glob("archive/*/best_model/best_model.zip"))
+
+
+def test_a_flag_wins_over_a_variable(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    answer = orchestrate(toy, *QUICK, "--add-steps", "20", ORCHESTRATOR_TARGET_STEPS="70").json
+    assert answer["target_steps"] == 60
+    full = orchestrate(toy, "run", "section_7_6", "--full", "--dry-run", "--json", ORCHESTRATOR_QUICK="1").json
+    assert full["ticket"]["spec"]["profile"] == "full"
+    script = orchestrate(toy, "render", "section_7_6", ORCHESTRATOR_QUICK="1", ORCHESTRATOR_TARGET_STEPS="70").out
+    assert "'target_steps': 70" in script
+    assert "'profile': 'quick'" in script
+
+
+def test_a_dry_run_refuses_what_a_run_refuses_and_knows_the_target(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    assert "Already at the target" in orchestrate(toy, "run", "section_7_6", "--quick", "--dry-run").out
+    for path in (toy / MODELS / "checkpoints").glob("*.zip"):
+        path.write_bytes(b"damaged")
+    for words in (QUICK, (*QUICK, "--dry-run"), ("render", "section_7_6")):
+        assert orchestrate(toy, *words).code == 2
+
+
+def test_a_stuck_run_says_what_to_do(toy: Path) -> None:
+    set_behaviour(toy, '{"*": {"do": "vanish"}}')
+    answer = orchestrate(toy, "run", "section_7_6", "--quick")
+    assert answer.code == 1
+    assert "raise deadline_s" in answer.out
