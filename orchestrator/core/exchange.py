@@ -54,6 +54,7 @@ class Capabilities:
         owner: Account in handles and folder names.
         device: What it computes on, for the first line of output.
         runtime_versions: Versions of the libraries in a session where they are known before it starts.
+        streams_log: Whether `follow` waits for new lines until the log is complete.
         late_outputs: Whether outputs may still be missing when the state says that the session has ended.
         absent_patience_s: How long a submitted session may be absent before it is believed to be gone.
         visibility_s: How long a submitted session may stay invisible to `find`: only after that is absence believed.
@@ -68,6 +69,7 @@ class Capabilities:
     can_cancel: bool
     carriers: tuple[Carrier, ...]
     runtime_versions: Mapping[str, str]
+    streams_log: bool = False
     late_outputs: bool = False
     absent_patience_s: float = 10.0
     visibility_s: float = 0.0

@@ -55,6 +55,8 @@ def watch(parts: Parts, handle: Handle) -> Observation:
                 trouble = fault
             reading.fruitless_looks = 0 if reading.cursor > told else reading.fruitless_looks + 1
             _require_patience(parts, handle, reading, trouble)
+            if parts.backend.capabilities.streams_log and reading.cursor > told and trouble is None:
+                continue  # the log has just come to its end, so the state is worth a look at once
             parts.clock.sleep(pause_s(reading.fruitless_looks, parts.backend.capabilities.look_every_s))
     finally:
         parts.narrator.quiet()

@@ -74,6 +74,7 @@ class KaggleBackend:
             can_cancel=False,
             carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
             runtime_versions={},
+            streams_log=True,
             late_outputs=True,
             absent_patience_s=_ABSENT_PATIENCE_S,
             visibility_s=VISIBILITY_S,

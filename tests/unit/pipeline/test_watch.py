@@ -33,7 +33,7 @@ class Scripted:
 
     @property
     def capabilities(self) -> Capabilities:
-        return cast(Capabilities, type("Card", (), {"look_every_s": (5.0, 60.0)}))
+        return cast(Capabilities, type("Card", (), {"look_every_s": (5.0, 60.0), "streams_log": False}))
 
     def observe(self, handle: Handle) -> Observation:
         answer = self.answers[min(self.looks, len(self.answers) - 1)]

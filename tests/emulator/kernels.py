@@ -1,0 +1,263 @@
+"""Kernels: saved, run, looked at, listed. The service's side of `kernels.KernelsApiService`."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from kagglesdk.kernels.types import kernels_api_service as api
+from kagglesdk.kernels.types.kernels_enums import KernelWorkerStatus
+
+from tests.emulator.datasets import Datasets
+from tests.emulator.log import persisted
+from tests.emulator.machine import Machine, namespace_command, save_outputs
+from tests.emulator.settings import Settings
+from tests.emulator.signed import SignedAddresses
+from tests.emulator.wire import Refused
+
+NEVER_RUN = "No runs found for this kernel"
+
+
+@dataclass
+class Kernel:
+    """One kernel, with its last version's session."""
+
+    owner: str
+    slug: str
+    request: Any
+    folder: Path
+    version: int
+    machine: Machine
+    ended: threading.Event = field(default_factory=threading.Event)
+    hidden_looks: int = 0
+    queued_looks: int = 0
+    saving_looks: int = 0
+
+    @property
+    def outputs(self) -> Path:
+        """What was saved of the session."""
+        return self.folder / "outputs"
+
+
+@dataclass
+class Kernels:
+    """Every kernel of every account."""
+
+    root: Path
+    settings: Settings
+    datasets: Datasets
+    signed: SignedAddresses
+    all: dict[tuple[str, str], Kernel] = field(default_factory=dict)
+    runs: int = 0
+    refresh: timedelta = timedelta(days=3)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def save(self, request: Any, account: str) -> api.ApiSaveKernelResponse:
+        """Save a version and run it, or refuse inside a success."""
+        owner, _, slug = request.slug.partition("/")
+        self._require_sane(request, account, owner, slug)
+        answer = api.ApiSaveKernelResponse()
+        answer.error = self._refusal(request)
+        if answer.error:
+            return answer
+        with self._lock:
+            before = self.all.get((owner, slug))
+            version = before.version + 1 if before else 1
+            invalid_kernels = [ref for ref in request.kernel_data_sources if self._source(ref) is None]
+            invalid_datasets = [ref for ref in request.dataset_data_sources if self.datasets.current(ref) is None]
+            kernel = self._run(owner, slug, request, version)
+            self.all[owner, slug] = kernel
+            self.runs += 1
+        answer.ref, answer.version_number = f"/code/{owner}/{slug}", version
+        answer.url = f"https://www.kaggle.com/code/{owner}/{slug}"
+        answer.invalid_kernel_sources, answer.invalid_dataset_sources = invalid_kernels, invalid_datasets
+        return answer
+
+    def get(self, request: Any, account: str) -> api.ApiGetKernelResponse:
+        """A kernel as it was saved."""
+        kernel = self._seen(request, account, "Kernel not found")
+        answer = api.ApiGetKernelResponse()
+        answer.metadata, answer.blob = self._metadata(kernel), api.ApiKernelBlob()
+        answer.blob.source, answer.blob.language = kernel.request.text, kernel.request.language
+        answer.blob.kernel_type, answer.blob.slug = kernel.request.kernel_type, kernel.slug
+        return answer
+
+    def list(self, request: Any, account: str) -> api.ApiListKernelsResponse:
+        """Own kernels whose name holds a word."""
+        mine = [kernel for kernel in self.all.values() if kernel.owner == account and request.search in kernel.slug]
+        start = int(request.page_token or 0)
+        size = request.page_size or 20
+        answer = api.ApiListKernelsResponse()
+        answer.kernels = [self._metadata(kernel) for kernel in mine[start : start + size]]
+        answer.next_page_token = str(start + size) if start + size < len(mine) else ""
+        return answer
+
+    def status(self, request: Any, account: str) -> api.ApiGetKernelSessionStatusResponse:
+        """State of the last session."""
+        kernel = self._seen(request, account, NEVER_RUN)
+        answer = api.ApiGetKernelSessionStatusResponse()
+        answer.status = self._state(kernel)
+        if answer.status is KernelWorkerStatus.ERROR and kernel.machine.timed_out:
+            answer.failure_message = "Your notebook was stopped because it exceeded the max allowed execution duration."
+        return answer
+
+    def outputs(self, request: Any, account: str) -> api.ApiListKernelSessionOutputResponse:
+        """One page of outputs with signed addresses, and the log."""
+        kernel = self._seen(request, account, NEVER_RUN)
+        ended = kernel.ended.is_set()
+        paths = sorted(path for path in kernel.outputs.rglob("*") if path.is_file()) if ended else []
+        start = int(request.page_token or 0)
+        size = min(request.page_size or 20, self.settings.page_limit)
+        answer = api.ApiListKernelSessionOutputResponse()
+        for path in paths[start : start + size]:
+            file = api.ApiKernelSessionOutputFile()
+            file.file_name, file.url = path.relative_to(kernel.outputs).as_posix(), self.signed.give(path)
+            answer.files = [*answer.files, file]
+        answer.next_page_token = str(start + size) if start + size < len(paths) else ""
+        answer.log = persisted(kernel.machine.events) if ended else ""
+        return answer
+
+    def quota(self, request: Any, account: str) -> api.ApiGetAcceleratorQuotaStatisticsResponse:
+        """The week's accelerator time."""
+        quota = api.ApiAcceleratorQuota()
+        quota.time_used, quota.time_reserved = self.settings.gpu_used, timedelta(0)
+        quota.total_time_allowed = self.settings.weekly_gpu
+        answer = api.ApiGetAcceleratorQuotaStatisticsResponse()
+        answer.quota_refresh_time = (self.settings.now() + self.refresh).replace(tzinfo=None)
+        answer.gpu_quota = quota
+        return answer
+
+    def delete(self, request: Any, account: str) -> api.ApiDeleteKernelResponse:
+        """Remove a kernel and end its session."""
+        kernel = self._seen(request, account, "Kernel not found")
+        kernel.machine.kill()
+        del self.all[kernel.owner, kernel.slug]
+        return api.ApiDeleteKernelResponse()
+
+    def find(self, owner: str, slug: str, account: str) -> Kernel | None:
+        """A kernel that this account may see, once it shows."""
+        kernel = self.all.get((owner, slug))
+        if kernel is None or kernel.owner != account:
+            return None
+        if kernel.hidden_looks > 0:
+            kernel.hidden_looks -= 1
+            return None
+        return kernel
+
+    def close(self) -> None:
+        """End every session."""
+        for kernel in self.all.values():
+            kernel.machine.kill()
+        for kernel in self.all.values():
+            kernel.ended.wait(timeout=10)
+
+    def _seen(self, request: Any, account: str, words: str) -> Kernel:
+        kernel = self.find(request.user_name, request.kernel_slug, account)
+        if kernel is None:
+            raise Refused(404, words)
+        return kernel
+
+    def _require_sane(self, request: Any, account: str, owner: str, slug: str) -> None:
+        if owner != account:
+            raise Refused(403, "Permission 'kernels.update' was denied")
+        if len(request.text.encode("utf-8")) > self.settings.max_source_bytes:
+            raise Refused(400, "")
+        title = re.sub(r"[^a-z0-9]+", "-", request.new_title.lower()).strip("-")
+        if len(request.new_title) < 5 or len(slug) > 50 or title != slug:
+            raise Refused(409, "The requested title does not resolve to the specified id")
+        if request.language != "python" or request.kernel_type != "script":
+            raise Refused(400, "Only Python scripts are run here")
+        for ref in request.dataset_data_sources:
+            if self.datasets.processing(ref):
+                raise Refused(409, f"Dataset {ref} is still being processed")
+
+    def _refusal(self, request: Any) -> str:
+        """Why a push is not taken, in the service's own sentences."""
+        running = [kernel for kernel in self.all.values() if not kernel.ended.is_set() and kernel.request.enable_gpu]
+        if request.enable_gpu and len(running) >= self.settings.gpu_sessions:
+            return f"Maximum batch GPU session count of {self.settings.gpu_sessions} reached."
+        if request.enable_gpu and self.settings.gpu_used >= self.settings.weekly_gpu:
+            hours = self.settings.weekly_gpu.total_seconds() / 3600
+            return f"Maximum weekly GPU quota of {hours:.2f} hours reached."
+        return ""
+
+    def _source(self, ref: str) -> Kernel | None:
+        owner, _, slug = ref.partition("/")
+        return self.all.get((owner, slug))
+
+    def _run(self, owner: str, slug: str, request: Any, version: int) -> Kernel:
+        folder = self.root / "kernels" / owner / slug / str(version)
+        override = self.settings.override
+        if override is None:
+            if namespace_command() is None:
+                raise RuntimeError("no mount namespace here: choose an override")
+            override = ""
+        timeout_s = (request.session_timeout_seconds or 43_200) * self.settings.limit_scale
+        machine = Machine(
+            folder=folder,
+            source=request.text,
+            override=override,
+            timeout_s=timeout_s,
+            interpreter=self.settings.interpreter,
+        )
+        kernel = Kernel(owner=owner, slug=slug, request=request, folder=folder, version=version, machine=machine)
+        kernel.hidden_looks, kernel.queued_looks = self.settings.hidden_looks, self.settings.queued_looks
+        kernel.saving_looks = self.settings.saving_looks
+        self._mount(kernel)
+        machine.run(lambda: self._end(kernel))
+        return kernel
+
+    def _mount(self, kernel: Kernel) -> None:
+        new = self.settings.new_mounts
+        for ref in kernel.request.kernel_data_sources:
+            source = self._source(ref)
+            if (
+                source is not None
+                and source.outputs.is_dir()
+                and (source.owner, source.slug) != (kernel.owner, kernel.slug)
+            ):
+                place = Path("notebooks") / source.owner / source.slug if new else Path(source.slug)
+                copy_tree(source.outputs, kernel.machine.input / place)
+        for ref in kernel.request.dataset_data_sources:
+            files = self.datasets.mounted(ref)
+            owner, _, slug = ref.partition("/")
+            place = Path("datasets") / owner / slug if new else Path(slug)
+            if files is not None:
+                copy_tree(files, kernel.machine.input / place)
+
+    def _end(self, kernel: Kernel) -> None:
+        if not kernel.machine.timed_out or self.settings.keep_outputs_of_killed:
+            save_outputs(kernel.machine.working, kernel.outputs, self.settings.outputs_kept)
+        kernel.ended.set()
+
+    def _state(self, kernel: Kernel) -> KernelWorkerStatus:
+        if kernel.queued_looks > 0:
+            kernel.queued_looks -= 1
+            return KernelWorkerStatus.QUEUED
+        if not kernel.ended.is_set():
+            return KernelWorkerStatus.RUNNING
+        if kernel.saving_looks > 0:
+            kernel.saving_looks -= 1
+            return KernelWorkerStatus.RUNNING
+        return KernelWorkerStatus.COMPLETE if kernel.machine.exit_code == 0 else KernelWorkerStatus.ERROR
+
+    def _metadata(self, kernel: Kernel) -> api.ApiKernelMetadata:
+        made = api.ApiKernelMetadata()
+        made.ref, made.title, made.slug = f"{kernel.owner}/{kernel.slug}", kernel.request.new_title, kernel.slug
+        made.author, made.current_version_number = kernel.owner, kernel.version
+        made.is_private, made.enable_gpu = kernel.request.is_private, kernel.request.enable_gpu
+        made.machine_shape = kernel.request.machine_shape
+        return made
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder's files."""
+    for path in source.rglob("*"):
+        if path.is_file():
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(path.read_bytes())

@@ -1,0 +1,91 @@
+"""The whole of it: one object that holds accounts, kernels, datasets, faults and the journal behind one port."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.emulator.accounts import OPEN_METHODS, Accounts
+from tests.emulator.datasets import Datasets
+from tests.emulator.faults import Faults
+from tests.emulator.journal import Journal
+from tests.emulator.kernels import Kernels
+from tests.emulator.server import Handler, Server
+from tests.emulator.settings import Settings
+from tests.emulator.signed import SignedAddresses
+from tests.emulator.wire import read_request, write_answer
+
+PORT = 7777
+"""Where kagglesdk looks for KAGGLE_API_ENVIRONMENT=TEST; nothing can be configured about it."""
+
+
+class LoopbackKaggle:
+    """A Kaggle on this computer.
+
+    Attributes:
+        bugs: Exceptions of the emulator itself; a test that leaves one behind has shown nothing.
+    """
+
+    def __init__(self, root: Path, base: str, settings: Settings) -> None:
+        self.settings = settings
+        self.accounts = Accounts()
+        self.faults = Faults()
+        self.journal = Journal()
+        self.signed = SignedAddresses(base, settings.now)
+        self.datasets = Datasets(root, base, settings)
+        self.kernels = Kernels(root, settings, self.datasets, self.signed)
+        self.bugs: list[BaseException | None] = []
+        self._calls = {
+            "SaveKernel": self.kernels.save,
+            "GetKernel": self.kernels.get,
+            "ListKernels": self.kernels.list,
+            "GetKernelSessionStatus": self.kernels.status,
+            "ListKernelSessionOutput": self.kernels.outputs,
+            "GetAcceleratorQuotaStatistics": self.kernels.quota,
+            "DeleteKernel": self.kernels.delete,
+            "StartBlobUpload": self.datasets.start_upload,
+            "CreateDataset": self.datasets.create,
+            "CreateDatasetVersion": self.datasets.add_version,
+            "GetDatasetStatus": self.datasets.status,
+            "ListDatasetFiles": self.datasets.files,
+        }
+
+    def call(self, method: str, plain: Any, authorization: str) -> dict[str, Any]:
+        """One call of the API.
+
+        Raises:
+            Refused: It is answered with an error.
+        """
+        request = read_request(method, plain)
+        name = method.rpartition("/")[2]
+        if name in OPEN_METHODS:
+            act = self.accounts.introspect if name == "IntrospectToken" else self.accounts.exchange
+            return write_answer(act(request))
+        account = self.accounts.who(authorization)
+        return write_answer(self._calls[name](request, account))
+
+
+@contextmanager
+def loopback_kaggle(root: Path, *, port: int = PORT, settings: Settings | None = None) -> Iterator[LoopbackKaggle]:
+    """A Kaggle that lives as long as the block.
+
+    Args:
+        root: Folder for kernels and datasets.
+        port: 0 for any free one.
+    """
+    server = Server(("127.0.0.1", port), Handler)
+    kaggle = LoopbackKaggle(root, f"http://localhost:{server.server_port}", settings or Settings())
+    server.kaggle = kaggle
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield kaggle
+    finally:
+        kaggle.kernels.close()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert not kaggle.bugs, kaggle.bugs

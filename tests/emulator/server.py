@@ -1,0 +1,188 @@
+"""The HTTP side: one handler for calls, signed addresses, uploads and the live log."""
+
+from __future__ import annotations
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.emulator.faults import Fault
+from tests.emulator.journal import Entry
+from tests.emulator.log import persisted, stream
+from tests.emulator.signed import EXPIRED_BODY
+from tests.emulator.wire import Refused
+
+if TYPE_CHECKING:
+    from tests.emulator.loopback import LoopbackKaggle
+
+_LOG_PREFIX = "/api/v1/kernels/logs/stream/"
+
+
+class Server(ThreadingHTTPServer):
+    """A server that knows its Kaggle."""
+
+    daemon_threads = True
+    kaggle: LoopbackKaggle
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is not our fault; anything else must be seen by the test."""
+        import sys
+
+        kind = sys.exc_info()[0]
+        if kind is None or not issubclass(kind, ConnectionError):
+            self.kaggle.bugs.append(sys.exc_info()[1])
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        """A call of the API."""
+        raw = self._body()
+        method = self.path.removeprefix("/api/v1/")
+        try:
+            plain = json.loads(raw or b"{}")
+        except ValueError:
+            return self._answer(method, raw, 400, _words(400, "Not JSON"))
+        fault = self.server.kaggle.faults.take(method.rpartition("/")[2], plain)
+        if fault and (fault.drop == "before" or fault.status):
+            return self._misbehave(method, plain, raw, fault)
+        try:
+            status, answer = 200, self.server.kaggle.call(method, plain, self.headers.get("Authorization", ""))
+        except Refused as refused:
+            status, answer = refused.status, _words(refused.status, refused.message)
+        if fault and fault.change:
+            answer = fault.change(answer)
+        if fault and fault.drop == "after":
+            return self._vanish(method, plain, raw)
+        self._answer(method, raw, status, answer, plain=plain, truncate=bool(fault and fault.truncate))
+        return None
+
+    def do_GET(self) -> None:
+        """A signed address or a live log."""
+        if self.path.startswith(_LOG_PREFIX):
+            return self._log()
+        signature = self.path.removeprefix("/signed/").partition("?")[0]
+        fault = self.server.kaggle.faults.take("download", signature)
+        if fault and (fault.drop or fault.status):
+            return self._misbehave("download", None, b"", fault)
+        path = self.server.kaggle.signed.open(signature)
+        if path is None:
+            return self._send("download", 403, EXPIRED_BODY, "application/xml")
+        self._file(path, truncate=bool(fault and fault.truncate))
+        return None
+
+    def do_PUT(self) -> None:
+        """The bytes of an upload."""
+        raw = self._body()
+        status = self.server.kaggle.datasets.receive(self.path.removeprefix("/upload/"), raw)
+        self._send("upload", status, b"", "text/plain", bytes_in=len(raw))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read the journal instead."""
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _file(self, path: Path, *, truncate: bool) -> None:
+        content = path.read_bytes()
+        wanted = self.headers.get("Range", "")
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        if start > len(content) or (start and start == len(content)):
+            return self._send("download", 416, b"", "text/plain")
+        self._send("download", 206 if wanted else 200, content[start:], "application/octet-stream", truncate=truncate)
+        return None
+
+    def _log(self) -> None:
+        kaggle = self.server.kaggle
+        owner, _, slug = self.path.removeprefix(_LOG_PREFIX).partition("/")
+        try:
+            kernel = kaggle.kernels.find(owner, slug, kaggle.accounts.who(self.headers.get("Authorization", "")))
+        except Refused as refused:
+            return self._answer("log", b"", refused.status, _words(refused.status, refused.message))
+        if kernel is None:
+            return self._answer("log", b"", 404, _words(404, "No session"))
+        if kernel.ended.is_set():
+            return self._send("log", 200, persisted(kernel.machine.events).encode("utf-8"), "application/json")
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self._note("log", None, 200, 0, 0)
+        whole = stream(kernel, self._chunk, kaggle.settings.stream_events)
+        if whole:
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = True
+        return None
+
+    def _chunk(self, piece: bytes) -> None:
+        self.wfile.write(f"{len(piece):x}\r\n".encode("ascii") + piece + b"\r\n")
+        self.wfile.flush()
+
+    def _misbehave(self, method: str, plain: Any, raw: bytes, fault: Fault) -> None:
+        if fault.drop:
+            return self._vanish(method, plain, raw)
+        if fault.body:
+            return self._send(method, fault.status, fault.body.encode("utf-8"), "text/html", bytes_in=len(raw))
+        extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+        self._answer(method, raw, fault.status, _words(fault.status, "As the test wished"), plain=plain, extra=extra)
+        return None
+
+    def _vanish(self, method: str, plain: Any, raw: bytes) -> None:
+        self._note(method, plain, 0, len(raw), 0)
+        self.close_connection = True
+        self.connection.shutdown(2)
+
+    def _answer(
+        self,
+        method: str,
+        raw: bytes,
+        status: int,
+        answer: dict[str, Any],
+        *,
+        plain: Any = None,
+        truncate: bool = False,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        body = json.dumps(answer).encode("utf-8")
+        self._send(
+            method, status, body, "application/json", bytes_in=len(raw), plain=plain, truncate=truncate, extra=extra
+        )
+
+    def _send(
+        self,
+        method: str,
+        status: int,
+        body: bytes,
+        kind: str,
+        *,
+        bytes_in: int = 0,
+        plain: Any = None,
+        truncate: bool = False,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        self._note(method, plain, status, bytes_in, len(body))
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (extra or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if truncate else body)
+        if truncate:
+            self.close_connection = True
+
+    def _note(self, method: str, plain: Any, status: int, bytes_in: int, bytes_out: int) -> None:
+        name = method.rpartition("/")[2]
+        self.server.kaggle.journal.add(
+            Entry(method=name, request=plain, status=status, bytes_in=bytes_in, bytes_out=bytes_out)
+        )
+
+
+def _words(status: int, message: str) -> dict[str, Any]:
+    return {"code": status, "message": message}

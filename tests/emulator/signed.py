@@ -1,0 +1,40 @@
+"""Signed addresses: whoever has one may fetch the file until it expires."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+EXPIRED_BODY = b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>ExpiredToken</Code></Error>"
+
+
+@dataclass
+class SignedAddresses:
+    """Addresses handed out.
+
+    Attributes:
+        lasts: How long one is good.
+    """
+
+    base: str
+    now: Callable[[], datetime]
+    lasts: timedelta = timedelta(hours=1)
+    _given: dict[str, tuple[Path, datetime]] = field(default_factory=dict)
+
+    def give(self, path: Path) -> str:
+        """An address of a file."""
+        signature = secrets.token_hex(16)
+        self._given[signature] = (path, self.now() + self.lasts)
+        return f"{self.base}/signed/{signature}?Signature={signature}"
+
+    def open(self, signature: str) -> Path | None:
+        """The file behind an address, None if it is expired or was never given."""
+        path, until = self._given.get(signature, (None, None))
+        return path if until is not None and self.now() < until else None
+
+    def expire_all(self) -> None:
+        """Let every address given so far run out."""
+        self._given = {signature: (path, self.now()) for signature, (path, _) in self._given.items()}
