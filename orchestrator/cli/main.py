@@ -10,7 +10,8 @@ from typing import ParamSpec
 import typer
 
 from orchestrator.cli import render, run, status, verify
-from orchestrator.core.errors import EXIT_DONE, EXIT_OUR_BUG
+from orchestrator.cli.door import through_door
+from orchestrator.core.errors import EXIT_DONE, BadInput
 
 app = typer.Typer(
     name="orchestrator",
@@ -40,15 +41,26 @@ app.command("render")(_exiting(render.render))
 app.command("verify")(_exiting(verify.verify))
 
 
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Typer brings click along under a name of its own; this is the class of every wrong word on a command line."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Returns:
         0 done, 1 run failed, 2 bad input, 3 our bug, 4 remote unavailable or quota spent, 130 interrupted.
     """
-    try:
-        app(args=list(sys.argv[1:] if argv is None else argv))
-    except SystemExit as leaving:
-        code = leaving.code
-        return code if isinstance(code, int) else EXIT_DONE if code is None else EXIT_OUR_BUG
-    return EXIT_DONE
+    words = list(sys.argv[1:] if argv is None else argv)
+
+    def act() -> int:
+        try:
+            code = app(args=words or ["--help"], standalone_mode=False)
+        except _UsageError as fault:
+            context = getattr(fault, "ctx", None)
+            command = context.command_path if context else "orchestrator"
+            told = fault.format_message() if hasattr(fault, "format_message") else str(fault)
+            raise BadInput(told.rstrip("."), remedy=f"`{command} --help` shows what can be said.") from fault
+        return code if isinstance(code, int) else EXIT_DONE
+
+    return through_door(act, as_json="--json" in words)

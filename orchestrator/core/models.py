@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.wire import FileEntry
@@ -20,7 +19,6 @@ class ModelsView:
         faults: Checkpoint stem -> why it is not usable.
         leftovers: Files that are not checkpoints (best model, metadata), relative POSIX paths.
         entries: Every file that a session would start from, with digest.
-        metadata: `training_metadata.json`, None if absent or unreadable.
     """
 
     root: Path
@@ -28,7 +26,6 @@ class ModelsView:
     faults: Mapping[str, str]
     leftovers: tuple[str, ...]
     entries: tuple[FileEntry, ...]
-    metadata: Mapping[str, Any] | None = None
 
     @property
     def latest(self) -> CheckpointCard | None:

@@ -66,9 +66,4 @@ class RunRequest:
                     f"--target-steps {target_steps} is below the {steps_done} steps already done",
                     remedy=f"Give at least {steps_done}, or --add-steps N, or --fresh to begin anew.",
                 )
-        if target_steps is None:
-            raise BadInput(
-                f"profile {self.profile} of {self.card.section} has no target",
-                remedy="Give --target-steps or write target_steps into the card.",
-            )
         return replace(profile, target_steps=target_steps, deadline_s=self.deadline_s or profile.deadline_s)

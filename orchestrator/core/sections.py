@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -29,11 +30,11 @@ class Profile:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
+    target_steps: int
+    checkpoint_every_steps: int
+    evaluate_every_steps: int
     evaluation_scenarios: int
     deadline_s: float
-    target_steps: int | None = None
-    checkpoint_every_steps: int | None = None
-    evaluate_every_steps: int | None = None
 
     def __post_init__(self) -> None:
         for name in (
@@ -44,8 +45,8 @@ class Profile:
             "evaluate_every_steps",
         ):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} must be above 0, not {value}")
+            if not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be above 0 and finite, not {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +83,16 @@ class SectionCard:
     backend: BackendName = "local"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     kaggle: KaggleSettings = field(default_factory=KaggleSettings)
-    keywords: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         if not self.network or min(self.network) <= 0:
             raise ValueError("network needs at least one layer, each with at least one unit")
         if not {"quick", "full"} <= set(self.profiles):
             raise ValueError("profiles needs both quick and full")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.directory):
+            raise ValueError(f"directory must be a plain folder name, not {self.directory!r}")
+        if not re.fullmatch(r"validation_ch7(\.[A-Za-z_][A-Za-z0-9_]*)+", self.entry_point):
+            raise ValueError(f"entry_point must be a module below validation_ch7, not {self.entry_point!r}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, not {self.seed}")
 

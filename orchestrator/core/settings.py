@@ -11,6 +11,9 @@ from typing import Any, ClassVar, Literal
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
+FREE_SPEED_M_S, LINK_LENGTH_M, ARRIVAL_BIN_S = 13.89, 300.0, 10.0
+"""Constants of the science's model that a card's values must fit; a test holds them to those over there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearSchedule:
@@ -25,6 +28,9 @@ class LinearSchedule:
     def __post_init__(self) -> None:
         if self.over_steps <= 0:
             raise ValueError(f"over_steps must be above 0, not {self.over_steps}")
+        for name in ("start", "end"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,23 @@ class Crossing:
     dx_m: float
     dt_s: float
 
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0.0 < value < float("inf"):
+                raise ValueError(f"{name} must be above 0 and finite, not {value}")
+        if self.dt_s > self.dx_m / FREE_SPEED_M_S:
+            raise ValueError(
+                f"dt_s must not exceed dx_m / {FREE_SPEED_M_S} m/s = {self.dx_m / FREE_SPEED_M_S:.4g} s "
+                f"(CFL), not {self.dt_s}"
+            )
+        for name in ("decision_s", "min_green_s", "change_interval_s", "max_green_s", "episode_s"):
+            _require_multiple(name, getattr(self, name), "dt_s", self.dt_s)
+        _require_multiple("episode_s", self.episode_s, "decision_s", self.decision_s)
+        _require_multiple("the arrival bin of 10 s", ARRIVAL_BIN_S, "dt_s", self.dt_s)
+        _require_multiple("the link length of 300 m", LINK_LENGTH_M, "dx_m", self.dx_m)
+        if self.min_green_s > self.max_green_s:
+            raise ValueError(f"min_green_s must not exceed max_green_s, but {self.min_green_s} > {self.max_green_s}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
@@ -93,6 +116,16 @@ class Criteria:
 
     baseline: Literal["fixed_time"]
     min_delay_reduction_pct: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.min_delay_reduction_pct < 100.0:
+            raise ValueError(f"min_delay_reduction_pct must lie in [0, 100), not {self.min_delay_reduction_pct}")
+
+
+def _require_multiple(name: str, value: float, unit_name: str, unit: float) -> None:
+    count = round(value / unit)
+    if count < 1 or abs(count * unit - value) > 1e-9 * value:
+        raise ValueError(f"{name} must be a multiple of {unit_name} = {unit}, not {value}")
 
 
 def plain(block: Any) -> dict[str, Any]:

@@ -31,8 +31,7 @@ def plan_first_session(parts: Parts, request: RunRequest) -> Push:
 def nothing_to_do(parts: Parts, request: RunRequest) -> bool:
     """Whether a run would find its target reached and evaluated."""
     view = _starting_view(parts, request)
-    target_steps = request.sizes(view.steps).target_steps
-    reached = target_steps is not None and view.steps >= target_steps
+    reached = view.steps >= request.sizes(view.steps).target_steps
     return reached and last_evaluation(parts, request, view) is not None
 
 

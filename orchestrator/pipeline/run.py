@@ -86,8 +86,6 @@ def _open(parts: Parts, request: RunRequest) -> _Opened:
     view = open_models(parts, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
-    if sizes.target_steps is None:
-        raise ValueError("a run's sizes always have a target")
     require_compatible(parts, request.card, view, parts.code.bundle().digest)
     record = close_others(parts, request, record, sizes.target_steps)
     came_from = adopted.judgement.steps_start if adopted else None

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind, fold, fold_run, fold_session
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 
@@ -34,6 +34,7 @@ class SqliteLedger:
 
     Raises:
         BadInput: The file is not a ledger.
+        RunFailed: It cannot be written: no space, no permission, held by another program.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,6 +45,9 @@ class SqliteLedger:
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.executescript(_SCHEMA)
+        except sqlite3.OperationalError as fault:
+            self._connection.close()
+            raise _no_room(path, fault) from fault
         except sqlite3.DatabaseError as fault:
             self._connection.close()
             raise BadInput(
@@ -111,14 +115,18 @@ class SqliteLedger:
 
     @contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[None]:
-        self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # sqlite rolls back by itself when the disk is full
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as fault:
+            raise _no_room(self._path, fault) from fault
 
     def _run(self, run_id: str) -> RunRecord | None:
         found = self._connection.execute("SELECT row FROM runs WHERE run_id = ?", (run_id,)).fetchone()
@@ -140,6 +148,14 @@ class SqliteLedger:
             " ON CONFLICT (key) DO UPDATE SET stage = excluded.stage, row = excluded.row",
             (record.key, record.lineage_id, record.planned_at, record.stage.value, _dump(asdict(record))),
         )
+
+
+def _no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
+    return RunFailed(
+        f"{path} cannot be used: {fault}",
+        remedy="Free disk space, check the file's permissions, or end the program that holds it; then run the same "
+        "command again. Nothing is lost.",
+    )
 
 
 def _dump(plain: dict[str, Any]) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -90,7 +88,6 @@ class ModelsDirectory:
             faults=survey.faults,
             leftovers=self._leftovers(),
             entries=tuple(entries),
-            metadata=self._metadata(),
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
@@ -137,13 +134,6 @@ class ModelsDirectory:
             return ()
         files = (path.relative_to(self._path) for path in sorted(self._path.rglob("*")) if path.is_file())
         return tuple(path.as_posix() for path in files if path.parts[0] != CHECKPOINTS)
-
-    def _metadata(self) -> dict[str, Any] | None:
-        try:
-            plain = json.loads((self._path / METADATA_NAME).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return plain if isinstance(plain, dict) else None
 
 
 def _copy(source: Path, destination: Path) -> None:

@@ -12,6 +12,7 @@ from orchestrator.core.errors import BadInput
 
 ROOT_VARIABLE = "ORCHESTRATOR_ROOT"
 _MARK = Path("configs") / "sections"
+_PROBE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,13 @@ def require_writable(folder: Path) -> None:
     probe = folder / ".write-probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
+        try:
+            with probe.open("wb") as stream:
+                stream.write(bytes(_PROBE_BYTES))  # an empty file fits on a full disk
+                stream.flush()
+                os.fsync(stream.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as fault:
         raise BadInput(
             f"{folder} cannot be written: {fault.strerror or fault}",

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from kernel_templates.kernel_runtime.atomic import write_json
 from orchestrator.backends.local.backend import LocalBackend
+from orchestrator.backends.local.installation import installed_versions
+from orchestrator.backends.local.sandbox import Sandbox
 from orchestrator.core.endings import EndReason
+from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.exchange import SessionState
+from tests.conftest import PROJECT_ROOT
 from tests.contract.backend_contract import BackendContract, Stall
 from tests.doubles.toy_section import make_toy_project
+
+PROJECT = str(PROJECT_ROOT)
 
 
 @pytest.fixture
@@ -83,8 +93,6 @@ def test_a_second_supervisor_never_starts_the_same_session_again(stall: Stall) -
     push = stall.push()
     handle, _ = stall.run(push)
     stall.backend.stage(push)
-    from orchestrator.core.errors import RemoteUnavailable
-
     with pytest.raises(RemoteUnavailable):
         stall.backend.submit(push)
     lines = [line for line, _ in stall.backend.follow(handle, 0)]
@@ -99,3 +107,46 @@ def test_old_sandboxes_are_emptied_once_their_outputs_were_fetched(stall: Stall,
     full = sorted(path.parent.name[-3:] for path in (tmp_path / "local").glob("*/kaggle"))
     assert full == ["s03", "s04", "s05", "s06"]
     assert len(list((tmp_path / "local").glob("*/submitted.json"))) == 5
+
+
+def test_a_session_that_was_not_found_can_never_start(stall: Stall) -> None:
+    """The orchestrator died between intent and submit; its supervisor may still be on its way."""
+    push = stall.push()
+    stall.backend.stage(push)
+    assert stall.backend.find(push.ticket, push.slug) is None
+    with pytest.raises(RemoteUnavailable):
+        stall.backend.submit(push)
+    assert stall.backend.find(push.ticket, push.slug) is None
+
+
+def test_a_kernel_on_its_way_to_its_lock_is_not_gone(stall: Stall, tmp_path: Path) -> None:
+    push = stall.push()
+    stall.backend.stage(push)
+    sandbox = Sandbox(root=tmp_path / "local" / push.slug)
+    write_json(sandbox.submitted, {"nonce": push.ticket.nonce, "at": "now"})
+    handle = stall.backend.find(push.ticket, push.slug)
+    assert handle is not None
+    assert stall.backend.observe(handle).state is SessionState.RUNNING
+    long_ago_s = time.time() - 60.0
+    os.utime(sandbox.submitted, (long_ago_s, long_ago_s))
+    assert stall.backend.observe(handle).native == "vanished"
+
+
+def test_a_supervisor_whose_starter_is_dead_runs_its_kernel(stall: Stall, tmp_path: Path) -> None:
+    push = stall.push()
+    stall.backend.stage(push)
+    root = tmp_path / "local" / push.slug
+    reader, writer = os.pipe()
+    os.close(reader)  # nobody will ever read its word
+    words = [sys.executable, "-m", "orchestrator.backends.local.supervisor", str(root)]
+    done = subprocess.run(words, stdout=writer, check=False, timeout=60, env={**os.environ, "PYTHONPATH": PROJECT})
+    os.close(writer)
+    assert done.returncode == 0
+    handle = stall.backend.find(push.ticket, push.slug)
+    assert handle is not None
+    assert stall.backend.observe(handle).exit_code == 0
+
+
+def test_versions_are_compared_without_their_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0+cpu")
+    assert installed_versions()["torch"] == "2.13.0"

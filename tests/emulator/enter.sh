@@ -17,4 +17,4 @@ mount --bind "$working" "$root/kaggle/working"
 mount --bind "$input" "$root/kaggle/input"
 mount -o remount,bind,ro "$root/kaggle/input" 2>/dev/null \
     || mount -o remount,bind,ro,nosuid,nodev "$root/kaggle/input"
-exec chroot "$root" "$@"
+exec chroot "$root" sh -c 'cd /kaggle/working && exec "$@"' sh "$@"

@@ -69,7 +69,9 @@ def library_versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "torch": str(torch.__version__),
+        # Without the build's local part ("+cpu"): package metadata, which the orchestrator compares with before
+        # a session, may lack it. The device class is compared on its own.
+        "torch": str(torch.__version__).partition("+")[0],
         "stable_baselines3": stable_baselines3.__version__,
         "gymnasium": gymnasium.__version__,
     }

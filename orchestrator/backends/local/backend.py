@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kernel_templates.kernel_runtime.manifest import read_manifest
 from kernel_templates.kernel_runtime.wire import Ticket
 from kernel_templates.kernel_runtime.workspace import ROOT_VARIABLE
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
-from orchestrator.backends.local.processes import held, start_supervisor
+from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import BadInput, NameTaken
@@ -30,6 +31,8 @@ from orchestrator.core.exchange import (
 
 OWNER = "local"
 _KEPT_SANDBOXES = 3
+_STARTING_S = 30.0
+"""An interpreter takes a second to start; a busy disk some more."""
 _WALL_FACTOR, _WALL_EXTRA_S = 1.5, 120.0
 
 
@@ -108,8 +111,11 @@ class LocalBackend:
         return Handle(backend=self.name, owner=OWNER, slug=push.slug)
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
-        """The session of this ticket if it was ever submitted, recognised by its nonce."""
-        submitted = read_json(self._sandbox(slug).submitted)
+        """The session of this ticket if it was ever submitted, recognised by its nonce.
+
+        One that is not found can never start any more: a supervisor on its way finds its launch withdrawn.
+        """
+        submitted = withdraw_unless_submitted(self._sandbox(slug))
         if submitted is None or submitted.get("nonce") != ticket.nonce:
             return None
         return Handle(backend=self.name, owner=OWNER, slug=slug)
@@ -141,6 +147,9 @@ class LocalBackend:
         ended = read_json(sandbox.ended)
         if ended is not None:  # it ended between the two looks
             return _ended(ended)
+        if not sandbox.kernel_lock.exists() and time.time() - sandbox.submitted.stat().st_mtime < _STARTING_S:
+            # The supervisor may have been killed while its kernel was on its way to that lock.
+            return Observation(state=SessionState.RUNNING, native="starting")
         # Both processes are gone without a word (power cut, kill -9): only the manifest knows the exit code.
         return Observation(state=SessionState.ENDED, native="vanished", exit_code=_manifest_code(sandbox.working))
 

@@ -19,7 +19,8 @@ def installed_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name, distribution in LIBRARIES.items():
         try:
-            versions[name] = importlib.metadata.version(distribution)
+            # The local part of a version ("+cpu") names a build; checkpoints are compared without it.
+            versions[name] = importlib.metadata.version(distribution).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
+from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.backends.local.supervisor import READY
 from orchestrator.core.errors import RemoteUnavailable
 
+_SUBMIT_LOOKS, _SUBMIT_PAUSE_S = 100, 0.05
 _SECRET_VARIABLE = re.compile(r"KAGGLE|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY", re.IGNORECASE)
 # Windows: DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP; elsewhere start_new_session does it and flags must be 0.
 _DETACHED = 0x00000008 | 0x00000200 if os.name == "nt" else 0
@@ -61,6 +65,33 @@ def held(lock_path: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+def withdraw_unless_submitted(sandbox: Sandbox) -> dict[str, Any] | None:
+    """What the supervisor wrote when the session came into being; without it, see that it never will.
+
+    Returns:
+        The content of `submitted.json`, None if there is no such session.
+    """
+    if not sandbox.root.is_dir():
+        return None
+    for _ in range(_SUBMIT_LOOKS):
+        try:
+            with FileLock(sandbox.supervisor_lock, timeout=0):
+                submitted = read_json(sandbox.submitted)
+                if submitted is None:
+                    sandbox.launch.unlink(missing_ok=True)
+                return submitted
+        except Timeout:
+            # A supervisor lives: it writes that file as its first act.
+            submitted = read_json(sandbox.submitted)
+            if submitted is not None:
+                return submitted
+            time.sleep(_SUBMIT_PAUSE_S)
+    raise RemoteUnavailable(
+        f"the supervisor of {sandbox.root} lives and does not speak",
+        remedy="End that process, then run the same command again.",
+    )
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

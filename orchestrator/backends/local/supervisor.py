@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,14 @@ def main(root: Path) -> int:
     """Run the kernel of a sandbox to its end.
 
     Returns:
-        0, or 1 when another supervisor already has the sandbox.
+        0, or 1 when another supervisor already has the sandbox, or the launch was withdrawn.
     """
     sandbox = Sandbox(root=root)
-    plan = read_json(sandbox.launch)
-    if plan is None:
-        raise FileNotFoundError(sandbox.launch)
     try:
         with FileLock(sandbox.supervisor_lock, timeout=0):
-            if sandbox.submitted.exists():
+            # Under the lock: whoever found this session absent has withdrawn its launch under the same lock.
+            plan = read_json(sandbox.launch)
+            if plan is None or sandbox.submitted.exists():
                 return 1
             write_json(sandbox.submitted, {"nonce": plan["nonce"], "at": _now()})
             _tell_ready()
@@ -94,8 +94,9 @@ def _poll(kernel: subprocess.Popen[bytes]) -> int | None:
 
 
 def _tell_ready() -> None:
-    print(READY, flush=True)
-    # The starter only waits for that line; nobody reads this pipe afterwards.
+    # The starter only waits for that line, and may be dead already; nobody reads this pipe afterwards.
+    with suppress(BrokenPipeError):
+        print(READY, flush=True)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
 

@@ -6,12 +6,16 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
 from kernel_templates.kernel_runtime.digests import tree_digest
 from orchestrator.core.requests import RunRequest
-from orchestrator.core.settings import Crossing, DqnSettings
+from orchestrator.core.settings import ARRIVAL_BIN_S, FREE_SPEED_M_S, LINK_LENGTH_M, Crossing, DqnSettings
 from orchestrator.core.specs import SessionSpec
 from orchestrator.stores.configs import load_card
 from validation_ch7.learning.plan import HyperParameters, SessionPlan
+from validation_ch7.traffic import demand
+from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.settings import EnvironmentSettings
 
 
@@ -40,3 +44,32 @@ def test_a_whole_spec_is_used_or_refused_by_the_training(project_root: Path) -> 
 def test_the_digest_of_a_tree_is_of_names_and_bytes() -> None:
     assert tree_digest({"a": b"bc"}) != tree_digest({"ab": b"c"})
     assert tree_digest({"a": b"1", "b": b"2"}) == tree_digest({"b": b"2", "a": b"1"})
+
+
+BAD_CROSSINGS = [
+    {"dt_s": 5.0},
+    {"dt_s": 0.0},
+    {"dt_s": 0.3},
+    {"dx_m": 7.0},
+    {"dx_m": -10.0},
+    {"decision_s": 10.2},
+    {"episode_s": 3605.0},
+    {"min_green_s": 130.0},
+    {"min_green_s": 0.0},
+    {"max_green_s": float("inf")},
+]
+
+
+@pytest.mark.parametrize("change", BAD_CROSSINGS, ids=str)
+def test_what_the_science_refuses_is_refused_before_a_session(change: dict[str, float], project_root: Path) -> None:
+    block = load_card(project_root / "configs/sections", "section_7_6").lineage.environment
+    with pytest.raises(ValueError, match=next(iter(change))):
+        EnvironmentSettings.from_mapping({**block, **change})
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Crossing(**{**block, **change})
+
+
+def test_the_models_constants_are_the_same_on_both_sides() -> None:
+    traffic = TrafficParameters()
+    assert (traffic.vf_m_s, traffic.link_length_m) == (FREE_SPEED_M_S, LINK_LENGTH_M)
+    assert ARRIVAL_BIN_S == demand.ARRIVAL_BIN_S

@@ -10,7 +10,7 @@ import pytest
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
 from kernel_templates.kernel_runtime.checkpoints import find_latest_checkpoint, survey_checkpoints
-from kernel_templates.kernel_runtime.saving import rotate, save_checkpoint
+from kernel_templates.kernel_runtime.saving import save_checkpoint
 from kernel_templates.kernel_runtime.wire import FileEntry
 from tests.unit.kernel_runtime.makers import NOW, SCENARIO, make_ticket, save
 
@@ -21,7 +21,6 @@ def test_the_newest_two_stay_as_units_by_steps_never_by_file_time(tmp_path: Path
         parent = save(tmp_path, steps, parent)
         for path in (tmp_path / "checkpoints").glob(f"*_{steps}_*"):
             os.utime(path, (10**9 - steps, 10**9 - steps))  # newest steps, oldest time
-    rotate(tmp_path / "checkpoints", SCENARIO)
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert names == sorted(
         f"{SCENARIO}_checkpoint_{steps}_steps{suffix}"

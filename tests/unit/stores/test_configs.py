@@ -49,7 +49,7 @@ def test_quick_and_full_are_the_same_training(project_root: Path) -> None:
         ),
         (lambda c: c["environment"].update(dx=9.0), "environment.dx: unknown key, did you mean dx_m?"),
         (lambda c: c["hyper_parameters"].pop("gamma"), "hyper_parameters.gamma: missing"),
-        (lambda c: c["profiles"]["quick"].update(target_steps=-5), "target_steps must be above 0, not -5"),
+        (lambda c: c["profiles"]["quick"].update(target_steps=-5), "target_steps must be above 0 and finite, not -5"),
         (lambda c: c["profiles"]["full"].update(target_steps="many"), "profiles.full.target_steps"),
         (lambda c: c.update(algorithm="DQNN"), "algorithm"),
         (lambda c: c["profiles"].pop("full"), "profiles needs both quick and full"),

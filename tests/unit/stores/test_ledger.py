@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,3 +128,18 @@ def test_what_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not a readable ledger"):
         SqliteLedger(path)
     assert path.read_bytes().startswith(b"these are my notes")
+
+
+def test_an_intent_is_on_the_disk_and_nothing_else_waits_for_it(tmp_path: Path) -> None:
+    """The one promise that a power cut must not break: `PRAGMA synchronous` is FULL for an intent alone."""
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    statements: list[str] = []
+    ledger._connection.set_trace_callback(statements.append)
+    for kind in EventKind:
+        statements.clear()
+        event = Event(kind=kind, at="t", run_id="r", session="r/s01a1", body={})
+        with contextlib.suppress(ValueError, TypeError):  # most events cannot come first; how they are written counts
+            ledger.record(event)
+        level = "FULL" if kind is EventKind.SESSION_PLANNED else "NORMAL"
+        assert statements[0] == f"PRAGMA synchronous={level}"
+    ledger.close()

@@ -64,12 +64,12 @@ def test_a_session_that_must_leave_keeps_what_it_has(
     def evaluate_and_be_asked_to_stop(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
         if len(calls) == done:
-            outside.stop.request("SIGTERM")
+            outside.stop.request()
         return evaluate(*args, **kwargs)
 
     monkeypatch.setattr(rooms, "evaluate", evaluate_and_be_asked_to_stop)
     if done == 0:
-        outside.stop.request("SIGTERM")
+        outside.stop.request()
     with pytest.raises(LeftComparison):
         compare_controllers(outside.context, result.underway)
     path = outside.context.metrics_dir / "evaluations_so_far.json"

@@ -40,7 +40,7 @@ def run_session(working: Path, session: int, *, stop_at: int = 0, target: int = 
 def session_here(working: Path, *, stop_at: int | None = None, session: int = 1, **changes: Any) -> TrainingResult:
     """A session in this process, which is faster and enough where no claim about processes is made."""
     outside = bench(working, tiny_spec(**{"target_steps": TARGET_STEPS, **changes}), session=session)
-    world = tiny_world(at_steps=stop_at, act=lambda: outside.stop.request("SIGTERM"))
+    world = tiny_world(at_steps=stop_at, act=lambda: outside.stop.request())
     try:
         return train(outside.context, outside.plan, world)
     finally:

@@ -24,7 +24,7 @@ class StoppingEnv(TrafficSignalVecEnv):
     def step_wait(self) -> Any:
         self.decisions_left -= 1
         if self.decisions_left == 0:
-            self.stop.request("SIGTERM")
+            self.stop.request()
         return super().step_wait()
 
 

@@ -33,7 +33,7 @@ def crossing_spec(**changes: Any) -> dict[str, Any]:
 def run_here(working: Path, spec: dict[str, Any], *, stopped: bool = False) -> SectionOutcome:
     outside = bench(working, spec)
     if stopped:
-        outside.stop.request("SIGTERM")
+        outside.stop.request()
     try:
         return entry.run(outside.context)
     finally:
@@ -115,7 +115,7 @@ def test_leaving_between_training_and_comparison_is_a_pause_at_the_target(
 
     def train_until_time_is_up(context: Any, plan: Any, world: Any) -> Any:
         result = train(context, plan, world)
-        context.stop.request("SIGTERM")
+        context.stop.request()
         return result
 
     monkeypatch.setattr(entry, "train", train_until_time_is_up)

@@ -1,0 +1,111 @@
+"""Bad cards, bad words, full disks: one cause, one remedy, the right exit code, nothing started, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.door import through_door
+from orchestrator.core.errors import RunFailed
+from orchestrator.core.events import Event, EventKind
+from orchestrator.stores.ledger import SqliteLedger
+from tests.doubles.commands import orchestrate
+from tests.doubles.toy_section import make_toy_project, read_card_file, write_card
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return make_toy_project(tmp_path / "project")
+
+
+BAD_VALUES = [
+    ("profiles.quick.checkpoint_every_steps", None, "missing"),
+    ("profiles.full.target_steps", None, "missing"),
+    ("profiles.quick.deadline_s", float("nan"), "finite"),
+    ("profiles.quick.deadline_s", float("inf"), "finite"),
+    ("environment.dt_s", 5.0, "CFL"),
+    ("environment.dx_m", 7.0, "multiple"),
+    ("criteria.min_delay_reduction_pct", 500.0, "[0, 100)"),
+    ("directory", "../../../evil", "plain folder name"),
+    ("entry_point", "os.path", "below validation_ch7"),
+    ("hyper_parameters.learning_rate.start", -1.0, "[0, 1]"),
+    ("kaggle.session_timeout_s", 90_000.0, "session_timeout_s"),
+    ("kaggle.wheelhouse", "mine", "owner/dataset"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "word"), BAD_VALUES, ids=[f"{p}={v}" for p, v, _ in BAD_VALUES])
+def test_a_card_that_the_kernel_would_refuse_is_refused_here(toy: Path, place: str, value: Any, word: str) -> None:
+    card: dict[str, Any] = read_card_file(toy)
+    block = (card.setdefault("kaggle", {}) and card) or card
+    *folders, name = place.split(".")
+    for folder in folders:
+        block = block[folder]
+    if value is None:
+        del block[name]
+    else:
+        block[name] = value
+    write_card(toy, card)
+    answer = orchestrate(toy, "run", "section_7_6", "--quick", "--json")
+    assert answer.code == 2
+    assert word in answer.json["error"]
+    assert "Traceback" not in answer.err
+    assert not (toy / "validation_output").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "--bogus"), ("run",), ("run", "section_7_6", "--deadline-s", "nan"), ("fly",)]
+)
+def test_wrong_words_leave_by_the_door(toy: Path, words: tuple[str, ...]) -> None:
+    answer = orchestrate(toy, *words, "--json")
+    assert (answer.code, answer.json["exit_code"]) == (2, 2)
+    assert answer.json["remedy"]
+    assert len(answer.err.splitlines()) == 2
+
+
+def test_a_full_disk_is_not_our_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    def fill() -> int:
+        raise OSError(28, "No space left on device", "/data/x.zip")
+
+    assert through_door(fill, as_json=True) == 1
+    told = capsys.readouterr()
+    assert "Free disk space" in told.err
+    assert json.loads(told.out)["exit_code"] == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_seen_before_the_run(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (toy / "validation_output" / "results").mkdir(parents=True)
+    (toy / "validation_output" / "results" / ".write-probe").symlink_to("/dev/full")
+    answer = orchestrate(toy, "run", "section_7_6", "--quick")
+    assert answer.code == 2
+    assert "Free disk space" in answer.err
+
+
+def test_a_ledger_without_room_is_never_to_be_moved_away(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    ledger._connection.execute("PRAGMA max_page_count=1")
+    body = {"section": "s", "lineage_id": "l" * 9000, "profile": "quick", "backend": "local"}
+    steps = {"target_steps": 1, "steps_start": 0, "steps_done": 0}
+    event = Event(kind=EventKind.RUN_STARTED, at="t", run_id="r", session=None, body={**body, **steps})
+    with pytest.raises(RunFailed, match="full") as fault:
+        ledger.record(event)
+    assert "Move" not in fault.value.remedy
+    ledger.close()
+
+
+def test_the_report_of_our_own_bug_lies_in_the_project(toy: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "élan"
+    elsewhere.mkdir()
+    shutil.rmtree(toy / "kernel_templates" / "kernel_runtime")
+    answer = orchestrate(
+        toy, "run", "section_7_6", "--quick", cwd=elsewhere, LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii"
+    )
+    assert answer.code == 3
+    assert "Traceback" not in answer.err
+    assert (toy / ".orchestrator" / "last_error.txt").is_file()
+    assert not list(elsewhere.iterdir())
