@@ -10,7 +10,10 @@ from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.backends.local.backend import LocalBackend
+from orchestrator.core.checkup import Check
 from orchestrator.core.errors import BadInput
+from orchestrator.core.exchange import Quota
+from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import SectionCard
 from orchestrator.pipeline.parts import Parts
 from orchestrator.ports import Backend, Clock, Narrator
@@ -38,8 +41,10 @@ def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | 
     raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
 
 
+# The rooms of the Kaggle wing are imported late: the client library takes half a second that no other command pays.
+
+
 def _kaggle(card: SectionCard, clock: Clock) -> Backend:
-    # Late: the client library takes half a second that no other command should pay.
     from orchestrator.backends.kaggle.accounts import sign_in
     from orchestrator.backends.kaggle.backend import KaggleBackend
     from orchestrator.backends.kaggle.credentials import candidates
@@ -53,6 +58,54 @@ def _kaggle(card: SectionCard, clock: Clock) -> Backend:
     storage = Storage(account.connection, account.name, retry)
     gateway = Gateway(account.connection, account.name, retry)
     return KaggleBackend(gateway, DatasetCarrier(storage, clock), card.kaggle, retry)
+
+
+def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
+    """Account name and weekly quotas.
+
+    Raises:
+        RemoteUnavailable: No credentials, or the service is away.
+    """
+    from orchestrator.backends.kaggle.accounts import sign_in
+    from orchestrator.backends.kaggle.credentials import candidates
+    from orchestrator.backends.kaggle.gateway import Gateway
+    from orchestrator.backends.kaggle.retrying import Retrying
+
+    clock = SystemClock()
+    retry = Retrying(clock, random.SystemRandom().uniform)
+    account = sign_in(candidates(), now=clock.now, retry=retry)
+    return account.name, Gateway(account.connection, account.name, retry).quotas()
+
+
+def kaggle_checkup(project: Project) -> Iterator[Check]:
+    """The doctor's findings, one after another."""
+    from orchestrator.backends.kaggle.accounts import sign_in
+    from orchestrator.backends.kaggle.checkup import examine
+    from orchestrator.backends.kaggle.credentials import candidates
+    from orchestrator.backends.kaggle.gateway import Gateway
+    from orchestrator.backends.kaggle.retrying import Patience, Retrying
+
+    clock = SystemClock()
+    # A person waits for the answer: one repetition tells a hiccup from an outage.
+    retry = Retrying(clock, random.SystemRandom().uniform, Patience(attempts=2))
+    return examine(
+        candidates,
+        lambda found: sign_in(found, now=clock.now, retry=retry),
+        lambda account: Gateway(account.connection, account.name, retry),
+        project.results,
+    )
+
+
+def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
+    """Runs of a section that have not ended, oldest first; asking creates nothing."""
+    path = project.own / "ledger.sqlite"
+    if not path.is_file():
+        return []
+    ledger = SqliteLedger(path)
+    try:
+        return [run for run in ledger.runs() if run.lineage_id == card.lineage.id and run.ended_at is None]
+    finally:
+        ledger.close()
 
 
 def models_directory(project: Project, card: SectionCard) -> ModelsDirectory:

@@ -9,7 +9,7 @@ from typing import ParamSpec
 
 import typer
 
-from orchestrator.cli import render, run, status, verify
+from orchestrator.cli import attach, doctor, fetch, logs, quota, render, run, status, verify
 from orchestrator.cli.door import through_door
 from orchestrator.core.errors import EXIT_DONE, BadInput
 
@@ -38,6 +38,11 @@ def _exiting(command: Callable[Words, int]) -> Callable[Words, None]:
 app.command("run")(_exiting(run.run))
 app.command("status")(_exiting(status.status))
 app.command("render")(_exiting(render.render))
+app.command("attach")(_exiting(attach.attach))
+app.command("logs")(_exiting(logs.logs))
+app.command("fetch")(_exiting(fetch.fetch))
+app.command("quota")(_exiting(quota.quota))
+app.command("doctor")(_exiting(doctor.doctor))
 app.command("verify")(_exiting(verify.verify))
 
 

@@ -27,6 +27,9 @@ DeadlineS = Annotated[
     typer.Option("--deadline-s", envvar="ORCHESTRATOR_DEADLINE_S", help="Seconds that one session may take."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Archive the checkpoints and begin anew.")]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Leave as soon as a session is in flight; `attach` goes on with it.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")]
 
 
@@ -40,6 +43,7 @@ def build_request(
     fresh: bool,
     deadline_s: float | None,
     context: typer.Context,
+    detach: bool = False,
 ) -> RunRequest:
     """The request of a command line, flags before environment.
 
@@ -62,6 +66,7 @@ def build_request(
         add_steps=add_steps,
         fresh=fresh,
         deadline_s=deadline_s,
+        detach=detach,
     )
 
 

@@ -14,6 +14,7 @@ from orchestrator.cli.options import (
     AsJson,
     BackendName,
     DeadlineS,
+    Detach,
     Fresh,
     Quick,
     Section,
@@ -38,6 +39,7 @@ def run(
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
     fresh: Fresh = False,
+    detach: Detach = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -58,6 +60,7 @@ def run(
             fresh=fresh,
             deadline_s=deadline_s,
             context=context,
+            detach=detach,
         )
         console = Console(sys.stderr if as_json else sys.stdout)
         name = backend or request.card.backend
@@ -67,12 +70,13 @@ def run(
         with assemble(project, request.card, side, console, only_look=dry_run) as parts:
             if dry_run:
                 return _show_plan(parts, request, console, as_json)
-            return _execute(parts, request, console, project.state, as_json)
+            return execute_request(parts, request, console, project.state, as_json)
 
     return through_door(act, as_json=as_json)
 
 
-def _execute(parts: Parts, request: RunRequest, console: Console, root: Path, as_json: bool) -> int:
+def execute_request(parts: Parts, request: RunRequest, console: Console, root: Path, as_json: bool) -> int:
+    """Carry a request to its end, tell what came out, and give the exit code."""
     from orchestrator.pipeline.run import execute
 
     summary = execute(parts, request)
@@ -101,6 +105,8 @@ def _show_plan(parts: Parts, request: RunRequest, console: Console, as_json: boo
 def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
     from orchestrator.core.endings import RUN_REMEDIES
 
+    if summary.handle:
+        return [f"In flight: {summary.handle}", f"`python -m orchestrator attach {summary.section}` goes on with it."]
     ends = {
         "at_target": f"Already at the target: {summary.steps_done} steps done, target {summary.target_steps}",
         "finished": f"Target reached: {summary.steps_done} steps, target {summary.target_steps}",

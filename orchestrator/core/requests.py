@@ -18,6 +18,7 @@ class RunRequest:
         add_steps: Steps to train beyond those already done.
         fresh: Archive what is there and begin anew.
         deadline_s: Wall seconds of each session instead of the profile's.
+        detach: Leave as soon as a session is in flight.
     """
 
     card: SectionCard
@@ -26,6 +27,7 @@ class RunRequest:
     add_steps: int | None = None
     fresh: bool = False
     deadline_s: float | None = None
+    detach: bool = False
 
     def __post_init__(self) -> None:
         if self.target_steps is not None and self.add_steps is not None:

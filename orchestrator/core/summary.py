@@ -9,6 +9,9 @@ from kernel_templates.kernel_runtime.endings import Verdict
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import EXIT_DONE, EXIT_RUN_FAILED
 
+DETACHED = "detached"
+"""End of a command that left its session in flight: the run itself has not ended."""
+
 _GOOD_ENDS = frozenset({"at_target", EndReason.FINISHED.value})
 
 
@@ -18,7 +21,9 @@ class RunSummary:
 
     Attributes:
         sessions: Sessions that this command started or carried on.
-        end_reason: Of the run: the last session's, `at_target` when none was needed, or `stuck`.
+        end_reason: Of the run: the last session's, `at_target` when none was needed, `stuck`, `emptied`, or
+            `detached` while it goes on.
+        handle: Of the session in flight when the command left.
         session_exit_code: Exit code of the last kernel.
         verdict: What the science says at the target; None while it has not spoken.
         results_dir: Outputs of the last session, relative to the project, POSIX.
@@ -44,10 +49,13 @@ class RunSummary:
     resume_grade: str | None = None
     problems: tuple[str, ...] = ()
     models_dir: str = ""
+    handle: str | None = None
 
     @property
     def exit_code(self) -> int:
         """Exit code of the command: 0 only for a reached target whose numbers may be believed."""
+        if self.end_reason == DETACHED:
+            return EXIT_DONE
         believable = self.verdict not in (None, Verdict.INVALID.value) and not self.problems
         if self.end_reason not in _GOOD_ENDS or not believable:
             return EXIT_RUN_FAILED

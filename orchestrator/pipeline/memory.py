@@ -14,6 +14,7 @@ from orchestrator.core.naming import session_of_slug
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.settings import plain
+from orchestrator.core.summary import DETACHED, RunSummary
 from orchestrator.pipeline.parts import Parts
 
 INTERRUPTED = "interrupted"
@@ -43,6 +44,28 @@ def go_on_with_fresh(parts: Parts, request: RunRequest) -> RunRequest:
             )
             return replace(request, fresh=False)
     return request
+
+
+def in_flight(parts: Parts, request: RunRequest) -> RunSummary | None:
+    """The session that flies already, as a detached command would leave it; None when there is none."""
+    runs = {record.run_id: record for record in parts.ledger.runs()}
+    for session in parts.ledger.sessions(request.card.lineage.id):
+        if session.stage is Stage.SUBMITTED and session.backend == parts.backend.name:
+            run = runs[session.run_id]
+            return RunSummary(
+                run_id=run.run_id,
+                section=run.section,
+                profile=run.profile,
+                backend=run.backend,
+                lineage_id=run.lineage_id,
+                sessions=0,
+                steps_start=run.steps_start,
+                steps_done=run.steps_done,
+                target_steps=run.target_steps,
+                end_reason=DETACHED,
+                handle=session.handle,
+            )
+    return None
 
 
 def start_run(

@@ -14,11 +14,12 @@ from orchestrator.core.models import ModelsView
 from orchestrator.core.records import RunRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
-from orchestrator.core.summary import RunSummary
+from orchestrator.core.summary import DETACHED, RunSummary
 from orchestrator.pipeline.memory import (
     close_others,
     fresh_run_id,
     go_on_with_fresh,
+    in_flight,
     interrupted_run,
     last_evaluation,
     next_session,
@@ -62,8 +63,13 @@ def execute(parts: Parts, request: RunRequest) -> RunSummary:
         done = parts.models.recover()
         if done:
             parts.narrator.say(f"[CHECKPOINT] {done}")
+        flying = in_flight(parts, request) if request.detach else None
+        if flying is not None:
+            return flying
         opened = _open(parts, request)
         summary = _chain(parts, request, opened)
+        if summary.end_reason == DETACHED:
+            return summary
         parts.record(
             EventKind.RUN_ENDED,
             opened.run_id,
@@ -123,6 +129,8 @@ def _chain(parts: Parts, request: RunRequest, opened: _Opened) -> RunSummary:
         place = _next_place(parts, request, view, opened.run_id, place, decision)
         _announce(parts, place, view, opened.target_steps)
         push, handle = _push(parts, request, opened.sizes, view, place, failed)
+        if request.detach:
+            return replace(summary, end_reason=DETACHED, handle=str(handle))
         place = Place(run_id=opened.run_id, session=push.ticket.session, attempt=push.ticket.attempt)
         closed = carry(parts, push.ticket, handle)
         _tell_troubles(parts, closed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import requests
@@ -59,6 +60,7 @@ class Connection:
     Attributes:
         client: `kagglesdk.KaggleClient`; honours `KAGGLE_API_ENVIRONMENT`.
         session: Its HTTP session, signed.
+        clock_skew_s: This computer's clock less the service's, as of the last answer; None before one.
     """
 
     def __init__(self, credentials: Credentials | None, *, now: Callable[[], datetime]) -> None:
@@ -66,7 +68,8 @@ class Connection:
         from kagglesdk import KaggleClient
 
         self._now = now
-        self.client: Any = KaggleClient(user_agent="orchestrator")
+        self.clock_skew_s: float | None = None
+        self.client: Any = KaggleClient(user_agent="orchestrator", response_processor=self._read_clock)
         http = self.client.http_client()
         # The SDK makes its session at the first call and has no place for limits or for our own choice among
         # several credentials; `_init_session` is what its `with` statement calls.
@@ -74,6 +77,11 @@ class Connection:
         self.session: requests.Session = bounded(http._session)
         self.session.auth = _auth(credentials)
         self.endpoint: str = http._get_request_url("", "").rstrip("/")
+
+    def _read_clock(self, response: requests.Response) -> None:
+        told = response.headers.get("Date")
+        if told:
+            self.clock_skew_s = (self._now() - parsedate_to_datetime(told)).total_seconds()
 
     def ask(self, act: str, call: Callable[[], Answer]) -> Answer:
         """Make one call.

@@ -1,0 +1,36 @@
+"""`attach`: go on with the run of a command that is gone."""
+
+from __future__ import annotations
+
+import sys
+
+from orchestrator.cli.door import through_door
+from orchestrator.cli.options import AsJson, BackendName, Section
+
+
+def attach(section: Section, backend: BackendName = None, as_json: AsJson = False) -> int:
+    """Find the session in flight, watch it to its end, and carry its run to its target."""
+
+    def act() -> int:
+        from orchestrator.cli.console import Console
+        from orchestrator.cli.run import execute_request
+        from orchestrator.core.errors import BadInput
+        from orchestrator.pipeline.revisit import request_of
+        from orchestrator.stores.configs import load_card
+        from orchestrator.stores.project import find_project
+        from orchestrator.wiring import assemble, make_backend, open_runs
+
+        project = find_project()
+        card = load_card(project.cards, section)
+        found = [run for run in open_runs(project, card) if backend in (None, run.backend)]
+        if not found:
+            raise BadInput(
+                f"no run of {section} is in flight", remedy=f"Start one with `python -m orchestrator run {section}`."
+            )
+        console = Console(sys.stderr if as_json else sys.stdout)
+        run = found[-1]
+        console.say(f"Backend: {run.backend}, run {run.run_id} to {run.target_steps} steps")
+        with assemble(project, card, make_backend(run.backend, project, card), console) as parts:
+            return execute_request(parts, request_of(card, run), console, project.state, as_json)
+
+    return through_door(act, as_json=as_json)
