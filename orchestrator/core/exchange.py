@@ -167,10 +167,12 @@ class Observation:
         native: The backend's own word for the state, kept verbatim.
         exit_code: Exit code of the kernel process where the backend knows it.
         reason: Why it ended, where the backend knows better than the manifest (wall limit, cancelled).
+        note: What the user should know of this session besides its state.
     """
 
     state: SessionState
     native: str
+    note: str = ""
     exit_code: int | None = None
     reason: EndReason | None = None
 

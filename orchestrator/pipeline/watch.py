@@ -20,6 +20,7 @@ class _Reading:
     """How far the log was told, and whether looks still bring something."""
 
     cursor: int = 0
+    note: str = ""
     absent_since_s: float | None = None
     fruitless_looks: int = 0
     last_answer_s: float
@@ -46,6 +47,9 @@ def watch(parts: Parts, handle: Handle) -> Observation:
                 if _gone(parts, observation, reading):
                     return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}")
                 native = _tell_state(parts, observation, native)
+                if observation.note != reading.note:
+                    reading.note = observation.note
+                    parts.narrator.say(observation.note)
                 _tell_log(parts, handle, observation, reading)
                 if observation.state.terminal:
                     return observation

@@ -129,6 +129,17 @@ def test_a_carrier_that_fails_is_followed_by_a_dataset(laptop: Laptop) -> None:
     assert "carrier_missing" in laptop.told
 
 
+def test_inputs_that_a_push_lost_are_told_and_sent_otherwise(laptop: Laptop) -> None:
+    entry = laptop.root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    entry.write_text(entry.read_text("utf-8").replace("body[::-1]", "__import__('os').urandom(900_000)"), "utf-8")
+    slug = Path(str(laptop.run().results_dir)).name.removeprefix("ana_")
+    del laptop.kaggle.kernels.all["ana", slug]  # the user tidied up on the website
+    summary = laptop.run(add_steps=20)
+    assert (summary.steps_done, summary.end_reason) == (60, "finished")
+    assert f"left out its inputs: kernel ana/{slug}" in laptop.told
+    assert laptop.carriers()[-1] == ([], ["ana/arz-checkpoints-ca005782"])
+
+
 def test_the_outcome_of_a_lost_answer_is_read_back(laptop: Laptop) -> None:
     laptop.kaggle.settings.hidden_looks = 3
     laptop.kaggle.faults.add(SAVE, drop="after")

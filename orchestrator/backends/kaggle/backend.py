@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from orchestrator.backends.kaggle.faults import ServiceFault
 from orchestrator.backends.kaggle.gateway import Gateway
 from orchestrator.backends.kaggle.log_text import LineAssembler
 from orchestrator.backends.kaggle.outputs import OutputFetcher
-from orchestrator.backends.kaggle.refusals import conflict, refusal, refused_with_words
+from orchestrator.backends.kaggle.refusals import conflict, lost_sources, refusal, refused_with_words
 from orchestrator.backends.kaggle.retrying import Retrying
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
 from orchestrator.core.exchange import (
@@ -44,6 +45,10 @@ _OUTSIDE_S = 300.0
 """Part of Kaggle's limit that passes before our first line and after our last: image, mounts, saving outputs."""
 
 
+_SLACK = 1.25
+"""A session leaves before its deadline; a quarter more is a session that hangs."""
+
+
 class KaggleBackend:
     """The far side through the gateway.
 
@@ -60,6 +65,7 @@ class KaggleBackend:
         self._datasets = datasets
         self._settings = settings
         self._retry = retry
+        self._left_out: dict[str, str] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -101,7 +107,7 @@ class KaggleBackend:
                 "gpu": settings.gpu,
                 "accelerator": settings.accelerator if settings.gpu else None,
                 "internet": settings.internet,
-                "session_timeout_s": settings.session_timeout_s,
+                "session_timeout_s": _time_limit_s(ticket, settings),
                 "docker_image": settings.docker_image,
                 "dataset_sources": datasets,
                 "kernel_sources": kernels,
@@ -138,6 +144,9 @@ class KaggleBackend:
             problem = refused_with_words(answer.error, self._refresh_at())
         if problem is not None:
             raise problem
+        if lost := lost_sources(answer):
+            # The session exists and will see for itself that its checkpoints are missing, within seconds.
+            self._left_out[push.slug] = f"Kaggle accepted the push and left out its inputs: {', '.join(lost)}"
         return self._handle(push.slug)
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
@@ -153,7 +162,7 @@ class KaggleBackend:
             if fault.status == 404:
                 return Observation(state=SessionState.ABSENT, native=dialect.NEVER_RUN)
             raise
-        return dialect.observation(status, message)
+        return replace(dialect.observation(status, message), note=self._left_out.get(handle.slug, ""))
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """Lines of the log after the first `cursor`, live while the session runs.
@@ -211,6 +220,11 @@ class KaggleBackend:
         if fault.status in (401, 403):
             return fault
         return refused_with_words(fault.words or f"HTTP {fault.status}")
+
+
+def _time_limit_s(ticket: Ticket, settings: KaggleSettings) -> float:
+    """Kaggle's own limit for the session: late enough for its deadline, early enough to spare quota if it hangs."""
+    return min(settings.session_timeout_s, float(ticket.spec["deadline_s"]) * _SLACK + _OUTSIDE_S)
 
 
 def _save_request(push: Push) -> dialect.SaveRequest:
