@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.emulator.server import Handler, Server
 from tests.emulator.settings import Settings
 from tests.emulator.signed import SignedAddresses
 from tests.emulator.wire import read_request, write_answer
+
+PORT_PATIENCE_S = 120.0
 
 PORT = 7777
 """Where kagglesdk looks for KAGGLE_API_ENVIRONMENT=TEST; nothing can be configured about it."""
@@ -68,6 +71,18 @@ class LoopbackKaggle:
         return write_answer(self._calls[name](request, account))
 
 
+def _bind(port: int) -> Server:
+    """A server on the port, as soon as another test run on this computer lets go of it."""
+    give_up_s = time.monotonic() + PORT_PATIENCE_S
+    while True:
+        try:
+            return Server(("127.0.0.1", port), Handler)
+        except OSError:
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(0.1)
+
+
 @contextmanager
 def loopback_kaggle(root: Path, *, port: int = PORT, settings: Settings | None = None) -> Iterator[LoopbackKaggle]:
     """A Kaggle that lives as long as the block.
@@ -76,7 +91,7 @@ def loopback_kaggle(root: Path, *, port: int = PORT, settings: Settings | None =
         root: Folder for kernels and datasets.
         port: 0 for any free one.
     """
-    server = Server(("127.0.0.1", port), Handler)
+    server = _bind(port)
     kaggle = LoopbackKaggle(root, f"http://localhost:{server.server_port}", settings or Settings())
     server.kaggle = kaggle
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
