@@ -99,6 +99,51 @@ def test_a_small_set_travels_inside_the_script(laptop: Laptop) -> None:
     assert laptop.carriers() == [([], []), ([], [])]
 
 
+@pytest.mark.parametrize("new_mounts", [True, False])
+def test_the_kernel_finds_its_files_wherever_they_are_mounted(laptop: Laptop, new_mounts: bool) -> None:
+    laptop.kaggle.settings.new_mounts = new_mounts
+    entry = laptop.root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    entry.write_text(entry.read_text("utf-8").replace("body[::-1]", "__import__('os').urandom(900_000)"), "utf-8")
+    laptop.run()
+    summary = laptop.run(add_steps=10)
+    assert (summary.steps_start, summary.steps_done, summary.sessions) == (40, 50, 1)
+    shutil.rmtree(laptop.root / "validation_output")
+    assert laptop.run(add_steps=10).steps_start == 50
+    assert laptop.carriers()[-1][1]
+
+
+def test_a_dataset_that_is_mounted_late_is_tried_again_and_never_trained_on(laptop: Laptop) -> None:
+    entry = laptop.root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    entry.write_text(entry.read_text("utf-8").replace("body[::-1]", "__import__('os').urandom(900_000)"), "utf-8")
+    laptop.run()
+    for _ in range(2):  # two versions, so that the one before the newest can be mounted instead
+        shutil.rmtree(laptop.root / "validation_output")
+        laptop.kaggle.settings.mount_lag = laptop.kaggle.datasets.all != {}
+        laptop.kaggle.faults.add(SAVE, change=lambda answer: answer)
+        runs_before = laptop.kaggle.kernels.runs
+
+        def catch_up(answer: dict[str, Any], runs_before: int = runs_before) -> dict[str, Any]:
+            laptop.kaggle.settings.mount_lag = False
+            return answer
+
+        laptop.kaggle.faults.add(
+            "GetKernel", change=catch_up, when=lambda request: request["kernelSlug"].endswith("-a2")
+        )
+        summary = laptop.run(add_steps=10)
+    assert (summary.end_reason, summary.steps_start, summary.steps_done) == ("finished", 50, 60)
+    assert "carrier_missing" in laptop.told
+
+
+def test_a_path_out_of_its_folder_is_refused_and_told(laptop: Laptop) -> None:
+    def smuggle(answer: dict[str, Any]) -> dict[str, Any]:
+        stolen = {**answer["files"][0], "fileName": "../../../../evil.txt"}
+        return {**answer, "files": [*answer["files"], stolen]}
+
+    laptop.kaggle.faults.add("ListKernelSessionOutput", change=smuggle, times=20)
+    assert laptop.run().end_reason == "finished"
+    assert not list(laptop.root.parent.rglob("evil.txt"))
+
+
 def test_a_set_that_no_kernel_holds_travels_by_dataset_once(laptop: Laptop) -> None:
     laptop.kaggle.settings.processing_looks = 3
     entry = laptop.root / "validation_ch7/section_7_6_rl_performance/entry.py"

@@ -1,0 +1,29 @@
+"""Shortcuts that would be convenient once and dangerous for ever."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.backends.kaggle.connection import Connection
+from tests.conftest import PROJECT_ROOT
+
+OURS = ("orchestrator", "kernel_templates", "validation_ch7")
+
+
+def sources() -> list[Path]:
+    return [path for top in OURS for path in (PROJECT_ROOT / top).rglob("*.py")]
+
+
+def test_certificates_are_always_checked() -> None:
+    for path in sources():
+        assert not re.search(r"verify\s*=\s*False|CERT_NONE|_create_unverified", path.read_text("utf-8")), path
+    connection = Connection(None, now=lambda: datetime.now(UTC))
+    assert connection.session.verify is True
+    connection.session.close()
+
+
+def test_no_output_of_the_service_is_unpickled_or_evaluated_here() -> None:
+    for path in (PROJECT_ROOT / "orchestrator").rglob("*.py"):
+        assert not re.search(r"\bpickle\b|\beval\(|\bexec\(", path.read_text("utf-8").replace('"exec"', "")), path
