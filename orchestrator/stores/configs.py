@@ -51,7 +51,8 @@ def load_card(folder: Path, section: str) -> SectionCard:
     """
     known = card_names(folder)
     if section not in known:
-        near = difflib.get_close_matches(section, known, n=1)
+        spelled_out = f"section_{section.replace('.', '_')}"  # people say 7.6
+        near = [spelled_out] if spelled_out in known else difflib.get_close_matches(section, known, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}."
         raise BadInput(f"there is no section {section!r}", remedy=hint)
     path = folder / f"{section}.yaml"
