@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -258,6 +259,15 @@ def test_closing_the_laptop_loses_nothing(toy: Path) -> None:
     ledger.close()
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """A test run in the background ignores SIGINT, and its children would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_interrupting_leaves_the_session_running(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"do": "pause"}}')
     first = subprocess.Popen(
