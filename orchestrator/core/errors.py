@@ -30,6 +30,7 @@ class OrchestratorError(Exception):
     Attributes:
         remedy: What the user can do, as a sentence.
         transient: Whether the same act may succeed if it is simply repeated.
+        wait_s: Seconds after which asking again makes sense, None if nobody knows.
     """
 
     exit_code: ClassVar[int] = EXIT_RUN_FAILED
@@ -38,6 +39,7 @@ class OrchestratorError(Exception):
         super().__init__(cause)
         self.remedy = remedy
         self.transient = transient
+        self.wait_s: float | None = None
 
 
 class BadInput(OrchestratorError):
@@ -62,7 +64,6 @@ class NotYet(RemoteUnavailable):
     """The far side is well and cannot take this act now; nothing happened there.
 
     Attributes:
-        wait_s: Seconds after which asking again makes sense, None if nobody knows.
         until: When it will take it, where it says so (the refresh of a weekly quota).
     """
 

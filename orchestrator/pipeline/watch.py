@@ -61,7 +61,9 @@ def watch(parts: Parts, handle: Handle) -> Observation:
             _require_patience(parts, handle, reading, trouble)
             if parts.backend.capabilities.streams_log and reading.cursor > told and trouble is None:
                 continue  # the log has just come to its end, so the state is worth a look at once
-            parts.clock.sleep(pause_s(reading.fruitless_looks, parts.backend.capabilities.look_every_s))
+            asked_for_s = trouble.wait_s or 0.0 if trouble else 0.0
+            pause = pause_s(reading.fruitless_looks, parts.backend.capabilities.look_every_s)
+            parts.clock.sleep(max(pause, asked_for_s))
     finally:
         parts.narrator.quiet()
 

@@ -137,6 +137,25 @@ def test_every_form_of_credential_signs_in(laptop: Laptop, form: str, tmp_path: 
     assert "5ecret" not in answer.out + answer.err
 
 
+def test_a_login_that_runs_out_during_a_session_is_renewed(laptop: Laptop, tmp_path: Path) -> None:
+    home = tmp_path / "home of ana"
+    (home / ".kaggle").mkdir(parents=True)
+    (home / ".kaggle" / "credentials.json").write_text('{"refresh_token": "refresh-5ecret"}', "utf-8")
+
+    def run_out(answer: dict[str, Any]) -> dict[str, Any]:
+        for token in [name for name in laptop.kaggle.accounts.tokens if name.startswith("access-for-")]:
+            del laptop.kaggle.accounts.tokens[token]
+        return answer
+
+    laptop.kaggle.faults.add("GetKernel", change=run_out)  # the next request is the push
+    laptop.kaggle.faults.add("GetKernelSessionStatus", change=run_out)
+    variables = {"HOME": str(home), "KAGGLE_USERNAME": "", "KAGGLE_KEY": "", "KAGGLE_API_ENVIRONMENT": "TEST"}
+    answer = orchestrate(laptop.root, *RUN, "--json", **variables)
+    assert (answer.code, answer.json["verdict"]) == (0, "supported"), answer.err
+    assert laptop.kaggle.kernels.runs == 1
+    assert laptop.kaggle.journal.counts["GenerateAccessToken"] >= 3
+
+
 def test_a_token_that_is_no_longer_good_gives_way_to_a_key(laptop: Laptop, tmp_path: Path) -> None:
     answer = ask(laptop, "doctor", KAGGLE_API_TOKEN="KGAT_revoked")
     assert "ana, by legacy key" in answer.out

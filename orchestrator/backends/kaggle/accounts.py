@@ -51,10 +51,16 @@ def _try(credentials: Credentials, now: Callable[[], datetime], retry: Retrying)
         # The service has no cheap way to check a key: a wrong one shows at the first real request.
         name = str(credentials.username)
         return Account(name=name, credentials=credentials, connection=Connection(credentials, now=now))
+    renew = None
     try:
         if credentials.form is CredentialForm.OAUTH:
-            credentials = _exchanged(credentials, now, retry)
-        connection = Connection(credentials, now=now)
+            login = credentials
+            credentials = _exchanged(login, now, retry)
+
+            def renew() -> str:
+                return _exchanged(login, now, retry).secret
+
+        connection = Connection(credentials, now=now, renew=renew)
         name = _introspected(connection, credentials.secret, retry) or ""
     except ServiceFault as fault:
         if fault.status in _REFUSED:

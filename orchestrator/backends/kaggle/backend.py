@@ -211,7 +211,7 @@ class KaggleBackend:
 
     def _submit_fault(self, fault: ServiceFault) -> OrchestratorError:
         if fault.status == 429:
-            wait_s = fault.retry_after_s or _RATE_WAIT_S
+            wait_s = fault.wait_s or _RATE_WAIT_S
             return NotYet(str(fault), remedy="Kaggle asks for fewer requests.", wait_s=wait_s)
         if fault.undecided:
             return OutcomeUnknown(str(fault), remedy=fault.remedy)

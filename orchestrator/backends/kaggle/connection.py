@@ -56,6 +56,7 @@ class Connection:
     Args:
         credentials: Whose; None for the exchange of an OAuth refresh token, which is its own proof.
         now: Aware UTC time, to read `Retry-After` dates.
+        renew: Gets a fresh access token when the present one has run out; an OAuth login's lasts about an hour.
 
     Attributes:
         client: `kagglesdk.KaggleClient`; honours `KAGGLE_API_ENVIRONMENT`.
@@ -63,11 +64,18 @@ class Connection:
         clock_skew_s: This computer's clock less the service's, as of the last answer; None before one.
     """
 
-    def __init__(self, credentials: Credentials | None, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        *,
+        now: Callable[[], datetime],
+        renew: Callable[[], str] | None = None,
+    ) -> None:
         # Late: half a second that `--help` and the local backend must not pay.
         from kagglesdk import KaggleClient
 
         self._now = now
+        self._renew = renew
         self.clock_skew_s: float | None = None
         self.client: Any = KaggleClient(user_agent="orchestrator", response_processor=self._read_clock)
         http = self.client.http_client()
@@ -84,7 +92,7 @@ class Connection:
             self.clock_skew_s = (self._now() - parsedate_to_datetime(told)).total_seconds()
 
     def ask(self, act: str, call: Callable[[], Answer]) -> Answer:
-        """Make one call.
+        """Make one call; once more with a fresh token where the old one has run out.
 
         Args:
             act: What is being done, for people.
@@ -92,6 +100,16 @@ class Connection:
         Raises:
             ServiceFault: It failed, whatever the way.
         """
+        try:
+            return self._ask_once(act, call)
+        except ServiceFault as fault:
+            if fault.status != 401 or self._renew is None:
+                raise
+        # A 401 is decided before anything is done, so even an act may be sent again.
+        self.session.auth = BearerAuth(self._renew())
+        return self._ask_once(act, call)
+
+    def _ask_once(self, act: str, call: Callable[[], Answer]) -> Answer:
         try:
             return call()
         except requests.HTTPError as fault:

@@ -31,19 +31,18 @@ class ServiceFault(RemoteUnavailable):
     Attributes:
         status: HTTP status, or the code inside a 200; None when no answer came.
         words: The service's own sentence, shortened, without signed addresses.
-        retry_after_s: How long the service asks us to wait, None if it does not.
     """
 
     def __init__(self, act: str, *, status: int | None, words: str, retry_after_s: float | None = None) -> None:
         self.status = status
         self.words = clean(words)
-        self.retry_after_s = retry_after_s
         answer = f"HTTP {status}" if status is not None else "no answer"
         super().__init__(
             f"Kaggle, {act}: {answer}" + (f", {self.words}" if self.words else ""),
             remedy=_REMEDIES.get(status or 0, _LATER),
             transient=status is None or status in WORTH_REPEATING,
         )
+        self.wait_s = retry_after_s
 
     @property
     def undecided(self) -> bool:

@@ -79,4 +79,4 @@ class Retrying:
 
 def _asked_for_s(state: tenacity.RetryCallState) -> float:
     fault = state.outcome.exception() if state.outcome else None
-    return (fault.retry_after_s or 0.0) if isinstance(fault, ServiceFault) else 0.0
+    return (fault.wait_s or 0.0) if isinstance(fault, ServiceFault) else 0.0
