@@ -80,4 +80,12 @@ class NameTaken(OrchestratorError):
 
 
 class OutcomeUnknown(RemoteUnavailable):
-    """The request may or may not have been carried out: it must be read back, never simply repeated."""
+    """The request may or may not have been carried out: it must be read back, never simply repeated.
+
+    Attributes:
+        if_absent: What the answer meant if reading back finds nothing; None if it may then be sent again.
+    """
+
+    def __init__(self, cause: str, *, remedy: str = "", if_absent: OrchestratorError | None = None) -> None:
+        super().__init__(cause, remedy=remedy, transient=True)
+        self.if_absent = if_absent

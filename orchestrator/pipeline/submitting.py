@@ -123,4 +123,6 @@ def _submit(parts: Parts, push: Push) -> Handle:
             found = settle(parts, push.ticket, push.slug, parts.clock.now())
             if found is not None:
                 return found
+            if fault.if_absent is not None:
+                raise fault.if_absent from fault
     raise lost

@@ -22,6 +22,7 @@ class _Reading:
     cursor: int = 0
     note: str = ""
     absent_since_s: float | None = None
+    unknown_since_s: float | None = None
     fruitless_looks: int = 0
     last_answer_s: float
     log_trouble: str = ""
@@ -47,6 +48,7 @@ def watch(parts: Parts, handle: Handle) -> Observation:
                 if _gone(parts, observation, reading):
                     return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}")
                 native = _tell_state(parts, observation, native)
+                _require_known(parts, handle, observation, reading)
                 if observation.note != reading.note:
                     reading.note = observation.note
                     parts.narrator.say(observation.note)
@@ -77,6 +79,20 @@ def _gone(parts: Parts, observation: Observation, reading: _Reading) -> bool:
     if reading.absent_since_s is None:
         reading.absent_since_s = now_s
     return now_s - reading.absent_since_s > parts.backend.capabilities.absent_patience_s
+
+
+def _require_known(parts: Parts, handle: Handle, observation: Observation, reading: _Reading) -> None:
+    """A word that nobody knows is no end; but one that outlasts the longest session is nothing to wait for."""
+    now_s = parts.clock.monotonic()
+    if observation.state is not SessionState.UNKNOWN:
+        reading.unknown_since_s = None
+    elif reading.unknown_since_s is None:
+        reading.unknown_since_s = now_s
+    elif now_s - reading.unknown_since_s > (parts.backend.capabilities.max_wall_s or 0.0) + PATIENCE_S:
+        raise RemoteUnavailable(
+            f"{handle} has been {observation.native!r} for longer than any session lasts",
+            remedy="Look at the session on the service's own page; `fetch` brings home what it has left.",
+        )
 
 
 def _tell_state(parts: Parts, observation: Observation, before: str) -> str:

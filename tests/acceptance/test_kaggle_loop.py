@@ -201,6 +201,35 @@ def test_a_push_that_never_arrived_is_sent_again_after_the_window(
     assert laptop.kaggle.kernels.runs == 1
 
 
+@pytest.mark.parametrize("body", [{}, {"ref": ""}])
+def test_an_answer_that_says_neither_yes_nor_no_is_read_back(laptop: Laptop, body: dict[str, Any]) -> None:
+    laptop.kaggle.faults.add(SAVE, change=lambda answer: body)
+    assert laptop.run().end_reason == "finished"
+    assert laptop.kaggle.kernels.runs == 1
+
+
+@pytest.mark.parametrize("method", [SAVE, "GetKernel", "GetKernelSessionStatus", "ListKernelSessionOutput"])
+def test_a_body_of_another_shape_is_weather(laptop: Laptop, method: str) -> None:
+    laptop.kaggle.faults.add(method, change=lambda answer: None)
+    assert laptop.run().end_reason == "finished"
+    assert laptop.kaggle.kernels.runs == 1
+
+
+def test_a_state_that_is_forbidden_for_a_while_is_no_end(laptop: Laptop) -> None:
+    laptop.kaggle.faults.add("GetKernelSessionStatus", status=403, times=2)
+    assert laptop.run().end_reason == "finished"
+
+
+def test_the_last_line_counts_even_without_its_end(laptop: Laptop) -> None:
+    entry = laptop.root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    text = entry.read_text("utf-8")
+    entry.write_text(
+        text + "\nimport atexit, sys\natexit.register(sys.stdout.write, '[CHECKPOINT] the end')\n", "utf-8"
+    )
+    laptop.run()
+    assert laptop.told.count("[CHECKPOINT] the end") == 1
+
+
 def test_weather_on_every_question_changes_nothing(laptop: Laptop) -> None:
     for method in ("GetKernelSessionStatus", "ListKernelSessionOutput", "GetKernel", "download"):
         laptop.kaggle.faults.add(method, status=503)

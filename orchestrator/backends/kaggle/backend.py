@@ -14,6 +14,7 @@ from orchestrator.backends.kaggle.faults import ServiceFault
 from orchestrator.backends.kaggle.gateway import Gateway
 from orchestrator.backends.kaggle.log_text import LineAssembler
 from orchestrator.backends.kaggle.outputs import OutputFetcher
+from orchestrator.backends.kaggle.pushing import OUTSIDE_S, build_push, save_request
 from orchestrator.backends.kaggle.refusals import conflict, lost_sources, refusal, refused_with_words
 from orchestrator.backends.kaggle.retrying import Retrying
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
@@ -40,13 +41,6 @@ _RATE_WAIT_S = 60.0
 
 _ABSENT_PATIENCE_S = 1800.0
 """The state service has answered 404 for running kernels before; a deleted kernel answers so for ever."""
-
-_OUTSIDE_S = 300.0
-"""Part of Kaggle's limit that passes before our first line and after our last: image, mounts, saving outputs."""
-
-
-_SLACK = 1.25
-"""A session leaves before its deadline; a quarter more is a session that hangs."""
 
 
 class KaggleBackend:
@@ -75,7 +69,7 @@ class KaggleBackend:
             owner=self._gateway.account,
             device=f"Kaggle, {settings.accelerator if settings.gpu else 'CPU'}",
             max_script_bytes=MAX_SCRIPT_BYTES,
-            max_wall_s=settings.session_timeout_s - _OUTSIDE_S,
+            max_wall_s=settings.session_timeout_s - OUTSIDE_S,
             look_every_s=(10.0, 60.0),
             can_cancel=False,
             carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
@@ -89,30 +83,7 @@ class KaggleBackend:
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
         """The complete request. Pure."""
-        settings = self._settings
-        datasets = [settings.wheelhouse] if settings.wheelhouse else []
-        kernels = []
-        if carrier is Carrier.DATASET:
-            datasets.append(f"{self._gateway.account}/{dataset_slug(ticket.lineage_id)}")
-        if carrier is Carrier.KERNEL_OUTPUT and checkpoints.source:
-            kernels.append(f"{checkpoints.source.owner}/{checkpoints.source.slug}")
-        return Push(
-            slug=slug,
-            owner=self._gateway.account,
-            script=script,
-            ticket=ticket,
-            carrier=carrier,
-            checkpoints=checkpoints,
-            settings={
-                "gpu": settings.gpu,
-                "accelerator": settings.accelerator if settings.gpu else None,
-                "internet": settings.internet,
-                "session_timeout_s": _time_limit_s(ticket, settings),
-                "docker_image": settings.docker_image,
-                "dataset_sources": datasets,
-                "kernel_sources": kernels,
-            },
-        )
+        return build_push(self._gateway.account, self._settings, ticket, script, checkpoints, slug, carrier)
 
     def stage(self, push: Push) -> None:
         """See that the name is free, and upload what must be there first.
@@ -136,7 +107,7 @@ class KaggleBackend:
             BadInput: Kaggle refused the request, in its own words.
         """
         try:
-            answer = self._gateway.save_kernel(_save_request(push))
+            answer = self._gateway.save_kernel(save_request(push))
         except ServiceFault as fault:
             raise self._submit_fault(fault) from fault
         problem = refusal(answer, push.slug, None)
@@ -147,7 +118,8 @@ class KaggleBackend:
         if lost := lost_sources(answer):
             # The session exists and will see for itself that its checkpoints are missing, within seconds.
             self._left_out[push.slug] = f"Kaggle accepted the push and left out its inputs: {', '.join(lost)}"
-        return self._handle(push.slug)
+        # The name that the service gave it, should it ever differ from the one that was asked for.
+        return self._handle(answer.ref.rstrip("/").rpartition("/")[2])
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
         """The kernel of that name, if its source holds this session's nonce."""
@@ -161,6 +133,9 @@ class KaggleBackend:
         except ServiceFault as fault:
             if fault.status == 404:
                 return Observation(state=SessionState.ABSENT, native=dialect.NEVER_RUN)
+            if fault.status == 403:
+                # So it answers for a name that is not visible, and for a token that may not look: not an end.
+                return Observation(state=SessionState.UNKNOWN, native=str(fault))
             raise
         return replace(dialect.observation(status, message), note=self._left_out.get(handle.slug, ""))
 
@@ -178,6 +153,10 @@ class KaggleBackend:
                 count += 1
                 if count > cursor:
                     yield line, count
+        for line in assembler.rest():
+            count += 1
+            if count > cursor:
+                yield line, count
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Bring all outputs and the log."""
@@ -220,24 +199,3 @@ class KaggleBackend:
         if fault.status in (401, 403):
             return fault
         return refused_with_words(fault.words or f"HTTP {fault.status}")
-
-
-def _time_limit_s(ticket: Ticket, settings: KaggleSettings) -> float:
-    """Kaggle's own limit for the session: late enough for its deadline, early enough to spare quota if it hangs."""
-    return min(settings.session_timeout_s, float(ticket.spec["deadline_s"]) * _SLACK + _OUTSIDE_S)
-
-
-def _save_request(push: Push) -> dialect.SaveRequest:
-    settings = push.settings
-    return dialect.SaveRequest(
-        owner=push.owner,
-        slug=push.slug,
-        source=push.script,
-        gpu=settings["gpu"],
-        accelerator=settings["accelerator"],
-        internet=settings["internet"],
-        session_timeout_s=int(settings["session_timeout_s"]),
-        docker_image=settings["docker_image"],
-        dataset_sources=tuple(settings["dataset_sources"]),
-        kernel_sources=tuple(settings["kernel_sources"]),
-    )

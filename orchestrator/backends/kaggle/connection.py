@@ -117,8 +117,11 @@ class Connection:
         except requests.RequestException as fault:
             # Its text may hold the address, the proxy and their passwords: the kind is enough.
             raise ServiceFault(act, status=None, words=type(fault).__name__) from None
-        except ValueError as fault:
-            raise ServiceFault(act, status=None, words=f"an answer that is no JSON ({type(fault).__name__})") from None
+        except (ValueError, TypeError, AttributeError) as fault:
+            # What the SDK raises over a body that is no JSON, or JSON of another shape than it expects.
+            raise ServiceFault(
+                act, status=None, words=f"an answer that cannot be read ({type(fault).__name__})"
+            ) from None
 
     def fault(self, act: str, response: requests.Response | None, words: str) -> ServiceFault:
         """The fault in an answer, its own words preferred."""

@@ -108,6 +108,8 @@ class Gateway:
             if fault.status in (403, 404):
                 return None
             raise
+        if answer.blob is None or answer.metadata is None:
+            raise ServiceFault("read back", status=None, words="an answer without the kernel")
         return KernelRecord(
             source=answer.blob.source or "",
             version=answer.metadata.current_version_number or 0,

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 from orchestrator.backends.kaggle.dialect import SaveAnswer
-from orchestrator.core.errors import BadInput, NotYet, OrchestratorError
+from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown
 
 SLOT_WAIT_S = 120.0
 """Pause before a push is tried again when all session slots are taken: a session ends within hours, not seconds."""
@@ -27,15 +27,15 @@ def refusal(answer: SaveAnswer, slug: str, refresh_at: datetime | None) -> Orche
         refresh_at: When the weekly quota starts anew, if known.
 
     Returns:
-        `NotYet` where waiting helps, `BadInput` with the server's own words where it does not.
+        `NotYet` where waiting helps, `BadInput` with the server's own words where it does not, `OutcomeUnknown`
+        for an answer that says neither yes nor no.
     """
     if answer.error:
         return refused_with_words(answer.error, refresh_at)
     if not answer.ref or answer.version is None:
-        return BadInput(
-            f"Kaggle took the push of {slug} without creating a version",
-            remedy="Open the kernel's page on kaggle.com to see why; nothing was lost here.",
-        )
+        words = f"Kaggle answered the push of {slug} without naming a version"
+        remedy = "Open the kernel's page on kaggle.com to see why."
+        return OutcomeUnknown(words, remedy=remedy, if_absent=BadInput(f"{words}, and there is none", remedy=remedy))
     return None
 
 

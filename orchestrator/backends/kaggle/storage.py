@@ -49,7 +49,10 @@ class Storage:
 
         request: Any = ApiGetDatasetStatusRequest()
         request.owner_slug, request.dataset_slug = self.account, slug
-        answer = self._question("dataset state", lambda: self._datasets.get_dataset_status(request))
+        try:
+            answer = self._question("dataset state", lambda: self._datasets.get_dataset_status(request))
+        except KeyError as unknown:  # the SDK's enum parser: a word that is not READY, so it is waited for
+            return str(unknown.args[0])
         return str(answer.status.name)
 
     def upload(self, path: Path, name: str) -> str:
@@ -122,7 +125,8 @@ class Storage:
         with path.open("rb") as stream, bounded(requests.Session()) as session:
             session.auth = lambda request: request  # nothing out of ~/.netrc either
             try:
-                answer = session.put(url, data=stream)
+                # An empty file would go out chunked, which storage services need not take.
+                answer = session.put(url, data=stream if path.stat().st_size else b"")
             except requests.RequestException as fault:
                 raise ServiceFault("upload", status=None, words=type(fault).__name__) from None
             if answer.status_code not in (200, 201):

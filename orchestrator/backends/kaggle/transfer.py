@@ -9,6 +9,7 @@ from kernel_templates.kernel_runtime.digests import sha256_file
 from kernel_templates.kernel_runtime.wire import FileEntry
 from orchestrator.backends.kaggle.gateway import Gateway
 
+_PARTIAL_SUFFIX = ".orchestrator-partial"
 _FORBIDDEN = frozenset('\\:*?"<>|')
 """Characters that mean something else on Windows: a path with them could leave its folder there."""
 
@@ -36,7 +37,7 @@ def download(gateway: Gateway, url: str, destination: Path, expected: FileEntry 
     Raises:
         ServiceFault: The transfer broke.
     """
-    partial = destination.with_name(destination.name + ".part")
+    partial = destination.with_name(f".{destination.name}{_PARTIAL_SUFFIX}")
     destination.parent.mkdir(parents=True, exist_ok=True)
     # Without a digest nobody could tell whether an old beginning belongs to this file.
     offset = partial.stat().st_size if expected and partial.exists() else 0

@@ -16,7 +16,7 @@ from orchestrator.backends.kaggle.log_text import LineAssembler, assemble, ends_
 from orchestrator.backends.kaggle.refusals import conflict, lost_sources, refusal
 from orchestrator.backends.kaggle.transfer import confined
 from orchestrator.core.endings import EndReason
-from orchestrator.core.errors import BadInput, NotYet
+from orchestrator.core.errors import BadInput, NotYet, OutcomeUnknown
 from orchestrator.core.exchange import SessionState
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -72,8 +72,10 @@ def test_a_refusal_inside_a_success(words: str, kind: type[Exception], until: da
 
 
 @pytest.mark.parametrize("answer", [SaveAnswer(ref="", version=1), SaveAnswer(ref="o/k", version=None)])
-def test_no_reference_or_no_version_is_a_refusal(answer: SaveAnswer) -> None:
-    assert isinstance(refusal(answer, "k", None), BadInput)
+def test_no_reference_or_no_version_is_a_refusal_unless_the_kernel_is_there(answer: SaveAnswer) -> None:
+    problem = refusal(answer, "k", None)
+    assert isinstance(problem, OutcomeUnknown)
+    assert isinstance(problem.if_absent, BadInput)
 
 
 def test_an_accepted_push_may_have_lost_its_inputs() -> None:

@@ -33,7 +33,9 @@ class Scripted:
 
     @property
     def capabilities(self) -> Capabilities:
-        return cast(Capabilities, type("Card", (), {"look_every_s": (5.0, 60.0), "streams_log": False}))
+        return cast(
+            Capabilities, type("Card", (), {"look_every_s": (5.0, 60.0), "streams_log": False, "max_wall_s": 3600.0})
+        )
 
     def observe(self, handle: Handle) -> Observation:
         answer = self.answers[min(self.looks, len(self.answers) - 1)]
@@ -88,3 +90,9 @@ def test_only_checkpoint_lines_and_progress_are_told() -> None:
     _, _, listener = _watch(Scripted([ENDED], log))
     assert listener.lines == ["[CHECKPOINT] Starting fresh training", "Comparing"]
     assert [report["kind"] for report in listener.reports] == ["progress", "quiet"]
+
+
+def test_a_word_that_outlasts_every_session_is_not_waited_for_for_ever() -> None:
+    with pytest.raises(RemoteUnavailable, match="SOMETHING_NEW") as fault:
+        _watch(Scripted([RUNNING, UNKNOWN]))
+    assert "fetch" in fault.value.remedy
