@@ -8,6 +8,8 @@ from dataclasses import asdict
 from orchestrator.cli.door import print_json, through_door
 from orchestrator.cli.options import AsJson
 
+_SIGNS = {True: "✓", False: "✗", None: "?"}
+
 
 def doctor(as_json: AsJson = False) -> int:
     """Check credentials, account, quota, clock, versions and disk; changes nothing."""
@@ -22,8 +24,8 @@ def doctor(as_json: AsJson = False) -> int:
         checks = []
         for check in kaggle_checkup(find_project()):
             checks.append(check)
-            console.say(f"{'✓' if check.good else '✗'} {check.name}: {check.found}")
-            if not check.good or check.remedy:
+            console.say(f"{_SIGNS[check.good]} {check.name}: {check.found}")
+            if check.remedy:
                 console.say(f"    {check.remedy}")
         code = exit_code(checks)
         if as_json:

@@ -59,7 +59,7 @@ def examine(
             yield Check(name="GPU quota", good=quota.left_s > 0, found=left, remedy=until, remote=True)
     yield Check(
         name="phone verification",
-        good=True,
+        good=None,
         found="cannot be asked through the API",
         remedy="GPU and internet need it: https://www.kaggle.com/settings must show a verified phone number.",
     )
@@ -87,7 +87,7 @@ def _disk(folder: Path) -> Check:
 def _clock(account: Account) -> Check:
     skew_s = account.connection.clock_skew_s
     if skew_s is None:
-        return Check(name="clock", good=True, found="the service did not tell the time")
+        return Check(name="clock", good=None, found="the service did not tell the time")
     good = abs(skew_s) <= MOST_SKEW_S
     remedy = "" if good else "Set this computer's clock: signed addresses and tokens depend on it."
     return Check(name="clock", good=good, found=f"{skew_s:+.0f} s from Kaggle's", remedy=remedy)
