@@ -98,6 +98,8 @@ def interrupted_run(parts: Parts, request: RunRequest, view: ModelsView) -> RunR
 def close_others(parts: Parts, request: RunRequest, kept: RunRecord | None, target_steps: int) -> RunRecord | None:
     """End every open run of this lineage but the one that goes on; the directory's lock says that none lives.
 
+    Runs on other backends stay open: their sessions may be in flight, and `attach` goes on with them.
+
     Returns:
         The run that goes on: `kept`, unless another target makes it another run.
     """
@@ -105,7 +107,8 @@ def close_others(parts: Parts, request: RunRequest, kept: RunRecord | None, targ
         kept = None
     for record in parts.ledger.runs():
         alive = kept is not None and record.run_id == kept.run_id
-        if record.lineage_id == request.card.lineage.id and record.ended_at is None and not alive:
+        same = record.lineage_id == request.card.lineage.id and record.backend == parts.backend.name
+        if same and record.ended_at is None and not alive:
             parts.record(
                 EventKind.RUN_ENDED, record.run_id, end_reason=INTERRUPTED, verdict=None, steps_done=record.steps_done
             )

@@ -67,6 +67,17 @@ def test_detach_attach_logs_fetch_and_status_from_any_shell(laptop: Laptop) -> N
     assert ask(laptop, "attach", "section_7_6").code == 2
 
 
+def test_a_session_over_there_outlives_a_run_at_home(laptop: Laptop) -> None:
+    gate = at_gate(laptop)
+    ask(laptop, *RUN, "--detach")
+    gate.touch()
+    home = ask(laptop, "run", "section_7_6", "--quick", "--backend", "local", "--target-steps", "20", "--json")
+    assert home.json["steps_done"] == 20
+    away = ask(laptop, "attach", "section_7_6", "--json")
+    assert "Other checkpoints were put in place" in away.err
+    assert (away.json["backend"], away.json["steps_done"]) == ("kaggle", 40)
+
+
 def test_fetch_alone_brings_an_ended_session_home(laptop: Laptop) -> None:
     ask(laptop, *RUN, "--detach")
     (kernel,) = laptop.kaggle.kernels.all.values()

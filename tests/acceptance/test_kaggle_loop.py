@@ -92,6 +92,16 @@ def test_a_chain_uploads_nothing_twice_and_ends_at_its_target(laptop: Laptop) ->
     assert laptop.kaggle.kernels.runs == 4
 
 
+def test_a_name_that_is_taken_over_there_is_never_used_again(laptop: Laptop) -> None:
+    laptop.run()
+    for lost in (".orchestrator", "validation_output", "validation_ch7/section_7_6_rl_performance/data"):
+        shutil.rmtree(laptop.root / lost)
+    summary = laptop.run()
+    assert str(summary.results_dir).endswith("-s02")
+    assert "already holds another session; taking the next number" in laptop.told
+    assert laptop.kaggle.kernels.runs == 2
+
+
 def test_a_small_set_travels_inside_the_script(laptop: Laptop) -> None:
     laptop.run()
     summary = laptop.run(add_steps=20)
