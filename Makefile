@@ -6,18 +6,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify clean help
+.PHONY: run test lint types floors unit verify bench clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
 	@echo "make verify  round-trip a tiny real checkpoint"
+	@echo "make bench   measure the solver and the environment on one core"
 
 run: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
 
 verify: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator verify
+
+bench: $(VENV)/.ready-run
+	$(BIN)/python -m tests.bench.speed
 
 test: lint types floors unit
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
+import numba
 import numpy as np
 import stable_baselines3
 import torch
@@ -69,6 +70,7 @@ def library_versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "numba": numba.__version__,
         # Without the build's local part ("+cpu"): package metadata, which the orchestrator compares with before
         # a session, may lack it. The device class is compared on its own.
         "torch": str(torch.__version__).partition("+")[0],

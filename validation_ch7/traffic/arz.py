@@ -1,4 +1,7 @@
-"""The traffic model itself: exact Godunov scheme for the one-class Aw-Rascle-Zhang equations.
+"""The traffic model as one reads it: exact Godunov scheme for the one-class Aw-Rascle-Zhang equations.
+
+This is the float64 reference. What runs is `kernel`, the same arithmetic compiled; tests hold these functions to
+exact solutions, and the kernel to these functions bit for bit.
 
     rho_t + (rho v)_x = 0,   (rho w)_t + (rho w v)_x = rho (vf - w) / tau,   w = v + K rho,   K = vf / rho_jam
 

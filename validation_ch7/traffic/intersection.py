@@ -1,32 +1,37 @@
 """One signalised crossing as a network of lanes: four approaches, four exits, through traffic, many at once.
 
-Lane `link * batch + scenario` holds one link of one scenario; links 0-3 are the approaches from N, S, E, W, and
-link `4 + i` is the exit that approach `i` leads to.
+Seen from outside, lane `link * batch + scenario` holds one link of one scenario; links 0-3 are the approaches from
+N, S, E, W, and link `4 + i` is the exit that approach `i` leads to. Inside, scenarios lie in blocks (see `kernel`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from validation_ch7.traffic import arz
+from validation_ch7.traffic import kernel
 from validation_ch7.traffic.arz import Floats
+from validation_ch7.traffic.blocks import Blocks
+from validation_ch7.traffic.kernel import N_APPROACHES, N_LINKS
 from validation_ch7.traffic.parameters import TrafficParameters
+from validation_ch7.traffic.signal import TwoPhaseSignal
 from validation_ch7.traffic.state_tree import array_from
 
-N_APPROACHES = 4
-N_LINKS = 2 * N_APPROACHES
-_STATE_SHAPES = {
-    "rho": "lanes by cells",
-    "w": "lanes by cells",
-    "queue_veh": "approach lanes",
-    "time_veh_s": "lanes",
-    "distance_veh_m": "lanes",
-    "queue_time_veh_s": "approach lanes",
-    "arrived_veh": "approach lanes",
-    "served_veh": "approach lanes",
+# Name -> links it is kept for; `rho` and `w` have cells as well.
+_FIELDS = {
+    "rho": N_LINKS,
+    "w": N_LINKS,
+    "queue_veh": N_APPROACHES,
+    "inside": N_LINKS,
+    "inside_sum": N_LINKS,
+    "flow_sum": N_LINKS,
+    "queue_sum": N_APPROACHES,
+    "arrived_veh": N_APPROACHES,
+    "served_sum": N_APPROACHES,
 }
+_BY_CELL = ("rho", "w")
 
 
 class Intersection:
@@ -38,97 +43,177 @@ class Intersection:
     Args:
         parameters: The model.
         batch: Scenarios side by side.
-
-    Attributes:
-        rho: Densities, shape (lanes, cells), veh/m.
-        w: Driver attributes, shape (lanes, cells), m/s.
-        queue_veh: Vertical entry queues, shape (4 * batch,), vehicles.
-        time_veh_s: Time spent on each lane so far, shape (lanes,), vehicle-seconds.
-        distance_veh_m: Distance driven on each lane so far, shape (lanes,), vehicle-metres.
-        queue_time_veh_s: Time spent in the entry queues so far, shape (4 * batch,), vehicle-seconds.
-        arrived_veh: Vehicles that came to each entry so far, shape (4 * batch,).
-        served_veh: Vehicles that left by each exit so far, shape (4 * batch,).
+        widest_block: Most scenarios in one block; results do not depend on it.
     """
 
-    def __init__(self, parameters: TrafficParameters, batch: int) -> None:
-        if batch < 1:
-            raise ValueError(f"batch is {batch}, and must be at least 1")
+    def __init__(self, parameters: TrafficParameters, batch: int, *, widest_block: int | None = None) -> None:
         self.parameters = parameters
+        self.blocks = Blocks(batch) if widest_block is None else Blocks(batch, widest_block)
         self.batch = batch
-        lanes, cells = N_LINKS * batch, parameters.n_cells
-        # Memory order F keeps each cell's column of lanes together: shifted slices such as rho[:, 1:] are then
-        # contiguous, and sums over cells add whole columns in the same order for every batch.
-        self.rho: Floats = np.zeros((lanes, cells), order="F")
-        self.w: Floats = np.full((lanes, cells), parameters.vf_m_s, order="F")
-        self._flux: Floats = np.zeros((lanes, cells + 1), order="F")
-        self._w_inflow: Floats = np.empty(lanes)
-        self.queue_veh: Floats = np.zeros(N_APPROACHES * batch)
-        self.time_veh_s: Floats = np.zeros(lanes)
-        self.distance_veh_m: Floats = np.zeros(lanes)
-        self.queue_time_veh_s: Floats = np.zeros(N_APPROACHES * batch)
-        self.arrived_veh: Floats = np.zeros(N_APPROACHES * batch)
-        self.served_veh: Floats = np.zeros(N_APPROACHES * batch)
+        self._constants = _constants_of(parameters)
+        self._fields = {name: self.blocks.zeros(links, self._cells(name)) for name, links in _FIELDS.items()}
+        self._fields["w"][:] = parameters.vf_m_s
+        lanes = self.blocks.width
+        self._carried, self._gate = np.empty((3, N_LINKS * lanes)), np.empty(N_APPROACHES * lanes)
+
+    def _cells(self, name: str) -> int | None:
+        return self.parameters.n_cells if name in _BY_CELL else None
 
     def advance(self, gate: Floats, inflow_veh: Floats, w_in: Floats) -> None:
-        """Move all traffic on by one step.
+        """Move all traffic on by one step under gates of any kind.
 
         Args:
             gate: 1 where the stop line is open and 0 where it is closed, shape (4 * batch,).
             inflow_veh: Vehicles that arrive at each entry during the step, shape (4 * batch,).
             w_in: Driver attribute of those who enter, shape (4 * batch,), m/s.
         """
-        flux = self._boundary_and_interior_flux(gate, inflow_veh, w_in)
-        self._account(flux)
-        self.rho, w = arz.update_cells(self.rho, self.w, flux, self._w_inflow, self.parameters)
-        self.w = arz.relax(w, self.parameters)
+        gates, arriving, attributes = (self.blocks.scatter(values) for values in (gate, inflow_veh, w_in))
+        kept = self._fields
+        for block in range(self.blocks.number):
+            kernel.advance_block(
+                kept["rho"][block],
+                kept["w"][block],
+                gates[block],
+                arriving[block],
+                attributes[block],
+                kept["queue_veh"][block],
+                kept["queue_sum"][block],
+                kept["arrived_veh"][block],
+                kept["served_sum"][block],
+                kept["inside"][block],
+                kept["inside_sum"][block],
+                kept["flow_sum"][block],
+                self._carried,
+                self._constants,
+            )
 
-    def _boundary_and_interior_flux(self, gate: Floats, inflow_veh: Floats, w_in: Floats) -> Floats:
-        """All flows of this step, shape (lanes, cells + 1) in veh/s; moves the entry queues as well."""
-        parameters, rho, w, flux = self.parameters, self.rho, self.w, self._flux
-        first_exit = N_APPROACHES * self.batch
-        v = arz.speed(rho, w, parameters)
-        flux[:, 1:-1] = arz.godunov_flux(rho[:, :-1], w[:, :-1], v[:, 1:], parameters)
-        # A stop line is an interface like any other while it is open: min(demand, supply). A full exit closes it
-        # by itself, so spillback needs no rule.
-        stop_line = arz.godunov_flux(rho[:first_exit, -1], w[:first_exit, -1], v[first_exit:, 0], parameters)
-        stop_line *= gate
-        flux[:first_exit, -1] = stop_line
-        flux[first_exit:, 0] = stop_line
-        flux[first_exit:, -1] = arz.demand(rho[first_exit:, -1], w[first_exit:, -1], parameters)
-        flux[:first_exit, 0] = self._enter(inflow_veh, arz.supply(w_in, v[:first_exit, 0], parameters))
-        self._w_inflow[:first_exit] = w_in
-        self._w_inflow[first_exit:] = w[:first_exit, -1]
-        return flux
+    def advance_under(
+        self,
+        signal: TwoPhaseSignal,
+        arrivals_veh: Floats,
+        w_in: Floats,
+        *,
+        first_step: int,
+        n_steps: int,
+        steps_per_bin: int,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        """Move all traffic and its signals on by many steps.
 
-    def _enter(self, inflow_veh: Floats, room_veh_s: Floats) -> Floats:
-        """Flow out of the entry queues in veh/s: all who wait and come, as far as the first cell has room."""
-        waiting = self.queue_veh + inflow_veh
-        entering = np.minimum(waiting, room_veh_s * self.parameters.dt_s)
-        self.queue_veh = waiting - entering
-        self.arrived_veh += inflow_veh
-        entering /= self.parameters.dt_s
-        return entering
+        Args:
+            signal: The signals of the batch.
+            arrivals_veh: Vehicles per step by bin, shape (bins, blocks, 4 * L), laid out by `blocks`.
+            w_in: Attribute of those who enter by bin, same shape, m/s.
+            first_step: Number of the first step, which tells its bin.
+            n_steps: How many.
+            steps_per_bin: Steps that a bin lasts.
+            pool: Threads among which the blocks are divided; results do not depend on it.
+        """
+        kept = self._fields
 
-    def _account(self, flux: Floats) -> None:
-        """Add this step's times and distances.
+        def act(first_block: int, end_block: int) -> None:
+            kernel.advance_blocks(
+                kept["rho"],
+                kept["w"],
+                arrivals_veh,
+                w_in,
+                kept["queue_veh"],
+                kept["queue_sum"],
+                kept["arrived_veh"],
+                kept["served_sum"],
+                kept["inside"],
+                kept["inside_sum"],
+                kept["flow_sum"],
+                signal.phase,
+                signal.green_steps,
+                signal.change_steps_left,
+                signal.n_switches,
+                signal.n_forced_switches,
+                signal.max_green_steps,
+                signal.change_interval_steps,
+                first_step,
+                n_steps,
+                steps_per_bin,
+                first_block,
+                end_block,
+                self._constants,
+            )
+
+        if pool is None:
+            act(0, self.blocks.number)
+        else:
+            # Blocks share nothing: whoever does them, and when, they come out the same.
+            list(pool.map(act, range(self.blocks.number), range(1, self.blocks.number + 1)))
+
+    def count_vehicles(self, near_m: float) -> Floats:
+        """What detectors see of every approach, shape (3, 4, batch), vehicles.
+
+        Args:
+            near_m: How far from the stop line still counts as near, in m.
+
+        Returns:
+            Standing-equivalent vehicles `sum rho (1 - v / vf) dx` with the entry queue, vehicles near the stop line,
+            and vehicles further up.
+        """
+        parameters, kept = self.parameters, self._fields
+        first_near = max(0, parameters.n_cells - round(near_m / parameters.dx_m))
+        counted = np.empty((3, N_APPROACHES, self.batch))
+        kernel.count_vehicles(kept["rho"], kept["w"], kept["queue_veh"], first_near, counted, self._constants)
+        return counted
+
+    @property
+    def rho(self) -> Floats:
+        """Densities, shape (lanes, cells), veh/m; a copy that cannot be written to."""
+        return _read_only(self.blocks.gather(self._fields["rho"]))
+
+    @property
+    def w(self) -> Floats:
+        """Driver attributes, shape (lanes, cells), m/s; a copy that cannot be written to."""
+        return _read_only(self.blocks.gather(self._fields["w"]))
+
+    @property
+    def queue_veh(self) -> Floats:
+        """Vertical entry queues, shape (4 * batch,), vehicles; a copy that cannot be written to."""
+        return _read_only(self.blocks.gather(self._fields["queue_veh"]))
+
+    @property
+    def arrived_veh(self) -> Floats:
+        """Vehicles that came to each entry so far, shape (4 * batch,)."""
+        return self.blocks.gather(self._fields["arrived_veh"])
+
+    @property
+    def served_veh(self) -> Floats:
+        """Vehicles that left by each exit so far, shape (4 * batch,)."""
+        return self.blocks.gather(self._fields["served_sum"]) * self.parameters.dt_s
+
+    @property
+    def time_veh_s(self) -> Floats:
+        """Time spent on each lane so far, shape (lanes,), vehicle-seconds."""
+        return self.blocks.gather(self._fields["inside_sum"]) * (self.parameters.dx_m * self.parameters.dt_s)
+
+    @property
+    def distance_veh_m(self) -> Floats:
+        """Distance driven on each lane so far, shape (lanes,), vehicle-metres.
 
         A vehicle that leaves a cell has come one cell further; a whole passage counts exactly the link's length.
-        No flow is above `rho vf`, so the delay of a step, `dt dx (rho - flow / vf)` per cell, is never negative.
         """
-        dt_s, dx_m = self.parameters.dt_s, self.parameters.dx_m
-        self.time_veh_s += self.rho.sum(axis=1) * (dx_m * dt_s)
-        self.distance_veh_m += flux[:, 1:].sum(axis=1) * (dx_m * dt_s)
-        self.queue_time_veh_s += self.queue_veh * dt_s
-        self.served_veh += flux[N_APPROACHES * self.batch :, -1] * dt_s
+        return self.blocks.gather(self._fields["flow_sum"]) * (self.parameters.dx_m * self.parameters.dt_s)
+
+    @property
+    def queue_time_veh_s(self) -> Floats:
+        """Time spent in the entry queues so far, shape (4 * batch,), vehicle-seconds."""
+        return self.blocks.gather(self._fields["queue_sum"]) * self.parameters.dt_s
 
     def delay_veh_s(self) -> Floats:
-        """Delay so far, shape (batch,), vehicle-seconds: time in network and entry queues beyond free driving."""
-        return self._per_scenario(self._lane_delay_veh_s()) + self._per_scenario(self.queue_time_veh_s)
+        """Delay so far, shape (batch,), vehicle-seconds: time in network and entry queues beyond free driving.
+
+        No flow is above `rho vf`, so the delay of a step, `dt dx (rho - flow / vf)` per cell, is never negative.
+        """
+        return self._delay_veh_s(N_LINKS)
 
     def approach_delay_veh_s(self) -> Floats:
         """The part of the delay that was spent before the stop lines, shape (batch,), vehicle-seconds."""
-        before_stop_line = self._lane_delay_veh_s()[: N_APPROACHES * self.batch]
-        return self._per_scenario(before_stop_line) + self._per_scenario(self.queue_time_veh_s)
+        return self._delay_veh_s(N_APPROACHES)
 
     def total_time_veh_s(self) -> Floats:
         """Time in the network and in the entry queues so far, shape (batch,), vehicle-seconds."""
@@ -151,8 +236,10 @@ class Intersection:
         inside = self._per_scenario(self.rho.sum(axis=1) * self.parameters.dx_m)
         return inside + self._per_scenario(self.queue_veh)
 
-    def _lane_delay_veh_s(self) -> Floats:
-        return self.time_veh_s - self.distance_veh_m / self.parameters.vf_m_s
+    def _delay_veh_s(self, links: int) -> Floats:
+        kept, delay_veh_s = self._fields, np.empty(self.batch)
+        kernel.sum_delay(kept["inside_sum"], kept["flow_sum"], kept["queue_sum"], links, delay_veh_s, self._constants)
+        return delay_veh_s
 
     def _per_scenario(self, by_lane: Floats) -> Floats:
         """Sum over links, link after link: the same order of additions in every batch."""
@@ -163,8 +250,8 @@ class Intersection:
         return total
 
     def get_state(self) -> dict[str, object]:
-        """All that the next steps depend on, as copies."""
-        return {name: np.array(getattr(self, name)) for name in _STATE_SHAPES}
+        """All that the next steps depend on, as copies, lane by lane: how it lay in blocks does not show."""
+        return {name: self.blocks.gather(values) for name, values in self._fields.items()}
 
     def set_state(self, state: Mapping[str, object]) -> None:
         """Continue from a state; copies it.
@@ -172,7 +259,26 @@ class Intersection:
         Raises:
             ValueError: It is not the state of a batch and model of this size.
         """
-        if set(state) != set(_STATE_SHAPES):
-            raise ValueError(f"traffic state has keys {sorted(state)}, expected {sorted(_STATE_SHAPES)}")
-        for name in _STATE_SHAPES:
-            setattr(self, name, array_from(state, name, like=getattr(self, name)))
+        if set(state) != set(_FIELDS):
+            raise ValueError(f"traffic state has keys {sorted(state)}, expected {sorted(_FIELDS)}")
+        found = {name: array_from(state, name, like=self.blocks.gather(self._fields[name])) for name in _FIELDS}
+        for name, values in found.items():
+            self._fields[name] = self.blocks.scatter(values)
+
+
+def _constants_of(parameters: TrafficParameters) -> Floats:
+    constants = np.empty(8)
+    constants[kernel.SLOPE] = parameters.pressure_slope
+    constants[kernel.INVERSE_SLOPE] = 1.0 / parameters.pressure_slope
+    constants[kernel.HALF_INVERSE_SLOPE] = 0.5 / parameters.pressure_slope
+    constants[kernel.CELL_RATIO] = parameters.cell_ratio
+    constants[kernel.DT] = parameters.dt_s
+    constants[kernel.DX] = parameters.dx_m
+    constants[kernel.VF] = parameters.vf_m_s
+    constants[kernel.RELAXATION] = parameters.relaxation_factor
+    return constants
+
+
+def _read_only(values: Floats) -> Floats:
+    values.setflags(write=False)
+    return values

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from validation_ch7.traffic import kernel
 from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.state_tree import array_from
 
@@ -30,6 +31,8 @@ class TwoPhaseSignal:
         max_green_steps: After that much green the phase changes by itself.
 
     Attributes:
+        max_green_steps: As given.
+        change_interval_steps: As given.
         phase: Phase that has green, or gets it after the change interval, shape (batch,).
         green_steps: Green so far; 0 during a change, shape (batch,).
         change_steps_left: What is left of the change interval, shape (batch,).
@@ -43,8 +46,8 @@ class TwoPhaseSignal:
         if change_interval_steps < 1:
             raise ValueError(f"change interval is {change_interval_steps} steps, and must be at least 1")
         self._min_green_steps = min_green_steps
-        self._change_interval_steps = change_interval_steps
-        self._max_green_steps = max_green_steps
+        self.change_interval_steps = change_interval_steps
+        self.max_green_steps = max_green_steps
         self.phase: Steps = np.full(batch, NORTH_SOUTH, dtype=np.int64)
         self.green_steps: Steps = np.zeros(batch, dtype=np.int64)
         self.change_steps_left: Steps = np.zeros(batch, dtype=np.int64)
@@ -60,35 +63,36 @@ class TwoPhaseSignal:
         Raises:
             ValueError: A phase does not exist.
         """
-        exist = (phases == NORTH_SOUTH) | (phases == EAST_WEST)
-        if phases.shape != self.phase.shape or not exist.all():
+        if phases.shape != self.phase.shape or not kernel.grant_requests(
+            phases,
+            self.phase,
+            self.green_steps,
+            self.change_steps_left,
+            self.n_switches,
+            self._min_green_steps,
+            self.change_interval_steps,
+        ):
             raise ValueError(f"phases must be 0 or 1 in shape {self.phase.shape}, got {phases!r}")
-        # During a change no green has run, so the minimum green refuses it as well.
-        self._switch((phases != self.phase) & (self.green_steps >= self._min_green_steps))
 
     def gate(self) -> Floats:
         """1 where a stop line is open, 0 where closed, shape (4 * batch,) in the order N, S, E, W."""
-        green = self.change_steps_left == 0
-        east_west = self.phase == EAST_WEST
-        open_east_west = (green & east_west).astype(np.float64)
-        open_north_south = (green & ~east_west).astype(np.float64)
-        return np.concatenate((open_north_south, open_north_south, open_east_west, open_east_west))
+        gate = np.empty(kernel.N_APPROACHES * len(self.phase))
+        kernel.set_gates(self.phase, self.change_steps_left, 0, gate)
+        return gate
 
     def advance(self) -> None:
         """Let one solver step pass."""
-        changing = self.change_steps_left > 0
-        self.green_steps += ~changing
-        self.change_steps_left -= changing
-        overdue = self.green_steps >= self._max_green_steps
-        if overdue.any():
-            self._switch(overdue)
-            self.n_forced_switches += overdue
-
-    def _switch(self, where: npt.NDArray[np.bool_]) -> None:
-        self.phase[where] = 1 - self.phase[where]
-        self.green_steps[where] = 0
-        self.change_steps_left[where] = self._change_interval_steps
-        self.n_switches += where
+        kernel.advance_signals(
+            self.phase,
+            self.green_steps,
+            self.change_steps_left,
+            self.n_switches,
+            self.n_forced_switches,
+            0,
+            len(self.phase),
+            self.max_green_steps,
+            self.change_interval_steps,
+        )
 
     def get_state(self) -> dict[str, object]:
         """All that the next steps depend on, as copies."""

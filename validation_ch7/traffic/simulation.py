@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from validation_ch7.traffic.arz import Floats
+from validation_ch7.traffic.blocks import Blocks
 from validation_ch7.traffic.demand import ARRIVAL_BIN_S, Scenario
 from validation_ch7.traffic.intersection import Intersection
 from validation_ch7.traffic.settings import EnvironmentSettings
@@ -20,6 +22,8 @@ class CrossingSimulation:
     Args:
         settings: The crossing.
         scenarios: The demand of each.
+        widest_block: Most scenarios in one block of memory; results do not depend on it.
+        pool: Threads among which the blocks are divided; results do not depend on it.
 
     Attributes:
         traffic: What drives and waits.
@@ -27,16 +31,25 @@ class CrossingSimulation:
         steps_done: The clock, in solver steps.
     """
 
-    def __init__(self, settings: EnvironmentSettings, scenarios: Sequence[Scenario]) -> None:
+    def __init__(
+        self,
+        settings: EnvironmentSettings,
+        scenarios: Sequence[Scenario],
+        *,
+        widest_block: int | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
         self.settings = settings
         self.addresses = tuple(scenario.address for scenario in scenarios)
-        self.traffic = Intersection(settings.traffic, len(scenarios))
+        self.traffic = Intersection(settings.traffic, len(scenarios), widest_block=widest_block)
         self.signal = settings.new_signal(len(scenarios))
         self.steps_done = 0
+        self._pool = pool
         self._steps_per_bin = settings.steps_in(ARRIVAL_BIN_S)
         # Bin first, then lanes approach by approach as in the intersection: one bin is one contiguous row.
-        self._arrivals = _lanes_by_bin([scenario.arrivals_veh for scenario in scenarios]) / self._steps_per_bin
-        self._w_in = _lanes_by_bin([scenario.w_in_m_s for scenario in scenarios])
+        blocks = self.traffic.blocks
+        self._arrivals = _by_bin([scenario.arrivals_veh for scenario in scenarios], blocks) / self._steps_per_bin
+        self._w_in = _by_bin([scenario.w_in_m_s for scenario in scenarios], blocks)
 
     @property
     def batch(self) -> int:
@@ -53,11 +66,19 @@ class CrossingSimulation:
         Raises:
             IndexError: The scenarios are over.
         """
-        for _ in range(n_steps):
-            bin_index = self.steps_done // self._steps_per_bin
-            self.traffic.advance(self.signal.gate(), self._arrivals[bin_index], self._w_in[bin_index])
-            self.signal.advance()
-            self.steps_done += 1
+        last_step = self._steps_per_bin * len(self._arrivals)
+        if self.steps_done + n_steps > last_step:
+            raise IndexError(f"the scenarios end after {last_step} steps, {self.steps_done} of which are done")
+        self.traffic.advance_under(
+            self.signal,
+            self._arrivals,
+            self._w_in,
+            first_step=self.steps_done,
+            n_steps=n_steps,
+            steps_per_bin=self._steps_per_bin,
+            pool=self._pool,
+        )
+        self.steps_done += n_steps
 
     def get_state(self) -> dict[str, object]:
         """All that the next steps depend on beside the scenarios, which their addresses give again."""
@@ -78,6 +99,8 @@ class CrossingSimulation:
         self.steps_done = whole_number_from(state, "steps_done")
 
 
-def _lanes_by_bin(per_scenario: list[Floats]) -> Floats:
+def _by_bin(per_scenario: list[Floats], blocks: Blocks) -> Floats:
+    """One bin is one contiguous row of blocks."""
     stacked = np.stack(per_scenario)  # scenarios, approaches, bins
-    return np.ascontiguousarray(stacked.transpose(2, 1, 0).reshape(stacked.shape[2], -1))
+    by_lane = stacked.transpose(1, 0, 2).reshape(-1, stacked.shape[2])
+    return np.ascontiguousarray(blocks.scatter(by_lane).transpose(1, 0, 2))

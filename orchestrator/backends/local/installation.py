@@ -7,6 +7,7 @@ import platform
 
 LIBRARIES = {
     "numpy": "numpy",
+    "numba": "numba",
     "torch": "torch",
     "stable_baselines3": "stable-baselines3",
     "gymnasium": "gymnasium",

@@ -91,12 +91,14 @@ def test_the_features_are_the_counts_they_claim_to_be() -> None:
     assert empty.shape == (1, N_FEATURES) and empty.dtype == np.float32
     assert empty[0].tolist() == [0.0] * 12 + [1.0, 0.0, 0.0]
     rho_jam, vf = SETTINGS.traffic.rho_jam_veh_m, SETTINGS.traffic.vf_m_s
-    batch.traffic.rho[0, -10:] = rho_jam  # north: the last 100 m stand, 15 vehicles
-    batch.traffic.rho[1, :20] = 0.015  # south: 3 vehicles further up, slowed by a tenth
-    batch.traffic.queue_veh[2] = 20.0  # east: 20 before the entry
+    state = {name: np.asarray(value) for name, value in batch.traffic.get_state().items()}
+    state["rho"][0, -10:] = rho_jam  # north: the last 100 m stand, 15 vehicles
+    state["rho"][1, :20] = 0.015  # south: 3 vehicles further up, slowed by a tenth
+    state["queue_veh"][2] = 20.0  # east: 20 before the entry
+    state["w"][:] = vf
+    batch.traffic.set_state(state)
     batch.signal.phase[0] = 1
     batch.signal.green_steps[0] = 60
-    batch.traffic.w[:] = vf
     seen = np.expm1(observe(batch)[0, :12].astype(np.float64)).reshape(3, 4) * np.array([[20.0], [15.0], [30.0]])
     assert seen[0] == pytest.approx([15.0, 0.3, 20.0, 0.0], abs=1e-5)
     assert seen[1] == pytest.approx([15.0, 0.0, 0.0, 0.0], abs=1e-5)
