@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kernel_templates.kernel_runtime.context import SessionContext
-from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome
+from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
 from validation_ch7.learning.identity import library_versions
 from validation_ch7.learning.plan import SessionPlan
 from validation_ch7.learning.training import TrainingResult, ending_when_leaving, train
 from validation_ch7.section_7_6_rl_performance.comparison import LeftComparison, compare_controllers
 from validation_ch7.section_7_6_rl_performance.conclusion import conclude, summary_of
+from validation_ch7.section_7_6_rl_performance.controllability import control_faults
 from validation_ch7.section_7_6_rl_performance.outputs import forget_so_far, write_learning_curve
 from validation_ch7.section_7_6_rl_performance.verdict import Criterion
 from validation_ch7.section_7_6_rl_performance.world import traffic_world
@@ -20,7 +21,8 @@ def run(context: SessionContext) -> SectionOutcome:
     """Do one session's share of the section; what the kernel calls.
 
     Returns:
-        `FINISHED` at the target with everything compared; `PAUSED` or `STOPPED` with the training saved.
+        `FINISHED` at the target with everything compared; `PAUSED` or `STOPPED` with the training saved;
+        `SECTION_FAILED`, with nothing trained, where the control cannot change anything.
 
     Raises:
         SessionRefused: The checkpoint that is here must not be continued.
@@ -29,6 +31,9 @@ def run(context: SessionContext) -> SectionOutcome:
     """
     plan = SessionPlan.from_json(context.ticket.spec)
     Criterion.from_mapping(plan.criteria)  # a slip there should not cost a training first
+    faults = control_faults(plan.lineage.environment)
+    if faults:  # no training could mean anything
+        return SectionOutcome(ending=KernelEnding.SECTION_FAILED, verdict=Verdict.INVALID, verdict_reasons=faults)
     result = train(context, plan, traffic_world())
     write_learning_curve(context, result.underway)
     if result.ending is not KernelEnding.FINISHED:

@@ -162,6 +162,10 @@ class TrafficSignalVecEnv(VecEnv):
             self._next_seed = seed
         return [self._next_seed] * self.num_envs
 
+    def begin_stream(self, seed: int) -> None:
+        """Make the next reset begin the first episode of a stream, also when it is the present one."""
+        self._seed, self._next_seed, self._episode = seed, seed, -1
+
     def close(self) -> None:
         """Nothing is held open."""
 
