@@ -16,6 +16,7 @@ from validation_ch7.section_7_6_rl_performance.controllers import (
 )
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult, evaluate
 from validation_ch7.section_7_6_rl_performance.outputs import finite_or_none, write_so_far
+from validation_ch7.section_7_6_rl_performance.repeatability import repeat_faults
 from validation_ch7.section_7_6_rl_performance.tuning import Tuning, tune_fixed_time
 from validation_ch7.section_7_6_rl_performance.world import greedy_controller
 from validation_ch7.traffic.demand import Split
@@ -37,12 +38,14 @@ class Comparison:
         best: The model that was evaluated as `rl`: the best one, not the last.
         tuning: How the fixed-time plan was chosen.
         results: Controller name -> its hours, in the order of the tables.
+        repeat_faults: Which results did not repeat when measured again.
         spent_s: Seconds that each act took.
     """
 
     best: BestModel
     tuning: Tuning
     results: dict[str, EvaluationResult] = field(default_factory=dict)
+    repeat_faults: list[str] = field(default_factory=list)
     spent_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -87,6 +90,7 @@ def _add(
         n_scenarios=underway.plan.evaluation_scenarios,
     )
     comparison.results[name] = replace(result, controller=name)
+    comparison.repeat_faults += repeat_faults(controller, comparison.results[name], underway.plan.lineage.environment)
     comparison.spent_s[name] = context.monotonic() - started_s
     context.deadline.measured("evaluate", comparison.spent_s[name])
 

@@ -49,6 +49,7 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
         training={**result.facts, "policy_digest_evaluated": comparison.best.policy_digest},
         settings=EnvironmentSettings.from_mapping(underway.plan.lineage.environment),
         picks=picks,
+        more_faults=comparison.repeat_faults,
     )
     rows = comparison_rows(comparison.results, baseline=criterion.baseline, picks=picks)
     _write_tables(context, underway, comparison, judgement, rows)

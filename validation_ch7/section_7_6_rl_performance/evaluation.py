@@ -30,6 +30,8 @@ class EvaluationResult:
         controller: Name of the controller.
         split: Which scenarios they are.
         first_index: Index of the first one; the others follow it.
+        crossing: All values of the crossing it was measured at, by the card's keys.
+        arrived_veh: Vehicles that came, shape (n,): the same for everyone, or demands were not common.
         delay_s_per_veh: Delay of those who arrived, entry queues included, over their number, shape (n,), s.
         mean_queue_veh: Mean number of standing-equivalent vehicles before the stop lines, shape (n,).
         throughput: Vehicles that left over those that arrived, shape (n,).
@@ -43,6 +45,8 @@ class EvaluationResult:
     controller: str
     split: Split
     first_index: int
+    crossing: Mapping[str, float]
+    arrived_veh: Floats
     delay_s_per_veh: Floats
     mean_queue_veh: Floats
     throughput: Floats
@@ -84,12 +88,14 @@ def evaluate(
     settings = EnvironmentSettings.from_mapping(environment)
     parts = [_run_batch(controller, settings, addresses) for addresses in _batches(split, first_index, n_scenarios)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return EvaluationResult(controller=controller.name, split=split, first_index=first_index, **joined)
+    return EvaluationResult(
+        controller=controller.name, split=split, first_index=first_index, crossing=settings.describe(), **joined
+    )
 
 
 def measure_names() -> tuple[str, ...]:
     """The per-scenario arrays of a result, by field name."""
-    labels = {"controller", "split", "first_index"}
+    labels = {"controller", "split", "first_index", "crossing"}
     return tuple(field.name for field in fields(EvaluationResult) if field.name not in labels)
 
 
@@ -135,11 +141,13 @@ def _looks_per_decision(controller: Controller, settings: EnvironmentSettings) -
 def _measures(simulation: CrossingSimulation) -> dict[str, npt.NDArray[np.generic]]:
     traffic, signal = simulation.traffic, simulation.signal
     # An hour without a single vehicle has no delay; without the floor it would be 0 / 0.
-    arrived = np.maximum(traffic.total_arrived_veh(), 1.0)
+    arrived_veh = traffic.total_arrived_veh()
+    arrived = np.maximum(arrived_veh, 1.0)
     time_veh_s = traffic.total_time_veh_s()
     speed = np.full_like(time_veh_s, traffic.parameters.vf_m_s)
     np.divide(traffic.total_distance_veh_m(), time_veh_s, out=speed, where=time_veh_s > 0.0)
     return {
+        "arrived_veh": arrived_veh,
         "delay_s_per_veh": traffic.delay_veh_s() / arrived,
         "mean_queue_veh": traffic.approach_delay_veh_s() / simulation.settings.episode_s,
         "throughput": traffic.total_served_veh() / arrived,

@@ -20,6 +20,8 @@ _TELLING = ("delay_s_per_veh", "mean_queue_veh", "mean_speed_m_s")
 # Sums of millions of terms miss an exact bound by rounding; nothing physical hides below this.
 _ROUNDING = 1e-9
 _MOST_THROUGHPUT = 1.001
+# Reward and delay weigh an hour's minutes differently, so some pairs of controllers may change places.
+_LEAST_CONCORDANCE = 0.75
 
 
 def comparison_faults(
@@ -37,19 +39,38 @@ def comparison_faults(
         return tuple(
             f"The controller {name} was not evaluated, so there is nothing to check against." for name in missing
         )
-    structural = (*_misnamed(results), *_not_paired(results, baseline))
+    structural = (*_misnamed(results), *_elsewhere(results, settings), *_not_paired(results, baseline))
     if structural:
         return structural
     unphysical = tuple(_unphysical(results, settings))
     if unphysical:
         return unphysical
-    return (*_identical(results), *_constant_policy(results[POLICY]), *_baseline_too_weak(results, baseline))
+    return (
+        *_identical(results),
+        *_no_variety(results),
+        *_reward_besides_delay(results),
+        *_constant_policy(results[POLICY]),
+        *_baseline_too_weak(results, baseline),
+    )
 
 
 def _misnamed(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
     for name, result in results.items():
         if result.controller != name:
             yield f"The result of {name} is really that of {result.controller}."
+
+
+def _elsewhere(results: Mapping[str, EvaluationResult], settings: EnvironmentSettings) -> Iterator[str]:
+    """Another horizon or another signal is another task, whatever the scenarios."""
+    asked = settings.describe()
+    for name, result in results.items():
+        differ = [
+            f"{key} = {result.crossing.get(key)} instead of {value}"
+            for key, value in asked.items()
+            if result.crossing.get(key) != value
+        ]
+        if differ:
+            yield f"{name} was measured at another crossing: {', '.join(differ)}."
 
 
 def _not_paired(results: Mapping[str, EvaluationResult], baseline: str) -> Iterator[str]:
@@ -59,6 +80,8 @@ def _not_paired(results: Mapping[str, EvaluationResult], baseline: str) -> Itera
             yield f"{name} was evaluated on {result.split.name.lower()} scenarios, and only test scenarios may judge."
         if result.first_index != of_baseline.first_index or result.n_scenarios != of_baseline.n_scenarios:
             yield (f"{name} met {_scenarios(result)} and {baseline} {_scenarios(of_baseline)}: they are not paired.")
+        elif not np.array_equal(result.arrived_veh, of_baseline.arrived_veh):
+            yield f"{name} and {baseline} did not meet the same arrivals."
         if len({len(getattr(result, measure)) for measure in measure_names()}) != 1:
             yield f"The measures of {name} are not of one number of scenarios."
 
@@ -97,6 +120,29 @@ def _identical(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
         same = [key for key in _TELLING if np.array_equal(getattr(result, key), getattr(of_other, key))]
         if same:
             yield f"{name} and {other} have bitwise identical {', '.join(same)} in every scenario."
+
+
+def _no_variety(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
+    """Random demand that always turns out the same was never used."""
+    for name, result in results.items():
+        # The random controller brings a randomness of its own.
+        if name != RANDOM and result.n_scenarios > 1 and np.ptp(result.delay_s_per_veh) == 0.0:
+            yield f"{name} has the same delay in every scenario: the demand does not vary."
+
+
+def _reward_besides_delay(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
+    """A reward that does not fall as delay grows teaches something else than the table measures."""
+    agree, pairs = 0.0, 0
+    for one, other in combinations(results.values(), 2):
+        by_delay = np.sign(one.delay_s_per_veh - other.delay_s_per_veh)
+        by_reward = np.sign(other.reward_sum - one.reward_sum)
+        agree += float((by_delay == by_reward).sum())
+        pairs += one.n_scenarios
+    if agree < _LEAST_CONCORDANCE * pairs:
+        yield (
+            f"Reward and delay rank two controllers alike in {100.0 * agree / pairs:.0f} % of {pairs} pairs only:"
+            " the reward teaches something else."
+        )
 
 
 def _constant_policy(policy: EvaluationResult) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kernel_templates.kernel_runtime.endings import Verdict
@@ -71,6 +71,7 @@ def judge(
     training: Mapping[str, object],
     settings: EnvironmentSettings,
     picks: Picks,
+    more_faults: Sequence[str] = (),
 ) -> Judgement:
     """Judge the policy `rl` against the baseline.
 
@@ -81,6 +82,7 @@ def judge(
             another model than the last was evaluated, its `policy_digest_evaluated`.
         settings: The crossing.
         picks: Scenarios of each resample, shape (resamples, n).
+        more_faults: What else was found against the comparison, one sentence each.
 
     Raises:
         ValueError: The criteria make no sense, or the picks were drawn for another number of scenarios.
@@ -88,6 +90,7 @@ def judge(
     criterion = Criterion.from_mapping(criteria)
     faults = (
         *_training_faults(training),
+        *more_faults,
         *comparison_faults(results, baseline=criterion.baseline, settings=settings),
     )
     if faults:

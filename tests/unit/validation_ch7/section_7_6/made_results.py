@@ -9,6 +9,7 @@ import numpy as np
 
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult
 from validation_ch7.traffic.demand import Split
+from validation_ch7.traffic.settings import EnvironmentSettings
 
 MEAN_DELAY_S = {"rl": 21.0, "fixed_time": 30.0, "constant_ns": 480.0, "constant_ew": 450.0, "random": 37.0}
 
@@ -42,6 +43,8 @@ def result(name: str, mean_delay_s: float, n: int = 60) -> EvaluationResult:
         controller=name,
         split=Split.TEST,
         first_index=0,
+        crossing=EnvironmentSettings().describe(),
+        arrived_veh=np.round(1500.0 * hardness),
         delay_s_per_veh=delay_s,
         mean_queue_veh=delay_s * 0.4,
         throughput=np.full(n, 0.98),
