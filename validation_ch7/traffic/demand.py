@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from validation_ch7.traffic.arz import Floats
-from validation_ch7.traffic.kernel import N_APPROACHES
+from validation_ch7.traffic.kernel.constants import N_APPROACHES
 
 ARRIVAL_BIN_S = 10.0
 _ENTROPY = 20_260_401

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
-from validation_ch7.traffic import kernel
 from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.blocks import Blocks
-from validation_ch7.traffic.kernel import N_APPROACHES, N_LINKS
+from validation_ch7.traffic.kernel.advancing import advance_block, advance_blocks
+from validation_ch7.traffic.kernel.constants import N_APPROACHES, N_LINKS, constants_of
+from validation_ch7.traffic.kernel.measuring import count_vehicles, sum_delay
 from validation_ch7.traffic.parameters import TrafficParameters
-from validation_ch7.traffic.signal import TwoPhaseSignal
+from validation_ch7.traffic.signal import SIGNAL_STATE, TwoPhaseSignal
 from validation_ch7.traffic.state_tree import array_from
 
 # Name -> links it is kept for; `rho` and `w` have cells as well.
@@ -32,6 +34,8 @@ _FIELDS = {
     "served_sum": N_APPROACHES,
 }
 _BY_CELL = ("rho", "w")
+# In the order in which the kernel takes them.
+_IN_ORDER = ("rho", "w", "queue_veh", "queue_sum", "arrived_veh", "served_sum", "inside", "inside_sum", "flow_sum")
 
 
 class Intersection:
@@ -50,11 +54,10 @@ class Intersection:
         self.parameters = parameters
         self.blocks = Blocks(batch) if widest_block is None else Blocks(batch, widest_block)
         self.batch = batch
-        self._constants = _constants_of(parameters)
+        self._constants = constants_of(parameters)
         self._fields = {name: self.blocks.zeros(links, self._cells(name)) for name, links in _FIELDS.items()}
         self._fields["w"][:] = parameters.vf_m_s
-        lanes = self.blocks.width
-        self._carried, self._gate = np.empty((3, N_LINKS * lanes)), np.empty(N_APPROACHES * lanes)
+        self._carried = np.empty((3, N_LINKS * self.blocks.width))
 
     def _cells(self, name: str) -> int | None:
         return self.parameters.n_cells if name in _BY_CELL else None
@@ -69,23 +72,11 @@ class Intersection:
         """
         gates, arriving, attributes = (self.blocks.scatter(values) for values in (gate, inflow_veh, w_in))
         kept = self._fields
+        own: list[Any] = [self._carried, self._constants]
         for block in range(self.blocks.number):
-            kernel.advance_block(
-                kept["rho"][block],
-                kept["w"][block],
-                gates[block],
-                arriving[block],
-                attributes[block],
-                kept["queue_veh"][block],
-                kept["queue_sum"][block],
-                kept["arrived_veh"][block],
-                kept["served_sum"][block],
-                kept["inside"][block],
-                kept["inside_sum"][block],
-                kept["flow_sum"][block],
-                self._carried,
-                self._constants,
-            )
+            rho, w, *counted = (kept[name][block] for name in _IN_ORDER)
+            lanes: list[Any] = [rho, w, gates[block], arriving[block], attributes[block], *counted]
+            advance_block(*lanes, *own)
 
     def advance_under(
         self,
@@ -109,35 +100,15 @@ class Intersection:
             steps_per_bin: Steps that a bin lasts.
             pool: Threads among which the blocks are divided; results do not depend on it.
         """
-        kept = self._fields
+        rho, w, *counted = (self._fields[name] for name in _IN_ORDER)
+        lights = (getattr(signal, name) for name in SIGNAL_STATE)
+        intervals = (signal.max_green_steps, signal.change_interval_steps)
+        steps = (first_step, n_steps, steps_per_bin)
+        arguments: list[Any] = [rho, w, arrivals_veh, w_in, *counted, *lights, *intervals, *steps]
 
         def act(first_block: int, end_block: int) -> None:
-            kernel.advance_blocks(
-                kept["rho"],
-                kept["w"],
-                arrivals_veh,
-                w_in,
-                kept["queue_veh"],
-                kept["queue_sum"],
-                kept["arrived_veh"],
-                kept["served_sum"],
-                kept["inside"],
-                kept["inside_sum"],
-                kept["flow_sum"],
-                signal.phase,
-                signal.green_steps,
-                signal.change_steps_left,
-                signal.n_switches,
-                signal.n_forced_switches,
-                signal.max_green_steps,
-                signal.change_interval_steps,
-                first_step,
-                n_steps,
-                steps_per_bin,
-                first_block,
-                end_block,
-                self._constants,
-            )
+            part: list[Any] = [first_block, end_block, self._constants]
+            advance_blocks(*arguments, *part)
 
         if pool is None:
             act(0, self.blocks.number)
@@ -158,7 +129,7 @@ class Intersection:
         parameters, kept = self.parameters, self._fields
         first_near = max(0, parameters.n_cells - round(near_m / parameters.dx_m))
         counted = np.empty((3, N_APPROACHES, self.batch))
-        kernel.count_vehicles(kept["rho"], kept["w"], kept["queue_veh"], first_near, counted, self._constants)
+        count_vehicles(kept["rho"], kept["w"], kept["queue_veh"], first_near, counted, self._constants)
         return counted
 
     @property
@@ -238,7 +209,7 @@ class Intersection:
 
     def _delay_veh_s(self, links: int) -> Floats:
         kept, delay_veh_s = self._fields, np.empty(self.batch)
-        kernel.sum_delay(kept["inside_sum"], kept["flow_sum"], kept["queue_sum"], links, delay_veh_s, self._constants)
+        sum_delay(kept["inside_sum"], kept["flow_sum"], kept["queue_sum"], links, delay_veh_s, self._constants)
         return delay_veh_s
 
     def _per_scenario(self, by_lane: Floats) -> Floats:
@@ -264,19 +235,6 @@ class Intersection:
         found = {name: array_from(state, name, like=self.blocks.gather(self._fields[name])) for name in _FIELDS}
         for name, values in found.items():
             self._fields[name] = self.blocks.scatter(values)
-
-
-def _constants_of(parameters: TrafficParameters) -> Floats:
-    constants = np.empty(8)
-    constants[kernel.SLOPE] = parameters.pressure_slope
-    constants[kernel.INVERSE_SLOPE] = 1.0 / parameters.pressure_slope
-    constants[kernel.HALF_INVERSE_SLOPE] = 0.5 / parameters.pressure_slope
-    constants[kernel.CELL_RATIO] = parameters.cell_ratio
-    constants[kernel.DT] = parameters.dt_s
-    constants[kernel.DX] = parameters.dx_m
-    constants[kernel.VF] = parameters.vf_m_s
-    constants[kernel.RELAXATION] = parameters.relaxation_factor
-    return constants
 
 
 def _read_only(values: Floats) -> Floats:

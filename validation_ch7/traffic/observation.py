@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.traffic.kernel import N_APPROACHES
+from validation_ch7.traffic.kernel.constants import N_APPROACHES
 from validation_ch7.traffic.signal import N_PHASES
 from validation_ch7.traffic.simulation import CrossingSimulation
 

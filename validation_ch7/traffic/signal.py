@@ -7,14 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.traffic import kernel
 from validation_ch7.traffic.arz import Floats
+from validation_ch7.traffic.kernel.constants import N_APPROACHES
+from validation_ch7.traffic.kernel.signals import advance_signals, grant_requests, set_gates
 from validation_ch7.traffic.state_tree import array_from
 
 NORTH_SOUTH = 0
 EAST_WEST = 1
 N_PHASES = 2
-_STATE_NAMES = ("phase", "green_steps", "change_steps_left", "n_switches", "n_forced_switches")
+SIGNAL_STATE = ("phase", "green_steps", "change_steps_left", "n_switches", "n_forced_switches")
 
 Steps = npt.NDArray[np.int64]
 
@@ -63,7 +64,7 @@ class TwoPhaseSignal:
         Raises:
             ValueError: A phase does not exist.
         """
-        if phases.shape != self.phase.shape or not kernel.grant_requests(
+        if phases.shape != self.phase.shape or not grant_requests(
             phases,
             self.phase,
             self.green_steps,
@@ -76,13 +77,13 @@ class TwoPhaseSignal:
 
     def gate(self) -> Floats:
         """1 where a stop line is open, 0 where closed, shape (4 * batch,) in the order N, S, E, W."""
-        gate = np.empty(kernel.N_APPROACHES * len(self.phase))
-        kernel.set_gates(self.phase, self.change_steps_left, 0, gate)
+        gate = np.empty(N_APPROACHES * len(self.phase))
+        set_gates(self.phase, self.change_steps_left, 0, gate)
         return gate
 
     def advance(self) -> None:
         """Let one solver step pass."""
-        kernel.advance_signals(
+        advance_signals(
             self.phase,
             self.green_steps,
             self.change_steps_left,
@@ -96,7 +97,7 @@ class TwoPhaseSignal:
 
     def get_state(self) -> dict[str, object]:
         """All that the next steps depend on, as copies."""
-        return {name: np.array(getattr(self, name)) for name in _STATE_NAMES}
+        return {name: np.array(getattr(self, name)) for name in SIGNAL_STATE}
 
     def set_state(self, state: Mapping[str, object]) -> None:
         """Continue from a state; copies it.
@@ -104,7 +105,7 @@ class TwoPhaseSignal:
         Raises:
             ValueError: It is not the state of a batch of this size.
         """
-        if set(state) != set(_STATE_NAMES):
-            raise ValueError(f"signal state has keys {sorted(state)}, expected {sorted(_STATE_NAMES)}")
-        for name in _STATE_NAMES:
+        if set(state) != set(SIGNAL_STATE):
+            raise ValueError(f"signal state has keys {sorted(state)}, expected {sorted(SIGNAL_STATE)}")
+        for name in SIGNAL_STATE:
             setattr(self, name, array_from(state, name, like=getattr(self, name)))

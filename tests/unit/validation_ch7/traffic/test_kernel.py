@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_crossing import PlainCrossing
 
-from validation_ch7.traffic import kernel
 from validation_ch7.traffic.blocks import Blocks
 from validation_ch7.traffic.demand import ScenarioAddress, Split, draw_scenarios
 from validation_ch7.traffic.intersection import Intersection
+from validation_ch7.traffic.kernel import advancing, boundaries, cells, measuring, signals
 from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.settings import EnvironmentSettings
 from validation_ch7.traffic.simulation import CrossingSimulation
@@ -70,10 +70,16 @@ def test_what_is_laid_out_in_blocks_comes_back(batch: int, widest: int, links: i
 
 
 def test_no_reassociation_is_allowed() -> None:
-    for name, function in vars(kernel).items():
-        options = getattr(function, "targetoptions", None)
-        if options is not None:
-            assert not options.get("fastmath") and options["error_model"] == "numpy", name
+    functions = {
+        name: function
+        for room in (advancing, boundaries, cells, measuring, signals)
+        for name, function in vars(room).items()
+        if hasattr(function, "targetoptions")
+    }
+    assert len(functions) >= 14
+    for name, function in functions.items():
+        options = function.targetoptions
+        assert not options.get("fastmath") and options["error_model"] == "numpy", name
 
 
 def test_views_of_the_state_cannot_be_written_to() -> None:
