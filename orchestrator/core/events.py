@@ -81,7 +81,9 @@ def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
         )
     if record is None:
         raise ValueError(f"{event.kind} of session {event.session}, which was never planned")
-    return _STEPS[event.kind](record, event.body)
+    stepped = _STEPS[event.kind](record, event.body)
+    # Fetched again out of curiosity, a closed session stays closed: nobody has to carry it on.
+    return replace(stepped, stage=Stage.CLOSED) if record.stage is Stage.CLOSED else stepped
 
 
 def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:

@@ -59,6 +59,7 @@ def test_the_json_object_has_what_machines_need(toy: Path) -> None:
 
 def test_a_second_run_is_at_the_target_and_add_steps_goes_on(toy: Path) -> None:
     orchestrate(toy, *QUICK)
+    assert orchestrate(toy, "fetch", "section_7_6").code == 0  # looking again reopens nothing
     second = orchestrate(toy, *QUICK).json
     assert (second["end_reason"], second["sessions"], second["exit_code"]) == ("at_target", 0, 0)
     assert second["verdict"] == "supported"  # of the session that evaluated exactly this checkpoint

@@ -97,10 +97,12 @@ def judge(
         return Judgement(verdict=Verdict.INVALID, reasons=faults)
     policy_s, baseline_s = (results[name].delay_s_per_veh for name in (POLICY, criterion.baseline))
     reduction = reduction_pct(policy_s, baseline_s, picks)
+    less = reduction.value >= 0.0
+    change = f"{_told(reduction)} % less" if less else f"{_told(_turned(reduction))} % more"
     numbers = (
         f"{POLICY} delays by {_told(mean_estimate(policy_s, picks))} s/veh and {criterion.baseline} by"
         f" {_told(mean_estimate(baseline_s, picks))} s/veh on the same {len(policy_s)} test scenarios:"
-        f" {_told(reduction)} % less."
+        f" {change}."
     )
     verdict, why = _against(criterion, reduction, len(policy_s))
     return Judgement(verdict=verdict, reasons=(numbers, why, _ONE_SEED), reduction_pct=reduction)
@@ -132,6 +134,11 @@ def _training_faults(training: Mapping[str, object]) -> Iterator[str]:
         yield f"The policy has the same parameters before and after the training (digest {str(before)[:12]})."
     elif training.get("policy_digest_evaluated", after) == before:
         yield f"The policy that was evaluated is the untrained one (digest {str(before)[:12]})."
+
+
+def _turned(estimate: Estimate) -> Estimate:
+    """The same estimate counted the other way."""
+    return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low)
 
 
 def _told(estimate: Estimate) -> str:

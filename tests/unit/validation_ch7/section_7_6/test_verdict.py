@@ -65,6 +65,7 @@ def test_a_policy_worse_than_the_baseline_is_not_supported_and_not_invalid() -> 
     told = judged(results(rl=33.0))
     assert told.verdict is Verdict.NOT_SUPPORTED
     assert told.reduction_pct is not None and told.reduction_pct.high < 0.0
+    assert " % more." in told.reasons[0] and "-" not in told.reasons[0]
 
 
 def test_a_handful_of_scenarios_concludes_nothing() -> None:
