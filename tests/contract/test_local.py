@@ -70,7 +70,10 @@ def test_a_kernel_that_outlives_its_supervisor_is_still_running(stall: Stall, tm
 def _supervisor_of(sandbox: Path) -> int:
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
-            words = (process / "cmdline").read_bytes().split(b"\0")
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended while this looked
             if b"orchestrator.backends.local.supervisor" in words and str(sandbox).encode() in words:
                 return int(process.name)
     raise AssertionError("no supervisor")
@@ -129,6 +132,20 @@ def test_a_kernel_on_its_way_to_its_lock_is_not_gone(stall: Stall, tmp_path: Pat
     assert stall.backend.observe(handle).state is SessionState.RUNNING
     long_ago_s = time.time() - 60.0
     os.utime(sandbox.submitted, (long_ago_s, long_ago_s))
+    assert stall.backend.observe(handle).native == "vanished"
+
+
+def test_a_kernel_between_its_lock_file_and_its_lock_is_not_taken_for_dead(stall: Stall, tmp_path: Path) -> None:
+    """The supervisor is killed, and the kernel has made the lock's file and does not hold it yet."""
+    push = stall.push()
+    stall.backend.stage(push)
+    root = tmp_path / "local" / push.slug
+    (root / "submitted.json").write_text(f'{{"nonce": "{push.ticket.nonce}", "at": "2026-01-01"}}')
+    (root / "kernel.lock").touch()
+    handle = stall.backend.find(push.ticket, push.slug)
+    assert handle is not None
+    assert stall.backend.observe(handle).native == "starting"
+    (root / "kernel.begun").touch()  # it had the lock, and the lock is free: it is gone
     assert stall.backend.observe(handle).native == "vanished"
 
 

@@ -142,12 +142,13 @@ class LocalBackend:
         ended = read_json(sandbox.ended)
         if ended is not None:
             return _ended(ended)
+        begun = sandbox.kernel_begun.exists()  # before the locks are looked at: it may come while they are
         if held(sandbox.supervisor_lock) or held(sandbox.kernel_lock):
             return Observation(state=SessionState.RUNNING, native="running")
         ended = read_json(sandbox.ended)
         if ended is not None:  # it ended between the two looks
             return _ended(ended)
-        if not sandbox.kernel_lock.exists() and time.time() - sandbox.submitted.stat().st_mtime < _STARTING_S:
+        if not begun and time.time() - sandbox.submitted.stat().st_mtime < _STARTING_S:
             # The supervisor may have been killed while its kernel was on its way to that lock.
             return Observation(state=SessionState.RUNNING, native="starting")
         # Both processes are gone without a word (power cut, kill -9): only the manifest knows the exit code.

@@ -88,6 +88,11 @@ class Sandbox:
         """Held while the kernel lives, so that a kernel which outlives its supervisor is still seen."""
         return self.root / "kernel.lock"
 
+    @property
+    def kernel_begun(self) -> Path:
+        """Made by the kernel once it holds its lock; the lock's file is there a moment before it is held."""
+        return self.root / "kernel.begun"
+
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """A JSON object, None if the file is not there."""

@@ -57,6 +57,7 @@ def _supervise(sandbox: Sandbox, plan: dict[str, Any]) -> tuple[int, str | None]
         "utf8",
         str(launcher),
         str(sandbox.kernel_lock),
+        str(sandbox.kernel_begun),
         str(sandbox.script),
     ]
     reason: str | None = None
