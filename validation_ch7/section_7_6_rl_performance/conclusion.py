@@ -12,8 +12,10 @@ from kernel_templates.kernel_runtime.context import SessionContext
 from validation_ch7.learning.training import TrainingResult
 from validation_ch7.learning.underway import Underway
 from validation_ch7.section_7_6_rl_performance.comparison import Comparison
-from validation_ch7.section_7_6_rl_performance.figure import LearningCurve, comparison_figure, write_figure
 from validation_ch7.section_7_6_rl_performance.outputs import finite_or_none, full_stamp
+from validation_ch7.section_7_6_rl_performance.pictures.learning_curve import LearningCurve
+from validation_ch7.section_7_6_rl_performance.pictures.paper import write_figure
+from validation_ch7.section_7_6_rl_performance.pictures.summary import comparison_figure
 from validation_ch7.section_7_6_rl_performance.statistics import Picks, draw_picks
 from validation_ch7.section_7_6_rl_performance.tables import (
     Row,
