@@ -37,12 +37,14 @@ class Comparison:
         best: The model that was evaluated as `rl`: the best one, not the last.
         tuning: How the fixed-time plan was chosen.
         results: Controller name -> its hours, in the order of the tables.
+        controllers: Controller name -> itself, for those that were evaluated.
         spent_s: Seconds that each act took.
     """
 
     best: BestModel
     tuning: Tuning
     results: dict[str, EvaluationResult] = field(default_factory=dict)
+    controllers: dict[str, Controller] = field(default_factory=dict)
     spent_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -87,6 +89,7 @@ def _add(
         n_scenarios=underway.plan.evaluation_scenarios,
     )
     comparison.results[name] = replace(result, controller=name)
+    comparison.controllers[name] = controller
     comparison.spent_s[name] = context.monotonic() - started_s
     context.deadline.measured("evaluate", comparison.spent_s[name])
 

@@ -14,7 +14,7 @@ from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.demand import DemandRanges
 from validation_ch7.traffic.parameters import TrafficParameters
 
-DETECTOR_M = 50.0
+DETECTOR_M = 20.0
 MEAN_OVER_S = 10.0
 
 _INKS = (paper.BLUE, "#56B4E9", paper.VERMILION, "#E69F00")  # one hue for each axis
@@ -40,8 +40,8 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
                 flow[:, approach] * 3600.0,
                 _MARKERS[approach],
                 color=_INKS[approach],
-                markersize=3.6,
-                alpha=0.55,
+                markersize=4.2,
+                alpha=0.6,
                 markeredgewidth=0,
                 label=f"from the {name}",
             )
@@ -52,8 +52,9 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
         paper.plain_frame(axes)
     left.set_ylabel("flow (vehicles per hour)")
     left.set_xlim(0.0, None)
-    left.set_ylim(0.0, None)
-    right.legend(frameon=True, framealpha=1.0, edgecolor="none", fontsize=8, loc="upper right")
+    left.set_ylim(0.0, 1.38 * left.get_ylim()[1])  # the legend goes above the curves
+    for axes in (left, right):
+        axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=3, columnspacing=1.2, handletextpad=0.4)
     what = f"{MEAN_OVER_S:g} s means {DETECTOR_M:g} m before the stop line, {scene.told}"
     drawn.suptitle(what, x=0.012, ha="left", fontsize=11, color=paper.INK)
     return drawn

@@ -54,7 +54,8 @@ class Trace:
 
     def delay_s_per_veh(self) -> Floats:
         """Delay so far over the vehicles that came so far, shape (steps + 1,), s; 0 before the first one."""
-        return self.delay_veh_s / np.maximum(self.arrived_veh.sum(axis=1), 1.0)
+        delay_s: Floats = self.delay_veh_s / np.maximum(self.arrived_veh.sum(axis=1), 1.0)
+        return delay_s
 
     def passed_veh(self, cells: int) -> Floats:
         """Vehicles that have left the first `cells` cells of each approach so far, shape (steps + 1, 4).
