@@ -39,6 +39,7 @@ class Comparison:
         tuning: How the fixed-time plan was chosen.
         results: Controller name -> its hours, in the order of the tables.
         repeat_faults: Which results did not repeat when measured again.
+        controllers: Controller name -> itself, for those that were evaluated.
         spent_s: Seconds that each act took.
     """
 
@@ -46,6 +47,7 @@ class Comparison:
     tuning: Tuning
     results: dict[str, EvaluationResult] = field(default_factory=dict)
     repeat_faults: list[str] = field(default_factory=list)
+    controllers: dict[str, Controller] = field(default_factory=dict)
     spent_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -91,6 +93,7 @@ def _add(
     )
     comparison.results[name] = replace(result, controller=name)
     comparison.repeat_faults += repeat_faults(controller, comparison.results[name], underway.plan.lineage.environment)
+    comparison.controllers[name] = controller
     comparison.spent_s[name] = context.monotonic() - started_s
     context.deadline.measured("evaluate", comparison.spent_s[name])
 

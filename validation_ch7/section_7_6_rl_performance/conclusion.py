@@ -1,19 +1,20 @@
-"""From a comparison to what the section says and writes: verdict, table, figure, all of the same numbers."""
+"""From a comparison to what the section says and writes: verdict, tables, pictures, all of the same numbers."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kernel_templates.kernel_runtime.atomic import write_atomically, write_json
+from kernel_templates.kernel_runtime.atomic import write_json, write_text
 from kernel_templates.kernel_runtime.context import SessionContext
 from validation_ch7.learning.training import TrainingResult
 from validation_ch7.learning.underway import Underway
 from validation_ch7.section_7_6_rl_performance.comparison import Comparison
-from validation_ch7.section_7_6_rl_performance.figure import LearningCurve, comparison_figure, write_figure
 from validation_ch7.section_7_6_rl_performance.outputs import finite_or_none, full_stamp
+from validation_ch7.section_7_6_rl_performance.pictures.album import Album, draw
+from validation_ch7.section_7_6_rl_performance.pictures.latex_table import comparison_latex
+from validation_ch7.section_7_6_rl_performance.pictures.learning_curve import LearningCurve
 from validation_ch7.section_7_6_rl_performance.statistics import Picks, draw_picks
 from validation_ch7.section_7_6_rl_performance.tables import (
     Row,
@@ -27,14 +28,13 @@ from validation_ch7.traffic.settings import EnvironmentSettings
 
 TABLE_NAME = "rl_performance_comparison"
 SCENARIOS_NAME = "rl_performance_scenarios.csv"
-FIGURE_NAME = "fig_rl_performance.png"
 
 # The resamples are part of the method, not of the run: the same delays always give the same interval.
 _PICKS_SEED = 7_6
 
 
 def conclude(context: SessionContext, result: TrainingResult, comparison: Comparison) -> Judgement:
-    """Judge, and write the table, the scenarios and the figure.
+    """Judge, and write the tables, then the pictures: a session that must leave has at least all numbers.
 
     Raises:
         ValueError: The criteria make no sense.
@@ -53,7 +53,10 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
     )
     rows = comparison_rows(comparison.results, baseline=criterion.baseline, picks=picks)
     _write_tables(context, underway, comparison, judgement, rows)
-    _write_figure(context, underway, comparison, judgement, picks)
+    started_s = context.monotonic()
+    album = _album(context, underway, comparison, judgement, picks)
+    draw(album, context.figures_dir, must_leave=lambda: context.must_leave, say=context.reporter.say)
+    comparison.spent_s["pictures"] = context.monotonic() - started_s
     return judgement
 
 
@@ -83,23 +86,19 @@ def _write_tables(
     }
     texts = {
         f"{TABLE_NAME}.csv": comparison_csv(rows, stamp),
+        f"{TABLE_NAME}.tex": comparison_latex(
+            rows, baseline=str(underway.plan.criteria["baseline"]), judgement=judgement, stamp=stamp
+        ),
         SCENARIOS_NAME: scenarios_csv(comparison.results, stamp),
     }
     for name, text in texts.items():
-        _write_text(context, name, text)
+        write_text(context.metrics_dir / name, text)
     write_json(context.metrics_dir / f"{TABLE_NAME}.json", content)
 
 
-def _write_text(context: SessionContext, name: str, text: str) -> None:
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(text.encode("utf-8"))
-
-    write_atomically(context.metrics_dir / name, write)
-
-
-def _write_figure(
+def _album(
     context: SessionContext, underway: Underway, comparison: Comparison, judgement: Judgement, picks: Picks
-) -> None:
+) -> Album:
     record, ticket = underway.record, context.ticket
     curve = LearningCurve(
         steps=[point.steps for point in record.curve],
@@ -108,8 +107,10 @@ def _write_figure(
         best_steps=comparison.best.steps,
         fixed_time_s_per_veh=dict(comparison.tuning.table)[comparison.tuning.best],
     )
-    drawn = comparison_figure(
-        {name: hours.delay_s_per_veh for name, hours in comparison.results.items()},
+    return Album(
+        results=comparison.results,
+        controllers=comparison.controllers,
+        settings=EnvironmentSettings.from_mapping(underway.plan.lineage.environment),
         baseline=str(underway.plan.criteria["baseline"]),
         verdict=judgement.verdict,
         picks=picks,
@@ -117,7 +118,6 @@ def _write_figure(
         stamp=f"run {ticket.run_id} session {ticket.session} nonce {ticket.nonce}"
         f" spec {ticket.spec_digest[:12]} bundle {ticket.bundle_digest[:12]}",
     )
-    write_figure(drawn, context.figures_dir / FIGURE_NAME)
 
 
 def _plan_of(comparison: Comparison) -> dict[str, float]:

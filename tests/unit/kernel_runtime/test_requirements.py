@@ -11,6 +11,7 @@ import pytest
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.requirements import Requirement, canonical_name, requirements_of
 
+PACKAGE_OF = {"PIL": "pillow"}  # imported by another name than installed
 ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
 
 
@@ -65,6 +66,7 @@ def test_the_section_asks_for_all_that_it_imports_and_for_nothing_else(project_r
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 imported.add(node.module.split(".")[0])
+    imported = {PACKAGE_OF.get(name, name) for name in imported}
     foreign = imported - sys.stdlib_module_names - {"validation_ch7", "kernel_templates"}
     needs = requirements_of(project_root, ENTRY)
     assert {canonical_name(name) for name in foreign} == {need.name for need in needs}

@@ -1,4 +1,4 @@
-"""The figure shows the numbers it was given, in order and with units, and is the same file every time."""
+"""The summary shows the numbers it was given, in order and with units, and is the same file every time."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from kernel_templates.kernel_runtime.endings import Verdict
-from validation_ch7.section_7_6_rl_performance.figure import DPI, LearningCurve, comparison_figure, write_figure
+from validation_ch7.section_7_6_rl_performance.pictures.learning_curve import LearningCurve
+from validation_ch7.section_7_6_rl_performance.pictures.paper import DPI, write_figure
+from validation_ch7.section_7_6_rl_performance.pictures.summary import comparison_figure
 from validation_ch7.section_7_6_rl_performance.statistics import draw_picks
 
 PICKS = draw_picks(60, np.random.default_rng(0), 200)

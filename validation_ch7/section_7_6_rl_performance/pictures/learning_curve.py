@@ -1,0 +1,94 @@
+"""How the policy did on tuning scenarios while it learned, with the seams of the sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from kernel_templates.kernel_runtime.endings import Verdict
+from validation_ch7.section_7_6_rl_performance.pictures.paper import (
+    BLUE,
+    GREY,
+    PALE,
+    VERMILION,
+    blank_figure,
+    plain_frame,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningCurve:
+    """How the policy did on tuning scenarios while it learned.
+
+    Attributes:
+        steps: Environment steps at each evaluation.
+        delay_s_per_veh: Mean delay at each of them, s per vehicle.
+        seams: Steps at which sessions were cut.
+        best_steps: Steps of the model that was kept, None where none was.
+        fixed_time_s_per_veh: The tuned plan on the same tuning scenarios, None where it is not known.
+    """
+
+    steps: Sequence[int]
+    delay_s_per_veh: Sequence[float]
+    seams: Sequence[int] = field(default=())
+    best_steps: int | None = None
+    fixed_time_s_per_veh: float | None = None
+
+
+def learning_curve_figure(curve: LearningCurve, *, verdict: Verdict, stamp: str) -> Figure:
+    """Draw the curve on a page of its own.
+
+    Args:
+        curve: How the policy learned.
+        verdict: An invalid comparison is marked as such.
+        stamp: Which session drew it.
+    """
+    drawn = blank_figure((8.0, 4.9), stamp=stamp, verdict=verdict)
+    draw_curve(drawn.subplots(), curve)
+    return drawn
+
+
+def draw_curve(axes: Axes, curve: LearningCurve) -> None:
+    """Draw the curve into axes that are there already."""
+    for place, seam in enumerate(curve.seams):
+        label = "session cut and resumed" if place == 0 else None
+        axes.axvline(seam, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1, label=label)
+    if curve.fixed_time_s_per_veh is not None:
+        axes.axhline(
+            curve.fixed_time_s_per_veh, color=VERMILION, linewidth=1.6, linestyle="--", label="fixed time (tuned)"
+        )
+    axes.plot(
+        curve.steps, curve.delay_s_per_veh, color=BLUE, marker="o", markersize=4, linewidth=1.8, label="learned policy"
+    )
+    kept = [s for step, s in zip(curve.steps, curve.delay_s_per_veh, strict=True) if step == curve.best_steps]
+    if curve.best_steps is not None and kept:
+        axes.plot(
+            curve.best_steps,
+            kept[0],
+            "*",
+            color=BLUE,
+            markersize=14,
+            markeredgecolor="white",
+            zorder=5,
+            label="kept: the best on these scenarios",
+        )
+    axes.set_xlabel("environment steps (decisions)")
+    axes.set_ylabel("mean delay per vehicle (s)")
+    axes.set_title("Learning curve on tuning scenarios", loc="left", fontsize=10)
+    axes.set_xlim(left=0)
+    axes.margins(y=0.14)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(_steps))
+    axes.grid(axis="y", color=PALE, linewidth=0.7)
+    plain_frame(axes)
+    axes.legend(frameon=True, framealpha=1.0, edgecolor="none", fontsize=8, loc="best")
+
+
+def _steps(value: float, _position: int | None = None) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:g} M"
+    return f"{value / 1e3:g} k" if value >= 1e3 else f"{value:g}"
