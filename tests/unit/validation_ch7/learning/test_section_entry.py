@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 from tiny_world import SECTION_DIR, bench, ticket, tiny_spec
 
 from kernel_templates.kernel_runtime.boot import Surroundings, run_session
@@ -99,7 +100,19 @@ def test_a_finished_session_writes_everything_stamped(tmp_path: Path) -> None:
     assert len(table) == 6 and all("nonce-1" in row for row in table[1:])
     for name in ("run_id", "session", "nonce", "spec_digest", "bundle_digest", "checkpoint_digest"):
         assert told["stamp"][name] and name in table[0]
-    assert (section / "figures/fig_rl_performance.png").read_bytes().startswith(b"\x89PNG")
+    drawn = {path.name for path in (section / "figures").iterdir()}
+    pictures = ("rl_performance", "learning_curve", "delay_distributions", "space_time", "phase_diagram")
+    assert drawn == {"crossing.gif", *(f"fig_{name}.png" for name in pictures)}
+    for name in pictures:
+        with Image.open(section / f"figures/fig_{name}.png") as picture:
+            assert picture.format == "PNG" and picture.width > 1000
+    with Image.open(section / "figures/crossing.gif") as moving:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(moving)]
+    assert len(frames) > 10 and any((frame != frames[0]).any() for frame in frames)
+    left, right = (frames[-1][:, side] for side in (slice(None, 440), slice(440, None)))
+    assert left.shape == right.shape and (left != right).any()  # two controllers, two crossings
+    latex = (section / "data/metrics/rl_performance_comparison.tex").read_text("utf-8")
+    assert "nonce=nonce-1" in latex and latex.count("\\\\\n") >= 6
     assert not (section / "data/metrics/evaluations_so_far.json").exists()
 
 
