@@ -26,7 +26,7 @@ N_FRAMES = 120
 FRAME_MS = 80
 SPAN_S = 240.0
 
-_HEAD_PX, _FOOT_PX = 66, 64
+_HEAD_PX, _FOOT_PX = 78, 64
 _SCALE_PX = 220
 
 
@@ -75,8 +75,9 @@ def _page(scene: Scene, *, verdict: Verdict, stamp: str, span: slice) -> Pixels:
     for place, run in enumerate((scene.policy, scene.other)):
         column = SIDE_PX // 2 + place * SIDE_PX
         write(page, paper.label_of(run.controller), row=10, column=column, size_px=19, bold=True)
+    write(page, "min:s", row=35, column=SIDE_PX, size_px=11)
     if verdict is Verdict.INVALID:
-        write(page, "INVALID: not to be believed", row=48, column=SIDE_PX, size_px=15, bold=True)
+        write(page, "INVALID: not to be believed", row=56, column=SIDE_PX, size_px=15, bold=True)
     foot = _HEAD_PX + SIDE_PX + 6
     page[foot : foot + 14, 20 : 20 + _SCALE_PX] = INK
     traffic = scene.policy.settings.traffic

@@ -100,6 +100,17 @@ def test_a_finished_session_writes_everything_stamped(tmp_path: Path) -> None:
     for name in ("run_id", "session", "nonce", "spec_digest", "bundle_digest", "checkpoint_digest"):
         assert told["stamp"][name] and name in table[0]
     assert (section / "figures/fig_rl_performance.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in (section / "figures").iterdir()} == {
+        "fig_rl_performance.png",
+        "fig_learning_curve.png",
+        "fig_delay_distributions.png",
+        "fig_space_time.png",
+        "fig_phase_diagram.png",
+        "crossing.gif",
+    }
+    assert b"nonce-1" in (section / "figures/crossing.gif").read_bytes()
+    assert "nonce=nonce-1" in (section / "data/metrics/rl_performance_comparison.tex").read_text("utf-8")
+    assert outcome.summary["spent_s"]["pictures"] > 0.0
     assert not (section / "data/metrics/evaluations_so_far.json").exists()
 
 
