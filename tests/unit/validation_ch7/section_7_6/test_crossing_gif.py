@@ -43,6 +43,10 @@ def test_the_file_has_its_frames_its_stamp_and_a_sane_size(tmp_path: Path) -> No
 def test_both_halves_show_their_own_run() -> None:
     for pixels in (frames(scene())[0], frames(scene())[-1]):
         assert not np.array_equal(pixels[:, :SIDE_PX], pixels[:, SIDE_PX:])
+    made, head = scene(), crossing_gif.HEAD_PX
+    left, right = (crossing_pixels(run, 240) for run in (made.policy, made.other))
+    last = frames(made)[-1][head : head + SIDE_PX]
+    assert np.array_equal(last[:, : SIDE_PX - 1], left[:, :-1]) and np.array_equal(last[:, SIDE_PX + 1 :], right[:, 1:])
     alike = Scene(policy=run_of("rl", jam_veh_m=0.03), other=run_of("rl", jam_veh_m=0.03))
     road = frames(alike)[0][100:500]
     assert np.array_equal(road[:, 10 : SIDE_PX - 10], road[:, SIDE_PX + 10 : -10])
