@@ -26,7 +26,7 @@ N_FRAMES = 120
 FRAME_MS = 80
 SPAN_S = 240.0
 
-_HEAD_PX, _FOOT_PX = 66, 64
+HEAD_PX, _FOOT_PX = 78, 64
 _SCALE_PX = 220
 
 
@@ -71,13 +71,14 @@ def write_crossing(scene: Scene, path: Path, *, verdict: Verdict, stamp: str) ->
 
 def _page(scene: Scene, *, verdict: Verdict, stamp: str, span: slice) -> Pixels:
     """What does not move: names, the scale of densities, the stamp."""
-    page = np.full((_HEAD_PX + SIDE_PX + _FOOT_PX, 2 * SIDE_PX), LAND, dtype=np.uint8)
+    page = np.full((HEAD_PX + SIDE_PX + _FOOT_PX, 2 * SIDE_PX), LAND, dtype=np.uint8)
     for place, run in enumerate((scene.policy, scene.other)):
         column = SIDE_PX // 2 + place * SIDE_PX
         write(page, paper.label_of(run.controller), row=10, column=column, size_px=19, bold=True)
+    write(page, "min:s", row=35, column=SIDE_PX, size_px=11)
     if verdict is Verdict.INVALID:
-        write(page, "INVALID: not to be believed", row=48, column=SIDE_PX, size_px=15, bold=True)
-    foot = _HEAD_PX + SIDE_PX + 6
+        write(page, "INVALID: not to be believed", row=56, column=SIDE_PX, size_px=15, bold=True)
+    foot = HEAD_PX + SIDE_PX + 6
     page[foot : foot + 14, 20 : 20 + _SCALE_PX] = INK
     traffic = scene.policy.settings.traffic
     ramp = shades_of(np.linspace(0.0, traffic.rho_jam_veh_m, _SCALE_PX - 2), traffic.rho_jam_veh_m)
@@ -99,6 +100,6 @@ def _frame(page: Pixels, scene: Scene, state: int) -> Pixels:
         left = place * SIDE_PX
         delay = f"delay so far {run.delay_s_per_veh()[state]:.1f} s per vehicle"
         write(pixels, delay, row=38, column=left + SIDE_PX // 2, size_px=15)
-        pixels[_HEAD_PX : _HEAD_PX + SIDE_PX, left : left + SIDE_PX] = crossing_pixels(run, state)
-    pixels[_HEAD_PX : _HEAD_PX + SIDE_PX, SIDE_PX - 1 : SIDE_PX + 1] = LAND + 4
+        pixels[HEAD_PX : HEAD_PX + SIDE_PX, left : left + SIDE_PX] = crossing_pixels(run, state)
+    pixels[HEAD_PX : HEAD_PX + SIDE_PX, SIDE_PX - 1 : SIDE_PX + 1] = LAND + 4
     return pixels

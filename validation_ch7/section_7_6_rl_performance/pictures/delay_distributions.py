@@ -45,7 +45,7 @@ def delay_figure(delays_s_per_veh: Mapping[str, Floats], *, baseline: str, verdi
     left.set_yticks(range(len(names)), [paper.label_of(name) for name in names])
     left.set_ylim(max(1, len(names)) - 0.35, -0.65)
     left.set_title("Delay in each scenario: spread, middle half, median", loc="left", fontsize=10)
-    right.set_title(f"The same scenario under {paper.label_of(baseline)} = 1", loc="left", fontsize=10)
+    right.set_title(f"Against {paper.label_of(baseline)} in the same scenario", loc="left", fontsize=10)
     left.set_xlabel("delay per vehicle (s), logarithmic")
     right.set_xlabel("delay ratio, logarithmic (below 1 is better)")
     for axes in (left, right):

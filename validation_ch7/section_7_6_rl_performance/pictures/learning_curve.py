@@ -47,7 +47,7 @@ def learning_curve_figure(curve: LearningCurve, *, verdict: Verdict, stamp: str)
         verdict: An invalid comparison is marked as such.
         stamp: Which session drew it.
     """
-    drawn = blank_figure((8.0, 4.9), stamp=stamp, verdict=verdict)
+    drawn = blank_figure((9.0, 4.9), stamp=stamp, verdict=verdict)
     draw_curve(drawn.subplots(), curve)
     return drawn
 

@@ -32,27 +32,37 @@ _LABELS = {
 }
 _STAMP_STRIP_IN = 0.17
 _MARK_STRIP_IN = 0.26
+_HEADING_STRIP_IN = 0.28
 
 
-def blank_figure(size_in: tuple[float, float], *, stamp: str, verdict: Verdict | None = None) -> Figure:
+def blank_figure(
+    size_in: tuple[float, float], *, stamp: str, verdict: Verdict | None = None, heading: str = ""
+) -> Figure:
     """White paper with the stamp at the bottom and, over an invalid comparison, a mark that says so.
+
+    The layout keeps clear of all three texts.
 
     Args:
         size_in: Width and height in inches.
         stamp: Which session drew it.
         verdict: What the comparison said; None for a figure that marks an invalid one itself.
+        heading: A line over all axes.
     """
     drawn = Figure(figsize=size_in, dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(drawn)
-    invalid = verdict is Verdict.INVALID
-    below = _STAMP_STRIP_IN / size_in[1]
-    above = _MARK_STRIP_IN / size_in[1] if invalid else 0.0
-    room = (0.0, below, 1.0, 1.0 - below - above)
-    drawn.get_layout_engine().set(w_pad=0.12, h_pad=0.09, wspace=0.04, rect=room)  # type: ignore[union-attr, call-arg]
+    height_in = size_in[1]
     drawn.text(0.995, 0.012, stamp, ha="right", va="bottom", fontsize=6.5, color=GREY, family="monospace")
-    if invalid:
+    top_in = height_in
+    if verdict is Verdict.INVALID:
         mark = "INVALID comparison: not to be believed"
-        drawn.text(0.5, 1.0 - 0.04 / size_in[1], mark, ha="center", va="top", fontsize=11, color=INK, weight="bold")
+        place = (top_in - 0.04) / height_in
+        drawn.text(0.5, place, mark, ha="center", va="top", fontsize=11, color=INK, weight="bold")
+        top_in -= _MARK_STRIP_IN
+    if heading:
+        drawn.text(0.012, (top_in - 0.08) / height_in, heading, ha="left", va="top", fontsize=11, color=INK)
+        top_in -= _HEADING_STRIP_IN
+    room = (0.0, _STAMP_STRIP_IN / height_in, 1.0, (top_in - _STAMP_STRIP_IN) / height_in)
+    drawn.get_layout_engine().set(w_pad=0.12, h_pad=0.09, wspace=0.04, rect=room)  # type: ignore[union-attr, call-arg]
     return drawn
 
 

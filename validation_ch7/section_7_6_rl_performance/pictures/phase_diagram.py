@@ -29,7 +29,8 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
         verdict: An invalid comparison is marked as such.
         stamp: Which session drew it.
     """
-    drawn = paper.blank_figure((11.0, 5.2), stamp=stamp, verdict=verdict)
+    heading = f"{MEAN_OVER_S:g} s means {DETECTOR_M:g} m before the stop line, {scene.told}"
+    drawn = paper.blank_figure((11.0, 5.2), stamp=stamp, verdict=verdict, heading=heading)
     left, right = drawn.subplots(1, 2, sharex=True, sharey=True)
     for axes, run in ((left, scene.policy), (right, scene.other)):
         _draw_curves(axes, run.settings.traffic)
@@ -55,8 +56,6 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
     left.set_ylim(0.0, 1.38 * left.get_ylim()[1])  # the legend goes above the curves
     for axes in (left, right):
         axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=3, columnspacing=1.2, handletextpad=0.4)
-    what = f"{MEAN_OVER_S:g} s means {DETECTOR_M:g} m before the stop line, {scene.told}"
-    drawn.suptitle(what, x=0.012, ha="left", fontsize=11, color=paper.INK)
     return drawn
 
 

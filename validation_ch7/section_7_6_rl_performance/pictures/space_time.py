@@ -39,7 +39,8 @@ def space_time_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
     """
     span = scene.busiest_span(SPAN_S)
     approach = scene.busiest_approach(span)
-    drawn = paper.blank_figure((11.0, 6.6), stamp=stamp, verdict=verdict)
+    heading = f"Approach from the {APPROACH_NAMES[approach]} and its exit, busiest minutes of {scene.told}"
+    drawn = paper.blank_figure((11.0, 6.6), stamp=stamp, verdict=verdict, heading=heading)
     upper, lower = drawn.subplots(2, 1, sharex=True, sharey=True)
     for axes, run in ((upper, scene.policy), (lower, scene.other)):
         image = _draw_run(axes, run, approach, span)
@@ -48,8 +49,6 @@ def space_time_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
         axes.set_title(f"{name}: {delay_s:.1f} s mean delay per vehicle in this scenario", loc="left", fontsize=10)
     lower.set_xlabel("time since the start of the scenario (min)")
     lower.xaxis.set_major_locator(MaxNLocator(nbins=11, steps=[1, 2, 5, 10]))
-    where = f"Approach from the {APPROACH_NAMES[approach]} and its exit"
-    drawn.suptitle(f"{where}, busiest minutes of {scene.told}", x=0.012, ha="left", fontsize=11, color=paper.INK)
     drawn.colorbar(image, ax=(upper, lower), label="density (vehicles per km)", pad=0.01, aspect=32)
     lamps = [
         Patch(facecolor=LAMP_COLOURS[lamp], edgecolor=paper.GREY, label=_LAMP_NAMES[lamp]) for lamp in LAMP_COLOURS

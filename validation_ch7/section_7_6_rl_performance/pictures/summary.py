@@ -45,9 +45,10 @@ def comparison_figure(
         curve: How the policy learned.
         stamp: Which session drew it; printed at the bottom.
     """
-    drawn = blank_figure((11.0, 4.9), stamp=stamp)  # says itself when it is invalid
-    left, right = drawn.subplots(1, 2, width_ratios=(1.25, 1.0))
     sound = {name: values for name, values in delays_s_per_veh.items() if _can_be_drawn(values, picks)}
+    height_in = max(4.9, 1.15 + 0.62 * len(sound))
+    drawn = blank_figure((11.0, height_in), stamp=stamp)  # says itself when it is invalid
+    left, right = drawn.subplots(1, 2, width_ratios=(1.25, 1.0))
     _draw_controllers(left, sound, baseline, picks)
     _tell_reduction(left, sound, baseline, verdict)
     draw_curve(right, curve)

@@ -113,6 +113,8 @@ def test_a_finished_session_writes_everything_stamped(tmp_path: Path) -> None:
     assert left.shape == right.shape and (left != right).any()  # two controllers, two crossings
     latex = (section / "data/metrics/rl_performance_comparison.tex").read_text("utf-8")
     assert "nonce=nonce-1" in latex and latex.count("\\\\\n") >= 6
+    assert b"nonce-1" in (section / "figures/crossing.gif").read_bytes()
+    assert outcome.summary["spent_s"]["pictures"] > 0.0
     assert not (section / "data/metrics/evaluations_so_far.json").exists()
 
 

@@ -1,0 +1,64 @@
+"""A scene made from numbers alone: two minutes of a crossing of three cells a link, known to the last vehicle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from validation_ch7.section_7_6_rl_performance.pictures.scene import Scene
+from validation_ch7.section_7_6_rl_performance.pictures.trace import GREEN, RED, YELLOW, Trace
+from validation_ch7.traffic.demand import ScenarioAddress, Split
+from validation_ch7.traffic.settings import EnvironmentSettings
+
+SETTINGS = EnvironmentSettings.from_mapping({"episode_s": 120.0, "link_length_m": 30.0})
+STAMP = "run run-7 session 3 nonce abc123 spec 0123456789ab bundle 0123456789ab"
+N_STEPS = 240
+
+
+def run_of(controller: str, *, jam_veh_m: float) -> Trace:
+    """One vehicle every 2 s from the west, none elsewhere; a queue in the last cell of every approach.
+
+    North-south is green for 40 s, then changes for 4 s, then east-west is green.
+    """
+    density = np.zeros((N_STEPS + 1, 8, 3))
+    density[1:, :4, 2] = jam_veh_m
+    arrived = np.zeros((N_STEPS + 1, 4))
+    arrived[:, 3] = np.arange(N_STEPS + 1) * 0.25
+    lamps = np.full((N_STEPS, 2), RED, dtype=np.int8)
+    lamps[:80, 0], lamps[80:88, 0], lamps[88:, 1] = GREEN, YELLOW, GREEN
+    return Trace(
+        controller=controller,
+        address=ScenarioAddress(split=Split.TEST, index=17),
+        settings=SETTINGS,
+        density_veh_m=density,
+        queue_veh=np.zeros((N_STEPS + 1, 4)),
+        arrived_veh=arrived,
+        delay_veh_s=arrived.sum(axis=1) * jam_veh_m * 100.0,
+        lamps=lamps,
+    )
+
+
+def scene() -> Scene:
+    """The policy keeps the queues short."""
+    return Scene(policy=run_of("rl", jam_veh_m=0.03), other=run_of("fixed_time", jam_veh_m=0.15))
+
+
+def spoilt_scene() -> Scene:
+    """What a solver that has failed would leave behind."""
+    sound = scene()
+    nowhere = np.full_like(sound.policy.density_veh_m, np.nan)
+    lost = replace(
+        sound.policy,
+        density_veh_m=nowhere,
+        delay_veh_s=sound.policy.delay_veh_s * np.nan,
+        queue_veh=sound.policy.queue_veh * np.nan,
+    )
+    return Scene(policy=lost, other=sound.other)
+
+
+def words(figure: Figure) -> str:
+    """All texts of a figure."""
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
