@@ -108,13 +108,13 @@ class Criteria:
     """What the section claims, written down before it runs.
 
     Attributes:
-        baseline: Controller that the policy must beat.
+        baseline: Classical controller that the policy must beat.
         min_delay_reduction_pct: Least reduction of the mean delay per vehicle, percent.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
-    baseline: Literal["fixed_time"]
+    baseline: Literal["fixed_time", "webster", "actuated", "max_pressure", "longest_queue"]
     min_delay_reduction_pct: float
 
     def __post_init__(self) -> None:

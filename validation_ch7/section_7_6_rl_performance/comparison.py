@@ -7,17 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from kernel_templates.kernel_runtime.context import SessionContext
 from validation_ch7.learning.best_policy import best_policy
+from validation_ch7.learning.plan import Lineage
 from validation_ch7.learning.record import BestModel
 from validation_ch7.learning.underway import Underway
-from validation_ch7.section_7_6_rl_performance.controllers import (
-    ConstantController,
-    Controller,
-    RandomController,
-)
+from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController, RandomController
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult, evaluate
 from validation_ch7.section_7_6_rl_performance.outputs import finite_or_none, write_so_far
 from validation_ch7.section_7_6_rl_performance.repeatability import repeat_faults
-from validation_ch7.section_7_6_rl_performance.tuning import Tuning, tune_fixed_time
+from validation_ch7.section_7_6_rl_performance.tuning import Tuning, tune
 from validation_ch7.section_7_6_rl_performance.world import greedy_controller
 from validation_ch7.traffic.demand import Split
 from validation_ch7.traffic.settings import EnvironmentSettings
@@ -36,7 +35,7 @@ class Comparison:
 
     Attributes:
         best: The model that was evaluated as `rl`: the best one, not the last.
-        tuning: How the fixed-time plan was chosen.
+        tuned: Controller name -> how its parameters were chosen, for those that have any.
         results: Controller name -> its hours, in the order of the tables.
         repeat_faults: Which results did not repeat when measured again.
         controllers: Controller name -> itself, for those that were evaluated.
@@ -44,7 +43,7 @@ class Comparison:
     """
 
     best: BestModel
-    tuning: Tuning
+    tuned: dict[str, Tuning] = field(default_factory=dict)
     results: dict[str, EvaluationResult] = field(default_factory=dict)
     repeat_faults: list[str] = field(default_factory=list)
     controllers: dict[str, Controller] = field(default_factory=dict)
@@ -52,7 +51,7 @@ class Comparison:
 
 
 def compare_controllers(context: SessionContext, underway: Underway) -> Comparison:
-    """Tune the baseline on tuning scenarios, then evaluate everyone on test scenarios.
+    """Tune the classical controllers on tuning scenarios, then evaluate everyone on test scenarios.
 
     What is done is written down after each controller.
 
@@ -65,20 +64,29 @@ def compare_controllers(context: SessionContext, underway: Underway) -> Comparis
     context.reporter.event(
         "phase", text=f"Comparing with the baselines on {underway.plan.evaluation_scenarios} unseen scenarios"
     )
-    started_s = context.monotonic()
-    tuning = tune_fixed_time(environment=lineage.environment, n_scenarios=lineage.hyper_parameters.selection_scenarios)
-    comparison = Comparison(best=best, tuning=tuning)
-    comparison.spent_s["tune_fixed_time"] = context.monotonic() - started_s
+    comparison = Comparison(best=best)
+    _tune_classical(comparison, context=context, lineage=lineage)
+    settings = EnvironmentSettings.from_mapping(lineage.environment)
     controllers: list[tuple[str, Controller]] = [
         ("rl", greedy_controller(policy, lineage)),
-        ("fixed_time", tuning.best.controller()),
-        *_trivial_controllers(EnvironmentSettings.from_mapping(lineage.environment)),
+        *((name, tuning.controller(settings)) for name, tuning in comparison.tuned.items()),
+        *_trivial_controllers(settings),
     ]
     for name, controller in controllers:
         _stay_or_leave(context)
         _add(comparison, name, controller, context=context, underway=underway)
         write_so_far(context, underway, mean_measures(comparison))
     return comparison
+
+
+def _tune_classical(comparison: Comparison, *, context: SessionContext, lineage: Lineage) -> None:
+    started_s = context.monotonic()
+    for family in TUNED_FAMILIES:
+        _stay_or_leave(context)
+        comparison.tuned[family.name] = tune(
+            family, environment=lineage.environment, n_scenarios=lineage.hyper_parameters.selection_scenarios
+        )
+    comparison.spent_s["tune"] = context.monotonic() - started_s
 
 
 def _add(

@@ -69,7 +69,7 @@ def summary_of(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
             name: finite_or_none(hours.delay_s_per_veh.mean()) for name, hours in comparison.results.items()
         },
         "delay_reduction_pct": reduction and [reduction.value, reduction.low, reduction.high],
-        "fixed_time_plan_s": _plan_of(comparison),
+        "tuned": {name: dict(tuning.chosen) for name, tuning in comparison.tuned.items()},
         "spent_s": {name: round(spent_s, 3) for name, spent_s in comparison.spent_s.items()},
     }
 
@@ -81,7 +81,7 @@ def _write_tables(
     content = {
         **comparison_json(rows, judgement=judgement, criteria=underway.plan.criteria, stamp=stamp),
         "evaluated_model": comparison.best.in_short(),
-        "fixed_time_plan_s": _plan_of(comparison),
+        "tuned": {name: tuning.in_short() for name, tuning in comparison.tuned.items()},
         "sessions_seams": list(underway.record.seams),
     }
     texts = {
@@ -105,7 +105,7 @@ def _album(
         delay_s_per_veh=[point.measures["delay_s_per_veh"] for point in record.curve],
         seams=list(record.seams),
         best_steps=comparison.best.steps,
-        fixed_time_s_per_veh=dict(comparison.tuning.table)[comparison.tuning.best],
+        classical_s_per_veh={name: tuning.delay_s_per_veh for name, tuning in comparison.tuned.items()},
     )
     return Album(
         results=comparison.results,
@@ -118,8 +118,3 @@ def _album(
         stamp=f"run {ticket.run_id} session {ticket.session} nonce {ticket.nonce}"
         f" spec {ticket.spec_digest[:12]} bundle {ticket.bundle_digest[:12]}",
     )
-
-
-def _plan_of(comparison: Comparison) -> dict[str, float]:
-    plan = comparison.tuning.best
-    return {"green_ns_s": plan.green_ns_s, "green_ew_s": plan.green_ew_s}

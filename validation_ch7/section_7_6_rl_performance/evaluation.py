@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.section_7_6_rl_performance.controllers import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.demand import ScenarioAddress, Split, draw_scenarios
 from validation_ch7.traffic.reward import reward_of

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from validation_ch7.section_7_6_rl_performance.controllers import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult, evaluate, measure_names
 
 _REPEATED = 2

@@ -8,7 +8,7 @@ from stable_baselines3.common.policies import BasePolicy
 
 from validation_ch7.learning.plan import Lineage
 from validation_ch7.learning.underway import Evaluation, World
-from validation_ch7.section_7_6_rl_performance.controllers import PolicyController
+from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
 from validation_ch7.section_7_6_rl_performance.evaluation import evaluate
 from validation_ch7.traffic.demand import Split
 from validation_ch7.traffic.environment import TrafficSignalVecEnv

@@ -148,6 +148,11 @@ class Intersection:
         return _read_only(self.blocks.gather(self._fields["queue_veh"]))
 
     @property
+    def inside_veh(self) -> Floats:
+        """Vehicles on each lane, shape (lanes,), by what came and went."""
+        return self.blocks.gather(self._fields["inside"]) * self.parameters.dx_m
+
+    @property
     def arrived_veh(self) -> Floats:
         """Vehicles that came to each entry so far, shape (4 * batch,)."""
         return self.blocks.gather(self._fields["arrived_veh"])

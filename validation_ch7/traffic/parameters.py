@@ -71,6 +71,11 @@ class TrafficParameters:
         return self.vf_m_s / self.rho_jam_veh_m
 
     @property
+    def capacity_veh_s(self) -> float:
+        """Greatest flow of a lane in equilibrium, `vf rho_jam / 4`, in veh/s: the saturation flow."""
+        return self.vf_m_s * self.rho_jam_veh_m / 4.0
+
+    @property
     def cell_ratio(self) -> float:
         """`dt / dx` in s/m: what a flux moves in or out of a cell's density in one step."""
         return self.dt_s / self.dx_m

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.endings import Verdict
-from validation_ch7.section_7_6_rl_performance.controllers import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult
 from validation_ch7.section_7_6_rl_performance.pictures.crossing_gif import write_crossing
 from validation_ch7.section_7_6_rl_performance.pictures.delay_distributions import delay_figure

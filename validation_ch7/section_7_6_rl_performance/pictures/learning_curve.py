@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,10 +13,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from kernel_templates.kernel_runtime.endings import Verdict
 from validation_ch7.section_7_6_rl_performance.pictures.paper import (
     BLUE,
+    GREEN,
     GREY,
     PALE,
     VERMILION,
     blank_figure,
+    label_of,
     plain_frame,
 )
 
@@ -29,14 +32,15 @@ class LearningCurve:
         delay_s_per_veh: Mean delay at each of them, s per vehicle.
         seams: Steps at which sessions were cut.
         best_steps: Steps of the model that was kept, None where none was.
-        fixed_time_s_per_veh: The tuned plan on the same tuning scenarios, None where it is not known.
+        classical_s_per_veh: Tuned controller -> its mean delay on the same tuning scenarios; the plan that runs
+            whatever arrives and the best of them are drawn.
     """
 
     steps: Sequence[int]
     delay_s_per_veh: Sequence[float]
     seams: Sequence[int] = field(default=())
     best_steps: int | None = None
-    fixed_time_s_per_veh: float | None = None
+    classical_s_per_veh: Mapping[str, float] = field(default_factory=dict)
 
 
 def learning_curve_figure(curve: LearningCurve, *, verdict: Verdict, stamp: str) -> Figure:
@@ -57,10 +61,8 @@ def draw_curve(axes: Axes, curve: LearningCurve) -> None:
     for place, seam in enumerate(curve.seams):
         label = "session cut and resumed" if place == 0 else None
         axes.axvline(seam, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1, label=label)
-    if curve.fixed_time_s_per_veh is not None:
-        axes.axhline(
-            curve.fixed_time_s_per_veh, color=VERMILION, linewidth=1.6, linestyle="--", label="fixed time (tuned)"
-        )
+    for name, inks in _landmarks(curve.classical_s_per_veh):
+        axes.axhline(curve.classical_s_per_veh[name], linewidth=1.6, label=label_of(name), **inks)
     axes.plot(
         curve.steps, curve.delay_s_per_veh, color=BLUE, marker="o", markersize=4, linewidth=1.8, label="learned policy"
     )
@@ -86,6 +88,15 @@ def draw_curve(axes: Axes, curve: LearningCurve) -> None:
     axes.grid(axis="y", color=PALE, linewidth=0.7)
     plain_frame(axes)
     axes.legend(frameon=True, framealpha=1.0, edgecolor="none", fontsize=8, loc="best")
+
+
+def _landmarks(classical: Mapping[str, float]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Which controllers the curve is seen against: what everybody knows, and what is hardest to beat."""
+    if "fixed_time" in classical:
+        yield "fixed_time", {"color": VERMILION, "linestyle": "--"}
+    best = min(classical, key=lambda name: classical[name], default="fixed_time")
+    if best != "fixed_time":
+        yield best, {"color": GREEN, "linestyle": "-."}
 
 
 def _steps(value: float, _position: int | None = None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from validation_ch7.section_7_6_rl_performance.controllers import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult
 from validation_ch7.section_7_6_rl_performance.pictures.trace import Trace, record
 from validation_ch7.traffic.demand import ScenarioAddress

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.section_7_6_rl_performance.controllers import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.demand import ScenarioAddress, draw_scenario
 from validation_ch7.traffic.kernel.constants import N_APPROACHES, N_LINKS

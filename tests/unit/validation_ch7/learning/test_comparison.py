@@ -12,11 +12,12 @@ from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.training import TrainingResult, train
 from validation_ch7.section_7_6_rl_performance import comparison as rooms
 from validation_ch7.section_7_6_rl_performance.comparison import LeftComparison, compare_controllers
+from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.outputs import write_learning_curve
 from validation_ch7.section_7_6_rl_performance.world import traffic_world
 from validation_ch7.traffic.demand import Split
 
-CONTROLLERS = ["rl", "fixed_time", "constant_ns", "constant_ew", "random"]
+CONTROLLERS = ["rl", *CLASSICAL, "constant_ns", "constant_ew", "random"]
 
 
 def crossing_spec() -> dict[str, Any]:
@@ -47,7 +48,7 @@ def test_everybody_meets_the_same_unseen_scenarios(trained: tuple[TestBench, Tra
     for name, hours in found.results.items():
         assert (hours.controller, hours.split, hours.first_index, hours.n_scenarios) == (name, Split.TEST, 0, 4)
     assert found.best == result.underway.record.best
-    assert set(found.spent_s) == {"tune_fixed_time", *CONTROLLERS}
+    assert set(found.spent_s) == {"tune", *CONTROLLERS}
     assert policy_digest(result.underway.model.policy) == before
     so_far = read(outside.context.metrics_dir / "evaluations_so_far.json")
     assert list(so_far["controllers"]) == CONTROLLERS and so_far["complete"] is False

@@ -17,8 +17,9 @@ from test_section_entry import crossing_spec, run_here
 
 from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
 from validation_ch7.section_7_6_rl_performance import comparison, controllability, evaluation
-from validation_ch7.section_7_6_rl_performance.controllers import ConstantController, FixedTimeController
-from validation_ch7.section_7_6_rl_performance.tuning import FixedTimePlan
+from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
+from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController
+from validation_ch7.section_7_6_rl_performance.tuning import Tuning
 from validation_ch7.traffic import demand
 from validation_ch7.traffic.intersection import Intersection
 from validation_ch7.traffic.signal import TwoPhaseSignal
@@ -67,7 +68,7 @@ def speed_of_sound(patch: pytest.MonkeyPatch) -> None:
 def same_for_all(patch: pytest.MonkeyPatch) -> None:
     """An improvement of 0.0 % in every scenario: both names, one controller (V6)."""
     patch.setattr(comparison, "greedy_controller", lambda policy, lineage: named(FixedTimeController(14.0, 14.0), "rl"))
-    patch.setattr(FixedTimePlan, "controller", lambda self: FixedTimeController(14.0, 14.0))
+    run_instead(patch, FixedTimeController(14.0, 14.0))
 
 
 def other_window(patch: pytest.MonkeyPatch) -> None:
@@ -123,7 +124,7 @@ def swapped_demand(patch: pytest.MonkeyPatch) -> None:
 
 def straw_man(patch: pytest.MonkeyPatch) -> None:
     """A baseline that a random controller beats (V10)."""
-    patch.setattr(FixedTimePlan, "controller", lambda self: FixedTimeController(119.0, 6.0))
+    run_instead(patch, FixedTimeController(119.0, 6.0))
 
 
 def never_switching(patch: pytest.MonkeyPatch) -> None:
@@ -165,6 +166,16 @@ PLANTS: dict[Plant, str] = {
     one_demand: "the demand does not vary",
     lost_vehicles: "throughput of rl lies within",
 }
+
+
+def run_instead(patch: pytest.MonkeyPatch, plan: FixedTimeController) -> None:
+    """Another plan in the place of the tuned one."""
+    choose = Tuning.controller
+    patch.setattr(
+        Tuning,
+        "controller",
+        lambda self, settings: plan if self.family.name == "fixed_time" else choose(self, settings),
+    )
 
 
 def named(controller: Any, name: str) -> Any:

@@ -20,6 +20,7 @@ from kernel_templates.kernel_runtime.stopping import StopFlag
 from kernel_templates.kernel_runtime.wire import FileEntry, models_path
 from kernel_templates.kernel_runtime.workspace import Workspace
 from validation_ch7.section_7_6_rl_performance import comparison, entry
+from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 
 
 def crossing_spec(**changes: Any) -> dict[str, Any]:
@@ -94,10 +95,10 @@ def test_a_finished_session_writes_everything_stamped(tmp_path: Path) -> None:
     section = tmp_path / SECTION_DIR
     told = json.loads((section / "data/metrics/rl_performance_comparison.json").read_text("utf-8"))
     assert outcome.verdict is not None and told["verdict"] == outcome.verdict.value
-    assert set(told["controllers"]) == {"rl", "fixed_time", "constant_ns", "constant_ew", "random"}
+    assert set(told["controllers"]) == {"rl", *CLASSICAL, "constant_ns", "constant_ew", "random"}
     assert told["evaluated_model"] == outcome.summary["evaluated_model"]
     table = (section / "data/metrics/rl_performance_comparison.csv").read_text("utf-8").splitlines()
-    assert len(table) == 6 and all("nonce-1" in row for row in table[1:])
+    assert len(table) == 10 and all("nonce-1" in row for row in table[1:])
     for name in ("run_id", "session", "nonce", "spec_digest", "bundle_digest", "checkpoint_digest"):
         assert told["stamp"][name] and name in table[0]
     drawn = {path.name for path in (section / "figures").iterdir()}

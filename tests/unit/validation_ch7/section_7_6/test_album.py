@@ -8,7 +8,8 @@ from made_results import results
 from made_scene import SETTINGS, STAMP
 
 from kernel_templates.kernel_runtime.endings import Verdict
-from validation_ch7.section_7_6_rl_performance.controllers import ConstantController, FixedTimeController
+from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
+from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController
 from validation_ch7.section_7_6_rl_performance.pictures.album import SUMMARY_NAME, Album, draw
 from validation_ch7.section_7_6_rl_performance.pictures.learning_curve import LearningCurve
 from validation_ch7.section_7_6_rl_performance.statistics import draw_picks

@@ -4,13 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from validation_ch7.section_7_6_rl_performance.controllers import (
-    ConstantController,
-    Controller,
-    FixedTimeController,
-    PolicyController,
-    RandomController,
-)
+from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
+from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController, RandomController
 from validation_ch7.traffic.demand import ScenarioAddress, Split, draw_scenarios
 from validation_ch7.traffic.settings import EnvironmentSettings
 from validation_ch7.traffic.simulation import CrossingSimulation

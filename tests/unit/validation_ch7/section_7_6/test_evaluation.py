@@ -1,25 +1,26 @@
 """An evaluation is a pure function of controller and scenarios, and its numbers are physical."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from validation_ch7.section_7_6_rl_performance import evaluation
-from validation_ch7.section_7_6_rl_performance.controllers import (
-    ConstantController,
-    Controller,
-    FixedTimeController,
-    PolicyController,
-    RandomController,
-)
+from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES
+from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
+from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController, RandomController
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult, evaluate, measure_names
-from validation_ch7.section_7_6_rl_performance.tuning import PLANS, FixedTimePlan, tune_fixed_time
+from validation_ch7.section_7_6_rl_performance.tuning import tune
 from validation_ch7.traffic.demand import Split
 from validation_ch7.traffic.environment import TrafficSignalVecEnv
 from validation_ch7.traffic.reward import reward_of
+from validation_ch7.traffic.settings import EnvironmentSettings
 
+FIXED_TIME = TUNED_FAMILIES[0]
 CARD: dict[str, object] = {"episode_s": 900.0}
 
 
@@ -139,23 +140,25 @@ def test_tuning_finds_the_best_of_its_grid_on_tuning_scenarios_alone(monkeypatch
         return evaluate(controller, split=split, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr("validation_ch7.section_7_6_rl_performance.tuning.evaluate", spy)
-    tuning = tune_fixed_time(environment=CARD, n_scenarios=6)
-    assert splits == [Split.TUNING] * len(PLANS)
+    tuning = tune(FIXED_TIME, environment=CARD, n_scenarios=6)
+    assert splits == [Split.TUNING] * len(FIXED_TIME.grid)
     delays_s = [delay_s for _, delay_s in tuning.table]
-    assert [plan for plan, _ in tuning.table] == list(PLANS)
-    assert dict(tuning.table)[tuning.best] == min(delays_s) < 0.9 * max(delays_s)
-    again = run(FixedTimeController(tuning.best.green_ns_s, tuning.best.green_ew_s))
+    assert [plan for plan, _ in tuning.table] == list(FIXED_TIME.grid)
+    assert tuning.delay_s_per_veh == min(delays_s) < 0.9 * max(delays_s)
+    again = run(tuning.controller(EnvironmentSettings.from_mapping(CARD)))
     assert float(again.delay_s_per_veh.mean()) == min(delays_s)
+    told = tuning.in_short()
+    assert told["parameters"] == tuning.chosen and len(told["tried"]) == len(FIXED_TIME.grid)
 
 
 def test_tuning_without_plans_is_refused() -> None:
-    with pytest.raises(ValueError, match="plan"):
-        tune_fixed_time(environment=CARD, n_scenarios=2, plans=())
+    with pytest.raises(ValueError, match="fixed_time has no candidates"):
+        tune(replace(FIXED_TIME, grid=()), environment=CARD, n_scenarios=2)
 
 
 def test_a_worse_grid_gives_a_worse_plan() -> None:
     good, bad = (
-        tune_fixed_time(environment=CARD, n_scenarios=4, plans=[FixedTimePlan(green_ns_s=ns, green_ew_s=ew)])
+        tune(replace(FIXED_TIME, grid=({"green_ns_s": ns, "green_ew_s": ew},)), environment=CARD, n_scenarios=4)
         for ns, ew in ((24.0, 24.0), (60.0, 8.0))
     )
-    assert bad.table[0][1] > 1.5 * good.table[0][1]
+    assert bad.delay_s_per_veh > 1.5 * good.delay_s_per_veh

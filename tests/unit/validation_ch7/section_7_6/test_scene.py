@@ -6,7 +6,7 @@ import numpy as np
 from made_results import result, with_value
 from made_scene import SETTINGS, scene
 
-from validation_ch7.section_7_6_rl_performance.controllers import ConstantController
+from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController
 from validation_ch7.section_7_6_rl_performance.pictures.scene import median_place, record_scene
 
 

@@ -22,7 +22,7 @@ CURVE = LearningCurve(
     delay_s_per_veh=[26.0, 24.5, 25.0],
     seams=[30_000, 50_000],
     best_steps=40_000,
-    fixed_time_s_per_veh=32.6,
+    classical_s_per_veh={"fixed_time": 32.6, "actuated": 20.0},
 )
 
 
@@ -53,7 +53,11 @@ def words(figure: Figure) -> str:
 def test_rows_are_sorted_and_axes_have_units() -> None:
     left, right = drawn().axes
     assert [label.get_text() for label in left.get_yticklabels()] == [
+        "actuated",
         "learned policy",
+        "longest queue",
+        "max pressure",
+        "Webster plan",
         "fixed time (tuned)",
         "random",
         "always east-west",
@@ -96,12 +100,13 @@ def test_the_learning_curve_shows_its_seams_and_its_reference() -> None:
     lines = {str(line.get_label()): line for line in right.lines}
     assert list(lines["learned policy"].get_ydata()) == CURVE.delay_s_per_veh
     assert list(lines["fixed time (tuned)"].get_ydata()) == [32.6, 32.6]
+    assert list(lines["actuated"].get_ydata()) == [20.0, 20.0]  # the best of the others
     assert [*lines["kept: the best on these scenarios"].get_xdata()] == [40_000]
     vertical = [
         line.get_xdata()[0] for line in right.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2
     ]
     assert vertical == [30_000, 50_000]
-    assert right.get_legend() is not None and len(right.get_legend().get_texts()) == 4  # one entry for all seams
+    assert right.get_legend() is not None and len(right.get_legend().get_texts()) == 5  # one entry for all seams
 
 
 def test_a_young_training_can_be_drawn(tmp_path: Path) -> None:
@@ -139,7 +144,7 @@ def test_the_stamp_is_inside_the_figure_and_no_texts_overlap(tmp_path: Path) -> 
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, text
         assert box is stamp or not stamp.overlaps(box), text
     names = [boxes[text] for text in boxes if " [" in text or "%" in text]
-    assert len(names) == 7  # five notes, the reduction, the title
+    assert len(names) == 11  # nine notes, the reduction, the title
     assert not any(one.overlaps(other) for place, one in enumerate(names) for other in names[:place])
 
 

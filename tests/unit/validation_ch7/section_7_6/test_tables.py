@@ -86,7 +86,7 @@ def test_every_row_of_every_table_bears_the_stamp() -> None:
 def test_the_scenarios_give_the_means_back() -> None:
     found = results()
     rows = read(scenarios_csv(found, STAMP))
-    assert len(rows) == 5 * 60
+    assert len(rows) == 9 * 60
     delays = [float(row["delay_s_per_veh"]) for row in rows if row["controller"] == "fixed_time"]
     assert delays == found["fixed_time"].delay_s_per_veh.tolist()  # to the last bit
     assert [int(row["scenario"]) for row in rows[:60]] == list(range(60))

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from validation_ch7.section_7_6_rl_performance.controllers import Controller, FixedTimeController, RandomController
+from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.trivial import RandomController
 from validation_ch7.section_7_6_rl_performance.evaluation import evaluate
 from validation_ch7.section_7_6_rl_performance.pictures.trace import GREEN, RED, YELLOW, Trace, record
 from validation_ch7.traffic.demand import ScenarioAddress, Split

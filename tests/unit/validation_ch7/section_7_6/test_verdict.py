@@ -1,5 +1,6 @@
 """Every mistake that was ever made, planted; each must make the comparison invalid and be called by its name."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -48,6 +49,13 @@ def test_the_whole_interval_decides(least_pct: float, verdict: Verdict) -> None:
     told = judged(results(), least_pct=least_pct)
     assert told.verdict is verdict
     assert told.reduction_pct is not None and 29.0 < told.reduction_pct.low < 30.0 < told.reduction_pct.high < 31.0
+
+
+def test_the_best_of_the_others_is_told_beside_a_weaker_baseline() -> None:
+    words = " ".join(judged(results()).reasons)
+    assert "The best of the other controllers is actuated with 20." in words
+    assert re.search(r": rl delays by [45]\.\d\d \[.*\] % more\.", words)
+    assert "best of the other" not in " ".join(judged(results(fixed_time=19.0)).reasons)
 
 
 def test_the_bounds_themselves() -> None:

@@ -1,0 +1,55 @@
+"""Actuated control: a green goes on while vehicles keep coming close enough behind each other.
+
+Source: FHWA, Traffic Signal Timing Manual (FHWA-HOP-08-024, 2008), ch. 5: minimum green, passage time (gap-out),
+maximum green (max-out), and a change only where the conflicting phase has a call.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validation_ch7.section_7_6_rl_performance.controllers.interface import (
+    CLASSICAL_RESOLUTION_S,
+    Phases,
+    WithoutMemory,
+    green_s,
+    switched_where,
+)
+from validation_ch7.traffic.detectors import oncoming_veh_s, standing_veh
+from validation_ch7.traffic.signal import NORTH_SOUTH
+from validation_ch7.traffic.simulation import CrossingSimulation
+
+_ZONE_M = 30.0
+# In a continuum there are fractions of vehicles; half of one standing is a call.
+_CALL_VEH = 0.5
+
+
+class ActuatedController(WithoutMemory):
+    """Gaps out on each approach of the green axis, maxes out, and rests in green where nobody waits.
+
+    Args:
+        gap_s: Longest mean headway within the detection zone of 30 m that extends the green, in s.
+        max_green_s: Longest green while somebody waits, in s.
+
+    Raises:
+        ValueError: A time is not positive.
+    """
+
+    resolution_s = CLASSICAL_RESOLUTION_S
+
+    def __init__(self, *, gap_s: float, max_green_s: float) -> None:
+        if gap_s <= 0.0 or max_green_s <= 0.0:
+            raise ValueError(f"gap_s = {gap_s} and max_green_s = {max_green_s} must be positive")
+        self.name = "actuated"
+        self.gap_s = gap_s
+        self.max_green_s = max_green_s
+
+    def decide(self, simulation: CrossingSimulation) -> Phases:
+        """The other phase after a gap or the maximum green, where somebody waits there."""
+        north_south = simulation.signal.phase == NORTH_SOUTH
+        rate_veh_s, waiting_veh = oncoming_veh_s(simulation, _ZONE_M), standing_veh(simulation)
+        on_green = np.where(north_south, rate_veh_s[:, :2].max(axis=1), rate_veh_s[:, 2:].max(axis=1))
+        on_red = np.where(north_south, waiting_veh[:, 2:].max(axis=1), waiting_veh[:, :2].max(axis=1))
+        gapped_out = on_green * self.gap_s < 1.0
+        maxed_out = green_s(simulation) >= self.max_green_s
+        return switched_where(simulation, (on_red > _CALL_VEH) & (gapped_out | maxed_out))

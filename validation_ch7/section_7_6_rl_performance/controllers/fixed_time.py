@@ -1,0 +1,42 @@
+"""A fixed plan: so much green for the one axis, so much for the other, whatever arrives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from validation_ch7.section_7_6_rl_performance.controllers.interface import (
+    CLASSICAL_RESOLUTION_S,
+    Phases,
+    WithoutMemory,
+    green_s,
+    switched_where,
+)
+from validation_ch7.traffic.signal import NORTH_SOUTH
+from validation_ch7.traffic.simulation import CrossingSimulation
+
+
+class FixedTimeController(WithoutMemory):
+    """A plan has no memory: the signal knows how long it has been green.
+
+    Args:
+        green_ns_s: Green for north-south in whole seconds.
+        green_ew_s: Green for east-west in whole seconds.
+
+    Raises:
+        ValueError: A green is no whole number of seconds above zero.
+    """
+
+    resolution_s = CLASSICAL_RESOLUTION_S
+
+    def __init__(self, green_ns_s: float, green_ew_s: float) -> None:
+        for green in (green_ns_s, green_ew_s):
+            if green <= 0 or green != int(green):
+                raise ValueError(f"a green of {green} s is not a whole number of seconds above zero")
+        self.name = "fixed_time"
+        self.green_ns_s = float(green_ns_s)
+        self.green_ew_s = float(green_ew_s)
+
+    def decide(self, simulation: CrossingSimulation) -> Phases:
+        """The other phase once the present one has had its green."""
+        planned_s = np.where(simulation.signal.phase == NORTH_SOUTH, self.green_ns_s, self.green_ew_s)
+        return switched_where(simulation, green_s(simulation) >= planned_s)

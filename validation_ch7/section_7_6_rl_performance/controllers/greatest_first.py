@@ -1,0 +1,51 @@
+"""Green for the axis that weighs more, with a minimum green and a hysteresis: the price of a change."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from validation_ch7.section_7_6_rl_performance.controllers.interface import (
+    CLASSICAL_RESOLUTION_S,
+    Phases,
+    WithoutMemory,
+    green_s,
+    switched_where,
+)
+from validation_ch7.traffic.arz import Floats
+from validation_ch7.traffic.detectors import by_axis
+from validation_ch7.traffic.signal import NORTH_SOUTH
+from validation_ch7.traffic.simulation import CrossingSimulation
+
+
+class GreatestFirst(WithoutMemory, ABC):
+    """Decides by a weight for each approach, which its kinds define.
+
+    Args:
+        min_green_s: No change before that much green, in s.
+        hysteresis_veh: By how many vehicles the other axis must weigh more.
+
+    Raises:
+        ValueError: A value is negative.
+    """
+
+    resolution_s = CLASSICAL_RESOLUTION_S
+    name: str
+
+    def __init__(self, *, min_green_s: float, hysteresis_veh: float) -> None:
+        if min_green_s < 0.0 or hysteresis_veh < 0.0:
+            raise ValueError(f"min_green_s = {min_green_s} and hysteresis_veh = {hysteresis_veh} must not be negative")
+        self.min_green_s = min_green_s
+        self.hysteresis_veh = hysteresis_veh
+
+    def decide(self, simulation: CrossingSimulation) -> Phases:
+        """The other phase where it weighs more by the hysteresis, and the present one has had its minimum."""
+        ns, ew = by_axis(self._weight_veh(simulation))
+        lead_veh = np.where(simulation.signal.phase == NORTH_SOUTH, ew - ns, ns - ew)
+        ready = green_s(simulation) >= self.min_green_s
+        return switched_where(simulation, ready & (lead_veh > self.hysteresis_veh))
+
+    @abstractmethod
+    def _weight_veh(self, simulation: CrossingSimulation) -> Floats:
+        """What each approach weighs, shape (batch, 4), vehicles."""

@@ -1,0 +1,62 @@
+"""Controllers without skill: whoever cannot beat them has learned nothing, or measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Phases, WithoutMemory
+from validation_ch7.traffic.demand import ScenarioAddress
+from validation_ch7.traffic.signal import EAST_WEST, N_PHASES, NORTH_SOUTH
+from validation_ch7.traffic.simulation import CrossingSimulation
+
+_PURPOSE_RANDOM_CONTROLLER = 1
+
+
+class ConstantController(WithoutMemory):
+    """Always asks for the same phase; only the maximum green makes it let the others pass.
+
+    Args:
+        phase: The one it asks for.
+        resolution_s: Time between two requests in s.
+
+    Raises:
+        ValueError: There is no such phase.
+    """
+
+    def __init__(self, phase: int, resolution_s: float = 10.0) -> None:
+        if phase not in (NORTH_SOUTH, EAST_WEST):
+            raise ValueError(f"phase is {phase}, and must be 0 or 1")
+        self.name = "constant_ns" if phase == NORTH_SOUTH else "constant_ew"
+        self.resolution_s = resolution_s
+        self._phase = phase
+
+    def decide(self, simulation: CrossingSimulation) -> Phases:
+        """The one phase."""
+        return np.full(simulation.batch, self._phase, dtype=np.int64)
+
+
+class RandomController:
+    """Asks for either phase with equal chance.
+
+    Each scenario has a random stream of its own, so that a scenario meets the same requests in every batch.
+
+    Args:
+        seed: Chooses the streams.
+        resolution_s: Time between two requests in s.
+    """
+
+    def __init__(self, seed: int, resolution_s: float = 10.0) -> None:
+        self.name = "random"
+        self.resolution_s = resolution_s
+        self._seed = seed
+        self._streams: list[np.random.Generator] = []
+
+    def begin(self, addresses: Sequence[ScenarioAddress]) -> None:
+        """Start every scenario's stream anew."""
+        self._streams = [address.generator(_PURPOSE_RANDOM_CONTROLLER, self._seed) for address in addresses]
+
+    def decide(self, simulation: CrossingSimulation) -> Phases:
+        """One draw from each scenario's stream."""
+        return np.array([stream.integers(N_PHASES) for stream in self._streams], dtype=np.int64)

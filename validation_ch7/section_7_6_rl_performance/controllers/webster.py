@@ -1,0 +1,78 @@
+"""Webster's plan: the cycle and split that his formula gives for the demand, here told in advance.
+
+Source: F. V. Webster, Traffic Signal Settings, Road Research Technical Paper 39, HMSO, London 1958: optimum cycle
+`C = (1.5 L + 5) / (1 - Y)` with the lost time `L` per cycle in s and `Y` the sum over the phases of the critical flow
+ratios `y = q / s`; the effective green is shared in proportion to `y`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from validation_ch7.section_7_6_rl_performance.controllers.interface import (
+    CLASSICAL_RESOLUTION_S,
+    Phases,
+    green_s,
+    switched_where,
+)
+from validation_ch7.traffic.arz import Floats
+from validation_ch7.traffic.demand import ScenarioAddress, draw_scenarios
+from validation_ch7.traffic.settings import EnvironmentSettings
+from validation_ch7.traffic.signal import N_PHASES, NORTH_SOUTH
+from validation_ch7.traffic.simulation import CrossingSimulation
+
+_LONGEST_CYCLE_S = 180.0
+
+
+class WebsterController:
+    """One plan for each scenario, from the vehicles that will really arrive in it: more than any engineer knows.
+
+    Args:
+        settings: The crossing.
+        saturation_share: Saturation flow that the formula reckons with, as a share of the model's capacity
+            `vf rho_jam / 4`; drivers who keep larger gaps and the start of a discharge reach less than all of it.
+
+    Raises:
+        ValueError: The share is not within (0, 1].
+    """
+
+    resolution_s = CLASSICAL_RESOLUTION_S
+
+    def __init__(self, settings: EnvironmentSettings, *, saturation_share: float) -> None:
+        if not 0.0 < saturation_share <= 1.0:
+            raise ValueError(f"saturation_share is {saturation_share}, and must be within (0, 1]")
+        self.name = "webster"
+        self._settings = settings
+        self._saturation_veh_s = saturation_share * settings.traffic.capacity_veh_s
+        self._planned_s: Floats = np.zeros((N_PHASES, 0))
+
+    def begin(self, addresses: Sequence[ScenarioAddress]) -> None:
+        """Work out the plan of each scenario."""
+        settings = self._settings
+        scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+        flow_veh_s = np.stack([scenario.arrivals_veh.sum(axis=1) for scenario in scenarios], axis=1)
+        self._planned_s = self.plan_s(flow_veh_s / settings.episode_s)
+
+    def plan_s(self, flow_veh_s: Floats) -> Floats:
+        """Greens by phase in whole seconds, shape (2, n), for the mean flows of the approaches, shape (4, n)."""
+        settings = self._settings
+        lost_s = N_PHASES * settings.change_interval_s
+        ratio = flow_veh_s.reshape(N_PHASES, -1, flow_veh_s.shape[1]).max(axis=1) / self._saturation_veh_s
+        # A phase without demand still has a share: the formula divides by their sum.
+        ratio = np.maximum(ratio, 1e-3)
+        total = ratio.sum(axis=0)
+        # Beyond saturation the formula has no answer, and close to it an endless one.
+        free = np.maximum(1.0 - total, (1.5 * lost_s + 5.0) / _LONGEST_CYCLE_S)
+        cycle_s = (1.5 * lost_s + 5.0) / free
+        greens_s: Floats = np.clip(
+            np.round((cycle_s - lost_s) * ratio / total), settings.min_green_s, settings.max_green_s
+        )
+        return greens_s
+
+    def decide(self, simulation: CrossingSimulation) -> Phases:
+        """The other phase once the present one has had its green of the scenario's plan."""
+        ns_s, ew_s = self._planned_s
+        planned_s = np.where(simulation.signal.phase == NORTH_SOUTH, ns_s, ew_s)
+        return switched_where(simulation, green_s(simulation) >= planned_s)
