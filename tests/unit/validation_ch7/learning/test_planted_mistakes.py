@@ -6,7 +6,7 @@ where the mistake was made: in the signal, the demand, the reward, the measures,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -188,6 +188,15 @@ def a_section(working: Path) -> SectionOutcome:
     spec = crossing_spec(target_steps=1200, checkpoint_every_steps=1200, evaluate_every_steps=1200)
     spec["lineage"]["environment"] = {"episode_s": 600.0}
     return run_here(working, {**spec, "evaluation_scenarios": 12})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_candidates_each() -> Iterator[None]:
+    """How finely the controllers are tuned is no mistake of theirs, and takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = tuple(replace(family, grid=family.grid[1:3]) for family in comparison.TUNED_FAMILIES)
+        patch.setattr(comparison, "TUNED_FAMILIES", few)
+        yield
 
 
 @pytest.fixture(scope="module")
