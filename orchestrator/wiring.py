@@ -13,6 +13,7 @@ from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.core.checkup import Check
 from orchestrator.core.errors import BadInput
 from orchestrator.core.exchange import Quota
+from orchestrator.core.lineages import short
 from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import SectionCard
 from orchestrator.pipeline.parts import Parts
@@ -109,8 +110,12 @@ def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
 
 
 def models_directory(project: Project, card: SectionCard) -> ModelsDirectory:
-    """The models directory of a section's default run."""
-    return ModelsDirectory(project.models(card.directory), card.scenario)
+    """The models directory of a section's default run, or of a trial."""
+    return ModelsDirectory(_models_path(project, card), card.scenario)
+
+
+def _models_path(project: Project, card: SectionCard) -> Path:
+    return project.models(card.directory, short(card.lineage.id) if card.trial else None)
 
 
 @contextmanager
@@ -131,7 +136,7 @@ def assemble(
     Raises:
         BadInput: A folder that must be written cannot be.
     """
-    models = project.models(card.directory)
+    models = _models_path(project, card)
     ledger_path = project.own / "ledger.sqlite"
     if not only_look:
         for folder in (models.parent, project.results, project.own):

@@ -5,10 +5,16 @@ from __future__ import annotations
 import sys
 
 from orchestrator.cli.door import through_door
-from orchestrator.cli.options import AsJson, BackendName, Section
+from orchestrator.cli.options import Algorithm, AsJson, BackendName, Section, Seed
 
 
-def attach(section: Section, backend: BackendName = None, as_json: AsJson = False) -> int:
+def attach(
+    section: Section,
+    backend: BackendName = None,
+    algorithm: Algorithm = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> int:
     """Find the session in flight, watch it to its end, and carry its run to its target."""
 
     def act() -> int:
@@ -16,12 +22,12 @@ def attach(section: Section, backend: BackendName = None, as_json: AsJson = Fals
         from orchestrator.cli.run import execute_request
         from orchestrator.core.errors import BadInput
         from orchestrator.pipeline.revisit import request_of
-        from orchestrator.stores.configs import load_card
+        from orchestrator.stores.configs import choose, load_card
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend, open_runs
 
         project = find_project()
-        card = load_card(project.cards, section)
+        card = choose(load_card(project.cards, section), algorithm=algorithm, seed=seed)
         found = [run for run in open_runs(project, card) if backend in (None, run.backend)]
         if not found:
             raise BadInput(

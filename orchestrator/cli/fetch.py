@@ -5,21 +5,21 @@ from __future__ import annotations
 import sys
 
 from orchestrator.cli.door import through_door
-from orchestrator.cli.options import BackendName, Section
+from orchestrator.cli.options import Algorithm, BackendName, Section, Seed
 
 
-def fetch(section: Section, backend: BackendName = None) -> int:
+def fetch(section: Section, backend: BackendName = None, algorithm: Algorithm = None, seed: Seed = None) -> int:
     """Fetch, verify and restore the sessions that have ended; repeatable, from any shell."""
 
     def act() -> int:
         from orchestrator.cli.console import Console
         from orchestrator.pipeline.revisit import fetch_ended
-        from orchestrator.stores.configs import load_card
+        from orchestrator.stores.configs import choose, load_card
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend
 
         project = find_project()
-        card = load_card(project.cards, section)
+        card = choose(load_card(project.cards, section), algorithm=algorithm, seed=seed)
         console = Console(sys.stdout)
         with assemble(project, card, make_backend(backend or card.backend, project, card), console) as parts:
             for closed in fetch_ended(parts, card):

@@ -18,6 +18,16 @@ Quick = Annotated[
 BackendName = Annotated[
     str | None, typer.Option("--backend", envvar="ORCHESTRATOR_BACKEND", help="local or kaggle; default: the card's.")
 ]
+Algorithm = Annotated[
+    str | None,
+    typer.Option(
+        "--algorithm", envvar="ORCHESTRATOR_ALGORITHM", help="DQN, QRDQN or PPO, with a models directory of its own."
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", envvar="ORCHESTRATOR_SEED", help="Training seed, with a models directory of its own."),
+]
 TargetSteps = Annotated[
     int | None, typer.Option("--target-steps", envvar="ORCHESTRATOR_TARGET_STEPS", help="Total steps to reach.")
 ]
@@ -38,6 +48,8 @@ def build_request(
     section: str,
     *,
     quick: bool,
+    algorithm: str | None,
+    seed: int | None,
     target_steps: int | None,
     add_steps: int | None,
     fresh: bool,
@@ -54,13 +66,13 @@ def build_request(
         BadInput: The section or a value is wrong.
     """
     from orchestrator.core.requests import RunRequest
-    from orchestrator.stores.configs import load_card
+    from orchestrator.stores.configs import choose, load_card
 
     source = context.get_parameter_source("target_steps")
     if add_steps is not None and source is not None and source.name == "ENVIRONMENT":
         target_steps = None  # the flag was typed, the variable was only there
     return RunRequest(
-        card=load_card(project.cards, section),
+        card=choose(load_card(project.cards, section), algorithm=algorithm, seed=seed),
         profile="quick" if quick else "full",
         target_steps=target_steps,
         add_steps=add_steps,

@@ -11,11 +11,13 @@ import typer
 from orchestrator.cli.door import through_door
 from orchestrator.cli.options import (
     AddSteps,
+    Algorithm,
     BackendName,
     DeadlineS,
     Fresh,
     Quick,
     Section,
+    Seed,
     TargetSteps,
     build_request,
 )
@@ -26,6 +28,8 @@ def render(
     section: Section,
     quick: Quick = False,
     backend: BackendName = None,
+    algorithm: Algorithm = None,
+    seed: Seed = None,
     target_steps: TargetSteps = None,
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
@@ -45,6 +49,8 @@ def render(
             project,
             section,
             quick=quick,
+            algorithm=algorithm,
+            seed=seed,
             target_steps=target_steps,
             add_steps=add_steps,
             fresh=fresh,

@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli.door import print_json, through_door
 from orchestrator.cli.options import (
     AddSteps,
+    Algorithm,
     AsJson,
     BackendName,
     DeadlineS,
@@ -18,6 +19,7 @@ from orchestrator.cli.options import (
     Fresh,
     Quick,
     Section,
+    Seed,
     TargetSteps,
     build_request,
     relative,
@@ -35,6 +37,8 @@ def run(
     section: Section,
     quick: Quick = False,
     backend: BackendName = None,
+    algorithm: Algorithm = None,
+    seed: Seed = None,
     target_steps: TargetSteps = None,
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
@@ -55,6 +59,8 @@ def run(
             project,
             section,
             quick=quick,
+            algorithm=algorithm,
+            seed=seed,
             target_steps=target_steps,
             add_steps=add_steps,
             fresh=fresh,

@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.core.settings import DqnSettings, PpoSettings
 from orchestrator.core.summary import RunSummary
 from orchestrator.pipeline.run import execute
 from orchestrator.stores.code import CodeStore
@@ -124,6 +125,13 @@ def _check_damage(place: Project, card: SectionCard) -> Check:
     return Check(name="damage is seen", passed=passed, detail=f"{newest.name} cut short: walks back to {after.steps}")
 
 
+def _small(settings: DqnSettings | PpoSettings) -> DqnSettings | PpoSettings:
+    """The same algorithm with rollouts that divide the steps of the check."""
+    if isinstance(settings, PpoSettings):
+        return replace(settings, n_envs=10, n_steps=10, batch_size=50, selection_scenarios=2)
+    return replace(settings, learning_starts=200, selection_scenarios=2)
+
+
 def _tiny(card: SectionCard) -> SectionCard:
     """The same section, small enough for half a minute: short episodes, little evaluation."""
     sizes = Profile(
@@ -133,9 +141,10 @@ def _tiny(card: SectionCard) -> SectionCard:
         evaluation_scenarios=4,
         deadline_s=600.0,
     )
+    small: dict[str, Any] = {card.algorithm: _small(card.hyper_parameters)}
     return replace(
         card,
-        hyper_parameters=replace(card.hyper_parameters, learning_starts=200, selection_scenarios=2),
+        algorithms=replace(card.algorithms, **small),
         environment=replace(card.environment, episode_s=600.0),
         profiles={"quick": sizes, "full": sizes},
     )

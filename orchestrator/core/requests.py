@@ -61,8 +61,7 @@ class RunRequest:
         if self.target_steps is not None:
             target_steps = self.target_steps
             # A training stops at the end of a rollout, so it may stand up to one behind its target.
-            settings = self.card.hyper_parameters
-            below = target_steps + settings.n_envs * settings.train_freq <= steps_done
+            below = target_steps + self.card.hyper_parameters.rollout_steps <= steps_done
             if below and not reached_meanwhile:
                 raise BadInput(
                     f"--target-steps {target_steps} is below the {steps_done} steps already done",

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, cast
 
 from orchestrator.core.kaggle_settings import KaggleSettings
 from orchestrator.core.lineages import Lineage
-from orchestrator.core.settings import Criteria, Crossing, DqnSettings, plain
+from orchestrator.core.settings import (
+    AlgorithmName,
+    Algorithms,
+    Criteria,
+    Crossing,
+    DqnSettings,
+    PpoSettings,
+    plain,
+)
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
@@ -63,6 +71,7 @@ class SectionCard:
         backend: Where it runs when neither flag nor environment says otherwise.
         device: `cpu`, `cuda` or `auto`, on this computer.
         kaggle: What a session on Kaggle asks for, its device included.
+        trial: Whether this is a variant with a models directory of its own; made by `chosen`, no key of a file.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -72,9 +81,9 @@ class SectionCard:
     directory: str
     entry_point: str
     scenario: str
-    algorithm: Literal["DQN"]
+    algorithm: AlgorithmName
     network: tuple[int, ...]
-    hyper_parameters: DqnSettings
+    algorithms: Algorithms
     environment: Crossing
     criteria: Criteria
     profiles: Mapping[str, Profile]
@@ -83,6 +92,7 @@ class SectionCard:
     backend: BackendName = "local"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     kaggle: KaggleSettings = field(default_factory=KaggleSettings)
+    trial: bool = False
 
     def __post_init__(self) -> None:
         if not self.network or min(self.network) <= 0:
@@ -93,8 +103,31 @@ class SectionCard:
             raise ValueError(f"directory must be a plain folder name, not {self.directory!r}")
         if not re.fullmatch(r"validation_ch7(\.[A-Za-z_][A-Za-z0-9_]*)+", self.entry_point):
             raise ValueError(f"entry_point must be a module below validation_ch7, not {self.entry_point!r}")
+        if self.algorithm not in self.algorithms.names:
+            raise ValueError(f"algorithms must declare {self.algorithm}, the section's own")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, not {self.seed}")
+
+    @property
+    def hyper_parameters(self) -> DqnSettings | PpoSettings:
+        """Those of the section's algorithm."""
+        declared: DqnSettings | PpoSettings = getattr(self.algorithms, self.algorithm)
+        return declared
+
+    def chosen(self, *, algorithm: str | None = None, seed: int | None = None) -> SectionCard:
+        """The same section with another algorithm or seed: a trial, unless that is what the card says anyway.
+
+        Raises:
+            ValueError: The card declares no such algorithm, or the seed is negative.
+        """
+        if algorithm is not None and algorithm not in self.algorithms.names:
+            raise ValueError(f"{self.section} declares {', '.join(self.algorithms.names)}, not {algorithm}")
+        wanted = replace(
+            self,
+            algorithm=cast("AlgorithmName", algorithm) if algorithm is not None else self.algorithm,
+            seed=self.seed if seed is None else seed,
+        )
+        return self if wanted == self else replace(wanted, trial=True)
 
     @property
     def lineage(self) -> Lineage:

@@ -59,6 +59,21 @@ def load_card(folder: Path, section: str) -> SectionCard:
     return parse_card(_read(path), path.name)
 
 
+def choose(card: SectionCard, *, algorithm: str | None, seed: int | None) -> SectionCard:
+    """A card with another algorithm or seed, each None for the card's own.
+
+    Raises:
+        BadInput: The card declares no such algorithm, or the seed is negative.
+    """
+    known = {name.replace("-", "").lower(): name for name in card.algorithms.names}
+    if algorithm is not None:
+        algorithm = known.get(algorithm.replace("-", "").lower(), algorithm)  # people write QR-DQN
+    try:
+        return card.chosen(algorithm=algorithm, seed=seed)
+    except ValueError as fault:
+        raise BadInput(str(fault), remedy="Give --algorithm and --seed as the section's card knows them.") from fault
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -89,6 +104,8 @@ def parse_card(text: str, source: str) -> SectionCard:
     except ValidationError as fault:
         lines = [f"{source}: {line}" for line in _faults(fault)]
         raise BadInput("\n".join(lines), remedy="Mend the named keys; nothing was started.") from fault
+    if card.trial:
+        raise BadInput(f"{source}: trial: unknown key", remedy="Give --seed or --algorithm to make a trial.")
     if card.section != Path(source).stem:
         raise BadInput(f"{source}: section is {card.section!r}", remedy="The file's name must be its section.")
     return card
@@ -115,8 +132,16 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """Keys that the card knows at a place, for the nearest name."""
     current: Any = SectionCard
     for part in location:
+        current = _without_none(current)
         if dataclasses.is_dataclass(current):
             current = typing.get_type_hints(current).get(str(part))
         elif typing.get_origin(current) in (dict, Mapping, types.MappingProxyType):
             current = typing.get_args(current)[1]
+    current = _without_none(current)
     return [field.name for field in dataclasses.fields(current)] if dataclasses.is_dataclass(current) else []
+
+
+def _without_none(kind: Any) -> Any:
+    """The type itself of one that may also be None."""
+    kinds = [known for known in typing.get_args(kind) if known is not types.NoneType]
+    return kinds[0] if types.NoneType in typing.get_args(kind) and len(kinds) == 1 else kind

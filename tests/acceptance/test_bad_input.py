@@ -32,7 +32,7 @@ BAD_VALUES = [
     ("criteria.min_delay_reduction_pct", 500.0, "[0, 100)"),
     ("directory", "../../../evil", "plain folder name"),
     ("entry_point", "os.path", "below validation_ch7"),
-    ("hyper_parameters.learning_rate.start", -1.0, "[0, 1]"),
+    ("algorithms.DQN.learning_rate.start", -1.0, "[0, 1]"),
     ("kaggle.session_timeout_s", 90_000.0, "session_timeout_s"),
     ("kaggle.wheelhouse", "mine", "owner/dataset"),
 ]

@@ -17,7 +17,7 @@ def make_real_project(root: Path) -> Path:
     for name in ("configs", "kernel_templates", "validation_ch7"):
         shutil.copytree(PROJECT_ROOT / name, root / name, ignore=unwanted)
     card = read_card_file(root)
-    card["hyper_parameters"] |= {"learning_starts": 200, "selection_scenarios": 4}  # type: ignore[operator]
+    card["algorithms"]["DQN"] |= {"learning_starts": 200, "selection_scenarios": 4}  # type: ignore[operator]
     card["environment"] |= {"episode_s": 1200.0}  # type: ignore[operator]
     small = {"checkpoint_every_steps": 1_000, "evaluate_every_steps": 1_000, "evaluation_scenarios": 8}
     for profile in card["profiles"].values():  # type: ignore[attr-defined]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnvWrapper
 
@@ -33,14 +35,22 @@ class StatefulEnvironment(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSection:
-    """One part of a training's state: its name in the tree, and the two functions that know it."""
+    """One part of a training's state: its name in the tree, and the two functions that know it.
+
+    Attributes:
+        name: In the tree.
+        capture: Gives the part as a tree.
+        restore: Puts it back.
+        only_of: Algorithms that have such a part.
+    """
 
     name: str
-    capture: Callable[[OffPolicyAlgorithm], Any]
-    restore: Callable[[OffPolicyAlgorithm, Any], None]
+    capture: Callable[[BaseAlgorithm], Any]
+    restore: Callable[[BaseAlgorithm, Any], None]
+    only_of: type[Any] = object
 
 
-def capture_state(model: OffPolicyAlgorithm) -> dict[str, Any]:
+def capture_state(model: BaseAlgorithm) -> dict[str, Any]:
     """Capture a training at a safe boundary: no rollout and no update is half done.
 
     Returns:
@@ -49,23 +59,29 @@ def capture_state(model: OffPolicyAlgorithm) -> dict[str, Any]:
     Raises:
         ValueError: A part of the training is of a kind that no section knows.
     """
-    return {section.name: section.capture(model) for section in SECTIONS}
+    return {section.name: section.capture(model) for section in sections_of(model)}
 
 
-def restore_state(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+def restore_state(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
     """Put a captured state into a freshly built model whose weights are already loaded. Repeatable.
 
     Raises:
         ValueError: A section is missing or unknown, or does not fit the model.
     """
-    names = {section.name for section in SECTIONS}
+    sections = sections_of(model)
+    names = {section.name for section in sections}
     if set(tree) != names:
         raise ValueError(f"state sections differ from this code's: {', '.join(sorted(set(tree) ^ names))}")
-    for section in SECTIONS:
+    for section in sections:
         section.restore(model, tree[section.name])
 
 
-def environment_of(model: OffPolicyAlgorithm) -> StatefulEnvironment:
+def sections_of(model: BaseAlgorithm) -> tuple[StateSection, ...]:
+    """The parts that a training of this algorithm has."""
+    return tuple(section for section in SECTIONS if isinstance(model, section.only_of))
+
+
+def environment_of(model: BaseAlgorithm) -> StatefulEnvironment:
     """The environment below a model.
 
     Raises:
@@ -87,13 +103,13 @@ _SCHEDULED = ("exploration_rate",)
 _LAST = ("_last_obs", "_last_episode_starts")
 
 
-def _capture_numbers(names: tuple[str, ...]) -> Callable[[OffPolicyAlgorithm], dict[str, Any]]:
+def _capture_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm], dict[str, Any]]:
     # Not every algorithm has every attribute: what one lacks is not in its tree.
     return lambda model: {name.lstrip("_"): getattr(model, name) for name in names if hasattr(model, name)}
 
 
-def _restore_numbers(names: tuple[str, ...]) -> Callable[[OffPolicyAlgorithm, Mapping[str, Any]], None]:
-    def restore(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+def _restore_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm, Mapping[str, Any]], None]:
+    def restore(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
         for name in names:
             if hasattr(model, name):
                 setattr(model, name, tree[name.lstrip("_")])
@@ -101,11 +117,11 @@ def _restore_numbers(names: tuple[str, ...]) -> Callable[[OffPolicyAlgorithm, Ma
     return restore
 
 
-def _capture_last(model: OffPolicyAlgorithm) -> dict[str, Any]:
+def _capture_last(model: BaseAlgorithm) -> dict[str, Any]:
     return {name.lstrip("_"): _copied(getattr(model, name)) for name in _LAST}
 
 
-def _restore_last(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+def _restore_last(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
     for name in _LAST:
         setattr(model, name, _copied(tree[name.lstrip("_")]))
 
@@ -116,27 +132,22 @@ def _copied(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-def _capture_statistics(model: OffPolicyAlgorithm) -> dict[str, Any]:
+def _capture_statistics(model: BaseAlgorithm) -> dict[str, Any]:
     # "t" is the wall clock at which a monitored episode ended: no business of a repeatable state.
     episodes = model.ep_info_buffer or ()
     timeless = [{name: episode[name] for name in episode if name != "t"} for episode in episodes]
     return {"episodes": timeless, "successes": list(model.ep_success_buffer or ())}
 
 
-def _restore_statistics(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
+def _restore_statistics(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
     window = model._stats_window_size
     model.ep_info_buffer = deque(tree["episodes"], maxlen=window)
     model.ep_success_buffer = deque(tree["successes"], maxlen=window)
 
 
-def _capture_buffer(model: OffPolicyAlgorithm) -> dict[str, Any]:
-    assert model.replay_buffer is not None  # built with the model
-    return capture_replay(model.replay_buffer)
-
-
-def _restore_buffer(model: OffPolicyAlgorithm, tree: Mapping[str, Any]) -> None:
-    assert model.replay_buffer is not None
-    restore_replay(model.replay_buffer, tree)
+def _replay_buffer(model: BaseAlgorithm) -> ReplayBuffer:
+    assert isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None  # built with the model
+    return model.replay_buffer
 
 
 SECTIONS: tuple[StateSection, ...] = (
@@ -144,7 +155,12 @@ SECTIONS: tuple[StateSection, ...] = (
     StateSection(name="schedules", capture=_capture_numbers(_SCHEDULED), restore=_restore_numbers(_SCHEDULED)),
     StateSection(name="last", capture=_capture_last, restore=_restore_last),
     StateSection(name="episode_statistics", capture=_capture_statistics, restore=_restore_statistics),
-    StateSection(name="replay_buffer", capture=_capture_buffer, restore=_restore_buffer),
+    StateSection(
+        name="replay_buffer",
+        capture=lambda model: capture_replay(_replay_buffer(model)),
+        restore=lambda model, tree: restore_replay(_replay_buffer(model), tree),
+        only_of=OffPolicyAlgorithm,
+    ),
     StateSection(
         name="environment",
         capture=lambda model: environment_of(model).get_state(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ def library_versions() -> dict[str, str]:
         # a session, may lack it. The device class is compared on its own.
         "torch": str(torch.__version__).partition("+")[0],
         "stable_baselines3": stable_baselines3.__version__,
+        "sb3_contrib": importlib.metadata.version("sb3-contrib"),  # imported by the one algorithm that needs it
         "gymnasium": gymnasium.__version__,
     }
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from kernel_templates.kernel_runtime.endings import SessionRefused
+from validation_ch7.learning.hyper_parameters import DqnHyperParameters, PpoHyperParameters, QrDqnHyperParameters
 from validation_ch7.learning.plan import Lineage
-from validation_ch7.learning.schedules import AbsoluteStepDQN
+from validation_ch7.learning.schedules import AbsoluteStepDQN, AbsoluteStepPPO
 
-ALGORITHMS = ("DQN",)
+if TYPE_CHECKING:
+    from validation_ch7.learning.quantile_dqn import AbsoluteStepQRDQN
+
 DEVICES = ("cpu", "cuda", "auto")
 
 
@@ -45,38 +49,63 @@ def prepare_torch(device: str) -> str:
     return device
 
 
-def build_model(lineage: Lineage, env: VecEnv, *, device: str) -> OffPolicyAlgorithm:
+def build_model(lineage: Lineage, env: VecEnv, *, device: str) -> BaseAlgorithm:
     """Build the untrained model of a lineage; seeds every generator from the lineage's seed.
 
     Raises:
-        ValueError: The algorithm is not one that can be continued exactly.
+        ValueError: The environments are not as many as the lineage declares.
     """
-    if lineage.algorithm != "DQN":
-        raise ValueError(f"lineage.algorithm is {lineage.algorithm!r}; known are {', '.join(ALGORITHMS)}")
     wanted = lineage.hyper_parameters
-    horizon_steps = wanted.horizon_steps
     if env.num_envs != wanted.n_envs:
         raise ValueError(f"{env.num_envs} environments were built, the lineage declares {wanted.n_envs}")
-    model = AbsoluteStepDQN(
-        "MlpPolicy",
-        env,
-        learning_rate=wanted.learning_rate.as_schedule(horizon_steps),
-        buffer_size=wanted.buffer_size,
-        learning_starts=wanted.learning_starts,
-        batch_size=wanted.batch_size,
-        gamma=wanted.gamma,
-        train_freq=wanted.train_freq,
-        gradient_steps=wanted.gradient_steps,
-        target_update_interval=wanted.target_update_interval,
-        exploration_initial_eps=wanted.exploration.start,
-        exploration_final_eps=wanted.exploration.end,
-        exploration_fraction=wanted.exploration.fraction_of(horizon_steps),
-        policy_kwargs={"net_arch": list(lineage.network)},
-        seed=lineage.seed,
-        device=device,
-        verbose=0,
-    )
-    model.horizon_steps = horizon_steps
+    common: dict[str, Any] = {
+        "env": env,
+        "learning_rate": wanted.learning_rate.as_schedule(wanted.horizon_steps),
+        "batch_size": wanted.batch_size,
+        "gamma": wanted.gamma,
+        "seed": lineage.seed,
+        "device": device,
+        "verbose": 0,
+    }
+    model = _kind_of(lineage, common)
+    model.horizon_steps = wanted.horizon_steps
     # Without one, every `learn` would leave an empty log folder in the system's temporary folder.
     model.set_logger(Logger(folder=None, output_formats=[]))
     return model
+
+
+def _kind_of(lineage: Lineage, common: dict[str, Any]) -> AbsoluteStepDQN | AbsoluteStepPPO | AbsoluteStepQRDQN:
+    wanted, policy = lineage.hyper_parameters, {"net_arch": list(lineage.network)}
+    match wanted:
+        case QrDqnHyperParameters():
+            from validation_ch7.learning.quantile_dqn import AbsoluteStepQRDQN
+
+            quantiles = {**policy, "n_quantiles": wanted.n_quantiles}
+            return AbsoluteStepQRDQN("MlpPolicy", policy_kwargs=quantiles, **common, **_of_q_learning(wanted))
+        case DqnHyperParameters():
+            return AbsoluteStepDQN("MlpPolicy", policy_kwargs=policy, **common, **_of_q_learning(wanted))
+        case PpoHyperParameters():
+            return AbsoluteStepPPO(
+                "MlpPolicy",
+                policy_kwargs=policy,
+                n_steps=wanted.n_steps,
+                n_epochs=wanted.n_epochs,
+                gae_lambda=wanted.gae_lambda,
+                clip_range=wanted.clip_range,
+                ent_coef=wanted.ent_coef,
+                **common,
+            )
+    raise ValueError(f"nothing here builds {lineage.algorithm}")
+
+
+def _of_q_learning(wanted: DqnHyperParameters) -> dict[str, Any]:
+    return {
+        "buffer_size": wanted.buffer_size,
+        "learning_starts": wanted.learning_starts,
+        "train_freq": wanted.train_freq,
+        "gradient_steps": wanted.gradient_steps,
+        "target_update_interval": wanted.target_update_interval,
+        "exploration_initial_eps": wanted.exploration.start,
+        "exploration_final_eps": wanted.exploration.end,
+        "exploration_fraction": wanted.exploration.fraction_of(wanted.horizon_steps),
+    }

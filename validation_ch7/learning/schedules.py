@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stable_baselines3 import DQN
+from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.utils import LinearSchedule
 
 
@@ -67,3 +67,7 @@ class AbsoluteSteps:
 
 class AbsoluteStepDQN(AbsoluteSteps, DQN):
     """DQN whose schedules do not know the target."""
+
+
+class AbsoluteStepPPO(AbsoluteSteps, PPO):
+    """PPO whose schedules do not know the target."""

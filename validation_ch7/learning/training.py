@@ -106,14 +106,14 @@ def training_facts(underway: Underway, pace: Pace) -> dict[str, Any]:
     model, record, totals_s = underway.model, underway.record, underway.context.deadline.totals_s
     spent_s = sum(totals_s.values())
     trained = underway.steps > underway.steps_start
-    assert model.replay_buffer is not None  # built with the model
+    buffer = getattr(model, "replay_buffer", None)
     return {
         "gradient_updates": model._n_updates,
         "gradient_updates_this_session": model._n_updates - underway.updates_start,
         "policy_digest_before": record.policy_digest_at_start,
         "policy_digest_after": policy_digest(model.policy),
         "overshoot_steps": max(0, underway.steps - underway.plan.target_steps) if trained else 0,
-        "replay_transitions": replay_transitions(model.replay_buffer),
+        "replay_transitions": replay_transitions(buffer) if buffer is not None else None,
         "steps_per_s": round(pace.steps_per_s, 1),
         "evaluation_share": round(totals_s.get("evaluate", 0.0) / spent_s, 4) if spent_s > 0 else 0.0,
         "save_share": round(totals_s.get("save", 0.0) / spent_s, 4) if spent_s > 0 else 0.0,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
@@ -57,7 +56,7 @@ class Underway:
     context: SessionContext
     plan: SessionPlan
     world: World
-    model: OffPolicyAlgorithm
+    model: BaseAlgorithm
     record: TrainingRecord
     parent: CheckpointCard | None = None
     resumed_from: CheckpointCard | None = None

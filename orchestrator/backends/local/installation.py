@@ -10,6 +10,7 @@ LIBRARIES = {
     "numba": "numba",
     "torch": "torch",
     "stable_baselines3": "stable-baselines3",
+    "sb3_contrib": "sb3-contrib",
     "gymnasium": "gymnasium",
 }
 """Import name -> distribution name."""

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from itertools import product
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from kernel_templates.kernel_runtime.digests import tree_digest
 from orchestrator.core.requests import RunRequest
-from orchestrator.core.settings import ARRIVAL_BIN_S, FREE_SPEED_M_S, LINK_LENGTH_M, Crossing, DqnSettings
+from orchestrator.core.settings import ARRIVAL_BIN_S, FREE_SPEED_M_S, LINK_LENGTH_M, Algorithms, Crossing
 from orchestrator.core.specs import SessionSpec
 from orchestrator.stores.configs import load_card
-from validation_ch7.learning.plan import HyperParameters, SessionPlan
+from validation_ch7.learning.hyper_parameters import KINDS
+from validation_ch7.learning.plan import SessionPlan
 from validation_ch7.traffic import demand
 from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.settings import EnvironmentSettings
 
 
 def test_every_hyper_parameter_is_known_on_both_sides() -> None:
-    assert {field.name for field in fields(DqnSettings)} == {field.name for field in fields(HyperParameters)}
+    for name in KINDS:
+        declared = get_type_hints(Algorithms)[name]
+        settings = next(kind for kind in get_args(declared) if kind is not type(None))
+        assert {field.name for field in fields(settings)} == {field.name for field in fields(KINDS[name])}
+    assert set(get_type_hints(Algorithms)) - {"__pydantic_config__"} == set(KINDS)
 
 
 def test_every_environment_key_of_the_card_reaches_the_crossing(project_root: Path) -> None:
@@ -33,11 +40,12 @@ def test_every_environment_key_of_the_card_reaches_the_crossing(project_root: Pa
 
 def test_a_whole_spec_is_used_or_refused_by_the_training(project_root: Path) -> None:
     card = load_card(project_root / "configs/sections", "section_7_6")
-    for profile in card.profiles:
+    for algorithm, profile in product(card.algorithms.names, card.profiles):
+        card = card.chosen(algorithm=algorithm)
         sizes = RunRequest(card=card, profile=profile).sizes(0)
         spec = SessionSpec(card=card, profile=profile, sizes=sizes, backend="local")
         plan = SessionPlan.from_json(json.loads(json.dumps(spec.to_json())))
-        assert plan.target_steps == sizes.target_steps
+        assert plan.target_steps == sizes.target_steps and plan.lineage.algorithm == algorithm
         assert set(spec.to_json()) == {field.name for field in fields(SessionPlan)}
 
 

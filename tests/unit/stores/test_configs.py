@@ -42,13 +42,13 @@ def test_quick_and_full_are_the_same_training(project_root: Path) -> None:
     ("change", "words"),
     [
         (lambda c: c.update(netwrk=[64]), "netwrk: unknown key, did you mean network?"),
-        (lambda c: c["hyper_parameters"].update(gama=0.9), "hyper_parameters.gama: unknown key, did you mean gamma?"),
+        (lambda c: c["algorithms"]["DQN"].update(gama=0.9), "algorithms.DQN.gama: unknown key, did you mean gamma?"),
         (
             lambda c: c["profiles"]["quick"].update(target_step=9),
             "profiles.quick.target_step: unknown key, did you mean target_steps?",
         ),
         (lambda c: c["environment"].update(dx=9.0), "environment.dx: unknown key, did you mean dx_m?"),
-        (lambda c: c["hyper_parameters"].pop("gamma"), "hyper_parameters.gamma: missing"),
+        (lambda c: c["algorithms"]["DQN"].pop("gamma"), "algorithms.DQN.gamma: missing"),
         (lambda c: c["profiles"]["quick"].update(target_steps=-5), "target_steps must be above 0 and finite, not -5"),
         (lambda c: c["profiles"]["full"].update(target_steps="many"), "profiles.full.target_steps"),
         (lambda c: c.update(algorithm="DQNN"), "algorithm"),
@@ -68,7 +68,7 @@ def test_each_fault_is_named_with_its_path(project_root: Path, change: Change, w
 def test_all_faults_are_told_at_once(project_root: Path) -> None:
     card = _card(project_root)
     card["netwrk"] = 1
-    card["hyper_parameters"]["gama"] = 0.9
+    card["algorithms"]["DQN"]["gama"] = 0.9
     card["profiles"]["quick"]["deadline_s"] = "soon"
     with pytest.raises(BadInput) as fault:
         _parse(card)

@@ -1,0 +1,11 @@
+"""QR-DQN with schedules of the absolute step; a room of its own, as only it needs sb3-contrib."""
+
+from __future__ import annotations
+
+from sb3_contrib import QRDQN
+
+from validation_ch7.learning.schedules import AbsoluteSteps
+
+
+class AbsoluteStepQRDQN(AbsoluteSteps, QRDQN):
+    """QR-DQN whose schedules do not know the target."""
