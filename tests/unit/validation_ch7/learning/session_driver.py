@@ -1,17 +1,17 @@
-"""One real session of training in a process of its own: `session_driver.py WORKING SESSION STOP_AT TARGET`."""
+"""One real session of training in a process of its own, for tests: WORKING SESSION STOP_AT TARGET [ALGORITHM]."""
 
 import os
 import signal
 import sys
 from pathlib import Path
 
-from tiny_world import bench, tiny_spec, tiny_world
+from tiny_world import bench, spec_of, tiny_world
 
 from validation_ch7.learning.training import train
 
 
-def main(working: str, session: str, stop_at: str, target: str) -> None:
-    outside = bench(Path(working), tiny_spec(target_steps=int(target)), session=int(session))
+def main(working: str, session: str, stop_at: str, target: str, algorithm: str = "DQN") -> None:
+    outside = bench(Path(working), spec_of(algorithm, target_steps=int(target)), session=int(session))
     outside.stop.listen()
     world = tiny_world(at_steps=int(stop_at) or None, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
     result = train(outside.context, outside.plan, world)

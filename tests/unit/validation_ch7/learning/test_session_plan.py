@@ -2,7 +2,7 @@ import copy
 from typing import Any
 
 import pytest
-from tiny_world import TinyVecEnv, tiny_spec
+from tiny_world import HYPER_PARAMETERS, TinyVecEnv, spec_of, tiny_spec
 
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from validation_ch7.learning.model_building import build_model, prepare_torch
@@ -75,9 +75,15 @@ def test_values_without_sense_are_refused(path: tuple[str, ...], value: Any, fau
 
 
 def test_an_algorithm_that_cannot_be_continued_is_refused() -> None:
-    plan = SessionPlan.from_json(changed("lineage", "algorithm", value="PPO"))
-    with pytest.raises(ValueError, match="'PPO'; known are DQN"):
-        build_model(plan.lineage, TinyVecEnv(4, 7), device="cpu")
+    with pytest.raises(ValueError, match="'SARSA'; known are DQN, QRDQN, PPO"):
+        SessionPlan.from_json(changed("lineage", "algorithm", value="SARSA"))
+
+
+def test_hyper_parameters_of_another_algorithm_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"unknown key hyper_parameters\.exploration"):
+        SessionPlan.from_json(changed("lineage", "algorithm", value="PPO"))
+    with pytest.raises(ValueError, match=r"missing key hyper_parameters\.n_quantiles"):
+        SessionPlan.from_json(changed("lineage", "algorithm", value="QRDQN"))
 
 
 def test_another_number_of_environments_is_refused() -> None:
@@ -85,32 +91,37 @@ def test_another_number_of_environments_is_refused() -> None:
         build_model(SessionPlan.from_json(tiny_spec()).lineage, TinyVecEnv(3, 7), device="cpu")
 
 
-def test_every_hyper_parameter_reaches_the_model() -> None:
+@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size:UserWarning")
+@pytest.mark.parametrize("algorithm", sorted(HYPER_PARAMETERS))
+def test_every_hyper_parameter_reaches_the_model(algorithm: str) -> None:
     """Each change of a value, and nothing else, must change what the model is built with."""
+    numbers = ("batch_size", "gamma", "n_envs", "seed")
+    of_q = ("buffer_size", "learning_starts", "gradient_steps", "train_freq", "target_update_interval", "n_quantiles")
+    of_ppo = ("n_steps", "n_epochs", "gae_lambda", "ent_coef")
 
     def described(spec: dict[str, Any]) -> list[Any]:
         lineage = SessionPlan.from_json(spec).lineage
         model: Any = build_model(lineage, TinyVecEnv(lineage.hyper_parameters.n_envs, 7), device="cpu")
-        schedules = [model.lr_schedule(0.5), model.exploration_schedule(0.9), model.horizon_steps]
-        numbers = ["batch_size", "buffer_size", "learning_starts", "gamma", "gradient_steps", "n_envs"]
-        return [
-            *schedules,
-            *(getattr(model, name) for name in numbers),
-            str(model.train_freq),
-            model.target_update_interval,
-            model.seed,
-            str(model.policy.q_net),
-        ]
+        schedules = [model.lr_schedule(0.5), model.horizon_steps]
+        if algorithm == "PPO":
+            schedules.append(model.clip_range(1.0))
+        else:
+            schedules.append(model.exploration_schedule(0.9))
+        told = [getattr(model, name, None) for name in (*numbers, *of_q, *of_ppo)]
+        return [*schedules, *map(str, told), str(model.policy)]
 
-    known = described(tiny_spec())
-    for name in tiny_spec()["lineage"]["hyper_parameters"]:
+    known = described(spec_of(algorithm))
+    for name, old in HYPER_PARAMETERS[algorithm].items():
         if name == "selection_scenarios":  # used by the evaluation, not by the model
             continue
-        old = tiny_spec()["lineage"]["hyper_parameters"][name]
+        spec = spec_of(algorithm)
         value = {**old, "start": old["start"] / 2} if isinstance(old, dict) else old / 2 if old < 1 else old + 1
-        assert described(changed("lineage", "hyper_parameters", name, value=value)) != known, name
-    assert described(changed("lineage", "network", value=[8])) != known
-    assert described(changed("lineage", "seed", value=8)) != known
+        spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], name: value}
+        assert described(spec) != known, name
+    for name, value in {"network": [8], "seed": 8}.items():
+        spec = spec_of(algorithm)
+        spec["lineage"][name] = value
+        assert described(spec) != known
 
 
 def test_a_missing_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,6 +145,36 @@ def tiny_world(*, at_steps: int | None = None, act: Callable[[], None] | None = 
     )
 
 
+_COMMON = {
+    "n_envs": 4,
+    "learning_rate": {"start": 5e-3, "end": 1e-3, "over_steps": 3000},
+    "batch_size": 32,
+    "gamma": 0.97,
+    "selection_scenarios": 5,
+}
+_Q_LEARNING = {
+    **_COMMON,
+    "exploration": {"start": 1.0, "end": 0.2, "over_steps": 1500},
+    "buffer_size": 1200,
+    "learning_starts": 100,
+    "gradient_steps": 1,
+    "train_freq": 1,
+    "target_update_interval": 100,
+}
+HYPER_PARAMETERS: dict[str, dict[str, Any]] = {
+    "DQN": _Q_LEARNING,
+    "QRDQN": {**_Q_LEARNING, "n_quantiles": 5},
+    "PPO": {**_COMMON, "n_steps": 16, "n_epochs": 2, "gae_lambda": 0.95, "clip_range": 0.2, "ent_coef": 0.01},
+}
+
+
+def spec_of(algorithm: str, **changes: Any) -> dict[str, Any]:
+    """The tiny spec with another algorithm."""
+    spec = tiny_spec(**changes)
+    spec["lineage"].update(algorithm=algorithm, hyper_parameters=HYPER_PARAMETERS[algorithm])
+    return spec
+
+
 def tiny_spec(**changes: Any) -> dict[str, Any]:
     """A spec of a second or two of training; `changes` replace top-level keys."""
     spec = {
@@ -159,19 +189,7 @@ def tiny_spec(**changes: Any) -> dict[str, Any]:
             "environment": {"kind": "tiny"},
             "algorithm": "DQN",
             "network": [16, 16],
-            "hyper_parameters": {
-                "n_envs": 4,
-                "learning_rate": {"start": 5e-3, "end": 1e-3, "over_steps": 3000},
-                "exploration": {"start": 1.0, "end": 0.2, "over_steps": 1500},
-                "batch_size": 32,
-                "buffer_size": 1200,
-                "learning_starts": 100,
-                "gamma": 0.97,
-                "gradient_steps": 1,
-                "train_freq": 1,
-                "target_update_interval": 100,
-                "selection_scenarios": 5,
-            },
+            "hyper_parameters": HYPER_PARAMETERS["DQN"],
             "seed": 7,
         },
         "target_steps": 2400,
