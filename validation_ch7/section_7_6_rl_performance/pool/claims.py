@@ -1,0 +1,142 @@
+"""What may be claimed of an algorithm, from all its trainings and the criteria that were written down before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernel_templates.kernel_runtime.endings import Verdict
+from validation_ch7.section_7_6_rl_performance.plausibility import POLICY
+from validation_ch7.section_7_6_rl_performance.pool.estimates import (
+    draw_resamples,
+    pooled_improvement,
+    pooled_iqm,
+    pooled_mean,
+    pooled_reduction_pct,
+)
+from validation_ch7.section_7_6_rl_performance.pool.trainings import Training, require_one_experiment
+from validation_ch7.section_7_6_rl_performance.statistics import Estimate
+from validation_ch7.section_7_6_rl_performance.verdict import Criterion
+from validation_ch7.traffic.arz import Floats
+
+FEWEST_SEEDS = 10
+"""A claim about an algorithm needs that many trainings (Agarwal et al., NeurIPS 2021; Henderson et al., AAAI 2018)."""
+
+# The resamples are part of the method, not of the run: the same delays always give the same interval.
+_RESAMPLES_SEED = 7_6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """An algorithm beside a classical controller."""
+
+    reduction_pct: Estimate
+    improvement: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One algorithm.
+
+    Attributes:
+        algorithm: Which.
+        seeds: Of its trainings.
+        mean_s: Delay per vehicle in s.
+        iqm_s: Its interquartile mean.
+        by_seed_s: Mean delay of each training, in the order of the seeds.
+        beside: Controller -> how it does beside it, all that are not trained.
+        verdict: By the card's criteria.
+        reason: Why.
+    """
+
+    algorithm: str
+    seeds: tuple[int, ...]
+    mean_s: Estimate
+    iqm_s: Estimate
+    by_seed_s: tuple[float, ...]
+    beside: Mapping[str, Beside]
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The whole experiment.
+
+    Attributes:
+        claims: One for each algorithm.
+        others_s: Controllers that are not trained -> mean and interquartile mean of their delay per vehicle in s.
+        n_scenarios: Unseen scenarios that everybody met.
+        terms: What all trainings share.
+    """
+
+    claims: tuple[Claim, ...]
+    others_s: Mapping[str, tuple[Estimate, Estimate]]
+    n_scenarios: int
+    terms: Mapping[str, object]
+
+
+def pool_trainings(trainings: Sequence[Training]) -> Pool:
+    """Take trainings together.
+
+    Raises:
+        PoolRefused: They are not of one experiment.
+        ValueError: The criteria make no sense.
+    """
+    require_one_experiment(trainings)
+    first = trainings[0]
+    criterion = Criterion.from_mapping(first.terms["criteria"])
+    classical = {name: delays_s for name, delays_s in first.delays_s.items() if name != POLICY}
+    algorithms = dict.fromkeys(training.algorithm for training in trainings)
+    return Pool(
+        claims=tuple(
+            _claim([training for training in trainings if training.algorithm == name], classical, criterion)
+            for name in algorithms
+        ),
+        others_s={name: _alone(delays_s) for name, delays_s in classical.items()},
+        n_scenarios=first.delays_s[POLICY].size,
+        terms={name: value for name, value in first.terms.items() if name != "hyper_parameters"},
+    )
+
+
+def _claim(trainings: Sequence[Training], classical: Mapping[str, Floats], criterion: Criterion) -> Claim:
+    delays_s = np.stack([training.delays_s[POLICY] for training in trainings])
+    resamples = draw_resamples(delays_s.shape, np.random.default_rng(_RESAMPLES_SEED))
+    beside = {
+        name: Beside(
+            reduction_pct=pooled_reduction_pct(delays_s, of_other_s, resamples),
+            improvement=pooled_improvement(delays_s, of_other_s, resamples),
+        )
+        for name, of_other_s in classical.items()
+    }
+    verdict, reason = _verdict(beside[criterion.baseline].reduction_pct, criterion, len(trainings))
+    return Claim(
+        algorithm=trainings[0].algorithm,
+        seeds=tuple(training.seed for training in trainings),
+        mean_s=pooled_mean(delays_s, resamples),
+        iqm_s=pooled_iqm(delays_s, resamples),
+        by_seed_s=tuple(float(mean_s) for mean_s in delays_s.mean(axis=1)),
+        beside=beside,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _verdict(reduction: Estimate, criterion: Criterion, n_seeds: int) -> tuple[Verdict, str]:
+    least_pct = criterion.min_delay_reduction_pct
+    required = f"required: {least_pct:.1f} % less than {criterion.baseline}"
+    if n_seeds < FEWEST_SEEDS:
+        return Verdict.INCONCLUSIVE, f"{required}; {n_seeds} trainings are too few, {FEWEST_SEEDS} are needed"
+    if reduction.low >= least_pct:
+        return Verdict.SUPPORTED, f"{required}; the whole 95 % interval reaches it"
+    if reduction.high < least_pct:
+        return Verdict.NOT_SUPPORTED, f"{required}; the whole 95 % interval lies below it"
+    return Verdict.INCONCLUSIVE, f"{required}; it lies inside the 95 % interval"
+
+
+def _alone(delays_s: Floats) -> tuple[Estimate, Estimate]:
+    values_s = delays_s[None, :]
+    resamples = draw_resamples(values_s.shape, np.random.default_rng(_RESAMPLES_SEED))
+    return pooled_mean(values_s, resamples), pooled_iqm(values_s, resamples)

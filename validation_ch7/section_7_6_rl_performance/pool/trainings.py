@@ -1,0 +1,145 @@
+"""Finished trainings, read from what their sessions left behind; nothing is believed that does not verify."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernel_templates.kernel_runtime.digests import first_fault
+from kernel_templates.kernel_runtime.endings import KernelEnding, Verdict
+from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
+from validation_ch7.section_7_6_rl_performance.conclusion import SCENARIOS_NAME
+from validation_ch7.section_7_6_rl_performance.plausibility import POLICY
+from validation_ch7.traffic.arz import Floats
+
+# What all trainings of a pool must share, or their numbers are not of one experiment.
+_SHARED = ("environment", "criteria", "target_steps", "evaluation_scenarios", "bundle_digest", "hyper_parameters")
+
+
+_NOTHING = np.empty(0)
+
+
+class PoolRefused(ValueError):
+    """The sessions cannot be taken together; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Training:
+    """One finished training and what its comparison measured.
+
+    Attributes:
+        algorithm: Its algorithm.
+        seed: Its seed.
+        lineage_id: Its lineage.
+        run_id: The run that finished it.
+        ended_at: When, ISO 8601.
+        terms: What it must share with the others, by name; hyper-parameters only with its own algorithm.
+        delays_s: Controller -> delay per vehicle of each scenario, shape (n,), s.
+        wall_s: Seconds that each act of the session took.
+    """
+
+    algorithm: str
+    seed: int
+    lineage_id: str
+    run_id: str
+    ended_at: str
+    terms: Mapping[str, Any]
+    delays_s: Mapping[str, Floats]
+    wall_s: Mapping[str, float]
+
+
+def finished_trainings(results: Path, *, profile: str) -> list[Training]:
+    """The newest finished session of each lineage below a results folder, by algorithm and seed.
+
+    Args:
+        results: Folder of session outputs, each with its manifest.
+        profile: Sessions of other profiles are left out.
+
+    Raises:
+        PoolRefused: A session's outputs are damaged, or its comparison is invalid.
+    """
+    newest: dict[str, Training] = {}
+    for folder in sorted(path for path in results.iterdir() if path.is_dir()):
+        training = _read(folder, profile)
+        if training is None:
+            continue
+        known = newest.get(training.lineage_id)
+        if known is None or known.ended_at < training.ended_at:
+            newest[training.lineage_id] = training
+    return sorted(newest.values(), key=lambda training: (training.algorithm, training.seed))
+
+
+def require_one_experiment(trainings: Iterable[Training]) -> None:
+    """All must have been run under the same terms and have measured the same baselines.
+
+    Raises:
+        PoolRefused: There is nothing, or two differ; the first difference is named.
+    """
+    known = list(trainings)
+    if not known:
+        raise PoolRefused("there is no finished training to pool")
+    first = known[0]
+    for other in known[1:]:
+        for name in _SHARED:
+            of_one_algorithm = name == "hyper_parameters"
+            if of_one_algorithm:
+                first_alike = next(training for training in known if training.algorithm == other.algorithm)
+                differs = first_alike.terms[name] != other.terms[name]
+            else:
+                differs = first.terms[name] != other.terms[name]
+            if differs:
+                raise PoolRefused(f"{_named(other)} has another {name} than {_named(first)}: not one experiment")
+        for controller, delays_s in first.delays_s.items():
+            if controller != POLICY and not np.array_equal(delays_s, other.delays_s.get(controller, _NOTHING)):
+                raise PoolRefused(f"{_named(other)} measured {controller} otherwise than {_named(first)}")
+
+
+def _named(training: Training) -> str:
+    return f"{training.algorithm} seed {training.seed} ({training.run_id})"
+
+
+def _read(folder: Path, profile: str) -> Training | None:
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.outcome.ending is not KernelEnding.FINISHED:
+        return None
+    if manifest.spec.get("profile") != profile:
+        return None
+    fault = first_fault(tuple(manifest.files), folder)
+    if fault:
+        raise PoolRefused(f"{folder.name} is damaged: {fault}")
+    if manifest.outcome.verdict is Verdict.INVALID:
+        raise PoolRefused(f"{folder.name} is invalid: {'; '.join(manifest.outcome.verdict_reasons)}")
+    spec, lineage = manifest.spec, manifest.spec["lineage"]
+    path = folder / spec["section_dir"] / "data" / "metrics" / SCENARIOS_NAME
+    return Training(
+        algorithm=lineage["algorithm"],
+        seed=lineage["seed"],
+        lineage_id=manifest.stamp["lineage_id"],
+        run_id=manifest.stamp["run_id"],
+        ended_at=manifest.ended_at,
+        terms={
+            **{name: spec[name] for name in ("criteria", "target_steps", "evaluation_scenarios")},
+            **{name: lineage[name] for name in ("environment", "hyper_parameters")},
+            "bundle_digest": manifest.stamp["bundle_digest"],
+        },
+        delays_s=dict(_delays(path.read_text("utf-8"), manifest)),
+        wall_s=dict(manifest.timings_s),
+    )
+
+
+def _delays(text: str, manifest: Manifest) -> Iterator[tuple[str, Floats]]:
+    rows: dict[str, list[float]] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        if row["nonce"] != manifest.stamp["nonce"]:
+            raise PoolRefused(f"{manifest.stamp['run_id']} holds a row of another session")
+        delays_s = rows.setdefault(row["controller"], [])
+        if int(row["scenario"]) != len(delays_s):
+            raise PoolRefused(f"{manifest.stamp['run_id']} skips a scenario of {row['controller']}")
+        delays_s.append(float(row["delay_s_per_veh"]))
+    yield from ((name, np.array(delays_s)) for name, delays_s in rows.items())
