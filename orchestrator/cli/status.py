@@ -54,21 +54,26 @@ def status(
 
 def _models(project: Project) -> list[dict[str, Any]]:
     from orchestrator.stores.configs import card_names, load_card
-    from orchestrator.wiring import models_directory
+    from orchestrator.stores.models_dir import ModelsDirectory
 
     rows = []
     for section in card_names(project.cards):
         card = load_card(project.cards, section)
-        view = models_directory(project, card).view()
-        rows.append(
-            {
-                "section": section,
-                "steps": view.steps,
-                "checkpoints": [checkpoint.stem for checkpoint in view.verified],
-                "faults": dict(view.faults),
-                "profiles": {name: profile.target_steps for name, profile in card.profiles.items()},
-            }
-        )
+        for trial in (None, *project.trials(card.directory)):
+            view = ModelsDirectory(project.models(card.directory, trial), card.scenario).view()
+            identity = view.verified[0].identity if view.verified else {}
+            rows.append(
+                {
+                    "section": section,
+                    "trial": trial,
+                    "algorithm": identity.get("algorithm"),
+                    "seed": identity.get("seed"),
+                    "steps": view.steps,
+                    "checkpoints": [checkpoint.stem for checkpoint in view.verified],
+                    "faults": dict(view.faults),
+                    "profiles": {name: profile.target_steps for name, profile in card.profiles.items()},
+                }
+            )
     return rows
 
 
@@ -76,7 +81,8 @@ def _model_lines(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for row in rows:
         targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items())
-        lines.append(f"{row['section']}: {row['steps']} steps in place (targets: {targets})")
+        trial = f" trial {row['trial']} ({row['algorithm']}, seed {row['seed']})" if row["trial"] else ""
+        lines.append(f"{row['section']}{trial}: {row['steps']} steps in place (targets: {targets})")
         lines += [f"  ✓ {stem}" for stem in row["checkpoints"]]
         lines += [f"  ✗ {stem}: {fault}" for stem, fault in row["faults"].items()]
     return lines

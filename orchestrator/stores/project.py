@@ -47,6 +47,11 @@ class Project:
         """The models directory that training reads."""
         return models_path(self.state / "validation_ch7", section_dir, trial)
 
+    def trials(self, section_dir: str) -> tuple[str, ...]:
+        """First eight characters of the lineages that have a models directory beside the default run's."""
+        section = self.models(section_dir).parents[1]
+        return tuple(sorted(path.name for path in (section / "trials").glob("*") if path.is_dir()))
+
 
 def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Project:
     """The project of the variable `ORCHESTRATOR_ROOT`, of the current folder or its parents, or of this code.
