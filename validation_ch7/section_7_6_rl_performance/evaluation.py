@@ -11,6 +11,8 @@ import numpy.typing as npt
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.demand import ScenarioAddress, Split, draw_scenarios
+from validation_ch7.traffic.intersection import Intersection
+from validation_ch7.traffic.kernel.constants import N_APPROACHES
 from validation_ch7.traffic.reward import reward_of
 from validation_ch7.traffic.settings import EnvironmentSettings
 from validation_ch7.traffic.signal import N_PHASES
@@ -33,6 +35,8 @@ class EvaluationResult:
         crossing: All values of the crossing it was measured at, by the card's keys.
         arrived_veh: Vehicles that came, shape (n,): the same for everyone, or demands were not common.
         delay_s_per_veh: Delay of those who arrived, entry queues included, over their number, shape (n,), s.
+        worst_approach_s_per_veh: The same delay up to the stop line at that of the four approaches where it is largest,
+            shape (n,), s: a control may buy a good mean with one approach's patience.
         mean_queue_veh: Mean number of standing-equivalent vehicles before the stop lines, shape (n,).
         throughput: Vehicles that left over those that arrived, shape (n,).
         mean_speed_m_s: Distance over time of all vehicles, waiting to enter included, shape (n,), m/s.
@@ -48,6 +52,7 @@ class EvaluationResult:
     crossing: Mapping[str, float]
     arrived_veh: Floats
     delay_s_per_veh: Floats
+    worst_approach_s_per_veh: Floats
     mean_queue_veh: Floats
     throughput: Floats
     mean_speed_m_s: Floats
@@ -149,9 +154,18 @@ def _measures(simulation: CrossingSimulation) -> dict[str, npt.NDArray[np.generi
     return {
         "arrived_veh": arrived_veh,
         "delay_s_per_veh": traffic.delay_veh_s() / arrived,
+        "worst_approach_s_per_veh": _approach_delay_s(traffic).max(axis=0),
         "mean_queue_veh": traffic.approach_delay_veh_s() / simulation.settings.episode_s,
         "throughput": traffic.total_served_veh() / arrived,
         "mean_speed_m_s": speed,
         "n_switches": signal.n_switches.copy(),
         "n_forced_switches": signal.n_forced_switches.copy(),
     }
+
+
+def _approach_delay_s(traffic: Intersection) -> Floats:
+    """Delay up to the stop line over the vehicles that came to the approach, shape (4, batch), s per vehicle."""
+    lanes = N_APPROACHES * traffic.batch
+    driving_veh_s = traffic.time_veh_s[:lanes] - traffic.distance_veh_m[:lanes] / traffic.parameters.vf_m_s
+    delay_s: Floats = (driving_veh_s + traffic.queue_time_veh_s) / np.maximum(traffic.arrived_veh, 1.0)
+    return delay_s.reshape(N_APPROACHES, traffic.batch)

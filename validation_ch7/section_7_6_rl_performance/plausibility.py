@@ -93,6 +93,7 @@ def _scenarios(result: EvaluationResult) -> str:
 def _unphysical(results: Mapping[str, EvaluationResult], settings: EnvironmentSettings) -> Iterator[str]:
     bounds = {
         "delay_s_per_veh": (0.0, settings.episode_s, "s"),
+        "worst_approach_s_per_veh": (0.0, settings.episode_s, "s"),
         "mean_speed_m_s": (0.0, settings.traffic.vf_m_s, "m/s"),
         "throughput": (0.0, _MOST_THROUGHPUT, ""),
         "mean_queue_veh": (0.0, np.inf, "veh"),

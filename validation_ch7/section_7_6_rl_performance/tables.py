@@ -21,6 +21,16 @@ from validation_ch7.section_7_6_rl_performance.verdict import Judgement
 
 Row = dict[str, Any]
 
+_MEANS = (
+    "worst_approach_s_per_veh",
+    "throughput",
+    "mean_speed_m_s",
+    "mean_queue_veh",
+    "reward_sum",
+    "n_switches",
+    "n_forced_switches",
+)
+
 
 def comparison_rows(results: Mapping[str, EvaluationResult], *, baseline: str, picks: Picks) -> list[Row]:
     """One row per controller, in the order given; what cannot be told is None, never NaN.
@@ -81,7 +91,7 @@ def _row(name: str, result: EvaluationResult, baseline: EvaluationResult | None,
         "delay_max_s_per_veh": _finite(delay_s.max()),
         **_against_baseline(result, baseline, picks if finite else None),
     }
-    for measure in ("throughput", "mean_speed_m_s", "mean_queue_veh", "reward_sum", "n_switches", "n_forced_switches"):
+    for measure in _MEANS:
         row[measure] = _finite(getattr(result, measure).mean())
     asked = result.action_counts.sum(axis=0)
     row["share_asked_ns"] = _finite(asked[0] / max(1, asked.sum()))

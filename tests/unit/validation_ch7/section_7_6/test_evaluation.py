@@ -162,3 +162,15 @@ def test_a_worse_grid_gives_a_worse_plan() -> None:
         for ns, ew in ((24.0, 24.0), (60.0, 8.0))
     )
     assert bad.delay_s_per_veh > 1.5 * good.delay_s_per_veh
+
+
+def test_the_worst_approach_is_that_of_the_four_by_the_vehicles_that_came_to_it() -> None:
+    fair, unfair = (
+        run(controller, n_scenarios=4) for controller in (FixedTimeController(24, 24), ConstantController(0))
+    )
+    assert (fair.worst_approach_s_per_veh < 0.4 * unfair.worst_approach_s_per_veh).all()
+    for hours in (fair, unfair):
+        # The largest of four is no less than their mean over vehicles, which the mean queue is made of.
+        before_the_lines_s = hours.mean_queue_veh * 900.0 / hours.arrived_veh
+        assert (hours.worst_approach_s_per_veh >= before_the_lines_s - 1e-9).all()
+    assert (unfair.worst_approach_s_per_veh > 1.25 * unfair.mean_queue_veh * 900.0 / unfair.arrived_veh).all()
