@@ -135,6 +135,9 @@ class Algorithms:
         return tuple(name for name in ("DQN", "QRDQN", "PPO") if getattr(self, name) is not None)
 
 
+_MAY_BE_ZERO = frozenset({"all_red_s", "yellow_used_s", "start_up_lost_s"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
     """One signalised crossing: lengths in m, times in s, speeds in m/s, densities in veh/m."""
@@ -143,7 +146,10 @@ class Crossing:
 
     decision_s: float
     min_green_s: float
-    change_interval_s: float
+    yellow_s: float
+    all_red_s: float
+    yellow_used_s: float
+    start_up_lost_s: float
     max_green_s: float
     episode_s: float
     dx_m: float
@@ -151,20 +157,26 @@ class Crossing:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not 0.0 < value < float("inf"):
+            least_ok = value >= 0.0 if name in _MAY_BE_ZERO else value > 0.0
+            if not (least_ok and value < float("inf")):
                 raise ValueError(f"{name} must be above 0 and finite, not {value}")
         if self.dt_s > self.dx_m / FREE_SPEED_M_S:
             raise ValueError(
                 f"dt_s must not exceed dx_m / {FREE_SPEED_M_S} m/s = {self.dx_m / FREE_SPEED_M_S:.4g} s "
                 f"(CFL), not {self.dt_s}"
             )
-        for name in ("decision_s", "min_green_s", "change_interval_s", "max_green_s", "episode_s"):
-            _require_multiple(name, getattr(self, name), "dt_s", self.dt_s)
+        for name, value in asdict(self).items():
+            if name not in ("dx_m", "dt_s") and value > 0.0:
+                _require_multiple(name, value, "dt_s", self.dt_s)
         _require_multiple("episode_s", self.episode_s, "decision_s", self.decision_s)
         _require_multiple("the arrival bin of 10 s", ARRIVAL_BIN_S, "dt_s", self.dt_s)
         _require_multiple("the link length of 300 m", LINK_LENGTH_M, "dx_m", self.dx_m)
         if self.min_green_s > self.max_green_s:
             raise ValueError(f"min_green_s must not exceed max_green_s, but {self.min_green_s} > {self.max_green_s}")
+        if self.yellow_used_s > self.yellow_s:
+            raise ValueError(f"yellow_used_s must not exceed yellow_s, but {self.yellow_used_s} > {self.yellow_s}")
+        if self.start_up_lost_s >= self.min_green_s:
+            raise ValueError(f"start_up_lost_s must be below min_green_s, but {self.start_up_lost_s} is not")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,16 +186,19 @@ class Criteria:
     Attributes:
         baseline: Classical controller that the policy must beat.
         min_delay_reduction_pct: Least reduction of the mean delay per vehicle, percent.
+        min_trainings: Trainings with different seeds that a claim about an algorithm needs; fewer are inconclusive.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
     baseline: Literal["fixed_time", "webster", "actuated", "max_pressure", "longest_queue"]
     min_delay_reduction_pct: float
+    min_trainings: int
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_delay_reduction_pct < 100.0:
             raise ValueError(f"min_delay_reduction_pct must lie in [0, 100), not {self.min_delay_reduction_pct}")
+        _require_positive(self, "min_trainings")
 
 
 def _require_multiple(name: str, value: float, unit_name: str, unit: float) -> None:

@@ -30,6 +30,7 @@ BAD_VALUES = [
     ("environment.dt_s", 5.0, "CFL"),
     ("environment.dx_m", 7.0, "multiple"),
     ("criteria.min_delay_reduction_pct", 500.0, "[0, 100)"),
+    ("criteria.min_trainings", 0, "above 0"),
     ("directory", "../../../evil", "plain folder name"),
     ("entry_point", "os.path", "below validation_ch7"),
     ("algorithms.DQN.learning_rate.start", -1.0, "[0, 1]"),

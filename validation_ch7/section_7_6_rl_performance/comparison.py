@@ -113,6 +113,7 @@ def mean_measures(comparison: Comparison) -> dict[str, dict[str, float | None]]:
             "delay_s_per_veh": finite_or_none(result.delay_s_per_veh.mean()),
             "throughput": finite_or_none(result.throughput.mean()),
             "mean_queue_veh": finite_or_none(result.mean_queue_veh.mean()),
+            "stops_per_veh": finite_or_none(result.stops_per_veh.mean()),
         }
         for name, result in comparison.results.items()
     }

@@ -38,6 +38,7 @@ class EvaluationResult:
         worst_approach_s_per_veh: The same delay up to the stop line at that of the four approaches where it is largest,
             shape (n,), s: a control may buy a good mean with one approach's patience.
         mean_queue_veh: Mean number of standing-equivalent vehicles before the stop lines, shape (n,).
+        stops_per_veh: Stops on the approaches and before their entries, over those who arrived, shape (n,).
         throughput: Vehicles that left over those that arrived, shape (n,).
         mean_speed_m_s: Distance over time of all vehicles, waiting to enter included, shape (n,), m/s.
         reward_sum: What a learner would have been paid, shape (n,).
@@ -54,6 +55,7 @@ class EvaluationResult:
     delay_s_per_veh: Floats
     worst_approach_s_per_veh: Floats
     mean_queue_veh: Floats
+    stops_per_veh: Floats
     throughput: Floats
     mean_speed_m_s: Floats
     reward_sum: Floats
@@ -115,7 +117,7 @@ def _run_batch(
 ) -> dict[str, npt.NDArray[np.generic]]:
     looks, steps_per_look = _looks_per_decision(controller, settings)
     scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
-    simulation = CrossingSimulation(settings, scenarios)
+    simulation = CrossingSimulation(settings, scenarios, counts_stops=True)
     controller.begin(addresses)
     reward_sum = np.zeros(len(addresses))
     action_counts = np.zeros((len(addresses), N_PHASES), dtype=np.int64)
@@ -156,6 +158,7 @@ def _measures(simulation: CrossingSimulation) -> dict[str, npt.NDArray[np.generi
         "delay_s_per_veh": traffic.delay_veh_s() / arrived,
         "worst_approach_s_per_veh": _approach_delay_s(traffic).max(axis=0),
         "mean_queue_veh": traffic.approach_delay_veh_s() / simulation.settings.episode_s,
+        "stops_per_veh": traffic.stops.stops_veh.reshape(N_APPROACHES, -1).sum(axis=0) / arrived,
         "throughput": traffic.total_served_veh() / arrived,
         "mean_speed_m_s": speed,
         "n_switches": signal.n_switches.copy(),

@@ -97,6 +97,7 @@ def _unphysical(results: Mapping[str, EvaluationResult], settings: EnvironmentSe
         "mean_speed_m_s": (0.0, settings.traffic.vf_m_s, "m/s"),
         "throughput": (0.0, _MOST_THROUGHPUT, ""),
         "mean_queue_veh": (0.0, np.inf, "veh"),
+        "stops_per_veh": (0.0, np.inf, ""),
         "reward_sum": (-np.inf, 0.0, ""),
         "n_switches": (0.0, np.inf, ""),
     }

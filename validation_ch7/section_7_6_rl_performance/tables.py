@@ -23,6 +23,7 @@ Row = dict[str, Any]
 
 _MEANS = (
     "worst_approach_s_per_veh",
+    "stops_per_veh",
     "throughput",
     "mean_speed_m_s",
     "mean_queue_veh",

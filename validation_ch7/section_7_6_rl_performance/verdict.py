@@ -15,10 +15,6 @@ from validation_ch7.traffic.settings import EnvironmentSettings
 # Fewer hours give an interval that looks narrow by accident.
 FEWEST_SCENARIOS = 10
 
-_ONE_SEED = (
-    "One training seed: the interval is over demand scenarios and says nothing about how other trainings would end."
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
@@ -27,10 +23,12 @@ class Criterion:
     Attributes:
         baseline: Controller that the policy must beat.
         min_delay_reduction_pct: By how many percent of the baseline's mean delay.
+        min_trainings: How many trainings a claim about the algorithm needs; one only judges its own policy.
     """
 
     baseline: str
     min_delay_reduction_pct: float
+    min_trainings: int
 
     @classmethod
     def from_mapping(cls, block: Mapping[str, object]) -> Criterion:
@@ -39,14 +37,18 @@ class Criterion:
         Raises:
             ValueError: A key is unknown, missing, or its value makes no sense.
         """
-        if set(block) != {"baseline", "min_delay_reduction_pct"}:
-            raise ValueError(f"criteria has the keys {sorted(block)}, expected baseline and min_delay_reduction_pct")
+        expected = {"baseline", "min_delay_reduction_pct", "min_trainings"}
+        if set(block) != expected:
+            raise ValueError(f"criteria has the keys {sorted(block)}, expected {sorted(expected)}")
         baseline, least_pct = block["baseline"], block["min_delay_reduction_pct"]
         if not isinstance(baseline, str) or baseline == POLICY:
             raise ValueError(f"criteria.baseline is {baseline!r}, and must name a controller other than the policy")
         if isinstance(least_pct, bool) or not isinstance(least_pct, int | float) or not 0.0 <= least_pct < 100.0:
             raise ValueError(f"criteria.min_delay_reduction_pct is {least_pct!r}, and must be within 0..100")
-        return cls(baseline=baseline, min_delay_reduction_pct=float(least_pct))
+        fewest = block["min_trainings"]
+        if isinstance(fewest, bool) or not isinstance(fewest, int) or fewest < 1:
+            raise ValueError(f"criteria.min_trainings is {fewest!r}, and must be a whole number from 1 on")
+        return cls(baseline=baseline, min_delay_reduction_pct=float(least_pct), min_trainings=fewest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,16 @@ def judge(
     )
     verdict, why = _against(criterion, reduction, len(policy_s))
     strongest = _beside_the_strongest(results, criterion.baseline, picks)
-    return Judgement(verdict=verdict, reasons=(numbers, why, *strongest, _ONE_SEED), reduction_pct=reduction)
+    reasons = (numbers, why, *strongest, _of_one_training(criterion))
+    return Judgement(verdict=verdict, reasons=reasons, reduction_pct=reduction)
+
+
+def _of_one_training(criterion: Criterion) -> str:
+    """What such a verdict is about: a policy, never the algorithm that made it."""
+    of_one = "This judges one trained policy: the interval is over demand scenarios and says nothing of other trainings"
+    if criterion.min_trainings == 1:
+        return f"{of_one}."
+    return f"{of_one}; a claim about the algorithm needs {criterion.min_trainings}."
 
 
 def _beside_the_strongest(results: Mapping[str, EvaluationResult], baseline: str, picks: Picks) -> Iterator[str]:

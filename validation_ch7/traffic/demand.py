@@ -10,6 +10,7 @@ import numpy as np
 
 from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.kernel.constants import N_APPROACHES
+from validation_ch7.traffic.parameter_table import ends
 
 ARRIVAL_BIN_S = 10.0
 _ENTROPY = 20_260_401
@@ -77,12 +78,12 @@ class DemandRanges:
         w_share: Attribute of those who arrive, as a share of the free speed, per approach and 10 s: driver types.
     """
 
-    base_veh_h: tuple[float, float] = (120.0, 350.0)
-    peak_veh_h: tuple[float, float] = (100.0, 550.0)
-    peak_centre: tuple[float, float] = (0.15, 0.85)
-    peak_half_width: tuple[float, float] = (0.15, 0.45)
-    direction_factor: tuple[float, float] = (0.7, 1.3)
-    w_share: tuple[float, float] = (0.8, 1.0)
+    base_veh_h: tuple[float, float] = ends("demand", "base_veh_h")
+    peak_veh_h: tuple[float, float] = ends("demand", "peak_veh_h")
+    peak_centre: tuple[float, float] = ends("demand", "peak_centre")
+    peak_half_width: tuple[float, float] = ends("demand", "peak_half_width")
+    direction_factor: tuple[float, float] = ends("demand", "direction_factor")
+    w_share: tuple[float, float] = ends("demand", "w_share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from validation_ch7.traffic.arz import Floats
-from validation_ch7.traffic.blocks import Blocks
+from validation_ch7.traffic.blocks import WIDEST, Blocks
 from validation_ch7.traffic.kernel.advancing import advance_block, advance_blocks
 from validation_ch7.traffic.kernel.constants import N_APPROACHES, N_LINKS, constants_of
 from validation_ch7.traffic.kernel.measuring import count_vehicles, sum_delay
 from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.signal import SIGNAL_STATE, TwoPhaseSignal
 from validation_ch7.traffic.state_tree import array_from
+from validation_ch7.traffic.stop_counter import StopCounter
 
 # Name -> links it is kept for; `rho` and `w` have cells as well.
 _FIELDS = {
@@ -48,16 +49,23 @@ class Intersection:
         parameters: The model.
         batch: Scenarios side by side.
         widest_block: Most scenarios in one block; results do not depend on it.
+        counts_stops: Whether `stops` counts; the traffic does not depend on it.
+
+    Attributes:
+        stops: The count of stops.
     """
 
-    def __init__(self, parameters: TrafficParameters, batch: int, *, widest_block: int | None = None) -> None:
+    def __init__(
+        self, parameters: TrafficParameters, batch: int, *, widest_block: int = WIDEST, counts_stops: bool = False
+    ) -> None:
         self.parameters = parameters
-        self.blocks = Blocks(batch) if widest_block is None else Blocks(batch, widest_block)
+        self.blocks = Blocks(batch, widest_block)
         self.batch = batch
         self._constants = constants_of(parameters)
         self._fields = {name: self.blocks.zeros(links, self._cells(name)) for name, links in _FIELDS.items()}
         self._fields["w"][:] = parameters.vf_m_s
         self._carried = np.empty((3, N_LINKS * self.blocks.width))
+        self.stops = StopCounter(self.blocks, counting=counts_stops)
 
     def _cells(self, name: str) -> int | None:
         return self.parameters.n_cells if name in _BY_CELL else None
@@ -102,12 +110,13 @@ class Intersection:
         """
         rho, w, *counted = (self._fields[name] for name in _IN_ORDER)
         lights = (getattr(signal, name) for name in SIGNAL_STATE)
-        intervals = (signal.max_green_steps, signal.change_interval_steps)
+        intervals = signal.times.of_kernel()
         steps = (first_step, n_steps, steps_per_bin)
-        arguments: list[Any] = [rho, w, arrivals_veh, w_in, *counted, *lights, *intervals, *steps]
+        arguments: list[Any] = [rho, w, arrivals_veh, w_in, *counted, *lights, *intervals]
 
         def act(first_block: int, end_block: int) -> None:
-            part: list[Any] = [first_block, end_block, self._constants]
+            stops = self.stops.of_kernel(self.parameters.n_cells)
+            part: list[Any] = [*stops, *steps, first_block, end_block, self._constants]
             advance_blocks(*arguments, *part)
 
         if pool is None:

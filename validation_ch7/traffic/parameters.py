@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
+from validation_ch7.traffic.parameter_table import number
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficParameters:
@@ -15,9 +17,8 @@ class TrafficParameters:
     With this pressure and `w <= vf` densities stay in `[0, rho_jam]`, and the equilibrium is `w = vf`.
 
     Attributes:
-        vf_m_s: Free speed in m/s; 13.89 m/s is 50 km/h.
-        rho_jam_veh_m: Jam density in vehicles per metre and lane. The capacity `vf rho_jam / 4` is then
-            0.521 veh/s = 1,875 veh/h and lane, a usual saturation flow.
+        vf_m_s: Free speed in m/s.
+        rho_jam_veh_m: Jam density in vehicles per metre and lane.
         tau_s: Relaxation time of drivers towards the equilibrium, in s.
         dx_m: Length of a cell in m.
         dt_s: Time step in s; stable up to `dx / vf` (CFL).
@@ -28,15 +29,15 @@ class TrafficParameters:
 
     Source:
         Aw & Rascle, SIAM J. Appl. Math. 60(3), 2000; Zhang, Transp. Res. B 36, 2002 (choice of V = vf - p);
-        Greenberg, SIAM J. Appl. Math. 62(3), 2001 (relaxation).
+        Greenberg, SIAM J. Appl. Math. 62(3), 2001 (relaxation). Of the values: `parameters.yaml`.
     """
 
-    vf_m_s: float = 13.89
-    rho_jam_veh_m: float = 0.15
-    tau_s: float = 30.0
-    dx_m: float = 10.0
-    dt_s: float = 0.5
-    link_length_m: float = 300.0
+    vf_m_s: float = number("model", "vf_m_s")
+    rho_jam_veh_m: float = number("model", "rho_jam_veh_m")
+    tau_s: float = number("model", "tau_s")
+    dx_m: float = number("model", "dx_m")
+    dt_s: float = number("model", "dt_s")
+    link_length_m: float = number("model", "link_length_m")
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -97,6 +98,15 @@ def require_positive(name: str, value: object) -> float:
     if not math.isfinite(value) or value <= 0:
         raise ValueError(f"{name} is {value!r}, and must be finite and above zero")
     return float(value)
+
+
+def require_not_negative(name: str, value: object) -> float:
+    """The value as a float.
+
+    Raises:
+        ValueError: It is neither zero nor a finite number above; the message names it.
+    """
+    return 0.0 if value == 0 and not isinstance(value, bool) else require_positive(name, value)
 
 
 def whole_multiple(name: str, value: float, unit_name: str, unit: float) -> int:

@@ -1,4 +1,4 @@
-"""The signal: two phases, a minimum green, a change interval with every stop line closed, a forced switch."""
+"""The signal: two phases, a minimum green, yellow and all-red between them, a forced switch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.kernel.constants import N_APPROACHES
 from validation_ch7.traffic.kernel.signals import advance_signals, grant_requests, set_gates
+from validation_ch7.traffic.signal_times import SignalTimes
 from validation_ch7.traffic.state_tree import array_from
 
 NORTH_SOUTH = 0
@@ -23,32 +24,21 @@ Steps = npt.NDArray[np.int64]
 class TwoPhaseSignal:
     """Signals of a batch of crossings, each starting with a fresh green for north-south.
 
-    Times are counted in whole solver steps: no rounding decides when a light changes.
-
     Args:
         batch: Scenarios side by side.
-        min_green_steps: Requests to change before that much green are ignored.
-        change_interval_steps: Yellow and all-red together; every stop line is closed.
-        max_green_steps: After that much green the phase changes by itself.
+        times: How long each light lasts.
 
     Attributes:
-        max_green_steps: As given.
-        change_interval_steps: As given.
+        times: As given.
         phase: Phase that has green, or gets it after the change interval, shape (batch,).
         green_steps: Green so far; 0 during a change, shape (batch,).
-        change_steps_left: What is left of the change interval, shape (batch,).
+        change_steps_left: What is left of yellow and all-red, shape (batch,).
         n_switches: Changes so far, the forced ones included, shape (batch,).
-        n_forced_switches: Changes so far that `max_green_steps` forced, shape (batch,).
+        n_forced_switches: Changes so far that the maximum green forced, shape (batch,).
     """
 
-    def __init__(self, *, batch: int, min_green_steps: int, change_interval_steps: int, max_green_steps: int) -> None:
-        if not 1 <= min_green_steps <= max_green_steps:
-            raise ValueError(f"min green of {min_green_steps} steps is not within 1..{max_green_steps} (max green)")
-        if change_interval_steps < 1:
-            raise ValueError(f"change interval is {change_interval_steps} steps, and must be at least 1")
-        self._min_green_steps = min_green_steps
-        self.change_interval_steps = change_interval_steps
-        self.max_green_steps = max_green_steps
+    def __init__(self, *, batch: int, times: SignalTimes) -> None:
+        self.times = times
         self.phase: Steps = np.full(batch, NORTH_SOUTH, dtype=np.int64)
         self.green_steps: Steps = np.zeros(batch, dtype=np.int64)
         self.change_steps_left: Steps = np.zeros(batch, dtype=np.int64)
@@ -70,16 +60,21 @@ class TwoPhaseSignal:
             self.green_steps,
             self.change_steps_left,
             self.n_switches,
-            self._min_green_steps,
-            self.change_interval_steps,
+            self.times.min_green_steps,
+            self.times.change_interval_steps,
         ):
             raise ValueError(f"phases must be 0 or 1 in shape {self.phase.shape}, got {phases!r}")
 
     def gate(self) -> Floats:
-        """1 where a stop line is open, 0 where closed, shape (4 * batch,) in the order N, S, E, W."""
+        """1 where vehicles pass the stop line, 0 where not, shape (4 * batch,) in the order N, S, E, W."""
         gate = np.empty(N_APPROACHES * len(self.phase))
-        set_gates(self.phase, self.change_steps_left, 0, gate)
+        closed, lost = self.times.closed_steps, self.times.start_up_lost_steps
+        set_gates(self.phase, self.green_steps, self.change_steps_left, closed, lost, 0, gate)
         return gate
+
+    def is_yellow(self) -> npt.NDArray[np.bool_]:
+        """Where the phase that ends still shows yellow, shape (batch,)."""
+        return self.change_steps_left > self.times.all_red_steps
 
     def advance(self) -> None:
         """Let one solver step pass."""
@@ -91,8 +86,8 @@ class TwoPhaseSignal:
             self.n_forced_switches,
             0,
             len(self.phase),
-            self.max_green_steps,
-            self.change_interval_steps,
+            self.times.max_green_steps,
+            self.times.change_interval_steps,
         )
 
     def get_state(self) -> dict[str, object]:

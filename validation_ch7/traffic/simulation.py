@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from validation_ch7.traffic.arz import Floats
-from validation_ch7.traffic.blocks import Blocks
+from validation_ch7.traffic.blocks import WIDEST, Blocks
 from validation_ch7.traffic.demand import ARRIVAL_BIN_S, Scenario
 from validation_ch7.traffic.intersection import Intersection
 from validation_ch7.traffic.settings import EnvironmentSettings
@@ -24,6 +24,7 @@ class CrossingSimulation:
         scenarios: The demand of each.
         widest_block: Most scenarios in one block of memory; results do not depend on it.
         pool: Threads among which the blocks are divided; results do not depend on it.
+        counts_stops: Whether `traffic.stops` counts; the traffic does not depend on it.
 
     Attributes:
         traffic: What drives and waits.
@@ -36,12 +37,15 @@ class CrossingSimulation:
         settings: EnvironmentSettings,
         scenarios: Sequence[Scenario],
         *,
-        widest_block: int | None = None,
+        widest_block: int = WIDEST,
         pool: ThreadPoolExecutor | None = None,
+        counts_stops: bool = False,
     ) -> None:
         self.settings = settings
         self.addresses = tuple(scenario.address for scenario in scenarios)
-        self.traffic = Intersection(settings.traffic, len(scenarios), widest_block=widest_block)
+        self.traffic = Intersection(
+            settings.traffic, len(scenarios), widest_block=widest_block, counts_stops=counts_stops
+        )
         self.signal = settings.new_signal(len(scenarios))
         self.steps_done = 0
         self._pool = pool

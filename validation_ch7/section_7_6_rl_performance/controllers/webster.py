@@ -58,7 +58,7 @@ class WebsterController:
     def plan_s(self, flow_veh_s: Floats) -> Floats:
         """Greens by phase in whole seconds, shape (2, n), for the mean flows of the approaches, shape (4, n)."""
         settings = self._settings
-        lost_s = N_PHASES * settings.change_interval_s
+        lost_s = N_PHASES * settings.lost_s
         ratio = flow_veh_s.reshape(N_PHASES, -1, flow_veh_s.shape[1]).max(axis=1) / self._saturation_veh_s
         # A phase without demand still has a share: the formula divides by their sum.
         ratio = np.maximum(ratio, 1e-3)

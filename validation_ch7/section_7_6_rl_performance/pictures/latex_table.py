@@ -24,8 +24,8 @@ _ESCAPES = {
     "^": r"\textasciicircum{}",
 }
 _HEADS = (
-    (r"", r"Mean", r"95\,\% interval", r"IQM", r"Reduction", r"95\,\% interval", r"$P$", r"Served"),
-    (r"Controller", r"(s)", r"(s)", r"(s)", r"(\%)", r"(\%)", r"", r"(\%)"),
+    (r"", r"Mean", r"95\,\% interval", r"IQM", r"Reduction", r"95\,\% interval", r"$P$", r"Stops", r"Served"),
+    (r"Controller", r"(s)", r"(s)", r"(s)", r"(\%)", r"(\%)", r"", r"per veh", r"(\%)"),
 )
 
 
@@ -46,7 +46,7 @@ def comparison_latex(rows: Sequence[Row], *, baseline: str, judgement: Judgement
         r"  \centering",
         rf"  \caption{{{_caption(rows, baseline)}}}",
         r"  \label{tab:rl-performance-comparison}",
-        r"  \begin{tabular}{lrcrrcrr}",
+        r"  \begin{tabular}{lrcrrcrrr}",
         r"    \toprule",
         *(_line(head) for head in _HEADS),
         r"    \midrule",
@@ -70,7 +70,7 @@ def _caption(rows: Sequence[Row], baseline: str) -> str:
     return (
         f"Delay per vehicle over {n_scenarios} unseen test scenarios: mean with its bootstrap interval, interquartile"
         rf" mean (IQM), reduction of the mean against {name}, probability $P$ of less delay than {name} in the same"
-        r" scenario, and share of the vehicles that left within the scenario."
+        r" scenario, stops per vehicle, and share of the vehicles that left within the scenario."
     )
 
 
@@ -84,6 +84,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _number(row["delay_reduction_pct"]),
         _interval(row, "delay_reduction_pct"),
         _number(better, digits=2),
+        _number(row["stops_per_veh"], digits=2),
         _number(None if served is None else 100.0 * served),
     )
 

@@ -105,6 +105,9 @@ def record(controller: Controller, *, settings: EnvironmentSettings, address: Sc
 
 def _lamps(signal: TwoPhaseSignal) -> tuple[int, int]:
     """The lamps of both axes now; during a change the phase is already the coming one."""
-    phase, changing = int(signal.phase[0]), bool(signal.change_steps_left[0] > 0)
-    lit, colour = (1 - phase, YELLOW) if changing else (phase, GREEN)
+    phase = int(signal.phase[0])
+    if signal.change_steps_left[0] == 0:
+        lit, colour = phase, GREEN
+    else:
+        lit, colour = 1 - phase, YELLOW if signal.is_yellow()[0] else RED
     return (colour, RED) if lit == 0 else (RED, colour)

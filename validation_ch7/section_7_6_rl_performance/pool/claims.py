@@ -21,9 +21,6 @@ from validation_ch7.section_7_6_rl_performance.statistics import Estimate
 from validation_ch7.section_7_6_rl_performance.verdict import Criterion
 from validation_ch7.traffic.arz import Floats
 
-FEWEST_SEEDS = 10
-"""A claim about an algorithm needs that many trainings (Agarwal et al., NeurIPS 2021; Henderson et al., AAAI 2018)."""
-
 # The resamples are part of the method, not of the run: the same delays always give the same interval.
 _RESAMPLES_SEED = 7_6
 
@@ -127,8 +124,11 @@ def _claim(trainings: Sequence[Training], classical: Mapping[str, Floats], crite
 def _verdict(reduction: Estimate, criterion: Criterion, n_seeds: int) -> tuple[Verdict, str]:
     least_pct = criterion.min_delay_reduction_pct
     required = f"required: {least_pct:.1f} % less than {criterion.baseline}"
-    if n_seeds < FEWEST_SEEDS:
-        return Verdict.INCONCLUSIVE, f"{required}; {n_seeds} trainings are too few, {FEWEST_SEEDS} are needed"
+    if n_seeds < criterion.min_trainings:
+        return (
+            Verdict.INCONCLUSIVE,
+            f"{required}; {n_seeds} trainings are too few, {criterion.min_trainings} are needed",
+        )
     if reduction.low >= least_pct:
         return Verdict.SUPPORTED, f"{required}; the whole 95 % interval reaches it"
     if reduction.high < least_pct:

@@ -9,6 +9,7 @@ from validation_ch7.traffic.kernel.cells import update_cell, update_last_cell
 from validation_ch7.traffic.kernel.compiling import Counts, Floats, compiled
 from validation_ch7.traffic.kernel.constants import N_APPROACHES
 from validation_ch7.traffic.kernel.signals import advance_signals, set_gates
+from validation_ch7.traffic.kernel.stops import count_arrivals_behind_others, count_stops, remember_traffic
 
 
 @compiled
@@ -87,6 +88,12 @@ def advance_blocks(
     n_forced_switches: Counts,
     max_green_steps: int,
     change_interval_steps: int,
+    closed_steps: int,
+    start_up_lost_steps: int,
+    rho_before: Floats,
+    v_before: Floats,
+    stops: Floats,
+    counts_stops: bool,
     first_step: int,
     n_steps: int,
     steps_per_bin: int,
@@ -97,16 +104,20 @@ def advance_blocks(
     """Move whole blocks on by many steps, traffic and signals together.
 
     Arrays are those of `advance_block` with the block as their first axis; `arrivals_veh` (per step) and `w_in` have
-    shape (bins, blocks, 4 * L). The signals are those of `advance_signals`, shape (batch,).
+    shape (bins, blocks, 4 * L). The signals are those of `set_gates` and `advance_signals`, shape (batch,). Stops are
+    those of `count_stops`; `rho_before` and `v_before` are room for one block.
     """
     gate = np.empty(queue_veh.shape[1])
     carried = np.empty((3, rho.shape[2]))
+    room = np.empty((2, queue_veh.shape[1]))
     crossings = queue_veh.shape[1] // N_APPROACHES
     for block in range(first_block, end_block):
         first = block * crossings
         for step in range(first_step, first_step + n_steps):
             row = step // steps_per_bin
-            set_gates(phase, change_steps_left, first, gate)
+            set_gates(phase, green_steps, change_steps_left, closed_steps, start_up_lost_steps, first, gate)
+            if counts_stops:
+                remember_traffic(rho[block], w[block], rho_before, v_before, constants)
             advance_block(
                 rho[block],
                 w[block],
@@ -134,3 +145,7 @@ def advance_blocks(
                 max_green_steps,
                 change_interval_steps,
             )
+            if counts_stops:
+                outflow = carried[2]
+                count_stops(rho[block], w[block], outflow, rho_before, v_before, stops[block], room, constants)
+                count_arrivals_behind_others(queue_veh[block], arrivals_veh[row, block], stops[block])

@@ -35,23 +35,37 @@ def grant_requests(
 
 
 @compiled
-def set_gates(phase: Counts, change_steps_left: Counts, first: int, gate: Floats) -> None:
-    """Open the stop lines of the crossings from `first` on that have green, in the order N, S, E, W.
+def set_gates(
+    phase: Counts,
+    green_steps: Counts,
+    change_steps_left: Counts,
+    closed_steps: int,
+    start_up_lost_steps: int,
+    first: int,
+    gate: Floats,
+) -> None:
+    """Open the stop lines of the crossings from `first` on that vehicles pass now, in the order N, S, E, W.
 
     Args:
         phase: Of all crossings, shape (batch,).
+        green_steps: Of all crossings, shape (batch,).
         change_steps_left: Of all crossings, shape (batch,).
+        closed_steps: At the end of a change all stop lines are closed for so long; before, the ending phase passes.
+        start_up_lost_steps: At the beginning of a green its stop lines are closed for so long.
         first: The crossing of the gate's first lane.
         gate: Written: 1 where open, shape (4 * L,); places beyond the batch stay closed.
     """
     crossings = gate.shape[0] // N_APPROACHES
     for place in range(crossings):
         number = first + place
-        green = number < phase.shape[0] and change_steps_left[number] == 0
-        north_south = 1.0 if green and phase[number] == 0 else 0.0
-        east_west = 1.0 if green and phase[number] == 1 else 0.0
-        gate[place] = gate[crossings + place] = north_south
-        gate[2 * crossings + place] = gate[3 * crossings + place] = east_west
+        passing = -1
+        if number < phase.shape[0]:
+            if change_steps_left[number] > closed_steps:
+                passing = 1 - phase[number]
+            elif change_steps_left[number] == 0 and green_steps[number] >= start_up_lost_steps:
+                passing = phase[number]
+        gate[place] = gate[crossings + place] = 1.0 if passing == 0 else 0.0
+        gate[2 * crossings + place] = gate[3 * crossings + place] = 1.0 if passing == 1 else 0.0
 
 
 @compiled

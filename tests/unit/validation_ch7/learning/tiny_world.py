@@ -197,7 +197,7 @@ def tiny_spec(**changes: Any) -> dict[str, Any]:
         "evaluate_every_steps": 400,
         "evaluation_scenarios": 4,
         "deadline_s": None,
-        "criteria": {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0},
+        "criteria": {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10},
         "resume_floor": "exact",
         "device": "cpu",
     }

@@ -57,6 +57,7 @@ def result(name: str, mean_delay_s: float, n: int = 60) -> EvaluationResult:
         arrived_veh=np.round(1500.0 * hardness),
         delay_s_per_veh=delay_s,
         worst_approach_s_per_veh=delay_s * 1.3,
+        stops_per_veh=np.full_like(delay_s, 0.7),
         mean_queue_veh=delay_s * 0.4,
         throughput=np.full(n, 0.98),
         mean_speed_m_s=13.0 / (1.0 + delay_s / 40.0),

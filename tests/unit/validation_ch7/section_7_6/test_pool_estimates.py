@@ -16,6 +16,7 @@ from validation_ch7.section_7_6_rl_performance.pool.report import pool_json, poo
 from validation_ch7.section_7_6_rl_performance.pool.trainings import PoolRefused, Training
 from validation_ch7.traffic.arz import Floats
 
+CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
 DRAWN = np.random.default_rng(3)
 VALUES = DRAWN.gamma(4.0, 5.0, (3, 20))
 BASELINE = DRAWN.gamma(4.0, 7.0, 20)
@@ -99,7 +100,7 @@ def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object
     own = np.random.default_rng(seed).uniform(0.98, 1.02, 20)
     terms: dict[str, object] = {
         "environment": {"dx_m": 10.0},
-        "criteria": {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0},
+        "criteria": CRITERIA,
         "target_steps": 1000,
         "evaluation_scenarios": 20,
         "bundle_digest": "b" * 64,
@@ -156,7 +157,10 @@ def test_the_report_holds_everybody_sorted_by_delay() -> None:
         ({"bundle_digest": "c" * 64}, "another bundle_digest"),
         ({"environment": {"dx_m": 5.0}}, "another environment"),
         ({"target_steps": 10}, "another target_steps"),
-        ({"criteria": {"baseline": "webster", "min_delay_reduction_pct": 10.0}}, "another criteria"),
+        (
+            {"criteria": {"baseline": "webster", "min_delay_reduction_pct": 10.0, "min_trainings": 10}},
+            "another criteria",
+        ),
         ({"hyper_parameters": {"gamma": 0.9}}, "another hyper_parameters"),
     ],
 )

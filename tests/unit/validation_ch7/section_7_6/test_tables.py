@@ -22,7 +22,7 @@ from validation_ch7.section_7_6_rl_performance.tables import (
 from validation_ch7.section_7_6_rl_performance.verdict import judge
 from validation_ch7.traffic.settings import EnvironmentSettings
 
-CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0}
+CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
 PICKS = draw_picks(60, np.random.default_rng(0), 1000)
 
 

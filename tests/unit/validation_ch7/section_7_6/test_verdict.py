@@ -16,7 +16,7 @@ from validation_ch7.section_7_6_rl_performance.verdict import Criterion, Judgeme
 from validation_ch7.traffic.demand import Split
 from validation_ch7.traffic.settings import EnvironmentSettings
 
-CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0}
+CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
 
 Results = dict[str, EvaluationResult]
 
@@ -38,7 +38,7 @@ def test_a_sound_comparison_is_supported_with_its_numbers() -> None:
     assert told.reduction_pct.value == pytest.approx(30.0, abs=1.0)
     words = " ".join(told.reasons)
     assert f"{told.reduction_pct.value:.2f}" in words and f"{told.reduction_pct.low:.2f}" in words
-    assert "60 test scenarios" in words and "10.0 %" in words and "One training seed" in words
+    assert "60 test scenarios" in words and "10.0 %" in words and "one trained policy" in words and "needs 10" in words
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_any_controller_can_be_the_baseline() -> None:
     found = {**results(), "actuated": result("actuated", 21.5)}
     told = judge(
         found,
-        criteria={"baseline": "actuated", "min_delay_reduction_pct": 10},
+        criteria={"baseline": "actuated", "min_delay_reduction_pct": 10, "min_trainings": 10},
         training=TRAINING,
         settings=EnvironmentSettings(),
         picks=draw_picks(60, np.random.default_rng(0), 1000),
@@ -238,6 +238,9 @@ def test_any_controller_can_be_the_baseline() -> None:
         {**CRITERIA, "min_delay_reduction_pct": -1.0},
         {**CRITERIA, "min_delay_reduction_pct": 100.0},
         {**CRITERIA, "min_delay_reduction_pct": float("nan")},
+        {**CRITERIA, "min_trainings": 0},
+        {**CRITERIA, "min_trainings": 10.0},
+        {**CRITERIA, "min_trainings": True},
     ],
 )
 def test_criteria_that_make_no_sense_are_refused(block: dict[str, Any]) -> None:

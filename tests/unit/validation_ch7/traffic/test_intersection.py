@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from validation_ch7.traffic.blocks import WIDEST
 from validation_ch7.traffic.intersection import Intersection
 from validation_ch7.traffic.parameters import TrafficParameters
 
@@ -119,7 +120,7 @@ def test_a_scenario_has_the_same_bits_alone_and_in_company() -> None:
     inflow = generator.uniform(0.0, 0.6, (n_steps // 20, 4, company))
     w_in = VF * generator.uniform(0.8, 1.0, (n_steps // 20, 4, company))
 
-    def results(members: list[int], widest: int | None = None) -> dict[str, npt.NDArray[np.float64]]:
+    def results(members: list[int], widest: int = WIDEST) -> dict[str, npt.NDArray[np.float64]]:
         crossing = Intersection(PARAMETERS, batch=len(members), widest_block=widest)
         for step in range(n_steps):
             row = step // 20

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_crossing import PlainCrossing
 
-from validation_ch7.traffic.blocks import Blocks
+from validation_ch7.traffic.blocks import WIDEST, Blocks
 from validation_ch7.traffic.demand import ScenarioAddress, Split, draw_scenarios
 from validation_ch7.traffic.intersection import Intersection
 from validation_ch7.traffic.kernel import advancing, boundaries, cells, measuring, signals
@@ -37,7 +37,7 @@ def test_the_kernel_is_the_plain_scheme_to_the_last_bit(batch: int) -> None:
         assert np.array_equal(np.asarray(values), getattr(plain, name)), name
 
 
-def ended(indices: range, *, widest: int | None, threads: int, cuts: list[int]) -> dict[str, bytes]:
+def ended(indices: range, *, widest: int, threads: int, cuts: list[int]) -> dict[str, bytes]:
     """All that a simulation holds after 240 steps under erratic requests, taken in pieces that end at the cuts."""
     addresses = [ScenarioAddress(split=Split.TRAINING, index=index) for index in indices]
     scenarios = draw_scenarios(addresses, episode_s=SETTINGS.episode_s, vf_m_s=SETTINGS.traffic.vf_m_s)
@@ -55,7 +55,7 @@ def ended(indices: range, *, widest: int | None, threads: int, cuts: list[int]) 
 @settings(max_examples=25, deadline=None)
 @given(widest=st.integers(1, 16), threads=st.integers(1, 3), cuts=st.lists(st.integers(1, 19), max_size=3))
 def test_blocks_threads_and_cuts_leave_no_trace(widest: int, threads: int, cuts: list[int]) -> None:
-    straight = ended(range(11), widest=None, threads=1, cuts=[])
+    straight = ended(range(11), widest=WIDEST, threads=1, cuts=[])
     assert ended(range(11), widest=widest, threads=threads, cuts=cuts) == straight
 
 

@@ -1,9 +1,12 @@
 """No parameter is used that was not checked, and none is misspelt without a word."""
 
 import math
+from dataclasses import asdict
 
 import pytest
 
+from validation_ch7.traffic.demand import DemandRanges
+from validation_ch7.traffic.parameter_table import ends, number, parameter_table
 from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.settings import EnvironmentSettings
 
@@ -43,9 +46,11 @@ def test_a_misspelt_key_is_refused_with_the_nearest_one() -> None:
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"min_green_s": 130.0}, "min_green_s"),
+        ({"min_green_s": 130.0}, "min_green"),
         ({"decision_s": 10.3}, "decision_s"),
-        ({"change_interval_s": 0.2}, "change_interval_s"),
+        ({"yellow_s": 0.2}, "yellow_s"),
+        ({"all_red_s": -1.0}, "all_red_s"),
+        ({"yellow_used_s": True}, "yellow_used_s"),
         ({"episode_s": 3605.0}, "episode_s"),
         ({"max_green_s": -1}, "max_green_s"),
         ({"decision_s": "10"}, "decision_s"),
@@ -61,3 +66,24 @@ def test_a_card_can_say_everything_and_reads_back_the_same() -> None:
     settings = EnvironmentSettings.from_mapping({"decision_s": 5, "dx_m": 5, "dt_s": 0.25, "tau_s": 20})
     assert EnvironmentSettings.from_mapping(settings.describe()) == settings
     assert settings.steps("decision_s") == 20 and settings.decisions_per_episode == 720
+
+
+def test_every_constant_has_a_unit_a_meaning_and_a_source_and_is_used() -> None:
+    table = parameter_table()
+    assert set(table) == {"model", "signal", "demand"}
+    used = {
+        "model": TrafficParameters().describe(),
+        "signal": {name: v for name, v in EnvironmentSettings().describe().items() if name in table["signal"]},
+        "demand": asdict(DemandRanges()),
+    }
+    for group, entries in table.items():
+        assert {name: entry.value for name, entry in entries.items()} == used[group]
+        assert all(entry.unit and entry.meaning.endswith(".") and entry.source for entry in entries.values())
+    assert set(EnvironmentSettings().describe()) == set(table["model"]) | set(table["signal"])
+
+
+def test_a_constant_is_read_as_what_it_is() -> None:
+    with pytest.raises(ValueError, match=r"demand\.w_share"):
+        number("demand", "w_share")
+    with pytest.raises(ValueError, match=r"model\.tau_s"):
+        ends("model", "tau_s")

@@ -1,17 +1,31 @@
 """The light: when it may change, when it must, and that the gate is shut in between."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from validation_ch7.traffic.signal import EAST_WEST, NORTH_SOUTH, TwoPhaseSignal
+from validation_ch7.traffic.signal_times import SignalTimes
 
-MIN, CHANGE, MAX = 5, 3, 20
+MIN, YELLOW, ALL_RED, MAX = 5, 3, 2, 20
+CHANGE = YELLOW + ALL_RED
+USED, LOST = 2, 1
+PLAIN = SignalTimes(min_green_steps=MIN, yellow_steps=YELLOW, all_red_steps=ALL_RED, max_green_steps=MAX)
+REAL = SignalTimes(
+    min_green_steps=MIN,
+    yellow_steps=YELLOW,
+    all_red_steps=ALL_RED,
+    max_green_steps=MAX,
+    yellow_used_steps=USED,
+    start_up_lost_steps=LOST,
+)
 
 
-def new_signal(batch: int = 1) -> TwoPhaseSignal:
-    return TwoPhaseSignal(batch=batch, min_green_steps=MIN, change_interval_steps=CHANGE, max_green_steps=MAX)
+def new_signal(batch: int = 1, times: SignalTimes = PLAIN) -> TwoPhaseSignal:
+    return TwoPhaseSignal(batch=batch, times=times)
 
 
 def pass_steps(signal: TwoPhaseSignal, n_steps: int) -> None:
@@ -49,6 +63,21 @@ def test_every_stop_line_is_closed_for_the_change_interval(begin: int, after: li
     assert gates[CHANGE] == after
 
 
+def test_some_still_pass_in_the_yellow_and_nobody_at_the_very_beginning_of_a_green() -> None:
+    signal = new_signal(times=REAL)
+    pass_steps(signal, MIN)
+    signal.request(np.array([EAST_WEST]))
+    passing, yellow = [], []
+    for _ in range(CHANGE + LOST + 1):
+        passing.append(signal.gate().tolist())
+        yellow.append(bool(signal.is_yellow()[0]))
+        signal.advance()
+    nobody, north_south, east_west = [0.0] * 4, [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]
+    assert passing == [north_south] * USED + [nobody] * (CHANGE - USED + LOST) + [east_west]
+    assert yellow == [True] * YELLOW + [False] * (ALL_RED + LOST + 1)
+    assert REAL.lost_steps == CHANGE - USED + LOST
+
+
 def test_a_request_for_the_present_phase_changes_nothing() -> None:
     signal = new_signal()
     pass_steps(signal, MIN + 2)
@@ -80,28 +109,46 @@ def test_a_phase_that_does_not_exist_is_refused(phases: list[int]) -> None:
         new_signal().request(np.array(phases))
 
 
-@pytest.mark.parametrize(("minimum", "change"), [(0, 3), (21, 3), (5, 0)])
-def test_times_that_make_no_signal_are_refused(minimum: int, change: int) -> None:
-    with pytest.raises(ValueError, match="steps"):
-        TwoPhaseSignal(batch=1, min_green_steps=minimum, change_interval_steps=change, max_green_steps=20)
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"min_green_steps": 0}, "min_green"),
+        ({"min_green_steps": MAX + 1}, "min_green"),
+        ({"yellow_steps": 0}, "yellow"),
+        ({"all_red_steps": -1}, "all_red"),
+        ({"yellow_used_steps": YELLOW + 1}, "yellow_used"),
+        ({"start_up_lost_steps": MIN}, "start_up_lost"),
+    ],
+    ids=str,
+)
+def test_times_that_make_no_signal_are_refused_by_name(change: dict[str, int], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        replace(REAL, **change)
 
 
-@given(st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), max_size=80), st.integers(0, 80))
-def test_greens_are_never_too_short_or_too_long_and_never_conflict(wanted: list[list[int]], cut: int) -> None:
-    signal = new_signal(batch=3)
+@given(
+    st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), max_size=80),
+    st.integers(0, 80),
+    st.sampled_from([PLAIN, REAL]),
+)
+def test_greens_are_never_too_short_or_too_long_and_never_conflict(
+    wanted: list[list[int]], cut: int, times: SignalTimes
+) -> None:
+    signal = new_signal(3, times)
+    effective = times.yellow_used_steps - times.start_up_lost_steps  # by so much vehicles pass longer than the green
     green_so_far = np.zeros(3, dtype=int)
     for step, phases in enumerate(wanted):
         if step == cut:  # a light that was put down and taken up again goes on as it was
-            state, signal = signal.get_state(), new_signal(batch=3)
+            state, signal = signal.get_state(), new_signal(3, times)
             signal.set_state(state)
         signal.request(np.array(phases))
         north, south, east, west = signal.gate().reshape(4, 3)
         assert (north == south).all() and (east == west).all() and (north * east == 0.0).all()
         is_green = north + east > 0
         ended = (green_so_far > 0) & ~is_green
-        assert (green_so_far[ended] >= MIN).all()
+        assert (green_so_far[ended] >= MIN + effective).all()
         green_so_far = np.where(is_green, green_so_far + 1, 0)
-        assert (green_so_far <= MAX).all()
+        assert (green_so_far <= MAX + effective).all()
         signal.advance()
 
 

@@ -22,6 +22,7 @@ class Cycle:
     exact_s: float  # from a table
     within_10_m: float
     within_5_m: float
+    within_2_5_m: float = 0.001
 
 
 CYCLES = (
@@ -62,9 +63,9 @@ def test_the_table_is_the_formula(cycle: Cycle) -> None:
     )
 
 
-@pytest.mark.parametrize(("dx_m", "dt_s"), [(10.0, 0.5), (5.0, 0.25)])
+@pytest.mark.parametrize(("dx_m", "dt_s"), [(10.0, 0.5), (5.0, 0.25), (2.5, 0.125)])
 def test_signal_delay_is_the_exact_one(dx_m: float, dt_s: float) -> None:
     delays_s = measured_delays_s(dx_m, dt_s)
     for cycle, delay_s in zip(CYCLES, delays_s, strict=True):
-        within = cycle.within_10_m if dx_m == 10.0 else cycle.within_5_m
+        within = {10.0: cycle.within_10_m, 5.0: cycle.within_5_m, 2.5: cycle.within_2_5_m}[dx_m]
         assert delay_s == pytest.approx(cycle.exact_s, rel=within), cycle
