@@ -10,6 +10,7 @@ from kernel_templates.kernel_runtime.atomic import write_atomically, write_json
 from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
 from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD
+from validation_ch7.learning.curves import add_evaluation
 from validation_ch7.learning.identity import current_identity
 from validation_ch7.learning.model_file import model_bytes
 from validation_ch7.learning.policy_digest import policy_digest
@@ -48,6 +49,7 @@ def evaluate_policy(underway: Underway) -> None:
     )
     record.curve.append(point)
     record.last_eval_steps = point.steps
+    add_evaluation(model.logger, point.steps, point.measures)
     if record.best is None or point.score > record.best.score:
         record.best = BestModel(
             steps=point.steps,

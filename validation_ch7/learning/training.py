@@ -12,6 +12,7 @@ from kernel_templates.kernel_runtime.endings import KernelEnding
 from kernel_templates.kernel_runtime.wire import final_model_name
 from validation_ch7.learning.boundary import LeftAtBoundary, SafeBoundary
 from validation_ch7.learning.checkpointing import save_is_due, save_training
+from validation_ch7.learning.curves import CURVES, curves_into
 from validation_ch7.learning.metadata import write_metadata
 from validation_ch7.learning.model_file import write_model
 from validation_ch7.learning.pace import Pace
@@ -47,6 +48,13 @@ def train(context: SessionContext, plan: SessionPlan, world: World) -> TrainingR
         ArithmeticError: The training diverged.
     """
     underway = begin_training(context, plan, world)
+    folder = context.metrics_dir.parent / CURVES / f"session_{context.ticket.session:02d}"
+    with curves_into(folder, underway.model):
+        return _train(underway)
+
+
+def _train(underway: Underway) -> TrainingResult:
+    context, plan = underway.context, underway.plan
     pace = Pace(underway)
     if underway.at_target:
         context.reporter.say(f"Target of {plan.target_steps} steps already reached ({underway.steps} done)")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from kernel_templates.kernel_runtime.atomic import write_json, write_text
 from kernel_templates.kernel_runtime.context import SessionContext
 from validation_ch7.learning.training import TrainingResult
@@ -15,7 +13,7 @@ from validation_ch7.section_7_6_rl_performance.outputs import finite_or_none, fu
 from validation_ch7.section_7_6_rl_performance.pictures.album import Album, draw
 from validation_ch7.section_7_6_rl_performance.pictures.latex_table import comparison_latex
 from validation_ch7.section_7_6_rl_performance.pictures.learning_curve import LearningCurve
-from validation_ch7.section_7_6_rl_performance.statistics import Picks, draw_picks
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap
 from validation_ch7.section_7_6_rl_performance.tables import (
     Row,
     comparison_csv,
@@ -30,7 +28,7 @@ TABLE_NAME = "rl_performance_comparison"
 SCENARIOS_NAME = "rl_performance_scenarios.csv"
 
 # The resamples are part of the method, not of the run: the same delays always give the same interval.
-_PICKS_SEED = 7_6
+_BOOTSTRAP_SEED = 7_6
 
 
 def conclude(context: SessionContext, result: TrainingResult, comparison: Comparison) -> Judgement:
@@ -42,19 +40,19 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
     """
     underway = result.underway
     criterion = Criterion.from_mapping(underway.plan.criteria)
-    picks = draw_picks(underway.plan.evaluation_scenarios, np.random.default_rng(_PICKS_SEED))
+    bootstrap = Bootstrap(n_scenarios=underway.plan.evaluation_scenarios, seed=_BOOTSTRAP_SEED)
     judgement = judge(
         comparison.results,
         criteria=underway.plan.criteria,
         training={**result.facts, "policy_digest_evaluated": comparison.best.policy_digest},
         settings=EnvironmentSettings.from_mapping(underway.plan.lineage.environment),
-        picks=picks,
+        bootstrap=bootstrap,
         more_faults=comparison.repeat_faults,
     )
-    rows = comparison_rows(comparison.results, baseline=criterion.baseline, picks=picks)
+    rows = comparison_rows(comparison.results, baseline=criterion.baseline, bootstrap=bootstrap)
     _write_tables(context, underway, comparison, judgement, rows)
     started_s = context.monotonic()
-    album = _album(context, underway, comparison, judgement, picks)
+    album = _album(context, underway, comparison, judgement, bootstrap)
     draw(album, context.figures_dir, must_leave=lambda: context.must_leave, say=context.reporter.say)
     comparison.spent_s["pictures"] = context.monotonic() - started_s
     return judgement
@@ -97,7 +95,7 @@ def _write_tables(
 
 
 def _album(
-    context: SessionContext, underway: Underway, comparison: Comparison, judgement: Judgement, picks: Picks
+    context: SessionContext, underway: Underway, comparison: Comparison, judgement: Judgement, bootstrap: Bootstrap
 ) -> Album:
     record, ticket = underway.record, context.ticket
     curve = LearningCurve(
@@ -113,7 +111,7 @@ def _album(
         settings=EnvironmentSettings.from_mapping(underway.plan.lineage.environment),
         baseline=str(underway.plan.criteria["baseline"]),
         verdict=judgement.verdict,
-        picks=picks,
+        bootstrap=bootstrap,
         curve=curve,
         stamp=f"run {ticket.run_id} session {ticket.session} nonce {ticket.nonce}"
         f" spec {ticket.spec_digest[:12]} bundle {ticket.bundle_digest[:12]}",

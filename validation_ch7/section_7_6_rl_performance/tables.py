@@ -10,8 +10,8 @@ from typing import Any
 
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult, measure_names
 from validation_ch7.section_7_6_rl_performance.statistics import (
+    Bootstrap,
     Estimate,
-    Picks,
     interquartile_mean,
     mean_estimate,
     probability_of_improvement,
@@ -33,15 +33,15 @@ _MEANS = (
 )
 
 
-def comparison_rows(results: Mapping[str, EvaluationResult], *, baseline: str, picks: Picks) -> list[Row]:
+def comparison_rows(results: Mapping[str, EvaluationResult], *, baseline: str, bootstrap: Bootstrap) -> list[Row]:
     """One row per controller, in the order given; what cannot be told is None, never NaN.
 
     Args:
         results: Controller name -> its hours.
         baseline: What the reductions are measured against; itself and anything not paired with it get None.
-        picks: Scenarios of each resample, shape (resamples, n).
+        bootstrap: How scenarios are resampled.
     """
-    return [_row(name, result, results.get(baseline), picks) for name, result in results.items()]
+    return [_row(name, result, results.get(baseline), bootstrap) for name, result in results.items()]
 
 
 def comparison_csv(rows: list[Row], stamp: Mapping[str, Any]) -> str:
@@ -79,18 +79,18 @@ def comparison_json(
     }
 
 
-def _row(name: str, result: EvaluationResult, baseline: EvaluationResult | None, picks: Picks) -> Row:
+def _row(name: str, result: EvaluationResult, baseline: EvaluationResult | None, bootstrap: Bootstrap) -> Row:
     delay_s = result.delay_s_per_veh
-    finite = all(math.isfinite(value) for value in delay_s) and len(delay_s) == picks.shape[1]
+    finite = all(math.isfinite(value) for value in delay_s) and len(delay_s) == bootstrap.n_scenarios
     row: Row = {
         "controller": name,
         "split": result.split.name.lower(),
         "first_scenario": result.first_index,
         "n_scenarios": result.n_scenarios,
-        **_estimate("delay_s_per_veh", mean_estimate(delay_s, picks) if finite else None),
+        **_estimate("delay_s_per_veh", mean_estimate(delay_s, bootstrap) if finite else None),
         "delay_iqm_s_per_veh": _finite(interquartile_mean(delay_s)),
         "delay_max_s_per_veh": _finite(delay_s.max()),
-        **_against_baseline(result, baseline, picks if finite else None),
+        **_against_baseline(result, baseline, bootstrap if finite else None),
     }
     for measure in _MEANS:
         row[measure] = _finite(getattr(result, measure).mean())
@@ -99,13 +99,13 @@ def _row(name: str, result: EvaluationResult, baseline: EvaluationResult | None,
     return row
 
 
-def _against_baseline(result: EvaluationResult, baseline: EvaluationResult | None, picks: Picks | None) -> Row:
+def _against_baseline(result: EvaluationResult, baseline: EvaluationResult | None, bootstrap: Bootstrap | None) -> Row:
     reduction, better = None, None
-    if baseline is not None and baseline is not result and picks is not None and _paired(result, baseline):
+    if baseline is not None and baseline is not result and bootstrap is not None and _paired(result, baseline):
         values_s, of_baseline_s = result.delay_s_per_veh, baseline.delay_s_per_veh
         better = probability_of_improvement(values_s, of_baseline_s)
         if of_baseline_s.min() > 0.0:  # false for NaN as well
-            reduction = reduction_pct(values_s, of_baseline_s, picks)
+            reduction = reduction_pct(values_s, of_baseline_s, bootstrap)
     return {**_estimate("delay_reduction_pct", reduction), "probability_of_improvement": better}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kernel_templates.kernel_runtime.endings import Verdict
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult
 from validation_ch7.section_7_6_rl_performance.plausibility import POLICY, comparison_faults
-from validation_ch7.section_7_6_rl_performance.statistics import Estimate, Picks, mean_estimate, reduction_pct
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap, Estimate, mean_estimate, reduction_pct
 from validation_ch7.traffic.settings import EnvironmentSettings
 
 # Fewer hours give an interval that looks narrow by accident.
@@ -72,7 +72,7 @@ def judge(
     criteria: Mapping[str, object],
     training: Mapping[str, object],
     settings: EnvironmentSettings,
-    picks: Picks,
+    bootstrap: Bootstrap,
     more_faults: Sequence[str] = (),
 ) -> Judgement:
     """Judge the policy `rl` against the baseline.
@@ -83,11 +83,11 @@ def judge(
         training: `gradient_updates`, `policy_digest_before`, `policy_digest_after` of the lineage; and, where
             another model than the last was evaluated, its `policy_digest_evaluated`.
         settings: The crossing.
-        picks: Scenarios of each resample, shape (resamples, n).
+        bootstrap: How scenarios are resampled.
         more_faults: What else was found against the comparison, one sentence each.
 
     Raises:
-        ValueError: The criteria make no sense, or the picks were drawn for another number of scenarios.
+        ValueError: The criteria make no sense, or the bootstrap were drawn for another number of scenarios.
     """
     criterion = Criterion.from_mapping(criteria)
     faults = (
@@ -98,14 +98,14 @@ def judge(
     if faults:
         return Judgement(verdict=Verdict.INVALID, reasons=faults)
     policy_s, baseline_s = (results[name].delay_s_per_veh for name in (POLICY, criterion.baseline))
-    reduction = reduction_pct(policy_s, baseline_s, picks)
+    reduction = reduction_pct(policy_s, baseline_s, bootstrap)
     numbers = (
-        f"{POLICY} delays by {_told(mean_estimate(policy_s, picks))} s/veh and {criterion.baseline} by"
-        f" {_told(mean_estimate(baseline_s, picks))} s/veh on the same {len(policy_s)} test scenarios:"
+        f"{POLICY} delays by {_told(mean_estimate(policy_s, bootstrap))} s/veh and {criterion.baseline} by"
+        f" {_told(mean_estimate(baseline_s, bootstrap))} s/veh on the same {len(policy_s)} test scenarios:"
         f" {_change(reduction)}."
     )
     verdict, why = _against(criterion, reduction, len(policy_s))
-    strongest = _beside_the_strongest(results, criterion.baseline, picks)
+    strongest = _beside_the_strongest(results, criterion.baseline, bootstrap)
     reasons = (numbers, why, *strongest, _of_one_training(criterion))
     return Judgement(verdict=verdict, reasons=reasons, reduction_pct=reduction)
 
@@ -118,13 +118,15 @@ def _of_one_training(criterion: Criterion) -> str:
     return f"{of_one}; a claim about the algorithm needs {criterion.min_trainings}."
 
 
-def _beside_the_strongest(results: Mapping[str, EvaluationResult], baseline: str, picks: Picks) -> Iterator[str]:
+def _beside_the_strongest(
+    results: Mapping[str, EvaluationResult], baseline: str, bootstrap: Bootstrap
+) -> Iterator[str]:
     """The best of all others, where it is not the baseline: whoever beats a weak one only shall not look better."""
     others = {name: hours.delay_s_per_veh for name, hours in results.items() if name != POLICY}
     strongest = min(others, key=lambda name: float(others[name].mean()))
     if strongest != baseline:
-        reduction = reduction_pct(results[POLICY].delay_s_per_veh, others[strongest], picks)
-        its_s = _told(mean_estimate(others[strongest], picks))
+        reduction = reduction_pct(results[POLICY].delay_s_per_veh, others[strongest], bootstrap)
+        its_s = _told(mean_estimate(others[strongest], bootstrap))
         yield (
             f"The best of the other controllers is {strongest} with {its_s} s/veh:"
             f" {POLICY} delays by {_change(reduction)}."

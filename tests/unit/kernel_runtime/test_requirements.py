@@ -11,7 +11,7 @@ import pytest
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.requirements import Requirement, canonical_name, requirements_of
 
-PACKAGE_OF = {"PIL": "pillow"}  # imported by another name than installed
+PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # imported by another name than installed
 ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
 
 

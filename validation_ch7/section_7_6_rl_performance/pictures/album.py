@@ -19,7 +19,7 @@ from validation_ch7.section_7_6_rl_performance.pictures.scene import Scene, reco
 from validation_ch7.section_7_6_rl_performance.pictures.space_time import space_time_figure
 from validation_ch7.section_7_6_rl_performance.pictures.summary import comparison_figure
 from validation_ch7.section_7_6_rl_performance.plausibility import POLICY
-from validation_ch7.section_7_6_rl_performance.statistics import Picks
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap
 from validation_ch7.traffic.arz import Floats
 from validation_ch7.traffic.settings import EnvironmentSettings
 
@@ -40,7 +40,7 @@ class Album:
         settings: The crossing.
         baseline: Controller that the policy is measured against.
         verdict: What the comparison says; an invalid one is marked in every picture.
-        picks: Scenarios of each resample, shape (resamples, n).
+        bootstrap: How scenarios are resampled.
         curve: How the policy learned.
         stamp: Which session draws; on every picture.
     """
@@ -50,7 +50,7 @@ class Album:
     settings: EnvironmentSettings
     baseline: str
     verdict: Verdict
-    picks: Picks
+    bootstrap: Bootstrap
     curve: LearningCurve
     stamp: str
 
@@ -84,7 +84,7 @@ class Album:
             self._delays_s_per_veh,
             baseline=self.baseline,
             verdict=self.verdict,
-            picks=self.picks,
+            bootstrap=self.bootstrap,
             curve=self.curve,
             stamp=self.stamp,
         )

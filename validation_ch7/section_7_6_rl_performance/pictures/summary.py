@@ -21,7 +21,7 @@ from validation_ch7.section_7_6_rl_performance.pictures.paper import (
     plain_frame,
 )
 from validation_ch7.section_7_6_rl_performance.plausibility import POLICY
-from validation_ch7.section_7_6_rl_performance.statistics import Picks, mean_estimate
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap, mean_estimate
 from validation_ch7.traffic.arz import Floats
 
 
@@ -30,7 +30,7 @@ def comparison_figure(
     *,
     baseline: str,
     verdict: Verdict,
-    picks: Picks,
+    bootstrap: Bootstrap,
     curve: LearningCurve,
     stamp: str,
 ) -> Figure:
@@ -38,24 +38,24 @@ def comparison_figure(
 
     Args:
         delays_s_per_veh: Controller name -> delay per scenario, shape (n,), s per vehicle; what is not finite, or of
-            another number of scenarios than the picks, is left out.
+            another number of scenarios than the bootstrap, is left out.
         baseline: Controller that the policy is measured against.
         verdict: An invalid comparison says so in the place of its reduction.
-        picks: Scenarios of each resample, shape (resamples, n).
+        bootstrap: How scenarios are resampled.
         curve: How the policy learned.
         stamp: Which session drew it; printed at the bottom.
     """
-    sound = {name: values for name, values in delays_s_per_veh.items() if _can_be_drawn(values, picks)}
+    sound = {name: values for name, values in delays_s_per_veh.items() if _can_be_drawn(values, bootstrap)}
     height_in = max(4.9, 1.15 + 0.62 * len(sound))
     drawn = blank_figure((11.0, height_in), stamp=stamp)  # says itself when it is invalid
     left, right = drawn.subplots(1, 2, width_ratios=(1.25, 1.0))
-    _draw_controllers(left, sound, baseline, picks)
+    _draw_controllers(left, sound, baseline, bootstrap)
     _tell_reduction(left, sound, baseline, verdict)
     draw_curve(right, curve)
     return drawn
 
 
-def _draw_controllers(axes: Axes, delays_s: Mapping[str, Floats], baseline: str, picks: Picks) -> None:
+def _draw_controllers(axes: Axes, delays_s: Mapping[str, Floats], baseline: str, bootstrap: Bootstrap) -> None:
     """Rows sorted by mean delay, the best on top, on a logarithmic axis: some are worse by an order of magnitude."""
     names = _sorted_names(delays_s)
     for row, name in enumerate(names):
@@ -63,7 +63,7 @@ def _draw_controllers(axes: Axes, delays_s: Mapping[str, Floats], baseline: str,
         axes.scatter(
             values_s, row + _spread(len(values_s)), s=9, color=colour, alpha=0.22, linewidths=0, zorder=2, clip_on=False
         )
-        mean = mean_estimate(values_s, picks)
+        mean = mean_estimate(values_s, bootstrap)
         axes.errorbar(
             mean.value,
             row,
@@ -86,7 +86,7 @@ def _draw_controllers(axes: Axes, delays_s: Mapping[str, Floats], baseline: str,
     axes.set_yticks(range(len(names)), [label_of(name) for name in names])
     axes.set_ylim(max(1, len(names)) - 0.4, -0.5)
     axes.set_xlabel("delay per vehicle (s)" + (", logarithmic" if axes.get_xscale() == "log" else ""))
-    n_scenarios = picks.shape[1]
+    n_scenarios = bootstrap.n_scenarios
     axes.set_title(f"{n_scenarios} unseen test scenarios: each, mean and 95 % interval", loc="left", fontsize=10)
     axes.grid(axis="x", color=PALE, linewidth=0.7)
     plain_frame(axes)
@@ -110,8 +110,8 @@ def _sorted_names(delays_s: Mapping[str, Floats]) -> list[str]:
     return sorted(delays_s, key=lambda name: float(delays_s[name].mean()))
 
 
-def _can_be_drawn(values: Floats, picks: Picks) -> bool:
-    return len(values) == picks.shape[1] and bool(np.isfinite(values).all())
+def _can_be_drawn(values: Floats, bootstrap: Bootstrap) -> bool:
+    return len(values) == bootstrap.n_scenarios and bool(np.isfinite(values).all())
 
 
 def _logarithmic(axes: Axes, values_s: Floats) -> None:

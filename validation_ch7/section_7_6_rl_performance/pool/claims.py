@@ -10,19 +10,19 @@ import numpy as np
 from kernel_templates.kernel_runtime.endings import Verdict
 from validation_ch7.section_7_6_rl_performance.plausibility import POLICY
 from validation_ch7.section_7_6_rl_performance.pool.estimates import (
-    draw_resamples,
+    PoolBootstrap,
     pooled_improvement,
     pooled_iqm,
     pooled_mean,
     pooled_reduction_pct,
 )
-from validation_ch7.section_7_6_rl_performance.pool.trainings import Training, require_one_experiment
+from validation_ch7.section_7_6_rl_performance.pool.trainings import ALSO, Training, require_one_experiment
 from validation_ch7.section_7_6_rl_performance.statistics import Estimate
 from validation_ch7.section_7_6_rl_performance.verdict import Criterion
 from validation_ch7.traffic.arz import Floats
 
 # The resamples are part of the method, not of the run: the same delays always give the same interval.
-_RESAMPLES_SEED = 7_6
+_BOOTSTRAP = PoolBootstrap(seed=7_6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,7 @@ class Claim:
         mean_s: Delay per vehicle in s.
         iqm_s: Its interquartile mean.
         by_seed_s: Mean delay of each training, in the order of the seeds.
+        also: The other measures, by the names of `ALSO`.
         beside: Controller -> how it does beside it, all that are not trained.
         verdict: By the card's criteria.
         reason: Why.
@@ -53,9 +54,19 @@ class Claim:
     mean_s: Estimate
     iqm_s: Estimate
     by_seed_s: tuple[float, ...]
+    also: Mapping[str, Estimate]
     beside: Mapping[str, Beside]
     verdict: Verdict
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """A controller that is not trained: delay per vehicle in s, and the other measures by the names of `ALSO`."""
+
+    mean_s: Estimate
+    iqm_s: Estimate
+    also: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +75,13 @@ class Pool:
 
     Attributes:
         claims: One for each algorithm.
-        others_s: Controllers that are not trained -> mean and interquartile mean of their delay per vehicle in s.
+        others: Controllers that are not trained.
         n_scenarios: Unseen scenarios that everybody met.
         terms: What all trainings share.
     """
 
     claims: tuple[Claim, ...]
-    others_s: Mapping[str, tuple[Estimate, Estimate]]
+    others: Mapping[str, Other]
     n_scenarios: int
     terms: Mapping[str, object]
 
@@ -92,7 +103,14 @@ def pool_trainings(trainings: Sequence[Training]) -> Pool:
             _claim([training for training in trainings if training.algorithm == name], classical, criterion)
             for name in algorithms
         ),
-        others_s={name: _alone(delays_s) for name, delays_s in classical.items()},
+        others={
+            name: Other(
+                mean_s=pooled_mean(delays_s[None, :], _BOOTSTRAP),
+                iqm_s=pooled_iqm(delays_s[None, :], _BOOTSTRAP),
+                also=_also(trainings, name),
+            )
+            for name, delays_s in classical.items()
+        },
         n_scenarios=first.delays_s[POLICY].size,
         terms={name: value for name, value in first.terms.items() if name != "hyper_parameters"},
     )
@@ -100,11 +118,10 @@ def pool_trainings(trainings: Sequence[Training]) -> Pool:
 
 def _claim(trainings: Sequence[Training], classical: Mapping[str, Floats], criterion: Criterion) -> Claim:
     delays_s = np.stack([training.delays_s[POLICY] for training in trainings])
-    resamples = draw_resamples(delays_s.shape, np.random.default_rng(_RESAMPLES_SEED))
     beside = {
         name: Beside(
-            reduction_pct=pooled_reduction_pct(delays_s, of_other_s, resamples),
-            improvement=pooled_improvement(delays_s, of_other_s, resamples),
+            reduction_pct=pooled_reduction_pct(delays_s, of_other_s, _BOOTSTRAP),
+            improvement=pooled_improvement(delays_s, of_other_s, _BOOTSTRAP),
         )
         for name, of_other_s in classical.items()
     }
@@ -112,9 +129,10 @@ def _claim(trainings: Sequence[Training], classical: Mapping[str, Floats], crite
     return Claim(
         algorithm=trainings[0].algorithm,
         seeds=tuple(training.seed for training in trainings),
-        mean_s=pooled_mean(delays_s, resamples),
-        iqm_s=pooled_iqm(delays_s, resamples),
+        mean_s=pooled_mean(delays_s, _BOOTSTRAP),
+        iqm_s=pooled_iqm(delays_s, _BOOTSTRAP),
         by_seed_s=tuple(float(mean_s) for mean_s in delays_s.mean(axis=1)),
+        also=_also(trainings, POLICY),
         beside=beside,
         verdict=verdict,
         reason=reason,
@@ -136,7 +154,10 @@ def _verdict(reduction: Estimate, criterion: Criterion, n_seeds: int) -> tuple[V
     return Verdict.INCONCLUSIVE, f"{required}; it lies inside the 95 % interval"
 
 
-def _alone(delays_s: Floats) -> tuple[Estimate, Estimate]:
-    values_s = delays_s[None, :]
-    resamples = draw_resamples(values_s.shape, np.random.default_rng(_RESAMPLES_SEED))
-    return pooled_mean(values_s, resamples), pooled_iqm(values_s, resamples)
+def _also(trainings: Sequence[Training], controller: str) -> dict[str, Estimate]:
+    """The other measures of a controller: over all trainings where it is the policy, else those of the first."""
+    of_whom = trainings if controller == POLICY else trainings[:1]
+    return {
+        measure: pooled_mean(np.stack([training.also[measure][controller] for training in of_whom]), _BOOTSTRAP)
+        for measure in ALSO
+    }

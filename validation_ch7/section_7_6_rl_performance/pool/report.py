@@ -8,6 +8,7 @@ from typing import Any
 
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.pool.claims import Claim, Pool
+from validation_ch7.section_7_6_rl_performance.pool.trainings import ALSO
 from validation_ch7.section_7_6_rl_performance.statistics import Estimate
 
 
@@ -17,15 +18,18 @@ def pool_json(pool: Pool) -> dict[str, Any]:
         "n_scenarios": pool.n_scenarios,
         "terms": dict(pool.terms),
         "algorithms": {claim.algorithm: {**asdict(claim), "verdict": claim.verdict.value} for claim in pool.claims},
-        "others": {
-            name: {"mean_s": asdict(mean_s), "iqm_s": asdict(iqm_s)} for name, (mean_s, iqm_s) in pool.others_s.items()
-        },
+        "others": {name: asdict(other) for name, other in pool.others.items()},
     }
 
 
 def pool_markdown(pool: Pool) -> str:
-    """Two tables: everybody's delay, and each algorithm beside each classical controller."""
-    return "\n".join([*_delays(pool), "", *_beside(pool), "", *(_verdict(claim) for claim in pool.claims)]) + "\n"
+    """Three tables: everybody's delay, everybody's other measures, each algorithm beside each classical controller."""
+    return (
+        "\n".join(
+            [*_delays(pool), "", *_also(pool), "", *_beside(pool), "", *(_verdict(claim) for claim in pool.claims)]
+        )
+        + "\n"
+    )
 
 
 def _delays(pool: Pool) -> Iterator[str]:
@@ -40,9 +44,21 @@ def _delays(pool: Pool) -> Iterator[str]:
             f"| **{claim.algorithm}** | {len(claim.seeds)} | {_told(claim.mean_s)} | {_told(claim.iqm_s)} | {spread} |"
         )
         rows.append((claim.mean_s.value, cells))
-    for name, (mean_s, iqm_s) in pool.others_s.items():
-        rows.append((mean_s.value, f"| {name} | - | {_told(mean_s)} | {_told(iqm_s)} | - |"))
+    for name, other in pool.others.items():
+        rows.append((other.mean_s.value, f"| {name} | - | {_told(other.mean_s)} | {_told(other.iqm_s)} | - |"))
     yield from (cells for _, cells in sorted(rows))
+
+
+def _also(pool: Pool) -> Iterator[str]:
+    yield "Delay up to the stop line at the worst approach (s), stops per vehicle, and share that left within the hour."
+    yield ""
+    yield "| controller | worst approach | stops | served (%) |"
+    yield "|---|---|---|---|"
+    everybody = [(claim.mean_s.value, f"**{claim.algorithm}**", claim.also) for claim in pool.claims]
+    everybody += [(other.mean_s.value, name, other.also) for name, other in pool.others.items()]
+    for _, name, also in sorted(everybody, key=lambda row: row[0]):
+        worst_s, stops, served = (also[measure] for measure in ALSO)
+        yield f"| {name} | {_told(worst_s)} | {_told(stops)} | {100.0 * served.value:.1f} |"
 
 
 def _beside(pool: Pool) -> Iterator[str]:

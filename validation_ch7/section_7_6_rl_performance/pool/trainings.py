@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ _SHARED = ("environment", "criteria", "target_steps", "evaluation_scenarios", "b
 
 _NOTHING = np.empty(0)
 
+ALSO = ("worst_approach_s_per_veh", "stops_per_veh", "throughput")
+"""Measures that a pool tells beside the delay."""
+
 
 class PoolRefused(ValueError):
     """The sessions cannot be taken together; the message says why."""
@@ -41,6 +44,7 @@ class Training:
         ended_at: When, ISO 8601.
         terms: What it must share with the others, by name; hyper-parameters only with its own algorithm.
         delays_s: Controller -> delay per vehicle of each scenario, shape (n,), s.
+        also: Measure of `ALSO` -> controller -> each scenario's value, shape (n,).
         wall_s: Seconds that each act of the session took.
     """
 
@@ -51,6 +55,7 @@ class Training:
     ended_at: str
     terms: Mapping[str, Any]
     delays_s: Mapping[str, Floats]
+    also: Mapping[str, Mapping[str, Floats]]
     wall_s: Mapping[str, float]
 
 
@@ -117,6 +122,7 @@ def _read(folder: Path, profile: str) -> Training | None:
         raise PoolRefused(f"{folder.name} is invalid: {'; '.join(manifest.outcome.verdict_reasons)}")
     spec, lineage = manifest.spec, manifest.spec["lineage"]
     path = folder / spec["section_dir"] / "data" / "metrics" / SCENARIOS_NAME
+    measured = _by_controller(path.read_text("utf-8"), manifest, ("delay_s_per_veh", *ALSO))
     return Training(
         algorithm=lineage["algorithm"],
         seed=lineage["seed"],
@@ -128,18 +134,23 @@ def _read(folder: Path, profile: str) -> Training | None:
             **{name: lineage[name] for name in ("environment", "hyper_parameters")},
             "bundle_digest": manifest.stamp["bundle_digest"],
         },
-        delays_s=dict(_delays(path.read_text("utf-8"), manifest)),
+        delays_s=measured["delay_s_per_veh"],
+        also={name: measured[name] for name in ALSO},
         wall_s=dict(manifest.timings_s),
     )
 
 
-def _delays(text: str, manifest: Manifest) -> Iterator[tuple[str, Floats]]:
-    rows: dict[str, list[float]] = {}
+def _by_controller(text: str, manifest: Manifest, measures: tuple[str, ...]) -> dict[str, dict[str, Floats]]:
+    """Measure -> controller -> its values, scenario after scenario."""
+    rows: dict[str, list[dict[str, str]]] = {}
     for row in csv.DictReader(io.StringIO(text)):
         if row["nonce"] != manifest.stamp["nonce"]:
             raise PoolRefused(f"{manifest.stamp['run_id']} holds a row of another session")
-        delays_s = rows.setdefault(row["controller"], [])
-        if int(row["scenario"]) != len(delays_s):
+        known = rows.setdefault(row["controller"], [])
+        if int(row["scenario"]) != len(known):
             raise PoolRefused(f"{manifest.stamp['run_id']} skips a scenario of {row['controller']}")
-        delays_s.append(float(row["delay_s_per_veh"]))
-    yield from ((name, np.array(delays_s)) for name, delays_s in rows.items())
+        known.append(row)
+    return {
+        measure: {name: np.array([float(row[measure]) for row in own]) for name, own in rows.items()}
+        for measure in measures
+    }

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from made_results import results
 from made_scene import SETTINGS, STAMP
 
@@ -12,7 +11,7 @@ from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import Fix
 from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController
 from validation_ch7.section_7_6_rl_performance.pictures.album import SUMMARY_NAME, Album, draw
 from validation_ch7.section_7_6_rl_performance.pictures.learning_curve import LearningCurve
-from validation_ch7.section_7_6_rl_performance.statistics import draw_picks
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap
 
 ALL = {
     SUMMARY_NAME,
@@ -31,7 +30,7 @@ def album(**changes: Any) -> Album:
         "settings": SETTINGS,
         "baseline": "fixed_time",
         "verdict": Verdict.SUPPORTED,
-        "picks": draw_picks(60, np.random.default_rng(0), 50),
+        "bootstrap": Bootstrap(n_scenarios=60, seed=0, n_resamples=50),
         "curve": LearningCurve(steps=[100, 200], delay_s_per_veh=[40.0, 30.0], seams=[150]),
         "stamp": STAMP,
     }

@@ -8,18 +8,20 @@ from made_results import STAMP, TRAINING, results, spoilt
 from kernel_templates.kernel_runtime.endings import Verdict
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult
 from validation_ch7.section_7_6_rl_performance.pictures.latex_table import comparison_latex, latex_text
-from validation_ch7.section_7_6_rl_performance.statistics import draw_picks
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap
 from validation_ch7.section_7_6_rl_performance.tables import comparison_rows
 from validation_ch7.section_7_6_rl_performance.verdict import judge
 from validation_ch7.traffic.settings import EnvironmentSettings
 
-PICKS = draw_picks(60, np.random.default_rng(0), 200)
+BOOTSTRAP = Bootstrap(n_scenarios=60, seed=0, n_resamples=200)
 CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
 
 
 def table(compared: dict[str, EvaluationResult]) -> tuple[str, Verdict]:
-    judgement = judge(compared, criteria=CRITERIA, training=TRAINING, settings=EnvironmentSettings(), picks=PICKS)
-    rows = comparison_rows(compared, baseline="fixed_time", picks=PICKS)
+    judgement = judge(
+        compared, criteria=CRITERIA, training=TRAINING, settings=EnvironmentSettings(), bootstrap=BOOTSTRAP
+    )
+    rows = comparison_rows(compared, baseline="fixed_time", bootstrap=BOOTSTRAP)
     return comparison_latex(rows, baseline="fixed_time", judgement=judgement, stamp=STAMP), judgement.verdict
 
 

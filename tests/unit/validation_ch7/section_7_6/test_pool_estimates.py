@@ -6,7 +6,7 @@ import pytest
 from kernel_templates.kernel_runtime.endings import Verdict
 from validation_ch7.section_7_6_rl_performance.pool.claims import Pool, pool_trainings
 from validation_ch7.section_7_6_rl_performance.pool.estimates import (
-    draw_resamples,
+    PoolBootstrap,
     pooled_improvement,
     pooled_iqm,
     pooled_mean,
@@ -20,15 +20,22 @@ CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trai
 DRAWN = np.random.default_rng(3)
 VALUES = DRAWN.gamma(4.0, 5.0, (3, 20))
 BASELINE = DRAWN.gamma(4.0, 7.0, 20)
-RESAMPLES = draw_resamples(VALUES.shape, np.random.default_rng(0), 300)
+BOOTSTRAP = PoolBootstrap(seed=0, n_resamples=300)
 
 
-def picked(resample: int) -> tuple[list[int], list[int]]:
-    """The trainings and the scenarios of a resample, written out."""
-    seeds = [place for place, n in enumerate(RESAMPLES.seeds[resample]) for _ in range(int(n))]
-    scenarios = [place for place, n in enumerate(RESAMPLES.scenarios[resample]) for _ in range(int(n))]
-    assert len(seeds) == 3 and len(scenarios) == 20
-    return seeds, scenarios
+def picks() -> list[tuple[Floats, Floats]]:
+    """The trainings and the scenarios of each resample, as a statistic sees them."""
+    seen: list[tuple[Floats, Floats]] = []
+
+    def note(trainings: Floats, scenarios: Floats) -> float:
+        seen.append((trainings, scenarios))
+        return 0.0
+
+    BOOTSTRAP.estimate(note, VALUES.shape)
+    resampled = seen[-301:-1]  # whatever is asked for the value itself comes last
+    assert all(len(trainings) == 3 and len(scenarios) == 20 for trainings, scenarios in resampled)
+    assert len({tuple(scenarios) for _, scenarios in resampled}) == 300
+    return resampled
 
 
 def quantiles(values: list[float]) -> list[float]:
@@ -37,61 +44,60 @@ def quantiles(values: list[float]) -> list[float]:
 
 def test_mean_reduction_and_improvement_are_those_of_the_picked_pairs() -> None:
     means, reductions, improvements = [], [], []
-    for resample in range(300):
-        seeds, scenarios = picked(resample)
-        block = VALUES[np.ix_(seeds, scenarios)]
+    for seeds, scenarios in picks():
+        block = np.array([[VALUES[seed][scenario] for scenario in scenarios] for seed in seeds])
         means.append(block.mean())
         reductions.append(100.0 * (1.0 - block.mean() / BASELINE[scenarios].mean()))
         improvements.append((block < BASELINE[scenarios]).mean())
     for estimate, value, resampled in (
-        (pooled_mean(VALUES, RESAMPLES), VALUES.mean(), means),
+        (pooled_mean(VALUES, BOOTSTRAP), VALUES.mean(), means),
         (
-            pooled_reduction_pct(VALUES, BASELINE, RESAMPLES),
+            pooled_reduction_pct(VALUES, BASELINE, BOOTSTRAP),
             100.0 * (1.0 - VALUES.mean() / BASELINE.mean()),
             reductions,
         ),
-        (pooled_improvement(VALUES, BASELINE, RESAMPLES), (VALUES < BASELINE).mean(), improvements),
+        (pooled_improvement(VALUES, BASELINE, BOOTSTRAP), (VALUES < BASELINE).mean(), improvements),
     ):
         assert estimate.value == pytest.approx(value)
         assert [estimate.low, estimate.high] == pytest.approx(quantiles(resampled))
 
 
 def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end() -> None:
-    middle = []
-    for resample in range(300):
-        seeds, scenarios = picked(resample)
-        ranked = np.sort(VALUES[np.ix_(seeds, scenarios)], axis=None)
-        middle.append(ranked[15:45].mean())
-    found = pooled_iqm(VALUES, RESAMPLES)
+    middle = [np.sort(VALUES[np.ix_(seeds, scenarios)], axis=None)[15:45].mean() for seeds, scenarios in picks()]
+    found = pooled_iqm(VALUES, BOOTSTRAP)
     assert found.value == pytest.approx(np.sort(VALUES, axis=None)[15:45].mean())
     assert [found.low, found.high] == pytest.approx(quantiles(middle))
 
 
+def test_a_single_training_is_in_every_resample() -> None:
+    alone = pooled_mean(VALUES[:1], BOOTSTRAP)
+    assert alone.value == pytest.approx(VALUES[0].mean()) and alone.low < alone.value < alone.high
+
+
 def test_a_tie_is_half_an_improvement() -> None:
-    assert pooled_improvement(np.tile(BASELINE, (3, 1)), BASELINE, RESAMPLES).value == 0.5
+    assert pooled_improvement(np.tile(BASELINE, (3, 1)), BASELINE, BOOTSTRAP).value == 0.5
 
 
 def test_one_bad_training_widens_the_interval_as_one_and_not_as_many_mishaps() -> None:
     """What a bootstrap that resamples seeds within each scenario misses: the bad seed is bad everywhere."""
     good = np.full((5, 200), 20.0) + np.random.default_rng(0).normal(0, 0.1, (5, 200))
     good[0] += 10.0
-    resamples = draw_resamples(good.shape, np.random.default_rng(1))
-    found = pooled_mean(good, resamples)
+    found = pooled_mean(good, PoolBootstrap(seed=1))
     assert found.value == pytest.approx(22.0, abs=0.1) and found.high - found.low > 5.0
     generator = np.random.default_rng(2)
     within_each = [np.take_along_axis(good, generator.integers(5, size=good.shape), axis=0).mean() for _ in range(300)]
     assert np.ptp(quantiles(within_each)) < 0.25 * (found.high - found.low)
 
 
-@pytest.mark.parametrize("shape", [(0, 5), (5, 0)])
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (5, 1)])
 def test_nothing_gives_no_resamples(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="cannot draw"):
-        draw_resamples(shape, np.random.default_rng(0))
+        pooled_mean(np.ones(shape), BOOTSTRAP)
 
 
 def test_a_baseline_without_delay_is_refused() -> None:
     with pytest.raises(ValueError, match="above zero"):
-        pooled_reduction_pct(VALUES, np.zeros(20), RESAMPLES)
+        pooled_reduction_pct(VALUES, np.zeros(20), BOOTSTRAP)
 
 
 def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object) -> Training:
@@ -106,6 +112,7 @@ def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object
         "bundle_digest": "b" * 64,
         "hyper_parameters": {"gamma": 0.97, "of": algorithm},
     }
+    everybody = {"rl": BASELINE * share * own, **delays_s}
     return Training(
         algorithm=algorithm,
         seed=seed,
@@ -113,7 +120,12 @@ def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object
         run_id=f"run-{algorithm}-{seed}",
         ended_at="2026-01-01",
         terms={**terms, **changes},
-        delays_s={"rl": BASELINE * share * own, **delays_s},
+        delays_s=everybody,
+        also={
+            "worst_approach_s_per_veh": {name: 2.0 * values_s for name, values_s in everybody.items()},
+            "stops_per_veh": {name: values_s / 40.0 for name, values_s in everybody.items()},
+            "throughput": {name: np.full(20, 0.98) for name in everybody},
+        },
         wall_s={},
     )
 

@@ -14,9 +14,9 @@ from kernel_templates.kernel_runtime.endings import Verdict
 from validation_ch7.section_7_6_rl_performance.pictures.learning_curve import LearningCurve
 from validation_ch7.section_7_6_rl_performance.pictures.paper import DPI, write_figure
 from validation_ch7.section_7_6_rl_performance.pictures.summary import comparison_figure
-from validation_ch7.section_7_6_rl_performance.statistics import draw_picks
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap
 
-PICKS = draw_picks(60, np.random.default_rng(0), 200)
+BOOTSTRAP = Bootstrap(n_scenarios=60, seed=0, n_resamples=200)
 CURVE = LearningCurve(
     steps=[20_000, 40_000, 60_000],
     delay_s_per_veh=[26.0, 24.5, 25.0],
@@ -40,7 +40,7 @@ def drawn(
         delays() if shown is None else shown,
         baseline="fixed_time",
         verdict=verdict,
-        picks=PICKS,
+        bootstrap=BOOTSTRAP,
         curve=curve,
         stamp="run run-7 session 3 nonce abc123",
     )

@@ -6,13 +6,12 @@ import json
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 from made_results import STAMP, TRAINING, result, results, spoilt, with_value
 
 from kernel_templates.kernel_runtime.endings import Verdict
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult
-from validation_ch7.section_7_6_rl_performance.statistics import draw_picks
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap
 from validation_ch7.section_7_6_rl_performance.tables import (
     comparison_csv,
     comparison_json,
@@ -23,11 +22,11 @@ from validation_ch7.section_7_6_rl_performance.verdict import judge
 from validation_ch7.traffic.settings import EnvironmentSettings
 
 CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
-PICKS = draw_picks(60, np.random.default_rng(0), 1000)
+BOOTSTRAP = Bootstrap(n_scenarios=60, seed=0, n_resamples=1000)
 
 
 def rows_of(found: dict[str, EvaluationResult]) -> list[dict[str, Any]]:
-    return comparison_rows(found, baseline="fixed_time", picks=PICKS)
+    return comparison_rows(found, baseline="fixed_time", bootstrap=BOOTSTRAP)
 
 
 def read(text: str) -> list[dict[str, str]]:
@@ -36,7 +35,7 @@ def read(text: str) -> list[dict[str, str]]:
 
 def whole(found: dict[str, EvaluationResult], **training: Any) -> dict[str, Any]:
     judgement = judge(
-        found, criteria=CRITERIA, training={**TRAINING, **training}, settings=EnvironmentSettings(), picks=PICKS
+        found, criteria=CRITERIA, training={**TRAINING, **training}, settings=EnvironmentSettings(), bootstrap=BOOTSTRAP
     )
     return comparison_json(rows_of(found), judgement=judgement, criteria=CRITERIA, stamp=STAMP)
 
@@ -110,9 +109,9 @@ def test_what_is_not_paired_is_not_compared() -> None:
     found = {**results(), "random": result("random", 37.0, n=40)}
     random = next(row for row in rows_of(found) if row["controller"] == "random")
     assert random["delay_reduction_pct"] is None and random["n_scenarios"] == 40
-    alone = comparison_rows({"rl": found["rl"]}, baseline="fixed_time", picks=PICKS)
+    alone = comparison_rows({"rl": found["rl"]}, baseline="fixed_time", bootstrap=BOOTSTRAP)
     assert alone[0]["delay_reduction_pct"] is None and alone[0]["delay_s_per_veh"] is not None
-    moved = comparison_rows(spoilt(found, "rl", first_index=7), baseline="fixed_time", picks=PICKS)
+    moved = comparison_rows(spoilt(found, "rl", first_index=7), baseline="fixed_time", bootstrap=BOOTSTRAP)
     assert moved[0]["delay_reduction_pct"] is None
 
 

@@ -11,7 +11,7 @@ from made_results import MEAN_DELAY_S, TRAINING, result, results, spoilt, with_v
 
 from kernel_templates.kernel_runtime.endings import Verdict
 from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult
-from validation_ch7.section_7_6_rl_performance.statistics import draw_picks
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap
 from validation_ch7.section_7_6_rl_performance.verdict import Criterion, Judgement, judge
 from validation_ch7.traffic.demand import Split
 from validation_ch7.traffic.settings import EnvironmentSettings
@@ -27,7 +27,7 @@ def judged(found: Results, *, least_pct: float = 10.0, n: int = 60, **training: 
         criteria={**CRITERIA, "min_delay_reduction_pct": least_pct},
         training={**TRAINING, **training},
         settings=EnvironmentSettings(),
-        picks=draw_picks(n, np.random.default_rng(0), 1000),
+        bootstrap=Bootstrap(n_scenarios=n, seed=0, n_resamples=1000),
     )
 
 
@@ -220,7 +220,7 @@ def test_any_controller_can_be_the_baseline() -> None:
         criteria={"baseline": "actuated", "min_delay_reduction_pct": 10, "min_trainings": 10},
         training=TRAINING,
         settings=EnvironmentSettings(),
-        picks=draw_picks(60, np.random.default_rng(0), 1000),
+        bootstrap=Bootstrap(n_scenarios=60, seed=0, n_resamples=1000),
     )
     assert told.verdict is Verdict.NOT_SUPPORTED and "actuated" in told.reasons[0]
 
