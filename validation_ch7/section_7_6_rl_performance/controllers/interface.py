@@ -1,6 +1,6 @@
 """What a controller is.
 
-All controllers act on the same signal hardware (minimum green, change interval, maximum green) and see the same
+All controllers act on the same signal hardware (minimum green, yellow, all-red, maximum green) and see the same
 simulation; they differ in how often they look and in what they ask for.
 """
 

@@ -23,7 +23,7 @@ SPAN_S = 600.0
 COLOURS = "BuPu"
 LAMP_COLOURS = {trace.GREEN: paper.GREEN, trace.YELLOW: paper.YELLOW, trace.RED: paper.VERMILION}
 
-_LAMP_NAMES = {trace.GREEN: "green", trace.YELLOW: "change interval", trace.RED: "red"}
+_LAMP_NAMES = {trace.GREEN: "green", trace.YELLOW: "yellow", trace.RED: "red"}
 _STRIP_M = 18.0
 # Free traffic is an eighth of a jam; a little more ink for it than its share.
 GAMMA = 0.65

@@ -34,8 +34,7 @@ class Trace:
         queue_veh: Vehicles that wait to enter each approach, shape (steps + 1, 4).
         arrived_veh: Vehicles that came to each approach so far, shape (steps + 1, 4).
         delay_veh_s: Delay so far, shape (steps + 1,), vehicle-seconds.
-        lamps: Red, yellow or green of each axis (north-south, east-west) during each step, shape (steps, 2). The
-            model has one change interval with every stop line closed; the axis that loses its green shows yellow.
+        lamps: Red, yellow or green of each axis (north-south, east-west) during each step, shape (steps, 2).
     """
 
     controller: str

@@ -12,7 +12,7 @@ from stable_baselines3.common.monitor import Monitor
 from validation_ch7.traffic.environment import TrafficSignalVecEnv
 from validation_ch7.traffic.reward import reward_of
 
-# Decisions every 2 s: some fall within a change interval, as those every 10 s never do.
+# Decisions every 2 s: some fall within yellow or all-red, as those every 10 s never do.
 SHORT: dict[str, object] = {"decision_s": 2.0, "min_green_s": 5.0, "max_green_s": 16.0, "episode_s": 60.0}
 DECISIONS = 30
 
