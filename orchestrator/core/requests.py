@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.records import RunRecord
@@ -19,6 +21,7 @@ class RunRequest:
         fresh: Archive what is there and begin anew.
         deadline_s: Wall seconds of each session instead of the profile's.
         detach: Leave as soon as a session is in flight.
+        proof: What each session does for a proof of resume, plain JSON; empty for every other run.
     """
 
     card: SectionCard
@@ -28,6 +31,7 @@ class RunRequest:
     fresh: bool = False
     deadline_s: float | None = None
     detach: bool = False
+    proof: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.target_steps is not None and self.add_steps is not None:

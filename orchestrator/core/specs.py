@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from kernel_templates.kernel_runtime.wire import FileEntry, Ticket, digest_of
@@ -17,6 +18,7 @@ class SessionSpec:
 
     Attributes:
         session_device: Device of the backend's sessions where it is not the card's.
+        proof: The session's part in a proof of resume, plain JSON; empty for every other session.
     """
 
     card: SectionCard
@@ -24,6 +26,7 @@ class SessionSpec:
     sizes: Profile
     backend: str
     session_device: str | None = None
+    proof: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def lineage(self) -> Lineage:
@@ -49,6 +52,7 @@ class SessionSpec:
             "criteria": plain(card.criteria),
             "resume_floor": card.resume_floor,
             "device": self.session_device or card.device,
+            **({"proof": dict(self.proof)} if self.proof else {}),
         }
 
     @property
