@@ -18,6 +18,7 @@ class SessionSpec:
 
     Attributes:
         session_device: Device of the backend's sessions where it is not the card's.
+        accept_grade: Lowest resume grade that the user accepts, None for the card's floor.
         proof: The session's part in a proof of resume, plain JSON; empty for every other session.
     """
 
@@ -26,6 +27,7 @@ class SessionSpec:
     sizes: Profile
     backend: str
     session_device: str | None = None
+    accept_grade: str | None = None
     proof: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -50,7 +52,7 @@ class SessionSpec:
             "evaluation_scenarios": sizes.evaluation_scenarios,
             "deadline_s": sizes.deadline_s,
             "criteria": plain(card.criteria),
-            "resume_floor": card.resume_floor,
+            "resume_floor": self.accept_grade or card.resume_floor,
             "device": self.session_device or card.device,
             **({"proof": dict(self.proof)} if self.proof else {}),
         }

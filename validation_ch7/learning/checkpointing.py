@@ -52,6 +52,7 @@ def save_training(underway: Underway) -> None:
         stamp=context.ticket.stamp(),
         parent=underway.parent,
         now=context.now(),
+        continued=underway.continued,
     )
     write_metadata(underway)
     context.deadline.measured("save", context.monotonic() - started_s)
