@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +72,8 @@ def prove_resume(
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
     """A new folder for everything that the proof writes."""
+    import tempfile
+
     from orchestrator.core.errors import BadInput
 
     if keep is None:

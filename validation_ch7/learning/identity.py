@@ -17,7 +17,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
-from kernel_templates.kernel_runtime.grading import REFUSE, WEIGHTS_ONLY, differences, is_below, worst
+from kernel_templates.kernel_runtime.grading import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
 from kernel_templates.kernel_runtime.wire import STATE_SUFFIX, Ticket
 from validation_ch7.learning.policy_digest import policy_digest
 
@@ -28,6 +28,19 @@ class ResumeGrade:
 
     grade: str
     reasons: tuple[str, ...] = ()
+
+    def lowered(self, reason: str | None, *, floor: str) -> ResumeGrade:
+        """The grade after something was found while loading; None found nothing.
+
+        Raises:
+            SessionRefused: It is below the floor now.
+        """
+        if reason is None:
+            return self
+        grade = worst((self.grade, STATISTICAL))
+        if is_below(grade, floor):
+            raise SessionRefused(f"the checkpoint resumes as {grade}, demanded is {floor}: {reason}")
+        return ResumeGrade(grade=grade, reasons=(*self.reasons, reason))
 
 
 def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from stable_baselines3.common.save_util import load_from_zip_file
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX
+from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from validation_ch7.learning.identity import ResumeGrade
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import TrainingRecord
+from validation_ch7.learning.seam_probe import check_seam
+from validation_ch7.learning.state_file import read_state
 from validation_ch7.learning.underway import Underway
 
 
@@ -38,6 +40,9 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     found = policy_digest(model.policy)
     if found != card.identity.get("policy_digest"):
         raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
+    state_path = path.with_name(card.stem + STATE_SUFFIX)
+    if card.has_state:
+        check_seam(model, read_state(state_path).get("probe"), exact=False)
     model.num_timesteps = card.steps
     _explore_as_at(model)
     underway.record = TrainingRecord(
