@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify bench clean help
+.PHONY: run test lint types floors unit verify prove bench clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
 	@echo "make verify  round-trip a tiny real checkpoint"
+	@echo "make prove   train every algorithm straight and in cut sessions, and compare the ends (minutes)"
 	@echo "make bench   measure the solver and the environment on one core"
 
 run: $(VENV)/.ready-run
@@ -19,6 +20,9 @@ run: $(VENV)/.ready-run
 
 verify: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator verify
+
+prove: $(VENV)/.ready-run
+	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
 
 bench: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.speed

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kernel_templates.kernel_runtime.cards import CheckpointCard
 from orchestrator import __version__
 from orchestrator.backends.local.backend import LocalBackend
+from orchestrator.backends.local.installation import installed_versions
 from orchestrator.core.checkup import Check
+from orchestrator.core.compatibility import Compatibility, Intended, compare
 from orchestrator.core.errors import BadInput
 from orchestrator.core.exchange import Quota
 from orchestrator.core.lineages import short
@@ -116,6 +119,24 @@ def models_directory(project: Project, card: SectionCard) -> ModelsDirectory:
 
 def _models_path(project: Project, card: SectionCard) -> Path:
     return project.models(card.directory, short(card.lineage.id) if card.trial else None)
+
+
+def compatibility_in_place(project: Project, card: SectionCard, checkpoint: CheckpointCard) -> Compatibility:
+    """How exact it would be to continue a checkpoint with the card and the code as they are now.
+
+    Raises:
+        BadInput: The code cannot be packed.
+    """
+    # Only of sessions on this computer are the libraries known before they start.
+    local = card.backend == "local"
+    device = card.device if local else card.kaggle.device
+    intended = Intended(
+        lineage=card.lineage,
+        code_digest=CodeStore(project.code).bundle().digest,
+        versions=installed_versions() if local else {},
+        device_class=None if device == "auto" else device,
+    )
+    return compare(checkpoint.identity, intended, has_state=checkpoint.has_state)
 
 
 @contextmanager

@@ -9,17 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from kernel_templates.kernel_runtime.digests import first_fault
-from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, FileEntry, checkpoint_steps, digest_of
+from kernel_templates.kernel_runtime.grading import EXACT, GRADES, worst
+from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, STATE_SUFFIX, FileEntry, checkpoint_steps, digest_of
 
 CARD_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ancestor:
-    """One earlier checkpoint of the lineage: its steps and its digest."""
+    """One earlier checkpoint of the lineage.
+
+    Attributes:
+        continued: Grade at which the training that followed took it over; `exact` within one session.
+    """
 
     steps: int
     digest: str
+    continued: str = EXACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +61,26 @@ class CheckpointCard:
     @property
     def digest(self) -> str:
         """Identity of the checkpoint: its bytes, its steps, its lineage and its parent."""
-        parent = self.ancestry[-1].digest if self.ancestry else None
-        files = [asdict(entry) for entry in self.files]
-        return digest_of({"files": files, "steps": self.steps, "lineage_id": self.lineage_id, "parent": parent})
+        parent = self.ancestry[-1] if self.ancestry else None
+        plain = {
+            "files": [asdict(entry) for entry in self.files],
+            "steps": self.steps,
+            "lineage_id": self.lineage_id,
+            "parent": parent.digest if parent else None,
+        }
+        if parent and parent.continued != EXACT:  # nobody may make a broken chain look whole
+            plain["continued"] = parent.continued
+        return digest_of(plain)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether it has a side file with everything beside the weights."""
+        return any(entry.path.endswith(STATE_SUFFIX) for entry in self.files)
+
+    @property
+    def lowest_grade(self) -> str:
+        """The least exact grade at which a checkpoint was taken over on the way to this one."""
+        return worst([ancestor.continued for ancestor in self.ancestry])
 
     @property
     def name(self) -> str:
@@ -87,9 +110,12 @@ class CheckpointCard:
             fields["files"] = tuple(FileEntry(**entry) for entry in fields["files"])
             fields["ancestry"] = tuple(Ancestor(**ancestor) for ancestor in fields["ancestry"])
             card = cls(**fields)
+            strange = {ancestor.continued for ancestor in card.ancestry} - set(GRADES)
             digest = card.digest
         except (KeyError, TypeError) as fault:
             raise ValueError(f"not a checkpoint card: {fault}") from fault
+        if strange:
+            raise ValueError(f"the card names a grade that nobody knows: {', '.join(sorted(strange))}")
         if digest != stated:
             raise ValueError("the card does not have the digest that it states")
         if checkpoint_steps(card.stem) not in (None, card.steps):

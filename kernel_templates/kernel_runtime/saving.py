@@ -10,6 +10,7 @@ from typing import Any
 from kernel_templates.kernel_runtime.atomic import write_atomically, write_json
 from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard
 from kernel_templates.kernel_runtime.digests import file_entry
+from kernel_templates.kernel_runtime.grading import EXACT
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, checkpoint_stem, checkpoint_steps
 
 KEPT_CHECKPOINTS = 2
@@ -25,6 +26,7 @@ def save_checkpoint(
     stamp: Mapping[str, Any],
     parent: CheckpointCard | None,
     now: datetime,
+    continued: str = EXACT,
 ) -> CheckpointCard:
     """Write one checkpoint: its files first, its card last.
 
@@ -40,6 +42,7 @@ def save_checkpoint(
         stamp: `Ticket.stamp()` of this session.
         parent: The checkpoint that this one continues, None at the beginning of a lineage.
         now: Time of the save, aware UTC.
+        continued: Grade at which the parent was taken over.
 
     Returns:
         The committed card.
@@ -51,7 +54,9 @@ def save_checkpoint(
     stem = checkpoint_stem(scenario, steps)
     for suffix, write in writers.items():
         write_atomically(folder / (stem + suffix), write)
-    ancestry = (*parent.ancestry, Ancestor(steps=parent.steps, digest=parent.digest)) if parent else ()
+    ancestry: tuple[Ancestor, ...] = ()
+    if parent:
+        ancestry = (*parent.ancestry, Ancestor(steps=parent.steps, digest=parent.digest, continued=continued))
     card = CheckpointCard(
         stem=stem,
         scenario=scenario,

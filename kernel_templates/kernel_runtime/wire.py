@@ -19,6 +19,7 @@ WIRE_VERSION = 1
 MANIFEST_NAME = "session_manifest.json"
 EVENTS_NAME = "events.jsonl"
 METADATA_NAME = "training_metadata.json"
+PROOF_NAME = "proof.json"
 BEST_MODEL = PurePosixPath("best_model/best_model.zip")
 BEST_MODEL_CARD = PurePosixPath("best_model/best_model.json")
 CHECKPOINTS = "checkpoints"

@@ -40,6 +40,10 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Archive the checkpoints an
 Detach = Annotated[
     bool, typer.Option("--detach", help="Leave as soon as a session is in flight; `attach` goes on with it.")
 ]
+AcceptGrade = Annotated[
+    str | None,
+    typer.Option("--accept-grade", help="weights-only: begin a new training from the weights of another one."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")]
 
 
@@ -56,6 +60,7 @@ def build_request(
     deadline_s: float | None,
     context: typer.Context,
     detach: bool = False,
+    accept_grade: str | None = None,
 ) -> RunRequest:
     """The request of a command line, flags before environment.
 
@@ -79,6 +84,7 @@ def build_request(
         fresh=fresh,
         deadline_s=deadline_s,
         detach=detach,
+        accept_grade=accept_grade,
     )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli.door import through_door
 from orchestrator.cli.options import (
+    AcceptGrade,
     AddSteps,
     Algorithm,
     BackendName,
@@ -34,6 +35,7 @@ def render(
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
     fresh: Fresh = False,
+    accept_grade: AcceptGrade = None,
     output: Annotated[Path | None, typer.Option(help="Write the script to this file instead of stdout.")] = None,
 ) -> int:
     """Show the proven kernel script that `run` with the same options would start; nothing is sent."""
@@ -56,6 +58,7 @@ def render(
             fresh=fresh,
             deadline_s=deadline_s,
             context=context,
+            accept_grade=accept_grade,
         )
         side = make_backend(backend or request.card.backend, project, request.card)
         with assemble(project, request.card, side, Console(sys.stderr), only_look=True) as parts:

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli.door import print_json, through_door
 from orchestrator.cli.options import (
+    AcceptGrade,
     AddSteps,
     Algorithm,
     AsJson,
@@ -43,6 +44,7 @@ def run(
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
     fresh: Fresh = False,
+    accept_grade: AcceptGrade = None,
     detach: Detach = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; change nothing.")] = False,
     as_json: AsJson = False,
@@ -67,6 +69,7 @@ def run(
             deadline_s=deadline_s,
             context=context,
             detach=detach,
+            accept_grade=accept_grade,
         )
         console = Console(sys.stderr if as_json else sys.stdout)
         name = backend or request.card.backend
@@ -123,6 +126,7 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
     if summary.sessions:
         grade = f", resume grade {summary.resume_grade}" if summary.resume_grade else ""
         lines.append(f"From {summary.steps_start} steps, {summary.sessions} session(s){grade}")
+        lines += [f"  - {reason}" for reason in summary.resume_reasons]
     lines.append(f"Verdict: {summary.verdict or 'none'}")
     lines += [f"  {reason}" for reason in summary.verdict_reasons]
     if summary.results_dir:

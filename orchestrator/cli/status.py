@@ -11,7 +11,10 @@ import typer
 from orchestrator.cli.door import print_json, through_door
 
 if TYPE_CHECKING:
+    from orchestrator.core.compatibility import Compatibility
+    from orchestrator.core.models import ModelsView
     from orchestrator.core.records import RunRecord, SessionRecord
+    from orchestrator.core.sections import SectionCard
     from orchestrator.stores.project import Project
 
 _SHOWN_RUNS = 10
@@ -62,6 +65,7 @@ def _models(project: Project) -> list[dict[str, Any]]:
         for trial in (None, *project.trials(card.directory)):
             view = ModelsDirectory(project.models(card.directory, trial), card.scenario).view()
             identity = view.verified[0].identity if view.verified else {}
+            found = _grade(project, card, view, trial)
             rows.append(
                 {
                     "section": section,
@@ -69,12 +73,30 @@ def _models(project: Project) -> list[dict[str, Any]]:
                     "algorithm": identity.get("algorithm"),
                     "seed": identity.get("seed"),
                     "steps": view.steps,
+                    "resume": found.to_json() if found else None,
+                    "lowest_grade": view.verified[0].lowest_grade if view.verified else None,
                     "checkpoints": [checkpoint.stem for checkpoint in view.verified],
                     "faults": dict(view.faults),
                     "profiles": {name: profile.target_steps for name, profile in card.profiles.items()},
                 }
             )
     return rows
+
+
+def _grade(project: Project, card: SectionCard, view: ModelsView, trial: str | None) -> Compatibility | None:
+    """How the next run would resume, None without a checkpoint or a card that still declares its algorithm."""
+    from orchestrator.core.errors import BadInput
+    from orchestrator.stores.configs import choose
+    from orchestrator.wiring import compatibility_in_place
+
+    if view.latest is None:
+        return None
+    identity = view.latest.identity
+    try:
+        chosen = choose(card, algorithm=identity.get("algorithm"), seed=identity.get("seed")) if trial else card
+        return compatibility_in_place(project, chosen, view.latest)
+    except BadInput:
+        return None
 
 
 def _model_lines(rows: list[dict[str, Any]]) -> list[str]:
@@ -85,6 +107,9 @@ def _model_lines(rows: list[dict[str, Any]]) -> list[str]:
         lines.append(f"{row['section']}{trial}: {row['steps']} steps in place (targets: {targets})")
         lines += [f"  ✓ {stem}" for stem in row["checkpoints"]]
         lines += [f"  ✗ {stem}: {fault}" for stem, fault in row["faults"].items()]
+        if row["resume"]:
+            lines.append(f"  would resume: {row['resume']['grade']} (its own chain: {row['lowest_grade']})")
+            lines += [f"    - {found['reason']} ({found['grade']})" for found in row["resume"]["reasons"]]
     return lines
 
 
@@ -98,7 +123,8 @@ def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str
         lines.append(f"  {run.run_id}  {run.backend} {run.profile}  {steps}  {end}  {run.verdict or '-'}")
         for session in sessions:
             if session.run_id == run.run_id:
-                lines.append(f"    {session.slug}  {session.stage}  {session.end_reason or '-'}")
+                grade = f"  resumed {session.resume_grade}" if session.resume_grade else ""
+                lines.append(f"    {session.slug}  {session.stage}  {session.end_reason or '-'}{grade}")
                 lines += [f"      {problem}" for problem in session.problems]
     return lines
 

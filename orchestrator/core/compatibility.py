@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from kernel_templates.kernel_runtime.grading import Difference, differences, worst
 from orchestrator.core.lineages import Lineage
 
 
 class Grade(IntEnum):
-    """How exact a resume is; a higher one is better."""
+    """How exact a resume is; a higher one is better. The words are those of the stone, `grading.GRADES`."""
 
     REFUSE = 0
     WEIGHTS_ONLY = 1
@@ -23,11 +24,20 @@ class Grade(IntEnum):
         """As in cards, flags and reports."""
         return self.name.lower().replace("_", "-")
 
+    @classmethod
+    def of(cls, word: str) -> Grade:
+        """The grade of a word.
+
+        Raises:
+            KeyError: There is no such grade.
+        """
+        return cls[word.upper().replace("-", "_")]
+
 
 def worse_grade(one: str | None, other: str | None) -> str | None:
     """The less exact of two grades by their words; None says nothing."""
     words = [word for word in (one, other) if word is not None]
-    return min(words, key=[grade.word for grade in Grade].index) if words else None
+    return worst(words) if words else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +55,31 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compatibility:
-    """All differences, and the grade that the worst of them leaves."""
+    """All differences, and the grade that the worst of them leaves.
+
+    Attributes:
+        left_to_kernel: What nobody can compare before the session; the kernel does, before it trains.
+    """
 
     reasons: tuple[Reason, ...]
+    left_to_kernel: tuple[str, ...] = ()
 
     @property
     def grade(self) -> Grade:
         """The lowest grade of any reason; exact without reasons."""
         return min((reason.grade for reason in self.reasons), default=Grade.EXACT)
+
+    def below(self, floor: Grade) -> tuple[str, ...]:
+        """The reasons that leave less than a floor."""
+        return tuple(str(reason) for reason in self.reasons if reason.grade < floor)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {
+            "grade": self.grade.word,
+            "reasons": [{"reason": str(reason), "grade": reason.grade.word} for reason in self.reasons],
+            "left_to_kernel": list(self.left_to_kernel),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,70 +96,53 @@ class Intended:
     versions: Mapping[str, str]
     device_class: str | None
 
+    def identity(self) -> dict[str, Any]:
+        """The known part of the identity that the session's checkpoints will bear."""
+        known = {**self.lineage.to_json(), "versions": dict(self.versions), "code_digest": self.code_digest}
+        return known if self.device_class is None else {**known, "device_class": self.device_class}
 
-def compare(identity: Mapping[str, Any], intended: Intended) -> Compatibility:
+
+def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool = True) -> Compatibility:
     """Compare a card's identity with the training that is to continue it.
 
     Args:
         identity: As the kernel wrote it into the card.
         intended: What the next session will be.
+        has_state: Whether the checkpoint has a side file with everything beside its weights.
     """
-    return Compatibility(reasons=tuple(_reasons(identity, intended)))
-
-
-def _reasons(identity: Mapping[str, Any], intended: Intended) -> Iterator[Reason]:
-    lineage = intended.lineage
-    whole: tuple[tuple[str, str, Any, Any], ...] = (
-        ("Section", "section", identity.get("section"), lineage.section),
-        ("Algorithm", "algorithm", identity.get("algorithm"), lineage.algorithm),
-        ("Architecture", "network", identity.get("network"), list(lineage.network)),
-        ("Seed", "seed", identity.get("seed"), lineage.seed),
+    stateless = Reason(label="State", checkpoint="weights only", current="full state", grade=Grade.WEIGHTS_ONLY)
+    unknown = ["spaces"]
+    if not intended.versions:
+        unknown.append("versions")
+    if intended.device_class is None:
+        unknown.append("device")
+    return Compatibility(
+        reasons=(
+            *(_reason(found) for found in differences(identity, intended.identity())),
+            *(() if has_state else (stateless,)),
+        ),
+        left_to_kernel=tuple(unknown),
     )
-    for label, _, checkpoint, current in whole:
-        if checkpoint != current:
-            yield Reason(label=label, checkpoint=checkpoint, current=current, grade=Grade.REFUSE)
-    yield from _entries("Environment", identity.get("environment"), lineage.environment, Grade.REFUSE)
-    yield from _entries("Hyper-parameter", identity.get("hyper_parameters"), lineage.hyper_parameters, Grade.REFUSE)
-    versions = identity.get("versions")
-    known = versions if isinstance(versions, Mapping) else {}
-    for library, version in sorted(intended.versions.items()):
-        if known.get(library) != version:
-            yield Reason(
-                label=f"Version of {library}",
-                checkpoint=known.get(library),
-                current=version,
-                grade=Grade.STATISTICAL,
-            )
-    if intended.device_class is not None and identity.get("device_class") != intended.device_class:
-        yield Reason(
-            label="Device",
-            checkpoint=identity.get("device_class"),
-            current=intended.device_class,
-            grade=Grade.STATISTICAL,
-        )
-    if identity.get("code_digest") != intended.code_digest:
-        yield Reason(
-            label="Code",
-            checkpoint=str(identity.get("code_digest"))[:12],
-            current=intended.code_digest[:12],
-            grade=Grade.STATISTICAL,
-        )
 
 
-def _entries(label: str, checkpoint: Any, current: Mapping[str, Any], grade: Grade) -> Iterator[Reason]:
-    """Differences key by key, nested keys with dots."""
-    before = _flat(checkpoint) if isinstance(checkpoint, Mapping) else {}
-    after = _flat(current)
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
-            yield Reason(label=f"{label} {key}", checkpoint=before.get(key), current=after.get(key), grade=grade)
+_LABELS: Mapping[str, str] = {
+    "section": "Section",
+    "algorithm": "Algorithm",
+    "network": "Architecture",
+    "seed": "Seed",
+    "environment": "Environment",
+    "hyper_parameters": "Hyper-parameter",
+    "versions": "Version of",
+    "device_class": "Device",
+    "code_digest": "Code",
+}
+_SHOWN_DIGITS = 12
 
 
-def _flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in block.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
+def _reason(found: Difference) -> Reason:
+    """A difference in the users' words."""
+    key, _, rest = found.path.partition(".")
+    was, now = found.checkpoint, found.current
+    if key == "code_digest":
+        was, now = str(was)[:_SHOWN_DIGITS], str(now)[:_SHOWN_DIGITS]
+    return Reason(label=f"{_LABELS[key]} {rest}".strip(), checkpoint=was, current=now, grade=Grade.of(found.grade))

@@ -105,7 +105,8 @@ def _fetched(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
 
 
 def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(record, stage=Stage.JUDGED, **{**body, "problems": tuple(body["problems"])})
+    listed = {name: tuple(body[name]) for name in ("problems", "resume_reasons") if name in body}
+    return replace(record, stage=Stage.JUDGED, **{**body, **listed})
 
 
 def _closed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:

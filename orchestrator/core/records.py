@@ -76,6 +76,7 @@ class SessionRecord:
     steps_start: int | None = None
     steps_done: int | None = None
     resume_grade: str | None = None
+    resume_reasons: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
 

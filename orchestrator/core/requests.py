@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from kernel_templates.kernel_runtime.grading import EXACT, WEIGHTS_ONLY
+from orchestrator.core.compatibility import Grade
 from orchestrator.core.errors import BadInput
 from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import Profile, SectionCard
@@ -19,6 +23,8 @@ class RunRequest:
         fresh: Archive what is there and begin anew.
         deadline_s: Wall seconds of each session instead of the profile's.
         detach: Leave as soon as a session is in flight.
+        accept_grade: Lowest resume grade that the user accepts for this run, None for the card's floor.
+        proof: What each session does for a proof of resume, plain JSON; empty for every other run.
     """
 
     card: SectionCard
@@ -28,8 +34,20 @@ class RunRequest:
     fresh: bool = False
     deadline_s: float | None = None
     detach: bool = False
+    accept_grade: str | None = None
+    proof: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.accept_grade not in (None, WEIGHTS_ONLY):
+            raise BadInput(
+                f"--accept-grade takes {WEIGHTS_ONLY}, not {self.accept_grade}",
+                remedy="Better grades need no flag; a card may demand `exact` with its resume_floor.",
+            )
+        if self.accept_grade and self.card.resume_floor == EXACT:
+            raise BadInput(
+                f"the card of {self.card.section} demands resume_floor: exact, which no flag overrides",
+                remedy="Change resume_floor in the card, or use --fresh to begin anew.",
+            )
         if self.target_steps is not None and self.add_steps is not None:
             raise BadInput("--target-steps and --add-steps exclude each other", remedy="Give one of them.")
         for flag, value in (
@@ -39,6 +57,11 @@ class RunRequest:
         ):
             if value is not None and not 0 < value < float("inf"):
                 raise BadInput(f"{flag} must be above 0 and finite, not {value}", remedy="Give a positive number.")
+
+    @property
+    def floor(self) -> Grade:
+        """Lowest grade at which this run resumes."""
+        return Grade.of(self.accept_grade or self.card.resume_floor)
 
     def sizes(
         self, steps_done: int, *, reached_meanwhile: bool = False, interrupted: RunRecord | None = None

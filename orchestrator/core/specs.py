@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from kernel_templates.kernel_runtime.wire import FileEntry, Ticket, digest_of
@@ -17,6 +18,8 @@ class SessionSpec:
 
     Attributes:
         session_device: Device of the backend's sessions where it is not the card's.
+        accept_grade: Lowest resume grade that the user accepts, None for the card's floor.
+        proof: The session's part in a proof of resume, plain JSON; empty for every other session.
     """
 
     card: SectionCard
@@ -24,6 +27,8 @@ class SessionSpec:
     sizes: Profile
     backend: str
     session_device: str | None = None
+    accept_grade: str | None = None
+    proof: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def lineage(self) -> Lineage:
@@ -47,8 +52,9 @@ class SessionSpec:
             "evaluation_scenarios": sizes.evaluation_scenarios,
             "deadline_s": sizes.deadline_s,
             "criteria": plain(card.criteria),
-            "resume_floor": card.resume_floor,
+            "resume_floor": self.accept_grade or card.resume_floor,
             "device": self.session_device or card.device,
+            **({"proof": dict(self.proof)} if self.proof else {}),
         }
 
     @property

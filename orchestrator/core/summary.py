@@ -28,7 +28,9 @@ class RunSummary:
         verdict: What the science says at the target; None while it has not spoken.
         results_dir: Outputs of the last session, relative to the project, POSIX.
         restored: Checkpoint files that the last restore put in place.
-        resume_grade: Lowest grade of any resume within this command, None for a beginning.
+        expected_grade: Lowest grade that was decided here before a push, None for a beginning.
+        resume_grade: Lowest grade of any resume within this command as its kernel found it, None for a beginning.
+        resume_reasons: Why it is not better, as the kernels told.
     """
 
     run_id: str
@@ -46,7 +48,9 @@ class RunSummary:
     verdict_reasons: tuple[str, ...] = ()
     results_dir: str | None = None
     restored: tuple[str, ...] = ()
+    expected_grade: str | None = None
     resume_grade: str | None = None
+    resume_reasons: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     models_dir: str = ""
     handle: str | None = None

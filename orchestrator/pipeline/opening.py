@@ -10,14 +10,13 @@ from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Handle
 from orchestrator.core.models import ModelsView
 from orchestrator.core.records import SessionRecord, Stage, session_key
+from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.starting import Start, decide_start
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, abandon, carry, close_unrestored
 from orchestrator.pipeline.submitting import plan_session, settle
 from orchestrator.ports import Recalls
-
-FLOORS = {"exact": Grade.EXACT, "statistical": Grade.STATISTICAL}
 
 
 def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None:
@@ -115,7 +114,7 @@ def open_models(parts: Parts, *, fresh: bool) -> ModelsView:
     return view
 
 
-def require_compatible(parts: Parts, card: SectionCard, view: ModelsView, code_digest: str) -> Compatibility | None:
+def require_compatible(parts: Parts, request: RunRequest, view: ModelsView) -> Compatibility | None:
     """Decide whether the latest checkpoint may be continued, before anything is spent.
 
     Returns:
@@ -126,21 +125,31 @@ def require_compatible(parts: Parts, card: SectionCard, view: ModelsView, code_d
     """
     if view.latest is None:
         return None
-    intended = Intended(
-        lineage=card.lineage,
-        code_digest=code_digest,
-        versions=parts.backend.capabilities.runtime_versions,
-        device_class=None if card.device == "auto" else card.device,
-    )
-    comparison = compare(view.latest.identity, intended)
-    if comparison.grade < FLOORS[card.resume_floor]:
-        blocking = [str(reason) for reason in comparison.reasons if reason.grade < FLOORS[card.resume_floor]]
+    comparison = compare(view.latest.identity, intended_by(parts, request.card), has_state=view.latest.has_state)
+    blocking = comparison.below(request.floor)
+    if blocking:
         parts.narrator.say(*incompatibility(blocking))
         raise BadInput(
             f"the checkpoint of {view.latest.steps} steps cannot be continued: {'; '.join(blocking)}",
-            remedy="Undo the change in the card, or use --fresh: it archives the checkpoints and begins anew.",
+            remedy="Undo the change in the card, or use --fresh: it archives the checkpoints and begins anew."
+            + (_WEIGHTS_REMEDY if comparison.grade is Grade.WEIGHTS_ONLY and request.floor < Grade.EXACT else ""),
         )
     return comparison
+
+
+_WEIGHTS_REMEDY = " --accept-grade weights-only begins a new training from its weights alone."
+
+
+def intended_by(parts: Parts, card: SectionCard) -> Intended:
+    """What the next session of a card would be, as far as anybody knows before it."""
+    limits = parts.backend.capabilities
+    device = limits.session_device or card.device
+    return Intended(
+        lineage=card.lineage,
+        code_digest=parts.code.bundle().digest,
+        versions=limits.runtime_versions,
+        device_class=None if device == "auto" else device,
+    )
 
 
 def open_sessions(parts: Parts, lineage_id: str) -> list[SessionRecord]:

@@ -23,7 +23,7 @@ def plan_first_session(parts: Parts, request: RunRequest) -> Push:
     """
     view = _starting_view(parts, request)
     sizes = request.sizes(view.steps)
-    require_compatible(parts, request.card, view, parts.code.bundle().digest)
+    require_compatible(parts, request, view)
     place = Place(run_id=fresh_run_id(parts, request), session=next_session(parts, request, view), attempt=1)
     return prepare(parts, session_spec(parts, request, sizes), place, checkpoint_set(parts, request.card, view))
 

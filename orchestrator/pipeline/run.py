@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orchestrator.core.chaining import Decision, Standing, decide
-from orchestrator.core.compatibility import worse_grade
+from orchestrator.core.compatibility import Compatibility, worse_grade
 from orchestrator.core.endings import REMEDIES, EndReason
 from orchestrator.core.errors import NameTaken, RunFailed
 from orchestrator.core.events import EventKind
@@ -92,7 +92,7 @@ def _open(parts: Parts, request: RunRequest) -> _Opened:
     view = open_models(parts, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
-    require_compatible(parts, request.card, view, parts.code.bundle().digest)
+    require_compatible(parts, request, view)
     record = close_others(parts, request, record, sizes.target_steps)
     came_from = adopted.judgement.steps_start if adopted else None
     opened = _Opened(
@@ -125,9 +125,11 @@ def _chain(parts: Parts, request: RunRequest, opened: _Opened) -> RunSummary:
     while (decision := decide(standing)).start_session:
         view = parts.models.view()
         # Before every session, not only the first: the code may have been edited since.
-        require_compatible(parts, request.card, view, parts.code.bundle().digest)
+        comparison = require_compatible(parts, request, view)
         place = _next_place(parts, request, view, opened.run_id, place, decision)
-        _announce(parts, place, view, opened.target_steps)
+        _announce(parts, place, view, opened.target_steps, comparison)
+        if comparison is not None:
+            summary = replace(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
         push, handle = _push(parts, request, opened.sizes, view, place, failed)
         if request.detach:
             return replace(summary, end_reason=DETACHED, handle=str(handle))
@@ -195,8 +197,13 @@ def _with_session(summary: RunSummary, closed: ClosedSession) -> RunSummary:
         results_dir=closed.results_dir.as_posix(),
         restored=closed.restored,
         resume_grade=worse_grade(summary.resume_grade, judgement.resume_grade),
+        resume_reasons=(*summary.resume_reasons, *(_new(judgement.resume_reasons, summary.resume_reasons))),
         problems=judgement.problems,
     )
+
+
+def _new(reasons: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(reason for reason in reasons if reason not in known)
 
 
 def _next_place(
@@ -207,10 +214,16 @@ def _next_place(
     return Place(run_id=run_id, session=next_session(parts, request, view), attempt=1)
 
 
-def _announce(parts: Parts, place: Place, view: ModelsView, target_steps: int) -> None:
+def _announce(
+    parts: Parts, place: Place, view: ModelsView, target_steps: int, comparison: Compatibility | None
+) -> None:
     start_text = f"from {view.steps} steps" if view.latest else "from the beginning"
     attempt = f", attempt {place.attempt}" if place.attempt > 1 else ""
     parts.narrator.say(f"Session {place.session}{attempt}: {start_text} to {target_steps} steps")
+    if comparison is not None:
+        reasons = [f"  - {reason} ({reason.grade.word})" for reason in comparison.reasons]
+        left = ", ".join(comparison.left_to_kernel)
+        parts.narrator.say(f"Resume grade: {comparison.grade.word}; the session compares {left} as well", *reasons)
 
 
 def _tell_troubles(parts: Parts, closed: ClosedSession) -> None:

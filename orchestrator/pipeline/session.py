@@ -142,6 +142,7 @@ def retrieve_and_analyze_logs(
         steps_start=judgement.steps_start,
         steps_done=judgement.steps_done,
         resume_grade=judgement.resume_grade,
+        resume_reasons=judgement.resume_reasons,
         problems=judgement.problems,
     )
     return folder, judgement

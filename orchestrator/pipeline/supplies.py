@@ -45,4 +45,6 @@ def session_spec(parts: Parts, request: RunRequest, sizes: Profile) -> SessionSp
         sizes=replace(sizes, deadline_s=deadline_s),
         backend=parts.backend.name,
         session_device=limits.session_device,
+        accept_grade=request.accept_grade,
+        proof=request.proof,
     )

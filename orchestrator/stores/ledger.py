@@ -168,5 +168,6 @@ def _run_record(row: str) -> RunRecord:
 
 def _session_record(row: str) -> SessionRecord:
     plain = json.loads(row)
-    plain.update(stage=Stage(plain["stage"]), problems=tuple(plain["problems"]), restored=tuple(plain["restored"]))
+    plain.update(stage=Stage(plain["stage"]))
+    plain.update({name: tuple(plain.get(name, ())) for name in ("problems", "restored", "resume_reasons")})
     return SessionRecord(**plain)

@@ -88,11 +88,10 @@ def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:
 
 
 def _of_session(card: CheckpointCard, ticket: Ticket, root: Path) -> bool:
-    if card.lineage_id != ticket.lineage_id:
-        return False
-    stamp = ticket.stamp()
+    stamp = ticket.stamp()  # its lineage among it
     if all(card.stamp.get(name) == value for name, value in stamp.items()):
         return True
+    # What it was given is its own too, of whatever lineage: a training that began from other weights keeps them.
     given = {(entry.path, entry.sha256) for entry in ticket.inputs}
     entry = file_entry(root / CHECKPOINTS / card.name, root)
     return (entry.path, entry.sha256) in given

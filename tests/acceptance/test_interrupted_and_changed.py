@@ -289,3 +289,44 @@ def test_a_stuck_run_says_what_to_do(toy: Path) -> None:
     answer = orchestrate(toy, "run", "section_7_6", "--quick")
     assert answer.code == 1
     assert "raise deadline_s" in answer.out
+
+
+def test_another_training_may_begin_from_the_weights_if_the_user_says_so(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    change_card(toy, seed=5)
+    refused = orchestrate(toy, "run", "section_7_6", "--json")
+    assert refused.code == 2 and "--accept-grade weights-only" in refused.json["remedy"]
+    assert "[CHECKPOINT]   - Seed: checkpoint=0, current=5" in refused.err
+    answer = orchestrate(toy, "run", "section_7_6", "--json", "--accept-grade", "weights-only")
+    summary = answer.json
+    assert (summary["steps_start"], summary["steps_done"], summary["end_reason"]) == (40, 100, "finished")
+    assert summary["expected_grade"] == "weights-only"
+    assert (
+        "Resume grade: weights-only" in answer.err and "  - Seed: checkpoint=0, current=5 (weights-only)" in answer.err
+    )
+    manifest = json.loads((toy / summary["results_dir"] / "session_manifest.json").read_text("utf-8"))
+    assert manifest["spec"]["resume_floor"] == "weights-only"
+    assert stems(toy) == [80, 100]
+    again = orchestrate(toy, "run", "section_7_6", "--json", "--add-steps", "20")  # its own lineage by now
+    assert (again.code, again.json["steps_done"], again.json["expected_grade"]) == (0, 120, "exact")
+
+
+@pytest.mark.parametrize(
+    ("floor", "grade", "cause"),
+    [("exact", "weights-only", "demands resume_floor: exact"), ("statistical", "statistical", "takes weights-only")],
+)
+def test_no_other_grade_can_be_accepted_by_a_flag(toy: Path, floor: str, grade: str, cause: str) -> None:
+    change_card(toy, resume_floor=floor)
+    answer = orchestrate(toy, *QUICK, "--accept-grade", grade)
+    assert answer.code == 2 and cause in answer.json["error"] and answer.json["remedy"]
+
+
+def test_status_tells_the_grade_before_anything_is_run(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    assert "would resume: exact" in orchestrate(toy, "status").out
+    change_card(toy, network=[128, 128])
+    told = orchestrate(toy, "status").out
+    assert "would resume: refuse" in told
+    assert "- Architecture: checkpoint=[64, 64], current=[128, 128] (refuse)" in told
+    row = orchestrate(toy, "status", "--json").json["models"][0]
+    assert row["resume"]["grade"] == "refuse" and row["lowest_grade"] == "exact"

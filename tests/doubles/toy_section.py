@@ -16,8 +16,10 @@ ENTRY = '''
 """The toy section's entry point."""
 import json
 import os
+import platform
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.checkpoints import find_latest_checkpoint
@@ -26,6 +28,9 @@ from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome
 from kernel_templates.kernel_runtime.saving import save_checkpoint
 from kernel_templates.kernel_runtime.wire import final_model_name
 
+LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
+VERSIONS = {"python": platform.python_version(), **{
+    name: metadata.version(name.replace("_", "-")).partition("+")[0] for name in LIBRARIES}}
 BEHAVIOUR = json.loads(Path(__file__).with_name("behaviour.json").read_text())
 
 
@@ -47,7 +52,7 @@ def run(context):
     identity = {
         "section": lineage["section"], "algorithm": lineage["algorithm"], "network": lineage["network"],
         "hyper_parameters": lineage["hyper_parameters"], "environment": lineage["environment"],
-        "seed": lineage["seed"], "versions": {}, "device_class": "cpu", "code_digest": ticket.bundle_digest,
+        "seed": lineage["seed"], "versions": VERSIONS, "device_class": "cpu", "code_digest": ticket.bundle_digest,
     }
     parent, ending = latest, KernelEnding.FINISHED
     while steps < target:

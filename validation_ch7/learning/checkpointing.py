@@ -11,6 +11,7 @@ from validation_ch7.learning.identity import current_identity
 from validation_ch7.learning.metadata import write_metadata
 from validation_ch7.learning.model_file import write_model
 from validation_ch7.learning.policy_digest import first_non_finite
+from validation_ch7.learning.seam_probe import probe_tree
 from validation_ch7.learning.state_file import write_state
 from validation_ch7.learning.underway import Underway, is_due
 
@@ -52,6 +53,7 @@ def save_training(underway: Underway) -> None:
         stamp=context.ticket.stamp(),
         parent=underway.parent,
         now=context.now(),
+        continued=underway.continued,
     )
     write_metadata(underway)
     context.deadline.measured("save", context.monotonic() - started_s)
@@ -63,5 +65,6 @@ def session_tree(underway: Underway) -> dict[str, Any]:
     return {
         "training": capture_state(underway.model),
         "selection": underway.record.selection_tree(),
+        "probe": probe_tree(underway.model),
         "provenance": underway.record.provenance_tree(),
     }

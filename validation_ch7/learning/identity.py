@@ -17,25 +17,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
+from kernel_templates.kernel_runtime.grading import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
 from kernel_templates.kernel_runtime.wire import STATE_SUFFIX, Ticket
 from validation_ch7.learning.policy_digest import policy_digest
-
-GRADES = ("exact", "statistical")
-"""Resume grades that training can give, best first."""
-
-# Any of these that differs is another training. The rest only moves the last bits of the numbers.
-_SAME_TRAINING = (
-    "section",
-    "lineage_id",
-    "algorithm",
-    "network",
-    "observation_space",
-    "action_space",
-    "hyper_parameters",
-    "environment",
-    "seed",
-)
-_SAME_NUMBERS = ("versions", "device_class", "code_digest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +28,19 @@ class ResumeGrade:
 
     grade: str
     reasons: tuple[str, ...] = ()
+
+    def lowered(self, reason: str | None, *, floor: str) -> ResumeGrade:
+        """The grade after something was found while loading; None found nothing.
+
+        Raises:
+            SessionRefused: It is below the floor now.
+        """
+        if reason is None:
+            return self
+        grade = worst((self.grade, STATISTICAL))
+        if is_below(grade, floor):
+            raise SessionRefused(f"the checkpoint resumes as {grade}, demanded is {floor}: {reason}")
+        return ResumeGrade(grade=grade, reasons=(*self.reasons, reason))
 
 
 def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
@@ -97,36 +94,24 @@ def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str
     Args:
         card: The checkpoint's card, its files already verified.
         current: `current_identity` of the freshly built model.
-        floor: Worst grade that is accepted, one of `GRADES`.
+        floor: Worst grade that is accepted.
 
     Raises:
         SessionRefused: It is another training, or the grade lies below the floor; with every reason.
     """
-    saved = card.identity
-    blockers = _differences(_SAME_TRAINING, saved, current)
-    if not any(entry.path.endswith(STATE_SUFFIX) for entry in card.files):
-        blockers.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
-    if blockers:
-        raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(blockers)}")
-    reasons = tuple(_differences(_SAME_NUMBERS, saved, current))
-    grade = ResumeGrade(grade="statistical" if reasons else "exact", reasons=reasons)
-    if GRADES.index(grade.grade) > GRADES.index(floor):
-        why = "; ".join(reasons)
-        raise SessionRefused(f"{card.stem} resumes as {grade.grade}, demanded is {floor}: {why}")
-    return grade
-
-
-def _differences(names: tuple[str, ...], saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    return [_difference(name, saved, current) for name in names if saved.get(name) != current[name]]
-
-
-def _difference(name: str, saved: Mapping[str, Any], current: Mapping[str, Any]) -> str:
-    """One sentence on what differs; of a mapping only the keys that do."""
-    was, now = saved.get(name), current[name]
-    if isinstance(was, Mapping) and isinstance(now, Mapping):
-        keys = sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
-        return ", ".join(f"{name}.{key}: checkpoint={was.get(key)}, current={now.get(key)}" for key in keys)
-    return f"{name}: checkpoint={was}, current={now}"
+    found = differences(card.identity, current)
+    told = [str(difference) for difference in found]
+    grades = [difference.grade for difference in found]
+    if not card.has_state:
+        told.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
+        grades.append(WEIGHTS_ONLY)
+    grade = worst(grades)
+    if grade == REFUSE or (grade == WEIGHTS_ONLY and is_below(grade, floor)):
+        hint = "" if grade == REFUSE else "--accept-grade weights-only begins a new training from its weights."
+        raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(told)}", remedy=hint)
+    if is_below(grade, floor):
+        raise SessionRefused(f"{card.stem} resumes as {grade}, demanded is {floor}: {'; '.join(told)}")
+    return ResumeGrade(grade=grade, reasons=tuple(told))
 
 
 def _bound(values: np.ndarray) -> str | list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from validation_ch7.learning.hyper_parameters import HyperParameters, read_hyper_parameters
 from validation_ch7.learning.keys import check_keys
 
-RESUME_FLOORS = ("exact", "statistical")
+RESUME_FLOORS = ("exact", "statistical", "weights-only")
 _POSITIVE = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps", "evaluation_scenarios")
 
 
@@ -36,7 +36,7 @@ class SessionPlan:
         evaluation_scenarios: Unseen scenarios on which the section judges at the target.
         deadline_s: Wall seconds that the session may use; kept by the runtime.
         criteria: What the verdict is measured against.
-        resume_floor: Worst resume grade that the card accepts.
+        resume_floor: Worst resume grade that is accepted.
         device: `cpu`, `cuda`, or `auto`.
     """
 

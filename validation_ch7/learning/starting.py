@@ -9,6 +9,7 @@ from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.context import SessionContext
 from kernel_templates.kernel_runtime.endings import SessionRefused
+from kernel_templates.kernel_runtime.grading import EXACT, WEIGHTS_ONLY
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from validation_ch7.learning.full_state import capture_state, restore_state
 from validation_ch7.learning.identity import current_identity, grade_resume
@@ -17,9 +18,11 @@ from validation_ch7.learning.model_file import load_weights
 from validation_ch7.learning.plan import SessionPlan
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import TrainingRecord
+from validation_ch7.learning.seam_probe import check_seam
 from validation_ch7.learning.selection import place_best_model
 from validation_ch7.learning.state_file import read_state, same_state
 from validation_ch7.learning.underway import Underway, World
+from validation_ch7.learning.weights_only import begin_from_weights
 
 
 def begin_training(context: SessionContext, plan: SessionPlan, world: World) -> Underway:
@@ -65,13 +68,20 @@ def _resume(underway: Underway, card: CheckpointCard) -> None:
     context.reporter.say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
     for reason in grade.reasons:
         context.reporter.say(f"[CHECKPOINT] Resume is {grade.grade}: {reason}")
+    if grade.grade == WEIGHTS_ONLY:
+        begin_from_weights(underway, card, grade)
+        return
     folder = context.models_dir / CHECKPOINTS
     state = read_state(folder / (card.stem + STATE_SUFFIX))
     load_weights(model, folder / (card.stem + MODEL_SUFFIX))
     restore_state(model, state["training"])
     record = TrainingRecord.from_trees(state["selection"], state["provenance"])
     _check_counted(underway, card)
-    if grade.grade == "exact":
+    seam = check_seam(model, state.get("probe"), exact=grade.grade == EXACT)
+    if seam is not None:
+        context.reporter.say(f"[CHECKPOINT] {seam}")
+    grade = grade.lowered(seam, floor=underway.plan.resume_floor)
+    if grade.grade == EXACT:
         _check_complete(underway, card, state["training"])
     if card.steps not in record.seams:
         record.seams.append(card.steps)

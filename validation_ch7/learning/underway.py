@@ -10,6 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.context import SessionContext
+from kernel_templates.kernel_runtime.grading import EXACT
 from validation_ch7.learning.identity import ResumeGrade
 from validation_ch7.learning.plan import Lineage, SessionPlan
 from validation_ch7.learning.record import TrainingRecord
@@ -63,6 +64,13 @@ class Underway:
     grade: ResumeGrade | None = None
     steps_start: int = 0
     updates_start: int = 0
+
+    @property
+    def continued(self) -> str:
+        """Grade at which the next checkpoint's parent was taken over: the resume's own for the first one after it."""
+        if self.grade is None or self.parent is not self.resumed_from:
+            return EXACT
+        return self.grade.grade
 
     @property
     def steps(self) -> int:

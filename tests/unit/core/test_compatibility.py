@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from kernel_templates.kernel_runtime.grading import GRADES, differences, worst
 from orchestrator.core.checkpoint_log import RestoredFile, incompatibility, nothing_found, restoration
-from orchestrator.core.compatibility import Grade, Intended, compare
+from orchestrator.core.compatibility import Grade, Intended, compare, worse_grade
 from orchestrator.core.lineages import Lineage
 
 LINEAGE = Lineage(
@@ -37,13 +40,23 @@ def test_the_same_training_is_exact() -> None:
     [
         ({"algorithm": "PPO"}, "Algorithm", Grade.REFUSE),
         ({"network": [128, 128]}, "Architecture", Grade.REFUSE),
-        ({"seed": 1}, "Seed", Grade.REFUSE),
+        ({"seed": 1}, "Seed", Grade.WEIGHTS_ONLY),
         ({"section": "section_7_5"}, "Section", Grade.REFUSE),
-        ({"environment": {"dx_m": 5.0}}, "Environment dx_m", Grade.REFUSE),
+        ({"environment": {"dx_m": 5.0}}, "Environment dx_m", Grade.WEIGHTS_ONLY),
         (
             {"hyper_parameters": {"gamma": 0.97, "learning_rate": {"start": 1e-4}}},
             "Hyper-parameter learning_rate.start",
+            Grade.WEIGHTS_ONLY,
+        ),
+        (
+            {"hyper_parameters": {**LINEAGE.hyper_parameters, "n_quantiles": 25}},
+            "Hyper-parameter n_quantiles",
             Grade.REFUSE,
+        ),
+        (
+            {"hyper_parameters": {**LINEAGE.hyper_parameters, "n_envs": 4}},
+            "Hyper-parameter n_envs",
+            Grade.WEIGHTS_ONLY,
         ),
         ({"versions": {"torch": "2.6.0"}}, "Version of torch", Grade.STATISTICAL),
         ({"device_class": "cuda"}, "Device", Grade.STATISTICAL),
@@ -65,6 +78,36 @@ def test_a_card_that_does_not_say_is_not_taken_for_equal(missing: str) -> None:
 def test_what_only_the_kernel_knows_is_left_to_it() -> None:
     unknown = replace(INTENDED, versions={}, device_class=None)
     assert compare({**IDENTITY, "versions": {}, "device_class": "cuda"}, unknown).grade is Grade.EXACT
+
+
+def test_what_is_left_to_the_kernel_is_named() -> None:
+    assert compare(IDENTITY, INTENDED).left_to_kernel == ("spaces",)
+    unknown = replace(INTENDED, versions={}, device_class=None)
+    assert compare(IDENTITY, unknown).left_to_kernel == ("spaces", "versions", "device")
+
+
+def test_without_a_side_file_only_the_weights_are_there() -> None:
+    comparison = compare(IDENTITY, INTENDED, has_state=False)
+    assert comparison.grade is Grade.WEIGHTS_ONLY
+    assert comparison.below(Grade.STATISTICAL) == ("State: checkpoint=weights only, current=full state",)
+    assert comparison.below(Grade.WEIGHTS_ONLY) == ()
+
+
+def test_the_words_are_those_of_the_stone() -> None:
+    assert [grade.word for grade in sorted(Grade, reverse=True)] == list(GRADES)
+    assert [Grade.of(word).word for word in GRADES] == list(GRADES)
+    assert worse_grade("exact", "weights-only") == "weights-only" == worse_grade("weights-only", None)
+
+
+@given(st.permutations(range(4)))
+def test_both_sides_decide_by_one_table(order: list[int]) -> None:
+    """The kernel compares more keys; those that both know leave the same grade."""
+    changes: list[dict[str, Any]] = [{"seed": 1}, {"network": [1]}, {"code_digest": "x"}, {"device_class": "cuda"}]
+    identity = dict(IDENTITY)
+    for index in order[:2]:
+        identity.update(changes[index])
+    there = [found.grade for found in differences(identity, INTENDED.identity())]
+    assert compare(identity, INTENDED).grade.word == worst(there)
 
 
 def test_the_lines_are_the_users_own() -> None:

@@ -35,7 +35,12 @@ def make_ticket(
 
 
 def save(
-    models: Path, steps: int, parent: CheckpointCard | None = None, body: bytes = b"model", ticket: Ticket | None = None
+    models: Path,
+    steps: int,
+    parent: CheckpointCard | None = None,
+    body: bytes = b"model",
+    ticket: Ticket | None = None,
+    continued: str = "exact",
 ) -> CheckpointCard:
     text = body + str(steps).encode()
     return save_checkpoint(
@@ -50,6 +55,7 @@ def save(
         stamp=(ticket or make_ticket()).stamp(),
         parent=parent,
         now=NOW,
+        continued=continued,
     )
 
 

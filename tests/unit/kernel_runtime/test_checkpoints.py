@@ -38,6 +38,31 @@ def test_ancestry_is_the_chain_back_to_the_beginning(tmp_path: Path) -> None:
     assert len({first.digest, second.digest, third.digest}) == 3
 
 
+def test_ancestry_says_how_each_checkpoint_was_taken_over(tmp_path: Path) -> None:
+    first = save(tmp_path, 10)
+    whole, broken = save(tmp_path, 20, first), save(tmp_path / "other", 20, first, continued="weights-only")
+    assert (first.lowest_grade, whole.lowest_grade, broken.lowest_grade) == ("exact", "exact", "weights-only")
+    assert save(tmp_path / "other", 30, broken).lowest_grade == "weights-only"
+    assert whole.digest != broken.digest
+    path = tmp_path / "other/checkpoints" / broken.name
+    path.write_text(path.read_text("utf-8").replace("weights-only", "exact"), encoding="utf-8")
+    with pytest.raises(ValueError, match="digest that it states"):
+        read_card(path)
+    path.write_text(path.read_text("utf-8").replace('"continued": "exact"', '"continued": "nice"'), encoding="utf-8")
+    with pytest.raises(ValueError, match="nobody knows: nice"):
+        read_card(path)
+
+
+def test_a_card_from_before_grades_were_kept_still_counts(tmp_path: Path) -> None:
+    second = save(tmp_path, 20, save(tmp_path, 10))
+    path = tmp_path / "checkpoints" / second.name
+    plain = json.loads(path.read_text("utf-8"))
+    for ancestor in plain["ancestry"]:
+        assert ancestor.pop("continued") == "exact"
+    path.write_text(json.dumps(plain), encoding="utf-8")
+    assert read_card(path).digest == second.digest
+
+
 def test_a_kill_before_the_card_leaves_nothing_that_counts(tmp_path: Path) -> None:
     good = save(tmp_path, 10)
 

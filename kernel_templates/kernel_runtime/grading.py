@@ -1,0 +1,98 @@
+"""How exact a resume would be, reason by reason: one table for both sides of the wire, so that they cannot disagree.
+
+The orchestrator decides by it before anything is pushed, from what it knows; the kernel decides again before
+anything is loaded, from what it built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+EXACT, STATISTICAL, WEIGHTS_ONLY, REFUSE = "exact", "statistical", "weights-only", "refuse"
+GRADES = (EXACT, STATISTICAL, WEIGHTS_ONLY, REFUSE)
+"""Best first. `exact`: the same training to the last bit. `statistical`: the same training, other last bits.
+`weights-only`: another training that may begin from these weights. `refuse`: they do not even fit."""
+
+_OF_KEY: Mapping[str, str] = {
+    "section": REFUSE,
+    "algorithm": REFUSE,
+    "network": REFUSE,
+    "observation_space": REFUSE,
+    "action_space": REFUSE,
+    "hyper_parameters": WEIGHTS_ONLY,
+    "environment": WEIGHTS_ONLY,
+    "seed": WEIGHTS_ONLY,
+    "lineage_id": WEIGHTS_ONLY,
+    "versions": STATISTICAL,
+    "device_class": STATISTICAL,
+    "code_digest": STATISTICAL,
+}
+"""What a difference in each key of an identity leaves; a key that is not here says nothing of a resume."""
+
+_SHAPING = frozenset({"hyper_parameters.n_quantiles"})
+"""Hyper-parameters that decide how many weights there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One difference between a checkpoint's identity and a training's.
+
+    Attributes:
+        path: Key in the identity, nested ones with dots.
+        grade: What it leaves.
+    """
+
+    path: str
+    checkpoint: Any
+    current: Any
+    grade: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: checkpoint={self.checkpoint}, current={self.current}"
+
+
+def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """Every difference that matters, in the order of the table.
+
+    Args:
+        saved: Identity in a checkpoint's card.
+        current: Identity of the training that would continue it. What it does not name is not compared, and of its
+            `versions` only those that it names; what the card does not say is never taken for equal.
+    """
+    return tuple(found for key in _OF_KEY if key in current for found in _of(key, saved.get(key), current[key]))
+
+
+def _of(key: str, was: Any, now: Any) -> Iterator[Difference]:
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        before, after = flat(was), flat(now)
+        names = sorted(after if key == "versions" else before.keys() | after.keys())
+        for name in names:
+            if before.get(name) != after.get(name):
+                yield _difference(key, f"{key}.{name}", before.get(name), after.get(name))
+    elif was != now:
+        yield _difference(key, key, was, now)
+
+
+def _difference(key: str, path: str, was: Any, now: Any) -> Difference:
+    grade = REFUSE if path in _SHAPING else _OF_KEY[key]
+    return Difference(path=path, checkpoint=was, current=now, grade=grade)
+
+
+def flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping as one, its keys joined with dots."""
+    joined: dict[str, Any] = {}
+    for key, value in block.items():
+        joined |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return joined
+
+
+def worst(grades: Sequence[str]) -> str:
+    """The least exact of some grades, `exact` of none."""
+    return max(grades, key=GRADES.index, default=EXACT)
+
+
+def is_below(grade: str, floor: str) -> bool:
+    """Whether a grade is less exact than the least that is accepted."""
+    return GRADES.index(grade) > GRADES.index(floor)

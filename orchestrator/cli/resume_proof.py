@@ -1,0 +1,165 @@
+"""The acts of `prove-resume`: three trainings of one lineage through a backend, each in a folder of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kernel_templates.kernel_runtime.wire import CHECKPOINTS, Ticket
+from orchestrator.core.endings import EndReason
+from orchestrator.core.errors import RunFailed
+from orchestrator.core.proving import CHAIN, STRAIGHT, CutPlan, End, Proof, default_steps, draw_cuts
+from orchestrator.core.requests import RunRequest
+from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.pipeline.lone_session import run_alone
+from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.run import execute
+from orchestrator.ports import Narrator
+from orchestrator.stores.project import Project
+from orchestrator.stores.proof_ends import read_ends
+from orchestrator.wiring import assemble, make_backend
+
+PROOF_MODULE = "proof"
+"""Name of the module beside a section's entry point whose `run` does a session's part of the proof."""
+
+_DEADLINE_S = 3_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where a proof is made, and of what.
+
+    Attributes:
+        folder: Holds everything that the proof writes; the user's models directory and ledger are elsewhere.
+        card: The section's, its algorithm and seed chosen.
+        plan: Where the chain is cut.
+    """
+
+    project: Project
+    folder: Path
+    card: SectionCard
+    backend: str
+    plan: CutPlan
+    narrator: Narrator
+
+    @contextmanager
+    def parts(self, name: str) -> Iterator[Parts]:
+        """A pipeline in a state folder of its own."""
+        place = Project(code=self.project.code, state=self.folder / name)
+        with assemble(place, self.card, make_backend(self.backend, place, self.card), self.narrator) as parts:
+            yield parts
+
+    def request(self, way: str, target_steps: int) -> RunRequest:
+        """The request of one of the proof's runs."""
+        plan = self.plan
+        chained = way == CHAIN
+        block = {
+            "way": way,
+            "kill_session": plan.kill_session if chained else 0,
+            "kill_at_steps": plan.kill_at_steps if chained else 0,
+            "seams": list(plan.seams),
+        }
+        return RunRequest(card=self.card, profile="quick", target_steps=target_steps, proof=block)
+
+
+def plan_of(card: SectionCard, *, cuts: int, steps: int | None, seed: int) -> CutPlan:
+    """The cuts that a seed stands for.
+
+    Raises:
+        BadInput: There is not room for so many.
+    """
+    settings = card.hyper_parameters
+    target_steps = steps or default_steps(settings.rollout_steps, cuts)
+    return draw_cuts(
+        random.Random(f"{seed} {card.algorithm}").randrange,
+        cuts=cuts,
+        target_steps=target_steps,
+        rollout_steps=settings.rollout_steps,
+        n_envs=settings.n_envs,
+    )
+
+
+def proof_card(card: SectionCard, plan: CutPlan) -> SectionCard:
+    """The section's own training, shorter, ending in digests instead of a comparison."""
+    sizes = Profile(
+        target_steps=plan.target_steps,
+        checkpoint_every_steps=plan.save_every_steps,
+        evaluate_every_steps=max(1, plan.target_steps // 2),
+        evaluation_scenarios=1,
+        deadline_s=_DEADLINE_S,
+    )
+    package = card.entry_point.rpartition(".")[0]
+    return replace(card, entry_point=f"{package}.{PROOF_MODULE}", profiles={"quick": sizes, "full": sizes})
+
+
+def prove(ground: Ground) -> Proof:
+    """Train straight, in a chain and with the usual ways to resume, and lay the ends side by side.
+
+    Raises:
+        RunFailed: A training did not reach its end, so that there is nothing to compare.
+        RemoteUnavailable: The backend is away.
+    """
+    straight, faults = _straight(ground)
+    chain, sessions, grades, broken = _chain(ground)
+    controls = _alone(ground, "usual")[0]
+    return Proof(
+        algorithm=ground.card.algorithm,
+        plan=ground.plan,
+        straight=straight,
+        chain=chain,
+        controls=controls,
+        sessions=sessions,
+        grades=grades,
+        faults=(*faults, *broken),
+    )
+
+
+def _alone(ground: Ground, way: str) -> tuple[tuple[End, ...], Parts, Path, Ticket]:
+    with ground.parts(way) as parts:
+        closed, ticket = run_alone(parts, ground.request(way, ground.plan.target_steps))
+        if closed.judgement.end_reason is not EndReason.FINISHED or closed.judgement.problems:
+            raise _ended(way, closed.judgement.end_reason.value, closed.judgement.error, closed.results_dir)
+        return read_ends(closed.results_dir, ticket), parts, closed.results_dir, ticket
+
+
+def _straight(ground: Ground) -> tuple[End, tuple[str, ...]]:
+    """The straight training, and whatever says that it saved or loaded."""
+    ends, parts, folder, ticket = _alone(ground, STRAIGHT)
+    manifest, _ = parts.results.manifest(folder)
+    saved = [entry.path for entry in manifest.files if f"/{CHECKPOINTS}/" in entry.path] if manifest else []
+    faults = [f"the straight training saved {path}" for path in saved]
+    if ticket.inputs or manifest is None or manifest.inputs or manifest.outcome.resumed_from:
+        faults.append("the straight training was given a checkpoint")
+    return ends[0], tuple(faults)
+
+
+def _chain(ground: Ground) -> tuple[End, int, tuple[str, ...], tuple[str, ...]]:
+    """The chain: run after run raises the target to the next cut; the killed session is found and gone on from."""
+    plan, reached = ground.plan, ""
+    with ground.parts(CHAIN) as parts:
+        for target_steps in (*plan.orderly, plan.target_steps):
+            summary = execute(parts, ground.request(CHAIN, target_steps))
+            if summary.end_reason != EndReason.FINISHED or summary.steps_done != target_steps:
+                raise _ended(
+                    CHAIN, f"{summary.end_reason} at {summary.steps_done} steps", None, parts.models.view().root
+                )
+            reached = str(summary.results_dir)
+        records = parts.ledger.sessions(ground.card.lineage.id)
+        last = Ticket.from_json(records[-1].ticket)
+        (end,) = read_ends(Path(reached), last)
+        ancestry = [ancestor.steps for ancestor in parts.models.view().verified[0].ancestry]
+    killed = [record for record in records if record.end_reason == EndReason.CRASHED]
+    faults = [f"the chain has {len(killed)} killed sessions instead of 1"] if len(killed) != 1 else []
+    if len(records) != plan.sessions:
+        faults.append(f"the chain took {len(records)} sessions instead of {plan.sessions}")
+    faults += [f"no session went on from {steps} steps" for steps in plan.seams if steps not in ancestry]
+    return end, len(records), tuple(record.resume_grade for record in records if record.resume_grade), tuple(faults)
+
+
+def _ended(way: str, how: str, error: str | None, where: Any) -> RunFailed:
+    told = f": {error.rstrip().splitlines()[-1]}" if error else ""
+    return RunFailed(f"the {way} training of the proof ended as {how}{told}", remedy=f"Read the log below {where}.")

@@ -1,0 +1,218 @@
+"""The proof that a chain of sessions is one long session: where it is cut, and what its ends have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.core.errors import BadInput
+
+STRAIGHT, CHAIN = "straight", "chain"
+_LEAST_STEPS = 10_000
+_ROLLOUTS_PER_SESSION = 3
+_SAVES = 20
+"""Saves by cadence over the whole proof; the killed session goes on from the last one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutPlan:
+    """Where the chain is cut. Steps are absolute.
+
+    Attributes:
+        target_steps: Where every training of the proof ends.
+        orderly: Sessions end here by themselves, saved.
+        kill_session: Number of the session that is ended by kill -9.
+        kill_at_steps: When, in the middle of a rollout.
+        went_on_from: The checkpoint that is then the newest; 0 is the beginning.
+        save_every_steps: Cadence of saves within the chain's sessions.
+    """
+
+    target_steps: int
+    orderly: tuple[int, ...]
+    kill_session: int
+    kill_at_steps: int
+    went_on_from: int
+    save_every_steps: int
+
+    @property
+    def seams(self) -> tuple[int, ...]:
+        """Steps at which a later session took over a checkpoint."""
+        return tuple(sorted({*self.orderly, self.went_on_from} - {0}))
+
+    @property
+    def sessions(self) -> int:
+        """Sessions of the chain."""
+        return len(self.orderly) + 2
+
+
+def default_steps(rollout_steps: int, cuts: int) -> int:
+    """Steps that leave room for the cuts: seconds of training, and some rollouts in each session."""
+    wanted = max(_LEAST_STEPS, _ROLLOUTS_PER_SESSION * (cuts + 1) * rollout_steps)
+    return -(-wanted // rollout_steps) * rollout_steps
+
+
+def draw_cuts(
+    draw: Callable[[int, int], int], *, cuts: int, target_steps: int, rollout_steps: int, n_envs: int
+) -> CutPlan:
+    """Draw where a chain is cut: all but one cut at a rollout's end, one by kill -9 inside a rollout.
+
+    Args:
+        draw: `draw(low, high)` gives an integer in [low, high), evenly.
+        cuts: How many, 1 or more; they make one session more.
+        target_steps: A multiple of `rollout_steps`.
+        rollout_steps: Steps between two safe boundaries.
+        n_envs: Steps that the environments make together at once.
+
+    Raises:
+        BadInput: There is not room for so many cuts.
+    """
+    rollouts = target_steps // rollout_steps
+    if cuts < 1 or rollouts * rollout_steps != target_steps or rollouts <= cuts:
+        raise BadInput(
+            f"{target_steps} steps in rollouts of {rollout_steps} cannot be cut {cuts} time(s)",
+            remedy=f"Give --cuts from 1 on, and --steps as a multiple of {rollout_steps} with more rollouts than cuts.",
+        )
+    places: set[int] = set()
+    while len(places) < cuts:
+        places.add(draw(1, rollouts))
+    at = sorted(place * rollout_steps for place in places)
+    save_every_steps = max(1, rollouts // _SAVES) * rollout_steps
+    index = draw(0, cuts)
+    began = at[index - 1] if index else 0
+    saved = at[index] // save_every_steps * save_every_steps
+    return CutPlan(
+        target_steps=target_steps,
+        orderly=tuple(at[:index] + at[index + 1 :]),
+        kill_session=index + 1,
+        # Actions are chosen and not carried out: never at the boundary itself, where nothing is half done.
+        kill_at_steps=at[index] + draw(0, rollout_steps // n_envs) * n_envs,
+        went_on_from=max(began, saved),
+        save_every_steps=save_every_steps,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Where one training ended.
+
+    Attributes:
+        items: Part -> hex sha256.
+        weights: The policy's parameters.
+    """
+
+    name: str
+    steps: int
+    items: Mapping[str, str]
+    weights: Sequence[float]
+
+
+class Finding(StrEnum):
+    """What a proof came to."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    CANNOT_TELL = "cannot-tell"
+    """The chain ended as the straight training did, and so did a control that must not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """One algorithm's proof.
+
+    Attributes:
+        controls: Ends of trainings that were resumed without the full state.
+        faults: Why the straight training or the chain was not what it should be, one sentence each.
+        grades: Resume grade of each session of the chain that resumed.
+    """
+
+    algorithm: str
+    plan: CutPlan
+    straight: End
+    chain: End
+    controls: tuple[End, ...]
+    sessions: int
+    grades: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Parts in which the chain ended elsewhere."""
+        return differing(self.straight, self.chain)
+
+    @property
+    def finding(self) -> Finding:
+        """Equal only if every part is, nothing was wrong on the way, and both controls show that it could differ."""
+        if self.differing or self.faults:
+            return Finding.DIFFERENT
+        blind = [control for control in self.controls if control.items["policy"] == self.straight.items["policy"]]
+        return Finding.CANNOT_TELL if blind or not self.controls else Finding.EQUAL
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {
+            "algorithm": self.algorithm,
+            "finding": self.finding.value,
+            "differing": list(self.differing),
+            "faults": list(self.faults),
+            "target_steps": self.plan.target_steps,
+            "orderly_cuts": list(self.plan.orderly),
+            "kill_at_steps": self.plan.kill_at_steps,
+            "went_on_from": self.plan.went_on_from,
+            "sessions": self.sessions,
+            "grades": list(self.grades),
+            "ends": [
+                {
+                    "name": end.name,
+                    "steps": end.steps,
+                    "items": dict(end.items),
+                    "max_abs_dw": max_abs_difference(self.straight.weights, end.weights),
+                }
+                for end in (self.straight, self.chain, *self.controls)
+            ],
+        }
+
+
+def differing(one: End, other: End) -> tuple[str, ...]:
+    """Parts that two ends do not share; the step count is one of them."""
+    names = [name for name in sorted({*one.items, *other.items}) if one.items.get(name) != other.items.get(name)]
+    return tuple(names + (["steps"] if one.steps != other.steps else []))
+
+
+def max_abs_difference(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """The largest difference between two parameters in the same place; None for different networks.
+
+    A NaN on one side counts as different from everything.
+    """
+    if len(one) != len(other):
+        return None
+    gaps = [abs(a - b) for a, b in zip(one, other, strict=True)]
+    return float("inf") if any(gap != gap for gap in gaps) else max(gaps, default=0.0)
+
+
+def table(proof: Proof) -> tuple[str, ...]:
+    """The ends side by side: one part a line, the digests' first eight characters, and whether they are equal."""
+    ends = (proof.straight, proof.chain, *proof.controls)
+    rows = [["", proof.straight.name, *(end.name for end in ends[1:])]]
+    for name in _order(proof.straight.items):
+        rows.append([name, *(_cell(proof.straight, end, name) for end in ends)])
+    gaps = [max_abs_difference(proof.straight.weights, end.weights) for end in ends]
+    rows.append(["max |dw|", *("other network" if gap is None else f"{gap:.3g}" for gap in gaps)])
+    rows.append(["steps", *(str(end.steps) for end in ends)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return tuple("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+_FIRST = ("policy", "optimizer", "replay_buffer", "reward_sequence", "environment")
+
+
+def _order(items: Mapping[str, str]) -> list[str]:
+    return [name for name in _FIRST if name in items] + sorted(set(items) - set(_FIRST))
+
+
+def _cell(straight: End, end: End, name: str) -> str:
+    digest = end.items.get(name, "none")[:8]
+    if end is straight:
+        return digest
+    return f"{digest} {'equal' if end.items.get(name) == straight.items[name] else 'different'}"

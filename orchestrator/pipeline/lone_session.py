@@ -1,0 +1,40 @@
+"""One session by itself: no checkpoint goes in, nothing is chained to it, whatever it leaves."""
+
+from __future__ import annotations
+
+from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.core.events import EventKind
+from orchestrator.core.requests import RunRequest
+from orchestrator.pipeline.memory import fresh_run_id, start_run
+from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
+from orchestrator.pipeline.submitting import start, when_possible
+from orchestrator.pipeline.supplies import checkpoint_set, session_spec
+
+
+def run_alone(parts: Parts, request: RunRequest) -> tuple[ClosedSession, Ticket]:
+    """Prepare, start and carry one session through the backend, in an empty models directory.
+
+    Raises:
+        ValueError: The models directory is not empty.
+        RemoteUnavailable: The backend is away.
+    """
+    with parts.models.locked():
+        view = parts.models.view()
+        if view.entries:
+            raise ValueError(f"{view.root} is not empty")
+        sizes = request.sizes(0)
+        run_id = fresh_run_id(parts, request)
+        start_run(parts, request, run_id, 0, 0, sizes.target_steps)
+        spec = when_possible(parts, lambda: session_spec(parts, request, sizes))
+        place = Place(run_id=run_id, session=1, attempt=1)
+        push = prepare(parts, spec, place, checkpoint_set(parts, request.card, view))
+        closed = carry(parts, push.ticket, start(parts, push))
+        parts.record(
+            EventKind.RUN_ENDED,
+            run_id,
+            end_reason=closed.judgement.end_reason.value,
+            verdict=None,
+            steps_done=closed.steps_in_place,
+        )
+        return closed, push.ticket

@@ -1,0 +1,49 @@
+"""The proof as a user runs it: the real section, a chain cut in two places, one of them by kill -9."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.commands import orchestrate
+from tests.doubles.real_section import make_real_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_real_project(tmp_path_factory.mktemp("prove") / "project")
+
+
+def test_a_chain_with_a_kill_is_the_straight_training_and_the_usual_ways_are_not(project: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
+    answer = orchestrate(
+        project, "prove-resume", "section_7_6", "--algo", "DQN", "--cuts", "2", "--steps", "4000", "--json"
+    )
+    assert answer.code == 0, answer.err
+    assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before  # nothing of the user's is touched
+    assert "kill -9 after" in answer.err and f"--seed {answer.json['cut_seed']}" in answer.err
+    assert "Resume: PROVEN for DQN" in answer.err
+    (proof,) = answer.json["proofs"]
+    assert (proof["finding"], proof["sessions"], proof["faults"]) == ("equal", 3, [])
+    straight, chain, *controls = proof["ends"]
+    assert chain["items"] == straight["items"] and chain["max_abs_dw"] == 0.0
+    assert {"policy", "optimizer", "replay_buffer", "reward_sequence"} <= set(straight["items"])
+    assert len(controls) == 2
+    assert all(control["max_abs_dw"] > 0 and control["steps"] == 4000 for control in controls)
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (("--cuts", "0"), "cannot be cut 0 time"),
+        (("--steps", "1010"), "cannot be cut"),
+        (("--algo", "REINFORCE"), "section_7_6 declares DQN, QRDQN, PPO"),
+        (("--keep", "configs"), "configs cannot be made"),
+    ],
+)
+def test_what_cannot_be_proven_is_refused_before_anything_is_trained(
+    project: Path, words: tuple[str, ...], cause: str
+) -> None:
+    answer = orchestrate(project, "prove-resume", "section_7_6", *words)
+    assert answer.code == 2 and cause in answer.err and "Traceback" not in answer.err

@@ -1,0 +1,98 @@
+"""Another training from a checkpoint's weights: only if it is accepted, only the weights, and the ancestry says so."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from readings import latest_card, models_dir
+from tiny_world import HYPER_PARAMETERS, bench, spec_of, tiny_world
+
+from kernel_templates.kernel_runtime.endings import SessionRefused
+from validation_ch7.learning import starting
+from validation_ch7.learning.policy_digest import policy_digest
+from validation_ch7.learning.training import TrainingResult, train
+
+
+def go(working: Path, spec: dict[str, Any], session: int = 1) -> tuple[TrainingResult, list[str]]:
+    outside = bench(working, spec, session=session)
+    try:
+        return train(outside.context, outside.plan, tiny_world()), outside.said
+    finally:
+        outside.context.reporter.close()
+
+
+def other_training(algorithm: str, target_steps: int, **changes: Any) -> dict[str, Any]:
+    """The same algorithm and network with another discount."""
+    spec = spec_of(algorithm, target_steps=target_steps, **{"resume_floor": "weights-only", **changes})
+    spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], "gamma": 0.9}
+    return spec
+
+
+@pytest.mark.parametrize("algorithm", ["DQN", "QRDQN", "PPO"])
+def test_only_the_weights_come_along_and_the_ancestry_says_so(
+    tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = go(tmp_path, spec_of(algorithm, target_steps=640))
+    before = policy_digest(first.underway.model.policy)
+    seen: dict[str, Any] = {}
+    original = starting.begin_from_weights
+
+    def spied(underway: Any, card: Any, grade: Any) -> None:
+        original(underway, card, grade)
+        model = underway.model
+        seen.update(digest=policy_digest(model.policy), optimizer=dict(model.policy.optimizer.state_dict()["state"]))
+        seen.update(replay=getattr(model, "replay_buffer", None) and model.replay_buffer.size())
+        seen.update(exploration=getattr(model, "exploration_rate", None), last_obs=model._last_obs)
+
+    monkeypatch.setattr(starting, "begin_from_weights", spied)
+    second, said = go(tmp_path, other_training(algorithm, 1280), session=2)
+    assert (seen["digest"], seen["optimizer"], seen["replay"] or 0, seen["last_obs"]) == (before, {}, 0, None)
+    if seen["exploration"] is not None:  # from 1.0 to 0.2 over 1500 steps, after 640
+        assert seen["exploration"] == pytest.approx(1.0 - 0.8 * 640 / 1500)
+    assert second.underway.grade is not None and second.underway.grade.grade == "weights-only"
+    assert "hyper_parameters.gamma: checkpoint=0.97, current=0.9" in second.underway.grade.reasons
+    assert (second.underway.steps_start, second.underway.steps) == (640, 1280)
+    assert second.facts["policy_digest_before"] == before != second.facts["policy_digest_after"]
+    assert any(line.startswith("[CHECKPOINT] Loading checkpoint traffic_light_control_checkpoint_640") for line in said)
+    assert any(line.startswith("[CHECKPOINT] Weights only: a new training from 640 steps on") for line in said)
+    card = latest_card(tmp_path)
+    taken_over = [(ancestor.steps, ancestor.continued) for ancestor in card.ancestry]
+    assert taken_over[0] == (640, "weights-only")
+    assert {grade for _, grade in taken_over[1:]} <= {"exact"}
+    assert card.lowest_grade == "weights-only"
+
+    third, _ = go(tmp_path, other_training(algorithm, 1344, resume_floor="exact"), session=3)
+    assert third.underway.grade is not None and third.underway.grade.grade == "exact"
+    assert latest_card(tmp_path).lowest_grade == "weights-only"  # for good
+
+
+def test_without_the_users_word_it_is_refused_and_the_remedy_names_the_flag(tmp_path: Path) -> None:
+    go(tmp_path, spec_of("DQN", target_steps=400))
+    with pytest.raises(SessionRefused, match=r"hyper_parameters.gamma: .*") as refusal:
+        go(tmp_path, other_training("DQN", 800, resume_floor="statistical"), session=2)
+    assert "--accept-grade weights-only" in refusal.value.remedy
+
+
+@pytest.mark.parametrize("change", [{"network": [8]}, {"algorithm": "QRDQN"}])
+def test_weights_that_do_not_fit_are_refused_whatever_is_accepted(tmp_path: Path, change: dict[str, Any]) -> None:
+    go(tmp_path, spec_of("DQN", target_steps=400))
+    spec = other_training("DQN", 800)
+    spec["lineage"].update(change)
+    if "algorithm" in change:
+        spec["lineage"]["hyper_parameters"] = HYPER_PARAMETERS[change["algorithm"]]
+    with pytest.raises(SessionRefused, match="cannot be continued"):
+        go(tmp_path, spec, session=2)
+
+
+def test_weights_that_the_card_does_not_describe_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go(tmp_path, spec_of("DQN", target_steps=400))
+    original = torch.nn.Module.load_state_dict
+
+    def shifted(module: Any, state: Any, **words: Any) -> Any:
+        return original(module, {name: tensor + 1e-3 for name, tensor in state.items()}, **words)
+
+    monkeypatch.setattr("stable_baselines3.common.policies.BasePolicy.load_state_dict", shifted)
+    with pytest.raises(SessionRefused, match="its card states another"):
+        go(tmp_path, other_training("DQN", 800), session=2)
+    assert models_dir(tmp_path).is_dir()

@@ -1,0 +1,64 @@
+"""Another training that begins from a checkpoint's weights, because the user said that this is wanted.
+
+Nothing else of the checkpoint comes along: the optimizer is new, the replay buffer empty, the episodes begin. The
+step count goes on, so that schedules of the absolute step and the order of checkpoints do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.save_util import load_from_zip_file
+
+from kernel_templates.kernel_runtime.cards import CheckpointCard
+from kernel_templates.kernel_runtime.endings import SessionRefused
+from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from validation_ch7.learning.identity import ResumeGrade
+from validation_ch7.learning.policy_digest import policy_digest
+from validation_ch7.learning.record import TrainingRecord
+from validation_ch7.learning.seam_probe import check_seam
+from validation_ch7.learning.state_file import read_state
+from validation_ch7.learning.underway import Underway
+
+
+def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGrade) -> None:
+    """Put the weights of a verified checkpoint into a freshly built model.
+
+    Raises:
+        SessionRefused: They do not fit the network, or are not those that the card describes.
+    """
+    context, model = underway.context, underway.model
+    path = context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
+    # By torch's weights-only reader: the pickled attributes in the zip are never touched.
+    _, parameters, _ = load_from_zip_file(path, device=model.device, load_data=False)
+    try:
+        model.policy.load_state_dict(cast("Mapping[str, Any]", parameters["policy"]), strict=True)
+    except RuntimeError as fault:
+        raise SessionRefused(f"the weights of {card.stem} do not fit this network: {fault}") from fault
+    found = policy_digest(model.policy)
+    if found != card.identity.get("policy_digest"):
+        raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
+    state_path = path.with_name(card.stem + STATE_SUFFIX)
+    if card.has_state:
+        check_seam(model, read_state(state_path).get("probe"), exact=False)
+    model.num_timesteps = card.steps
+    _explore_as_at(model)
+    underway.record = TrainingRecord(
+        policy_digest_at_start=found, last_eval_steps=card.steps, last_save_steps=card.steps, seams=[card.steps]
+    )
+    underway.parent = underway.resumed_from = card
+    underway.grade = grade
+    underway.steps_start = card.steps
+    context.reporter.say(
+        f"[CHECKPOINT] Weights only: a new training from {card.steps} steps on, with a new optimizer and new episodes"
+    )
+
+
+def _explore_as_at(model: BaseAlgorithm) -> None:
+    """The first rollout must not explore as an untrained policy would, nor as one at its end."""
+    model._update_current_progress_remaining(model.num_timesteps, model.num_timesteps)
+    if hasattr(model, "exploration_schedule"):
+        rate = model.exploration_schedule(model._current_progress_remaining)
+        model.exploration_rate = rate  # type: ignore[attr-defined]  # of the Q-learning kinds
