@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= auto
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
@@ -35,8 +36,9 @@ types: $(VENV)/.ready-test
 floors: $(VENV)/.ready-test
 	$(BIN)/lint-imports --no-cache
 
+# As many workers as cores; tests/conftest.py says what must stay together. One worker: make unit WORKERS=0.
 unit: $(VENV)/.ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=30
 
 # Debian's python3 may come without ensurepip: then virtualenv, in a folder of its own, makes the environment.
 $(BIN)/python:
