@@ -3,17 +3,20 @@
 
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= auto
+PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove bench clean help
+.PHONY: run test lint types floors unit verify prove bench bench-peers clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
 	@echo "make verify  round-trip a tiny real checkpoint"
 	@echo "make prove   train every algorithm straight and in cut sessions, and compare the ends (minutes)"
-	@echo "make bench   measure the solver and the environment on one core"
+	@echo "make bench   measure environment, solver and learning on one core, beside the peers that are installed"
+	@echo "make bench-peers   install them (SUMO, sumo-rl, UXsim), some 2 GB, each in an environment of its own"
 
 run: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
@@ -24,8 +27,19 @@ verify: $(VENV)/.ready-run
 prove: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
 
+# OpenBLAS and OpenMP read these once, before anybody can pin them to a core. Linux.
 bench: $(VENV)/.ready-run
-	$(BIN)/python -m tests.bench.speed
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench $(BENCH)
+
+# Each peer in an environment of its own; one that cannot be installed is left out, and the bench says so.
+bench-peers: $(VENV)/.ready-run
+	-$(MAKE) --keep-going $(PEERS)/sumo/.ready $(PEERS)/uxsim/.ready
+
+$(PEERS)/%/.ready: tests/bench/peers/%.txt
+	@mkdir -p $(PEERS)
+	$(call new_environment,$(PEERS)/$*)
+	$(PEERS)/$*/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	@touch $@
 
 test: lint types floors unit
 
@@ -39,14 +53,19 @@ types: $(VENV)/.ready-test
 floors: $(VENV)/.ready-test
 	$(BIN)/lint-imports --no-cache
 
+# As many workers as cores; tests/conftest.py says what must stay together. One worker: make unit WORKERS=0.
 unit: $(VENV)/.ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=30
 
 # Debian's python3 may come without ensurepip: then virtualenv, in a folder of its own, makes the environment.
+define new_environment
+$(PYTHON) -m venv $(1) 2>/dev/null || { rm -rf $(1); \
+  $(PYTHON) -m pip --disable-pip-version-check install --quiet --target .venv-bootstrap virtualenv && \
+  PYTHONPATH=.venv-bootstrap $(PYTHON) -m virtualenv --quiet $(1); }
+endef
+
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
-	  $(PYTHON) -m pip --disable-pip-version-check install --quiet --target .venv-bootstrap virtualenv && \
-	  PYTHONPATH=.venv-bootstrap $(PYTHON) -m virtualenv --quiet $(VENV); }
+	$(call new_environment,$(VENV))
 
 $(VENV)/.ready-run: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[train]'
@@ -57,4 +76,4 @@ $(VENV)/.ready-test: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.ready-run
 
 clean:
-	rm -rf $(VENV) .venv-bootstrap
+	rm -rf $(VENV) .venv-bootstrap $(PEERS)

@@ -1,0 +1,67 @@
+"""Learning end to end: stable-baselines3 on our environment, and its settings for one environment that is not ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.bench.rounds import Candidate, keep_busy
+from tests.bench.task import ENVIRONMENT
+from validation_ch7.learning.hyper_parameters import read_hyper_parameters
+from validation_ch7.learning.model_building import build_model, prepare_torch
+from validation_ch7.learning.plan import Lineage
+from validation_ch7.traffic.environment import TrafficSignalVecEnv
+
+CARD = Path(__file__).parents[2] / "configs/sections/section_7_6.yaml"
+STRETCH = {"PPO": 8192, "DQN": 2000}
+"""Decisions in one timed call of `learn`: whole rollouts."""
+
+
+def card_settings() -> dict[str, dict[str, Any]]:
+    """What the section's card says of each algorithm."""
+    algorithms: dict[str, dict[str, Any]] = yaml.safe_load(CARD.read_text(encoding="utf-8"))["algorithms"]
+    return algorithms
+
+
+def ours(algorithm: str) -> Candidate:
+    """Training as the section does it, in its steady state: every buffer filled far enough, everything compiled."""
+    block = card_settings()[algorithm]
+    lineage = Lineage(
+        section="bench",
+        environment=ENVIRONMENT,
+        algorithm=algorithm,
+        network=(64, 64),
+        hyper_parameters=read_hyper_parameters(algorithm, block),
+        seed=0,
+    )
+    env = TrafficSignalVecEnv(n_envs=block["n_envs"], seed=0, environment=ENVIRONMENT)
+    model = build_model(lineage, env, device=prepare_torch("cpu"))
+    model.learn(max(STRETCH[algorithm], block.get("learning_starts", 0)))
+
+    def act() -> int:
+        before = model.num_timesteps
+        model.learn(STRETCH[algorithm], reset_num_timesteps=False)
+        return int(model.num_timesteps - before)
+
+    return keep_busy(act, 0.0001)
+
+
+def for_one_environment() -> dict[str, dict[str, Any]]:
+    """The same learners for a single environment, with as many gradient steps on as large batches per decision."""
+    ppo, dqn = card_settings()["PPO"], card_settings()["DQN"]
+    return {
+        "PPO": {
+            "n_steps": ppo["batch_size"],
+            "learning_rate": ppo["learning_rate"]["start"],
+            **{key: ppo[key] for key in ("batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "ent_coef")},
+        },
+        "DQN": {
+            "train_freq": dqn["n_envs"] * dqn["train_freq"],
+            "learning_rate": dqn["learning_rate"]["start"],
+            "learning_starts": dqn["batch_size"],
+            **{key: dqn[key] for key in ("batch_size", "buffer_size", "gamma", "gradient_steps")},
+            "target_update_interval": dqn["target_update_interval"],
+        },
+    }

@@ -1,0 +1,53 @@
+"""Everybody in turn, round after round, so that what else the machine does meets all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tests.bench.peers.core_time import Timed
+from tests.bench.rows import Measured, Row
+
+Candidate = Callable[[], Measured]
+
+
+def keep_busy(act: Callable[[], int], seconds: float) -> Candidate:
+    """A candidate that acts until its time is up.
+
+    Args:
+        act: Does some work and returns how many decisions it was.
+        seconds: On the wall; the act under way is finished.
+    """
+
+    def measured() -> Measured:
+        decisions, spent = 0, Timed()
+        while spent.wall_s < seconds:
+            with spent:
+                decisions += act()
+        return Measured(decisions=decisions, core_s=spent.core_s, wall_s=spent.wall_s)
+
+    return measured
+
+
+def in_turn(candidates: Mapping[str, Candidate], rounds: int, say: Callable[[str], None]) -> dict[str, Row]:
+    """Measure each candidate in each round.
+
+    Returns:
+        Name -> its rounds. One that fails is told of and left out from then on, with what it had.
+    """
+    found: dict[str, list[Measured]] = {name: [] for name in candidates}
+    failed: set[str] = set()
+    for number in range(1, rounds + 1):
+        for name, candidate in candidates.items():
+            if name in failed:
+                continue
+            try:
+                found[name].append(candidate())
+            except PeerFailed as fault:
+                failed.add(name)
+                say(f"skipped: {name}: {fault}")
+        say(f"round {number} of {rounds}")
+    return {name: Row(name=name, rounds=tuple(measured)) for name, measured in found.items() if measured}
+
+
+class PeerFailed(Exception):
+    """A peer's program ended without an answer."""
