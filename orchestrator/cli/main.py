@@ -9,7 +9,19 @@ from typing import ParamSpec
 
 import typer
 
-from orchestrator.cli import attach, doctor, fetch, logs, prove_resume, quota, render, run, status, verify
+from orchestrator.cli import (
+    attach,
+    doctor,
+    fetch,
+    inspect_checkpoint,
+    logs,
+    prove_resume,
+    quota,
+    render,
+    run,
+    status,
+    verify,
+)
 from orchestrator.cli.door import through_door
 from orchestrator.core.errors import EXIT_DONE, BadInput
 
@@ -44,6 +56,7 @@ app.command("fetch")(_exiting(fetch.fetch))
 app.command("quota")(_exiting(quota.quota))
 app.command("doctor")(_exiting(doctor.doctor))
 app.command("verify")(_exiting(verify.verify))
+app.command("inspect")(_exiting(inspect_checkpoint.inspect_checkpoint))
 app.command("prove-resume")(_exiting(prove_resume.prove_resume))
 
 

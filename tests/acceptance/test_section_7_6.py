@@ -78,6 +78,21 @@ def test_the_model_is_a_plain_one(quick_project: tuple[Path, Answer], tmp_path: 
     assert done.stdout.strip() == str(QUICK_STEPS), done.stderr
 
 
+def test_a_checkpoint_is_inspected_without_loading_it(quick_project: tuple[Path, Answer]) -> None:
+    root, _ = quick_project
+    stem = f"{MODELS}/checkpoints/traffic_light_control_checkpoint_1000_steps"
+    answer = orchestrate(root, "inspect", f"{stem}.zip", "--json")
+    assert answer.code == 0, answer.err
+    found = answer.json
+    assert (found["model"]["algorithm"], found["model"]["network"]) == ("DQN", [64, 64])
+    assert found["model"]["counters"]["steps"] == found["card"]["steps"] == 1000
+    assert found["model"]["spaces"]["action"] == "Discrete(n=2, start=0)"
+    assert (found["resume"]["grade"], found["lowest_grade"]) == ("exact", "exact")
+    assert found["ancestry"]["confirmed_by"] == [f"traffic_light_control_checkpoint_{QUICK_STEPS}_steps"]
+    assert found["model"]["executes"]["data:policy_class"] == ["stable_baselines3.dqn.policies.DQNPolicy"]
+    assert found["model"]["strange"] == [] and found["model"]["sealed"] == {}
+
+
 def test_scenario_1_quick_then_full_resumes_where_quick_ended(project: Path) -> None:
     answer = orchestrate(project, *RUN, "--target-steps", "3000")
     assert f"Loading checkpoint traffic_light_control_checkpoint_{QUICK_STEPS}_steps.zip" in answer.err

@@ -1,0 +1,115 @@
+"""`inspect`: tell everything about a checkpoint without loading it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from kernel_templates.kernel_runtime.cards import CheckpointCard
+    from orchestrator.core.compatibility import Compatibility
+    from orchestrator.core.inspection import Inspection, ModelZip
+
+_Path = Annotated[Path, typer.Argument(help="A checkpoint's .zip, .json or .state.npz file.")]
+
+
+def inspect_checkpoint(path: _Path, as_json: AsJson = False) -> int:
+    """Show a checkpoint's card, grade and contents, and what a plain load would execute; nothing is executed.
+
+    Exit 0 if all agrees and a plain load would execute nothing but the libraries' own code, else 1.
+    """
+
+    def act() -> int:
+        from orchestrator.cli.console import Console
+        from orchestrator.core.inspection import lines_of
+
+        found = _inspect(path)
+        code = 0 if found.sound else 1
+        Console(sys.stderr if as_json else sys.stdout).say(*lines_of(found))
+        if as_json:
+            print_json({**found.to_json(), "exit_code": code})
+        return code
+
+    return through_door(act, as_json=as_json)
+
+
+def _inspect(path: Path) -> Inspection:
+    from kernel_templates.kernel_runtime.cards import card_fault, read_card
+    from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, MODEL_SUFFIX
+    from orchestrator.core.errors import BadInput
+    from orchestrator.core.inspection import Descent, Inspection, descent_of
+    from orchestrator.stores.model_zip import read_model_zip
+
+    stem, folder = path.name.split(".", 1)[0], path.parent
+    zip_path, card_path = folder / (stem + MODEL_SUFFIX), folder / (stem + CARD_SUFFIX)
+    if not (zip_path.is_file() or card_path.is_file()):
+        raise BadInput(f"there is no checkpoint {zip_path}", remedy="`status` lists those in place.")
+    card: CheckpointCard | None = None
+    faults: list[str] = []
+    if card_path.is_file():
+        try:
+            card = read_card(card_path)
+        except ValueError as fault:
+            faults.append(str(fault))
+    model = read_model_zip(zip_path) if zip_path.is_file() else None
+    if card is not None:
+        disagreement = card_fault(card, folder)
+        faults += [disagreement] if disagreement else []
+        faults += _contradictions(card, model)
+    return Inspection(
+        path=str(zip_path),
+        model=model,
+        card=card,
+        descent=descent_of(card, _cards_beside(folder)) if card else Descent(),
+        compatibility=_grade(card, path) if card else None,
+        faults=tuple(faults),
+    )
+
+
+def _contradictions(card: CheckpointCard, model: ModelZip | None) -> list[str]:
+    """Where the model file says something else than its card."""
+    if model is None:
+        return []
+    told = (
+        ("algorithm", card.identity.get("algorithm"), model.algorithm),
+        ("network", card.identity.get("network"), model.network),
+        ("steps", card.steps, model.counters.get("steps")),
+    )
+    return [f"{what}: the card says {said}, the model file {found}" for what, said, found in told if said != found]
+
+
+def _cards_beside(folder: Path) -> tuple[CheckpointCard, ...]:
+    """Cards of the checkpoints beside it, newest first; an unreadable one says nothing of this one."""
+    from kernel_templates.kernel_runtime.cards import read_card
+
+    cards = []
+    for path in folder.glob("*_checkpoint_*_steps.json"):
+        try:
+            cards.append(read_card(path))
+        except ValueError:
+            continue
+    return tuple(sorted(cards, key=lambda card: card.steps, reverse=True))
+
+
+def _grade(card: CheckpointCard, path: Path) -> Compatibility | None:
+    """Against the section's card as it is now; None where there is no project or no such section."""
+    from orchestrator.core.errors import BadInput
+    from orchestrator.stores.configs import choose, load_card
+    from orchestrator.stores.project import find_project
+    from orchestrator.wiring import compatibility_in_place
+
+    identity = card.identity
+    try:
+        project = find_project()
+        current = load_card(project.cards, str(identity.get("section")))
+        if "trials" in path.resolve().parts:  # its training is the one that the flags name
+            current = choose(current, algorithm=identity.get("algorithm"), seed=identity.get("seed"))
+        return compatibility_in_place(project, current, card)
+    except BadInput:
+        return None
