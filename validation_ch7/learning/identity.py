@@ -18,6 +18,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.wire import STATE_SUFFIX, Ticket
+from validation_ch7.learning.full_state import environment_of
+from validation_ch7.learning.layers import lost_state
 from validation_ch7.learning.policy_digest import policy_digest
 
 GRADES = ("exact", "statistical")
@@ -35,7 +37,7 @@ _SAME_TRAINING = (
     "environment",
     "seed",
 )
-_SAME_NUMBERS = ("versions", "device_class", "code_digest")
+_SAME_NUMBERS = ("versions", "device_class", "code_digest", "lost_state")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         "versions": library_versions(),
         "device_class": model.device.type,
         "code_digest": ticket.bundle_digest,
+        # What no checkpoint of this training can keep; empty for one that resumes exactly.
+        "lost_state": list(lost_state(environment_of(model))),
         "policy_digest": policy_digest(model.policy),
     }
 
@@ -108,7 +112,8 @@ def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str
         blockers.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
     if blockers:
         raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(blockers)}")
-    reasons = tuple(_differences(_SAME_NUMBERS, saved, current))
+    lost = [f"the checkpoint could not keep everything: {what}" for what in saved.get("lost_state", ())]
+    reasons = (*_differences(_SAME_NUMBERS, saved, current), *lost)
     grade = ResumeGrade(grade="statistical" if reasons else "exact", reasons=reasons)
     if GRADES.index(grade.grade) > GRADES.index(floor):
         why = "; ".join(reasons)
