@@ -8,7 +8,7 @@ PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove bench bench-peers clean help
+.PHONY: run test lint types floors unit verify prove prove-tests bench bench-peers clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -26,6 +26,9 @@ verify: $(VENV)/.ready-run
 
 prove: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
+
+prove-tests: $(VENV)/.ready-test
+	$(BIN)/python -m pytest -m prove
 
 # OpenBLAS and OpenMP read these once, before anybody can pin them to a core. Linux.
 bench: $(VENV)/.ready-run

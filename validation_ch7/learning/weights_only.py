@@ -6,16 +6,13 @@ step count goes on, so that schedules of the absolute step and the order of chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
-
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.save_util import load_from_zip_file
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from validation_ch7.learning.identity import ResumeGrade
+from validation_ch7.learning.model_file import read_parameters
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import TrainingRecord
 from validation_ch7.learning.seam_probe import check_seam
@@ -31,10 +28,9 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     """
     context, model = underway.context, underway.model
     path = context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
-    # By torch's weights-only reader: the pickled attributes in the zip are never touched.
-    _, parameters, _ = load_from_zip_file(path, device=model.device, load_data=False)
+    parameters = read_parameters(path.read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX), device=model.device)
     try:
-        model.policy.load_state_dict(cast("Mapping[str, Any]", parameters["policy"]), strict=True)
+        model.policy.load_state_dict(parameters["policy"], strict=True)
     except RuntimeError as fault:
         raise SessionRefused(f"the weights of {card.stem} do not fit this network: {fault}") from fault
     found = policy_digest(model.policy)
