@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kernel_templates.kernel_runtime.wire import digest_of
@@ -34,6 +34,10 @@ class Lineage:
             "hyper_parameters": dict(self.hyper_parameters),
             "seed": self.seed,
         }
+
+    def with_seed(self, seed: int) -> Lineage:
+        """The same training with another seed."""
+        return self if seed == self.seed else replace(self, seed=seed)
 
     @property
     def id(self) -> str:
