@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from orchestrator.core.campaigns import Campaign, Group, Setting, Settings
 from orchestrator.core.errors import BadInput
@@ -48,7 +49,7 @@ class Variant:
         return self.card.profiles[self.profile]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: the card is made once
 class Trial:
     """One training: a variant with a seed. Its identity is the lineage id.
 
@@ -80,7 +81,7 @@ class Trial:
         """Total steps to reach."""
         return self.variant.sizes.target_steps
 
-    @property
+    @cached_property
     def card(self) -> SectionCard:
         """The section as this trial runs it."""
         return seeded(self.variant.card, self.seed)

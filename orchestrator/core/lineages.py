@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from kernel_templates.kernel_runtime.wire import digest_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: the digest is taken once
 class Lineage:
     """Section, environment, algorithm, network, hyper-parameters and seed.
 
@@ -39,7 +40,7 @@ class Lineage:
         """The same training with another seed."""
         return self if seed == self.seed else replace(self, seed=seed)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The lineage id: hex sha256 of the plain form."""
         return digest_of(self.to_json())
