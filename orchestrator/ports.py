@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -105,17 +105,58 @@ class Recalls(Protocol):
         """Sessions of a lineage whose outputs were never fetched, oldest first."""
 
 
+@runtime_checkable
+class Reads(Protocol):
+    """A backend from which one can read back what a session of a given name was told, whoever submitted it."""
+
+    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+        """The session of that name; None when there is none, or it is none of ours."""
+
+
+class Lease(Protocol):
+    """The right to move a campaign on, held by one program at a time on a machine."""
+
+    def take(self) -> bool:
+        """Take it; False when another living program has it."""
+
+    def holds(self) -> bool:
+        """Whether it is still ours; renews it."""
+
+    def let_go(self) -> None:
+        """Give it back."""
+
+
+class Herald(Protocol):
+    """Tells the outside what became of a campaign."""
+
+    def tell(self, report: Mapping[str, Any]) -> None:
+        """Send a report.
+
+        Raises:
+            OrchestratorError: It did not arrive.
+        """
+
+
 class Ledger(Protocol):
     """What happened, durable."""
 
     def record(self, event: Event) -> None:
         """Append an event and update its rows in one transaction."""
 
-    def runs(self) -> Sequence[RunRecord]:
-        """All runs, oldest first."""
+    def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
+        """All runs, of one lineage if named, oldest first."""
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
+
+    def session(self, key: str) -> SessionRecord | None:
+        """One session."""
+
+    def open_sessions(self) -> Sequence[SessionRecord]:
+        """Sessions that were not carried to their end, oldest first."""
+
+    def changes(self, since: int) -> tuple[int, frozenset[str]]:
+        """Number of the latest event, and the lineages that any event after number `since` concerns."""
 
 
 class ModelsStore(Protocol):

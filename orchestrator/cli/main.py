@@ -22,6 +22,9 @@ from orchestrator.cli import (
     status,
     verify,
 )
+from orchestrator.cli.campaign import plan, tick
+from orchestrator.cli.campaign import run as campaign_run
+from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.door import through_door
 from orchestrator.core.errors import EXIT_DONE, BadInput
 
@@ -58,6 +61,16 @@ app.command("doctor")(_exiting(doctor.doctor))
 app.command("verify")(_exiting(verify.verify))
 app.command("inspect")(_exiting(inspect_checkpoint.inspect_checkpoint))
 app.command("prove-resume")(_exiting(prove_resume.prove_resume))
+
+campaign = typer.Typer(help="Many trials under limits: plan them, move them on, see where they stand.")
+campaign.command("plan")(_exiting(plan.plan))
+campaign.command("run")(_exiting(campaign_run.run))
+campaign.command("tick")(_exiting(tick.tick))
+campaign.command("recover")(_exiting(tick.recover))
+campaign.command("status")(_exiting(campaign_status.status))
+campaign.command("results")(_exiting(campaign_status.results))
+campaign.command("schema")(_exiting(campaign_status.schema))
+app.add_typer(campaign, name="campaign", no_args_is_help=True)
 
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -32,3 +32,19 @@ def session_wall_s(profile_s: float, *, platform_s: float | None, quota: Quota |
             until=quota.refresh_at,
         )
     return quota.left_s
+
+
+def granted_s(
+    wanted_s: float, *, needed_s: float, left_s: float | None, until_deadline_s: float | None
+) -> float | None:
+    """Wall seconds that a campaign gives to a session, None when it could not save what it made.
+
+    Args:
+        wanted_s: What the card's profile allows, within what the platform allows.
+        needed_s: To start, to save and to evaluate: a session without more than twice that trains next to nothing.
+        left_s: Of the weekly quota or budget, None where nothing is counted.
+        until_deadline_s: Until the campaign's own deadline, None without one.
+    """
+    wall_s = min(wanted_s, *(limit for limit in (left_s, until_deadline_s) if limit is not None), wanted_s)
+    least_s = min(wanted_s, max(LEAST_USEFUL_S, 2.0 * needed_s))
+    return wall_s if wall_s >= least_s else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.core.endings import EFFECTS, Effect, EndReason
+from orchestrator.core.records import SessionRecord, Stage
 
 MAX_FRUITLESS_SESSIONS = 3
 """Sessions in a row that moved nothing on before a run says that it is stuck."""
@@ -45,6 +47,24 @@ class Standing:
             fruitless=0 if moved_on else self.fruitless + 1,
             emptied=steps_done < self.steps_done,
         )
+
+
+def recalled(sessions: Iterable[SessionRecord], *, steps_start: int, target_steps: int) -> Standing | None:
+    """The standing of a run that an earlier command left, from its closed sessions, oldest first.
+
+    Returns:
+        None where no session was closed, or the ledger is too old to say what was in place after one.
+    """
+    standing = Standing(steps_done=steps_start, target_steps=target_steps)
+    for record in sessions:
+        for _ in range(record.lost_pushes):
+            standing = standing.after(EndReason.NEVER_SUBMITTED, standing.steps_done)
+        if record.never_submitted or record.stage is not Stage.CLOSED:
+            continue
+        if record.end_reason is None or record.models_steps is None:
+            return None
+        standing = standing.after(EndReason(record.end_reason), record.models_steps)
+    return standing if standing.last_end else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

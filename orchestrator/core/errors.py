@@ -2,6 +2,7 @@
 
     OrchestratorError            exit code
     ├── BadInput                 2   the user mends it: flag, file, card, models directory
+    │   └── InUse                    another command works on the same training just now
     ├── RunFailed                1   the run cannot go on; what it made is kept
     ├── NameTaken                1   a session's name is used already over there
     └── RemoteUnavailable        4   the far side is away or its quota is spent; the same command goes on later
@@ -46,6 +47,10 @@ class BadInput(OrchestratorError):
     """Something that the user gave cannot be used; nothing was changed."""
 
     exit_code = EXIT_BAD_INPUT
+
+
+class InUse(BadInput):
+    """Another command holds what this one needs; it lets go by itself."""
 
 
 class RunFailed(OrchestratorError):

@@ -17,6 +17,8 @@ class EventKind(StrEnum):
     RUN_ENDED = "run_ended"
     SESSION_PLANNED = "session_planned"
     SESSION_SUBMITTED = "session_submitted"
+    SESSION_MISSED = "session_missed"
+    SESSION_SEEN = "session_seen"
     SESSION_ENDED = "session_ended"
     SESSION_FETCHED = "session_fetched"
     SESSION_JUDGED = "session_judged"
@@ -59,9 +61,16 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
     if event.kind is EventKind.RUN_ENDED:
         return replace(record, ended_at=event.at, **event.body)
     if event.kind is EventKind.SESSION_PLANNED:
-        return replace(record, sessions=record.sessions + 1, end_reason=None, ended_at=None)
+        code_digest = event.body["ticket"].get("bundle_digest", record.code_digest)
+        return replace(record, sessions=record.sessions + 1, end_reason=None, ended_at=None, code_digest=code_digest)
     if event.kind is EventKind.SESSION_CLOSED:
-        return replace(record, steps_done=int(event.body["models_steps"]))
+        return replace(
+            record,
+            steps_done=int(event.body["models_steps"]),
+            sessions=record.sessions - bool(event.body.get("unsubmitted")),
+            wall_s=record.wall_s + float(event.body.get("wall_s") or 0.0),
+            trained_steps=record.trained_steps + int(event.body.get("trained_steps") or 0),
+        )
     return record
 
 
@@ -74,10 +83,15 @@ def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
     if event.session is None:
         raise ValueError(f"{event.kind} names no session")
     if event.kind is EventKind.SESSION_PLANNED:
-        if record is not None:
+        if record is not None and not record.never_submitted:
             raise ValueError(f"session {event.session} was planned before")
         return SessionRecord(
-            key=event.session, run_id=event.run_id, stage=Stage.PLANNED, planned_at=event.at, **event.body
+            key=event.session,
+            run_id=event.run_id,
+            stage=Stage.PLANNED,
+            planned_at=event.at,
+            lost=record.lost_pushes if record else 0,
+            **event.body,
         )
     if record is None:
         raise ValueError(f"{event.kind} of session {event.session}, which was never planned")
@@ -87,7 +101,15 @@ def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
 
 
 def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(record, stage=Stage.SUBMITTED, handle=body["handle"])
+    return replace(record, stage=Stage.SUBMITTED, handle=body["handle"], missed_at=None)
+
+
+def _missed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, missed_at=record.missed_at or body["since"])
+
+
+def _seen(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, missed_at=None)
 
 
 def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
@@ -110,11 +132,20 @@ def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
 
 
 def _closed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(record, stage=Stage.CLOSED, restored=tuple(body["restored"]))
+    steps = body.get("models_steps")
+    return replace(
+        record,
+        stage=Stage.CLOSED,
+        restored=tuple(body["restored"]),
+        models_steps=steps,
+        wall_s=body.get("wall_s"),
+    )
 
 
 _STEPS: Mapping[EventKind, Callable[[SessionRecord, Mapping[str, Any]], SessionRecord]] = {
     EventKind.SESSION_SUBMITTED: _submitted,
+    EventKind.SESSION_MISSED: _missed,
+    EventKind.SESSION_SEEN: _seen,
     EventKind.SESSION_ENDED: _ended,
     EventKind.SESSION_FETCHED: _fetched,
     EventKind.SESSION_JUDGED: _judged,

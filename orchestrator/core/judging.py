@@ -21,6 +21,8 @@ class Judgement:
         verdict: What the science says; None where there is nothing to judge or nothing to believe.
         problems: What is wrong with the outputs, one sentence each.
         error: The kernel's own text of its failure.
+        wall_s: Seconds that the session took by its own account, None where it gave none.
+        score: Best evaluation of the training so far, None where the section tells none.
     """
 
     end_reason: EndReason
@@ -34,6 +36,13 @@ class Judgement:
     resume_reasons: tuple[str, ...] = ()
     problems: tuple[str, ...] = field(default=())
     error: str | None = None
+    wall_s: float | None = None
+    score: float | None = None
+
+    @property
+    def trained_steps(self) -> int:
+        """Steps that the session trained, by its own account."""
+        return max(0, (self.steps_done or 0) - (self.steps_start or 0))
 
 
 def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, faults: Sequence[str]) -> Judgement:
@@ -81,6 +90,8 @@ def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, f
         resume_reasons=outcome.resume_reasons,
         problems=tuple(problems),
         error=manifest.error,
+        wall_s=manifest.timings_s.get("wall"),
+        score=outcome.training.get("best_model_score"),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from kernel_templates.kernel_runtime.wire import digest_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: the digest is taken once
 class Lineage:
     """Section, environment, algorithm, network, hyper-parameters and seed.
 
@@ -35,7 +36,11 @@ class Lineage:
             "seed": self.seed,
         }
 
-    @property
+    def with_seed(self, seed: int) -> Lineage:
+        """The same training with another seed."""
+        return self if seed == self.seed else replace(self, seed=seed)
+
+    @cached_property
     def id(self) -> str:
         """The lineage id: hex sha256 of the plain form."""
         return digest_of(self.to_json())

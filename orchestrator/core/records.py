@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.core.endings import EndReason
+
 
 class Stage(StrEnum):
     """How far a session has been carried, in order."""
@@ -25,6 +27,9 @@ class RunRecord:
 
     Attributes:
         fresh: Whether it put earlier checkpoints aside to begin anew.
+        code_digest: Of the code that its latest session ran, or that it began with.
+        wall_s: Wall seconds of its closed sessions, by the kernels' own account where there is one.
+        trained_steps: Steps that these sessions trained, those lost again included.
     """
 
     run_id: str
@@ -41,6 +46,9 @@ class RunRecord:
     ended_at: str | None = None
     sessions: int = 0
     fresh: bool = False
+    code_digest: str | None = None
+    wall_s: float = 0.0
+    trained_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,11 @@ class SessionRecord:
         key: `{run_id}/s{NN}a{N}`.
         ticket: The ticket as pushed, enough to recognise and judge the session after a crash of this program.
         restored: Names of the checkpoint files that its restore put in place.
+        models_steps: Steps in place when it was closed.
+        missed_at: When it was first looked for in vain, None while it is seen.
+        lost: Earlier pushes under this very name whose answer was lost and which never came to be.
+        score: Best evaluation of the training so far, as the section tells it.
+        wall_s: Seconds that it took by its own account.
     """
 
     key: str
@@ -79,6 +92,21 @@ class SessionRecord:
     resume_reasons: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
+    models_steps: int | None = None
+    missed_at: str | None = None
+    lost: int = 0
+    score: float | None = None
+    wall_s: float | None = None
+
+    @property
+    def never_submitted(self) -> bool:
+        """Whether it is closed and never came into being over there: its name may be used again."""
+        return self.stage is Stage.CLOSED and self.end_reason == EndReason.NEVER_SUBMITTED
+
+    @property
+    def lost_pushes(self) -> int:
+        """Pushes under this name that were lost, the last one included. One that was refused for now is not lost."""
+        return self.lost + (self.never_submitted and not self.problems)
 
 
 def session_key(run_id: str, session: int, attempt: int) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import pprint
+import re
+from functools import lru_cache
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.errors import BadInput
@@ -39,14 +42,13 @@ def render_kernel(
     Raises:
         BadInput: The template uses a name that nobody gives, or the result is not Python.
     """
-    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
     try:
-        script = environment.from_string(template).render(
+        script = _compiled(template).render(
             title=title,
             version=version,
             session=ticket.session,
             run_id=ticket.run_id,
-            ticket=pprint.pformat(ticket.to_json(), indent=1, width=_LINE_CHARS, sort_dicts=False),
+            ticket=_Pretty(ticket),
             archive_sha256=bundle.archive_sha256,
             archive_base64=_encoded(bundle.archive),
             checkpoints_sha256="" if inline_archive is None else hashlib.sha256(inline_archive).hexdigest(),
@@ -63,6 +65,36 @@ def render_kernel(
             f"the rendered script is not Python: {fault}", remedy="Mend kernel_templates/kernel.py.j2."
         ) from fault
     return script
+
+
+class _Pretty:
+    """A ticket as readable Python, written when the template asks for it."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        self._ticket = ticket
+
+    def __str__(self) -> str:
+        return pprint.pformat(self._ticket.to_json(), indent=1, width=_LINE_CHARS, sort_dicts=False)
+
+
+@lru_cache(maxsize=4)
+def _compiled(template: str) -> Template:
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    return environment.from_string(template)
+
+
+_TICKET = re.compile(r"^TICKET = (\{.*?\})\n\nARCHIVE_SHA256 = ", re.DOTALL | re.MULTILINE)
+
+
+def ticket_in(script: str) -> Ticket | None:
+    """The ticket of a rendered script, None if the text is none of ours. The reader beside the writer."""
+    found = _TICKET.search(script)
+    if found is None:
+        return None
+    try:
+        return Ticket.from_json(ast.literal_eval(found[1]))
+    except (ValueError, SyntaxError, TypeError, KeyError):
+        return None
 
 
 def _encoded(archive: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal, cast
 
 from orchestrator.core.kaggle_settings import KaggleSettings
@@ -50,7 +51,7 @@ class Profile:
                 raise ValueError(f"{name} must be above 0 and finite, not {value}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: the lineage is worked out once
 class SectionCard:
     """A section as its YAML file declares it.
 
@@ -122,7 +123,7 @@ class SectionCard:
         )
         return self if wanted == self else replace(wanted, trial=True)
 
-    @property
+    @cached_property
     def lineage(self) -> Lineage:
         """What its trainings have in common, whatever the profile."""
         return Lineage(

@@ -12,7 +12,10 @@ from orchestrator.core.errors import EXIT_DONE, EXIT_RUN_FAILED
 DETACHED = "detached"
 """End of a command that left its session in flight: the run itself has not ended."""
 
-_GOOD_ENDS = frozenset({"at_target", EndReason.FINISHED.value})
+ITS_TURN = "its_turn"
+"""End of a command that starts nothing: the run goes on when its next session is started."""
+
+GOOD_ENDS = frozenset({"at_target", EndReason.FINISHED.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ class RunSummary:
         if self.end_reason == DETACHED:
             return EXIT_DONE
         believable = self.verdict not in (None, Verdict.INVALID.value) and not self.problems
-        if self.end_reason not in _GOOD_ENDS or not believable:
+        if self.end_reason not in GOOD_ENDS or not believable:
             return EXIT_RUN_FAILED
         return EXIT_DONE
 

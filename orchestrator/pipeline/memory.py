@@ -36,7 +36,7 @@ def go_on_with_fresh(parts: Parts, request: RunRequest) -> RunRequest:
         return request
     lineage_id = request.card.lineage.id
     in_flight = {record.run_id for record in parts.ledger.sessions(lineage_id) if record.stage is not Stage.CLOSED}
-    for record in parts.ledger.runs():
+    for record in parts.ledger.runs(lineage_id):
         if record.fresh and record.ended_at is None and record.run_id in in_flight:
             parts.narrator.say(
                 "The new beginning of an interrupted --fresh is under way: it is carried on",
@@ -48,7 +48,7 @@ def go_on_with_fresh(parts: Parts, request: RunRequest) -> RunRequest:
 
 def in_flight(parts: Parts, request: RunRequest) -> RunSummary | None:
     """The session that flies already, as a detached command would leave it; None when there is none."""
-    runs = {record.run_id: record for record in parts.ledger.runs()}
+    runs = {record.run_id: record for record in parts.ledger.runs(request.card.lineage.id)}
     for session in parts.ledger.sessions(request.card.lineage.id):
         if session.stage is Stage.SUBMITTED and session.backend == parts.backend.name:
             run = runs[session.run_id]
@@ -83,14 +83,14 @@ def start_run(
         steps_start=steps_start,
         steps_done=steps_done,
         fresh=request.fresh,
+        code_digest=parts.code.bundle().digest,
     )
 
 
 def interrupted_run(parts: Parts, request: RunRequest, view: ModelsView) -> RunRecord | None:
     """The run whose command died with exactly these steps in place, asked for in the same profile."""
-    for record in reversed(parts.ledger.runs()):
-        same = record.lineage_id == request.card.lineage.id and record.profile == request.profile
-        if same and record.ended_at is None and record.backend == parts.backend.name:
+    for record in reversed(parts.ledger.runs(request.card.lineage.id)):
+        if record.profile == request.profile and record.ended_at is None and record.backend == parts.backend.name:
             return record if record.steps_done == view.steps else None
     return None
 
@@ -105,10 +105,9 @@ def close_others(parts: Parts, request: RunRequest, kept: RunRecord | None, targ
     """
     if kept is not None and kept.target_steps != target_steps:
         kept = None
-    for record in parts.ledger.runs():
+    for record in parts.ledger.runs(request.card.lineage.id):
         alive = kept is not None and record.run_id == kept.run_id
-        same = record.lineage_id == request.card.lineage.id and record.backend == parts.backend.name
-        if same and record.ended_at is None and not alive:
+        if record.backend == parts.backend.name and record.ended_at is None and not alive:
             parts.record(
                 EventKind.RUN_ENDED, record.run_id, end_reason=INTERRUPTED, verdict=None, steps_done=record.steps_done
             )
@@ -118,11 +117,17 @@ def close_others(parts: Parts, request: RunRequest, kept: RunRecord | None, targ
 def next_session(parts: Parts, request: RunRequest, view: ModelsView) -> int:
     """A number that no session of this lineage has had, so that no result is ever overwritten."""
     lineage_id = request.card.lineage.id
-    used = [record.session for record in parts.ledger.sessions(lineage_id)]
+    used = [record.session for record in parts.ledger.sessions(lineage_id) if not record.never_submitted]
     slugs = parts.results.taken(parts.backend.capabilities.owner)
     used += [number for slug in slugs if (number := session_of_slug(slug, lineage_id)) is not None]
     used += [int(card.stamp["session"]) for card in view.verified]
     return max(used, default=0) + 1
+
+
+def run_so_far(parts: Parts, run: RunRecord) -> list[SessionRecord]:
+    """Sessions of a run that an earlier command carried to their end, oldest first."""
+    records = parts.ledger.sessions(run.lineage_id)
+    return [record for record in records if record.run_id == run.run_id and record.stage is Stage.CLOSED]
 
 
 def last_evaluation(parts: Parts, request: RunRequest, view: ModelsView) -> SessionRecord | None:

@@ -9,10 +9,12 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Handle
 from orchestrator.core.models import ModelsView
+from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.starting import Start, decide_start
+from orchestrator.pipeline.glance import settle_once
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, abandon, carry, close_unrestored
 from orchestrator.pipeline.submitting import plan_session, settle
@@ -34,8 +36,7 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
     _recall(parts, lineage_id)
     for record in open_sessions(parts, lineage_id):
         ticket = Ticket.from_json(record.ticket)
-        # Nobody knows when within its stage the earlier command died: the window counts from now.
-        handle = Handle.parse(record.handle) if record.handle else settle(parts, ticket, record.slug, parts.clock.now())
+        handle = Handle.parse(record.handle) if record.handle else _settled(parts, record, ticket)
         if handle is None:
             abandon(parts, record)
         elif fresh:
@@ -49,22 +50,39 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
     return adopted
 
 
+def _settled(parts: Parts, record: SessionRecord, ticket: Ticket) -> Handle | None:
+    """Whether a planned session was ever started."""
+    if parts.pace is Pace.STAY:
+        # Nobody knows when within its stage the earlier command died: the window counts from now.
+        return settle(parts, ticket, record.slug, parts.clock.now())
+    return settle_once(parts, record)
+
+
 def _recall(parts: Parts, lineage_id: str) -> None:
     """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
     if not isinstance(parts.backend, Recalls):
         return
-    known = {record.nonce for record in parts.ledger.sessions(lineage_id)}
     for handle, ticket in parts.backend.recall(lineage_id):
-        if ticket.nonce not in known:
-            parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
-            _recall_run(parts, ticket)
-            plan_session(parts, ticket, handle.slug, Carrier.NONE)
-            key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-            parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+        take_up(parts, handle, ticket)
+
+
+def take_up(parts: Parts, handle: Handle, ticket: Ticket) -> bool:
+    """Write a session into the ledger that exists over there; says whether it was unknown."""
+    if ticket.nonce in {record.nonce for record in parts.ledger.sessions(ticket.lineage_id)}:
+        return False
+    parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
+    _recall_run(parts, ticket)
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+    planned = parts.ledger.session(key)
+    if planned is not None and planned.stage is Stage.PLANNED:
+        abandon(parts, planned)  # the same place of the same run, by another program: that one exists
+    plan_session(parts, ticket, handle.slug, Carrier.NONE)
+    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+    return True
 
 
 def _recall_run(parts: Parts, ticket: Ticket) -> None:
-    if any(record.run_id == ticket.run_id for record in parts.ledger.runs()):
+    if any(record.run_id == ticket.run_id for record in parts.ledger.runs(ticket.lineage_id)):
         return
     steps = parts.models.view().steps
     parts.record(
@@ -77,6 +95,7 @@ def _recall_run(parts: Parts, ticket: Ticket) -> None:
         target_steps=int(ticket.spec["target_steps"]),
         steps_start=steps,
         steps_done=steps,
+        code_digest=ticket.bundle_digest,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core.events import Event, EventKind
+from orchestrator.core.pace import Pace
 from orchestrator.ports import Backend, Clock, CodeStore, Ledger, ModelsStore, Narrator, ResultsStore
 
 
@@ -18,6 +19,7 @@ class Parts:
         models: The models directory of the section at hand.
         draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
         version: Of the orchestrator, for the rendered script.
+        pace: Whether to stay with what takes time.
     """
 
     backend: Backend
@@ -29,6 +31,7 @@ class Parts:
     narrator: Narrator
     draw_token: Callable[[], str]
     version: str
+    pace: Pace = Pace.STAY
 
     def record(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> None:
         """Put an event into the ledger, stamped with the time."""

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from orchestrator.core.chaining import Decision, Standing, decide
+from orchestrator.core.chaining import Decision, decide
 from orchestrator.core.compatibility import Compatibility, worse_grade
 from orchestrator.core.endings import REMEDIES, EndReason
-from orchestrator.core.errors import NameTaken, RunFailed
+from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Handle, Push
 from orchestrator.core.models import ModelsView
-from orchestrator.core.records import RunRecord
+from orchestrator.core.pace import Pace
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
-from orchestrator.core.summary import DETACHED, RunSummary
+from orchestrator.core.summary import DETACHED, ITS_TURN, RunSummary
 from orchestrator.pipeline.memory import (
     close_others,
     fresh_run_id,
     go_on_with_fresh,
     in_flight,
     interrupted_run,
-    last_evaluation,
     next_session,
     start_run,
 )
-from orchestrator.pipeline.opening import adopt, open_models, open_sessions, require_compatible
+from orchestrator.pipeline.opening import adopt, open_models, open_sessions, require_compatible, take_up
 from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.picking_up import Opened, left_off, with_session
 from orchestrator.pipeline.plan import plan_first_session
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
+from orchestrator.ports import Reads
 
 _NAMES_TRIED = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """A run that knows where it starts.
-
-    Attributes:
-        record: An interrupted run that this command goes on with, None for a run of its own.
-    """
-
-    run_id: str
-    view: ModelsView
-    sizes: Profile
-    target_steps: int
-    steps_start: int
-    adopted: ClosedSession | None = None
-    record: RunRecord | None = None
 
 
 def execute(parts: Parts, request: RunRequest) -> RunSummary:
@@ -68,7 +52,7 @@ def execute(parts: Parts, request: RunRequest) -> RunSummary:
             return flying
         opened = _open(parts, request)
         summary = _chain(parts, request, opened)
-        if summary.end_reason == DETACHED:
+        if summary.end_reason in (DETACHED, ITS_TURN):
             return summary
         parts.record(
             EventKind.RUN_ENDED,
@@ -80,22 +64,23 @@ def execute(parts: Parts, request: RunRequest) -> RunSummary:
         return summary
 
 
-def _open(parts: Parts, request: RunRequest) -> _Opened:
+def _open(parts: Parts, request: RunRequest) -> Opened:
     request = go_on_with_fresh(parts, request)
     # Before anything is waited for, cancelled or put aside: all that can be refused is refused. What a session
     # in flight will still change (which checkpoints are in place) cannot be judged yet.
-    if request.fresh or not open_sessions(parts, request.card.lineage.id):
+    if parts.pace is Pace.STAY and (request.fresh or not open_sessions(parts, request.card.lineage.id)):
         when_possible(parts, lambda: plan_first_session(parts, request))
-    else:
+    elif parts.pace is Pace.STAY:
         request.sizes(parts.models.view().steps)
     adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh)
     view = open_models(parts, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
-    require_compatible(parts, request, view)
+    if parts.pace is not Pace.LOOK:
+        require_compatible(parts, request, view)
     record = close_others(parts, request, record, sizes.target_steps)
     came_from = adopted.judgement.steps_start if adopted else None
-    opened = _Opened(
+    opened = Opened(
         run_id=record.run_id if record else fresh_run_id(parts, request),
         view=view,
         sizes=sizes,
@@ -109,20 +94,12 @@ def _open(parts: Parts, request: RunRequest) -> _Opened:
     return opened
 
 
-def _chain(parts: Parts, request: RunRequest, opened: _Opened) -> RunSummary:
+def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
     """Sessions one after another; the summary is kept up to date as they close."""
-    standing = Standing(steps_done=opened.view.steps, target_steps=opened.target_steps)
-    summary = _first_summary(parts, request, opened)
-    if opened.adopted:
-        standing = replace(standing, last_end=opened.adopted.judgement.end_reason, moved_on=True)
-        summary = _with_session(summary, opened.adopted)
-    asked_to_stop = standing.last_end not in (None, EndReason.FINISHED)
-    if standing.at_target and not asked_to_stop and last_evaluation(parts, request, opened.view) is None:
-        # The steps are there and no numbers about them: the next session only evaluates.
-        standing = replace(standing, last_end=EndReason.PAUSED)
-    place: Place | None = None
-    failed: tuple[Carrier, ...] = ()
+    standing, summary, place, failed = left_off(parts, request, opened)
     while (decision := decide(standing)).start_session:
+        if parts.pace is Pace.LOOK:
+            return replace(summary, end_reason=ITS_TURN)
         view = parts.models.view()
         # Before every session, not only the first: the code may have been edited since.
         comparison = require_compatible(parts, request, view)
@@ -131,7 +108,7 @@ def _chain(parts: Parts, request: RunRequest, opened: _Opened) -> RunSummary:
         if comparison is not None:
             summary = replace(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
         push, handle = _push(parts, request, opened.sizes, view, place, failed)
-        if request.detach:
+        if request.detach or parts.pace is not Pace.STAY:
             return replace(summary, end_reason=DETACHED, handle=str(handle))
         place = Place(run_id=opened.run_id, session=push.ticket.session, attempt=push.ticket.attempt)
         closed = carry(parts, push.ticket, handle)
@@ -139,7 +116,7 @@ def _chain(parts: Parts, request: RunRequest, opened: _Opened) -> RunSummary:
         lost = closed.judgement.end_reason is EndReason.CARRIER_MISSING
         failed = (*failed, push.carrier) if lost else ()
         standing = standing.after(closed.judgement.end_reason, closed.steps_in_place)
-        summary = _with_session(summary, closed)
+        summary = with_session(summary, closed)
     return replace(summary, end_reason=decision.end)
 
 
@@ -159,6 +136,8 @@ def _push(
         try:
             return push, start(parts, push)
         except NameTaken as taken:
+            if parts.pace is not Pace.STAY and _belongs_to_us(parts, push):
+                raise NotYet(f"{push.slug} was started by another program and is taken up") from taken
             parts.narrator.say(f"{taken}; taking the next number")
     raise RunFailed(
         f"{_NAMES_TRIED} session names in a row are taken",
@@ -166,44 +145,12 @@ def _push(
     )
 
 
-def _first_summary(parts: Parts, request: RunRequest, opened: _Opened) -> RunSummary:
-    last = last_evaluation(parts, request, opened.view) if opened.view.steps >= opened.target_steps else None
-    return RunSummary(
-        run_id=opened.run_id,
-        section=request.card.section,
-        profile=request.profile,
-        backend=parts.backend.name,
-        lineage_id=request.card.lineage.id,
-        sessions=0,
-        steps_start=opened.steps_start,
-        steps_done=opened.view.steps,
-        target_steps=opened.target_steps,
-        end_reason="",
-        verdict=last.verdict if last else None,
-        results_dir=last.results_dir if last else None,
-        models_dir=opened.view.root.as_posix(),
-    )
-
-
-def _with_session(summary: RunSummary, closed: ClosedSession) -> RunSummary:
-    judgement = closed.judgement
-    return replace(
-        summary,
-        sessions=summary.sessions + 1,
-        steps_done=closed.steps_in_place,
-        session_exit_code=judgement.exit_code,
-        verdict=judgement.verdict.value if judgement.verdict else None,
-        verdict_reasons=judgement.verdict_reasons,
-        results_dir=closed.results_dir.as_posix(),
-        restored=closed.restored,
-        resume_grade=worse_grade(summary.resume_grade, judgement.resume_grade),
-        resume_reasons=(*summary.resume_reasons, *(_new(judgement.resume_reasons, summary.resume_reasons))),
-        problems=judgement.problems,
-    )
-
-
-def _new(reasons: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(reason for reason in reasons if reason not in known)
+def _belongs_to_us(parts: Parts, push: Push) -> bool:
+    """Whether the session that has the name is one of this very lineage which our ledger did not know."""
+    if not isinstance(parts.backend, Reads):
+        return False
+    found = parts.backend.read(push.slug)
+    return found is not None and found[1].lineage_id == push.ticket.lineage_id and take_up(parts, *found)
 
 
 def _next_place(

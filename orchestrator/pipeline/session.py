@@ -14,9 +14,11 @@ from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, CheckpointSet, Handle, Observation, Push, Retrieval
 from orchestrator.core.judging import Judgement, judge
 from orchestrator.core.naming import session_slug
+from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.rendering import guard_size, render_kernel
 from orchestrator.core.specs import SessionSpec, write_ticket
+from orchestrator.pipeline.glance import glance
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
 from orchestrator.pipeline.watch import watch
@@ -89,7 +91,7 @@ def carry(parts: Parts, ticket: Ticket, handle: Handle, *, restore: bool = True)
         restore: Whether its checkpoints may be put in place; False when the user begins anew.
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    observation = watch(parts, handle)
+    observation = _end_of(parts, key, handle)
     parts.record(
         EventKind.SESSION_ENDED,
         ticket.run_id,
@@ -102,9 +104,31 @@ def carry(parts: Parts, ticket: Ticket, handle: Handle, *, restore: bool = True)
     # After every ending, whatever it was: a verified checkpoint that came back is worth its GPU hours.
     restored = restore_checkpoints_for_next_run(parts, ticket, folder) if restore else ()
     steps_in_place = parts.models.view().steps
-    parts.record(EventKind.SESSION_CLOSED, ticket.run_id, key, restored=restored, models_steps=steps_in_place)
+    parts.record(
+        EventKind.SESSION_CLOSED,
+        ticket.run_id,
+        key,
+        restored=restored,
+        models_steps=steps_in_place,
+        wall_s=judgement.wall_s,
+        trained_steps=judgement.trained_steps,
+    )
     parts.models.discard_archive(folder.name)
     return ClosedSession(judgement=judgement, results_dir=folder, restored=restored, steps_in_place=steps_in_place)
+
+
+def _end_of(parts: Parts, key: str, handle: Handle) -> Observation:
+    """How a session ended, waiting for it or not.
+
+    Raises:
+        NotYet: It goes on, and this command does not stay.
+    """
+    if parts.pace is Pace.STAY:
+        return watch(parts, handle)
+    record = parts.ledger.session(key)
+    if record is None:
+        raise ValueError(f"session {key} is not in the ledger")
+    return glance(parts, record, handle)
 
 
 def retrieve_and_analyze_logs(
@@ -144,6 +168,7 @@ def retrieve_and_analyze_logs(
         resume_grade=judgement.resume_grade,
         resume_reasons=judgement.resume_reasons,
         problems=judgement.problems,
+        score=judgement.score,
     )
     return folder, judgement
 
@@ -158,8 +183,12 @@ def _fetch_whole(parts: Parts, handle: Handle, folder: Path) -> Retrieval:
     return parts.backend.fetch(handle, folder)
 
 
-def abandon(parts: Parts, record: SessionRecord) -> None:
-    """Close a session that was planned and never came into being."""
+def abandon(parts: Parts, record: SessionRecord, why: str = "") -> None:
+    """Close a session that was planned and never came into being.
+
+    Args:
+        why: The words with which it was refused for now; empty when its push was lost.
+    """
     if record.stage is not Stage.PLANNED:
         raise ValueError(f"{record.key} is {record.stage}, not planned")
     parts.record(
@@ -172,12 +201,12 @@ def abandon(parts: Parts, record: SessionRecord) -> None:
         steps_start=None,
         steps_done=None,
         resume_grade=None,
-        problems=(),
+        problems=(why,) if why else (),
     )
-    close_unrestored(parts, record)
+    close_unrestored(parts, record, unsubmitted=True)
 
 
-def close_unrestored(parts: Parts, record: SessionRecord) -> None:
+def close_unrestored(parts: Parts, record: SessionRecord, *, unsubmitted: bool = False) -> None:
     """Close a session whose checkpoints must not be put in place."""
     parts.record(
         EventKind.SESSION_CLOSED,
@@ -185,4 +214,5 @@ def close_unrestored(parts: Parts, record: SessionRecord) -> None:
         record.key,
         restored=(),
         models_steps=parts.models.view().steps,
+        unsubmitted=unsubmitted,
     )

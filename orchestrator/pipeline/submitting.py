@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from kernel_templates.kernel_runtime.wire import Ticket
-from orchestrator.core.errors import NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Handle, Push
+from orchestrator.core.pace import Pace
 from orchestrator.core.records import session_key
 from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.session import abandon
 
 Answer = TypeVar("Answer")
 
@@ -35,7 +37,13 @@ def start(parts: Parts, push: Push) -> Handle:
     ticket = push.ticket
     when_possible(parts, lambda: parts.backend.stage(push))
     key = plan_session(parts, ticket, push.slug, push.carrier)
-    handle = when_possible(parts, lambda: _submit(parts, push))
+    try:
+        handle = when_possible(parts, lambda: _submit(parts, push))
+    except (NotYet, BadInput) as fault:
+        # Refused in plain words: nothing exists over there, and nobody has to look for it later.
+        if (record := parts.ledger.session(key)) is not None:
+            abandon(parts, record, str(fault))
+        raise
     parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
     return handle
 
@@ -88,8 +96,10 @@ def when_possible(parts: Parts, act: Callable[[], Answer]) -> Answer:
     """Do something as soon as the backend takes it: a slot, the weekly quota, a dataset being processed.
 
     Raises:
-        NotYet: The backend does not say when, and never takes it.
+        NotYet: It does not take it now, and this command does not stay.
     """
+    if parts.pace is not Pace.STAY:
+        return act()
     told = ""
     while True:
         try:
@@ -119,6 +129,11 @@ def _submit(parts: Parts, push: Push) -> Handle:
             return parts.backend.submit(push)
         except OutcomeUnknown as fault:
             lost: OrchestratorError = fault
+            if parts.pace is not Pace.STAY:
+                found = parts.backend.find(push.ticket, push.slug)
+                if found is not None:
+                    return found
+                raise
             parts.narrator.say(f"The answer to the push was lost ({fault}); reading back")
             found = settle(parts, push.ticket, push.slug, parts.clock.now())
             if found is not None:

@@ -74,6 +74,31 @@ class CodeStore:
             yield from _walk(self._root / top)
 
 
+class CodeAsItWas:
+    """The code as it was when it was first asked for: one program's sessions must not differ by an edit meanwhile.
+
+    Args:
+        store: Where it comes from.
+    """
+
+    def __init__(self, store: CodeStore) -> None:
+        self._store = store
+        self._bundle: Bundle | None = None
+        self._template: str | None = None
+
+    def bundle(self) -> Bundle:
+        """The packed code."""
+        if self._bundle is None:
+            self._bundle = self._store.bundle()
+        return self._bundle
+
+    def template(self) -> str:
+        """Text of the kernel template."""
+        if self._template is None:
+            self._template = self._store.template()
+        return self._template
+
+
 def _walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.is_dir():

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,11 @@ CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_at TEXT NOT NU
 CREATE TABLE IF NOT EXISTS sessions (
     key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id);
+CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed';
+CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'));
 """
 _BUSY_TIMEOUT_S = 10.0
+_KEPT_ROWS = 4096
 
 
 class SqliteLedger:
@@ -77,18 +80,42 @@ class SqliteLedger:
             if event.session is not None:
                 self._store_session(fold_session(self._session(event.session), event))
 
-    def runs(self) -> Sequence[RunRecord]:
-        """All runs, oldest first."""
-        rows = self._connection.execute("SELECT row FROM runs ORDER BY started_at, rowid")
+    def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
+        """All runs, of one lineage if named, oldest first."""
+        which = "" if lineage_id is None else "WHERE json_extract(row, '$.lineage_id') = ?"
+        words = () if lineage_id is None else (lineage_id,)
+        rows = self._connection.execute(f"SELECT row FROM runs {which} ORDER BY started_at, rowid", words)
         return [_run_record(row) for (row,) in rows]
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
-        rows = self._connection.execute(
-            "SELECT row FROM sessions WHERE ?1 IS NULL OR lineage_id = ?1 ORDER BY planned_at, rowid",
-            (lineage_id,),
-        )
+        which, words = ("", ()) if lineage_id is None else ("WHERE lineage_id = ?", (lineage_id,))
+        rows = self._connection.execute(f"SELECT row FROM sessions {which} ORDER BY planned_at, rowid", words)
         return [_session_record(row) for (row,) in rows]
+
+    def session(self, key: str) -> SessionRecord | None:
+        """One session, None if there is none."""
+        return self._session(key)
+
+    def open_sessions(self) -> Sequence[SessionRecord]:
+        """Sessions that were not carried to their end, oldest first."""
+        rows = self._connection.execute("SELECT row FROM sessions WHERE stage != 'closed' ORDER BY planned_at, rowid")
+        return [_session_record(row) for (row,) in rows]
+
+    def changes(self, since: int) -> tuple[int, frozenset[str]]:
+        """Number of the latest event, and the lineages that any event after number `since` concerns."""
+        (latest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+        found = self._connection.execute(
+            "SELECT DISTINCT json_extract(row, '$.lineage_id') FROM runs WHERE run_id IN "
+            "(SELECT run_id FROM events WHERE seq > ? AND seq <= ?)",
+            (since, latest),
+        )
+        return latest, frozenset(lineage_id for (lineage_id,) in found)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open database, for the tables that stand beside the events."""
+        return self._connection
 
     def events(self) -> Sequence[Event]:
         """Every event, oldest first."""
@@ -139,14 +166,15 @@ class SqliteLedger:
     def _store_run(self, record: RunRecord) -> None:
         self._connection.execute(
             "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
-            (record.run_id, record.started_at, _dump(asdict(record))),
+            (record.run_id, record.started_at, _dump(_plain(record))),
         )
 
     def _store_session(self, record: SessionRecord) -> None:
         self._connection.execute(
             "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (key) DO UPDATE SET stage = excluded.stage, row = excluded.row",
-            (record.key, record.lineage_id, record.planned_at, record.stage.value, _dump(asdict(record))),
+            " ON CONFLICT (key) DO UPDATE SET"
+            " planned_at = excluded.planned_at, stage = excluded.stage, row = excluded.row",
+            (record.key, record.lineage_id, record.planned_at, record.stage.value, _dump(_plain(record))),
         )
 
 
@@ -162,10 +190,20 @@ def _dump(plain: dict[str, Any]) -> str:
     return json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
+def _plain(record: RunRecord | SessionRecord) -> dict[str, Any]:
+    """A row's fields as they are; they hold plain JSON already, so nothing has to be copied."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+# Rows are values: the same text is the same record, and a run asks for the same rows many times.
+
+
+@lru_cache(maxsize=_KEPT_ROWS)
 def _run_record(row: str) -> RunRecord:
     return RunRecord(**json.loads(row))
 
 
+@lru_cache(maxsize=_KEPT_ROWS)
 def _session_record(row: str) -> SessionRecord:
     plain = json.loads(row)
     plain.update(stage=Stage(plain["stage"]))

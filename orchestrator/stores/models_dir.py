@@ -20,7 +20,7 @@ from kernel_templates.kernel_runtime.wire import (
     METADATA_NAME,
     FileEntry,
 )
-from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.core.errors import InUse, RunFailed
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.core.packing import pack
 from orchestrator.stores.swap import discard, finish_swap, swap
@@ -47,14 +47,14 @@ class ModelsDirectory:
         """Hold the directory's lock.
 
         Raises:
-            BadInput: Another run holds it.
+            InUse: Another run holds it.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._path.parent / "models.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:
-            raise BadInput(
+            raise InUse(
                 f"another run is using {self._path}",
                 remedy="Wait for it to end; `python -m orchestrator status` shows it.",
             ) from None

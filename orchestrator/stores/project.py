@@ -34,6 +34,11 @@ class Project:
         return self.code / _MARK
 
     @property
+    def campaigns(self) -> Path:
+        """Shipped campaigns."""
+        return self.code / "configs" / "campaigns"
+
+    @property
     def results(self) -> Path:
         """Fetched outputs."""
         return self.state / "validation_output" / "results"

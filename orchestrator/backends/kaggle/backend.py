@@ -30,6 +30,7 @@ from orchestrator.core.exchange import (
     SessionState,
 )
 from orchestrator.core.kaggle_settings import KaggleSettings
+from orchestrator.core.rendering import ticket_in
 
 MAX_SCRIPT_BYTES = 1_000_000
 """Kaggle refuses scripts above about 1 MiB, without saying why."""
@@ -125,6 +126,12 @@ class KaggleBackend:
         """The kernel of that name, if its source holds this session's nonce."""
         record = self._gateway.kernel(self._gateway.account, slug)
         return self._handle(slug) if record is not None and ticket.nonce in record.source else None
+
+    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+        """What the kernel of that name was told, read back from its source; whoever pushed it."""
+        record = self._gateway.kernel(self._gateway.account, slug)
+        ticket = ticket_in(record.source) if record is not None else None
+        return None if ticket is None else (self._handle(slug), ticket)
 
     def observe(self, handle: Handle) -> Observation:
         """One look. A kernel that is not visible is no ended one."""

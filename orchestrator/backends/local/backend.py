@@ -120,6 +120,14 @@ class LocalBackend:
             return None
         return Handle(backend=self.name, owner=OWNER, slug=slug)
 
+    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+        """What the session of that name was told; None if none was ever submitted under it."""
+        sandbox = self._sandbox(slug)
+        plain = read_json(sandbox.ticket)
+        if plain is None or read_json(sandbox.submitted) is None:
+            return None
+        return Handle(backend=self.name, owner=OWNER, slug=slug), Ticket.from_json(plain)
+
     def recall(self, lineage_id: str) -> Sequence[tuple[Handle, Ticket]]:
         """Sessions of a lineage that were submitted here and never fetched, oldest first."""
         found: list[tuple[str, Handle, Ticket]] = []

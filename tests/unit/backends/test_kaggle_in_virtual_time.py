@@ -43,7 +43,8 @@ class FarSide:
     @property
     def parts(self) -> Parts:
         side = self
-        book = type("Book", (), {"record": lambda _, event: side.events.append(event)})()
+        deeds = {"record": lambda _, event: side.events.append(event), "session": lambda _, key: None}
+        book = type("Book", (), deeds)()
         unused: Any = None
         return Parts(
             backend=self.backend,

@@ -107,7 +107,7 @@ def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
         return []
     ledger = SqliteLedger(path)
     try:
-        return [run for run in ledger.runs() if run.lineage_id == card.lineage.id and run.ended_at is None]
+        return [run for run in ledger.runs(card.lineage.id) if run.ended_at is None]
     finally:
         ledger.close()
 

@@ -1,0 +1,70 @@
+"""`campaign plan`: what a campaign will take, before anything is pushed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.campaign.words import File, open_campaign, plain_standing
+from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.options import AsJson, BackendName
+
+if TYPE_CHECKING:
+    from orchestrator.core.campaigns import Campaign
+    from orchestrator.core.exchange import Quota
+    from orchestrator.core.expansion import Trial
+    from orchestrator.core.outlook import Outlook
+    from orchestrator.stores.project import Project
+
+
+def plan(file: File, backend: BackendName = None, as_json: AsJson = False) -> int:
+    """Show the trials, sessions, hours, quota of each week and the expected end. Nothing is sent or changed."""
+
+    def act() -> int:
+        from orchestrator.cli.console import Console
+
+        project, campaign, trials = open_campaign(file, backend)
+        console = Console(sys.stderr if as_json else sys.stdout)
+        quota, told = _quota(project, campaign, trials)
+        outlook = outlook_of(project, campaign, trials, quota)
+        if as_json:
+            stands = [plain_standing(one) for one in outlook.standings]
+            print_json({**outlook.to_json(), "quota_asked": not told, "all_trials": stands})
+        else:
+            console.say(*outlook.lines(), *told)
+        return 0
+
+    return through_door(act, as_json=as_json)
+
+
+def outlook_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...], quota: Quota | None) -> Outlook:
+    """The outlook by ledger, cards and quota."""
+    from orchestrator.core.allowances import allowance
+    from orchestrator.core.outlook import look_ahead
+    from orchestrator.stores.system_clock import SystemClock
+    from orchestrator.wiring.campaigns import campaign_standings
+
+    now = SystemClock().now()
+    kaggle = trials[0].variant.card.kaggle
+    budget_s = None if campaign.weekly_gpu_hours is None else campaign.weekly_gpu_hours * 3600
+    return look_ahead(
+        campaign,
+        campaign_standings(project, campaign, trials),
+        now=now,
+        longest_s=kaggle.session_timeout_s if campaign.backend == "kaggle" else None,
+        allowed=allowance(now, quota=quota, budget_s=budget_s, spent_s=0.0, promised_s=0.0),
+        quota=quota,
+    )
+
+
+def _quota(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Quota | None, list[str]]:
+    """The service's quota, or why it is not known: a plan needs no account."""
+    from orchestrator.core.errors import RemoteUnavailable
+    from orchestrator.wiring.campaigns import quota_of
+
+    try:
+        return quota_of(campaign, project, trials[0].variant.card), []
+    except RemoteUnavailable as fault:
+        budget = campaign.weekly_gpu_hours
+        instead = f"planned with the campaign's own {budget:g} h a week" if budget else "planned without any"
+        return None, [f"The quota could not be asked ({fault}): {instead}"]

@@ -1,0 +1,72 @@
+"""`campaign run`: ticks in a loop until the campaign is over, with a table that lives on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.campaign.tick import take_lease
+from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, plain_tick, tick_lines
+from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.options import AsJson, BackendName
+
+if TYPE_CHECKING:
+    from orchestrator.cli.campaign.board import LiveBoard
+    from orchestrator.pipeline.campaign import Desk
+    from orchestrator.pipeline.tick import Ticked
+
+EveryS = Annotated[float | None, typer.Option("--every-s", help="Seconds between two ticks; default: the backend's.")]
+
+
+def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json: AsJson = False) -> int:
+    """Carry a campaign to its end: the same ticks as of a scheduled job. Interrupted, the same command goes on."""
+
+    def act() -> int:
+        from orchestrator.cli.campaign.board import LiveBoard
+        from orchestrator.cli.campaign.voices import Voice
+        from orchestrator.wiring.campaigns import campaign_desk
+
+        project, campaign, trials = open_campaign(file, backend)
+        board = LiveBoard(sys.stderr if as_json else sys.stdout)
+        with campaign_desk(project, campaign, trials, lambda name: Voice(name, board)) as desk:
+            take_lease(desk)
+            with _given_back(desk), board:
+                ticked = _until_over(desk, board, every_s)
+        board.say(*tick_lines(campaign, ticked)[len(ticked.changes) :])
+        if as_json:
+            print_json(plain_tick(campaign, ticked))
+        return exit_code_of(ticked)
+
+    return through_door(act, as_json=as_json)
+
+
+def _until_over(desk: Desk, board: LiveBoard, every_s: float | None) -> Ticked:
+    from orchestrator.core.cadence import pause_s
+    from orchestrator.pipeline.telling import tell
+    from orchestrator.pipeline.tick import LOST_LEASE, Ticking
+
+    ticking, quiet = Ticking(desk), 0
+    looks = desk.parts_of(desk.trials[0].card).backend.capabilities.look_every_s
+    told_before: tuple[str, ...] = ()
+    while True:
+        ticked = ticking.tick()
+        board.show(desk.campaign, ticked)
+        board.say(*ticked.changes, *(f"Trouble: {one}" for one in ticked.troubles if one not in told_before))
+        board.say(*tell(desk, ticked))
+        told_before = ticked.troubles
+        if ticked.over or LOST_LEASE in ticked.troubles:
+            return ticked
+        quiet = 0 if ticked.changes else quiet + 1
+        desk.clock.sleep(every_s if every_s is not None else pause_s(quiet, looks))
+
+
+@contextmanager
+def _given_back(desk: Desk) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        desk.lease.let_go()

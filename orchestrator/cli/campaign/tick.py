@@ -1,0 +1,84 @@
+"""`campaign tick`: one bounded step, for a scheduled job; and `campaign recover` before it on an empty computer."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, plain_tick, tick_lines
+from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.options import AsJson, BackendName
+
+if TYPE_CHECKING:
+    from orchestrator.pipeline.campaign import Desk
+
+Recover = Annotated[bool, typer.Option("--recover", help="First take up what exists over there and is not known here.")]
+
+
+def tick(file: File, backend: BackendName = None, recover: Recover = False, as_json: AsJson = False) -> int:
+    """Bring home what has ended, start what fits, print what changed, and leave. Repeatable at any time."""
+
+    def act() -> int:
+        from orchestrator.cli.campaign.voices import Voice
+        from orchestrator.cli.console import Console
+        from orchestrator.pipeline.recovery import recover as recover_all
+        from orchestrator.pipeline.telling import tell
+        from orchestrator.pipeline.tick import Ticking
+        from orchestrator.wiring.campaigns import campaign_desk
+
+        project, campaign, trials = open_campaign(file, backend)
+        console = Console(sys.stderr if as_json else sys.stdout)
+        with campaign_desk(project, campaign, trials, lambda name: Voice(name, console)) as desk:
+            take_lease(desk)
+            try:
+                if recover:
+                    console.say(f"Taken up from the far side: {recover_all(desk)} session(s)")
+                ticked = Ticking(desk).tick()
+                told = tell(desk, ticked)
+            finally:
+                desk.lease.let_go()
+        console.say(*tick_lines(campaign, ticked), *told)
+        if as_json:
+            print_json({**plain_tick(campaign, ticked), "told": list(told)})
+        return exit_code_of(ticked)
+
+    return through_door(act, as_json=as_json)
+
+
+def recover(file: File, backend: BackendName = None, as_json: AsJson = False) -> int:
+    """Rebuild the ledger from the far side; the next tick brings home what has ended."""
+
+    def act() -> int:
+        from orchestrator.cli.campaign.voices import Voice
+        from orchestrator.cli.console import Console
+        from orchestrator.pipeline.recovery import recover as recover_all
+        from orchestrator.wiring.campaigns import campaign_desk
+
+        project, campaign, trials = open_campaign(file, backend)
+        console = Console(sys.stderr if as_json else sys.stdout)
+        with campaign_desk(project, campaign, trials, lambda name: Voice(name, console)) as desk:
+            take_lease(desk)
+            try:
+                taken = recover_all(desk)
+            finally:
+                desk.lease.let_go()
+        console.say(f"Taken up from the far side: {taken} session(s)")
+        if as_json:
+            print_json({"campaign": campaign.campaign, "taken_up": taken})
+        return 0
+
+    return through_door(act, as_json=as_json)
+
+
+def take_lease(desk: Desk) -> None:
+    """Take the lease.
+
+    Raises:
+        NotYet: Another tick is at work on this computer.
+    """
+    from orchestrator.core.errors import NotYet
+
+    if not desk.lease.take():
+        raise NotYet("another tick is at work on this computer", remedy="It goes on by itself; nothing was done here.")

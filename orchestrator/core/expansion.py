@@ -1,0 +1,165 @@
+"""From a campaign to its trials. Pure: the same file and cards give the same trials, in the same order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.core.campaigns import Campaign, Group, Setting, Settings
+from orchestrator.core.errors import BadInput
+from orchestrator.core.lineages import short
+from orchestrator.core.sections import Profile, SectionCard
+
+CardOf = Callable[[str, Settings], SectionCard]
+"""Card of a section with these settings; raises `BadInput` for a key or value that the card does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What the seeds of one line of the results table have in common.
+
+    Attributes:
+        index: Place in the campaign.
+        varied: The settings by which it differs from the others of its group.
+    """
+
+    index: int
+    group: str
+    priority: int
+    profile: str
+    card: SectionCard
+    varied: Settings
+    settings: Settings
+    completed: int
+    after: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """For people, e.g. `main DQN decision_s=5.0`."""
+        words = [self.group]
+        for key, value in self.varied.items():
+            words.append(str(value) if key == "algorithm" else f"{key.rpartition('.')[2]}={value}")
+        return " ".join(words)
+
+    @property
+    def sizes(self) -> Profile:
+        """Target, cadence and deadline."""
+        return self.card.profiles[self.profile]
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: the card is made once
+class Trial:
+    """One training: a variant with a seed. Its identity is the lineage id.
+
+    Attributes:
+        index: Place in the campaign.
+        rank: Place among the variant's seeds, 0 first. Lower ranks start first, over all variants.
+        spare: Whether it is only run in place of a seed that failed for good.
+    """
+
+    index: int
+    variant: Variant
+    seed: int
+    rank: int
+    lineage_id: str
+    spare: bool = False
+
+    @property
+    def label(self) -> str:
+        """For people, e.g. `main DQN seed 3`."""
+        return f"{self.variant.label} seed {self.seed}"
+
+    @property
+    def name8(self) -> str:
+        """The eight characters that stand in its slugs and folders."""
+        return short(self.lineage_id)
+
+    @property
+    def target_steps(self) -> int:
+        """Total steps to reach."""
+        return self.variant.sizes.target_steps
+
+    @cached_property
+    def card(self) -> SectionCard:
+        """The section as this trial runs it."""
+        return seeded(self.variant.card, self.seed)
+
+
+def seeded(card: SectionCard, seed: int) -> SectionCard:
+    """A variant's card with a seed, a trial as soon as its training is not that of the section's own card."""
+    return card.chosen(seed=seed)
+
+
+def expand(campaign: Campaign, card_of: CardOf) -> tuple[Trial, ...]:
+    """All trials: groups as the file has them, then variants, then seeds; spares of a variant behind its seeds.
+
+    Raises:
+        BadInput: A key or value is wrong, an exclude matches nothing, or two lines are the same training.
+    """
+    trials: list[Trial] = []
+    seen: dict[str, str] = {}
+    for variant in _variants(campaign, card_of):
+        seeds = campaign.trials[variant.group].seed_rule
+        lineage = variant.card.lineage
+        for rank in range(seeds.completed + seeds.spares):
+            seed = seeds.first + rank
+            trial = Trial(
+                index=len(trials),
+                variant=variant,
+                seed=seed,
+                rank=rank,
+                lineage_id=lineage.with_seed(seed).id,
+                spare=rank >= seeds.completed,
+            )
+            other = seen.setdefault(trial.lineage_id, trial.label)
+            if other != trial.label:
+                raise BadInput(
+                    f"{campaign.campaign}: {trial.label} is the same training as {other}",
+                    remedy="Take one of the two out: a training is run once.",
+                )
+            trials.append(trial)
+    return tuple(trials)
+
+
+def _variants(campaign: Campaign, card_of: CardOf) -> Iterator[Variant]:
+    index = itertools.count()
+    for name, group in campaign.trials.items():
+        for varied in _combinations(campaign.campaign, name, group):
+            settings = {**group.settings, **varied}
+            yield Variant(
+                index=next(index),
+                group=name,
+                priority=group.priority,
+                profile=group.profile,
+                card=card_of(group.section, settings),
+                varied=varied,
+                settings=settings,
+                completed=group.seed_rule.completed,
+                after=group.after,
+            )
+
+
+def _combinations(campaign: str, name: str, group: Group) -> Iterator[dict[str, Setting]]:
+    if group.cells:
+        yield from (dict(cell) for cell in group.cells)
+        return
+    unused = list(group.exclude)
+    for values in itertools.product(*group.matrix.values()):
+        varied = dict(zip(group.matrix, values, strict=True))
+        hits = [rule for rule in group.exclude if _matches(rule, varied)]
+        unused = [rule for rule in unused if rule not in hits]
+        # Without a matrix the product has one empty combination: the card as it is, unless include says more.
+        if not hits and (varied or not group.include):
+            yield varied
+    for rule in unused:
+        raise BadInput(
+            f"{campaign}: trials.{name}.exclude matches nothing: {dict(rule)}",
+            remedy="Give keys and values as the matrix has them.",
+        )
+    yield from (dict(extra) for extra in group.include)
+
+
+def _matches(rule: Settings, varied: Mapping[str, Setting]) -> bool:
+    return bool(rule) and all(key in varied and varied[key] == value for key, value in rule.items())

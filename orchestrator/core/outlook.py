@@ -1,0 +1,147 @@
+"""A campaign at a glance: a row for each variant, and what the rest of it will take. Plain JSON and words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from orchestrator.core.allowances import week_of
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.exchange import Quota
+from orchestrator.core.forecast import WEEK_S, Allowance, Forecast, Load, forecast
+from orchestrator.core.loads import Speeds, loads, speeds
+from orchestrator.core.standings import Standing, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is done and what is to come.
+
+    Attributes:
+        quota: The service's answer, None where it was not or could not be asked.
+    """
+
+    campaign: Campaign
+    standings: Sequence[Standing]
+    loads: Sequence[Load]
+    rates: Speeds
+    ahead: Forecast
+    now: datetime
+    quota: Quota | None = None
+
+    @property
+    def finish(self) -> datetime:
+        """When the last session will end."""
+        return self.now + timedelta(seconds=self.ahead.makespan_s)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        week_start, _ = week_of(self.now, self.quota)
+        counts = Counter(one.state.value for one in self.standings)
+        return {
+            "campaign": self.campaign.campaign,
+            "backend": self.campaign.backend,
+            "concurrency": self.campaign.concurrency,
+            "trials": len([one for one in self.standings if not one.trial.spare]),
+            "states": dict(counts),
+            "variants": list(self._variants()),
+            "sessions": self.ahead.sessions,
+            "compute_h": round(self.ahead.compute_s / 3600, 2),
+            "makespan_h": round(self.ahead.makespan_s / 3600, 2),
+            "least_possible_h": round(self.ahead.bound_s / 3600, 2),
+            "finish": self.finish.astimezone(UTC).isoformat(timespec="minutes"),
+            "weeks": [
+                {
+                    "from": (week_start + index * timedelta(seconds=WEEK_S)).isoformat(timespec="minutes"),
+                    "quota_h": round(used_s / 3600, 2),
+                }
+                for index, used_s in enumerate(self.ahead.weeks)
+            ],
+            "unfinished": len(self.ahead.unfinished),
+        }
+
+    def _variants(self) -> Iterator[dict[str, Any]]:
+        by_index = {load.index: load for load in self.loads}
+        rows: dict[int, list[Standing]] = {}
+        for one in self.standings:
+            rows.setdefault(one.trial.variant.index, []).append(one)
+        for index, members in rows.items():
+            variant = members[0].trial.variant
+            left = [by_index[one.trial.index] for one in members if one.trial.index in by_index]
+            yield {
+                "variant": variant.label,
+                "section": variant.card.section,
+                "profile": variant.profile,
+                "target_steps": variant.sizes.target_steps,
+                "seeds": variant.completed,
+                "states": dict(Counter(one.state.value for one in members)),
+                "sessions": sum(load.sessions for load in left),
+                "compute_h": round(sum(load.wall_s for load in left) / 3600, 2),
+                "steps_per_s": round(self.rates.of(variant), 1),
+                "measured": index in self.rates.measured,
+            }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        plain = self.to_json()
+        rows = plain["variants"]
+        wide = max((len(row["variant"]) for row in rows), default=0)
+        lines = [
+            f"{plain['campaign']} on {plain['backend']}: {plain['trials']} trials in {len(rows)} variants, "
+            f"{plain['concurrency']} session(s) at a time"
+        ]
+        for row in rows:
+            told = ", ".join(f"{count} {state}" for state, count in row["states"].items())
+            speed = f"{row['steps_per_s']:.0f} steps/s {'measured' if row['measured'] else 'assumed'}"
+            lines.append(
+                f"  {row['variant']:<{wide}}  to {row['target_steps']} steps  {told:<22} "
+                f"{row['sessions']:>4} sessions  {row['compute_h']:>8.2f} h  {speed}"
+            )
+        lines.append(
+            f"To come: {plain['sessions']} sessions, {plain['compute_h']} h of computing, "
+            f"{plain['makespan_h']} h until the end (no order takes less than {plain['least_possible_h']} h)"
+        )
+        if plain["weeks"]:
+            weeks = ", ".join(f"{week['from'][:10]} {week['quota_h']} h" for week in plain["weeks"])
+            lines.append(f"Quota by week: {weeks}")
+        if plain["unfinished"]:
+            lines.append(f"{plain['unfinished']} trial(s) cannot be completed before the deadline or in a week's quota")
+        lines.append(f"Expected end: {self.finish.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC" if rows else "Nothing to do")
+        return lines
+
+
+def look_ahead(
+    campaign: Campaign,
+    standings: Sequence[Standing],
+    *,
+    now: datetime,
+    longest_s: float | None,
+    allowed: Allowance | None,
+    quota: Quota | None = None,
+) -> Outlook:
+    """The outlook of a campaign.
+
+    Args:
+        longest_s: Longest session of the backend, None without a limit.
+        allowed: Weekly quota or budget, None where nothing is counted.
+        quota: The service's answer that it comes from.
+    """
+    left = [load for load in loads(campaign, standings, longest_s) if standings[load.index].state is not State.CUT_OFF]
+    deadline = campaign.stop.deadline
+    return Outlook(
+        campaign=campaign,
+        standings=standings,
+        loads=left,
+        rates=speeds(campaign, standings),
+        ahead=forecast(
+            left,
+            slots=campaign.concurrency,
+            allowance=allowed,
+            deadline_in_s=None if deadline is None else (deadline - now).total_seconds(),
+        ),
+        now=now,
+        quota=quota,
+    )

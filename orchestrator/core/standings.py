@@ -1,0 +1,191 @@
+"""Where each trial of a campaign stands, decided from what the ledger says of its lineage. No I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from kernel_templates.kernel_runtime.endings import Verdict
+from orchestrator.core.campaigns import Campaign, Plateau
+from orchestrator.core.endings import EndReason
+from orchestrator.core.expansion import Trial
+from orchestrator.core.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.summary import GOOD_ENDS
+
+INVALID = "invalid"
+PLATEAU = "plateau"
+REFUSED_HERE = "bad_input"
+"""Failure of a trial that this computer refuses before anything is sent; nothing in the ledger tells of it."""
+
+_ITS_OWN = frozenset({INVALID, PLATEAU, EndReason.SECTION_FAILED.value, EndReason.STOPPED.value, REFUSED_HERE})
+"""Failures that say something of the training itself: another seed in its place would choose the results."""
+
+
+class State(StrEnum):
+    """Where a trial stands. The last five are final until somebody changes the campaign, the code or a card."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    BLOCKED = "blocked"
+    """It waits for trials of another group."""
+    DONE = "done"
+    STALE = "stale"
+    """It was finished by other code than today's: never run again by itself, never mixed with today's results."""
+    FAILED = "failed"
+    CUT_OFF = "cut_off"
+    """A group that it waits for can no longer be completed."""
+    SPARE = "spare"
+    """Not needed as long as the variant's own seeds complete."""
+
+    @property
+    def final(self) -> bool:
+        """Whether no tick will do anything about it."""
+        return self in (State.DONE, State.STALE, State.FAILED, State.CUT_OFF, State.SPARE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One trial, as the ledger knows it.
+
+    Attributes:
+        why: Word for a failure: an end of a run, `invalid`, `plateau` or `bad_input`.
+        run: Its latest run, None before the first.
+        wall_s: Wall seconds of all its sessions.
+        trained_steps: Steps that these trained, steps lost again included.
+    """
+
+    trial: Trial
+    state: State
+    steps_done: int = 0
+    sessions: int = 0
+    wall_s: float = 0.0
+    trained_steps: int = 0
+    why: str = ""
+    verdict: str | None = None
+    run: RunRecord | None = None
+
+
+def standing_of(
+    trial: Trial,
+    runs: Sequence[RunRecord],
+    *,
+    live: bool,
+    code_digest: str,
+    retries: Mapping[str, int],
+    refused: str = "",
+) -> Standing:
+    """The standing of one trial, other trials aside.
+
+    Args:
+        runs: All runs of its lineage, oldest first.
+        live: Whether a session of it is not yet carried to its end.
+        code_digest: Of the code as it is now.
+        retries: Failure -> further runs that the campaign allows.
+        refused: Why this computer refuses it, empty if it does not.
+    """
+    latest = runs[-1] if runs else None
+    standing = Standing(
+        trial=trial,
+        state=State.WAITING,
+        steps_done=latest.steps_done if latest else 0,
+        sessions=sum(run.sessions for run in runs),
+        wall_s=sum(run.wall_s for run in runs),
+        trained_steps=sum(run.trained_steps for run in runs),
+        verdict=latest.verdict if latest else None,
+        run=latest,
+    )
+    if live:
+        return replace(standing, state=State.LIVE)
+    if latest is not None and _complete(trial, latest):
+        if latest.verdict != Verdict.INVALID:
+            current = latest.code_digest in (None, code_digest)
+            return replace(standing, state=State.DONE if current else State.STALE)
+        return replace(standing, state=State.FAILED, why=INVALID)
+    failures = Counter(_failure(run) for run in runs if run.code_digest in (None, code_digest))
+    why = _failure(latest) if latest is not None and latest.code_digest in (None, code_digest) else ""
+    if why and failures[why] > retries.get(why, 0):
+        return replace(standing, state=State.FAILED, why=why)
+    if refused:
+        return replace(standing, state=State.FAILED, why=REFUSED_HERE)
+    return standing
+
+
+def _complete(trial: Trial, run: RunRecord) -> bool:
+    reached = run.steps_done >= trial.target_steps and run.profile == trial.variant.profile
+    return reached and run.end_reason in GOOD_ENDS and run.verdict is not None
+
+
+def _failure(run: RunRecord) -> str:
+    """Word for the failure of an ended run, empty for any other."""
+    ended_well = run.end_reason in GOOD_ENDS or run.end_reason in (None, "interrupted")
+    return "" if ended_well else str(run.end_reason)
+
+
+def related(standings: Sequence[Standing]) -> tuple[Standing, ...]:
+    """The same with what follows from other trials: spares that are not needed, groups that wait for groups."""
+    if not any(one.trial.spare or one.trial.variant.after for one in standings):
+        return tuple(standings)
+    needed = Counter[int]()
+    for one in standings:
+        if not one.trial.spare and one.state is State.FAILED and one.why not in _ITS_OWN:
+            needed[one.trial.variant.index] += 1
+    spared: list[Standing] = []
+    for one in standings:
+        if one.trial.spare and one.state is State.WAITING and one.run is None:
+            if needed[one.trial.variant.index] <= 0:
+                one = replace(one, state=State.SPARE)
+            needed[one.trial.variant.index] -= 1
+        elif one.trial.spare and one.state is not State.FAILED:
+            needed[one.trial.variant.index] -= 1
+        spared.append(one)
+    unfinished, lost = _groups(spared)
+    return tuple(_ordered(one, unfinished, lost) for one in spared)
+
+
+def _groups(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[str]]:
+    """Groups that are not complete yet, and groups that cannot be completed any more."""
+    wanted, complete, possible = Counter[str](), Counter[str](), Counter[str]()
+    afters: dict[str, tuple[str, ...]] = {}
+    for one in standings:
+        group = one.trial.variant.group
+        afters[group] = one.trial.variant.after
+        wanted[group] += not one.trial.spare
+        complete[group] += one.state in (State.DONE, State.STALE)
+        possible[group] += one.state not in (State.FAILED, State.SPARE)
+    unfinished = frozenset(group for group in wanted if complete[group] < wanted[group])
+    lost = {group for group in unfinished if possible[group] < wanted[group]}
+    while further := {group for group in unfinished - lost if lost & set(afters[group])}:
+        lost |= further
+    return unfinished, frozenset(lost)
+
+
+def _ordered(one: Standing, unfinished: Collection[str], lost: Collection[str]) -> Standing:
+    if one.state is not State.WAITING:
+        return one
+    after = set(one.trial.variant.after)
+    if after & set(lost):
+        return replace(one, state=State.CUT_OFF)
+    return replace(one, state=State.BLOCKED) if after & set(unfinished) else one
+
+
+def on_plateau(sessions: Sequence[SessionRecord], rule: Plateau) -> bool:
+    """Whether the best score of a training gained too little over its last sessions.
+
+    Args:
+        sessions: Of its lineage, oldest first.
+    """
+    scores = [one.score for one in sessions if one.stage is Stage.CLOSED and one.score is not None]
+    if len(scores) <= rule.sessions:
+        return False
+    return max(scores[-rule.sessions :]) - max(scores[: -rule.sessions]) < max(rule.min_gain, 1e-12)
+
+
+def stopped_by(campaign: Campaign, standings: Sequence[Standing]) -> str:
+    """The rule by which no further session is started, empty while there is none; the deadline is the clock's."""
+    failures = Counter(one.why for one in standings if one.state is State.FAILED)
+    for word, count in campaign.stop.failures.items():
+        if failures[word] >= count:
+            return f"{failures[word]} trial(s) ended {word}, {count} stop the campaign"
+    return ""

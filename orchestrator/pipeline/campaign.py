@@ -1,0 +1,145 @@
+"""A campaign as one program sees it: its trials, the ledger, the far side, and where every trial stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.core.campaigns import Campaign, Plateau
+from orchestrator.core.expansion import Trial
+from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.requests import RunRequest
+from orchestrator.core.sections import SectionCard
+from orchestrator.core.standings import PLATEAU, Standing, State, on_plateau, related, standing_of
+from orchestrator.pipeline.parts import Parts
+from orchestrator.ports import Clock, Herald, Lease, Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What a tick works with.
+
+    Attributes:
+        parts_of: Everything that a trial's run needs, with the trial's own models directory.
+        code_digest: Of the code as it is now.
+        herald: Whom to tell; None where the campaign names nobody.
+    """
+
+    campaign: Campaign
+    trials: tuple[Trial, ...]
+    ledger: Ledger
+    clock: Clock
+    lease: Lease
+    parts_of: Callable[[SectionCard], Parts]
+    code_digest: str
+    herald: Herald | None = None
+
+
+class Board:
+    """The standings of all trials, kept up to date by what is new in the ledger.
+
+    Args:
+        desk: What the campaign works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._seen = 0
+        self._by_lineage = {trial.lineage_id: trial for trial in desk.trials}
+        self._own: dict[str, Standing] = {}
+        self._refused: dict[str, str] = {}
+        self._live: frozenset[str] = frozenset()
+        self.standings: tuple[Standing, ...] = ()
+        self.live: tuple[SessionRecord, ...] = ()
+
+    def refuse(self, trial: Trial, why: str) -> None:
+        """This computer cannot run a trial; it is not tried again while this program lives."""
+        self._refused[trial.lineage_id] = why
+        self._own.pop(trial.lineage_id, None)
+
+    def reason(self, trial: Trial) -> str:
+        """Why this computer refuses a trial, empty if it does not."""
+        return self._refused.get(trial.lineage_id, "")
+
+    def refresh(self) -> tuple[Standing, ...]:
+        """Read what is new, and say where every trial stands."""
+        desk = self._desk
+        self.live = tuple(one for one in desk.ledger.open_sessions() if one.lineage_id in self._by_lineage)
+        live = frozenset(one.lineage_id for one in self.live)
+        latest, changed = desk.ledger.changes(self._seen)
+        if self._seen == 0:
+            runs: dict[str, Sequence[RunRecord]] = {**_by_lineage(desk.ledger.runs())}
+            changed = frozenset(self._by_lineage)
+        else:
+            changed = (changed | (live ^ self._live)) & self._by_lineage.keys()
+            runs = {lineage_id: desk.ledger.runs(lineage_id) for lineage_id in changed}
+        self._seen, self._live = latest, live
+        missing = self._by_lineage.keys() - self._own.keys()
+        for lineage_id in changed | missing:
+            known = runs[lineage_id] if lineage_id in runs else desk.ledger.runs(lineage_id) if self._own else ()
+            self._own[lineage_id] = self._standing(self._by_lineage[lineage_id], known, lineage_id in live)
+        if changed or missing or not self.standings:
+            self.standings = related([self._own[trial.lineage_id] for trial in desk.trials])
+        return self.standings
+
+    def _standing(self, trial: Trial, runs: Sequence[RunRecord], live: bool) -> Standing:
+        standing = standing_of(
+            trial,
+            runs,
+            live=live,
+            code_digest=self._desk.code_digest,
+            retries=self._desk.campaign.retries,
+            refused=self.reason(trial),
+        )
+        rule = self._desk.campaign.stop.plateau
+        return _flattened(standing, self._desk.ledger, rule) if rule else standing
+
+
+def read_standings(
+    ledger: Ledger, campaign: Campaign, trials: Sequence[Trial], code_digest: str
+) -> tuple[Standing, ...]:
+    """Where all trials stand, read once."""
+    runs = _by_lineage(ledger.runs())
+    live = {one.lineage_id for one in ledger.open_sessions()}
+    own = [
+        standing_of(
+            trial,
+            runs.get(trial.lineage_id, ()),
+            live=trial.lineage_id in live,
+            code_digest=code_digest,
+            retries=campaign.retries,
+        )
+        for trial in trials
+    ]
+    rule = campaign.stop.plateau
+    return related([_flattened(one, ledger, rule) if rule else one for one in own])
+
+
+def _flattened(standing: Standing, ledger: Ledger, rule: Plateau) -> Standing:
+    """The same, failed if its training no longer improves."""
+    if standing.state is not State.WAITING or standing.run is None:
+        return standing
+    flat = on_plateau(ledger.sessions(standing.trial.lineage_id), rule)
+    return replace(standing, state=State.FAILED, why=PLATEAU) if flat else standing
+
+
+def _by_lineage(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    grouped: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        grouped.setdefault(run.lineage_id, []).append(run)
+    return grouped
+
+
+def request_of_trial(trial: Trial, wall_s: float | None = None) -> RunRequest:
+    """The request that carries a trial on.
+
+    Args:
+        wall_s: Wall seconds of its next session, None for the profile's.
+    """
+    return RunRequest(card=trial.card, profile=trial.variant.profile, deadline_s=wall_s)
+
+
+def seconds_until(clock: Clock, moment: datetime | None) -> float | None:
+    """Seconds until a moment, None without one."""
+    return None if moment is None else (moment - clock.now()).total_seconds()

@@ -1,0 +1,46 @@
+"""The finished trials of a campaign, each with the session that evaluated it and that session's own account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.manifest import Manifest
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.endings import EndReason
+from orchestrator.core.errors import RunFailed
+from orchestrator.core.expansion import Trial
+from orchestrator.core.records import SessionRecord
+from orchestrator.core.standings import Standing, State
+from orchestrator.pipeline.campaign import read_standings
+from orchestrator.ports import Ledger, ResultsStore
+
+
+def finished_trials(
+    ledger: Ledger, results: ResultsStore, campaign: Campaign, trials: Sequence[Trial], code_digest: str
+) -> Iterator[tuple[Standing, SessionRecord, Manifest]]:
+    """Every trial that is done under today's code, in the campaign's order.
+
+    Raises:
+        RunFailed: The outputs of one are gone or damaged: a table that silently lacks a line would be wrong.
+    """
+    for standing in read_standings(ledger, campaign, trials, code_digest):
+        if standing.state is not State.DONE:
+            continue
+        record = _evaluation(ledger.sessions(standing.trial.lineage_id), code_digest)
+        folder = Path(record.results_dir) if record and record.results_dir else None
+        manifest, faults = results.manifest(folder) if folder else (None, ())
+        if record is None or manifest is None or faults:
+            raise RunFailed(
+                f"the outputs of {standing.trial.label} are not whole: {'; '.join(faults) or 'no manifest'}",
+                remedy="`fetch` brings them again; or take the trial out of the campaign.",
+            )
+        yield standing, record, manifest
+
+
+def _evaluation(sessions: Sequence[SessionRecord], code_digest: str) -> SessionRecord | None:
+    for record in reversed(sessions):
+        finished = record.end_reason == EndReason.FINISHED and record.verdict is not None
+        if finished and record.ticket["bundle_digest"] == code_digest:
+            return record
+    return None

@@ -1,0 +1,68 @@
+"""One look at a session, for a command that does not stay. What must be remembered between looks is in the ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.core.errors import NotYet, RemoteUnavailable
+from orchestrator.core.events import EventKind
+from orchestrator.core.exchange import Handle, Observation, SessionState
+from orchestrator.core.records import SessionRecord
+from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.watch import PATIENCE_S
+
+
+def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
+    """The end of a session.
+
+    Raises:
+        NotYet: It goes on, or nobody can tell yet: a failed or an empty look is no end.
+        RemoteUnavailable: It cannot be asked, or its state makes no sense for longer than any session lasts.
+    """
+    observation = parts.backend.observe(handle)
+    limits = parts.backend.capabilities
+    if observation.state is SessionState.ABSENT:
+        if _missed_for_s(parts, record) > limits.absent_patience_s:
+            return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}")
+        raise NotYet(f"{handle.slug} is not visible ({observation.native})")
+    if record.missed_at is not None:
+        parts.record(EventKind.SESSION_SEEN, record.run_id, record.key)
+    if observation.state is SessionState.UNKNOWN:
+        age_s = (parts.clock.now() - datetime.fromisoformat(record.planned_at)).total_seconds()
+        if age_s > 2 * (limits.max_wall_s or 0.0) + PATIENCE_S:
+            raise RemoteUnavailable(
+                f"{handle} is {observation.native!r} for longer than any session lasts",
+                remedy="Look at the session on the service's own page; `fetch` brings home what it has left.",
+            )
+    if not observation.state.terminal:
+        raise NotYet(f"{handle.slug} is {observation.native}")
+    return observation
+
+
+def settle_once(parts: Parts, record: SessionRecord) -> Handle | None:
+    """Whether a planned session ever came into being, by one look; see `submitting.settle`.
+
+    Its lock says that whoever planned it is gone, so from the first look in vain nobody can submit it any more.
+
+    Raises:
+        NotYet: It is not to be seen and may still show.
+    """
+    since = record.missed_at
+    handle = parts.backend.find(Ticket.from_json(record.ticket), record.slug)
+    visible_s = parts.backend.capabilities.visibility_s
+    if handle is not None or visible_s == 0.0:
+        return handle
+    if since is None or (parts.clock.now() - datetime.fromisoformat(since)).total_seconds() < visible_s:
+        _missed_for_s(parts, record)
+        raise NotYet(f"{record.slug} may take up to {visible_s:.0f} s to show")
+    return None
+
+
+def _missed_for_s(parts: Parts, record: SessionRecord) -> float:
+    """Seconds since a session was first looked for in vain; writes down that it was."""
+    now = parts.clock.now()
+    if record.missed_at is None:
+        parts.record(EventKind.SESSION_MISSED, record.run_id, record.key, since=now.isoformat())
+        return 0.0
+    return (now - datetime.fromisoformat(record.missed_at)).total_seconds()

@@ -1,0 +1,126 @@
+"""The concrete classes of a campaign: what its ticks work with, where its trials stand, its table."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.exchange import Quota
+from orchestrator.core.expansion import Trial
+from orchestrator.core.lineages import short
+from orchestrator.core.sections import SectionCard
+from orchestrator.core.standings import Standing
+from orchestrator.core.tables import rows_of, to_csv
+from orchestrator.notices.webhook import Webhook, webhook_address
+from orchestrator.pipeline.campaign import Desk, read_standings
+from orchestrator.pipeline.finished import finished_trials
+from orchestrator.pipeline.parts import Parts
+from orchestrator.ports import Backend, Clock, Herald, Meters, Narrator
+from orchestrator.stores.code import CodeAsItWas, CodeStore
+from orchestrator.stores.lease import SqliteLease
+from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.results import ResultsTree
+from orchestrator.stores.system_clock import SystemClock
+from orchestrator.wiring import make_backend, models_directory
+
+
+@contextmanager
+def campaign_desk(
+    project: Project,
+    campaign: Campaign,
+    trials: tuple[Trial, ...],
+    voice_of: Callable[[str], Narrator],
+    clock: Clock | None = None,
+) -> Iterator[Desk]:
+    """Everything that the ticks of a campaign need.
+
+    Args:
+        voice_of: First eight characters of a lineage -> narrator of its runs.
+
+    Raises:
+        BadInput: A folder that must be written cannot be, or the campaign's webhook has no address.
+    """
+    clock = clock or SystemClock()
+    for folder in (project.results, project.own):
+        require_writable(folder)
+    ledger = SqliteLedger(project.own / "ledger.sqlite")
+    code = CodeAsItWas(CodeStore(project.code))
+    backends: dict[object, Backend] = {}
+
+    def parts_of(card: SectionCard) -> Parts:
+        if card.kaggle not in backends:
+            backends[card.kaggle] = make_backend(campaign.backend, project, card, clock)
+        return Parts(
+            backend=backends[card.kaggle],
+            clock=clock,
+            ledger=ledger,
+            models=models_directory(project, card),
+            results=ResultsTree(project.results),
+            code=code,
+            narrator=voice_of(short(card.lineage.id)),
+            draw_token=lambda: secrets.token_hex(16),
+            version=__version__,
+        )
+
+    try:
+        yield Desk(
+            campaign=campaign,
+            trials=trials,
+            ledger=ledger,
+            clock=clock,
+            lease=SqliteLease(ledger, project.own / "campaigns.lock", clock.now),
+            parts_of=parts_of,
+            code_digest=code.bundle().digest,
+            herald=_herald(campaign),
+        )
+    finally:
+        ledger.close()
+
+
+def _herald(campaign: Campaign) -> Herald | None:
+    if campaign.notify is None:
+        return None
+    return Webhook(webhook_address(campaign.notify.webhook, campaign.notify.webhook_variable, os.environ))
+
+
+def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Standing, ...]:
+    """Where the trials stand by the ledger; asking creates nothing."""
+    path = project.own / "ledger.sqlite"
+    code_digest = CodeStore(project.code).bundle().digest
+    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
+    try:
+        return read_standings(ledger, campaign, trials, code_digest)
+    finally:
+        ledger.close()
+
+
+def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota | None:
+    """The weekly quota of the campaign's backend, None where nothing is counted.
+
+    Raises:
+        RemoteUnavailable: It cannot be asked.
+    """
+    backend = make_backend(campaign.backend, project, card)
+    return backend.quota() if isinstance(backend, Meters) else None
+
+
+def campaign_table(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> str:
+    """The tidy table of the trials that are done, as CSV; those of older code are left out."""
+    path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
+    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
+    try:
+        code_digest = CodeStore(project.code).bundle().digest
+        rows = [
+            row
+            for standing, record, manifest in finished_trials(ledger, results, campaign, trials, code_digest)
+            for row in rows_of(campaign.campaign, standing, record, manifest)
+        ]
+    finally:
+        ledger.close()
+    return to_csv(rows)

@@ -1,0 +1,33 @@
+"""Campaigns for the simulation, made from the real file format and the real card."""
+
+from __future__ import annotations
+
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.expansion import Trial, expand
+from orchestrator.stores.campaigns import card_reader, parse_campaign
+from tests.conftest import PROJECT_ROOT
+
+SMALL = """
+campaign: small
+concurrency: 2
+retries: {stuck: 9}
+assume: {steps_per_s: 10.0}
+trials:
+  main:
+    section: section_7_6
+    seeds: 2
+    settings: {profiles.full.target_steps: 700000, profiles.full.deadline_s: 32400.0}
+    matrix: {algorithm: [DQN, PPO]}
+  later:
+    section: section_7_6
+    profile: quick
+    settings: {environment.decision_s: 5.0, profiles.quick.deadline_s: 32400.0}
+    after: [main]
+"""
+"""Two sessions and three quarters of each of four trainings at 10 steps/s, then a short one."""
+
+
+def expanded(text: str) -> tuple[Campaign, tuple[Trial, ...]]:
+    """A campaign and its trials."""
+    campaign = parse_campaign(text, "small.yaml")
+    return campaign, expand(campaign, card_reader(PROJECT_ROOT / "configs" / "sections"))

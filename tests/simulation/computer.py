@@ -1,0 +1,203 @@
+"""A computer that runs ticks: the real tick, scheduler, pipeline and ledger; its disk is memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from kernel_templates.kernel_runtime.cards import CheckpointCard
+from kernel_templates.kernel_runtime.manifest import Manifest
+from kernel_templates.kernel_runtime.wire import CHECKPOINTS, FileEntry, Ticket
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.events import Event
+from orchestrator.core.exchange import Bundle
+from orchestrator.core.expansion import Trial
+from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.sections import SectionCard
+from orchestrator.pipeline.campaign import Desk
+from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.recovery import recover
+from orchestrator.pipeline.tick import Ticked, Ticking
+from orchestrator.ports import Lease
+from orchestrator.stores.ledger import SqliteLedger
+from tests.doubles.narrator import Listener
+from tests.simulation.world import Kernel, Killed, SimBackend, World
+
+Answer = TypeVar("Answer")
+
+
+class MemoryModels:
+    """A models directory that is a list of cards."""
+
+    def __init__(self, name: str) -> None:
+        self._root = Path("/virtual") / name
+        self.cards: tuple[CheckpointCard, ...] = ()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        yield
+
+    def recover(self) -> str | None:
+        return None
+
+    def view(self) -> ModelsView:
+        return ModelsView(
+            root=self._root, verified=self.cards, faults={}, leftovers=(), entries=tuple(_entries(self.cards))
+        )
+
+    def packed(self, entries: Sequence[FileEntry]) -> bytes:
+        raise AssertionError("nothing travels inline here")
+
+    def replace_with(self, incoming: Incoming, token: str) -> None:
+        self.cards = incoming.verified
+
+    def archive(self, token: str) -> Path:
+        raise AssertionError("a campaign archives nothing")
+
+    def discard_archive(self, token: str) -> None:
+        return
+
+
+class MemoryResults:
+    """The results tree as what was brought from the world."""
+
+    def __init__(self) -> None:
+        self.brought: dict[str, Kernel] = {}
+
+    def folder(self, owner: str, slug: str) -> Path:
+        return Path("/results") / slug
+
+    def taken(self, owner: str) -> Sequence[str]:
+        return ()  # the ledger knows them all; listing ten thousand folders is not what is measured
+
+    def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
+        kernel = self.brought.get(folder.name)
+        return (kernel.manifest if kernel else None), ()
+
+    def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
+        kernel = self.brought[folder.name]
+        cards = (kernel.card,) if kernel.card is not None else ()
+        return Incoming(root=folder, verified=cards, entries=tuple(_entries(cards)))
+
+
+def _entries(cards: Sequence[CheckpointCard]) -> Iterator[FileEntry]:
+    for card in cards:
+        for file in card.files:
+            yield replace(file, path=f"{CHECKPOINTS}/{file.path}")
+
+
+class MemoryCode:
+    def __init__(self, digest: str) -> None:
+        self._bundle = Bundle(digest=digest, archive=b"", archive_sha256="0" * 64, names=())
+
+    def bundle(self) -> Bundle:
+        return self._bundle
+
+    def template(self) -> str:
+        return "SESSION = {{ session }}\n"
+
+
+class FusedLedger(SqliteLedger):
+    """The real ledger; the program may die just before or just after each event."""
+
+    def __init__(self, path: Path, world: World) -> None:
+        super().__init__(path)
+        self._world = world
+
+    def record(self, event: Event) -> None:
+        self._world.act()
+        super().record(event)
+        self._world.act()
+
+
+class FreeLease:
+    """Nobody else is on this computer."""
+
+    def take(self) -> bool:
+        return True
+
+    def holds(self) -> bool:
+        return True
+
+    def let_go(self) -> None:
+        return
+
+
+class Computer:
+    """One working copy with a ledger of its own."""
+
+    def __init__(
+        self,
+        world: World,
+        campaign: Campaign,
+        trials: tuple[Trial, ...],
+        *,
+        code: str = "b" * 64,
+        lease: Lease | None = None,
+        keep_listening: bool = True,
+    ) -> None:
+        self.world = world
+        self.listener = Listener()
+        self.results = MemoryResults()
+        self.models: dict[str, MemoryModels] = {}
+        self.ledger = FusedLedger(Path(":memory:"), world)
+        nonces = (f"{number:032x}" for number in itertools.count(id(self)))
+        backend, store = SimBackend(world, self.results.brought), MemoryCode(code)
+        self._listens = keep_listening
+
+        def parts_of(card: SectionCard) -> Parts:
+            lineage_id = card.lineage.id
+            return Parts(
+                backend=backend,
+                clock=world.clock,
+                ledger=self.ledger,
+                models=self.models.setdefault(lineage_id, MemoryModels(lineage_id[:8])),
+                results=self.results,
+                code=store,
+                narrator=self.listener,
+                draw_token=lambda: next(nonces),
+                version="0",
+            )
+
+        self.desk = Desk(
+            campaign=campaign,
+            trials=trials,
+            ledger=self.ledger,
+            clock=world.clock,
+            lease=lease or FreeLease(),
+            parts_of=parts_of,
+            code_digest=code,
+        )
+        self.ticking = Ticking(self.desk)
+
+    def tick(self, *, new_program: bool = True) -> Ticked | None:
+        """One tick, by a program that remembers nothing; None if it was killed."""
+        if new_program:
+            self.ticking = Ticking(self.desk)
+        return self._unless_killed(self.ticking.tick)
+
+    def recover(self) -> None:
+        self._unless_killed(lambda: recover(self.desk))
+
+    def _unless_killed(self, act: Callable[[], Answer]) -> Answer | None:
+        try:
+            return act()
+        except Killed:
+            return None
+
+
+def carried_through(computer: Computer, *, most_ticks: int = 10_000, new_program: bool = True) -> tuple[Ticked, int]:
+    """Tick until the campaign is over, the clock jumping to whatever happens next; also the number of ticks."""
+    world, clock = computer.world, computer.world.clock
+    for count in range(1, most_ticks + 1):
+        ticked = computer.tick(new_program=new_program)
+        if ticked is not None and ticked.over:
+            return ticked, count
+        ahead_s = (world.next_end_s() or world.now_s) - world.now_s
+        # When nothing runs, a scheduled job comes again in half an hour.
+        clock.sleep(max(ahead_s, 60.0 if ahead_s > 0 else 1800.0))
+    raise AssertionError(f"not over after {most_ticks} ticks: {ticked and (ticked.waits, ticked.troubles)}")

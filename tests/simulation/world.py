@@ -1,0 +1,289 @@
+"""The far side on a virtual clock: an account with slots and a weekly quota, and kernels that train by arithmetic.
+
+It keeps account of what a campaign must never do: two kernels of one training alive together, a name used twice,
+more of a week's quota than there is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard
+from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
+from kernel_templates.kernel_runtime.manifest import Manifest
+from kernel_templates.kernel_runtime.wire import FileEntry, Ticket, checkpoint_stem
+from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
+from orchestrator.core.exchange import (
+    Capabilities,
+    Carrier,
+    CheckpointSet,
+    Handle,
+    Observation,
+    Push,
+    Quota,
+    Retrieval,
+    SessionState,
+)
+from tests.doubles.clock import FakeClock
+
+START_S, SAVE_S = 120.0, 180.0
+WEEK_S = 7 * 86_400.0
+HIDDEN_S, VISIBILITY_S = 30.0, 90.0
+
+
+class Killed(BaseException):
+    """The program dies here, as by kill -9: nothing after it is done."""
+
+
+@dataclass
+class Kernel:
+    """One kernel: what it was told, when it lives, and what it leaves."""
+
+    ticket: Ticket
+    born_s: float
+    ends_s: float
+    week: int
+    card: CheckpointCard | None
+    manifest: Manifest | None
+
+    @property
+    def granted_s(self) -> float:
+        return float(self.ticket.spec["deadline_s"])
+
+
+@dataclass
+class World:
+    """One account.
+
+    Attributes:
+        slots: Kernels that may live together.
+        weekly_s: Quota of a week; None for none.
+        speed: Lineage id -> steps per second.
+        fate: What becomes of the next kernels, "crash" (nothing comes back) or "half" (a checkpoint, no manifest).
+        lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
+        blind: So many of the next looks fail or see nothing.
+        fuse: So many more acts until the program that is at work dies; None for never.
+        wrongs: What must never happen and did.
+    """
+
+    clock: FakeClock
+    slots: int = 2
+    weekly_s: float | None = 30 * 3600.0
+    speed: Callable[[str], float] = lambda lineage_id: 10.0
+    hidden_s: float = HIDDEN_S
+    fate: list[str] = field(default_factory=list)
+    lose: list[str] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
+    fuse: int | None = None
+    kernels: dict[str, Kernel] = field(default_factory=dict)
+    living: dict[str, Kernel] = field(default_factory=dict)
+    used_s: dict[int, float] = field(default_factory=dict)
+    submits: int = 0
+    calls: int = 0
+    wrongs: list[str] = field(default_factory=list)
+
+    @property
+    def now_s(self) -> float:
+        return self.clock.monotonic()
+
+    @property
+    def week(self) -> int:
+        return int(self.now_s // WEEK_S)
+
+    def act(self) -> None:
+        """Something outside is about to happen, or has happened."""
+        if self.fuse is not None:
+            self.fuse -= 1
+            if self.fuse <= 0:
+                self.fuse = None
+                raise Killed
+
+    def alive(self) -> list[Kernel]:
+        for slug in [slug for slug, kernel in self.living.items() if kernel.ends_s <= self.now_s]:
+            kernel = self.living.pop(slug)
+            # What was held back and not used comes back to the week in which it was held.
+            self.used_s[kernel.week] -= kernel.granted_s - (kernel.ends_s - kernel.born_s)
+        return list(self.living.values())
+
+    def next_end_s(self) -> float | None:
+        return min((kernel.ends_s for kernel in self.alive()), default=None)
+
+    def submit(self, push: Push) -> None:
+        alive = self.alive()
+        if len(alive) >= self.slots:
+            raise NotYet(f"all {self.slots} slots are taken", wait_s=120.0)
+        ticket = push.ticket
+        wall_s = float(ticket.spec["deadline_s"])
+        if push.slug in self.kernels:
+            self.wrongs.append(f"{push.slug} was pushed twice")
+        if any(kernel.ticket.lineage_id == ticket.lineage_id for kernel in alive):
+            self.wrongs.append(f"two kernels of {ticket.lineage_id[:8]} are alive")
+        self.used_s[self.week] = self.used_s.get(self.week, 0.0) + wall_s
+        if self.weekly_s is not None and self.used_s[self.week] > self.weekly_s + 1e-6:
+            self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
+        self.submits += 1
+        self.kernels[push.slug] = self.living[push.slug] = self._kernel(ticket, wall_s)
+
+    def _kernel(self, ticket: Ticket, wall_s: float) -> Kernel:
+        rate, target = self.speed(ticket.lineage_id), int(ticket.spec["target_steps"])
+        start = max((_steps_in(entry.path) for entry in ticket.inputs), default=0)
+        fate = self.fate.pop(0) if self.fate else ""
+        done = min(target, start + max(0, int((wall_s - START_S - SAVE_S) * rate)))
+        used_s = START_S + (done - start) / rate + SAVE_S
+        if fate == "crash":
+            return Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, None, None)
+        if fate == "half":
+            card = _card(ticket, start + (done - start) // 2, start)
+            return Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, card, None)
+        reached = done >= target
+        outcome = SectionOutcome(
+            ending=KernelEnding.FINISHED if reached else KernelEnding.PAUSED,
+            steps_start=start,
+            steps_done=done,
+            verdict=Verdict.SUPPORTED if reached else None,
+            training={"policy_digest_after": hashlib.sha256(f"{ticket.lineage_id} {done}".encode()).hexdigest()},
+        )
+        manifest = Manifest(
+            stamp=ticket.stamp(),
+            spec=dict(ticket.spec),
+            started_at="",
+            ended_at="",
+            exit_code=0,
+            error=None,
+            outcome=outcome,
+            inputs=ticket.inputs,
+            files=(),
+            timings_s={"wall": used_s},
+        )
+        return Kernel(ticket, self.now_s, self.now_s + used_s, self.week, _card(ticket, done, start), manifest)
+
+
+def _steps_in(path: str) -> int:
+    return int(path.rsplit("_", 2)[1]) if path.endswith("_steps.zip") else 0
+
+
+def _card(ticket: Ticket, steps: int, parent_steps: int) -> CheckpointCard:
+    stem = checkpoint_stem(str(ticket.spec["scenario"]), steps)
+    lineage = ticket.spec["lineage"]
+    sha256 = hashlib.sha256(f"{ticket.lineage_id} {steps}".encode()).hexdigest()
+    names = ("section", "algorithm", "network", "hyper_parameters", "environment", "seed")
+    identity = {**{name: lineage[name] for name in names}, "versions": {}, "code_digest": ticket.bundle_digest}
+    ancestry = (Ancestor(steps=parent_steps, digest="0" * 64),) if parent_steps else ()
+    return CheckpointCard(
+        stem=stem,
+        scenario=str(ticket.spec["scenario"]),
+        steps=steps,
+        files=(FileEntry(path=f"{stem}.zip", size_bytes=1, sha256=sha256),),
+        identity={**identity, "device_class": "cpu"},
+        stamp=ticket.stamp(),
+        saved_at="",
+        ancestry=ancestry,
+    )
+
+
+class SimBackend:
+    """The verbs of a backend over a world; `brought` is where this computer's fetches go."""
+
+    name = "local"
+
+    def __init__(self, world: World, brought: dict[str, Kernel]) -> None:
+        self._world = world
+        self._brought = brought
+        self._capabilities = Capabilities(
+            owner="ana",
+            device="virtual",
+            max_script_bytes=1 << 20,
+            max_wall_s=12 * 3600.0,
+            look_every_s=(10.0, 60.0),
+            can_cancel=False,
+            carriers=(Carrier.DATASET,),
+            runtime_versions={},
+            absent_patience_s=1800.0,
+            visibility_s=VISIBILITY_S,
+            session_device="cpu",
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
+        return Push(slug=slug, owner="ana", script=script, ticket=ticket, carrier=carrier, checkpoints=checkpoints)
+
+    def stage(self, push: Push) -> None:
+        kernel = self._seen(push.slug)
+        if kernel is not None and kernel.ticket.nonce != push.ticket.nonce:
+            raise NameTaken(f"{push.slug} already holds another session")
+
+    def submit(self, push: Push) -> Handle:
+        self._call()
+        how = self._world.lose.pop(0) if self._world.lose else ""
+        if how == "before":
+            raise OutcomeUnknown("the connection broke")
+        self._world.submit(push)
+        self._world.act()
+        if how == "after":
+            raise OutcomeUnknown("the answer was lost")
+        return self._handle(push.slug)
+
+    def find(self, ticket: Ticket, slug: str) -> Handle | None:
+        kernel = self._seen(slug)
+        return self._handle(slug) if kernel is not None and kernel.ticket.nonce == ticket.nonce else None
+
+    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+        kernel = self._seen(slug)
+        return None if kernel is None else (self._handle(slug), kernel.ticket)
+
+    def observe(self, handle: Handle) -> Observation:
+        self._call()
+        how = self._world.blind.pop(0) if self._world.blind else ""
+        if how == "fault":
+            raise RemoteUnavailable("503", transient=True)
+        kernel = self._world.kernels.get(handle.slug)
+        if kernel is None or how == "absent" or self._world.now_s - kernel.born_s < self._world.hidden_s:
+            return Observation(state=SessionState.ABSENT, native="404")
+        if how == "word":
+            return Observation(state=SessionState.UNKNOWN, native="PONDERING")
+        if kernel.ends_s > self._world.now_s:
+            return Observation(state=SessionState.RUNNING, native="RUNNING")
+        return Observation(state=SessionState.ENDED, native="COMPLETE")
+
+    def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
+        return iter(())
+
+    def fetch(self, handle: Handle, into: Path) -> Retrieval:
+        self._call()
+        self._brought[handle.slug] = self._world.kernels[handle.slug]
+        return Retrieval(folder=into)
+
+    def cancel(self, handle: Handle) -> None:
+        raise AssertionError("a campaign cancels nothing")
+
+    def quota(self) -> Quota | None:
+        world = self._world
+        if world.weekly_s is None:
+            return None
+        self._call()
+        alive = world.alive()
+        # Used and held back are one account here; a kernel of last week holds nothing of this one.
+        held_s = sum(kernel.granted_s for kernel in alive if kernel.week == world.week)
+        used_s = world.used_s.get(world.week, 0.0) - held_s
+        refresh_at = FakeClock().now() + timedelta(seconds=(world.week + 1) * WEEK_S)
+        return Quota(resource="GPU", used_s=used_s, reserved_s=held_s, allowed_s=world.weekly_s, refresh_at=refresh_at)
+
+    def _seen(self, slug: str) -> Kernel | None:
+        self._call()
+        kernel = self._world.kernels.get(slug)
+        hidden = kernel is not None and self._world.now_s - kernel.born_s < self._world.hidden_s
+        return None if hidden else kernel
+
+    def _call(self) -> None:
+        self._world.calls += 1
+        self._world.act()
+
+    def _handle(self, slug: str) -> Handle:
+        return Handle(backend=self.name, owner="ana", slug=slug)
