@@ -29,8 +29,12 @@ from kernel_templates.kernel_runtime.saving import save_checkpoint
 from kernel_templates.kernel_runtime.wire import final_model_name
 
 LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
-VERSIONS = {"python": platform.python_version(), **{
-    name: metadata.version(name.replace("_", "-")).partition("+")[0] for name in LIBRARIES}}
+VERSIONS = {"python": platform.python_version()}
+for name in LIBRARIES:
+    try:
+        VERSIONS[name] = metadata.version(name.replace("_", "-")).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        pass  # a bare Python has none of them, and the toy needs none
 BEHAVIOUR = json.loads(Path(__file__).with_name("behaviour.json").read_text())
 
 
