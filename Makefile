@@ -6,13 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify bench clean help
+.PHONY: run test lint types floors unit verify bench bench-campaign prove-campaign clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
 	@echo "make verify  round-trip a tiny real checkpoint"
 	@echo "make bench   measure the solver and the environment on one core"
+	@echo "make bench-campaign  plan and simulate ten thousand trials on a virtual clock"
+	@echo "make prove-campaign  the long versions of the campaign's tests: 20 kills, 50 empty copies, any interleaving"
 
 run: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
@@ -22,6 +24,12 @@ verify: $(VENV)/.ready-run
 
 bench: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.speed
+
+bench-campaign: $(VENV)/.ready-test
+	$(BIN)/python -m tests.bench.campaigns
+
+prove-campaign: $(VENV)/.ready-test
+	PROVE_CAMPAIGN=1 $(BIN)/python -m pytest tests/acceptance/test_campaign.py tests/unit/campaigns
 
 test: lint types floors unit
 

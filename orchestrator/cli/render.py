@@ -18,6 +18,7 @@ from orchestrator.cli.options import (
     Quick,
     Section,
     Seed,
+    Set,
     TargetSteps,
     build_request,
 )
@@ -30,6 +31,7 @@ def render(
     backend: BackendName = None,
     algorithm: Algorithm = None,
     seed: Seed = None,
+    settings: Set = None,
     target_steps: TargetSteps = None,
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
@@ -56,6 +58,7 @@ def render(
             fresh=fresh,
             deadline_s=deadline_s,
             context=context,
+            settings=settings,
         )
         side = make_backend(backend or request.card.backend, project, request.card)
         with assemble(project, request.card, side, Console(sys.stderr), only_look=True) as parts:

@@ -20,6 +20,7 @@ from orchestrator.cli.options import (
     Quick,
     Section,
     Seed,
+    Set,
     TargetSteps,
     build_request,
     relative,
@@ -39,6 +40,7 @@ def run(
     backend: BackendName = None,
     algorithm: Algorithm = None,
     seed: Seed = None,
+    settings: Set = None,
     target_steps: TargetSteps = None,
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
@@ -67,6 +69,7 @@ def run(
             deadline_s=deadline_s,
             context=context,
             detach=detach,
+            settings=settings,
         )
         console = Console(sys.stderr if as_json else sys.stdout)
         name = backend or request.card.backend

@@ -157,7 +157,7 @@ class _Play:
         self._train_s = {load.index: load.train_s for load in loads}
         self._open = Counter(load.group for load in loads)
         self._work_s = sum(load.wall_s for load in loads)
-        self._order = Order((), slots=slots, work_s=self._work_s)
+        self._order = Order((), slots=slots, work_s=self._work_s, open_s=0.0)
         self._blocked = list(loads)
         self._running: list[tuple[float, int]] = []
         self._now_s = self._ended_s = self._compute_s = 0.0
@@ -199,7 +199,7 @@ class _Play:
                 self._weeks[-1] += wall_s
             self._train_s[trial.index] -= wall_s - self._loads[trial.index].overhead_s
             heapq.heappush(self._running, (self._now_s + wall_s, trial.index))
-            self._order.done(wall_s)
+            self._order.started(wall_s)
 
     def _end_next(self) -> None:
         self._now_s, index = heapq.heappop(self._running)
@@ -226,6 +226,7 @@ class _Play:
     def _free_blocked(self) -> None:
         free = [load for load in self._blocked if not any(self._open[group] for group in load.after)]
         self._blocked = [load for load in self._blocked if any(self._open[group] for group in load.after)]
+        self._order.opened(sum(load.wall_s for load in free))
         for load in free:
             self._order.add(waiting_of(load, self._behind_s[load.group]))
 
