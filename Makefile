@@ -8,7 +8,7 @@ PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove prove-tests bench bench-peers clean help
+.PHONY: run test lint types floors unit verify prove prove-tests prove-campaign bench bench-peers bench-campaign clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -17,6 +17,8 @@ help:
 	@echo "make prove   train every algorithm straight and in cut sessions, and compare the ends (minutes)"
 	@echo "make bench   measure environment, solver and learning on one core, beside the peers that are installed"
 	@echo "make bench-peers   install them (SUMO, sumo-rl, UXsim), some 2 GB, each in an environment of its own"
+	@echo "make bench-campaign  plan and simulate ten thousand trials on a virtual clock"
+	@echo "make prove-campaign  the long versions of the campaign's tests: 20 kills, 50 empty copies, any interleaving"
 
 run: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
@@ -43,6 +45,12 @@ $(PEERS)/%/.ready: tests/bench/peers/%.txt
 	$(call new_environment,$(PEERS)/$*)
 	$(PEERS)/$*/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
+
+bench-campaign: $(VENV)/.ready-test
+	$(BIN)/python -m tests.bench.campaigns
+
+prove-campaign: $(VENV)/.ready-test
+	PROVE_CAMPAIGN=1 $(BIN)/python -m pytest tests/acceptance/test_campaign.py tests/unit/campaigns
 
 test: lint types floors unit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from orchestrator.cli.door import through_door
-from orchestrator.cli.options import Algorithm, AsJson, BackendName, Section, Seed
+from orchestrator.cli.options import Algorithm, AsJson, BackendName, Section, Seed, Set
 
 
 def attach(
@@ -13,6 +13,7 @@ def attach(
     backend: BackendName = None,
     algorithm: Algorithm = None,
     seed: Seed = None,
+    settings: Set = None,
     as_json: AsJson = False,
 ) -> int:
     """Find the session in flight, watch it to its end, and carry its run to its target."""
@@ -22,12 +23,12 @@ def attach(
         from orchestrator.cli.run import execute_request
         from orchestrator.core.errors import BadInput
         from orchestrator.pipeline.revisit import request_of
-        from orchestrator.stores.configs import choose, load_card
+        from orchestrator.stores.configs import choose, load_card, read_settings
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend, open_runs
 
         project = find_project()
-        card = choose(load_card(project.cards, section), algorithm=algorithm, seed=seed)
+        card = choose(load_card(project.cards, section, read_settings(settings)), algorithm=algorithm, seed=seed)
         found = [run for run in open_runs(project, card) if backend in (None, run.backend)]
         if not found:
             raise BadInput(

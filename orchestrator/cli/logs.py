@@ -5,21 +5,23 @@ from __future__ import annotations
 import sys
 
 from orchestrator.cli.door import through_door
-from orchestrator.cli.options import Algorithm, BackendName, Section, Seed
+from orchestrator.cli.options import Algorithm, BackendName, Section, Seed, Set
 
 
-def logs(section: Section, backend: BackendName = None, algorithm: Algorithm = None, seed: Seed = None) -> int:
+def logs(
+    section: Section, backend: BackendName = None, algorithm: Algorithm = None, seed: Seed = None, settings: Set = None
+) -> int:
     """Print the log of the latest session from its beginning, and follow it while it runs."""
 
     def act() -> int:
         from orchestrator.cli.console import Console
         from orchestrator.pipeline.revisit import log_of
-        from orchestrator.stores.configs import choose, load_card
+        from orchestrator.stores.configs import choose, load_card, read_settings
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend
 
         project = find_project()
-        card = choose(load_card(project.cards, section), algorithm=algorithm, seed=seed)
+        card = choose(load_card(project.cards, section, read_settings(settings)), algorithm=algorithm, seed=seed)
         console = Console(sys.stdout)
         side = make_backend(backend or card.backend, project, card)
         with assemble(project, card, side, console, only_look=True) as parts:

@@ -30,6 +30,12 @@ Seed = Annotated[
     int | None,
     typer.Option("--seed", envvar="ORCHESTRATOR_SEED", help="Training seed, with a models directory of its own."),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Another value of the section's card, e.g. environment.decision_s=5"
+    ),
+]
 TargetSteps = Annotated[
     int | None, typer.Option("--target-steps", envvar="ORCHESTRATOR_TARGET_STEPS", help="Total steps to reach.")
 ]
@@ -63,23 +69,25 @@ def build_request(
     context: typer.Context,
     detach: bool = False,
     accept_grade: str | None = None,
+    settings: list[str] | None = None,
 ) -> RunRequest:
     """The request of a command line, flags before environment.
 
     Args:
         context: Of the command, to tell a typed flag from a variable.
+        settings: `KEY=VALUE` words that replace values of the card.
 
     Raises:
         BadInput: The section or a value is wrong.
     """
     from orchestrator.core.requests import RunRequest
-    from orchestrator.stores.configs import choose, load_card
+    from orchestrator.stores.configs import choose, load_card, read_settings
 
     source = context.get_parameter_source("target_steps")
     if add_steps is not None and source is not None and source.name == "ENVIRONMENT":
         target_steps = None  # the flag was typed, the variable was only there
     return RunRequest(
-        card=choose(load_card(project.cards, section), algorithm=algorithm, seed=seed),
+        card=choose(load_card(project.cards, section, read_settings(settings)), algorithm=algorithm, seed=seed),
         profile="quick" if quick else "full",
         target_steps=target_steps,
         add_steps=add_steps,

@@ -19,6 +19,7 @@ from orchestrator.cli.options import (
     Quick,
     Section,
     Seed,
+    Set,
     TargetSteps,
     build_request,
 )
@@ -31,6 +32,7 @@ def render(
     backend: BackendName = None,
     algorithm: Algorithm = None,
     seed: Seed = None,
+    settings: Set = None,
     target_steps: TargetSteps = None,
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
@@ -59,6 +61,7 @@ def render(
             deadline_s=deadline_s,
             context=context,
             accept_grade=accept_grade,
+            settings=settings,
         )
         side = make_backend(backend or request.card.backend, project, request.card)
         with assemble(project, request.card, side, Console(sys.stderr), only_look=True) as parts:

@@ -21,6 +21,7 @@ from orchestrator.cli.options import (
     Quick,
     Section,
     Seed,
+    Set,
     TargetSteps,
     build_request,
     relative,
@@ -40,6 +41,7 @@ def run(
     backend: BackendName = None,
     algorithm: Algorithm = None,
     seed: Seed = None,
+    settings: Set = None,
     target_steps: TargetSteps = None,
     add_steps: AddSteps = None,
     deadline_s: DeadlineS = None,
@@ -70,6 +72,7 @@ def run(
             context=context,
             detach=detach,
             accept_grade=accept_grade,
+            settings=settings,
         )
         console = Console(sys.stderr if as_json else sys.stdout)
         name = backend or request.card.backend

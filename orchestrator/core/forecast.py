@@ -6,7 +6,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from orchestrator.core.budget import granted_s
 from orchestrator.core.scheduling import Order, Waiting
@@ -56,7 +56,13 @@ class Load:
     @property
     def wall_s(self) -> float:
         """Wall seconds of all its sessions."""
-        return self.train_s + self.sessions * self.overhead_s
+        return self.wall_of(self.train_s)
+
+    def wall_of(self, train_s: float) -> float:
+        """Wall seconds of all sessions that so much training takes."""
+        overhead_s = self.start_s + self.save_s
+        useful_s = max(1.0, self.session_s - overhead_s)
+        return train_s + max(1, math.ceil(train_s / useful_s - 1e-9)) * overhead_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +119,20 @@ def chains_s(loads: Sequence[Load]) -> dict[str, float]:
     return behind
 
 
-def waiting_of(load: Load, behind_s: float) -> Waiting:
-    """A load as one that waits for a slot."""
+def waiting_of(load: Load, behind_s: float, left_s: float | None = None) -> Waiting:
+    """A load as one that waits for a slot.
+
+    Args:
+        left_s: Seconds of training that are left of one that has begun meanwhile.
+    """
+    own_s = load.wall_of(load.train_s if left_s is None else left_s)
     return Waiting(
         index=load.index,
         priority=load.priority,
         rank=load.rank,
-        started=load.started,
-        own_s=load.wall_s,
-        chain_s=load.wall_s + behind_s,
+        started=load.started or left_s is not None,
+        own_s=own_s,
+        chain_s=own_s + behind_s,
     )
 
 
@@ -156,8 +167,10 @@ class _Play:
         self._loads = {load.index: load for load in loads}
         self._train_s = {load.index: load.train_s for load in loads}
         self._open = Counter(load.group for load in loads)
-        self._work_s = sum(load.wall_s for load in loads)
-        self._order = Order((), slots=slots, work_s=self._work_s)
+        walls_s = {load.index: load.wall_s for load in loads}
+        self._work_s = sum(walls_s.values())
+        self._chain_s = max((walls_s[load.index] + self._behind_s[load.group] for load in loads), default=0.0)
+        self._order = Order((), slots=slots, work_s=self._work_s, open_s=0.0)
         self._blocked = list(loads)
         self._running: list[tuple[float, int]] = []
         self._now_s = self._ended_s = self._compute_s = 0.0
@@ -175,12 +188,11 @@ class _Play:
                 self._end_next()
             elif (not self._running and not len(self._order)) or not self._next_week():
                 break
-        chain_s = max((load.wall_s + self._behind_s[load.group] for load in self._loads.values()), default=0.0)
         return Forecast(
             sessions=self._sessions,
             compute_s=self._compute_s,
             makespan_s=self._ended_s,
-            bound_s=max(self._work_s / self._slots, chain_s),
+            bound_s=max(self._work_s / self._slots, self._chain_s),
             weeks=tuple(self._weeks),
             unfinished=tuple(sorted(index for index, left_s in self._train_s.items() if left_s > _NOTHING_S)),
         )
@@ -199,15 +211,14 @@ class _Play:
                 self._weeks[-1] += wall_s
             self._train_s[trial.index] -= wall_s - self._loads[trial.index].overhead_s
             heapq.heappush(self._running, (self._now_s + wall_s, trial.index))
-            self._order.done(wall_s)
+            self._order.started(wall_s)
 
     def _end_next(self) -> None:
         self._now_s, index = heapq.heappop(self._running)
         self._ended_s = self._now_s
         load, left_s = self._loads[index], self._train_s[index]
         if left_s > _NOTHING_S:
-            rest = replace(load, train_s=left_s, started=True)
-            self._order.add(waiting_of(rest, self._behind_s[load.group]))
+            self._order.add(waiting_of(load, self._behind_s[load.group], left_s))
             return
         self._open[load.group] -= 1
         if self._open[load.group] == 0:
@@ -226,6 +237,7 @@ class _Play:
     def _free_blocked(self) -> None:
         free = [load for load in self._blocked if not any(self._open[group] for group in load.after)]
         self._blocked = [load for load in self._blocked if any(self._open[group] for group in load.after)]
+        self._order.opened(sum(load.wall_s for load in free))
         for load in free:
             self._order.add(waiting_of(load, self._behind_s[load.group]))
 

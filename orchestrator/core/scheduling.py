@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _CRITICAL_SHARE = 0.98
@@ -37,25 +37,34 @@ class Waiting:
 
 
 class Order:
-    """Waiting trials, the next one first. A trial may be added at any time; what left is counted out.
+    """Waiting trials, the next one first. A trial may be added at any time; what starts is counted out.
 
     The rest of a campaign cannot take less than its work over all slots, nor less than its longest chain (Graham,
-    SIAM J. Appl. Math. 17, 1969). As long as the longest waiting chain is the smaller of the two, the order is
-    free and fairness has it; when it is not, that chain goes first.
+    SIAM J. Appl. Math. 17, 1969); and what waits for a group cannot begin before that group's own rest is over, to
+    which the same applies. As long as the longest waiting trial is well below both, the order is free and fairness
+    has it; when it is not, it goes first.
 
     Args:
         slots: Sessions that may run together.
-        work_s: Wall seconds of everything that is left, what waits for others and what runs included.
+        work_s: Wall seconds of everything that is left and has not started, what waits for others included.
+        open_s: Of that, what waits for no other group.
     """
 
-    def __init__(self, waiting: Iterable[Waiting], *, slots: int, work_s: float) -> None:
+    def __init__(self, waiting: Iterable[Waiting], *, slots: int, work_s: float, open_s: float) -> None:
         self._slots = slots
-        self._work_s = work_s
-        self._waiting = {trial.index: trial for trial in waiting}
-        self._fair = [(*trial.fair_key,) for trial in self._waiting.values()]
-        self._long = [(-trial.chain_s, index) for index, trial in self._waiting.items()]
+        self._work_s, self._open_s = work_s, open_s
+        self._waiting: dict[int, Waiting] = {}
+        self._fair: list[tuple[int, int, bool, float, int]] = []
+        self._chains: list[tuple[float, int]] = []
+        self._owns: list[tuple[float, int]] = []
+        for trial in waiting:
+            self._waiting[trial.index] = trial
+            self._fair.append(trial.fair_key)
+            self._chains.append((-trial.chain_s, trial.index))
+            self._owns.append((-trial.own_s, trial.index))
         heapq.heapify(self._fair)
-        heapq.heapify(self._long)
+        heapq.heapify(self._chains)
+        heapq.heapify(self._owns)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -64,27 +73,39 @@ class Order:
         """One more that waits."""
         self._waiting[trial.index] = trial
         heapq.heappush(self._fair, trial.fair_key)
-        heapq.heappush(self._long, (-trial.chain_s, trial.index))
+        heapq.heappush(self._chains, (-trial.chain_s, trial.index))
+        heapq.heappush(self._owns, (-trial.own_s, trial.index))
 
-    def done(self, seconds: float) -> None:
-        """So much of the work has been computed."""
+    def started(self, seconds: float) -> None:
+        """So much of the work has its slot."""
         self._work_s = max(0.0, self._work_s - seconds)
+        self._open_s = max(0.0, self._open_s - seconds)
+
+    def opened(self, seconds: float) -> None:
+        """So much of the work no longer waits for another group."""
+        self._open_s += seconds
 
     def take(self) -> Waiting | None:
         """The one that starts next, None when nobody waits."""
-        while self._long and not self._is(self._long[0][1], -self._long[0][0]):
-            heapq.heappop(self._long)
-        if not self._long:
+        longest = self._top(self._chains, lambda trial: trial.chain_s)
+        if longest is None:
             return None
-        longest = self._waiting[self._long[0][1]]
+        biggest = self._top(self._owns, lambda trial: trial.own_s) or longest
         if longest.chain_s >= _CRITICAL_SHARE * self._work_s / self._slots:
             return self._waiting.pop(longest.index)
-        while (
-            self._waiting.get(self._fair[0][-1]) is None or self._waiting[self._fair[0][-1]].fair_key != self._fair[0]
-        ):
-            heapq.heappop(self._fair)
-        return self._waiting.pop(heapq.heappop(self._fair)[-1])
+        if biggest.own_s >= _CRITICAL_SHARE * self._open_s / self._slots:
+            return self._waiting.pop(biggest.index)
+        while True:
+            key = heapq.heappop(self._fair)
+            trial = self._waiting.get(key[-1])
+            if trial is not None and trial.fair_key == key:
+                return self._waiting.pop(trial.index)
 
-    def _is(self, index: int, chain_s: float) -> bool:
-        found = self._waiting.get(index)
-        return found is not None and found.chain_s == chain_s
+    def _top(self, heap: list[tuple[float, int]], of: Callable[[Waiting], float]) -> Waiting | None:
+        """The longest that still waits as it was put in."""
+        while heap:
+            trial = self._waiting.get(heap[0][1])
+            if trial is not None and of(trial) == -heap[0][0]:
+                return trial
+            heapq.heappop(heap)
+        return None

@@ -11,6 +11,7 @@ from orchestrator.core.compatibility import worse_grade
 from orchestrator.core.endings import EndReason
 from orchestrator.core.exchange import Carrier
 from orchestrator.core.models import ModelsView
+from orchestrator.core.pace import Pace
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
@@ -53,10 +54,12 @@ def left_off(
         # The run of a command that is gone: how often it moved nothing on is remembered, not forgiven.
         there = [record for record in earlier if not record.never_submitted]
         place, failed = _place_and_failed(there) if there else (None, ())
-        if not opened.adopted and there:
-            summary = replace(summary, verdict=there[-1].verdict, results_dir=there[-1].results_dir)
-        if known.last_end is not EndReason.FINISHED or summary.verdict is not None:
+        if known.last_end is not EndReason.FINISHED:
             return known, summary, place, failed
+        if parts.pace is not Pace.STAY and there[-1].verdict is not None:
+            # Only its end was not written down. `run` looks at what is in place instead, and at today's code.
+            verdict, folder = there[-1].verdict, there[-1].results_dir
+            return known, replace(summary, verdict=verdict, results_dir=folder), place, failed
     asked_to_stop = standing.last_end not in (None, EndReason.FINISHED)
     if standing.at_target and not asked_to_stop and last_evaluation(parts, request, opened.view) is None:
         # The steps are there and no numbers about them: the next session only evaluates.

@@ -138,9 +138,12 @@ class Ticking:
             (waiting_of(by_index[trial.index], behind_s[trial.variant.group]) for trial in waiting),
             slots=self._desk.campaign.concurrency,
             work_s=sum(load.wall_s for load in open_loads),
+            open_s=sum(by_index[trial.index].wall_s for trial in waiting),
         )
         while (taken := order.take()) is not None:
-            yield by_index[taken.index]
+            load = by_index[taken.index]
+            yield load
+            order.started(min(load.session_s, load.wall_s))
 
     def _fill(self, slots: int, queue: Iterator[Load], allowed: Allowance | None) -> str:
         left_s = allowed.left_s if allowed else None

@@ -9,7 +9,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.core.campaigns import NEVER_SET, Settings
+from orchestrator.core.campaigns import NEVER_SET, Setting, Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.sections import SectionCard
 
@@ -93,6 +93,23 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
         block[leaf] = value
     other = check_card(changed, f"{card.section}.yaml with {', '.join(f'{k}={v}' for k, v in settings.items())}")
     return dataclasses.replace(other, trial=other.lineage.id != card.lineage.id)
+
+
+def read_settings(words: Sequence[str] | None) -> Settings:
+    """`KEY=VALUE` words of a command line; a value is YAML, as in a file.
+
+    Raises:
+        BadInput: A word is not of that form, or a key stands twice.
+    """
+    settings: dict[str, Setting] = {}
+    for word in words or ():
+        key, equals, value = word.partition("=")
+        if not equals or not key or key in settings:
+            raise BadInput(
+                f"--set {word}: not KEY=VALUE, or given twice", remedy="For example environment.decision_s=5.0."
+            )
+        settings[key] = read_yaml(value, f"--set {key}")
+    return settings
 
 
 def _optional_keys(key: str) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard
 from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import FileEntry, Ticket, checkpoint_stem
+from kernel_templates.kernel_runtime.wire import STATE_SUFFIX, FileEntry, Ticket, checkpoint_stem
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
 from orchestrator.core.exchange import (
     Capabilities,
@@ -177,7 +177,7 @@ def _card(ticket: Ticket, steps: int, parent_steps: int) -> CheckpointCard:
         stem=stem,
         scenario=str(ticket.spec["scenario"]),
         steps=steps,
-        files=(FileEntry(path=f"{stem}.zip", size_bytes=1, sha256=sha256),),
+        files=tuple(FileEntry(path=stem + suffix, size_bytes=1, sha256=sha256) for suffix in (".zip", STATE_SUFFIX)),
         identity={**identity, "device_class": "cpu"},
         stamp=ticket.stamp(),
         saved_at="",

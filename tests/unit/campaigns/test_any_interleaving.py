@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 from hypothesis import HealthCheck, Phase, settings
@@ -112,9 +113,11 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert self.world.wrongs == []
 
 
+LONG = bool(os.environ.get("PROVE_CAMPAIGN"))
+
 AnyInterleaving.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=25,
+    max_examples=300 if LONG else 12,
+    stateful_step_count=40 if LONG else 20,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),  # a failing story is short enough as it is
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -152,7 +155,7 @@ def test_the_quota_of_no_week_is_exceeded_and_what_cannot_save_is_not_started() 
 
 def test_a_partial_campaign_is_balanced_by_seed() -> None:
     world = World(clock=FakeClock(), weekly_s=None)
-    computer = Computer(world, CAMPAIGN, TRIALS)
+    computer = Computer(world, *expanded(SMALL.replace("seeds: 2", "seeds: 4")))
     done: list[tuple[int, str]] = []
     while len(done) < 4:
         ticked = computer.tick()

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.exchange import Bundle
-from orchestrator.core.rendering import guard_size, render_kernel
+from orchestrator.core.rendering import guard_size, render_kernel, ticket_in
 from tests.unit.kernel_runtime.makers import make_ticket
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "kernel.py.txt"
@@ -85,3 +85,21 @@ def test_a_damaged_archive_stops_the_script_before_anything_runs(project_root: P
     done = subprocess.run([sys.executable, "-I", str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "damaged" in done.stderr
+
+
+def test_the_ticket_is_read_back_from_the_script(project_root: Path) -> None:
+    assert ticket_in(_render(_template(project_root))) == make_ticket()
+    assert ticket_in(_render(_template(project_root), inline_archive=b"checkpoints")) == make_ticket()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "print('somebody else')",
+        'TICKET = {"run_id": 1}\n\nARCHIVE_SHA256 = "a"',
+        "TICKET = {a}\n\nARCHIVE_SHA256 = 1",
+    ],
+)
+def test_a_script_that_is_not_ours_has_no_ticket(text: str) -> None:
+    assert ticket_in(text) is None

@@ -143,3 +143,54 @@ def test_an_intent_is_on_the_disk_and_nothing_else_waits_for_it(tmp_path: Path) 
         level = "FULL" if kind is EventKind.SESSION_PLANNED else "NORMAL"
         assert statements[0] == f"PRAGMA synchronous={level}"
     ledger.close()
+
+
+def _refused(problems: list[str]) -> tuple[Event, Event]:
+    judged = _event(
+        EventKind.SESSION_JUDGED,
+        "run/s01a1",
+        end_reason="never_submitted",
+        exit_code=None,
+        verdict=None,
+        steps_start=None,
+        steps_done=None,
+        resume_grade=None,
+        problems=problems,
+    )
+    closed = _event(EventKind.SESSION_CLOSED, "run/s01a1", restored=[], models_steps=0, unsubmitted=True)
+    return judged, closed
+
+
+def test_the_name_of_a_session_that_never_came_to_be_is_planned_again(ledger: SqliteLedger) -> None:
+    """A push refused for now leaves no gap in the numbers; one that was lost is remembered as lost."""
+    ledger.record(_start())
+    for problems in (["all slots are taken"], [], []):
+        ledger.record(_plan())
+        for event in _refused(problems):
+            ledger.record(event)
+    (record,) = ledger.sessions()
+    assert record.never_submitted and record.lost_pushes == 2
+    assert ledger.runs()[0].sessions == 0
+    ledger.record(_plan())
+    assert ledger.open_sessions()[0].lost == 2 and ledger.rebuild()
+    with pytest.raises(ValueError, match="was planned before"):
+        ledger.record(_plan())
+
+
+def test_what_is_new_is_told_by_lineage(ledger: SqliteLedger) -> None:
+    assert ledger.changes(0) == (0, frozenset())
+    ledger.record(_start())
+    latest, lineages = ledger.changes(0)
+    assert (latest, lineages) == (1, frozenset({"c" * 64}))
+    assert ledger.changes(latest) == (1, frozenset())
+    assert [run.run_id for run in ledger.runs("c" * 64)] == ["run"] and ledger.runs("d" * 64) == []
+
+
+def test_a_run_knows_what_its_sessions_cost_and_whose_code_they_ran(ledger: SqliteLedger) -> None:
+    ledger.record(_start())
+    for number, wall_s in ((1, 50.0), (2, None)):
+        key = session_key("run", number, 1)
+        ledger.record(_plan(session=number))
+        ledger.record(_event(EventKind.SESSION_CLOSED, key, restored=[], models_steps=40 * number, wall_s=wall_s))
+    (run,) = ledger.runs()
+    assert (run.wall_s, run.steps_done, run.sessions) == (50.0, 80, 2)

@@ -1,0 +1,189 @@
+"""Campaigns by the real command line on the local backend and on the loopback Kaggle: killed, and from empty copies."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.core.tables import HISTORY
+from tests.conftest import PROJECT_ROOT
+from tests.doubles.commands import Answer, environment, orchestrate
+from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
+from tests.doubles.toy_section import make_toy_project, set_behaviour
+from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
+
+LONG = bool(os.environ.get("PROVE_CAMPAIGN"))
+KILLS, COPIES = (20, 50) if LONG else (4, 4)
+PAUSES = '{"1": {"do": "pause"}, "2": {"do": "pause"}}'
+
+
+def project(root: Path) -> Path:
+    """A toy project with the shipped smoke campaign; each training takes three sessions."""
+    make_toy_project(root, PAUSES)
+    shutil.copytree(PROJECT_ROOT / "configs/campaigns", root / "configs/campaigns")
+    return root
+
+
+def smaller(root: Path) -> None:
+    """The smoke campaign without its second group, and with one seed."""
+    path = root / "configs/campaigns/smoke.yaml"
+    text = path.read_text(encoding="utf-8").partition("  decisions:")[0]
+    path.write_text(text.replace("seeds: 2", "seeds: 1"), encoding="utf-8")
+
+
+def table(root: Path, *words: str, **variables: str) -> list[dict[str, str]]:
+    """The results table, without how the trials came about."""
+    answer = orchestrate(root, "campaign", "results", "smoke", *words, **variables)
+    assert answer.code == 0, answer.err
+    rows = csv.DictReader(io.StringIO(answer.out))
+    return [{name: value for name, value in row.items() if name not in HISTORY} for row in rows]
+
+
+def sessions_of(root: Path) -> Counter[str]:
+    """Sandboxes of the local backend that held a session, by lineage."""
+    submitted = (root / ".orchestrator/local").glob("*/submitted.json")
+    return Counter(path.parent.name.rsplit("-", 2)[1] for path in submitted)
+
+
+def test_a_campaign_that_is_killed_again_and_again_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
+    calm, stormy = project(tmp_path / "calm"), project(tmp_path / "stormy")
+    for root in (calm, stormy):
+        if not LONG:
+            smaller(root)
+    undisturbed = orchestrate(calm, "campaign", "run", "smoke", "--every-s", "0.2", "--json")
+    assert undisturbed.code == 0 and undisturbed.json["complete"], undisturbed.err
+
+    draw, words = random.Random(7), ["-m", "orchestrator", "campaign", "run", "smoke", "--every-s", "0.2", "--json"]
+    for _ in range(KILLS):
+        victim = subprocess.Popen(
+            [sys.executable, *words], env=environment(stormy), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(draw.uniform(0.6, 2.0))  # a kill has to fall somewhere in real time
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+    answer = orchestrate(stormy, *words[2:])
+    assert answer.code == 0 and answer.json["complete"], answer.err
+
+    planned = {row["lineage"] for row in undisturbed.json["trials"]}
+    assert set(sessions_of(stormy)) == planned
+    assert sessions_of(stormy) == sessions_of(calm)  # three sessions each, whatever happened in between
+    assert table(stormy) == table(calm) and len(table(calm)) == len(planned)
+
+
+def test_plan_shows_everything_before_anything_is_pushed(tmp_path: Path) -> None:
+    root = project(tmp_path / "toy")
+    before = sorted(path for path in root.rglob("*") if "__pycache__" not in path.parts)
+    answer = orchestrate(root, "campaign", "plan", "smoke", "--json")
+    assert answer.code == 0 and answer.json["trials"] == 5 and answer.json["sessions"] == 5
+    assert answer.json["states"] == {"waiting": 4, "blocked": 1}
+    assert "Expected end" in orchestrate(root, "campaign", "plan", "smoke").out
+    away = orchestrate(root, "campaign", "plan", "chapter_7_6", HOME=str(tmp_path))
+    assert away.code == 0 and "planned with the campaign's own 28 h a week" in away.out
+    assert sorted(path for path in root.rglob("*") if "__pycache__" not in path.parts) == before
+
+
+def test_a_second_tick_on_this_computer_is_turned_away(tmp_path: Path) -> None:
+    root = project(tmp_path / "toy")
+    code = (
+        "import sys, datetime; from pathlib import Path; from orchestrator.stores.lease import SqliteLease; "
+        "from orchestrator.stores.ledger import SqliteLedger; root = Path(sys.argv[1]) / '.orchestrator'; "
+        "now = lambda: datetime.datetime.now(datetime.UTC); ledger = SqliteLedger(root / 'ledger.sqlite'); "
+        "lease = SqliteLease(ledger, root / 'campaigns.lock', now); print(lease.take(), flush=True); sys.stdin.read()"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", code, str(root)],
+        env=environment(root),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert first.stdout is not None and first.stdout.readline() == "True\n"
+    answer = orchestrate(root, "campaign", "tick", "smoke", "--json")
+    assert (answer.code, answer.json["error"]) == (4, "another tick is at work on this computer")
+    assert not (root / ".orchestrator/local").exists()
+    first.communicate()
+
+
+def test_run_with_set_is_the_trial_of_the_campaign(tmp_path: Path) -> None:
+    root = project(tmp_path / "toy")
+    set_behaviour(root, "{}")
+    words = ("--quick", "--algorithm", "PPO", "--set", "environment.decision_s=5.0", "--json")
+    ran = orchestrate(root, "run", "section_7_6", *words)
+    assert ran.code == 0, ran.err
+    stands = orchestrate(root, "campaign", "status", "smoke", "--json").json["all_trials"]
+    (trial,) = [row for row in stands if row["state"] == "done"]
+    assert trial["trial"] == "decisions decision_s=5.0 seed 0" and ran.json["lineage_id"].startswith(trial["lineage"])
+    refused = orchestrate(root, "run", "section_7_6", "--set", "environment.decison_s=5.0", "--json")
+    assert refused.code == 2 and "Did you mean environment.decision_s?" in refused.json["remedy"]
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path) -> Iterator[LoopbackKaggle]:
+    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as service:
+        service.accounts.add(USER, key=KEY)
+        yield service
+
+
+def tick(root: Path, home: Path, *words: str) -> Answer:
+    variables: dict[str, Any] = {**loopback_variables(), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    return orchestrate(root, "campaign", "tick", "smoke", "--backend", "kaggle", "--json", *words, **variables)
+
+
+def test_ticks_in_empty_working_copies_push_nothing_twice(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
+    """The scheduled job on ephemeral runners: every tick is another process in another, empty copy."""
+    template = project(tmp_path / "template")
+    if not LONG:
+        smaller(template)
+        set_behaviour(template, '{"1": {"do": "pause"}}')
+    planned = orchestrate(template, "campaign", "plan", "smoke", "--json").json["all_trials"]
+    answer: Answer | None = None
+    for number in range(COPIES):
+        copy = shutil.copytree(template, tmp_path / f"copy-{number}")
+        answer = tick(copy, tmp_path, "--recover")
+        assert answer.code == 0, answer.err
+        for kernel in list(kaggle.kernels.all.values()):
+            kernel.ended.wait(30)
+        if number and number < COPIES - 1:
+            shutil.rmtree(copy)
+    assert answer is not None and answer.json["complete"], json.dumps(answer.json, indent=1)
+    pushes = Counter(entry.request["slug"] for entry in kaggle.journal.of("SaveKernel"))
+    assert set(pushes.values()) == {1}
+    lineages = Counter(slug.rsplit("-", 2)[1] for slug in pushes)
+    assert lineages == {row["lineage"]: 3 if LONG else 2 for row in planned}
+
+
+def test_two_ticks_with_ledgers_of_their_own_share_one_campaign(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
+    """Neither knows of the other but by reading back the names that both must come to."""
+    copies = [project(tmp_path / "one"), project(tmp_path / "two")]
+    for root in copies:
+        smaller(root)
+        set_behaviour(root, "{}")
+    seen: list[str] = []
+    for _ in range(5):
+        for root in copies:
+            answer = tick(root, tmp_path)
+            assert answer.code == 0, answer.err
+            seen.append(answer.err)
+            for kernel in list(kaggle.kernels.all.values()):
+                kernel.ended.wait(30)
+        if answer.json["complete"]:
+            break
+    assert orchestrate(copies[0], "campaign", "status", "smoke", "--json").json["states"] == {"done": 2}
+    assert orchestrate(copies[1], "campaign", "status", "smoke", "--json").json["states"] == {"done": 2}
+    assert any("is taken up again" in told for told in seen)
+    pushes = Counter(entry.request["slug"] for entry in kaggle.journal.of("SaveKernel"))
+    assert set(pushes.values()) == {1} and len(pushes) == 2

@@ -1,0 +1,161 @@
+"""How fast campaigns are planned, simulated and recorded: `make bench-campaign`. Fails where a promise is broken.
+
+The simulation drives the real tick, scheduler, pipeline and ledger; backend and clock are virtual, and the disk that
+holds checkpoints and results is memory. Times are seconds of this process on its CPU, so that a busy machine does not
+change them; wall seconds stand beside them.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.events import Event, EventKind
+from orchestrator.core.expansion import Trial, expand
+from orchestrator.core.forecast import forecast
+from orchestrator.core.loads import loads
+from orchestrator.core.outlook import look_ahead
+from orchestrator.core.standings import related, standing_of
+from orchestrator.stores.campaigns import card_reader, parse_campaign
+from orchestrator.stores.ledger import SqliteLedger
+from tests.conftest import PROJECT_ROOT
+from tests.doubles.clock import FakeClock
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.world import World
+
+TRIALS, SLOTS, SPEED = 10_000, 100, 10.0
+Answer = TypeVar("Answer")
+_broken: list[str] = []
+
+
+def campaign_text(seeds: int) -> str:
+    """A hundred variants of one section; every training takes four sessions of nine hours at ten steps a second."""
+    decisions = ", ".join(f"{value / 2}" for value in (5, 10, 20, 30, 40, 60, 80, 100, 120, 180))
+    batches = ", ".join(str(2**power) for power in range(10))
+    return f"""
+campaign: big
+concurrency: {SLOTS}
+assume: {{steps_per_s: {SPEED}, start_s: 120, save_s: 180}}
+trials:
+  main:
+    section: section_7_6
+    seeds: {seeds}
+    settings: {{profiles.full.target_steps: {int(SPEED * 32_100 * 3.9)}, profiles.full.deadline_s: 32400.0}}
+    matrix: {{environment.decision_s: [{decisions}], algorithms.DQN.batch_size: [{batches}]}}
+"""
+
+
+def measured(what: str, act: Callable[[], Answer]) -> tuple[Answer, float]:
+    """Do it; tell and return its CPU seconds."""
+    began_s, wall_s = time.process_time(), time.perf_counter()
+    answer = act()
+    spent_s = time.process_time() - began_s
+    print(f"  {what}: {spent_s:.2f} s CPU ({time.perf_counter() - wall_s:.2f} s wall)", flush=True)
+    return answer, spent_s
+
+
+def require(held: bool, promise: str) -> None:
+    print(f"  {'held' if held else 'BROKEN'}: {promise}", flush=True)
+    if not held:
+        _broken.append(promise)
+
+
+def plan(text: str) -> tuple[Campaign, tuple[Trial, ...], int]:
+    campaign = parse_campaign(text, "big.yaml")
+    trials = expand(campaign, card_reader(PROJECT_ROOT / "configs" / "sections"))
+    standings = related(
+        [standing_of(trial, (), live=False, code_digest="b" * 64, retries=campaign.retries) for trial in trials]
+    )
+    outlook = look_ahead(campaign, standings, now=FakeClock().now(), longest_s=None, allowed=None)
+    return campaign, trials, outlook.to_json()["sessions"]
+
+
+def simulate(campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[World, int, bool]:
+    world = World(clock=FakeClock(), slots=SLOTS, weekly_s=None, speed=lambda lineage_id: SPEED)
+    computer = Computer(world, campaign, trials)
+    ticked, ticks = carried_through(computer, new_program=False)
+    standings = [standing_of(t, (), live=False, code_digest="", retries={}) for t in trials]
+    bound_s = forecast(loads(campaign, standings, None), slots=SLOTS).bound_s
+    print(f"  {world.submits} sessions, {ticks} ticks, {world.now_s / 86_400:.0f} virtual days, wrongs {world.wrongs}")
+    require(world.now_s <= 1.05 * bound_s, f"makespan {world.now_s / bound_s:.3f} of the least possible, at most 1.05")
+    return world, world.submits, ticked.complete and world.wrongs == []
+
+
+def idle_tick(root: Path, trials: int) -> tuple[float, int, int]:
+    """CPU seconds and calls of a tick with nothing to do, by a program that knows nothing yet; live sessions."""
+    campaign = parse_campaign(campaign_text(trials // 100), "big.yaml")
+    expanded = expand(campaign, card_reader(PROJECT_ROOT / "configs" / "sections"))
+    world = World(clock=FakeClock(), slots=SLOTS, weekly_s=None, speed=lambda lineage_id: SPEED)
+    computer = Computer(world, campaign, expanded)
+    computer.tick()
+    world.clock.sleep(3600)
+    calls = world.calls
+    _, spent_s = measured("an idle tick", computer.tick)
+    return spent_s, world.calls - calls, len(world.alive())
+
+
+def ledger_costs(path: Path, events: int, blocks: int) -> list[float]:
+    """CPU microseconds for each event, block by block."""
+    ledger, costs, number = SqliteLedger(path), list[float](), 0
+    for _ in range(blocks):
+        began_s = time.process_time()
+        for _ in range(events // blocks // 10):
+            number += 1
+            _ten_events(ledger, f"run-{number}")
+        costs.append((time.process_time() - began_s) / (events // blocks) * 1e6)
+    ledger.close()
+    return costs
+
+
+def _ten_events(ledger: SqliteLedger, run: str) -> None:
+    def record(kind: EventKind, key: str | None = None, **body: object) -> None:
+        ledger.record(Event(kind=kind, at="2026-01-01T00:00:00+00:00", run_id=run, session=key, body=body))
+
+    key, ticket = f"{run}/s01a1", {"spec": {"deadline_s": 1.0}, "bundle_digest": "b"}
+    sizes = {"target_steps": 1, "steps_start": 0, "steps_done": 0}
+    record(EventKind.RUN_STARTED, section="s", lineage_id=run, profile="full", backend="local", **sizes)
+    for _ in range(4):
+        record(EventKind.RUN_ENDED, end_reason="interrupted", verdict=None, steps_done=0)
+    record(
+        EventKind.SESSION_PLANNED,
+        key,
+        lineage_id=run,
+        session=1,
+        attempt=1,
+        slug=run,
+        backend="local",
+        nonce="n",
+        ticket=ticket,
+    )
+    record(EventKind.SESSION_SUBMITTED, key, handle=f"local://local/{run}")
+    record(EventKind.SESSION_ENDED, key, native="exit 0", exit_code=0, reason=None)
+    record(EventKind.SESSION_FETCHED, key, results_dir="r", missing=[])
+    record(EventKind.SESSION_CLOSED, key, restored=[], models_steps=1)
+
+
+def main() -> int:
+    text = campaign_text(TRIALS // 100)
+    print(f"Planning {TRIALS} trials")
+    (campaign, trials, sessions), spent_s = measured("file to forecast", lambda: plan(text))
+    require(sessions == 4 * TRIALS and spent_s < 1.0, f"{sessions} sessions planned in under 1 s")
+    print("An idle tick over them")
+    spent_s, calls, live = idle_tick(Path(), TRIALS)
+    require(calls <= live and spent_s < 1.0, f"{calls} calls for {live} live sessions, in under 1 s")
+    print("Simulating them to the end")
+    (_, submits, whole), spent_s = measured("all sessions", lambda: simulate(campaign, trials))
+    require(whole and submits == 4 * TRIALS and spent_s < 60.0, f"{submits} sessions simulated in under 60 s")
+    print("The ledger up to a million events")
+    with tempfile.TemporaryDirectory() as folder:
+        costs = ledger_costs(Path(folder) / "ledger.sqlite", 1_000_000, 10)
+    print("  microseconds an event, by 100,000: " + " ".join(f"{cost:.0f}" for cost in costs))
+    require(costs[-1] <= 1.5 * costs[1], "the last hundred thousand cost at most half more than the second")
+    return 1 if _broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

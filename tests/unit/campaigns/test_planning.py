@@ -1,0 +1,86 @@
+"""The scheduler is near the best possible, fair by seed, and minds quota, deadline and order."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from orchestrator.core.budget import granted_s
+from orchestrator.core.forecast import WEEK_S, Allowance, Load, forecast
+
+
+def load(index: int, hours: float = 4.0, **traits: object) -> Load:
+    plain: dict[str, object] = {
+        "index": index,
+        "group": "main",
+        "priority": 0,
+        "rank": 0,
+        "started": False,
+        "train_s": hours * 3600,
+        "session_s": 9 * 3600.0,
+        "start_s": 120.0,
+        "save_s": 180.0,
+        **traits,
+    }
+    return Load(**plain)  # type: ignore[arg-type]
+
+
+def generated(number: int) -> tuple[list[Load], int]:
+    """A campaign of any shape: up to ten variants of up to ten seeds, some behind others."""
+    draw = random.Random(number)
+    loads: list[Load] = []
+    for _ in range(draw.randint(3, 10)):
+        hours, group = draw.uniform(2.0, 60.0), draw.choice(["main", "later"])
+        after = ("main",) if group == "later" else ()
+        for rank in range(draw.randint(3, 10)):
+            loads.append(load(len(loads), hours, group=group, after=after, rank=rank, priority=draw.choice([0, 0, 1])))
+    return loads, draw.choice([2, 2, 3, 5])
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_the_makespan_is_within_five_percent_of_what_no_order_can_beat(number: int) -> None:
+    loads, slots = generated(number)
+    ahead = forecast(loads, slots=slots)
+    assert ahead.unfinished == ()
+    assert ahead.makespan_s <= 1.05 * ahead.bound_s
+
+
+def test_sessions_and_hours_are_counted() -> None:
+    ahead = forecast([load(0, hours=20.0)], slots=2)
+    assert ahead.sessions == 3  # 20 h of training in sessions of 9 h less five minutes
+    assert ahead.makespan_s == ahead.compute_s == 20 * 3600 + 3 * 300
+
+
+def test_a_week_holds_no_more_than_its_quota_and_the_next_goes_on() -> None:
+    allowed = Allowance(left_s=10 * 3600.0, weekly_s=30 * 3600.0, refresh_in_s=86_400.0)
+    ahead = forecast([load(index, hours=8.0) for index in range(10)], slots=2, allowance=allowed)
+    assert ahead.unfinished == () and len(ahead.weeks) == 4
+    assert ahead.weeks[0] <= 10 * 3600 and max(ahead.weeks) <= 30 * 3600
+    assert ahead.makespan_s > 86_400 + 2 * WEEK_S
+
+
+def test_what_cannot_be_done_before_the_deadline_is_named() -> None:
+    ahead = forecast([load(0, hours=8.0), load(1, hours=8.0)], slots=1, deadline_in_s=10 * 3600.0)
+    assert ahead.unfinished == (1,) and ahead.makespan_s <= 10 * 3600
+
+
+def test_a_group_waits_for_the_whole_group_before_it() -> None:
+    loads = [load(0, 1.0), load(1, 5.0), load(2, 1.0, group="later", after=("main",))]
+    assert forecast(loads, slots=3).makespan_s == (5 + 1) * 3600 + 2 * 300
+
+
+@pytest.mark.parametrize(
+    ("left_s", "until_s", "granted"),
+    [
+        (None, None, 32_400.0),
+        (20_000.0, None, 20_000.0),
+        (20_000.0, 10_000.0, 10_000.0),
+        (899.0, None, None),  # it would start, save and have trained nothing
+        (None, 1_100.0, None),
+    ],
+)
+def test_a_session_gets_what_is_left_or_does_not_start(
+    left_s: float | None, until_s: float | None, granted: float | None
+) -> None:
+    assert granted_s(32_400.0, needed_s=600.0, left_s=left_s, until_deadline_s=until_s) == granted

@@ -1,0 +1,57 @@
+"""What a run remembers of its sessions when the command that carried them is gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.core.chaining import Standing, decide, recalled
+from orchestrator.core.endings import EndReason
+from orchestrator.core.records import SessionRecord, Stage
+
+
+def closed(number: int, end: str, steps: int, *, attempt: int = 1, **traits: object) -> SessionRecord:
+    return SessionRecord(
+        key=f"r/s{number:02d}a{attempt}",
+        run_id="r",
+        lineage_id="c" * 64,
+        session=number,
+        attempt=attempt,
+        slug="s",
+        backend="local",
+        nonce="n",
+        ticket={},
+        stage=Stage.CLOSED,
+        planned_at="2026-01-01T00:00:00+00:00",
+        end_reason=end,
+        models_steps=steps,
+        **traits,  # type: ignore[arg-type]
+    )
+
+
+def test_what_is_recalled_is_what_the_loop_would_have_kept() -> None:
+    ends = [("paused", 40), ("crashed", 40), ("wall_limit", 40), ("crashed", 60), ("crashed", 60)]
+    kept = Standing(steps_done=0, target_steps=100)
+    for end, steps in ends:
+        kept = kept.after(EndReason(end), steps)
+    records = [closed(number, end, steps) for number, (end, steps) in enumerate(ends, start=1)]
+    assert recalled(records, steps_start=0, target_steps=100) == kept
+    assert kept.fruitless == 1
+
+
+def test_three_fruitless_sessions_of_three_commands_are_stuck() -> None:
+    records = [closed(1, "crashed", 0, attempt=attempt) for attempt in (1, 2, 3)]
+    standing = recalled(records, steps_start=0, target_steps=100)
+    assert standing is not None and decide(standing).end == "stuck"
+
+
+def test_a_lost_push_counts_and_a_refused_one_does_not() -> None:
+    lost = closed(1, "never_submitted", 0, lost=2)
+    refused = closed(1, "never_submitted", 0, problems=("all slots are taken",))
+    standing = recalled([lost], steps_start=0, target_steps=100)
+    assert standing is not None and standing.fruitless == 3 and decide(standing).end == "stuck"
+    assert recalled([refused], steps_start=0, target_steps=100) is None
+
+
+@pytest.mark.parametrize("records", [[], [closed(1, "paused", None)]])  # type: ignore[arg-type]
+def test_an_old_ledger_that_cannot_say_is_not_guessed_at(records: list[SessionRecord]) -> None:
+    assert recalled(records, steps_start=0, target_steps=100) is None
