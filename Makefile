@@ -8,7 +8,8 @@ PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove prove-tests prove-campaign bench bench-peers bench-campaign clean help
+.PHONY: run test lint types floors unit verify prove prove-tests prove-campaign bench bench-peers bench-campaign \
+        bench-checkpoints clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -19,6 +20,8 @@ help:
 	@echo "make bench-peers   install them (SUMO, sumo-rl, UXsim), some 2 GB, each in an environment of its own"
 	@echo "make bench-campaign  plan and simulate ten thousand trials on a virtual clock"
 	@echo "make prove-campaign  the long versions of the campaign's tests: 20 kills, 50 empty copies, any interleaving"
+	@echo "make bench-checkpoints   measure what checkpoints cost (minutes)"
+	@echo "make prove-tests   the tests of exact resume for every algorithm (minutes)"
 
 run: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
@@ -51,6 +54,9 @@ bench-campaign: $(VENV)/.ready-test
 
 prove-campaign: $(VENV)/.ready-test
 	PROVE_CAMPAIGN=1 $(BIN)/python -m pytest tests/acceptance/test_campaign.py tests/unit/campaigns
+
+bench-checkpoints: $(VENV)/.ready-run
+	$(BIN)/python -m tests.bench.checkpoint_cost
 
 test: lint types floors unit
 
