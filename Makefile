@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove bench clean help
+.PHONY: run test lint types floors unit verify prove prove-tests bench clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -23,6 +23,9 @@ verify: $(VENV)/.ready-run
 
 prove: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
+
+prove-tests: $(VENV)/.ready-test
+	$(BIN)/python -m pytest -m prove
 
 bench: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.speed

@@ -87,6 +87,17 @@ class CheckpointCard:
         """File name of the card."""
         return self.stem + CARD_SUFFIX
 
+    def sha256_of(self, suffix: str) -> str:
+        """What it says of its file with this suffix.
+
+        Raises:
+            ValueError: It has no such file.
+        """
+        for entry in self.files:
+            if entry.path == self.stem + suffix:
+                return entry.sha256
+        raise ValueError(f"{self.name} describes no {self.stem}{suffix}")
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form; states the digest so that people can read the chain."""
         plain = {name: getattr(self, name) for name in self.__slots__}

@@ -28,6 +28,7 @@ _OF_KEY: Mapping[str, str] = {
     "versions": STATISTICAL,
     "device_class": STATISTICAL,
     "code_digest": STATISTICAL,
+    "lost_state": STATISTICAL,
 }
 """What a difference in each key of an identity leaves; a key that is not here says nothing of a resume."""
 

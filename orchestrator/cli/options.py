@@ -21,7 +21,9 @@ BackendName = Annotated[
 Algorithm = Annotated[
     str | None,
     typer.Option(
-        "--algorithm", envvar="ORCHESTRATOR_ALGORITHM", help="DQN, QRDQN or PPO, with a models directory of its own."
+        "--algorithm",
+        envvar="ORCHESTRATOR_ALGORITHM",
+        help="DQN, QRDQN, PPO, A2C, SAC or TD3, with a models directory of its own.",
     ),
 ]
 Seed = Annotated[

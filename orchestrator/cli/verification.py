@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.learning_settings import LearningSettings, PpoSettings, ReplaySettings, RolloutSettings
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile, SectionCard
-from orchestrator.core.settings import DqnSettings, PpoSettings
 from orchestrator.core.summary import RunSummary
 from orchestrator.pipeline.run import execute
 from orchestrator.stores.code import CodeStore
@@ -125,11 +125,16 @@ def _check_damage(place: Project, card: SectionCard) -> Check:
     return Check(name="damage is seen", passed=passed, detail=f"{newest.name} cut short: walks back to {after.steps}")
 
 
-def _small(settings: DqnSettings | PpoSettings) -> DqnSettings | PpoSettings:
+def _small(settings: LearningSettings) -> LearningSettings:
     """The same algorithm with rollouts that divide the steps of the check."""
-    if isinstance(settings, PpoSettings):
-        return replace(settings, n_envs=10, n_steps=10, batch_size=50, selection_scenarios=2)
-    return replace(settings, learning_starts=200, selection_scenarios=2)
+    small = replace(settings, selection_scenarios=2)
+    if isinstance(small, PpoSettings):
+        return replace(small, n_envs=10, n_steps=10, batch_size=50)
+    if isinstance(small, RolloutSettings):
+        return replace(small, n_envs=10, n_steps=10)
+    if isinstance(small, ReplaySettings):
+        return replace(small, learning_starts=200)
+    return small
 
 
 def _tiny(card: SectionCard) -> SectionCard:

@@ -8,16 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, cast
 
 from orchestrator.core.kaggle_settings import KaggleSettings
+from orchestrator.core.learning_settings import AlgorithmName, Algorithms, LearningSettings, declared
 from orchestrator.core.lineages import Lineage
-from orchestrator.core.settings import (
-    AlgorithmName,
-    Algorithms,
-    Criteria,
-    Crossing,
-    DqnSettings,
-    PpoSettings,
-    plain,
-)
+from orchestrator.core.settings import Criteria, Crossing, plain
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
@@ -109,10 +102,10 @@ class SectionCard:
             raise ValueError(f"seed must not be negative, not {self.seed}")
 
     @property
-    def hyper_parameters(self) -> DqnSettings | PpoSettings:
+    def hyper_parameters(self) -> LearningSettings:
         """Those of the section's algorithm."""
-        declared: DqnSettings | PpoSettings = getattr(self.algorithms, self.algorithm)
-        return declared
+        own: LearningSettings = getattr(self.algorithms, self.algorithm)
+        return own
 
     def chosen(self, *, algorithm: str | None = None, seed: int | None = None) -> SectionCard:
         """The same section with another algorithm or seed: a trial, unless that is what the card says anyway.
@@ -137,6 +130,6 @@ class SectionCard:
             environment=plain(self.environment),
             algorithm=self.algorithm,
             network=self.network,
-            hyper_parameters=plain(self.hyper_parameters),
+            hyper_parameters=declared(self.hyper_parameters),
             seed=self.seed,
         )

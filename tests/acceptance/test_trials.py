@@ -65,7 +65,7 @@ def test_the_other_commands_find_a_trial(toy: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--algorithm", "SARSA"), "declares DQN, QRDQN, PPO, not SARSA"),
+        (("--algorithm", "SARSA"), "declares DQN, QRDQN, PPO, A2C, SAC, TD3, not SARSA"),
         (("--seed", "-1"), "seed must not be negative"),
     ],
 )

@@ -9,15 +9,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.vec_env import VecEnvWrapper
+from stable_baselines3.common.vec_env import VecEnv
 
 from validation_ch7.learning import rng_state
+from validation_ch7.learning.action_noise import capture_noise, drifting_parts, restore_noise
+from validation_ch7.learning.layers import (
+    capture_environment,
+    capture_layers,
+    has_layers_to_keep,
+    lost_state,
+    restore_environment,
+    restore_layers,
+)
 from validation_ch7.learning.replay_state import capture_replay, restore_replay
 
 
@@ -41,13 +51,13 @@ class StateSection:
         name: In the tree.
         capture: Gives the part as a tree.
         restore: Puts it back.
-        only_of: Algorithms that have such a part.
+        is_part_of: Whether a training has such a part.
     """
 
     name: str
     capture: Callable[[BaseAlgorithm], Any]
     restore: Callable[[BaseAlgorithm, Any], None]
-    only_of: type[Any] = object
+    is_part_of: Callable[[BaseAlgorithm], bool] = lambda model: True
 
 
 def capture_state(model: BaseAlgorithm) -> dict[str, Any]:
@@ -78,28 +88,25 @@ def restore_state(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
 
 def sections_of(model: BaseAlgorithm) -> tuple[StateSection, ...]:
     """The parts that a training of this algorithm has."""
-    return tuple(section for section in SECTIONS if isinstance(model, section.only_of))
+    return tuple(section for section in SECTIONS if section.is_part_of(model))
 
 
-def environment_of(model: BaseAlgorithm) -> StatefulEnvironment:
-    """The environment below a model.
+def environment_of(model: BaseAlgorithm) -> VecEnv:
+    """The environment of a model, as the model sees it."""
+    assert model.env is not None  # built with the model
+    return model.env
 
-    Raises:
-        ValueError: It is wrapped, and wrappers have a state that no section captures yet, or it has no state
-            to give: a resume would then restart its episodes.
-    """
-    env = model.env
-    if isinstance(env, VecEnvWrapper):
-        raise ValueError(f"the wrapper {type(env).__name__} has a state that nothing here captures")
-    if not hasattr(env, "get_state") or not hasattr(env, "set_state"):
-        raise ValueError(f"{type(env).__name__} has no get_state and set_state")
-    return cast(StatefulEnvironment, env)
+
+def _restore_environment(model: BaseAlgorithm, tree: Any) -> None:
+    env = environment_of(model)
+    restore_environment(env, tree)
+    if lost_state(env):  # a part is not where it was: no observation of before is followed by one of its next
+        model._last_obs = None  # makes `learn` begin new episodes
 
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls")
 # The progress itself is worked out anew from the step counter before anything uses it.
 _SCHEDULED = ("exploration_rate",)
-# `_last_original_obs` is only of use under a VecNormalize, whose section will bring it along.
 _LAST = ("_last_obs", "_last_episode_starts")
 
 
@@ -118,12 +125,18 @@ def _restore_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm, Mapping
 
 
 def _capture_last(model: BaseAlgorithm) -> dict[str, Any]:
-    return {name.lstrip("_"): _copied(getattr(model, name)) for name in _LAST}
+    return {name.lstrip("_"): _copied(getattr(model, name)) for name in _last_of(model)}
 
 
 def _restore_last(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
-    for name in _LAST:
+    for name in _last_of(model):
         setattr(model, name, _copied(tree[name.lstrip("_")]))
+
+
+def _last_of(model: BaseAlgorithm) -> tuple[str, ...]:
+    # A replay buffer holds raw observations: where they are normalized, the newest raw one is kept beside.
+    raw = isinstance(model, OffPolicyAlgorithm) and model.get_vec_normalize_env() is not None
+    return (*_LAST, "_last_original_obs") if raw else _LAST
 
 
 def _copied(value: Any) -> Any:
@@ -135,8 +148,13 @@ def _copied(value: Any) -> Any:
 def _capture_statistics(model: BaseAlgorithm) -> dict[str, Any]:
     # "t" is the wall clock at which a monitored episode ended: no business of a repeatable state.
     episodes = model.ep_info_buffer or ()
-    timeless = [{name: episode[name] for name in episode if name != "t"} for episode in episodes]
-    return {"episodes": timeless, "successes": list(model.ep_success_buffer or ())}
+    timeless = [{name: _number(episode[name]) for name in episode if name != "t"} for episode in episodes]
+    return {"episodes": timeless, "successes": [_number(success) for success in model.ep_success_buffer or ()]}
+
+
+def _number(value: Any) -> Any:
+    # As it comes back from a file: a monitor gives numpy's own numbers.
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _restore_statistics(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
@@ -150,6 +168,10 @@ def _replay_buffer(model: BaseAlgorithm) -> ReplayBuffer:
     return model.replay_buffer
 
 
+def _action_noise(model: BaseAlgorithm) -> ActionNoise | None:
+    return getattr(model, "action_noise", None)
+
+
 SECTIONS: tuple[StateSection, ...] = (
     StateSection(name="counters", capture=_capture_numbers(_COUNTERS), restore=_restore_numbers(_COUNTERS)),
     StateSection(name="schedules", capture=_capture_numbers(_SCHEDULED), restore=_restore_numbers(_SCHEDULED)),
@@ -159,12 +181,24 @@ SECTIONS: tuple[StateSection, ...] = (
         name="replay_buffer",
         capture=lambda model: capture_replay(_replay_buffer(model)),
         restore=lambda model, tree: restore_replay(_replay_buffer(model), tree),
-        only_of=OffPolicyAlgorithm,
+        is_part_of=lambda model: isinstance(model, OffPolicyAlgorithm),
+    ),
+    StateSection(
+        name="action_noise",
+        capture=lambda model: capture_noise(_action_noise(model)),
+        restore=lambda model, tree: restore_noise(_action_noise(model), tree),
+        is_part_of=lambda model: bool(drifting_parts(_action_noise(model))),
+    ),
+    StateSection(
+        name="layers",
+        capture=lambda model: capture_layers(environment_of(model)),
+        restore=lambda model, tree: restore_layers(environment_of(model), tree),
+        is_part_of=lambda model: has_layers_to_keep(environment_of(model)),
     ),
     StateSection(
         name="environment",
-        capture=lambda model: environment_of(model).get_state(),
-        restore=lambda model, tree: environment_of(model).set_state(tree),
+        capture=lambda model: capture_environment(environment_of(model)),
+        restore=_restore_environment,
     ),
     StateSection(
         name="action_space_rng",

@@ -9,10 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from validation_ch7.learning.action_noise import NoisePlan
 from validation_ch7.learning.keys import check_keys
+from validation_ch7.learning.normalization import NormalizePlan
 from validation_ch7.learning.schedules import LinearPlan, common_horizon_steps
 
-_SCHEDULED = ("learning_rate", "exploration")
+_NESTED: Mapping[str, type[Any]] = {
+    "learning_rate": LinearPlan,
+    "exploration": LinearPlan,
+    "action_noise": NoisePlan,
+    "normalize": NormalizePlan,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +29,16 @@ class HyperParameters:
     Attributes:
         n_envs: Environments stepped together.
         learning_rate: Of the optimizer.
-        batch_size: Transitions per gradient update.
         gamma: Discount per decision.
         selection_scenarios: Tuning scenarios on which the best model is chosen.
+        normalize: What a running normalization is applied to; None, or not declared, for nothing.
     """
 
     n_envs: int
     learning_rate: LinearPlan
-    batch_size: int
     gamma: float
     selection_scenarios: int
+    normalize: NormalizePlan | None = None
 
     @property
     def horizon_steps(self) -> int:
@@ -40,23 +47,34 @@ class HyperParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DqnHyperParameters(HyperParameters):
-    """Deep Q-learning (Mnih et al., Nature 518, 2015).
+class ReplayHyperParameters(HyperParameters):
+    """What every algorithm with a replay buffer has.
 
     Attributes:
-        exploration: Probability of a random action.
+        batch_size: Transitions per gradient update.
         buffer_size: Transitions that the replay buffer holds.
         learning_starts: Steps with random actions before the first update.
         gradient_steps: Updates per rollout.
         train_freq: Decisions per environment in one rollout.
-        target_update_interval: Steps between copies into the target network.
     """
 
-    exploration: LinearPlan
+    batch_size: int
     buffer_size: int
     learning_starts: int
     gradient_steps: int
     train_freq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DqnHyperParameters(ReplayHyperParameters):
+    """Deep Q-learning (Mnih et al., Nature 518, 2015).
+
+    Attributes:
+        exploration: Probability of a random action.
+        target_update_interval: Steps between copies into the target network.
+    """
+
+    exploration: LinearPlan
     target_update_interval: int
 
     @property
@@ -77,28 +95,94 @@ class QrDqnHyperParameters(DqnHyperParameters):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PpoHyperParameters(HyperParameters):
-    """Proximal policy optimization (Schulman et al., arXiv 1707.06347, 2017).
+class ContinuousHyperParameters(ReplayHyperParameters):
+    """What the algorithms with a replay buffer and a continuous action have.
+
+    Attributes:
+        tau: Share of the networks that goes into their targets at each update.
+    """
+
+    tau: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SacHyperParameters(ContinuousHyperParameters):
+    """Soft actor-critic (Haarnoja et al., arXiv 1812.05905, 2018).
+
+    Attributes:
+        ent_coef: Weight of the entropy; `auto`, or `auto_0.1` with its beginning, for one that is learned.
+    """
+
+    ent_coef: str | float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Td3HyperParameters(ContinuousHyperParameters):
+    """Twin delayed deep deterministic policy gradient (Fujimoto et al., ICML 2018).
+
+    Attributes:
+        policy_delay: Updates of the critics per update of the actor.
+        target_policy_noise: Standard deviation of the noise on the target's action.
+        target_noise_clip: Bound of that noise.
+        action_noise: What is added to the actions while training.
+    """
+
+    policy_delay: int
+    target_policy_noise: float
+    target_noise_clip: float
+    action_noise: NoisePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutHyperParameters(HyperParameters):
+    """What every algorithm has that learns from the rollout just made.
 
     Attributes:
         n_steps: Decisions per environment in one rollout.
-        n_epochs: Passes over a rollout.
         gae_lambda: Of the generalized advantage estimate.
-        clip_range: How far the probability ratio may move.
         ent_coef: Weight of the entropy bonus.
     """
 
     n_steps: int
-    n_epochs: int
     gae_lambda: float
-    clip_range: float
     ent_coef: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PpoHyperParameters(RolloutHyperParameters):
+    """Proximal policy optimization (Schulman et al., arXiv 1707.06347, 2017).
+
+    Attributes:
+        batch_size: Transitions per gradient update.
+        n_epochs: Passes over a rollout.
+        clip_range: How far the probability ratio may move.
+    """
+
+    batch_size: int
+    n_epochs: int
+    clip_range: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class A2cHyperParameters(RolloutHyperParameters):
+    """Advantage actor-critic (Mnih et al., ICML 2016): one update per rollout.
+
+    Attributes:
+        vf_coef: Weight of the value function's loss.
+        normalize_advantage: Whether advantages are brought to mean 0 and deviation 1 in each rollout.
+    """
+
+    vf_coef: float
+    normalize_advantage: bool
 
 
 KINDS: Mapping[str, type[HyperParameters]] = {
     "DQN": DqnHyperParameters,
     "QRDQN": QrDqnHyperParameters,
     "PPO": PpoHyperParameters,
+    "A2C": A2cHyperParameters,
+    "SAC": SacHyperParameters,
+    "TD3": Td3HyperParameters,
 }
 """Algorithm, by Stable-Baselines3's name -> what it declares."""
 
@@ -114,8 +198,8 @@ def read_hyper_parameters(algorithm: str, plain: Mapping[str, Any]) -> HyperPara
     kind = KINDS[algorithm]
     check_keys(plain, kind, place="hyper_parameters")
     values = dict(plain)
-    for name in _SCHEDULED:
-        if name in values:
-            check_keys(values[name], LinearPlan, place=f"hyper_parameters.{name}")
-            values[name] = LinearPlan(**values[name])
+    for name, nested in _NESTED.items():
+        if values.get(name) is not None:
+            check_keys(values[name], nested, place=f"hyper_parameters.{name}")
+            values[name] = nested(**values[name])
     return kind(**values)

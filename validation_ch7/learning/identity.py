@@ -19,6 +19,8 @@ from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.grading import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
 from kernel_templates.kernel_runtime.wire import STATE_SUFFIX, Ticket
+from validation_ch7.learning.full_state import environment_of
+from validation_ch7.learning.layers import lost_state
 from validation_ch7.learning.policy_digest import policy_digest
 
 
@@ -59,6 +61,8 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         "versions": library_versions(),
         "device_class": model.device.type,
         "code_digest": ticket.bundle_digest,
+        # What no checkpoint of this training can keep; empty for one that resumes exactly.
+        "lost_state": list(lost_state(environment_of(model))),
         "policy_digest": policy_digest(model.policy),
     }
 
@@ -102,6 +106,9 @@ def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str
     found = differences(card.identity, current)
     told = [str(difference) for difference in found]
     grades = [difference.grade for difference in found]
+    for what in card.identity.get("lost_state", ()):
+        told.append(f"the checkpoint could not keep everything: {what}")
+        grades.append(STATISTICAL)
     if not card.has_state:
         told.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
         grades.append(WEIGHTS_ONLY)

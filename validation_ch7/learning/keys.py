@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 
@@ -13,7 +13,7 @@ def check_keys(plain: Mapping[str, Any], described_by: type, *, place: str) -> N
 
     Args:
         plain: What was given.
-        described_by: The dataclass whose fields are the keys, all of them required.
+        described_by: The dataclass whose fields are the keys; those without a default are required.
         place: Where in the spec, for the message.
 
     Raises:
@@ -24,6 +24,7 @@ def check_keys(plain: Mapping[str, Any], described_by: type, *, place: str) -> N
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             raise ValueError(f"unknown key {place}.{name}; the nearest known one is {nearest[0]}")
-    missing = [name for name in known if name not in plain]
+    required = [field.name for field in fields(described_by) if field.default is MISSING]
+    missing = [name for name in required if name not in plain]
     if missing:
         raise ValueError(f"missing key {place}.{missing[0]}")

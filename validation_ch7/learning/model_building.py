@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -11,12 +12,27 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from kernel_templates.kernel_runtime.endings import SessionRefused
-from validation_ch7.learning.hyper_parameters import DqnHyperParameters, PpoHyperParameters, QrDqnHyperParameters
+from validation_ch7.learning.hyper_parameters import (
+    A2cHyperParameters,
+    DqnHyperParameters,
+    HyperParameters,
+    PpoHyperParameters,
+    QrDqnHyperParameters,
+    ReplayHyperParameters,
+    RolloutHyperParameters,
+    SacHyperParameters,
+    Td3HyperParameters,
+)
+from validation_ch7.learning.layers import with_layers
 from validation_ch7.learning.plan import Lineage
-from validation_ch7.learning.schedules import AbsoluteStepDQN, AbsoluteStepPPO
-
-if TYPE_CHECKING:
-    from validation_ch7.learning.quantile_dqn import AbsoluteStepQRDQN
+from validation_ch7.learning.schedules import (
+    AbsoluteStepA2C,
+    AbsoluteStepDQN,
+    AbsoluteStepPPO,
+    AbsoluteSteps,
+    AbsoluteStepSAC,
+    AbsoluteStepTD3,
+)
 
 DEVICES = ("cpu", "cuda", "auto")
 
@@ -52,58 +68,84 @@ def prepare_torch(device: str) -> str:
 def build_model(lineage: Lineage, env: VecEnv, *, device: str) -> BaseAlgorithm:
     """Build the untrained model of a lineage; seeds every generator from the lineage's seed.
 
+    Args:
+        lineage: What is trained.
+        env: The environment as the world has it; what the lineage declares around it is put around it here.
+        device: `cpu` or `cuda`.
+
     Raises:
         ValueError: The environments are not as many as the lineage declares.
     """
     wanted = lineage.hyper_parameters
     if env.num_envs != wanted.n_envs:
         raise ValueError(f"{env.num_envs} environments were built, the lineage declares {wanted.n_envs}")
-    common: dict[str, Any] = {
-        "env": env,
-        "learning_rate": wanted.learning_rate.as_schedule(wanted.horizon_steps),
-        "batch_size": wanted.batch_size,
-        "gamma": wanted.gamma,
-        "seed": lineage.seed,
-        "device": device,
-        "verbose": 0,
-    }
-    model = _kind_of(lineage, common)
-    model.horizon_steps = wanted.horizon_steps
-    # Without one, every `learn` would leave an empty log folder in the system's temporary folder.
+    layered = with_layers(env, wanted)
+    kind, arguments = _kind_of(wanted, layered)
+    policy = {"net_arch": list(lineage.network), **arguments.pop("policy_kwargs", {})}
+    model = kind(
+        "MlpPolicy",
+        env=layered,
+        learning_rate=wanted.learning_rate.as_schedule(wanted.horizon_steps),
+        gamma=wanted.gamma,
+        policy_kwargs=policy,
+        seed=lineage.seed,
+        device=device,
+        verbose=0,
+        **arguments,
+    )
+    cast(AbsoluteSteps, model).horizon_steps = wanted.horizon_steps
+    # Without one, every `learn` would leave an empty log folder in the system's temporary folder. It writes
+    # nothing and is never read, so what it gathers is no state.
     model.set_logger(Logger(folder=None, output_formats=[]))
     return model
 
 
-def _kind_of(lineage: Lineage, common: dict[str, Any]) -> AbsoluteStepDQN | AbsoluteStepPPO | AbsoluteStepQRDQN:
-    wanted, policy = lineage.hyper_parameters, {"net_arch": list(lineage.network)}
+def _kind_of(wanted: HyperParameters, env: VecEnv) -> tuple[Callable[..., BaseAlgorithm], dict[str, Any]]:
+    """The algorithm, and those of its arguments that not every algorithm has."""
     match wanted:
         case QrDqnHyperParameters():
             from validation_ch7.learning.quantile_dqn import AbsoluteStepQRDQN
 
-            quantiles = {**policy, "n_quantiles": wanted.n_quantiles}
-            return AbsoluteStepQRDQN("MlpPolicy", policy_kwargs=quantiles, **common, **_of_q_learning(wanted))
+            quantiles = {"policy_kwargs": {"n_quantiles": wanted.n_quantiles}}
+            return AbsoluteStepQRDQN, {**_of_q_learning(wanted), **quantiles}
         case DqnHyperParameters():
-            return AbsoluteStepDQN("MlpPolicy", policy_kwargs=policy, **common, **_of_q_learning(wanted))
+            return AbsoluteStepDQN, _of_q_learning(wanted)
         case PpoHyperParameters():
-            return AbsoluteStepPPO(
-                "MlpPolicy",
-                policy_kwargs=policy,
-                n_steps=wanted.n_steps,
-                n_epochs=wanted.n_epochs,
-                gae_lambda=wanted.gae_lambda,
-                clip_range=wanted.clip_range,
-                ent_coef=wanted.ent_coef,
-                **common,
-            )
-    raise ValueError(f"nothing here builds {lineage.algorithm}")
+            own = {"batch_size": wanted.batch_size, "n_epochs": wanted.n_epochs, "clip_range": wanted.clip_range}
+            return AbsoluteStepPPO, {**_of_rollouts(wanted), **own}
+        case A2cHyperParameters():
+            own = {"vf_coef": wanted.vf_coef, "normalize_advantage": wanted.normalize_advantage}
+            return AbsoluteStepA2C, {**_of_rollouts(wanted), **own}
+        case SacHyperParameters():
+            return AbsoluteStepSAC, {**_of_replay(wanted), "tau": wanted.tau, "ent_coef": wanted.ent_coef}
+        case Td3HyperParameters():
+            return AbsoluteStepTD3, {**_of_replay(wanted), **_of_twins(wanted, env)}
+    raise ValueError(f"nothing here builds what {type(wanted).__name__} describes")
+
+
+def _of_replay(wanted: ReplayHyperParameters) -> dict[str, Any]:
+    names = ("batch_size", "buffer_size", "learning_starts", "train_freq", "gradient_steps")
+    return {name: getattr(wanted, name) for name in names}
+
+
+def _of_rollouts(wanted: RolloutHyperParameters) -> dict[str, Any]:
+    return {"n_steps": wanted.n_steps, "gae_lambda": wanted.gae_lambda, "ent_coef": wanted.ent_coef}
+
+
+def _of_twins(wanted: Td3HyperParameters, env: VecEnv) -> dict[str, Any]:
+    (n_actions,) = env.action_space.shape or (1,)
+    return {
+        "tau": wanted.tau,
+        "policy_delay": wanted.policy_delay,
+        "target_policy_noise": wanted.target_policy_noise,
+        "target_noise_clip": wanted.target_noise_clip,
+        "action_noise": wanted.action_noise.build(n_envs=wanted.n_envs, n_actions=n_actions),
+    }
 
 
 def _of_q_learning(wanted: DqnHyperParameters) -> dict[str, Any]:
     return {
-        "buffer_size": wanted.buffer_size,
-        "learning_starts": wanted.learning_starts,
-        "train_freq": wanted.train_freq,
-        "gradient_steps": wanted.gradient_steps,
+        **_of_replay(wanted),
         "target_update_interval": wanted.target_update_interval,
         "exploration_initial_eps": wanted.exploration.start,
         "exploration_final_eps": wanted.exploration.end,

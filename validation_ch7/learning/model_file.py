@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import pickle  # for the name of an error alone
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.save_util import load_from_zip_file
 
 # Left out because the side file owns it, or because it is this session's and not the lineage's. A plain
 # `load` gives each its initial value.
@@ -25,6 +28,7 @@ NOT_IN_ZIP = (
     "start_time",
     "tensorboard_log",
 )
+_TENSORS, _VARIABLES = ".pth", "pytorch_variables"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 # Beside each pickled attribute the library writes a description for people, with addresses of this process.
 # What is pickled is base64 text, which has no spaces: it cannot match.
@@ -55,16 +59,48 @@ def write_model(model: BaseAlgorithm, path: Path) -> None:
     path.write_bytes(model_bytes(model))
 
 
-def load_weights(model: BaseAlgorithm, path: Path) -> None:
-    """Put the saved parameters and optimizer state into a freshly built model.
+def load_weights(model: BaseAlgorithm, content: bytes, *, sha256: str) -> None:
+    """Put the saved parameters and optimizer states into a freshly built model, and what is learned beside them.
 
-    Only tensors are read, by torch's weights-only reader: the pickled attributes in the zip, which plain
-    users need, are never touched.
+    The library's own loader is never called: it would unpickle the attributes that the zip holds for its plain
+    users. The model was built from the spec; here only tensors are read, by torch's weights-only reader.
+
+    Args:
+        model: As `build_model` gives it.
+        content: The zip, whole: what is read is what was hashed, whatever happens to the file meanwhile.
+        sha256: What the checkpoint's verified card says of it.
 
     Raises:
-        ValueError: The zip holds other parameters than the model has.
+        ValueError: These are other bytes, or they hold other parameters than the model has.
     """
-    _, parameters, variables = load_from_zip_file(path, device=model.device, load_data=False)
-    if variables:
-        raise ValueError(f"{path.name} holds torch variables that nothing here restores: {sorted(variables)}")
+    parameters = read_parameters(content, sha256=sha256, device=model.device)
+    variables = parameters.pop(_VARIABLES, {})
+    _, names = model._get_torch_save_params()
+    if set(variables) != set(names):
+        raise ValueError(f"the model zip holds the variables {sorted(variables)}, the model has {sorted(names)}")
     model.set_parameters(parameters, exact_match=True, device=model.device)
+    for name in names:
+        # In place: the optimizer of SAC's entropy coefficient holds on to this very tensor.
+        with torch.no_grad():
+            getattr(model, name).copy_(variables[name])
+
+
+def read_parameters(content: bytes, *, sha256: str, device: torch.device) -> dict[str, Any]:
+    """Tensors of a model zip by the names of its members, read without executing anything.
+
+    Raises:
+        ValueError: The bytes are not those that a card vouches for, or no such zip.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(f"the model zip has the sha256 {found[:12]}, its card states {sha256[:12]}")
+    parameters: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                if name.endswith(_TENSORS):
+                    stream = io.BytesIO(archive.read(name))
+                    parameters[name.removesuffix(_TENSORS)] = torch.load(stream, map_location=device, weights_only=True)
+    except (zipfile.BadZipFile, pickle.UnpicklingError) as fault:
+        raise ValueError(f"the model zip holds something else than tensors: {fault}") from fault
+    return parameters

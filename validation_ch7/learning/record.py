@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from validation_ch7.learning.normalization import Normalization
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
@@ -38,12 +40,14 @@ class BestModel:
         policy_digest: Digest of its parameters.
         model_zip: The bytes of its model file. They travel with every checkpoint, so that one checkpoint is
             enough to restore the best model that belongs to it, whatever else was carried.
+        normalization: How its observations were normalized when it was found; None if they are not.
     """
 
     steps: int
     score: float
     policy_digest: str
     model_zip: bytes
+    normalization: Normalization | None = None
 
     def in_short(self) -> dict[str, Any]:
         """Plain JSON without the file."""
@@ -74,7 +78,9 @@ class TrainingRecord:
         """The part that a straight run and a chain share."""
         best = None
         if self.best is not None:
-            best = {**asdict(self.best), "model_zip": np.frombuffer(self.best.model_zip, dtype=np.uint8)}
+            best = {**self.best.in_short(), "model_zip": np.frombuffer(self.best.model_zip, dtype=np.uint8)}
+            if self.best.normalization is not None:
+                best["normalization"] = self.best.normalization.to_tree()
         return {
             "policy_digest_at_start": self.policy_digest_at_start,
             "last_eval_steps": self.last_eval_steps,
@@ -101,8 +107,19 @@ class TrainingRecord:
                 last_eval_steps=selection["last_eval_steps"],
                 last_save_steps=selection["last_save_steps"],
                 curve=[CurvePoint(**point) for point in selection["curve"]],
-                best=best and BestModel(**{**best, "model_zip": best["model_zip"].tobytes()}),
+                best=best and _best_from(best),
                 seams=list(provenance["seams"]),
             )
         except (KeyError, TypeError) as fault:
             raise ValueError(f"not a training record: {fault}") from fault
+
+
+def _best_from(tree: Mapping[str, Any]) -> BestModel:
+    normalization = tree.get("normalization")
+    return BestModel(
+        **{
+            **tree,
+            "model_zip": tree["model_zip"].tobytes(),
+            "normalization": normalization and Normalization.from_tree(normalization),
+        }
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, cast
 
 import gymnasium
 import numpy as np
@@ -51,23 +51,46 @@ def restore_generator(generator: np.random.Generator, state: Mapping[str, Any]) 
     generator.bit_generator.state = dict(state)
 
 
-def capture_torch() -> dict[str, Any]:
+class Cuda(Protocol):
+    """What is asked of `torch.cuda`; tests, which have no such device, answer for it."""
+
+    def is_available(self) -> bool:
+        """Whether there is a device."""
+        ...
+
+    def device_count(self) -> int:
+        """How many."""
+        ...
+
+    def get_rng_state_all(self) -> list[torch.Tensor]:
+        """State of each device's generator."""
+        ...
+
+    def set_rng_state(self, new_state: torch.Tensor, device: int) -> None:
+        """Put one back."""
+        ...
+
+
+_CUDA = cast(Cuda, torch.cuda)
+
+
+def capture_torch(cuda: Cuda = _CUDA) -> dict[str, Any]:
     """States of torch's CPU generator and of each CUDA device's."""
     state: dict[str, Any] = {"cpu": torch.get_rng_state().numpy().copy()}
-    if torch.cuda.is_available():
-        state["cuda"] = [device.cpu().numpy().copy() for device in torch.cuda.get_rng_state_all()]
+    if cuda.is_available():
+        state["cuda"] = [device.cpu().numpy().copy() for device in cuda.get_rng_state_all()]
     return state
 
 
-def restore_torch(state: Mapping[str, Any]) -> None:
+def restore_torch(state: Mapping[str, Any], cuda: Cuda = _CUDA) -> None:
     """Put torch's generators back; those of CUDA devices as far as this machine has them.
 
     A state that a machine without CUDA wrote has none; the resume grade already says that it is not exact.
     """
     torch.set_rng_state(torch.from_numpy(np.array(state["cpu"])))
-    for index, device in enumerate(state.get("cuda", ())):
-        if torch.cuda.is_available() and index < torch.cuda.device_count():
-            torch.cuda.set_rng_state(torch.from_numpy(np.array(device)), index)
+    devices = cuda.device_count() if cuda.is_available() else 0
+    for index, device in enumerate(state.get("cuda", ())[:devices]):
+        cuda.set_rng_state(torch.from_numpy(np.array(device)), index)
 
 
 def capture_space(space: gymnasium.Space[Any]) -> list[dict[str, Any]]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stable_baselines3 import DQN, PPO
+from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.utils import LinearSchedule
+
+from validation_ch7.learning.action_noise import KeptNoise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +73,15 @@ class AbsoluteStepDQN(AbsoluteSteps, DQN):
 
 class AbsoluteStepPPO(AbsoluteSteps, PPO):
     """PPO whose schedules do not know the target."""
+
+
+class AbsoluteStepA2C(AbsoluteSteps, A2C):
+    """A2C whose schedules do not know the target."""
+
+
+class AbsoluteStepSAC(AbsoluteSteps, SAC):
+    """SAC whose schedules do not know the target."""
+
+
+class AbsoluteStepTD3(KeptNoise, AbsoluteSteps, TD3):
+    """TD3 whose schedules do not know the target, and whose noise does not begin anew with a session."""

@@ -12,6 +12,7 @@ from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD
 from validation_ch7.learning.identity import current_identity
 from validation_ch7.learning.model_file import model_bytes
+from validation_ch7.learning.normalization import normalization_of
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import BestModel, CurvePoint
 from validation_ch7.learning.rng_state import untouched_generators
@@ -54,6 +55,7 @@ def evaluate_policy(underway: Underway) -> None:
             score=point.score,
             policy_digest=point.policy_digest,
             model_zip=model_bytes(model),
+            normalization=normalization_of(model),
         )
         _write_best_model(underway, record.best)
     context.deadline.measured("evaluate", context.monotonic() - started_s)

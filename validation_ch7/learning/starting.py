@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kernel_templates.kernel_runtime.cards import CheckpointCard
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from kernel_templates.kernel_runtime.cards import CheckpointCard, read_card
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.context import SessionContext
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.grading import EXACT, WEIGHTS_ONLY
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
-from validation_ch7.learning.full_state import capture_state, restore_state
+from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from validation_ch7.learning.full_state import capture_state, environment_of, restore_state
 from validation_ch7.learning.identity import current_identity, grade_resume
+from validation_ch7.learning.layers import lost_state
 from validation_ch7.learning.model_building import build_model, prepare_torch
 from validation_ch7.learning.model_file import load_weights
 from validation_ch7.learning.plan import SessionPlan
@@ -35,6 +38,7 @@ def begin_training(context: SessionContext, plan: SessionPlan, world: World) -> 
     latest = _latest_checkpoint(context, plan.scenario)
     device = prepare_torch(plan.device)
     model = build_model(plan.lineage, world.build_env(plan.lineage), device=device)
+    _refuse_what_cannot_be_kept(plan, model)
     underway = Underway(
         context=context,
         plan=plan,
@@ -49,6 +53,13 @@ def begin_training(context: SessionContext, plan: SessionPlan, world: World) -> 
     return underway
 
 
+def _refuse_what_cannot_be_kept(plan: SessionPlan, model: BaseAlgorithm) -> None:
+    """Before it costs anything: where a card demands `exact`, every later session would be refused."""
+    lost = lost_state(environment_of(model))
+    if lost and plan.resume_floor == "exact":
+        raise SessionRefused(f"the card demands exact resumes, and no checkpoint can keep: {'; '.join(lost)}")
+
+
 def _latest_checkpoint(context: SessionContext, scenario: str) -> CheckpointCard | None:
     survey = survey_checkpoints(context.models_dir, scenario)
     for stem, fault in survey.faults.items():
@@ -57,7 +68,28 @@ def _latest_checkpoint(context: SessionContext, scenario: str) -> CheckpointCard
     if survey.latest is None and (promised or survey.faults):
         # A silent fresh start is what the user feared most: the steps already paid for would be gone.
         raise SessionRefused(f"none of the checkpoints here verifies: {survey.faults or promised}")
+    if survey.latest is not None:
+        _refuse_strangers(context, survey.latest, survey.faults)
     return survey.latest
+
+
+def _refuse_strangers(context: SessionContext, card: CheckpointCard, damaged: Mapping[str, str]) -> None:
+    """Its own card vouches for a checkpoint's bytes; who vouches for the card is the ticket, or a newer one's ancestry.
+
+    Raises:
+        SessionRefused: The ticket promises others, or the checkpoint that is damaged did not come from this one.
+    """
+    promised = {entry.sha256 for entry in context.ticket.inputs}
+    if promised and not {entry.sha256 for entry in card.files} <= promised:
+        raise SessionRefused(f"{card.stem} is none of the checkpoints that this session was given")
+    for stem in damaged:
+        try:
+            newer = read_card(context.models_dir / CHECKPOINTS / (stem + CARD_SUFFIX))
+        except ValueError:
+            continue  # it vouches for nothing
+        of_this_run = newer.lineage_id == card.lineage_id and newer.steps > card.steps
+        if of_this_run and card.digest not in {ancestor.digest for ancestor in newer.ancestry}:
+            raise SessionRefused(f"{card.stem} is not in the ancestry of {stem}, which is damaged")
 
 
 def _resume(underway: Underway, card: CheckpointCard) -> None:
@@ -73,7 +105,7 @@ def _resume(underway: Underway, card: CheckpointCard) -> None:
         return
     folder = context.models_dir / CHECKPOINTS
     state = read_state(folder / (card.stem + STATE_SUFFIX))
-    load_weights(model, folder / (card.stem + MODEL_SUFFIX))
+    load_weights(model, (folder / (card.stem + MODEL_SUFFIX)).read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX))
     restore_state(model, state["training"])
     record = TrainingRecord.from_trees(state["selection"], state["provenance"])
     _check_counted(underway, card)

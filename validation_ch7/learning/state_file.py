@@ -61,15 +61,19 @@ def same_state(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return streams[0].getvalue() == streams[1].getvalue()
 
 
-def read_state(path: Path) -> dict[str, Any]:
+def read_state(source: Path | IO[bytes], *, name: str | None = None) -> dict[str, Any]:
     """Read what `write_state` wrote. Nothing is unpickled, whatever the file holds.
+
+    Args:
+        source: The file, or a stream of its bytes.
+        name: What messages call it; needed for a stream.
 
     Raises:
         ValueError: The file is damaged, of another format or version, or its tree and arrays disagree.
         OSError: The file cannot be read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(source) as archive:
             plain = json.loads(archive.read(TREE_MEMBER).decode("utf-8"))
             if not isinstance(plain, dict) or plain.get("format") != STATE_FORMAT:
                 raise ValueError("it is not a state file")
@@ -77,7 +81,8 @@ def read_state(path: Path) -> dict[str, Any]:
                 raise ValueError(f"state version {plain.get('version')!r}, this code reads {STATE_VERSION}")
             return _tree_of(plain["tree"], _read_arrays(archive))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error) as fault:
-        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+        called = name or (source.name if isinstance(source, Path) else "the state")
+        raise ValueError(f"{called} cannot be read: {fault}") from fault
 
 
 def _tree_of(node: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def compare_controllers(context: SessionContext, underway: Underway) -> Comparis
     _tune_classical(comparison, context=context, lineage=lineage)
     settings = EnvironmentSettings.from_mapping(lineage.environment)
     controllers: list[tuple[str, Controller]] = [
-        ("rl", greedy_controller(policy, lineage)),
+        ("rl", greedy_controller(policy, lineage, normalization=best.normalization)),
         *((name, tuning.controller(settings)) for name, tuning in comparison.tuned.items()),
         *_trivial_controllers(settings),
     ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
+from validation_ch7.learning.normalization import Normalization, normalization_of
 from validation_ch7.learning.plan import Lineage
+from validation_ch7.learning.sign_actions import as_choices
 from validation_ch7.learning.underway import Evaluation, World
 from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
 from validation_ch7.section_7_6_rl_performance.evaluation import evaluate
@@ -20,12 +23,24 @@ def traffic_world() -> World:
     return World(build_env=_build_env, evaluate=_evaluate_on_tuning)
 
 
-def greedy_controller(policy: BasePolicy, lineage: Lineage, name: str = "rl") -> PolicyController:
-    """A policy as a controller that always takes the action it values most; draws nothing at random."""
+def greedy_controller(
+    policy: BasePolicy, lineage: Lineage, name: str = "rl", normalization: Normalization | None = None
+) -> PolicyController:
+    """A policy as a controller that always takes the action it values most; draws nothing at random.
+
+    Args:
+        policy: What was learned.
+        lineage: What it was learned in.
+        name: What tables call it.
+        normalization: How its observations are normalized; None if they are not.
+    """
     settings = EnvironmentSettings.from_mapping(lineage.environment)
-    return PolicyController(
-        lambda observations: policy.predict(observations, deterministic=True)[0], settings.decision_s, name
-    )
+
+    def predict(observations: npt.NDArray[np.float32]) -> npt.NDArray[np.integer]:
+        seen = observations if normalization is None else normalization(observations)
+        return as_choices(policy.predict(seen, deterministic=True)[0], policy.action_space)
+
+    return PolicyController(predict, settings.decision_s, name)
 
 
 def _build_env(lineage: Lineage) -> TrafficSignalVecEnv:
@@ -48,7 +63,7 @@ def _compile_solver(lineage: Lineage) -> None:
 def _evaluate_on_tuning(model: BaseAlgorithm, lineage: Lineage) -> Evaluation:
     """Mean delay on the first tuning scenarios, which are neither trained on nor tested on."""
     result = evaluate(
-        greedy_controller(model.policy, lineage),
+        greedy_controller(model.policy, lineage, normalization=normalization_of(model)),
         environment=lineage.environment,
         split=Split.TUNING,
         n_scenarios=lineage.hyper_parameters.selection_scenarios,

@@ -11,12 +11,16 @@ from typing import get_args, get_type_hints
 import pytest
 
 from kernel_templates.kernel_runtime.digests import tree_digest
+from orchestrator.core.learning_settings import ActionNoiseSettings, Algorithms, LinearSchedule, NormalizeSettings
 from orchestrator.core.requests import RunRequest
-from orchestrator.core.settings import ARRIVAL_BIN_S, FREE_SPEED_M_S, LINK_LENGTH_M, Algorithms, Crossing
+from orchestrator.core.settings import ARRIVAL_BIN_S, FREE_SPEED_M_S, LINK_LENGTH_M, Crossing
 from orchestrator.core.specs import SessionSpec
 from orchestrator.stores.configs import load_card
+from validation_ch7.learning.action_noise import NoisePlan
 from validation_ch7.learning.hyper_parameters import KINDS
+from validation_ch7.learning.normalization import NormalizePlan
 from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.schedules import LinearPlan
 from validation_ch7.traffic import demand
 from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.settings import EnvironmentSettings
@@ -28,6 +32,9 @@ def test_every_hyper_parameter_is_known_on_both_sides() -> None:
         settings = next(kind for kind in get_args(declared) if kind is not type(None))
         assert {field.name for field in fields(settings)} == {field.name for field in fields(KINDS[name])}
     assert set(get_type_hints(Algorithms)) - {"__pydantic_config__"} == set(KINDS)
+    blocks = ((LinearSchedule, LinearPlan), (NormalizeSettings, NormalizePlan), (ActionNoiseSettings, NoisePlan))
+    for here, there in blocks:
+        assert {field.name for field in fields(here)} == {field.name for field in fields(there)}
 
 
 def test_every_environment_key_of_the_card_reaches_the_crossing(project_root: Path) -> None:

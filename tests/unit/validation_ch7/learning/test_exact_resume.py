@@ -167,9 +167,9 @@ def test_every_element_of_the_state_is_tested(cut: Path) -> None:
 def test_the_optimizer_is_needed(straight: Path, cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = starting.load_weights
 
-    def load_without_optimizer(model: Any, path: Path) -> None:
+    def load_without_optimizer(model: Any, content: bytes, *, sha256: str) -> None:
         fresh = model.policy.optimizer.state_dict()
-        original(model, path)
+        original(model, content, sha256=sha256)
         model.policy.optimizer.load_state_dict(fresh)
 
     monkeypatch.setattr(starting, "load_weights", load_without_optimizer)
@@ -181,7 +181,9 @@ def test_restoring_twice_is_restoring_once(straight: Path, cut_copy: Path, monke
     def restore_twice(model: Any, tree: dict[str, Any]) -> None:
         restore_state(model, tree)
         model.learn(200, reset_num_timesteps=False)
-        starting.load_weights(model, models_dir(cut_copy) / "checkpoints" / f"{latest_card(cut_copy).stem}.zip")
+        card = latest_card(cut_copy)
+        content = (models_dir(cut_copy) / "checkpoints" / f"{card.stem}.zip").read_bytes()
+        starting.load_weights(model, content, sha256=card.sha256_of(".zip"))
         restore_state(model, tree)
 
     monkeypatch.setattr(starting, "restore_state", restore_twice)
@@ -213,7 +215,7 @@ def test_a_cut_exactly_at_an_evaluation_loses_and_repeats_nothing(straight: Path
 
 
 def test_another_policy_than_the_card_states_is_not_continued(cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "load_weights", lambda model, path: None)
+    monkeypatch.setattr(starting, "load_weights", lambda model, content, sha256: None)
     with pytest.raises(ValueError, match="its card states another"):
         session_here(cut_copy, session=2)
 

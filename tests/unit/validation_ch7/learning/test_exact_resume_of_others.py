@@ -1,4 +1,4 @@
-"""PPO and QR-DQN: a chain of sessions is the same training as one, and no part of the state is there for nothing."""
+"""All others: a chain of sessions is the same training as one, and no part of the state is there for nothing."""
 
 import random
 import subprocess
@@ -12,20 +12,22 @@ import pytest
 import torch
 from readings import fingerprints, latest_card, models_dir
 from sb3_contrib import QRDQN
-from stable_baselines3 import PPO
+from stable_baselines3 import A2C, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
 from tiny_world import TinyVecEnv, bench, spec_of, tiny_world
 
 from validation_ch7.learning import starting
 from validation_ch7.learning.full_state import capture_state, restore_state
 from validation_ch7.learning.policy_digest import policy_digest
+from validation_ch7.learning.sign_actions import SignActions
 from validation_ch7.learning.state_file import read_state
 from validation_ch7.learning.training import TrainingResult, train
 
 ROOT = Path(__file__).parents[4]
 DRIVER = Path(__file__).with_name("session_driver.py")
 TARGET_STEPS = 1216  # a whole number of PPO's rollouts of 64 steps
-PLAIN: dict[str, type[BaseAlgorithm]] = {"PPO": PPO, "QRDQN": QRDQN}
+PLAIN: dict[str, type[BaseAlgorithm]] = {"PPO": PPO, "QRDQN": QRDQN, "A2C": A2C, "SAC": SAC, "TD3": TD3}
 
 
 def session(
@@ -42,7 +44,11 @@ def session(
         outside.context.reporter.close()
 
 
-@pytest.fixture(scope="module", params=sorted(PLAIN))
+# Of these, test_cut_anywhere.py cuts sessions in every run of the tests.
+_PROVEN_ELSEWHERE = [pytest.param(name, marks=pytest.mark.prove) for name in ("A2C", "SAC", "TD3")]
+
+
+@pytest.fixture(scope="module", params=["PPO", "QRDQN", *_PROVEN_ELSEWHERE])
 def algorithm(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -85,10 +91,12 @@ def test_raising_the_target_does_not_change_the_path(algorithm: str, straight: d
     assert "policy" not in differ
 
 
+@pytest.mark.parametrize("algorithm", sorted(PLAIN))
 def test_a_checkpoint_loads_as_the_library_documents(algorithm: str, tmp_path: Path) -> None:
-    session(tmp_path, algorithm)
+    session(tmp_path, algorithm, target=320)
     card = latest_card(tmp_path)
-    model = PLAIN[algorithm].load(models_dir(tmp_path) / "checkpoints" / f"{card.stem}.zip", env=TinyVecEnv(4, 7))
+    env: VecEnv = SignActions(TinyVecEnv(4, 7)) if algorithm in ("SAC", "TD3") else TinyVecEnv(4, 7)
+    model = PLAIN[algorithm].load(models_dir(tmp_path) / "checkpoints" / f"{card.stem}.zip", env=env)
     assert policy_digest(model.policy) == card.identity["policy_digest"]
     assert model.num_timesteps == card.steps
     model.learn(128, reset_num_timesteps=False)  # a beginner can train on with the plain class

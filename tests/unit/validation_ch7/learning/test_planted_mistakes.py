@@ -67,7 +67,8 @@ def speed_of_sound(patch: pytest.MonkeyPatch) -> None:
 
 def same_for_all(patch: pytest.MonkeyPatch) -> None:
     """An improvement of 0.0 % in every scenario: both names, one controller (V6)."""
-    patch.setattr(comparison, "greedy_controller", lambda policy, lineage: named(FixedTimeController(14.0, 14.0), "rl"))
+    same = FixedTimeController(14.0, 14.0)
+    patch.setattr(comparison, "greedy_controller", lambda policy, lineage, **how: named(same, "rl"))
     run_instead(patch, FixedTimeController(14.0, 14.0))
 
 
@@ -129,7 +130,7 @@ def straw_man(patch: pytest.MonkeyPatch) -> None:
 
 def never_switching(patch: pytest.MonkeyPatch) -> None:
     """A policy of 40 equal actions out of 40 (C5, V10)."""
-    patch.setattr(comparison, "greedy_controller", lambda policy, lineage: named(ConstantController(0), "rl"))
+    patch.setattr(comparison, "greedy_controller", lambda policy, lineage, **how: named(ConstantController(0), "rl"))
 
 
 def one_demand(patch: pytest.MonkeyPatch) -> None:

@@ -67,3 +67,34 @@ def test_nothing_drawn_inside_is_noticed_outside_even_after_an_error() -> None:
         draw_from_all()
         raise RuntimeError
     assert draw_from_all() == inside
+
+
+class TwoDevices:
+    """Stands for `torch.cuda` where there is none."""
+
+    def __init__(self, *states: int) -> None:
+        self.states = [torch.full((16,), state, dtype=torch.uint8) for state in states]
+
+    def is_available(self) -> bool:
+        return bool(self.states)
+
+    def device_count(self) -> int:
+        return len(self.states)
+
+    def get_rng_state_all(self) -> list[torch.Tensor]:
+        return self.states
+
+    def set_rng_state(self, new_state: torch.Tensor, device: int) -> None:
+        self.states[device] = new_state
+
+
+def test_the_generators_of_cuda_devices_are_part_of_the_state(tmp_path: Path) -> None:
+    devices = TwoDevices(3, 200)
+    write_state(tmp_path / "rng.npz", {"state": rng_state.capture_torch(devices)})
+    state = read_state(tmp_path / "rng.npz")["state"]
+    for count in (2, 1, 0):  # as many as this machine has
+        other = TwoDevices(*([9] * count))
+        rng_state.restore_torch(state, other)
+        assert [int(kept[0]) for kept in other.states] == [3, 200][:count]
+    rng_state.restore_torch(rng_state.capture_torch(TwoDevices()), devices)  # written where there was none
+    assert [int(kept[0]) for kept in devices.states] == [3, 200]

@@ -5,6 +5,7 @@ import pytest
 from tiny_world import HYPER_PARAMETERS, TinyVecEnv, spec_of, tiny_spec
 
 from kernel_templates.kernel_runtime.endings import SessionRefused
+from validation_ch7.learning.action_noise import drifting_parts
 from validation_ch7.learning.model_building import build_model, prepare_torch
 from validation_ch7.learning.plan import SessionPlan
 
@@ -75,12 +76,12 @@ def test_values_without_sense_are_refused(path: tuple[str, ...], value: Any, fau
 
 
 def test_an_algorithm_that_cannot_be_continued_is_refused() -> None:
-    with pytest.raises(ValueError, match="'SARSA'; known are DQN, QRDQN, PPO"):
+    with pytest.raises(ValueError, match="'SARSA'; known are DQN, QRDQN, PPO, A2C, SAC, TD3"):
         SessionPlan.from_json(changed("lineage", "algorithm", value="SARSA"))
 
 
 def test_hyper_parameters_of_another_algorithm_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"unknown key hyper_parameters\.exploration"):
+    with pytest.raises(ValueError, match=r"unknown key hyper_parameters\.buffer_size"):
         SessionPlan.from_json(changed("lineage", "algorithm", value="PPO"))
     with pytest.raises(ValueError, match=r"missing key hyper_parameters\.n_quantiles"):
         SessionPlan.from_json(changed("lineage", "algorithm", value="QRDQN"))
@@ -96,27 +97,37 @@ def test_another_number_of_environments_is_refused() -> None:
 def test_every_hyper_parameter_reaches_the_model(algorithm: str) -> None:
     """Each change of a value, and nothing else, must change what the model is built with."""
     numbers = ("batch_size", "gamma", "n_envs", "seed")
-    of_q = ("buffer_size", "learning_starts", "gradient_steps", "train_freq", "target_update_interval", "n_quantiles")
-    of_ppo = ("n_steps", "n_epochs", "gae_lambda", "ent_coef")
+    of_replay = ("buffer_size", "learning_starts", "gradient_steps", "train_freq", "target_update_interval", "tau")
+    of_one = ("n_quantiles", "policy_delay", "target_policy_noise", "target_noise_clip", "normalize_advantage")
+    of_rollouts = ("n_steps", "n_epochs", "gae_lambda", "ent_coef", "vf_coef")
 
     def described(spec: dict[str, Any]) -> list[Any]:
         lineage = SessionPlan.from_json(spec).lineage
         model: Any = build_model(lineage, TinyVecEnv(lineage.hyper_parameters.n_envs, 7), device="cpu")
         schedules = [model.lr_schedule(0.5), model.horizon_steps]
-        if algorithm == "PPO":
-            schedules.append(model.clip_range(1.0))
-        else:
-            schedules.append(model.exploration_schedule(0.9))
-        told = [getattr(model, name, None) for name in (*numbers, *of_q, *of_ppo)]
+        schedules += [
+            getattr(model, name)(0.9) for name in ("clip_range", "exploration_schedule") if hasattr(model, name)
+        ]
+        noise = [vars(part) for part in drifting_parts(getattr(model, "action_noise", None))]
+        layer = model.get_vec_normalize_env()
+        told = [getattr(model, name, None) for name in (*numbers, *of_replay, *of_one, *of_rollouts)]
+        told += [noise, layer and (layer.norm_obs, layer.norm_reward)]
         return [*schedules, *map(str, told), str(model.policy)]
+
+    def changed_value(old: Any) -> Any:
+        if isinstance(old, dict):
+            first = next(name for name in ("start", "sigma", "rewards") if name in old)
+            return {**old, first: changed_value(old[first])}
+        if isinstance(old, bool | str):
+            return "auto_0.25" if isinstance(old, str) else not old
+        return old / 2 if old < 1 else old + 1
 
     known = described(spec_of(algorithm))
     for name, old in HYPER_PARAMETERS[algorithm].items():
         if name == "selection_scenarios":  # used by the evaluation, not by the model
             continue
         spec = spec_of(algorithm)
-        value = {**old, "start": old["start"] / 2} if isinstance(old, dict) else old / 2 if old < 1 else old + 1
-        spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], name: value}
+        spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], name: changed_value(old)}
         assert described(spec) != known, name
     for name, value in {"network": [8], "seed": 8}.items():
         spec = spec_of(algorithm)

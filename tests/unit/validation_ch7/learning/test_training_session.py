@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from readings import fingerprints, latest_card, models_dir
 from stable_baselines3 import DQN
-from stable_baselines3.common.vec_env import VecMonitor
+from stable_baselines3.common.vec_env import VecFrameStack
 from tiny_world import TestBench, TinyVecEnv, bench, tiny_spec, tiny_world
 
 from kernel_templates.kernel_runtime import saving
@@ -233,10 +233,44 @@ def test_an_evaluation_without_numbers_chooses_no_model(evaluation: Evaluation, 
         go(bench(tmp_path, tiny_spec()), world)
 
 
-def test_a_wrapper_whose_state_nobody_captures_is_refused_not_forgotten(tmp_path: Path) -> None:
-    world = replace(tiny_world(), build_env=lambda lineage: VecMonitor(TinyVecEnv(4, 7)))
-    with pytest.raises(ValueError, match="VecMonitor has a state that nothing here captures"):
+def test_a_layer_whose_state_nobody_can_keep_is_refused_where_exactness_is_demanded(tmp_path: Path) -> None:
+    world = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
+    with pytest.raises(SessionRefused, match="no checkpoint can keep: VecFrameStack has no get_state and set_state"):
         go(bench(tmp_path, tiny_spec(target_steps=200)), world)
+    assert not models_dir(tmp_path).exists()
+
+
+def test_elsewhere_the_card_says_what_was_lost_and_the_resume_is_statistical(tmp_path: Path) -> None:
+    world = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
+    world = replace(world, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
+    go(bench(tmp_path, tiny_spec(target_steps=200, resume_floor="statistical")), world)
+    assert latest_card(tmp_path).identity["lost_state"] == ["VecFrameStack has no get_state and set_state"]
+
+    outside = bench(tmp_path, tiny_spec(target_steps=400, resume_floor="statistical"), session=2)
+    result = go(outside, world)
+    assert result.underway.steps == 400 and result.facts["gradient_updates_this_session"] > 0
+    assert result.underway.grade is not None and result.underway.grade.grade == "statistical"
+    assert any("could not keep everything: VecFrameStack has no" in line for line in outside.said)
+
+
+def test_only_the_checkpoints_that_a_session_was_given_are_continued(tmp_path: Path) -> None:
+    stopped_at(tmp_path / "elsewhere", 500)
+    folder = models_dir(tmp_path / "elsewhere")
+    promised = tuple(file_entry(path, folder) for path in sorted((folder / "checkpoints").iterdir()))
+    stopped_at(tmp_path, 600)
+    with pytest.raises(SessionRefused, match="600_steps is none of the checkpoints that this session was given"):
+        go(bench(tmp_path, tiny_spec(), session=2, inputs=promised))
+
+
+def test_walking_back_ends_where_the_newer_card_does_not_know_the_older_checkpoint(tmp_path: Path) -> None:
+    go(bench(tmp_path, tiny_spec(target_steps=1200)))
+    checkpoints = models_dir(tmp_path) / "checkpoints"
+    (checkpoints / f"{SCENARIO}_checkpoint_1200_steps.zip").write_bytes(b"damaged")
+    go(bench(tmp_path / "other", tiny_spec(target_steps=1000, evaluate_every_steps=999)))
+    for path in (models_dir(tmp_path / "other") / "checkpoints").glob("*_1000_steps.*"):
+        (checkpoints / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(SessionRefused, match=r"1000_steps is not in the ancestry of .*_1200_steps"):
+        go(bench(tmp_path, tiny_spec(), session=2))
 
 
 def test_the_zip_loads_where_this_project_is_not(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ from kernel_templates.kernel_runtime.deadline import SoftDeadline
 from kernel_templates.kernel_runtime.reporting import Reporter
 from kernel_templates.kernel_runtime.stopping import StopFlag
 from kernel_templates.kernel_runtime.wire import FileEntry, Ticket, digest_of, models_path
+from validation_ch7.learning.normalization import normalization_of
 from validation_ch7.learning.plan import Lineage, SessionPlan
+from validation_ch7.learning.sign_actions import as_choices
 from validation_ch7.learning.underway import Evaluation, World
 
 EPISODE_STEPS = 13
@@ -86,6 +88,7 @@ class TinyVecEnv(VecEnv):
         for walk in np.flatnonzero(done):
             episode = {"r": float(self._return[walk]), "l": int(self._clock[walk])}
             infos[walk] = {"terminal_observation": last[walk], "TimeLimit.truncated": True, "episode": episode}
+            infos[walk]["is_success"] = bool(self._return[walk] > -EPISODE_STEPS)
             self._begin(int(walk))
         return self._observation(), reward.astype(np.float32), done, infos
 
@@ -128,10 +131,12 @@ def evaluate_greedily(model: BaseAlgorithm, lineage: Lineage) -> Evaluation:
     Draws from the global generators on purpose, as a careless evaluation would.
     """
     np.random.rand(3)
-    env = TinyVecEnv(lineage.hyper_parameters.selection_scenarios, seed=99)
+    env, normalization = TinyVecEnv(lineage.hyper_parameters.selection_scenarios, seed=99), normalization_of(model)
     observation, total = env.reset(), 0.0
     for _ in range(EPISODE_STEPS):
-        actions, _ = model.predict(observation, deterministic=True)
+        seen = observation if normalization is None else normalization(observation)
+        actions, _ = model.predict(seen, deterministic=True)
+        actions = as_choices(actions, model.action_space)
         observation, reward, _, _ = env.step(actions)
         total += float(reward.sum())
     mean = total / env.num_envs
@@ -148,23 +153,38 @@ def tiny_world(*, at_steps: int | None = None, act: Callable[[], None] | None = 
 _COMMON = {
     "n_envs": 4,
     "learning_rate": {"start": 5e-3, "end": 1e-3, "over_steps": 3000},
-    "batch_size": 32,
     "gamma": 0.97,
     "selection_scenarios": 5,
 }
-_Q_LEARNING = {
+_REPLAY = {
     **_COMMON,
-    "exploration": {"start": 1.0, "end": 0.2, "over_steps": 1500},
+    "batch_size": 32,
     "buffer_size": 1200,
     "learning_starts": 100,
     "gradient_steps": 1,
     "train_freq": 1,
+}
+_Q_LEARNING = {
+    **_REPLAY,
+    "exploration": {"start": 1.0, "end": 0.2, "over_steps": 1500},
     "target_update_interval": 100,
 }
+_ROLLOUTS = {**_COMMON, "gae_lambda": 0.95, "ent_coef": 0.01}
+_NORMALIZE = {"normalize": {"observations": True, "rewards": True}}
 HYPER_PARAMETERS: dict[str, dict[str, Any]] = {
     "DQN": _Q_LEARNING,
     "QRDQN": {**_Q_LEARNING, "n_quantiles": 5},
-    "PPO": {**_COMMON, "n_steps": 16, "n_epochs": 2, "gae_lambda": 0.95, "clip_range": 0.2, "ent_coef": 0.01},
+    "PPO": {**_ROLLOUTS, "batch_size": 32, "n_steps": 16, "n_epochs": 2, "clip_range": 0.2},
+    "A2C": {**_ROLLOUTS, **_NORMALIZE, "n_steps": 8, "vf_coef": 0.5, "normalize_advantage": True},
+    "SAC": {**_REPLAY, **_NORMALIZE, "tau": 0.02, "ent_coef": "auto_0.5"},
+    "TD3": {
+        **_REPLAY,
+        "tau": 0.02,
+        "policy_delay": 2,
+        "target_policy_noise": 0.2,
+        "target_noise_clip": 0.5,
+        "action_noise": {"kind": "ornstein_uhlenbeck", "sigma": 0.3, "theta": 0.15, "dt": 1.0},
+    },
 }
 
 

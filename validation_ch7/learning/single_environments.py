@@ -1,0 +1,85 @@
+"""Gymnasium environments side by side in a `DummyVecEnv`: the state of each, and of the usual wrappers around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+Single = gymnasium.Env[Any, Any]
+
+# What of a wrapper the next steps depend on. Of a monitor also what its users read; its times are a clock's and
+# no business of a repeatable state.
+_REMEMBERED: Mapping[type[Single], tuple[str, ...]] = {
+    TimeLimit: ("_elapsed_steps",),
+    OrderEnforcing: ("_has_reset",),
+    PassiveEnvChecker: (),  # looks at the first reset and step, and changes nothing
+    Monitor: ("rewards", "needs_reset", "episode_returns", "episode_lengths", "total_steps", "current_reset_info"),
+}
+
+
+def lost_of_singles(env: DummyVecEnv) -> list[str]:
+    """What of the environments cannot be kept, a sentence each."""
+    kinds = {type(part): part for copy in env.envs for part in _parts(copy)}
+    return [
+        f"{kind.__name__} has no get_state and set_state"
+        for kind, part in kinds.items()
+        if kind not in _REMEMBERED and not _has_own(part)
+    ]
+
+
+def capture_singles(env: DummyVecEnv) -> list[dict[str, Any]]:
+    """State of each environment, its wrappers from outside to inside.
+
+    The batch itself needs none: its buffers are filled by each step before they are read.
+    """
+    return [{str(depth): _capture(part) for depth, part in enumerate(_parts(copy))} for copy in env.envs]
+
+
+def restore_singles(env: DummyVecEnv, trees: list[dict[str, Any]]) -> None:
+    """Put each environment back where it was.
+
+    Raises:
+        ValueError: There are more or fewer of them, or of their wrappers.
+    """
+    for copy, tree in zip(env.envs, trees, strict=True):
+        parts = {str(depth): part for depth, part in enumerate(_parts(copy))}
+        if set(parts) != set(tree):
+            raise ValueError(f"an environment has {len(parts)} layers, the checkpoint {len(tree)}")
+        for depth, part in parts.items():
+            _restore(part, tree[depth])
+
+
+def _parts(copy: Single) -> Iterator[Single]:
+    yield copy
+    while isinstance(copy, gymnasium.Wrapper):
+        copy = copy.env
+        yield copy
+
+
+def _has_own(part: Single) -> bool:
+    return hasattr(type(part), "get_state") and hasattr(type(part), "set_state")
+
+
+def _capture(part: Single) -> Any:
+    if type(part) in _REMEMBERED:
+        return {name: _copied(getattr(part, name)) for name in _REMEMBERED[type(part)]}
+    return part.get_state() if _has_own(part) else None  # type: ignore[attr-defined]  # asked for by name
+
+
+def _restore(part: Single, tree: Any) -> None:
+    if type(part) in _REMEMBERED:
+        for name in _REMEMBERED[type(part)]:
+            setattr(part, name, _copied(tree[name]))
+    elif _has_own(part) and tree is not None:
+        part.set_state(tree)  # type: ignore[attr-defined]  # asked for by name
+    if isinstance(part, Monitor):
+        part.episode_times = [0.0] * len(part.episode_returns)
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, dict | list) else value
