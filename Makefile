@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove prove-tests bench clean help
+.PHONY: run test lint types floors unit verify prove prove-tests bench bench-checkpoints clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -14,6 +14,8 @@ help:
 	@echo "make verify  round-trip a tiny real checkpoint"
 	@echo "make prove   train every algorithm straight and in cut sessions, and compare the ends (minutes)"
 	@echo "make bench   measure the solver and the environment on one core"
+	@echo "make bench-checkpoints  measure what checkpoints cost (minutes)"
+	@echo "make prove-tests        the tests of exact resume for every algorithm (minutes)"
 
 run: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
@@ -29,6 +31,9 @@ prove-tests: $(VENV)/.ready-test
 
 bench: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.speed
+
+bench-checkpoints: $(VENV)/.ready-run
+	$(BIN)/python -m tests.bench.checkpoint_cost
 
 test: lint types floors unit
 

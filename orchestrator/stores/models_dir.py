@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
-from kernel_templates.kernel_runtime.digests import file_entry, first_fault
+from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.wire import (
     BEST_MODEL,
     BEST_MODEL_CARD,
@@ -26,6 +27,7 @@ from orchestrator.core.packing import pack
 from orchestrator.stores.swap import discard, finish_swap, swap
 
 _INCOMING_PREFIX = ".incoming-"
+_CHUNK_BYTES = 1 << 20
 
 
 class ModelsDirectory:
@@ -77,7 +79,8 @@ class ModelsDirectory:
         entries = []
         for card in survey.verified:
             folder = self._path / CHECKPOINTS
-            entries += [file_entry(folder / described.path, self._path) for described in card.files]
+            # As its card says, and as was just verified.
+            entries += [replace(described, path=f"{CHECKPOINTS}/{described.path}") for described in card.files]
             entries.append(file_entry(folder / (card.stem + CARD_SUFFIX), self._path))
         beside = [self._path / BEST_MODEL, self._path / BEST_MODEL_CARD, self._path / METADATA_NAME]
         if survey.verified:
@@ -104,14 +107,12 @@ class ModelsDirectory:
         """
         staged = self._path.parent / f"{_INCOMING_PREFIX}{token}"
         discard(staged)
-        for entry in incoming.entries:
-            _copy(incoming.root / entry.path, staged / entry.path)
+        fault = next(filter(None, (_copied_fault(entry, incoming.root, staged) for entry in incoming.entries)), None)
         brought = {entry.path for entry in incoming.entries}
         if BEST_MODEL.as_posix() not in brought:
             for kept in (BEST_MODEL, BEST_MODEL_CARD):
                 if (self._path / kept).is_file():
                     _copy(self._path / kept, staged / kept)
-        fault = first_fault(incoming.entries, staged)
         if fault:
             discard(staged)
             raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
@@ -136,8 +137,25 @@ class ModelsDirectory:
         return tuple(path.as_posix() for path in files if path.parts[0] != CHECKPOINTS)
 
 
-def _copy(source: Path, destination: Path) -> None:
+def _copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | None:
+    """Copy one file and say why it is not the one described, None when every byte agrees.
+
+    What is hashed is what is written, in one pass: reading the copy again would only ask the system's memory.
+    """
+    size_bytes, sha256 = _copy(source / entry.path, destination / entry.path)
+    if size_bytes != entry.size_bytes:
+        return f"{entry.path} has {size_bytes} bytes instead of {entry.size_bytes}"
+    return None if sha256 == entry.sha256 else f"{entry.path} does not have its sha256"
+
+
+def _copy(source: Path, destination: Path) -> tuple[int, str]:
+    """Copy a file durably; returns how many bytes it had, and their sha256."""
     destination.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, destination)
-    with destination.open("rb+") as stream:
-        os.fsync(stream.fileno())
+    digest, size_bytes = hashlib.sha256(), 0
+    with source.open("rb") as reading, destination.open("wb") as writing:
+        while chunk := reading.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size_bytes += writing.write(chunk)
+        writing.flush()
+        os.fsync(writing.fileno())
+    return size_bytes, digest.hexdigest()

@@ -13,13 +13,35 @@ from validation_ch7.learning.model_file import write_model
 from validation_ch7.learning.policy_digest import first_non_finite
 from validation_ch7.learning.seam_probe import probe_tree
 from validation_ch7.learning.state_file import write_state
-from validation_ch7.learning.underway import Underway, is_due
+from validation_ch7.learning.underway import LastSave, Underway, is_due
+
+SAVES_APART_S = 30.0
+"""After so many seconds a save that is due is made whatever it costs."""
+SHARE_OF_TRAINING = 0.02
+"""Sooner only if saves then take no more than this share of the time."""
 
 
 def save_is_due(underway: Underway) -> bool:
-    """By cadence in steps."""
+    """By cadence in steps; one that would come too soon after the last is skipped.
+
+    A save changes nothing of a training, so that a clock may skip one; nothing that affects weights asks it. The
+    save at a session's end is always made, whatever this says.
+    """
     last_steps, every_steps = underway.record.last_save_steps, underway.plan.checkpoint_every_steps
-    return is_due(underway.steps, last_steps=last_steps, every_steps=every_steps)
+    if not is_due(underway.steps, last_steps=last_steps, every_steps=every_steps):
+        return False
+    if _comes_too_soon(underway):
+        underway.record.last_save_steps = underway.steps  # the next one is due at the next multiple of the cadence
+        return False
+    return True
+
+
+def _comes_too_soon(underway: Underway) -> bool:
+    last = underway.last_save
+    if last is None:
+        return False
+    pause_s = min(SAVES_APART_S, last.took_s / SHARE_OF_TRAINING)
+    return underway.context.monotonic() - last.ended_s < pause_s
 
 
 def save_training(underway: Underway) -> None:
@@ -56,7 +78,9 @@ def save_training(underway: Underway) -> None:
         continued=underway.continued,
     )
     write_metadata(underway)
-    context.deadline.measured("save", context.monotonic() - started_s)
+    ended_s = context.monotonic()
+    underway.last_save = LastSave(ended_s=ended_s, took_s=ended_s - started_s)
+    context.deadline.measured("save", ended_s - started_s)
     context.reporter.event("saved", steps=underway.steps, checkpoint=underway.parent.stem)
 
 

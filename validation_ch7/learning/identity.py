@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import gymnasium
@@ -77,9 +78,15 @@ def library_versions() -> dict[str, str]:
         # a session, may lack it. The device class is compared on its own.
         "torch": str(torch.__version__).partition("+")[0],
         "stable_baselines3": stable_baselines3.__version__,
-        "sb3_contrib": importlib.metadata.version("sb3-contrib"),  # imported by the one algorithm that needs it
+        "sb3_contrib": _contrib_version(),
         "gymnasium": gymnasium.__version__,
     }
+
+
+@lru_cache(maxsize=1)
+def _contrib_version() -> str:
+    # From the package's metadata, read once: the package itself is imported by the one algorithm that needs it.
+    return importlib.metadata.version("sb3-contrib")
 
 
 def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class TrainingRecord:
     Attributes:
         policy_digest_at_start: Digest of the untrained policy.
         last_eval_steps: Steps at the newest evaluation.
-        last_save_steps: Steps at the newest save.
+        last_save_steps: Steps at the newest save, or at one that was due and skipped.
         curve: All evaluations, oldest first.
         best: The best model, None before the first evaluation.
         seams: Steps at which sessions were cut. The only part that tells a chain from a straight run.

@@ -58,13 +58,22 @@ def _surprises(observations: np.ndarray, following: np.ndarray) -> tuple[np.ndar
 
     Bytes are compared, not numbers: a NaN or a negative zero must come back as it was.
     """
-    cells = observations.shape[0] * observations.shape[1]
-    if cells == 0:
+    rows, copies = observations.shape[:2]
+    if rows * copies == 0:
         return np.zeros(0, dtype=np.int64), following.reshape(0, *following.shape[2:]).copy()
-    expected = np.ascontiguousarray(np.roll(observations, -1, axis=0)).view(np.uint8).reshape(cells, -1)
-    found = np.ascontiguousarray(following).view(np.uint8).reshape(cells, -1)
-    places = np.flatnonzero((expected != found).any(axis=1))
-    return places, following.reshape(cells, *following.shape[2:])[places]
+    kept, found = _words(observations), _words(following)
+    # The newest row is followed by the oldest one. Nothing is rolled: that would copy the whole buffer.
+    differ = np.concatenate([(kept[1:] != found[:-1]).any(axis=2), (kept[:1] != found[-1:]).any(axis=2)])
+    places = np.flatnonzero(differ)
+    return places, following.reshape(rows * copies, *following.shape[2:])[places]
+
+
+def _words(cells: np.ndarray) -> np.ndarray:
+    """The bytes of each cell as unsigned integers, as wide as its size allows: shape (rows, copies, words)."""
+    rows, copies = cells.shape[:2]
+    size_bytes = cells[0, 0].nbytes
+    word = next(width for width in (8, 4, 2, 1) if size_bytes % width == 0)
+    return np.ascontiguousarray(cells).reshape(rows, copies, -1).view(f"u{word}")
 
 
 def _fill(kept: np.ndarray, saved: np.ndarray, name: str) -> None:

@@ -42,6 +42,19 @@ class World:
     evaluate: Callable[[BaseAlgorithm, Lineage], Evaluation]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastSave:
+    """The newest save of this session.
+
+    Attributes:
+        ended_s: Reading of the session's monotonic clock.
+        took_s: How long it took.
+    """
+
+    ended_s: float
+    took_s: float
+
+
 @dataclass(slots=True, kw_only=True)
 class Underway:
     """One session's training.
@@ -52,6 +65,7 @@ class Underway:
         grade: How exact the resume was, None for a beginning.
         steps_start: Environment steps before this session.
         updates_start: Gradient updates before this session.
+        last_save: The newest save of this session, None before the first.
     """
 
     context: SessionContext
@@ -64,6 +78,7 @@ class Underway:
     grade: ResumeGrade | None = None
     steps_start: int = 0
     updates_start: int = 0
+    last_save: LastSave | None = None
 
     @property
     def continued(self) -> str:

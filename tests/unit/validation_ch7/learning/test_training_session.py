@@ -359,3 +359,23 @@ def test_seams_are_the_only_trace_of_a_cut(tmp_path: Path) -> None:
 )
 def test_a_cadence_is_not_moved_by_acts_at_odd_steps(steps: int, last_steps: int, due: bool) -> None:
     assert is_due(steps, last_steps=last_steps, every_steps=10) is due
+
+
+def saves_with_clock(working: Path, seconds_per_look: float) -> list[int]:
+    """Steps at which a training saved whose clock goes on by that much with every look at it."""
+    looks = iter(range(10**9))
+    spec = tiny_spec(target_steps=600, checkpoint_every_steps=40, evaluate_every_steps=5000)
+    outside = bench(working, spec, monotonic=lambda: next(looks) * seconds_per_look)
+    go(outside)
+    told = [report for report in map(parse_report, outside.said) if report and report["kind"] == "saved"]
+    return [report["steps"] for report in told]
+
+
+def test_saves_are_skipped_where_they_would_take_more_than_their_share(tmp_path: Path) -> None:
+    every_one = list(range(40, 640, 40))
+    # A look a second: a save takes a second or two, and thirty seconds pass within forty steps.
+    assert saves_with_clock(tmp_path / "slow", 1.0) == every_one
+    # A look a millisecond: fifty times what a save takes is more than forty steps, and far from thirty seconds.
+    fewer = saves_with_clock(tmp_path / "fast", 0.001)
+    assert set(fewer) < set(every_one) and fewer[0] == 40 and fewer[-1] == 600
+    assert fingerprints(tmp_path / "slow") == fingerprints(tmp_path / "fast")
