@@ -7,10 +7,10 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, Ticket
+from kernel_templates.kernel_runtime.wire import CHECKPOINTS, Ticket, checkpoint_steps
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.proving import CHAIN, STRAIGHT, CutPlan, End, Proof, default_steps, draw_cuts
@@ -113,8 +113,8 @@ def prove(ground: Ground) -> Proof:
     """
     straight, faults = _straight(ground)
     chain, records = _chain(ground)
-    resumed = [record.steps_start for record in records if record.steps_start]
-    controls = _alone(ground, "usual", sorted(set(resumed)))[0]
+    seams = sorted({_began_at(record) for record in records} - {0})
+    controls = _alone(ground, "usual", seams)[0]
     after_kill = next((after for one, after in itertools.pairwise(records) if _killed(one)), None)
     return Proof(
         algorithm=ground.card.algorithm,
@@ -123,7 +123,7 @@ def prove(ground: Ground) -> Proof:
         chain=chain,
         controls=controls,
         sessions=len(records),
-        went_on_from=(after_kill.steps_start or 0) if after_kill else 0,
+        went_on_from=_began_at(after_kill) if after_kill else 0,
         grades=tuple(record.resume_grade for record in records if record.resume_grade),
         faults=(*faults, *_chain_faults(ground.plan, records)),
     )
@@ -167,6 +167,12 @@ def _killed(record: SessionRecord) -> bool:
     return record.end_reason == EndReason.CRASHED
 
 
+def _began_at(record: SessionRecord) -> int:
+    """Steps of the newest checkpoint that a session was given, 0 without one; a killed session tells nothing itself."""
+    stems = [PurePosixPath(entry.path).stem for entry in Ticket.from_json(record.ticket).inputs]
+    return max((steps for stem in stems if (steps := checkpoint_steps(stem)) is not None), default=0)
+
+
 def _chain_faults(plan: CutPlan, records: Sequence[SessionRecord]) -> Iterator[str]:
     """Whether the chain was cut as it was meant to be: a chain that was not cut proves nothing."""
     killed = [record for record in records if _killed(record)]
@@ -174,8 +180,8 @@ def _chain_faults(plan: CutPlan, records: Sequence[SessionRecord]) -> Iterator[s
         yield f"the chain has {len(killed)} killed sessions instead of 1"
     if len(records) != plan.sessions:
         yield f"the chain took {len(records)} sessions instead of {plan.sessions}"
-    resumed = {record.steps_start for record in records}
-    yield from (f"no session went on from {steps} steps" for steps in plan.orderly if steps not in resumed)
+    began = {_began_at(record) for record in records}
+    yield from (f"no session went on from {steps} steps" for steps in plan.orderly if steps not in began)
 
 
 def _ended(way: str, how: str, error: str | None, where: Any) -> RunFailed:
