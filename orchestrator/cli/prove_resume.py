@@ -129,10 +129,9 @@ def _grounds(
 def _opening_lines(ground: Ground) -> list[str]:
     plan = ground.plan
     orderly = ", ".join(map(str, plan.orderly)) or "none"
-    back = plan.went_on_from or "the beginning"
     return [
         f"{ground.card.algorithm}: {plan.target_steps} steps straight, and in {plan.sessions} sessions",
-        f"  cuts: {orderly}; kill -9 after {plan.kill_at_steps} steps, gone on from {back}",
+        f"  cuts: {orderly}; kill -9 after {plan.kill_at_steps} steps",
     ]
 
 
@@ -144,7 +143,9 @@ def _closing_lines(proof: Proof) -> list[str]:
         Finding.DIFFERENT: f"DIFFERENT: {', '.join((*proof.differing, *proof.faults))}",
         Finding.CANNOT_TELL: "CANNOT TELL: a control ended as the straight training did; take more --steps or --cuts",
     }
-    return [*(f"  {line}" for line in table(proof)), f"  {proof.algorithm}: {says[proof.finding]}"]
+    back = proof.went_on_from or "the beginning"
+    killed = f"  the killed session was gone on with from {back}; grades {', '.join(proof.grades)}"
+    return [killed, *(f"  {line}" for line in table(proof)), f"  {proof.algorithm}: {says[proof.finding]}"]
 
 
 def _conclusion(proofs: list[Proof], cut_seed: int) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, Ticket
+from kernel_templates.kernel_runtime.wire import CHECKPOINTS, Ticket, checkpoint_steps
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.proving import CHAIN, STRAIGHT, CutPlan, End, Proof, default_steps, draw_cuts
+from orchestrator.core.records import SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile, SectionCard
 from orchestrator.pipeline.lone_session import run_alone
@@ -53,15 +55,21 @@ class Ground:
         with assemble(place, self.card, make_backend(self.backend, place, self.card), self.narrator) as parts:
             yield parts
 
-    def request(self, way: str, target_steps: int) -> RunRequest:
-        """The request of one of the proof's runs."""
+    def request(self, way: str, target_steps: int, seams: Sequence[int] = ()) -> RunRequest:
+        """The request of one of the proof's runs.
+
+        Args:
+            way: `straight`, `chain` or `usual`.
+            target_steps: Where it ends.
+            seams: Where the controls save and load.
+        """
         plan = self.plan
         chained = way == CHAIN
         block = {
             "way": way,
             "kill_session": plan.kill_session if chained else 0,
             "kill_at_steps": plan.kill_at_steps if chained else 0,
-            "seams": list(plan.seams),
+            "seams": list(seams),
         }
         return RunRequest(card=self.card, profile="quick", target_steps=target_steps, proof=block)
 
@@ -104,23 +112,26 @@ def prove(ground: Ground) -> Proof:
         RemoteUnavailable: The backend is away.
     """
     straight, faults = _straight(ground)
-    chain, sessions, grades, broken = _chain(ground)
-    controls = _alone(ground, "usual")[0]
+    chain, records = _chain(ground)
+    seams = sorted({_began_at(record) for record in records} - {0})
+    controls = _alone(ground, "usual", seams)[0]
+    after_kill = next((after for one, after in itertools.pairwise(records) if _killed(one)), None)
     return Proof(
         algorithm=ground.card.algorithm,
         plan=ground.plan,
         straight=straight,
         chain=chain,
         controls=controls,
-        sessions=sessions,
-        grades=grades,
-        faults=(*faults, *broken),
+        sessions=len(records),
+        went_on_from=_began_at(after_kill) if after_kill else 0,
+        grades=tuple(record.resume_grade for record in records if record.resume_grade),
+        faults=(*faults, *_chain_faults(ground.plan, records)),
     )
 
 
-def _alone(ground: Ground, way: str) -> tuple[tuple[End, ...], Parts, Path, Ticket]:
+def _alone(ground: Ground, way: str, seams: Sequence[int] = ()) -> tuple[tuple[End, ...], Parts, Path, Ticket]:
     with ground.parts(way) as parts:
-        closed, ticket = run_alone(parts, ground.request(way, ground.plan.target_steps))
+        closed, ticket = run_alone(parts, ground.request(way, ground.plan.target_steps, seams))
         if closed.judgement.end_reason is not EndReason.FINISHED or closed.judgement.problems:
             raise _ended(way, closed.judgement.end_reason.value, closed.judgement.error, closed.results_dir)
         return read_ends(closed.results_dir, ticket), parts, closed.results_dir, ticket
@@ -137,27 +148,40 @@ def _straight(ground: Ground) -> tuple[End, tuple[str, ...]]:
     return ends[0], tuple(faults)
 
 
-def _chain(ground: Ground) -> tuple[End, int, tuple[str, ...], tuple[str, ...]]:
+def _chain(ground: Ground) -> tuple[End, Sequence[SessionRecord]]:
     """The chain: run after run raises the target to the next cut; the killed session is found and gone on from."""
     plan, reached = ground.plan, ""
     with ground.parts(CHAIN) as parts:
         for target_steps in (*plan.orderly, plan.target_steps):
             summary = execute(parts, ground.request(CHAIN, target_steps))
             if summary.end_reason != EndReason.FINISHED or summary.steps_done != target_steps:
-                raise _ended(
-                    CHAIN, f"{summary.end_reason} at {summary.steps_done} steps", None, parts.models.view().root
-                )
+                how = f"{summary.end_reason} at {summary.steps_done} steps"
+                raise _ended(CHAIN, how, None, parts.models.view().root)
             reached = str(summary.results_dir)
         records = parts.ledger.sessions(ground.card.lineage.id)
-        last = Ticket.from_json(records[-1].ticket)
-        (end,) = read_ends(Path(reached), last)
-        ancestry = [ancestor.steps for ancestor in parts.models.view().verified[0].ancestry]
-    killed = [record for record in records if record.end_reason == EndReason.CRASHED]
-    faults = [f"the chain has {len(killed)} killed sessions instead of 1"] if len(killed) != 1 else []
+        (end,) = read_ends(Path(reached), Ticket.from_json(records[-1].ticket))
+    return end, records
+
+
+def _killed(record: SessionRecord) -> bool:
+    return record.end_reason == EndReason.CRASHED
+
+
+def _began_at(record: SessionRecord) -> int:
+    """Steps of the newest checkpoint that a session was given, 0 without one; a killed session tells nothing itself."""
+    stems = [PurePosixPath(entry.path).stem for entry in Ticket.from_json(record.ticket).inputs]
+    return max((steps for stem in stems if (steps := checkpoint_steps(stem)) is not None), default=0)
+
+
+def _chain_faults(plan: CutPlan, records: Sequence[SessionRecord]) -> Iterator[str]:
+    """Whether the chain was cut as it was meant to be: a chain that was not cut proves nothing."""
+    killed = [record for record in records if _killed(record)]
+    if len(killed) != 1:
+        yield f"the chain has {len(killed)} killed sessions instead of 1"
     if len(records) != plan.sessions:
-        faults.append(f"the chain took {len(records)} sessions instead of {plan.sessions}")
-    faults += [f"no session went on from {steps} steps" for steps in plan.seams if steps not in ancestry]
-    return end, len(records), tuple(record.resume_grade for record in records if record.resume_grade), tuple(faults)
+        yield f"the chain took {len(records)} sessions instead of {plan.sessions}"
+    began = {_began_at(record) for record in records}
+    yield from (f"no session went on from {steps} steps" for steps in plan.orderly if steps not in began)
 
 
 def _ended(way: str, how: str, error: str | None, where: Any) -> RunFailed:

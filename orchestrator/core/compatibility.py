@@ -110,6 +110,10 @@ def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool 
         intended: What the next session will be.
         has_state: Whether the checkpoint has a side file with everything beside its weights.
     """
+    lost = [
+        Reason(label="State", checkpoint=f"without {what}", current="whole", grade=Grade.STATISTICAL)
+        for what in identity.get("lost_state", ())
+    ]
     stateless = Reason(label="State", checkpoint="weights only", current="full state", grade=Grade.WEIGHTS_ONLY)
     unknown = ["spaces"]
     if not intended.versions:
@@ -119,6 +123,7 @@ def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool 
     return Compatibility(
         reasons=(
             *(_reason(found) for found in differences(identity, intended.identity())),
+            *lost,
             *(() if has_state else (stateless,)),
             *(
                 Reason(label="State", checkpoint=f"without {what}", current="full state", grade=Grade.STATISTICAL)

@@ -13,7 +13,8 @@ STRAIGHT, CHAIN = "straight", "chain"
 _LEAST_STEPS = 10_000
 _ROLLOUTS_PER_SESSION = 3
 _SAVES = 20
-"""Saves by cadence over the whole proof; the killed session goes on from the last one."""
+"""Saves by cadence over the whole proof, as far as they do not come too soon; the killed session is gone on with
+from the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,6 @@ class CutPlan:
         orderly: Sessions end here by themselves, saved.
         kill_session: Number of the session that is ended by kill -9.
         kill_at_steps: When, in the middle of a rollout.
-        went_on_from: The checkpoint that is then the newest; 0 is the beginning.
         save_every_steps: Cadence of saves within the chain's sessions.
     """
 
@@ -33,13 +33,7 @@ class CutPlan:
     orderly: tuple[int, ...]
     kill_session: int
     kill_at_steps: int
-    went_on_from: int
     save_every_steps: int
-
-    @property
-    def seams(self) -> tuple[int, ...]:
-        """Steps at which a later session took over a checkpoint."""
-        return tuple(sorted({*self.orderly, self.went_on_from} - {0}))
 
     @property
     def sessions(self) -> int:
@@ -78,18 +72,14 @@ def draw_cuts(
     while len(places) < cuts:
         places.add(draw(1, rollouts))
     at = sorted(place * rollout_steps for place in places)
-    save_every_steps = max(1, rollouts // _SAVES) * rollout_steps
     index = draw(0, cuts)
-    began = at[index - 1] if index else 0
-    saved = at[index] // save_every_steps * save_every_steps
     return CutPlan(
         target_steps=target_steps,
         orderly=tuple(at[:index] + at[index + 1 :]),
         kill_session=index + 1,
         # Actions are chosen and not carried out: never at the boundary itself, where nothing is half done.
         kill_at_steps=at[index] + draw(0, rollout_steps // n_envs) * n_envs,
-        went_on_from=max(began, saved),
-        save_every_steps=save_every_steps,
+        save_every_steps=max(1, rollouts // _SAVES) * rollout_steps,
     )
 
 
@@ -122,6 +112,7 @@ class Proof:
     """One algorithm's proof.
 
     Attributes:
+        went_on_from: The checkpoint that the session after the killed one took over; 0 is the beginning.
         controls: Ends of trainings that were resumed without the full state.
         faults: Why the straight training or the chain was not what it should be, one sentence each.
         grades: Resume grade of each session of the chain that resumed.
@@ -133,6 +124,7 @@ class Proof:
     chain: End
     controls: tuple[End, ...]
     sessions: int
+    went_on_from: int
     grades: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -159,7 +151,7 @@ class Proof:
             "target_steps": self.plan.target_steps,
             "orderly_cuts": list(self.plan.orderly),
             "kill_at_steps": self.plan.kill_at_steps,
-            "went_on_from": self.plan.went_on_from,
+            "went_on_from": self.went_on_from,
             "sessions": self.sessions,
             "grades": list(self.grades),
             "ends": [

@@ -110,12 +110,14 @@ def _usual(context: SessionContext, plan: SessionPlan, part: ProofPart, world: W
     ends: list[TrainingEnd] = []
     for name in (PLAIN, DOCUMENTED):
         recorded = _Recorded(world)
-        model = build_model(plan.lineage, recorded.world.build_env(plan.lineage), device=device)
+
+        def build(recorded: _Recorded = recorded) -> tuple[BaseAlgorithm, RewardRecord]:
+            model = build_model(plan.lineage, recorded.world.build_env(plan.lineage), device=device)
+            return model, recorded.record
+
         with tempfile.TemporaryDirectory(prefix="usual-resume-") as folder:
             model, record = train_with_usual_resume(
-                model,
-                recorded.record,
-                lambda: RewardRecord(world.build_env(plan.lineage)),
+                build,
                 seams=part.seams,
                 target_steps=plan.target_steps,
                 folder=Path(folder),

@@ -135,6 +135,9 @@ def _outputs(policy: BasePolicy, seen: torch.Tensor) -> Iterator[tuple[str, torc
     if hasattr(policy, "actor"):
         actions = policy._predict(seen, deterministic=True)
         yield "actor", actions
+        if hasattr(policy, "actor_target"):
+            target: Any = policy.actor_target
+            yield "actor_target", target(seen)
         for name in _CRITICS:
             for index, values in enumerate(getattr(policy, name)(seen, actions)):
                 yield f"{name}_{index}", values

@@ -12,19 +12,18 @@ from pathlib import Path
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize
 
 from validation_ch7.learning.reward_record import RewardRecord
 
 PLAIN = "plain save/load"
 DOCUMENTED = "documented practice"
 
-_MODEL, _REPLAY = "model.zip", "replay.pkl"
+_MODEL, _REPLAY, _NORMALIZATION = "model.zip", "replay.pkl", "vecnormalize.pkl"
 
 
 def train_with_usual_resume(
-    model: BaseAlgorithm,
-    record: RewardRecord,
-    build_env: Callable[[], RewardRecord],
+    build: Callable[[], tuple[BaseAlgorithm, RewardRecord]],
     *,
     seams: Sequence[int],
     target_steps: int,
@@ -34,31 +33,46 @@ def train_with_usual_resume(
     """Train to the target; at every seam save, forget the model and its environment, build anew and load.
 
     Args:
-        model: A fresh one, in `record`.
-        build_env: Builds the environment anew, as a new process would.
+        build: Builds a fresh model and its environment, as a new process would.
         seams: Absolute steps, each at a rollout's end.
         folder: For the files; they are replaced at every seam.
-        documented: Save and load the replay buffer too, where the algorithm has one.
-            Source: https://stable-baselines3.readthedocs.io/en/master/guide/examples.html (section on saving and
-            loading the replay buffer).
+        documented: Save and load the replay buffer and the `VecNormalize` too, where there are such.
+            Source: https://stable-baselines3.readthedocs.io/en/master/guide/examples.html (its sections on the
+            replay buffer and on normalizing), and RL Baselines3 Zoo, which does the same.
 
     Returns:
         The last model, and the record of all rewards.
     """
+    model, record = build()
     for seam in seams:
         _learn_to(model, seam)
-        model.save(folder / _MODEL)
-        if documented and isinstance(model, OffPolicyAlgorithm):
-            model.save_replay_buffer(folder / _REPLAY)
-        fresh = build_env()
-        fresh.go_on_from(record)
-        loaded = type(model).load(folder / _MODEL, env=fresh, device=model.device)
-        if documented and isinstance(loaded, OffPolicyAlgorithm):
-            loaded.load_replay_buffer(folder / _REPLAY)
-        loaded.set_logger(Logger(folder=None, output_formats=[]))
-        model, record = loaded, fresh
+        _save(model, folder, documented=documented)
+        fresh, fresh_record = build()
+        fresh_record.go_on_from(record)
+        model, record = _load(fresh, folder, documented=documented), fresh_record
     _learn_to(model, target_steps)
     return model, record
+
+
+def _save(model: BaseAlgorithm, folder: Path, *, documented: bool) -> None:
+    model.save(folder / _MODEL)
+    layer = model.get_vec_normalize_env()
+    if documented and layer is not None:
+        layer.save(str(folder / _NORMALIZATION))
+    if documented and isinstance(model, OffPolicyAlgorithm):
+        model.save_replay_buffer(folder / _REPLAY)
+
+
+def _load(fresh: BaseAlgorithm, folder: Path, *, documented: bool) -> BaseAlgorithm:
+    """Load into the environment of a fresh model, with the layers that the training puts around it."""
+    env, layer = fresh.env, fresh.get_vec_normalize_env()
+    if documented and layer is not None:
+        env = VecNormalize.load(str(folder / _NORMALIZATION), layer.venv)
+    model = type(fresh).load(folder / _MODEL, env=env, device=fresh.device)
+    if documented and isinstance(model, OffPolicyAlgorithm):
+        model.load_replay_buffer(folder / _REPLAY)
+    model.set_logger(Logger(folder=None, output_formats=[]))
+    return model
 
 
 def _learn_to(model: BaseAlgorithm, steps: int) -> None:

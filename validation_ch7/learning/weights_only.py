@@ -1,7 +1,8 @@
 """Another training that begins from a checkpoint's weights, because the user said that this is wanted.
 
-Nothing else of the checkpoint comes along: the optimizer is new, the replay buffer empty, the episodes begin. The
-step count goes on, so that schedules of the absolute step and the order of checkpoints do.
+The optimizer is new, the replay buffer empty, the episodes begin. The step count goes on, so that schedules of the
+absolute step and the order of checkpoints do; and so does a running normalization, without which the weights mean
+nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from validation_ch7.learning.full_state import environment_of
 from validation_ch7.learning.identity import ResumeGrade
+from validation_ch7.learning.layers import has_layers_to_keep, restore_layers
 from validation_ch7.learning.model_file import read_parameters
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import TrainingRecord
@@ -38,7 +41,9 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
         raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
     state_path = path.with_name(card.stem + STATE_SUFFIX)
     if card.has_state:
-        check_seam(model, read_state(state_path).get("probe"), exact=False)
+        state = read_state(state_path)
+        check_seam(model, state.get("probe"), exact=False)
+        _take_normalization(underway, state["training"])
     model.num_timesteps = card.steps
     _explore_as_at(model)
     underway.record = TrainingRecord(
@@ -50,6 +55,16 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     context.reporter.say(
         f"[CHECKPOINT] Weights only: a new training from {card.steps} steps on, with a new optimizer and new episodes"
     )
+
+
+def _take_normalization(underway: Underway, training: Mapping[str, Any]) -> None:
+    env = environment_of(underway.model)
+    if "layers" not in training or not has_layers_to_keep(env):
+        return
+    try:
+        restore_layers(env, training["layers"])
+    except ValueError as fault:  # another number of environments, or another normalization
+        underway.context.reporter.say(f"[CHECKPOINT] The normalization begins anew: {fault}")
 
 
 def _explore_as_at(model: BaseAlgorithm) -> None:

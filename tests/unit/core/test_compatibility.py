@@ -93,6 +93,12 @@ def test_without_a_side_file_only_the_weights_are_there() -> None:
     assert comparison.below(Grade.WEIGHTS_ONLY) == ()
 
 
+def test_what_a_checkpoint_could_not_keep_makes_it_statistical() -> None:
+    comparison = compare({**IDENTITY, "lost_state": ["the wind"]}, INTENDED)
+    assert comparison.grade is Grade.STATISTICAL
+    assert str(comparison.reasons[0]) == "State: checkpoint=without the wind, current=whole"
+
+
 def test_the_words_are_those_of_the_stone() -> None:
     assert [grade.word for grade in sorted(Grade, reverse=True)] == list(GRADES)
     assert [Grade.of(word).word for word in GRADES] == list(GRADES)

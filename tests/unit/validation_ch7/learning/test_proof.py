@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_world import TinyVecEnv, bench, models_path, spec_of, ticket, tiny_world
+from tiny_world import HYPER_PARAMETERS, TinyVecEnv, bench, models_path, spec_of, ticket, tiny_world
 
 from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, SessionRefused
 from kernel_templates.kernel_runtime.wire import PROOF_NAME
@@ -43,7 +43,7 @@ def ends(working: Path) -> dict[str, dict[str, Any]]:
     return {end["name"]: end for end in plain["ends"]}
 
 
-@pytest.mark.parametrize("algorithm", ["DQN", "QRDQN", "PPO"])
+@pytest.mark.parametrize("algorithm", sorted(HYPER_PARAMETERS))
 def test_a_chain_ends_as_the_straight_training_and_the_usual_ways_do_not(tmp_path: Path, algorithm: str) -> None:
     go(tmp_path / "straight", "straight", algorithm=algorithm)
     for session, target_steps in enumerate((192, 448, TARGET_STEPS), start=1):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from readings import latest_card, models_dir
-from tiny_world import TinyVecEnv, bench, spec_of, tiny_world
+from stable_baselines3 import A2C, SAC, TD3
+from tiny_world import HYPER_PARAMETERS, TinyVecEnv, bench, spec_of, tiny_world
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
@@ -26,7 +27,7 @@ from validation_ch7.learning.seam_probe import check_seam, policy_answers, probe
 from validation_ch7.learning.state_file import read_state, write_state
 from validation_ch7.learning.training import TrainingResult, train
 
-ALGORITHMS = ("DQN", "QRDQN", "PPO")
+ALGORITHMS = tuple(sorted(HYPER_PARAMETERS))
 
 
 def go(working: Path, algorithm: str, session: int, **changes: Any) -> tuple[TrainingResult, list[str]]:
@@ -153,6 +154,26 @@ def test_asking_changes_neither_the_generators_nor_the_mode(algorithm: str) -> N
     assert model.policy.training
     assert all(len(answer) == 4 and answer.dtype == np.float32 for answer in probe["answers"].values())
     assert check_seam(model, probe, exact=True) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"),
+    [
+        (SAC, {"actor", "critic_0", "critic_1", "critic_target_0", "critic_target_1"}),
+        (TD3, {"actor", "actor_target", "critic_0", "critic_1", "critic_target_0", "critic_target_1"}),
+        (A2C, {"actor", "values"}),
+    ],
+)
+def test_continuous_policies_and_their_targets_are_asked_too(kind: Any, outputs: set[str]) -> None:
+    model = kind("MlpPolicy", "Pendulum-v1", seed=0, policy_kwargs={"net_arch": [8]}, device="cpu")
+    observations = np.ones((2, 3), dtype=np.float32)
+    answers = policy_answers(model, observations)
+    assert set(answers) == outputs
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.add_(0.1)
+    changed = policy_answers(model, observations)
+    assert all((changed[name] != answers[name]).any() for name in outputs)
 
 
 def test_a_policy_that_nobody_knows_is_no_silent_pass(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def other_training(algorithm: str, target_steps: int, **changes: Any) -> dict[st
     return spec
 
 
-@pytest.mark.parametrize("algorithm", ["DQN", "QRDQN", "PPO"])
+@pytest.mark.parametrize("algorithm", sorted(HYPER_PARAMETERS))
 def test_only_the_weights_come_along_and_the_ancestry_says_so(
     tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,13 +41,17 @@ def test_only_the_weights_come_along_and_the_ancestry_says_so(
     def spied(underway: Any, card: Any, grade: Any) -> None:
         original(underway, card, grade)
         model = underway.model
-        seen.update(digest=policy_digest(model.policy), optimizer=dict(model.policy.optimizer.state_dict()["state"]))
+        learner = getattr(model.policy, "optimizer", None) or model.policy.actor.optimizer
+        seen.update(digest=policy_digest(model.policy), optimizer=dict(learner.state_dict()["state"]))
+        layer = model.get_vec_normalize_env()
+        seen.update(normalized=None if layer is None else layer.ret_rms.count)
         seen.update(replay=getattr(model, "replay_buffer", None) and model.replay_buffer.size())
         seen.update(exploration=getattr(model, "exploration_rate", None), last_obs=model._last_obs)
 
     monkeypatch.setattr(starting, "begin_from_weights", spied)
     second, said = go(tmp_path, other_training(algorithm, 1280), session=2)
     assert (seen["digest"], seen["optimizer"], seen["replay"] or 0, seen["last_obs"]) == (before, {}, 0, None)
+    assert seen["normalized"] is None or seen["normalized"] > 600
     if seen["exploration"] is not None:  # from 1.0 to 0.2 over 1500 steps, after 640
         assert seen["exploration"] == pytest.approx(1.0 - 0.8 * 640 / 1500)
     assert second.underway.grade is not None and second.underway.grade.grade == "weights-only"
