@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from orchestrator.core.budget import granted_s
 from orchestrator.core.scheduling import Order, Waiting
@@ -15,7 +16,7 @@ WEEK_S = 7 * 86_400.0
 _NOTHING_S = 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: its wall is worked out once
 class Load:
     """What one trial still needs.
 
@@ -53,7 +54,7 @@ class Load:
         """Sessions that it takes if each has its whole wall."""
         return max(1, math.ceil(self.train_s / self.useful_s - 1e-9))
 
-    @property
+    @cached_property
     def wall_s(self) -> float:
         """Wall seconds of all its sessions."""
         return self.wall_of(self.train_s)
@@ -125,7 +126,7 @@ def waiting_of(load: Load, behind_s: float, left_s: float | None = None) -> Wait
     Args:
         left_s: Seconds of training that are left of one that has begun meanwhile.
     """
-    own_s = load.wall_of(load.train_s if left_s is None else left_s)
+    own_s = load.wall_s if left_s is None else load.wall_of(left_s)
     return Waiting(
         index=load.index,
         priority=load.priority,

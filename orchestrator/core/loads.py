@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.expansion import Variant
 from orchestrator.core.forecast import Load
-from orchestrator.core.standings import Standing, State
+from orchestrator.core.standings import FINAL, Standing
 
 _LEAST_WALL_SHARE = 0.05
 """Of a measured session at least this share is taken for training, however long its start and save are assumed."""
@@ -42,7 +42,8 @@ def speeds(campaign: Campaign, standings: Sequence[Standing]) -> Speeds:
             index = one.trial.variant.index
             steps[index] += one.trained_steps
             train_s[index] += max(_LEAST_WALL_SHARE * one.wall_s, one.wall_s - one.sessions * overhead_s)
-    measured = {index: steps[index] / train_s[index] for index in steps}
+    # Three digits: a speed is not known better, and what follows from an unchanged one need not be worked out again.
+    measured = {index: float(f"{steps[index] / train_s[index]:.3g}") for index in steps}
     return Speeds(measured=measured, assumed=campaign.assume.steps_per_s)
 
 
@@ -68,11 +69,26 @@ def load_of(campaign: Campaign, standing: Standing, speed: float, longest_s: flo
     )
 
 
-def loads(campaign: Campaign, standings: Sequence[Standing], longest_s: float | None) -> list[Load]:
-    """What every trial that is not final still needs; those that run count as if they had not begun to."""
-    rates = speeds(campaign, standings)
-    return [
-        load_of(campaign, one, rates.of(one.trial.variant), longest_s)
-        for one in standings
-        if not one.state.final or one.state is State.LIVE
-    ]
+Known = dict[int, tuple[Standing, float, Load]]
+"""Trial -> its load, and the standing and speed that it was worked out from."""
+
+
+def loads(
+    campaign: Campaign, standings: Sequence[Standing], longest_s: float | None, known: Known | None = None
+) -> list[Load]:
+    """What every trial that is not final still needs; those that run count as if they had not begun to.
+
+    Args:
+        known: Of an earlier call; what is still true of it is taken from there, and it is brought up to date.
+    """
+    rates, found = speeds(campaign, standings), list[Load]()
+    known = {} if known is None else known
+    for one in standings:
+        if one.state in FINAL:
+            continue
+        speed = rates.of(one.trial.variant)
+        earlier = known.get(one.trial.index)
+        if earlier is None or earlier[0] is not one or earlier[1] != speed:
+            earlier = known[one.trial.index] = (one, speed, load_of(campaign, one, speed, longest_s))
+        found.append(earlier[2])
+    return found

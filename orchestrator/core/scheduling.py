@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 _CRITICAL_SHARE = 0.98
 """A chain this near to the least possible rest of the campaign must not wait: it would be what everybody waits for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: its key is made once
 class Waiting:
     """A trial that could start a session now.
 
@@ -30,7 +31,7 @@ class Waiting:
     own_s: float
     chain_s: float
 
-    @property
+    @cached_property
     def fair_key(self) -> tuple[int, int, bool, float, int]:
         """Sorts by priority, seed, what is begun, what is long."""
         return (-self.priority, self.rank, not self.started, -self.chain_s, self.index)

@@ -42,7 +42,10 @@ class State(StrEnum):
     @property
     def final(self) -> bool:
         """Whether no tick will do anything about it."""
-        return self in (State.DONE, State.STALE, State.FAILED, State.CUT_OFF, State.SPARE)
+        return self in FINAL
+
+
+FINAL = frozenset({State.DONE, State.STALE, State.FAILED, State.CUT_OFF, State.SPARE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,8 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
         The session, carried to its end; None when nothing was in flight or its results are not wanted.
     """
     adopted: ClosedSession | None = None
-    _recall(parts, lineage_id)
+    if parts.pace is Pace.STAY:
+        _recall(parts, lineage_id)  # another pace finds them by their names, when it comes to them
     for record in open_sessions(parts, lineage_id):
         ticket = Ticket.from_json(record.ticket)
         handle = Handle.parse(record.handle) if record.handle else _settled(parts, record, ticket)

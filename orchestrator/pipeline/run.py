@@ -76,7 +76,7 @@ def _open(parts: Parts, request: RunRequest) -> Opened:
     view = open_models(parts, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
-    if parts.pace is not Pace.LOOK:
+    if parts.pace is Pace.STAY:  # at another pace the chain asks before it starts anything
         require_compatible(parts, request, view)
     record = close_others(parts, request, record, sizes.target_steps)
     came_from = adopted.judgement.steps_start if adopted else None

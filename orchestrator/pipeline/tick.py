@@ -13,10 +13,10 @@ from orchestrator.core.budget import granted_s
 from orchestrator.core.errors import BadInput, InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
 from orchestrator.core.forecast import Allowance, Load, chains_s, waiting_of
-from orchestrator.core.loads import loads
+from orchestrator.core.loads import Known, loads
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.scheduling import Order
+from orchestrator.core.scheduling import Order, Waiting
 from orchestrator.core.standings import Standing, State, stopped_by
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance
@@ -72,6 +72,8 @@ class Ticking:
         self._changes: list[str] = []
         self._troubles: list[str] = []
         self._away = False
+        self._loads: Known = {}
+        self._waiting: dict[int, tuple[Load, float, Waiting]] = {}
 
     def tick(self) -> Ticked:
         """At most one bounded step for each live run, and as many starts as there are slots."""
@@ -130,12 +132,12 @@ class Ticking:
 
     def _queue(self, standings: tuple[Standing, ...], parts: Parts) -> Iterator[Load]:
         """Waiting trials in the scheduler's order."""
-        open_loads = loads(self._desk.campaign, standings, parts.backend.capabilities.max_wall_s)
+        open_loads = loads(self._desk.campaign, standings, parts.backend.capabilities.max_wall_s, self._loads)
         by_index = {load.index: load for load in open_loads}
         behind_s = chains_s(open_loads)
         waiting = [one.trial for one in standings if one.state is State.WAITING]
         order = Order(
-            (waiting_of(by_index[trial.index], behind_s[trial.variant.group]) for trial in waiting),
+            [self._waiting_of(by_index[trial.index], behind_s[trial.variant.group]) for trial in waiting],
             slots=self._desk.campaign.concurrency,
             work_s=sum(load.wall_s for load in open_loads),
             open_s=sum(by_index[trial.index].wall_s for trial in waiting),
@@ -144,6 +146,12 @@ class Ticking:
             load = by_index[taken.index]
             yield load
             order.started(min(load.session_s, load.wall_s))
+
+    def _waiting_of(self, load: Load, behind_s: float) -> Waiting:
+        known = self._waiting.get(load.index)
+        if known is None or known[0] is not load or known[1] != behind_s:
+            known = self._waiting[load.index] = (load, behind_s, waiting_of(load, behind_s))
+        return known[2]
 
     def _fill(self, slots: int, queue: Iterator[Load], allowed: Allowance | None) -> str:
         left_s = allowed.left_s if allowed else None
@@ -195,7 +203,7 @@ class Ticking:
         return self._flies(trial.lineage_id)
 
     def _flies(self, lineage_id: str) -> bool:
-        return any(one.lineage_id == lineage_id for one in self._desk.ledger.open_sessions())
+        return any(one.stage is not Stage.CLOSED for one in self._desk.ledger.sessions(lineage_id))
 
     def _allowance(self, parts: Parts) -> Allowance | None:
         desk, budget_h = self._desk, self._desk.campaign.weekly_gpu_hours

@@ -76,7 +76,10 @@ class SqliteLedger:
                 "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)",
                 (event.at, event.kind.value, event.run_id, event.session, _dump(dict(event.body))),
             )
-            self._store_run(fold_run(self._run(event.run_id), event))
+            before = self._run(event.run_id)
+            after = fold_run(before, event)
+            if after is not before:  # most events of a session say nothing new of its run
+                self._store_run(after)
             if event.session is not None:
                 self._store_session(fold_session(self._session(event.session), event))
 

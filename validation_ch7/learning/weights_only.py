@@ -7,6 +7,9 @@ nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
