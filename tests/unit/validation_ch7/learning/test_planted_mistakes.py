@@ -17,7 +17,7 @@ import pytest
 from test_section_entry import crossing_spec, run_here
 
 from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
-from validation_ch7.section_7_6_rl_performance import comparison, conclusion, controllability, evaluation
+from validation_ch7.section_7_6_rl_performance import comparison, controllability, evaluation
 from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
 from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController
 from validation_ch7.section_7_6_rl_performance.tuning import Tuning
@@ -210,7 +210,6 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> SectionOutcome:
 def test_a_planted_mistake_ends_invalid_with_its_reason(
     plant: Plant, sound: SectionOutcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conclusion, "draw", lambda album, folder, **how: None)
     reason = PLANTS[plant]
     assert not any(reason in told for told in sound.verdict_reasons)  # it is the plant that is told of
     plant(monkeypatch)
