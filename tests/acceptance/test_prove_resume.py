@@ -17,9 +17,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_chain_with_a_kill_is_the_straight_training_and_the_usual_ways_are_not(project: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
-    answer = orchestrate(
-        project, "prove-resume", "section_7_6", "--algo", "DQN", "--cuts", "2", "--steps", "4000", "--json"
-    )
+    words = ("prove-resume", "section_7_6", "--algo", "DQN", "--cuts", "2", "--steps", "4000", "--json")
+    answer = orchestrate(project, *words, timeout_s=600)  # five sessions, each with its own start and compiler
     assert answer.code == 0, answer.err
     assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before  # nothing of the user's is touched
     assert "kill -9 after" in answer.err and f"--seed {answer.json['cut_seed']}" in answer.err

@@ -28,19 +28,19 @@ class Answer:
         return plain
 
 
-def orchestrate(root: Path, *words: str, cwd: Path | None = None, **variables: str) -> Answer:
+def orchestrate(root: Path, *words: str, cwd: Path | None = None, timeout_s: float = 180.0, **variables: str) -> Answer:
     """`python -m orchestrator WORDS` on the project at `root`."""
-    return call(root, ["-m", "orchestrator", *words], cwd=cwd, **variables)
+    return call(root, ["-m", "orchestrator", *words], cwd=cwd, timeout_s=timeout_s, **variables)
 
 
-def call(root: Path, words: list[str], cwd: Path | None = None, **variables: str) -> Answer:
+def call(root: Path, words: list[str], cwd: Path | None = None, timeout_s: float = 180.0, **variables: str) -> Answer:
     """`python WORDS` on the project at `root`."""
     done = subprocess.run(
         [sys.executable, *words],
         capture_output=True,
         cwd=cwd or root,
         check=False,
-        timeout=180,
+        timeout=timeout_s,
         env=environment(root, **variables),
     )
     encoding = variables.get("PYTHONIOENCODING", "utf-8").split(":")[0]
