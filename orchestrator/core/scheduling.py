@@ -10,6 +10,10 @@ from functools import cached_property
 _CRITICAL_SHARE = 0.98
 """A chain this near to the least possible rest of the campaign must not wait: it would be what everybody waits for."""
 
+_Fair = tuple[int, int, bool, float, int]
+_Long = tuple[float, _Fair]
+"""Length, and the fair order for those of equal length."""
+
 
 @dataclass(frozen=True, kw_only=True)  # without slots: its key is made once
 class Waiting:
@@ -32,7 +36,7 @@ class Waiting:
     chain_s: float
 
     @cached_property
-    def fair_key(self) -> tuple[int, int, bool, float, int]:
+    def fair_key(self) -> _Fair:
         """Sorts by priority, seed, what is begun, what is long."""
         return (-self.priority, self.rank, not self.started, -self.chain_s, self.index)
 
@@ -55,14 +59,14 @@ class Order:
         self._slots = slots
         self._work_s, self._open_s = work_s, open_s
         self._waiting: dict[int, Waiting] = {}
-        self._fair: list[tuple[int, int, bool, float, int]] = []
-        self._chains: list[tuple[float, int]] = []
-        self._owns: list[tuple[float, int]] = []
+        self._fair: list[_Fair] = []
+        self._chains: list[_Long] = []
+        self._owns: list[_Long] = []
         for trial in waiting:
             self._waiting[trial.index] = trial
             self._fair.append(trial.fair_key)
-            self._chains.append((-trial.chain_s, trial.index))
-            self._owns.append((-trial.own_s, trial.index))
+            self._chains.append((-trial.chain_s, trial.fair_key))
+            self._owns.append((-trial.own_s, trial.fair_key))
         heapq.heapify(self._fair)
         heapq.heapify(self._chains)
         heapq.heapify(self._owns)
@@ -74,8 +78,8 @@ class Order:
         """One more that waits."""
         self._waiting[trial.index] = trial
         heapq.heappush(self._fair, trial.fair_key)
-        heapq.heappush(self._chains, (-trial.chain_s, trial.index))
-        heapq.heappush(self._owns, (-trial.own_s, trial.index))
+        heapq.heappush(self._chains, (-trial.chain_s, trial.fair_key))
+        heapq.heappush(self._owns, (-trial.own_s, trial.fair_key))
 
     def started(self, seconds: float) -> None:
         """So much of the work has its slot."""
@@ -102,10 +106,10 @@ class Order:
             if trial is not None and trial.fair_key == key:
                 return self._waiting.pop(trial.index)
 
-    def _top(self, heap: list[tuple[float, int]], of: Callable[[Waiting], float]) -> Waiting | None:
+    def _top(self, heap: list[_Long], of: Callable[[Waiting], float]) -> Waiting | None:
         """The longest that still waits as it was put in."""
         while heap:
-            trial = self._waiting.get(heap[0][1])
+            trial = self._waiting.get(heap[0][1][-1])
             if trial is not None and of(trial) == -heap[0][0]:
                 return trial
             heapq.heappop(heap)

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.core.budget import granted_s
 from orchestrator.core.forecast import WEEK_S, Allowance, Load, forecast
+from orchestrator.core.scheduling import Order, Waiting
 
 
 def load(index: int, hours: float = 4.0, **traits: object) -> Load:
@@ -84,3 +85,14 @@ def test_a_session_gets_what_is_left_or_does_not_start(
     left_s: float | None, until_s: float | None, granted: float | None
 ) -> None:
     assert granted_s(32_400.0, needed_s=600.0, left_s=left_s, until_deadline_s=until_s) == granted
+
+
+def test_of_equally_long_trials_the_fair_one_goes_first_even_when_length_decides() -> None:
+    trials = [
+        Waiting(index=index, priority=0, rank=rank, started=False, own_s=1.0, chain_s=2.0)
+        for index, rank in enumerate([0, 1, 0, 1])
+    ]
+    order = Order(trials, slots=2, work_s=4.0, open_s=4.0)
+    taken = [order.take() for _ in trials]
+    assert [trial.index for trial in taken if trial is not None] == [0, 2, 1, 3]
+    assert order.take() is None
