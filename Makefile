@@ -29,7 +29,7 @@ run: $(VENV)/.ready-run
 verify: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator verify
 
-prove: $(VENV)/.ready-run
+prove: prove-tests
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
 
 prove-tests: $(VENV)/.ready-test
