@@ -10,57 +10,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
-_STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinearSchedule:
-    """A value that goes from `start` to `end` over the first `over_steps` absolute steps, then stays."""
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
-
-    start: float
-    end: float
-    over_steps: int
-
-    def __post_init__(self) -> None:
-        if self.over_steps <= 0:
-            raise ValueError(f"over_steps must be above 0, not {self.over_steps}")
-        for name in ("start", "end"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NormalizeSettings:
-    """What of the environment a running normalization is applied to; at least one."""
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
-
-    observations: bool
-    rewards: bool
-
-    def __post_init__(self) -> None:
-        if not (self.observations or self.rewards):
-            raise ValueError("normalize must name something to normalize, or be left out")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionNoiseSettings:
-    """What is added to continuous actions while training; `theta` and `dt` belong to drifting noise alone."""
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
-
-    kind: Literal["normal", "ornstein_uhlenbeck"]
-    sigma: float
-    theta: float | None = None
-    dt: float | None = None
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "sigma")
-        for name in ("theta", "dt"):
-            if (getattr(self, name) is None) is not (self.kind == "normal"):
-                raise ValueError(f"{name} belongs to ornstein_uhlenbeck, and to it alone")
+from orchestrator.core.learning_parts import (
+    STRICT,
+    ActionNoiseSettings,
+    LinearSchedule,
+    NormalizeSettings,
+    is_below_zero,
+    is_positive,
+    require_positive,
+    require_share,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +32,7 @@ class LearningSettings:
         normalize: What is normalized; may be left out.
     """
 
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     n_envs: int
     learning_rate: LinearSchedule
@@ -82,8 +41,8 @@ class LearningSettings:
     normalize: NormalizeSettings | None = None
 
     def __post_init__(self) -> None:
-        _require_positive(self, "n_envs", "selection_scenarios")
-        _require_share(self, "gamma")
+        require_positive(self, "n_envs", "selection_scenarios")
+        require_share(self, "gamma")
 
     @property
     def rollout_steps(self) -> int:
@@ -103,7 +62,7 @@ class ReplaySettings(LearningSettings):
 
     def __post_init__(self) -> None:
         LearningSettings.__post_init__(self)
-        _require_positive(self, "batch_size", "buffer_size", "train_freq", "gradient_steps")
+        require_positive(self, "batch_size", "buffer_size", "train_freq", "gradient_steps")
 
     @property
     def rollout_steps(self) -> int:
@@ -127,7 +86,7 @@ class QrDqnSettings(DqnSettings):
 
     def __post_init__(self) -> None:
         DqnSettings.__post_init__(self)
-        _require_positive(self, "n_quantiles")
+        require_positive(self, "n_quantiles")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +98,9 @@ class SacSettings(ReplaySettings):
 
     def __post_init__(self) -> None:
         ReplaySettings.__post_init__(self)
-        _require_share(self, "tau")
+        require_share(self, "tau")
         word = self.ent_coef if isinstance(self.ent_coef, str) else "auto"
-        if not (word == "auto" or _is_positive(word.removeprefix("auto_"))) or _is_below_zero(self.ent_coef):
+        if not (word == "auto" or is_positive(word.removeprefix("auto_"))) or is_below_zero(self.ent_coef):
             raise ValueError(f"ent_coef must be auto, auto_ and its beginning, or a number, not {self.ent_coef}")
 
 
@@ -157,8 +116,8 @@ class Td3Settings(ReplaySettings):
 
     def __post_init__(self) -> None:
         ReplaySettings.__post_init__(self)
-        _require_share(self, "tau")
-        _require_positive(self, "policy_delay", "target_policy_noise", "target_noise_clip")
+        require_share(self, "tau")
+        require_positive(self, "policy_delay", "target_policy_noise", "target_noise_clip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +130,8 @@ class RolloutSettings(LearningSettings):
 
     def __post_init__(self) -> None:
         LearningSettings.__post_init__(self)
-        _require_positive(self, "n_steps")
-        _require_share(self, "gae_lambda")
+        require_positive(self, "n_steps")
+        require_share(self, "gae_lambda")
         if self.ent_coef < 0.0:
             raise ValueError(f"ent_coef must not be negative, not {self.ent_coef}")
 
@@ -192,7 +151,7 @@ class PpoSettings(RolloutSettings):
 
     def __post_init__(self) -> None:
         RolloutSettings.__post_init__(self)
-        _require_positive(self, "batch_size", "n_epochs", "clip_range")
+        require_positive(self, "batch_size", "n_epochs", "clip_range")
         if self.rollout_steps % self.batch_size:
             raise ValueError(f"batch_size must divide n_envs * n_steps = {self.rollout_steps}, not {self.batch_size}")
 
@@ -206,7 +165,7 @@ class A2cSettings(RolloutSettings):
 
     def __post_init__(self) -> None:
         RolloutSettings.__post_init__(self)
-        _require_positive(self, "vf_coef")
+        require_positive(self, "vf_coef")
 
 
 AlgorithmName = Literal["DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3"]
@@ -216,7 +175,7 @@ AlgorithmName = Literal["DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3"]
 class Algorithms:
     """Hyper-parameters of each algorithm that a section knows; at least those of its own."""
 
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     DQN: DqnSettings | None = None
     QRDQN: QrDqnSettings | None = None
@@ -243,25 +202,3 @@ def _without_none(block: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in block.items()
         if value is not None
     }
-
-
-def _require_positive(block: Any, *names: str) -> None:
-    for name in names:
-        if not getattr(block, name) > 0:
-            raise ValueError(f"{name} must be above 0, not {getattr(block, name)}")
-
-
-def _require_share(block: Any, name: str) -> None:
-    if not 0.0 < getattr(block, name) <= 1.0:
-        raise ValueError(f"{name} must lie in (0, 1], not {getattr(block, name)}")
-
-
-def _is_positive(text: str) -> bool:
-    try:
-        return 0.0 < float(text) < float("inf")
-    except ValueError:
-        return False
-
-
-def _is_below_zero(value: str | float) -> bool:
-    return not isinstance(value, str) and value < 0.0

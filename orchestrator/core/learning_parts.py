@@ -1,0 +1,94 @@
+"""What the hyper-parameters of several algorithms share: schedules, normalization, noise, and checks of values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
+"""For pydantic: no unknown key, no value of another type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearSchedule:
+    """A value that goes from `start` to `end` over the first `over_steps` absolute steps, then stays."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    start: float
+    end: float
+    over_steps: int
+
+    def __post_init__(self) -> None:
+        if self.over_steps <= 0:
+            raise ValueError(f"over_steps must be above 0, not {self.over_steps}")
+        for name in ("start", "end"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalizeSettings:
+    """What of the environment a running normalization is applied to; at least one."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    observations: bool
+    rewards: bool
+
+    def __post_init__(self) -> None:
+        if not (self.observations or self.rewards):
+            raise ValueError("normalize must name something to normalize, or be left out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionNoiseSettings:
+    """What is added to continuous actions while training; `theta` and `dt` belong to drifting noise alone."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    kind: Literal["normal", "ornstein_uhlenbeck"]
+    sigma: float
+    theta: float | None = None
+    dt: float | None = None
+
+    def __post_init__(self) -> None:
+        require_positive(self, "sigma")
+        for name in ("theta", "dt"):
+            if (getattr(self, name) is None) is not (self.kind == "normal"):
+                raise ValueError(f"{name} belongs to ornstein_uhlenbeck, and to it alone")
+
+
+def require_positive(block: Any, *names: str) -> None:
+    """Refuse a block of which one of these is not above zero.
+
+    Raises:
+        ValueError: It names the first one.
+    """
+    for name in names:
+        if not getattr(block, name) > 0:
+            raise ValueError(f"{name} must be above 0, not {getattr(block, name)}")
+
+
+def require_share(block: Any, name: str) -> None:
+    """Refuse a block of which this lies outside (0, 1].
+
+    Raises:
+        ValueError: It names it.
+    """
+    if not 0.0 < getattr(block, name) <= 1.0:
+        raise ValueError(f"{name} must lie in (0, 1], not {getattr(block, name)}")
+
+
+def is_positive(text: str) -> bool:
+    """Whether a text is a finite number above zero."""
+    try:
+        return 0.0 < float(text) < float("inf")
+    except ValueError:
+        return False
+
+
+def is_below_zero(value: str | float) -> bool:
+    """Whether a value is a number, and one below zero."""
+    return not isinstance(value, str) and value < 0.0
