@@ -164,7 +164,7 @@ def test_a_set_that_no_kernel_holds_travels_by_dataset_once(laptop: Laptop) -> N
     laptop.kaggle.journal.clear()
     summary = laptop.run(add_steps=20)
     assert (summary.steps_start, summary.steps_done) == (40, 60)
-    assert laptop.carriers() == [([], ["ana/arz-checkpoints-ca005782"])]
+    assert laptop.carriers() == [([], ["ana/arz-checkpoints-1d718dcf"])]
     uploads = laptop.kaggle.journal.counts["StartBlobUpload"]
     assert uploads == len({file["sha256"] for file in _inputs(summary)})
     assert laptop.kaggle.journal.counts["CreateDataset"] == 1
@@ -192,7 +192,7 @@ def test_inputs_that_a_push_lost_are_told_and_sent_otherwise(laptop: Laptop) -> 
     summary = laptop.run(add_steps=20)
     assert (summary.steps_done, summary.end_reason) == (60, "finished")
     assert f"left out its inputs: kernel ana/{slug}" in laptop.told
-    assert laptop.carriers()[-1] == ([], ["ana/arz-checkpoints-ca005782"])
+    assert laptop.carriers()[-1] == ([], ["ana/arz-checkpoints-1d718dcf"])
 
 
 def test_the_outcome_of_a_lost_answer_is_read_back(laptop: Laptop) -> None:
