@@ -56,7 +56,11 @@ class WebsterController:
         self._planned_s = self.plan_s(flow_veh_s / settings.episode_s)
 
     def plan_s(self, flow_veh_s: Floats) -> Floats:
-        """Greens by phase in whole seconds, shape (2, n), for the mean flows of the approaches, shape (4, n)."""
+        """Greens of the lamps by phase, shape (2, n), whole s, for the approaches' mean flows, shape (4, n), veh/s.
+
+        The formula gives effective greens. A lamp is green for longer by what is lost at its start, and shorter by
+        what is still used of the yellow after it.
+        """
         settings = self._settings
         lost_s = N_PHASES * settings.lost_s
         ratio = flow_veh_s.reshape(N_PHASES, -1, flow_veh_s.shape[1]).max(axis=1) / self._saturation_veh_s
@@ -66,9 +70,9 @@ class WebsterController:
         # Beyond saturation the formula has no answer, and close to it an endless one.
         free = np.maximum(1.0 - total, (1.5 * lost_s + 5.0) / _LONGEST_CYCLE_S)
         cycle_s = (1.5 * lost_s + 5.0) / free
-        greens_s: Floats = np.clip(
-            np.round((cycle_s - lost_s) * ratio / total), settings.min_green_s, settings.max_green_s
-        )
+        effective_s = (cycle_s - lost_s) * ratio / total
+        lamp_s = effective_s + settings.start_up_lost_s - settings.yellow_used_s
+        greens_s: Floats = np.clip(np.round(lamp_s), settings.min_green_s, settings.max_green_s)
         return greens_s
 
     def decide(self, simulation: CrossingSimulation) -> Phases:

@@ -91,7 +91,11 @@ def count_stops(
 
 @compiled
 def count_arrivals_behind_others(queue_veh: Floats, arriving_veh: Floats, stops: Floats) -> None:
-    """Whoever comes while others still wait to enter stops before the entry; all shapes (4 * L,), vehicles."""
+    """Whoever comes while others still wait to enter stops before the entry; all shapes (4 * L,), vehicles.
+
+    However short the wait is: of Poisson arrivals some always come faster than an entry takes them, so that a crossing
+    counts a few hundredths of a stop per vehicle even where the light never turns red, whoever controls it.
+    """
     for lane in range(stops.shape[0]):
         if queue_veh[lane] > 0.0:
             stops[lane] += arriving_veh[lane]

@@ -57,6 +57,22 @@ def test_webster_by_hand() -> None:
     assert plan_s[:, 0].tolist() == [23.0, 12.0]  # 23.0 and 11.5, the latter to the nearest even second
 
 
+def test_websters_effective_greens_become_greens_of_the_lamps() -> None:
+    """Of the same lost time, what is lost at the start lengthens a lamp's green, and used yellow shortens it."""
+    flows = np.array([[0.2], [0.1], [0.1], [0.05]])
+    plans = [
+        WebsterController(
+            EnvironmentSettings.from_mapping(
+                {"all_red_s": all_red_s, "yellow_used_s": used_s, "start_up_lost_s": late_s}
+            ),
+            saturation_share=1.0,
+        ).plan_s(flows)
+        for all_red_s, used_s, late_s in ((1.0, 2.0, 2.0), (1.0, 0.0, 0.0), (0.0, 2.0, 3.0), (2.0, 3.0, 2.0))
+    ]
+    assert (plans[0] == plans[1]).all()
+    assert (plans[2] == plans[0] + 1.0).all() and (plans[3] == plans[0] - 1.0).all()
+
+
 def test_webster_stays_within_the_signal_where_the_formula_does_not() -> None:
     controller = WebsterController(SETTINGS, saturation_share=0.8)
     nothing, far_too_much = controller.plan_s(np.array([[0.0, 2.0]] * 4)).T
