@@ -131,7 +131,8 @@ def test_a_session_that_meets_its_deadline_is_continued_until_the_target(
     """The deadline is short enough to cut the training and long enough to move on, on a busy machine too."""
     quick_s = _manifest(*quick_project)["timings_s"]["wall"]
     deadline_s = str(max(14.0, quick_s))
-    answer = orchestrate(project, *RUN, "--quick", "--target-steps", "60000", "--deadline-s", deadline_s)
+    words = (*RUN, "--quick", "--target-steps", "60000", "--deadline-s", deadline_s)
+    answer = orchestrate(project, *words, timeout_s=max(180.0, 10.0 * quick_s))
     summary = answer.json
     assert summary["sessions"] >= 2, answer.err
     assert summary["steps_done"] == 60_000
