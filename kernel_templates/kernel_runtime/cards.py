@@ -60,7 +60,7 @@ class CheckpointCard:
 
     @property
     def digest(self) -> str:
-        """Identity of the checkpoint: its bytes, its steps, its lineage and its parent."""
+        """Identity of the checkpoint: its bytes, steps, lineage and parent; and all grades where one is not exact."""
         parent = self.ancestry[-1] if self.ancestry else None
         plain = {
             "files": [asdict(entry) for entry in self.files],
@@ -68,8 +68,9 @@ class CheckpointCard:
             "lineage_id": self.lineage_id,
             "parent": parent.digest if parent else None,
         }
-        if parent and parent.continued != EXACT:  # nobody may make a broken chain look whole
-            plain["continued"] = parent.continued
+        grades = [ancestor.continued for ancestor in self.ancestry]
+        if any(grade != EXACT for grade in grades):  # nobody may make a broken chain look whole
+            plain["continued"] = grades
         return digest_of(plain)
 
     @property

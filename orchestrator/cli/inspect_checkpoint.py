@@ -22,7 +22,7 @@ _Path = Annotated[Path, typer.Argument(help="A checkpoint's .zip, .json or .stat
 def inspect_checkpoint(path: _Path, as_json: AsJson = False) -> int:
     """Show a checkpoint's card, grade and contents, and what a plain load would execute; nothing is executed.
 
-    Exit 0 if all agrees and a plain load would execute nothing but the libraries' own code, else 1.
+    Exit 0 if all agrees and a plain load would execute only what every model file names, else 1.
     """
 
     def act() -> int:

@@ -125,10 +125,6 @@ def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool 
             *(_reason(found) for found in differences(identity, intended.identity())),
             *lost,
             *(() if has_state else (stateless,)),
-            *(
-                Reason(label="State", checkpoint=f"without {what}", current="full state", grade=Grade.STATISTICAL)
-                for what in identity.get("lost_state", ())
-            ),
         ),
         left_to_kernel=tuple(unknown),
     )

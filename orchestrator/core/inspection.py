@@ -9,14 +9,49 @@ from typing import Any
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from orchestrator.core.compatibility import Compatibility
 
-_EXPECTED_PACKAGES = frozenset({"stable_baselines3", "sb3_contrib", "numpy", "torch", "gymnasium", "collections"})
-"""Packages of which the library's own files hold classes. Not a promise: a few of their functions load other files."""
+_EXPECTED_NAMES = frozenset(
+    {
+        "collections.OrderedDict",
+        "gymnasium.spaces.box.Box",
+        "gymnasium.spaces.discrete.Discrete",
+        "numpy._core.multiarray.scalar",
+        "numpy._core.numeric._frombuffer",
+        "numpy.dtype",
+        "numpy.float32",
+        "numpy.random._pcg64.PCG64",
+        "numpy.random._pickle.__bit_generator_ctor",
+        "numpy.random._pickle.__generator_ctor",
+        "numpy.random.bit_generator.SeedSequence",
+        "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
+        "sb3_contrib.qrdqn.policies.QRDQNPolicy",
+        "stable_baselines3.common.buffers.ReplayBuffer",
+        "stable_baselines3.common.buffers.RolloutBuffer",
+        "stable_baselines3.common.noise.NormalActionNoise",
+        "stable_baselines3.common.noise.OrnsteinUhlenbeckActionNoise",
+        "stable_baselines3.common.noise.VectorizedActionNoise",
+        "stable_baselines3.common.policies.ActorCriticPolicy",
+        "stable_baselines3.common.type_aliases.TrainFreq",
+        "stable_baselines3.common.type_aliases.TrainFrequencyUnit",
+        "stable_baselines3.common.utils.ConstantSchedule",
+        "stable_baselines3.common.utils.FloatSchedule",
+        "stable_baselines3.common.utils.LinearSchedule",
+        "stable_baselines3.dqn.policies.DQNPolicy",
+        "stable_baselines3.sac.policies.SACPolicy",
+        "stable_baselines3.td3.policies.TD3Policy",
+        "torch.FloatStorage",
+        "torch._utils._rebuild_tensor_v2",
+        "torch.optim.adam.Adam",
+        "torch.optim.rmsprop.RMSprop",
+    }
+)
+"""All that the model files of this project's algorithms name; a test makes such files and finds these and no others.
+Whole names, since the libraries hold functions that execute what they are given (`torch.load`)."""
 
 
 def strange_names(executes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Names from elsewhere than the libraries: code of the user's own, or of somebody else's."""
+    """Names that no model file of this project needs: code of the user's own, or of somebody else's."""
     names = {name for found in executes.values() for name in found}
-    return tuple(sorted(name for name in names if name.split(".")[0] not in _EXPECTED_PACKAGES))
+    return tuple(sorted(names - _EXPECTED_NAMES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +135,7 @@ class Inspection:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing contradicts anything else, and a plain load would execute nothing but the libraries'."""
+        """Whether nothing contradicts anything else, and a plain load would execute nothing unexpected."""
         executes_more = self.model is not None and (self.model.sealed or strange_names(self.model.executes))
         return not (self.faults or self.descent.contradicted_by or executes_more)
 
@@ -173,5 +208,5 @@ def _model_lines(model: ModelZip | None) -> list[str]:
         "  a plain load would execute (this project never does it):",
         *(f"    {place}: {', '.join(names) or 'nothing'}" for place, names in model.executes.items()),
         *(f"    ✗ {place}: {why}" for place, why in model.sealed.items()),
-        *([f"  ✗ from elsewhere than the libraries: {', '.join(strange)}"] if strange else []),
+        *([f"  ✗ in no model file of this project: {', '.join(strange)}"] if strange else []),
     ]

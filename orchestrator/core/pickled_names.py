@@ -19,6 +19,9 @@ class NotReadable(ValueError):
 def imported_names(stream: bytes) -> tuple[str, ...]:
     """Every global that loading the stream would import, as `module.name`, sorted.
 
+    A name with dots of its own reaches through what the module holds, to anything that this has imported: it is
+    given as `module:name.rest`, so that nobody takes it for a plain one.
+
     The unpickler's stack is followed, not only its strings: a stream that pushes harmless names and drops them again
     would deceive anything simpler.
     Source: CPython `Lib/pickletools.py`, whose opcode table states what each instruction takes and leaves.
@@ -33,6 +36,10 @@ def imported_names(stream: bytes) -> tuple[str, ...]:
     except (ValueError, IndexError, KeyError) as fault:
         raise NotReadable(f"it cannot be followed: {fault}") from fault
     return tuple(sorted(reading.names))
+
+
+def _joined(module: str, name: str) -> str:
+    return f"{module}{':' if '.' in name else '.'}{name}"
 
 
 class _Reading:
@@ -52,13 +59,14 @@ class _Reading:
         if name == "STOP":
             return
         if name in _NAMED_IN_LINE:
-            self.names.add(str(argument).replace(" ", ".", 1))
+            module, _, within = str(argument).partition(" ")
+            self.names.add(_joined(module, within))
         elif name.startswith("EXT"):  # a number that stands for a global somewhere else
             self.names.add(UNKNOWN_NAME)
         taken = self._take(opcode)
         if name == "STACK_GLOBAL":
             texts = all(isinstance(part, str) for part in taken)
-            self.names.add(".".join(taken) if texts else UNKNOWN_NAME)
+            self.names.add(_joined(*taken) if texts else UNKNOWN_NAME)
         self._leave(opcode, argument, taken)
 
     def _take(self, opcode: pickletools.OpcodeInfo) -> list[Any]:

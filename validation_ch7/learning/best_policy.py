@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping
 from typing import Any, cast
 
 from stable_baselines3.common.policies import BasePolicy
 
+from kernel_templates.kernel_runtime.cards import read_card
+from kernel_templates.kernel_runtime.wire import BEST_MODEL_CARD, MODEL_SUFFIX
 from validation_ch7.learning.model_file import read_parameters
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import BestModel
@@ -19,15 +20,15 @@ def best_policy(underway: Underway) -> tuple[BestModel, BasePolicy]:
     """The best model so far, and its policy with exactly the parameters that were evaluated.
 
     Raises:
-        ValueError: Nothing was evaluated yet, or the kept file does not hold the policy that it is said to hold.
+        ValueError: Nothing was evaluated yet, or the kept bytes are not those that the best model's card states, or
+            they do not hold the policy that they are said to hold.
     """
     best = underway.record.best
     if best is None:
         raise ValueError(f"there is no best model after {underway.steps} steps: nothing was evaluated")
     model = underway.model
-    # The bytes came with a checkpoint that was verified, or were made here: they vouch for themselves.
-    vouched = hashlib.sha256(best.model_zip).hexdigest()
-    parameters = read_parameters(best.model_zip, sha256=vouched, device=model.device)
+    stated = read_card(underway.context.models_dir / BEST_MODEL_CARD).sha256_of(MODEL_SUFFIX)
+    parameters = read_parameters(best.model_zip, sha256=stated, device=model.device)
     policy = copy.deepcopy(model.policy)
     policy.load_state_dict(cast("Mapping[str, Any]", parameters["policy"]))
     policy.set_training_mode(False)

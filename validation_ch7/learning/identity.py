@@ -113,9 +113,6 @@ def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str
     found = differences(card.identity, current)
     told = [str(difference) for difference in found]
     grades = [difference.grade for difference in found]
-    for what in card.identity.get("lost_state", ()):
-        told.append(f"the checkpoint could not keep everything: {what}")
-        grades.append(STATISTICAL)
     if not card.has_state:
         told.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
         grades.append(WEIGHTS_ONLY)

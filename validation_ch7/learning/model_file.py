@@ -22,6 +22,7 @@ NOT_IN_ZIP = (
     "_last_original_obs",
     "_num_timesteps_at_start",
     "_total_timesteps",
+    "acts_by_its_policy",
     "ep_info_buffer",
     "ep_success_buffer",
     "horizon_steps",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sb3_contrib import QRDQN
 
+from validation_ch7.learning.gathering import GatheringAnew
 from validation_ch7.learning.schedules import AbsoluteSteps
 
 
-class AbsoluteStepQRDQN(AbsoluteSteps, QRDQN):
+class AbsoluteStepQRDQN(GatheringAnew, AbsoluteSteps, QRDQN):
     """QR-DQN whose schedules do not know the target."""

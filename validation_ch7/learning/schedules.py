@@ -14,6 +14,7 @@ from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.utils import LinearSchedule
 
 from validation_ch7.learning.action_noise import KeptNoise
+from validation_ch7.learning.gathering import GatheringAnew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ class AbsoluteSteps:
         self._current_progress_remaining = 1.0 - float(num_timesteps) / float(self.horizon_steps)
 
 
-class AbsoluteStepDQN(AbsoluteSteps, DQN):
+class AbsoluteStepDQN(GatheringAnew, AbsoluteSteps, DQN):
     """DQN whose schedules do not know the target."""
 
 
@@ -79,9 +80,9 @@ class AbsoluteStepA2C(AbsoluteSteps, A2C):
     """A2C whose schedules do not know the target."""
 
 
-class AbsoluteStepSAC(AbsoluteSteps, SAC):
+class AbsoluteStepSAC(GatheringAnew, AbsoluteSteps, SAC):
     """SAC whose schedules do not know the target."""
 
 
-class AbsoluteStepTD3(KeptNoise, AbsoluteSteps, TD3):
+class AbsoluteStepTD3(KeptNoise, GatheringAnew, AbsoluteSteps, TD3):
     """TD3 whose schedules do not know the target, and whose noise does not begin anew with a session."""

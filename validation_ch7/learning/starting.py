@@ -14,6 +14,7 @@ from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.grading import EXACT, WEIGHTS_ONLY
 from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from validation_ch7.learning.full_state import capture_state, environment_of, restore_state
+from validation_ch7.learning.gathering import began_from_weights_at, gather_anew_from
 from validation_ch7.learning.identity import current_identity, grade_resume
 from validation_ch7.learning.layers import lost_state
 from validation_ch7.learning.model_building import build_model, prepare_torch
@@ -107,6 +108,9 @@ def _resume(underway: Underway, card: CheckpointCard) -> None:
     state = read_state(folder / (card.stem + STATE_SUFFIX))
     load_weights(model, (folder / (card.stem + MODEL_SUFFIX)).read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX))
     restore_state(model, state["training"])
+    began_at_steps = began_from_weights_at(card)
+    if began_at_steps is not None:
+        gather_anew_from(model, began_at_steps)
     record = TrainingRecord.from_trees(state["selection"], state["provenance"])
     _check_counted(underway, card)
     seam = check_seam(model, state.get("probe"), exact=grade.grade == EXACT)

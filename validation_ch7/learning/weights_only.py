@@ -1,8 +1,8 @@
 """Another training that begins from a checkpoint's weights, because the user said that this is wanted.
 
-The optimizer is new, the replay buffer empty, the episodes begin. The step count goes on, so that schedules of the
-absolute step and the order of checkpoints do; and so does a running normalization, without which the weights mean
-nothing.
+The optimizer is new, the replay buffer empty, the episodes begin; nothing is learned before the policy has filled the
+buffer with as many steps as are declared for a beginning. The step count goes on, so that schedules of the absolute
+step and the order of checkpoints do; and so does a running normalization, without which the weights mean nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from validation_ch7.learning.full_state import environment_of
+from validation_ch7.learning.gathering import gather_anew_from
 from validation_ch7.learning.identity import ResumeGrade
 from validation_ch7.learning.layers import has_layers_to_keep, restore_layers
 from validation_ch7.learning.model_file import read_parameters
@@ -48,6 +49,7 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
         check_seam(model, state.get("probe"), exact=False)
         _take_normalization(underway, state["training"])
     model.num_timesteps = card.steps
+    gather_anew_from(model, card.steps)
     _explore_as_at(model)
     underway.record = TrainingRecord(
         policy_digest_at_start=found, last_eval_steps=card.steps, last_save_steps=card.steps, seams=[card.steps]

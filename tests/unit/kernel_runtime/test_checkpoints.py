@@ -53,6 +53,17 @@ def test_ancestry_says_how_each_checkpoint_was_taken_over(tmp_path: Path) -> Non
         read_card(path)
 
 
+def test_no_grade_in_the_ancestry_can_be_changed_unseen(tmp_path: Path) -> None:
+    begun_anew = save(tmp_path, 20, save(tmp_path, 10), continued="weights-only")
+    third = save(tmp_path, 30, begun_anew, continued="statistical")
+    path = tmp_path / "checkpoints" / third.name
+    for index in range(len(third.ancestry)):
+        plain = json.loads(path.read_text("utf-8"))
+        plain["ancestry"][index]["continued"] = "exact"
+        with pytest.raises(ValueError, match="digest that it states"):
+            CheckpointCard.from_json(plain)
+
+
 def test_a_card_from_before_grades_were_kept_still_counts(tmp_path: Path) -> None:
     second = save(tmp_path, 20, save(tmp_path, 10))
     path = tmp_path / "checkpoints" / second.name

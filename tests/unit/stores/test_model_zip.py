@@ -127,7 +127,13 @@ def test_code_in_a_model_file_is_named_and_never_run(project: Path, tmp_path: Pa
     assert answer.code == 1 and not made.exists()
     name = f"{os.system.__module__}.system"
     assert answer.json["model"]["executes"] == {"data:lr_schedule": [name], "policy.pth": [name]}
-    assert f"✗ from elsewhere than the libraries: {name}" in answer.err and "no card" in answer.err
+    assert f"✗ in no model file of this project: {name}" in answer.err and "no card" in answer.err
+
+
+def test_what_only_looks_like_the_libraries_own_is_no_clean_bill(project: Path, tmp_path: Path) -> None:
+    write_zip(tmp_path / "sly.zip", DQN, **{"policy.pth": b"\x80\x04\x8c\x05torch\x8c\x09os.system\x93."})
+    answer = orchestrate(project, "inspect", str(tmp_path / "sly.zip"), "--json")
+    assert answer.code == 1 and answer.json["model"]["strange"] == ["torch:os.system"]
 
 
 def test_a_stream_that_nobody_can_follow_is_no_clean_bill(project: Path, tmp_path: Path) -> None:

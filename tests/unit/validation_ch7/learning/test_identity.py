@@ -108,6 +108,13 @@ def test_every_key_of_an_identity_is_compared(identity: dict[str, Any]) -> None:
             assert f"{name}: checkpoint=None" in str(refusal)
 
 
+def test_what_a_checkpoint_could_not_keep_is_told_once(identity: dict[str, Any]) -> None:
+    losing = altered(identity, "lost_state", ["the wind"])
+    grade = grade_resume(card(losing), losing, floor="statistical")
+    assert grade.grade == "statistical"
+    assert grade.reasons == ("the checkpoint could not keep everything: the wind",)
+
+
 def test_weights_alone_are_refused(identity: dict[str, Any]) -> None:
     whole = card(identity)
     with pytest.raises(SessionRefused, match="only its weights"):

@@ -329,6 +329,15 @@ def test_a_best_model_of_another_policy_is_not_used(tmp_path: Path) -> None:
         best_policy(underway)
 
 
+def test_other_bytes_than_the_best_models_card_states_are_not_used(tmp_path: Path) -> None:
+    underway = stopped_at(tmp_path, 1100).underway
+    assert underway.record.best is not None
+    # The same policy, so that nothing but the card can tell.
+    underway.record.best = replace(underway.record.best, model_zip=underway.record.best.model_zip + b"\0")
+    with pytest.raises(ValueError, match="its card states"):
+        best_policy(underway)
+
+
 def test_progress_tells_pace_and_remaining_time(tmp_path: Path) -> None:
     outside = bench(tmp_path, tiny_spec(target_steps=1200))
     go(outside)

@@ -1,16 +1,21 @@
 """Another training from a checkpoint's weights: only if it is accepted, only the weights, and the ancestry says so."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from readings import latest_card, models_dir
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from tiny_world import HYPER_PARAMETERS, bench, spec_of, tiny_world
 
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from validation_ch7.learning import starting
+from validation_ch7.learning.full_state import capture_state
+from validation_ch7.learning.model_file import model_bytes
 from validation_ch7.learning.policy_digest import policy_digest
+from validation_ch7.learning.state_file import same_state
 from validation_ch7.learning.training import TrainingResult, train
 
 
@@ -69,6 +74,32 @@ def test_only_the_weights_come_along_and_the_ancestry_says_so(
     third, _ = go(tmp_path, other_training(algorithm, 1344, resume_floor="exact"), session=3)
     assert third.underway.grade is not None and third.underway.grade.grade == "exact"
     assert latest_card(tmp_path).lowest_grade == "weights-only"  # for good
+
+
+@pytest.mark.parametrize("algorithm", ["DQN", "QRDQN", "SAC", "TD3"])
+def test_a_replay_buffer_is_filled_by_the_policy_before_anything_is_learned_however_it_is_cut(
+    tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path / "straight", spec_of(algorithm, target_steps=640))
+    shutil.copytree(tmp_path / "straight", tmp_path / "chain")
+    random_before: set[int] = set()
+    original = OffPolicyAlgorithm._sample_action
+
+    def spied(model: Any, learning_starts: int, *words: Any, **named: Any) -> Any:
+        random_before.add(learning_starts)
+        return original(model, learning_starts, *words, **named)
+
+    monkeypatch.setattr(OffPolicyAlgorithm, "_sample_action", spied)
+    straight, _ = go(tmp_path / "straight", other_training(algorithm, 960), session=2)
+    # 100 new steps are declared, four environments step at once: from 744 to 960.
+    assert straight.facts["gradient_updates_this_session"] == (960 - 740) // 4
+    for session, target_steps, updates in ((2, 684, 0), (3, 800, 15), (4, 960, 40)):
+        floor = "weights-only" if session == 2 else "exact"
+        chain, _ = go(tmp_path / "chain", other_training(algorithm, target_steps, resume_floor=floor), session=session)
+        assert chain.facts["gradient_updates_this_session"] == updates
+    assert random_before == {0}
+    assert same_state(capture_state(chain.underway.model), capture_state(straight.underway.model))
+    assert model_bytes(chain.underway.model) == model_bytes(straight.underway.model)
 
 
 def test_without_the_users_word_it_is_refused_and_the_remedy_names_the_flag(tmp_path: Path) -> None:
