@@ -45,7 +45,8 @@ class State(StrEnum):
         return self in FINAL
 
 
-FINAL = frozenset({State.DONE, State.STALE, State.FAILED, State.CUT_OFF, State.SPARE})
+FINISHED = frozenset({State.DONE, State.STALE})
+FINAL = frozenset({*FINISHED, State.FAILED, State.CUT_OFF, State.SPARE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,18 +148,20 @@ def related(standings: Sequence[Standing]) -> tuple[Standing, ...]:
     return tuple(_ordered(one, unfinished, lost) for one in spared)
 
 
+def lacking(standings: Sequence[Standing], states: Collection[State]) -> frozenset[str]:
+    """Groups with a variant of which fewer trials than must complete, spares included, are in one of these states."""
+    found = Counter[int]()
+    for one in standings:
+        found[one.trial.variant.index] += one.state in states
+    variants = (one.trial.variant for one in standings)
+    return frozenset(variant.group for variant in variants if found[variant.index] < variant.completed)
+
+
 def _groups(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[str]]:
     """Groups that are not complete yet, and groups that cannot be completed any more."""
-    wanted, complete, possible = Counter[str](), Counter[str](), Counter[str]()
-    afters: dict[str, tuple[str, ...]] = {}
-    for one in standings:
-        group = one.trial.variant.group
-        afters[group] = one.trial.variant.after
-        wanted[group] += not one.trial.spare
-        complete[group] += one.state in (State.DONE, State.STALE)
-        possible[group] += one.state not in (State.FAILED, State.SPARE)
-    unfinished = frozenset(group for group in wanted if complete[group] < wanted[group])
-    lost = {group for group in unfinished if possible[group] < wanted[group]}
+    afters = {one.trial.variant.group: one.trial.variant.after for one in standings}
+    unfinished = lacking(standings, FINISHED)
+    lost = set(lacking(standings, frozenset(State) - {State.FAILED, State.SPARE}))
     while further := {group for group in unfinished - lost if lost & set(afters[group])}:
         lost |= further
     return unfinished, frozenset(lost)
