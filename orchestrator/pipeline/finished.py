@@ -1,4 +1,4 @@
-"""The finished trials of a campaign, each with the session that evaluated it and that session's own account."""
+"""The finished trials of a campaign, each with the sessions that made it and the evaluating one's account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.ports import Ledger, ResultsStore
 
 def finished_trials(
     ledger: Ledger, results: ResultsStore, campaign: Campaign, trials: Sequence[Trial], code_digest: str
-) -> Iterator[tuple[Standing, SessionRecord, Manifest]]:
+) -> Iterator[tuple[Standing, Sequence[SessionRecord], Manifest]]:
     """Every trial that is done under today's code, in the campaign's order.
 
     Raises:
@@ -27,7 +27,8 @@ def finished_trials(
     for standing in read_standings(ledger, campaign, trials, code_digest):
         if standing.state is not State.DONE:
             continue
-        record = _evaluation(ledger.sessions(standing.trial.lineage_id), code_digest)
+        sessions = ledger.sessions(standing.trial.lineage_id)
+        record = _evaluation(sessions, code_digest)
         folder = Path(record.results_dir) if record and record.results_dir else None
         manifest, faults = results.manifest(folder) if folder else (None, ())
         if record is None or manifest is None or faults:
@@ -35,7 +36,17 @@ def finished_trials(
                 f"the outputs of {standing.trial.label} are not whole: {'; '.join(faults) or 'no manifest'}",
                 remedy="`fetch` brings them again; or take the trial out of the campaign.",
             )
-        yield standing, record, manifest
+        yield standing, since_beginning(sessions, record), manifest
+
+
+def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> tuple[SessionRecord, ...]:
+    """Sessions of a lineage from the latest that began anew to `last`, oldest first: each resume among them counts."""
+    made: list[SessionRecord] = []
+    for record in reversed(sessions[: sessions.index(last) + 1]):
+        made.insert(0, record)
+        if record.steps_start == 0:
+            break
+    return tuple(made)
 
 
 def _evaluation(sessions: Sequence[SessionRecord], code_digest: str) -> SessionRecord | None:

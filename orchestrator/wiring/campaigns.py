@@ -118,8 +118,8 @@ def campaign_table(project: Project, campaign: Campaign, trials: tuple[Trial, ..
         code_digest = CodeStore(project.code).bundle().digest
         rows = [
             row
-            for standing, record, manifest in finished_trials(ledger, results, campaign, trials, code_digest)
-            for row in rows_of(campaign.campaign, standing, record, manifest)
+            for standing, sessions, manifest in finished_trials(ledger, results, campaign, trials, code_digest)
+            for row in rows_of(campaign.campaign, standing, sessions, manifest)
         ]
     finally:
         ledger.close()
