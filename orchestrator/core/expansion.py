@@ -11,6 +11,8 @@ from orchestrator.core.campaigns import Campaign, Group, Setting, Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.lineages import short
 from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.core.settings import plain
+from orchestrator.core.specs import question_of
 
 CardOf = Callable[[str, Settings], SectionCard]
 """Card of a section with these settings; raises `BadInput` for a key or value that the card does not know."""
@@ -80,6 +82,11 @@ class Trial:
     def target_steps(self) -> int:
         """Total steps to reach."""
         return self.variant.sizes.target_steps
+
+    @cached_property
+    def question(self) -> str:
+        """What its evaluation is asked."""
+        return question_of(plain(self.variant.card.criteria), self.variant.sizes.evaluation_scenarios)
 
     @cached_property
     def card(self) -> SectionCard:

@@ -32,7 +32,8 @@ class State(StrEnum):
     """It waits for trials of another group."""
     DONE = "done"
     STALE = "stale"
-    """It was finished by other code than today's: never run again by itself, never mixed with today's results."""
+    """It was finished by other code than today's, or its verdict answers other criteria or scenarios: never run again
+    by itself, never mixed with today's results."""
     FAILED = "failed"
     CUT_OFF = "cut_off"
     """A group that it waits for can no longer be completed."""
@@ -55,7 +56,7 @@ class Standing:
 
     Attributes:
         why: Word for a failure: an end of a run, `invalid`, `plateau` or `bad_input`.
-        run: Its latest run, None before the first.
+        run: Its latest run in its own profile, or in another while there is none; None before the first.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps that these trained, steps lost again included.
     """
@@ -89,25 +90,28 @@ def standing_of(
         retries: Failure -> further runs that the campaign allows.
         refused: Why this computer refuses it, empty if it does not.
     """
-    latest = runs[-1] if runs else None
+    # Quick and full share a lineage: each is judged by its own runs, and goes on from what either trained last.
+    runs_of_profile = [run for run in runs if run.profile == trial.variant.profile]
+    latest = runs_of_profile[-1] if runs_of_profile else None
     standing = Standing(
         trial=trial,
         state=State.WAITING,
-        steps_done=latest.steps_done if latest else 0,
+        steps_done=runs[-1].steps_done if runs else 0,
         sessions=sum(run.sessions for run in runs),
         wall_s=sum(run.wall_s for run in runs),
         trained_steps=sum(run.trained_steps for run in runs),
         verdict=latest.verdict if latest else None,
-        run=latest,
+        run=latest or (runs[-1] if runs else None),
     )
     if live:
         return replace(standing, state=State.LIVE)
     if latest is not None and _complete(trial, latest):
+        standing = replace(standing, steps_done=latest.steps_done)
         if latest.verdict != Verdict.INVALID:
-            current = latest.code_digest in (None, code_digest)
+            current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)
             return replace(standing, state=State.DONE if current else State.STALE)
         return replace(standing, state=State.FAILED, why=INVALID)
-    failures = Counter(_failure(run) for run in runs if run.code_digest in (None, code_digest))
+    failures = Counter(_failure(run) for run in runs_of_profile if run.code_digest in (None, code_digest))
     why = _failure(latest) if latest is not None and latest.code_digest in (None, code_digest) else ""
     if why and failures[why] > retries.get(why, 0):
         return replace(standing, state=State.FAILED, why=why)
@@ -117,8 +121,7 @@ def standing_of(
 
 
 def _complete(trial: Trial, run: RunRecord) -> bool:
-    reached = run.steps_done >= trial.target_steps and run.profile == trial.variant.profile
-    return reached and run.end_reason in GOOD_ENDS and run.verdict is not None
+    return run.steps_done >= trial.target_steps and run.end_reason in GOOD_ENDS and run.verdict is not None
 
 
 def _failure(run: RunRecord) -> str:

@@ -10,7 +10,8 @@ from orchestrator.core.campaigns import Campaign
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.expansion import Trial
-from orchestrator.core.records import SessionRecord
+from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.settings import plain
 from orchestrator.core.standings import Standing, State
 from orchestrator.pipeline.campaign import read_standings
 from orchestrator.ports import Ledger, ResultsStore
@@ -28,7 +29,7 @@ def finished_trials(
         if standing.state is not State.DONE:
             continue
         sessions = ledger.sessions(standing.trial.lineage_id)
-        record = _evaluation(sessions, code_digest)
+        record = _evaluation(sessions, standing.run, standing.trial, code_digest)
         folder = Path(record.results_dir) if record and record.results_dir else None
         manifest, faults = results.manifest(folder) if folder else (None, ())
         if record is None or manifest is None or faults:
@@ -49,9 +50,18 @@ def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> t
     return tuple(made)
 
 
-def _evaluation(sessions: Sequence[SessionRecord], code_digest: str) -> SessionRecord | None:
+def _evaluation(
+    sessions: Sequence[SessionRecord], run: RunRecord | None, trial: Trial, code_digest: str
+) -> SessionRecord | None:
+    """The session whose verdict is that of the trial's run: its own last one, or an earlier one that it found valid."""
+    found = None
     for record in reversed(sessions):
         finished = record.end_reason == EndReason.FINISHED and record.verdict is not None
-        if finished and record.ticket["bundle_digest"] == code_digest:
+        if not finished or run is None or record.ticket["bundle_digest"] != code_digest:
+            continue
+        if record.steps_done != run.steps_done or record.ticket["spec"]["criteria"] != plain(trial.card.criteria):
+            continue
+        if record.run_id == run.run_id:
             return record
-    return None
+        found = found or (record if record.planned_at <= run.started_at else None)
+    return found
