@@ -68,7 +68,8 @@ class Load:
         """Wall seconds of all sessions that so much training takes."""
         overhead_s = self.start_s + self.save_s
         useful_s = max(1.0, self.session_s - overhead_s)
-        return train_s + max(1, math.ceil(train_s / useful_s - 1e-9)) * overhead_s
+        sessions = max(1, math.ceil(train_s / useful_s - 1e-9))
+        return min(train_s + sessions * overhead_s, sessions * self.session_s)  # the latter where that is too short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,7 @@ def test_a_session_shorter_than_its_overhead_is_said_and_the_forecast_ends() -> 
     monday = datetime(2026, 11, 23, tzinfo=UTC)
     outlook = look_ahead(campaign, standings, now=monday, longest_s=None, allowed=None)
     assert outlook.ahead.unfinished == () and outlook.ahead.sessions == sum(load.sessions for load in outlook.loads)
+    assert outlook.ahead.makespan_s >= outlook.ahead.bound_s
     told = [row["variant"] for row in outlook.to_json()["variants"] if row["session_too_short"]]
     assert told == ["later"] and any(line.startswith("A session of later is") for line in outlook.lines())
 
