@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.specs import question_of
 
 
 class EventKind(StrEnum):
@@ -61,8 +62,15 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
     if event.kind is EventKind.RUN_ENDED:
         return replace(record, ended_at=event.at, **event.body)
     if event.kind is EventKind.SESSION_PLANNED:
-        code_digest = event.body["ticket"].get("bundle_digest", record.code_digest)
-        return replace(record, sessions=record.sessions + 1, end_reason=None, ended_at=None, code_digest=code_digest)
+        ticket = event.body["ticket"]
+        return replace(
+            record,
+            sessions=record.sessions + 1,
+            end_reason=None,
+            ended_at=None,
+            code_digest=ticket.get("bundle_digest", record.code_digest),
+            question=_question(ticket) or record.question,
+        )
     if event.kind is EventKind.SESSION_CLOSED:
         return replace(
             record,
@@ -72,6 +80,13 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
             trained_steps=record.trained_steps + int(event.body.get("trained_steps") or 0),
         )
     return record
+
+
+def _question(ticket: Mapping[str, Any]) -> str | None:
+    spec = ticket.get("spec", {})
+    if "criteria" not in spec or "evaluation_scenarios" not in spec:
+        return None
+    return question_of(spec["criteria"], spec["evaluation_scenarios"])
 
 
 def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:

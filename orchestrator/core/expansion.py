@@ -11,6 +11,8 @@ from orchestrator.core.campaigns import Campaign, Group, Setting, Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.lineages import short
 from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.core.settings import plain
+from orchestrator.core.specs import question_of
 
 CardOf = Callable[[str, Settings], SectionCard]
 """Card of a section with these settings; raises `BadInput` for a key or value that the card does not know."""
@@ -82,6 +84,11 @@ class Trial:
         return self.variant.sizes.target_steps
 
     @cached_property
+    def question(self) -> str:
+        """What its evaluation is asked."""
+        return question_of(plain(self.variant.card.criteria), self.variant.sizes.evaluation_scenarios)
+
+    @cached_property
     def card(self) -> SectionCard:
         """The section as this trial runs it."""
         return seeded(self.variant.card, self.seed)
@@ -99,7 +106,7 @@ def expand(campaign: Campaign, card_of: CardOf) -> tuple[Trial, ...]:
         BadInput: A key or value is wrong, an exclude matches nothing, or two lines are the same training.
     """
     trials: list[Trial] = []
-    seen: dict[str, str] = {}
+    seen: dict[str, Trial] = {}
     for variant in _variants(campaign, card_of):
         seeds = campaign.trials[variant.group].seed_rule
         lineage = variant.card.lineage
@@ -113,14 +120,19 @@ def expand(campaign: Campaign, card_of: CardOf) -> tuple[Trial, ...]:
                 lineage_id=lineage.with_seed(seed).id,
                 spare=rank >= seeds.completed,
             )
-            other = seen.setdefault(trial.lineage_id, trial.label)
-            if other != trial.label:
+            other = seen.setdefault(trial.lineage_id, trial)
+            if other is not trial:
                 raise BadInput(
-                    f"{campaign.campaign}: {trial.label} is the same training as {other}",
+                    f"{campaign.campaign}: {_place(trial)} is the same training as {_place(other)}",
                     remedy="Take one of the two out: a training is run once.",
                 )
             trials.append(trial)
     return tuple(trials)
+
+
+def _place(trial: Trial) -> str:
+    """Where a trial stands in the file: two that are written alike have the same label."""
+    return f"{trial.label} (trials.{trial.variant.group}, variant {trial.variant.index + 1} of the campaign)"
 
 
 def _variants(campaign: Campaign, card_of: CardOf) -> Iterator[Variant]:

@@ -50,6 +50,11 @@ class Load:
         return max(1.0, self.session_s - self.overhead_s)
 
     @property
+    def too_short(self) -> bool:
+        """Whether a whole session is assumed to train nothing."""
+        return self.session_s <= self.overhead_s
+
+    @property
     def sessions(self) -> int:
         """Sessions that it takes if each has its whole wall."""
         return max(1, math.ceil(self.train_s / self.useful_s - 1e-9))
@@ -63,7 +68,8 @@ class Load:
         """Wall seconds of all sessions that so much training takes."""
         overhead_s = self.start_s + self.save_s
         useful_s = max(1.0, self.session_s - overhead_s)
-        return train_s + max(1, math.ceil(train_s / useful_s - 1e-9)) * overhead_s
+        sessions = max(1, math.ceil(train_s / useful_s - 1e-9))
+        return min(train_s + sessions * overhead_s, sessions * self.session_s)  # the latter where that is too short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +216,8 @@ class _Play:
             if self._left_s is not None:
                 self._left_s -= wall_s
                 self._weeks[-1] += wall_s
-            self._train_s[trial.index] -= wall_s - self._loads[trial.index].overhead_s
+            # As in `useful_s`: a session that is assumed shorter than its overhead must not add to what is left.
+            self._train_s[trial.index] -= max(1.0, wall_s - self._loads[trial.index].overhead_s)
             heapq.heappush(self._running, (self._now_s + wall_s, trial.index))
             self._order.started(wall_s)
 

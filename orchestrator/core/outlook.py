@@ -82,6 +82,7 @@ class Outlook:
                 "compute_h": round(sum(load.wall_s for load in left) / 3600, 2),
                 "steps_per_s": round(self.rates.of(variant), 1),
                 "measured": index in self.rates.measured,
+                "session_too_short": any(load.too_short for load in left),
             }
 
     def lines(self) -> list[str]:
@@ -99,6 +100,11 @@ class Outlook:
             lines.append(
                 f"  {row['variant']:<{wide}}  to {row['target_steps']} steps  {told:<22} "
                 f"{row['sessions']:>4} sessions  {row['compute_h']:>8.2f} h  {speed}"
+            )
+        if short := [row["variant"] for row in rows if row["session_too_short"]]:
+            lines.append(
+                f"A session of {', '.join(short)} is no longer than assume.start_s + assume.save_s: "
+                "it would train nothing; raise the profile's deadline_s or correct assume"
             )
         lines.append(
             f"To come: {plain['sessions']} sessions, {plain['compute_h']} h of computing, "

@@ -28,6 +28,7 @@ class RunRecord:
     Attributes:
         fresh: Whether it put earlier checkpoints aside to begin anew.
         code_digest: Of the code that its latest session ran, or that it began with.
+        question: `question_of` criteria and scenarios that its latest session was asked, or that it began with.
         wall_s: Wall seconds of its closed sessions, by the kernels' own account where there is one.
         trained_steps: Steps that these sessions trained, those lost again included.
     """
@@ -47,6 +48,7 @@ class RunRecord:
     sessions: int = 0
     fresh: bool = False
     code_digest: str | None = None
+    question: str | None = None
     wall_s: float = 0.0
     trained_steps: int = 0
 

@@ -63,6 +63,11 @@ class SessionSpec:
         return digest_of(self.to_json())
 
 
+def question_of(criteria: Mapping[str, Any], evaluation_scenarios: int) -> str:
+    """Hex sha256 of what an evaluation is asked: another question's verdict is no answer to this one."""
+    return digest_of({"criteria": dict(criteria), "evaluation_scenarios": evaluation_scenarios})
+
+
 def write_ticket(
     spec: SessionSpec,
     *,

@@ -32,7 +32,8 @@ class State(StrEnum):
     """It waits for trials of another group."""
     DONE = "done"
     STALE = "stale"
-    """It was finished by other code than today's: never run again by itself, never mixed with today's results."""
+    """It was finished by other code than today's, or its verdict answers other criteria or scenarios: never run again
+    by itself, never mixed with today's results."""
     FAILED = "failed"
     CUT_OFF = "cut_off"
     """A group that it waits for can no longer be completed."""
@@ -45,7 +46,8 @@ class State(StrEnum):
         return self in FINAL
 
 
-FINAL = frozenset({State.DONE, State.STALE, State.FAILED, State.CUT_OFF, State.SPARE})
+FINISHED = frozenset({State.DONE, State.STALE})
+FINAL = frozenset({*FINISHED, State.FAILED, State.CUT_OFF, State.SPARE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class Standing:
 
     Attributes:
         why: Word for a failure: an end of a run, `invalid`, `plateau` or `bad_input`.
-        run: Its latest run, None before the first.
+        run: Its latest run in its own profile, or in another while there is none; None before the first.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps that these trained, steps lost again included.
     """
@@ -88,25 +90,28 @@ def standing_of(
         retries: Failure -> further runs that the campaign allows.
         refused: Why this computer refuses it, empty if it does not.
     """
-    latest = runs[-1] if runs else None
+    # Quick and full share a lineage: each is judged by its own runs, and goes on from what either trained last.
+    runs_of_profile = [run for run in runs if run.profile == trial.variant.profile]
+    latest = runs_of_profile[-1] if runs_of_profile else None
     standing = Standing(
         trial=trial,
         state=State.WAITING,
-        steps_done=latest.steps_done if latest else 0,
+        steps_done=runs[-1].steps_done if runs else 0,
         sessions=sum(run.sessions for run in runs),
         wall_s=sum(run.wall_s for run in runs),
         trained_steps=sum(run.trained_steps for run in runs),
         verdict=latest.verdict if latest else None,
-        run=latest,
+        run=latest or (runs[-1] if runs else None),
     )
     if live:
         return replace(standing, state=State.LIVE)
     if latest is not None and _complete(trial, latest):
+        standing = replace(standing, steps_done=latest.steps_done)
         if latest.verdict != Verdict.INVALID:
-            current = latest.code_digest in (None, code_digest)
+            current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)
             return replace(standing, state=State.DONE if current else State.STALE)
         return replace(standing, state=State.FAILED, why=INVALID)
-    failures = Counter(_failure(run) for run in runs if run.code_digest in (None, code_digest))
+    failures = Counter(_failure(run) for run in runs_of_profile if run.code_digest in (None, code_digest))
     why = _failure(latest) if latest is not None and latest.code_digest in (None, code_digest) else ""
     if why and failures[why] > retries.get(why, 0):
         return replace(standing, state=State.FAILED, why=why)
@@ -116,8 +121,7 @@ def standing_of(
 
 
 def _complete(trial: Trial, run: RunRecord) -> bool:
-    reached = run.steps_done >= trial.target_steps and run.profile == trial.variant.profile
-    return reached and run.end_reason in GOOD_ENDS and run.verdict is not None
+    return run.steps_done >= trial.target_steps and run.end_reason in GOOD_ENDS and run.verdict is not None
 
 
 def _failure(run: RunRecord) -> str:
@@ -147,18 +151,20 @@ def related(standings: Sequence[Standing]) -> tuple[Standing, ...]:
     return tuple(_ordered(one, unfinished, lost) for one in spared)
 
 
+def lacking(standings: Sequence[Standing], states: Collection[State]) -> frozenset[str]:
+    """Groups with a variant of which fewer trials than must complete, spares included, are in one of these states."""
+    found = Counter[int]()
+    for one in standings:
+        found[one.trial.variant.index] += one.state in states
+    variants = (one.trial.variant for one in standings)
+    return frozenset(variant.group for variant in variants if found[variant.index] < variant.completed)
+
+
 def _groups(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[str]]:
     """Groups that are not complete yet, and groups that cannot be completed any more."""
-    wanted, complete, possible = Counter[str](), Counter[str](), Counter[str]()
-    afters: dict[str, tuple[str, ...]] = {}
-    for one in standings:
-        group = one.trial.variant.group
-        afters[group] = one.trial.variant.after
-        wanted[group] += not one.trial.spare
-        complete[group] += one.state in (State.DONE, State.STALE)
-        possible[group] += one.state not in (State.FAILED, State.SPARE)
-    unfinished = frozenset(group for group in wanted if complete[group] < wanted[group])
-    lost = {group for group in unfinished if possible[group] < wanted[group]}
+    afters = {one.trial.variant.group: one.trial.variant.after for one in standings}
+    unfinished = lacking(standings, FINISHED)
+    lost = set(lacking(standings, frozenset(State) - {State.FAILED, State.SPARE}))
     while further := {group for group in unfinished - lost if lost & set(afters[group])}:
         lost |= further
     return unfinished, frozenset(lost)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from kernel_templates.kernel_runtime.manifest import Manifest
+from orchestrator.core.compatibility import worse_grade
 from orchestrator.core.expansion import Trial
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.standings import Standing
@@ -21,14 +23,16 @@ HISTORY = ("run_id", "session", "sessions", "resume_grade", "wall_s", "command")
 COLUMNS = (*WHAT, *NUMBER, *ORIGIN, *HISTORY)
 
 
-def rows_of(campaign: str, standing: Standing, record: SessionRecord, manifest: Manifest) -> Iterator[dict[str, Any]]:
+def rows_of(
+    campaign: str, standing: Standing, sessions: Sequence[SessionRecord], manifest: Manifest
+) -> Iterator[dict[str, Any]]:
     """Lines of one finished trial.
 
     Args:
-        record: The session that reached the target and evaluated.
-        manifest: What that session says of itself.
+        sessions: Those that made what was evaluated, oldest first; the last one reached the target and evaluated.
+        manifest: What that last session says of itself.
     """
-    trial = standing.trial
+    trial, record = standing.trial, sessions[-1]
     about = {
         "campaign": campaign,
         "group": trial.variant.group,
@@ -40,16 +44,22 @@ def rows_of(campaign: str, standing: Standing, record: SessionRecord, manifest: 
         "steps": record.steps_done,
         "verdict": record.verdict,
         "code_digest": record.ticket["bundle_digest"],
-        "policy_digest": manifest.outcome.training.get("policy_digest_after", ""),
+        "policy_digest": _evaluated_digest(manifest),
         "run_id": record.run_id,
         "session": record.slug,
         "sessions": standing.sessions,
-        "resume_grade": record.resume_grade or "",
+        "resume_grade": reduce(worse_grade, (one.resume_grade for one in sessions)) or "",
         "wall_s": round(standing.wall_s, 3),
         "command": command_of(trial, record.backend),
     }
     for metric, controller, value in _numbers(manifest.outcome.summary):
         yield {**about, "metric": metric, "controller": controller, "value": value}
+
+
+def _evaluated_digest(manifest: Manifest) -> str:
+    """Digest of the policy that the numbers come from: where a section says which one it evaluated, of that."""
+    evaluated = manifest.outcome.summary.get("evaluated_model") or {}
+    return str(evaluated.get("policy_digest") or manifest.outcome.training.get("policy_digest_after", ""))
 
 
 def command_of(trial: Trial, backend: str) -> str:

@@ -1,4 +1,4 @@
-"""The finished trials of a campaign, each with the session that evaluated it and that session's own account."""
+"""The finished trials of a campaign, each with the sessions that made it and the evaluating one's account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from orchestrator.core.campaigns import Campaign
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.expansion import Trial
-from orchestrator.core.records import SessionRecord
+from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.settings import plain
 from orchestrator.core.standings import Standing, State
 from orchestrator.pipeline.campaign import read_standings
 from orchestrator.ports import Ledger, ResultsStore
@@ -18,7 +19,7 @@ from orchestrator.ports import Ledger, ResultsStore
 
 def finished_trials(
     ledger: Ledger, results: ResultsStore, campaign: Campaign, trials: Sequence[Trial], code_digest: str
-) -> Iterator[tuple[Standing, SessionRecord, Manifest]]:
+) -> Iterator[tuple[Standing, Sequence[SessionRecord], Manifest]]:
     """Every trial that is done under today's code, in the campaign's order.
 
     Raises:
@@ -27,7 +28,8 @@ def finished_trials(
     for standing in read_standings(ledger, campaign, trials, code_digest):
         if standing.state is not State.DONE:
             continue
-        record = _evaluation(ledger.sessions(standing.trial.lineage_id), code_digest)
+        sessions = ledger.sessions(standing.trial.lineage_id)
+        record = _evaluation(sessions, standing.run, standing.trial, code_digest)
         folder = Path(record.results_dir) if record and record.results_dir else None
         manifest, faults = results.manifest(folder) if folder else (None, ())
         if record is None or manifest is None or faults:
@@ -35,12 +37,31 @@ def finished_trials(
                 f"the outputs of {standing.trial.label} are not whole: {'; '.join(faults) or 'no manifest'}",
                 remedy="`fetch` brings them again; or take the trial out of the campaign.",
             )
-        yield standing, record, manifest
+        yield standing, since_beginning(sessions, record), manifest
 
 
-def _evaluation(sessions: Sequence[SessionRecord], code_digest: str) -> SessionRecord | None:
+def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> tuple[SessionRecord, ...]:
+    """Sessions of a lineage from the latest that began anew to `last`, oldest first: each resume among them counts."""
+    made: list[SessionRecord] = []
+    for record in reversed(sessions[: sessions.index(last) + 1]):
+        made.insert(0, record)
+        if record.steps_start == 0:
+            break
+    return tuple(made)
+
+
+def _evaluation(
+    sessions: Sequence[SessionRecord], run: RunRecord | None, trial: Trial, code_digest: str
+) -> SessionRecord | None:
+    """The session whose verdict is that of the trial's run: its own last one, or an earlier one that it found valid."""
+    found = None
     for record in reversed(sessions):
         finished = record.end_reason == EndReason.FINISHED and record.verdict is not None
-        if finished and record.ticket["bundle_digest"] == code_digest:
+        if not finished or run is None or record.ticket["bundle_digest"] != code_digest:
+            continue
+        if record.steps_done != run.steps_done or record.ticket["spec"]["criteria"] != plain(trial.card.criteria):
+            continue
+        if record.run_id == run.run_id:
             return record
-    return None
+        found = found or (record if record.planned_at <= run.started_at else None)
+    return found

@@ -14,6 +14,7 @@ from orchestrator.core.naming import session_of_slug
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.settings import plain
+from orchestrator.core.specs import question_of
 from orchestrator.core.summary import DETACHED, RunSummary
 from orchestrator.pipeline.parts import Parts
 
@@ -72,6 +73,7 @@ def start_run(
     parts: Parts, request: RunRequest, run_id: str, steps_start: int, steps_done: int, target_steps: int
 ) -> None:
     """Write the beginning of a run."""
+    profile = request.card.profiles[request.profile]
     parts.record(
         EventKind.RUN_STARTED,
         run_id,
@@ -84,6 +86,7 @@ def start_run(
         steps_done=steps_done,
         fresh=request.fresh,
         code_digest=parts.code.bundle().digest,
+        question=question_of(plain(request.card.criteria), profile.evaluation_scenarios),
     )
 
 

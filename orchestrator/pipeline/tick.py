@@ -17,7 +17,7 @@ from orchestrator.core.loads import Known, loads
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.scheduling import Order, Waiting
-from orchestrator.core.standings import Standing, State, stopped_by
+from orchestrator.core.standings import FINISHED, Standing, State, lacking, stopped_by
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance
 from orchestrator.pipeline.parts import Parts
@@ -54,8 +54,8 @@ class Ticked:
 
     @property
     def complete(self) -> bool:
-        """Whether every trial that the campaign wants is done."""
-        return all(one.state in (State.DONE, State.STALE, State.SPARE) or one.trial.spare for one in self.standings)
+        """Whether of every variant as many trials are done as must complete, spares for failed seeds included."""
+        return not lacking(self.standings, FINISHED)
 
 
 class Ticking:

@@ -6,9 +6,11 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from orchestrator import __version__
+from orchestrator.core.allowances import spent_s, week_of
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.exchange import Quota
 from orchestrator.core.expansion import Trial
@@ -100,6 +102,17 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
         ledger.close()
 
 
+def spent_this_week_s(project: Project, trials: tuple[Trial, ...], quota: Quota | None, now: datetime) -> float:
+    """Wall seconds that the campaign's closed sessions used of the week under way, by the ledger."""
+    path, lineages = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
+    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
+    try:
+        since, _ = week_of(now, quota)
+        return spent_s([one for one in ledger.sessions() if one.lineage_id in lineages], since)
+    finally:
+        ledger.close()
+
+
 def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota | None:
     """The weekly quota of the campaign's backend, None where nothing is counted.
 
@@ -118,8 +131,8 @@ def campaign_table(project: Project, campaign: Campaign, trials: tuple[Trial, ..
         code_digest = CodeStore(project.code).bundle().digest
         rows = [
             row
-            for standing, record, manifest in finished_trials(ledger, results, campaign, trials, code_digest)
-            for row in rows_of(campaign.campaign, standing, record, manifest)
+            for standing, sessions, manifest in finished_trials(ledger, results, campaign, trials, code_digest)
+            for row in rows_of(campaign.campaign, standing, sessions, manifest)
         ]
     finally:
         ledger.close()

@@ -42,17 +42,19 @@ def outlook_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...], 
     from orchestrator.core.allowances import allowance
     from orchestrator.core.outlook import look_ahead
     from orchestrator.stores.system_clock import SystemClock
-    from orchestrator.wiring.campaigns import campaign_standings
+    from orchestrator.wiring.campaigns import campaign_standings, spent_this_week_s
 
     now = SystemClock().now()
     kaggle = trials[0].variant.card.kaggle
     budget_s = None if campaign.weekly_gpu_hours is None else campaign.weekly_gpu_hours * 3600
+    spent_s = 0.0 if budget_s is None else spent_this_week_s(project, trials, quota, now)
     return look_ahead(
         campaign,
         campaign_standings(project, campaign, trials),
         now=now,
         longest_s=kaggle.session_timeout_s if campaign.backend == "kaggle" else None,
-        allowed=allowance(now, quota=quota, budget_s=budget_s, spent_s=0.0, promised_s=0.0),
+        # The forecast plays what is in flight once more from its start: to count its promise as well would be twice.
+        allowed=allowance(now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=0.0),
         quota=quota,
     )
 

@@ -221,7 +221,8 @@ def test_a_spare_seed_stands_in_for_one_whose_infrastructure_failed() -> None:
     ticked, _ = carried_through(computer)
     states = {one.trial.label: one.state for one in ticked.standings}
     assert states["main DQN seed 0"] is State.FAILED and states["main DQN seed 2"] is State.DONE
-    assert states["main PPO seed 2"] is State.SPARE
+    assert states["main PPO seed 2"] is State.SPARE and states["later seed 0"] is State.DONE
+    assert ticked.over and ticked.complete
 
 
 def test_an_idle_tick_asks_once_for_each_live_session() -> None:

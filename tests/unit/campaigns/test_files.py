@@ -115,6 +115,23 @@ def test_a_setting_that_the_card_does_not_take_is_refused(body: str, told: str, 
     assert told in str(caught.value) and remedy in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("body", "second"),
+    [
+        ("    matrix: {algorithm: [DQN, PPO]}\n    include: [{algorithm: DQN}]\n", 3),
+        ("    matrix: {algorithm: [DQN, DQN]}\n", 2),
+        ("    cells: [{algorithm: DQN}, {algorithm: DQN}]\n", 2),
+    ],
+)
+def test_the_same_training_written_twice_alike_is_refused_with_both_places(body: str, second: int) -> None:
+    with pytest.raises(BadInput) as caught:
+        trials_of(body)
+    assert str(caught.value) == (
+        f"a: m DQN seed 0 (trials.m, variant {second} of the campaign) is the same training as "
+        "m DQN seed 0 (trials.m, variant 1 of the campaign)"
+    )
+
+
 def test_the_committed_schema_is_that_of_the_code() -> None:
     committed = json.loads((SHIPPED / "schema.json").read_text(encoding="utf-8"))
     assert committed == json.loads(json.dumps(campaign_schema()))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 
 import pytest
 
 from orchestrator.core.budget import granted_s
 from orchestrator.core.forecast import WEEK_S, Allowance, Load, forecast
+from orchestrator.core.outlook import look_ahead
 from orchestrator.core.scheduling import Order, Waiting
+from orchestrator.core.standings import standing_of
+from tests.simulation.campaigns import SMALL, expanded
 
 
 def load(index: int, hours: float = 4.0, **traits: object) -> Load:
@@ -51,6 +55,19 @@ def test_sessions_and_hours_are_counted() -> None:
     ahead = forecast([load(0, hours=20.0)], slots=2)
     assert ahead.sessions == 3  # 20 h of training in sessions of 9 h less five minutes
     assert ahead.makespan_s == ahead.compute_s == 20 * 3600 + 3 * 300
+
+
+def test_a_session_shorter_than_its_overhead_is_said_and_the_forecast_ends() -> None:
+    text = SMALL.replace("profiles.quick.deadline_s: 32400.0", "profiles.quick.deadline_s: 900.0")
+    text = text.replace("{steps_per_s: 10.0}", "{steps_per_s: 1000.0, start_s: 240.0, save_s: 900.0}")
+    campaign, trials = expanded(text)
+    standings = [standing_of(trial, (), live=False, code_digest="", retries={}) for trial in trials]
+    monday = datetime(2026, 11, 23, tzinfo=UTC)
+    outlook = look_ahead(campaign, standings, now=monday, longest_s=None, allowed=None)
+    assert outlook.ahead.unfinished == () and outlook.ahead.sessions == sum(load.sessions for load in outlook.loads)
+    assert outlook.ahead.makespan_s >= outlook.ahead.bound_s
+    told = [row["variant"] for row in outlook.to_json()["variants"] if row["session_too_short"]]
+    assert told == ["later"] and any(line.startswith("A session of later is") for line in outlook.lines())
 
 
 def test_a_week_holds_no_more_than_its_quota_and_the_next_goes_on() -> None:

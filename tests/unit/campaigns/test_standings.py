@@ -1,0 +1,96 @@
+"""Where trials stand: what counts as complete, and what another question makes of an answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.core.standings import State, related, standing_of
+from orchestrator.pipeline.campaign import read_standings
+from orchestrator.pipeline.finished import finished_trials
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import SMALL, expanded
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.world import World
+
+
+def test_a_spare_of_one_variant_makes_up_for_no_seed_of_another() -> None:
+    _, trials = expanded(SMALL.replace("seeds: 2", "seeds: {completed: 2, spares: 1}"))
+    ends = {"main PPO seed 1": (State.FAILED, "section_failed"), "later seed 0": (State.WAITING, "")}
+    own = [standing_of(trial, (), live=False, code_digest="", retries={}) for trial in trials]
+    found = related(
+        [
+            replace(one, state=state, why=why)
+            for one in own
+            for state, why in [ends.get(one.trial.label, (State.DONE, ""))]
+            if one.trial.label != "main PPO seed 2"
+        ]
+    )
+    assert {one.trial.label: one.state for one in found}["later seed 0"] is State.CUT_OFF
+
+
+QUICK = """
+campaign: both
+trials:
+  main:
+    section: section_7_6
+    profile: quick
+    settings: {profiles.quick.deadline_s: 32400.0, profiles.full.target_steps: 700000}
+"""
+FULL = QUICK.replace("profile: quick", "profile: full")
+
+
+def answered(computer: Computer, text: str) -> list[tuple[State, int, str, int]]:
+    """Where the trials of a campaign stand by a computer's ledger, and the sessions of its table."""
+    campaign, trials = expanded(text)
+    stands = read_standings(computer.ledger, campaign, trials, computer.desk.code_digest)
+    rows = finished_trials(computer.ledger, computer.results, campaign, trials, computer.desk.code_digest)
+    evaluated = {one.trial.lineage_id: sessions[-1] for one, sessions, _ in rows}
+    told = []
+    for one in stands:
+        record = evaluated.get(one.trial.lineage_id)
+        profile = str(record.ticket["spec"]["profile"]) if record else ""
+        told.append((one.state, one.steps_done, profile, record.steps_done or 0 if record else 0))
+    return told
+
+
+def gone_on(computer: Computer, text: str) -> None:
+    campaign, trials = expanded(text)
+    computer.desk = replace(computer.desk, campaign=campaign, trials=trials)
+    carried_through(computer)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "criteria.baseline: webster",
+        "criteria.min_delay_reduction_pct: 1.0",
+        "profiles.quick.evaluation_scenarios: 3",
+    ],
+)
+def test_a_verdict_on_other_criteria_or_scenarios_is_stale_here_and_on_an_empty_computer(edit: str) -> None:
+    world = World(clock=FakeClock(), weekly_s=None)
+    carried_through(computer := Computer(world, *expanded(QUICK)))
+    edited = QUICK.replace("settings: {", f"settings: {{{edit}, ")
+    assert answered(computer, QUICK)[0][0] is State.DONE
+    assert answered(computer, edited)[0][::2] == (State.STALE, "")
+    before = world.submits
+    empty = Computer(world, *expanded(edited))
+    empty.recover()
+    ticked, _ = carried_through(empty)
+    assert [one.state for one in ticked.standings] == [State.STALE] and world.submits == before
+
+
+def test_quick_and_full_of_one_lineage_keep_their_own_answers_in_one_ledger() -> None:
+    world = World(clock=FakeClock(), weekly_s=None)
+    carried_through(computer := Computer(world, *expanded(QUICK)))
+    quick_steps = expanded(QUICK)[1][0].target_steps
+    assert answered(computer, QUICK) == [(State.DONE, quick_steps, "quick", quick_steps)]
+    assert answered(computer, FULL) == [(State.WAITING, quick_steps, "", 0)]
+    gone_on(computer, FULL)
+    assert answered(computer, FULL) == [(State.DONE, 700_000, "full", 700_000)]
+    assert answered(computer, QUICK) == [(State.DONE, quick_steps, "quick", quick_steps)]
+    before = world.submits
+    gone_on(computer, QUICK)
+    assert world.submits == before
