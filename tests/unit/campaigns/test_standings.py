@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from orchestrator.core.events import Event, EventKind
 from orchestrator.core.standings import State, related, standing_of
 from orchestrator.pipeline.campaign import read_standings
 from orchestrator.pipeline.finished import finished_trials
@@ -94,3 +96,25 @@ def test_quick_and_full_of_one_lineage_keep_their_own_answers_in_one_ledger() ->
     before = world.submits
     gone_on(computer, QUICK)
     assert world.submits == before
+
+
+def test_a_run_that_found_a_valid_evaluation_stands_in_the_table_with_the_session_that_made_it() -> None:
+    computer = Computer(World(clock=FakeClock(), weekly_s=None), *expanded(QUICK))
+    carried_through(computer)
+    trial = computer.desk.trials[0]
+    steps, now = trial.target_steps, (computer.desk.clock.now() + timedelta(hours=1)).isoformat()
+    began = {
+        "section": "section_7_6",
+        "lineage_id": trial.lineage_id,
+        "profile": "quick",
+        "backend": "local",
+        "target_steps": steps,
+        "steps_start": steps,
+        "steps_done": steps,
+        "code_digest": computer.desk.code_digest,
+        "question": trial.question,
+    }
+    ended = {"end_reason": "at_target", "verdict": "supported", "steps_done": steps}
+    for kind, body in ((EventKind.RUN_STARTED, began), (EventKind.RUN_ENDED, ended)):
+        computer.ledger.record(Event(kind=kind, at=now, run_id="again", session=None, body=body))
+    assert answered(computer, QUICK) == [(State.DONE, steps, "quick", steps)]
