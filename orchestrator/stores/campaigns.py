@@ -110,7 +110,7 @@ def on_backend(campaign: Campaign, name: str | None) -> Campaign:
         return campaign
     if name not in ("local", "kaggle"):
         raise BadInput(f"there is no backend {name!r}", remedy="Known backends: local, kaggle.")
-    return replace(campaign, backend=name)  # type: ignore[arg-type]
+    return replace(campaign, backend=name)  # type: ignore[arg-type]  # one of the two, as was just asked
 
 
 @lru_cache(maxsize=1)

@@ -82,6 +82,18 @@ def test_nobody_stops_where_the_light_stays_green_and_everybody_where_it_stays_r
     assert stops[2:] == pytest.approx([1.0, 1.0], abs=0.06)
 
 
+def test_entries_count_eight_hundredths_of_a_stop_even_where_the_light_stays_green() -> None:
+    """As docs/SCIENCE.md says: of random arrivals some come faster than an entry takes them, whoever controls."""
+    settings = EnvironmentSettings.from_mapping({"max_green_s": 3600.0, "start_up_lost_s": 0.0})
+    addresses = [ScenarioAddress(split=Split.TEST, index=index) for index in range(400)]
+    scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+    simulation = CrossingSimulation(settings, scenarios, counts_stops=True)
+    simulation.advance(settings.steps_in(EPISODE_S))
+    stops, came = simulation.traffic.stops.stops_veh.reshape(4, -1), simulation.traffic.arrived_veh.reshape(4, -1)
+    always_green = stops[:2].sum(axis=0) / came[:2].sum(axis=0)
+    assert always_green.mean() == pytest.approx(0.083, abs=0.0005)
+
+
 def test_counting_changes_nothing_and_neither_blocks_nor_cuts_change_the_count() -> None:
     settings = EnvironmentSettings.from_mapping({})
     addresses = [ScenarioAddress(split=Split.TUNING, index=index) for index in range(5)]
