@@ -14,7 +14,8 @@ from orchestrator.core.exchange import Bundle
 from orchestrator.core.packing import pack
 
 _PACKED = (Path("kernel_templates") / "kernel_runtime", Path("validation_ch7"))
-_NEVER_ENTERED = frozenset({"data", "trials", "scripts", "figures", "__pycache__"})
+_NEVER_ENTERED = frozenset({"data", "trials", "scripts", "figures", "pool", "__pycache__"})
+"""Outputs, launchers, and what is done here with finished trainings: an edit of it must not make those stale."""
 _PACKED_SUFFIXES = frozenset({".py", ".yaml", ".json", ".csv", ".txt"})
 _CREDENTIAL_NAMES = (
     "kaggle*.json",
