@@ -14,11 +14,13 @@ from kernel_templates.kernel_runtime.saving import KEPT_CHECKPOINTS
 from kernel_templates.kernel_runtime.wire import (
     BEST_MODEL_CARD,
     CHECKPOINTS,
+    EVENTS_NAME,
     METADATA_NAME,
     FileEntry,
     Ticket,
     final_model_name,
     models_path,
+    read_evaluation,
 )
 from orchestrator.core.models import Incoming
 from orchestrator.core.naming import results_folder
@@ -52,6 +54,18 @@ class ResultsTree:
         if manifest is None:
             return None, ()
         return manifest, tuple(_output_faults(manifest, folder))
+
+    def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
+        """Evaluations that a session reported, oldest first: steps and score.
+
+        A session that was killed has left its event file too; its last line may be torn and is then none.
+        """
+        try:
+            text = (folder / EVENTS_NAME).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ()
+        found = (read_evaluation(line) for line in text.splitlines())
+        return tuple(point for point in found if point is not None)
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
         """What a session brought for the models directory.
