@@ -27,6 +27,7 @@ class Searched:
         number: Place among all proposals, refused and repeated ones counted.
         batch: Those of one batch were proposed at once.
         to_come: Proposals of the whole search that are not made yet.
+        refused: Of the whole search, proposals that the card does not take, a sentence each; they count as failed.
         value: The objective, mean over the seeds; None until they are complete.
         pruned_at_steps: The rung at which it was given up, None if it was not.
     """
@@ -34,6 +35,7 @@ class Searched:
     number: int
     batch: int
     to_come: int = 0
+    refused: tuple[str, ...] = ()
     value: float | None = None
     pruned_at_steps: int | None = None
 
@@ -64,13 +66,19 @@ class Variant:
         """For people, e.g. `main DQN decision_s=5.0`."""
         words = [self.group]
         for key, value in self.varied.items():
-            words.append(str(value) if key == "algorithm" else f"{key.rpartition('.')[2]}={value}")
+            words.append(str(value) if key == "algorithm" else f"{_in_short(key)}={value}")
         return " ".join(words)
 
     @property
     def sizes(self) -> Profile:
         """Target, cadence and deadline."""
         return self.card.profiles[self.profile]
+
+
+def _in_short(key: str) -> str:
+    """What tells a key from others: `learning_rate.start` of `algorithms.PPO.learning_rate.start`."""
+    parts = key.split(".")
+    return ".".join(parts[2:]) if parts[0] == "algorithms" else parts[-1]
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: the card is made once

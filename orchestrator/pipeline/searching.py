@@ -102,17 +102,12 @@ class Searching:
         proposed = {}
         for inquiry in self._inquiries:
             self._explore(inquiry)
-            to_come = inquiry.search.most - inquiry.asked
-            proposed[inquiry.name] = [_as_variant(inquiry, one, to_come) for one in inquiry.proposals]
+            proposed[inquiry.name] = [_as_variant(inquiry, one) for one in inquiry.proposals]
         trials = expand(self._campaign, self._card_of, proposed)
         self._seen = latest
         if trials != self._trials:
             self._trials = trials
         return self._trials
-
-    def refusals(self) -> tuple[str, ...]:
-        """Proposals that the card does not take, a sentence each; they count as failed."""
-        return tuple(line for inquiry in self._inquiries for line in inquiry.refused)
 
     def may_prune(self, trial: Trial) -> bool:
         """Whether a trial can be given up before its end: nothing of a first batch can, it has nothing before it."""
@@ -220,11 +215,12 @@ class Searching:
         return self._cards[key]
 
 
-def _as_variant(inquiry: _Inquiry, one: _Proposal, to_come: int) -> tuple[Settings, Searched]:
+def _as_variant(inquiry: _Inquiry, one: _Proposal) -> tuple[Settings, Searched]:
     searched = Searched(
         number=one.number,
         batch=len(one.told_before),
-        to_come=to_come,
+        to_come=inquiry.search.most - inquiry.asked,
+        refused=tuple(inquiry.refused),
         value=one.told.value,
         pruned_at_steps=one.pruned_at_steps,
     )

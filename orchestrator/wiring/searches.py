@@ -50,8 +50,8 @@ def proposer_of() -> ProposerOf:
     return make
 
 
-def campaign_trials(project: Project, campaign: Campaign) -> tuple[tuple[Trial, ...], tuple[str, ...]]:
-    """All trials of a campaign by what the ledger says now, and proposals that a card refuses; creates nothing.
+def campaign_trials(project: Project, campaign: Campaign) -> tuple[Trial, ...]:
+    """All trials of a campaign by what the ledger says now; asking creates nothing.
 
     Raises:
         BadInput: A card or a setting is wrong, or Optuna is needed and not installed.
@@ -60,8 +60,6 @@ def campaign_trials(project: Project, campaign: Campaign) -> tuple[tuple[Trial, 
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         searching = searching_of(project, campaign, ledger)
-        if searching is None:
-            return expand(campaign, card_reader(project.cards)), ()
-        return searching.trials(), searching.refusals()
+        return searching.trials() if searching else expand(campaign, card_reader(project.cards))
     finally:
         ledger.close()

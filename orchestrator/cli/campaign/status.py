@@ -38,8 +38,9 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
                 why = f" ({row['why']})" if row["why"] else ""
                 steps = f"{row['steps_done']} of {row['target_steps']} steps"
                 end = row["verdict"] or "-"
-                console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, verdict {end}")
-        console.say(*outlook.lines()[-3:])
+                value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
+                console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, verdict {end}{value}")
+        console.say(*outlook.rest_lines())
         return 0
 
     return through_door(act, as_json=as_json)
@@ -76,12 +77,15 @@ def schema() -> int:
 
 
 def _markdown(rows: list[dict[str, object]]) -> list[str]:
-    lines = ["| trial | state | steps | sessions | hours | verdict |", "|---|---|---|---|---|---|"]
+    searches = any(row["objective"] is not None for row in rows)
+    head, rule = (" objective |", "---|") if searches else ("", "")
+    lines = [f"| trial | state | steps | sessions | hours | verdict |{head}", f"|---|---|---|---|---|---|{rule}"]
     for row in rows:
         why = f" ({row['why']})" if row["why"] else ""
         wall_h = float(str(row["wall_s"])) / 3600
+        value = "" if not searches else f" {row['objective']:.6g} |" if row["objective"] is not None else " - |"
         lines.append(
             f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {row['steps_done']} / {row['target_steps']} "
-            f"| {row['sessions']} | {wall_h:.2f} | {row['verdict'] or '-'} |"
+            f"| {row['sessions']} | {wall_h:.2f} | {row['verdict'] or '-'} |{value}"
         )
     return lines

@@ -28,8 +28,7 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
 
     project = find_project()
     campaign = on_backend(load_campaign(campaign_path(project.campaigns, name)), backend)
-    trials, _ = campaign_trials(project, campaign)
-    return project, campaign, trials
+    return project, campaign, campaign_trials(project, campaign)
 
 
 def plain_standing(one: Standing) -> dict[str, Any]:
