@@ -53,6 +53,13 @@ class _Inquiry:
         self.name, self.group, self.search = name, group, search
         self.every_steps = search.pruning.every_steps or sizes.evaluate_every_steps
         self.most_rungs = (sizes.target_steps - 1) // self.every_steps
+        least = max(search.pruning.least_rungs or 1, (search.pruning.warmup_rungs or 0) + 1)
+        if search.prunes and self.most_rungs < least:
+            raise BadInput(
+                f"{name}: the pruner would compare for the first time after {least * self.every_steps} steps, "
+                f"and a training ends after {sizes.target_steps}",
+                remedy="Lower every_steps, least_rungs or warmup_rungs of the pruner.",
+            )
         self.proposer = proposer_of(search, self.most_rungs)
         self.trials_of_point: dict[Point, tuple[Trial, ...] | BadInput] = {}
         self.proposals: list[_Proposal] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optuna.pruners import BasePruner, NopPruner
+from optuna.pruners import BasePruner
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -52,8 +52,7 @@ class OptunaProposer:
         return tuple((key, written(where, params[key])) for key, where in self._search.space.items())
 
     def _pruner(self) -> BasePruner:
-        # Without a rung below the target there is nothing to prune, and Optuna knows no ladder without rungs.
-        return pruner_of(self._search.pruning, self._most_rungs) if self._most_rungs else NopPruner()
+        return pruner_of(self._search.pruning, self._most_rungs)
 
     def _frozen(self, told: tuple[Batch, ...]) -> tuple[FrozenTrial, ...]:
         """Everything known, as Optuna's trials."""

@@ -68,8 +68,8 @@ def pruner_of(pruner: Pruner, most_rungs: int) -> BasePruner:
     if pruner.kind == "halving":
         return SuccessiveHalvingPruner(min_resource=pruner.least_rungs or 1, reduction_factor=pruner.factor or 3)
     if pruner.kind == "hyperband":
-        least = min(pruner.least_rungs or 1, most_rungs)
-        return HyperbandPruner(min_resource=least, max_resource=most_rungs, reduction_factor=pruner.factor or 3)
+        least, factor = pruner.least_rungs or 1, pruner.factor or 3
+        return HyperbandPruner(min_resource=least, max_resource=most_rungs, reduction_factor=factor)
     return NopPruner()
 
 

@@ -83,6 +83,12 @@ def test_a_space_of_which_the_card_takes_nothing_is_bad_input(key: str) -> None:
     assert key in str(caught.value) and "Mend the space" in caught.value.remedy
 
 
+def test_a_pruner_that_could_never_prune_is_refused() -> None:
+    with pytest.raises(BadInput) as caught:
+        searched("{space: {algorithms.PPO.gamma: [0.9]}, trials: 2, pruner: {kind: median, every_steps: 200000}}")
+    assert "for the first time after 200000 steps, and a training ends after 200000" in str(caught.value)
+
+
 def test_what_is_proposed_twice_is_one_training_and_the_search_comes_to_its_end() -> None:
     computer = searched("{space: {algorithms.PPO.gamma: [0.9, 0.95]}, trials: 6, batch: 2, startup_trials: 2}")
     ticked, _ = carried_through(computer)
