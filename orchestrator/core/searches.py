@@ -110,7 +110,8 @@ class Search:
         batch: Proposals that are made at once; None for the campaign's concurrency.
         seed: Of the sampler.
         startup_trials: `tpe` proposes at random until so many proposals are known; None for 10.
-        objective: `score`, or a number of the evaluating session's own summary, nested with dots.
+        objective: `score`, or a number of the evaluating session's own summary, nested with dots. The score is
+            measured on tuning scenarios; what is chosen by a number of the summary has seen the test scenarios.
         direction: Whether more of it is better. The score is always maximized.
         pruner: A kind, or a kind with its parameters.
     """

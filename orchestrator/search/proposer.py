@@ -29,17 +29,24 @@ class OptunaProposer:
         self._search = search
         self._most_rungs = most_rungs
         self._distributions = distributions_of(search)
+        self._asked: dict[tuple[tuple[Batch, ...], int], tuple[Point, ...]] = {}
         self._known: dict[tuple[Batch, ...], tuple[FrozenTrial, ...]] = {(): ()}
         self._decided: dict[tuple[tuple[Batch, ...], int, tuple[float, ...]], tuple[int | None, dict[str, float]]] = {}
 
     def next_batch(self, told: Sequence[Batch], size: int) -> tuple[Point, ...]:
         """The next proposals; see `Proposer`."""
+        asked = (tuple(told), size)
+        if asked not in self._asked:
+            self._asked[asked] = self._ask(*asked)
+        return self._asked[asked]
+
+    def _ask(self, told: tuple[Batch, ...], size: int) -> tuple[Point, ...]:
         search, earlier = self._search, sum(map(len, told))
         count = min(size, search.most - earlier)
         if count <= 0:
             return ()
         learns = search.sampler == "tpe"
-        known = self._frozen(tuple(told)) if learns else ()
+        known = self._frozen(told) if learns else ()
         study = study_of(search, known, sampler=sampler_of(search, len(told)), pruner=self._pruner())
         asked = [study.ask(self._distributions) for _ in range(count if learns else earlier + count)]
         return tuple(self._point(trial.params) for trial in asked[0 if learns else earlier :])
