@@ -58,7 +58,8 @@ def run(context):
         "hyper_parameters": lineage["hyper_parameters"], "environment": lineage["environment"],
         "seed": lineage["seed"], "versions": VERSIONS, "device_class": "cpu", "code_digest": ticket.bundle_digest,
     }
-    parent, ending, score = latest, KernelEnding.FINISHED, None
+    score = None
+    parent, ending = latest, KernelEnding.FINISHED
     while steps < target:
         steps = min(target, steps + spec["checkpoint_every_steps"])
         body = f"model {lineage['seed']} after {steps} steps".encode()
