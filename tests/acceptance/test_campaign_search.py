@@ -5,15 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.doubles.commands import environment, orchestrate
+from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
 from tests.doubles.toy_section import make_toy_project
+from tests.emulator.loopback import loopback_kaggle
 
 LOOK = """
 campaign: look
@@ -87,6 +93,31 @@ def test_a_search_that_is_killed_and_loses_its_ledger_is_the_undisturbed_one(tmp
     assert len(list(table)) == states.count("done")
     told = orchestrate(calm, "campaign", "status", "look").out
     assert f"6 of 6 proposed, {states.count('pruned')} of them pruned; 0 to come" in told
+
+
+@pytest.mark.prove
+def test_ticks_in_empty_working_copies_go_through_a_search_on_kaggle(tmp_path: Path) -> None:
+    """Every tick is another process in another, empty copy: what was proposed is found again, batch behind batch."""
+    calm = project(tmp_path / "calm")
+    run(calm)
+    expected = [row[:4] for row in stands(calm)]
+    template = project(tmp_path / "template")
+    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
+        kaggle.accounts.add(USER, key=KEY)
+        variables: dict[str, Any] = {**loopback_variables(), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        for number in range(6):
+            copy = shutil.copytree(template, tmp_path / f"copy-{number}")
+            words = ("campaign", "tick", "look", "--backend", "kaggle", "--recover", "--json")
+            answer = orchestrate(copy, *words, **variables)
+            assert answer.code == 0, answer.err
+            if answer.json["over"]:
+                break
+            for kernel in list(kaggle.kernels.all.values()):
+                kernel.ended.wait(30)
+        assert answer.json["complete"] and number == 3  # three batches, and a look at the last
+        assert [row[:4] for row in stands(copy)] == expected
+        pushes = Counter(entry.request["slug"] for entry in kaggle.journal.of("SaveKernel"))
+    assert set(pushes.values()) == {1} and len(pushes) == 6
 
 
 def test_without_optuna_a_search_is_refused_with_the_remedy_and_nothing_else_is(tmp_path: Path) -> None:
