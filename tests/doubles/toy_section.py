@@ -86,7 +86,7 @@ def run(context):
         write_text(context.metrics_dir / "toy.csv", "a,b\\n1,2\\n")
     return SectionOutcome(
         ending=ending, steps_start=start, steps_done=steps,
-        training={"best_model_score": score}, summary={"gap": {"rl": None if score is None else -score}},
+        training={"best_model_score": score},
         verdict=Verdict(act.get("verdict", "supported")) if ending is KernelEnding.FINISHED else None,
         resumed_from=latest.digest if latest else None, resume_grade="exact" if latest else None)
 '''

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kernel_templates.kernel_runtime.wire import read_evaluation, report_line
+from kernel_templates.kernel_runtime.manifest import Manifest
+from kernel_templates.kernel_runtime.wire import Ticket, read_evaluation, report_line
 from orchestrator.core.errors import BadInput
 from orchestrator.core.outlook import Outlook, look_ahead
 from orchestrator.core.proposals import Account, Fate, fate_of, mean_rungs, rungs_of
@@ -98,6 +101,27 @@ def test_what_is_proposed_twice_is_one_training_and_the_search_comes_to_its_end(
     ).searches
     assert (search.made, search.repeated, search.to_come) == (2, 4, 0)
     assert "4 proposed twice" in search.lines()[0]
+
+
+def test_another_objective_is_read_from_the_summary_of_the_session_that_evaluated() -> None:
+    block = "{space: {algorithms.PPO.gamma: [0.9, 0.95, 0.8]}, sampler: grid, objective: delay.rl, direction: minimize}"
+    computer = searched(block)
+    told = computer.world._manifest
+
+    def with_summary(ticket: Ticket, *account: Any) -> Manifest:
+        manifest = told(ticket, *account)
+        summary = {"delay": {"rl": ticket.spec["lineage"]["hyper_parameters"]["gamma"]}}
+        return replace(manifest, outcome=replace(manifest.outcome, summary=summary))
+
+    computer.world._manifest = with_summary  # type: ignore[method-assign]
+    ticked, _ = carried_through(computer)
+    values = {one.trial.variant.label: one.trial.variant.searched for one in ticked.standings}
+    assert {label: found and found.value for label, found in values.items()} == {
+        f"look gamma={gamma}": gamma for gamma in (0.9, 0.95, 0.8)
+    }
+    monday = datetime(2026, 11, 23, tzinfo=UTC)
+    (search,) = look_ahead(computer.desk.campaign, ticked.standings, now=monday, longest_s=None, allowed=None).searches
+    assert (search.best, search.objective) == ("look gamma=0.8", 0.8)
 
 
 def test_an_objective_that_the_section_does_not_tell_is_bad_input_with_what_it_tells() -> None:
