@@ -175,6 +175,10 @@ def test_a_proposal_that_fails_for_good_is_told_as_failed_and_the_search_goes_on
     first = ticked.standings[0]
     assert (first.state, first.why) == (State.FAILED, "stuck") and len(ticked.standings) == 9
     assert ticked.complete  # one that fails is an answer too
+    fresh, pushed = computer(far, text), far.submits
+    fresh.recover()
+    again, _ = carried_through(fresh)
+    assert told(again) == told(ticked) and far.submits == pushed
 
 
 def test_a_search_of_which_nothing_completes_cuts_off_what_waits_for_it() -> None:
