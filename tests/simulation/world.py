@@ -78,7 +78,7 @@ class World:
         slots: Kernels that may live together.
         weekly_s: Quota of a week; None for none.
         speed: Lineage id -> steps per second.
-        score: What an evaluation of a training after so many steps gives.
+        score: What an evaluation of a training after so many steps gives; None for trainings that report none.
         can_cancel: Whether a kernel leaves when it is asked to.
         fate: What becomes of the next kernels, "crash" (nothing comes back) or "half" (a checkpoint, no manifest).
         lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
@@ -91,7 +91,7 @@ class World:
     slots: int = 2
     weekly_s: float | None = 30 * 3600.0
     speed: Callable[[str], float] = lambda lineage_id: 10.0
-    score: Callable[[Ticket, int], float] = lambda ticket, steps: 0.0
+    score: Callable[[Ticket, int], float] | None = None
     can_cancel: bool = False
     hidden_s: float = HIDDEN_S
     fate: list[str] = field(default_factory=list)
@@ -165,7 +165,7 @@ class World:
             card = _card(ticket, done, start)
             kernel = Kernel(ticket, self.now_s, self.now_s + used_s, self.week, card, manifest)
         kernel.start_steps, kernel.rate = start, rate
-        kernel.evaluations = tuple((steps, self.score(ticket, steps)) for steps in _evaluated(ticket, start, done))
+        kernel.evaluations = tuple(self._evaluated(ticket, start, done))
         return kernel
 
     def cancel(self, slug: str) -> None:
@@ -188,9 +188,7 @@ class World:
             verdict=Verdict.SUPPORTED if ending is KernelEnding.FINISHED else None,
             training={
                 "policy_digest_after": hashlib.sha256(f"{ticket.lineage_id} {done}".encode()).hexdigest(),
-                "best_model_score": max(
-                    (self.score(ticket, steps) for steps in _evaluated(ticket, 0, done)), default=None
-                ),
+                "best_model_score": max((score for _, score in self._evaluated(ticket, 0, done)), default=None),
             },
         )
         return Manifest(
@@ -206,11 +204,11 @@ class World:
             timings_s={"wall": used_s},
         )
 
-
-def _evaluated(ticket: Ticket, start: int, done: int) -> range:
-    """Step counts of the evaluations between two."""
-    every = int(ticket.spec["evaluate_every_steps"])
-    return range((start // every + 1) * every, done + 1, every)
+    def _evaluated(self, ticket: Ticket, start: int, done: int) -> Iterator[tuple[int, float]]:
+        """Evaluations between two step counts."""
+        every = int(ticket.spec["evaluate_every_steps"])
+        for steps in range((start // every + 1) * every, done + 1, every) if self.score else ():
+            yield steps, self.score(ticket, steps)
 
 
 def _steps_in(path: str) -> int:
