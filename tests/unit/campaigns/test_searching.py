@@ -152,7 +152,7 @@ def test_a_session_that_can_be_stopped_is_and_nothing_else_changes() -> None:
     assert len(asked) == len(pruned) > 0 and {one.steps_done for one in pruned} == {300_000}
     used = [sum(kernel.ends_s - kernel.born_s for kernel in side.kernels.values()) for side in (watched, whole)]
     assert used[0] < used[1]
-    assert all(models.cards for models in here.models.values())  # the checkpoint of what was given up stays
+    assert all(models.view().verified for models in here.models.values())  # the checkpoint of what was given up stays
 
 
 def test_more_trials_add_only_the_difference_and_a_finished_search_is_never_run_again(calm: Ticked) -> None:
