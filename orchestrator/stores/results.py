@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
-from kernel_templates.kernel_runtime.digests import file_entry, first_fault
+from kernel_templates.kernel_runtime.digests import file_entry, first_fault, sha256_file
 from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
 from kernel_templates.kernel_runtime.saving import KEPT_CHECKPOINTS
 from kernel_templates.kernel_runtime.wire import (
     BEST_MODEL_CARD,
     CHECKPOINTS,
+    MANIFEST_NAME,
     METADATA_NAME,
     FileEntry,
     Ticket,
@@ -22,6 +23,9 @@ from kernel_templates.kernel_runtime.wire import (
 )
 from orchestrator.core.models import Incoming
 from orchestrator.core.naming import results_folder
+from orchestrator.core.records import SessionRecord
+from orchestrator.core.stitching import Stretch
+from orchestrator.stores.session_events import stretch_of
 
 
 class ResultsTree:
@@ -52,6 +56,18 @@ class ResultsTree:
         if manifest is None:
             return None, ()
         return manifest, tuple(_output_faults(manifest, folder))
+
+    def manifest_sha256(self, folder: Path) -> str:
+        """Digest of the manifest's file."""
+        return sha256_file(folder / MANIFEST_NAME)
+
+    def stretch(self, record: SessionRecord) -> Stretch | None:
+        """What a session told of its training; None for one that never trained.
+
+        Raises:
+            RunFailed: Its event file is damaged, or of another session.
+        """
+        return stretch_of(record)
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
         """What a session brought for the models directory.
