@@ -60,6 +60,8 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         for path in tables:
             write_table(rows, path)
         console.say(*(f"Wrote {path.as_posix()}" for path in tables))
+        if not finished:
+            console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` says where they stand")
         for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():
             account = campaign_account(campaign, card.section, finished, campaign_standings(project, campaign, trials))
             console.say(*section_report(project.code, card.entry_point, account, folder))

@@ -45,6 +45,10 @@ def _others(account: CampaignAccount) -> Iterator[str]:
 
 
 def _chains(account: CampaignAccount) -> Iterator[str]:
+    for trial in account.trials:
+        if trial.curve.measured_otherwise and trial.resume_grade == "exact":
+            yield f"**{trial.variant} seed {trial.seed} was graded exact, yet measured otherwise when trained again.**"
+            yield ""
     yield "How the trainings were put together; steps that a killed session trained and its successor again are wasted."
     yield ""
     yield "| variant | trainings | sessions | seams | wasted steps | measured twice, otherwise | worst resume | hours |"

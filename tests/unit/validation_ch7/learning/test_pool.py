@@ -23,6 +23,7 @@ from kernel_templates.trial_accounts import (
     account_json,
 )
 from validation_ch7.section_7_6_rl_performance.pool.__main__ import main
+from validation_ch7.section_7_6_rl_performance.pool.traces import account_markdown
 from validation_ch7.section_7_6_rl_performance.pool.trainings import PoolRefused, finished_trainings
 
 
@@ -166,6 +167,15 @@ def test_a_campaign_is_reported_with_curves_and_origins(results: Path, tmp_path:
     assert (folder / "delays.pdf").read_bytes().startswith(b"%PDF") and b"CreationDate" not in (
         folder / "delays.pdf"
     ).read_bytes()
+
+
+def test_an_exact_resume_that_was_none_is_told(results: Path, tmp_path: Path) -> None:
+    account = account_of(results)
+    first, second = account.trials
+    assert "measured otherwise when" not in account_markdown(account)
+    drifted = replace(second, curve=replace(second.curve, measured_otherwise=1))
+    told = account_markdown(replace(account, trials=(first, drifted)))
+    assert "**main DQN seed 1 was graded exact, yet measured otherwise" in told
 
 
 def test_what_is_not_what_the_account_says_is_refused(
