@@ -25,6 +25,7 @@ from orchestrator.core.exchange import (
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.core.proposals import Batch, Point
 from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.stitching import Stretch
 
 
 class Clock(Protocol):
@@ -228,6 +229,23 @@ class Proposer(Protocol):
             told: The batches before its own, decided in full.
             number: Its place among all proposals, from 0.
             rungs: Best score so far at each rung that it has reached.
+        """
+
+
+class Evidence(Protocol):
+    """What finished sessions left, for tables that must be traceable."""
+
+    def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
+        """The manifest in a results folder, and what is wrong with the files that it lists."""
+
+    def manifest_sha256(self, folder: Path) -> str:
+        """Digest of the manifest's file."""
+
+    def stretch(self, record: SessionRecord) -> Stretch | None:
+        """What a session told of its training; None for one that never trained.
+
+        Raises:
+            RunFailed: What it left is damaged, or of another session.
         """
 
 

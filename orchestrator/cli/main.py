@@ -22,7 +22,7 @@ from orchestrator.cli import (
     status,
     verify,
 )
-from orchestrator.cli.campaign import plan, tick
+from orchestrator.cli.campaign import plan, results, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.door import through_door
@@ -68,7 +68,8 @@ campaign.command("run")(_exiting(campaign_run.run))
 campaign.command("tick")(_exiting(tick.tick))
 campaign.command("recover")(_exiting(tick.recover))
 campaign.command("status")(_exiting(campaign_status.status))
-campaign.command("results")(_exiting(campaign_status.results))
+campaign.command("results")(_exiting(results.results))
+campaign.command("report")(_exiting(results.report))
 campaign.command("schema")(_exiting(campaign_status.schema))
 app.add_typer(campaign, name="campaign", no_args_is_help=True)
 

@@ -5,34 +5,32 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
-from kernel_templates.kernel_runtime.manifest import Manifest
-from orchestrator.core.compatibility import worse_grade
-from orchestrator.core.expansion import Trial
-from orchestrator.core.records import SessionRecord
-from orchestrator.core.standings import Standing
+from orchestrator.core.accounts import Finished
 
 WHAT = ("campaign", "group", "settings", "section", "profile", "seed", "lineage_id", "steps", "verdict")
 NUMBER = ("metric", "controller", "value")
 ORIGIN = ("code_digest", "policy_digest")
-HISTORY = ("run_id", "session", "sessions", "resume_grade", "wall_s", "command")
+HISTORY = (
+    "run_id",
+    "session",
+    "manifest_sha256",
+    "sessions",
+    "seams",
+    "wasted_steps",
+    "resume_grade",
+    "wall_s",
+    "command",
+)
 """Columns that say how a trial came about; two campaigns with the same results may differ in them, and only in them."""
 
 COLUMNS = (*WHAT, *NUMBER, *ORIGIN, *HISTORY)
 
 
-def rows_of(
-    campaign: str, standing: Standing, sessions: Sequence[SessionRecord], manifest: Manifest
-) -> Iterator[dict[str, Any]]:
-    """Lines of one finished trial.
-
-    Args:
-        sessions: Those that made what was evaluated, oldest first; the last one reached the target and evaluated.
-        manifest: What that last session says of itself.
-    """
-    trial, record = standing.trial, sessions[-1]
+def rows_of(campaign: str, finished: Finished) -> Iterator[dict[str, Any]]:
+    """Lines of one finished trial."""
+    trial, record = finished.trial, finished.evaluating
     about = {
         "campaign": campaign,
         "group": trial.variant.group,
@@ -44,29 +42,19 @@ def rows_of(
         "steps": record.steps_done,
         "verdict": record.verdict,
         "code_digest": record.ticket["bundle_digest"],
-        "policy_digest": _evaluated_digest(manifest),
+        "policy_digest": finished.policy_digest,
         "run_id": record.run_id,
         "session": record.slug,
-        "sessions": standing.sessions,
-        "resume_grade": reduce(worse_grade, (one.resume_grade for one in sessions)) or "",
-        "wall_s": round(standing.wall_s, 3),
-        "command": command_of(trial, record.backend),
+        "manifest_sha256": finished.manifest_sha256,
+        "sessions": finished.standing.sessions,
+        "seams": ";".join(map(str, finished.curve.seams)),
+        "wasted_steps": finished.curve.wasted_steps,
+        "resume_grade": finished.resume_grade,
+        "wall_s": round(finished.standing.wall_s, 3),
+        "command": finished.command,
     }
-    for metric, controller, value in _numbers(manifest.outcome.summary):
+    for metric, controller, value in _numbers(finished.manifest.outcome.summary):
         yield {**about, "metric": metric, "controller": controller, "value": value}
-
-
-def _evaluated_digest(manifest: Manifest) -> str:
-    """Digest of the policy that the numbers come from: where a section says which one it evaluated, of that."""
-    evaluated = manifest.outcome.summary.get("evaluated_model") or {}
-    return str(evaluated.get("policy_digest") or manifest.outcome.training.get("policy_digest_after", ""))
-
-
-def command_of(trial: Trial, backend: str) -> str:
-    """The `run` command that is this trial."""
-    words = [f"run {trial.variant.card.section} --{trial.variant.profile} --backend {backend} --seed {trial.seed}"]
-    words += [f"--set {key}={value}" for key, value in sorted(trial.variant.settings.items())]
-    return " ".join(words)
 
 
 def _numbers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:

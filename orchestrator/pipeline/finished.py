@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.manifest import Manifest
+from kernel_templates.trial_accounts import StitchedCurve
+from orchestrator.core.accounts import Finished
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.expansion import Trial
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.settings import plain
-from orchestrator.core.standings import Standing, State
+from orchestrator.core.standings import State
+from orchestrator.core.stitching import stitch
 from orchestrator.pipeline.campaign import read_standings
-from orchestrator.ports import Ledger, ResultsStore
+from orchestrator.ports import Evidence, Ledger
 
 
 def finished_trials(
-    ledger: Ledger, results: ResultsStore, campaign: Campaign, trials: Sequence[Trial], code_digest: str
-) -> Iterator[tuple[Standing, Sequence[SessionRecord], Manifest]]:
+    ledger: Ledger, results: Evidence, campaign: Campaign, trials: Sequence[Trial], code_digest: str
+) -> Iterator[Finished]:
     """Every trial that is done under today's code, in the campaign's order.
 
     Raises:
@@ -32,12 +34,29 @@ def finished_trials(
         record = _evaluation(sessions, standing.run, standing.trial, code_digest)
         folder = Path(record.results_dir) if record and record.results_dir else None
         manifest, faults = results.manifest(folder) if folder else (None, ())
-        if record is None or manifest is None or faults:
+        if record is None or folder is None or manifest is None or faults:
             raise RunFailed(
                 f"the outputs of {standing.trial.label} are not whole: {'; '.join(faults) or 'no manifest'}",
                 remedy="`fetch` brings them again; or take the trial out of the campaign.",
             )
-        yield standing, since_beginning(sessions, record), manifest
+        made = since_beginning(sessions, record)
+        yield Finished(
+            standing=standing,
+            sessions=made,
+            manifest=manifest,
+            manifest_sha256=results.manifest_sha256(folder),
+            curve=curve_of(results, made),
+        )
+
+
+def curve_of(results: Evidence, sessions: Sequence[SessionRecord]) -> StitchedCurve:
+    """One learning curve from sessions that made one training, oldest first.
+
+    Raises:
+        RunFailed: A session's event file is damaged or of another session.
+    """
+    told = (results.stretch(record) for record in sessions)
+    return stitch([stretch for stretch in told if stretch is not None])
 
 
 def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> tuple[SessionRecord, ...]:

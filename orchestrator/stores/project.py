@@ -44,6 +44,11 @@ class Project:
         return self.state / "validation_output" / "results"
 
     @property
+    def campaign_reports(self) -> Path:
+        """Tables and figures of campaigns."""
+        return self.state / "validation_output" / "campaigns"
+
+    @property
     def own(self) -> Path:
         """The orchestrator's own folder: ledger and local sandboxes."""
         return self.state / ".orchestrator"

@@ -8,22 +8,24 @@ from pathlib import Path, PurePosixPath
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
-from kernel_templates.kernel_runtime.digests import file_entry, first_fault
+from kernel_templates.kernel_runtime.digests import file_entry, first_fault, sha256_file
 from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
 from kernel_templates.kernel_runtime.saving import KEPT_CHECKPOINTS
 from kernel_templates.kernel_runtime.wire import (
     BEST_MODEL_CARD,
     CHECKPOINTS,
-    EVENTS_NAME,
+    MANIFEST_NAME,
     METADATA_NAME,
     FileEntry,
     Ticket,
     final_model_name,
     models_path,
-    read_evaluation,
 )
 from orchestrator.core.models import Incoming
 from orchestrator.core.naming import results_folder
+from orchestrator.core.records import SessionRecord
+from orchestrator.core.stitching import Stretch
+from orchestrator.stores.session_events import evaluations_in, stretch_of
 
 
 class ResultsTree:
@@ -55,17 +57,21 @@ class ResultsTree:
             return None, ()
         return manifest, tuple(_output_faults(manifest, folder))
 
-    def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
-        """Evaluations that a session reported, oldest first: steps and score.
+    def manifest_sha256(self, folder: Path) -> str:
+        """Digest of the manifest's file."""
+        return sha256_file(folder / MANIFEST_NAME)
 
-        A session that was killed has left its event file too; its last line may be torn and is then none.
+    def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
+        """Evaluations that a session reported in its event file, oldest first: steps and score."""
+        return evaluations_in(folder)
+
+    def stretch(self, record: SessionRecord) -> Stretch | None:
+        """What a session told of its training; None for one that never trained.
+
+        Raises:
+            RunFailed: Its event file is damaged, or of another session.
         """
-        try:
-            text = (folder / EVENTS_NAME).read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return ()
-        found = (read_evaluation(line) for line in text.splitlines())
-        return tuple(point for point in found if point is not None)
+        return stretch_of(record)
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
         """What a session brought for the models directory.

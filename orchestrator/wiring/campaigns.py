@@ -9,18 +9,20 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from kernel_templates.trial_accounts import StitchedCurve
 from orchestrator import __version__
+from orchestrator.core.accounts import Finished
 from orchestrator.core.allowances import spent_s, week_of
 from orchestrator.core.campaigns import Campaign
+from orchestrator.core.errors import RunFailed
 from orchestrator.core.exchange import Quota
 from orchestrator.core.expansion import Trial
 from orchestrator.core.lineages import short
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.standings import Standing
-from orchestrator.core.tables import rows_of, to_csv
 from orchestrator.notices.webhook import Webhook, webhook_address
 from orchestrator.pipeline.campaign import Desk, read_standings
-from orchestrator.pipeline.finished import finished_trials
+from orchestrator.pipeline.finished import curve_of, finished_trials, since_beginning
 from orchestrator.pipeline.parts import Parts
 from orchestrator.ports import Backend, Clock, Herald, Meters, Narrator
 from orchestrator.stores.code import CodeAsItWas, CodeStore
@@ -125,17 +127,38 @@ def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota |
     return backend.quota() if isinstance(backend, Meters) else None
 
 
-def campaign_table(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> str:
-    """The tidy table of the trials that are done, as CSV; those of older code are left out."""
+def finished_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Finished, ...]:
+    """The trials that are done under today's code.
+
+    Raises:
+        RunFailed: The outputs of one are gone, damaged or of another session.
+    """
     path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
+    code_digest = CodeStore(project.code).bundle().digest
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
-        code_digest = CodeStore(project.code).bundle().digest
-        rows = [
-            row
-            for standing, sessions, manifest in finished_trials(ledger, results, campaign, trials, code_digest)
-            for row in rows_of(campaign.campaign, standing, sessions, manifest)
-        ]
+        return tuple(finished_trials(ledger, results, campaign, trials, code_digest))
     finally:
         ledger.close()
-    return to_csv(rows)
+
+
+def curves_so_far(project: Project, trials: tuple[Trial, ...]) -> tuple[dict[str, StitchedCurve], tuple[str, ...]]:
+    """How the trials have learned so far, finished or not: lineage id -> curve, and why any has none.
+
+    A curve is for the eyes: one that cannot be read must not hide where all trials stand.
+    """
+    path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
+    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
+    curves: dict[str, StitchedCurve] = {}
+    troubles: list[str] = []
+    try:
+        for trial in trials:
+            sessions = ledger.sessions(trial.lineage_id)
+            try:
+                if sessions:
+                    curves[trial.lineage_id] = curve_of(results, since_beginning(sessions, sessions[-1]))
+            except RunFailed as fault:
+                troubles.append(f"No curve of {trial.label}: {fault}")
+    finally:
+        ledger.close()
+    return curves, tuple(troubles)

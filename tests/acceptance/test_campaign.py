@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from kernel_templates.trial_accounts import read_account
 from orchestrator.core.tables import HISTORY
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import Answer, environment, orchestrate
@@ -82,6 +84,33 @@ def test_a_campaign_that_is_killed_again_and_again_ends_as_the_undisturbed_one(t
     assert set(sessions_of(stormy)) == planned
     assert sessions_of(stormy) == sessions_of(calm)  # three sessions each, whatever happened in between
     assert table(stormy) == table(calm) and len(table(calm)) == len(planned)
+
+
+def test_a_report_of_what_is_finished_so_far(tmp_path: Path) -> None:
+    root = project(tmp_path / "toy")
+    smaller(root)
+    set_behaviour(root, "{}")
+    assert orchestrate(root, "campaign", "run", "smoke", "--every-s", "0.2").code == 0
+    answer = orchestrate(root, "campaign", "report", "smoke")
+    folder = root / "validation_output/campaigns/smoke"
+    assert answer.code == 0 and "section_7_6 has no report of its own" in answer.out, answer.err
+    assert {path.name for path in folder.iterdir()} == {"table.csv", "table.parquet", "section_7_6_trials.json"}
+    account = read_account(json.loads((folder / "section_7_6_trials.json").read_text(encoding="utf-8")))
+    assert [trial.variant for trial in account.trials] == ["main DQN", "main PPO"] and not account.unfinished
+    for trial in account.trials:
+        manifest = Path(trial.results_dir) / "session_manifest.json"
+        assert hashlib.sha256(manifest.read_bytes()).hexdigest() == trial.manifest_sha256
+    rows = list(csv.DictReader(io.StringIO((folder / "table.csv").read_text(encoding="utf-8"))))
+    assert {row["manifest_sha256"] for row in rows} == {trial.manifest_sha256 for trial in account.trials}
+    summary = orchestrate(root, "campaign", "status", "smoke", "--markdown")
+    assert summary.code == 0 and "| main PPO seed 0 `" in summary.out
+
+    refusing = root / "validation_ch7/section_7_6_rl_performance/pool"
+    refusing.mkdir()
+    (refusing / "__init__.py").write_text("", encoding="utf-8")
+    (refusing / "__main__.py").write_text("raise SystemExit('Nothing pooled: as it was told')", encoding="utf-8")
+    refused = orchestrate(root, "campaign", "report", "smoke")
+    assert refused.code == 1 and "refused: Nothing pooled: as it was told" in refused.err
 
 
 def test_plan_shows_everything_before_anything_is_pushed(tmp_path: Path) -> None:

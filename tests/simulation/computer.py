@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ from orchestrator.core.events import Event
 from orchestrator.core.exchange import Bundle
 from orchestrator.core.expansion import Trial
 from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.records import SessionRecord
 from orchestrator.core.sections import SectionCard
+from orchestrator.core.stitching import Stretch
 from orchestrator.pipeline.campaign import Desk
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.recovery import recover
@@ -84,6 +87,13 @@ class MemoryResults:
     def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
         kernel = self.brought.get(folder.name)
         return kernel.evaluations if kernel else ()
+
+    def manifest_sha256(self, folder: Path) -> str:
+        return hashlib.sha256(folder.name.encode()).hexdigest()
+
+    def stretch(self, record: SessionRecord) -> Stretch | None:
+        start, done = record.steps_start, record.steps_done
+        return None if start is None else Stretch(steps_start=start, steps_seen=done or start)
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
         kernel = self.brought[folder.name]

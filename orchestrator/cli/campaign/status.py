@@ -1,11 +1,11 @@
-"""`campaign status`, `campaign results` and `campaign schema`: what stands in ledger, results and code."""
+"""`campaign status` and `campaign schema`: what stands in ledger and code."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,10 @@ from orchestrator.cli.campaign.words import File, open_campaign, plain_standing
 from orchestrator.cli.door import print_json, through_door
 from orchestrator.cli.options import AsJson, BackendName
 
-Output = Annotated[Path | None, typer.Option("--output", help="Write the table to this file instead of showing it.")]
+if TYPE_CHECKING:
+    from kernel_templates.trial_accounts import StitchedCurve
+    from orchestrator.core.standings import Standing
+
 Markdown = Annotated[bool, typer.Option("--markdown", help="A table for a job summary.")]
 
 
@@ -32,7 +35,11 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
             return 0
         console = Console(sys.stdout)
         if markdown:
-            console.say(f"### {campaign.title or campaign.campaign}", "", *_markdown(rows), "")
+            from orchestrator.wiring.campaigns import curves_so_far
+
+            curves, troubles = curves_so_far(project, trials)
+            console.say(f"### {campaign.title or campaign.campaign}", "", *_markdown(outlook.standings, curves), "")
+            console.say(*troubles)
         else:
             for row in rows:
                 why = f" ({row['why']})" if row["why"] else ""
@@ -44,24 +51,6 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         return 0
 
     return through_door(act, as_json=as_json)
-
-
-def results(file: File, backend: BackendName = None, output: Output = None) -> int:
-    """Show the tidy table of finished trials as CSV: one line for each trial and number, each traceable."""
-
-    def act() -> int:
-        from orchestrator.cli.console import Console
-        from orchestrator.wiring.campaigns import campaign_table
-
-        project, campaign, trials = open_campaign(file, backend)
-        text = campaign_table(project, campaign, trials)
-        if output is None:
-            Console(sys.stdout).say(*text.splitlines())
-        else:
-            output.write_text(text, encoding="utf-8", newline="")
-        return 0
-
-    return through_door(act)
 
 
 def schema() -> int:
@@ -76,16 +65,26 @@ def schema() -> int:
     return through_door(act)
 
 
-def _markdown(rows: list[dict[str, object]]) -> list[str]:
-    searches = any(row["objective"] is not None for row in rows)
+def _markdown(standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]) -> list[str]:
+    """A row for each trial with its learning curve, then a chart for each variant."""
+    from orchestrator.core.curve_marks import mermaid, spark
+
+    searches = any(one.trial.variant.searched for one in standings)
     head, rule = (" objective |", "---|") if searches else ("", "")
-    lines = [f"| trial | state | steps | sessions | hours | verdict |{head}", f"|---|---|---|---|---|---|{rule}"]
-    for row in rows:
+    lines = [
+        f"| trial | state | steps | sessions | hours | learning | verdict |{head}",
+        f"|---|---|---|---|---|---|---|{rule}",
+    ]
+    of_variant: dict[str, list[StitchedCurve]] = {}
+    for one in standings:
+        row, curve = plain_standing(one), curves.get(one.trial.lineage_id)
         why = f" ({row['why']})" if row["why"] else ""
-        wall_h = float(str(row["wall_s"])) / 3600
-        value = "" if not searches else f" {row['objective']:.6g} |" if row["objective"] is not None else " - |"
+        value = "" if not searches else " - |" if row["objective"] is None else f" {row['objective']:.6g} |"
+        learning = spark(curve.points) if curve else ""
         lines.append(
             f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {row['steps_done']} / {row['target_steps']} "
-            f"| {row['sessions']} | {wall_h:.2f} | {row['verdict'] or '-'} |{value}"
+            f"| {row['sessions']} | {one.wall_s / 3600:.2f} | {learning or '-'} | {row['verdict'] or '-'} |{value}"
         )
-    return lines
+        if curve:
+            of_variant.setdefault(one.trial.variant.label, []).append(curve)
+    return [*lines, "", *mermaid(of_variant)]

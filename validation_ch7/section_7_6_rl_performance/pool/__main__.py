@@ -1,4 +1,4 @@
-"""`python -m validation_ch7.section_7_6_rl_performance.pool`: one claim from the trainings of many seeds."""
+"""`python -m validation_ch7.section_7_6_rl_performance.pool`: what the trainings of many seeds say together."""
 
 from __future__ import annotations
 
@@ -7,34 +7,39 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.atomic import write_json, write_text
-from validation_ch7.section_7_6_rl_performance.pool.claims import pool_trainings
-from validation_ch7.section_7_6_rl_performance.pool.report import pool_json, pool_markdown
+from validation_ch7.section_7_6_rl_performance.pool.accounts import accounted_trainings, campaign_of
+from validation_ch7.section_7_6_rl_performance.pool.claims import pool_experiment
+from validation_ch7.section_7_6_rl_performance.pool.experiments import experiments_of
+from validation_ch7.section_7_6_rl_performance.pool.folder import pools_markdown, write_pools
 from validation_ch7.section_7_6_rl_performance.pool.trainings import PoolRefused, finished_trainings
 
 _PROGRAM = "python -m validation_ch7.section_7_6_rl_performance.pool"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the results, print the tables, write them where asked; exit code 2 where nothing may be claimed."""
+    """Read the trainings, print the tables, write them where asked; exit code 2 where nothing may be claimed."""
     parser = argparse.ArgumentParser(prog=_PROGRAM, description="Pool the finished trainings of section 7.6.")
     parser.add_argument("--results", type=Path, default=Path("validation_output/results"), help="Session outputs.")
     parser.add_argument("--profile", default="full", help="Trainings of this profile (default: full).")
-    parser.add_argument("--output", type=Path, help="Folder for pool.json and pool.md.")
+    parser.add_argument("--campaign", type=Path, help="Account of a campaign, instead of --results and --profile.")
+    parser.add_argument("--output", type=Path, help="Folder for the tables and figures.")
     chosen = parser.parse_args(arguments)
+    account = None
     try:
-        if not chosen.results.is_dir():
+        if chosen.campaign is not None:
+            account = campaign_of(chosen.campaign)
+            trainings = list(accounted_trainings(account))
+        elif not chosen.results.is_dir():
             raise PoolRefused(f"{chosen.results} is no folder of results")
-        pool = pool_trainings(finished_trainings(chosen.results, profile=chosen.profile))
+        else:
+            trainings = finished_trainings(chosen.results, profile=chosen.profile)
+        pools = [pool_experiment(experiment) for experiment in experiments_of(trainings)]
     except PoolRefused as refused:
         sys.stderr.write(f"Nothing pooled: {refused}\n")
         return 2
-    told = pool_markdown(pool)
-    sys.stdout.write(told)
+    sys.stdout.write(pools_markdown(pools, account))
     if chosen.output is not None:
-        chosen.output.mkdir(parents=True, exist_ok=True)
-        write_json(chosen.output / "pool.json", pool_json(pool))
-        write_text(chosen.output / "pool.md", told)
+        write_pools(pools, chosen.output, account)
     return 0
 
 

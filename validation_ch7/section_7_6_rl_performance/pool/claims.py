@@ -1,23 +1,29 @@
-"""What may be claimed of an algorithm, from all its trainings and the criteria that were written down before."""
+"""What may be claimed of a variant, from all its trainings and the criteria that were written down before."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from kernel_templates.kernel_runtime.endings import Verdict
+from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.plausibility import POLICY
 from validation_ch7.section_7_6_rl_performance.pool.estimates import (
     PoolBootstrap,
     pooled_improvement,
+    pooled_improvement_between,
     pooled_iqm,
     pooled_mean,
+    pooled_reduction_between_pct,
     pooled_reduction_pct,
 )
-from validation_ch7.section_7_6_rl_performance.pool.trainings import ALSO, Training, require_one_experiment
-from validation_ch7.section_7_6_rl_performance.statistics import Estimate
+from validation_ch7.section_7_6_rl_performance.pool.experiments import Experiment, Variant
+from validation_ch7.section_7_6_rl_performance.pool.seeds_needed import trainings_needed
+from validation_ch7.section_7_6_rl_performance.pool.trainings import ALSO, Training
+from validation_ch7.section_7_6_rl_performance.statistics import Bootstrap, Estimate, reduction_pct
 from validation_ch7.section_7_6_rl_performance.verdict import Criterion
 from validation_ch7.traffic.arz import Floats
 
@@ -27,29 +33,45 @@ _BOOTSTRAP = PoolBootstrap(seed=7_6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """An algorithm beside a classical controller."""
+    """A variant beside another one or a classical controller.
+
+    Attributes:
+        reduction_pct: By how much its mean delay is less.
+        improvement: Probability that it delays less in the same scenario.
+        trainings_needed: How many would tell the two means apart; None where no reasonable number would, or where
+            a single training tells no spread.
+        by_seed_pct: The reduction of each of its trainings on its own, in the order of the seeds, each with the
+            interval over scenarios; empty beside another trained variant, whose seeds are no pairs with these.
+    """
 
     reduction_pct: Estimate
     improvement: Estimate
+    trainings_needed: int | None
+    by_seed_pct: tuple[Estimate, ...] = ()
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the whole interval lies on one side of zero."""
+        return self.reduction_pct.low > 0.0 or self.reduction_pct.high < 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One algorithm.
+    """One variant.
 
     Attributes:
-        algorithm: Which.
+        label: Which.
         seeds: Of its trainings.
         mean_s: Delay per vehicle in s.
         iqm_s: Its interquartile mean.
         by_seed_s: Mean delay of each training, in the order of the seeds.
         also: The other measures, by the names of `ALSO`.
-        beside: Controller -> how it does beside it, all that are not trained.
+        beside: Controller -> how it does beside it: the classical ones, and the criteria's baseline.
         verdict: By the card's criteria.
         reason: Why.
     """
 
-    algorithm: str
+    label: str
     seeds: tuple[int, ...]
     mean_s: Estimate
     iqm_s: Estimate
@@ -71,72 +93,101 @@ class Other:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """The whole experiment.
+    """A whole experiment.
 
     Attributes:
-        claims: One for each algorithm.
+        claims: One for each variant.
         others: Controllers that are not trained.
+        versus: Labels of two variants -> the first beside the second, every pair once.
         n_scenarios: Unseen scenarios that everybody met.
         terms: What all trainings share.
+        lineages: Lineage id -> label and seed of a training.
     """
 
     claims: tuple[Claim, ...]
     others: Mapping[str, Other]
+    versus: Mapping[tuple[str, str], Beside]
     n_scenarios: int
     terms: Mapping[str, object]
+    lineages: Mapping[str, tuple[str, int]]
 
 
-def pool_trainings(trainings: Sequence[Training]) -> Pool:
-    """Take trainings together.
+def pool_experiment(experiment: Experiment, bootstrap: PoolBootstrap = _BOOTSTRAP) -> Pool:
+    """Take the trainings of an experiment together.
+
+    Args:
+        experiment: Which.
+        bootstrap: How intervals are made; reports never give another than the default.
 
     Raises:
-        PoolRefused: They are not of one experiment.
         ValueError: The criteria make no sense.
     """
-    require_one_experiment(trainings)
-    first = trainings[0]
+    first = experiment.first
     criterion = Criterion.from_mapping(first.terms["criteria"])
     classical = {name: delays_s for name, delays_s in first.delays_s.items() if name != POLICY}
-    algorithms = dict.fromkeys(training.algorithm for training in trainings)
+    everybody = [one for variant in experiment.variants for one in variant.trainings]
     return Pool(
-        claims=tuple(
-            _claim([training for training in trainings if training.algorithm == name], classical, criterion)
-            for name in algorithms
-        ),
+        claims=tuple(_claim(variant, classical, criterion, bootstrap) for variant in experiment.variants),
         others={
             name: Other(
-                mean_s=pooled_mean(delays_s[None, :], _BOOTSTRAP),
-                iqm_s=pooled_iqm(delays_s[None, :], _BOOTSTRAP),
-                also=_also(trainings, name),
+                mean_s=pooled_mean(delays_s[None, :], bootstrap),
+                iqm_s=pooled_iqm(delays_s[None, :], bootstrap),
+                also=_also([first], name, bootstrap),
             )
             for name, delays_s in classical.items()
         },
+        versus={
+            (one.label, other.label): _versus(one, other, bootstrap)
+            for one, other in combinations(experiment.variants, 2)
+        },
         n_scenarios=first.delays_s[POLICY].size,
-        terms={name: value for name, value in first.terms.items() if name != "hyper_parameters"},
+        terms=experiment.terms,
+        lineages={one.lineage_id: (one.variant, one.seed) for one in everybody},
     )
 
 
-def _claim(trainings: Sequence[Training], classical: Mapping[str, Floats], criterion: Criterion) -> Claim:
-    delays_s = np.stack([training.delays_s[POLICY] for training in trainings])
-    beside = {
-        name: Beside(
-            reduction_pct=pooled_reduction_pct(delays_s, of_other_s, _BOOTSTRAP),
-            improvement=pooled_improvement(delays_s, of_other_s, _BOOTSTRAP),
-        )
-        for name, of_other_s in classical.items()
-    }
-    verdict, reason = _verdict(beside[criterion.baseline].reduction_pct, criterion, len(trainings))
+def _claim(variant: Variant, classical: Mapping[str, Floats], criterion: Criterion, bootstrap: PoolBootstrap) -> Claim:
+    delays_s = _delays_s(variant)
+    compared = dict.fromkeys([*CLASSICAL, criterion.baseline])
+    beside = {name: _beside(delays_s, classical[name], bootstrap) for name in compared}
+    verdict, reason = _verdict(beside[criterion.baseline].reduction_pct, criterion, len(delays_s))
     return Claim(
-        algorithm=trainings[0].algorithm,
-        seeds=tuple(training.seed for training in trainings),
-        mean_s=pooled_mean(delays_s, _BOOTSTRAP),
-        iqm_s=pooled_iqm(delays_s, _BOOTSTRAP),
+        label=variant.label,
+        seeds=tuple(training.seed for training in variant.trainings),
+        mean_s=pooled_mean(delays_s, bootstrap),
+        iqm_s=pooled_iqm(delays_s, bootstrap),
         by_seed_s=tuple(float(mean_s) for mean_s in delays_s.mean(axis=1)),
-        also=_also(trainings, POLICY),
+        also=_also(variant.trainings, POLICY, bootstrap),
         beside=beside,
         verdict=verdict,
         reason=reason,
     )
+
+
+def _beside(delays_s: Floats, of_other_s: Floats, bootstrap: PoolBootstrap) -> Beside:
+    over_hours = Bootstrap(n_scenarios=of_other_s.size, seed=bootstrap.seed, n_resamples=bootstrap.n_resamples)
+    means_s = delays_s.mean(axis=1)
+    return Beside(
+        reduction_pct=pooled_reduction_pct(delays_s, of_other_s, bootstrap),
+        improvement=pooled_improvement(delays_s, of_other_s, bootstrap),
+        trainings_needed=trainings_needed(means_s, float(of_other_s.mean())) if len(means_s) > 1 else None,
+        by_seed_pct=tuple(reduction_pct(of_seed_s, of_other_s, over_hours) for of_seed_s in delays_s),
+    )
+
+
+def _versus(one: Variant, other: Variant, bootstrap: PoolBootstrap) -> Beside:
+    delays_s, others_s = _delays_s(one), _delays_s(other)
+    enough = min(len(delays_s), len(others_s)) > 1
+    return Beside(
+        reduction_pct=pooled_reduction_between_pct(delays_s, others_s, bootstrap),
+        improvement=pooled_improvement_between(delays_s, others_s, bootstrap),
+        trainings_needed=trainings_needed(delays_s.mean(axis=1), others_s.mean(axis=1)) if enough else None,
+    )
+
+
+def _delays_s(variant: Variant) -> Floats:
+    """Delay of each training and scenario, shape (trainings, n)."""
+    return np.stack([training.delays_s[POLICY] for training in variant.trainings])
 
 
 def _verdict(reduction: Estimate, criterion: Criterion, n_seeds: int) -> tuple[Verdict, str]:
@@ -154,10 +205,9 @@ def _verdict(reduction: Estimate, criterion: Criterion, n_seeds: int) -> tuple[V
     return Verdict.INCONCLUSIVE, f"{required}; it lies inside the 95 % interval"
 
 
-def _also(trainings: Sequence[Training], controller: str) -> dict[str, Estimate]:
-    """The other measures of a controller: over all trainings where it is the policy, else those of the first."""
-    of_whom = trainings if controller == POLICY else trainings[:1]
+def _also(trainings: Sequence[Training], controller: str, bootstrap: PoolBootstrap) -> dict[str, Estimate]:
+    """The other measures of a controller over some trainings."""
     return {
-        measure: pooled_mean(np.stack([training.also[measure][controller] for training in of_whom]), _BOOTSTRAP)
+        measure: pooled_mean(np.stack([training.also[measure][controller] for training in trainings]), bootstrap)
         for measure in ALSO
     }

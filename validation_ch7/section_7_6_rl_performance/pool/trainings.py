@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,10 @@ from kernel_templates.kernel_runtime.digests import first_fault
 from kernel_templates.kernel_runtime.endings import KernelEnding, Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
 from validation_ch7.section_7_6_rl_performance.conclusion import SCENARIOS_NAME
-from validation_ch7.section_7_6_rl_performance.plausibility import POLICY
 from validation_ch7.traffic.arz import Floats
 
-# What all trainings of a pool must share, or their numbers are not of one experiment.
-_SHARED = ("environment", "criteria", "target_steps", "evaluation_scenarios", "bundle_digest", "hyper_parameters")
-
-
-_NOTHING = np.empty(0)
+OF_THE_POLICY = "decision_s"
+"""The environment's only setting that is the policy's own: the classical controllers look every second."""
 
 ALSO = ("worst_approach_s_per_veh", "stops_per_veh", "throughput")
 """Measures that a pool tells beside the delay."""
@@ -37,23 +33,27 @@ class Training:
     """One finished training and what its comparison measured.
 
     Attributes:
+        variant: What its seeds have in common, for people.
         algorithm: Its algorithm.
         seed: Its seed.
         lineage_id: Its lineage.
         run_id: The run that finished it.
         ended_at: When, ISO 8601.
-        terms: What it must share with the others, by name; hyper-parameters only with its own algorithm.
+        terms: Under what it was measured: criteria, scenarios, code, and the environment without `decision_s`.
+        recipe: How it was trained: algorithm, network, hyper-parameters, target, and how often the policy decides.
         delays_s: Controller -> delay per vehicle of each scenario, shape (n,), s.
         also: Measure of `ALSO` -> controller -> each scenario's value, shape (n,).
         wall_s: Seconds that each act of the session took.
     """
 
+    variant: str
     algorithm: str
     seed: int
     lineage_id: str
     run_id: str
     ended_at: str
     terms: Mapping[str, Any]
+    recipe: Mapping[str, Any]
     delays_s: Mapping[str, Floats]
     also: Mapping[str, Mapping[str, Floats]]
     wall_s: Mapping[str, float]
@@ -71,50 +71,29 @@ def finished_trainings(results: Path, *, profile: str) -> list[Training]:
     """
     newest: dict[str, Training] = {}
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
-        training = _read(folder, profile)
-        if training is None:
+        manifest = read_manifest(folder)
+        if manifest is None or manifest.outcome.ending is not KernelEnding.FINISHED:
             continue
+        if manifest.spec.get("profile") != profile:
+            continue
+        training = read_training(folder, manifest)
         known = newest.get(training.lineage_id)
         if known is None or known.ended_at < training.ended_at:
             newest[training.lineage_id] = training
     return sorted(newest.values(), key=lambda training: (training.algorithm, training.seed))
 
 
-def require_one_experiment(trainings: Iterable[Training]) -> None:
-    """All must have been run under the same terms and have measured the same baselines.
+def read_training(folder: Path, manifest: Manifest, variant: str | None = None) -> Training:
+    """A finished training from its evaluating session.
+
+    Args:
+        folder: The session's outputs.
+        manifest: Theirs.
+        variant: Label; None for the algorithm's name.
 
     Raises:
-        PoolRefused: There is nothing, or two differ; the first difference is named.
+        PoolRefused: The outputs are damaged, or the comparison is invalid.
     """
-    known = list(trainings)
-    if not known:
-        raise PoolRefused("there is no finished training to pool")
-    first = known[0]
-    for other in known[1:]:
-        for name in _SHARED:
-            of_one_algorithm = name == "hyper_parameters"
-            if of_one_algorithm:
-                first_alike = next(training for training in known if training.algorithm == other.algorithm)
-                differs = first_alike.terms[name] != other.terms[name]
-            else:
-                differs = first.terms[name] != other.terms[name]
-            if differs:
-                raise PoolRefused(f"{_named(other)} has another {name} than {_named(first)}: not one experiment")
-        for controller, delays_s in first.delays_s.items():
-            if controller != POLICY and not np.array_equal(delays_s, other.delays_s.get(controller, _NOTHING)):
-                raise PoolRefused(f"{_named(other)} measured {controller} otherwise than {_named(first)}")
-
-
-def _named(training: Training) -> str:
-    return f"{training.algorithm} seed {training.seed} ({training.run_id})"
-
-
-def _read(folder: Path, profile: str) -> Training | None:
-    manifest = read_manifest(folder)
-    if manifest is None or manifest.outcome.ending is not KernelEnding.FINISHED:
-        return None
-    if manifest.spec.get("profile") != profile:
-        return None
     fault = first_fault(tuple(manifest.files), folder)
     if fault:
         raise PoolRefused(f"{folder.name} is damaged: {fault}")
@@ -123,16 +102,23 @@ def _read(folder: Path, profile: str) -> Training | None:
     spec, lineage = manifest.spec, manifest.spec["lineage"]
     path = folder / spec["section_dir"] / "data" / "metrics" / SCENARIOS_NAME
     measured = _by_controller(path.read_text("utf-8"), manifest, ("delay_s_per_veh", *ALSO))
+    crossing = {name: value for name, value in lineage["environment"].items() if name != OF_THE_POLICY}
     return Training(
+        variant=variant or lineage["algorithm"],
         algorithm=lineage["algorithm"],
         seed=lineage["seed"],
         lineage_id=manifest.stamp["lineage_id"],
         run_id=manifest.stamp["run_id"],
         ended_at=manifest.ended_at,
         terms={
-            **{name: spec[name] for name in ("criteria", "target_steps", "evaluation_scenarios")},
-            **{name: lineage[name] for name in ("environment", "hyper_parameters")},
+            "environment": crossing,
+            **{name: spec[name] for name in ("criteria", "evaluation_scenarios")},
             "bundle_digest": manifest.stamp["bundle_digest"],
+        },
+        recipe={
+            **{name: lineage[name] for name in ("algorithm", "network", "hyper_parameters")},
+            "target_steps": spec["target_steps"],
+            OF_THE_POLICY: lineage["environment"].get(OF_THE_POLICY),
         },
         delays_s=measured["delay_s_per_veh"],
         also={name: measured[name] for name in ALSO},

@@ -19,6 +19,9 @@ from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
 from kernel_templates.kernel_runtime.stopping import StopFlag
 from kernel_templates.kernel_runtime.wire import FileEntry, models_path
 from kernel_templates.kernel_runtime.workspace import Workspace
+from orchestrator.core.records import SessionRecord, Stage
+from orchestrator.core.stitching import Stretch, stitch
+from orchestrator.stores.session_events import stretch_of
 from validation_ch7.section_7_6_rl_performance import comparison, entry
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 
@@ -88,6 +91,41 @@ def test_two_booted_sessions_reach_the_verdict_of_one(tmp_path: Path) -> None:
     assert ours.verdict is not None and (ours.verdict, ours.verdict_reasons) == (theirs.verdict, theirs.verdict_reasons)
     assert ours.summary["delay_s_per_veh"] == theirs.summary["delay_s_per_veh"]
     assert ours.runtime["device"] == "cpu" and ours.runtime["torch"]
+
+    told = [stretch_told(tmp_path / name / "working", place) for place, name in enumerate(("first", "second"), 1)]
+    curve = json.loads(
+        (tmp_path / "second/working" / SECTION_DIR / "data/metrics/learning_curve.json").read_text("utf-8")
+    )
+    stitched = stitch(told)
+    assert [(point.steps, point.score) for point in stitched.points] == [
+        (point["steps"], point["score"]) for point in curve["curve"]
+    ]
+    assert list(stitched.seams) == curve["sessions_seams"] and stitched.wasted_steps == 0
+
+
+def stretch_told(working: Path, session: int) -> Stretch:
+    """What the orchestrator reads from a session's outputs."""
+    manifest = read_manifest(working)
+    assert manifest is not None
+    told = stretch_of(
+        SessionRecord(
+            key=f"r/s{session:02d}a1",
+            run_id="r",
+            lineage_id=manifest.stamp["lineage_id"],
+            session=session,
+            attempt=1,
+            slug=f"s{session:02d}",
+            backend="local",
+            nonce=manifest.stamp["nonce"],
+            ticket={},
+            stage=Stage.CLOSED,
+            planned_at="",
+            results_dir=str(working),
+            steps_start=manifest.outcome.steps_start,
+        )
+    )
+    assert told is not None
+    return told
 
 
 def test_a_finished_session_writes_everything_stamped(tmp_path: Path) -> None:

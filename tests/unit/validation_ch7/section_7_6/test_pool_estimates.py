@@ -1,18 +1,25 @@
 """The numbers of a pool, each beside its definition written out in loops."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from kernel_templates.kernel_runtime.endings import Verdict
-from validation_ch7.section_7_6_rl_performance.pool.claims import Pool, pool_trainings
+from validation_ch7.section_7_6_rl_performance.pool.claims import Pool, pool_experiment
 from validation_ch7.section_7_6_rl_performance.pool.estimates import (
     PoolBootstrap,
     pooled_improvement,
+    pooled_improvement_between,
     pooled_iqm,
     pooled_mean,
+    pooled_reduction_between_pct,
     pooled_reduction_pct,
+    widened_level,
 )
-from validation_ch7.section_7_6_rl_performance.pool.report import pool_json, pool_markdown
+from validation_ch7.section_7_6_rl_performance.pool.experiments import experiments_of
+from validation_ch7.section_7_6_rl_performance.pool.report import more_needed, pool_json, pool_markdown
+from validation_ch7.section_7_6_rl_performance.pool.seeds_needed import trainings_needed
 from validation_ch7.section_7_6_rl_performance.pool.trainings import PoolRefused, Training
 from validation_ch7.traffic.arz import Floats
 
@@ -38,8 +45,29 @@ def picks() -> list[tuple[Floats, Floats]]:
     return resampled
 
 
-def quantiles(values: list[float]) -> list[float]:
-    return [float(np.quantile(values, level)) for level in (0.025, 0.975)]
+def quantiles(values: list[float], n_trainings: int = 3) -> list[float]:
+    outside = (1.0 - widened_level(n_trainings)) / 2
+    return [float(np.quantile(values, level)) for level in (outside, 1.0 - outside)]
+
+
+def test_the_level_makes_up_for_few_trainings() -> None:
+    """Hesterberg (2015), table 4: one-sided 0.0086 at ten, 0.0010 at five observations, 0.025 at ever so many."""
+    assert widened_level(10) == pytest.approx(1 - 2 * 0.0086, abs=2e-4)
+    assert widened_level(5) == pytest.approx(1 - 2 * 0.0010, abs=2e-4)
+    assert widened_level(10**6) == pytest.approx(0.95, abs=1e-5)
+
+
+def test_intervals_of_ten_trainings_hold_the_truth_as_often_as_they_say() -> None:
+    """The spread of trainings alone, which the plain percentiles underestimate: they hold it in 0.90 of the cases."""
+    generator, held, plain = np.random.default_rng(5), 0, 0
+    for _ in range(400):
+        means = generator.normal(0.0, 1.0, 10)
+        resampled = means[generator.integers(10, size=(1000, 10))].mean(axis=1)
+        low, high = quantiles(resampled.tolist(), 10)
+        held += low <= 0.0 <= high
+        low, high = np.quantile(resampled, (0.025, 0.975))
+        plain += low <= 0.0 <= high
+    assert 0.93 <= held / 400 <= 0.97 and plain / 400 < 0.925
 
 
 def test_mean_reduction_and_improvement_are_those_of_the_picked_pairs() -> None:
@@ -67,6 +95,43 @@ def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end() -> None:
     found = pooled_iqm(VALUES, BOOTSTRAP)
     assert found.value == pytest.approx(np.sort(VALUES, axis=None)[15:45].mean())
     assert [found.low, found.high] == pytest.approx(quantiles(middle))
+
+
+def test_two_groups_are_picked_apart_and_meet_the_same_scenarios() -> None:
+    others = VALUES[:2] + 1.0
+    seen: list[tuple[Floats, ...]] = []
+
+    def note(*places: Floats) -> float:
+        seen.append(places)
+        return 0.0
+
+    BOOTSTRAP.estimate(note, (3, 2, 20))
+    reductions, shares = [], []
+    for mine, theirs, hours in seen[-301:-1]:
+        block, other = VALUES[np.ix_(mine, hours)], others[np.ix_(theirs, hours)]
+        reductions.append(100.0 * (1.0 - block.mean() / other.mean()))
+        pairs = [np.mean((a < b) + 0.5 * (a == b)) for a in block for b in other]
+        shares.append(float(np.mean(pairs)))
+    found = pooled_reduction_between_pct(VALUES, others, BOOTSTRAP)
+    assert found.value == pytest.approx(100.0 * (1.0 - VALUES.mean() / others.mean()))
+    assert [found.low, found.high] == pytest.approx(quantiles(reductions, 2))
+    probability = pooled_improvement_between(VALUES, others, BOOTSTRAP)
+    assert [probability.low, probability.high] == pytest.approx(quantiles(shares, 2))
+    assert pooled_improvement_between(VALUES, VALUES, BOOTSTRAP).value == pytest.approx(0.5)
+
+
+def test_trainings_needed_are_those_of_the_textbook() -> None:
+    """Cohen (1988): 64 a group find half a standard deviation with power 0.8 at 5 %, 26 find 0.8 of one."""
+    spread = np.array([-1.0, 1.0]) / np.sqrt(2.0)  # standard deviation 1
+    for effect, expected in ((0.5, 64), (0.8, 26)):
+        found = trainings_needed(spread, spread + effect)
+        assert found is not None and abs(found - expected) <= 0.08 * expected
+    alone = trainings_needed(spread, 0.5)  # one-sample: 34
+    assert alone is not None and abs(alone - 34) <= 3
+    assert trainings_needed(spread, spread + 1e-3) is None and trainings_needed(spread, 0.0) is None
+    assert trainings_needed(np.ones(3), np.full(3, 2.0)) == 2 and trainings_needed(np.ones(3), 1.0) is None
+    with pytest.raises(ValueError, match="one training"):
+        trainings_needed(spread[:1], spread)
 
 
 def test_a_single_training_is_in_every_resample() -> None:
@@ -100,6 +165,9 @@ def test_a_baseline_without_delay_is_refused() -> None:
         pooled_reduction_pct(VALUES, np.zeros(20), BOOTSTRAP)
 
 
+RECIPE = ("target_steps", "hyper_parameters", "decision_s")
+
+
 def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object) -> Training:
     others = ("fixed_time", "webster", "actuated", "max_pressure", "longest_queue")
     delays_s: dict[str, Floats] = {name: BASELINE * (1.0 - 0.05 * place) for place, name in enumerate(others)}
@@ -107,19 +175,27 @@ def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object
     terms: dict[str, object] = {
         "environment": {"dx_m": 10.0},
         "criteria": CRITERIA,
-        "target_steps": 1000,
         "evaluation_scenarios": 20,
         "bundle_digest": "b" * 64,
-        "hyper_parameters": {"gamma": 0.97, "of": algorithm},
     }
+    recipe: dict[str, object] = {
+        "algorithm": algorithm,
+        "target_steps": 1000,
+        "hyper_parameters": {"gamma": 0.97, "of": algorithm},
+        "decision_s": 10.0,
+    }
+    for name, value in changes.items():
+        (recipe if name in RECIPE else terms)[name] = value
     everybody = {"rl": BASELINE * share * own, **delays_s}
     return Training(
+        variant=algorithm,
         algorithm=algorithm,
         seed=seed,
         lineage_id=f"{algorithm}{seed}",
         run_id=f"run-{algorithm}-{seed}",
         ended_at="2026-01-01",
-        terms={**terms, **changes},
+        terms=terms,
+        recipe=recipe,
         delays_s=everybody,
         also={
             "worst_approach_s_per_veh": {name: 2.0 * values_s for name, values_s in everybody.items()},
@@ -130,8 +206,11 @@ def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object
     )
 
 
+@cache
 def pool(n_seeds: int = 10, share: float = 0.7) -> Pool:
-    return pool_trainings([training(name, seed, share=share) for name in ("DQN", "PPO") for seed in range(n_seeds)])
+    trainings = [training(name, seed, share=share) for name in ("DQN", "PPO") for seed in range(n_seeds)]
+    (experiment,) = experiments_of(trainings)
+    return pool_experiment(experiment, BOOTSTRAP)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +224,7 @@ def pool(n_seeds: int = 10, share: float = 0.7) -> Pool:
 )
 def test_ten_trainings_and_the_whole_interval_make_a_claim(n_seeds: int, share: float, verdict: Verdict) -> None:
     found = pool(n_seeds, share)
-    assert [claim.algorithm for claim in found.claims] == ["DQN", "PPO"]
+    assert [claim.label for claim in found.claims] == ["DQN", "PPO"]
     assert {claim.verdict for claim in found.claims} == {verdict}
     assert found.claims[0].seeds == tuple(range(n_seeds)) and found.n_scenarios == 20
     assert ("too few" in found.claims[0].reason) is (n_seeds < 10)
@@ -154,32 +233,75 @@ def test_ten_trainings_and_the_whole_interval_make_a_claim(n_seeds: int, share: 
 def test_the_report_holds_everybody_sorted_by_delay() -> None:
     found = pool()
     told = pool_markdown(found)
-    rows = [line for line in told.splitlines() if line.count("|") == 6 and "[" in line]
+    rows = [line for line in told.partition("\n\nDelay up to")[0].splitlines() if "[" in line and line[0] == "|"]
     means = [float(row.split("|")[3].split("[")[0]) for row in rows]
     assert len(rows) == 7 and means == sorted(means)
     assert "* DQN: **supported**" in told and "| **PPO** | 30.0" in told.replace("29.9", "30.0").replace("30.1", "30.0")
     plain = pool_json(found)
-    assert plain["algorithms"]["PPO"]["beside"]["actuated"]["reduction_pct"]["value"] > 0.0
+    assert len(plain["trainings"]) == 20 and plain["versus"][0]["beside"] == "PPO"
+    assert "| PPO | 9 |" in told and "DQN and PPO: " in told
+    assert plain["variants"]["PPO"]["beside"]["actuated"]["reduction_pct"]["value"] > 0.0
     assert plain["terms"]["bundle_digest"] == "b" * 64 and set(plain["others"]) >= {"actuated", "fixed_time"}
 
 
+def test_two_alike_are_not_told_apart_and_a_better_one_is() -> None:
+    found = pool_experiment(
+        experiments_of(
+            [
+                training(name, seed, share=0.6 if name == "best" else 0.7)
+                for name in ("best", "a", "b")
+                for seed in range(4)
+            ]
+        )[0]
+    )
+    assert found.versus["best", "a"].told_apart and not found.versus["a", "b"].told_apart
+    assert found.versus["best", "a"].reduction_pct.value == pytest.approx(14.3, abs=1.0)
+    assert found.versus["best", "a"].improvement.value == 1.0
+    alike = found.versus["a", "b"]
+    assert alike.by_seed_pct == () and "would separate them" in more_needed(alike, 4)
+    assert more_needed(alike, 2000).startswith("2000 trainings separate") or alike.trainings_needed is None
+    of_seeds = found.claims[0].beside["fixed_time"].by_seed_pct
+    assert len(of_seeds) == 4 and all(one.low < one.value < one.high for one in of_seeds)
+
+
 @pytest.mark.parametrize(
-    ("change", "told"),
+    "change",
     [
-        ({"bundle_digest": "c" * 64}, "another bundle_digest"),
-        ({"environment": {"dx_m": 5.0}}, "another environment"),
-        ({"target_steps": 10}, "another target_steps"),
-        (
-            {"criteria": {"baseline": "webster", "min_delay_reduction_pct": 10.0, "min_trainings": 10}},
-            "another criteria",
-        ),
-        ({"hyper_parameters": {"gamma": 0.9}}, "another hyper_parameters"),
+        {"bundle_digest": "c" * 64},
+        {"environment": {"dx_m": 5.0}},
+        {"evaluation_scenarios": 10},
+        {"criteria": {"baseline": "webster", "min_delay_reduction_pct": 10.0, "min_trainings": 10}},
     ],
 )
-def test_trainings_of_two_experiments_are_not_pooled(change: dict[str, object], told: str) -> None:
-    trainings = [training("DQN", 0), training("PPO", 0), training("DQN", 1, **change)]
-    with pytest.raises(PoolRefused, match=told):
-        pool_trainings(trainings)
+def test_trainings_under_other_terms_are_another_experiment(change: dict[str, object]) -> None:
+    first, second = experiments_of([training("DQN", 0), training("DQN", 1, **change), training("PPO", 0)])
+    assert [variant.label for variant in first.variants] == ["DQN", "PPO"]
+    assert [variant.label for variant in second.variants] == ["DQN"] and len(second.variants[0].trainings) == 1
+
+
+@pytest.mark.parametrize("change", [{"target_steps": 10}, {"hyper_parameters": {"gamma": 0.9}}, {"decision_s": 5.0}])
+def test_another_recipe_is_another_variant_of_one_experiment(change: dict[str, object]) -> None:
+    (experiment,) = experiments_of([training("DQN", 0), training("DQN", 0, **change), training("DQN", 1)])
+    one, other = experiment.variants
+    assert len(one.trainings) == 2 and len(other.trainings) == 1
+    assert one.label != other.label and {one.label[:5], other.label[:5]} == {"DQN ("}
+
+
+def test_who_decides_by_chance_may_differ_where_decisions_are_more_frequent() -> None:
+    """Constants and chance decide as often as the policy does; the classical controllers look every second."""
+    often = training("DQN", 0, decision_s=5.0)
+    often.delays_s["random"] = BASELINE * 2.0  # type: ignore[index]
+    usual = training("DQN", 0)
+    usual.delays_s["random"] = BASELINE * 3.0  # type: ignore[index]
+    assert len(experiments_of([usual, often])[0].variants) == 2
+    often.delays_s["actuated"] += 1e-9  # type: ignore[index]
+    with pytest.raises(PoolRefused, match="measured actuated otherwise"):
+        experiments_of([usual, often])
+
+
+def test_one_seed_counts_once() -> None:
+    with pytest.raises(PoolRefused, match=r"DQN holds one seed twice: \[0, 0\]"):
+        experiments_of([training("DQN", 0), training("DQN", 0)])
 
 
 def test_a_baseline_that_was_measured_otherwise_is_found() -> None:
@@ -187,6 +309,6 @@ def test_a_baseline_that_was_measured_otherwise_is_found() -> None:
     stale = training("DQN", 1)
     stale.delays_s["fixed_time"] += 1e-9  # type: ignore[index]
     with pytest.raises(PoolRefused, match=r"DQN seed 1 .* measured fixed_time otherwise than DQN seed 0"):
-        pool_trainings([training("DQN", 0), stale])
+        experiments_of([training("DQN", 0), stale])
     with pytest.raises(PoolRefused, match="no finished training"):
-        pool_trainings([])
+        experiments_of([])

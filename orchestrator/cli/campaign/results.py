@@ -1,0 +1,70 @@
+"""`campaign results` and `campaign report`: the tidy table, and what the section makes of it for the thesis."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.campaign.words import File, open_campaign
+from orchestrator.cli.door import through_door
+from orchestrator.cli.options import BackendName
+
+Output = Annotated[
+    Path | None, typer.Option("--output", help="Write the table to this file instead of showing it: .csv or .parquet.")
+]
+Folder = Annotated[
+    Path | None, typer.Option("--output", help="Folder of the report; default: validation_output/campaigns/{name}.")
+]
+
+
+def results(file: File, backend: BackendName = None, output: Output = None) -> int:
+    """Show the tidy table of finished trials: one line for each trial and number, each traceable."""
+
+    def act() -> int:
+        from orchestrator.cli.console import Console
+        from orchestrator.core.tables import rows_of, to_csv
+        from orchestrator.wiring.campaigns import finished_of
+
+        project, campaign, trials = open_campaign(file, backend)
+        rows = [row for one in finished_of(project, campaign, trials) for row in rows_of(campaign.campaign, one)]
+        if output is None:
+            Console(sys.stdout).say(*to_csv(rows).splitlines())
+        else:
+            from orchestrator.stores.table_files import write_table
+
+            write_table(rows, output)
+        return 0
+
+    return through_door(act)
+
+
+def report(file: File, backend: BackendName = None, output: Folder = None) -> int:
+    """Write table, learning curves, statistics, figures and LaTeX of the finished trials into one folder."""
+
+    def act() -> int:
+        from orchestrator.cli.console import Console
+        from orchestrator.core.accounts import campaign_account
+        from orchestrator.core.tables import rows_of
+        from orchestrator.stores.section_report import section_report
+        from orchestrator.stores.table_files import PARQUET, parquet_at_hand, write_table
+        from orchestrator.wiring.campaigns import campaign_standings, finished_of
+
+        project, campaign, trials = open_campaign(file, backend)
+        console, finished = Console(sys.stdout), finished_of(project, campaign, trials)
+        folder = output or project.campaign_reports / campaign.campaign
+        rows = [row for one in finished for row in rows_of(campaign.campaign, one)]
+        tables = [folder / "table.csv", *([folder / f"table{PARQUET}"] if parquet_at_hand() else [])]
+        for path in tables:
+            write_table(rows, path)
+        console.say(*(f"Wrote {path.as_posix()}" for path in tables))
+        if not finished:
+            console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` says where they stand")
+        for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():
+            account = campaign_account(campaign, card.section, finished, campaign_standings(project, campaign, trials))
+            console.say(*section_report(project.code, card.entry_point, account, folder))
+        return 0
+
+    return through_door(act)

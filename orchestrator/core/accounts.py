@@ -1,0 +1,102 @@
+"""What a campaign tells of a finished trial, with everything that it can be traced by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from kernel_templates.kernel_runtime.manifest import Manifest
+from kernel_templates.trial_accounts import CampaignAccount, StitchedCurve, TrialAccount
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.compatibility import worse_grade
+from orchestrator.core.expansion import Trial
+from orchestrator.core.records import SessionRecord
+from orchestrator.core.standings import Standing, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A trial that is done.
+
+    Attributes:
+        sessions: Those that made what was evaluated, oldest first; the last one reached the target and evaluated.
+        manifest: What that last session says of itself.
+        manifest_sha256: Of the manifest's file.
+        curve: How it learned, over all its sessions.
+    """
+
+    standing: Standing
+    sessions: tuple[SessionRecord, ...]
+    manifest: Manifest
+    manifest_sha256: str
+    curve: StitchedCurve
+
+    @property
+    def trial(self) -> Trial:
+        """Which."""
+        return self.standing.trial
+
+    @property
+    def evaluating(self) -> SessionRecord:
+        """The session whose numbers these are."""
+        return self.sessions[-1]
+
+    @property
+    def resume_grade(self) -> str:
+        """The worst of all its resumes, empty where there was none."""
+        return str(reduce(worse_grade, (one.resume_grade for one in self.sessions)) or "")
+
+    @property
+    def policy_digest(self) -> str:
+        """Of the policy that the numbers come from: where a section says which one it evaluated, of that."""
+        outcome = self.manifest.outcome
+        evaluated = outcome.summary.get("evaluated_model") or {}
+        return str(evaluated.get("policy_digest") or outcome.training.get("policy_digest_after", ""))
+
+    @property
+    def command(self) -> str:
+        """The `run` command that is this trial."""
+        variant = self.trial.variant
+        words = [f"run {variant.card.section} --{variant.profile}"]
+        words += [f"--backend {self.evaluating.backend} --seed {self.trial.seed}"]
+        words += [f"--set {key}={value}" for key, value in sorted(variant.settings.items())]
+        return " ".join(words)
+
+
+def account_of(finished: Finished) -> TrialAccount:
+    """The trial as its section's own report reads it."""
+    record: SessionRecord = finished.evaluating
+    trial, ticket = finished.trial, record.ticket
+    words: dict[str, Any] = {"group": trial.variant.group, "variant": trial.variant.label, "seed": trial.seed}
+    return TrialAccount(
+        **words,
+        lineage_id=trial.lineage_id,
+        run_id=record.run_id,
+        session=record.slug,
+        sessions=tuple(one.slug for one in finished.sessions),
+        resume_grade=finished.resume_grade,
+        command=finished.command,
+        code_digest=ticket["bundle_digest"],
+        policy_digest=finished.policy_digest,
+        results_dir=str(record.results_dir),
+        manifest_sha256=finished.manifest_sha256,
+        wall_s=round(finished.standing.wall_s, 3),
+        curve=finished.curve,
+    )
+
+
+def campaign_account(
+    campaign: Campaign, section: str, finished: Sequence[Finished], standings: Sequence[Standing]
+) -> CampaignAccount:
+    """The finished trials of one section, and which others there are: a partial campaign must look like one."""
+    others = [one for one in standings if one.trial.variant.card.section == section and one.state is not State.DONE]
+    return CampaignAccount(
+        campaign=campaign.campaign,
+        title=campaign.title,
+        section=section,
+        command=f"python -m orchestrator campaign report {campaign.campaign}",
+        trials=tuple(account_of(one) for one in finished if one.trial.variant.card.section == section),
+        unfinished={one.trial.label: one.state.value for one in others},
+    )

@@ -1,0 +1,74 @@
+"""The event file that a session leaves: how far it was seen, and what it evaluated on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kernel_templates.kernel_runtime.wire import EVENTS_NAME, read_evaluation
+from kernel_templates.trial_accounts import CurvePoint
+from orchestrator.core.errors import RunFailed
+from orchestrator.core.records import SessionRecord
+from orchestrator.core.stitching import Stretch
+
+
+def stretch_of(record: SessionRecord) -> Stretch | None:
+    """What a session told of its training; None for one that never trained.
+
+    A session that brought no event file home still counts with the steps that it is known to have done.
+
+    Raises:
+        RunFailed: The file is another session's, or cannot be read.
+    """
+    if record.steps_start is None:
+        return None
+    path = Path(record.results_dir) / EVENTS_NAME if record.results_dir else None
+    events = list(_events(path)) if path is not None and path.is_file() else []
+    _require_own(events, record, path)
+    seen = [event["steps"] for event in events if isinstance(event.get("steps"), int)]
+    return Stretch(
+        steps_start=record.steps_start,
+        steps_seen=max([record.steps_start, record.steps_done or 0, *seen]),
+        points=tuple(
+            CurvePoint(
+                steps=event["steps"], score=event["score"], measures=event.get("measures") or {}, session=record.slug
+            )
+            for event in events
+            if event.get("kind") == "evaluated"
+        ),
+    )
+
+
+def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
+    """Evaluations that a session reported, oldest first: steps and score.
+
+    Here a damaged line is none at all: the ledger keeps what can be read, of whatever a killed session has left.
+    """
+    path = folder / EVENTS_NAME
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return tuple(point for line in lines if (point := read_evaluation(line)) is not None)
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    """Its lines; the last one may be torn where the session was killed while it wrote."""
+    lines = path.read_bytes().split(b"\n")
+    for place, line in enumerate(lines):
+        try:
+            if line:
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    yield event
+        except ValueError as fault:
+            if place < len(lines) - 1:
+                raise RunFailed(f"{path}, line {place + 1}, is damaged: {fault}", remedy=_REMEDY) from fault
+
+
+def _require_own(events: list[dict[str, Any]], record: SessionRecord, path: Path | None) -> None:
+    nonces = {event.get("nonce") for event in events if event.get("kind") == "started"}
+    if nonces - {record.nonce}:
+        raise RunFailed(f"{path} was written by another session than {record.slug}", remedy=_REMEDY)
+
+
+_REMEDY = "`fetch` brings the session's outputs again."

@@ -1,0 +1,34 @@
+"""Curves where no picture can be drawn."""
+
+from __future__ import annotations
+
+from kernel_templates.trial_accounts import CurvePoint, StitchedCurve
+from orchestrator.cli.encoding import encodable
+from orchestrator.core.curve_marks import mermaid, spark
+
+
+def curve(*scores: float) -> StitchedCurve:
+    points = tuple(
+        CurvePoint(steps=10 * place, score=score, measures={}, session="s") for place, score in enumerate(scores, 1)
+    )
+    return StitchedCurve(points=points, seams=(), wasted_steps=0, measured_twice=0, measured_otherwise=0)
+
+
+def test_blocks_rise_with_the_score_and_a_long_curve_keeps_its_ends() -> None:
+    assert spark(curve(-9.0, -5.5, -2.0).points) == "▁▅█"
+    assert spark(curve(1.0, 1.0).points) == "▁▁" and spark(()) == ""
+    long = spark(curve(*range(100)).points)
+    assert len(long) == 20 and (long[0], long[-1]) == ("▁", "█")
+    assert encodable("▁▅█", "cp1252") == "_+@"
+
+
+def test_a_chart_is_the_mean_at_the_steps_that_all_have_reached() -> None:
+    lines = list(mermaid({"main PPO": [curve(1.0, 3.0, 9.0), curve(3.0, 5.0), curve()]}))
+    assert lines[0] == "```mermaid" and lines[-1] == "```"
+    assert '  title "main PPO, mean of 2 trainings: score on tuning scenarios"' in lines
+    assert '  x-axis "steps" 10 --> 20' in lines and "  line [2, 4]" in lines
+    assert '  y-axis "score" 1.9 --> 4.1' in lines
+
+
+def test_what_has_no_curve_yet_has_no_chart() -> None:
+    assert list(mermaid({"one point": [curve(1.0)], "none": [curve()], "nobody": []})) == []

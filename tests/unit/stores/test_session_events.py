@@ -1,0 +1,70 @@
+"""The event file of a session is its own or it is refused; a torn end is a kill and no damage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel_templates.kernel_runtime.wire import EVENTS_NAME
+from orchestrator.core.errors import RunFailed
+from orchestrator.core.records import SessionRecord, Stage
+from orchestrator.stores.session_events import stretch_of
+
+
+def record(folder: Path | None, **changes: Any) -> SessionRecord:
+    words: dict[str, Any] = {"steps_start": 100, "steps_done": 200, **changes}
+    return SessionRecord(
+        key="r/s01a1",
+        run_id="r",
+        lineage_id="a" * 64,
+        session=1,
+        attempt=1,
+        slug="arz-s01",
+        backend="local",
+        nonce="n1",
+        ticket={},
+        stage=Stage.CLOSED,
+        planned_at="",
+        results_dir=str(folder) if folder else None,
+        **words,
+    )
+
+
+def write(folder: Path, *events: dict[str, Any], tail: str = "") -> Path:
+    text = "".join(json.dumps(event) + "\n" for event in events)
+    (folder / EVENTS_NAME).write_text(text + tail, encoding="utf-8")
+    return folder
+
+
+STARTED = {"kind": "started", "nonce": "n1"}
+MEASURED = {"kind": "evaluated", "steps": 150, "score": -20.5, "measures": {"delay_s_per_veh": 20.5}}
+
+
+def test_the_furthest_that_was_seen_counts_and_every_evaluation_is_told(tmp_path: Path) -> None:
+    folder = write(tmp_path, STARTED, MEASURED, {"kind": "progress", "steps": 260}, tail='{"kind": "prog')
+    stretch = stretch_of(record(folder))
+    assert stretch is not None and (stretch.steps_start, stretch.steps_seen) == (100, 260)
+    (point,) = stretch.points
+    assert (point.steps, point.score, point.measures, point.session) == (150, -20.5, MEASURED["measures"], "arz-s01")
+
+
+def test_a_session_without_a_file_counts_by_what_is_known(tmp_path: Path) -> None:
+    for folder in (tmp_path, None):
+        stretch = stretch_of(record(folder))
+        assert stretch is not None and (stretch.steps_seen, stretch.points) == (200, ())
+    assert stretch_of(record(tmp_path, steps_start=None)) is None
+
+
+def test_the_file_of_another_session_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {**STARTED, "nonce": "n0"}, MEASURED)
+    with pytest.raises(RunFailed, match="written by another session than arz-s01"):
+        stretch_of(record(tmp_path))
+
+
+def test_damage_before_the_end_is_named(tmp_path: Path) -> None:
+    (tmp_path / EVENTS_NAME).write_text(json.dumps(STARTED) + '\n{"kind": \n' + json.dumps(MEASURED) + "\n")
+    with pytest.raises(RunFailed, match="line 2, is damaged"):
+        stretch_of(record(tmp_path))
