@@ -23,6 +23,7 @@ from orchestrator.core.exchange import (
     Retrieval,
 )
 from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.proposals import Batch, Point
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.stitching import Stretch
 
@@ -197,8 +198,38 @@ class ResultsStore(Protocol):
     def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
         """The manifest in a results folder, and what is wrong with the files that it lists."""
 
+    def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
+        """Evaluations that a session reported in its event file, oldest first: steps and score."""
+
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
         """Checkpoints of the session that agree with their cards, newest first, and what is wrong with others."""
+
+
+class Proposer(Protocol):
+    """Proposes the variants of one search, and gives up those that promise little. The same words, the same answer.
+
+    Everything that it may learn from is handed in; it remembers nothing but what makes it faster.
+    """
+
+    def next_batch(self, told: Sequence[Batch], size: int) -> tuple[Point, ...]:
+        """The next proposals.
+
+        Args:
+            told: All earlier batches, decided in full where the search waits for them.
+            size: How many at most.
+
+        Returns:
+            At most `size`; the first of a longer batch are those of a shorter one.
+        """
+
+    def pruned_at(self, told: Sequence[Batch], number: int, point: Point, rungs: Sequence[float]) -> int | None:
+        """The rung at which a proposal is given up, from 1, None if it may go on.
+
+        Args:
+            told: The batches before its own, decided in full.
+            number: Its place among all proposals, from 0.
+            rungs: Best score so far at each rung that it has reached.
+        """
 
 
 class Evidence(Protocol):

@@ -8,18 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+from orchestrator.core.cells import NEVER_SET, Setting, Settings
 from orchestrator.core.endings import EndReason
+from orchestrator.core.searches import Search
 from orchestrator.core.sections import BackendName
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
-
-Scalar = bool | int | float | str
-Setting = Scalar | list[Scalar]
-Settings = Mapping[str, Setting]
-"""Keys of a section card, nested ones with dots (`environment.decision_s`), and the values that replace theirs."""
-
-NEVER_SET = frozenset({"section", "title", "directory", "entry_point", "scenario", "backend", "trial", "seed"})
-"""Keys of a card that say which section it is and where it lies: another value would be another section."""
 
 FAILURES = frozenset({*(reason.value for reason in EndReason), "stuck", "emptied", "invalid"} - {"finished", "paused"})
 """Words by which a trial can fail: ends of runs, and `invalid` for numbers that must not be believed."""
@@ -49,13 +43,14 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Trials of one section that differ in what `matrix` or `cells` names, each with every seed.
+    """Trials of one section that differ in what `matrix`, `cells` or `search` names, each with every seed.
 
     Attributes:
         matrix: Key -> its values; every combination is a variant.
         include: Variants besides those of the matrix.
         exclude: Combinations of the matrix that are left out; each must match at least one.
         cells: The variants one by one, instead of a matrix.
+        search: Proposes the variants while the campaign runs, instead of either.
         settings: What all of them have in common.
         priority: Groups of a higher number start first.
         after: Groups all of whose trials must be complete before the first of these starts.
@@ -70,6 +65,7 @@ class Group:
     include: tuple[Settings, ...] = ()
     exclude: tuple[Settings, ...] = ()
     cells: tuple[Settings, ...] = ()
+    search: Search | None = None
     settings: Settings = field(default_factory=dict)
     priority: int = 0
     after: tuple[str, ...] = ()
@@ -77,12 +73,15 @@ class Group:
     def __post_init__(self) -> None:
         if self.cells and (self.matrix or self.include or self.exclude):
             raise ValueError("cells stands instead of matrix, include and exclude")
+        if self.search and (self.cells or self.matrix or self.include or self.exclude):
+            raise ValueError("search stands instead of matrix, include, exclude and cells")
         if isinstance(self.seeds, int) and self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, not {self.seeds}")
         for key, values in self.matrix.items():
             if not values:
                 raise ValueError(f"matrix.{key} has no values")
-        blocks = (self.matrix, self.settings, *self.include, *self.exclude, *self.cells)
+        space = self.search.space if self.search else {}
+        blocks = (self.matrix, space, self.settings, *self.include, *self.exclude, *self.cells)
         for key in sorted({key for block in blocks for key in block} & NEVER_SET):
             raise ValueError(f"{key} cannot be set by a campaign" + (": use seeds" if key == "seed" else ""))
 

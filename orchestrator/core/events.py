@@ -142,7 +142,9 @@ def _fetched(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
 
 
 def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    listed = {name: tuple(body[name]) for name in ("problems", "resume_reasons") if name in body}
+    listed: dict[str, Any] = {name: tuple(body[name]) for name in ("problems", "resume_reasons") if name in body}
+    if "curve" in body:
+        listed["curve"] = tuple((steps, score) for steps, score in body["curve"])
     return replace(record, stage=Stage.JUDGED, **{**body, **listed})
 
 

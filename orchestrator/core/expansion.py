@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.core.campaigns import Campaign, Group, Setting, Settings
+from orchestrator.core.campaigns import Campaign, Group, Seeds
+from orchestrator.core.cells import Setting, Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.lineages import short
 from orchestrator.core.sections import Profile, SectionCard
@@ -19,12 +20,34 @@ CardOf = Callable[[str, Settings], SectionCard]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """What a search knows of one of its proposals.
+
+    Attributes:
+        number: Place among all proposals, refused and repeated ones counted.
+        batch: Those of one batch were proposed at once.
+        to_come: Proposals of the whole search that are not made yet.
+        refused: Of the whole search, proposals that the card does not take, a sentence each; they count as failed.
+        value: The objective, mean over the seeds; None until they are complete.
+        pruned_at_steps: The rung at which it was given up, None if it was not.
+    """
+
+    number: int
+    batch: int
+    to_come: int = 0
+    refused: tuple[str, ...] = ()
+    value: float | None = None
+    pruned_at_steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """What the seeds of one line of the results table have in common.
 
     Attributes:
         index: Place in the campaign.
         varied: The settings by which it differs from the others of its group.
+        searched: Of a proposal of a search, None for what the file names.
     """
 
     index: int
@@ -36,19 +59,26 @@ class Variant:
     settings: Settings
     completed: int
     after: tuple[str, ...]
+    searched: Searched | None = None
 
     @property
     def label(self) -> str:
         """For people, e.g. `main DQN decision_s=5.0`."""
         words = [self.group]
         for key, value in self.varied.items():
-            words.append(str(value) if key == "algorithm" else f"{key.rpartition('.')[2]}={value}")
+            words.append(str(value) if key == "algorithm" else f"{_in_short(key)}={value}")
         return " ".join(words)
 
     @property
     def sizes(self) -> Profile:
         """Target, cadence and deadline."""
         return self.card.profiles[self.profile]
+
+
+def _in_short(key: str) -> str:
+    """What tells a key from others: `learning_rate.start` of `algorithms.PPO.learning_rate.start`."""
+    parts = key.split(".")
+    return ".".join(parts[2:]) if parts[0] == "algorithms" else parts[-1]
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: the card is made once
@@ -99,27 +129,21 @@ def seeded(card: SectionCard, seed: int) -> SectionCard:
     return card.chosen(seed=seed)
 
 
-def expand(campaign: Campaign, card_of: CardOf) -> tuple[Trial, ...]:
+def expand(
+    campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, Searched]]] | None = None
+) -> tuple[Trial, ...]:
     """All trials: groups as the file has them, then variants, then seeds; spares of a variant behind its seeds.
+
+    Args:
+        proposed: For each group that searches, what it has proposed so far.
 
     Raises:
         BadInput: A key or value is wrong, an exclude matches nothing, or two lines are the same training.
     """
     trials: list[Trial] = []
     seen: dict[str, Trial] = {}
-    for variant in _variants(campaign, card_of):
-        seeds = campaign.trials[variant.group].seed_rule
-        lineage = variant.card.lineage
-        for rank in range(seeds.completed + seeds.spares):
-            seed = seeds.first + rank
-            trial = Trial(
-                index=len(trials),
-                variant=variant,
-                seed=seed,
-                rank=rank,
-                lineage_id=lineage.with_seed(seed).id,
-                spare=rank >= seeds.completed,
-            )
+    for variant in _variants(campaign, card_of, proposed or {}):
+        for trial in trials_of(variant, campaign.trials[variant.group].seed_rule, first_index=len(trials)):
             other = seen.setdefault(trial.lineage_id, trial)
             if other is not trial:
                 raise BadInput(
@@ -130,27 +154,60 @@ def expand(campaign: Campaign, card_of: CardOf) -> tuple[Trial, ...]:
     return tuple(trials)
 
 
+def trials_of(variant: Variant, seeds: Seeds, *, first_index: int) -> Iterator[Trial]:
+    """A variant with each of its seeds, spares behind."""
+    lineage = variant.card.lineage
+    for rank in range(seeds.completed + seeds.spares):
+        seed = seeds.first + rank
+        yield Trial(
+            index=first_index + rank,
+            variant=variant,
+            seed=seed,
+            rank=rank,
+            lineage_id=lineage.with_seed(seed).id,
+            spare=rank >= seeds.completed,
+        )
+
+
 def _place(trial: Trial) -> str:
     """Where a trial stands in the file: two that are written alike have the same label."""
     return f"{trial.label} (trials.{trial.variant.group}, variant {trial.variant.index + 1} of the campaign)"
 
 
-def _variants(campaign: Campaign, card_of: CardOf) -> Iterator[Variant]:
+def _variants(
+    campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, Searched]]]
+) -> Iterator[Variant]:
     index = itertools.count()
     for name, group in campaign.trials.items():
+        if group.search is not None:
+            for cell, searched in proposed.get(name, ()):
+                yield variant_of(name, group, cell, card_of, index=next(index), searched=searched)
+            continue
         for varied in _combinations(campaign.campaign, name, group):
-            settings = {**group.settings, **varied}
-            yield Variant(
-                index=next(index),
-                group=name,
-                priority=group.priority,
-                profile=group.profile,
-                card=card_of(group.section, settings),
-                varied=varied,
-                settings=settings,
-                completed=group.seed_rule.completed,
-                after=group.after,
-            )
+            yield variant_of(name, group, varied, card_of, index=next(index))
+
+
+def variant_of(
+    name: str, group: Group, varied: Settings, card_of: CardOf, *, index: int, searched: Searched | None = None
+) -> Variant:
+    """One line of a group.
+
+    Raises:
+        BadInput: The card does not take its settings.
+    """
+    settings = {**group.settings, **varied}
+    return Variant(
+        index=index,
+        group=name,
+        priority=group.priority,
+        profile=group.profile,
+        card=card_of(group.section, settings),
+        varied=varied,
+        settings=settings,
+        completed=group.seed_rule.completed,
+        after=group.after,
+        searched=searched,
+    )
 
 
 def _combinations(campaign: str, name: str, group: Group) -> Iterator[dict[str, Setting]]:

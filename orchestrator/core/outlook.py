@@ -13,6 +13,7 @@ from orchestrator.core.campaigns import Campaign
 from orchestrator.core.exchange import Quota
 from orchestrator.core.forecast import WEEK_S, Allowance, Forecast, Load, forecast
 from orchestrator.core.loads import Speeds, loads, speeds
+from orchestrator.core.prospects import Prospect, behind_searches, prospects
 from orchestrator.core.standings import Standing, State
 
 
@@ -21,6 +22,8 @@ class Outlook:
     """What is done and what is to come.
 
     Attributes:
+        loads: Of the trials that are known.
+        searches: Where each search stands; what it will still propose is in the forecast.
         quota: The service's answer, None where it was not or could not be asked.
     """
 
@@ -30,6 +33,7 @@ class Outlook:
     rates: Speeds
     ahead: Forecast
     now: datetime
+    searches: Sequence[Prospect] = ()
     quota: Quota | None = None
 
     @property
@@ -48,6 +52,7 @@ class Outlook:
             "trials": len([one for one in self.standings if not one.trial.spare]),
             "states": dict(counts),
             "variants": list(self._variants()),
+            "searches": [one.to_json() for one in self.searches],
             "sessions": self.ahead.sessions,
             "compute_h": round(self.ahead.compute_s / 3600, 2),
             "makespan_h": round(self.ahead.makespan_s / 3600, 2),
@@ -106,6 +111,12 @@ class Outlook:
                 f"A session of {', '.join(short)} is no longer than assume.start_s + assume.save_s: "
                 "it would train nothing; raise the profile's deadline_s or correct assume"
             )
+        return [*lines, *self.rest_lines()]
+
+    def rest_lines(self) -> list[str]:
+        """For people: where the searches stand, and what the rest of the campaign will take."""
+        plain = self.to_json()
+        lines = [line for one in self.searches for line in one.lines()]
         lines.append(
             f"To come: {plain['sessions']} sessions, {plain['compute_h']} h of computing, "
             f"{plain['makespan_h']} h until the end (no order takes less than {plain['least_possible_h']} h)"
@@ -115,7 +126,9 @@ class Outlook:
             lines.append(f"Quota by week: {weeks}")
         if plain["unfinished"]:
             lines.append(f"{plain['unfinished']} trial(s) cannot be completed before the deadline or in a week's quota")
-        lines.append(f"Expected end: {self.finish.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC" if rows else "Nothing to do")
+        lines.append(
+            f"Expected end: {self.finish.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC" if self.standings else "Nothing to do"
+        )
         return lines
 
 
@@ -136,14 +149,17 @@ def look_ahead(
         quota: The service's answer that it comes from.
     """
     left = [load for load in loads(campaign, standings, longest_s) if standings[load.index].state is not State.CUT_OFF]
+    rates = speeds(campaign, standings)
+    searches = prospects(campaign, standings, rates, longest_s)
     deadline = campaign.stop.deadline
     return Outlook(
         campaign=campaign,
         standings=standings,
         loads=left,
-        rates=speeds(campaign, standings),
+        rates=rates,
+        searches=searches,
         ahead=forecast(
-            left,
+            behind_searches(left, searches),
             slots=campaign.concurrency,
             allowance=allowed,
             deadline_in_s=None if deadline is None else (deadline - now).total_seconds(),

@@ -66,6 +66,7 @@ class SessionRecord:
         lost: Earlier pushes under this very name whose answer was lost and which never came to be.
         score: Best evaluation of the training so far, as the section tells it.
         wall_s: Seconds that it took by its own account.
+        curve: Its evaluations, oldest first: steps, and score as the section tells it.
     """
 
     key: str
@@ -99,6 +100,7 @@ class SessionRecord:
     lost: int = 0
     score: float | None = None
     wall_s: float | None = None
+    curve: tuple[tuple[int, float], ...] = ()
 
     @property
     def never_submitted(self) -> bool:

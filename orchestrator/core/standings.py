@@ -19,12 +19,12 @@ PLATEAU = "plateau"
 REFUSED_HERE = "bad_input"
 """Failure of a trial that this computer refuses before anything is sent; nothing in the ledger tells of it."""
 
-_ITS_OWN = frozenset({INVALID, PLATEAU, EndReason.SECTION_FAILED.value, EndReason.STOPPED.value, REFUSED_HERE})
+ITS_OWN = frozenset({INVALID, PLATEAU, EndReason.SECTION_FAILED.value, EndReason.STOPPED.value, REFUSED_HERE})
 """Failures that say something of the training itself: another seed in its place would choose the results."""
 
 
 class State(StrEnum):
-    """Where a trial stands. The last five are final until somebody changes the campaign, the code or a card."""
+    """Where a trial stands. The last six are final until somebody changes the campaign, the code or a card."""
 
     WAITING = "waiting"
     LIVE = "live"
@@ -35,6 +35,8 @@ class State(StrEnum):
     """It was finished by other code than today's, or its verdict answers other criteria or scenarios: never run again
     by itself, never mixed with today's results."""
     FAILED = "failed"
+    PRUNED = "pruned"
+    """Its search gave it up at a rung. It never counts as done, even if it ran on to its end before anybody looked."""
     CUT_OFF = "cut_off"
     """A group that it waits for can no longer be completed."""
     SPARE = "spare"
@@ -47,7 +49,9 @@ class State(StrEnum):
 
 
 FINISHED = frozenset({State.DONE, State.STALE})
-FINAL = frozenset({*FINISHED, State.FAILED, State.CUT_OFF, State.SPARE})
+SETTLED = frozenset({*FINISHED, State.FAILED, State.PRUNED, State.SPARE})
+"""States in which a search has its answer: it may propose further."""
+FINAL = frozenset({*SETTLED, State.CUT_OFF})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ class Standing:
     """One trial, as the ledger knows it.
 
     Attributes:
-        why: Word for a failure: an end of a run, `invalid`, `plateau` or `bad_input`.
+        why: Word for a failure: an end of a run, `invalid`, `plateau` or `bad_input`; of a pruned one, where.
         run: Its latest run in its own profile, or in another while there is none; None before the first.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps that these trained, steps lost again included.
@@ -105,14 +109,16 @@ def standing_of(
     )
     if live:
         return replace(standing, state=State.LIVE)
-    if latest is not None and _complete(trial, latest):
+    if trial.variant.searched is not None and trial.variant.searched.pruned_at_steps is not None:
+        return replace(standing, state=State.PRUNED, why=f"at {trial.variant.searched.pruned_at_steps} steps")
+    if latest is not None and is_complete(trial, latest):
         standing = replace(standing, steps_done=latest.steps_done)
         if latest.verdict != Verdict.INVALID:
             current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)
             return replace(standing, state=State.DONE if current else State.STALE)
         return replace(standing, state=State.FAILED, why=INVALID)
-    failures = Counter(_failure(run) for run in runs_of_profile if run.code_digest in (None, code_digest))
-    why = _failure(latest) if latest is not None and latest.code_digest in (None, code_digest) else ""
+    failures = Counter(failure_of(run) for run in runs_of_profile if run.code_digest in (None, code_digest))
+    why = failure_of(latest) if latest is not None and latest.code_digest in (None, code_digest) else ""
     if why and failures[why] > retries.get(why, 0):
         return replace(standing, state=State.FAILED, why=why)
     if refused:
@@ -120,11 +126,12 @@ def standing_of(
     return standing
 
 
-def _complete(trial: Trial, run: RunRecord) -> bool:
+def is_complete(trial: Trial, run: RunRecord) -> bool:
+    """Whether a run came to the trial's target and was judged there."""
     return run.steps_done >= trial.target_steps and run.end_reason in GOOD_ENDS and run.verdict is not None
 
 
-def _failure(run: RunRecord) -> str:
+def failure_of(run: RunRecord) -> str:
     """Word for the failure of an ended run, empty for any other."""
     ended_well = run.end_reason in GOOD_ENDS or run.end_reason in (None, "interrupted")
     return "" if ended_well else str(run.end_reason)
@@ -136,7 +143,7 @@ def related(standings: Sequence[Standing]) -> tuple[Standing, ...]:
         return tuple(standings)
     needed = Counter[int]()
     for one in standings:
-        if not one.trial.spare and one.state is State.FAILED and one.why not in _ITS_OWN:
+        if not one.trial.spare and one.state is State.FAILED and one.why not in ITS_OWN:
             needed[one.trial.variant.index] += 1
     spared: list[Standing] = []
     for one in standings:
@@ -160,14 +167,37 @@ def lacking(standings: Sequence[Standing], states: Collection[State]) -> frozens
     return frozenset(variant.group for variant in variants if found[variant.index] < variant.completed)
 
 
+def unfinished(standings: Sequence[Standing]) -> frozenset[str]:
+    """Groups that are not complete: a variant lacks trials, or a search still looks or has found nothing at all."""
+    named = [one for one in standings if one.trial.variant.searched is None]
+    looking, fruitless = _searches(standings)
+    return lacking(named, FINISHED) | looking | fruitless
+
+
+def _searches(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[str]]:
+    """Groups whose search is not over, and groups of whose proposals none completed so far."""
+    looking, finished = set[str](), Counter[int]()
+    variants = {one.trial.variant.index: one.trial.variant for one in standings if one.trial.variant.searched}
+    for one in standings:
+        searched = one.trial.variant.searched
+        if searched is not None:
+            finished[one.trial.variant.index] += one.state in FINISHED
+            if searched.to_come or one.state not in SETTLED:
+                looking.add(one.trial.variant.group)
+    fruitful = {variant.group for index, variant in variants.items() if finished[index] >= variant.completed}
+    return frozenset(looking), frozenset({variant.group for variant in variants.values()} - fruitful)
+
+
 def _groups(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[str]]:
     """Groups that are not complete yet, and groups that cannot be completed any more."""
     afters = {one.trial.variant.group: one.trial.variant.after for one in standings}
-    unfinished = lacking(standings, FINISHED)
-    lost = set(lacking(standings, frozenset(State) - {State.FAILED, State.SPARE}))
-    while further := {group for group in unfinished - lost if lost & set(afters[group])}:
+    incomplete = unfinished(standings)
+    named = [one for one in standings if one.trial.variant.searched is None]
+    looking, fruitless = _searches(standings)
+    lost = {*lacking(named, frozenset(State) - {State.FAILED, State.SPARE}), *(fruitless - looking)}
+    while further := {group for group in incomplete - lost if lost & set(afters[group])}:
         lost |= further
-    return unfinished, frozenset(lost)
+    return incomplete, frozenset(lost)
 
 
 def _ordered(one: Standing, unfinished: Collection[str], lost: Collection[str]) -> Standing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.standings import PLATEAU, Standing, State, on_plateau, related, standing_of
 from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.searching import Searching
 from orchestrator.ports import Clock, Herald, Lease, Ledger
 
 
@@ -23,6 +24,7 @@ class Desk:
     Attributes:
         parts_of: Everything that a trial's run needs, with the trial's own models directory.
         code_digest: Of the code as it is now.
+        searching: Proposes trials while the campaign runs; None where the file names them all.
         herald: Whom to tell; None where the campaign names nobody.
     """
 
@@ -33,6 +35,7 @@ class Desk:
     lease: Lease
     parts_of: Callable[[SectionCard], Parts]
     code_digest: str
+    searching: Searching | None = None
     herald: Herald | None = None
 
 
@@ -41,26 +44,27 @@ class Board:
 
     Args:
         desk: What the campaign works with.
+        refused: Lineage id -> why this computer refuses a trial, as an earlier board of this program knew.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, refused: Mapping[str, str] | None = None) -> None:
         self._desk = desk
         self._seen = 0
         self._by_lineage = {trial.lineage_id: trial for trial in desk.trials}
         self._own: dict[str, Standing] = {}
-        self._refused: dict[str, str] = {}
+        self.refused = dict(refused or {})
         self._live: frozenset[str] = frozenset()
         self.standings: tuple[Standing, ...] = ()
         self.live: tuple[SessionRecord, ...] = ()
 
     def refuse(self, trial: Trial, why: str) -> None:
         """This computer cannot run a trial; it is not tried again while this program lives."""
-        self._refused[trial.lineage_id] = why
+        self.refused[trial.lineage_id] = why
         self._own.pop(trial.lineage_id, None)
 
     def reason(self, trial: Trial) -> str:
         """Why this computer refuses a trial, empty if it does not."""
-        return self._refused.get(trial.lineage_id, "")
+        return self.refused.get(trial.lineage_id, "")
 
     def refresh(self) -> tuple[Standing, ...]:
         """Read what is new, and say where every trial stands."""

@@ -169,6 +169,7 @@ def retrieve_and_analyze_logs(
         resume_reasons=judgement.resume_reasons,
         problems=judgement.problems,
         score=judgement.score,
+        curve=() if judgement.end_reason is EndReason.STALE_RESULTS else parts.results.evaluations(folder),
     )
     return folder, judgement
 

@@ -5,22 +5,26 @@ Each step is the very step of `run`, at another pace; a tick that is killed anyw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
 from orchestrator.core.budget import granted_s
 from orchestrator.core.errors import BadInput, InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
+from orchestrator.core.expansion import Trial
 from orchestrator.core.forecast import Allowance, Load, chains_s, waiting_of
 from orchestrator.core.loads import Known, loads
 from orchestrator.core.pace import Pace
+from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.scheduling import Order, Waiting
-from orchestrator.core.standings import FINISHED, Standing, State, lacking, stopped_by
+from orchestrator.core.standings import Standing, State, stopped_by, unfinished
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance
 from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.pruning import pruned_alive
+from orchestrator.pipeline.recovery import recover
 from orchestrator.pipeline.run import execute
 from orchestrator.ports import Meters
 
@@ -54,8 +58,11 @@ class Ticked:
 
     @property
     def complete(self) -> bool:
-        """Whether of every variant as many trials are done as must complete, spares for failed seeds included."""
-        return not lacking(self.standings, FINISHED)
+        """Whether of every variant as many trials are done as must complete, spares for failed seeds included.
+
+        A search is complete when all its proposals are decided and one of them at least is done.
+        """
+        return not unfinished(self.standings)
 
 
 class Ticking:
@@ -63,25 +70,38 @@ class Ticking:
 
     Args:
         desk: What the campaign works with. Its lease must have been taken.
+        recovering: Whether sessions of what a search proposes anew may exist over there and be unknown here.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._board = Board(desk)
-        self._trials = {trial.lineage_id: trial for trial in desk.trials}
+    def __init__(self, desk: Desk, *, recovering: bool = False) -> None:
+        self._recovering = recovering
+        self._live_curves: dict[str, Curve] = {}
+        self._asked_to_leave: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._begin(desk)
         self._changes: list[str] = []
         self._troubles: list[str] = []
         self._away = False
+
+    def _begin(self, desk: Desk) -> None:
+        """With these trials; their places are new, so nothing that goes by them is kept."""
+        self._desk = desk
+        self._board = Board(desk, self._refused)
+        self._trials = {trial.lineage_id: trial for trial in desk.trials}
         self._loads: Known = {}
         self._waiting: dict[int, tuple[Load, float, Waiting]] = {}
 
     def tick(self) -> Ticked:
         """At most one bounded step for each live run, and as many starts as there are slots."""
         self._changes, self._troubles, self._away = [], [], False
+        self._propose()
         before = {one.trial.lineage_id: one.state for one in self._board.refresh()}
         for record in self._board.live:
             self._look(record)
+        while new := self._propose():
+            self._look_behind(new)
         waits, stopped = self._start()
+        self._propose()
         after = self._board.refresh()
         self._tell(before, after)
         return Ticked(
@@ -92,6 +112,26 @@ class Ticking:
             stopped=stopped,
             remote_away=self._away,
         )
+
+    def _propose(self) -> tuple[Trial, ...]:
+        """Take up what the searches propose by what is known now; says which trials are new."""
+        desk = self._desk
+        trials = desk.searching.trials() if desk.searching else desk.trials
+        if trials is desk.trials:
+            return ()
+        known = self._trials.keys()
+        self._refused = self._board.refused
+        self._begin(replace(desk, trials=trials))
+        return tuple(trial for trial in trials if trial.lineage_id not in known)
+
+    def _look_behind(self, new: tuple[Trial, ...]) -> None:
+        """On an empty computer a proposal is found to have run only once those before it have been brought home."""
+        if self._recovering:
+            recover(replace(self._desk, trials=new))
+        self._board.refresh()
+        for record in self._board.live:
+            if any(record.lineage_id == trial.lineage_id for trial in new):
+                self._look(record)
 
     def _look(self, record: SessionRecord) -> None:
         current = self._desk.ledger.session(record.key)
@@ -107,7 +147,19 @@ class Ticking:
             if self._mine():
                 execute(parts, request_of_trial(trial))
         except NotYet:
-            return  # it goes on
+            self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
+        except OrchestratorError as fault:
+            self._trouble(record.slug, fault)
+
+    def _give_up(self, parts: Parts, trial: Trial, record: SessionRecord) -> None:
+        """Ask a session to leave whose trial is pruned by what it has told so far. Its checkpoint stays."""
+        try:
+            searching = self._desk.searching
+            if searching is None or not pruned_alive(parts, searching, trial, record, self._live_curves):
+                return
+            if record.key not in self._asked_to_leave:
+                self._asked_to_leave.add(record.key)
+                self._changes.append(f"{trial.label} [{trial.name8}]: pruned, its session is asked to leave")
         except OrchestratorError as fault:
             self._trouble(record.slug, fault)
 
@@ -237,9 +289,9 @@ class Ticking:
         self._away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
         self._troubles.append(f"{what}: {fault}" + (f" {fault.remedy}" if fault.remedy else ""))
 
-    def _tell(self, before: dict[str, State], after: tuple[Standing, ...]) -> None:
+    def _tell(self, before: Mapping[str, State], after: tuple[Standing, ...]) -> None:
         for one in after:
-            was = before[one.trial.lineage_id]
-            if one.state is not was:
+            was = before.get(one.trial.lineage_id, "proposed")
+            if one.state != was:
                 why = f" ({one.why})" if one.why else ""
                 self._changes.append(f"{one.trial.label} [{one.trial.name8}]: {was} -> {one.state}{why}")

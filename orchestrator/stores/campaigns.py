@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.core.campaigns import Campaign, Settings
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.cells import Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import CardOf
 from orchestrator.core.sections import SectionCard

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.core.campaigns import NEVER_SET, Setting, Settings
+from orchestrator.core.cells import NEVER_SET, Setting, Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.sections import SectionCard
 

@@ -211,4 +211,5 @@ def _session_record(row: str) -> SessionRecord:
     plain = json.loads(row)
     plain.update(stage=Stage(plain["stage"]))
     plain.update({name: tuple(plain.get(name, ())) for name in ("problems", "restored", "resume_reasons")})
+    plain["curve"] = tuple((steps, score) for steps, score in plain.get("curve", ()))
     return SessionRecord(**plain)

@@ -25,7 +25,7 @@ from orchestrator.core.models import Incoming
 from orchestrator.core.naming import results_folder
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.stitching import Stretch
-from orchestrator.stores.session_events import stretch_of
+from orchestrator.stores.session_events import evaluations_in, stretch_of
 
 
 class ResultsTree:
@@ -60,6 +60,10 @@ class ResultsTree:
     def manifest_sha256(self, folder: Path) -> str:
         """Digest of the manifest's file."""
         return sha256_file(folder / MANIFEST_NAME)
+
+    def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
+        """Evaluations that a session reported in its event file, oldest first: steps and score."""
+        return evaluations_in(folder)
 
     def stretch(self, record: SessionRecord) -> Stretch | None:
         """What a session told of its training; None for one that never trained.

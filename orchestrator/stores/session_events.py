@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kernel_templates.kernel_runtime.wire import EVENTS_NAME
+from kernel_templates.kernel_runtime.wire import EVENTS_NAME, read_evaluation
 from kernel_templates.trial_accounts import CurvePoint
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.records import SessionRecord
@@ -39,6 +39,16 @@ def stretch_of(record: SessionRecord) -> Stretch | None:
             if event.get("kind") == "evaluated"
         ),
     )
+
+
+def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
+    """Evaluations that a session reported, oldest first: steps and score.
+
+    Here a damaged line is none at all: the ledger keeps what can be read, of whatever a killed session has left.
+    """
+    path = folder / EVENTS_NAME
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return tuple(point for line in lines if (point := read_evaluation(line)) is not None)
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,7 @@ from orchestrator.stores.project import Project, require_writable
 from orchestrator.stores.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring import make_backend, models_directory
+from orchestrator.wiring.searches import searching_of
 
 
 @contextmanager
@@ -81,6 +82,7 @@ def campaign_desk(
             lease=SqliteLease(ledger, project.own / "campaigns.lock", clock.now),
             parts_of=parts_of,
             code_digest=code.bundle().digest,
+            searching=searching_of(project, campaign, ledger),
             herald=_herald(campaign),
         )
     finally:

@@ -58,6 +58,7 @@ def run(context):
         "hyper_parameters": lineage["hyper_parameters"], "environment": lineage["environment"],
         "seed": lineage["seed"], "versions": VERSIONS, "device_class": "cpu", "code_digest": ticket.bundle_digest,
     }
+    score = None
     parent, ending = latest, KernelEnding.FINISHED
     while steps < target:
         steps = min(target, steps + spec["checkpoint_every_steps"])
@@ -71,6 +72,9 @@ def run(context):
             "scenario_name": spec["scenario"], "total_timesteps_completed": steps,
             "latest_checkpoint_digest": parent.digest, "stamp": ticket.stamp()})
         context.reporter.progress(steps=steps, target_steps=target, last=True)
+        if BEHAVIOUR.get("scores"):  # best at gamma 0.97, and better with every step
+            score = -abs(lineage["hyper_parameters"]["gamma"] - 0.97) - 1 / steps
+            context.reporter.event("evaluated", steps=steps, score=score)
         if act.get("do") == "die_after_save" or act.get("do") == "die_at_target" and steps >= target:
             os.kill(os.getpid(), signal.SIGKILL)
         if context.must_leave or act.get("do") == "pause" and steps < target:
@@ -82,6 +86,7 @@ def run(context):
         write_text(context.metrics_dir / "toy.csv", "a,b\\n1,2\\n")
     return SectionOutcome(
         ending=ending, steps_start=start, steps_done=steps,
+        training={"best_model_score": score},
         verdict=Verdict(act.get("verdict", "supported")) if ending is KernelEnding.FINISHED else None,
         resumed_from=latest.digest if latest else None, resume_grade="exact" if latest else None)
 '''
@@ -106,7 +111,10 @@ def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
 
 
 def set_behaviour(root: Path, behaviour: str) -> None:
-    """JSON: session number (or "*") -> {"do": raise|vanish|pause|die_after_save|die_at_target, "verdict": ...}."""
+    """JSON: session number (or "*") -> {"do": raise|vanish|pause|die_after_save|die_at_target, "verdict": ...}.
+
+    With `"scores": true` it evaluates after every save, and the discount decides how well it does.
+    """
     path = root / "validation_ch7" / "section_7_6_rl_performance" / "behaviour.json"
     path.write_text(behaviour, encoding="utf-8")
 

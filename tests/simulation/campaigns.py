@@ -27,7 +27,10 @@ trials:
 """Two sessions and three quarters of each of four trainings at 10 steps/s, then a short one."""
 
 
+CARDS = card_reader(PROJECT_ROOT / "configs" / "sections")
+
+
 def expanded(text: str) -> tuple[Campaign, tuple[Trial, ...]]:
     """A campaign and its trials."""
     campaign = parse_campaign(text, "small.yaml")
-    return campaign, expand(campaign, card_reader(PROJECT_ROOT / "configs" / "sections"))
+    return campaign, expand(campaign, CARDS)

@@ -24,10 +24,13 @@ from orchestrator.core.stitching import Stretch
 from orchestrator.pipeline.campaign import Desk
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.recovery import recover
+from orchestrator.pipeline.searching import Searching
 from orchestrator.pipeline.tick import Ticked, Ticking
 from orchestrator.ports import Lease
+from orchestrator.search.proposer import OptunaProposer
 from orchestrator.stores.ledger import SqliteLedger
 from tests.doubles.narrator import Listener
+from tests.simulation.campaigns import CARDS
 from tests.simulation.world import Kernel, Killed, SimBackend, World
 
 Answer = TypeVar("Answer")
@@ -80,6 +83,10 @@ class MemoryResults:
     def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
         kernel = self.brought.get(folder.name)
         return (kernel.manifest if kernel else None), ()
+
+    def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
+        kernel = self.brought.get(folder.name)
+        return kernel.evaluations if kernel else ()
 
     def manifest_sha256(self, folder: Path) -> str:
         return hashlib.sha256(folder.name.encode()).hexdigest()
@@ -155,6 +162,8 @@ class Computer:
         self.results = MemoryResults()
         self.models: dict[str, MemoryModels] = {}
         self.ledger = FusedLedger(Path(":memory:"), world)
+        searches = any(group.search for group in campaign.trials.values())
+        searching = Searching(campaign, CARDS, self.ledger, self.results, OptunaProposer) if searches else None
         nonces = (f"{number:032x}" for number in itertools.count(id(self)))
         backend, store = SimBackend(world, self.results.brought), MemoryCode(code)
         self._listens = keep_listening
@@ -175,19 +184,23 @@ class Computer:
 
         self.desk = Desk(
             campaign=campaign,
-            trials=trials,
+            trials=searching.trials() if searching else trials,
             ledger=self.ledger,
             clock=world.clock,
             lease=lease or FreeLease(),
             parts_of=parts_of,
             code_digest=code,
+            searching=searching,
         )
         self.ticking = Ticking(self.desk)
 
-    def tick(self, *, new_program: bool = True) -> Ticked | None:
+    def tick(self, *, new_program: bool = True, recovering: bool = False) -> Ticked | None:
         """One tick, by a program that remembers nothing; None if it was killed."""
         if new_program:
-            self.ticking = Ticking(self.desk)
+            if self.desk.searching is not None:
+                searching = Searching(self.desk.campaign, CARDS, self.ledger, self.results, OptunaProposer)
+                self.desk = replace(self.desk, searching=searching, trials=searching.trials())
+            self.ticking = Ticking(self.desk, recovering=recovering)
         return self._unless_killed(self.ticking.tick)
 
     def recover(self) -> None:

@@ -15,7 +15,14 @@ from pathlib import Path
 from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard
 from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import STATE_SUFFIX, FileEntry, Ticket, checkpoint_stem
+from kernel_templates.kernel_runtime.wire import (
+    EVALUATED,
+    STATE_SUFFIX,
+    FileEntry,
+    Ticket,
+    checkpoint_stem,
+    report_line,
+)
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
 from orchestrator.core.exchange import (
     Capabilities,
@@ -49,10 +56,18 @@ class Kernel:
     week: int
     card: CheckpointCard | None
     manifest: Manifest | None
+    start_steps: int = 0
+    rate: float = 1.0
+    evaluations: tuple[tuple[int, float], ...] = ()
 
     @property
     def granted_s(self) -> float:
         return float(self.ticket.spec["deadline_s"])
+
+    def told_by(self, now_s: float) -> tuple[tuple[int, float], ...]:
+        """Evaluations of which its log tells already."""
+        trained_s = min(now_s, self.ends_s) - self.born_s - START_S
+        return tuple(point for point in self.evaluations if (point[0] - self.start_steps) / self.rate <= trained_s)
 
 
 @dataclass
@@ -63,6 +78,8 @@ class World:
         slots: Kernels that may live together.
         weekly_s: Quota of a week; None for none.
         speed: Lineage id -> steps per second.
+        score: What an evaluation of a training after so many steps gives; None for trainings that report none.
+        can_cancel: Whether a kernel leaves when it is asked to.
         fate: What becomes of the next kernels, "crash" (nothing comes back) or "half" (a checkpoint, no manifest).
         lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
         blind: So many of the next looks fail or see nothing.
@@ -74,6 +91,8 @@ class World:
     slots: int = 2
     weekly_s: float | None = 30 * 3600.0
     speed: Callable[[str], float] = lambda lineage_id: 10.0
+    score: Callable[[Ticket, int], float] | None = None
+    can_cancel: bool = False
     hidden_s: float = HIDDEN_S
     fate: list[str] = field(default_factory=list)
     lose: list[str] = field(default_factory=list)
@@ -137,17 +156,42 @@ class World:
         if fate == "crash":
             return Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, None, None)
         if fate == "half":
-            card = _card(ticket, start + (done - start) // 2, start)
-            return Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, card, None)
-        reached = done >= target
+            half = start + (done - start) // 2
+            kernel = Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, _card(ticket, half, start), None)
+            done = half
+        else:
+            ending = KernelEnding.FINISHED if done >= target else KernelEnding.PAUSED
+            manifest = self._manifest(ticket, ending, start, done, used_s)
+            card = _card(ticket, done, start)
+            kernel = Kernel(ticket, self.now_s, self.now_s + used_s, self.week, card, manifest)
+        kernel.start_steps, kernel.rate = start, rate
+        kernel.evaluations = tuple(self._evaluated(ticket, start, done))
+        return kernel
+
+    def cancel(self, slug: str) -> None:
+        """The kernel saves and leaves."""
+        kernel = self.kernels[slug]
+        if kernel.ends_s <= self.now_s + SAVE_S:
+            return
+        kernel.ends_s = self.now_s + SAVE_S
+        done = kernel.start_steps + max(0, int((self.now_s - kernel.born_s - START_S) * kernel.rate))
+        used_s = kernel.ends_s - kernel.born_s
+        kernel.evaluations = tuple(point for point in kernel.evaluations if point[0] <= done)
+        kernel.card = _card(kernel.ticket, done, kernel.start_steps) if done else None
+        kernel.manifest = self._manifest(kernel.ticket, KernelEnding.STOPPED, kernel.start_steps, done, used_s)
+
+    def _manifest(self, ticket: Ticket, ending: KernelEnding, start: int, done: int, used_s: float) -> Manifest:
         outcome = SectionOutcome(
-            ending=KernelEnding.FINISHED if reached else KernelEnding.PAUSED,
+            ending=ending,
             steps_start=start,
             steps_done=done,
-            verdict=Verdict.SUPPORTED if reached else None,
-            training={"policy_digest_after": hashlib.sha256(f"{ticket.lineage_id} {done}".encode()).hexdigest()},
+            verdict=Verdict.SUPPORTED if ending is KernelEnding.FINISHED else None,
+            training={
+                "policy_digest_after": hashlib.sha256(f"{ticket.lineage_id} {done}".encode()).hexdigest(),
+                "best_model_score": max((score for _, score in self._evaluated(ticket, 0, done)), default=None),
+            },
         )
-        manifest = Manifest(
+        return Manifest(
             stamp=ticket.stamp(),
             spec=dict(ticket.spec),
             started_at="",
@@ -159,7 +203,12 @@ class World:
             files=(),
             timings_s={"wall": used_s},
         )
-        return Kernel(ticket, self.now_s, self.now_s + used_s, self.week, _card(ticket, done, start), manifest)
+
+    def _evaluated(self, ticket: Ticket, start: int, done: int) -> Iterator[tuple[int, float]]:
+        """Evaluations between two step counts."""
+        every = int(ticket.spec["evaluate_every_steps"])
+        for steps in range((start // every + 1) * every, done + 1, every) if self.score else ():
+            yield steps, self.score(ticket, steps)
 
 
 def _steps_in(path: str) -> int:
@@ -199,7 +248,7 @@ class SimBackend:
             max_script_bytes=1 << 20,
             max_wall_s=12 * 3600.0,
             look_every_s=(10.0, 60.0),
-            can_cancel=False,
+            can_cancel=world.can_cancel,
             carriers=(Carrier.DATASET,),
             runtime_versions={},
             absent_patience_s=1800.0,
@@ -253,7 +302,10 @@ class SimBackend:
         return Observation(state=SessionState.ENDED, native="COMPLETE")
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
-        return iter(())
+        self._call()
+        told = self._world.kernels[handle.slug].told_by(self._world.now_s)
+        lines = [report_line(EVALUATED, steps=steps, score=score) for steps, score in told]
+        return ((line, number) for number, line in enumerate(lines[cursor:], start=cursor + 1))
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         self._call()
@@ -261,7 +313,9 @@ class SimBackend:
         return Retrieval(folder=into)
 
     def cancel(self, handle: Handle) -> None:
-        raise AssertionError("a campaign cancels nothing")
+        assert self._world.can_cancel, "it cannot be cancelled"
+        self._call()
+        self._world.cancel(handle.slug)
 
     def quota(self) -> Quota | None:
         world = self._world

@@ -65,14 +65,16 @@ class LiveBoard:
 def table_of(campaign: Campaign, standings: tuple[Standing, ...], waits: str) -> Table:
     """A row for each variant, ASCII lines so that every terminal can draw them."""
     table = Table(title=campaign.title or campaign.campaign, caption=waits or None, box=box.ASCII)
-    for name in ("variant", "done", "live", "waiting", "failed", "other", "steps", "hours"):
+    searches = any(one.trial.variant.searched for one in standings)
+    shown = ("done", "live", "waiting", "failed", *(("pruned",) if searches else ()))
+    for name in ("variant", *shown, "other", "steps", "hours"):
         table.add_column(name, justify="left" if name == "variant" else "right")
     rows: dict[int, list[Standing]] = {}
     for one in standings:
         rows.setdefault(one.trial.variant.index, []).append(one)
     for members in list(rows.values())[:_MOST_ROWS]:
         counts = Counter(one.state.value for one in members)
-        known = [counts.pop(name, 0) for name in ("done", "live", "waiting", "failed")]
+        known = [counts.pop(name, 0) for name in shown]
         table.add_row(
             members[0].trial.variant.label,
             *map(str, known),
@@ -81,5 +83,5 @@ def table_of(campaign: Campaign, standings: tuple[Standing, ...], waits: str) ->
             f"{sum(one.wall_s for one in members) / 3600:.2f}",
         )
     if len(rows) > _MOST_ROWS:
-        table.add_row(f"and {len(rows) - _MOST_ROWS} more", *[""] * 7)
+        table.add_row(f"and {len(rows) - _MOST_ROWS} more", *[""] * (len(shown) + 3))
     return table

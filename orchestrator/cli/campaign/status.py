@@ -45,8 +45,9 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
                 why = f" ({row['why']})" if row["why"] else ""
                 steps = f"{row['steps_done']} of {row['target_steps']} steps"
                 end = row["verdict"] or "-"
-                console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, verdict {end}")
-        console.say(*outlook.lines()[-3:])
+                value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
+                console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, verdict {end}{value}")
+        console.say(*outlook.rest_lines())
         return 0
 
     return through_door(act, as_json=as_json)
@@ -68,15 +69,21 @@ def _markdown(standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]
     """A row for each trial with its learning curve, then a chart for each variant."""
     from orchestrator.core.curve_marks import mermaid, spark
 
-    lines = ["| trial | state | steps | sessions | hours | learning | verdict |", "|---|---|---|---|---|---|---|"]
+    searches = any(one.trial.variant.searched for one in standings)
+    head, rule = (" objective |", "---|") if searches else ("", "")
+    lines = [
+        f"| trial | state | steps | sessions | hours | learning | verdict |{head}",
+        f"|---|---|---|---|---|---|---|{rule}",
+    ]
     of_variant: dict[str, list[StitchedCurve]] = {}
     for one in standings:
         row, curve = plain_standing(one), curves.get(one.trial.lineage_id)
         why = f" ({row['why']})" if row["why"] else ""
+        value = "" if not searches else " - |" if row["objective"] is None else f" {row['objective']:.6g} |"
         learning = spark(curve.points) if curve else ""
         lines.append(
             f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {row['steps_done']} / {row['target_steps']} "
-            f"| {row['sessions']} | {one.wall_s / 3600:.2f} | {learning or '-'} | {row['verdict'] or '-'} |"
+            f"| {row['sessions']} | {one.wall_s / 3600:.2f} | {learning or '-'} | {row['verdict'] or '-'} |{value}"
         )
         if curve:
             of_variant.setdefault(one.trial.variant.label, []).append(curve)

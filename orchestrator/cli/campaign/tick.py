@@ -35,7 +35,7 @@ def tick(file: File, backend: BackendName = None, recover: Recover = False, as_j
             try:
                 if recover:
                     console.say(f"Taken up from the far side: {recover_all(desk)} session(s)")
-                ticked = Ticking(desk).tick()
+                ticked = Ticking(desk, recovering=recover).tick()
                 told = tell(desk, ticked)
             finally:
                 desk.lease.let_go()

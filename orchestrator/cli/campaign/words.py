@@ -22,13 +22,13 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
     Raises:
         BadInput: The file, a card or a setting is wrong.
     """
-    from orchestrator.core.expansion import expand
-    from orchestrator.stores.campaigns import campaign_path, card_reader, load_campaign, on_backend
+    from orchestrator.stores.campaigns import campaign_path, load_campaign, on_backend
     from orchestrator.stores.project import find_project
+    from orchestrator.wiring.searches import campaign_trials
 
     project = find_project()
     campaign = on_backend(load_campaign(campaign_path(project.campaigns, name)), backend)
-    return project, campaign, expand(campaign, card_reader(project.cards))
+    return project, campaign, campaign_trials(project, campaign)
 
 
 def plain_standing(one: Standing) -> dict[str, Any]:
@@ -43,6 +43,7 @@ def plain_standing(one: Standing) -> dict[str, Any]:
         "sessions": one.sessions,
         "wall_s": round(one.wall_s, 1),
         "verdict": one.verdict,
+        "objective": one.trial.variant.searched.value if one.trial.variant.searched else None,
     }
 
 

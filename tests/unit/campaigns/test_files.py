@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import Trial, expand
+from orchestrator.pipeline.searching import Searching
+from orchestrator.search.proposer import OptunaProposer
 from orchestrator.stores.campaigns import campaign_path, campaign_schema, card_reader, load_campaign, parse_campaign
 from orchestrator.stores.configs import load_card
+from orchestrator.stores.ledger import SqliteLedger
 from tests.conftest import PROJECT_ROOT
+from tests.simulation.computer import MemoryResults
 
 CARDS = PROJECT_ROOT / "configs" / "sections"
 SHIPPED = PROJECT_ROOT / "configs" / "campaigns"
@@ -79,6 +83,26 @@ def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
         (HEAD + "stop: {failures: {tired: 1}}\n", "tired is no failure"),
         (HEAD + "stop: {deadline: '2026-01-01T00:00:00'}\n", "deadline needs a time zone"),
         (HEAD + "notify: {}\n", "give either webhook or webhook_variable"),
+        (HEAD + "    search: {space: {}, trials: 3}\n", "a.yaml, line 5: trials.m.search: space names no key"),
+        (HEAD + "    search: {space: {a: [1]}}\n", "trials is needed: the sampler tpe never comes to an end by itself"),
+        (
+            HEAD + "    search: {space: {a: [1]}, trails: 3}\n",
+            "trials.m.search.trails: unknown key, did you mean trials?",
+        ),
+        (HEAD + "    search: {space: {a: {low: 2, high: 1}}, trials: 3}\n", "low must be below high, both finite"),
+        (HEAD + "    search: {space: {a: {low: 0, high: 1, log: true}}, trials: 3}\n", "low must be above 0 for log"),
+        (HEAD + "    search: {space: {a: {low: 0.1, high: 1.0}}, sampler: grid}\n", "space.a needs choices or a step"),
+        (HEAD + "    search: {space: {a: [1]}, trials: 3, objective: x, pruner: median}\n", "a pruner compares scores"),
+        (
+            HEAD + "    search: {space: {a: [1]}, trials: 3, pruner: {kind: median, factor: 3}}\n",
+            "factor means nothing to",
+        ),
+        (HEAD + "    search: {space: {seed: [1]}, trials: 3}\n", "seed cannot be set by a campaign: use seeds"),
+        (
+            HEAD + "    search: {space: {profiles.full.target_steps: [1]}, trials: 3}\n",
+            "other sizes cannot be compared",
+        ),
+        (HEAD + "    search: {space: {a: [1]}, trials: 3}\n    cells: [{a: 1}]\n", "search stands instead of matrix"),
         (HEAD + "    priority: 1\n    priority: 2\n", "a.yaml, line 6: key 'priority' stands twice"),
     ],
 )
@@ -140,7 +164,8 @@ def test_the_committed_schema_is_that_of_the_code() -> None:
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_shipped_campaigns_are_whole(path: Path) -> None:
     campaign = load_campaign(path)
-    trials = expand(campaign, card_reader(CARDS))
+    searching = Searching(campaign, card_reader(CARDS), SqliteLedger(Path(":memory:")), MemoryResults(), OptunaProposer)
+    trials = searching.trials()
     assert len({trial.lineage_id for trial in trials}) == len(trials) > 1
     assert "schema.json" in path.read_text(encoding="utf-8").splitlines()[0]
 

@@ -1,0 +1,234 @@
+"""What the searches of a campaign have proposed so far: asked anew of the ledger whenever something has changed there.
+
+Nothing is kept but for speed. Batch k follows from the file and from what became of the batches before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.core.campaigns import Campaign, Group
+from orchestrator.core.cells import Settings
+from orchestrator.core.errors import BadInput
+from orchestrator.core.expansion import CardOf, Searched, Trial, expand, trials_of, variant_of
+from orchestrator.core.proposals import (
+    Account,
+    Batch,
+    Curve,
+    Fate,
+    Point,
+    Told,
+    account_of,
+    cell_of,
+    fate_of,
+    joined,
+    mean_rungs,
+)
+from orchestrator.core.records import SessionRecord
+from orchestrator.core.searches import Search
+from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.pipeline.objective import number_of
+from orchestrator.ports import Ledger, Proposer, ResultsStore
+
+ProposerOf = Callable[[Search, int], Proposer]
+"""A search, and the number of rungs below the target of its trainings -> who proposes for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proposal:
+    """One that is a variant of the campaign, and what must be known to judge it."""
+
+    number: int
+    told_before: tuple[Batch, ...]
+    told: Told
+    trials: tuple[Trial, ...]
+    pruned_at_steps: int | None
+
+
+class _Inquiry:
+    """One group that searches."""
+
+    def __init__(self, name: str, group: Group, search: Search, sizes: Profile, proposer_of: ProposerOf) -> None:
+        self.name, self.group, self.search = name, group, search
+        self.every_steps = search.pruning.every_steps or sizes.evaluate_every_steps
+        self.most_rungs = (sizes.target_steps - 1) // self.every_steps
+        least = max(search.pruning.least_rungs or 1, (search.pruning.warmup_rungs or 0) + 1)
+        if search.prunes and self.most_rungs < least:
+            raise BadInput(
+                f"{name}: the pruner would compare for the first time after {least * self.every_steps} steps, "
+                f"and a training ends after {sizes.target_steps}",
+                remedy="Lower every_steps, least_rungs or warmup_rungs of the pruner.",
+            )
+        self.proposer = proposer_of(search, self.most_rungs)
+        self.trials_of_point: dict[Point, tuple[Trial, ...] | BadInput] = {}
+        self.proposals: list[_Proposal] = []
+        self.asked = 0
+        self.refused: list[str] = []
+
+
+class Searching:
+    """The trials of a campaign that searches, as the ledger knows them now.
+
+    Args:
+        results: Where sessions' own accounts lie, for an objective that the ledger does not keep.
+
+    Raises:
+        BadInput: The campaign's own settings are wrong.
+    """
+
+    def __init__(
+        self, campaign: Campaign, card_of: CardOf, ledger: Ledger, results: ResultsStore, proposer_of: ProposerOf
+    ) -> None:
+        self._campaign = campaign
+        self._cards: dict[tuple[str, str], SectionCard] = {}
+        self._card_of_file = card_of
+        self._ledger = ledger
+        self._results = results
+        self._accounts: dict[str, Account] = {}
+        self._seen = -1
+        self._trials: tuple[Trial, ...] = ()
+        self._inquiries = [
+            _Inquiry(name, group, group.search, self._sizes(group), proposer_of)
+            for name, group in campaign.trials.items()
+            if group.search is not None
+        ]
+
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials by what the ledger says now; the very same object as before if nothing has changed.
+
+        Raises:
+            BadInput: A key or value is wrong, or two lines are the same training.
+            RunFailed: The objective cannot be read: the outputs of a finished training are gone.
+        """
+        latest, changed = self._ledger.changes(max(self._seen, 0))
+        if latest == self._seen:
+            return self._trials
+        for lineage_id in changed:
+            self._accounts.pop(lineage_id, None)
+        proposed = {}
+        for inquiry in self._inquiries:
+            self._explore(inquiry)
+            proposed[inquiry.name] = [_as_variant(inquiry, one) for one in inquiry.proposals]
+        trials = expand(self._campaign, self._card_of, proposed)
+        self._seen = latest
+        if trials != self._trials:
+            self._trials = trials
+        return self._trials
+
+    def may_prune(self, trial: Trial) -> bool:
+        """Whether a trial can be given up before its end: nothing of a first batch can, it has nothing before it."""
+        search, searched = self._campaign.trials[trial.variant.group].search, trial.variant.searched
+        return search is not None and search.prunes and searched is not None and searched.batch > 0
+
+    def given_up(self, trial: Trial, live: Mapping[str, Curve]) -> int | None:
+        """Steps of the rung at which a trial is given up by what its living sessions tell, None if it may go on.
+
+        Args:
+            live: Lineage id -> evaluations that a living session has reported.
+        """
+        for inquiry in self._inquiries:
+            for one in inquiry.proposals:
+                if any(own.lineage_id == trial.lineage_id for own in one.trials):
+                    accounts = [
+                        replace(account, curve=joined(account.curve, live.get(own.lineage_id, ())))
+                        for own, account in zip(one.trials, map(self._account, one.trials), strict=True)
+                    ]
+                    return self._pruned_at(inquiry, one.told_before, one.number, one.told.point, accounts)[0]
+        return None
+
+    def _explore(self, inquiry: _Inquiry) -> None:
+        """Proposals batch by batch, as far as they are decided."""
+        search = inquiry.search
+        size = (search.batch or self._campaign.concurrency) if search.waits else search.most
+        told: list[Batch] = []
+        first: dict[str, Told] = {}
+        inquiry.proposals, inquiry.asked, inquiry.refused = [], 0, []
+        while points := inquiry.proposer.next_batch(told, size):
+            batch: list[Told] = []
+            for point in points:
+                batch.append(self._told(inquiry, tuple(told), point, first))
+                inquiry.asked += 1
+            told.append(tuple(batch))
+            if not inquiry.proposals and inquiry.refused:  # it is the space that is wrong, not a corner of it
+                raise BadInput(inquiry.refused[0], remedy="Mend the space: give steps or choices that the card takes.")
+            if search.waits and any(one.fate is Fate.OPEN for one in batch):
+                break
+
+    def _told(self, inquiry: _Inquiry, before: tuple[Batch, ...], point: Point, first: dict[str, Told]) -> Told:
+        """What is told of one proposal; it is a variant unless the card refuses it or it was proposed before."""
+        trials = self._trials_of(inquiry, point)
+        if isinstance(trials, BadInput):
+            cell = ", ".join(f"{key}={value}" for key, value in cell_of(inquiry.search, point).items())
+            inquiry.refused.append(f"{inquiry.name}: the proposal {cell} is refused: {trials}")
+            return Told(point=point, fate=Fate.FAILED)
+        known = first.get(trials[0].lineage_id)
+        if known is not None:
+            return replace(known, point=point)
+        accounts = [self._account(trial) for trial in trials]
+        steps, rungs = self._pruned_at(inquiry, before, inquiry.asked, point, accounts)
+        fate, value = fate_of(accounts, inquiry.group.seed_rule.completed)
+        if steps is not None:
+            fate, value = Fate.PRUNED, None
+        told = first[trials[0].lineage_id] = Told(point=point, fate=fate, value=value, rungs=rungs)
+        inquiry.proposals.append(
+            _Proposal(number=inquiry.asked, told_before=before, told=told, trials=trials, pruned_at_steps=steps)
+        )
+        return told
+
+    def _pruned_at(
+        self, inquiry: _Inquiry, before: tuple[Batch, ...], number: int, point: Point, accounts: Sequence[Account]
+    ) -> tuple[int | None, tuple[float, ...]]:
+        """Steps of the rung at which a proposal is given up, and its rungs as far as they are known."""
+        if not inquiry.search.prunes:
+            return None, ()
+        completed = inquiry.group.seed_rule.completed
+        rungs = mean_rungs(accounts, completed, inquiry.every_steps, inquiry.most_rungs)
+        rung = inquiry.proposer.pruned_at(before, number, point, rungs)
+        return (None if rung is None else rung * inquiry.every_steps), rungs
+
+    def _trials_of(self, inquiry: _Inquiry, point: Point) -> tuple[Trial, ...] | BadInput:
+        known = inquiry.trials_of_point.get(point)
+        if known is None:
+            cell = cell_of(inquiry.search, point)
+            try:
+                variant = variant_of(inquiry.name, inquiry.group, cell, self._card_of, index=0)
+                known = tuple(trials_of(variant, inquiry.group.seed_rule, first_index=0))
+            except BadInput as fault:
+                known = fault
+            inquiry.trials_of_point[point] = known
+        return known
+
+    def _account(self, trial: Trial) -> Account:
+        known = self._accounts.get(trial.lineage_id)
+        if known is None:
+            search = self._campaign.trials[trial.variant.group].search
+
+            def number(record: SessionRecord) -> float | None:
+                return number_of(record, search, self._results) if search else None
+
+            runs, sessions = self._ledger.runs(trial.lineage_id), self._ledger.sessions(trial.lineage_id)
+            known = self._accounts[trial.lineage_id] = account_of(trial, runs, sessions, self._campaign, number)
+        return known
+
+    def _sizes(self, group: Group) -> Profile:
+        return self._card_of(group.section, group.settings).profiles[group.profile]
+
+    def _card_of(self, section: str, settings: Settings) -> SectionCard:
+        """Each card read and checked once: they are asked for after every change in the ledger."""
+        key = (section, repr(sorted(settings.items())))
+        if key not in self._cards:
+            self._cards[key] = self._card_of_file(section, settings)
+        return self._cards[key]
+
+
+def _as_variant(inquiry: _Inquiry, one: _Proposal) -> tuple[Settings, Searched]:
+    searched = Searched(
+        number=one.number,
+        batch=len(one.told_before),
+        to_come=inquiry.search.most - inquiry.asked,
+        refused=tuple(inquiry.refused),
+        value=one.told.value,
+        pruned_at_steps=one.pruned_at_steps,
+    )
+    return cell_of(inquiry.search, one.told.point), searched

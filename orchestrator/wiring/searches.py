@@ -1,0 +1,65 @@
+"""The concrete classes of a search, and the trials of a campaign whose searches have the ledger to go by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.core.campaigns import Campaign
+from orchestrator.core.errors import BadInput
+from orchestrator.core.expansion import Trial, expand
+from orchestrator.core.searches import Search
+from orchestrator.pipeline.searching import ProposerOf, Searching
+from orchestrator.ports import Ledger, Proposer
+from orchestrator.stores.campaigns import card_reader
+from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.project import Project
+from orchestrator.stores.results import ResultsTree
+
+
+def searching_of(project: Project, campaign: Campaign, ledger: Ledger) -> Searching | None:
+    """Who proposes trials for a campaign, None where its file names them all.
+
+    Raises:
+        BadInput: Optuna is not installed.
+    """
+    if all(group.search is None for group in campaign.trials.values()):
+        return None
+    results = ResultsTree(project.results)
+    return Searching(campaign, card_reader(project.cards), ledger, results, proposer_of())
+
+
+def proposer_of() -> ProposerOf:
+    """Makes the proposer of a search; Optuna is imported here, and only when a campaign searches.
+
+    Raises:
+        BadInput: It is not installed.
+    """
+    try:
+        from orchestrator.search.proposer import OptunaProposer
+    except ModuleNotFoundError as fault:
+        if fault.name is None or fault.name.partition(".")[0] != "optuna":
+            raise
+        raise BadInput(
+            "this campaign searches, and Optuna is not installed",
+            remedy="Install it with `pip install 'arz-orchestrator[search]'`.",
+        ) from fault
+
+    def make(search: Search, most_rungs: int) -> Proposer:
+        return OptunaProposer(search, most_rungs)
+
+    return make
+
+
+def campaign_trials(project: Project, campaign: Campaign) -> tuple[Trial, ...]:
+    """All trials of a campaign by what the ledger says now; asking creates nothing.
+
+    Raises:
+        BadInput: A card or a setting is wrong, or Optuna is needed and not installed.
+    """
+    path = project.own / "ledger.sqlite"
+    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
+    try:
+        searching = searching_of(project, campaign, ledger)
+        return searching.trials() if searching else expand(campaign, card_reader(project.cards))
+    finally:
+        ledger.close()
