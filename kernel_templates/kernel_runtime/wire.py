@@ -28,8 +28,6 @@ CARD_SUFFIX = ".json"
 MODEL_SUFFIX = ".zip"
 
 REPORT_TAG = "[ORC] "
-EVALUATED = "evaluated"
-"""Kind of the report of an evaluation during training: `steps` and `score`, higher is better."""
 
 CHECKPOINT_PATTERN = re.compile(r"^(?P<scenario>.+)_checkpoint_(?P<steps>\d+)_steps$")
 
@@ -154,18 +152,6 @@ class Ticket:
 def report_line(kind: str, **fields: Any) -> str:
     """One tagged line of JSON for the kernel's log; `parse_report` is its reader."""
     return REPORT_TAG + canonical_json({"kind": kind, **fields})
-
-
-def read_evaluation(line: str) -> tuple[int, float] | None:
-    """Steps and score of an evaluation, from a line of the event file or of the log; None for any other line."""
-    _, tag, body = line.partition(REPORT_TAG)
-    try:
-        report = json.loads(body if tag else line)
-        if report["kind"] != EVALUATED:
-            return None
-        return int(report["steps"]), float(report["score"])
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def parse_report(line: str) -> dict[str, Any] | None:

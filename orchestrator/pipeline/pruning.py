@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernel_templates.kernel_runtime.wire import read_evaluation
+from kernel_templates.evaluations import read_evaluation
 from orchestrator.core.exchange import Handle
 from orchestrator.core.expansion import Trial
 from orchestrator.core.proposals import Curve

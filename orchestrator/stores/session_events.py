@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kernel_templates.kernel_runtime.wire import EVENTS_NAME, read_evaluation
+from kernel_templates.evaluations import EVALUATED, read_evaluation
+from kernel_templates.kernel_runtime.wire import EVENTS_NAME
 from kernel_templates.trial_accounts import CurvePoint
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.records import SessionRecord
@@ -36,7 +37,7 @@ def stretch_of(record: SessionRecord) -> Stretch | None:
                 steps=event["steps"], score=event["score"], measures=event.get("measures") or {}, session=record.slug
             )
             for event in events
-            if event.get("kind") == "evaluated"
+            if event.get("kind") == EVALUATED
         ),
     )
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from kernel_templates.evaluations import EVALUATED
 from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard
 from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest
 from kernel_templates.kernel_runtime.wire import (
-    EVALUATED,
     STATE_SUFFIX,
     FileEntry,
     Ticket,

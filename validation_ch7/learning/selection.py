@@ -9,7 +9,7 @@ from pathlib import Path
 from kernel_templates.kernel_runtime.atomic import write_atomically, write_json
 from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
 from kernel_templates.kernel_runtime.digests import file_entry
-from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD, EVALUATED
+from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD
 from validation_ch7.learning.curves import add_evaluation
 from validation_ch7.learning.identity import current_identity
 from validation_ch7.learning.model_file import model_bytes
@@ -62,7 +62,7 @@ def evaluate_policy(underway: Underway) -> None:
         _write_best_model(underway, record.best)
     context.deadline.measured("evaluate", context.monotonic() - started_s)
     context.reporter.event(
-        EVALUATED,
+        "evaluated",
         steps=point.steps,
         score=point.score,
         best_steps=record.best.steps,

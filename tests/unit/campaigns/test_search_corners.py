@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from kernel_templates.evaluations import read_evaluation
 from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import Ticket, read_evaluation, report_line
+from kernel_templates.kernel_runtime.wire import Ticket, report_line
 from orchestrator.core.errors import BadInput
 from orchestrator.core.outlook import Outlook, look_ahead
 from orchestrator.core.proposals import Account, Fate, fate_of, mean_rungs, rungs_of
