@@ -109,15 +109,14 @@ def expand(campaign: Campaign, card_of: CardOf) -> tuple[Trial, ...]:
     seen: dict[str, Trial] = {}
     for variant in _variants(campaign, card_of):
         seeds = campaign.trials[variant.group].seed_rule
-        lineage = variant.card.lineage
-        for rank in range(seeds.completed + seeds.spares):
-            seed = seeds.first + rank
+        all_seeds = range(seeds.first, seeds.first + seeds.completed + seeds.spares)
+        for rank, lineage_id in enumerate(variant.card.lineage.ids_of(all_seeds)):
             trial = Trial(
                 index=len(trials),
                 variant=variant,
-                seed=seed,
+                seed=all_seeds[rank],
                 rank=rank,
-                lineage_id=lineage.with_seed(seed).id,
+                lineage_id=lineage_id,
                 spare=rank >= seeds.completed,
             )
             other = seen.setdefault(trial.lineage_id, trial)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,11 +101,30 @@ class Order:
             return self._waiting.pop(longest.index)
         if biggest.own_s >= _CRITICAL_SHARE * self._open_s / self._slots:
             return self._waiting.pop(biggest.index)
+        return self._waiting.pop(self._fairest()[-1])
+
+    def quiet_s(self, taken: Waiting) -> float:
+        """Seconds for which one that was just taken may go from session to session, nobody who waits coming before it.
+
+        What it has begun comes before all of its priority and seed that have not, until one of those becomes critical.
+        Half of the time until then: others take their sessions in advance as well.
+        """
+        longest = self._top(self._chains, lambda trial: trial.chain_s)
+        if longest is None:
+            return math.inf
+        if self._fairest()[:3] <= (-taken.priority, taken.rank, False):
+            return 0.0
+        biggest = self._top(self._owns, lambda trial: trial.own_s) or longest
+        chain_s, own_s = longest.chain_s / _CRITICAL_SHARE, biggest.own_s / _CRITICAL_SHARE
+        return max(0.0, min(self._work_s / self._slots - chain_s, self._open_s / self._slots - own_s) / 2)
+
+    def _fairest(self) -> _Fair:
+        """The first in the fair order of those that still wait as they were put in; somebody must wait."""
         while True:
-            key = heapq.heappop(self._fair)
-            trial = self._waiting.get(key[-1])
-            if trial is not None and trial.fair_key == key:
-                return self._waiting.pop(trial.index)
+            trial = self._waiting.get(self._fair[0][-1])
+            if trial is not None and trial.fair_key == self._fair[0]:
+                return self._fair[0]
+            heapq.heappop(self._fair)
 
     def _top(self, heap: list[_Long], of: Callable[[Waiting], float]) -> Waiting | None:
         """The longest that still waits as it was put in."""

@@ -12,8 +12,9 @@ from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
 from orchestrator.core.budget import granted_s
 from orchestrator.core.errors import BadInput, InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
-from orchestrator.core.forecast import Allowance, Load, chains_s, waiting_of
+from orchestrator.core.forecast import Allowance
 from orchestrator.core.loads import Known, loads
+from orchestrator.core.needs import Load, chains_s, waiting_of
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.scheduling import Order, Waiting
