@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -20,11 +20,19 @@ CREATE TABLE IF NOT EXISTS events (
     at TEXT NOT NULL, kind TEXT NOT NULL, run_id TEXT NOT NULL, session TEXT, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (
-    key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL);
+    key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL,
+    ticket TEXT NOT NULL DEFAULT '{}');
 CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id);
 CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed';
 CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'));
 """
+_WITHOUT_TICKETS = "SELECT NOT EXISTS (SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'ticket')"
+_MOVE_TICKETS = (
+    "ALTER TABLE sessions ADD COLUMN ticket TEXT NOT NULL DEFAULT '{}'",
+    "UPDATE sessions SET ticket = json_extract(row, '$.ticket'), row = json_remove(row, '$.ticket')",
+)
+"""A ledger of version 1.0 has the ticket, two thirds of a session's text that never change, inside of its row."""
+
 _BUSY_TIMEOUT_S = 10.0
 _KEPT_ROWS = 4096
 
@@ -48,6 +56,7 @@ class SqliteLedger:
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.executescript(_SCHEMA)
+            self._move_tickets()
         except sqlite3.OperationalError as fault:
             self._connection.close()
             raise _no_room(path, fault) from fault
@@ -74,14 +83,13 @@ class SqliteLedger:
         with self._transaction(durable=event.durable):
             self._connection.execute(
                 "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)",
-                (event.at, event.kind.value, event.run_id, event.session, _dump(dict(event.body))),
+                (event.at, event.kind.value, event.run_id, event.session, _dump(event.body)),
             )
-            before = self._run(event.run_id)
-            after = fold_run(before, event)
-            if after is not before:  # most events of a session say nothing new of its run
-                self._store_run(after)
+            if event.tells_of_run:
+                self._store_run(fold_run(self._run(event.run_id), event))
             if event.session is not None:
-                self._store_session(fold_session(self._session(event.session), event))
+                before = self.session(event.session)
+                self._store_session(fold_session(before, event), before)
 
     def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
         """All runs, of one lineage if named, oldest first."""
@@ -93,17 +101,20 @@ class SqliteLedger:
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
         which, words = ("", ()) if lineage_id is None else ("WHERE lineage_id = ?", (lineage_id,))
-        rows = self._connection.execute(f"SELECT row FROM sessions {which} ORDER BY planned_at, rowid", words)
-        return [_session_record(row) for (row,) in rows]
+        rows = self._connection.execute(f"SELECT row, ticket FROM sessions {which} ORDER BY planned_at, rowid", words)
+        return [_session_record(*row) for row in rows]
 
     def session(self, key: str) -> SessionRecord | None:
         """One session, None if there is none."""
-        return self._session(key)
+        found = self._connection.execute("SELECT row, ticket FROM sessions WHERE key = ?", (key,)).fetchone()
+        return _session_record(*found) if found else None
 
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that were not carried to their end, oldest first."""
-        rows = self._connection.execute("SELECT row FROM sessions WHERE stage != 'closed' ORDER BY planned_at, rowid")
-        return [_session_record(row) for (row,) in rows]
+        rows = self._connection.execute(
+            "SELECT row, ticket FROM sessions WHERE stage != 'closed' ORDER BY planned_at, rowid"
+        )
+        return [_session_record(*row) for row in rows]
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:
         """Number of the latest event, and the lineages that any event after number `since` concerns."""
@@ -140,8 +151,16 @@ class SqliteLedger:
             for run in runs.values():
                 self._store_run(run)
             for session in sessions.values():
-                self._store_session(session)
+                self._store_session(session, None)
         return equal
+
+    def _move_tickets(self) -> None:
+        if not self._connection.execute(_WITHOUT_TICKETS).fetchone()[0]:
+            return
+        with self._transaction(durable=True):
+            if self._connection.execute(_WITHOUT_TICKETS).fetchone()[0]:  # another program may have come first
+                for statement in _MOVE_TICKETS:
+                    self._connection.execute(statement)
 
     @contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[None]:
@@ -162,22 +181,25 @@ class SqliteLedger:
         found = self._connection.execute("SELECT row FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         return _run_record(found[0]) if found else None
 
-    def _session(self, key: str) -> SessionRecord | None:
-        found = self._connection.execute("SELECT row FROM sessions WHERE key = ?", (key,)).fetchone()
-        return _session_record(found[0]) if found else None
-
     def _store_run(self, record: RunRecord) -> None:
         self._connection.execute(
             "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
             (record.run_id, record.started_at, _dump(_plain(record))),
         )
 
-    def _store_session(self, record: SessionRecord) -> None:
+    def _store_session(self, record: SessionRecord, before: SessionRecord | None) -> None:
+        plain = _plain(record)
+        ticket = plain.pop("ticket")
+        if before is not None and before.ticket is ticket:  # every event after the first
+            self._connection.execute(
+                "UPDATE sessions SET stage = ?, row = ? WHERE key = ?", (record.stage.value, _dump(plain), record.key)
+            )
+            return
         self._connection.execute(
-            "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO sessions (key, lineage_id, planned_at, stage, row, ticket) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET"
-            " planned_at = excluded.planned_at, stage = excluded.stage, row = excluded.row",
-            (record.key, record.lineage_id, record.planned_at, record.stage.value, _dump(_plain(record))),
+            " planned_at = excluded.planned_at, stage = excluded.stage, row = excluded.row, ticket = excluded.ticket",
+            (record.key, record.lineage_id, record.planned_at, record.stage.value, _dump(plain), _dump(ticket)),
         )
 
 
@@ -189,8 +211,8 @@ def _no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
     )
 
 
-def _dump(plain: dict[str, Any]) -> str:
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
+# Made once: `json.dumps` would make one for every text.
+_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
 
 
 def _plain(record: RunRecord | SessionRecord) -> dict[str, Any]:
@@ -207,8 +229,15 @@ def _run_record(row: str) -> RunRecord:
 
 
 @lru_cache(maxsize=_KEPT_ROWS)
-def _session_record(row: str) -> SessionRecord:
+def _session_record(row: str, ticket: str) -> SessionRecord:
     plain = json.loads(row)
-    plain.update(stage=Stage(plain["stage"]))
-    plain.update({name: tuple(plain.get(name, ())) for name in ("problems", "restored", "resume_reasons")})
+    plain["stage"], plain["ticket"] = Stage(plain["stage"]), _ticket(ticket)
+    for name in ("problems", "restored", "resume_reasons"):
+        plain[name] = tuple(plain.get(name, ()))
     return SessionRecord(**plain)
+
+
+@lru_cache(maxsize=_KEPT_ROWS)
+def _ticket(text: str) -> Mapping[str, Any]:
+    ticket: dict[str, Any] = json.loads(text)
+    return ticket
