@@ -78,8 +78,10 @@ def chains_s(loads: Sequence[Load]) -> dict[str, float]:
     longest: dict[str, float] = {}
     afters: dict[str, tuple[str, ...]] = {}
     for load in loads:
-        longest[load.group] = max(longest.get(load.group, 0.0), load.wall_s)
-        afters[load.group] = load.after
+        group = load.group
+        if load.wall_s > longest.get(group, -1.0):
+            longest[group] = load.wall_s
+        afters[group] = load.after
     behind = dict.fromkeys(longest, 0.0)
 
     def below(group: str) -> float:

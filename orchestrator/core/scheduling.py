@@ -41,6 +41,16 @@ class Waiting:
         """Sorts by priority, seed, what is begun, what is long."""
         return (-self.priority, self.rank, not self.started, -self.chain_s, self.index)
 
+    @cached_property
+    def chain_key(self) -> _Long:
+        """Sorts by the length of its chain, longest first."""
+        return (-self.chain_s, self.fair_key)
+
+    @cached_property
+    def own_key(self) -> _Long:
+        """Sorts by its own length, longest first."""
+        return (-self.own_s, self.fair_key)
+
 
 class Order:
     """Waiting trials, the next one first. A trial may be added at any time; what starts is counted out.
@@ -59,15 +69,10 @@ class Order:
     def __init__(self, waiting: Iterable[Waiting], *, slots: int, work_s: float, open_s: float) -> None:
         self._slots = slots
         self._work_s, self._open_s = work_s, open_s
-        self._waiting: dict[int, Waiting] = {}
-        self._fair: list[_Fair] = []
-        self._chains: list[_Long] = []
-        self._owns: list[_Long] = []
-        for trial in waiting:
-            self._waiting[trial.index] = trial
-            self._fair.append(trial.fair_key)
-            self._chains.append((-trial.chain_s, trial.fair_key))
-            self._owns.append((-trial.own_s, trial.fair_key))
+        self._waiting = {trial.index: trial for trial in waiting}
+        self._fair = [trial.fair_key for trial in self._waiting.values()]
+        self._chains = [trial.chain_key for trial in self._waiting.values()]
+        self._owns = [trial.own_key for trial in self._waiting.values()]
         heapq.heapify(self._fair)
         heapq.heapify(self._chains)
         heapq.heapify(self._owns)
@@ -79,8 +84,8 @@ class Order:
         """One more that waits."""
         self._waiting[trial.index] = trial
         heapq.heappush(self._fair, trial.fair_key)
-        heapq.heappush(self._chains, (-trial.chain_s, trial.fair_key))
-        heapq.heappush(self._owns, (-trial.own_s, trial.fair_key))
+        heapq.heappush(self._chains, trial.chain_key)
+        heapq.heappush(self._owns, trial.own_key)
 
     def started(self, seconds: float) -> None:
         """So much of the work has its slot."""

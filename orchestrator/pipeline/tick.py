@@ -136,12 +136,12 @@ class Ticking:
         open_loads = loads(self._desk.campaign, standings, parts.backend.capabilities.max_wall_s, self._loads)
         by_index = {load.index: load for load in open_loads}
         behind_s = chains_s(open_loads)
-        waiting = [one.trial for one in standings if one.state is State.WAITING]
+        waiting = [by_index[one.trial.index] for one in standings if one.state is State.WAITING]
         order = Order(
-            [self._waiting_of(by_index[trial.index], behind_s[trial.variant.group]) for trial in waiting],
+            [self._waiting_of(load, behind_s[load.group]) for load in waiting],
             slots=self._desk.campaign.concurrency,
             work_s=sum(load.wall_s for load in open_loads),
-            open_s=sum(by_index[trial.index].wall_s for trial in waiting),
+            open_s=sum(load.wall_s for load in waiting),
         )
         while (taken := order.take()) is not None:
             load = by_index[taken.index]

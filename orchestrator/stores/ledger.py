@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind, fold, fold_run, fold_session
@@ -35,6 +35,7 @@ _MOVE_TICKETS = (
 
 _BUSY_TIMEOUT_S = 10.0
 _KEPT_ROWS = 4096
+Record = TypeVar("Record", RunRecord, SessionRecord)
 
 
 class SqliteLedger:
@@ -80,10 +81,13 @@ class SqliteLedger:
         Raises:
             ValueError: The event cannot follow what is recorded; nothing was written.
         """
+        body = _dump(event.body)
+        if event.durable:  # its ticket is kept; folded as it can be read back, the row is what the events make of it
+            event = replace(event, body=json.loads(body))
         with self._transaction(durable=event.durable):
             self._connection.execute(
                 "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)",
-                (event.at, event.kind.value, event.run_id, event.session, _dump(event.body)),
+                (event.at, event.kind.value, event.run_id, event.session, body),
             )
             if event.tells_of_run:
                 self._store_run(fold_run(self._run(event.run_id), event))
@@ -182,24 +186,27 @@ class SqliteLedger:
         return _run_record(found[0]) if found else None
 
     def _store_run(self, record: RunRecord) -> None:
+        row = _dump(_plain(record))
         self._connection.execute(
             "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
-            (record.run_id, record.started_at, _dump(_plain(record))),
+            (record.run_id, record.started_at, row),
         )
+        _keep(_runs, row, record)
 
     def _store_session(self, record: SessionRecord, before: SessionRecord | None) -> None:
         plain = _plain(record)
-        ticket = plain.pop("ticket")
+        ticket, row = plain.pop("ticket"), _dump(plain)
+        _keep(_sessions, row, record)
         if before is not None and before.ticket is ticket:  # every event after the first
             self._connection.execute(
-                "UPDATE sessions SET stage = ?, row = ? WHERE key = ?", (record.stage.value, _dump(plain), record.key)
+                "UPDATE sessions SET stage = ?, row = ? WHERE key = ?", (record.stage.value, row, record.key)
             )
             return
         self._connection.execute(
             "INSERT INTO sessions (key, lineage_id, planned_at, stage, row, ticket) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET"
             " planned_at = excluded.planned_at, stage = excluded.stage, row = excluded.row, ticket = excluded.ticket",
-            (record.key, record.lineage_id, record.planned_at, record.stage.value, _dump(plain), _dump(ticket)),
+            (record.key, record.lineage_id, record.planned_at, record.stage.value, row, _dump(ticket)),
         )
 
 
@@ -216,28 +223,37 @@ _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=Fal
 
 
 def _plain(record: RunRecord | SessionRecord) -> dict[str, Any]:
-    """A row's fields as they are; they hold plain JSON already, so nothing has to be copied."""
-    return {name: getattr(record, name) for name in record.__slots__}
+    """A row's fields that are known; they hold plain JSON already, so nothing has to be copied."""
+    return {name: value for name in record.__slots__ if (value := getattr(record, name)) is not None}
 
 
-# Rows are values: the same text is the same record, and a run asks for the same rows many times.
+# Rows are values: the same text is the same record, and a run asks for the same rows many times, most often for the one
+# that it has just written. The nonce of its ticket stands in a session's row, so that the row stands for both.
+_runs: dict[str, RunRecord] = {}
+_sessions: dict[str, SessionRecord] = {}
 
 
-@lru_cache(maxsize=_KEPT_ROWS)
+def _keep(kept: dict[str, Record], row: str, record: Record) -> None:
+    if len(kept) >= _KEPT_ROWS:
+        kept.clear()
+    kept[row] = record
+
+
 def _run_record(row: str) -> RunRecord:
-    return RunRecord(**json.loads(row))
+    known = _runs.get(row)
+    if known is None:
+        known = RunRecord(**json.loads(row))
+        _keep(_runs, row, known)
+    return known
 
 
-@lru_cache(maxsize=_KEPT_ROWS)
 def _session_record(row: str, ticket: str) -> SessionRecord:
-    plain = json.loads(row)
-    plain["stage"], plain["ticket"] = Stage(plain["stage"]), _ticket(ticket)
-    for name in ("problems", "restored", "resume_reasons"):
-        plain[name] = tuple(plain.get(name, ()))
-    return SessionRecord(**plain)
-
-
-@lru_cache(maxsize=_KEPT_ROWS)
-def _ticket(text: str) -> Mapping[str, Any]:
-    ticket: dict[str, Any] = json.loads(text)
-    return ticket
+    known = _sessions.get(row)
+    if known is None:
+        plain = json.loads(row)
+        plain["stage"], plain["ticket"] = Stage(plain["stage"]), json.loads(ticket)
+        for name in ("problems", "restored", "resume_reasons"):
+            plain[name] = tuple(plain.get(name, ()))
+        known = SessionRecord(**plain)
+        _keep(_sessions, row, known)
+    return known
