@@ -19,6 +19,7 @@ from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.scheduling import Order, Waiting
 from orchestrator.core.standings import FINISHED, Standing, State, lacking, stopped_by
+from orchestrator.core.summary import DETACHED
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance
 from orchestrator.pipeline.parts import Parts
@@ -189,7 +190,8 @@ class Ticking:
         trial = self._desk.trials[load.index]
         parts = replace(self._desk.parts_of(trial.card), pace=Pace.STEP)
         try:
-            execute(parts, request_of_trial(trial, wall_s))
+            if execute(parts, request_of_trial(trial, wall_s)).end_reason == DETACHED:
+                return True
         except InUse as fault:
             self._trouble(trial.label, fault)
         except NotYet:

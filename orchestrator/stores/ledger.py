@@ -52,6 +52,10 @@ class SqliteLedger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        # Rows are values: the same text is the same record, and a run asks for the same rows many times, most often
+        # for the one that it has just written. The nonce of its ticket stands in a session's row.
+        self._known_runs: dict[str, RunRecord] = {}
+        self._known_sessions: dict[str, SessionRecord] = {}
         # isolation_level None: transactions are begun and ended below, nowhere else.
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         try:
@@ -100,25 +104,25 @@ class SqliteLedger:
         which = "" if lineage_id is None else "WHERE json_extract(row, '$.lineage_id') = ?"
         words = () if lineage_id is None else (lineage_id,)
         rows = self._connection.execute(f"SELECT row FROM runs {which} ORDER BY started_at, rowid", words)
-        return [_run_record(row) for (row,) in rows]
+        return [self._run_record(row) for (row,) in rows]
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
         which, words = ("", ()) if lineage_id is None else ("WHERE lineage_id = ?", (lineage_id,))
         rows = self._connection.execute(f"SELECT row, ticket FROM sessions {which} ORDER BY planned_at, rowid", words)
-        return [_session_record(*row) for row in rows]
+        return [self._session_record(*row) for row in rows]
 
     def session(self, key: str) -> SessionRecord | None:
         """One session, None if there is none."""
         found = self._connection.execute("SELECT row, ticket FROM sessions WHERE key = ?", (key,)).fetchone()
-        return _session_record(*found) if found else None
+        return self._session_record(*found) if found else None
 
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that were not carried to their end, oldest first."""
         rows = self._connection.execute(
             "SELECT row, ticket FROM sessions WHERE stage != 'closed' ORDER BY planned_at, rowid"
         )
-        return [_session_record(*row) for row in rows]
+        return [self._session_record(*row) for row in rows]
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:
         """Number of the latest event, and the lineages that any event after number `since` concerns."""
@@ -146,6 +150,8 @@ class SqliteLedger:
     def rebuild(self) -> bool:
         """Make all rows anew from the events; says whether they were already equal to them."""
         runs, sessions = fold(self.events())
+        self._known_runs.clear()
+        self._known_sessions.clear()
         equal = runs == {record.run_id: record for record in self.runs()} and sessions == {
             record.key: record for record in self.sessions()
         }
@@ -183,7 +189,13 @@ class SqliteLedger:
 
     def _run(self, run_id: str) -> RunRecord | None:
         found = self._connection.execute("SELECT row FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return _run_record(found[0]) if found else None
+        return self._run_record(found[0]) if found else None
+
+    def _run_record(self, row: str) -> RunRecord:
+        return self._known_runs.get(row) or _keep(self._known_runs, row, _run_of(row))
+
+    def _session_record(self, row: str, ticket: str) -> SessionRecord:
+        return self._known_sessions.get(row) or _keep(self._known_sessions, row, _session_of(row, ticket))
 
     def _store_run(self, record: RunRecord) -> None:
         row = _dump(_plain(record))
@@ -191,12 +203,12 @@ class SqliteLedger:
             "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
             (record.run_id, record.started_at, row),
         )
-        _keep(_runs, row, record)
+        _keep(self._known_runs, row, record)
 
     def _store_session(self, record: SessionRecord, before: SessionRecord | None) -> None:
         plain = _plain(record)
         ticket, row = plain.pop("ticket"), _dump(plain)
-        _keep(_sessions, row, record)
+        _keep(self._known_sessions, row, record)
         if before is not None and before.ticket is ticket:  # every event after the first
             self._connection.execute(
                 "UPDATE sessions SET stage = ?, row = ? WHERE key = ?", (record.stage.value, row, record.key)
@@ -227,33 +239,20 @@ def _plain(record: RunRecord | SessionRecord) -> dict[str, Any]:
     return {name: value for name in record.__slots__ if (value := getattr(record, name)) is not None}
 
 
-# Rows are values: the same text is the same record, and a run asks for the same rows many times, most often for the one
-# that it has just written. The nonce of its ticket stands in a session's row, so that the row stands for both.
-_runs: dict[str, RunRecord] = {}
-_sessions: dict[str, SessionRecord] = {}
+def _keep(known: dict[str, Record], row: str, record: Record) -> Record:
+    if len(known) >= _KEPT_ROWS:
+        known.clear()
+    known[row] = record
+    return record
 
 
-def _keep(kept: dict[str, Record], row: str, record: Record) -> None:
-    if len(kept) >= _KEPT_ROWS:
-        kept.clear()
-    kept[row] = record
+def _run_of(row: str) -> RunRecord:
+    return RunRecord(**json.loads(row))
 
 
-def _run_record(row: str) -> RunRecord:
-    known = _runs.get(row)
-    if known is None:
-        known = RunRecord(**json.loads(row))
-        _keep(_runs, row, known)
-    return known
-
-
-def _session_record(row: str, ticket: str) -> SessionRecord:
-    known = _sessions.get(row)
-    if known is None:
-        plain = json.loads(row)
-        plain["stage"], plain["ticket"] = Stage(plain["stage"]), json.loads(ticket)
-        for name in ("problems", "restored", "resume_reasons"):
-            plain[name] = tuple(plain.get(name, ()))
-        known = SessionRecord(**plain)
-        _keep(_sessions, row, known)
-    return known
+def _session_of(row: str, ticket: str) -> SessionRecord:
+    plain = json.loads(row)
+    plain["stage"], plain["ticket"] = Stage(plain["stage"]), json.loads(ticket)
+    for name in ("problems", "restored", "resume_reasons"):
+        plain[name] = tuple(plain.get(name, ()))
+    return SessionRecord(**plain)

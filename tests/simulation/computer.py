@@ -28,6 +28,7 @@ from tests.doubles.narrator import Listener
 from tests.simulation.world import Kernel, Killed, SimBackend, World
 
 Answer = TypeVar("Answer")
+RESULTS = Path("/results")
 
 
 class MemoryModels:
@@ -72,7 +73,7 @@ class MemoryResults:
         self.brought: dict[str, Kernel] = {}
 
     def folder(self, owner: str, slug: str) -> Path:
-        return Path("/results") / slug
+        return RESULTS / slug
 
     def taken(self, owner: str) -> Sequence[str]:
         return ()  # the ledger knows them all; listing ten thousand folders is not what is measured
