@@ -80,7 +80,7 @@ class Ticking:
     def tick(self) -> Ticked:
         """At most one bounded step for each live run, and as many starts as there are slots."""
         self._changes, self._troubles, self._away = [], [], False
-        before = {one.trial.lineage_id: one.state for one in self._board.refresh()}
+        before = self._board.refresh()
         for record in self._board.live:
             self._look(record)
         waits, stopped = self._start()
@@ -240,9 +240,8 @@ class Ticking:
         self._away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
         self._troubles.append(f"{what}: {fault}" + (f" {fault.remedy}" if fault.remedy else ""))
 
-    def _tell(self, before: dict[str, State], after: tuple[Standing, ...]) -> None:
-        for one in after:
-            was = before[one.trial.lineage_id]
-            if one.state is not was:
+    def _tell(self, before: tuple[Standing, ...], after: tuple[Standing, ...]) -> None:
+        for was, one in zip(before, after, strict=True):  # both in the campaign's order
+            if one is not was and one.state is not was.state:
                 why = f" ({one.why})" if one.why else ""
-                self._changes.append(f"{one.trial.label} [{one.trial.name8}]: {was} -> {one.state}{why}")
+                self._changes.append(f"{one.trial.label} [{one.trial.name8}]: {was.state} -> {one.state}{why}")
