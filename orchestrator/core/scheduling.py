@@ -84,8 +84,9 @@ class Order:
         """One more that waits."""
         self._waiting[trial.index] = trial
         heapq.heappush(self._fair, trial.fair_key)
-        heapq.heappush(self._chains, trial.chain_key)
-        heapq.heappush(self._owns, trial.own_key)
+        # Not by their keys, which cost more to keep than to make once: whoever adds a trial never asks for them again.
+        heapq.heappush(self._chains, (-trial.chain_s, trial.fair_key))
+        heapq.heappush(self._owns, (-trial.own_s, trial.fair_key))
 
     def started(self, seconds: float) -> None:
         """So much of the work has its slot."""
