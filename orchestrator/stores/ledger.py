@@ -31,7 +31,7 @@ _MOVE_TICKETS = (
     "ALTER TABLE sessions ADD COLUMN ticket TEXT NOT NULL DEFAULT '{}'",
     "UPDATE sessions SET ticket = json_extract(row, '$.ticket'), row = json_remove(row, '$.ticket')",
 )
-"""A ledger of version 1.0 has the ticket, more than half of a session's text, which never changes, inside of its row."""
+"""An earlier ledger has the ticket, more than half of a session's text, which never changes, inside of its row."""
 
 _BUSY_TIMEOUT_S = 10.0
 _KEPT_ROWS = 4096
