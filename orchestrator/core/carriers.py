@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.manifest import Manifest
@@ -58,9 +59,14 @@ def holds(manifest: Manifest, section_dir: str, entries: Collection[FileEntry]) 
         section_dir: Folder of the section in the outputs.
         entries: Files of a models directory, paths relative to it.
     """
-    prefix = models_path(_NOWHERE, section_dir).as_posix()
+    prefix = _models_prefix(section_dir)
     there = {(entry.path, entry.sha256, entry.size_bytes) for entry in manifest.files}
     return all((f"{prefix}/{entry.path}", entry.sha256, entry.size_bytes) in there for entry in entries)
+
+
+@cache  # asked for each earlier session of a lineage
+def _models_prefix(section_dir: str) -> str:
+    return models_path(_NOWHERE, section_dir).as_posix()
 
 
 def inline_bytes(size_bytes: int, files: int) -> int:

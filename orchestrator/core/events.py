@@ -46,6 +46,14 @@ class Event:
         """Whether it must be on the disk before anything else happens: the intent before a submit."""
         return self.kind is EventKind.SESSION_PLANNED
 
+    @property
+    def tells_of_run(self) -> bool:
+        """Whether it changes the row of its run."""
+        return self.kind in _OF_RUN
+
+
+_OF_RUN = frozenset({EventKind.RUN_STARTED, EventKind.RUN_ENDED, EventKind.SESSION_PLANNED, EventKind.SESSION_CLOSED})
+
 
 def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
     """The run's row after an event that concerns it.
@@ -79,7 +87,7 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
             wall_s=record.wall_s + float(event.body.get("wall_s") or 0.0),
             trained_steps=record.trained_steps + int(event.body.get("trained_steps") or 0),
         )
-    return record
+    return record  # as `tells_of_run` has it
 
 
 def _question(ticket: Mapping[str, Any]) -> str | None:

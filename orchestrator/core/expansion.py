@@ -156,15 +156,14 @@ def expand(
 
 def trials_of(variant: Variant, seeds: Seeds, *, first_index: int) -> Iterator[Trial]:
     """A variant with each of its seeds, spares behind."""
-    lineage = variant.card.lineage
-    for rank in range(seeds.completed + seeds.spares):
-        seed = seeds.first + rank
+    seed_range = range(seeds.first, seeds.first + seeds.completed + seeds.spares)
+    for rank, lineage_id in enumerate(variant.card.lineage.ids_of(seed_range)):
         yield Trial(
             index=first_index + rank,
             variant=variant,
-            seed=seed,
+            seed=seed_range[rank],
             rank=rank,
-            lineage_id=lineage.with_seed(seed).id,
+            lineage_id=lineage_id,
             spare=rank >= seeds.completed,
         )
 

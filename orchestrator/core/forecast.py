@@ -7,69 +7,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 from orchestrator.core.budget import granted_s
+from orchestrator.core.needs import Load, chains_s, waiting_of
 from orchestrator.core.scheduling import Order, Waiting
 
 WEEK_S = 7 * 86_400.0
 _NOTHING_S = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True)  # without slots: its wall is worked out once
-class Load:
-    """What one trial still needs.
-
-    Attributes:
-        train_s: Seconds of training that are left.
-        session_s: Longest wall of one of its sessions.
-        start_s: From the push to the first step.
-        save_s: For the last save and the evaluation.
-        after: Groups that must be complete first.
-    """
-
-    index: int
-    group: str
-    priority: int
-    rank: int
-    started: bool
-    train_s: float
-    session_s: float
-    start_s: float
-    save_s: float
-    after: tuple[str, ...] = ()
-
-    @property
-    def overhead_s(self) -> float:
-        """Seconds of each session in which nothing is trained."""
-        return self.start_s + self.save_s
-
-    @property
-    def useful_s(self) -> float:
-        """Seconds of training in a whole session."""
-        return max(1.0, self.session_s - self.overhead_s)
-
-    @property
-    def too_short(self) -> bool:
-        """Whether a whole session is assumed to train nothing."""
-        return self.session_s <= self.overhead_s
-
-    @property
-    def sessions(self) -> int:
-        """Sessions that it takes if each has its whole wall."""
-        return max(1, math.ceil(self.train_s / self.useful_s - 1e-9))
-
-    @cached_property
-    def wall_s(self) -> float:
-        """Wall seconds of all its sessions."""
-        return self.wall_of(self.train_s)
-
-    def wall_of(self, train_s: float) -> float:
-        """Wall seconds of all sessions that so much training takes."""
-        overhead_s = self.start_s + self.save_s
-        useful_s = max(1.0, self.session_s - overhead_s)
-        sessions = max(1, math.ceil(train_s / useful_s - 1e-9))
-        return min(train_s + sessions * overhead_s, sessions * self.session_s)  # the latter where that is too short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,41 +53,6 @@ class Forecast:
     unfinished: tuple[int, ...] = ()
 
 
-def chains_s(loads: Sequence[Load]) -> dict[str, float]:
-    """For each group the wall seconds of the longest chain of trials that wait for it, itself not counted."""
-    longest: dict[str, float] = {}
-    afters: dict[str, tuple[str, ...]] = {}
-    for load in loads:
-        longest[load.group] = max(longest.get(load.group, 0.0), load.wall_s)
-        afters[load.group] = load.after
-    behind = dict.fromkeys(longest, 0.0)
-
-    def below(group: str) -> float:
-        waiting = [other for other, after in afters.items() if group in after]
-        return max((longest[other] + below(other) for other in waiting), default=0.0)
-
-    for group in behind:
-        behind[group] = below(group)
-    return behind
-
-
-def waiting_of(load: Load, behind_s: float, left_s: float | None = None) -> Waiting:
-    """A load as one that waits for a slot.
-
-    Args:
-        left_s: Seconds of training that are left of one that has begun meanwhile.
-    """
-    own_s = load.wall_s if left_s is None else load.wall_of(left_s)
-    return Waiting(
-        index=load.index,
-        priority=load.priority,
-        rank=load.rank,
-        started=load.started or left_s is not None,
-        own_s=own_s,
-        chain_s=own_s + behind_s,
-    )
-
-
 def forecast(
     loads: Sequence[Load],
     *,
@@ -159,6 +69,19 @@ def forecast(
         deadline_in_s: Until the campaign's own deadline.
     """
     return _Play(loads, slots, allowance, deadline_in_s).through()
+
+
+class _Row(NamedTuple):
+    """Sessions of one trial, one after another in one slot, all but the last of the same length.
+
+    What nobody can come between is counted at once: a trial may take hundreds of short sessions.
+    """
+
+    ends_s: float
+    trial: int
+    began_s: float
+    wall_s: float
+    sessions: int
 
 
 class _Play:
@@ -179,7 +102,7 @@ class _Play:
         self._chain_s = max((walls_s[load.index] + self._behind_s[load.group] for load in loads), default=0.0)
         self._order = Order((), slots=slots, work_s=self._work_s, open_s=0.0)
         self._blocked = list(loads)
-        self._running: list[tuple[float, int]] = []
+        self._running: list[_Row] = []
         self._now_s = self._ended_s = self._compute_s = 0.0
         self._sessions = self._idle_weeks = 0
         self._left_s = allowance.left_s if allowance else None
@@ -191,7 +114,7 @@ class _Play:
         self._free_blocked()
         while True:
             self._start_all()
-            if self._running and self._running[0][0] <= self._refresh_s:
+            if self._running and self._running[0].ends_s <= self._refresh_s:
                 self._end_next()
             elif (not self._running and not len(self._order)) or not self._next_week():
                 break
@@ -206,31 +129,60 @@ class _Play:
 
     def _start_all(self) -> None:
         while len(self._running) < self._slots and (trial := self._order.take()) is not None:
-            wall_s = self._wall_s(self._loads[trial.index])
+            load = self._loads[trial.index]
+            wall_s = self._wall_s(load)
             if wall_s is None:
                 self._order.add(trial)
                 return
-            self._sessions += 1
             self._idle_weeks = 0
-            self._compute_s += wall_s
-            if self._left_s is not None:
-                self._left_s -= wall_s
-                self._weeks[-1] += wall_s
-            # As in `useful_s`: a session that is assumed shorter than its overhead must not add to what is left.
-            self._train_s[trial.index] -= max(1.0, wall_s - self._loads[trial.index].overhead_s)
-            heapq.heappush(self._running, (self._now_s + wall_s, trial.index))
-            self._order.started(wall_s)
+            count, left_s = self._in_a_row(trial, load, wall_s), self._train_s[load.index]
+            all_s = min(count * wall_s, left_s + count * load.overhead_s) if count > 1 else wall_s
+            heapq.heappush(self._running, _Row(self._now_s + all_s, load.index, self._now_s, wall_s, count))
+            self._account(load, count, all_s, load.trained_in(all_s, count))
+
+    def _in_a_row(self, trial: Waiting, load: Load, wall_s: float) -> int:
+        """Sessions of this length that it gets one after another: nobody who waits comes before it meanwhile."""
+        if wall_s < load.session_s:
+            return 1
+        room_s = min(self._order.quiet_s(trial), self._refresh_s - self._now_s)
+        if self._deadline_in_s is not None:
+            room_s = min(room_s, self._deadline_in_s - self._now_s)
+        if self._left_s is not None:
+            room_s = min(room_s, self._left_s / self._slots)  # the other slots want their share of the week
+        return max(1, int(min(load.sessions_of(self._train_s[load.index]), room_s / wall_s)))
+
+    def _account(self, load: Load, count: int, wall_s: float, trained_s: float) -> None:
+        """So many more sessions are under way or, below 0, are not after all."""
+        self._sessions += count
+        self._compute_s += wall_s
+        if self._left_s is not None:
+            self._left_s -= wall_s
+            self._weeks[-1] += wall_s
+        self._train_s[load.index] -= trained_s
+        self._order.started(wall_s)
 
     def _end_next(self) -> None:
-        self._now_s, index = heapq.heappop(self._running)
-        self._ended_s = self._now_s
-        load, left_s = self._loads[index], self._train_s[index]
+        row = heapq.heappop(self._running)
+        self._now_s = self._ended_s = row.ends_s
+        load, left_s = self._loads[row.trial], self._train_s[row.trial]
         if left_s > _NOTHING_S:
             self._order.add(waiting_of(load, self._behind_s[load.group], left_s))
             return
         self._open[load.group] -= 1
         if self._open[load.group] == 0:
+            self._cut_rows()
             self._free_blocked()
+
+    def _cut_rows(self) -> None:
+        """Let every row end with the session under way: a group opens, and its trials may come before the rest."""
+        for place, row in enumerate(self._running):
+            begun = max(1, math.ceil((self._now_s - row.began_s) / row.wall_s - 1e-9))
+            if begun < row.sessions:
+                load, planned_s, kept_s = self._loads[row.trial], row.ends_s - row.began_s, begun * row.wall_s
+                untrained_s = load.trained_in(planned_s, row.sessions) - load.trained_in(kept_s, begun)
+                self._account(load, begun - row.sessions, kept_s - planned_s, -untrained_s)
+                self._running[place] = row._replace(ends_s=row.began_s + kept_s, sessions=begun)
+        heapq.heapify(self._running)
 
     def _next_week(self) -> bool:
         """Let the quota start anew; says whether that can help."""

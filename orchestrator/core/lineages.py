@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kernel_templates.kernel_runtime.wire import digest_of
+from kernel_templates.kernel_runtime.wire import canonical_json, digest_of
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: the digest is taken once
@@ -36,9 +37,15 @@ class Lineage:
             "seed": self.seed,
         }
 
-    def with_seed(self, seed: int) -> Lineage:
-        """The same training with another seed."""
-        return self if seed == self.seed else replace(self, seed=seed)
+    def ids_of(self, seeds: Iterable[int]) -> Iterator[str]:
+        """Lineage ids of the same training with other seeds, in their order.
+
+        A campaign has many seeds of one training, and the texts under their digests differ in nothing but the seed,
+        which canonical JSON has last: the rest is written once.
+        """
+        before_seed = canonical_json({**self.to_json(), "seed": 0}).removesuffix("0}")
+        for seed in seeds:
+            yield hashlib.sha256(f"{before_seed}{seed}}}".encode("ascii")).hexdigest()
 
     @cached_property
     def id(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.expansion import Variant
-from orchestrator.core.forecast import Load
+from orchestrator.core.needs import Load
 from orchestrator.core.standings import FINAL, Standing
 
 _LEAST_WALL_SHARE = 0.05

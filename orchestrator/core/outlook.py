@@ -11,8 +11,9 @@ from typing import Any
 from orchestrator.core.allowances import week_of
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.exchange import Quota
-from orchestrator.core.forecast import WEEK_S, Allowance, Forecast, Load, forecast
+from orchestrator.core.forecast import WEEK_S, Allowance, Forecast, forecast
 from orchestrator.core.loads import Speeds, loads, speeds
+from orchestrator.core.needs import Load
 from orchestrator.core.prospects import Prospect, behind_searches, prospects
 from orchestrator.core.standings import Standing, State
 

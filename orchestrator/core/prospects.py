@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.core.campaigns import Campaign
-from orchestrator.core.forecast import Load
 from orchestrator.core.loads import Speeds, load_of
+from orchestrator.core.needs import Load
 from orchestrator.core.searches import Search
 from orchestrator.core.standings import FINISHED, Standing, State
 

@@ -52,7 +52,7 @@ def render_kernel(
             archive_sha256=bundle.archive_sha256,
             archive_base64=_encoded(bundle.archive),
             checkpoints_sha256="" if inline_archive is None else hashlib.sha256(inline_archive).hexdigest(),
-            checkpoints_base64=_encoded(inline_archive or b""),
+            checkpoints_base64=_encoded(inline_archive) if inline_archive else "",
         )
     except TemplateError as fault:
         raise BadInput(
@@ -97,6 +97,7 @@ def ticket_in(script: str) -> Ticket | None:
         return None
 
 
+@lru_cache(maxsize=2)  # all sessions of a campaign carry the same code
 def _encoded(archive: bytes) -> str:
     encoded = base64.b64encode(archive).decode("ascii")
     return "\n".join(encoded[start : start + _LINE_CHARS] for start in range(0, len(encoded), _LINE_CHARS))

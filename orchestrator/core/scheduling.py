@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +41,16 @@ class Waiting:
         """Sorts by priority, seed, what is begun, what is long."""
         return (-self.priority, self.rank, not self.started, -self.chain_s, self.index)
 
+    @cached_property
+    def chain_key(self) -> _Long:
+        """Sorts by the length of its chain, longest first."""
+        return (-self.chain_s, self.fair_key)
+
+    @cached_property
+    def own_key(self) -> _Long:
+        """Sorts by its own length, longest first."""
+        return (-self.own_s, self.fair_key)
+
 
 class Order:
     """Waiting trials, the next one first. A trial may be added at any time; what starts is counted out.
@@ -58,15 +69,10 @@ class Order:
     def __init__(self, waiting: Iterable[Waiting], *, slots: int, work_s: float, open_s: float) -> None:
         self._slots = slots
         self._work_s, self._open_s = work_s, open_s
-        self._waiting: dict[int, Waiting] = {}
-        self._fair: list[_Fair] = []
-        self._chains: list[_Long] = []
-        self._owns: list[_Long] = []
-        for trial in waiting:
-            self._waiting[trial.index] = trial
-            self._fair.append(trial.fair_key)
-            self._chains.append((-trial.chain_s, trial.fair_key))
-            self._owns.append((-trial.own_s, trial.fair_key))
+        self._waiting = {trial.index: trial for trial in waiting}
+        self._fair = [trial.fair_key for trial in self._waiting.values()]
+        self._chains = [trial.chain_key for trial in self._waiting.values()]
+        self._owns = [trial.own_key for trial in self._waiting.values()]
         heapq.heapify(self._fair)
         heapq.heapify(self._chains)
         heapq.heapify(self._owns)
@@ -78,6 +84,7 @@ class Order:
         """One more that waits."""
         self._waiting[trial.index] = trial
         heapq.heappush(self._fair, trial.fair_key)
+        # Not by their keys, which cost more to keep than to make once: whoever adds a trial never asks for them again.
         heapq.heappush(self._chains, (-trial.chain_s, trial.fair_key))
         heapq.heappush(self._owns, (-trial.own_s, trial.fair_key))
 
@@ -100,11 +107,30 @@ class Order:
             return self._waiting.pop(longest.index)
         if biggest.own_s >= _CRITICAL_SHARE * self._open_s / self._slots:
             return self._waiting.pop(biggest.index)
+        return self._waiting.pop(self._fairest()[-1])
+
+    def quiet_s(self, taken: Waiting) -> float:
+        """Seconds for which one that was just taken may go from session to session, nobody who waits coming before it.
+
+        What it has begun comes before all of its priority and seed that have not, until one of those becomes critical.
+        Half of the time until then: others take their sessions in advance as well.
+        """
+        longest = self._top(self._chains, lambda trial: trial.chain_s)
+        if longest is None:
+            return math.inf
+        if self._fairest()[:3] <= (-taken.priority, taken.rank, False):
+            return 0.0
+        biggest = self._top(self._owns, lambda trial: trial.own_s) or longest
+        chain_s, own_s = longest.chain_s / _CRITICAL_SHARE, biggest.own_s / _CRITICAL_SHARE
+        return max(0.0, min(self._work_s / self._slots - chain_s, self._open_s / self._slots - own_s) / 2)
+
+    def _fairest(self) -> _Fair:
+        """The first in the fair order of those that still wait as they were put in; somebody must wait."""
         while True:
-            key = heapq.heappop(self._fair)
-            trial = self._waiting.get(key[-1])
-            if trial is not None and trial.fair_key == key:
-                return self._waiting.pop(trial.index)
+            trial = self._waiting.get(self._fair[0][-1])
+            if trial is not None and trial.fair_key == self._fair[0]:
+                return self._fair[0]
+            heapq.heappop(self._fair)
 
     def _top(self, heap: list[_Long], of: Callable[[Waiting], float]) -> Waiting | None:
         """The longest that still waits as it was put in."""

@@ -79,6 +79,7 @@ def write_ticket(
     inputs: tuple[FileEntry, ...],
 ) -> Ticket:
     """The ticket of one session."""
+    plain_spec = spec.to_json()
     return Ticket(
         run_id=run_id,
         session=session,
@@ -87,8 +88,8 @@ def write_ticket(
         section=spec.card.section,
         section_dir=spec.card.directory,
         lineage_id=spec.lineage.id,
-        spec=spec.to_json(),
-        spec_digest=spec.digest,
+        spec=plain_spec,
+        spec_digest=digest_of(plain_spec),
         bundle_digest=bundle_digest,
         inputs=inputs,
     )

@@ -223,6 +223,8 @@ def on_plateau(sessions: Sequence[SessionRecord], rule: Plateau) -> bool:
 
 def stopped_by(campaign: Campaign, standings: Sequence[Standing]) -> str:
     """The rule by which no further session is started, empty while there is none; the deadline is the clock's."""
+    if not campaign.stop.failures:
+        return ""
     failures = Counter(one.why for one in standings if one.state is State.FAILED)
     for word, count in campaign.stop.failures.items():
         if failures[word] >= count:

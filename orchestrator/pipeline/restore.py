@@ -63,4 +63,4 @@ def _restored_files(incoming: Incoming) -> tuple[RestoredFile, ...]:
     names = {f"{CHECKPOINTS}/{card.stem}{MODEL_SUFFIX}" for card in incoming.verified}
     # Oldest first, as the users' own log shows them.
     chosen = [entry for entry in reversed(incoming.entries) if entry.path in names]
-    return tuple(RestoredFile(name=Path(entry.path).name, size_bytes=entry.size_bytes) for entry in chosen)
+    return tuple(RestoredFile(name=entry.path.rpartition("/")[2], size_bytes=entry.size_bytes) for entry in chosen)

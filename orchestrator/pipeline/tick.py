@@ -5,7 +5,7 @@ Each step is the very step of `run`, at another pace; a tick that is killed anyw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
@@ -13,13 +13,15 @@ from orchestrator.core.budget import granted_s
 from orchestrator.core.errors import BadInput, InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
 from orchestrator.core.expansion import Trial
-from orchestrator.core.forecast import Allowance, Load, chains_s, waiting_of
+from orchestrator.core.forecast import Allowance
 from orchestrator.core.loads import Known, loads
+from orchestrator.core.needs import Load, chains_s, waiting_of
 from orchestrator.core.pace import Pace
 from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.scheduling import Order, Waiting
 from orchestrator.core.standings import Standing, State, stopped_by, unfinished
+from orchestrator.core.summary import DETACHED
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance
 from orchestrator.pipeline.parts import Parts
@@ -95,7 +97,7 @@ class Ticking:
         """At most one bounded step for each live run, and as many starts as there are slots."""
         self._changes, self._troubles, self._away = [], [], False
         self._propose()
-        before = {one.trial.lineage_id: one.state for one in self._board.refresh()}
+        before = self._board.refresh()
         for record in self._board.live:
             self._look(record)
         while new := self._propose():
@@ -187,12 +189,12 @@ class Ticking:
         open_loads = loads(self._desk.campaign, standings, parts.backend.capabilities.max_wall_s, self._loads)
         by_index = {load.index: load for load in open_loads}
         behind_s = chains_s(open_loads)
-        waiting = [one.trial for one in standings if one.state is State.WAITING]
+        waiting = [by_index[one.trial.index] for one in standings if one.state is State.WAITING]
         order = Order(
-            [self._waiting_of(by_index[trial.index], behind_s[trial.variant.group]) for trial in waiting],
+            [self._waiting_of(load, behind_s[load.group]) for load in waiting],
             slots=self._desk.campaign.concurrency,
             work_s=sum(load.wall_s for load in open_loads),
-            open_s=sum(by_index[trial.index].wall_s for trial in waiting),
+            open_s=sum(load.wall_s for load in waiting),
         )
         while (taken := order.take()) is not None:
             load = by_index[taken.index]
@@ -240,7 +242,8 @@ class Ticking:
         trial = self._desk.trials[load.index]
         parts = replace(self._desk.parts_of(trial.card), pace=Pace.STEP)
         try:
-            execute(parts, request_of_trial(trial, wall_s))
+            if execute(parts, request_of_trial(trial, wall_s)).end_reason == DETACHED:
+                return True
         except InUse as fault:
             self._trouble(trial.label, fault)
         except NotYet:
@@ -289,9 +292,12 @@ class Ticking:
         self._away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
         self._troubles.append(f"{what}: {fault}" + (f" {fault.remedy}" if fault.remedy else ""))
 
-    def _tell(self, before: Mapping[str, State], after: tuple[Standing, ...]) -> None:
-        for one in after:
-            was = before.get(one.trial.lineage_id, "proposed")
-            if one.state != was:
-                why = f" ({one.why})" if one.why else ""
-                self._changes.append(f"{one.trial.label} [{one.trial.name8}]: {was} -> {one.state}{why}")
+    def _tell(self, before: tuple[Standing, ...], after: tuple[Standing, ...]) -> None:
+        known: Sequence[Standing | None] = before
+        if len(before) != len(after):  # a search has proposed meanwhile; else both are in the campaign's order
+            of_lineage = {one.trial.lineage_id: one for one in before}
+            known = [of_lineage.get(one.trial.lineage_id) for one in after]
+        for was, one in zip(known, after, strict=True):
+            if one is not was and (was is None or one.state is not was.state):
+                why, earlier = f" ({one.why})" if one.why else "", was.state if was else "proposed"
+                self._changes.append(f"{one.trial.label} [{one.trial.name8}]: {earlier} -> {one.state}{why}")

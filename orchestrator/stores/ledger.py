@@ -6,9 +6,9 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind, fold, fold_run, fold_session
@@ -20,13 +20,22 @@ CREATE TABLE IF NOT EXISTS events (
     at TEXT NOT NULL, kind TEXT NOT NULL, run_id TEXT NOT NULL, session TEXT, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (
-    key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL);
+    key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL,
+    ticket TEXT NOT NULL DEFAULT '{}');
 CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id);
 CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed';
 CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'));
 """
+_WITHOUT_TICKETS = "SELECT NOT EXISTS (SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'ticket')"
+_MOVE_TICKETS = (
+    "ALTER TABLE sessions ADD COLUMN ticket TEXT NOT NULL DEFAULT '{}'",
+    "UPDATE sessions SET ticket = json_extract(row, '$.ticket'), row = json_remove(row, '$.ticket')",
+)
+"""An earlier ledger has the ticket, more than half of a session's text, which never changes, inside of its row."""
+
 _BUSY_TIMEOUT_S = 10.0
 _KEPT_ROWS = 4096
+Record = TypeVar("Record", RunRecord, SessionRecord)
 
 
 class SqliteLedger:
@@ -43,11 +52,16 @@ class SqliteLedger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        # Rows are values: the same text is the same record, and a run asks for the same rows many times, most often
+        # for the one that it has just written. The nonce of its ticket stands in a session's row.
+        self._known_runs: dict[str, RunRecord] = {}
+        self._known_sessions: dict[str, SessionRecord] = {}
         # isolation_level None: transactions are begun and ended below, nowhere else.
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.executescript(_SCHEMA)
+            self._move_tickets()
         except sqlite3.OperationalError as fault:
             self._connection.close()
             raise _no_room(path, fault) from fault
@@ -71,39 +85,44 @@ class SqliteLedger:
         Raises:
             ValueError: The event cannot follow what is recorded; nothing was written.
         """
+        body = _dump(event.body)
+        if event.durable:  # its ticket is kept; folded as it can be read back, the row is what the events make of it
+            event = replace(event, body=json.loads(body))
         with self._transaction(durable=event.durable):
             self._connection.execute(
                 "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)",
-                (event.at, event.kind.value, event.run_id, event.session, _dump(dict(event.body))),
+                (event.at, event.kind.value, event.run_id, event.session, body),
             )
-            before = self._run(event.run_id)
-            after = fold_run(before, event)
-            if after is not before:  # most events of a session say nothing new of its run
-                self._store_run(after)
+            if event.tells_of_run:
+                self._store_run(fold_run(self._run(event.run_id), event))
             if event.session is not None:
-                self._store_session(fold_session(self._session(event.session), event))
+                before = self.session(event.session)
+                self._store_session(fold_session(before, event), before)
 
     def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
         """All runs, of one lineage if named, oldest first."""
         which = "" if lineage_id is None else "WHERE json_extract(row, '$.lineage_id') = ?"
         words = () if lineage_id is None else (lineage_id,)
         rows = self._connection.execute(f"SELECT row FROM runs {which} ORDER BY started_at, rowid", words)
-        return [_run_record(row) for (row,) in rows]
+        return [self._run_record(row) for (row,) in rows]
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
         which, words = ("", ()) if lineage_id is None else ("WHERE lineage_id = ?", (lineage_id,))
-        rows = self._connection.execute(f"SELECT row FROM sessions {which} ORDER BY planned_at, rowid", words)
-        return [_session_record(row) for (row,) in rows]
+        rows = self._connection.execute(f"SELECT row, ticket FROM sessions {which} ORDER BY planned_at, rowid", words)
+        return [self._session_record(*row) for row in rows]
 
     def session(self, key: str) -> SessionRecord | None:
         """One session, None if there is none."""
-        return self._session(key)
+        found = self._connection.execute("SELECT row, ticket FROM sessions WHERE key = ?", (key,)).fetchone()
+        return self._session_record(*found) if found else None
 
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that were not carried to their end, oldest first."""
-        rows = self._connection.execute("SELECT row FROM sessions WHERE stage != 'closed' ORDER BY planned_at, rowid")
-        return [_session_record(row) for (row,) in rows]
+        rows = self._connection.execute(
+            "SELECT row, ticket FROM sessions WHERE stage != 'closed' ORDER BY planned_at, rowid"
+        )
+        return [self._session_record(*row) for row in rows]
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:
         """Number of the latest event, and the lineages that any event after number `since` concerns."""
@@ -131,6 +150,8 @@ class SqliteLedger:
     def rebuild(self) -> bool:
         """Make all rows anew from the events; says whether they were already equal to them."""
         runs, sessions = fold(self.events())
+        self._known_runs.clear()
+        self._known_sessions.clear()
         equal = runs == {record.run_id: record for record in self.runs()} and sessions == {
             record.key: record for record in self.sessions()
         }
@@ -140,8 +161,16 @@ class SqliteLedger:
             for run in runs.values():
                 self._store_run(run)
             for session in sessions.values():
-                self._store_session(session)
+                self._store_session(session, None)
         return equal
+
+    def _move_tickets(self) -> None:
+        if not self._connection.execute(_WITHOUT_TICKETS).fetchone()[0]:
+            return
+        with self._transaction(durable=True):
+            if self._connection.execute(_WITHOUT_TICKETS).fetchone()[0]:  # another program may have come first
+                for statement in _MOVE_TICKETS:
+                    self._connection.execute(statement)
 
     @contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[None]:
@@ -160,24 +189,36 @@ class SqliteLedger:
 
     def _run(self, run_id: str) -> RunRecord | None:
         found = self._connection.execute("SELECT row FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return _run_record(found[0]) if found else None
+        return self._run_record(found[0]) if found else None
 
-    def _session(self, key: str) -> SessionRecord | None:
-        found = self._connection.execute("SELECT row FROM sessions WHERE key = ?", (key,)).fetchone()
-        return _session_record(found[0]) if found else None
+    def _run_record(self, row: str) -> RunRecord:
+        return self._known_runs.get(row) or _keep(self._known_runs, row, _run_of(row))
+
+    def _session_record(self, row: str, ticket: str) -> SessionRecord:
+        return self._known_sessions.get(row) or _keep(self._known_sessions, row, _session_of(row, ticket))
 
     def _store_run(self, record: RunRecord) -> None:
+        row = _dump(_plain(record))
         self._connection.execute(
             "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
-            (record.run_id, record.started_at, _dump(_plain(record))),
+            (record.run_id, record.started_at, row),
         )
+        _keep(self._known_runs, row, record)
 
-    def _store_session(self, record: SessionRecord) -> None:
+    def _store_session(self, record: SessionRecord, before: SessionRecord | None) -> None:
+        plain = _plain(record)
+        ticket, row = plain.pop("ticket"), _dump(plain)
+        _keep(self._known_sessions, row, record)
+        if before is not None and before.ticket is ticket:  # every event after the first
+            self._connection.execute(
+                "UPDATE sessions SET stage = ?, row = ? WHERE key = ?", (record.stage.value, row, record.key)
+            )
+            return
         self._connection.execute(
-            "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO sessions (key, lineage_id, planned_at, stage, row, ticket) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET"
-            " planned_at = excluded.planned_at, stage = excluded.stage, row = excluded.row",
-            (record.key, record.lineage_id, record.planned_at, record.stage.value, _dump(_plain(record))),
+            " planned_at = excluded.planned_at, stage = excluded.stage, row = excluded.row, ticket = excluded.ticket",
+            (record.key, record.lineage_id, record.planned_at, record.stage.value, row, _dump(ticket)),
         )
 
 
@@ -189,27 +230,30 @@ def _no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
     )
 
 
-def _dump(plain: dict[str, Any]) -> str:
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
+# Made once: `json.dumps` would make one for every text.
+_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
 
 
 def _plain(record: RunRecord | SessionRecord) -> dict[str, Any]:
-    """A row's fields as they are; they hold plain JSON already, so nothing has to be copied."""
-    return {name: getattr(record, name) for name in record.__slots__}
+    """A row's fields that are known; they hold plain JSON already, so nothing has to be copied."""
+    return {name: value for name in record.__slots__ if (value := getattr(record, name)) is not None}
 
 
-# Rows are values: the same text is the same record, and a run asks for the same rows many times.
+def _keep(known: dict[str, Record], row: str, record: Record) -> Record:
+    if len(known) >= _KEPT_ROWS:
+        known.clear()
+    known[row] = record
+    return record
 
 
-@lru_cache(maxsize=_KEPT_ROWS)
-def _run_record(row: str) -> RunRecord:
+def _run_of(row: str) -> RunRecord:
     return RunRecord(**json.loads(row))
 
 
-@lru_cache(maxsize=_KEPT_ROWS)
-def _session_record(row: str) -> SessionRecord:
+def _session_of(row: str, ticket: str) -> SessionRecord:
     plain = json.loads(row)
-    plain.update(stage=Stage(plain["stage"]))
-    plain.update({name: tuple(plain.get(name, ())) for name in ("problems", "restored", "resume_reasons")})
+    plain["stage"], plain["ticket"] = Stage(plain["stage"]), json.loads(ticket)
+    for name in ("problems", "restored", "resume_reasons"):
+        plain[name] = tuple(plain.get(name, ()))
     plain["curve"] = tuple((steps, score) for steps, score in plain.get("curve", ()))
     return SessionRecord(**plain)

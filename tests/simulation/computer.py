@@ -34,6 +34,7 @@ from tests.simulation.campaigns import CARDS
 from tests.simulation.world import Kernel, Killed, SimBackend, World
 
 Answer = TypeVar("Answer")
+RESULTS = Path("/results")
 
 
 class MemoryModels:
@@ -41,7 +42,7 @@ class MemoryModels:
 
     def __init__(self, name: str) -> None:
         self._root = Path("/virtual") / name
-        self.cards: tuple[CheckpointCard, ...] = ()
+        self._view = self._of(())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -51,15 +52,18 @@ class MemoryModels:
         return None
 
     def view(self) -> ModelsView:
+        return self._view
+
+    def _of(self, cards: Sequence[CheckpointCard]) -> ModelsView:
         return ModelsView(
-            root=self._root, verified=self.cards, faults={}, leftovers=(), entries=tuple(_entries(self.cards))
+            root=self._root, verified=tuple(cards), faults={}, leftovers=(), entries=tuple(_entries(cards))
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         raise AssertionError("nothing travels inline here")
 
     def replace_with(self, incoming: Incoming, token: str) -> None:
-        self.cards = incoming.verified
+        self._view = self._of(incoming.verified)
 
     def archive(self, token: str) -> Path:
         raise AssertionError("a campaign archives nothing")
@@ -75,7 +79,7 @@ class MemoryResults:
         self.brought: dict[str, Kernel] = {}
 
     def folder(self, owner: str, slug: str) -> Path:
-        return Path("/results") / slug
+        return RESULTS / slug
 
     def taken(self, owner: str) -> Sequence[str]:
         return ()  # the ledger knows them all; listing ten thousand folders is not what is measured
@@ -168,13 +172,13 @@ class Computer:
         backend, store = SimBackend(world, self.results.brought), MemoryCode(code)
         self._listens = keep_listening
 
-        def parts_of(card: SectionCard) -> Parts:
-            lineage_id = card.lineage.id
+        def new_parts(lineage_id: str) -> Parts:
+            self.models[lineage_id] = MemoryModels(lineage_id[:8])
             return Parts(
                 backend=backend,
                 clock=world.clock,
                 ledger=self.ledger,
-                models=self.models.setdefault(lineage_id, MemoryModels(lineage_id[:8])),
+                models=self.models[lineage_id],
                 results=self.results,
                 code=store,
                 narrator=self.listener,
@@ -182,6 +186,13 @@ class Computer:
                 version="0",
             )
 
+        def parts_of(card: SectionCard) -> Parts:
+            lineage_id = card.lineage.id
+            if lineage_id not in parts:
+                parts[lineage_id] = new_parts(lineage_id)
+            return parts[lineage_id]
+
+        parts: dict[str, Parts] = {}
         self.desk = Desk(
             campaign=campaign,
             trials=searching.trials() if searching else trials,

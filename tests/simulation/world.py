@@ -84,6 +84,7 @@ class World:
         lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
         blind: So many of the next looks fail or see nothing.
         fuse: So many more acts until the program that is at work dies; None for never.
+        living: Lineage id -> its kernel that is alive.
         wrongs: What must never happen and did.
     """
 
@@ -122,48 +123,53 @@ class World:
                 raise Killed
 
     def alive(self) -> list[Kernel]:
-        for slug in [slug for slug, kernel in self.living.items() if kernel.ends_s <= self.now_s]:
-            kernel = self.living.pop(slug)
-            # What was held back and not used comes back to the week in which it was held.
-            self.used_s[kernel.week] -= kernel.granted_s - (kernel.ends_s - kernel.born_s)
+        now_s = self.now_s
+        for lineage_id in [lineage_id for lineage_id, kernel in self.living.items() if kernel.ends_s <= now_s]:
+            self._let_go(lineage_id)
         return list(self.living.values())
+
+    def _let_go(self, lineage_id: str) -> None:
+        kernel = self.living.pop(lineage_id)
+        # What was held back and not used comes back to the week in which it was held.
+        self.used_s[kernel.week] -= kernel.granted_s - (kernel.ends_s - kernel.born_s)
 
     def next_end_s(self) -> float | None:
         return min((kernel.ends_s for kernel in self.alive()), default=None)
 
     def submit(self, push: Push) -> None:
-        alive = self.alive()
-        if len(alive) >= self.slots:
+        if len(self.alive()) >= self.slots:
             raise NotYet(f"all {self.slots} slots are taken", wait_s=120.0)
         ticket = push.ticket
         wall_s = float(ticket.spec["deadline_s"])
         if push.slug in self.kernels:
             self.wrongs.append(f"{push.slug} was pushed twice")
-        if any(kernel.ticket.lineage_id == ticket.lineage_id for kernel in alive):
+        if ticket.lineage_id in self.living:
             self.wrongs.append(f"two kernels of {ticket.lineage_id[:8]} are alive")
+            self._let_go(ticket.lineage_id)
         self.used_s[self.week] = self.used_s.get(self.week, 0.0) + wall_s
         if self.weekly_s is not None and self.used_s[self.week] > self.weekly_s + 1e-6:
             self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
         self.submits += 1
-        self.kernels[push.slug] = self.living[push.slug] = self._kernel(ticket, wall_s)
+        self.kernels[push.slug] = self.living[ticket.lineage_id] = self._kernel(ticket, wall_s)
 
     def _kernel(self, ticket: Ticket, wall_s: float) -> Kernel:
+        now_s, week = self.now_s, self.week
         rate, target = self.speed(ticket.lineage_id), int(ticket.spec["target_steps"])
         start = max((_steps_in(entry.path) for entry in ticket.inputs), default=0)
         fate = self.fate.pop(0) if self.fate else ""
         done = min(target, start + max(0, int((wall_s - START_S - SAVE_S) * rate)))
         used_s = START_S + (done - start) / rate + SAVE_S
         if fate == "crash":
-            return Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, None, None)
+            return Kernel(ticket, now_s, now_s + used_s / 2, week, None, None)
         if fate == "half":
             half = start + (done - start) // 2
-            kernel = Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, _card(ticket, half, start), None)
+            kernel = Kernel(ticket, now_s, now_s + used_s / 2, week, _card(ticket, half, start), None)
             done = half
         else:
             ending = KernelEnding.FINISHED if done >= target else KernelEnding.PAUSED
             manifest = self._manifest(ticket, ending, start, done, used_s)
             card = _card(ticket, done, start)
-            kernel = Kernel(ticket, self.now_s, self.now_s + used_s, self.week, card, manifest)
+            kernel = Kernel(ticket, now_s, now_s + used_s, week, card, manifest)
         kernel.start_steps, kernel.rate = start, rate
         kernel.evaluations = tuple(self._evaluated(ticket, start, done))
         return kernel

@@ -22,9 +22,9 @@ OTHER_CODE = "c" * 64
 def policies(computer: Computer) -> dict[str, tuple[int, str]]:
     """What a campaign is for: lineage -> steps and bytes of the policy in place."""
     return {
-        lineage_id: (models.cards[0].steps, models.cards[0].files[0].sha256)
+        lineage_id: (models.view().steps, models.view().verified[0].files[0].sha256)
         for lineage_id, models in computer.models.items()
-        if models.cards
+        if models.view().verified
     }
 
 

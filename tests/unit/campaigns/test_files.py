@@ -57,6 +57,8 @@ def test_a_trial_is_the_lineage_that_run_would_give_it() -> None:
     (own, other) = trials_of("    seeds: 2\n")
     assert own.lineage_id == card.lineage.id and not own.card.trial
     assert other.lineage_id == card.chosen(seed=1).lineage.id and other.card.trial
+    many = trials_of("    seeds: {completed: 12, first: 95}\n    matrix: {algorithm: [DQN, PPO]}\n")
+    assert [trial.lineage_id for trial in many] == [trial.card.lineage.id for trial in many]
     (set_too,) = trials_of("    settings: {environment.decision_s: 5.0}\n")
     assert set_too.card == load_card(CARDS, "section_7_6", {"environment.decision_s": 5.0})
     assert set_too.card.trial and set_too.lineage_id not in (own.lineage_id, other.lineage_id)

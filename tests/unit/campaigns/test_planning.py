@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.core.budget import granted_s
-from orchestrator.core.forecast import WEEK_S, Allowance, Load, forecast
+from orchestrator.core.forecast import WEEK_S, Allowance, forecast
+from orchestrator.core.needs import Load
 from orchestrator.core.outlook import look_ahead
 from orchestrator.core.scheduling import Order, Waiting
 from orchestrator.core.standings import standing_of
@@ -68,6 +69,34 @@ def test_a_session_shorter_than_its_overhead_is_said_and_the_forecast_ends() -> 
     assert outlook.ahead.makespan_s >= outlook.ahead.bound_s
     told = [row["variant"] for row in outlook.to_json()["variants"] if row["session_too_short"]]
     assert told == ["later"] and any(line.startswith("A session of later is") for line in outlook.lines())
+
+
+def of_short_sessions(number: int) -> list[Load]:
+    """Trainings of dozens of sessions each, some behind others, some under way."""
+    draw, loads = random.Random(number), list[Load]()
+    for _ in range(draw.randint(2, 6)):
+        group, hours = draw.choice(["main", "later"]), draw.uniform(0.1, 3.0)
+        for rank in range(draw.randint(1, 5)):
+            traits = {"rank": rank, "priority": draw.choice([0, 0, 1]), "started": draw.random() < 0.1, "group": group}
+            after = ("main",) if group == "later" else ()
+            loads.append(load(len(loads), hours, session_s=draw.choice([360.0, 600.0]), after=after, **traits))
+    return loads
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_sessions_that_are_counted_together_come_to_what_they_come_to_one_by_one(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, slots = of_short_sessions(number), 1 + number % 4
+    allowed = Allowance(left_s=5 * 3600.0, weekly_s=20 * 3600.0, refresh_in_s=50_000.0) if number % 3 == 0 else None
+    together = forecast(loads, slots=slots, allowance=allowed)
+    monkeypatch.setattr(Order, "quiet_s", lambda self, taken: 0.0)
+    one_by_one = forecast(loads, slots=slots, allowance=allowed)
+    assert together.sessions == one_by_one.sessions == sum(load.sessions for load in loads)
+    assert together.compute_s == pytest.approx(one_by_one.compute_s)
+    assert together.makespan_s == pytest.approx(one_by_one.makespan_s, rel=0.01)
+    assert together.weeks == pytest.approx(one_by_one.weeks, abs=slots * 600.0)
+    assert together.unfinished == one_by_one.unfinished == ()
 
 
 def test_a_week_holds_no_more_than_its_quota_and_the_next_goes_on() -> None:

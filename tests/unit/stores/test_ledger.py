@@ -194,3 +194,33 @@ def test_a_run_knows_what_its_sessions_cost_and_whose_code_they_ran(ledger: Sqli
         ledger.record(_event(EventKind.SESSION_CLOSED, key, restored=[], models_steps=40 * number, wall_s=wall_s))
     (run,) = ledger.runs()
     assert (run.wall_s, run.steps_done, run.sessions) == (50.0, 80, 2)
+
+
+def test_what_was_just_written_is_what_another_program_reads(ledger: SqliteLedger, tmp_path: Path) -> None:
+    """A ledger need not read again what it has written; whoever reads it must find the very same."""
+    for event in (_start(), _plan(), *WHOLE_SESSION):
+        ledger.record(event)
+        other = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
+        assert list(other.runs()) == list(ledger.runs()) and list(other.sessions()) == list(ledger.sessions())
+        other.close()
+
+
+def test_a_ledger_whose_tickets_lie_within_their_rows_is_read_and_goes_on(tmp_path: Path) -> None:
+    """As the first version wrote it."""
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    for event in (_start(), _plan(), *WHOLE_SESSION[:2]):
+        ledger.record(event)
+    (record,) = ledger.sessions()
+    ledger.connection.execute("UPDATE sessions SET row = json_set(row, '$.ticket', json(ticket))")
+    ledger.connection.execute("ALTER TABLE sessions DROP COLUMN ticket")
+    ledger.close()
+    for _ in range(2):  # the second opening finds nothing left to move
+        later = SqliteLedger(path)
+        assert later.sessions() == [record] and dict(record.ticket) == {"wire_version": 1}
+        later.close()
+    later = SqliteLedger(path)
+    for event in WHOLE_SESSION[2:]:
+        later.record(event)
+    assert later.sessions()[0].stage is Stage.CLOSED and later.rebuild()
+    later.close()
