@@ -28,11 +28,11 @@ def promised_s(live: Sequence[SessionRecord]) -> float:
 
 
 def spent_s(sessions: Sequence[SessionRecord], since: datetime) -> float:
-    """Wall seconds of closed sessions planned since a moment; of one without an account, all that it was given."""
+    """Wall seconds of closed sessions that began since a moment; of one without an account, all that it was given."""
     return sum(
         float(one.ticket["spec"]["deadline_s"]) if one.wall_s is None else one.wall_s
         for one in sessions
-        if one.stage is Stage.CLOSED and not one.never_submitted and datetime.fromisoformat(one.planned_at) >= since
+        if one.stage is Stage.CLOSED and not one.never_submitted and one.began_at >= since
     )
 
 

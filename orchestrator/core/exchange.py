@@ -160,6 +160,19 @@ class Handle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """A session that exists over there, whoever submitted it, with what it was told.
+
+    Attributes:
+        begun_at: When it began, aware, by the far side's clock; None where that does not tell.
+    """
+
+    handle: Handle
+    ticket: Ticket
+    begun_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One look at a session.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -66,6 +67,9 @@ class SessionRecord:
         lost: Earlier pushes under this very name whose answer was lost and which never came to be.
         score: Best evaluation of the training so far, as the section tells it.
         wall_s: Seconds that it took by its own account.
+        begun_at: When it began by the far side's clock, of one that was taken up from there; None if that did not tell.
+        started_at: When it began by its own account, None without one.
+        ended_at: When it ended by its own account, None without one.
     """
 
     key: str
@@ -99,6 +103,14 @@ class SessionRecord:
     lost: int = 0
     score: float | None = None
     wall_s: float | None = None
+    begun_at: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+
+    @property
+    def began_at(self) -> datetime:
+        """When it began, as well as anybody knows: one that was taken up may have been planned here weeks later."""
+        return datetime.fromisoformat(self.started_at or self.begun_at or self.planned_at)
 
     @property
     def never_submitted(self) -> bool:

@@ -29,7 +29,7 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
     if record.missed_at is not None:
         parts.record(EventKind.SESSION_SEEN, record.run_id, record.key)
     if observation.state is SessionState.UNKNOWN:
-        age_s = (parts.clock.now() - datetime.fromisoformat(record.planned_at)).total_seconds()
+        age_s = (parts.clock.now() - record.began_at).total_seconds()
         if age_s > 2 * (limits.max_wall_s or 0.0) + PATIENCE_S:
             raise RemoteUnavailable(
                 f"{handle} is {observation.native!r} for longer than any session lasts",

@@ -7,7 +7,7 @@ from orchestrator.core.checkpoint_log import TAG, incompatibility, walked_back
 from orchestrator.core.compatibility import Compatibility, Grade, Intended, compare
 from orchestrator.core.errors import BadInput
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import Carrier, Handle
+from orchestrator.core.exchange import Carrier, Existing, Handle
 from orchestrator.core.models import ModelsView
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage, session_key
@@ -63,12 +63,13 @@ def _recall(parts: Parts, lineage_id: str) -> None:
     """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
     if not isinstance(parts.backend, Recalls):
         return
-    for handle, ticket in parts.backend.recall(lineage_id):
-        take_up(parts, handle, ticket)
+    for existing in parts.backend.recall(lineage_id):
+        take_up(parts, existing)
 
 
-def take_up(parts: Parts, handle: Handle, ticket: Ticket) -> bool:
+def take_up(parts: Parts, existing: Existing) -> bool:
     """Write a session into the ledger that exists over there; says whether it was unknown."""
+    handle, ticket = existing.handle, existing.ticket
     if ticket.nonce in {record.nonce for record in parts.ledger.sessions(ticket.lineage_id)}:
         return False
     parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
@@ -77,7 +78,8 @@ def take_up(parts: Parts, handle: Handle, ticket: Ticket) -> bool:
     planned = parts.ledger.session(key)
     if planned is not None and planned.stage is Stage.PLANNED:
         abandon(parts, planned)  # the same place of the same run, by another program: that one exists
-    plan_session(parts, ticket, handle.slug, Carrier.NONE)
+    begun_at = existing.begun_at.isoformat() if existing.begun_at else None
+    plan_session(parts, ticket, handle.slug, Carrier.NONE, begun_at=begun_at)
     parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
     return True
 

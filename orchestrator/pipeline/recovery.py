@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.errors import BadInput
-from orchestrator.core.exchange import Handle
+from orchestrator.core.exchange import Existing
 from orchestrator.core.expansion import Trial
 from orchestrator.core.naming import session_slug
 from orchestrator.pipeline.campaign import Desk
@@ -36,12 +35,12 @@ def recover(desk: Desk) -> int:
         if not isinstance(backend, Reads):
             raise BadInput(f"{backend.name} cannot be read back", remedy="Keep the ledger in a cache instead.")
         with parts.models.locked():
-            for handle, ticket in _existing(backend, trial):
-                taken += take_up(parts, handle, ticket)
+            for existing in _existing(backend, trial):
+                taken += take_up(parts, existing)
     return taken
 
 
-def _existing(backend: Reads, trial: Trial) -> Iterator[tuple[Handle, Ticket]]:
+def _existing(backend: Reads, trial: Trial) -> Iterator[Existing]:
     """Sessions of a lineage, by the names that they must have."""
     session, absent = 1, 0
     while absent < _GAP:
@@ -53,7 +52,7 @@ def _existing(backend: Reads, trial: Trial) -> Iterator[tuple[Handle, Ticket]]:
         session += 1
 
 
-def _read(backend: Reads, trial: Trial, session: int, attempt: int) -> tuple[Handle, Ticket] | None:
+def _read(backend: Reads, trial: Trial, session: int, attempt: int) -> Existing | None:
     slug = session_slug(trial.variant.card.section, trial.lineage_id, session, attempt)
     found = backend.read(slug)
-    return found if found is not None and found[1].lineage_id == trial.lineage_id else None
+    return found if found is not None and found.ticket.lineage_id == trial.lineage_id else None

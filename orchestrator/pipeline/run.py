@@ -150,7 +150,7 @@ def _belongs_to_us(parts: Parts, push: Push) -> bool:
     if not isinstance(parts.backend, Reads):
         return False
     found = parts.backend.read(push.slug)
-    return found is not None and found[1].lineage_id == push.ticket.lineage_id and take_up(parts, *found)
+    return found is not None and found.ticket.lineage_id == push.ticket.lineage_id and take_up(parts, found)
 
 
 def _next_place(

@@ -169,6 +169,8 @@ def retrieve_and_analyze_logs(
         resume_reasons=judgement.resume_reasons,
         problems=judgement.problems,
         score=judgement.score,
+        started_at=judgement.started_at,
+        ended_at=judgement.ended_at,
     )
     return folder, judgement
 

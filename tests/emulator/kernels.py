@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Kernel:
     folder: Path
     version: int
     machine: Machine
+    run_at: datetime
     ended: threading.Event = field(default_factory=threading.Event)
     hidden_looks: int = 0
     queued_looks: int = 0
@@ -204,7 +205,15 @@ class Kernels:
             timeout_s=timeout_s,
             interpreter=self.settings.interpreter,
         )
-        kernel = Kernel(owner=owner, slug=slug, request=request, folder=folder, version=version, machine=machine)
+        kernel = Kernel(
+            owner=owner,
+            slug=slug,
+            request=request,
+            folder=folder,
+            version=version,
+            machine=machine,
+            run_at=self.settings.now(),
+        )
         kernel.hidden_looks, kernel.queued_looks = self.settings.hidden_looks, self.settings.queued_looks
         kernel.saving_looks = self.settings.saving_looks
         self._mount(kernel)
@@ -251,6 +260,7 @@ class Kernels:
         made.author, made.current_version_number = kernel.owner, kernel.version
         made.is_private, made.enable_gpu = kernel.request.is_private, kernel.request.enable_gpu
         made.machine_shape = kernel.request.machine_shape
+        made.last_run_time = kernel.run_at.astimezone(UTC).replace(tzinfo=None)
         return made
 
 

@@ -21,6 +21,7 @@ from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
     CheckpointSet,
+    Existing,
     Handle,
     Observation,
     Push,
@@ -150,8 +151,8 @@ class World:
         manifest = Manifest(
             stamp=ticket.stamp(),
             spec=dict(ticket.spec),
-            started_at="",
-            ended_at="",
+            started_at=self.clock.now().isoformat(),
+            ended_at=(self.clock.now() + timedelta(seconds=used_s)).isoformat(),
             exit_code=0,
             error=None,
             outcome=outcome,
@@ -234,9 +235,12 @@ class SimBackend:
         kernel = self._seen(slug)
         return self._handle(slug) if kernel is not None and kernel.ticket.nonce == ticket.nonce else None
 
-    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+    def read(self, slug: str) -> Existing | None:
         kernel = self._seen(slug)
-        return None if kernel is None else (self._handle(slug), kernel.ticket)
+        if kernel is None:
+            return None
+        begun_at = FakeClock().now() + timedelta(seconds=kernel.born_s)
+        return Existing(handle=self._handle(slug), ticket=kernel.ticket, begun_at=begun_at)
 
     def observe(self, handle: Handle) -> Observation:
         self._call()

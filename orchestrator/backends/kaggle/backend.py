@@ -22,6 +22,7 @@ from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
     CheckpointSet,
+    Existing,
     Handle,
     Observation,
     Push,
@@ -127,11 +128,13 @@ class KaggleBackend:
         record = self._gateway.kernel(self._gateway.account, slug)
         return self._handle(slug) if record is not None and ticket.nonce in record.source else None
 
-    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+    def read(self, slug: str) -> Existing | None:
         """What the kernel of that name was told, read back from its source; whoever pushed it."""
         record = self._gateway.kernel(self._gateway.account, slug)
         ticket = ticket_in(record.source) if record is not None else None
-        return None if ticket is None else (self._handle(slug), ticket)
+        if record is None or ticket is None:
+            return None
+        return Existing(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
 
     def observe(self, handle: Handle) -> Observation:
         """One look. A kernel that is not visible is no ended one."""

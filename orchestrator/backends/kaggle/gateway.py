@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import requests
@@ -114,6 +114,7 @@ class Gateway:
             source=answer.blob.source or "",
             version=answer.metadata.current_version_number or 0,
             private=bool(answer.metadata.is_private),
+            run_at=_aware(answer.metadata.last_run_time),
         )
 
     def output_page(self, owner: str, slug: str, token: str = "") -> OutputPage:
@@ -135,14 +136,13 @@ class Gateway:
 
         request: Any = ApiGetAcceleratorQuotaStatisticsRequest()
         answer = self._question("quota", lambda: self._kernels.get_accelerator_quota_statistics(request))
-        refresh_at = answer.quota_refresh_time
         return tuple(
             Quota(
                 resource=resource,
                 used_s=_seconds(quota.time_used),
                 reserved_s=_seconds(quota.time_reserved),
                 allowed_s=_seconds(quota.total_time_allowed),
-                refresh_at=refresh_at.replace(tzinfo=refresh_at.tzinfo or UTC) if refresh_at else None,
+                refresh_at=_aware(answer.quota_refresh_time),
             )
             for resource, quota in (("GPU", answer.gpu_quota), ("TPU", answer.tpu_quota))
             if quota is not None
@@ -240,6 +240,11 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _name(status: object) -> str:
     return status.name if isinstance(status, enum.Enum) else str(status)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """The service's times are UTC, and the SDK reads them without saying so."""
+    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
 
 
 def _seconds(span: timedelta | None) -> float:
