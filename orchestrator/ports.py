@@ -114,6 +114,18 @@ class Reads(Protocol):
         """The session of that name; None when there is none, or it is none of ours."""
 
 
+@runtime_checkable
+class Lists(Protocol):
+    """A backend that can list names. What it lists is there; the newest may be missing from it for a while."""
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """Names of this account that begin so, in any order.
+
+        Raises:
+            RemoteUnavailable: It cannot be asked. An empty answer would read as: nothing was ever trained.
+        """
+
+
 class Lease(Protocol):
     """The right to move a campaign on, held by one program at a time on a machine."""
 

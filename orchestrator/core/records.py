@@ -67,6 +67,7 @@ class SessionRecord:
         lost: Earlier pushes under this very name whose answer was lost and which never came to be.
         score: Best evaluation of the training so far, as the section tells it.
         wall_s: Seconds that it took by its own account.
+        recovered: Whether it was read back from the far side: this ledger had not submitted it.
         begun_at: When it began by the far side's clock, of one that was taken up from there; None if that did not tell.
         started_at: When it began by its own account, None without one.
         ended_at: When it ended by its own account, None without one.
@@ -103,6 +104,7 @@ class SessionRecord:
     lost: int = 0
     score: float | None = None
     wall_s: float | None = None
+    recovered: bool = False
     begun_at: str | None = None
     started_at: str | None = None
     ended_at: str | None = None

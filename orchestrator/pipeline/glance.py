@@ -24,7 +24,7 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
     limits = parts.backend.capabilities
     if observation.state is SessionState.ABSENT:
         if _missed_for_s(parts, record) > limits.absent_patience_s:
-            return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}")
+            return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}", gone=True)
         raise NotYet(f"{handle.slug} is not visible ({observation.native})")
     if record.missed_at is not None:
         parts.record(EventKind.SESSION_SEEN, record.run_id, record.key)

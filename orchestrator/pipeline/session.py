@@ -146,7 +146,10 @@ def retrieve_and_analyze_logs(
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     folder = parts.results.folder(handle.owner, handle.slug)
-    retrieval = _fetch_whole(parts, handle, folder)
+    # One that was deleted over there has no outputs to ask for; what an earlier fetch brought still counts.
+    retrieval = (
+        Retrieval(folder=folder, missing=("every output",)) if observation.gone else _fetch(parts, handle, folder)
+    )
     parts.record(
         EventKind.SESSION_FETCHED,
         ticket.run_id,
@@ -175,7 +178,7 @@ def retrieve_and_analyze_logs(
     return folder, judgement
 
 
-def _fetch_whole(parts: Parts, handle: Handle, folder: Path) -> Retrieval:
+def _fetch(parts: Parts, handle: Handle, folder: Path) -> Retrieval:
     """Fetch, and again a few times while something is missing: outputs may show after the state says ended."""
     for pause_s in _FETCH_PAUSES_S:
         retrieval = parts.backend.fetch(handle, folder)

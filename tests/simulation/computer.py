@@ -79,8 +79,8 @@ class MemoryResults:
         return (kernel.manifest if kernel else None), ()
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
-        kernel = self.brought[folder.name]
-        cards = (kernel.card,) if kernel.card is not None else ()
+        kernel = self.brought.get(folder.name)
+        cards = (kernel.card,) if kernel is not None and kernel.card is not None else ()
         return Incoming(root=folder, verified=cards, entries=tuple(_entries(cards)))
 
 

@@ -7,7 +7,8 @@ more of a week's quota than there is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from orchestrator.core.exchange import (
 )
 from tests.doubles.clock import FakeClock
 
+_LINEAGE = re.compile(r"-[0-9a-f]{8}-")
 START_S, SAVE_S = 120.0, 180.0
 WEEK_S = 7 * 86_400.0
 HIDDEN_S, VISIBILITY_S = 30.0, 90.0
@@ -67,6 +69,7 @@ class World:
         fate: What becomes of the next kernels, "crash" (nothing comes back) or "half" (a checkpoint, no manifest).
         lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
         blind: So many of the next looks fail or see nothing.
+        listed_after_s: Seconds until a new kernel is in the listing; None: the listing cannot be asked.
         fuse: So many more acts until the program that is at work dies; None for never.
         wrongs: What must never happen and did.
     """
@@ -79,9 +82,12 @@ class World:
     fate: list[str] = field(default_factory=list)
     lose: list[str] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
+    listed_after_s: float | None = HIDDEN_S
     fuse: int | None = None
     kernels: dict[str, Kernel] = field(default_factory=dict)
+    cards: dict[tuple[str, int], CheckpointCard] = field(default_factory=dict)
     living: dict[str, Kernel] = field(default_factory=dict)
+    families: dict[str, list[str]] = field(default_factory=dict)
     used_s: dict[int, float] = field(default_factory=dict)
     submits: int = 0
     calls: int = 0
@@ -127,6 +133,7 @@ class World:
         if self.weekly_s is not None and self.used_s[self.week] > self.weekly_s + 1e-6:
             self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
         self.submits += 1
+        self.families.setdefault(_LINEAGE.split(push.slug)[0] + f"-{ticket.lineage_id[:8]}-", []).append(push.slug)
         self.kernels[push.slug] = self.living[push.slug] = self._kernel(ticket, wall_s)
 
     def _kernel(self, ticket: Ticket, wall_s: float) -> Kernel:
@@ -138,7 +145,7 @@ class World:
         if fate == "crash":
             return Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, None, None)
         if fate == "half":
-            card = _card(ticket, start + (done - start) // 2, start)
+            card = self._saved(ticket, start + (done - start) // 2, start)
             return Kernel(ticket, self.now_s, self.now_s + used_s / 2, self.week, card, None)
         reached = done >= target
         outcome = SectionOutcome(
@@ -160,20 +167,24 @@ class World:
             files=(),
             timings_s={"wall": used_s},
         )
-        return Kernel(ticket, self.now_s, self.now_s + used_s, self.week, _card(ticket, done, start), manifest)
+        return Kernel(ticket, self.now_s, self.now_s + used_s, self.week, self._saved(ticket, done, start), manifest)
+
+    def _saved(self, ticket: Ticket, steps: int, start: int) -> CheckpointCard:
+        card = _card(ticket, steps, self.cards.get((ticket.lineage_id, start)))
+        return self.cards.setdefault((ticket.lineage_id, steps), card)
 
 
 def _steps_in(path: str) -> int:
     return int(path.rsplit("_", 2)[1]) if path.endswith("_steps.zip") else 0
 
 
-def _card(ticket: Ticket, steps: int, parent_steps: int) -> CheckpointCard:
+def _card(ticket: Ticket, steps: int, parent: CheckpointCard | None) -> CheckpointCard:
     stem = checkpoint_stem(str(ticket.spec["scenario"]), steps)
     lineage = ticket.spec["lineage"]
     sha256 = hashlib.sha256(f"{ticket.lineage_id} {steps}".encode()).hexdigest()
     names = ("section", "algorithm", "network", "hyper_parameters", "environment", "seed")
     identity = {**{name: lineage[name] for name in names}, "versions": {}, "code_digest": ticket.bundle_digest}
-    ancestry = (Ancestor(steps=parent_steps, digest="0" * 64),) if parent_steps else ()
+    ancestry = (*parent.ancestry, Ancestor(steps=parent.steps, digest=parent.digest)) if parent else ()
     return CheckpointCard(
         stem=stem,
         scenario=str(ticket.spec["scenario"]),
@@ -241,6 +252,15 @@ class SimBackend:
             return None
         begun_at = FakeClock().now() + timedelta(seconds=kernel.born_s)
         return Existing(handle=self._handle(slug), ticket=kernel.ticket, begun_at=begun_at)
+
+    def names(self, prefix: str) -> Sequence[str]:
+        self._call()
+        world = self._world
+        if world.listed_after_s is None:
+            raise RemoteUnavailable("the listing answers 500", transient=True)
+        shown = world.families.get(prefix, ()) if _LINEAGE.search(prefix) else tuple(world.kernels)
+        names = [name for name in shown if name in world.kernels and name.startswith(prefix)]
+        return [name for name in names if world.now_s - world.kernels[name].born_s >= world.listed_after_s]
 
     def observe(self, handle: Handle) -> Observation:
         self._call()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -135,6 +135,10 @@ class KaggleBackend:
         if record is None or ticket is None:
             return None
         return Existing(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """Kernels of the account whose names begin so; new ones may not be listed yet."""
+        return [slug for slug in self._gateway.kernel_slugs() if slug.startswith(prefix)]
 
     def observe(self, handle: Handle) -> Observation:
         """One look. A kernel that is not visible is no ended one."""

@@ -131,6 +131,10 @@ class LocalBackend:
         handle = Handle(backend=self.name, owner=OWNER, slug=slug)
         return Existing(handle=handle, ticket=Ticket.from_json(plain), begun_at=moment(str(submitted["at"])))
 
+    def names(self, prefix: str) -> Sequence[str]:
+        """Sandboxes that were made here under a name that begins so."""
+        return [path.name for path in self._root.glob(f"{prefix}*")]
+
     def recall(self, lineage_id: str) -> Sequence[Existing]:
         """Sessions of a lineage that were submitted here and never fetched, oldest first."""
         found: list[tuple[str, Existing]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from datetime import timedelta
 
 from hypothesis import HealthCheck, Phase, settings
@@ -71,10 +72,27 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def lose_the_disk(self, which: int) -> None:
-        """An ephemeral runner: nothing is left but what is over there."""
+        """An ephemeral runner: nothing is left but what is over there, and the next one needs a while to come up."""
         self.turn_of(which)
+        self.world.clock.sleep(self.world.hidden_s + 1)
         self.computers[which] = Computer(self.world, CAMPAIGN, TRIALS)
         self.computers[which].recover()
+
+    @rule()
+    def tidy_up_over_there(self) -> None:
+        """The oldest kernel whose steps a later one of its training has is deleted by hand on the service's page."""
+        kernels = {slug: one for slug, one in self.world.kernels.items() if slug not in self.world.living}
+        steps = Counter[str]()
+        for one in kernels.values():
+            steps[one.ticket.lineage_id] = max(steps[one.ticket.lineage_id], one.card.steps if one.card else 0)
+        for slug, one in kernels.items():
+            if one.ends_s <= self.world.now_s and (one.card.steps if one.card else -1) < steps[one.ticket.lineage_id]:
+                del self.world.kernels[slug]
+                return
+
+    @rule(late_s=st.sampled_from([0.0, 600.0, 3600.0]))
+    def list_late(self, late_s: float) -> None:
+        self.world.listed_after_s = late_s
 
     @rule(hours=st.sampled_from([0.01, 0.1, 1.0, 5.0, 9.0, 30.0]))
     def time_passes(self, hours: float) -> None:
