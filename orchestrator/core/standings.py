@@ -107,10 +107,12 @@ def standing_of(
         return replace(standing, state=State.LIVE)
     if latest is not None and _complete(trial, latest):
         standing = replace(standing, steps_done=latest.steps_done)
+        current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)
         if latest.verdict != Verdict.INVALID:
-            current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)
             return replace(standing, state=State.DONE if current else State.STALE)
-        return replace(standing, state=State.FAILED, why=INVALID)
+        if current:
+            return replace(standing, state=State.FAILED, why=INVALID)
+        # Other code or another question: there is no number to keep, so its policy is asked again.
     failures = Counter(_failure(run) for run in runs_of_profile if run.code_digest in (None, code_digest))
     why = _failure(latest) if latest is not None and latest.code_digest in (None, code_digest) else ""
     if why and failures[why] > retries.get(why, 0):

@@ -67,6 +67,7 @@ class World:
         weekly_s: Quota of a week; None for none.
         speed: Lineage id -> steps per second.
         fate: What becomes of the next kernels, "crash" (nothing comes back) or "half" (a checkpoint, no manifest).
+        verdicts: Of the next evaluations; after them all is supported.
         lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
         blind: So many of the next looks fail or see nothing.
         listed_after_s: Seconds until a new kernel is in the listing; None: the listing cannot be asked.
@@ -80,6 +81,7 @@ class World:
     speed: Callable[[str], float] = lambda lineage_id: 10.0
     hidden_s: float = HIDDEN_S
     fate: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     lose: list[str] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
     listed_after_s: float | None = HIDDEN_S
@@ -152,7 +154,7 @@ class World:
             ending=KernelEnding.FINISHED if reached else KernelEnding.PAUSED,
             steps_start=start,
             steps_done=done,
-            verdict=Verdict.SUPPORTED if reached else None,
+            verdict=(self.verdicts.pop(0) if self.verdicts else Verdict.SUPPORTED) if reached else None,
             training={"policy_digest_after": hashlib.sha256(f"{ticket.lineage_id} {done}".encode()).hexdigest()},
         )
         manifest = Manifest(

@@ -14,7 +14,7 @@ from orchestrator.backends.kaggle.faults import ServiceFault
 from orchestrator.backends.kaggle.gateway import Gateway
 from orchestrator.backends.kaggle.log_text import LineAssembler
 from orchestrator.backends.kaggle.outputs import OutputFetcher
-from orchestrator.backends.kaggle.pushing import OUTSIDE_S, build_push, save_request
+from orchestrator.backends.kaggle.pushing import build_push, save_request
 from orchestrator.backends.kaggle.refusals import conflict, lost_sources, refusal, refused_with_words
 from orchestrator.backends.kaggle.retrying import Retrying
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
@@ -71,7 +71,7 @@ class KaggleBackend:
             owner=self._gateway.account,
             device=f"Kaggle, {settings.accelerator if settings.gpu else 'CPU'}",
             max_script_bytes=MAX_SCRIPT_BYTES,
-            max_wall_s=settings.session_timeout_s - OUTSIDE_S,
+            max_wall_s=settings.longest_session_s,
             look_every_s=(10.0, 60.0),
             can_cancel=False,
             carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
