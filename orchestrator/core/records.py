@@ -32,6 +32,8 @@ class RunRecord:
         question: `question_of` criteria and scenarios that its latest session was asked, or that it began with.
         wall_s: Wall seconds of its closed sessions, by the kernels' own account where there is one.
         trained_steps: Steps that these sessions trained, those lost again included.
+        failed_in_row: So many of its last sessions failed and left nothing.
+        failed_at: When the last of these ended, None where nobody knows.
     """
 
     run_id: str
@@ -52,6 +54,8 @@ class RunRecord:
     question: str | None = None
     wall_s: float = 0.0
     trained_steps: int = 0
+    failed_in_row: int = 0
+    failed_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

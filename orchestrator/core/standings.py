@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from kernel_templates.kernel_runtime.endings import Verdict
+from orchestrator.core.backoff import due_at
 from orchestrator.core.campaigns import Campaign, Plateau
 from orchestrator.core.endings import EndReason
 from orchestrator.core.expansion import Trial
@@ -59,6 +61,7 @@ class Standing:
         run: Its latest run in its own profile, or in another while there is none; None before the first.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps that these trained, steps lost again included.
+        due_at: Until when a waiting trial rests after a failure, None without one; may be past.
     """
 
     trial: Trial
@@ -70,6 +73,7 @@ class Standing:
     why: str = ""
     verdict: str | None = None
     run: RunRecord | None = None
+    due_at: datetime | None = None
 
 
 def standing_of(
@@ -119,7 +123,7 @@ def standing_of(
         return replace(standing, state=State.FAILED, why=why)
     if refused:
         return replace(standing, state=State.FAILED, why=REFUSED_HERE)
-    return standing
+    return replace(standing, due_at=due_at(runs, trial.lineage_id)) if runs else standing
 
 
 def _complete(trial: Trial, run: RunRecord) -> bool:

@@ -112,9 +112,20 @@ def carry(parts: Parts, ticket: Ticket, handle: Handle, *, restore: bool = True)
         models_steps=steps_in_place,
         wall_s=judgement.wall_s,
         trained_steps=judgement.trained_steps,
+        end_reason=judgement.end_reason.value,
+        ended_at=judgement.ended_at or _believed_end(parts, key),
     )
     parts.models.discard_archive(folder.name)
     return ClosedSession(judgement=judgement, results_dir=folder, restored=restored, steps_in_place=steps_in_place)
+
+
+def _believed_end(parts: Parts, key: str) -> str | None:
+    """When a session without an account ended: now if it was pushed from here, else the earliest that it can be.
+
+    Every empty copy closes such a session anew, so that "now" would let it rest for ever.
+    """
+    record = parts.ledger.session(key)
+    return record.begun_at if record is not None and record.recovered else parts.clock.now().isoformat()
 
 
 def _end_of(parts: Parts, key: str, handle: Handle) -> Observation:

@@ -5,10 +5,12 @@ Each step is the very step of `run`, at another pace; a tick that is killed anyw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
 
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
+from orchestrator.core.backoff import rests
 from orchestrator.core.budget import granted_s
 from orchestrator.core.errors import BadInput, InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
@@ -117,30 +119,35 @@ class Ticking:
         standings = self._board.refresh()
         stopped = stopped_by(desk.campaign, standings) or self._past_deadline()
         waiting = [one for one in standings if one.state is State.WAITING]
+        now, ready, resting = desk.clock.now(), list[Standing](), list[Standing]()
+        for one in waiting:
+            (resting if rests(one.due_at, now) else ready).append(one)
         slots = desk.campaign.concurrency - len(self._board.live)
         if stopped or not waiting:
             return "", stopped
         if slots <= 0:
             return f"all {desk.campaign.concurrency} slots are in use", ""
-        first = desk.parts_of(waiting[0].trial.card)
+        if not ready:
+            return _resting(resting), ""
+        first = desk.parts_of(ready[0].trial.card)
         try:
             allowed = self._allowance(first)
         except OrchestratorError as fault:
             self._trouble("quota", fault)
             return "the quota could not be asked", ""
-        return self._fill(slots, self._queue(standings, first), allowed), ""
+        why = self._fill(slots, self._queue(standings, ready, first), allowed)
+        return why or _resting(resting), ""
 
-    def _queue(self, standings: tuple[Standing, ...], parts: Parts) -> Iterator[Load]:
-        """Waiting trials in the scheduler's order."""
+    def _queue(self, standings: Sequence[Standing], ready: Sequence[Standing], parts: Parts) -> Iterator[Load]:
+        """Trials that may start now, in the scheduler's order."""
         open_loads = loads(self._desk.campaign, standings, parts.backend.capabilities.max_wall_s, self._loads)
         by_index = {load.index: load for load in open_loads}
         behind_s = chains_s(open_loads)
-        waiting = [one.trial for one in standings if one.state is State.WAITING]
         order = Order(
-            [self._waiting_of(by_index[trial.index], behind_s[trial.variant.group]) for trial in waiting],
+            [self._waiting_of(by_index[one.trial.index], behind_s[one.trial.variant.group]) for one in ready],
             slots=self._desk.campaign.concurrency,
             work_s=sum(load.wall_s for load in open_loads),
-            open_s=sum(by_index[trial.index].wall_s for trial in waiting),
+            open_s=sum(by_index[one.trial.index].wall_s for one in ready),
         )
         while (taken := order.take()) is not None:
             load = by_index[taken.index]
@@ -243,3 +250,11 @@ class Ticking:
             if one.state is not was:
                 why = f" ({one.why})" if one.why else ""
                 self._changes.append(f"{one.trial.label} [{one.trial.name8}]: {was} -> {one.state}{why}")
+
+
+def _resting(resting: Sequence[Standing]) -> str:
+    """Why trials that wait are not started, empty if there are none."""
+    moments = [one.due_at.astimezone(UTC) for one in resting if one.due_at is not None]
+    if not moments:
+        return ""
+    return f"{len(moments)} trial(s) rest after a failure, the first until {min(moments):%Y-%m-%d %H:%M} UTC"

@@ -67,6 +67,7 @@ class World:
         weekly_s: Quota of a week; None for none.
         speed: Lineage id -> steps per second.
         fate: What becomes of the next kernels, "crash" (nothing comes back) or "half" (a checkpoint, no manifest).
+        doomed: Lineage id -> so many of its next kernels crash.
         verdicts: Of the next evaluations; after them all is supported.
         lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
         blind: So many of the next looks fail or see nothing.
@@ -81,6 +82,7 @@ class World:
     speed: Callable[[str], float] = lambda lineage_id: 10.0
     hidden_s: float = HIDDEN_S
     fate: list[str] = field(default_factory=list)
+    doomed: dict[str, int] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     lose: list[str] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
@@ -142,6 +144,9 @@ class World:
         rate, target = self.speed(ticket.lineage_id), int(ticket.spec["target_steps"])
         start = max((_steps_in(entry.path) for entry in ticket.inputs), default=0)
         fate = self.fate.pop(0) if self.fate else ""
+        if self.doomed.get(ticket.lineage_id):
+            self.doomed[ticket.lineage_id] -= 1
+            fate = "crash"
         done = min(target, start + max(0, int((wall_s - START_S - SAVE_S) * rate)))
         used_s = START_S + (done - start) / rate + SAVE_S
         if fate == "crash":

@@ -23,10 +23,13 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
     def act() -> int:
         from orchestrator.cli.campaign.plan import outlook_of
         from orchestrator.cli.console import Console
+        from orchestrator.core.backoff import rests
 
         project, campaign, trials = open_campaign(file, backend)
         outlook = outlook_of(project, campaign, trials, None)
         rows = [plain_standing(one) for one in outlook.standings]
+        for row, one in zip(rows, outlook.standings, strict=True):
+            row["rests"] = rests(one.due_at, outlook.now)
         if as_json:
             print_json({**outlook.to_json(), "all_trials": rows})
             return 0
@@ -35,7 +38,7 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
             console.say(f"### {campaign.title or campaign.campaign}", "", *_markdown(rows), "")
         else:
             for row in rows:
-                why = f" ({row['why']})" if row["why"] else ""
+                why = _why(row)
                 steps = f"{row['steps_done']} of {row['target_steps']} steps"
                 end = row["verdict"] or "-"
                 console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, verdict {end}")
@@ -78,10 +81,17 @@ def schema() -> int:
 def _markdown(rows: list[dict[str, object]]) -> list[str]:
     lines = ["| trial | state | steps | sessions | hours | verdict |", "|---|---|---|---|---|---|"]
     for row in rows:
-        why = f" ({row['why']})" if row["why"] else ""
+        why = _why(row)
         wall_h = float(str(row["wall_s"])) / 3600
         lines.append(
             f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {row['steps_done']} / {row['target_steps']} "
             f"| {row['sessions']} | {wall_h:.2f} | {row['verdict'] or '-'} |"
         )
     return lines
+
+
+def _why(row: dict[str, object]) -> str:
+    """Why a trial is where it is, in brackets."""
+    if row["rests"]:
+        return f" (after a failure, until {str(row['due_at'])[:16].replace('T', ' ')} UTC)"
+    return f" ({row['why']})" if row["why"] else ""

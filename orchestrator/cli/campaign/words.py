@@ -33,6 +33,8 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
 
 def plain_standing(one: Standing) -> dict[str, Any]:
     """One trial as plain JSON."""
+    from datetime import UTC
+
     return {
         "trial": one.trial.label,
         "lineage": one.trial.name8,
@@ -43,6 +45,7 @@ def plain_standing(one: Standing) -> dict[str, Any]:
         "sessions": one.sessions,
         "wall_s": round(one.wall_s, 1),
         "verdict": one.verdict,
+        "due_at": one.due_at.astimezone(UTC).isoformat(timespec="seconds") if one.due_at else None,
     }
 
 
