@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from kernel_templates.kernel_runtime.wire import digest_of
 from orchestrator.core.records import RunRecord
@@ -48,3 +48,10 @@ def due_at(runs: Sequence[RunRecord], lineage_id: str) -> datetime | None:
 def rests(due: datetime | None, now: datetime) -> bool:
     """Whether a trial must still rest. A moment further ahead than any rest says that the clock was set back."""
     return due is not None and timedelta(0) < due - now <= timedelta(seconds=LONGEST_S)
+
+
+def resting_words(dues: Sequence[datetime]) -> str:
+    """Why trials that wait are not started, empty if none rests."""
+    if not dues:
+        return ""
+    return f"{len(dues)} trial(s) rest after a failure, the first until {min(dues).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -131,7 +131,8 @@ def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
 
 
 def _missed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(record, missed_at=record.missed_at or body["since"])
+    # The earlier one counts: a later moment that is written first comes from a clock that was set back since.
+    return replace(record, missed_at=min(record.missed_at or body["since"], body["since"]))
 
 
 def _seen(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:

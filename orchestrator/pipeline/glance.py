@@ -48,13 +48,11 @@ def settle_once(parts: Parts, record: SessionRecord) -> Handle | None:
     Raises:
         NotYet: It is not to be seen and may still show.
     """
-    since = record.missed_at
     handle = parts.backend.find(Ticket.from_json(record.ticket), record.slug)
     visible_s = parts.backend.capabilities.visibility_s
     if handle is not None or visible_s == 0.0:
         return handle
-    if since is None or (parts.clock.now() - datetime.fromisoformat(since)).total_seconds() < visible_s:
-        _missed_for_s(parts, record)
+    if _missed_for_s(parts, record) < visible_s:
         raise NotYet(f"{record.slug} may take up to {visible_s:.0f} s to show")
     return None
 
@@ -62,7 +60,8 @@ def settle_once(parts: Parts, record: SessionRecord) -> Handle | None:
 def _missed_for_s(parts: Parts, record: SessionRecord) -> float:
     """Seconds since a session was first looked for in vain; writes down that it was."""
     now = parts.clock.now()
-    if record.missed_at is None:
+    missed_at = datetime.fromisoformat(record.missed_at) if record.missed_at is not None else None
+    if missed_at is None or missed_at > now:  # the clock was set back: what has passed since is not known
         parts.record(EventKind.SESSION_MISSED, record.run_id, record.key, since=now.isoformat())
         return 0.0
-    return (now - datetime.fromisoformat(record.missed_at)).total_seconds()
+    return (now - missed_at).total_seconds()

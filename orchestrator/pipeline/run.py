@@ -155,6 +155,8 @@ def _belongs_to_us(parts: Parts, push: Push) -> bool:
     found = parts.backend.read(push.slug)
     return (
         found is not None
+        # Else it is a copy that somebody made by hand.
+        and (found.ticket.session, found.ticket.attempt) == (push.ticket.session, push.ticket.attempt)
         and found.ticket.lineage_id == push.ticket.lineage_id
         and take_up(parts, found, recovered=True)
     )

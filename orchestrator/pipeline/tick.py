@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import datetime
 
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
-from orchestrator.core.backoff import rests
+from orchestrator.core.backoff import resting_words, rests
 from orchestrator.core.budget import granted_s
 from orchestrator.core.errors import BadInput, InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
@@ -119,16 +119,19 @@ class Ticking:
         standings = self._board.refresh()
         stopped = stopped_by(desk.campaign, standings) or self._past_deadline()
         waiting = [one for one in standings if one.state is State.WAITING]
-        now, ready, resting = desk.clock.now(), list[Standing](), list[Standing]()
+        now, ready, dues = desk.clock.now(), list[Standing](), list[datetime]()
         for one in waiting:
-            (resting if rests(one.due_at, now) else ready).append(one)
+            if one.due_at is not None and rests(one.due_at, now):
+                dues.append(one.due_at)
+            else:
+                ready.append(one)
         slots = desk.campaign.concurrency - len(self._board.live)
         if stopped or not waiting:
             return "", stopped
         if slots <= 0:
             return f"all {desk.campaign.concurrency} slots are in use", ""
         if not ready:
-            return _resting(resting), ""
+            return resting_words(dues), ""
         first = desk.parts_of(ready[0].trial.card)
         try:
             allowed = self._allowance(first)
@@ -136,7 +139,7 @@ class Ticking:
             self._trouble("quota", fault)
             return "the quota could not be asked", ""
         why = self._fill(slots, self._queue(standings, ready, first), allowed)
-        return why or _resting(resting), ""
+        return why or resting_words(dues), ""
 
     def _queue(self, standings: Sequence[Standing], ready: Sequence[Standing], parts: Parts) -> Iterator[Load]:
         """Trials that may start now, in the scheduler's order."""
@@ -250,11 +253,3 @@ class Ticking:
             if one.state is not was:
                 why = f" ({one.why})" if one.why else ""
                 self._changes.append(f"{one.trial.label} [{one.trial.name8}]: {was} -> {one.state}{why}")
-
-
-def _resting(resting: Sequence[Standing]) -> str:
-    """Why trials that wait are not started, empty if there are none."""
-    moments = [one.due_at.astimezone(UTC) for one in resting if one.due_at is not None]
-    if not moments:
-        return ""
-    return f"{len(moments)} trial(s) rest after a failure, the first until {min(moments):%Y-%m-%d %H:%M} UTC"

@@ -25,6 +25,7 @@ CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id);
 CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed';
 CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'));
 """
+# Oldest first is by rowid, the order in which rows were first written: a clock may be set back between two of them.
 _BUSY_TIMEOUT_S = 10.0
 _KEPT_ROWS = 4096
 
@@ -87,13 +88,13 @@ class SqliteLedger:
         """All runs, of one lineage if named, oldest first."""
         which = "" if lineage_id is None else "WHERE json_extract(row, '$.lineage_id') = ?"
         words = () if lineage_id is None else (lineage_id,)
-        rows = self._connection.execute(f"SELECT row FROM runs {which} ORDER BY started_at, rowid", words)
+        rows = self._connection.execute(f"SELECT row FROM runs {which} ORDER BY rowid", words)
         return [_run_record(row) for (row,) in rows]
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
         which, words = ("", ()) if lineage_id is None else ("WHERE lineage_id = ?", (lineage_id,))
-        rows = self._connection.execute(f"SELECT row FROM sessions {which} ORDER BY planned_at, rowid", words)
+        rows = self._connection.execute(f"SELECT row FROM sessions {which} ORDER BY rowid", words)
         return [_session_record(row) for (row,) in rows]
 
     def session(self, key: str) -> SessionRecord | None:
@@ -102,7 +103,7 @@ class SqliteLedger:
 
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that were not carried to their end, oldest first."""
-        rows = self._connection.execute("SELECT row FROM sessions WHERE stage != 'closed' ORDER BY planned_at, rowid")
+        rows = self._connection.execute("SELECT row FROM sessions WHERE stage != 'closed' ORDER BY rowid")
         return [_session_record(row) for (row,) in rows]
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:

@@ -219,3 +219,20 @@ def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_breaks_nothing_here()
     existing = Existing(handle=Handle.parse(str(record.handle)), ticket=anew)
     assert not take_up(first.desk.parts_of(TRIALS[0].card), existing, recovered=True)
     assert first.ledger.session(record.key) == record and "left alone" in first.listener.lines[-1]
+
+
+def test_a_session_that_is_deleted_while_it_runs_is_gone_after_a_while_and_tried_again() -> None:
+    world = World(clock=FakeClock(), weekly_s=None)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    computer.tick()
+    world.clock.sleep(3600.0)
+    world.kernels.clear()
+    world.living.clear()
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and world.wrongs == []
+    first = computer.ledger.sessions()[0]
+    assert (first.end_reason, first.native, first.problems) == (
+        "crashed",
+        "gone: 404",
+        ("the session wrote no manifest",),
+    )
