@@ -170,6 +170,7 @@ def test_an_empty_copy_goes_on_although_the_first_kernels_were_deleted(tmp_path:
     """Tidied up on the service's page, and the listing does not show the newest kernel yet."""
     template = project(tmp_path / "template")
     smaller(template)
+    set_behaviour(template, '{"1": {"do": "pause"}}')
 
     def ticked(root: Path, *words: str) -> Answer:
         answer = tick(root, tmp_path, *words)
@@ -186,13 +187,11 @@ def test_an_empty_copy_goes_on_although_the_first_kernels_were_deleted(tmp_path:
     kaggle.settings.listing_lag = 1
     second = shutil.copytree(template, tmp_path / "second")
     recovered = ticked(second, "--recover")
-    assert "Taken up from the far side: 2 session(s)" in recovered.err
-    assert ticked(second).json["complete"]
+    assert "Taken up from the far side: 2 session(s)" in recovered.err and recovered.json["complete"]
     pushes = [entry.request["slug"].rpartition("-")[2] for entry in kaggle.journal.of("SaveKernel")]
-    assert sorted(pushes) == ["s01", "s01", "s02", "s02", "s03", "s03"]
-    rows = csv.DictReader(io.StringIO(orchestrate(second, "campaign", "results", "smoke").out))
-    assert {row["steps"] for row in rows} == {"40"}
-    assert all("Loading checkpoint" in path.read_text("utf-8") for path in second.rglob("*-s03/kernel.log"))
+    assert sorted(pushes) == ["s01", "s01", "s02", "s02"]
+    models = second / "validation_ch7/section_7_6_rl_performance"
+    assert len(list(models.rglob("models/checkpoints/*_checkpoint_40_steps.zip"))) == 2
 
 
 def test_two_ticks_with_ledgers_of_their_own_share_one_campaign(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
