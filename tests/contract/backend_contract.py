@@ -107,7 +107,8 @@ class BackendContract:
         assert stall.backend.find(replace(push.ticket, nonce="2" * 32), push.slug) is None
 
     def test_what_a_session_was_told_is_read_back_by_its_name_alone(self, stall: Stall) -> None:
-        assert isinstance(stall.backend, Reads)
+        if not isinstance(stall.backend, Reads):
+            pytest.skip("this backend cannot be read back")
         assert stall.backend.read(stall.push().slug) is None
         earliest = datetime.now(UTC) - timedelta(seconds=2)  # the far side may tell whole seconds
         push = stall.push()
@@ -117,7 +118,8 @@ class BackendContract:
         assert existing.begun_at is not None and earliest <= existing.begun_at <= datetime.now(UTC)
 
     def test_names_are_listed_by_how_they_begin_and_exactly(self, stall: Stall) -> None:
-        assert isinstance(stall.backend, Lists)
+        if not isinstance(stall.backend, Lists):
+            pytest.skip("this backend has no listing")
         assert list(stall.backend.names("arz-validation-")) == []
         slugs = set()
         for session in range(1, 4):
