@@ -80,12 +80,12 @@ def take_up(parts: Parts, existing: Existing, *, recovered: bool = False) -> boo
         return False
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     planned = parts.ledger.session(key)
-    if planned is not None and not planned.never_submitted and planned.stage is not Stage.PLANNED:
+    if planned is not None and planned.handle is not None:
         parts.narrator.say(f"{handle} is not the session that was pushed under this name: it is left alone")
         return False
     parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
     _recall_run(parts, ticket)
-    if planned is not None and planned.stage is Stage.PLANNED:
+    if planned is not None and planned.stage is not Stage.CLOSED:
         abandon(parts, planned)  # the same place of the same run, by another program: that one exists
     begun_at = existing.begun_at.isoformat() if existing.begun_at else None
     plan_session(parts, ticket, handle.slug, Carrier.NONE, begun_at=begun_at, recovered=recovered)

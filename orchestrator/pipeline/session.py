@@ -205,20 +205,22 @@ def abandon(parts: Parts, record: SessionRecord, why: str = "") -> None:
     Args:
         why: The words with which it was refused for now; empty when its push was lost.
     """
-    if record.stage is not Stage.PLANNED:
+    half_done = record.stage is Stage.JUDGED and record.end_reason == EndReason.NEVER_SUBMITTED
+    if record.stage is not Stage.PLANNED and not half_done:
         raise ValueError(f"{record.key} is {record.stage}, not planned")
-    parts.record(
-        EventKind.SESSION_JUDGED,
-        record.run_id,
-        record.key,
-        end_reason=EndReason.NEVER_SUBMITTED.value,
-        exit_code=None,
-        verdict=None,
-        steps_start=None,
-        steps_done=None,
-        resume_grade=None,
-        problems=(why,) if why else (),
-    )
+    if not half_done:  # else this program was killed between the two events
+        parts.record(
+            EventKind.SESSION_JUDGED,
+            record.run_id,
+            record.key,
+            end_reason=EndReason.NEVER_SUBMITTED.value,
+            exit_code=None,
+            verdict=None,
+            steps_start=None,
+            steps_done=None,
+            resume_grade=None,
+            problems=(why,) if why else (),
+        )
     close_unrestored(parts, record, unsubmitted=True)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.events import Event, EventKind
 from orchestrator.core.exchange import Existing, Handle
 from orchestrator.core.naming import place_of_slug
 from orchestrator.core.standings import State
@@ -21,7 +22,7 @@ from orchestrator.pipeline.tick import Ticked
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
 from tests.simulation.computer import Computer, carried_through
-from tests.simulation.world import HIDDEN_S, World
+from tests.simulation.world import HIDDEN_S, Killed, World
 
 LONG = """
 campaign: long
@@ -236,3 +237,25 @@ def test_a_session_that_is_deleted_while_it_runs_is_gone_after_a_while_and_tried
         "gone: 404",
         ("the session wrote no manifest",),
     )
+
+
+def test_killed_in_the_middle_of_giving_up_a_push_the_next_tick_goes_on() -> None:
+    """Between the two events by which a session that never came into being is closed."""
+    world = World(clock=FakeClock(), weekly_s=None, lose=["before"])
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    record = computer.ledger.record
+    computer.tick()
+    world.clock.sleep(200.0)
+    computer.tick()
+
+    def dies_after_the_judgement(event: Event) -> None:
+        record(event)
+        if event.kind is EventKind.SESSION_JUDGED:
+            raise Killed
+
+    computer.ledger.record = dies_after_the_judgement  # type: ignore[method-assign]
+    world.clock.sleep(200.0)
+    assert computer.tick() is None
+    computer.ledger.record = record  # type: ignore[method-assign]
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.ledger.rebuild()
