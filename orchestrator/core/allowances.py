@@ -28,16 +28,22 @@ def promised_s(live: Sequence[SessionRecord]) -> float:
 
 
 def spent_s(sessions: Sequence[SessionRecord], since: datetime) -> float:
-    """Wall seconds of closed sessions planned since a moment; of one without an account, all that it was given."""
+    """Wall seconds of closed sessions that began since a moment; of one without an account, all that it was given."""
     return sum(
         float(one.ticket["spec"]["deadline_s"]) if one.wall_s is None else one.wall_s
         for one in sessions
-        if one.stage is Stage.CLOSED and not one.never_submitted and datetime.fromisoformat(one.planned_at) >= since
+        if one.stage is Stage.CLOSED and not one.never_submitted and one.began_at >= since
     )
 
 
 def allowance(
-    now: datetime, *, quota: Quota | None, budget_s: float | None, spent_s: float, promised_s: float
+    now: datetime,
+    *,
+    quota: Quota | None,
+    budget_s: float | None,
+    spent_s: float,
+    promised_s: float,
+    played_again: bool = False,
 ) -> Allowance | None:
     """What new sessions may use, None where nothing is counted.
 
@@ -46,15 +52,19 @@ def allowance(
         budget_s: Of every week, the campaign's own; None for none.
         spent_s: What the campaign's closed sessions used of this week.
         promised_s: What its sessions in flight may still use.
+        played_again: Whether the caller plays these once more from their start, as a forecast does: what they hold
+            must then not be taken off as well.
     """
     if quota is None and budget_s is None:
         return None
     left_s, weekly_s = float("inf"), float("inf")
     if quota is not None:
         # What the service holds back for running sessions is theirs already; only the rest of it is ours to add.
-        left_s = quota.left_s - max(0.0, promised_s - quota.reserved_s)
-        weekly_s = quota.allowed_s
+        reserved_s = quota.reserved_s
+        held_s = max(0.0, reserved_s - promised_s) if played_again else max(reserved_s, promised_s)
+        left_s, weekly_s = quota.allowed_s - quota.used_s - held_s, quota.allowed_s
     if budget_s is not None:
-        left_s, weekly_s = min(left_s, budget_s - spent_s - promised_s), min(weekly_s, budget_s)
+        held_s = 0.0 if played_again else promised_s
+        left_s, weekly_s = min(left_s, budget_s - spent_s - held_s), min(weekly_s, budget_s)
     _, end = week_of(now, quota)
     return Allowance(left_s=max(0.0, left_s), weekly_s=weekly_s, refresh_in_s=(end - now).total_seconds())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.core.endings import EFFECTS, Effect, EndReason
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.specs import question_of
 
@@ -86,8 +87,18 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
             sessions=record.sessions - bool(event.body.get("unsubmitted")),
             wall_s=record.wall_s + float(event.body.get("wall_s") or 0.0),
             trained_steps=record.trained_steps + int(event.body.get("trained_steps") or 0),
+            **_failed(record, event.body),
         )
     return record  # as `tells_of_run` has it
+
+
+def _failed(record: RunRecord, body: Mapping[str, Any]) -> dict[str, Any]:
+    """How often in a row sessions failed, after one more was closed; one that was never submitted says nothing."""
+    if "end_reason" not in body:
+        return {}
+    if EFFECTS[EndReason(body["end_reason"])] not in (Effect.TRY_AGAIN, Effect.GIVE_UP) or body["restored"]:
+        return {"failed_in_row": 0, "failed_at": None}
+    return {"failed_in_row": record.failed_in_row + 1, "failed_at": body["ended_at"]}
 
 
 def _question(ticket: Mapping[str, Any]) -> str | None:
@@ -128,7 +139,8 @@ def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
 
 
 def _missed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(record, missed_at=record.missed_at or body["since"])
+    # The earlier one counts: a later moment that is written first comes from a clock that was set back since.
+    return replace(record, missed_at=min(record.missed_at or body["since"], body["since"]))
 
 
 def _seen(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:

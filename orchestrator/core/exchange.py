@@ -160,6 +160,19 @@ class Handle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """A session that exists over there, whoever submitted it, with what it was told.
+
+    Attributes:
+        begun_at: When it began, aware, by the far side's clock; None where that does not tell.
+    """
+
+    handle: Handle
+    ticket: Ticket
+    begun_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One look at a session.
 
@@ -168,6 +181,7 @@ class Observation:
         exit_code: Exit code of the kernel process where the backend knows it.
         reason: Why it ended, where the backend knows better than the manifest (wall limit, cancelled).
         note: What the user should know of this session besides its state.
+        gone: Whether it ended by not being there any more: nothing can be fetched of it.
     """
 
     state: SessionState
@@ -175,6 +189,7 @@ class Observation:
     note: str = ""
     exit_code: int | None = None
     reason: EndReason | None = None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

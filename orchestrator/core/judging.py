@@ -10,6 +10,7 @@ from kernel_templates.kernel_runtime.manifest import Manifest
 from kernel_templates.kernel_runtime.wire import FileEntry, Ticket
 from orchestrator.core.endings import OF_KERNEL, EndReason
 from orchestrator.core.exchange import Observation
+from orchestrator.core.moments import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class Judgement:
         error: The kernel's own text of its failure.
         wall_s: Seconds that the session took by its own account, None where it gave none.
         score: Best evaluation of the training so far, None where the section tells none.
+        started_at: When the kernel began by its own account, None without one.
+        ended_at: When it ended.
     """
 
     end_reason: EndReason
@@ -38,6 +41,8 @@ class Judgement:
     error: str | None = None
     wall_s: float | None = None
     score: float | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
 
     @property
     def trained_steps(self) -> int:
@@ -92,7 +97,14 @@ def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, f
         error=manifest.error,
         wall_s=manifest.timings_s.get("wall"),
         score=outcome.training.get("best_model_score"),
+        started_at=_moment_text(manifest.started_at),
+        ended_at=_moment_text(manifest.ended_at),
     )
+
+
+def _moment_text(text: str) -> str | None:
+    read = moment(text)
+    return read.isoformat() if read else None
 
 
 def _strangers(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:

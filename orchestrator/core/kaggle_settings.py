@@ -9,6 +9,9 @@ from typing import Any, ClassVar, Literal
 MAX_SESSION_S = 43_200.0
 """Kaggle ends CPU and GPU sessions after 12 hours."""
 
+OUTSIDE_S = 300.0
+"""Part of Kaggle's limit that passes before our first line and after our last: image, mounts, saving outputs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KaggleSettings:
@@ -34,6 +37,11 @@ class KaggleSettings:
     session_timeout_s: float = MAX_SESSION_S
     docker_image: str | None = None
     wheelhouse: str | None = None
+
+    @property
+    def longest_session_s(self) -> float:
+        """Wall seconds that a session may really take."""
+        return self.session_timeout_s - OUTSIDE_S
 
     def __post_init__(self) -> None:
         if not 0.0 < self.session_timeout_s <= MAX_SESSION_S:

@@ -20,18 +20,35 @@ def session_slug(section: str, lineage_id: str, session: int, attempt: int) -> s
     Raises:
         ValueError: The section's name is too long for the service's limit of 50 characters.
     """
-    words = section.lower().replace("_", "-")
     tail = f"-a{attempt}" if attempt > 1 else ""
-    slug = f"arz-validation-{words}-{short(lineage_id)}-s{session:02d}{tail}"
+    slug = f"{lineage_prefix(section, lineage_id)}s{session:02d}{tail}"
     if len(slug) > MAX_SLUG_CHARS:
         raise ValueError(f"kernel name {slug!r} has {len(slug)} characters, {MAX_SLUG_CHARS} are allowed")
     return slug
 
 
+def section_prefix(section: str) -> str:
+    """How every kernel name of a section begins."""
+    return f"arz-validation-{section.lower().replace('_', '-')}-"
+
+
+def lineage_prefix(section: str, lineage_id: str) -> str:
+    """How every kernel name of a lineage begins."""
+    return f"{section_prefix(section)}{short(lineage_id)}-"
+
+
+def place_of_slug(slug: str, lineage_id: str) -> tuple[int, int] | None:
+    """Session and attempt number in a slug of this lineage, None for any other name."""
+    match = _SLUG.match(slug)
+    if match is None or match["lineage8"] != short(lineage_id):
+        return None
+    return int(match["session"]), int(match["attempt"] or 1)
+
+
 def session_of_slug(slug: str, lineage_id: str) -> int | None:
     """Session number in a slug of this lineage, None for any other name."""
-    match = _SLUG.match(slug)
-    return int(match["session"]) if match and match["lineage8"] == short(lineage_id) else None
+    place = place_of_slug(slug, lineage_id)
+    return place[0] if place else None
 
 
 def results_folder(owner: str, slug: str) -> str:

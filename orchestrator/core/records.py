@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -31,6 +32,8 @@ class RunRecord:
         question: `question_of` criteria and scenarios that its latest session was asked, or that it began with.
         wall_s: Wall seconds of its closed sessions, by the kernels' own account where there is one.
         trained_steps: Steps that these sessions trained, those lost again included.
+        failed_in_row: So many of its last sessions failed and left nothing.
+        failed_at: When the last of these ended, None where nobody knows.
     """
 
     run_id: str
@@ -51,6 +54,8 @@ class RunRecord:
     question: str | None = None
     wall_s: float = 0.0
     trained_steps: int = 0
+    failed_in_row: int = 0
+    failed_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,10 @@ class SessionRecord:
         score: Best evaluation of the training so far, as the section tells it.
         wall_s: Seconds that it took by its own account.
         curve: Its evaluations, oldest first: steps, and score as the section tells it.
+        recovered: Whether it was read back from the far side: this ledger had not submitted it.
+        begun_at: When it began by the far side's clock, of one that was taken up from there; None if that did not tell.
+        started_at: When it began by its own account, None without one.
+        ended_at: When it ended by its own account, None without one.
     """
 
     key: str
@@ -101,6 +110,15 @@ class SessionRecord:
     score: float | None = None
     wall_s: float | None = None
     curve: tuple[tuple[int, float], ...] = ()
+    recovered: bool = False
+    begun_at: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+
+    @property
+    def began_at(self) -> datetime:
+        """When it began, as well as anybody knows: one that was taken up may have been planned here weeks later."""
+        return datetime.fromisoformat(self.started_at or self.begun_at or self.planned_at)
 
     @property
     def never_submitted(self) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from kernel_templates.kernel_runtime.endings import Verdict
+from orchestrator.core.backoff import due_at
 from orchestrator.core.campaigns import Campaign, Plateau
 from orchestrator.core.endings import EndReason
 from orchestrator.core.expansion import Trial
@@ -63,6 +65,7 @@ class Standing:
         run: Its latest run in its own profile, or in another while there is none; None before the first.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps that these trained, steps lost again included.
+        due_at: Until when a waiting trial rests after a failure, None without one; may be past.
     """
 
     trial: Trial
@@ -74,6 +77,7 @@ class Standing:
     why: str = ""
     verdict: str | None = None
     run: RunRecord | None = None
+    due_at: datetime | None = None
 
 
 def standing_of(
@@ -113,17 +117,19 @@ def standing_of(
         return replace(standing, state=State.PRUNED, why=f"at {trial.variant.searched.pruned_at_steps} steps")
     if latest is not None and is_complete(trial, latest):
         standing = replace(standing, steps_done=latest.steps_done)
+        current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)
         if latest.verdict != Verdict.INVALID:
-            current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)
             return replace(standing, state=State.DONE if current else State.STALE)
-        return replace(standing, state=State.FAILED, why=INVALID)
+        if current:
+            return replace(standing, state=State.FAILED, why=INVALID)
+        # Other code or another question: there is no number to keep, so its policy is asked again.
     failures = Counter(failure_of(run) for run in runs_of_profile if run.code_digest in (None, code_digest))
     why = failure_of(latest) if latest is not None and latest.code_digest in (None, code_digest) else ""
     if why and failures[why] > retries.get(why, 0):
         return replace(standing, state=State.FAILED, why=why)
     if refused:
         return replace(standing, state=State.FAILED, why=REFUSED_HERE)
-    return standing
+    return replace(standing, due_at=due_at(runs, trial.lineage_id)) if runs else standing
 
 
 def is_complete(trial: Trial, run: RunRecord) -> bool:

@@ -16,11 +16,11 @@ from orchestrator.core.settings import plain
 from orchestrator.core.standings import State
 from orchestrator.core.stitching import stitch
 from orchestrator.pipeline.campaign import read_standings
-from orchestrator.ports import Evidence, Ledger
+from orchestrator.ports import Ledger, ResultsStore
 
 
 def finished_trials(
-    ledger: Ledger, results: Evidence, campaign: Campaign, trials: Sequence[Trial], code_digest: str
+    ledger: Ledger, results: ResultsStore, campaign: Campaign, trials: Sequence[Trial], code_digest: str
 ) -> Iterator[Finished]:
     """Every trial that is done under today's code, in the campaign's order.
 
@@ -49,7 +49,7 @@ def finished_trials(
         )
 
 
-def curve_of(results: Evidence, sessions: Sequence[SessionRecord]) -> StitchedCurve:
+def curve_of(results: ResultsStore, sessions: Sequence[SessionRecord]) -> StitchedCurve:
     """One learning curve from sessions that made one training, oldest first.
 
     Raises:

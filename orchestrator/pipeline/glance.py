@@ -24,12 +24,12 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
     limits = parts.backend.capabilities
     if observation.state is SessionState.ABSENT:
         if _missed_for_s(parts, record) > limits.absent_patience_s:
-            return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}")
+            return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}", gone=True)
         raise NotYet(f"{handle.slug} is not visible ({observation.native})")
     if record.missed_at is not None:
         parts.record(EventKind.SESSION_SEEN, record.run_id, record.key)
     if observation.state is SessionState.UNKNOWN:
-        age_s = (parts.clock.now() - datetime.fromisoformat(record.planned_at)).total_seconds()
+        age_s = (parts.clock.now() - record.began_at).total_seconds()
         if age_s > 2 * (limits.max_wall_s or 0.0) + PATIENCE_S:
             raise RemoteUnavailable(
                 f"{handle} is {observation.native!r} for longer than any session lasts",
@@ -48,13 +48,11 @@ def settle_once(parts: Parts, record: SessionRecord) -> Handle | None:
     Raises:
         NotYet: It is not to be seen and may still show.
     """
-    since = record.missed_at
     handle = parts.backend.find(Ticket.from_json(record.ticket), record.slug)
     visible_s = parts.backend.capabilities.visibility_s
     if handle is not None or visible_s == 0.0:
         return handle
-    if since is None or (parts.clock.now() - datetime.fromisoformat(since)).total_seconds() < visible_s:
-        _missed_for_s(parts, record)
+    if _missed_for_s(parts, record) < visible_s:
         raise NotYet(f"{record.slug} may take up to {visible_s:.0f} s to show")
     return None
 
@@ -62,7 +60,8 @@ def settle_once(parts: Parts, record: SessionRecord) -> Handle | None:
 def _missed_for_s(parts: Parts, record: SessionRecord) -> float:
     """Seconds since a session was first looked for in vain; writes down that it was."""
     now = parts.clock.now()
-    if record.missed_at is None:
+    missed_at = datetime.fromisoformat(record.missed_at) if record.missed_at is not None else None
+    if missed_at is None or missed_at > now:  # the clock was set back: what has passed since is not known
         parts.record(EventKind.SESSION_MISSED, record.run_id, record.key, since=now.isoformat())
         return 0.0
-    return (now - datetime.fromisoformat(record.missed_at)).total_seconds()
+    return (now - missed_at).total_seconds()

@@ -7,7 +7,7 @@ from orchestrator.core.checkpoint_log import TAG, incompatibility, walked_back
 from orchestrator.core.compatibility import Compatibility, Grade, Intended, compare
 from orchestrator.core.errors import BadInput
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import Carrier, Handle
+from orchestrator.core.exchange import Carrier, Existing, Handle
 from orchestrator.core.models import ModelsView
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage, session_key
@@ -15,6 +15,7 @@ from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.starting import Start, decide_start
 from orchestrator.pipeline.glance import settle_once
+from orchestrator.pipeline.nothing_lost import require_nothing_lost
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, abandon, carry, close_unrestored
 from orchestrator.pipeline.submitting import plan_session, settle
@@ -63,21 +64,31 @@ def _recall(parts: Parts, lineage_id: str) -> None:
     """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
     if not isinstance(parts.backend, Recalls):
         return
-    for handle, ticket in parts.backend.recall(lineage_id):
-        take_up(parts, handle, ticket)
+    for existing in parts.backend.recall(lineage_id):
+        take_up(parts, existing)
 
 
-def take_up(parts: Parts, handle: Handle, ticket: Ticket) -> bool:
-    """Write a session into the ledger that exists over there; says whether it was unknown."""
+def take_up(parts: Parts, existing: Existing, *, recovered: bool = False) -> bool:
+    """Write a session into the ledger that exists over there; says whether it was unknown.
+
+    Args:
+        recovered: Whether it was found by its name alone. One that this computer's own backend remembers is not:
+            there an empty models directory was emptied by hand.
+    """
+    handle, ticket = existing.handle, existing.ticket
     if ticket.nonce in {record.nonce for record in parts.ledger.sessions(ticket.lineage_id)}:
+        return False
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+    planned = parts.ledger.session(key)
+    if planned is not None and planned.handle is not None:
+        parts.narrator.say(f"{handle} is not the session that was pushed under this name: it is left alone")
         return False
     parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
     _recall_run(parts, ticket)
-    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    planned = parts.ledger.session(key)
-    if planned is not None and planned.stage is Stage.PLANNED:
+    if planned is not None and planned.stage is not Stage.CLOSED:
         abandon(parts, planned)  # the same place of the same run, by another program: that one exists
-    plan_session(parts, ticket, handle.slug, Carrier.NONE)
+    begun_at = existing.begun_at.isoformat() if existing.begun_at else None
+    plan_session(parts, ticket, handle.slug, Carrier.NONE, begun_at=begun_at, recovered=recovered)
     parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
     return True
 
@@ -113,15 +124,18 @@ def _let_go(parts: Parts, record: SessionRecord, ticket: Ticket, handle: Handle)
     close_unrestored(parts, record)
 
 
-def open_models(parts: Parts, *, fresh: bool) -> ModelsView:
+def open_models(parts: Parts, lineage_id: str, *, fresh: bool) -> ModelsView:
     """The verified starting point.
 
     Emptied by hand means a new beginning: leftovers are archived and nothing is brought back.
 
     Raises:
-        BadInput: There are checkpoints and none is usable: beginning anew in silence would lose them.
+        BadInput: There are checkpoints and none is usable, or what was taken up from the far side had steps and
+            none of it came here: beginning anew in silence would lose them.
     """
     view = parts.models.view()
+    if not fresh:
+        require_nothing_lost(parts, lineage_id, view)
     start = decide_start(view, fresh=fresh)
     if start in (Start.ARCHIVE_FRESH, Start.ARCHIVE_LEFTOVERS):
         archive = parts.models.archive(_token(parts))

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from kernel_templates.kernel_runtime.wire import Ticket
-from orchestrator.core.errors import BadInput
-from orchestrator.core.exchange import Handle
-from orchestrator.core.expansion import Trial
-from orchestrator.core.naming import session_slug
+from orchestrator.core.naming import section_prefix
 from orchestrator.pipeline.campaign import Desk
-from orchestrator.pipeline.opening import take_up
-from orchestrator.ports import Reads
-
-_GAP = 2
-"""So many numbers in a row without a kernel are the end of a lineage: somebody may have deleted one."""
+from orchestrator.pipeline.reading_back import listed_names, take_up_existing
 
 
 def recover(desk: Desk) -> int:
@@ -30,30 +20,11 @@ def recover(desk: Desk) -> int:
         RemoteUnavailable: It is away; what was taken up stays so.
     """
     taken = 0
+    listed: dict[str, tuple[str, ...]] = {}
     for trial in desk.trials:
-        parts = desk.parts_of(trial.card)
-        backend = parts.backend
-        if not isinstance(backend, Reads):
-            raise BadInput(f"{backend.name} cannot be read back", remedy="Keep the ledger in a cache instead.")
+        parts, section = desk.parts_of(trial.card), trial.card.section
+        if section not in listed:
+            listed[section] = listed_names(parts.backend, section_prefix(section))
         with parts.models.locked():
-            for handle, ticket in _existing(backend, trial):
-                taken += take_up(parts, handle, ticket)
+            taken += take_up_existing(parts, section, trial.lineage_id, listed[section])
     return taken
-
-
-def _existing(backend: Reads, trial: Trial) -> Iterator[tuple[Handle, Ticket]]:
-    """Sessions of a lineage, by the names that they must have."""
-    session, absent = 1, 0
-    while absent < _GAP:
-        attempt = 1
-        while (found := _read(backend, trial, session, attempt)) is not None:
-            yield found
-            attempt += 1
-        absent = 0 if attempt > 1 else absent + 1
-        session += 1
-
-
-def _read(backend: Reads, trial: Trial, session: int, attempt: int) -> tuple[Handle, Ticket] | None:
-    slug = session_slug(trial.variant.card.section, trial.lineage_id, session, attempt)
-    found = backend.read(slug)
-    return found if found is not None and found[1].lineage_id == trial.lineage_id else None

@@ -7,6 +7,8 @@ from pathlib import Path
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
 from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, restoration, unusable, walked_back
 from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.records import session_key
+from orchestrator.pipeline.nothing_lost import from_afar
 from orchestrator.pipeline.parts import Parts
 
 
@@ -27,13 +29,15 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
         return ()
     if incoming.faults:
         parts.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
-    if ticket.inputs and not view.verified and not view.faults:
+    # What was read back may lack kernels in between: the newest counts, whatever it was started from.
+    brought = from_afar(parts, ticket.lineage_id, view.steps)
+    if ticket.inputs and not view.verified and not view.faults and not brought:
         parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
         return ()
     if not _ahead(incoming, view):
         parts.narrator.say(f"{TAG} Checkpoints in place are as new as those of the session: kept")
         return ()
-    if not _continues(ticket, view):
+    if not (brought or _continues(ticket, view) or _descends(parts, ticket, incoming, view)):
         parts.narrator.say(
             f"{TAG} ⚠️  Other checkpoints were put in place during the session: kept ({view.steps} steps)",
             f"{TAG} Those of the session ({incoming.steps} steps) stay in {folder.as_posix()}",
@@ -50,6 +54,14 @@ def _continues(ticket: Ticket, view: ModelsView) -> bool:
     given = {(entry.path, entry.sha256) for entry in ticket.inputs}
     in_place = {(entry.path, entry.sha256) for entry in view.entries if entry.path.startswith(f"{CHECKPOINTS}/")}
     return in_place <= given
+
+
+def _descends(parts: Parts, ticket: Ticket, incoming: Incoming, view: ModelsView) -> bool:
+    """Whether a session that was read back goes on from what is in place, by way of others that may be deleted."""
+    record = parts.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
+    if record is None or not record.recovered or view.latest is None:
+        return False  # of one that was pushed from here, other checkpoints in place are the user's own choice
+    return view.latest.digest in {ancestor.digest for ancestor in incoming.verified[0].ancestry}
 
 
 def _ahead(incoming: Incoming, view: ModelsView) -> bool:

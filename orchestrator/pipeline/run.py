@@ -28,6 +28,7 @@ from orchestrator.pipeline.opening import adopt, open_models, open_sessions, req
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.picking_up import Opened, left_off, with_session
 from orchestrator.pipeline.plan import plan_first_session
+from orchestrator.pipeline.reading_back import require_none_newer
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
@@ -73,7 +74,7 @@ def _open(parts: Parts, request: RunRequest) -> Opened:
     elif parts.pace is Pace.STAY:
         request.sizes(parts.models.view().steps)
     adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh)
-    view = open_models(parts, fresh=request.fresh)
+    view = open_models(parts, request.card.lineage.id, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
     if parts.pace is Pace.STAY:  # at another pace the chain asks before it starts anything
@@ -103,6 +104,8 @@ def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
         view = parts.models.view()
         # Before every session, not only the first: the code may have been edited since.
         comparison = require_compatible(parts, request, view)
+        if parts.pace is Pace.STEP:
+            require_none_newer(parts, request.card.section, request.card.lineage.id)
         place = _next_place(parts, request, view, opened.run_id, place, decision)
         _announce(parts, place, view, opened.target_steps, comparison)
         if comparison is not None:
@@ -150,7 +153,13 @@ def _belongs_to_us(parts: Parts, push: Push) -> bool:
     if not isinstance(parts.backend, Reads):
         return False
     found = parts.backend.read(push.slug)
-    return found is not None and found[1].lineage_id == push.ticket.lineage_id and take_up(parts, *found)
+    return (
+        found is not None
+        # Else it is a copy that somebody made by hand.
+        and (found.ticket.session, found.ticket.attempt) == (push.ticket.session, push.ticket.attempt)
+        and found.ticket.lineage_id == push.ticket.lineage_id
+        and take_up(parts, found, recovered=True)
+    )
 
 
 def _next_place(

@@ -112,9 +112,20 @@ def carry(parts: Parts, ticket: Ticket, handle: Handle, *, restore: bool = True)
         models_steps=steps_in_place,
         wall_s=judgement.wall_s,
         trained_steps=judgement.trained_steps,
+        end_reason=judgement.end_reason.value,
+        ended_at=judgement.ended_at or _believed_end(parts, key),
     )
     parts.models.discard_archive(folder.name)
     return ClosedSession(judgement=judgement, results_dir=folder, restored=restored, steps_in_place=steps_in_place)
+
+
+def _believed_end(parts: Parts, key: str) -> str | None:
+    """When a session without an account ended: now if it was pushed from here, else the earliest that it can be.
+
+    Every empty copy closes such a session anew, so that "now" would let it rest for ever.
+    """
+    record = parts.ledger.session(key)
+    return record.begun_at if record is not None and record.recovered else parts.clock.now().isoformat()
 
 
 def _end_of(parts: Parts, key: str, handle: Handle) -> Observation:
@@ -146,7 +157,10 @@ def retrieve_and_analyze_logs(
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     folder = parts.results.folder(handle.owner, handle.slug)
-    retrieval = _fetch_whole(parts, handle, folder)
+    # One that was deleted over there has no outputs to ask for; what an earlier fetch brought still counts.
+    retrieval = (
+        Retrieval(folder=folder, missing=("every output",)) if observation.gone else _fetch(parts, handle, folder)
+    )
     parts.record(
         EventKind.SESSION_FETCHED,
         ticket.run_id,
@@ -170,11 +184,13 @@ def retrieve_and_analyze_logs(
         problems=judgement.problems,
         score=judgement.score,
         curve=() if judgement.end_reason is EndReason.STALE_RESULTS else parts.results.evaluations(folder),
+        started_at=judgement.started_at,
+        ended_at=judgement.ended_at,
     )
     return folder, judgement
 
 
-def _fetch_whole(parts: Parts, handle: Handle, folder: Path) -> Retrieval:
+def _fetch(parts: Parts, handle: Handle, folder: Path) -> Retrieval:
     """Fetch, and again a few times while something is missing: outputs may show after the state says ended."""
     for pause_s in _FETCH_PAUSES_S:
         retrieval = parts.backend.fetch(handle, folder)
@@ -190,20 +206,22 @@ def abandon(parts: Parts, record: SessionRecord, why: str = "") -> None:
     Args:
         why: The words with which it was refused for now; empty when its push was lost.
     """
-    if record.stage is not Stage.PLANNED:
+    half_done = record.stage is Stage.JUDGED and record.end_reason == EndReason.NEVER_SUBMITTED
+    if record.stage is not Stage.PLANNED and not half_done:
         raise ValueError(f"{record.key} is {record.stage}, not planned")
-    parts.record(
-        EventKind.SESSION_JUDGED,
-        record.run_id,
-        record.key,
-        end_reason=EndReason.NEVER_SUBMITTED.value,
-        exit_code=None,
-        verdict=None,
-        steps_start=None,
-        steps_done=None,
-        resume_grade=None,
-        problems=(why,) if why else (),
-    )
+    if not half_done:  # else this program was killed between the two events
+        parts.record(
+            EventKind.SESSION_JUDGED,
+            record.run_id,
+            record.key,
+            end_reason=EndReason.NEVER_SUBMITTED.value,
+            exit_code=None,
+            verdict=None,
+            steps_start=None,
+            steps_done=None,
+            resume_grade=None,
+            problems=(why,) if why else (),
+        )
     close_unrestored(parts, record, unsubmitted=True)
 
 

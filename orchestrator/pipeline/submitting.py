@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown
@@ -48,8 +48,12 @@ def start(parts: Parts, push: Push) -> Handle:
     return handle
 
 
-def plan_session(parts: Parts, ticket: Ticket, slug: str, carrier: Carrier) -> str:
-    """Write the intent, durably; returns the session's key."""
+def plan_session(parts: Parts, ticket: Ticket, slug: str, carrier: Carrier, **traits: Any) -> str:
+    """Write the intent, durably; returns the session's key.
+
+    Args:
+        traits: Further fields of the event, of a session that exists already.
+    """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     parts.record(
         EventKind.SESSION_PLANNED,
@@ -63,6 +67,7 @@ def plan_session(parts: Parts, ticket: Ticket, slug: str, carrier: Carrier) -> s
         carrier=carrier.value,
         nonce=ticket.nonce,
         ticket=ticket.to_json(),
+        **traits,
     )
     return key
 

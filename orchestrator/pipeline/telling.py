@@ -6,7 +6,7 @@ from collections import Counter
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.pipeline.campaign import Desk
-from orchestrator.pipeline.tick import Ticked
+from orchestrator.pipeline.ticked import Ticked
 
 
 def tell(desk: Desk, ticked: Ticked) -> tuple[str, ...]:

@@ -5,66 +5,32 @@ Each step is the very step of `run`, at another pace; a tick that is killed anyw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
+from orchestrator.core.backoff import resting_words, rests
 from orchestrator.core.budget import granted_s
-from orchestrator.core.errors import BadInput, InUse, NotYet, OrchestratorError, RemoteUnavailable
+from orchestrator.core.errors import InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
 from orchestrator.core.expansion import Trial
 from orchestrator.core.forecast import Allowance
-from orchestrator.core.loads import Known, loads
-from orchestrator.core.needs import Load, chains_s, waiting_of
+from orchestrator.core.needs import Load
 from orchestrator.core.pace import Pace
 from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.scheduling import Order, Waiting
-from orchestrator.core.standings import Standing, State, stopped_by, unfinished
+from orchestrator.core.standings import Standing, State, stopped_by
 from orchestrator.core.summary import DETACHED
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.pruning import pruned_alive
+from orchestrator.pipeline.queue import Queue
 from orchestrator.pipeline.recovery import recover
 from orchestrator.pipeline.run import execute
+from orchestrator.pipeline.ticked import LOST_LEASE, Findings, Ticked
 from orchestrator.ports import Meters
-
-LOST_LEASE = "another tick has taken over"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticked:
-    """What a tick found and did.
-
-    Attributes:
-        changes: One sentence each.
-        troubles: What went wrong and is tried again by the next tick.
-        waits: Why nothing more is started although trials wait: slots, quota, deadline, a stop rule; may be empty.
-        remote_away: Whether the far side could not be asked.
-    """
-
-    standings: tuple[Standing, ...]
-    changes: tuple[str, ...]
-    troubles: tuple[str, ...] = ()
-    waits: str = ""
-    stopped: str = ""
-    remote_away: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether no tick will do anything more, as things stand."""
-        if self.stopped:
-            return not any(one.state is State.LIVE for one in self.standings)
-        return all(one.state.final for one in self.standings)
-
-    @property
-    def complete(self) -> bool:
-        """Whether of every variant as many trials are done as must complete, spares for failed seeds included.
-
-        A search is complete when all its proposals are decided and one of them at least is done.
-        """
-        return not unfinished(self.standings)
 
 
 class Ticking:
@@ -81,21 +47,18 @@ class Ticking:
         self._asked_to_leave: set[str] = set()
         self._refused: dict[str, str] = {}
         self._begin(desk)
-        self._changes: list[str] = []
-        self._troubles: list[str] = []
-        self._away = False
+        self._found = Findings()
 
     def _begin(self, desk: Desk) -> None:
         """With these trials; their places are new, so nothing that goes by them is kept."""
         self._desk = desk
         self._board = Board(desk, self._refused)
         self._trials = {trial.lineage_id: trial for trial in desk.trials}
-        self._loads: Known = {}
-        self._waiting: dict[int, tuple[Load, float, Waiting]] = {}
+        self._queue = Queue(desk.campaign)
 
     def tick(self) -> Ticked:
         """At most one bounded step for each live run, and as many starts as there are slots."""
-        self._changes, self._troubles, self._away = [], [], False
+        self._found = Findings()
         self._propose()
         before = self._board.refresh()
         for record in self._board.live:
@@ -105,15 +68,7 @@ class Ticking:
         waits, stopped = self._start()
         self._propose()
         after = self._board.refresh()
-        self._tell(before, after)
-        return Ticked(
-            standings=after,
-            changes=tuple(self._changes),
-            troubles=tuple(self._troubles),
-            waits=waits,
-            stopped=stopped,
-            remote_away=self._away,
-        )
+        return self._found.told(before, after, waits=waits, stopped=stopped)
 
     def _propose(self) -> tuple[Trial, ...]:
         """Take up what the searches propose by what is known now; says which trials are new."""
@@ -151,7 +106,7 @@ class Ticking:
         except NotYet:
             self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
         except OrchestratorError as fault:
-            self._trouble(record.slug, fault)
+            self._found.trouble(record.slug, fault)
 
     def _give_up(self, parts: Parts, trial: Trial, record: SessionRecord) -> None:
         """Ask a session to leave whose trial is pruned by what it has told so far. Its checkpoint stays."""
@@ -161,9 +116,9 @@ class Ticking:
                 return
             if record.key not in self._asked_to_leave:
                 self._asked_to_leave.add(record.key)
-                self._changes.append(f"{trial.label} [{trial.name8}]: pruned, its session is asked to leave")
+                self._found.changes.append(f"{trial.label} [{trial.name8}]: pruned, its session is asked to leave")
         except OrchestratorError as fault:
-            self._trouble(record.slug, fault)
+            self._found.trouble(record.slug, fault)
 
     def _start(self) -> tuple[str, str]:
         """Start what fits; says why not more, and by which rule the campaign has stopped."""
@@ -171,41 +126,28 @@ class Ticking:
         standings = self._board.refresh()
         stopped = stopped_by(desk.campaign, standings) or self._past_deadline()
         waiting = [one for one in standings if one.state is State.WAITING]
+        now, ready, dues = desk.clock.now(), list[Standing](), list[datetime]()
+        for one in waiting:
+            if one.due_at is not None and rests(one.due_at, now):
+                dues.append(one.due_at)
+            else:
+                ready.append(one)
         slots = desk.campaign.concurrency - len(self._board.live)
         if stopped or not waiting:
             return "", stopped
         if slots <= 0:
             return f"all {desk.campaign.concurrency} slots are in use", ""
-        first = desk.parts_of(waiting[0].trial.card)
+        if not ready:
+            return resting_words(dues), ""
+        first = desk.parts_of(ready[0].trial.card)
         try:
             allowed = self._allowance(first)
         except OrchestratorError as fault:
-            self._trouble("quota", fault)
+            self._found.trouble("quota", fault)
             return "the quota could not be asked", ""
-        return self._fill(slots, self._queue(standings, first), allowed), ""
-
-    def _queue(self, standings: tuple[Standing, ...], parts: Parts) -> Iterator[Load]:
-        """Waiting trials in the scheduler's order."""
-        open_loads = loads(self._desk.campaign, standings, parts.backend.capabilities.max_wall_s, self._loads)
-        by_index = {load.index: load for load in open_loads}
-        behind_s = chains_s(open_loads)
-        waiting = [by_index[one.trial.index] for one in standings if one.state is State.WAITING]
-        order = Order(
-            [self._waiting_of(load, behind_s[load.group]) for load in waiting],
-            slots=self._desk.campaign.concurrency,
-            work_s=sum(load.wall_s for load in open_loads),
-            open_s=sum(load.wall_s for load in waiting),
-        )
-        while (taken := order.take()) is not None:
-            load = by_index[taken.index]
-            yield load
-            order.started(min(load.session_s, load.wall_s))
-
-    def _waiting_of(self, load: Load, behind_s: float) -> Waiting:
-        known = self._waiting.get(load.index)
-        if known is None or known[0] is not load or known[1] != behind_s:
-            known = self._waiting[load.index] = (load, behind_s, waiting_of(load, behind_s))
-        return known[2]
+        queue = self._queue.in_order(standings, ready, first.backend.capabilities.max_wall_s)
+        why = self._fill(slots, queue, allowed)
+        return why or resting_words(dues), ""
 
     def _fill(self, slots: int, queue: Iterator[Load], allowed: Allowance | None) -> str:
         left_s = allowed.left_s if allowed else None
@@ -226,7 +168,7 @@ class Ticking:
             except NotYet as fault:
                 return str(fault)
             except RemoteUnavailable as fault:
-                self._trouble(self._desk.trials[load.index].label, fault)
+                self._found.trouble(self._desk.trials[load.index].label, fault)
                 return "the far side is away"
             if started:
                 slots -= 1
@@ -245,7 +187,7 @@ class Ticking:
             if execute(parts, request_of_trial(trial, wall_s)).end_reason == DETACHED:
                 return True
         except InUse as fault:
-            self._trouble(trial.label, fault)
+            self._found.trouble(trial.label, fault)
         except NotYet:
             if self._flies(trial.lineage_id):
                 return True  # another program had started it; it is taken up
@@ -254,7 +196,7 @@ class Ticking:
             raise
         except OrchestratorError as fault:
             self._board.refuse(trial, str(fault))
-            self._trouble(trial.label, fault)
+            self._found.trouble(trial.label, fault)
         return self._flies(trial.lineage_id)
 
     def _flies(self, lineage_id: str) -> bool:
@@ -284,20 +226,5 @@ class Ticking:
     def _mine(self) -> bool:
         if self._desk.lease.holds():
             return True
-        if LOST_LEASE not in self._troubles:
-            self._troubles.append(LOST_LEASE)
+        self._found.lost_lease()
         return False
-
-    def _trouble(self, what: str, fault: OrchestratorError) -> None:
-        self._away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
-        self._troubles.append(f"{what}: {fault}" + (f" {fault.remedy}" if fault.remedy else ""))
-
-    def _tell(self, before: tuple[Standing, ...], after: tuple[Standing, ...]) -> None:
-        known: Sequence[Standing | None] = before
-        if len(before) != len(after):  # a search has proposed meanwhile; else both are in the campaign's order
-            of_lineage = {one.trial.lineage_id: one for one in before}
-            known = [of_lineage.get(one.trial.lineage_id) for one in after]
-        for was, one in zip(known, after, strict=True):
-            if one is not was and (was is None or one.state is not was.state):
-                why, earlier = f" ({one.why})" if one.why else "", was.state if was else "proposed"
-                self._changes.append(f"{one.trial.label} [{one.trial.name8}]: {earlier} -> {one.state}{why}")

@@ -46,7 +46,7 @@ def watch(parts: Parts, handle: Handle) -> Observation:
                 observation = parts.backend.observe(handle)
                 reading.last_answer_s = parts.clock.monotonic()
                 if _gone(parts, observation, reading):
-                    return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}")
+                    return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}", gone=True)
                 native = _tell_state(parts, observation, native)
                 _require_known(parts, handle, observation, reading)
                 if observation.note != reading.note:

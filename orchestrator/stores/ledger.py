@@ -33,6 +33,7 @@ _MOVE_TICKETS = (
 )
 """An earlier ledger has the ticket, more than half of a session's text, which never changes, inside of its row."""
 
+# Oldest first is by rowid, the order in which rows were first written: a clock may be set back between two of them.
 _BUSY_TIMEOUT_S = 10.0
 _KEPT_ROWS = 4096
 Record = TypeVar("Record", RunRecord, SessionRecord)
@@ -103,13 +104,13 @@ class SqliteLedger:
         """All runs, of one lineage if named, oldest first."""
         which = "" if lineage_id is None else "WHERE json_extract(row, '$.lineage_id') = ?"
         words = () if lineage_id is None else (lineage_id,)
-        rows = self._connection.execute(f"SELECT row FROM runs {which} ORDER BY started_at, rowid", words)
+        rows = self._connection.execute(f"SELECT row FROM runs {which} ORDER BY rowid", words)
         return [self._run_record(row) for (row,) in rows]
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
         which, words = ("", ()) if lineage_id is None else ("WHERE lineage_id = ?", (lineage_id,))
-        rows = self._connection.execute(f"SELECT row, ticket FROM sessions {which} ORDER BY planned_at, rowid", words)
+        rows = self._connection.execute(f"SELECT row, ticket FROM sessions {which} ORDER BY rowid", words)
         return [self._session_record(*row) for row in rows]
 
     def session(self, key: str) -> SessionRecord | None:
@@ -119,9 +120,7 @@ class SqliteLedger:
 
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that were not carried to their end, oldest first."""
-        rows = self._connection.execute(
-            "SELECT row, ticket FROM sessions WHERE stage != 'closed' ORDER BY planned_at, rowid"
-        )
+        rows = self._connection.execute("SELECT row, ticket FROM sessions WHERE stage != 'closed' ORDER BY rowid")
         return [self._session_record(*row) for row in rows]
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:

@@ -12,12 +12,13 @@ from pathlib import Path
 from kernel_templates.trial_accounts import StitchedCurve
 from orchestrator import __version__
 from orchestrator.core.accounts import Finished
-from orchestrator.core.allowances import spent_s, week_of
+from orchestrator.core.allowances import promised_s, spent_s, week_of
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.exchange import Quota
 from orchestrator.core.expansion import Trial
 from orchestrator.core.lineages import short
+from orchestrator.core.records import Stage
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.standings import Standing
 from orchestrator.notices.webhook import Webhook, webhook_address
@@ -106,13 +107,16 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
         ledger.close()
 
 
-def spent_this_week_s(project: Project, trials: tuple[Trial, ...], quota: Quota | None, now: datetime) -> float:
-    """Wall seconds that the campaign's closed sessions used of the week under way, by the ledger."""
+def spent_and_promised_s(
+    project: Project, trials: tuple[Trial, ...], quota: Quota | None, now: datetime
+) -> tuple[float, float]:
+    """Wall seconds that the campaign's closed sessions used of the week under way, and that those in flight may use."""
     path, lineages = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         since, _ = week_of(now, quota)
-        return spent_s([one for one in ledger.sessions() if one.lineage_id in lineages], since)
+        mine = [one for one in ledger.sessions() if one.lineage_id in lineages]
+        return spent_s(mine, since), promised_s([one for one in mine if one.stage is not Stage.CLOSED])
     finally:
         ledger.close()
 

@@ -195,6 +195,34 @@ def test_ticks_in_empty_working_copies_push_nothing_twice(tmp_path: Path, kaggle
     assert lineages == {row["lineage"]: 3 if LONG else 2 for row in planned}
 
 
+def test_an_empty_copy_goes_on_although_the_first_kernels_were_deleted(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
+    """Tidied up on the service's page, and the listing does not show the newest kernel yet."""
+    template = project(tmp_path / "template")
+    smaller(template)
+    set_behaviour(template, '{"1": {"do": "pause"}}')
+
+    def ticked(root: Path, *words: str) -> Answer:
+        answer = tick(root, tmp_path, *words)
+        assert answer.code == 0, answer.err
+        for kernel in list(kaggle.kernels.all.values()):
+            kernel.ended.wait(30)
+        return answer
+
+    first = shutil.copytree(template, tmp_path / "first")
+    ticked(first)
+    ticked(first)
+    for place in [place for place in kaggle.kernels.all if place[1].endswith("-s01")]:
+        del kaggle.kernels.all[place]
+    kaggle.settings.listing_lag = 1
+    second = shutil.copytree(template, tmp_path / "second")
+    recovered = ticked(second, "--recover")
+    assert "Taken up from the far side: 2 session(s)" in recovered.err and recovered.json["complete"]
+    pushes = [entry.request["slug"].rpartition("-")[2] for entry in kaggle.journal.of("SaveKernel")]
+    assert sorted(pushes) == ["s01", "s01", "s02", "s02"]
+    models = second / "validation_ch7/section_7_6_rl_performance"
+    assert len(list(models.rglob("models/checkpoints/*_checkpoint_40_steps.zip"))) == 2
+
+
 def test_two_ticks_with_ledgers_of_their_own_share_one_campaign(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
     """Neither knows of the other but by reading back the names that both must come to."""
     copies = [project(tmp_path / "one"), project(tmp_path / "two")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from orchestrator.core.exchange import CheckpointSet, Handle, Observation, Push,
 from orchestrator.core.rendering import render_kernel
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.specs import SessionSpec, write_ticket
-from orchestrator.ports import Backend
+from orchestrator.ports import Backend, Lists, Reads
 from orchestrator.stores.code import CodeStore
 from orchestrator.stores.configs import load_card
 from tests.doubles.toy_section import set_behaviour
@@ -104,6 +105,30 @@ class BackendContract:
         handle, _ = stall.run(push)
         assert stall.backend.find(push.ticket, push.slug) == handle
         assert stall.backend.find(replace(push.ticket, nonce="2" * 32), push.slug) is None
+
+    def test_what_a_session_was_told_is_read_back_by_its_name_alone(self, stall: Stall) -> None:
+        if not isinstance(stall.backend, Reads):
+            pytest.skip("this backend cannot be read back")
+        assert stall.backend.read(stall.push().slug) is None
+        earliest = datetime.now(UTC) - timedelta(seconds=2)  # the far side may tell whole seconds
+        push = stall.push()
+        handle, _ = stall.run(push)
+        existing = stall.backend.read(push.slug)
+        assert existing is not None and (existing.handle, existing.ticket) == (handle, push.ticket)
+        assert existing.begun_at is not None and earliest <= existing.begun_at <= datetime.now(UTC)
+
+    def test_names_are_listed_by_how_they_begin_and_exactly(self, stall: Stall) -> None:
+        if not isinstance(stall.backend, Lists):
+            pytest.skip("this backend has no listing")
+        assert list(stall.backend.names("arz-validation-")) == []
+        slugs = set()
+        for session in range(1, 4):
+            push = stall.push(session=session, nonce=str(session) * 32)
+            stall.run(push)
+            slugs.add(push.slug)
+        assert set(stall.backend.names("arz-validation-section-7-6-")) == slugs
+        assert set(stall.backend.names("arz-validation-section-7-6-00000000-s03")) == {push.slug}
+        assert list(stall.backend.names("arz-validation-section-7-3-")) == []
 
     def test_a_handle_is_text_and_outlives_the_object(self, stall: Stall) -> None:
         handle, observation = stall.run(stall.push())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from kagglesdk.kernels.types import kernels_api_service as api
-from kagglesdk.kernels.types.kernels_enums import KernelWorkerStatus
+from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsListViewType, KernelWorkerStatus
 
 from tests.emulator.datasets import Datasets
 from tests.emulator.log import persisted
@@ -32,6 +32,7 @@ class Kernel:
     folder: Path
     version: int
     machine: Machine
+    run_at: datetime
     ended: threading.Event = field(default_factory=threading.Event)
     hidden_looks: int = 0
     queued_looks: int = 0
@@ -87,14 +88,24 @@ class Kernels:
         return answer
 
     def list(self, request: Any, account: str) -> api.ApiListKernelsResponse:
-        """Own kernels whose name holds a word."""
-        mine = [kernel for kernel in self.all.values() if kernel.owner == account and request.search in kernel.slug]
+        """One page of own kernels, or of those that anybody may see; a search finds titles with any of its words."""
+        seen = [kernel for kernel in self.all.values() if self._is_listed(kernel, request, account)]
+        if request.sort_by is KernelsListSortType.DATE_CREATED:
+            seen.sort(key=lambda kernel: kernel.run_at, reverse=True)
+        mine = seen[self.settings.listing_lag :]
         start = int(request.page_token or 0)
-        size = request.page_size or 20
+        size = min(request.page_size or 20, 100)
         answer = api.ApiListKernelsResponse()
         answer.kernels = [self._metadata(kernel) for kernel in mine[start : start + size]]
         answer.next_page_token = str(start + size) if start + size < len(mine) else ""
         return answer
+
+    def _is_listed(self, kernel: Kernel, request: Any, account: str) -> bool:
+        mine = kernel.owner == account
+        if not mine and (kernel.request.is_private or request.group is KernelsListViewType.PROFILE):
+            return False
+        wanted = set(re.findall(r"[a-z0-9]+", request.search.lower()))
+        return not wanted or bool(wanted & set(re.findall(r"[a-z0-9]+", kernel.slug)))
 
     def status(self, request: Any, account: str) -> api.ApiGetKernelSessionStatusResponse:
         """State of the last session."""
@@ -204,7 +215,15 @@ class Kernels:
             timeout_s=timeout_s,
             interpreter=self.settings.interpreter,
         )
-        kernel = Kernel(owner=owner, slug=slug, request=request, folder=folder, version=version, machine=machine)
+        kernel = Kernel(
+            owner=owner,
+            slug=slug,
+            request=request,
+            folder=folder,
+            version=version,
+            machine=machine,
+            run_at=self.settings.now(),
+        )
         kernel.hidden_looks, kernel.queued_looks = self.settings.hidden_looks, self.settings.queued_looks
         kernel.saving_looks = self.settings.saving_looks
         self._mount(kernel)
@@ -251,6 +270,7 @@ class Kernels:
         made.author, made.current_version_number = kernel.owner, kernel.version
         made.is_private, made.enable_gpu = kernel.request.is_private, kernel.request.enable_gpu
         made.machine_shape = kernel.request.machine_shape
+        made.last_run_time = kernel.run_at.astimezone(UTC).replace(tzinfo=None)
         return made
 
 

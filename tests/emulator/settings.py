@@ -25,6 +25,7 @@ class Settings:
         mount_lag: Whether kernels still mount the version before the newest although that one is READY.
         extract_archives: Whether `.zip` files in datasets are unpacked.
         new_mounts: /kaggle/input/{notebooks,datasets}/owner/slug instead of /kaggle/input/slug.
+        listing_lag: So many of the newest kernels are not in the listing yet.
         gpu_sessions: Batch GPU sessions at once.
         weekly_gpu: GPU time per week; `gpu_used` of it is spent.
         limit_scale: Real seconds in a second of a session's time limit.
@@ -44,6 +45,7 @@ class Settings:
     mount_lag: bool = False
     extract_archives: bool = True
     new_mounts: bool = True
+    listing_lag: int = 0
     gpu_sessions: int = 2
     weekly_gpu: timedelta = timedelta(hours=30)
     gpu_used: timedelta = timedelta(0)

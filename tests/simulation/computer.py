@@ -25,7 +25,8 @@ from orchestrator.pipeline.campaign import Desk
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.recovery import recover
 from orchestrator.pipeline.searching import Searching
-from orchestrator.pipeline.tick import Ticked, Ticking
+from orchestrator.pipeline.tick import Ticking
+from orchestrator.pipeline.ticked import Ticked
 from orchestrator.ports import Lease
 from orchestrator.search.proposer import OptunaProposer
 from orchestrator.stores.ledger import SqliteLedger
@@ -65,6 +66,10 @@ class MemoryModels:
     def replace_with(self, incoming: Incoming, token: str) -> None:
         self._view = self._of(incoming.verified)
 
+    def empty(self) -> None:
+        """The user removes everything by hand."""
+        self._view = self._of(())
+
     def archive(self, token: str) -> Path:
         raise AssertionError("a campaign archives nothing")
 
@@ -100,8 +105,8 @@ class MemoryResults:
         return None if start is None else Stretch(steps_start=start, steps_seen=done or start)
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
-        kernel = self.brought[folder.name]
-        cards = (kernel.card,) if kernel.card is not None else ()
+        kernel = self.brought.get(folder.name)
+        cards = (kernel.card,) if kernel is not None and kernel.card is not None else ()
         return Incoming(root=folder, verified=cards, entries=tuple(_entries(cards)))
 
 

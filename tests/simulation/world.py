@@ -7,7 +7,8 @@ more of a week's quota than there is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
     CheckpointSet,
+    Existing,
     Handle,
     Observation,
     Push,
@@ -37,6 +39,7 @@ from orchestrator.core.exchange import (
 )
 from tests.doubles.clock import FakeClock
 
+_LINEAGE = re.compile(r"-[0-9a-f]{8}-")
 START_S, SAVE_S = 120.0, 180.0
 WEEK_S = 7 * 86_400.0
 HIDDEN_S, VISIBILITY_S = 30.0, 90.0
@@ -81,8 +84,11 @@ class World:
         score: What an evaluation of a training after so many steps gives; None for trainings that report none.
         can_cancel: Whether a kernel leaves when it is asked to.
         fate: What becomes of the next kernels, "crash" (nothing comes back) or "half" (a checkpoint, no manifest).
+        doomed: Lineage id -> so many of its next kernels crash.
+        verdicts: Of the next evaluations; after them all is supported.
         lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
         blind: So many of the next looks fail or see nothing.
+        listed_after_s: Seconds until a new kernel is in the listing; None: the listing cannot be asked.
         fuse: So many more acts until the program that is at work dies; None for never.
         living: Lineage id -> its kernel that is alive.
         wrongs: What must never happen and did.
@@ -96,11 +102,16 @@ class World:
     can_cancel: bool = False
     hidden_s: float = HIDDEN_S
     fate: list[str] = field(default_factory=list)
+    doomed: dict[str, int] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
     lose: list[str] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
+    listed_after_s: float | None = HIDDEN_S
     fuse: int | None = None
     kernels: dict[str, Kernel] = field(default_factory=dict)
+    cards: dict[tuple[str, int], CheckpointCard] = field(default_factory=dict)
     living: dict[str, Kernel] = field(default_factory=dict)
+    families: dict[str, list[str]] = field(default_factory=dict)
     used_s: dict[int, float] = field(default_factory=dict)
     submits: int = 0
     calls: int = 0
@@ -150,6 +161,7 @@ class World:
         if self.weekly_s is not None and self.used_s[self.week] > self.weekly_s + 1e-6:
             self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
         self.submits += 1
+        self.families.setdefault(_LINEAGE.split(push.slug)[0] + f"-{ticket.lineage_id[:8]}-", []).append(push.slug)
         self.kernels[push.slug] = self.living[ticket.lineage_id] = self._kernel(ticket, wall_s)
 
     def _kernel(self, ticket: Ticket, wall_s: float) -> Kernel:
@@ -157,18 +169,21 @@ class World:
         rate, target = self.speed(ticket.lineage_id), int(ticket.spec["target_steps"])
         start = max((_steps_in(entry.path) for entry in ticket.inputs), default=0)
         fate = self.fate.pop(0) if self.fate else ""
+        if self.doomed.get(ticket.lineage_id):
+            self.doomed[ticket.lineage_id] -= 1
+            fate = "crash"
         done = min(target, start + max(0, int((wall_s - START_S - SAVE_S) * rate)))
         used_s = START_S + (done - start) / rate + SAVE_S
         if fate == "crash":
             return Kernel(ticket, now_s, now_s + used_s / 2, week, None, None)
         if fate == "half":
             half = start + (done - start) // 2
-            kernel = Kernel(ticket, now_s, now_s + used_s / 2, week, _card(ticket, half, start), None)
+            kernel = Kernel(ticket, now_s, now_s + used_s / 2, week, self._saved(ticket, half, start), None)
             done = half
         else:
             ending = KernelEnding.FINISHED if done >= target else KernelEnding.PAUSED
             manifest = self._manifest(ticket, ending, start, done, used_s)
-            card = _card(ticket, done, start)
+            card = self._saved(ticket, done, start)
             kernel = Kernel(ticket, now_s, now_s + used_s, week, card, manifest)
         kernel.start_steps, kernel.rate = start, rate
         kernel.evaluations = tuple(self._evaluated(ticket, start, done))
@@ -183,7 +198,7 @@ class World:
         done = kernel.start_steps + max(0, int((self.now_s - kernel.born_s - START_S) * kernel.rate))
         used_s = kernel.ends_s - kernel.born_s
         kernel.evaluations = tuple(point for point in kernel.evaluations if point[0] <= done)
-        kernel.card = _card(kernel.ticket, done, kernel.start_steps) if done else None
+        kernel.card = self._saved(kernel.ticket, done, kernel.start_steps) if done else None
         kernel.manifest = self._manifest(kernel.ticket, KernelEnding.STOPPED, kernel.start_steps, done, used_s)
 
     def _manifest(self, ticket: Ticket, ending: KernelEnding, start: int, done: int, used_s: float) -> Manifest:
@@ -191,7 +206,9 @@ class World:
             ending=ending,
             steps_start=start,
             steps_done=done,
-            verdict=Verdict.SUPPORTED if ending is KernelEnding.FINISHED else None,
+            verdict=(self.verdicts.pop(0) if self.verdicts else Verdict.SUPPORTED)
+            if ending is KernelEnding.FINISHED
+            else None,
             training={
                 "policy_digest_after": hashlib.sha256(f"{ticket.lineage_id} {done}".encode()).hexdigest(),
                 "best_model_score": max((score for _, score in self._evaluated(ticket, 0, done)), default=None),
@@ -200,8 +217,8 @@ class World:
         return Manifest(
             stamp=ticket.stamp(),
             spec=dict(ticket.spec),
-            started_at="",
-            ended_at="",
+            started_at=self.clock.now().isoformat(),
+            ended_at=(self.clock.now() + timedelta(seconds=used_s)).isoformat(),
             exit_code=0,
             error=None,
             outcome=outcome,
@@ -216,18 +233,22 @@ class World:
         for steps in range((start // every + 1) * every, done + 1, every) if self.score else ():
             yield steps, self.score(ticket, steps)
 
+    def _saved(self, ticket: Ticket, steps: int, start: int) -> CheckpointCard:
+        card = _card(ticket, steps, self.cards.get((ticket.lineage_id, start)))
+        return self.cards.setdefault((ticket.lineage_id, steps), card)
+
 
 def _steps_in(path: str) -> int:
     return int(path.rsplit("_", 2)[1]) if path.endswith("_steps.zip") else 0
 
 
-def _card(ticket: Ticket, steps: int, parent_steps: int) -> CheckpointCard:
+def _card(ticket: Ticket, steps: int, parent: CheckpointCard | None) -> CheckpointCard:
     stem = checkpoint_stem(str(ticket.spec["scenario"]), steps)
     lineage = ticket.spec["lineage"]
     sha256 = hashlib.sha256(f"{ticket.lineage_id} {steps}".encode()).hexdigest()
     names = ("section", "algorithm", "network", "hyper_parameters", "environment", "seed")
     identity = {**{name: lineage[name] for name in names}, "versions": {}, "code_digest": ticket.bundle_digest}
-    ancestry = (Ancestor(steps=parent_steps, digest="0" * 64),) if parent_steps else ()
+    ancestry = (*parent.ancestry, Ancestor(steps=parent.steps, digest=parent.digest)) if parent else ()
     return CheckpointCard(
         stem=stem,
         scenario=str(ticket.spec["scenario"]),
@@ -289,9 +310,21 @@ class SimBackend:
         kernel = self._seen(slug)
         return self._handle(slug) if kernel is not None and kernel.ticket.nonce == ticket.nonce else None
 
-    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+    def read(self, slug: str) -> Existing | None:
         kernel = self._seen(slug)
-        return None if kernel is None else (self._handle(slug), kernel.ticket)
+        if kernel is None:
+            return None
+        begun_at = FakeClock().now() + timedelta(seconds=kernel.born_s)
+        return Existing(handle=self._handle(slug), ticket=kernel.ticket, begun_at=begun_at)
+
+    def names(self, prefix: str) -> Sequence[str]:
+        self._call()
+        world = self._world
+        if world.listed_after_s is None:
+            raise RemoteUnavailable("the listing answers 500", transient=True)
+        shown = world.families.get(prefix, ()) if _LINEAGE.search(prefix) else tuple(world.kernels)
+        names = [name for name in shown if name in world.kernels and name.startswith(prefix)]
+        return [name for name in names if world.now_s - world.kernels[name].born_s >= world.listed_after_s]
 
     def observe(self, handle: Handle) -> Observation:
         self._call()

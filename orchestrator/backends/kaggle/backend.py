@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from orchestrator.backends.kaggle.faults import ServiceFault
 from orchestrator.backends.kaggle.gateway import Gateway
 from orchestrator.backends.kaggle.log_text import LineAssembler
 from orchestrator.backends.kaggle.outputs import OutputFetcher
-from orchestrator.backends.kaggle.pushing import OUTSIDE_S, build_push, save_request
+from orchestrator.backends.kaggle.pushing import build_push, save_request
 from orchestrator.backends.kaggle.refusals import conflict, lost_sources, refusal, refused_with_words
 from orchestrator.backends.kaggle.retrying import Retrying
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
@@ -22,6 +22,7 @@ from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
     CheckpointSet,
+    Existing,
     Handle,
     Observation,
     Push,
@@ -70,7 +71,7 @@ class KaggleBackend:
             owner=self._gateway.account,
             device=f"Kaggle, {settings.accelerator if settings.gpu else 'CPU'}",
             max_script_bytes=MAX_SCRIPT_BYTES,
-            max_wall_s=settings.session_timeout_s - OUTSIDE_S,
+            max_wall_s=settings.longest_session_s,
             look_every_s=(10.0, 60.0),
             can_cancel=False,
             carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
@@ -127,11 +128,17 @@ class KaggleBackend:
         record = self._gateway.kernel(self._gateway.account, slug)
         return self._handle(slug) if record is not None and ticket.nonce in record.source else None
 
-    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+    def read(self, slug: str) -> Existing | None:
         """What the kernel of that name was told, read back from its source; whoever pushed it."""
         record = self._gateway.kernel(self._gateway.account, slug)
         ticket = ticket_in(record.source) if record is not None else None
-        return None if ticket is None else (self._handle(slug), ticket)
+        if record is None or ticket is None:
+            return None
+        return Existing(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """Kernels of the account whose names begin so; new ones may not be listed yet."""
+        return [slug for slug in self._gateway.kernel_slugs() if slug.startswith(prefix)]
 
     def observe(self, handle: Handle) -> Observation:
         """One look. A kernel that is not visible is no ended one."""

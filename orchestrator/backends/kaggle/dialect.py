@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from orchestrator.core.endings import EndReason
 from orchestrator.core.exchange import Observation, SessionState
@@ -59,11 +60,17 @@ class SaveAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelRecord:
-    """A kernel as read back."""
+    """A kernel as read back.
+
+    Attributes:
+        run_at: When its last version ran, aware; None where the service does not say. Each of our names has one
+            version, so this lies within the hours of its session.
+    """
 
     source: str
     version: int
     private: bool
+    run_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 from orchestrator.core.errors import RemoteUnavailable
+
+Answer = TypeVar("Answer")
 
 WORTH_REPEATING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses after which the same request may succeed (RFC 9110 and RFC 6585 name them temporary)."""
@@ -48,6 +51,26 @@ class ServiceFault(RemoteUnavailable):
     def undecided(self) -> bool:
         """Whether the request may have been carried out all the same: no answer, or the server broke over it."""
         return self.status is None or self.status >= 500
+
+
+class UnknownWord(Exception):
+    """The service used a word that the SDK does not know: visible, never an end."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.word = word
+
+
+def parsed(call: Callable[[], Answer]) -> Answer:
+    """What a call answers.
+
+    Raises:
+        UnknownWord: See there.
+    """
+    try:
+        return call()
+    except KeyError as unknown:  # the SDK's enum parser
+        raise UnknownWord(str(unknown.args[0]) if unknown.args else "?") from None
 
 
 def clean(words: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import requests
@@ -18,8 +18,8 @@ from orchestrator.backends.kaggle.dialect import (
     SaveAnswer,
     SaveRequest,
 )
-from orchestrator.backends.kaggle.faults import ServiceFault
-from orchestrator.backends.kaggle.log_text import ends_stream, event_of_sse, lines_of_log
+from orchestrator.backends.kaggle.faults import ServiceFault, UnknownWord, parsed
+from orchestrator.backends.kaggle.log_text import lines_of_log, live_events
 from orchestrator.backends.kaggle.retrying import Retrying
 from orchestrator.core.exchange import Quota
 
@@ -29,6 +29,8 @@ STREAM_SILENCE_S = 55.0
 """Longest silence of a live log before we look for ourselves: progress lines come at least every 15 s."""
 
 _OUTPUT_PAGE = 200
+_KERNEL_PAGE = 100
+"""The official client asks for no more."""
 _PIECE_BYTES = 1 << 16
 
 
@@ -114,7 +116,35 @@ class Gateway:
             source=answer.blob.source or "",
             version=answer.metadata.current_version_number or 0,
             private=bool(answer.metadata.is_private),
+            run_at=_aware(answer.metadata.last_run_time),
         )
+
+    def kernel_slugs(self) -> Iterator[str]:
+        """Slugs of the account's own kernels, all pages, the latest first.
+
+        Without a search: nobody documents what it matches, and a kernel that it leaves out would be taken for deleted.
+        """
+        from kagglesdk.kernels.types.kernels_api_service import ApiListKernelsRequest
+        from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsListViewType
+
+        token, seen = "", set[str]()
+        while token not in seen:
+            seen.add(token)
+            request: Any = ApiListKernelsRequest()
+            request.group, request.sort_by = KernelsListViewType.PROFILE, KernelsListSortType.DATE_CREATED
+            request.language = request.kernel_type = request.output_type = "all"
+            request.page_size = _KERNEL_PAGE
+            if token:
+                request.page_token = token
+            answer = self._question("kernels", lambda: self._kernels.list_kernels(request))  # noqa: B023 asked at once
+            for kernel in answer.kernels or ():
+                owner, _, slug = kernel.ref.rpartition("/")
+                if owner.rpartition("/")[2].lower() == self.account.lower():
+                    yield slug
+            token = answer.next_page_token or ""
+            if not token:
+                return
+        raise ServiceFault("kernels", status=None, words="a listing whose pages go in a circle")
 
     def output_page(self, owner: str, slug: str, token: str = "") -> OutputPage:
         """One page of a session's outputs. Their addresses expire within the hour."""
@@ -135,14 +165,13 @@ class Gateway:
 
         request: Any = ApiGetAcceleratorQuotaStatisticsRequest()
         answer = self._question("quota", lambda: self._kernels.get_accelerator_quota_statistics(request))
-        refresh_at = answer.quota_refresh_time
         return tuple(
             Quota(
                 resource=resource,
                 used_s=_seconds(quota.time_used),
                 reserved_s=_seconds(quota.time_reserved),
                 allowed_s=_seconds(quota.total_time_allowed),
-                refresh_at=refresh_at.replace(tzinfo=refresh_at.tzinfo or UTC) if refresh_at else None,
+                refresh_at=_aware(answer.quota_refresh_time),
             )
             for resource, quota in (("GPU", answer.gpu_quota), ("TPU", answer.tpu_quota))
             if quota is not None
@@ -160,7 +189,8 @@ class Gateway:
         headers = {"Accept": "text/event-stream, */*", "Content-Type": None}
         with self._streaming("log", self._connection.session, url, headers, STREAM_SILENCE_S) as response:
             if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
-                yield from _live_events(response)
+                # Bytes are split before they are decoded: text would also be split at characters like U+2028.
+                yield from live_events(response.iter_lines(chunk_size=1))
             else:
                 for line in lines_of_log(response.content.decode("utf-8", "replace")):
                     yield {"data": line + "\n"}
@@ -190,7 +220,7 @@ class Gateway:
         return self._connection.ask(what, call)
 
     def _question(self, what: str, call: Callable[[], Answer]) -> Answer:
-        return self._retry(lambda: self._connection.ask(what, lambda: _parsed(call)))
+        return self._retry(lambda: self._connection.ask(what, lambda: parsed(call)))
 
     @contextmanager
     def _streaming(
@@ -205,34 +235,6 @@ class Gateway:
             raise ServiceFault(what, status=None, words=type(fault).__name__) from None
 
 
-class UnknownWord(Exception):
-    """The service used a word that the SDK does not know: visible, never an end."""
-
-    def __init__(self, word: str) -> None:
-        super().__init__(word)
-        self.word = word
-
-
-def _parsed(call: Callable[[], Answer]) -> Answer:
-    try:
-        return call()
-    except KeyError as unknown:  # the SDK's enum parser
-        raise UnknownWord(str(unknown.args[0]) if unknown.args else "?") from None
-
-
-def _live_events(response: requests.Response) -> Iterator[Mapping[str, Any]]:
-    """Events of a server-sent stream until its last word."""
-    # Bytes are split before they are decoded: text would also be split at characters like U+2028.
-    for raw in response.iter_lines(chunk_size=1):
-        line = raw.decode("utf-8", "replace")
-        if ends_stream(line):
-            return
-        event = event_of_sse(line)
-        if event is not None:
-            yield event
-    raise ServiceFault("log", status=None, words="the stream ended without its last word")
-
-
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keeps requests from taking a password out of ~/.netrc for a signed address."""
     return request
@@ -240,6 +242,11 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _name(status: object) -> str:
     return status.name if isinstance(status, enum.Enum) else str(status)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """The service's times are UTC, and the SDK reads them without saying so."""
+    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
 
 
 def _seconds(span: timedelta | None) -> float:

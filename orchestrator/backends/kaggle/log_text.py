@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from orchestrator.backends.kaggle.faults import ServiceFault
+
 _END_OF_LOG = "END_OF_LOG"
 """The stream's last word: `_LOG_STREAM_END_SENTINEL` in kaggle 2.2.4."""
 
@@ -76,3 +78,19 @@ def event_of_sse(line: str) -> Mapping[str, Any] | None:
     except ValueError:
         return {"data": payload + "\n"}
     return event if isinstance(event, dict) else {"data": payload + "\n"}
+
+
+def live_events(raw_lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+    """Events of a server-sent stream until its last word.
+
+    Raises:
+        ServiceFault: It ended without that.
+    """
+    for raw in raw_lines:
+        line = raw.decode("utf-8", "replace")
+        if ends_stream(line):
+            return
+        event = event_of_sse(line)
+        if event is not None:
+            yield event
+    raise ServiceFault("log", status=None, words="the stream ended without its last word")

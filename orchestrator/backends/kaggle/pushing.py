@@ -6,10 +6,7 @@ from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.backends.kaggle.dataset_carrier import dataset_slug
 from orchestrator.backends.kaggle.dialect import SaveRequest
 from orchestrator.core.exchange import Carrier, CheckpointSet, Push
-from orchestrator.core.kaggle_settings import KaggleSettings
-
-OUTSIDE_S = 300.0
-"""Part of Kaggle's limit that passes before our first line and after our last: image, mounts, saving outputs."""
+from orchestrator.core.kaggle_settings import OUTSIDE_S, KaggleSettings
 
 _SLACK = 1.25
 """A session leaves before its deadline; a quarter more is a session that hangs."""

@@ -22,12 +22,14 @@ from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
     CheckpointSet,
+    Existing,
     Handle,
     Observation,
     Push,
     Retrieval,
     SessionState,
 )
+from orchestrator.core.moments import moment
 
 OWNER = "local"
 _KEPT_SANDBOXES = 3
@@ -120,27 +122,30 @@ class LocalBackend:
             return None
         return Handle(backend=self.name, owner=OWNER, slug=slug)
 
-    def read(self, slug: str) -> tuple[Handle, Ticket] | None:
+    def read(self, slug: str) -> Existing | None:
         """What the session of that name was told; None if none was ever submitted under it."""
         sandbox = self._sandbox(slug)
-        plain = read_json(sandbox.ticket)
-        if plain is None or read_json(sandbox.submitted) is None:
+        submitted, plain = read_json(sandbox.submitted), read_json(sandbox.ticket)
+        if submitted is None or plain is None:
             return None
-        return Handle(backend=self.name, owner=OWNER, slug=slug), Ticket.from_json(plain)
+        handle = Handle(backend=self.name, owner=OWNER, slug=slug)
+        return Existing(handle=handle, ticket=Ticket.from_json(plain), begun_at=moment(str(submitted["at"])))
 
-    def recall(self, lineage_id: str) -> Sequence[tuple[Handle, Ticket]]:
+    def names(self, prefix: str) -> Sequence[str]:
+        """Sandboxes that were made here under a name that begins so."""
+        return [path.name for path in self._root.glob(f"{prefix}*")]
+
+    def recall(self, lineage_id: str) -> Sequence[Existing]:
         """Sessions of a lineage that were submitted here and never fetched, oldest first."""
-        found: list[tuple[str, Handle, Ticket]] = []
+        found: list[tuple[str, Existing]] = []
         for path in self._root.iterdir() if self._root.is_dir() else ():
             sandbox = self._sandbox(path.name)
-            submitted, plain = read_json(sandbox.submitted), read_json(sandbox.ticket)
-            if submitted is None or plain is None or sandbox.fetched.exists() or not sandbox.working.is_dir():
+            submitted, existing = read_json(sandbox.submitted), self.read(path.name)
+            if submitted is None or existing is None or sandbox.fetched.exists() or not sandbox.working.is_dir():
                 continue
-            ticket = Ticket.from_json(plain)
-            if ticket.lineage_id == lineage_id:
-                handle = Handle(backend=self.name, owner=OWNER, slug=path.name)
-                found.append((str(submitted["at"]), handle, ticket))
-        return [(handle, ticket) for _, handle, ticket in sorted(found, key=lambda entry: entry[0])]
+            if existing.ticket.lineage_id == lineage_id:
+                found.append((str(submitted["at"]), existing))
+        return [existing for _, existing in sorted(found, key=lambda entry: entry[0])]
 
     def observe(self, handle: Handle) -> Observation:
         """One look: the end is what the supervisor wrote, never mere silence."""

@@ -15,7 +15,7 @@ from orchestrator.cli.encoding import encodable
 if TYPE_CHECKING:
     from orchestrator.core.campaigns import Campaign
     from orchestrator.core.standings import Standing
-    from orchestrator.pipeline.tick import Ticked
+    from orchestrator.pipeline.ticked import Ticked
 
 _MOST_ROWS = 40
 

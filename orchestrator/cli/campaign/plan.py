@@ -42,19 +42,20 @@ def outlook_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...], 
     from orchestrator.core.allowances import allowance
     from orchestrator.core.outlook import look_ahead
     from orchestrator.stores.system_clock import SystemClock
-    from orchestrator.wiring.campaigns import campaign_standings, spent_this_week_s
+    from orchestrator.wiring.campaigns import campaign_standings, spent_and_promised_s
 
     now = SystemClock().now()
     kaggle = trials[0].variant.card.kaggle
     budget_s = None if campaign.weekly_gpu_hours is None else campaign.weekly_gpu_hours * 3600
-    spent_s = 0.0 if budget_s is None else spent_this_week_s(project, trials, quota, now)
+    spent_s, promised_s = spent_and_promised_s(project, trials, quota, now)
     return look_ahead(
         campaign,
         campaign_standings(project, campaign, trials),
         now=now,
-        longest_s=kaggle.session_timeout_s if campaign.backend == "kaggle" else None,
-        # The forecast plays what is in flight once more from its start: to count its promise as well would be twice.
-        allowed=allowance(now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=0.0),
+        longest_s=kaggle.longest_session_s if campaign.backend == "kaggle" else None,
+        allowed=allowance(
+            now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, played_again=True
+        ),
         quota=quota,
     )
 

@@ -17,7 +17,7 @@ from orchestrator.cli.options import AsJson, BackendName
 if TYPE_CHECKING:
     from orchestrator.cli.campaign.board import LiveBoard
     from orchestrator.pipeline.campaign import Desk
-    from orchestrator.pipeline.tick import Ticked
+    from orchestrator.pipeline.ticked import Ticked
 
 EveryS = Annotated[float | None, typer.Option("--every-s", help="Seconds between two ticks; default: the backend's.")]
 
@@ -47,7 +47,8 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
 def _until_over(desk: Desk, board: LiveBoard, every_s: float | None) -> Ticked:
     from orchestrator.core.cadence import pause_s
     from orchestrator.pipeline.telling import tell
-    from orchestrator.pipeline.tick import LOST_LEASE, Ticking
+    from orchestrator.pipeline.tick import Ticking
+    from orchestrator.pipeline.ticked import LOST_LEASE
 
     ticking, quiet = Ticking(desk), 0
     looks = desk.parts_of(desk.trials[0].card).backend.capabilities.look_every_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,10 +26,13 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
     def act() -> int:
         from orchestrator.cli.campaign.plan import outlook_of
         from orchestrator.cli.console import Console
+        from orchestrator.core.backoff import rests
 
         project, campaign, trials = open_campaign(file, backend)
         outlook = outlook_of(project, campaign, trials, None)
         rows = [plain_standing(one) for one in outlook.standings]
+        for row, one in zip(rows, outlook.standings, strict=True):
+            row["rests"] = rests(one.due_at, outlook.now)
         if as_json:
             print_json({**outlook.to_json(), "all_trials": rows})
             return 0
@@ -38,11 +41,13 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
             from orchestrator.wiring.campaigns import curves_so_far
 
             curves, troubles = curves_so_far(project, trials)
-            console.say(f"### {campaign.title or campaign.campaign}", "", *_markdown(outlook.standings, curves), "")
+            console.say(
+                f"### {campaign.title or campaign.campaign}", "", *_markdown(rows, outlook.standings, curves), ""
+            )
             console.say(*troubles)
         else:
             for row in rows:
-                why = f" ({row['why']})" if row["why"] else ""
+                why = _why(row)
                 steps = f"{row['steps_done']} of {row['target_steps']} steps"
                 end = row["verdict"] or "-"
                 value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
@@ -65,7 +70,9 @@ def schema() -> int:
     return through_door(act)
 
 
-def _markdown(standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]) -> list[str]:
+def _markdown(
+    rows: Sequence[dict[str, Any]], standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]
+) -> list[str]:
     """A row for each trial with its learning curve, then a chart for each variant."""
     from orchestrator.core.curve_marks import mermaid, spark
 
@@ -76,9 +83,9 @@ def _markdown(standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]
         f"|---|---|---|---|---|---|---|{rule}",
     ]
     of_variant: dict[str, list[StitchedCurve]] = {}
-    for one in standings:
-        row, curve = plain_standing(one), curves.get(one.trial.lineage_id)
-        why = f" ({row['why']})" if row["why"] else ""
+    for row, one in zip(rows, standings, strict=True):
+        curve = curves.get(one.trial.lineage_id)
+        why = _why(row)
         value = "" if not searches else " - |" if row["objective"] is None else f" {row['objective']:.6g} |"
         learning = spark(curve.points) if curve else ""
         lines.append(
@@ -88,3 +95,10 @@ def _markdown(standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]
         if curve:
             of_variant.setdefault(one.trial.variant.label, []).append(curve)
     return [*lines, "", *mermaid(of_variant)]
+
+
+def _why(row: dict[str, object]) -> str:
+    """Why a trial is where it is, in brackets."""
+    if row["rests"]:
+        return f" (after a failure, until {str(row['due_at'])[:16].replace('T', ' ')} UTC)"
+    return f" ({row['why']})" if row["why"] else ""

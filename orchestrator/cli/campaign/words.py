@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from orchestrator.core.campaigns import Campaign
     from orchestrator.core.expansion import Trial
     from orchestrator.core.standings import Standing
-    from orchestrator.pipeline.tick import Ticked
+    from orchestrator.pipeline.ticked import Ticked
     from orchestrator.stores.project import Project
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="Campaign file, or the name of one in configs/campaigns.")]
@@ -33,6 +33,8 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
 
 def plain_standing(one: Standing) -> dict[str, Any]:
     """One trial as plain JSON."""
+    from datetime import UTC
+
     return {
         "trial": one.trial.label,
         "lineage": one.trial.name8,
@@ -44,13 +46,14 @@ def plain_standing(one: Standing) -> dict[str, Any]:
         "wall_s": round(one.wall_s, 1),
         "verdict": one.verdict,
         "objective": one.trial.variant.searched.value if one.trial.variant.searched else None,
+        "due_at": one.due_at.astimezone(UTC).isoformat(timespec="seconds") if one.due_at else None,
     }
 
 
 def exit_code_of(ticked: Ticked) -> int:
     """0 all is well, 1 the campaign is over and not complete, 4 the far side is away or another tick has the lease."""
     from orchestrator.core.errors import EXIT_DONE, EXIT_REMOTE, EXIT_RUN_FAILED
-    from orchestrator.pipeline.tick import LOST_LEASE
+    from orchestrator.pipeline.ticked import LOST_LEASE
 
     if ticked.remote_away or LOST_LEASE in ticked.troubles:
         return EXIT_REMOTE

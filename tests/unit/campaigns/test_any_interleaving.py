@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from datetime import timedelta
 
 from hypothesis import HealthCheck, Phase, settings
@@ -71,10 +72,27 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def lose_the_disk(self, which: int) -> None:
-        """An ephemeral runner: nothing is left but what is over there."""
+        """An ephemeral runner: nothing is left but what is over there, and the next one needs a while to come up."""
         self.turn_of(which)
+        self.world.clock.sleep(self.world.hidden_s + 1)
         self.computers[which] = Computer(self.world, CAMPAIGN, TRIALS)
         self.computers[which].recover()
+
+    @rule()
+    def tidy_up_over_there(self) -> None:
+        """The oldest kernel whose steps a later one of its training has is deleted by hand on the service's page."""
+        kernels = {slug: one for slug, one in self.world.kernels.items() if slug not in self.world.living}
+        steps = Counter[str]()
+        for one in kernels.values():
+            steps[one.ticket.lineage_id] = max(steps[one.ticket.lineage_id], one.card.steps if one.card else 0)
+        for slug, one in kernels.items():
+            if one.ends_s <= self.world.now_s and (one.card.steps if one.card else -1) < steps[one.ticket.lineage_id]:
+                del self.world.kernels[slug]
+                return
+
+    @rule(late_s=st.sampled_from([0.0, 600.0, 3600.0]))
+    def list_late(self, late_s: float) -> None:
+        self.world.listed_after_s = late_s
 
     @rule(hours=st.sampled_from([0.01, 0.1, 1.0, 5.0, 9.0, 30.0]))
     def time_passes(self, hours: float) -> None:
@@ -130,11 +148,7 @@ def test_a_training_that_dies_every_time_is_reported_stuck_and_the_others_end() 
     campaign, trials = expanded(SMALL.replace("{stuck: 9}", "{stuck: 1}"))
     computer = Computer(world, campaign, trials)
     doomed = trials[0].lineage_id
-    kernel = world._kernel
-    world._kernel = lambda ticket, wall_s: (  # type: ignore[method-assign]
-        world.fate.insert(0, "crash") if ticket.lineage_id == doomed else None,
-        kernel(ticket, wall_s),
-    )[1]
+    world.doomed[doomed] = 1000
     ticked, _ = carried_through(computer)
     states = {one.trial.label: (one.state, one.why) for one in ticked.standings}
     assert states["main DQN seed 0"] == (State.FAILED, "stuck")
@@ -207,17 +221,19 @@ def test_after_the_deadline_nothing_starts_and_what_flies_comes_home() -> None:
 
 
 def test_enough_failures_of_one_kind_stop_the_campaign() -> None:
-    world = World(clock=FakeClock(), weekly_s=None, fate=["crash"] * 6)
-    text = SMALL.replace("{stuck: 9}", "{stuck: 0}") + "stop: {failures: {stuck: 2}}\n"
-    computer = Computer(world, *expanded(text))
-    ticked, _ = carried_through(computer)
-    assert "stuck" in ticked.stopped and world.submits == 6
+    campaign, trials = expanded(SMALL.replace("{stuck: 9}", "{stuck: 0}") + "stop: {failures: {stuck: 2}}\n")
+    doomed = {trials[0].lineage_id: 1000, trials[1].lineage_id: 1000}
+    world = World(clock=FakeClock(), weekly_s=None, doomed=doomed)
+    ticked, _ = carried_through(Computer(world, campaign, trials))
+    pushed = Counter(kernel.ticket.lineage_id for kernel in world.kernels.values())
+    assert "stuck" in ticked.stopped and {pushed[lineage_id] for lineage_id in doomed} == {3}
 
 
 def test_a_spare_seed_stands_in_for_one_whose_infrastructure_failed() -> None:
-    world = World(clock=FakeClock(), weekly_s=None, slots=1, fate=["crash"] * 3)
     text = SMALL.replace("{stuck: 9}", "{stuck: 0}").replace("seeds: 2", "seeds: {completed: 2, spares: 1}")
-    computer = Computer(world, *expanded(text.replace("concurrency: 2", "concurrency: 1")))
+    campaign, trials = expanded(text.replace("concurrency: 2", "concurrency: 1"))
+    world = World(clock=FakeClock(), weekly_s=None, slots=1, doomed={trials[0].lineage_id: 3})
+    computer = Computer(world, campaign, trials)
     ticked, _ = carried_through(computer)
     states = {one.trial.label: one.state for one in ticked.standings}
     assert states["main DQN seed 0"] is State.FAILED and states["main DQN seed 2"] is State.DONE

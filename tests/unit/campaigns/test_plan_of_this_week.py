@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.campaign.plan import outlook_of
-from orchestrator.core.allowances import spent_s
+from orchestrator.core.allowances import allowance, spent_s
+from orchestrator.core.exchange import Quota
+from orchestrator.core.kaggle_settings import OUTSIDE_S
 from orchestrator.stores.ledger import SqliteLedger
 from orchestrator.stores.project import Project
 from orchestrator.stores.system_clock import SystemClock
@@ -42,3 +44,23 @@ def test_the_plan_leaves_of_this_week_what_closed_sessions_have_not_used(
     # What is in flight is played again from its start, so that its 12 h are in this week and counted once.
     assert 11.0 <= weeks[0]["quota_h"] <= 30.0 - spent_h + 0.01
     assert weeks[1]["quota_h"] > 27.0
+
+
+@pytest.mark.parametrize(("reserved_h", "left_h"), [(0.0, 20.0), (18.0, 20.0), (23.0, 15.0)])
+def test_what_the_service_reserves_for_sessions_that_are_played_again_is_not_taken_off_twice(
+    reserved_h: float, left_h: float
+) -> None:
+    """Of 30 h ten are used, and two sessions of this campaign were given nine each."""
+    quota = Quota(resource="GPU", used_s=10 * 3600.0, reserved_s=reserved_h * 3600, allowed_s=30 * 3600.0)
+    known = {"quota": quota, "budget_s": 28 * 3600.0, "spent_s": 1 * 3600.0, "promised_s": 18 * 3600.0}
+    planned = allowance(FakeClock().now(), **known, played_again=True)  # type: ignore[arg-type]
+    ticked = allowance(FakeClock().now(), **known)  # type: ignore[arg-type]
+    assert planned is not None and planned.left_s == left_h * 3600
+    assert ticked is not None and ticked.left_s == max(0.0, 20.0 - max(18.0, reserved_h)) * 3600
+
+
+def test_a_plan_for_kaggle_counts_with_what_a_session_there_may_really_take(tmp_path: Path) -> None:
+    campaign, trials = expanded(SMALL.replace("32400.0", "43200.0") + "backend: kaggle\n")
+    project = Project(code=PROJECT_ROOT, state=tmp_path)
+    outlook = outlook_of(project, campaign, trials, None)
+    assert {load.session_s for load in outlook.loads} == {43_200.0 - OUTSIDE_S}

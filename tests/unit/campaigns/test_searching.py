@@ -13,7 +13,7 @@ from orchestrator.core.expansion import Trial
 from orchestrator.core.standings import State
 from orchestrator.pipeline.campaign import read_standings
 from orchestrator.pipeline.finished import finished_trials
-from orchestrator.pipeline.tick import Ticked
+from orchestrator.pipeline.ticked import Ticked
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
 from tests.simulation.computer import Computer, carried_through

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from kernel_templates.kernel_runtime.endings import Verdict
 from orchestrator.core.events import Event, EventKind
 from orchestrator.core.standings import State, related, standing_of
 from orchestrator.pipeline.campaign import read_standings
@@ -82,6 +83,24 @@ def test_a_verdict_on_other_criteria_or_scenarios_is_stale_here_and_on_an_empty_
     empty.recover()
     ticked, _ = carried_through(empty)
     assert [one.state for one in ticked.standings] == [State.STALE] and world.submits == before
+
+
+@pytest.mark.parametrize("edit", ["criteria.min_delay_reduction_pct: 1.0", "code"])
+def test_an_invalid_verdict_under_other_code_or_criteria_is_asked_again_and_only_then(edit: str) -> None:
+    world = World(clock=FakeClock(), weekly_s=None, verdicts=[Verdict.INVALID])
+    carried_through(computer := Computer(world, *expanded(QUICK)))
+    before, steps = world.submits, computer.desk.trials[0].target_steps
+    for _ in range(2):
+        ticked, _ = carried_through(computer)
+        assert [(one.state, one.why) for one in ticked.standings] == [(State.FAILED, "invalid")]
+    assert world.submits == before
+    text = QUICK if edit == "code" else QUICK.replace("settings: {", f"settings: {{{edit}, ")
+    mended = Computer(world, *expanded(text), code="c" * 64 if edit == "code" else "b" * 64)
+    mended.recover()
+    ticked, _ = carried_through(mended)
+    assert ticked.complete and world.submits == before + 1  # one session that only evaluates
+    last = list(world.kernels.values())[-1].ticket
+    assert max(int(one.path.rsplit("_", 2)[1]) for one in last.inputs if one.path.endswith(".zip")) == steps
 
 
 def test_quick_and_full_of_one_lineage_keep_their_own_answers_in_one_ledger() -> None:

@@ -1,0 +1,93 @@
+"""What a tick found and did, gathered while it is at work and told at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.core.errors import BadInput, OrchestratorError, RemoteUnavailable
+from orchestrator.core.standings import Standing, State, unfinished
+
+LOST_LEASE = "another tick has taken over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked:
+    """What a tick found and did.
+
+    Attributes:
+        changes: One sentence each.
+        troubles: What went wrong and is tried again by the next tick.
+        waits: Why nothing more is started although trials wait: slots, quota, deadline, a stop rule; may be empty.
+        remote_away: Whether the far side could not be asked.
+    """
+
+    standings: tuple[Standing, ...]
+    changes: tuple[str, ...]
+    troubles: tuple[str, ...] = ()
+    waits: str = ""
+    stopped: str = ""
+    remote_away: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether no tick will do anything more, as things stand."""
+        if self.stopped:
+            return not any(one.state is State.LIVE for one in self.standings)
+        return all(one.state.final for one in self.standings)
+
+    @property
+    def complete(self) -> bool:
+        """Whether of every variant as many trials are done as must complete, spares for failed seeds included.
+
+        A search is complete when all its proposals are decided and one of them at least is done.
+        """
+        return not unfinished(self.standings)
+
+
+class Findings:
+    """One tick's, so far.
+
+    Attributes:
+        changes: One sentence each.
+    """
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+        self._troubles: list[str] = []
+        self._away = False
+
+    def trouble(self, what: str, fault: OrchestratorError) -> None:
+        """Something went wrong; the next tick tries again."""
+        self._away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
+        self._troubles.append(f"{what}: {fault}" + (f" {fault.remedy}" if fault.remedy else ""))
+
+    def lost_lease(self) -> None:
+        """Another tick has taken over; said once."""
+        if LOST_LEASE not in self._troubles:
+            self._troubles.append(LOST_LEASE)
+
+    def told(self, before: tuple[Standing, ...], after: tuple[Standing, ...], *, waits: str, stopped: str) -> Ticked:
+        """All of it, with every trial that stands elsewhere than before."""
+        self.changes.extend(_moves(before, after))
+        return Ticked(
+            standings=after,
+            changes=tuple(self.changes),
+            troubles=tuple(self._troubles),
+            waits=waits,
+            stopped=stopped,
+            remote_away=self._away,
+        )
+
+
+def _moves(before: tuple[Standing, ...], after: tuple[Standing, ...]) -> list[str]:
+    known: Sequence[Standing | None] = before
+    if len(before) != len(after):  # a search has proposed meanwhile; else both are in the campaign's order
+        of_lineage = {one.trial.lineage_id: one for one in before}
+        known = [of_lineage.get(one.trial.lineage_id) for one in after]
+    moves = []
+    for was, one in zip(known, after, strict=True):
+        if one is not was and (was is None or one.state is not was.state):
+            why, earlier = f" ({one.why})" if one.why else "", was.state if was else "proposed"
+            moves.append(f"{one.trial.label} [{one.trial.name8}]: {earlier} -> {one.state}{why}")
+    return moves

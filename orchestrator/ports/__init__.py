@@ -1,0 +1,22 @@
+"""The counters between the pipeline and the outside: Protocols only."""
+
+from orchestrator.ports.far_side import Backend, Lists, Meters, Reads, Recalls
+from orchestrator.ports.keeping import CodeStore, Lease, Ledger, ModelsStore, ResultsStore
+from orchestrator.ports.surroundings import Clock, Herald, Narrator, Proposer
+
+__all__ = [
+    "Backend",
+    "Clock",
+    "CodeStore",
+    "Herald",
+    "Lease",
+    "Ledger",
+    "Lists",
+    "Meters",
+    "ModelsStore",
+    "Narrator",
+    "Proposer",
+    "Reads",
+    "Recalls",
+    "ResultsStore",
+]

@@ -1,0 +1,117 @@
+"""What is kept on this computer: events and rows, checkpoints, results, code, the right to act."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from kernel_templates.kernel_runtime.manifest import Manifest
+from kernel_templates.kernel_runtime.wire import FileEntry, Ticket
+from orchestrator.core.events import Event
+from orchestrator.core.exchange import (
+    Bundle,
+)
+from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.stitching import Stretch
+
+
+class Ledger(Protocol):
+    """What happened, durable."""
+
+    def record(self, event: Event) -> None:
+        """Append an event and update its rows in one transaction."""
+
+    def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
+        """All runs, of one lineage if named, oldest first."""
+
+    def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
+        """All sessions, of one lineage if named, oldest first."""
+
+    def session(self, key: str) -> SessionRecord | None:
+        """One session."""
+
+    def open_sessions(self) -> Sequence[SessionRecord]:
+        """Sessions that were not carried to their end, oldest first."""
+
+    def changes(self, since: int) -> tuple[int, frozenset[str]]:
+        """Number of the latest event, and the lineages that any event after number `since` concerns."""
+
+
+class ModelsStore(Protocol):
+    """The models directory of one training place, under its lock."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the directory's lock."""
+
+    def recover(self) -> str | None:
+        """Finish or undo a restore that was cut off; says what it did."""
+
+    def view(self) -> ModelsView:
+        """What is there, verified."""
+
+    def packed(self, entries: Sequence[FileEntry]) -> bytes:
+        """These files as one deterministic zip."""
+
+    def replace_with(self, incoming: Incoming, token: str) -> None:
+        """Put a verified set in place; the old one lies in the archive until `discard_archive(token)`."""
+
+    def archive(self, token: str) -> Path:
+        """Move everything aside for good."""
+
+    def discard_archive(self, token: str) -> None:
+        """The new set is recorded: the old one is not needed any more."""
+
+
+class ResultsStore(Protocol):
+    """`validation_output/results/`."""
+
+    def folder(self, owner: str, slug: str) -> Path:
+        """Where a session's outputs go."""
+
+    def taken(self, owner: str) -> Sequence[str]:
+        """Slugs of this owner that already have a folder."""
+
+    def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
+        """The manifest in a results folder, and what is wrong with the files that it lists."""
+
+    def manifest_sha256(self, folder: Path) -> str:
+        """Digest of the manifest's file."""
+
+    def stretch(self, record: SessionRecord) -> Stretch | None:
+        """What a session told of its training; None for one that never trained.
+
+        Raises:
+            RunFailed: What it left is damaged, or of another session.
+        """
+
+    def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
+        """Evaluations that a session reported in its event file, oldest first: steps and score."""
+
+    def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
+        """Checkpoints of the session that agree with their cards, newest first, and what is wrong with others."""
+
+
+class CodeStore(Protocol):
+    """The code and the template that go into a kernel."""
+
+    def bundle(self) -> Bundle:
+        """Pack the code as it is now."""
+
+    def template(self) -> str:
+        """Text of the kernel template."""
+
+
+class Lease(Protocol):
+    """The right to move a campaign on, held by one program at a time on a machine."""
+
+    def take(self) -> bool:
+        """Take it; False when another living program has it."""
+
+    def holds(self) -> bool:
+        """Whether it is still ours; renews it."""
+
+    def let_go(self) -> None:
+        """Give it back."""

@@ -1,0 +1,261 @@
+"""Somebody tidied up over there: what is left is found, the newest checkpoint is put in place, and if none can be,
+nothing trains again from step 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.events import Event, EventKind
+from orchestrator.core.exchange import Existing, Handle
+from orchestrator.core.naming import place_of_slug
+from orchestrator.core.standings import State
+from orchestrator.pipeline.campaign import request_of_trial
+from orchestrator.pipeline.opening import take_up
+from orchestrator.pipeline.plan import plan_first_session
+from orchestrator.pipeline.run import execute
+from orchestrator.pipeline.ticked import Ticked
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import expanded
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.world import HIDDEN_S, Killed, World
+
+LONG = """
+campaign: long
+retries: {stuck: 3}
+assume: {steps_per_s: 10.0}
+trials:
+  main:
+    section: section_7_6
+    settings: {profiles.full.target_steps: 2000000, profiles.full.deadline_s: 32400.0}
+"""
+"""One training of seven sessions."""
+CAMPAIGN, TRIALS = expanded(LONG)
+LINEAGE = TRIALS[0].lineage_id
+
+
+def trained(sessions: int, *, fate: tuple[str, ...] = ()) -> tuple[World, Computer]:
+    """A world in which so many sessions have ended, the last one with this fate, and the computer that pushed them."""
+    world = World(clock=FakeClock(), weekly_s=None)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    for number in range(1, sessions + 1):
+        if number == sessions:
+            world.fate = list(fate)
+        while world.submits < number:
+            computer.tick()
+            world.clock.sleep(3600.0)
+        world.clock.sleep(10 * 3600.0)
+    return world, computer
+
+
+def delete(world: World, *numbers: int) -> None:
+    for slug in [slug for slug in world.kernels if (place_of_slug(slug, LINEAGE) or (0,))[0] in numbers]:
+        del world.kernels[slug]
+
+
+def empty(world: World) -> Computer:
+    return Computer(world, CAMPAIGN, TRIALS)
+
+
+def steps_at(computer: Computer) -> int:
+    return computer.models[LINEAGE].view().steps if LINEAGE in computer.models else 0
+
+
+def inputs_of(world: World, session: int) -> Iterator[int]:
+    for slug, kernel in world.kernels.items():
+        if (place_of_slug(slug, LINEAGE) or (0,))[0] == session:
+            yield max(
+                (int(one.path.rsplit("_", 2)[1]) for one in kernel.ticket.inputs if ".zip" in one.path), default=0
+            )
+
+
+@pytest.mark.parametrize("gone", [(1,), (1, 2, 3), (2,), (1, 3)], ids=str)
+def test_what_is_left_is_gone_on_from_wherever_the_numbers_begin(gone: tuple[int, ...]) -> None:
+    world, first = trained(4)
+    delete(world, *gone)
+    first.tick()  # the computer that has everything brings home the fourth, for comparison
+    del world.kernels[max(world.kernels)]
+    world.living.clear()
+    copy = empty(world)
+    copy.recover()
+    copy.tick()
+    assert steps_at(copy) == steps_at(first) > 1_200_000
+    assert list(inputs_of(world, 5)) == [steps_at(first)]
+    assert all(one.recovered for one in copy.ledger.sessions() if one.session < 5)
+    ticked, _ = carried_through(copy)
+    assert ticked.complete and copy.ledger.rebuild()
+    assert max(place_of_slug(slug, LINEAGE) or (0, 0) for slug in world.kernels) == (7, 1)
+
+
+def test_a_tick_without_recover_finds_them_before_it_begins() -> None:
+    world, _ = trained(3)
+    delete(world, 1)
+    before = world.submits
+    copy = empty(world)
+    ticked = copy.tick()
+    assert world.submits == before and ticked is not None and ticked.standings[0].state is State.LIVE
+    copy.tick()
+    assert steps_at(copy) > 900_000 and list(inputs_of(world, 4)) == [steps_at(copy)]
+
+
+def test_the_newest_is_found_although_the_listing_does_not_show_it_yet() -> None:
+    world, _ = trained(4)
+    delete(world, 1, 2)
+    world.listed_after_s = 20 * 3600.0
+    copy = empty(world)
+    copy.recover()
+    copy.tick()
+    assert steps_at(copy) > 1_200_000
+
+
+def test_without_an_answer_of_the_listing_nothing_is_begun() -> None:
+    world, _ = trained(3)
+    delete(world, 1, 2)
+    world.listed_after_s, before = None, world.submits
+    copy = empty(world)
+    with pytest.raises(RemoteUnavailable):
+        copy.recover()
+    ticked = copy.tick()
+    assert ticked is not None and ticked.remote_away and world.submits == before
+    world.listed_after_s = 0.0
+    copy.tick()
+    copy.tick()
+    assert list(inputs_of(world, 4)) == [steps_at(copy)] and steps_at(copy) > 900_000
+
+
+def refused(ticked: Ticked | None) -> None:
+    assert ticked is not None and ticked.standings[0].state is State.FAILED and ticked.over and not ticked.complete
+    (trouble,) = {one.partition(": ")[2] for one in ticked.troubles}
+    assert "from step 0" in trouble and "--fresh" in trouble
+
+
+def test_steps_of_which_nothing_can_be_put_in_place_are_not_trained_again() -> None:
+    world, _ = trained(3, fate=("crash",))  # the third one dies with nothing, and was started from the second's
+    delete(world, 1, 2)
+    before = world.submits
+    copy = empty(world)
+    copy.recover()
+    for _ in range(3):
+        ticked = copy.tick()
+        world.clock.sleep(6 * 3600.0)
+    refused(ticked)
+    assert world.submits == before and steps_at(copy) == 0
+
+
+def test_run_and_its_dry_run_refuse_as_well_and_fresh_begins_anew() -> None:
+    world, _ = trained(3, fate=("crash",))
+    delete(world, 1, 2)
+    before = world.submits
+    copy = empty(world)
+    copy.recover()
+    copy.tick()
+    parts, request = copy.desk.parts_of(TRIALS[0].card), request_of_trial(TRIALS[0])
+    for act in (execute, plan_first_session):
+        with pytest.raises(BadInput, match="from step 0"):
+            act(parts, request)
+    assert world.submits == before
+    summary = execute(parts, replace(request, fresh=True))
+    assert summary.end_reason == "finished" and list(inputs_of(world, 4)) == [0]
+
+
+def test_a_first_session_that_died_with_nothing_is_simply_tried_again() -> None:
+    world, _ = trained(1, fate=("crash",))
+    copy = empty(world)
+    copy.recover()
+    ticked, _ = carried_through(copy)
+    assert ticked.complete
+
+
+def test_what_the_user_emptied_on_this_computer_stays_a_beginning() -> None:
+    world, first = trained(3)
+    first.tick()
+    world.clock.sleep(10 * 3600.0)
+    first.models[LINEAGE].empty()
+    first.recover()
+    world.clock.sleep(HIDDEN_S + 1)
+    while world.submits < 5:
+        first.tick()
+        world.clock.sleep(6 * 3600.0)
+    assert list(inputs_of(world, 5)) == [0]
+
+
+def test_what_the_user_emptied_after_a_recovery_stays_a_beginning_too() -> None:
+    world, _ = trained(2)
+    copy = empty(world)
+    copy.recover()
+    copy.tick()
+    assert steps_at(copy) > 600_000
+    copy.models[LINEAGE].empty()
+    world.clock.sleep(10 * 3600.0)
+    while world.submits < 4:
+        copy.tick()
+        world.clock.sleep(6 * 3600.0)
+    assert list(inputs_of(world, 4)) == [0]
+
+
+def test_kernels_of_other_trainings_and_copies_under_such_a_name_are_left_alone() -> None:
+    world, _ = trained(2)
+    mine = list(world.kernels.values())
+    slug = min(world.kernels)
+    other = replace(mine[0].ticket, lineage_id=LINEAGE[:8] + "0" * 56, nonce="e" * 32)
+    world.kernels[slug.replace("-s01", "-s03")] = replace(mine[0], ticket=other)
+    world.kernels[slug.replace("-s01", "-s04")] = replace(mine[0], ticket=replace(mine[1].ticket, nonce="f" * 32))
+    world.kernels[slug.replace("-s01", "-notes")] = mine[0]
+    for name in tuple(world.kernels)[2:]:
+        world.families[slug[: -len("s01")]].append(name)
+    copy = empty(world)
+    copy.recover()
+    assert sorted(one.slug for one in copy.ledger.sessions()) == [slug, slug.replace("-s01", "-s02")]
+
+
+def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_breaks_nothing_here() -> None:
+    """The ledger knows a session of that place: it is told, and nothing is overwritten."""
+    _, first = trained(2)
+    record = first.ledger.sessions()[-1]
+    anew = replace(Ticket.from_json(record.ticket), nonce="d" * 32)
+    existing = Existing(handle=Handle.parse(str(record.handle)), ticket=anew)
+    assert not take_up(first.desk.parts_of(TRIALS[0].card), existing, recovered=True)
+    assert first.ledger.session(record.key) == record and "left alone" in first.listener.lines[-1]
+
+
+def test_a_session_that_is_deleted_while_it_runs_is_gone_after_a_while_and_tried_again() -> None:
+    world = World(clock=FakeClock(), weekly_s=None)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    computer.tick()
+    world.clock.sleep(3600.0)
+    world.kernels.clear()
+    world.living.clear()
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and world.wrongs == []
+    first = computer.ledger.sessions()[0]
+    assert (first.end_reason, first.native, first.problems) == (
+        "crashed",
+        "gone: 404",
+        ("the session wrote no manifest",),
+    )
+
+
+def test_killed_in_the_middle_of_giving_up_a_push_the_next_tick_goes_on() -> None:
+    """Between the two events by which a session that never came into being is closed."""
+    world = World(clock=FakeClock(), weekly_s=None, lose=["before"])
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    record = computer.ledger.record
+    computer.tick()
+    world.clock.sleep(200.0)
+    computer.tick()
+
+    def dies_after_the_judgement(event: Event) -> None:
+        record(event)
+        if event.kind is EventKind.SESSION_JUDGED:
+            raise Killed
+
+    computer.ledger.record = dies_after_the_judgement  # type: ignore[method-assign]
+    world.clock.sleep(200.0)
+    assert computer.tick() is None
+    computer.ledger.record = record  # type: ignore[method-assign]
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.ledger.rebuild()
