@@ -39,7 +39,8 @@ class Training:
         lineage_id: Its lineage.
         run_id: The run that finished it.
         ended_at: When, ISO 8601.
-        terms: Under what it was measured: criteria, scenarios, code, and the environment without `decision_s`.
+        terms: Under what it was measured: criteria, scenarios of the test and of the tuning, code, and the environment
+            without `decision_s`.
         recipe: How it was trained: algorithm, network, hyper-parameters, target, and how often the policy decides.
         delays_s: Controller -> delay per vehicle of each scenario, shape (n,), s.
         also: Measure of `ALSO` -> controller -> each scenario's value, shape (n,).
@@ -113,6 +114,8 @@ def read_training(folder: Path, manifest: Manifest, variant: str | None = None) 
         terms={
             "environment": crossing,
             **{name: spec[name] for name in ("criteria", "evaluation_scenarios")},
+            # On as many of them the classical controllers were tuned: tuned on others they are other controllers.
+            "tuning_scenarios": lineage["hyper_parameters"]["selection_scenarios"],
             "bundle_digest": manifest.stamp["bundle_digest"],
         },
         recipe={

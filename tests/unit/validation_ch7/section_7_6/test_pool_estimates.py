@@ -176,6 +176,7 @@ def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object
         "environment": {"dx_m": 10.0},
         "criteria": CRITERIA,
         "evaluation_scenarios": 20,
+        "tuning_scenarios": 20,
         "bundle_digest": "b" * 64,
     }
     recipe: dict[str, object] = {
@@ -270,6 +271,7 @@ def test_two_alike_are_not_told_apart_and_a_better_one_is() -> None:
         {"bundle_digest": "c" * 64},
         {"environment": {"dx_m": 5.0}},
         {"evaluation_scenarios": 10},
+        {"tuning_scenarios": 100},
         {"criteria": {"baseline": "webster", "min_delay_reduction_pct": 10.0, "min_trainings": 10}},
     ],
 )
