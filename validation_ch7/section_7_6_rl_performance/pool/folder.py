@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from kernel_templates.kernel_runtime.atomic import write_atomically, write_json, write_text
+from kernel_templates.kernel_runtime.wire import canonical_json
 from kernel_templates.trial_accounts import CampaignAccount
 from validation_ch7.section_7_6_rl_performance.pictures.paper import write_figure
 from validation_ch7.section_7_6_rl_performance.pool.claims import Pool
@@ -49,10 +50,28 @@ def pools_markdown(pools: Sequence[Pool], account: CampaignAccount | None = None
     """All experiments one below the other, and last where everything comes from."""
     texts = [pool_markdown(pool) for pool in pools]
     if len(texts) > 1:
-        texts = [f"## Experiment {place} of {len(texts)}\n\n{text}" for place, text in enumerate(texts, start=1)]
+        heads = [
+            f"## Experiment {place} of {len(texts)}\n{_apart(pools[0], pool)}" for place, pool in enumerate(pools, 1)
+        ]
+        texts = [f"{head}\n{text}" for head, text in zip(heads, texts, strict=True)]
     if account is not None:
         texts.append(account_markdown(account))
     return "\n".join(texts)
+
+
+def _apart(first: Pool, pool: Pool) -> str:
+    """Why a pool is an experiment of its own."""
+    others = {name: value for name, value in pool.terms.items() if value != first.terms[name]}
+    if not others:
+        return ""
+    told = "; ".join(
+        f"{name} {_in_short(value)}, there {_in_short(first.terms[name])}" for name, value in others.items()
+    )
+    return f"\nNot comparable with the first: {told}.\n"
+
+
+def _in_short(value: object) -> str:
+    return value[:12] if isinstance(value, str) else canonical_json(value)
 
 
 def _origin(pool: Pool, account: CampaignAccount | None) -> Iterator[str]:

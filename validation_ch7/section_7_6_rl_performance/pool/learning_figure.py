@@ -36,9 +36,11 @@ def learning_figure(trials: Sequence[TrialAccount], *, stamp: str) -> Figure:
     variants = list(dict.fromkeys(trial.variant for trial in trials))
     columns = min(_IN_A_ROW, len(variants))
     rows = -(-len(variants) // columns)
-    heading = "Mean delay on tuning scenarios while learning (s per vehicle)"
-    figure = blank_figure((_PANEL_IN[0] * columns, _PANEL_IN[1] * rows), stamp=stamp, heading=heading)
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
+    figure = blank_figure((_PANEL_IN[0] * columns + 0.3, _PANEL_IN[1] * rows), stamp=stamp)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for row in grid:
+        row[0].set_ylabel("delay on tuning scenarios (s/veh)", fontsize=9)
+    panels = grid.flat
     for panel, variant in zip(panels, variants, strict=False):
         _draw(panel, variant, [trial for trial in trials if trial.variant == variant])
     for panel in list(panels)[len(variants) :]:

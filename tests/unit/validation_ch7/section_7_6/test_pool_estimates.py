@@ -18,6 +18,7 @@ from validation_ch7.section_7_6_rl_performance.pool.estimates import (
     widened_level,
 )
 from validation_ch7.section_7_6_rl_performance.pool.experiments import experiments_of
+from validation_ch7.section_7_6_rl_performance.pool.folder import pools_markdown
 from validation_ch7.section_7_6_rl_performance.pool.report import more_needed, pool_json, pool_markdown
 from validation_ch7.section_7_6_rl_performance.pool.seeds_needed import trainings_needed
 from validation_ch7.section_7_6_rl_performance.pool.trainings import PoolRefused, Training
@@ -299,6 +300,14 @@ def test_who_decides_by_chance_may_differ_where_decisions_are_more_frequent() ->
     often.delays_s["actuated"] += 1e-9  # type: ignore[index]
     with pytest.raises(PoolRefused, match="measured actuated otherwise"):
         experiments_of([usual, often])
+
+
+def test_a_report_says_why_two_experiments_are_not_compared() -> None:
+    trainings = [training("DQN", 0), training("PPO", 0, tuning_scenarios=100)]
+    pools = [pool_experiment(experiment, BOOTSTRAP) for experiment in experiments_of(trainings)]
+    told = pools_markdown(pools)
+    assert told.count("## Experiment") == 2
+    assert "Not comparable with the first: tuning_scenarios 100, there 20." in told
 
 
 def test_one_seed_counts_once() -> None:
