@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Any
 
+from kernel_templates.kernel_runtime.wire import checkpoint_steps
 from orchestrator.core.endings import EndReason
 
 
@@ -119,6 +121,17 @@ class SessionRecord:
     def began_at(self) -> datetime:
         """When it began, as well as anybody knows: one that was taken up may have been planned here weeks later."""
         return datetime.fromisoformat(self.started_at or self.begun_at or self.planned_at)
+
+    @property
+    def steps_begun(self) -> int | None:
+        """Steps from which it went on: by its own account, else those of the newest checkpoint that it was given.
+
+        None for one that never ran. One that was killed without an account has trained all the same.
+        """
+        if self.steps_start is not None or self.handle is None or self.never_submitted:
+            return self.steps_start
+        stems = (PurePosixPath(entry["path"]).stem for entry in self.ticket.get("inputs", ()))
+        return max((checkpoint_steps(stem) or 0 for stem in stems), default=0)
 
     @property
     def never_submitted(self) -> bool:

@@ -131,8 +131,10 @@ def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota |
     return backend.quota() if isinstance(backend, Meters) else None
 
 
-def finished_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Finished, ...]:
-    """The trials that are done under today's code.
+def finished_of(
+    project: Project, campaign: Campaign, trials: tuple[Trial, ...]
+) -> tuple[tuple[Finished, ...], tuple[Standing, ...]]:
+    """The trials that are done under today's code, and where all of them stand, of one moment.
 
     Raises:
         RunFailed: The outputs of one are gone, damaged or of another session.
@@ -141,7 +143,8 @@ def finished_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...])
     code_digest = CodeStore(project.code).bundle().digest
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
-        return tuple(finished_trials(ledger, results, campaign, trials, code_digest))
+        standings = read_standings(ledger, campaign, trials, code_digest)
+        return tuple(finished_trials(ledger, results, standings, code_digest)), standings
     finally:
         ledger.close()
 

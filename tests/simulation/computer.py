@@ -101,7 +101,7 @@ class MemoryResults:
         return hashlib.sha256(folder.name.encode()).hexdigest()
 
     def stretch(self, record: SessionRecord) -> Stretch | None:
-        start, done = record.steps_start, record.steps_done
+        start, done = record.steps_begun, record.steps_done
         return None if start is None else Stretch(steps_start=start, steps_seen=done or start)
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:

@@ -93,7 +93,8 @@ def test_what_is_pruned_starts_no_further_session_and_stands_in_no_table(calm: T
     stands = read_standings(here.ledger, here.desk.campaign, here.ticking._desk.trials, here.desk.code_digest)
     pruned = {one.trial.lineage_id: one.sessions for one in stands if one.state is State.PRUNED}
     assert pruned and set(pruned.values()) == {1}
-    rows = finished_trials(here.ledger, here.results, here.desk.campaign, here.ticking._desk.trials, "b" * 64)
+    stands = read_standings(here.ledger, here.desk.campaign, here.ticking._desk.trials, "b" * 64)
+    rows = finished_trials(here.ledger, here.results, stands, "b" * 64)
     finished = {one.trial.lineage_id for one in rows}
     assert not finished & pruned.keys() and len(finished) == len(stands) - len(pruned)
 
