@@ -39,7 +39,7 @@ from orchestrator.pipeline.reading_back import require_none_newer
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
-from orchestrator.ports import Reads
+from orchestrator.ports import Reads, Recalls
 
 _NAMES_TRIED = 100
 
@@ -163,8 +163,8 @@ def _belongs_to_us(parts: Parts, push: Push) -> bool:
 
     A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
     """
-    if not isinstance(parts.backend, Reads):
-        return False
+    if not isinstance(parts.backend, Reads) or isinstance(parts.backend, Recalls):
+        return False  # what such a backend has and nobody fetched was taken up before; the rest is done with
     found = parts.backend.read(push.slug)
     return (
         found is not None
