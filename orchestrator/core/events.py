@@ -124,8 +124,8 @@ def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
             run_id=event.run_id,
             stage=Stage.PLANNED,
             planned_at=event.at,
-            lost=record.lost_pushes if record else 0,
-            **event.body,
+            # One that was given up as lost and shows after all says itself how many others of its name were lost.
+            **{"lost": record.lost_pushes if record else 0, **event.body},
         )
     if record is None:
         raise ValueError(f"{event.kind} of session {event.session}, which was never planned")

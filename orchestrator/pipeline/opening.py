@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.checkpoint_log import TAG, incompatibility, walked_back
 from orchestrator.core.compatibility import Compatibility, Grade, Intended, compare
@@ -69,28 +71,40 @@ def _recall(parts: Parts, lineage_id: str) -> None:
 
 
 def take_up(parts: Parts, existing: Existing, *, recovered: bool = False) -> bool:
-    """Write a session into the ledger that exists over there; says whether it was unknown.
+    """Write a session into the ledger that exists over there; says whether it was unknown, or given up as lost.
 
     Args:
         recovered: Whether it was found by its name alone. One that this computer's own backend remembers is not:
             there an empty models directory was emptied by hand.
     """
     handle, ticket = existing.handle, existing.ticket
-    if ticket.nonce in {record.nonce for record in parts.ledger.sessions(ticket.lineage_id)}:
+    known = [record for record in parts.ledger.sessions(ticket.lineage_id) if record.nonce == ticket.nonce]
+    if not all(record.never_submitted for record in known):
         return False
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     planned = parts.ledger.session(key)
     if planned is not None and planned.handle is not None:
         parts.narrator.say(f"{handle} is not the session that was pushed under this name: it is left alone")
         return False
-    parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
+    traits: dict[str, Any] = {"recovered": recovered}
+    if known:
+        parts.narrator.say(f"{handle} was pushed from here and given up as lost; it shows now, and is taken up again")
+        traits = {"recovered": known[-1].recovered, "lost": known[-1].lost}
+    else:
+        parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
     _recall_run(parts, ticket)
     if planned is not None and planned.stage is not Stage.CLOSED:
         abandon(parts, planned)  # the same place of the same run, by another program: that one exists
     begun_at = existing.begun_at.isoformat() if existing.begun_at else None
-    plan_session(parts, ticket, handle.slug, Carrier.NONE, begun_at=begun_at, recovered=recovered)
+    carrier = Carrier(known[-1].carrier) if known else Carrier.NONE
+    plan_session(parts, ticket, handle.slug, carrier, begun_at=begun_at, **traits)
     parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
     return True
+
+
+def pushed_from_here(parts: Parts, ticket: Ticket) -> bool:
+    """Whether this ledger has planned the very session that was told this."""
+    return any(record.nonce == ticket.nonce for record in parts.ledger.sessions(ticket.lineage_id))
 
 
 def _recall_run(parts: Parts, ticket: Ticket) -> None:

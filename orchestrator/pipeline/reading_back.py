@@ -9,7 +9,7 @@ from orchestrator.core.exchange import Existing
 from orchestrator.core.naming import lineage_prefix, place_of_slug, session_slug
 from orchestrator.pipeline.opening import take_up
 from orchestrator.pipeline.parts import Parts
-from orchestrator.ports import Backend, Lists, Reads
+from orchestrator.ports import Backend, Lists, Reads, Recalls
 
 _Place = tuple[int, int]
 """Number of a session, and of the attempt at it."""
@@ -30,14 +30,23 @@ def listed_names(backend: Backend, prefix: str) -> tuple[str, ...]:
 def require_none_newer(parts: Parts, section: str, lineage_id: str) -> None:
     """Before a session starts: another computer may have gone on, and a name of its that was deleted is free again.
 
+    A backend that remembers by itself what was never fetched is this computer: nobody else has gone on there, and what
+    was fetched and is no longer in place has been removed by hand. That is a new beginning.
+
     Raises:
         NotYet: There are sessions that this ledger does not know. They are taken up, and the next look brings home
             what they have.
     """
-    if any(run.fresh for run in parts.ledger.runs(lineage_id)) or not isinstance(parts.backend, Lists):
+    if any(run.fresh for run in parts.ledger.runs(lineage_id)):
         return
-    listed = listed_names(parts.backend, lineage_prefix(section, lineage_id))
-    if taken := take_up_existing(parts, section, lineage_id, listed):
+    if isinstance(parts.backend, Recalls):
+        taken = sum(take_up(parts, one) for one in parts.backend.recall(lineage_id))
+    elif isinstance(parts.backend, Lists):
+        listed = listed_names(parts.backend, lineage_prefix(section, lineage_id))
+        taken = take_up_existing(parts, section, lineage_id, listed)
+    else:
+        return
+    if taken:
         raise NotYet(f"{taken} session(s) of this training exist over there; they are taken up")
 
 

@@ -24,7 +24,14 @@ from orchestrator.pipeline.memory import (
     next_session,
     start_run,
 )
-from orchestrator.pipeline.opening import adopt, open_models, open_sessions, require_compatible, take_up
+from orchestrator.pipeline.opening import (
+    adopt,
+    open_models,
+    open_sessions,
+    pushed_from_here,
+    require_compatible,
+    take_up,
+)
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.picking_up import Opened, left_off, with_session
 from orchestrator.pipeline.plan import plan_first_session
@@ -32,7 +39,7 @@ from orchestrator.pipeline.reading_back import require_none_newer
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
-from orchestrator.ports import Reads
+from orchestrator.ports import Reads, Recalls
 
 _NAMES_TRIED = 100
 
@@ -139,8 +146,11 @@ def _push(
         try:
             return push, start(parts, push)
         except NameTaken as taken:
-            if parts.pace is not Pace.STAY and _belongs_to_us(parts, push):
-                raise NotYet(f"{push.slug} was started by another program and is taken up") from taken
+            if _belongs_to_us(parts, push):
+                raise NotYet(
+                    f"{push.slug} exists already, and is taken up",
+                    remedy="Run the same command again: it goes on with it.",
+                ) from taken
             parts.narrator.say(f"{taken}; taking the next number")
     raise RunFailed(
         f"{_NAMES_TRIED} session names in a row are taken",
@@ -149,15 +159,19 @@ def _push(
 
 
 def _belongs_to_us(parts: Parts, push: Push) -> bool:
-    """Whether the session that has the name is one of this very lineage which our ledger did not know."""
-    if not isinstance(parts.backend, Reads):
-        return False
+    """Whether the session that has the name is one of this very lineage which our ledger did not know.
+
+    A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
+    """
+    if not isinstance(parts.backend, Reads) or isinstance(parts.backend, Recalls):
+        return False  # what such a backend has and nobody fetched was taken up before; the rest is done with
     found = parts.backend.read(push.slug)
     return (
         found is not None
         # Else it is a copy that somebody made by hand.
         and (found.ticket.session, found.ticket.attempt) == (push.ticket.session, push.ticket.attempt)
         and found.ticket.lineage_id == push.ticket.lineage_id
+        and (parts.pace is not Pace.STAY or pushed_from_here(parts, found.ticket))
         and take_up(parts, found, recovered=True)
     )
 

@@ -42,6 +42,8 @@ Record = TypeVar("Record", RunRecord, SessionRecord)
 class SqliteLedger:
     """One file, safe under several processes.
 
+    Opening one of an earlier version brings it up to date, whoever opens it: also a command that only asks.
+
     Args:
         path: The database file; its folder is made.
 
@@ -60,16 +62,21 @@ class SqliteLedger:
         # isolation_level None: transactions are begun and ended below, nowhere else.
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         try:
+            self._open()
+        except BaseException:
+            self._connection.close()  # else the file stays locked where an open file cannot be moved away
+            raise
+
+    def _open(self) -> None:
+        try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.executescript(_SCHEMA)
             self._move_tickets()
         except sqlite3.OperationalError as fault:
-            self._connection.close()
-            raise _no_room(path, fault) from fault
+            raise _no_room(self._path, fault) from fault
         except sqlite3.DatabaseError as fault:
-            self._connection.close()
             raise BadInput(
-                f"{path} is not a readable ledger: {fault}",
+                f"{self._path} is not a readable ledger: {fault}",
                 remedy="Move that file away; checkpoints and results do not depend on it.",
             ) from fault
 

@@ -101,7 +101,7 @@ def kaggle_checkup(project: Project) -> Iterator[Check]:
 
 
 def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
-    """Runs of a section that have not ended, oldest first; asking creates nothing."""
+    """Runs of a section that have not ended, oldest first; asking creates nothing, but may update an older ledger."""
     path = project.own / "ledger.sqlite"
     if not path.is_file():
         return []

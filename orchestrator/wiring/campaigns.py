@@ -97,7 +97,7 @@ def _herald(campaign: Campaign) -> Herald | None:
 
 
 def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Standing, ...]:
-    """Where the trials stand by the ledger; asking creates nothing."""
+    """Where the trials stand by the ledger; asking creates nothing, but may update an older ledger."""
     path = project.own / "ledger.sqlite"
     code_digest = CodeStore(project.code).bundle().digest
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))

@@ -51,7 +51,7 @@ def proposer_of() -> ProposerOf:
 
 
 def campaign_trials(project: Project, campaign: Campaign) -> tuple[Trial, ...]:
-    """All trials of a campaign by what the ledger says now; asking creates nothing.
+    """All trials of a campaign by what the ledger says now; asking creates nothing, but may update an older ledger.
 
     Raises:
         BadInput: A card or a setting is wrong, or Optuna is needed and not installed.

@@ -170,6 +170,52 @@ def test_run_with_set_is_the_trial_of_the_campaign(tmp_path: Path) -> None:
     assert refused.code == 2 and "Did you mean environment.decision_s?" in refused.json["remedy"]
 
 
+SINGLE = """
+campaign: single
+assume: {steps_per_s: 100, start_s: 1, save_s: 1}
+trials:
+  main: {section: section_7_6, profile: quick}
+"""
+
+
+def single(root: Path) -> Path:
+    """A toy project with a campaign of one training, which takes one session."""
+    make_toy_project(root)
+    (root / "configs/campaigns").mkdir(parents=True)
+    (root / "configs/campaigns/single.yaml").write_text(SINGLE, encoding="utf-8")
+    return root
+
+
+def forget(root: Path) -> None:
+    for path in (root / ".orchestrator").glob("ledger.sqlite*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("results_too", [False, True])
+def test_what_was_emptied_by_hand_on_this_computer_is_a_new_beginning(tmp_path: Path, results_too: bool) -> None:
+    """Ledger and checkpoints are removed: old sandboxes bring nothing back."""
+    root = single(tmp_path / "toy")
+    words = ("campaign", "run", "single", "--every-s", "0.1")
+    assert orchestrate(root, *words).code == 0
+    forget(root)
+    shutil.rmtree(root / "validation_ch7/section_7_6_rl_performance/data")
+    if results_too:
+        shutil.rmtree(root / "validation_output")
+    again = orchestrate(root, *words)
+    assert again.code == 0, again.err
+    assert "Session 2: from the beginning" in again.out + again.err or results_too
+    assert "taken up" not in again.out + again.err and list(sessions_of(root).values()) == [2]
+
+
+def test_what_was_never_fetched_on_this_computer_is_taken_up_without_its_ledger(tmp_path: Path) -> None:
+    root = single(tmp_path / "toy")
+    assert orchestrate(root, "campaign", "tick", "single").code == 0
+    forget(root)
+    ended = orchestrate(root, "campaign", "run", "single", "--every-s", "0.1")
+    assert ended.code == 0 and "is taken up again" in ended.out + ended.err
+    assert list(sessions_of(root).values()) == [1]
+
+
 @pytest.fixture
 def kaggle(tmp_path: Path) -> Iterator[LoopbackKaggle]:
     with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as service:

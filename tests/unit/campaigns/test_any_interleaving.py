@@ -42,8 +42,9 @@ EXPECTED = undisturbed()
 class AnyInterleaving(RuleBasedStateMachine):
     """Two computers with ledgers of their own move one campaign on, and everything goes wrong that can.
 
-    One thing is granted: that they take turns, as the jobs of a CI group do, and not within the seconds for which
-    the service hides a new kernel. Nobody can read back what is hidden.
+    Granted is that they take turns, as the jobs of a CI group do, and not within the seconds for which
+    the service hides a new kernel. Nobody can read back what is hidden. Nor is one hidden for longer than the window
+    after which its absence is believed: what is promised then is in `test_late_pushes.py`.
     """
 
     @initialize()

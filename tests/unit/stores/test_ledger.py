@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind
 from orchestrator.core.records import Stage, session_key
 from orchestrator.stores.ledger import SqliteLedger
@@ -224,3 +226,32 @@ def test_a_ledger_whose_tickets_lie_within_their_rows_is_read_and_goes_on(tmp_pa
         later.record(event)
     assert later.sessions()[0].stage is Stage.CLOSED and later.rebuild()
     later.close()
+
+
+def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is still open cannot be moved away on Windows, which is what the user is told to do."""
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    for event in (_start(), _plan()):
+        ledger.record(event)
+    ledger.connection.execute("ALTER TABLE sessions DROP COLUMN ticket")
+    ledger.connection.execute("UPDATE sessions SET row = 'torn'")
+    ledger.close()
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def watched(*words: Any, **settings: Any) -> sqlite3.Connection:
+        opened.append(connect(*words, **settings))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    with pytest.raises(RunFailed, match="malformed JSON"):
+        SqliteLedger(path)
+    (left,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        left.execute("SELECT 1")
+    with contextlib.closing(connect(path)) as looking:
+        assert looking.execute("SELECT row FROM sessions").fetchall() == [("torn",)]
+        assert "ticket" not in [column for _, column, *_ in looking.execute("PRAGMA table_info(sessions)")]
