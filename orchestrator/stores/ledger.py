@@ -34,6 +34,8 @@ _MOVE_TICKETS = (
 """An earlier ledger has the ticket, more than half of a session's text, which never changes, inside of its row."""
 
 # Oldest first is by rowid, the order in which rows were first written: a clock may be set back between two of them.
+_RUNS_OF = "SELECT run_id, row FROM runs WHERE json_extract(row, '$.lineage_id') = ? ORDER BY rowid"
+_SESSIONS_OF = "SELECT key, row FROM sessions WHERE lineage_id = ? ORDER BY rowid"
 _OPEN_SESSIONS = "SELECT key, row FROM sessions INDEXED BY sessions_open WHERE stage != 'closed' ORDER BY rowid"
 """By its index: left to choose, SQLite reads all sessions there ever were, since those are in order already."""
 _BUSY_TIMEOUT_S = 10.0
@@ -59,6 +61,10 @@ class SqliteLedger:
         # stands in a session's row.
         self._known_runs: dict[str, tuple[str, RunRecord]] = {}
         self._known_sessions: dict[str, tuple[str, SessionRecord]] = {}
+        # And the rows of a lineage together, as long as neither this program nor another one has changed them.
+        self._runs_of: dict[str, list[RunRecord]] = {}
+        self._sessions_of: dict[str, list[SessionRecord]] = {}
+        self._version = 0
         self._durable: bool | None = None  # how the next transaction is written, None until one was
         # isolation_level None: transactions are begun and ended below, nowhere else.
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
@@ -113,16 +119,19 @@ class SqliteLedger:
 
     def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
         """All runs, of one lineage if named, oldest first."""
-        which = "" if lineage_id is None else "WHERE json_extract(row, '$.lineage_id') = ?"
-        words = () if lineage_id is None else (lineage_id,)
-        rows = self._connection.execute(f"SELECT run_id, row FROM runs {which} ORDER BY rowid", words)
-        return [self._run_record(*row) for row in rows]
+        if lineage_id is None:
+            return self._all_runs("SELECT run_id, row FROM runs ORDER BY rowid")
+        if (kept := self._up_to_date(self._runs_of).get(lineage_id)) is None:
+            kept = self._runs_of[lineage_id] = self._all_runs(_RUNS_OF, lineage_id)
+        return list(kept)
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
-        which, words = ("", ()) if lineage_id is None else ("WHERE lineage_id = ?", (lineage_id,))
-        rows = self._connection.execute(f"SELECT key, row FROM sessions {which} ORDER BY rowid", words)
-        return [self._session_record(*row) for row in rows]
+        if lineage_id is None:
+            return self._all_sessions("SELECT key, row FROM sessions ORDER BY rowid")
+        if (kept := self._up_to_date(self._sessions_of).get(lineage_id)) is None:
+            kept = self._sessions_of[lineage_id] = self._all_sessions(_SESSIONS_OF, lineage_id)
+        return list(kept)
 
     def session(self, key: str) -> SessionRecord | None:
         """One session, None if there is none."""
@@ -131,8 +140,7 @@ class SqliteLedger:
 
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that were not carried to their end, oldest first."""
-        rows = self._connection.execute(_OPEN_SESSIONS)
-        return [self._session_record(*row) for row in rows]
+        return self._all_sessions(_OPEN_SESSIONS)
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:
         """Number of the latest event, and the lineages that any event after number `since` concerns."""
@@ -160,8 +168,7 @@ class SqliteLedger:
     def rebuild(self) -> bool:
         """Make all rows anew from the events; says whether they were already equal to them."""
         runs, sessions = fold(self.events())
-        self._known_runs.clear()
-        self._known_sessions.clear()
+        self._forget()
         equal = runs == {record.run_id: record for record in self.runs()} and sessions == {
             record.key: record for record in self.sessions()
         }
@@ -199,6 +206,24 @@ class SqliteLedger:
         except sqlite3.OperationalError as fault:
             raise _no_room(self._path, fault) from fault
 
+    def _up_to_date(self, kept: dict[str, list[Record]]) -> dict[str, list[Record]]:
+        """Of what is kept by lineage what is still true: nothing if another program has written since."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version or len(kept) >= _KEPT_ROWS:
+            self._version = version
+            self._forget()
+        return kept
+
+    def _forget(self) -> None:
+        for known in (self._known_runs, self._known_sessions, self._runs_of, self._sessions_of):
+            known.clear()
+
+    def _all_runs(self, question: str, *words: str) -> list[RunRecord]:
+        return [self._run_record(*row) for row in self._connection.execute(question, words)]
+
+    def _all_sessions(self, question: str, *words: str) -> list[SessionRecord]:
+        return [self._session_record(*row) for row in self._connection.execute(question, words)]
+
     def _run(self, run_id: str) -> RunRecord | None:
         found = self._connection.execute("SELECT row FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         return self._run_record(run_id, found[0]) if found else None
@@ -223,11 +248,13 @@ class SqliteLedger:
             "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
             (record.run_id, record.started_at, row),
         )
+        self._runs_of.pop(record.lineage_id, None)
         _keep(self._known_runs, record.run_id, row, record)
 
     def _store_session(self, record: SessionRecord, before: SessionRecord | None) -> None:
         plain = _plain(record)
         ticket, row = plain.pop("ticket"), _dump(plain)
+        self._sessions_of.pop(record.lineage_id, None)
         _keep(self._known_sessions, record.key, row, record)
         if before is not None and before.ticket is ticket:  # every event after the first
             self._connection.execute(
