@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from kernel_templates.kernel_runtime.wire import checkpoint_steps
 from orchestrator.core.endings import EndReason
@@ -24,7 +24,7 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changed`
 class RunRecord:
     """One run: a lineage on its way to a target.
 
@@ -60,7 +60,7 @@ class RunRecord:
     failed_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changed`
 class SessionRecord:
     """One attempt at one session.
 
@@ -147,3 +147,24 @@ class SessionRecord:
 def session_key(run_id: str, session: int, attempt: int) -> str:
     """Key of a session's row."""
     return f"{run_id}/s{session:02d}a{attempt}"
+
+
+Record = TypeVar("Record", RunRecord, SessionRecord)
+
+
+def changed(record: Record, **fields: Any) -> Record:
+    """The record with other values in some fields: `dataclasses.replace` in a small part of its time.
+
+    `replace` puts every field through the constructor again. A row has dozens, each event changes a few of them, and
+    a campaign has hundreds of thousands of events.
+
+    Raises:
+        TypeError: There is no field of that name.
+    """
+    known = vars(record)
+    plain = {**known, **fields}
+    if len(plain) != len(known):
+        raise TypeError(f"{type(record).__name__} has no {', '.join(sorted(fields.keys() - known.keys()))}")
+    other = object.__new__(type(record))
+    object.__setattr__(other, "__dict__", plain)
+    return other

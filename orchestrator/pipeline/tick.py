@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
-from orchestrator.core.backoff import resting_words, rests
+from orchestrator.core.backoff import resting_words
 from orchestrator.core.budget import granted_s
 from orchestrator.core.errors import InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
@@ -20,7 +19,7 @@ from orchestrator.core.needs import Load
 from orchestrator.core.pace import Pace
 from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.standings import Standing, State, stopped_by
+from orchestrator.core.standings import stopped_by
 from orchestrator.core.summary import DETACHED
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance
@@ -125,28 +124,21 @@ class Ticking:
         desk = self._desk
         standings = self._board.refresh()
         stopped = stopped_by(desk.campaign, standings) or self._past_deadline()
-        waiting = [one for one in standings if one.state is State.WAITING]
-        now, ready, dues = desk.clock.now(), list[Standing](), list[datetime]()
-        for one in waiting:
-            if one.due_at is not None and rests(one.due_at, now):
-                dues.append(one.due_at)
-            else:
-                ready.append(one)
+        first, dues = self._queue.see(standings, desk.clock.now())
         slots = desk.campaign.concurrency - len(self._board.live)
-        if stopped or not waiting:
+        if stopped or (first is None and not dues):
             return "", stopped
         if slots <= 0:
             return f"all {desk.campaign.concurrency} slots are in use", ""
-        if not ready:
+        if first is None:
             return resting_words(dues), ""
-        first = desk.parts_of(ready[0].trial.card)
+        parts = desk.parts_of(first.trial.card)
         try:
-            allowed = self._allowance(first)
+            allowed = self._allowance(parts)
         except OrchestratorError as fault:
             self._found.trouble("quota", fault)
             return "the quota could not be asked", ""
-        queue = self._queue.in_order(standings, ready, first.backend.capabilities.max_wall_s)
-        why = self._fill(slots, queue, allowed)
+        why = self._fill(slots, self._queue.in_order(parts.backend.capabilities.max_wall_s), allowed)
         return why or resting_words(dues), ""
 
     def _fill(self, slots: int, queue: Iterator[Load], allowed: Allowance | None) -> str:

@@ -128,15 +128,15 @@ class MemoryCode:
 
 
 class FusedLedger(SqliteLedger):
-    """The real ledger; the program may die just before or just after each event."""
+    """The real ledger; the program may die just before or just after each transaction."""
 
     def __init__(self, path: Path, world: World) -> None:
         super().__init__(path)
         self._world = world
 
-    def record(self, event: Event) -> None:
+    def record(self, *events: Event) -> None:
         self._world.act()
-        super().record(event)
+        super().record(*events)
         self._world.act()
 
 
