@@ -21,6 +21,7 @@ class Prospect:
         made: Proposals that are trials of the campaign.
         pruned: Of these, what was given up at a rung.
         refused: Proposals that the card does not take, a sentence each.
+        faults: Why it cannot go on, a sentence each.
         best: Label of the best of those that completed, None before the first.
         objective: Its objective.
         loads: Of the proposals to come: a trial each for every seed, batch behind batch; with a pruner the most.
@@ -35,6 +36,7 @@ class Prospect:
     best: str | None
     objective: float | None
     loads: tuple[Load, ...]
+    faults: tuple[str, ...] = ()
 
     @property
     def last(self) -> str:
@@ -58,6 +60,7 @@ class Prospect:
             "made": self.made,
             "pruned": self.pruned,
             "refused": list(self.refused),
+            "faults": list(self.faults),
             "repeated": self.repeated,
             "to_come": self.to_come,
             "sessions_to_come": sum(load.sessions for load in self.loads),
@@ -77,7 +80,7 @@ class Prospect:
         return [
             f"Search {self.group} ({self.search.sampler}): {self.made} of {self.search.most} proposed{pruned}{twice}; "
             f"{self.to_come} to come, {most}{rest}; {self.search.objective}: {best}",
-            *(f"  {line}" for line in self.refused),
+            *(f"  {line}" for line in (*self.refused, *self.faults)),
         ]
 
 
@@ -124,6 +127,7 @@ def _prospect(campaign: Campaign, name: str, search: Search, members: Sequence[S
         made=len(variants),
         pruned=len(pruned),
         refused=searched.refused if searched else (),
+        faults=searched.faults if searched else (),
         to_come=searched.to_come if searched else 0,
         best=None if best is None else variants[best].label,
         objective=None if best is None else values[best],

@@ -72,6 +72,8 @@ class SessionRecord:
         score: Best evaluation of the training so far, as the section tells it.
         wall_s: Seconds that it took by its own account.
         curve: Its evaluations, oldest first: steps, and score as the section tells it.
+        numbers: Numbers of its summary, nested keys joined with dots; None where it was not evaluated, or was judged
+            before the ledger kept them.
         recovered: Whether it was read back from the far side: this ledger had not submitted it.
         begun_at: When it began by the far side's clock, of one that was taken up from there; None if that did not tell.
         started_at: When it began by its own account, None without one.
@@ -110,6 +112,7 @@ class SessionRecord:
     score: float | None = None
     wall_s: float | None = None
     curve: tuple[tuple[int, float], ...] = ()
+    numbers: Mapping[str, float] | None = None
     recovered: bool = False
     begun_at: str | None = None
     started_at: str | None = None

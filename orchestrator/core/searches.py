@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -13,6 +14,8 @@ _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
 SCORE = "score"
 """The objective that the ledger knows by itself: the best evaluation during the training, higher is better."""
+
+_NUMBER = re.compile(r"[^\s.]+(\.[^\s.]+)*")
 
 PrunerName = Literal["median", "halving", "hyperband", "none"]
 
@@ -139,6 +142,8 @@ class Search:
             raise ValueError(f"seed must lie in [0, 2^32), not {self.seed}")
         if self.startup_trials is not None and self.sampler != "tpe":
             raise ValueError(f"startup_trials means nothing to the sampler {self.sampler}")
+        if not _NUMBER.fullmatch(self.objective):
+            raise ValueError(f"objective must be score or keys of the summary joined with dots, not {self.objective!r}")
         if self.objective == SCORE and self.direction != "maximize":
             raise ValueError("the score is always maximized: higher is better")
         if self.objective != SCORE and self.prunes:

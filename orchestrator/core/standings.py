@@ -188,7 +188,7 @@ def _searches(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[
         searched = one.trial.variant.searched
         if searched is not None:
             finished[one.trial.variant.index] += one.state in FINISHED
-            if searched.to_come or one.state not in SETTLED:
+            if searched.to_come or searched.faults or one.state not in SETTLED:
                 looking.add(one.trial.variant.group)
     fruitful = {variant.group for index, variant in variants.items() if finished[index] >= variant.completed}
     return frozenset(looking), frozenset({variant.group for variant in variants.values()} - fruitful)
@@ -200,10 +200,16 @@ def _groups(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[st
     incomplete = unfinished(standings)
     named = [one for one in standings if one.trial.variant.searched is None]
     looking, fruitless = _searches(standings)
-    lost = {*lacking(named, frozenset(State) - {State.FAILED, State.SPARE}), *(fruitless - looking)}
+    stuck = {one.trial.variant.group for one in standings if _at_fault(one)}
+    lost = {*lacking(named, frozenset(State) - {State.FAILED, State.SPARE}), *(fruitless - looking), *stuck}
     while further := {group for group in incomplete - lost if lost & set(afters[group])}:
         lost |= further
     return incomplete, frozenset(lost)
+
+
+def _at_fault(one: Standing) -> bool:
+    searched = one.trial.variant.searched
+    return searched is not None and bool(searched.faults)
 
 
 def _ordered(one: Standing, unfinished: Collection[str], lost: Collection[str]) -> Standing:

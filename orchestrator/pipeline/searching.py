@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core.campaigns import Campaign, Group
 from orchestrator.core.cells import Settings
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, OrchestratorError, RunFailed
 from orchestrator.core.expansion import CardOf, Searched, Trial, expand, trials_of, variant_of
 from orchestrator.core.proposals import (
     Account,
@@ -65,6 +65,7 @@ class _Inquiry:
         self.proposals: list[_Proposal] = []
         self.asked = 0
         self.refused: list[str] = []
+        self.faults: dict[str, OrchestratorError] = {}
 
 
 class Searching:
@@ -97,12 +98,13 @@ class Searching:
     def trials(self) -> tuple[Trial, ...]:
         """All trials by what the ledger says now; the very same object as before if nothing has changed.
 
+        A proposal whose objective cannot be read is not decided: its search waits, as `faults` tells, and it alone.
+
         Raises:
             BadInput: A key or value is wrong, or two lines are the same training.
-            RunFailed: The objective cannot be read: the outputs of a finished training are gone.
         """
         latest, changed = self._ledger.changes(max(self._seen, 0))
-        if latest == self._seen:
+        if latest == self._seen and not self.faults():  # what is at fault may have been mended outside the ledger
             return self._trials
         for lineage_id in changed:
             self._accounts.pop(lineage_id, None)
@@ -115,6 +117,10 @@ class Searching:
         if trials != self._trials:
             self._trials = trials
         return self._trials
+
+    def faults(self) -> tuple[tuple[str, OrchestratorError], ...]:
+        """Group and fault of the searches that cannot go on by what was known when they were last asked."""
+        return tuple((inquiry.name, fault) for inquiry in self._inquiries for fault in inquiry.faults.values())
 
     def may_prune(self, trial: Trial) -> bool:
         """Whether a trial can be given up before its end: nothing of a first batch can, it has nothing before it."""
@@ -143,7 +149,7 @@ class Searching:
         size = (search.batch or self._campaign.concurrency) if search.waits else search.most
         told: list[Batch] = []
         first: dict[str, Told] = {}
-        inquiry.proposals, inquiry.asked, inquiry.refused = [], 0, []
+        inquiry.proposals, inquiry.asked, inquiry.refused, inquiry.faults = [], 0, [], {}
         while points := inquiry.proposer.next_batch(told, size):
             batch: list[Told] = []
             for point in points:
@@ -165,7 +171,7 @@ class Searching:
         known = first.get(trials[0].lineage_id)
         if known is not None:
             return replace(known, point=point)
-        accounts = [self._account(trial) for trial in trials]
+        accounts = [self._account_if_told(inquiry, trial) for trial in trials]
         steps, rungs = self._pruned_at(inquiry, before, inquiry.asked, point, accounts)
         fate, value = fate_of(accounts, inquiry.group.seed_rule.completed)
         if steps is not None:
@@ -199,6 +205,13 @@ class Searching:
             inquiry.trials_of_point[point] = known
         return known
 
+    def _account_if_told(self, inquiry: _Inquiry, trial: Trial) -> Account:
+        try:
+            return self._account(trial)
+        except (BadInput, RunFailed) as fault:
+            inquiry.faults[trial.lineage_id] = fault
+            return Account(fate=Fate.OPEN)
+
     def _account(self, trial: Trial) -> Account:
         known = self._accounts.get(trial.lineage_id)
         if known is None:
@@ -228,6 +241,7 @@ def _as_variant(inquiry: _Inquiry, one: _Proposal) -> tuple[Settings, Searched]:
         batch=len(one.told_before),
         to_come=inquiry.search.most - inquiry.asked,
         refused=tuple(inquiry.refused),
+        faults=tuple(f"{inquiry.name}: {fault} {fault.remedy}".rstrip() for fault in inquiry.faults.values()),
         value=one.told.value,
         pruned_at_steps=one.pruned_at_steps,
     )

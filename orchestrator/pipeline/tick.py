@@ -67,6 +67,8 @@ class Ticking:
             self._look_behind(new)
         waits, stopped = self._start()
         self._propose()
+        for group, fault in self._desk.searching.faults() if self._desk.searching else ():
+            self._found.trouble(group, fault)
         after = self._board.refresh()
         return self._found.told(before, after, waits=waits, stopped=stopped)
 

@@ -96,6 +96,10 @@ def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
         (HEAD + "    search: {space: {a: {low: 0.1, high: 1.0}}, sampler: grid}\n", "space.a needs choices or a step"),
         (HEAD + "    search: {space: {a: [1]}, trials: 3, objective: x, pruner: median}\n", "a pruner compares scores"),
         (
+            HEAD + "    search: {space: {a: [1]}, trials: 3, objective: delay rl}\n",
+            "keys of the summary joined with dots",
+        ),
+        (
             HEAD + "    search: {space: {a: [1]}, trials: 3, pruner: {kind: median, factor: 3}}\n",
             "factor means nothing to",
         ),
