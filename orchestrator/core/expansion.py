@@ -29,6 +29,7 @@ class Searched:
         to_come: Proposals of the whole search that are not made yet.
         refused: Of the whole search, proposals that the card does not take, a sentence each; they count as failed.
         faults: Of the whole search, why it cannot go on: objectives that cannot be read, a sentence each.
+        left: Lineages of trainings that the search began and proposes no longer.
         value: The objective, mean over the seeds; None until they are complete.
         pruned_at_steps: The rung at which it was given up, None if it was not.
     """
@@ -38,6 +39,7 @@ class Searched:
     to_come: int = 0
     refused: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     value: float | None = None
     pruned_at_steps: int | None = None
 

@@ -30,6 +30,7 @@ class RunRecord:
         fresh: Whether it put earlier checkpoints aside to begin anew.
         code_digest: Of the code that its latest session ran, or that it began with.
         question: `question_of` criteria and scenarios that its latest session was asked, or that it began with.
+        campaign: Which one began it; empty by hand, None where nobody knows: read back, or begun before this was kept.
         wall_s: Wall seconds of its closed sessions, by the kernels' own account where there is one.
         trained_steps: Steps that these sessions trained, those lost again included.
         failed_in_row: So many of its last sessions failed and left nothing.
@@ -52,6 +53,7 @@ class RunRecord:
     fresh: bool = False
     code_digest: str | None = None
     question: str | None = None
+    campaign: str | None = None
     wall_s: float = 0.0
     trained_steps: int = 0
     failed_in_row: int = 0

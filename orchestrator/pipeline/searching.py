@@ -28,6 +28,7 @@ from orchestrator.core.proposals import (
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.searches import Search
 from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.pipeline.leavers import Leavers
 from orchestrator.pipeline.objective import number_of
 from orchestrator.ports import Ledger, Proposer, ResultsStore
 
@@ -89,6 +90,8 @@ class Searching:
         self._accounts: dict[str, Account] = {}
         self._seen = -1
         self._trials: tuple[Trial, ...] = ()
+        self._leavers = Leavers(campaign, self._card_of, ledger)
+        self._left: tuple[Trial, ...] = ()
         self._inquiries = [
             _Inquiry(name, group, group.search, self._sizes(group), proposer_of)
             for name, group in campaign.trials.items()
@@ -108,15 +111,33 @@ class Searching:
             return self._trials
         for lineage_id in changed:
             self._accounts.pop(lineage_id, None)
-        proposed = {}
         for inquiry in self._inquiries:
             self._explore(inquiry)
-            proposed[inquiry.name] = [_as_variant(inquiry, one) for one in inquiry.proposals]
-        trials = expand(self._campaign, self._card_of, proposed)
+        before, trials = self._left, self._expanded()
+        self._left = self._leavers.among(changed, {trial.lineage_id for trial in trials})
+        if self._left != before:
+            trials = self._expanded()
         self._seen = latest
         if trials != self._trials:
             self._trials = trials
         return self._trials
+
+    def left(self) -> tuple[Trial, ...]:
+        """Trainings that the searches began and propose no longer, as of when they were last asked."""
+        return self._left
+
+    def _expanded(self) -> tuple[Trial, ...]:
+        left: dict[str, list[str]] = {}
+        for trial in self._left:
+            left.setdefault(trial.variant.group, []).append(trial.lineage_id)
+        return expand(
+            self._campaign,
+            self._card_of,
+            {
+                inquiry.name: [_as_variant(inquiry, one, left.get(inquiry.name, ())) for one in inquiry.proposals]
+                for inquiry in self._inquiries
+            },
+        )
 
     def faults(self) -> tuple[tuple[str, OrchestratorError], ...]:
         """Group and fault of the searches that cannot go on by what was known when they were last asked."""
@@ -146,11 +167,10 @@ class Searching:
     def _explore(self, inquiry: _Inquiry) -> None:
         """Proposals batch by batch, as far as they are decided."""
         search = inquiry.search
-        size = (search.batch or self._campaign.concurrency) if search.waits else search.most
         told: list[Batch] = []
         first: dict[str, Told] = {}
         inquiry.proposals, inquiry.asked, inquiry.refused, inquiry.faults = [], 0, [], {}
-        while points := inquiry.proposer.next_batch(told, size):
+        while points := inquiry.proposer.next_batch(told, search.at_once):
             batch: list[Told] = []
             for point in points:
                 batch.append(self._told(inquiry, tuple(told), point, first))
@@ -235,13 +255,14 @@ class Searching:
         return self._cards[key]
 
 
-def _as_variant(inquiry: _Inquiry, one: _Proposal) -> tuple[Settings, Searched]:
+def _as_variant(inquiry: _Inquiry, one: _Proposal, left: Sequence[str]) -> tuple[Settings, Searched]:
     searched = Searched(
         number=one.number,
         batch=len(one.told_before),
         to_come=inquiry.search.most - inquiry.asked,
         refused=tuple(inquiry.refused),
         faults=tuple(f"{inquiry.name}: {fault} {fault.remedy}".rstrip() for fault in inquiry.faults.values()),
+        left=tuple(left),
         value=one.told.value,
         pruned_at_steps=one.pruned_at_steps,
     )

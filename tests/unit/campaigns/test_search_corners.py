@@ -89,7 +89,9 @@ def test_a_space_of_which_the_card_takes_nothing_is_bad_input(key: str) -> None:
 
 def test_a_pruner_that_could_never_prune_is_refused() -> None:
     with pytest.raises(BadInput) as caught:
-        searched("{space: {algorithms.PPO.gamma: [0.9]}, trials: 2, pruner: {kind: median, every_steps: 200000}}")
+        searched(
+            "{space: {algorithms.PPO.gamma: [0.9]}, trials: 2, batch: 2, pruner: {kind: median, every_steps: 200000}}"
+        )
     assert "for the first time after 200000 steps, and a training ends after 200000" in str(caught.value)
 
 
