@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.core.campaigns import Campaign, Group, Seeds
@@ -31,6 +31,7 @@ class Searched:
         faults: Of the whole search, why it cannot go on: objectives that cannot be read, a sentence each.
         left: Lineages of trainings that the search began and proposes no longer.
         value: The objective, mean over the seeds; None until they are complete.
+        failed: Lineages of its trainings that failed for good -> word for the failure, whatever came later.
         pruned_at_steps: The rung at which it was given up, None if it was not.
     """
 
@@ -41,6 +42,7 @@ class Searched:
     faults: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     value: float | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
     pruned_at_steps: int | None = None
 
 

@@ -113,8 +113,11 @@ def standing_of(
     )
     if live:
         return replace(standing, state=State.LIVE)
-    if trial.variant.searched is not None and trial.variant.searched.pruned_at_steps is not None:
-        return replace(standing, state=State.PRUNED, why=f"at {trial.variant.searched.pruned_at_steps} steps")
+    if (searched := trial.variant.searched) is not None:
+        if searched.pruned_at_steps is not None:
+            return replace(standing, state=State.PRUNED, why=f"at {searched.pruned_at_steps} steps")
+        if trial.lineage_id in searched.failed:  # under whatever code: nobody would ask for the result any more
+            return replace(standing, state=State.FAILED, why=searched.failed[trial.lineage_id])
     if latest is not None and is_complete(trial, latest):
         standing = replace(standing, steps_done=latest.steps_done)
         current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)

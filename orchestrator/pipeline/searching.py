@@ -13,6 +13,7 @@ from orchestrator.core.cells import Settings
 from orchestrator.core.errors import BadInput, OrchestratorError, RunFailed
 from orchestrator.core.expansion import CardOf, Searched, Trial, expand, trials_of, variant_of
 from orchestrator.core.proposals import (
+    NO_SCORE,
     Account,
     Batch,
     Curve,
@@ -44,6 +45,7 @@ class _Proposal:
     told_before: tuple[Batch, ...]
     told: Told
     trials: tuple[Trial, ...]
+    failed: Mapping[str, str]
     pruned_at_steps: int | None
 
 
@@ -197,8 +199,15 @@ class Searching:
         if steps is not None:
             fate, value = Fate.PRUNED, None
         told = first[trials[0].lineage_id] = Told(point=point, fate=fate, value=value, rungs=rungs)
+        failed = {
+            trial.lineage_id: account.why
+            for trial, account in zip(trials, accounts, strict=True)
+            if account.fate is Fate.FAILED and account.why != NO_SCORE
+        }
         inquiry.proposals.append(
-            _Proposal(number=inquiry.asked, told_before=before, told=told, trials=trials, pruned_at_steps=steps)
+            _Proposal(
+                number=inquiry.asked, told_before=before, told=told, trials=trials, failed=failed, pruned_at_steps=steps
+            )
         )
         return told
 
@@ -264,6 +273,7 @@ def _as_variant(inquiry: _Inquiry, one: _Proposal, left: Sequence[str]) -> tuple
         faults=tuple(f"{inquiry.name}: {fault} {fault.remedy}".rstrip() for fault in inquiry.faults.values()),
         left=tuple(left),
         value=one.told.value,
+        failed=one.failed,
         pruned_at_steps=one.pruned_at_steps,
     )
     return cell_of(inquiry.search, one.told.point), searched

@@ -246,6 +246,22 @@ def test_a_proposal_that_fails_for_good_is_told_as_failed_and_the_search_goes_on
     assert told(again) == told(ticked) and far.submits == pushed
 
 
+def test_what_failed_for_its_search_is_not_trained_again_under_other_code() -> None:
+    far = world(fate=["crash"] * 8)
+    text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
+    first, _ = carried_through(here := computer(far, text))
+    failed = [one.trial.lineage_id for one in first.standings if one.state is State.FAILED]
+    assert failed and first.complete
+    here.desk, pushed = replace(here.desk, code_digest="c" * 64), far.submits
+    ticked, _ = carried_through(here)
+    states = {one.trial.lineage_id: (one.state, one.why) for one in ticked.standings}
+    assert far.submits == pushed and {states[one] for one in failed} == {(State.FAILED, "stuck")}
+    more = text.replace("{stuck: 0}", "{stuck: 3}")  # whoever wants them raises retries: they are open again
+    here.desk = replace(here.desk, campaign=expanded(more)[0])
+    ticked = here.tick()
+    assert ticked is not None and far.submits > pushed
+
+
 def test_a_search_of_which_nothing_completes_cuts_off_what_waits_for_it() -> None:
     far = world(fate=["crash"] * 1000)
     ticked, _ = carried_through(computer(far, SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")))
