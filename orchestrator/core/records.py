@@ -32,6 +32,7 @@ class RunRecord:
         fresh: Whether it put earlier checkpoints aside to begin anew.
         code_digest: Of the code that its latest session ran, or that it began with.
         question: `question_of` criteria and scenarios that its latest session was asked, or that it began with.
+        campaign: Which one began it; empty by hand, None where nobody knows: read back, or begun before this was kept.
         wall_s: Wall seconds of its closed sessions, by the kernels' own account where there is one.
         trained_steps: Steps that these sessions trained, those lost again included.
         failed_in_row: So many of its last sessions failed and left nothing.
@@ -54,6 +55,7 @@ class RunRecord:
     fresh: bool = False
     code_digest: str | None = None
     question: str | None = None
+    campaign: str | None = None
     wall_s: float = 0.0
     trained_steps: int = 0
     failed_in_row: int = 0
@@ -74,6 +76,8 @@ class SessionRecord:
         score: Best evaluation of the training so far, as the section tells it.
         wall_s: Seconds that it took by its own account.
         curve: Its evaluations, oldest first: steps, and score as the section tells it.
+        numbers: Numbers of its summary, nested keys joined with dots; None where it was not evaluated, or was judged
+            before the ledger kept them.
         recovered: Whether it was read back from the far side: this ledger had not submitted it.
         begun_at: When it began by the far side's clock, of one that was taken up from there; None if that did not tell.
         started_at: When it began by its own account, None without one.
@@ -112,6 +116,7 @@ class SessionRecord:
     score: float | None = None
     wall_s: float | None = None
     curve: tuple[tuple[int, float], ...] = ()
+    numbers: Mapping[str, float] | None = None
     recovered: bool = False
     begun_at: str | None = None
     started_at: str | None = None

@@ -139,13 +139,14 @@ def _by_lineage(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     return grouped
 
 
-def request_of_trial(trial: Trial, wall_s: float | None = None) -> RunRequest:
+def request_of_trial(trial: Trial, wall_s: float | None = None, campaign: str = "") -> RunRequest:
     """The request that carries a trial on.
 
     Args:
         wall_s: Wall seconds of its next session, None for the profile's.
+        campaign: Name of the campaign that asks.
     """
-    return RunRequest(card=trial.card, profile=trial.variant.profile, deadline_s=wall_s)
+    return RunRequest(card=trial.card, profile=trial.variant.profile, deadline_s=wall_s, campaign=campaign)
 
 
 def seconds_until(clock: Clock, moment: datetime | None) -> float | None:

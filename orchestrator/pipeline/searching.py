@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core.campaigns import Campaign, Group
 from orchestrator.core.cells import Settings
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, OrchestratorError, RunFailed
 from orchestrator.core.expansion import CardOf, Searched, Trial, expand, trials_of, variant_of
 from orchestrator.core.proposals import (
+    NO_SCORE,
     Account,
     Batch,
     Curve,
@@ -28,6 +29,7 @@ from orchestrator.core.proposals import (
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.searches import Search
 from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.pipeline.leavers import Leavers
 from orchestrator.pipeline.objective import number_of
 from orchestrator.ports import Ledger, Proposer, ResultsStore
 
@@ -43,6 +45,7 @@ class _Proposal:
     told_before: tuple[Batch, ...]
     told: Told
     trials: tuple[Trial, ...]
+    failed: Mapping[str, str]
     pruned_at_steps: int | None
 
 
@@ -65,6 +68,7 @@ class _Inquiry:
         self.proposals: list[_Proposal] = []
         self.asked = 0
         self.refused: list[str] = []
+        self.faults: dict[str, OrchestratorError] = {}
 
 
 class Searching:
@@ -88,6 +92,8 @@ class Searching:
         self._accounts: dict[str, Account] = {}
         self._seen = -1
         self._trials: tuple[Trial, ...] = ()
+        self._leavers = Leavers(campaign, self._card_of, ledger)
+        self._left: tuple[Trial, ...] = ()
         self._inquiries = [
             _Inquiry(name, group, group.search, self._sizes(group), proposer_of)
             for name, group in campaign.trials.items()
@@ -97,24 +103,47 @@ class Searching:
     def trials(self) -> tuple[Trial, ...]:
         """All trials by what the ledger says now; the very same object as before if nothing has changed.
 
+        A proposal whose objective cannot be read is not decided: its search waits, as `faults` tells, and it alone.
+
         Raises:
             BadInput: A key or value is wrong, or two lines are the same training.
-            RunFailed: The objective cannot be read: the outputs of a finished training are gone.
         """
         latest, changed = self._ledger.changes(max(self._seen, 0))
-        if latest == self._seen:
+        if latest == self._seen and not self.faults():  # what is at fault may have been mended outside the ledger
             return self._trials
         for lineage_id in changed:
             self._accounts.pop(lineage_id, None)
-        proposed = {}
         for inquiry in self._inquiries:
             self._explore(inquiry)
-            proposed[inquiry.name] = [_as_variant(inquiry, one) for one in inquiry.proposals]
-        trials = expand(self._campaign, self._card_of, proposed)
+        before, trials = self._left, self._expanded()
+        self._left = self._leavers.among(changed, {trial.lineage_id for trial in trials})
+        if self._left != before:
+            trials = self._expanded()
         self._seen = latest
         if trials != self._trials:
             self._trials = trials
         return self._trials
+
+    def left(self) -> tuple[Trial, ...]:
+        """Trainings that the searches began and propose no longer, as of when they were last asked."""
+        return self._left
+
+    def _expanded(self) -> tuple[Trial, ...]:
+        left: dict[str, list[str]] = {}
+        for trial in self._left:
+            left.setdefault(trial.variant.group, []).append(trial.lineage_id)
+        return expand(
+            self._campaign,
+            self._card_of,
+            {
+                inquiry.name: [_as_variant(inquiry, one, left.get(inquiry.name, ())) for one in inquiry.proposals]
+                for inquiry in self._inquiries
+            },
+        )
+
+    def faults(self) -> tuple[tuple[str, OrchestratorError], ...]:
+        """Group and fault of the searches that cannot go on by what was known when they were last asked."""
+        return tuple((inquiry.name, fault) for inquiry in self._inquiries for fault in inquiry.faults.values())
 
     def may_prune(self, trial: Trial) -> bool:
         """Whether a trial can be given up before its end: nothing of a first batch can, it has nothing before it."""
@@ -140,11 +169,10 @@ class Searching:
     def _explore(self, inquiry: _Inquiry) -> None:
         """Proposals batch by batch, as far as they are decided."""
         search = inquiry.search
-        size = (search.batch or self._campaign.concurrency) if search.waits else search.most
         told: list[Batch] = []
         first: dict[str, Told] = {}
-        inquiry.proposals, inquiry.asked, inquiry.refused = [], 0, []
-        while points := inquiry.proposer.next_batch(told, size):
+        inquiry.proposals, inquiry.asked, inquiry.refused, inquiry.faults = [], 0, [], {}
+        while points := inquiry.proposer.next_batch(told, search.at_once):
             batch: list[Told] = []
             for point in points:
                 batch.append(self._told(inquiry, tuple(told), point, first))
@@ -165,14 +193,21 @@ class Searching:
         known = first.get(trials[0].lineage_id)
         if known is not None:
             return replace(known, point=point)
-        accounts = [self._account(trial) for trial in trials]
+        accounts = [self._account_if_told(inquiry, trial) for trial in trials]
         steps, rungs = self._pruned_at(inquiry, before, inquiry.asked, point, accounts)
         fate, value = fate_of(accounts, inquiry.group.seed_rule.completed)
         if steps is not None:
             fate, value = Fate.PRUNED, None
         told = first[trials[0].lineage_id] = Told(point=point, fate=fate, value=value, rungs=rungs)
+        failed = {
+            trial.lineage_id: account.why
+            for trial, account in zip(trials, accounts, strict=True)
+            if account.fate is Fate.FAILED and account.why != NO_SCORE
+        }
         inquiry.proposals.append(
-            _Proposal(number=inquiry.asked, told_before=before, told=told, trials=trials, pruned_at_steps=steps)
+            _Proposal(
+                number=inquiry.asked, told_before=before, told=told, trials=trials, failed=failed, pruned_at_steps=steps
+            )
         )
         return told
 
@@ -199,6 +234,13 @@ class Searching:
             inquiry.trials_of_point[point] = known
         return known
 
+    def _account_if_told(self, inquiry: _Inquiry, trial: Trial) -> Account:
+        try:
+            return self._account(trial)
+        except (BadInput, RunFailed) as fault:
+            inquiry.faults[trial.lineage_id] = fault
+            return Account(fate=Fate.OPEN)
+
     def _account(self, trial: Trial) -> Account:
         known = self._accounts.get(trial.lineage_id)
         if known is None:
@@ -222,13 +264,16 @@ class Searching:
         return self._cards[key]
 
 
-def _as_variant(inquiry: _Inquiry, one: _Proposal) -> tuple[Settings, Searched]:
+def _as_variant(inquiry: _Inquiry, one: _Proposal, left: Sequence[str]) -> tuple[Settings, Searched]:
     searched = Searched(
         number=one.number,
         batch=len(one.told_before),
         to_come=inquiry.search.most - inquiry.asked,
         refused=tuple(inquiry.refused),
+        faults=tuple(f"{inquiry.name}: {fault} {fault.remedy}".rstrip() for fault in inquiry.faults.values()),
+        left=tuple(left),
         value=one.told.value,
+        failed=one.failed,
         pruned_at_steps=one.pruned_at_steps,
     )
     return cell_of(inquiry.search, one.told.point), searched

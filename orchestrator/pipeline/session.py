@@ -179,6 +179,7 @@ def retrieve_and_analyze_logs(
         resume_reasons=judgement.resume_reasons,
         problems=judgement.problems,
         score=judgement.score,
+        numbers=judgement.numbers,
         curve=() if judgement.end_reason is EndReason.STALE_RESULTS else parts.results.evaluations(folder),
         started_at=judgement.started_at,
         ended_at=judgement.ended_at,

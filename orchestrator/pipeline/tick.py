@@ -45,6 +45,7 @@ class Ticking:
         self._live_curves: dict[str, Curve] = {}
         self._asked_to_leave: set[str] = set()
         self._refused: dict[str, str] = {}
+        self._left: dict[str, Trial] = {}
         self._begin(desk)
         self._found = Findings()
 
@@ -60,19 +61,23 @@ class Ticking:
         self._found = Findings()
         self._propose()
         before = self._board.refresh()
-        for record in self._board.live:
+        for record in self._in_flight():
             self._look(record)
         while new := self._propose():
             self._look_behind(new)
         waits, stopped = self._start()
         self._propose()
+        for group, fault in self._desk.searching.faults() if self._desk.searching else ():
+            self._found.trouble(group, fault)
         after = self._board.refresh()
-        return self._found.told(before, after, waits=waits, stopped=stopped)
+        left = len(self._in_flight()) - len(self._board.live)
+        return self._found.told(before, after, waits=waits, stopped=stopped, left=left)
 
     def _propose(self) -> tuple[Trial, ...]:
         """Take up what the searches propose by what is known now; says which trials are new."""
         desk = self._desk
         trials = desk.searching.trials() if desk.searching else desk.trials
+        self._left = {trial.lineage_id: trial for trial in desk.searching.left()} if desk.searching else {}
         if trials is desk.trials:
             return ()
         known = self._trials.keys()
@@ -89,11 +94,17 @@ class Ticking:
             if any(record.lineage_id == trial.lineage_id for trial in new):
                 self._look(record)
 
+    def _in_flight(self) -> tuple[SessionRecord, ...]:
+        """Sessions that are not carried home yet, those of trainings that have left their search included."""
+        if not self._left:
+            return self._board.live
+        return (*self._board.live, *(one for one in self._desk.ledger.open_sessions() if one.lineage_id in self._left))
+
     def _look(self, record: SessionRecord) -> None:
         current = self._desk.ledger.session(record.key)
         if current is None or current.stage is Stage.CLOSED:
             return  # carried home together with an earlier session of its lineage
-        trial = self._trials[record.lineage_id]
+        trial = self._trials.get(record.lineage_id) or self._left[record.lineage_id]
         parts = replace(self._desk.parts_of(trial.card), pace=Pace.LOOK)
         if parts.backend.name != record.backend:
             return
@@ -101,7 +112,7 @@ class Ticking:
             if record.stage is Stage.SUBMITTED and record.handle:
                 glance(parts, record, Handle.parse(record.handle))
             if self._mine():
-                execute(parts, request_of_trial(trial))
+                execute(parts, request_of_trial(trial, campaign=self._desk.campaign.campaign))
         except NotYet:
             self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
         except OrchestratorError as fault:
@@ -125,7 +136,7 @@ class Ticking:
         standings = self._board.refresh()
         stopped = stopped_by(desk.campaign, standings) or self._past_deadline()
         first, dues = self._queue.see(standings, desk.clock.now())
-        slots = desk.campaign.concurrency - len(self._board.live)
+        slots = desk.campaign.concurrency - len(self._in_flight())
         if stopped or (first is None and not dues):
             return "", stopped
         if slots <= 0:
@@ -173,10 +184,10 @@ class Ticking:
         Raises:
             NotYet: The far side takes no session at all now.
         """
-        trial = self._desk.trials[load.index]
-        parts = replace(self._desk.parts_of(trial.card), pace=Pace.STEP)
+        desk, trial = self._desk, self._desk.trials[load.index]
+        parts = replace(desk.parts_of(trial.card), pace=Pace.STEP)
         try:
-            if execute(parts, request_of_trial(trial, wall_s)).end_reason == DETACHED:
+            if execute(parts, request_of_trial(trial, wall_s, desk.campaign.campaign)).end_reason == DETACHED:
                 return True
         except InUse as fault:
             self._found.trouble(trial.label, fault)
@@ -200,14 +211,15 @@ class Ticking:
         spent = 0.0
         if budget_h is not None:
             since, _ = week_of(desk.clock.now(), quota)
-            mine = [one for one in desk.ledger.sessions() if one.lineage_id in self._trials]
+            named = self._trials.keys() | self._left.keys()
+            mine = [one for one in desk.ledger.sessions() if one.lineage_id in named]
             spent = spent_s(mine, since)
         return allowance(
             desk.clock.now(),
             quota=quota,
             budget_s=None if budget_h is None else budget_h * 3600,
             spent_s=spent,
-            promised_s=promised_s(self._board.live),
+            promised_s=promised_s(self._in_flight()),
         )
 
     def _past_deadline(self) -> str:

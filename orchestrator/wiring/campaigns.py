@@ -112,6 +112,7 @@ def spent_and_promised_s(
 ) -> tuple[float, float]:
     """Wall seconds that the campaign's closed sessions used of the week under way, and that those in flight may use."""
     path, lineages = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
+    lineages |= {one for trial in trials if (known := trial.variant.searched) is not None for one in known.left}
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         since, _ = week_of(now, quota)
