@@ -110,14 +110,19 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
 def spent_and_promised_s(
     project: Project, trials: tuple[Trial, ...], quota: Quota | None, now: datetime
 ) -> tuple[float, float]:
-    """Wall seconds that the campaign's closed sessions used of the week under way, and that those in flight may use."""
-    path, lineages = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
-    lineages |= {one for trial in trials if (known := trial.variant.searched) is not None for one in known.left}
+    """Wall seconds that the campaign's closed sessions used of the week under way, and that those in flight may use.
+
+    A session in flight of what has left its search counts as used: no forecast plays it again.
+    """
+    path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
+    left = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         since, _ = week_of(now, quota)
-        mine = [one for one in ledger.sessions() if one.lineage_id in lineages]
-        return spent_s(mine, since), promised_s([one for one in mine if one.stage is not Stage.CLOSED])
+        mine = [one for one in ledger.sessions() if one.lineage_id in named or one.lineage_id in left]
+        flying = [one for one in mine if one.stage is not Stage.CLOSED]
+        gone = promised_s([one for one in flying if one.lineage_id in left])
+        return spent_s(mine, since) + gone, promised_s([one for one in flying if one.lineage_id in named])
     finally:
         ledger.close()
 

@@ -106,6 +106,23 @@ def test_what_is_proposed_twice_is_one_training_and_the_search_comes_to_its_end(
     assert "4 proposed twice" in search.lines()[0]
 
 
+GAMMAS = "[0.9, 0.93, 0.95, 0.96, 0.97, 0.98]"
+NAMED = "  named:\n    section: section_7_6\n    settings: {algorithm: PPO, profiles.full.target_steps: 200000}\n"
+
+
+def test_a_proposal_that_another_group_names_stops_its_own_search_alone() -> None:
+    space = f"    search: {{space: {{algorithms.PPO.gamma: {GAMMAS}}}, trials: 12, batch: 2, startup_trials: 12}}\n"
+    far = World(clock=FakeClock(), weekly_s=None, slots=3, score=lambda ticket, steps: 1.0)
+    text = HEAD + space + NAMED + "    matrix: {algorithms.PPO.gamma: [%s]}\n"
+    ticked, _ = carried_through(Computer(far, *expanded(text % 0.98)))  # proposed in the second batch
+    assert [one.state for one in ticked.standings] == [State.DONE] * len(far.kernels) and far.submits > 2
+    assert not ticked.complete and "gamma=0.98 seed 0 is the same training as named gamma=0.98" in ticked.troubles[0]
+    nothing = World(clock=FakeClock())
+    with pytest.raises(BadInput) as caught:  # in the first one: that is clear before anything is pushed
+        Computer(nothing, *expanded(text % 0.95))
+    assert "is the same training as named gamma=0.95" in str(caught.value)
+
+
 def test_another_objective_is_read_from_the_summary_of_the_session_that_evaluated() -> None:
     block = "{space: {algorithms.PPO.gamma: [0.9, 0.95, 0.8]}, sampler: grid, objective: delay.rl, direction: minimize}"
     computer = searched(block)
