@@ -24,7 +24,7 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
     observation = parts.backend.observe(handle)
     limits = parts.backend.capabilities
     if observation.state is SessionState.ABSENT:
-        if _missed_for_s(parts, record) > limits.absent_patience_s:
+        if _missed_for_s(parts, record) > limits.absent_patience_s and not _may_live(parts, record):
             return _gone(observation.native)
         raise NotYet(f"{handle.slug} is not visible ({observation.native})")
     if record.missed_at is not None:
@@ -39,6 +39,18 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
     if not observation.state.terminal:
         raise NotYet(f"{handle.slug} is {observation.native}")
     return observation
+
+
+def _may_live(parts: Parts, record: SessionRecord) -> bool:
+    """Whether a session that is not to be seen may be at work all the same: its kernel is there, and so is its time.
+
+    Two looks of a program that does not stay may lie hours apart, and both may have met a moment's trouble. Another
+    question than theirs has the last word, as long as the session can live.
+    """
+    max_wall_s = parts.backend.capabilities.max_wall_s
+    if max_wall_s is None or (parts.clock.now() - record.began_at).total_seconds() > max_wall_s + PATIENCE_S:
+        return False
+    return parts.backend.find(Ticket.from_json(record.ticket), record.slug) is not None
 
 
 def gone_if_replaced(parts: Parts, record: SessionRecord, observation: Observation) -> Observation:
