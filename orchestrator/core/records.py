@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 from kernel_templates.kernel_runtime.wire import checkpoint_steps
 from orchestrator.core.endings import EndReason
 
+GONE = "gone: "
+"""How the native word begins of a session of which nothing was left over there when it was looked for."""
+
 
 class Stage(StrEnum):
     """How far a session has been carried, in order."""
@@ -142,6 +145,11 @@ class SessionRecord:
     def never_submitted(self) -> bool:
         """Whether it is closed and never came into being over there: its name may be used again."""
         return self.stage is Stage.CLOSED and self.end_reason == EndReason.NEVER_SUBMITTED
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of it was left over there: another computer may have used its name again."""
+        return self.stage is Stage.CLOSED and (self.native or "").startswith(GONE)
 
     @property
     def lost_pushes(self) -> int:

@@ -8,9 +8,10 @@ from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.errors import NotYet, RemoteUnavailable
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Handle, Observation, SessionState
-from orchestrator.core.records import SessionRecord
+from orchestrator.core.records import GONE, SessionRecord
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.watch import PATIENCE_S
+from orchestrator.ports import Reads
 
 
 def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
@@ -23,8 +24,8 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
     observation = parts.backend.observe(handle)
     limits = parts.backend.capabilities
     if observation.state is SessionState.ABSENT:
-        if _missed_for_s(parts, record) > limits.absent_patience_s:
-            return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}", gone=True)
+        if _missed_for_s(parts, record) > limits.absent_patience_s and not _may_live(parts, record):
+            return _gone(observation.native)
         raise NotYet(f"{handle.slug} is not visible ({observation.native})")
     if record.missed_at is not None:
         parts.record(EventKind.SESSION_SEEN, record.run_id, record.key)
@@ -38,6 +39,36 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
     if not observation.state.terminal:
         raise NotYet(f"{handle.slug} is {observation.native}")
     return observation
+
+
+def _may_live(parts: Parts, record: SessionRecord) -> bool:
+    """Whether a session that is not to be seen may be at work all the same: its kernel is there, and so is its time.
+
+    Two looks of a program that does not stay may lie hours apart, and both may have met a moment's trouble. Another
+    question than theirs has the last word, as long as the session can live.
+    """
+    max_wall_s = parts.backend.capabilities.max_wall_s
+    if max_wall_s is None or (parts.clock.now() - record.began_at).total_seconds() > max_wall_s + PATIENCE_S:
+        return False
+    return parts.backend.find(Ticket.from_json(record.ticket), record.slug) is not None
+
+
+def gone_if_replaced(parts: Parts, record: SessionRecord, observation: Observation) -> Observation:
+    """The same end, unless the name holds another session by now: a name that was deleted over there is free again.
+
+    What that one wrote would be taken for stale results of this one, and the training given up for it. It is asked
+    once, of a session that has ended: a look at one that runs costs what it did.
+    """
+    if observation.gone or not isinstance(parts.backend, Reads):
+        return observation
+    found = parts.backend.read(record.slug)
+    if found is None or found.ticket.nonce == record.nonce:
+        return observation
+    return _gone("its name holds another session")
+
+
+def _gone(why: str) -> Observation:
+    return Observation(state=SessionState.ENDED, native=f"{GONE}{why}", gone=True)
 
 
 def settle_once(parts: Parts, record: SessionRecord) -> Handle | None:

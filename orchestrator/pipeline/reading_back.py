@@ -62,7 +62,8 @@ def take_up_existing(parts: Parts, section: str, lineage_id: str, listed: Collec
     backend = parts.backend
     if not isinstance(backend, Reads):
         raise BadInput(f"{backend.name} cannot be read back", remedy="Keep the ledger in a cache instead.")
-    known = [one.slug for one in parts.ledger.sessions(lineage_id) if one.handle and one.backend == backend.name]
+    ours = [one for one in parts.ledger.sessions(lineage_id) if one.handle and one.backend == backend.name]
+    known = [one.slug for one in ours if not one.gone]
     existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id))
     return sum(take_up(parts, one, recovered=True) for one in existing)
 

@@ -18,7 +18,7 @@ from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.rendering import guard_size, render_kernel
 from orchestrator.core.specs import SessionSpec, write_ticket
-from orchestrator.pipeline.glance import glance
+from orchestrator.pipeline.glance import glance, gone_if_replaced
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
 from orchestrator.pipeline.watch import watch
@@ -139,7 +139,7 @@ def _end_of(parts: Parts, key: str, handle: Handle) -> Observation:
     record = parts.ledger.session(key)
     if record is None:
         raise ValueError(f"session {key} is not in the ledger")
-    return glance(parts, record, handle)
+    return gone_if_replaced(parts, record, glance(parts, record, handle))
 
 
 def retrieve_and_analyze_logs(

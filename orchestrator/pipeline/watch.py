@@ -9,6 +9,7 @@ from orchestrator.core.cadence import pause_s
 from orchestrator.core.checkpoint_log import TAG
 from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle, Observation, SessionState
+from orchestrator.core.records import GONE
 from orchestrator.pipeline.parts import Parts
 
 PATIENCE_S = 1800.0
@@ -46,7 +47,7 @@ def watch(parts: Parts, handle: Handle) -> Observation:
                 observation = parts.backend.observe(handle)
                 reading.last_answer_s = parts.clock.monotonic()
                 if _gone(parts, observation, reading):
-                    return Observation(state=SessionState.ENDED, native=f"gone: {observation.native}", gone=True)
+                    return Observation(state=SessionState.ENDED, native=f"{GONE}{observation.native}", gone=True)
                 native = _tell_state(parts, observation, native)
                 _require_known(parts, handle, observation, reading)
                 if observation.note != reading.note:

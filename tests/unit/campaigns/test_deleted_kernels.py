@@ -222,6 +222,47 @@ def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_breaks_nothing_here()
     assert first.ledger.session(record.key) == record and "left alone" in first.listener.lines[-1]
 
 
+def test_two_looks_in_vain_hours_apart_are_no_end_of_a_session_whose_kernel_is_there() -> None:
+    world = World(clock=FakeClock(), weekly_s=None)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    computer.tick()
+    for _ in range(2):
+        world.clock.sleep(2 * 3600.0)
+        world.blind += ["absent"] * 2
+        computer.tick()
+    assert world.submits == 1 and computer.ledger.open_sessions()
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and world.wrongs == [] and world.submits == 7
+
+
+def test_what_is_not_to_be_seen_for_longer_than_any_session_lives_is_gone() -> None:
+    world = World(clock=FakeClock(), weekly_s=None, blind=["absent"] * 4)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    computer.tick()
+    for _ in range(3):
+        world.clock.sleep(5 * 3600.0)
+        computer.tick()
+    first = computer.ledger.sessions()[0]
+    assert first.gone and first.slug in world.kernels
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_is_gone_on_from(ended: bool) -> None:
+    """The first computer looks for its session only when another one's has its name: that is no stale result."""
+    world = World(clock=FakeClock(), weekly_s=None, fate=["crash"])
+    first, second = Computer(world, CAMPAIGN, TRIALS), Computer(world, CAMPAIGN, TRIALS)
+    first.tick()
+    world.clock.sleep(10 * 3600.0)
+    delete(world, 1)
+    second.tick()
+    world.clock.sleep((10.0 if ended else 1.0) * 3600.0)
+    first.tick()
+    ticked, _ = carried_through(first)
+    assert ticked.complete and world.wrongs == [] and world.submits == 1 + 7 and first.ledger.rebuild()
+    gone, anew = first.ledger.sessions()[:2]
+    assert gone.slug == anew.slug and gone.gone and (gone.end_reason, anew.end_reason) == ("crashed", "paused")
+
+
 def test_a_session_that_is_deleted_while_it_runs_is_gone_after_a_while_and_tried_again() -> None:
     world = World(clock=FakeClock(), weekly_s=None)
     computer = Computer(world, CAMPAIGN, TRIALS)
