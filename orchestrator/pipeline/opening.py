@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from kernel_templates.kernel_runtime.wire import Ticket
@@ -9,7 +11,7 @@ from orchestrator.core.checkpoint_log import TAG, incompatibility, walked_back
 from orchestrator.core.compatibility import Compatibility, Grade, Intended, compare
 from orchestrator.core.errors import BadInput
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import Carrier, Existing, Handle
+from orchestrator.core.exchange import Carrier, Existing, Handle, Observation
 from orchestrator.core.models import ModelsView
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage, session_key
@@ -24,13 +26,16 @@ from orchestrator.pipeline.submitting import plan_session, settle
 from orchestrator.ports import Recalls
 
 
-def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None:
+def adopt(
+    parts: Parts, lineage_id: str, *, fresh: bool, ended: Mapping[str, Observation] = MappingProxyType({})
+) -> ClosedSession | None:
     """Carry on a session that an earlier command left in flight, instead of starting a second one.
 
     Args:
         lineage_id: The lineage at hand.
         fresh: The user wants to begin anew: what is in flight is asked to leave, its outputs are fetched where
             that takes no hours, and nothing of it is put in place.
+        ended: Key of a session -> the look that just saw its end; it is not looked at again.
 
     Returns:
         The session, carried to its end; None when nothing was in flight or its results are not wanted.
@@ -50,7 +55,7 @@ def adopt(parts: Parts, lineage_id: str, *, fresh: bool) -> ClosedSession | None
                 f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
                 f"{ticket.spec['target_steps']} steps"
             )
-            adopted = carry(parts, ticket, handle)
+            adopted = carry(parts, ticket, handle, ended=ended.get(record.key))
     return adopted
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from orchestrator.core.events import Event, EventKind
 from orchestrator.core.pace import Pace
+from orchestrator.pipeline.listing import Listing
 from orchestrator.ports import Backend, Clock, CodeStore, Ledger, ModelsStore, Narrator, ResultsStore
 
 
@@ -20,6 +21,7 @@ class Parts:
         draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
         version: Of the orchestrator, for the rendered script.
         pace: Whether to stay with what takes time.
+        listing: What the tick at work knows of the names over there; None where each question is asked anew.
     """
 
     backend: Backend
@@ -32,6 +34,7 @@ class Parts:
     draw_token: Callable[[], str]
     version: str
     pace: Pace = Pace.STAY
+    listing: Listing | None = None
 
     def record(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> None:
         """Put an event into the ledger, stamped with the time."""

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator
 
 from orchestrator.core.errors import BadInput, NotYet
 from orchestrator.core.exchange import Existing
-from orchestrator.core.naming import lineage_prefix, place_of_slug, session_slug
+from orchestrator.core.naming import place_of_slug, session_slug
+from orchestrator.pipeline.listing import Listing
 from orchestrator.pipeline.opening import take_up
 from orchestrator.pipeline.parts import Parts
-from orchestrator.ports import Backend, Lists, Reads, Recalls
+from orchestrator.ports import Backend, Reads, Recalls, lists, reads
 
 _Place = tuple[int, int]
 """Number of a session, and of the attempt at it."""
@@ -24,7 +25,7 @@ def listed_names(backend: Backend, prefix: str) -> tuple[str, ...]:
     Raises:
         RemoteUnavailable: It has one and cannot be asked. To go on without would be to take what is there for nothing.
     """
-    return tuple(backend.names(prefix)) if isinstance(backend, Lists) else ()
+    return tuple(backend.names(prefix)) if lists(backend) else ()
 
 
 def require_none_newer(parts: Parts, section: str, lineage_id: str) -> None:
@@ -41,8 +42,8 @@ def require_none_newer(parts: Parts, section: str, lineage_id: str) -> None:
         return
     if isinstance(parts.backend, Recalls):
         taken = sum(take_up(parts, one) for one in parts.backend.recall(lineage_id))
-    elif isinstance(parts.backend, Lists):
-        listed = listed_names(parts.backend, lineage_prefix(section, lineage_id))
+    elif lists(parts.backend):
+        listed = (parts.listing or Listing()).names(parts.backend, section, lineage_id)
         taken = take_up_existing(parts, section, lineage_id, listed)
     else:
         return
@@ -59,10 +60,10 @@ def take_up_existing(parts: Parts, section: str, lineage_id: str, listed: Collec
     Raises:
         BadInput: The backend cannot be read back.
     """
-    backend = parts.backend
-    if not isinstance(backend, Reads):
-        raise BadInput(f"{backend.name} cannot be read back", remedy="Keep the ledger in a cache instead.")
-    ours = [one for one in parts.ledger.sessions(lineage_id) if one.handle and one.backend == backend.name]
+    backend, name = parts.backend, parts.backend.name
+    if not reads(backend):
+        raise BadInput(f"{name} cannot be read back", remedy="Keep the ledger in a cache instead.")
+    ours = [one for one in parts.ledger.sessions(lineage_id) if one.handle and one.backend == name]
     known = [one.slug for one in ours if not one.gone]
     existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id))
     return sum(take_up(parts, one, recovered=True) for one in existing)

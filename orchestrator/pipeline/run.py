@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from orchestrator.core.chaining import Decision, decide
 from orchestrator.core.compatibility import Compatibility, worse_grade
 from orchestrator.core.endings import REMEDIES, EndReason
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import Carrier, Handle, Push
+from orchestrator.core.exchange import Carrier, Handle, Observation, Push
 from orchestrator.core.models import ModelsView
 from orchestrator.core.pace import Pace
 from orchestrator.core.requests import RunRequest
@@ -39,13 +41,16 @@ from orchestrator.pipeline.reading_back import require_none_newer
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
-from orchestrator.ports import Reads, Recalls
+from orchestrator.ports import Recalls, reads
 
 _NAMES_TRIED = 100
 
 
-def execute(parts: Parts, request: RunRequest) -> RunSummary:
+def execute(parts: Parts, request: RunRequest, ended: Mapping[str, Observation] = MappingProxyType({})) -> RunSummary:
     """Carry a run to its target, or to the reason why it cannot go on.
+
+    Args:
+        ended: Key of a session in flight -> the look that just saw its end; it is not looked at again.
 
     Raises:
         BadInput: Nothing was started and nothing was lost.
@@ -58,7 +63,7 @@ def execute(parts: Parts, request: RunRequest) -> RunSummary:
         flying = in_flight(parts, request) if request.detach else None
         if flying is not None:
             return flying
-        opened = _open(parts, request)
+        opened = _open(parts, request, ended)
         summary = _chain(parts, request, opened)
         if summary.end_reason in (DETACHED, ITS_TURN):
             return summary
@@ -72,7 +77,7 @@ def execute(parts: Parts, request: RunRequest) -> RunSummary:
         return summary
 
 
-def _open(parts: Parts, request: RunRequest) -> Opened:
+def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -> Opened:
     request = go_on_with_fresh(parts, request)
     # Before anything is waited for, cancelled or put aside: all that can be refused is refused. What a session
     # in flight will still change (which checkpoints are in place) cannot be judged yet.
@@ -80,7 +85,7 @@ def _open(parts: Parts, request: RunRequest) -> Opened:
         when_possible(parts, lambda: plan_first_session(parts, request))
     elif parts.pace is Pace.STAY:
         request.sizes(parts.models.view().steps)
-    adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh)
+    adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh, ended=ended)
     view = open_models(parts, request.card.lineage.id, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
@@ -163,7 +168,7 @@ def _belongs_to_us(parts: Parts, push: Push) -> bool:
 
     A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
     """
-    if not isinstance(parts.backend, Reads) or isinstance(parts.backend, Recalls):
+    if not reads(parts.backend) or isinstance(parts.backend, Recalls):
         return False  # what such a backend has and nobody fetched was taken up before; the rest is done with
     found = parts.backend.read(push.slug)
     return (

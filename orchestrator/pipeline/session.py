@@ -84,14 +84,17 @@ def prepare(
     return parts.backend.prepare(ticket, script, checkpoints, slug, carrier)
 
 
-def carry(parts: Parts, ticket: Ticket, handle: Handle, *, restore: bool = True) -> ClosedSession:
+def carry(
+    parts: Parts, ticket: Ticket, handle: Handle, *, restore: bool = True, ended: Observation | None = None
+) -> ClosedSession:
     """Watch a submitted session to its end and bring home what it made. Repeatable after a crash anywhere.
 
     Args:
         restore: Whether its checkpoints may be put in place; False when the user begins anew.
+        ended: The look that just saw its end, None where nobody has looked.
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    observation = _end_of(parts, key, handle)
+    observation = ended or _end_of(parts, key, handle)
     parts.record(
         EventKind.SESSION_ENDED,
         ticket.run_id,

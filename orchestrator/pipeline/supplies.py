@@ -9,11 +9,12 @@ from orchestrator.core.budget import session_wall_s
 from orchestrator.core.carriers import holds
 from orchestrator.core.exchange import CheckpointSet, Handle
 from orchestrator.core.models import ModelsView
+from orchestrator.core.pace import Pace
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile, SectionCard
 from orchestrator.core.specs import SessionSpec
 from orchestrator.pipeline.parts import Parts
-from orchestrator.ports import Meters
+from orchestrator.ports import meters
 
 
 def checkpoint_set(parts: Parts, card: SectionCard, view: ModelsView) -> CheckpointSet:
@@ -33,11 +34,13 @@ def checkpoint_set(parts: Parts, card: SectionCard, view: ModelsView) -> Checkpo
 def session_spec(parts: Parts, request: RunRequest, sizes: Profile) -> SessionSpec:
     """The spec of the next session, its deadline within what platform and quota allow.
 
+    A step of a campaign was given its wall out of the quota that its tick has asked for: it is not asked for again.
+
     Raises:
         NotYet: The quota left is too short for a useful session.
     """
     limits = parts.backend.capabilities
-    quota = parts.backend.quota() if isinstance(parts.backend, Meters) else None
+    quota = parts.backend.quota() if parts.pace is not Pace.STEP and meters(parts.backend) else None
     deadline_s = session_wall_s(sizes.deadline_s, platform_s=limits.max_wall_s, quota=quota)
     return SessionSpec(
         card=request.card,

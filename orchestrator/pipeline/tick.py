@@ -22,14 +22,15 @@ from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.standings import stopped_by
 from orchestrator.core.summary import DETACHED
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
-from orchestrator.pipeline.glance import glance
+from orchestrator.pipeline.glance import glance, gone_if_replaced
+from orchestrator.pipeline.listing import Listing
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.pruning import pruned_alive
 from orchestrator.pipeline.queue import Queue
 from orchestrator.pipeline.recovery import recover
 from orchestrator.pipeline.run import execute
 from orchestrator.pipeline.ticked import LOST_LEASE, Findings, Ticked
-from orchestrator.ports import Meters
+from orchestrator.ports import meters
 
 
 class Ticking:
@@ -47,7 +48,7 @@ class Ticking:
         self._refused: dict[str, str] = {}
         self._left: dict[str, Trial] = {}
         self._begin(desk)
-        self._found = Findings()
+        self._found, self._listing = Findings(), Listing()
 
     def _begin(self, desk: Desk) -> None:
         """With these trials; their places are new, so nothing that goes by them is kept."""
@@ -58,7 +59,7 @@ class Ticking:
 
     def tick(self) -> Ticked:
         """At most one bounded step for each live run, and as many starts as there are slots."""
-        self._found = Findings()
+        self._found, self._listing = Findings(), Listing()
         self._propose()
         before = self._board.refresh()
         for record in self._in_flight():
@@ -109,10 +110,12 @@ class Ticking:
         if parts.backend.name != record.backend:
             return
         try:
+            ended = {}
             if record.stage is Stage.SUBMITTED and record.handle:
-                glance(parts, record, Handle.parse(record.handle))
+                seen = glance(parts, record, Handle.parse(record.handle))
+                ended[record.key] = gone_if_replaced(parts, record, seen)
             if self._mine():
-                execute(parts, request_of_trial(trial, campaign=self._desk.campaign.campaign))
+                execute(parts, request_of_trial(trial, campaign=self._desk.campaign.campaign), ended)
         except NotYet:
             self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
         except OrchestratorError as fault:
@@ -185,7 +188,7 @@ class Ticking:
             NotYet: The far side takes no session at all now.
         """
         desk, trial = self._desk, self._desk.trials[load.index]
-        parts = replace(desk.parts_of(trial.card), pace=Pace.STEP)
+        parts = replace(desk.parts_of(trial.card), pace=Pace.STEP, listing=self._listing)
         try:
             if execute(parts, request_of_trial(trial, wall_s, desk.campaign.campaign)).end_reason == DETACHED:
                 return True
@@ -207,7 +210,7 @@ class Ticking:
 
     def _allowance(self, parts: Parts) -> Allowance | None:
         desk, budget_h = self._desk, self._desk.campaign.weekly_gpu_hours
-        quota = parts.backend.quota() if isinstance(parts.backend, Meters) else None
+        quota = parts.backend.quota() if meters(parts.backend) else None
         spent = 0.0
         if budget_h is not None:
             since, _ = week_of(desk.clock.now(), quota)

@@ -1,6 +1,6 @@
 """The counters between the pipeline and the outside: Protocols only."""
 
-from orchestrator.ports.far_side import Backend, Lists, Meters, Reads, Recalls
+from orchestrator.ports.far_side import Backend, Lists, Meters, Reads, Recalls, lists, meters, reads
 from orchestrator.ports.keeping import CodeStore, Lease, Ledger, ModelsStore, ResultsStore
 from orchestrator.ports.surroundings import Clock, Herald, Narrator, Proposer
 
@@ -19,4 +19,7 @@ __all__ = [
     "Reads",
     "Recalls",
     "ResultsStore",
+    "lists",
+    "meters",
+    "reads",
 ]

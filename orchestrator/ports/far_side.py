@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.exchange import (
@@ -104,3 +105,23 @@ class Lists(Protocol):
         Raises:
             RemoteUnavailable: It cannot be asked. An empty answer would read as: nothing was ever trained.
         """
+
+
+def lists(backend: Backend) -> TypeGuard[Lists]:
+    """Whether it can list names."""
+    return _has(type(backend), Lists)
+
+
+def meters(backend: Backend) -> TypeGuard[Meters]:
+    """Whether it counts what may be computed."""
+    return _has(type(backend), Meters)
+
+
+def reads(backend: Backend) -> TypeGuard[Reads]:
+    """Whether it can be read back."""
+    return _has(type(backend), Reads)
+
+
+@lru_cache(maxsize=64)  # `isinstance` looks for every verb again, and each start of a session asks several times
+def _has(kind: type, port: type) -> bool:
+    return issubclass(kind, port)

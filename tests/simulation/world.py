@@ -7,7 +7,6 @@ more of a week's quota than there is.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,7 +38,6 @@ from orchestrator.core.exchange import (
 )
 from tests.doubles.clock import FakeClock
 
-_LINEAGE = re.compile(r"-[0-9a-f]{8}-")
 START_S, SAVE_S = 120.0, 180.0
 WEEK_S = 7 * 86_400.0
 HIDDEN_S, VISIBILITY_S = 30.0, 90.0
@@ -111,7 +109,6 @@ class World:
     kernels: dict[str, Kernel] = field(default_factory=dict)
     cards: dict[tuple[str, int], CheckpointCard] = field(default_factory=dict)
     living: dict[str, Kernel] = field(default_factory=dict)
-    families: dict[str, list[str]] = field(default_factory=dict)
     used_s: dict[int, float] = field(default_factory=dict)
     submits: int = 0
     calls: int = 0
@@ -161,7 +158,6 @@ class World:
         if self.weekly_s is not None and self.used_s[self.week] > self.weekly_s + 1e-6:
             self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
         self.submits += 1
-        self.families.setdefault(_LINEAGE.split(push.slug)[0] + f"-{ticket.lineage_id[:8]}-", []).append(push.slug)
         self.kernels[push.slug] = self.living[ticket.lineage_id] = self._kernel(ticket, wall_s)
 
     def _kernel(self, ticket: Ticket, wall_s: float) -> Kernel:
@@ -322,9 +318,9 @@ class SimBackend:
         world = self._world
         if world.listed_after_s is None:
             raise RemoteUnavailable("the listing answers 500", transient=True)
-        shown = world.families.get(prefix, ()) if _LINEAGE.search(prefix) else tuple(world.kernels)
-        names = [name for name in shown if name in world.kernels and name.startswith(prefix)]
-        return [name for name in names if world.now_s - world.kernels[name].born_s >= world.listed_after_s]
+        born_by_s = world.now_s - world.listed_after_s
+        kernels = world.kernels.items()
+        return [name for name, kernel in kernels if kernel.born_s <= born_by_s and name.startswith(prefix)]
 
     def observe(self, handle: Handle) -> Observation:
         self._call()
