@@ -283,3 +283,24 @@ def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go
     with contextlib.closing(connect(path)) as looking:
         assert looking.execute("SELECT row FROM sessions").fetchall() == [("torn",)]
         assert "ticket" not in [column for _, column, *_ in looking.execute("PRAGMA table_info(sessions)")]
+
+
+def test_rows_that_are_kept_give_way_to_what_another_program_writes(tmp_path: Path) -> None:
+    mine, other = SqliteLedger(tmp_path / "ledger.sqlite"), SqliteLedger(tmp_path / "ledger.sqlite")
+    lineage = "c" * 64
+    assert mine.sessions(lineage) == mine.runs(lineage) == []
+    other.record(_start())
+    assert len(mine.runs(lineage)) == 1
+    other.record(_plan())
+    assert [one.stage for one in mine.sessions(lineage)] == [Stage.PLANNED]
+    assert mine.runs(lineage)[0].sessions == 1
+    mine.record(WHOLE_SESSION[0])
+    assert [one.stage for one in other.sessions(lineage)] == [Stage.SUBMITTED]
+    assert mine.sessions(lineage) == other.sessions(lineage)
+    mine.sessions(lineage).clear()  # whoever asked may do with the list what they want
+    assert len(mine.sessions(lineage)) == 1
+    with pytest.raises(ValueError, match="planned before"):
+        mine.record(_plan())
+    assert [one.stage for one in mine.sessions(lineage)] == [Stage.SUBMITTED]
+    for ledger in (mine, other):
+        ledger.close()
