@@ -58,6 +58,8 @@ class TrialAccount:
         results_dir: Outputs of the session that evaluated, absolute.
         manifest_sha256: Of that session's manifest, which holds the digest of every output.
         sessions: Slugs of the sessions that made it, oldest first.
+        wall_s: Seconds of those sessions, by their own accounts.
+        untold: Those of them that were killed and have no account: their hours are in no number.
     """
 
     group: str
@@ -74,6 +76,7 @@ class TrialAccount:
     results_dir: str
     manifest_sha256: str
     wall_s: float
+    untold: int
     curve: StitchedCurve
 
 

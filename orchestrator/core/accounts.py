@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -10,6 +13,7 @@ from typing import Any
 from kernel_templates.kernel_runtime.manifest import Manifest
 from kernel_templates.trial_accounts import CampaignAccount, StitchedCurve, TrialAccount
 from orchestrator.core.campaigns import Campaign
+from orchestrator.core.cells import Setting
 from orchestrator.core.compatibility import worse_grade
 from orchestrator.core.expansion import Trial
 from orchestrator.core.records import SessionRecord
@@ -44,6 +48,11 @@ class Finished:
         return self.sessions[-1]
 
     @property
+    def wall_s(self) -> float:
+        """Seconds of its sessions, by their own accounts."""
+        return round(sum(one.wall_s or 0.0 for one in self.sessions), 3)
+
+    @property
     def resume_grade(self) -> str:
         """The worst of all its resumes, empty where there was none."""
         return str(reduce(worse_grade, (one.resume_grade for one in self.sessions)) or "")
@@ -59,10 +68,26 @@ class Finished:
     def command(self) -> str:
         """The `run` command that is this trial."""
         variant = self.trial.variant
-        words = [f"run {variant.card.section} --{variant.profile}"]
-        words += [f"--backend {self.evaluating.backend} --seed {self.trial.seed}"]
-        words += [f"--set {key}={value}" for key, value in sorted(variant.settings.items())]
-        return " ".join(words)
+        words = ["run", variant.card.section, f"--{variant.profile}"]
+        words += ["--backend", self.evaluating.backend, "--seed", str(self.trial.seed)]
+        for key, value in sorted(variant.settings.items()):
+            words += ["--set", f"{key}={as_typed(value)}"]
+        return shlex.join(words)
+
+
+def as_typed(value: Setting) -> str:
+    """A value as `--set` reads it back: plain words as they are, everything that could be read otherwise as JSON."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_typed, value))}]"
+    if isinstance(value, float):  # YAML takes an exponent without a point for a word
+        mantissa, exponent, power = repr(value).partition("e")
+        return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else repr(value)
+    plain_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value) is not None
+    reserved = isinstance(value, str) and value.lower() in _YAML_WORDS
+    return str(value) if plain_word and not reserved else json.dumps(value, ensure_ascii=False)
+
+
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf"})
 
 
 def account_of(finished: Finished) -> TrialAccount:
@@ -82,21 +107,27 @@ def account_of(finished: Finished) -> TrialAccount:
         policy_digest=finished.policy_digest,
         results_dir=str(record.results_dir),
         manifest_sha256=finished.manifest_sha256,
-        wall_s=round(finished.standing.wall_s, 3),
+        wall_s=finished.wall_s,
+        untold=sum(one.wall_s is None for one in finished.sessions),
         curve=finished.curve,
     )
 
 
 def campaign_account(
-    campaign: Campaign, section: str, finished: Sequence[Finished], standings: Sequence[Standing]
+    campaign: Campaign, section: str, finished: Sequence[Finished], standings: Sequence[Standing], command: str
 ) -> CampaignAccount:
-    """The finished trials of one section, and which others there are: a partial campaign must look like one."""
+    """The finished trials of one section, and which others there are: a partial campaign must look like one.
+
+    Args:
+        standings: Of the same moment as `finished`.
+        command: That asked for it, as it was typed.
+    """
     others = [one for one in standings if one.trial.variant.card.section == section and one.state is not State.DONE]
     return CampaignAccount(
         campaign=campaign.campaign,
         title=campaign.title,
         section=section,
-        command=f"python -m orchestrator campaign report {campaign.campaign}",
+        command=command,
         trials=tuple(account_of(one) for one in finished if one.trial.variant.card.section == section),
         unfinished={one.trial.label: one.state.value for one in others},
     )

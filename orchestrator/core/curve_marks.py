@@ -10,7 +10,7 @@ from kernel_templates.trial_accounts import CurvePoint, StitchedCurve
 Item = TypeVar("Item")
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_MOST_POINTS = 40
+_MOST_POINTS = 20
 
 
 def spark(points: Sequence[CurvePoint], width: int = 20) -> str:
@@ -30,21 +30,28 @@ def spark(points: Sequence[CurvePoint], width: int = 20) -> str:
 def mermaid(curves: Mapping[str, Sequence[StitchedCurve]]) -> Iterator[str]:
     """A chart for each variant: the mean score of its trainings at the steps that all of them have reached.
 
+    Those with less than half of the points of the longest have only begun, and would hide the rest: they are left out.
+
     Args:
-        curves: Variant -> the curves of its trainings; those without an evaluation are left out.
+        curves: Variant -> the curves of its trainings.
     """
     for variant, members in curves.items():
-        told = [{point.steps: point.score for point in curve.points} for curve in members if curve.points]
+        longest = max((len(curve.points) for curve in members), default=0)
+        told = [
+            {point.steps: point.score for point in curve.points}
+            for curve in members
+            if 2 * len(curve.points) >= longest
+        ]
         steps = sorted(set.intersection(*map(set, told))) if told else []
         if len(steps) < 2:
             continue
         shown = _thinned(steps, _MOST_POINTS)
         means = [sum(one[step] for one in told) / len(told) for step in shown]
-        trainings = "1 training" if len(told) == 1 else f"mean of {len(told)} trainings"
+        trainings = f"mean of {len(told)} of {len(members)} trainings"
         yield "```mermaid"
         yield "xychart-beta"
         yield f'  title "{variant}, {trainings}: score on tuning scenarios"'
-        yield f'  x-axis "steps" {shown[0]} --> {shown[-1]}'
+        yield f'  x-axis "steps" [{", ".join(map(str, shown))}]'
         yield f'  y-axis "score" {_outside(min(means), max(means))}'
         yield f"  line [{', '.join(f'{mean:.6g}' for mean in means)}]"
         yield "```"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from orchestrator.core.endings import EFFECTS, Effect, EndReason
-from orchestrator.core.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.records import RunRecord, SessionRecord, Stage, changed
 from orchestrator.core.specs import question_of
 
 
@@ -69,10 +69,10 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
     if record is None:
         raise ValueError(f"{event.kind} of run {event.run_id}, which never started")
     if event.kind is EventKind.RUN_ENDED:
-        return replace(record, ended_at=event.at, **event.body)
+        return changed(record, ended_at=event.at, **event.body)
     if event.kind is EventKind.SESSION_PLANNED:
         ticket = event.body["ticket"]
-        return replace(
+        return changed(
             record,
             sessions=record.sessions + 1,
             end_reason=None,
@@ -81,7 +81,7 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
             question=_question(ticket) or record.question,
         )
     if event.kind is EventKind.SESSION_CLOSED:
-        return replace(
+        return changed(
             record,
             steps_done=int(event.body["models_steps"]),
             sessions=record.sessions - bool(event.body.get("unsubmitted")),
@@ -131,24 +131,24 @@ def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
         raise ValueError(f"{event.kind} of session {event.session}, which was never planned")
     stepped = _STEPS[event.kind](record, event.body)
     # Fetched again out of curiosity, a closed session stays closed: nobody has to carry it on.
-    return replace(stepped, stage=Stage.CLOSED) if record.stage is Stage.CLOSED else stepped
+    return changed(stepped, stage=Stage.CLOSED) if record.stage is Stage.CLOSED else stepped
 
 
 def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(record, stage=Stage.SUBMITTED, handle=body["handle"], missed_at=None)
+    return changed(record, stage=Stage.SUBMITTED, handle=body["handle"], missed_at=None)
 
 
 def _missed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     # The earlier one counts: a later moment that is written first comes from a clock that was set back since.
-    return replace(record, missed_at=min(record.missed_at or body["since"], body["since"]))
+    return changed(record, missed_at=min(record.missed_at or body["since"], body["since"]))
 
 
 def _seen(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(record, missed_at=None)
+    return changed(record, missed_at=None)
 
 
 def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(
+    return changed(
         record,
         stage=Stage.ENDED,
         native=body["native"],
@@ -158,19 +158,19 @@ def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
 
 
 def _fetched(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return replace(record, stage=Stage.FETCHED, results_dir=body["results_dir"])
+    return changed(record, stage=Stage.FETCHED, results_dir=body["results_dir"])
 
 
 def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     listed: dict[str, Any] = {name: tuple(body[name]) for name in ("problems", "resume_reasons") if name in body}
     if "curve" in body:
         listed["curve"] = tuple((steps, score) for steps, score in body["curve"])
-    return replace(record, stage=Stage.JUDGED, **{**body, **listed})
+    return changed(record, stage=Stage.JUDGED, **{**body, **listed})
 
 
 def _closed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     steps = body.get("models_steps")
-    return replace(
+    return changed(
         record,
         stage=Stage.CLOSED,
         restored=tuple(body["restored"]),

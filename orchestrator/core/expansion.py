@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.core.campaigns import Campaign, Group, Seeds
@@ -28,7 +28,10 @@ class Searched:
         batch: Those of one batch were proposed at once.
         to_come: Proposals of the whole search that are not made yet.
         refused: Of the whole search, proposals that the card does not take, a sentence each; they count as failed.
+        faults: Of the whole search, why it cannot go on: objectives that cannot be read, a sentence each.
+        left: Lineages of trainings that the search began and proposes no longer.
         value: The objective, mean over the seeds; None until they are complete.
+        failed: Lineages of its trainings that failed for good -> word for the failure, whatever came later.
         pruned_at_steps: The rung at which it was given up, None if it was not.
     """
 
@@ -36,7 +39,10 @@ class Searched:
     batch: int
     to_come: int = 0
     refused: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     value: float | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
     pruned_at_steps: int | None = None
 
 

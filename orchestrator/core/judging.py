@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from kernel_templates.kernel_runtime.endings import Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest
@@ -24,6 +26,7 @@ class Judgement:
         error: The kernel's own text of its failure.
         wall_s: Seconds that the session took by its own account, None where it gave none.
         score: Best evaluation of the training so far, None where the section tells none.
+        numbers: Numbers of its summary, nested keys joined with dots; None where it has no verdict.
         started_at: When the kernel began by its own account, None without one.
         ended_at: When it ended.
     """
@@ -41,6 +44,7 @@ class Judgement:
     error: str | None = None
     wall_s: float | None = None
     score: float | None = None
+    numbers: Mapping[str, float] | None = None
     started_at: str | None = None
     ended_at: str | None = None
 
@@ -97,9 +101,19 @@ def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, f
         error=manifest.error,
         wall_s=manifest.timings_s.get("wall"),
         score=outcome.training.get("best_model_score"),
+        numbers=None if outcome.verdict is None or problems else dict(numbers_in(outcome.summary)),
         started_at=_moment_text(manifest.started_at),
         ended_at=_moment_text(manifest.ended_at),
     )
+
+
+def numbers_in(summary: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """The finite numbers of a summary, nested keys joined with dots: what a search may name as its objective."""
+    for key, value in summary.items():
+        if isinstance(value, Mapping):
+            yield from numbers_in(value, f"{above}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            yield f"{above}{key}", float(value)
 
 
 def _moment_text(text: str) -> str | None:

@@ -32,19 +32,41 @@ class Speeds:
         return self.measured.get(variant.index, self.assumed)
 
 
-def speeds(campaign: Campaign, standings: Sequence[Standing]) -> Speeds:
-    """Measured over all closed sessions of each variant; never over those of another."""
-    steps: defaultdict[int, int] = defaultdict(int)
-    train_s: defaultdict[int, float] = defaultdict(float)
-    overhead_s = campaign.assume.start_s + campaign.assume.save_s
-    for one in standings:
+class Measured:
+    """What all closed sessions of each variant trained, and how long they took; kept as standings change.
+
+    In whole microseconds: a sum is then the same in whatever order its parts came and went.
+    """
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._assumed = campaign.assume.steps_per_s
+        self._overhead_s = campaign.assume.start_s + campaign.assume.save_s
+        self._steps: defaultdict[int, int] = defaultdict(int)
+        self._train_us: defaultdict[int, int] = defaultdict(int)
+
+    def count(self, one: Standing, sign: int = 1) -> None:
+        """Take a trial's sessions in or, with -1, out again."""
         if one.trained_steps and one.wall_s:
             index = one.trial.variant.index
-            steps[index] += one.trained_steps
-            train_s[index] += max(_LEAST_WALL_SHARE * one.wall_s, one.wall_s - one.sessions * overhead_s)
-    # Three digits: a speed is not known better, and what follows from an unchanged one need not be worked out again.
-    measured = {index: float(f"{steps[index] / train_s[index]:.3g}") for index in steps}
-    return Speeds(measured=measured, assumed=campaign.assume.steps_per_s)
+            train_s = max(_LEAST_WALL_SHARE * one.wall_s, one.wall_s - one.sessions * self._overhead_s)
+            self._steps[index] += sign * one.trained_steps
+            self._train_us[index] += sign * max(1, round(train_s * 1e6))
+
+    def speeds(self) -> Speeds:
+        """Of each variant by its own sessions, never by those of another."""
+        # Three digits: it is not known better, and what follows from an unchanged one need not be worked out again.
+        measured = {
+            index: float(f"{steps / self._train_us[index] * 1e6:.3g}") for index, steps in self._steps.items() if steps
+        }
+        return Speeds(measured=measured, assumed=self._assumed)
+
+
+def speeds(campaign: Campaign, standings: Sequence[Standing]) -> Speeds:
+    """Measured over all closed sessions of each variant; never over those of another."""
+    measured = Measured(campaign)
+    for one in standings:
+        measured.count(one)
+    return measured.speeds()
 
 
 def load_of(campaign: Campaign, standing: Standing, speed: float, longest_s: float | None) -> Load:
@@ -69,26 +91,9 @@ def load_of(campaign: Campaign, standing: Standing, speed: float, longest_s: flo
     )
 
 
-Known = dict[int, tuple[Standing, float, Load]]
-"""Trial -> its load, and the standing and speed that it was worked out from."""
-
-
-def loads(
-    campaign: Campaign, standings: Sequence[Standing], longest_s: float | None, known: Known | None = None
-) -> list[Load]:
-    """What every trial that is not final still needs; those that run count as if they had not begun to.
-
-    Args:
-        known: Of an earlier call; what is still true of it is taken from there, and it is brought up to date.
-    """
-    rates, found = speeds(campaign, standings), list[Load]()
-    known = {} if known is None else known
-    for one in standings:
-        if one.state in FINAL:
-            continue
-        speed = rates.of(one.trial.variant)
-        earlier = known.get(one.trial.index)
-        if earlier is None or earlier[0] is not one or earlier[1] != speed:
-            earlier = known[one.trial.index] = (one, speed, load_of(campaign, one, speed, longest_s))
-        found.append(earlier[2])
-    return found
+def loads(campaign: Campaign, standings: Sequence[Standing], longest_s: float | None) -> list[Load]:
+    """What every trial that is not final still needs; those that run count as if they had not begun to."""
+    rates = speeds(campaign, standings)
+    return [
+        load_of(campaign, one, rates.of(one.trial.variant), longest_s) for one in standings if one.state not in FINAL
+    ]

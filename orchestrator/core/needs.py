@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,7 +73,7 @@ class Load:
         return max(float(sessions), wall_s - sessions * self.overhead_s)
 
 
-def chains_s(loads: Sequence[Load]) -> dict[str, float]:
+def chains_s(loads: Iterable[Load]) -> dict[str, float]:
     """For each group the wall seconds of the longest chain of trials that wait for it, itself not counted."""
     longest: dict[str, float] = {}
     afters: dict[str, tuple[str, ...]] = {}
@@ -81,7 +81,7 @@ def chains_s(loads: Sequence[Load]) -> dict[str, float]:
         group = load.group
         if load.wall_s > longest.get(group, -1.0):
             longest[group] = load.wall_s
-        afters[group] = load.after
+            afters[group] = load.after
     behind = dict.fromkeys(longest, 0.0)
 
     def below(group: str) -> float:

@@ -23,6 +23,9 @@ Point = tuple[tuple[str, int | float], ...]
 Curve = Sequence[tuple[int, float]]
 """Evaluations during a training: steps and score, oldest first."""
 
+NO_SCORE = "no_score"
+"""Word for a training that is done and whose section tells no score: its search has nothing to go by."""
+
 
 class Fate(StrEnum):
     """What became of a training, or of a proposal with all its seeds. All but the first are for good."""
@@ -57,7 +60,7 @@ class Account:
     """What the ledger says of one training of a search.
 
     Attributes:
-        why: Word for the failure.
+        why: Word for the failure; `NO_SCORE` of one that is done and says nothing to its search.
         number: The objective; None unless it is complete.
     """
 
@@ -110,7 +113,7 @@ def account_of(
         return Account(fate=Fate.FAILED, why=PLATEAU, curve=curve) if flat else Account(fate=Fate.OPEN, curve=curve)
     number = None if why else _number(trial, ordered, number_of)
     if number is None:
-        return Account(fate=Fate.FAILED, why=why or INVALID, curve=curve)
+        return Account(fate=Fate.FAILED, why=why or NO_SCORE, curve=curve)
     return Account(fate=Fate.COMPLETE, number=number, curve=curve)
 
 
@@ -181,5 +184,5 @@ def fate_of(accounts: Sequence[Account], completed: int) -> tuple[Fate, float | 
     if len(numbers) >= completed:
         return Fate.COMPLETE, fmean(numbers[:completed])
     failed = [account for account in accounts if account.fate is Fate.FAILED]
-    lost = len(accounts) - len(failed) < completed or any(account.why in ITS_OWN for account in failed)
+    lost = len(accounts) - len(failed) < completed or any(account.why in (*ITS_OWN, NO_SCORE) for account in failed)
     return (Fate.FAILED, None) if lost else (Fate.OPEN, None)

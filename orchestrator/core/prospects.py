@@ -21,6 +21,8 @@ class Prospect:
         made: Proposals that are trials of the campaign.
         pruned: Of these, what was given up at a rung.
         refused: Proposals that the card does not take, a sentence each.
+        faults: Why it cannot go on, a sentence each.
+        left: Trainings that it began and proposes no longer.
         best: Label of the best of those that completed, None before the first.
         objective: Its objective.
         loads: Of the proposals to come: a trial each for every seed, batch behind batch; with a pruner the most.
@@ -35,6 +37,8 @@ class Prospect:
     best: str | None
     objective: float | None
     loads: tuple[Load, ...]
+    faults: tuple[str, ...] = ()
+    left: int = 0
 
     @property
     def last(self) -> str:
@@ -58,6 +62,8 @@ class Prospect:
             "made": self.made,
             "pruned": self.pruned,
             "refused": list(self.refused),
+            "faults": list(self.faults),
+            "left": self.left,
             "repeated": self.repeated,
             "to_come": self.to_come,
             "sessions_to_come": sum(load.sessions for load in self.loads),
@@ -77,7 +83,8 @@ class Prospect:
         return [
             f"Search {self.group} ({self.search.sampler}): {self.made} of {self.search.most} proposed{pruned}{twice}; "
             f"{self.to_come} to come, {most}{rest}; {self.search.objective}: {best}",
-            *(f"  {line}" for line in self.refused),
+            *(f"  {line}" for line in (*self.refused, *self.faults)),
+            *([f"  {self.left} training(s) have left this search: begun, and no longer proposed"] if self.left else []),
         ]
 
 
@@ -98,7 +105,7 @@ def prospects(
         prospect = _prospect(campaign, name, group.search, members)
         template = load_of(campaign, _unbegun(members), _speed(members, rates), longest_s)
         if not any(one.state is State.CUT_OFF for one in members):
-            loads = _to_come(prospect, template, group.seed_rule.completed, campaign.concurrency, first_index)
+            loads = _to_come(prospect, template, group.seed_rule.completed, first_index)
             prospect = replace(prospect, loads=loads)
         first_index += len(prospect.loads)
         found.append(prospect)
@@ -124,6 +131,8 @@ def _prospect(campaign: Campaign, name: str, search: Search, members: Sequence[S
         made=len(variants),
         pruned=len(pruned),
         refused=searched.refused if searched else (),
+        faults=searched.faults if searched else (),
+        left=len(searched.left) if searched else 0,
         to_come=searched.to_come if searched else 0,
         best=None if best is None else variants[best].label,
         objective=None if best is None else values[best],
@@ -141,8 +150,8 @@ def _speed(members: Sequence[Standing], rates: Speeds) -> float:
     return min(measured, default=rates.assumed)
 
 
-def _to_come(prospect: Prospect, template: Load, seeds: int, concurrency: int, first_index: int) -> tuple[Load, ...]:
-    batch, loads, before = prospect.search.batch or concurrency, list[Load](), prospect.group
+def _to_come(prospect: Prospect, template: Load, seeds: int, first_index: int) -> tuple[Load, ...]:
+    batch, loads, before = prospect.search.at_once, list[Load](), prospect.group
     for number in range(prospect.to_come):
         group = f"{prospect.group} #{number // batch + 1}"
         if loads and loads[-1].group != group:

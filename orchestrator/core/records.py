@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
 
+from kernel_templates.kernel_runtime.wire import checkpoint_steps
 from orchestrator.core.endings import EndReason
 
 GONE = "gone: "
@@ -25,7 +27,7 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changed`
 class RunRecord:
     """One run: a lineage on its way to a target.
 
@@ -33,6 +35,7 @@ class RunRecord:
         fresh: Whether it put earlier checkpoints aside to begin anew.
         code_digest: Of the code that its latest session ran, or that it began with.
         question: `question_of` criteria and scenarios that its latest session was asked, or that it began with.
+        campaign: Which one began it; empty by hand, None where nobody knows: read back, or begun before this was kept.
         wall_s: Wall seconds of its closed sessions, by the kernels' own account where there is one.
         trained_steps: Steps that these sessions trained, those lost again included.
         failed_in_row: So many of its last sessions failed and left nothing.
@@ -55,13 +58,14 @@ class RunRecord:
     fresh: bool = False
     code_digest: str | None = None
     question: str | None = None
+    campaign: str | None = None
     wall_s: float = 0.0
     trained_steps: int = 0
     failed_in_row: int = 0
     failed_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changed`
 class SessionRecord:
     """One attempt at one session.
 
@@ -75,6 +79,8 @@ class SessionRecord:
         score: Best evaluation of the training so far, as the section tells it.
         wall_s: Seconds that it took by its own account.
         curve: Its evaluations, oldest first: steps, and score as the section tells it.
+        numbers: Numbers of its summary, nested keys joined with dots; None where it was not evaluated, or was judged
+            before the ledger kept them.
         recovered: Whether it was read back from the far side: this ledger had not submitted it.
         begun_at: When it began by the far side's clock, of one that was taken up from there; None if that did not tell.
         started_at: When it began by its own account, None without one.
@@ -113,6 +119,7 @@ class SessionRecord:
     score: float | None = None
     wall_s: float | None = None
     curve: tuple[tuple[int, float], ...] = ()
+    numbers: Mapping[str, float] | None = None
     recovered: bool = False
     begun_at: str | None = None
     started_at: str | None = None
@@ -122,6 +129,17 @@ class SessionRecord:
     def began_at(self) -> datetime:
         """When it began, as well as anybody knows: one that was taken up may have been planned here weeks later."""
         return datetime.fromisoformat(self.started_at or self.begun_at or self.planned_at)
+
+    @property
+    def steps_begun(self) -> int | None:
+        """Steps from which it went on: by its own account, else those of the newest checkpoint that it was given.
+
+        None for one that never ran. One that was killed without an account has trained all the same.
+        """
+        if self.steps_start is not None or self.handle is None or self.never_submitted:
+            return self.steps_start
+        stems = (PurePosixPath(entry["path"]).stem for entry in self.ticket.get("inputs", ()))
+        return max((checkpoint_steps(stem) or 0 for stem in stems), default=0)
 
     @property
     def never_submitted(self) -> bool:
@@ -142,3 +160,24 @@ class SessionRecord:
 def session_key(run_id: str, session: int, attempt: int) -> str:
     """Key of a session's row."""
     return f"{run_id}/s{session:02d}a{attempt}"
+
+
+Record = TypeVar("Record", RunRecord, SessionRecord)
+
+
+def changed(record: Record, **fields: Any) -> Record:
+    """The record with other values in some fields: `dataclasses.replace` in a small part of its time.
+
+    `replace` puts every field through the constructor again. A row has dozens, each event changes a few of them, and
+    a campaign has hundreds of thousands of events.
+
+    Raises:
+        TypeError: There is no field of that name.
+    """
+    known = vars(record)
+    plain = {**known, **fields}
+    if len(plain) != len(known):
+        raise TypeError(f"{type(record).__name__} has no {', '.join(sorted(fields.keys() - known.keys()))}")
+    other = object.__new__(type(record))
+    object.__setattr__(other, "__dict__", plain)
+    return other

@@ -24,6 +24,7 @@ class RunRequest:
         deadline_s: Wall seconds of each session instead of the profile's.
         detach: Leave as soon as a session is in flight.
         accept_grade: Lowest resume grade that the user accepts for this run, None for the card's floor.
+        campaign: Name of the campaign that asks, empty for a run by hand.
         proof: What each session does for a proof of resume, plain JSON; empty for every other run.
     """
 
@@ -35,6 +36,7 @@ class RunRequest:
     deadline_s: float | None = None
     detach: bool = False
     accept_grade: str | None = None
+    campaign: str = ""
     proof: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

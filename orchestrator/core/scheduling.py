@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,6 +80,10 @@ class Order:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __iter__(self) -> Iterator[int]:
+        """Places in the campaign of those that wait."""
+        return iter(self._waiting)
+
     def add(self, trial: Waiting) -> None:
         """One more that waits."""
         self._waiting[trial.index] = trial
@@ -87,6 +91,14 @@ class Order:
         # Not by their keys, which cost more to keep than to make once: whoever adds a trial never asks for them again.
         heapq.heappush(self._chains, (-trial.chain_s, trial.fair_key))
         heapq.heappush(self._owns, (-trial.own_s, trial.fair_key))
+
+    def drop(self, index: int) -> None:
+        """One that does not wait any more, if it did."""
+        self._waiting.pop(index, None)
+
+    def left(self, *, work_s: float, open_s: float) -> None:
+        """What is left now, as given at the beginning."""
+        self._work_s, self._open_s = work_s, open_s
 
     def started(self, seconds: float) -> None:
         """So much of the work has its slot."""

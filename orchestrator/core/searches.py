@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -13,6 +14,8 @@ _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
 SCORE = "score"
 """The objective that the ledger knows by itself: the best evaluation during the training, higher is better."""
+
+_NUMBER = re.compile(r"[^\s.]+(\.[^\s.]+)*")
 
 PrunerName = Literal["median", "halving", "hyperband", "none"]
 
@@ -107,7 +110,7 @@ class Search:
         space: Key of the card -> a range, or a list of choices.
         sampler: `tpe` learns from what is known, `random` does not, `grid` takes every cell once, in seeded order.
         trials: Proposals in all; None for the whole grid.
-        batch: Proposals that are made at once; None for the campaign's concurrency.
+        batch: Proposals that are made at once; must be given where a batch waits for the one before.
         seed: Of the sampler.
         startup_trials: `tpe` proposes at random until so many proposals are known; None for 10.
         objective: `score`, or a number of the evaluating session's own summary, nested with dots. The score is
@@ -139,11 +142,17 @@ class Search:
             raise ValueError(f"seed must lie in [0, 2^32), not {self.seed}")
         if self.startup_trials is not None and self.sampler != "tpe":
             raise ValueError(f"startup_trials means nothing to the sampler {self.sampler}")
+        if not _NUMBER.fullmatch(self.objective):
+            raise ValueError(f"objective must be score or keys of the summary joined with dots, not {self.objective!r}")
         if self.objective == SCORE and self.direction != "maximize":
             raise ValueError("the score is always maximized: higher is better")
         if self.objective != SCORE and self.prunes:
             raise ValueError("a pruner compares scores during training: it goes with objective: score alone")
         self._require_space()
+        if self.waits and self.batch is None:
+            raise ValueError(
+                "batch is needed: proposals at once, usually the concurrency; another batch is another search"
+            )
 
     def _require_space(self) -> None:
         for key, where in self.space.items():
@@ -170,6 +179,11 @@ class Search:
     def waits(self) -> bool:
         """Whether a batch must be decided before the next one can be proposed, or judged."""
         return self.sampler == "tpe" or self.prunes
+
+    @property
+    def at_once(self) -> int:
+        """Proposals that are made at once: all of them where none waits for another."""
+        return self.batch if self.waits and self.batch is not None else self.most
 
     @property
     def most(self) -> int:

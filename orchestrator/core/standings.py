@@ -113,8 +113,11 @@ def standing_of(
     )
     if live:
         return replace(standing, state=State.LIVE)
-    if trial.variant.searched is not None and trial.variant.searched.pruned_at_steps is not None:
-        return replace(standing, state=State.PRUNED, why=f"at {trial.variant.searched.pruned_at_steps} steps")
+    if (searched := trial.variant.searched) is not None:
+        if searched.pruned_at_steps is not None:
+            return replace(standing, state=State.PRUNED, why=f"at {searched.pruned_at_steps} steps")
+        if trial.lineage_id in searched.failed:  # under whatever code: nobody would ask for the result any more
+            return replace(standing, state=State.FAILED, why=searched.failed[trial.lineage_id])
     if latest is not None and is_complete(trial, latest):
         standing = replace(standing, steps_done=latest.steps_done)
         current = latest.code_digest in (None, code_digest) and latest.question in (None, trial.question)
@@ -188,7 +191,7 @@ def _searches(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[
         searched = one.trial.variant.searched
         if searched is not None:
             finished[one.trial.variant.index] += one.state in FINISHED
-            if searched.to_come or one.state not in SETTLED:
+            if searched.to_come or searched.faults or one.state not in SETTLED:
                 looking.add(one.trial.variant.group)
     fruitful = {variant.group for index, variant in variants.items() if finished[index] >= variant.completed}
     return frozenset(looking), frozenset({variant.group for variant in variants.values()} - fruitful)
@@ -200,10 +203,16 @@ def _groups(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[st
     incomplete = unfinished(standings)
     named = [one for one in standings if one.trial.variant.searched is None]
     looking, fruitless = _searches(standings)
-    lost = {*lacking(named, frozenset(State) - {State.FAILED, State.SPARE}), *(fruitless - looking)}
+    stuck = {one.trial.variant.group for one in standings if _at_fault(one)}
+    lost = {*lacking(named, frozenset(State) - {State.FAILED, State.SPARE}), *(fruitless - looking), *stuck}
     while further := {group for group in incomplete - lost if lost & set(afters[group])}:
         lost |= further
     return incomplete, frozenset(lost)
+
+
+def _at_fault(one: Standing) -> bool:
+    searched = one.trial.variant.searched
+    return searched is not None and bool(searched.faults)
 
 
 def _ordered(one: Standing, unfinished: Collection[str], lost: Collection[str]) -> Standing:

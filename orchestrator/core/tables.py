@@ -46,11 +46,11 @@ def rows_of(campaign: str, finished: Finished) -> Iterator[dict[str, Any]]:
         "run_id": record.run_id,
         "session": record.slug,
         "manifest_sha256": finished.manifest_sha256,
-        "sessions": finished.standing.sessions,
+        "sessions": len(finished.sessions),
         "seams": ";".join(map(str, finished.curve.seams)),
         "wasted_steps": finished.curve.wasted_steps,
         "resume_grade": finished.resume_grade,
-        "wall_s": round(finished.standing.wall_s, 3),
+        "wall_s": finished.wall_s,
         "command": finished.command,
     }
     for metric, controller, value in _numbers(finished.manifest.outcome.summary):

@@ -50,8 +50,10 @@ class Board:
     def __init__(self, desk: Desk, refused: Mapping[str, str] | None = None) -> None:
         self._desk = desk
         self._seen = 0
-        self._by_lineage = {trial.lineage_id: trial for trial in desk.trials}
-        self._own: dict[str, Standing] = {}
+        self._places = {trial.lineage_id: place for place, trial in enumerate(desk.trials)}
+        self._own: list[Standing] = []
+        self._anew = set(self._places)
+        self._unrelated = not any(trial.spare or trial.variant.after for trial in desk.trials)
         self.refused = dict(refused or {})
         self._live: frozenset[str] = frozenset()
         self.standings: tuple[Standing, ...] = ()
@@ -60,7 +62,7 @@ class Board:
     def refuse(self, trial: Trial, why: str) -> None:
         """This computer cannot run a trial; it is not tried again while this program lives."""
         self.refused[trial.lineage_id] = why
-        self._own.pop(trial.lineage_id, None)
+        self._anew.add(trial.lineage_id)
 
     def reason(self, trial: Trial) -> str:
         """Why this computer refuses a trial, empty if it does not."""
@@ -68,23 +70,25 @@ class Board:
 
     def refresh(self) -> tuple[Standing, ...]:
         """Read what is new, and say where every trial stands."""
-        desk = self._desk
-        self.live = tuple(one for one in desk.ledger.open_sessions() if one.lineage_id in self._by_lineage)
+        desk, places = self._desk, self._places
+        self.live = tuple(one for one in desk.ledger.open_sessions() if one.lineage_id in places)
         live = frozenset(one.lineage_id for one in self.live)
-        latest, changed = desk.ledger.changes(self._seen)
-        if self._seen == 0:
-            runs: dict[str, Sequence[RunRecord]] = {**_by_lineage(desk.ledger.runs())}
-            changed = frozenset(self._by_lineage)
+        self._seen, changed = desk.ledger.changes(self._seen)
+        self._anew |= (changed | (live ^ self._live)) & places.keys()
+        self._live = live
+        if not self._own:
+            runs = _by_lineage(desk.ledger.runs())
+            self._own = [
+                self._standing(trial, runs.get(trial.lineage_id, ()), trial.lineage_id in live) for trial in desk.trials
+            ]
         else:
-            changed = (changed | (live ^ self._live)) & self._by_lineage.keys()
-            runs = {lineage_id: desk.ledger.runs(lineage_id) for lineage_id in changed}
-        self._seen, self._live = latest, live
-        missing = self._by_lineage.keys() - self._own.keys()
-        for lineage_id in changed | missing:
-            known = runs[lineage_id] if lineage_id in runs else desk.ledger.runs(lineage_id) if self._own else ()
-            self._own[lineage_id] = self._standing(self._by_lineage[lineage_id], known, lineage_id in live)
-        if changed or missing or not self.standings:
-            self.standings = related([self._own[trial.lineage_id] for trial in desk.trials])
+            for lineage_id in self._anew:
+                place = places[lineage_id]
+                known = desk.ledger.runs(lineage_id)
+                self._own[place] = self._standing(desk.trials[place], known, lineage_id in live)
+        if self._anew:
+            self.standings = tuple(self._own) if self._unrelated else related(self._own)
+            self._anew.clear()
         return self.standings
 
     def _standing(self, trial: Trial, runs: Sequence[RunRecord], live: bool) -> Standing:
@@ -135,13 +139,14 @@ def _by_lineage(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     return grouped
 
 
-def request_of_trial(trial: Trial, wall_s: float | None = None) -> RunRequest:
+def request_of_trial(trial: Trial, wall_s: float | None = None, campaign: str = "") -> RunRequest:
     """The request that carries a trial on.
 
     Args:
         wall_s: Wall seconds of its next session, None for the profile's.
+        campaign: Name of the campaign that asks.
     """
-    return RunRequest(card=trial.card, profile=trial.variant.profile, deadline_s=wall_s)
+    return RunRequest(card=trial.card, profile=trial.variant.profile, deadline_s=wall_s, campaign=campaign)
 
 
 def seconds_until(clock: Clock, moment: datetime | None) -> float | None:

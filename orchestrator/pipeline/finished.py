@@ -7,27 +7,28 @@ from pathlib import Path
 
 from kernel_templates.trial_accounts import StitchedCurve
 from orchestrator.core.accounts import Finished
-from orchestrator.core.campaigns import Campaign
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.expansion import Trial
 from orchestrator.core.records import RunRecord, SessionRecord
-from orchestrator.core.settings import plain
-from orchestrator.core.standings import State
+from orchestrator.core.specs import question_of
+from orchestrator.core.standings import Standing, State
 from orchestrator.core.stitching import stitch
-from orchestrator.pipeline.campaign import read_standings
 from orchestrator.ports import Ledger, ResultsStore
 
 
 def finished_trials(
-    ledger: Ledger, results: ResultsStore, campaign: Campaign, trials: Sequence[Trial], code_digest: str
+    ledger: Ledger, results: ResultsStore, standings: Sequence[Standing], code_digest: str
 ) -> Iterator[Finished]:
     """Every trial that is done under today's code, in the campaign's order.
+
+    Args:
+        standings: Of all trials.
 
     Raises:
         RunFailed: The outputs of one are gone or damaged: a table that silently lacks a line would be wrong.
     """
-    for standing in read_standings(ledger, campaign, trials, code_digest):
+    for standing in standings:
         if standing.state is not State.DONE:
             continue
         sessions = ledger.sessions(standing.trial.lineage_id)
@@ -60,12 +61,16 @@ def curve_of(results: ResultsStore, sessions: Sequence[SessionRecord]) -> Stitch
 
 
 def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> tuple[SessionRecord, ...]:
-    """Sessions of a lineage from the latest that began anew to `last`, oldest first: each resume among them counts."""
+    """Sessions of a lineage from its latest beginning to `last`, oldest first: each resume among them counts.
+
+    A beginning is a session that started from 0 although there was something in place before: the user began anew. One
+    that started from 0 because those before it had lost everything goes on with the same training.
+    """
     made: list[SessionRecord] = []
-    for record in reversed(sessions[: sessions.index(last) + 1]):
-        made.insert(0, record)
-        if record.steps_start == 0:
+    for record in reversed([one for one in sessions[: sessions.index(last) + 1] if one.steps_begun is not None]):
+        if made and made[0].steps_begun == 0 and record.models_steps:
             break
+        made.insert(0, record)
     return tuple(made)
 
 
@@ -78,9 +83,11 @@ def _evaluation(
         finished = record.end_reason == EndReason.FINISHED and record.verdict is not None
         if not finished or run is None or record.ticket["bundle_digest"] != code_digest:
             continue
-        if record.steps_done != run.steps_done or record.ticket["spec"]["criteria"] != plain(trial.card.criteria):
+        spec = record.ticket["spec"]
+        asked = question_of(spec["criteria"], spec["evaluation_scenarios"])
+        if record.steps_done != run.steps_done or asked != trial.question:
             continue
         if record.run_id == run.run_id:
             return record
-        found = found or (record if record.planned_at <= run.started_at else None)
+        found = found or record
     return found

@@ -85,6 +85,7 @@ def start_run(
         steps_start=steps_start,
         steps_done=steps_done,
         fresh=request.fresh,
+        campaign=request.campaign,
         code_digest=parts.code.bundle().digest,
         question=question_of(plain(request.card.criteria), profile.evaluation_scenarios),
     )

@@ -35,5 +35,9 @@ class Parts:
 
     def record(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> None:
         """Put an event into the ledger, stamped with the time."""
+        self.ledger.record(self.event(kind, run_id, session, **body))
+
+    def event(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> Event:
+        """An event of now, for the ledger."""
         now: datetime = self.clock.now()
-        self.ledger.record(Event(kind=kind, at=now.isoformat(), run_id=run_id, session=session, body=body))
+        return Event(kind=kind, at=now.isoformat(), run_id=run_id, session=session, body=body)

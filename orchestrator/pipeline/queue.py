@@ -1,50 +1,116 @@
-"""The trials that may start now, in the scheduler's order; what did not change between two ticks is kept."""
+"""The trials that may start now, in the scheduler's order; of one tick to the next only what changed is worked out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
+from orchestrator.core.backoff import rests
 from orchestrator.core.campaigns import Campaign
-from orchestrator.core.loads import Known, loads
+from orchestrator.core.loads import Measured, load_of
 from orchestrator.core.needs import Load, chains_s, waiting_of
-from orchestrator.core.scheduling import Order, Waiting
-from orchestrator.core.standings import Standing
+from orchestrator.core.scheduling import Order
+from orchestrator.core.standings import FINAL, Standing, State
 
 
 class Queue:
-    """Of one campaign with the same trials throughout."""
+    """Of one campaign with the same trials throughout; a trial goes by its index."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        self._loads: Known = {}
-        self._waiting: dict[int, tuple[Load, float, Waiting]] = {}
+        self._standings: Sequence[Standing] = ()
+        self._waiting: dict[int, Standing] = {}
+        self._dues: dict[int, datetime] = {}
+        self._resting: set[int] = set()
+        self._of_variant: defaultdict[int, list[int]] = defaultdict(list)
+        self._measured = Measured(campaign)
+        self._speeds = self._measured.speeds()
+        self._max_wall_s: float | None = None
+        self._loads: dict[int, Load] = {}
+        self._walls_s: dict[int, float] = {}
+        self._chained = any(group.after for group in campaign.trials.values())
+        self._behind_s: Mapping[str, float] = {}
+        self._order = Order((), slots=campaign.concurrency, work_s=0.0, open_s=0.0)
+        self._changed: set[int] = set()
 
-    def in_order(
-        self, standings: Sequence[Standing], ready: Sequence[Standing], max_wall_s: float | None
-    ) -> Iterator[Load]:
+    def see(self, standings: Sequence[Standing], now: datetime) -> tuple[Standing | None, list[datetime]]:
+        """Look where every trial stands.
+
+        Returns:
+            The first that may start, None without one, and until when those rest that wait and may not yet.
+        """
+        known: Sequence[Standing | None] = self._standings or [None] * len(standings)
+        for index, (was, one) in enumerate(zip(known, standings, strict=True)):
+            if was is not one:
+                self._moved(index, was, one)
+        self._standings = standings
+        resting = {index for index, due in self._dues.items() if rests(due, now)}
+        self._changed |= resting ^ self._resting
+        self._resting = resting
+        first = min(self._waiting.keys() - resting if resting else self._waiting, default=None)
+        return None if first is None else standings[first], [self._dues[index] for index in resting]
+
+    def in_order(self, max_wall_s: float | None) -> Iterator[Load]:
         """One trial after another; each that is taken counts as started for those behind it.
 
         Args:
-            ready: Those that may start now.
             max_wall_s: Longest session on the backend.
         """
-        open_loads = loads(self._campaign, standings, max_wall_s, self._loads)
-        by_index = {load.index: load for load in open_loads}
-        behind_s = chains_s(open_loads)
-        now = [by_index[one.trial.index] for one in ready]
-        order = Order(
-            [self._waiting_of(load, behind_s[load.group]) for load in now],
-            slots=self._campaign.concurrency,
-            work_s=sum(load.wall_s for load in open_loads),
-            open_s=sum(load.wall_s for load in now),
-        )
-        while (taken := order.take()) is not None:
-            load = by_index[taken.index]
+        if max_wall_s != self._max_wall_s:
+            self._max_wall_s = max_wall_s
+            self._changed.update(range(len(self._standings)))
+        self._work_out()
+        while (taken := self._order.take()) is not None:
+            self._changed.add(taken.index)  # whether it started is seen by the next look
+            load = self._loads[taken.index]
             yield load
-            order.started(min(load.session_s, load.wall_s))
+            self._order.started(min(load.session_s, load.wall_s))
 
-    def _waiting_of(self, load: Load, behind_s: float) -> Waiting:
-        known = self._waiting.get(load.index)
-        if known is None or known[0] is not load or known[1] != behind_s:
-            known = self._waiting[load.index] = (load, behind_s, waiting_of(load, behind_s))
-        return known[2]
+    def _moved(self, index: int, was: Standing | None, one: Standing) -> None:
+        if was is not None:
+            self._measured.count(was, -1)
+        else:
+            self._of_variant[one.trial.variant.index].append(index)
+        self._measured.count(one)
+        self._changed.add(index)
+        self._waiting.pop(index, None)
+        self._dues.pop(index, None)
+        if one.state is State.WAITING:
+            self._waiting[index] = one
+            if one.due_at is not None:
+                self._dues[index] = one.due_at
+
+    def _work_out(self) -> None:
+        """Bring loads and order up to date."""
+        earlier, self._speeds = self._speeds, self._measured.speeds()
+        for variant in earlier.measured.keys() | self._speeds.measured.keys():
+            if earlier.measured.get(variant) != self._speeds.measured.get(variant):
+                self._changed.update(self._of_variant[variant])
+        for index in self._changed:
+            self._load(index, self._standings[index])
+        behind_s = chains_s(self._loads.values()) if self._chained else {}
+        if behind_s != self._behind_s:
+            self._behind_s = behind_s
+            self._changed |= self._waiting.keys()
+        self._put_in(self._changed)
+        self._changed = set()
+        walls_s = self._walls_s
+        self._order.left(work_s=math.fsum(walls_s.values()), open_s=math.fsum(map(walls_s.__getitem__, self._order)))
+
+    def _load(self, index: int, one: Standing) -> None:
+        if one.state in FINAL:
+            self._loads.pop(index, None)
+            self._walls_s.pop(index, None)
+            return
+        speed = self._speeds.of(one.trial.variant)
+        self._loads[index] = load = load_of(self._campaign, one, speed, self._max_wall_s)
+        self._walls_s[index] = load.wall_s
+
+    def _put_in(self, changed: Collection[int]) -> None:
+        for index in changed:
+            self._order.drop(index)
+            if index in self._waiting and index not in self._resting:
+                load = self._loads[index]
+                self._order.add(waiting_of(load, self._behind_s.get(load.group, 0.0)))

@@ -5,14 +5,15 @@ Nothing is kept but for speed. Batch k follows from the file and from what becam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.core.campaigns import Campaign, Group
 from orchestrator.core.cells import Settings
-from orchestrator.core.errors import BadInput
-from orchestrator.core.expansion import CardOf, Searched, Trial, expand, trials_of, variant_of
+from orchestrator.core.errors import BadInput, OrchestratorError, RunFailed
+from orchestrator.core.expansion import CardOf, Trial, expand, trials_of, variant_of
 from orchestrator.core.proposals import (
+    NO_SCORE,
     Account,
     Batch,
     Curve,
@@ -26,45 +27,11 @@ from orchestrator.core.proposals import (
     mean_rungs,
 )
 from orchestrator.core.records import SessionRecord
-from orchestrator.core.searches import Search
 from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.pipeline.inquiry import Inquiry, Proposal, ProposerOf
+from orchestrator.pipeline.leavers import Leavers
 from orchestrator.pipeline.objective import number_of
-from orchestrator.ports import Ledger, Proposer, ResultsStore
-
-ProposerOf = Callable[[Search, int], Proposer]
-"""A search, and the number of rungs below the target of its trainings -> who proposes for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Proposal:
-    """One that is a variant of the campaign, and what must be known to judge it."""
-
-    number: int
-    told_before: tuple[Batch, ...]
-    told: Told
-    trials: tuple[Trial, ...]
-    pruned_at_steps: int | None
-
-
-class _Inquiry:
-    """One group that searches."""
-
-    def __init__(self, name: str, group: Group, search: Search, sizes: Profile, proposer_of: ProposerOf) -> None:
-        self.name, self.group, self.search = name, group, search
-        self.every_steps = search.pruning.every_steps or sizes.evaluate_every_steps
-        self.most_rungs = (sizes.target_steps - 1) // self.every_steps
-        least = max(search.pruning.least_rungs or 1, (search.pruning.warmup_rungs or 0) + 1)
-        if search.prunes and self.most_rungs < least:
-            raise BadInput(
-                f"{name}: the pruner would compare for the first time after {least * self.every_steps} steps, "
-                f"and a training ends after {sizes.target_steps}",
-                remedy="Lower every_steps, least_rungs or warmup_rungs of the pruner.",
-            )
-        self.proposer = proposer_of(search, self.most_rungs)
-        self.trials_of_point: dict[Point, tuple[Trial, ...] | BadInput] = {}
-        self.proposals: list[_Proposal] = []
-        self.asked = 0
-        self.refused: list[str] = []
+from orchestrator.ports import Ledger, ResultsStore
 
 
 class Searching:
@@ -88,8 +55,12 @@ class Searching:
         self._accounts: dict[str, Account] = {}
         self._seen = -1
         self._trials: tuple[Trial, ...] = ()
+        self._leavers = Leavers(campaign, self._card_of, ledger)
+        self._of_file: dict[str, str] | None = None
+        self._taken: dict[str, str] = {}
+        self._left: tuple[Trial, ...] = ()
         self._inquiries = [
-            _Inquiry(name, group, group.search, self._sizes(group), proposer_of)
+            Inquiry(name, group, group.search, self._sizes(group), proposer_of)
             for name, group in campaign.trials.items()
             if group.search is not None
         ]
@@ -97,24 +68,46 @@ class Searching:
     def trials(self) -> tuple[Trial, ...]:
         """All trials by what the ledger says now; the very same object as before if nothing has changed.
 
+        A proposal whose objective cannot be read is not decided: its search waits, as `faults` tells, and it alone.
+
         Raises:
             BadInput: A key or value is wrong, or two lines are the same training.
-            RunFailed: The objective cannot be read: the outputs of a finished training are gone.
         """
         latest, changed = self._ledger.changes(max(self._seen, 0))
-        if latest == self._seen:
+        if latest == self._seen and not self.faults():  # what is at fault may have been mended outside the ledger
             return self._trials
         for lineage_id in changed:
             self._accounts.pop(lineage_id, None)
-        proposed = {}
-        for inquiry in self._inquiries:
-            self._explore(inquiry)
-            proposed[inquiry.name] = [_as_variant(inquiry, one) for one in inquiry.proposals]
-        trials = expand(self._campaign, self._card_of, proposed)
+        self._explore_all()
+        before, trials = self._left, self._expanded()
+        self._left = self._leavers.among(changed, {trial.lineage_id for trial in trials})
+        if self._left != before:
+            trials = self._expanded()
         self._seen = latest
         if trials != self._trials:
             self._trials = trials
         return self._trials
+
+    def left(self) -> tuple[Trial, ...]:
+        """Trainings that the searches began and propose no longer, as of when they were last asked."""
+        return self._left
+
+    def _expanded(self) -> tuple[Trial, ...]:
+        left: dict[str, list[str]] = {}
+        for trial in self._left:
+            left.setdefault(trial.variant.group, []).append(trial.lineage_id)
+        return expand(
+            self._campaign,
+            self._card_of,
+            {
+                inquiry.name: [inquiry.as_variant(one, left.get(inquiry.name, ())) for one in inquiry.proposals]
+                for inquiry in self._inquiries
+            },
+        )
+
+    def faults(self) -> tuple[tuple[str, OrchestratorError], ...]:
+        """Group and fault of the searches that cannot go on by what was known when they were last asked."""
+        return tuple((inquiry.name, fault) for inquiry in self._inquiries for fault in inquiry.faults.values())
 
     def may_prune(self, trial: Trial) -> bool:
         """Whether a trial can be given up before its end: nothing of a first batch can, it has nothing before it."""
@@ -137,14 +130,22 @@ class Searching:
                     return self._pruned_at(inquiry, one.told_before, one.number, one.told.point, accounts)[0]
         return None
 
-    def _explore(self, inquiry: _Inquiry) -> None:
+    def _explore_all(self) -> None:
+        """Each by itself, but a training that one of them has, or that the file names, is no other's."""
+        if self._of_file is None:
+            self._of_file = {trial.lineage_id: trial.label for trial in expand(self._campaign, self._card_of)}
+        self._taken = dict(self._of_file)
+        for inquiry in self._inquiries:
+            self._explore(inquiry)
+            self._taken |= {trial.lineage_id: trial.label for one in inquiry.proposals for trial in one.trials}
+
+    def _explore(self, inquiry: Inquiry) -> None:
         """Proposals batch by batch, as far as they are decided."""
         search = inquiry.search
-        size = (search.batch or self._campaign.concurrency) if search.waits else search.most
         told: list[Batch] = []
         first: dict[str, Told] = {}
-        inquiry.proposals, inquiry.asked, inquiry.refused = [], 0, []
-        while points := inquiry.proposer.next_batch(told, size):
+        inquiry.proposals, inquiry.asked, inquiry.refused, inquiry.faults = [], 0, [], {}
+        while points := inquiry.proposer.next_batch(told, search.at_once):
             batch: list[Told] = []
             for point in points:
                 batch.append(self._told(inquiry, tuple(told), point, first))
@@ -155,7 +156,7 @@ class Searching:
             if search.waits and any(one.fate is Fate.OPEN for one in batch):
                 break
 
-    def _told(self, inquiry: _Inquiry, before: tuple[Batch, ...], point: Point, first: dict[str, Told]) -> Told:
+    def _told(self, inquiry: Inquiry, before: tuple[Batch, ...], point: Point, first: dict[str, Told]) -> Told:
         """What is told of one proposal; it is a variant unless the card refuses it or it was proposed before."""
         trials = self._trials_of(inquiry, point)
         if isinstance(trials, BadInput):
@@ -165,19 +166,47 @@ class Searching:
         known = first.get(trials[0].lineage_id)
         if known is not None:
             return replace(known, point=point)
-        accounts = [self._account(trial) for trial in trials]
+        if any(trial.lineage_id in self._taken for trial in trials):
+            return self._not_mine(inquiry, before, point, trials)
+        accounts = [self._account_if_told(inquiry, trial) for trial in trials]
         steps, rungs = self._pruned_at(inquiry, before, inquiry.asked, point, accounts)
         fate, value = fate_of(accounts, inquiry.group.seed_rule.completed)
         if steps is not None:
             fate, value = Fate.PRUNED, None
         told = first[trials[0].lineage_id] = Told(point=point, fate=fate, value=value, rungs=rungs)
+        failed = {
+            trial.lineage_id: account.why
+            for trial, account in zip(trials, accounts, strict=True)
+            if account.fate is Fate.FAILED and account.why != NO_SCORE
+        }
         inquiry.proposals.append(
-            _Proposal(number=inquiry.asked, told_before=before, told=told, trials=trials, pruned_at_steps=steps)
+            Proposal(
+                number=inquiry.asked, told_before=before, told=told, trials=trials, failed=failed, pruned_at_steps=steps
+            )
         )
         return told
 
+    def _not_mine(self, inquiry: Inquiry, before: tuple[Batch, ...], point: Point, trials: Sequence[Trial]) -> Told:
+        """A proposal that is a training of another group: not decided, so that its search waits for the user.
+
+        Raises:
+            BadInput: It was clear from the file alone, before anything was pushed; or the search has nothing else.
+        """
+        mine, others = next(
+            (trial, self._taken[trial.lineage_id]) for trial in trials if trial.lineage_id in self._taken
+        )
+        fault = BadInput(
+            f"the proposal {mine.label} is the same training as {others}",
+            remedy="Take it out of one of the two: a training is run once.",
+        )
+        by_file = mine.lineage_id in (self._of_file or {})
+        if not before and (by_file or not inquiry.proposals):
+            raise fault
+        inquiry.faults[mine.lineage_id] = fault
+        return Told(point=point, fate=Fate.OPEN)
+
     def _pruned_at(
-        self, inquiry: _Inquiry, before: tuple[Batch, ...], number: int, point: Point, accounts: Sequence[Account]
+        self, inquiry: Inquiry, before: tuple[Batch, ...], number: int, point: Point, accounts: Sequence[Account]
     ) -> tuple[int | None, tuple[float, ...]]:
         """Steps of the rung at which a proposal is given up, and its rungs as far as they are known."""
         if not inquiry.search.prunes:
@@ -187,7 +216,7 @@ class Searching:
         rung = inquiry.proposer.pruned_at(before, number, point, rungs)
         return (None if rung is None else rung * inquiry.every_steps), rungs
 
-    def _trials_of(self, inquiry: _Inquiry, point: Point) -> tuple[Trial, ...] | BadInput:
+    def _trials_of(self, inquiry: Inquiry, point: Point) -> tuple[Trial, ...] | BadInput:
         known = inquiry.trials_of_point.get(point)
         if known is None:
             cell = cell_of(inquiry.search, point)
@@ -198,6 +227,13 @@ class Searching:
                 known = fault
             inquiry.trials_of_point[point] = known
         return known
+
+    def _account_if_told(self, inquiry: Inquiry, trial: Trial) -> Account:
+        try:
+            return self._account(trial)
+        except (BadInput, RunFailed) as fault:
+            inquiry.faults[trial.lineage_id] = fault
+            return Account(fate=Fate.OPEN)
 
     def _account(self, trial: Trial) -> Account:
         known = self._accounts.get(trial.lineage_id)
@@ -220,15 +256,3 @@ class Searching:
         if key not in self._cards:
             self._cards[key] = self._card_of_file(section, settings)
         return self._cards[key]
-
-
-def _as_variant(inquiry: _Inquiry, one: _Proposal) -> tuple[Settings, Searched]:
-    searched = Searched(
-        number=one.number,
-        batch=len(one.told_before),
-        to_come=inquiry.search.most - inquiry.asked,
-        refused=tuple(inquiry.refused),
-        value=one.told.value,
-        pruned_at_steps=one.pruned_at_steps,
-    )
-    return cell_of(inquiry.search, one.told.point), searched

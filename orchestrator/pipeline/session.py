@@ -161,16 +161,12 @@ def retrieve_and_analyze_logs(
     retrieval = (
         Retrieval(folder=folder, missing=("every output",)) if observation.gone else _fetch(parts, handle, folder)
     )
-    parts.record(
-        EventKind.SESSION_FETCHED,
-        ticket.run_id,
-        key,
-        results_dir=folder.as_posix(),
-        missing=retrieval.missing,
+    fetched = parts.event(
+        EventKind.SESSION_FETCHED, ticket.run_id, key, results_dir=folder.as_posix(), missing=retrieval.missing
     )
     manifest, faults = parts.results.manifest(folder)
     judgement = judge(ticket, observation, manifest, faults)
-    parts.record(
+    judged = parts.event(
         EventKind.SESSION_JUDGED,
         ticket.run_id,
         key,
@@ -183,10 +179,12 @@ def retrieve_and_analyze_logs(
         resume_reasons=judgement.resume_reasons,
         problems=judgement.problems,
         score=judgement.score,
+        numbers=judgement.numbers,
         curve=() if judgement.end_reason is EndReason.STALE_RESULTS else parts.results.evaluations(folder),
         started_at=judgement.started_at,
         ended_at=judgement.ended_at,
     )
+    parts.ledger.record(fetched, judged)
     return folder, judgement
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
-from orchestrator.core.backoff import resting_words, rests
+from orchestrator.core.backoff import resting_words
 from orchestrator.core.budget import granted_s
 from orchestrator.core.errors import InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
@@ -20,7 +19,7 @@ from orchestrator.core.needs import Load
 from orchestrator.core.pace import Pace
 from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.standings import Standing, State, stopped_by
+from orchestrator.core.standings import stopped_by
 from orchestrator.core.summary import DETACHED
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance
@@ -46,6 +45,7 @@ class Ticking:
         self._live_curves: dict[str, Curve] = {}
         self._asked_to_leave: set[str] = set()
         self._refused: dict[str, str] = {}
+        self._left: dict[str, Trial] = {}
         self._begin(desk)
         self._found = Findings()
 
@@ -61,19 +61,23 @@ class Ticking:
         self._found = Findings()
         self._propose()
         before = self._board.refresh()
-        for record in self._board.live:
+        for record in self._in_flight():
             self._look(record)
         while new := self._propose():
             self._look_behind(new)
         waits, stopped = self._start()
         self._propose()
+        for group, fault in self._desk.searching.faults() if self._desk.searching else ():
+            self._found.trouble(group, fault)
         after = self._board.refresh()
-        return self._found.told(before, after, waits=waits, stopped=stopped)
+        left = len(self._in_flight()) - len(self._board.live)
+        return self._found.told(before, after, waits=waits, stopped=stopped, left=left)
 
     def _propose(self) -> tuple[Trial, ...]:
         """Take up what the searches propose by what is known now; says which trials are new."""
         desk = self._desk
         trials = desk.searching.trials() if desk.searching else desk.trials
+        self._left = {trial.lineage_id: trial for trial in desk.searching.left()} if desk.searching else {}
         if trials is desk.trials:
             return ()
         known = self._trials.keys()
@@ -90,11 +94,17 @@ class Ticking:
             if any(record.lineage_id == trial.lineage_id for trial in new):
                 self._look(record)
 
+    def _in_flight(self) -> tuple[SessionRecord, ...]:
+        """Sessions that are not carried home yet, those of trainings that have left their search included."""
+        if not self._left:
+            return self._board.live
+        return (*self._board.live, *(one for one in self._desk.ledger.open_sessions() if one.lineage_id in self._left))
+
     def _look(self, record: SessionRecord) -> None:
         current = self._desk.ledger.session(record.key)
         if current is None or current.stage is Stage.CLOSED:
             return  # carried home together with an earlier session of its lineage
-        trial = self._trials[record.lineage_id]
+        trial = self._trials.get(record.lineage_id) or self._left[record.lineage_id]
         parts = replace(self._desk.parts_of(trial.card), pace=Pace.LOOK)
         if parts.backend.name != record.backend:
             return
@@ -102,7 +112,7 @@ class Ticking:
             if record.stage is Stage.SUBMITTED and record.handle:
                 glance(parts, record, Handle.parse(record.handle))
             if self._mine():
-                execute(parts, request_of_trial(trial))
+                execute(parts, request_of_trial(trial, campaign=self._desk.campaign.campaign))
         except NotYet:
             self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
         except OrchestratorError as fault:
@@ -125,28 +135,21 @@ class Ticking:
         desk = self._desk
         standings = self._board.refresh()
         stopped = stopped_by(desk.campaign, standings) or self._past_deadline()
-        waiting = [one for one in standings if one.state is State.WAITING]
-        now, ready, dues = desk.clock.now(), list[Standing](), list[datetime]()
-        for one in waiting:
-            if one.due_at is not None and rests(one.due_at, now):
-                dues.append(one.due_at)
-            else:
-                ready.append(one)
-        slots = desk.campaign.concurrency - len(self._board.live)
-        if stopped or not waiting:
+        first, dues = self._queue.see(standings, desk.clock.now())
+        slots = desk.campaign.concurrency - len(self._in_flight())
+        if stopped or (first is None and not dues):
             return "", stopped
         if slots <= 0:
             return f"all {desk.campaign.concurrency} slots are in use", ""
-        if not ready:
+        if first is None:
             return resting_words(dues), ""
-        first = desk.parts_of(ready[0].trial.card)
+        parts = desk.parts_of(first.trial.card)
         try:
-            allowed = self._allowance(first)
+            allowed = self._allowance(parts)
         except OrchestratorError as fault:
             self._found.trouble("quota", fault)
             return "the quota could not be asked", ""
-        queue = self._queue.in_order(standings, ready, first.backend.capabilities.max_wall_s)
-        why = self._fill(slots, queue, allowed)
+        why = self._fill(slots, self._queue.in_order(parts.backend.capabilities.max_wall_s), allowed)
         return why or resting_words(dues), ""
 
     def _fill(self, slots: int, queue: Iterator[Load], allowed: Allowance | None) -> str:
@@ -181,10 +184,10 @@ class Ticking:
         Raises:
             NotYet: The far side takes no session at all now.
         """
-        trial = self._desk.trials[load.index]
-        parts = replace(self._desk.parts_of(trial.card), pace=Pace.STEP)
+        desk, trial = self._desk, self._desk.trials[load.index]
+        parts = replace(desk.parts_of(trial.card), pace=Pace.STEP)
         try:
-            if execute(parts, request_of_trial(trial, wall_s)).end_reason == DETACHED:
+            if execute(parts, request_of_trial(trial, wall_s, desk.campaign.campaign)).end_reason == DETACHED:
                 return True
         except InUse as fault:
             self._found.trouble(trial.label, fault)
@@ -208,14 +211,15 @@ class Ticking:
         spent = 0.0
         if budget_h is not None:
             since, _ = week_of(desk.clock.now(), quota)
-            mine = [one for one in desk.ledger.sessions() if one.lineage_id in self._trials]
+            named = self._trials.keys() | self._left.keys()
+            mine = [one for one in desk.ledger.sessions() if one.lineage_id in named]
             spent = spent_s(mine, since)
         return allowance(
             desk.clock.now(),
             quota=quota,
             budget_s=None if budget_h is None else budget_h * 3600,
             spent_s=spent,
-            promised_s=promised_s(self._board.live),
+            promised_s=promised_s(self._in_flight()),
         )
 
     def _past_deadline(self) -> str:

@@ -20,6 +20,7 @@ class Ticked:
         troubles: What went wrong and is tried again by the next tick.
         waits: Why nothing more is started although trials wait: slots, quota, deadline, a stop rule; may be empty.
         remote_away: Whether the far side could not be asked.
+        left_in_flight: Sessions that are not home yet, of trainings that have left their search.
     """
 
     standings: tuple[Standing, ...]
@@ -28,10 +29,13 @@ class Ticked:
     waits: str = ""
     stopped: str = ""
     remote_away: bool = False
+    left_in_flight: int = 0
 
     @property
     def over(self) -> bool:
         """Whether no tick will do anything more, as things stand."""
+        if self.left_in_flight:
+            return False
         if self.stopped:
             return not any(one.state is State.LIVE for one in self.standings)
         return all(one.state.final for one in self.standings)
@@ -67,7 +71,9 @@ class Findings:
         if LOST_LEASE not in self._troubles:
             self._troubles.append(LOST_LEASE)
 
-    def told(self, before: tuple[Standing, ...], after: tuple[Standing, ...], *, waits: str, stopped: str) -> Ticked:
+    def told(
+        self, before: tuple[Standing, ...], after: tuple[Standing, ...], *, waits: str, stopped: str, left: int
+    ) -> Ticked:
         """All of it, with every trial that stands elsewhere than before."""
         self.changes.extend(_moves(before, after))
         return Ticked(
@@ -77,6 +83,7 @@ class Findings:
             waits=waits,
             stopped=stopped,
             remote_away=self._away,
+            left_in_flight=left,
         )
 
 

@@ -21,8 +21,8 @@ from orchestrator.core.stitching import Stretch
 class Ledger(Protocol):
     """What happened, durable."""
 
-    def record(self, event: Event) -> None:
-        """Append an event and update its rows in one transaction."""
+    def record(self, *events: Event) -> None:
+        """Append events of one session, or of one run itself, and update their rows in one transaction."""
 
     def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
         """All runs, of one lineage if named, oldest first."""

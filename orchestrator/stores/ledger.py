@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind, fold, fold_run, fold_session
-from orchestrator.core.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.records import Record, RunRecord, SessionRecord, Stage
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -34,9 +34,12 @@ _MOVE_TICKETS = (
 """An earlier ledger has the ticket, more than half of a session's text, which never changes, inside of its row."""
 
 # Oldest first is by rowid, the order in which rows were first written: a clock may be set back between two of them.
+_RUNS_OF = "SELECT run_id, row FROM runs WHERE json_extract(row, '$.lineage_id') = ? ORDER BY rowid"
+_SESSIONS_OF = "SELECT key, row FROM sessions WHERE lineage_id = ? ORDER BY rowid"
+_OPEN_SESSIONS = "SELECT key, row FROM sessions INDEXED BY sessions_open WHERE stage != 'closed' ORDER BY rowid"
+"""By its index: left to choose, SQLite reads all sessions there ever were, since those are in order already."""
 _BUSY_TIMEOUT_S = 10.0
 _KEPT_ROWS = 4096
-Record = TypeVar("Record", RunRecord, SessionRecord)
 
 
 class SqliteLedger:
@@ -56,9 +59,15 @@ class SqliteLedger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         # Rows are values: the same text is the same record, and a run asks for the same rows many times, most often
-        # for the one that it has just written. The nonce of its ticket stands in a session's row.
-        self._known_runs: dict[str, RunRecord] = {}
-        self._known_sessions: dict[str, SessionRecord] = {}
+        # for the one that it has just written: by id or key, the latest text and its record. The nonce of its ticket
+        # stands in a session's row.
+        self._known_runs: dict[str, tuple[str, RunRecord]] = {}
+        self._known_sessions: dict[str, tuple[str, SessionRecord]] = {}
+        # And the rows of a lineage together, as long as neither this program nor another one has changed them.
+        self._runs_of: dict[str, list[RunRecord]] = {}
+        self._sessions_of: dict[str, list[SessionRecord]] = {}
+        self._version = 0
+        self._durable: bool | None = None  # how the next transaction is written, None until one was
         # isolation_level None: transactions are begun and ended below, nowhere else.
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         try:
@@ -84,51 +93,61 @@ class SqliteLedger:
         """Let go of the file."""
         self._connection.close()
 
-    def record(self, event: Event) -> None:
-        """Append an event and update its rows in one transaction.
+    def record(self, *events: Event) -> None:
+        """Append events of one session, or of one run itself, and update their rows in one transaction.
 
         An intent is on the disk when this returns; other events may be lost by a power cut, never torn, since
         each can be found again from the backend and the results.
 
         Raises:
-            ValueError: The event cannot follow what is recorded; nothing was written.
+            ValueError: They are of several, or cannot follow what is recorded; nothing was written.
         """
-        body = _dump(event.body)
-        if event.durable:  # its ticket is kept; folded as it can be read back, the row is what the events make of it
-            event = replace(event, body=json.loads(body))
-        with self._transaction(durable=event.durable):
-            self._connection.execute(
-                "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)",
-                (event.at, event.kind.value, event.run_id, event.session, body),
-            )
-            if event.tells_of_run:
-                self._store_run(fold_run(self._run(event.run_id), event))
-            if event.session is not None:
-                before = self.session(event.session)
-                self._store_session(fold_session(before, event), before)
+        ((run_id, key),) = {(event.run_id, event.session) for event in events}
+        with self._transaction(durable=any(event.durable for event in events)):
+            run = self._run(run_id) if any(event.tells_of_run for event in events) else None
+            before = session = self.session(key) if key is not None else None
+            known = run
+            for event in events:
+                body = _dump(event.body)
+                self._connection.execute(
+                    "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)",
+                    (event.at, event.kind.value, run_id, key, body),
+                )
+                if event.durable:  # its ticket is kept; folded as it can be read back, the row is what the events say
+                    event = replace(event, body=json.loads(body))
+                if event.tells_of_run:
+                    run = fold_run(run, event)
+                if key is not None:
+                    session = fold_session(session, event)
+            if run is not None and run is not known:
+                self._store_run(run)
+            if session is not None:
+                self._store_session(session, before)
 
     def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
         """All runs, of one lineage if named, oldest first."""
-        which = "" if lineage_id is None else "WHERE json_extract(row, '$.lineage_id') = ?"
-        words = () if lineage_id is None else (lineage_id,)
-        rows = self._connection.execute(f"SELECT row FROM runs {which} ORDER BY rowid", words)
-        return [self._run_record(row) for (row,) in rows]
+        if lineage_id is None:
+            return self._all_runs("SELECT run_id, row FROM runs ORDER BY rowid")
+        if (kept := self._up_to_date(self._runs_of).get(lineage_id)) is None:
+            kept = self._runs_of[lineage_id] = self._all_runs(_RUNS_OF, lineage_id)
+        return list(kept)
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
-        which, words = ("", ()) if lineage_id is None else ("WHERE lineage_id = ?", (lineage_id,))
-        rows = self._connection.execute(f"SELECT row, ticket FROM sessions {which} ORDER BY rowid", words)
-        return [self._session_record(*row) for row in rows]
+        if lineage_id is None:
+            return self._all_sessions("SELECT key, row FROM sessions ORDER BY rowid")
+        if (kept := self._up_to_date(self._sessions_of).get(lineage_id)) is None:
+            kept = self._sessions_of[lineage_id] = self._all_sessions(_SESSIONS_OF, lineage_id)
+        return list(kept)
 
     def session(self, key: str) -> SessionRecord | None:
         """One session, None if there is none."""
-        found = self._connection.execute("SELECT row, ticket FROM sessions WHERE key = ?", (key,)).fetchone()
+        found = self._connection.execute("SELECT key, row FROM sessions WHERE key = ?", (key,)).fetchone()
         return self._session_record(*found) if found else None
 
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that were not carried to their end, oldest first."""
-        rows = self._connection.execute("SELECT row, ticket FROM sessions WHERE stage != 'closed' ORDER BY rowid")
-        return [self._session_record(*row) for row in rows]
+        return self._all_sessions(_OPEN_SESSIONS)
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:
         """Number of the latest event, and the lineages that any event after number `since` concerns."""
@@ -156,8 +175,7 @@ class SqliteLedger:
     def rebuild(self) -> bool:
         """Make all rows anew from the events; says whether they were already equal to them."""
         runs, sessions = fold(self.events())
-        self._known_runs.clear()
-        self._known_sessions.clear()
+        self._forget()
         equal = runs == {record.run_id: record for record in self.runs()} and sessions == {
             record.key: record for record in self.sessions()
         }
@@ -181,7 +199,9 @@ class SqliteLedger:
     @contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[None]:
         try:
-            self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            if durable is not self._durable:
+                self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -193,15 +213,41 @@ class SqliteLedger:
         except sqlite3.OperationalError as fault:
             raise _no_room(self._path, fault) from fault
 
+    def _up_to_date(self, kept: dict[str, list[Record]]) -> dict[str, list[Record]]:
+        """Of what is kept by lineage what is still true: nothing if another program has written since."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version or len(kept) >= _KEPT_ROWS:
+            self._version = version
+            self._forget()
+        return kept
+
+    def _forget(self) -> None:
+        for known in (self._known_runs, self._known_sessions, self._runs_of, self._sessions_of):
+            known.clear()
+
+    def _all_runs(self, question: str, *words: str) -> list[RunRecord]:
+        return [self._run_record(*row) for row in self._connection.execute(question, words)]
+
+    def _all_sessions(self, question: str, *words: str) -> list[SessionRecord]:
+        return [self._session_record(*row) for row in self._connection.execute(question, words)]
+
     def _run(self, run_id: str) -> RunRecord | None:
         found = self._connection.execute("SELECT row FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return self._run_record(found[0]) if found else None
+        return self._run_record(run_id, found[0]) if found else None
 
-    def _run_record(self, row: str) -> RunRecord:
-        return self._known_runs.get(row) or _keep(self._known_runs, row, _run_of(row))
+    def _run_record(self, run_id: str, row: str) -> RunRecord:
+        known = self._known_runs.get(run_id)
+        if known is not None and known[0] == row:
+            return known[1]
+        return _keep(self._known_runs, run_id, row, _run_of(row))
 
-    def _session_record(self, row: str, ticket: str) -> SessionRecord:
-        return self._known_sessions.get(row) or _keep(self._known_sessions, row, _session_of(row, ticket))
+    def _session_record(self, key: str, row: str) -> SessionRecord:
+        known = self._known_sessions.get(key)
+        if known is not None and known[0] == row:
+            return known[1]
+        # Row and ticket from one look: another program may just have planned this very session anew.
+        found = self._connection.execute("SELECT row, ticket FROM sessions WHERE key = ?", (key,)).fetchone()
+        return _keep(self._known_sessions, key, found[0], _session_of(*found))
 
     def _store_run(self, record: RunRecord) -> None:
         row = _dump(_plain(record))
@@ -209,12 +255,14 @@ class SqliteLedger:
             "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
             (record.run_id, record.started_at, row),
         )
-        _keep(self._known_runs, row, record)
+        self._runs_of.pop(record.lineage_id, None)
+        _keep(self._known_runs, record.run_id, row, record)
 
     def _store_session(self, record: SessionRecord, before: SessionRecord | None) -> None:
         plain = _plain(record)
         ticket, row = plain.pop("ticket"), _dump(plain)
-        _keep(self._known_sessions, row, record)
+        self._sessions_of.pop(record.lineage_id, None)
+        _keep(self._known_sessions, record.key, row, record)
         if before is not None and before.ticket is ticket:  # every event after the first
             self._connection.execute(
                 "UPDATE sessions SET stage = ?, row = ? WHERE key = ?", (record.stage.value, row, record.key)
@@ -241,14 +289,14 @@ _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=Fal
 
 
 def _plain(record: RunRecord | SessionRecord) -> dict[str, Any]:
-    """A row's fields that are known; they hold plain JSON already, so nothing has to be copied."""
-    return {name: value for name in record.__slots__ if (value := getattr(record, name)) is not None}
+    """A row's fields that are known; they hold plain JSON already, so none has to be copied."""
+    return {name: value for name, value in vars(record).items() if value is not None}
 
 
-def _keep(known: dict[str, Record], row: str, record: Record) -> Record:
-    if len(known) >= _KEPT_ROWS:
+def _keep(known: dict[str, tuple[str, Record]], name: str, row: str, record: Record) -> Record:
+    if len(known) >= _KEPT_ROWS and name not in known:
         known.clear()
-    known[row] = record
+    known[name] = row, record
     return record
 
 

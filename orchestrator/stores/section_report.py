@@ -13,7 +13,7 @@ from kernel_templates.trial_accounts import CampaignAccount, account_json, write
 from orchestrator.core.errors import BadInput, RunFailed
 
 _ROOM = "pool"
-_LIBRARIES = ("numpy", "scipy", "matplotlib")
+_LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
 
 
 def section_report(code: Path, entry_point: str, account: CampaignAccount, folder: Path) -> list[str]:

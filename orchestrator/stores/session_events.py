@@ -16,22 +16,24 @@ from orchestrator.core.stitching import Stretch
 
 
 def stretch_of(record: SessionRecord) -> Stretch | None:
-    """What a session told of its training; None for one that never trained.
+    """What a session told of its training; None for one that never ran.
 
-    A session that brought no event file home still counts with the steps that it is known to have done.
+    One that was killed has no account of its own, but what it was given and what its event file saw; one that brought
+    no event file home still counts with the steps that it is known to have done.
 
     Raises:
         RunFailed: The file is another session's, or cannot be read.
     """
-    if record.steps_start is None:
+    begun = record.steps_begun
+    if begun is None:
         return None
     path = Path(record.results_dir) / EVENTS_NAME if record.results_dir else None
     events = list(_events(path)) if path is not None and path.is_file() else []
     _require_own(events, record, path)
     seen = [event["steps"] for event in events if isinstance(event.get("steps"), int)]
     return Stretch(
-        steps_start=record.steps_start,
-        steps_seen=max([record.steps_start, record.steps_done or 0, *seen]),
+        steps_start=begun,
+        steps_seen=max([begun, record.steps_done or 0, *seen]),
         points=tuple(
             CurvePoint(
                 steps=event["steps"], score=event["score"], measures=event.get("measures") or {}, session=record.slug

@@ -110,13 +110,19 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
 def spent_and_promised_s(
     project: Project, trials: tuple[Trial, ...], quota: Quota | None, now: datetime
 ) -> tuple[float, float]:
-    """Wall seconds that the campaign's closed sessions used of the week under way, and that those in flight may use."""
-    path, lineages = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
+    """Wall seconds that the campaign's closed sessions used of the week under way, and that those in flight may use.
+
+    A session in flight of what has left its search counts as used: no forecast plays it again.
+    """
+    path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
+    left = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         since, _ = week_of(now, quota)
-        mine = [one for one in ledger.sessions() if one.lineage_id in lineages]
-        return spent_s(mine, since), promised_s([one for one in mine if one.stage is not Stage.CLOSED])
+        mine = [one for one in ledger.sessions() if one.lineage_id in named or one.lineage_id in left]
+        flying = [one for one in mine if one.stage is not Stage.CLOSED]
+        gone = promised_s([one for one in flying if one.lineage_id in left])
+        return spent_s(mine, since) + gone, promised_s([one for one in flying if one.lineage_id in named])
     finally:
         ledger.close()
 
@@ -131,8 +137,10 @@ def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota |
     return backend.quota() if isinstance(backend, Meters) else None
 
 
-def finished_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Finished, ...]:
-    """The trials that are done under today's code.
+def finished_of(
+    project: Project, campaign: Campaign, trials: tuple[Trial, ...]
+) -> tuple[tuple[Finished, ...], tuple[Standing, ...]]:
+    """The trials that are done under today's code, and where all of them stand, of one moment.
 
     Raises:
         RunFailed: The outputs of one are gone, damaged or of another session.
@@ -141,7 +149,8 @@ def finished_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...])
     code_digest = CodeStore(project.code).bundle().digest
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
-        return tuple(finished_trials(ledger, results, campaign, trials, code_digest))
+        standings = read_standings(ledger, campaign, trials, code_digest)
+        return tuple(finished_trials(ledger, results, standings, code_digest)), standings
     finally:
         ledger.close()
 

@@ -8,7 +8,8 @@ from orchestrator.core.campaigns import Campaign
 from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import Trial, expand
 from orchestrator.core.searches import Search
-from orchestrator.pipeline.searching import ProposerOf, Searching
+from orchestrator.pipeline.inquiry import ProposerOf
+from orchestrator.pipeline.searching import Searching
 from orchestrator.ports import Ledger, Proposer
 from orchestrator.stores.campaigns import card_reader
 from orchestrator.stores.ledger import SqliteLedger

@@ -94,7 +94,12 @@ def test_a_report_of_what_is_finished_so_far(tmp_path: Path) -> None:
     answer = orchestrate(root, "campaign", "report", "smoke")
     folder = root / "validation_output/campaigns/smoke"
     assert answer.code == 0 and "section_7_6 has no report of its own" in answer.out, answer.err
-    assert {path.name for path in folder.iterdir()} == {"table.csv", "table.parquet", "section_7_6_trials.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        ".campaign_report",
+        "table.csv",
+        "table.parquet",
+        "section_7_6_trials.json",
+    }
     account = read_account(json.loads((folder / "section_7_6_trials.json").read_text(encoding="utf-8")))
     assert [trial.variant for trial in account.trials] == ["main DQN", "main PPO"] and not account.unfinished
     for trial in account.trials:
@@ -104,6 +109,11 @@ def test_a_report_of_what_is_finished_so_far(tmp_path: Path) -> None:
     assert {row["manifest_sha256"] for row in rows} == {trial.manifest_sha256 for trial in account.trials}
     summary = orchestrate(root, "campaign", "status", "smoke", "--markdown")
     assert summary.code == 0 and "| main PPO seed 0 `" in summary.out
+
+    (folder / "pool.md").write_text("an old one", encoding="utf-8")
+    assert orchestrate(root, "campaign", "report", "smoke").code == 0 and not (folder / "pool.md").exists()
+    mine = orchestrate(root, "campaign", "report", "smoke", "--output", "configs")
+    assert mine.code == 2 and "holds files that are no report's" in mine.err and (root / "configs/campaigns").is_dir()
 
     refusing = root / "validation_ch7/section_7_6_rl_performance/pool"
     refusing.mkdir()

@@ -101,7 +101,7 @@ class MemoryResults:
         return hashlib.sha256(folder.name.encode()).hexdigest()
 
     def stretch(self, record: SessionRecord) -> Stretch | None:
-        start, done = record.steps_start, record.steps_done
+        start, done = record.steps_begun, record.steps_done
         return None if start is None else Stretch(steps_start=start, steps_seen=done or start)
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
@@ -128,15 +128,15 @@ class MemoryCode:
 
 
 class FusedLedger(SqliteLedger):
-    """The real ledger; the program may die just before or just after each event."""
+    """The real ledger; the program may die just before or just after each transaction."""
 
     def __init__(self, path: Path, world: World) -> None:
         super().__init__(path)
         self._world = world
 
-    def record(self, event: Event) -> None:
+    def record(self, *events: Event) -> None:
         self._world.act()
-        super().record(event)
+        super().record(*events)
         self._world.act()
 
 

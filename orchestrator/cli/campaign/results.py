@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,8 @@ def results(file: File, backend: BackendName = None, output: Output = None) -> i
         from orchestrator.wiring.campaigns import finished_of
 
         project, campaign, trials = open_campaign(file, backend)
-        rows = [row for one in finished_of(project, campaign, trials) for row in rows_of(campaign.campaign, one)]
+        finished, _ = finished_of(project, campaign, trials)
+        rows = [row for one in finished for row in rows_of(campaign.campaign, one)]
         if output is None:
             Console(sys.stdout).say(*to_csv(rows).splitlines())
         else:
@@ -48,13 +50,14 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         from orchestrator.cli.console import Console
         from orchestrator.core.accounts import campaign_account
         from orchestrator.core.tables import rows_of
+        from orchestrator.stores.report_folder import emptied_report
         from orchestrator.stores.section_report import section_report
         from orchestrator.stores.table_files import PARQUET, parquet_at_hand, write_table
-        from orchestrator.wiring.campaigns import campaign_standings, finished_of
+        from orchestrator.wiring.campaigns import finished_of
 
         project, campaign, trials = open_campaign(file, backend)
-        console, finished = Console(sys.stdout), finished_of(project, campaign, trials)
-        folder = output or project.campaign_reports / campaign.campaign
+        console, (finished, standings) = Console(sys.stdout), finished_of(project, campaign, trials)
+        folder = emptied_report(output or project.campaign_reports / campaign.campaign)
         rows = [row for one in finished for row in rows_of(campaign.campaign, one)]
         tables = [folder / "table.csv", *([folder / f"table{PARQUET}"] if parquet_at_hand() else [])]
         for path in tables:
@@ -63,7 +66,8 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         if not finished:
             console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` says where they stand")
         for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():
-            account = campaign_account(campaign, card.section, finished, campaign_standings(project, campaign, trials))
+            command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
+            account = campaign_account(campaign, card.section, finished, standings, command)
             console.say(*section_report(project.code, card.entry_point, account, folder))
         return 0
 

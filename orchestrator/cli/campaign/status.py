@@ -70,6 +70,10 @@ def schema() -> int:
     return through_door(act)
 
 
+_SHOWN = frozenset({"done", "live", "waiting"})
+"""States whose curves are drawn together: what is stale, pruned or failed is never mixed with these."""
+
+
 def _markdown(
     rows: Sequence[dict[str, Any]], standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]
 ) -> list[str]:
@@ -92,7 +96,7 @@ def _markdown(
             f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {row['steps_done']} / {row['target_steps']} "
             f"| {row['sessions']} | {one.wall_s / 3600:.2f} | {learning or '-'} | {row['verdict'] or '-'} |{value}"
         )
-        if curve:
+        if curve and one.state in _SHOWN:
             of_variant.setdefault(one.trial.variant.label, []).append(curve)
     return [*lines, "", *mermaid(of_variant)]
 

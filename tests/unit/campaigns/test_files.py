@@ -86,6 +86,8 @@ def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
         (HEAD + "stop: {deadline: '2026-01-01T00:00:00'}\n", "deadline needs a time zone"),
         (HEAD + "notify: {}\n", "give either webhook or webhook_variable"),
         (HEAD + "    search: {space: {}, trials: 3}\n", "a.yaml, line 5: trials.m.search: space names no key"),
+        (HEAD + "    search: {space: {a: [1]}, trials: 3}\n", "batch is needed: proposals at once"),
+        (HEAD + "    search: {space: {a: [1]}, trials: 3, sampler: random, pruner: median}\n", "batch is needed"),
         (HEAD + "    search: {space: {a: [1]}}\n", "trials is needed: the sampler tpe never comes to an end by itself"),
         (
             HEAD + "    search: {space: {a: [1]}, trails: 3}\n",
@@ -96,15 +98,25 @@ def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
         (HEAD + "    search: {space: {a: {low: 0.1, high: 1.0}}, sampler: grid}\n", "space.a needs choices or a step"),
         (HEAD + "    search: {space: {a: [1]}, trials: 3, objective: x, pruner: median}\n", "a pruner compares scores"),
         (
+            HEAD + "    search: {space: {a: [1]}, trials: 3, objective: delay rl}\n",
+            "keys of the summary joined with dots",
+        ),
+        (
             HEAD + "    search: {space: {a: [1]}, trials: 3, pruner: {kind: median, factor: 3}}\n",
             "factor means nothing to",
         ),
-        (HEAD + "    search: {space: {seed: [1]}, trials: 3}\n", "seed cannot be set by a campaign: use seeds"),
+        (
+            HEAD + "    search: {space: {seed: [1]}, trials: 3, batch: 1}\n",
+            "seed cannot be set by a campaign: use seeds",
+        ),
         (
             HEAD + "    search: {space: {profiles.full.target_steps: [1]}, trials: 3}\n",
             "other sizes cannot be compared",
         ),
-        (HEAD + "    search: {space: {a: [1]}, trials: 3}\n    cells: [{a: 1}]\n", "search stands instead of matrix"),
+        (
+            HEAD + "    search: {space: {a: [1]}, trials: 3, batch: 1}\n    cells: [{a: 1}]\n",
+            "search stands instead of matrix",
+        ),
         (HEAD + "    priority: 1\n    priority: 2\n", "a.yaml, line 6: key 'priority' stands twice"),
     ],
 )

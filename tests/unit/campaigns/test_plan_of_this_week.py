@@ -13,11 +13,23 @@ from orchestrator.core.kaggle_settings import OUTSIDE_S
 from orchestrator.stores.ledger import SqliteLedger
 from orchestrator.stores.project import Project
 from orchestrator.stores.system_clock import SystemClock
+from orchestrator.wiring.campaigns import spent_and_promised_s
+from orchestrator.wiring.searches import campaign_trials
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer
 from tests.simulation.world import World
+
+SEARCH = """
+campaign: small
+concurrency: 2
+trials:
+  look:
+    section: section_7_6
+    settings: {algorithm: PPO, profiles.full.deadline_s: 32400.0}
+    search: {space: {algorithms.PPO.gamma: {low: 0.9, high: 0.99}}, trials: 4, batch: 2, seed: 0}
+"""
 
 
 def test_the_plan_leaves_of_this_week_what_closed_sessions_have_not_used(
@@ -44,6 +56,23 @@ def test_the_plan_leaves_of_this_week_what_closed_sessions_have_not_used(
     # What is in flight is played again from its start, so that its 12 h are in this week and counted once.
     assert 11.0 <= weeks[0]["quota_h"] <= 30.0 - spent_h + 0.01
     assert weeks[1]["quota_h"] > 27.0
+
+
+def test_what_has_left_its_search_is_taken_off_this_week_too(tmp_path: Path) -> None:
+    clock = FakeClock()
+    computer = Computer(World(clock=clock, weekly_s=None, slots=9), *expanded(SEARCH))
+    computer.tick()
+    project = Project(code=PROJECT_ROOT, state=tmp_path)
+    ledger = SqliteLedger(project.own / "ledger.sqlite")
+    for event in computer.ledger.events():
+        ledger.record(event)
+    ledger.close()
+    flying = 2 * 32_400.0
+    same, other = (
+        campaign_trials(project, expanded(text)[0]) for text in (SEARCH, SEARCH.replace("seed: 0", "seed: 5"))
+    )
+    assert spent_and_promised_s(project, same, None, clock.now()) == (0.0, flying)
+    assert spent_and_promised_s(project, other, None, clock.now()) == (flying, 0.0)
 
 
 @pytest.mark.parametrize(("reserved_h", "left_h"), [(0.0, 20.0), (18.0, 20.0), (23.0, 15.0)])

@@ -89,7 +89,9 @@ def test_a_space_of_which_the_card_takes_nothing_is_bad_input(key: str) -> None:
 
 def test_a_pruner_that_could_never_prune_is_refused() -> None:
     with pytest.raises(BadInput) as caught:
-        searched("{space: {algorithms.PPO.gamma: [0.9]}, trials: 2, pruner: {kind: median, every_steps: 200000}}")
+        searched(
+            "{space: {algorithms.PPO.gamma: [0.9]}, trials: 2, batch: 2, pruner: {kind: median, every_steps: 200000}}"
+        )
     assert "for the first time after 200000 steps, and a training ends after 200000" in str(caught.value)
 
 
@@ -102,6 +104,23 @@ def test_what_is_proposed_twice_is_one_training_and_the_search_comes_to_its_end(
     ).searches
     assert (search.made, search.repeated, search.to_come) == (2, 4, 0)
     assert "4 proposed twice" in search.lines()[0]
+
+
+GAMMAS = "[0.9, 0.93, 0.95, 0.96, 0.97, 0.98]"
+NAMED = "  named:\n    section: section_7_6\n    settings: {algorithm: PPO, profiles.full.target_steps: 200000}\n"
+
+
+def test_a_proposal_that_another_group_names_stops_its_own_search_alone() -> None:
+    space = f"    search: {{space: {{algorithms.PPO.gamma: {GAMMAS}}}, trials: 12, batch: 2, startup_trials: 12}}\n"
+    far = World(clock=FakeClock(), weekly_s=None, slots=3, score=lambda ticket, steps: 1.0)
+    text = HEAD + space + NAMED + "    matrix: {algorithms.PPO.gamma: [%s]}\n"
+    ticked, _ = carried_through(Computer(far, *expanded(text % 0.98)))  # proposed in the second batch
+    assert [one.state for one in ticked.standings] == [State.DONE] * len(far.kernels) and far.submits > 2
+    assert not ticked.complete and "gamma=0.98 seed 0 is the same training as named gamma=0.98" in ticked.troubles[0]
+    nothing = World(clock=FakeClock())
+    with pytest.raises(BadInput) as caught:  # in the first one: that is clear before anything is pushed
+        Computer(nothing, *expanded(text % 0.95))
+    assert "is the same training as named gamma=0.95" in str(caught.value)
 
 
 def test_another_objective_is_read_from_the_summary_of_the_session_that_evaluated() -> None:
@@ -125,11 +144,62 @@ def test_another_objective_is_read_from_the_summary_of_the_session_that_evaluate
     assert (search.best, search.objective) == ("look gamma=0.8", 0.8)
 
 
-def test_an_objective_that_the_section_does_not_tell_is_bad_input_with_what_it_tells() -> None:
-    block = "{space: {algorithms.PPO.gamma: [0.9, 0.95]}, trials: 2, objective: delay.rl, direction: minimize}"
-    with pytest.raises(BadInput) as caught:
-        carried_through(searched(block))
-    assert "tells no number 'delay.rl'" in str(caught.value)
+OTHER = "  other:\n    section: section_7_6\n    settings: {algorithm: A2C, profiles.full.target_steps: 300000}\n"
+BY_DELAY = (
+    "    search: {space: {algorithms.PPO.gamma: [0.9, 0.95]}, trials: 4, batch: 2, seed: 1,"
+    " objective: %s, direction: minimize}\n"
+)
+
+
+def by_delay(word: str) -> Computer:
+    """A search by a number of the summary, a group behind it, and one beside it."""
+    computer = Computer(
+        World(clock=FakeClock(), weekly_s=None, slots=3), *expanded(HEAD + BY_DELAY % word + LATER + OTHER)
+    )
+    told = computer.world._manifest
+
+    def with_summary(ticket: Ticket, *account: Any) -> Manifest:
+        manifest = told(ticket, *account)
+        return replace(manifest, outcome=replace(manifest.outcome, summary={"delay": {"rl": 3, "word": "x"}}))
+
+    computer.world._manifest = with_summary  # type: ignore[method-assign]
+    return computer
+
+
+def test_an_objective_that_the_section_does_not_tell_stops_its_own_group_alone() -> None:
+    computer = by_delay("delay.lr")
+    ticked, _ = carried_through(computer)
+    assert not computer.ledger.open_sessions()
+    states = {one.trial.variant.group: one.state for one in ticked.standings}
+    assert states == {"look": State.DONE, "later": State.CUT_OFF, "other": State.DONE}
+    assert not ticked.complete and len(ticked.troubles) == 2
+    assert "tells no number 'delay.lr'" in ticked.troubles[0] and "did you mean delay.rl?" in ticked.troubles[0]
+    monday = datetime(2026, 11, 23, tzinfo=UTC)
+    (search,) = look_ahead(computer.desk.campaign, ticked.standings, now=monday, longest_s=None, allowed=None).searches
+    assert search.to_come == 2 and "tells no number 'delay.lr'" in search.lines()[1]
+
+
+def test_the_objective_outlives_the_results_folder() -> None:
+    computer = by_delay("delay.rl")
+    before, _ = carried_through(computer)
+    computer.results.brought.clear()
+    after = computer.tick()
+    assert after is not None and before.complete and after.standings == before.standings and after.troubles == ()
+    assert before.standings[0].trial.variant.searched.value == 3.0  # type: ignore[union-attr]
+    assert computer.ledger.rebuild()
+
+
+def test_numbers_of_an_older_ledger_are_read_from_the_results_and_asked_for_again_once_these_are_back() -> None:
+    computer = by_delay("delay.rl")
+    carried_through(computer)
+    sessions, brought = computer.ledger.sessions, dict(computer.results.brought)
+    computer.ledger.sessions = lambda *asked: [replace(one, numbers=None) for one in sessions(*asked)]  # type: ignore[method-assign]
+    computer.results.brought.clear()
+    ticked = computer.tick()
+    assert ticked is not None and not ticked.complete and "its outputs are gone" in ticked.troubles[0]
+    computer.results.brought.update(brought)
+    ticked = computer.tick(new_program=False)  # nothing is new in the ledger
+    assert ticked is not None and ticked.complete and ticked.troubles == ()
 
 
 def test_a_rung_is_known_with_the_first_evaluation_behind_it() -> None:

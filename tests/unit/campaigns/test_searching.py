@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.expansion import Trial
+from orchestrator.core.outlook import look_ahead
 from orchestrator.core.standings import State
 from orchestrator.pipeline.campaign import read_standings
 from orchestrator.pipeline.finished import finished_trials
@@ -93,7 +95,8 @@ def test_what_is_pruned_starts_no_further_session_and_stands_in_no_table(calm: T
     stands = read_standings(here.ledger, here.desk.campaign, here.ticking._desk.trials, here.desk.code_digest)
     pruned = {one.trial.lineage_id: one.sessions for one in stands if one.state is State.PRUNED}
     assert pruned and set(pruned.values()) == {1}
-    rows = finished_trials(here.ledger, here.results, here.desk.campaign, here.ticking._desk.trials, "b" * 64)
+    stands = read_standings(here.ledger, here.desk.campaign, here.ticking._desk.trials, "b" * 64)
+    rows = finished_trials(here.ledger, here.results, stands, "b" * 64)
     finished = {one.trial.lineage_id for one in rows}
     assert not finished & pruned.keys() and len(finished) == len(stands) - len(pruned)
 
@@ -167,6 +170,64 @@ def test_more_trials_add_only_the_difference_and_a_finished_search_is_never_run_
     assert cells(tuple(one.trial for one in ticked.standings))[:8] == cells(tuple(one.trial for one in calm.standings))
 
 
+def test_another_concurrency_is_the_same_search(calm: Ticked) -> None:
+    here = computer(world(slots=5))
+    for _ in range(9):
+        here.tick()
+        here.world.clock.sleep(3600.0)
+    here.desk = replace(here.desk, campaign=expanded(SEARCH.replace("concurrency: 2", "concurrency: 5"))[0])
+    ticked, _ = carried_through(here)
+    assert ticked.complete and told(ticked) == told(calm)
+
+
+def test_what_has_left_its_search_is_brought_home_holds_a_slot_and_counts_as_hours() -> None:
+    text = SEARCH.replace("campaign: small\n", "campaign: small\nweekly_gpu_hours: 18\n")
+    here = computer(world(slots=9), text)
+    here.tick()
+    flying = {one.lineage_id for one in here.ledger.open_sessions()}
+    assert len(flying) == 2
+    other = text.replace("startup_trials: 2\n      pruner", "startup_trials: 2\n      seed: 5\n      pruner")
+    here.desk = replace(here.desk, campaign=expanded(other)[0])
+    ticked = here.tick()
+    assert ticked is not None and {one.lineage_id for one in here.ledger.open_sessions()} == flying
+    named = {one.trial.lineage_id for one in ticked.standings}
+    assert not named & flying and ticked.waits == "all 2 slots are in use" and ticked.left_in_flight == 2
+    searched = ticked.standings[0].trial.variant.searched
+    assert searched is not None and set(searched.left) == flying
+    now = here.world.clock.now()
+    (told_of,) = look_ahead(here.desk.campaign, ticked.standings, now=now, longest_s=None, allowed=None).searches
+    assert told_of.to_json()["left"] == 2 and "2 training(s) have left this search" in told_of.lines()[-1]
+    here.world.clock.sleep(10 * 3600.0)
+    ticked = here.tick()  # their 18 hours are spent: nothing of the new search fits into this week
+    assert ticked is not None and here.ledger.open_sessions() == [] and ticked.left_in_flight == 0
+    assert all(here.ledger.runs(lineage_id)[-1].steps_done > 0 for lineage_id in flying)
+    assert "week's quota" in ticked.waits and here.world.wrongs == []
+    ticked, _ = carried_through(here)
+    assert ticked.complete and set(ticked.standings[0].trial.variant.searched.left) == flying  # type: ignore[union-attr]
+
+
+def test_the_same_training_by_another_campaign_or_by_hand_has_not_left_this_one() -> None:
+    here = computer(world(slots=9))
+    here.tick()
+    other = SEARCH.replace("campaign: small", "campaign: other").replace("pruner:", "seed: 5\n      pruner:")
+    here.desk = replace(here.desk, campaign=expanded(other)[0])
+    ticked = here.tick()
+    assert ticked is not None and ticked.left_in_flight == 0 and ticked.standings[0].trial.variant.searched.left == ()  # type: ignore[union-attr]
+
+
+def test_a_campaign_is_not_over_while_what_has_left_it_still_flies() -> None:
+    here = computer(world(slots=9))
+    here.tick()
+    stop = SEARCH.replace("startup_trials: 2\n      pruner", "startup_trials: 2\n      seed: 5\n      pruner")
+    stop = stop.replace("trials:\n  look", "stop: {deadline: 2020-01-01T00:00:00Z}\ntrials:\n  look")
+    here.desk = replace(here.desk, campaign=expanded(stop)[0])
+    ticked = here.tick()
+    assert ticked is not None and ticked.stopped and not ticked.over
+    here.world.clock.sleep(10 * 3600.0)
+    ticked = here.tick()
+    assert ticked is not None and ticked.over and here.ledger.open_sessions() == []
+
+
 def test_a_proposal_that_fails_for_good_is_told_as_failed_and_the_search_goes_on() -> None:
     far = world()
     text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
@@ -184,6 +245,22 @@ def test_a_proposal_that_fails_for_good_is_told_as_failed_and_the_search_goes_on
     fresh.recover()
     again, _ = carried_through(fresh)
     assert told(again) == told(ticked) and far.submits == pushed
+
+
+def test_what_failed_for_its_search_is_not_trained_again_under_other_code() -> None:
+    far = world(fate=["crash"] * 8)
+    text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
+    first, _ = carried_through(here := computer(far, text))
+    failed = [one.trial.lineage_id for one in first.standings if one.state is State.FAILED]
+    assert failed and first.complete
+    here.desk, pushed = replace(here.desk, code_digest="c" * 64), far.submits
+    ticked, _ = carried_through(here)
+    states = {one.trial.lineage_id: (one.state, one.why) for one in ticked.standings}
+    assert far.submits == pushed and {states[one] for one in failed} == {(State.FAILED, "stuck")}
+    more = text.replace("{stuck: 0}", "{stuck: 3}")  # whoever wants them raises retries: they are open again
+    here.desk = replace(here.desk, campaign=expanded(more)[0])
+    ticked = here.tick()
+    assert ticked is not None and far.submits > pushed
 
 
 def test_a_search_of_which_nothing_completes_cuts_off_what_waits_for_it() -> None:

@@ -48,7 +48,7 @@ def answered(computer: Computer, text: str) -> list[tuple[State, int, str, int]]
     """Where the trials of a campaign stand by a computer's ledger, and the sessions of its table."""
     campaign, trials = expanded(text)
     stands = read_standings(computer.ledger, campaign, trials, computer.desk.code_digest)
-    rows = finished_trials(computer.ledger, computer.results, campaign, trials, computer.desk.code_digest)
+    rows = finished_trials(computer.ledger, computer.results, stands, computer.desk.code_digest)
     evaluated = {one.trial.lineage_id: one.evaluating for one in rows}
     told = []
     for one in stands:

@@ -24,7 +24,7 @@ RUNGS = 8
 
 
 def search(**traits: object) -> Search:
-    plain: dict[str, object] = {"space": SPACE, "trials": 12, "startup_trials": 4, "seed": 3, **traits}
+    plain: dict[str, object] = {"space": SPACE, "trials": 12, "batch": 4, "startup_trials": 4, "seed": 3, **traits}
     return Search(**plain)  # type: ignore[arg-type]
 
 
@@ -155,7 +155,8 @@ def test_optuna_says_nothing_by_itself() -> None:
         "import warnings; warnings.simplefilter('error')\n"
         "from orchestrator.core.searches import Range, Search\n"
         "from orchestrator.search.proposer import OptunaProposer\n"
-        "wanted = Search(space={'a': Range(low=0.0, high=1.0)}, trials=4, startup_trials=1, pruner='hyperband')\n"
+        "space = {'a': Range(low=0.0, high=1.0)}\n"
+        "wanted = Search(space=space, trials=4, batch=4, startup_trials=1, pruner='hyperband')\n"
         "assert len(OptunaProposer(wanted, 3).next_batch([], 4)) == 4\n"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind
 from orchestrator.core.records import Stage, session_key
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger import _OPEN_SESSIONS, SqliteLedger
 
 
 @pytest.fixture
@@ -137,14 +137,42 @@ def test_an_intent_is_on_the_disk_and_nothing_else_waits_for_it(tmp_path: Path) 
     ledger = SqliteLedger(tmp_path / "ledger.sqlite")
     statements: list[str] = []
     ledger._connection.set_trace_callback(statements.append)
-    for kind in EventKind:
+    # Each after each: how one is written must not depend on how the one before was.
+    for kind in [kind for before in EventKind for after in EventKind for kind in (before, after)]:
         statements.clear()
         event = Event(kind=kind, at="t", run_id="r", session="r/s01a1", body={})
         with contextlib.suppress(ValueError, TypeError):  # most events cannot come first; how they are written counts
             ledger.record(event)
-        level = "FULL" if kind is EventKind.SESSION_PLANNED else "NORMAL"
-        assert statements[0] == f"PRAGMA synchronous={level}"
+        level, number = ("FULL", 2) if kind is EventKind.SESSION_PLANNED else ("NORMAL", 1)
+        assert statements[: statements.index("BEGIN IMMEDIATE")] in ([], [f"PRAGMA synchronous={level}"])
+        assert not any("PRAGMA" in statement for statement in statements[statements.index("BEGIN IMMEDIATE") :])
+        assert ledger.connection.execute("PRAGMA synchronous").fetchone() == (number,)  # as it was at the commit
     ledger.close()
+
+
+def test_what_goes_together_is_written_together_or_not_at_all(ledger: SqliteLedger) -> None:
+    ledger.record(_start())
+    ledger.record(_plan())
+    submitted, ended, fetched, judged, closed = WHOLE_SESSION
+    ledger.record(submitted)
+    ledger.record(ended)
+    with pytest.raises(ValueError, match="many values"):
+        ledger.record(fetched, _plan(2))
+    with pytest.raises(ValueError, match="planned before"):
+        ledger.record(fetched, judged, _plan())
+    assert len(ledger.events()) == 4
+    assert [one.stage for one in ledger.open_sessions()] == [Stage.ENDED]
+    ledger.record(fetched, judged)
+    assert [one.stage for one in ledger.open_sessions()] == [Stage.JUDGED]
+    ledger.record(closed)
+    assert [event.kind for event in ledger.events()][-3:] == [fetched.kind, judged.kind, closed.kind]
+    assert ledger.rebuild()
+
+
+def test_open_sessions_are_found_by_their_index(ledger: SqliteLedger) -> None:
+    """Of all that ever ran; else a tick of a long campaign reads the whole ledger."""
+    plan = ledger.connection.execute(f"EXPLAIN QUERY PLAN {_OPEN_SESSIONS}").fetchall()
+    assert any("USING INDEX sessions_open" in step[-1] for step in plan)
 
 
 def _refused(problems: list[str]) -> tuple[Event, Event]:

@@ -15,7 +15,7 @@ from orchestrator.stores.session_events import stretch_of
 
 
 def record(folder: Path | None, **changes: Any) -> SessionRecord:
-    words: dict[str, Any] = {"steps_start": 100, "steps_done": 200, **changes}
+    words: dict[str, Any] = {"steps_start": 100, "steps_done": 200, "ticket": {}, **changes}
     return SessionRecord(
         key="r/s01a1",
         run_id="r",
@@ -25,7 +25,6 @@ def record(folder: Path | None, **changes: Any) -> SessionRecord:
         slug="arz-s01",
         backend="local",
         nonce="n1",
-        ticket={},
         stage=Stage.CLOSED,
         planned_at="",
         results_dir=str(folder) if folder else None,
@@ -56,6 +55,16 @@ def test_a_session_without_a_file_counts_by_what_is_known(tmp_path: Path) -> Non
         stretch = stretch_of(record(folder))
         assert stretch is not None and (stretch.steps_seen, stretch.points) == (200, ())
     assert stretch_of(record(tmp_path, steps_start=None)) is None
+
+
+def test_one_that_was_killed_without_an_account_began_where_it_was_given_to_begin(tmp_path: Path) -> None:
+    given = {"inputs": [{"path": f"checkpoints/x_checkpoint_{steps}_steps.zip"} for steps in (90, 120)]}
+    killed = {"steps_start": None, "steps_done": None, "handle": "local://local/arz-s01"}
+    folder = write(tmp_path, STARTED, MEASURED, {"kind": "progress", "steps": 260})
+    stretch = stretch_of(record(folder, **killed, ticket=given))
+    assert stretch is not None and (stretch.steps_start, stretch.steps_seen) == (120, 260)
+    first = stretch_of(record(folder, **killed))
+    assert first is not None and (first.steps_start, first.steps_seen) == (0, 260)
 
 
 def test_the_file_of_another_session_is_refused(tmp_path: Path) -> None:

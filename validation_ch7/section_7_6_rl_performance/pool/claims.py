@@ -40,6 +40,7 @@ class Beside:
         improvement: Probability that it delays less in the same scenario.
         trainings_needed: How many would tell the two means apart; None where no reasonable number would, or where
             a single training tells no spread.
+        n_trainings: Of the group that has fewer; a single one is never told apart from anything.
         by_seed_pct: The reduction of each of its trainings on its own, in the order of the seeds, each with the
             interval over scenarios; empty beside another trained variant, whose seeds are no pairs with these.
     """
@@ -47,11 +48,14 @@ class Beside:
     reduction_pct: Estimate
     improvement: Estimate
     trainings_needed: int | None
+    n_trainings: int
     by_seed_pct: tuple[Estimate, ...] = ()
 
     @property
     def told_apart(self) -> bool:
-        """Whether the whole interval lies on one side of zero."""
+        """Whether the whole interval lies on one side of zero, and is one over trainings."""
+        if self.n_trainings < 2:
+            return False
         return self.reduction_pct.low > 0.0 or self.reduction_pct.high < 0.0
 
 
@@ -124,18 +128,10 @@ def pool_experiment(experiment: Experiment, bootstrap: PoolBootstrap = _BOOTSTRA
     """
     first = experiment.first
     criterion = Criterion.from_mapping(first.terms["criteria"])
-    classical = {name: delays_s for name, delays_s in first.delays_s.items() if name != POLICY}
     everybody = [one for variant in experiment.variants for one in variant.trainings]
     return Pool(
-        claims=tuple(_claim(variant, classical, criterion, bootstrap) for variant in experiment.variants),
-        others={
-            name: Other(
-                mean_s=pooled_mean(delays_s[None, :], bootstrap),
-                iqm_s=pooled_iqm(delays_s[None, :], bootstrap),
-                also=_also([first], name, bootstrap),
-            )
-            for name, delays_s in classical.items()
-        },
+        claims=tuple(_claim(variant, criterion, bootstrap) for variant in experiment.variants),
+        others={label: _other(one, name, bootstrap) for label, (one, name) in experiment.others.items()},
         versus={
             (one.label, other.label): _versus(one, other, bootstrap)
             for one, other in combinations(experiment.variants, 2)
@@ -146,10 +142,19 @@ def pool_experiment(experiment: Experiment, bootstrap: PoolBootstrap = _BOOTSTRA
     )
 
 
-def _claim(variant: Variant, classical: Mapping[str, Floats], criterion: Criterion, bootstrap: PoolBootstrap) -> Claim:
-    delays_s = _delays_s(variant)
+def _other(measured: Training, name: str, bootstrap: PoolBootstrap) -> Other:
+    delays_s = measured.delays_s[name][None, :]
+    return Other(
+        mean_s=pooled_mean(delays_s, bootstrap),
+        iqm_s=pooled_iqm(delays_s, bootstrap),
+        also=_also([measured], name, bootstrap),
+    )
+
+
+def _claim(variant: Variant, criterion: Criterion, bootstrap: PoolBootstrap) -> Claim:
+    delays_s, own = _delays_s(variant), variant.trainings[0].delays_s
     compared = dict.fromkeys([*CLASSICAL, criterion.baseline])
-    beside = {name: _beside(delays_s, classical[name], bootstrap) for name in compared}
+    beside = {name: _beside(delays_s, own[name], bootstrap) for name in compared}
     verdict, reason = _verdict(beside[criterion.baseline].reduction_pct, criterion, len(delays_s))
     return Claim(
         label=variant.label,
@@ -171,6 +176,7 @@ def _beside(delays_s: Floats, of_other_s: Floats, bootstrap: PoolBootstrap) -> B
         reduction_pct=pooled_reduction_pct(delays_s, of_other_s, bootstrap),
         improvement=pooled_improvement(delays_s, of_other_s, bootstrap),
         trainings_needed=trainings_needed(means_s, float(of_other_s.mean())) if len(means_s) > 1 else None,
+        n_trainings=len(means_s),
         by_seed_pct=tuple(reduction_pct(of_seed_s, of_other_s, over_hours) for of_seed_s in delays_s),
     )
 
@@ -182,6 +188,7 @@ def _versus(one: Variant, other: Variant, bootstrap: PoolBootstrap) -> Beside:
         reduction_pct=pooled_reduction_between_pct(delays_s, others_s, bootstrap),
         improvement=pooled_improvement_between(delays_s, others_s, bootstrap),
         trainings_needed=trainings_needed(delays_s.mean(axis=1), others_s.mean(axis=1)) if enough else None,
+        n_trainings=min(len(delays_s), len(others_s)),
     )
 
 
@@ -193,11 +200,9 @@ def _delays_s(variant: Variant) -> Floats:
 def _verdict(reduction: Estimate, criterion: Criterion, n_seeds: int) -> tuple[Verdict, str]:
     least_pct = criterion.min_delay_reduction_pct
     required = f"required: {least_pct:.1f} % less than {criterion.baseline}"
-    if n_seeds < criterion.min_trainings:
-        return (
-            Verdict.INCONCLUSIVE,
-            f"{required}; {n_seeds} trainings are too few, {criterion.min_trainings} are needed",
-        )
+    least = max(2, criterion.min_trainings)  # one training judges its own policy, never its algorithm
+    if n_seeds < least:
+        return Verdict.INCONCLUSIVE, f"{required}; {n_seeds} trainings are too few, {least} are needed"
     if reduction.low >= least_pct:
         return Verdict.SUPPORTED, f"{required}; the whole 95 % interval reaches it"
     if reduction.high < least_pct:

@@ -23,6 +23,9 @@ from validation_ch7.section_7_6_rl_performance.statistics import LEVEL, Estimate
 from validation_ch7.traffic.arz import Floats
 
 N_RESAMPLES = 2_000
+FEW = 8
+"""Resamples of fewer trainings have too few different values for their percentiles to mean anything: the interval is
+then Student's, with the resamples' standard deviation (the same source, section 3.4)."""
 
 Places = npt.NDArray[np.int64]
 
@@ -41,6 +44,8 @@ class PoolBootstrap:
 
     def estimate(self, statistic: Callable[..., float], shape: tuple[int, ...]) -> Estimate:
         """A statistic of picked trainings and scenarios with its interval.
+
+        Of a single training the spread between trainings is unknown: the interval is then over scenarios alone.
 
         Args:
             statistic: Of the places of the trainings, group by group, and of the scenarios.
@@ -61,6 +66,7 @@ class PoolBootstrap:
                 now[place] = sample
             return statistic(*now)
 
+        trained = [size for size in groups if size > 1]
         found = stats.bootstrap(
             tuple(places[place] for place in drawn),
             of_drawn,
@@ -68,11 +74,16 @@ class PoolBootstrap:
             vectorized=False,
             n_resamples=self.n_resamples,
             batch=100,
-            confidence_level=widened_level(min((size for size in groups if size > 1), default=n_scenarios)),
+            confidence_level=widened_level(min(trained, default=n_scenarios)),
             method="percentile",
             rng=np.random.default_rng(self.seed),
-        ).confidence_interval
-        return Estimate(value=float(statistic(*places)), low=float(found.low), high=float(found.high))
+        )
+        value = float(statistic(*places))
+        if trained and min(trained) < FEW:
+            reach = reach_in_deviations(min(trained)) * float(found.standard_error)
+            return Estimate(value=value, low=value - reach, high=value + reach)
+        interval = found.confidence_interval
+        return Estimate(value=value, low=float(interval.low), high=float(interval.high))
 
 
 def widened_level(n: int) -> float:
@@ -84,8 +95,16 @@ def widened_level(n: int) -> float:
     Args:
         n: Size of the smallest sample that is drawn from.
     """
-    reach = float(np.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + LEVEL / 2, n - 1))
-    return float(1.0 - 2.0 * stats.norm.sf(reach))
+    return float(1.0 - 2.0 * stats.norm.sf(reach_in_deviations(n)))
+
+
+def reach_in_deviations(n: int) -> float:
+    """How many standard deviations of the resamples an interval reaches to either side.
+
+    Args:
+        n: Size of the smallest sample that is drawn from, at least 2.
+    """
+    return float(np.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + LEVEL / 2, n - 1))
 
 
 def pooled_mean(values: Floats, bootstrap: PoolBootstrap) -> Estimate:
@@ -126,7 +145,7 @@ def pooled_improvement(values: Floats, baseline: Floats, bootstrap: PoolBootstra
         baseline: Shape (n,).
         bootstrap: How trainings and scenarios are resampled.
     """
-    return pooled_mean((values < baseline) + 0.5 * (values == baseline), bootstrap)
+    return _share(pooled_mean((values < baseline) + 0.5 * (values == baseline), bootstrap))
 
 
 def pooled_iqm(values: Floats, bootstrap: PoolBootstrap) -> Estimate:
@@ -174,4 +193,9 @@ def pooled_improvement_between(values: Floats, others: Floats, bootstrap: PoolBo
     def share(seeds: Places, other_seeds: Places, hours: Places) -> float:
         return float(better[np.ix_(seeds, other_seeds, hours)].mean())
 
-    return bootstrap.estimate(share, (values.shape[0], *others.shape))
+    return _share(bootstrap.estimate(share, (values.shape[0], *others.shape)))
+
+
+def _share(estimate: Estimate) -> Estimate:
+    """No share lies outside of 0 and 1."""
+    return Estimate(value=estimate.value, low=max(0.0, estimate.low), high=min(1.0, estimate.high))

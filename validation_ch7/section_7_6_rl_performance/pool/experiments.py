@@ -46,6 +46,26 @@ class Experiment:
         """Any of them: the controllers that are not trained have done the same in all."""
         return self.variants[0].trainings[0]
 
+    @property
+    def others(self) -> Mapping[str, tuple[Training, str]]:
+        """Label -> a training that measured it, and the name there, of everybody who is not trained.
+
+        Constants and chance decide as often as the policy does: where policies differ in that, they stand for each.
+        """
+        named = {name: (self.first, name) for name in self.first.delays_s if name != POLICY}
+        of_rate: dict[float, Training] = {}
+        for variant in self.variants:
+            of_rate.setdefault(variant.trainings[0].recipe[OF_THE_POLICY], variant.trainings[0])
+        if len(of_rate) == 1:
+            return named
+        often = {
+            f"{name} every {rate:g} s": (one, name)
+            for name in named
+            if name not in CLASSICAL
+            for rate, one in of_rate.items()
+        }
+        return {**{name: own for name, own in named.items() if name in CLASSICAL}, **often}
+
 
 def experiments_of(trainings: Iterable[Training]) -> tuple[Experiment, ...]:
     """Sort trainings into experiments; results of other code, other crossings or other hours are never mixed.
@@ -63,8 +83,10 @@ def experiments_of(trainings: Iterable[Training]) -> tuple[Experiment, ...]:
 
 
 def _experiment(members: Sequence[Training]) -> Experiment:
-    for other in members[1:]:
+    first_of_rate: dict[object, Training] = {}
+    for other in members:
         _require_same_baselines(members[0], other)
+        _require_same_baselines(first_of_rate.setdefault(other.recipe[OF_THE_POLICY], other), other)
     by_recipe: dict[str, list[Training]] = {}
     for training in members:
         by_recipe.setdefault(digest_of(dict(training.recipe)), []).append(training)

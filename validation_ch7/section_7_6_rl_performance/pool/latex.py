@@ -24,7 +24,8 @@ def delays_latex(pool: Pool, origin: Sequence[str]) -> str:
     caption = (
         f"Delay per vehicle over {pool.n_scenarios} unseen scenarios and all trainings: mean and interquartile mean"
         rf" (IQM) in s, reduction of the mean in \% against {_name(baseline)} and against {_name(best)}, the best of"
-        r" the controllers that are not trained; 95\,\% intervals over trainings and scenarios."
+        r" the controllers that are not trained; 95\,\% intervals over trainings and scenarios"
+        r" (of $n = 1$ over scenarios alone)."
     )
     head = ("Controller", "$n$", "Mean", "IQM", f"vs {_name(baseline)}", f"vs {_name(best)}")
     rows = [(claim.mean_s.value, _trained(claim, baseline, best)) for claim in pool.claims]

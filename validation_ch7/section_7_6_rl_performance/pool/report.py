@@ -45,6 +45,11 @@ def _delays(pool: Pool) -> Iterator[str]:
     for name, other in pool.others.items():
         rows.append((other.mean_s.value, f"| {name} | - | {told(other.mean_s)} | {told(other.iqm_s)} | - |"))
     yield from (cells for _, cells in sorted(rows))
+    alone = [claim.label for claim in pool.claims if len(claim.seeds) == 1]
+    if alone:
+        yield ""
+        named = ", ".join(alone)
+        yield f"Of a single training ({named}) the interval is over scenarios alone: it says nothing of others."
 
 
 def _also(pool: Pool) -> Iterator[str]:
@@ -79,7 +84,7 @@ def _versus(pool: Pool) -> Iterator[str]:
     yield "| | beside | reduction (%) | probability of improvement | told apart |"
     yield "|---|---|---|---|---|"
     for (one, other), found in pool.versus.items():
-        apart = "yes" if found.told_apart else "no"
+        apart = "yes" if found.told_apart else "one training" if found.n_trainings < 2 else "no"
         yield f"| **{one}** | **{other}** | {told(found.reduction_pct)} | {told(found.improvement)} | {apart} |"
 
 

@@ -65,9 +65,13 @@ def _chains(account: CampaignAccount) -> Iterator[str]:
             sum(curve.wasted_steps for curve in curves),
             f"{sum(curve.measured_twice for curve in curves)}, {sum(curve.measured_otherwise for curve in curves)}",
             ", ".join(grades),
-            f"{sum(trial.wall_s for trial in own) / 3600:.2f}",
+            f"{sum(trial.wall_s for trial in own) / 3600:.2f}" + _untold(sum(trial.untold for trial in own)),
         )
         yield "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _untold(sessions: int) -> str:
+    return f" and {sessions} killed without an account" if sessions else ""
 
 
 def _origins(account: CampaignAccount) -> Iterator[str]:

@@ -123,6 +123,7 @@ def account_of(results: Path) -> CampaignAccount:
                 results_dir=str(folder),
                 manifest_sha256=sha256_file(folder / MANIFEST_NAME),
                 wall_s=60.0,
+                untold=0,
                 curve=StitchedCurve(
                     points=points, seams=(600,), wasted_steps=120, measured_twice=1, measured_otherwise=0
                 ),

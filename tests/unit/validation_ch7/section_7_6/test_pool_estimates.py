@@ -17,7 +17,7 @@ from validation_ch7.section_7_6_rl_performance.pool.estimates import (
     pooled_reduction_pct,
     widened_level,
 )
-from validation_ch7.section_7_6_rl_performance.pool.experiments import experiments_of
+from validation_ch7.section_7_6_rl_performance.pool.experiments import Experiment, experiments_of
 from validation_ch7.section_7_6_rl_performance.pool.folder import pools_markdown
 from validation_ch7.section_7_6_rl_performance.pool.report import more_needed, pool_json, pool_markdown
 from validation_ch7.section_7_6_rl_performance.pool.seeds_needed import trainings_needed
@@ -26,7 +26,7 @@ from validation_ch7.traffic.arz import Floats
 
 CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
 DRAWN = np.random.default_rng(3)
-VALUES = DRAWN.gamma(4.0, 5.0, (3, 20))
+VALUES = DRAWN.gamma(4.0, 5.0, (9, 20))
 BASELINE = DRAWN.gamma(4.0, 7.0, 20)
 BOOTSTRAP = PoolBootstrap(seed=0, n_resamples=300)
 
@@ -41,12 +41,12 @@ def picks() -> list[tuple[Floats, Floats]]:
 
     BOOTSTRAP.estimate(note, VALUES.shape)
     resampled = seen[-301:-1]  # whatever is asked for the value itself comes last
-    assert all(len(trainings) == 3 and len(scenarios) == 20 for trainings, scenarios in resampled)
+    assert all(len(trainings) == 9 and len(scenarios) == 20 for trainings, scenarios in resampled)
     assert len({tuple(scenarios) for _, scenarios in resampled}) == 300
     return resampled
 
 
-def quantiles(values: list[float], n_trainings: int = 3) -> list[float]:
+def quantiles(values: list[float], n_trainings: int = 9) -> list[float]:
     outside = (1.0 - widened_level(n_trainings)) / 2
     return [float(np.quantile(values, level)) for level in (outside, 1.0 - outside)]
 
@@ -92,21 +92,21 @@ def test_mean_reduction_and_improvement_are_those_of_the_picked_pairs() -> None:
 
 
 def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end() -> None:
-    middle = [np.sort(VALUES[np.ix_(seeds, scenarios)], axis=None)[15:45].mean() for seeds, scenarios in picks()]
+    middle = [np.sort(VALUES[np.ix_(seeds, scenarios)], axis=None)[45:135].mean() for seeds, scenarios in picks()]
     found = pooled_iqm(VALUES, BOOTSTRAP)
-    assert found.value == pytest.approx(np.sort(VALUES, axis=None)[15:45].mean())
+    assert found.value == pytest.approx(np.sort(VALUES, axis=None)[45:135].mean())
     assert [found.low, found.high] == pytest.approx(quantiles(middle))
 
 
 def test_two_groups_are_picked_apart_and_meet_the_same_scenarios() -> None:
-    others = VALUES[:2] + 1.0
+    others = VALUES[:8] + 1.0
     seen: list[tuple[Floats, ...]] = []
 
     def note(*places: Floats) -> float:
         seen.append(places)
         return 0.0
 
-    BOOTSTRAP.estimate(note, (3, 2, 20))
+    BOOTSTRAP.estimate(note, (9, 8, 20))
     reductions, shares = [], []
     for mine, theirs, hours in seen[-301:-1]:
         block, other = VALUES[np.ix_(mine, hours)], others[np.ix_(theirs, hours)]
@@ -115,10 +115,51 @@ def test_two_groups_are_picked_apart_and_meet_the_same_scenarios() -> None:
         shares.append(float(np.mean(pairs)))
     found = pooled_reduction_between_pct(VALUES, others, BOOTSTRAP)
     assert found.value == pytest.approx(100.0 * (1.0 - VALUES.mean() / others.mean()))
-    assert [found.low, found.high] == pytest.approx(quantiles(reductions, 2))
+    assert [found.low, found.high] == pytest.approx(quantiles(reductions, 8))
     probability = pooled_improvement_between(VALUES, others, BOOTSTRAP)
-    assert [probability.low, probability.high] == pytest.approx(quantiles(shares, 2))
+    assert [probability.low, probability.high] == pytest.approx(quantiles(shares, 8))
     assert pooled_improvement_between(VALUES, VALUES, BOOTSTRAP).value == pytest.approx(0.5)
+
+
+def test_of_few_trainings_the_interval_is_students() -> None:
+    few = VALUES[:3]
+    seen: list[float] = []
+
+    def note(seeds: Floats, hours: Floats) -> float:
+        seen.append(float(few[np.ix_(seeds, hours)].mean()))
+        return seen[-1]
+
+    found = BOOTSTRAP.estimate(note, few.shape)
+    reach = 4.3027 * np.sqrt(3 / 2) * np.std(seen[:300], ddof=1)  # Student's quantile at two degrees of freedom
+    assert [found.low, found.high] == pytest.approx([few.mean() - reach, few.mean() + reach], rel=1e-3)
+    everywhere = pooled_improvement(few[:2], BASELINE, BOOTSTRAP)
+    assert 0.0 <= everywhere.low <= everywhere.high <= 1.0
+
+
+@pytest.mark.parametrize("n_trainings", [2, 3])
+def test_equals_are_rarely_told_apart_however_few_their_trainings(n_trainings: int) -> None:
+    """Percentiles would tell them apart in 43 and 16 of 100 cases."""
+    generator, bootstrap, apart = np.random.default_rng(1), PoolBootstrap(seed=0, n_resamples=200), 0
+    for _ in range(60):
+        hours = 50.0 + generator.normal(0.0, 3.0, 30)
+        of_training = generator.normal(0.0, 3.0, (n_trainings, 1))
+        found = pooled_reduction_pct(
+            hours + of_training + generator.normal(0.0, 1.0, (n_trainings, 30)), hours, bootstrap
+        )
+        apart += found.low > 0.0 or found.high < 0.0
+    assert apart <= 8
+
+
+def test_a_single_training_is_told_apart_from_nothing_and_claims_nothing() -> None:
+    criteria = {**CRITERIA, "min_trainings": 1}
+    (experiment,) = experiments_of([training("DQN", 0, criteria=criteria), training("PPO", 0, criteria=criteria)])
+    found = pool_experiment(experiment, BOOTSTRAP)
+    assert not found.versus["DQN", "PPO"].told_apart
+    assert not any(beside.told_apart for claim in found.claims for beside in claim.beside.values())
+    assert {claim.verdict for claim in found.claims} == {Verdict.INCONCLUSIVE}
+    told = pool_markdown(found)
+    assert "Of a single training (DQN, PPO) the interval is over scenarios alone" in told
+    assert "| one training |" in told and "a single training tells no spread" in told
 
 
 def test_trainings_needed_are_those_of_the_textbook() -> None:
@@ -290,6 +331,11 @@ def test_another_recipe_is_another_variant_of_one_experiment(change: dict[str, o
     assert one.label != other.label and {one.label[:5], other.label[:5]} == {"DQN ("}
 
 
+def often_named(experiment: Experiment, rate_s: float) -> Training:
+    (found,) = (v.trainings[0] for v in experiment.variants if v.trainings[0].recipe["decision_s"] == rate_s)
+    return found
+
+
 def test_who_decides_by_chance_may_differ_where_decisions_are_more_frequent() -> None:
     """Constants and chance decide as often as the policy does; the classical controllers look every second."""
     often = training("DQN", 0, decision_s=5.0)
@@ -297,6 +343,14 @@ def test_who_decides_by_chance_may_differ_where_decisions_are_more_frequent() ->
     usual = training("DQN", 0)
     usual.delays_s["random"] = BASELINE * 3.0  # type: ignore[index]
     assert len(experiments_of([usual, often])[0].variants) == 2
+    (experiment,) = experiments_of([usual, often])
+    assert set(experiment.others) >= {"actuated", "random every 5 s", "random every 10 s"}
+    assert experiment.others["random every 5 s"] == (often_named(experiment, 5.0), "random")
+    assert experiment.others["random every 10 s"] == (often_named(experiment, 10.0), "random")
+    third = training("DQN", 1, decision_s=5.0)
+    third.delays_s["random"] = BASELINE * 2.5  # type: ignore[index]
+    with pytest.raises(PoolRefused, match=r"DQN seed 1 .* measured random otherwise than DQN seed 0"):
+        experiments_of([usual, often, third])
     often.delays_s["actuated"] += 1e-9  # type: ignore[index]
     with pytest.raises(PoolRefused, match="measured actuated otherwise"):
         experiments_of([usual, often])
