@@ -81,8 +81,11 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @rule()
     def tidy_up_over_there(self) -> None:
-        """The oldest kernel whose steps a later one of its training has is deleted by hand on the service's page."""
-        kernels = dict(self.world.kernels)
+        """The oldest kernel whose steps a later one of its training has is deleted by hand on the service's page.
+
+        Also one that a ledger is still carrying: its name is free for the other computer then.
+        """
+        kernels = self.world.kernels
         steps = Counter[str]()
         for one in kernels.values():
             steps[one.ticket.lineage_id] = max(steps[one.ticket.lineage_id], one.card.steps if one.card else 0)
