@@ -8,30 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind, fold, fold_run, fold_session
-from orchestrator.core.records import Record, RunRecord, SessionRecord, Stage
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL, kind TEXT NOT NULL, run_id TEXT NOT NULL, session TEXT, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, row TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS sessions (
-    key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL,
-    ticket TEXT NOT NULL DEFAULT '{}');
-CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id);
-CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed';
-CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'));
-"""
-_WITHOUT_TICKETS = "SELECT NOT EXISTS (SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'ticket')"
-_MOVE_TICKETS = (
-    "ALTER TABLE sessions ADD COLUMN ticket TEXT NOT NULL DEFAULT '{}'",
-    "UPDATE sessions SET ticket = json_extract(row, '$.ticket'), row = json_remove(row, '$.ticket')",
-)
-"""An earlier ledger has the ticket, more than half of a session's text, which never changes, inside of its row."""
+from orchestrator.core.records import Record, RunRecord, SessionRecord
+from orchestrator.stores.ledger_rows import KEPT_ROWS, dump, keep, plain_row, run_of, session_of
+from orchestrator.stores.ledger_schema import SCHEMA, lacks_ticket_column, move_tickets
 
 # Oldest first is by rowid, the order in which rows were first written: a clock may be set back between two of them.
 _RUNS_OF = "SELECT run_id, row FROM runs WHERE json_extract(row, '$.lineage_id') = ? ORDER BY rowid"
@@ -39,7 +21,6 @@ _SESSIONS_OF = "SELECT key, row FROM sessions WHERE lineage_id = ? ORDER BY rowi
 _OPEN_SESSIONS = "SELECT key, row FROM sessions INDEXED BY sessions_open WHERE stage != 'closed' ORDER BY rowid"
 """By its index: left to choose, SQLite reads all sessions there ever were, since those are in order already."""
 _BUSY_TIMEOUT_S = 10.0
-_KEPT_ROWS = 4096
 
 
 class SqliteLedger:
@@ -79,8 +60,10 @@ class SqliteLedger:
     def _open(self) -> None:
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.executescript(_SCHEMA)
-            self._move_tickets()
+            self._connection.executescript(SCHEMA)
+            if lacks_ticket_column(self._connection):
+                with self._transaction(durable=True):
+                    move_tickets(self._connection)
         except sqlite3.OperationalError as fault:
             raise _no_room(self._path, fault) from fault
         except sqlite3.DatabaseError as fault:
@@ -108,7 +91,7 @@ class SqliteLedger:
             before = session = self.session(key) if key is not None else None
             known = run
             for event in events:
-                body = _dump(event.body)
+                body = dump(event.body)
                 self._connection.execute(
                     "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)",
                     (event.at, event.kind.value, run_id, key, body),
@@ -188,14 +171,6 @@ class SqliteLedger:
                 self._store_session(session, None)
         return equal
 
-    def _move_tickets(self) -> None:
-        if not self._connection.execute(_WITHOUT_TICKETS).fetchone()[0]:
-            return
-        with self._transaction(durable=True):
-            if self._connection.execute(_WITHOUT_TICKETS).fetchone()[0]:  # another program may have come first
-                for statement in _MOVE_TICKETS:
-                    self._connection.execute(statement)
-
     @contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[None]:
         try:
@@ -216,7 +191,7 @@ class SqliteLedger:
     def _up_to_date(self, kept: dict[str, list[Record]]) -> dict[str, list[Record]]:
         """Of what is kept by lineage what is still true: nothing if another program has written since."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        if version != self._version or len(kept) >= _KEPT_ROWS:
+        if version != self._version or len(kept) >= KEPT_ROWS:
             self._version = version
             self._forget()
         return kept
@@ -239,7 +214,7 @@ class SqliteLedger:
         known = self._known_runs.get(run_id)
         if known is not None and known[0] == row:
             return known[1]
-        return _keep(self._known_runs, run_id, row, _run_of(row))
+        return keep(self._known_runs, run_id, row, run_of(row))
 
     def _session_record(self, key: str, row: str) -> SessionRecord:
         known = self._known_sessions.get(key)
@@ -247,22 +222,22 @@ class SqliteLedger:
             return known[1]
         # Row and ticket from one look: another program may just have planned this very session anew.
         found = self._connection.execute("SELECT row, ticket FROM sessions WHERE key = ?", (key,)).fetchone()
-        return _keep(self._known_sessions, key, found[0], _session_of(*found))
+        return keep(self._known_sessions, key, found[0], session_of(*found))
 
     def _store_run(self, record: RunRecord) -> None:
-        row = _dump(_plain(record))
+        row = dump(plain_row(record))
         self._connection.execute(
             "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
             (record.run_id, record.started_at, row),
         )
         self._runs_of.pop(record.lineage_id, None)
-        _keep(self._known_runs, record.run_id, row, record)
+        keep(self._known_runs, record.run_id, row, record)
 
     def _store_session(self, record: SessionRecord, before: SessionRecord | None) -> None:
-        plain = _plain(record)
-        ticket, row = plain.pop("ticket"), _dump(plain)
+        plain = plain_row(record)
+        ticket, row = plain.pop("ticket"), dump(plain)
         self._sessions_of.pop(record.lineage_id, None)
-        _keep(self._known_sessions, record.key, row, record)
+        keep(self._known_sessions, record.key, row, record)
         if before is not None and before.ticket is ticket:  # every event after the first
             self._connection.execute(
                 "UPDATE sessions SET stage = ?, row = ? WHERE key = ?", (record.stage.value, row, record.key)
@@ -272,7 +247,7 @@ class SqliteLedger:
             "INSERT INTO sessions (key, lineage_id, planned_at, stage, row, ticket) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET"
             " planned_at = excluded.planned_at, stage = excluded.stage, row = excluded.row, ticket = excluded.ticket",
-            (record.key, record.lineage_id, record.planned_at, record.stage.value, row, _dump(ticket)),
+            (record.key, record.lineage_id, record.planned_at, record.stage.value, row, dump(ticket)),
         )
 
 
@@ -282,32 +257,3 @@ def _no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
         remedy="Free disk space, check the file's permissions, or end the program that holds it; then run the same "
         "command again. Nothing is lost.",
     )
-
-
-# Made once: `json.dumps` would make one for every text.
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
-
-
-def _plain(record: RunRecord | SessionRecord) -> dict[str, Any]:
-    """A row's fields that are known; they hold plain JSON already, so none has to be copied."""
-    return {name: value for name, value in vars(record).items() if value is not None}
-
-
-def _keep(known: dict[str, tuple[str, Record]], name: str, row: str, record: Record) -> Record:
-    if len(known) >= _KEPT_ROWS and name not in known:
-        known.clear()
-    known[name] = row, record
-    return record
-
-
-def _run_of(row: str) -> RunRecord:
-    return RunRecord(**json.loads(row))
-
-
-def _session_of(row: str, ticket: str) -> SessionRecord:
-    plain = json.loads(row)
-    plain["stage"], plain["ticket"] = Stage(plain["stage"]), json.loads(ticket)
-    for name in ("problems", "restored", "resume_reasons"):
-        plain[name] = tuple(plain.get(name, ()))
-    plain["curve"] = tuple((steps, score) for steps, score in plain.get("curve", ()))
-    return SessionRecord(**plain)
