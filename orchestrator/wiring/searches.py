@@ -42,7 +42,7 @@ def proposer_of() -> ProposerOf:
             raise
         raise BadInput(
             "this campaign searches, and Optuna is not installed",
-            remedy="Install it with `pip install 'arz-orchestrator[search]'`.",
+            remedy="In the project's folder: python -m pip install -c constraints.txt -e '.[search]'",
         ) from fault
 
     def make(search: Search, most_rungs: int) -> Proposer:

@@ -128,7 +128,7 @@ def test_without_optuna_a_search_is_refused_with_the_remedy_and_nothing_else_is(
     )
     bare = {"PYTHONPATH": f"{tmp_path / 'bare'}"}
     answer = orchestrate(root, "campaign", "plan", "look", "--json", **bare)
-    assert answer.code == 2 and "pip install 'arz-orchestrator[search]'" in answer.json["remedy"]
+    assert answer.code == 2 and "pip install -c constraints.txt -e '.[search]'" in answer.json["remedy"]
     shipped = root / "configs/campaigns/plain.yaml"
     shipped.write_text(
         "campaign: plain\ntrials:\n  m:\n    section: section_7_6\n    profile: quick\n", encoding="utf-8"

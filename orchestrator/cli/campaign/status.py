@@ -42,7 +42,7 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
 
             curves, troubles = curves_so_far(project, trials)
             console.say(
-                f"### {campaign.title or campaign.campaign}", "", *_markdown(rows, outlook.standings, curves), ""
+                f"### {campaign.title or campaign.campaign}", "", *markdown_lines(rows, outlook.standings, curves), ""
             )
             console.say(*troubles)
         else:
@@ -74,7 +74,7 @@ _SHOWN = frozenset({"done", "live", "waiting"})
 """States whose curves are drawn together: what is stale, pruned or failed is never mixed with these."""
 
 
-def _markdown(
+def markdown_lines(
     rows: Sequence[dict[str, Any]], standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]
 ) -> list[str]:
     """A row for each trial with its learning curve, then a chart for each variant."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kernel_templates.trial_accounts import CurvePoint, StitchedCurve
+from orchestrator.cli.campaign.status import markdown_lines
+from orchestrator.cli.campaign.words import plain_standing
 from orchestrator.cli.encoding import encodable
 from orchestrator.core.curve_marks import mermaid, spark
+from orchestrator.core.standings import State, standing_of
+from tests.simulation.campaigns import SMALL, expanded
 
 
 def curve(*scores: float) -> StitchedCurve:
@@ -28,6 +34,19 @@ def test_a_chart_is_the_mean_at_the_steps_that_all_have_reached() -> None:
     assert '  title "main PPO, mean of 2 of 4 trainings: score on tuning scenarios"' in lines
     assert '  x-axis "steps" [10, 20]' in lines and "  line [2, 4]" in lines
     assert '  y-axis "score" 1.9 --> 4.1' in lines
+
+
+def test_what_is_stale_pruned_or_failed_is_in_no_chart() -> None:
+    _, trials = expanded(SMALL)
+    own = [standing_of(trial, (), live=False, code_digest="", retries={}) for trial in trials[:2]]
+    assert own[0].trial.variant is own[1].trial.variant
+    curves = {one.trial.lineage_id: curve(*scores) for one, scores in zip(own, ((1.0, 3.0), (5.0, 9.0)), strict=True)}
+    for state in State:
+        standings = [replace(own[0], state=State.DONE), replace(own[1], state=state)]
+        rows = [{**plain_standing(one), "rests": False} for one in standings]
+        (line,) = (line for line in markdown_lines(rows, standings, curves) if line.startswith("  line ["))
+        mixed = state in (State.DONE, State.LIVE, State.WAITING)
+        assert line == ("  line [3, 6]" if mixed else "  line [1, 3]"), state
 
 
 def test_what_has_no_curve_yet_has_no_chart() -> None:

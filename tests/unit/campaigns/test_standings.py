@@ -117,11 +117,12 @@ def test_quick_and_full_of_one_lineage_keep_their_own_answers_in_one_ledger() ->
     assert world.submits == before
 
 
-def test_a_run_that_found_a_valid_evaluation_stands_in_the_table_with_the_session_that_made_it() -> None:
+@pytest.mark.parametrize("hours", [1.0, -1000.0])  # also with a clock that was set back meanwhile
+def test_a_run_that_found_a_valid_evaluation_stands_in_the_table_with_the_session_that_made_it(hours: float) -> None:
     computer = Computer(World(clock=FakeClock(), weekly_s=None), *expanded(QUICK))
     carried_through(computer)
     trial = computer.desk.trials[0]
-    steps, now = trial.target_steps, (computer.desk.clock.now() + timedelta(hours=1)).isoformat()
+    steps, now = trial.target_steps, (computer.desk.clock.now() + timedelta(hours=hours)).isoformat()
     began = {
         "section": "section_7_6",
         "lineage_id": trial.lineage_id,

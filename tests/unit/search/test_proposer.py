@@ -147,7 +147,7 @@ def test_nothing_but_a_search_needs_optuna_and_without_it_the_remedy_is_told() -
         "except BadInput as fault:\n    print(fault.exit_code, fault.remedy)\n"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "2 Install it with `pip install 'arz-orchestrator[search]'`."
+    assert told.stdout.strip() == "2 In the project's folder: python -m pip install -c constraints.txt -e '.[search]'"
 
 
 def test_optuna_says_nothing_by_itself() -> None:
