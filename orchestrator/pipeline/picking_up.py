@@ -54,6 +54,10 @@ def left_off(
         # The run of a command that is gone: how often it moved nothing on is remembered, not forgiven.
         there = [record for record in earlier if not record.never_submitted]
         place, failed = _place_and_failed(there) if there else (None, ())
+        if there and earlier[-1].never_submitted:
+            # The push that never came to be was the next session's, unless the last one that was had moved nothing on.
+            real = recalled(there, steps_start=opened.steps_start, target_steps=opened.target_steps)
+            known = replace(known, moved_on=real is not None and real.moved_on)
         if known.last_end is not EndReason.FINISHED:
             return known, summary, place, failed
         if parts.pace is not Pace.STAY and there[-1].verdict is not None:
