@@ -115,6 +115,8 @@ def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool 
         for what in identity.get("lost_state", ())
     ]
     stateless = Reason(label="State", checkpoint="weights only", current="full state", grade=Grade.WEIGHTS_ONLY)
+    # Most blocks are the very same, and need not be taken apart. A key that the card lacks equals nothing.
+    other = {key: now for key, now in intended.identity().items() if key not in identity or identity[key] != now}
     unknown = ["spaces"]
     if not intended.versions:
         unknown.append("versions")
@@ -122,7 +124,7 @@ def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool 
         unknown.append("device")
     return Compatibility(
         reasons=(
-            *(_reason(found) for found in differences(identity, intended.identity())),
+            *(_reason(found) for found in differences(identity, other)),
             *lost,
             *(() if has_state else (stateless,)),
         ),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.core.changing import changed
 from orchestrator.core.endings import EFFECTS, Effect, EndReason
-from orchestrator.core.records import RunRecord, SessionRecord, Stage, changed
+from orchestrator.core.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.specs import question_of
 
 

@@ -27,7 +27,7 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `changed`
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
 class RunRecord:
     """One run: a lineage on its way to a target.
 
@@ -65,7 +65,7 @@ class RunRecord:
     failed_at: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `changed`
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
 class SessionRecord:
     """One attempt at one session.
 
@@ -163,21 +163,3 @@ def session_key(run_id: str, session: int, attempt: int) -> str:
 
 
 Record = TypeVar("Record", RunRecord, SessionRecord)
-
-
-def changed(record: Record, **fields: Any) -> Record:
-    """The record with other values in some fields: `dataclasses.replace` in a small part of its time.
-
-    `replace` puts every field through the constructor again. A row has dozens, each event changes a few of them, and
-    a campaign has hundreds of thousands of events.
-
-    Raises:
-        TypeError: There is no field of that name.
-    """
-    known = vars(record)
-    plain = {**known, **fields}
-    if len(plain) != len(known):
-        raise TypeError(f"{type(record).__name__} has no {', '.join(sorted(fields.keys() - known.keys()))}")
-    other = object.__new__(type(record))
-    object.__setattr__(other, "__dict__", plain)
-    return other

@@ -92,4 +92,7 @@ class RunRequest:
                     f"--target-steps {target_steps} is below the {steps_done} steps already done",
                     remedy=f"Give at least {steps_done}, or --add-steps N, or --fresh to begin anew.",
                 )
-        return replace(profile, target_steps=target_steps, deadline_s=self.deadline_s or profile.deadline_s)
+        deadline_s = self.deadline_s or profile.deadline_s
+        if (target_steps, deadline_s) == (profile.target_steps, profile.deadline_s):
+            return profile
+        return replace(profile, target_steps=target_steps, deadline_s=deadline_s)

@@ -18,7 +18,7 @@ ITS_TURN = "its_turn"
 GOOD_ENDS = frozenset({"at_target", EndReason.FINISHED.value})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
 class RunSummary:
     """One run, summed up.
 

@@ -11,7 +11,7 @@ from orchestrator.core.exchange import Handle, Observation, SessionState
 from orchestrator.core.records import GONE, SessionRecord
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.watch import PATIENCE_S
-from orchestrator.ports import Reads
+from orchestrator.ports import reads
 
 
 def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
@@ -59,7 +59,7 @@ def gone_if_replaced(parts: Parts, record: SessionRecord, observation: Observati
     What that one wrote would be taken for stale results of this one, and the training given up for it. It is asked
     once, of a session that has ended: a look at one that runs costs what it did.
     """
-    if observation.gone or not isinstance(parts.backend, Reads):
+    if observation.gone or not reads(parts.backend):
         return observation
     found = parts.backend.read(record.slug)
     if found is None or found.ticket.nonce == record.nonce:

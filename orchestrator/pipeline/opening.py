@@ -23,7 +23,7 @@ from orchestrator.pipeline.nothing_lost import require_nothing_lost
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, abandon, carry, close_unrestored
 from orchestrator.pipeline.submitting import plan_session, settle
-from orchestrator.ports import Recalls
+from orchestrator.ports import recalls
 
 
 def adopt(
@@ -69,7 +69,7 @@ def _settled(parts: Parts, record: SessionRecord, ticket: Ticket) -> Handle | No
 
 def _recall(parts: Parts, lineage_id: str) -> None:
     """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
-    if not isinstance(parts.backend, Recalls):
+    if not recalls(parts.backend):
         return
     for existing in parts.backend.recall(lineage_id):
         take_up(parts, existing)

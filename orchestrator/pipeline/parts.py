@@ -12,7 +12,7 @@ from orchestrator.pipeline.listing import Listing
 from orchestrator.ports import Backend, Clock, CodeStore, Ledger, ModelsStore, Narrator, ResultsStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
 class Parts:
     """One of each port.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.core.chaining import Standing, recalled
+from orchestrator.core.changing import changed
 from orchestrator.core.compatibility import worse_grade
 from orchestrator.core.endings import EndReason
 from orchestrator.core.exchange import Carrier
@@ -63,7 +64,7 @@ def left_off(
         if parts.pace is not Pace.STAY and there[-1].verdict is not None:
             # Only its end was not written down. `run` looks at what is in place instead, and at today's code.
             verdict, folder = there[-1].verdict, there[-1].results_dir
-            return known, replace(summary, verdict=verdict, results_dir=folder), place, failed
+            return known, changed(summary, verdict=verdict, results_dir=folder), place, failed
     asked_to_stop = standing.last_end not in (None, EndReason.FINISHED)
     if standing.at_target and not asked_to_stop and last_evaluation(parts, request, opened.view) is None:
         # The steps are there and no numbers about them: the next session only evaluates.
@@ -100,7 +101,7 @@ def _first_summary(parts: Parts, request: RunRequest, opened: Opened) -> RunSumm
 def with_session(summary: RunSummary, closed: ClosedSession) -> RunSummary:
     """The summary after one more session."""
     judgement = closed.judgement
-    return replace(
+    return changed(
         summary,
         sessions=summary.sessions + 1,
         steps_done=closed.steps_in_place,

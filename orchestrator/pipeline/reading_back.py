@@ -10,7 +10,7 @@ from orchestrator.core.naming import place_of_slug, session_slug
 from orchestrator.pipeline.listing import Listing
 from orchestrator.pipeline.opening import take_up
 from orchestrator.pipeline.parts import Parts
-from orchestrator.ports import Backend, Reads, Recalls, lists, reads
+from orchestrator.ports import Backend, Reads, lists, reads, recalls
 
 _Place = tuple[int, int]
 """Number of a session, and of the attempt at it."""
@@ -40,7 +40,7 @@ def require_none_newer(parts: Parts, section: str, lineage_id: str) -> None:
     """
     if any(run.fresh for run in parts.ledger.runs(lineage_id)):
         return
-    if isinstance(parts.backend, Recalls):
+    if recalls(parts.backend):
         taken = sum(take_up(parts, one) for one in parts.backend.recall(lineage_id))
     elif lists(parts.backend):
         listed = (parts.listing or Listing()).names(parts.backend, section, lineage_id)

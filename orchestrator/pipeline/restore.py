@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
@@ -30,14 +31,14 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
     if incoming.faults:
         parts.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
     # What was read back may lack kernels in between: the newest counts, whatever it was started from.
-    brought = from_afar(parts, ticket.lineage_id, view.steps)
-    if ticket.inputs and not view.verified and not view.faults and not brought:
+    brought = functools.partial(from_afar, parts, ticket.lineage_id, view.steps)
+    if ticket.inputs and not view.verified and not view.faults and not brought():
         parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
         return ()
     if not _ahead(incoming, view):
         parts.narrator.say(f"{TAG} Checkpoints in place are as new as those of the session: kept")
         return ()
-    if not (brought or _continues(ticket, view) or _descends(parts, ticket, incoming, view)):
+    if not (_continues(ticket, view) or brought() or _descends(parts, ticket, incoming, view)):
         parts.narrator.say(
             f"{TAG} ⚠️  Other checkpoints were put in place during the session: kept ({view.steps} steps)",
             f"{TAG} Those of the session ({incoming.steps} steps) stay in {folder.as_posix()}",

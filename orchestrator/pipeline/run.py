@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from orchestrator.core.chaining import Decision, decide
+from orchestrator.core.changing import changed
 from orchestrator.core.compatibility import Compatibility, worse_grade
 from orchestrator.core.endings import REMEDIES, EndReason
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
@@ -41,7 +42,7 @@ from orchestrator.pipeline.reading_back import require_none_newer
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
-from orchestrator.ports import Recalls, reads
+from orchestrator.ports import reads, recalls
 
 _NAMES_TRIED = 100
 
@@ -112,7 +113,7 @@ def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
     standing, summary, place, failed = left_off(parts, request, opened)
     while (decision := decide(standing)).start_session:
         if parts.pace is Pace.LOOK:
-            return replace(summary, end_reason=ITS_TURN)
+            return changed(summary, end_reason=ITS_TURN)
         view = parts.models.view()
         # Before every session, not only the first: the code may have been edited since.
         comparison = require_compatible(parts, request, view)
@@ -121,10 +122,10 @@ def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
         place = _next_place(parts, request, view, opened.run_id, place, decision)
         _announce(parts, place, view, opened.target_steps, comparison)
         if comparison is not None:
-            summary = replace(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
+            summary = changed(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
         push, handle = _push(parts, request, opened.sizes, view, place, failed)
         if request.detach or parts.pace is not Pace.STAY:
-            return replace(summary, end_reason=DETACHED, handle=str(handle))
+            return changed(summary, end_reason=DETACHED, handle=str(handle))
         place = Place(run_id=opened.run_id, session=push.ticket.session, attempt=push.ticket.attempt)
         closed = carry(parts, push.ticket, handle)
         _tell_troubles(parts, closed)
@@ -132,7 +133,7 @@ def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
         failed = (*failed, push.carrier) if lost else ()
         standing = standing.after(closed.judgement.end_reason, closed.steps_in_place)
         summary = with_session(summary, closed)
-    return replace(summary, end_reason=decision.end)
+    return changed(summary, end_reason=decision.end)
 
 
 def _push(
@@ -168,7 +169,7 @@ def _belongs_to_us(parts: Parts, push: Push) -> bool:
 
     A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
     """
-    if not reads(parts.backend) or isinstance(parts.backend, Recalls):
+    if recalls(parts.backend) or not reads(parts.backend):
         return False  # what such a backend has and nobody fetched was taken up before; the rest is done with
     found = parts.backend.read(push.slug)
     return (

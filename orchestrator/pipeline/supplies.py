@@ -45,7 +45,7 @@ def session_spec(parts: Parts, request: RunRequest, sizes: Profile) -> SessionSp
     return SessionSpec(
         card=request.card,
         profile=request.profile,
-        sizes=replace(sizes, deadline_s=deadline_s),
+        sizes=sizes if deadline_s == sizes.deadline_s else replace(sizes, deadline_s=deadline_s),
         backend=parts.backend.name,
         session_device=limits.session_device,
         accept_grade=request.accept_grade,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
 from orchestrator.core.backoff import resting_words
 from orchestrator.core.budget import granted_s
+from orchestrator.core.changing import changed
 from orchestrator.core.errors import InUse, NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle
 from orchestrator.core.expansion import Trial
@@ -47,8 +48,9 @@ class Ticking:
         self._asked_to_leave: set[str] = set()
         self._refused: dict[str, str] = {}
         self._left: dict[str, Trial] = {}
+        self._listing = Listing()
         self._begin(desk)
-        self._found, self._listing = Findings(), Listing()
+        self._found = Findings()
 
     def _begin(self, desk: Desk) -> None:
         """With these trials; their places are new, so nothing that goes by them is kept."""
@@ -59,7 +61,8 @@ class Ticking:
 
     def tick(self) -> Ticked:
         """At most one bounded step for each live run, and as many starts as there are slots."""
-        self._found, self._listing = Findings(), Listing()
+        self._found = Findings()
+        self._listing.expire()
         self._propose()
         before = self._board.refresh()
         for record in self._in_flight():
@@ -106,7 +109,7 @@ class Ticking:
         if current is None or current.stage is Stage.CLOSED:
             return  # carried home together with an earlier session of its lineage
         trial = self._trials.get(record.lineage_id) or self._left[record.lineage_id]
-        parts = replace(self._desk.parts_of(trial.card), pace=Pace.LOOK)
+        parts = changed(self._desk.parts_of(trial.card), pace=Pace.LOOK)
         if parts.backend.name != record.backend:
             return
         try:
@@ -188,7 +191,7 @@ class Ticking:
             NotYet: The far side takes no session at all now.
         """
         desk, trial = self._desk, self._desk.trials[load.index]
-        parts = replace(desk.parts_of(trial.card), pace=Pace.STEP, listing=self._listing)
+        parts = changed(desk.parts_of(trial.card), pace=Pace.STEP, listing=self._listing)
         try:
             if execute(parts, request_of_trial(trial, wall_s, desk.campaign.campaign)).end_reason == DETACHED:
                 return True

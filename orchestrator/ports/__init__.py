@@ -1,6 +1,6 @@
 """The counters between the pipeline and the outside: Protocols only."""
 
-from orchestrator.ports.far_side import Backend, Lists, Meters, Reads, Recalls, lists, meters, reads
+from orchestrator.ports.far_side import Backend, Lists, Meters, Reads, Recalls, lists, meters, reads, recalls
 from orchestrator.ports.keeping import CodeStore, Lease, Ledger, ModelsStore, ResultsStore
 from orchestrator.ports.surroundings import Clock, Herald, Narrator, Proposer
 
@@ -22,4 +22,5 @@ __all__ = [
     "lists",
     "meters",
     "reads",
+    "recalls",
 ]

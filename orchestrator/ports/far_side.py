@@ -122,6 +122,11 @@ def reads(backend: Backend) -> TypeGuard[Reads]:
     return _has(type(backend), Reads)
 
 
+def recalls(backend: Backend) -> TypeGuard[Recalls]:
+    """Whether it remembers by itself what was never fetched."""
+    return _has(type(backend), Recalls)
+
+
 @lru_cache(maxsize=64)  # `isinstance` looks for every verb again, and each start of a session asks several times
 def _has(kind: type, port: type) -> bool:
     return issubclass(kind, port)

@@ -6,20 +6,15 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind, fold, fold_run, fold_session
-from orchestrator.core.records import Record, RunRecord, SessionRecord
-from orchestrator.stores.ledger_rows import KEPT_ROWS, dump, keep, plain_row, run_of, session_of
-from orchestrator.stores.ledger_schema import SCHEMA, lacks_ticket_column, move_tickets
+from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.stores import ledger_statements as sql
+from orchestrator.stores.ledger_rows import Kept, dump, plain_row, run_of, session_of
+from orchestrator.stores.ledger_schema import SCHEMA, keeps_tickets_twice, leave_tickets_to_events
 
-# Oldest first is by rowid, the order in which rows were first written: a clock may be set back between two of them.
-_RUNS_OF = "SELECT run_id, row FROM runs WHERE json_extract(row, '$.lineage_id') = ? ORDER BY rowid"
-_SESSIONS_OF = "SELECT key, row FROM sessions WHERE lineage_id = ? ORDER BY rowid"
-_OPEN_SESSIONS = "SELECT key, row FROM sessions INDEXED BY sessions_open WHERE stage != 'closed' ORDER BY rowid"
-"""By its index: left to choose, SQLite reads all sessions there ever were, since those are in order already."""
 _BUSY_TIMEOUT_S = 10.0
 
 
@@ -39,14 +34,7 @@ class SqliteLedger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        # Rows are values: the same text is the same record, and a run asks for the same rows many times, most often
-        # for the one that it has just written: by id or key, the latest text and its record. The nonce of its ticket
-        # stands in a session's row.
-        self._known_runs: dict[str, tuple[str, RunRecord]] = {}
-        self._known_sessions: dict[str, tuple[str, SessionRecord]] = {}
-        # And the rows of a lineage together, as long as neither this program nor another one has changed them.
-        self._runs_of: dict[str, list[RunRecord]] = {}
-        self._sessions_of: dict[str, list[SessionRecord]] = {}
+        self._kept_runs, self._kept_sessions = Kept[RunRecord](), Kept[SessionRecord]()
         self._version = 0
         self._durable: bool | None = None  # how the next transaction is written, None until one was
         # isolation_level None: transactions are begun and ended below, nowhere else.
@@ -61,9 +49,9 @@ class SqliteLedger:
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.executescript(SCHEMA)
-            if lacks_ticket_column(self._connection):
+            if keeps_tickets_twice(self._connection):
                 with self._transaction(durable=True):
-                    move_tickets(self._connection)
+                    leave_tickets_to_events(self._connection)
         except sqlite3.OperationalError as fault:
             raise _no_room(self._path, fault) from fault
         except sqlite3.DatabaseError as fault:
@@ -87,59 +75,59 @@ class SqliteLedger:
         """
         ((run_id, key),) = {(event.run_id, event.session) for event in events}
         with self._transaction(durable=any(event.durable for event in events)):
-            run = self._run(run_id) if any(event.tells_of_run for event in events) else None
-            before = session = self.session(key) if key is not None else None
-            known = run
+            self._forget_if_outdated()
+            run = before = self._run(run_id) if any(event.tells_of_run for event in events) else None
+            session, planned_seq = None if key is None else self._session(key), None
             for event in events:
-                body = dump(event.body)
-                self._connection.execute(
-                    "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)",
-                    (event.at, event.kind.value, run_id, key, body),
-                )
-                if event.durable:  # its ticket is kept; folded as it can be read back, the row is what the events say
-                    event = replace(event, body=json.loads(body))
+                seq = self._append(event)
                 if event.tells_of_run:
                     run = fold_run(run, event)
                 if key is not None:
                     session = fold_session(session, event)
-            if run is not None and run is not known:
+                    planned_seq = seq if event.kind is EventKind.SESSION_PLANNED else planned_seq
+            if run is not None and run is not before:
                 self._store_run(run)
             if session is not None:
-                self._store_session(session, before)
+                self._store_session(session, planned_seq)
+
+    def _append(self, event: Event) -> int:
+        """Add to the list; returns the event's number."""
+        row = event.at, event.kind.value, event.run_id, event.session, dump(event.body)
+        number = self._connection.execute(sql.APPEND, row).lastrowid
+        assert number is not None  # what an INSERT has always
+        return number
 
     def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
         """All runs, of one lineage if named, oldest first."""
         if lineage_id is None:
-            return self._all_runs("SELECT run_id, row FROM runs ORDER BY rowid")
-        if (kept := self._up_to_date(self._runs_of).get(lineage_id)) is None:
-            kept = self._runs_of[lineage_id] = self._all_runs(_RUNS_OF, lineage_id)
+            return self._all_runs(sql.ALL_RUNS)
+        self._forget_if_outdated()
+        if (kept := self._kept_runs.of_lineage(lineage_id)) is None:
+            kept = self._kept_runs.put_lineage(lineage_id, self._all_runs(sql.RUNS_OF, lineage_id))
         return list(kept)
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
         if lineage_id is None:
-            return self._all_sessions("SELECT key, row FROM sessions ORDER BY rowid")
-        if (kept := self._up_to_date(self._sessions_of).get(lineage_id)) is None:
-            kept = self._sessions_of[lineage_id] = self._all_sessions(_SESSIONS_OF, lineage_id)
+            return self._all_sessions(sql.ALL_SESSIONS)
+        self._forget_if_outdated()
+        if (kept := self._kept_sessions.of_lineage(lineage_id)) is None:
+            kept = self._kept_sessions.put_lineage(lineage_id, self._all_sessions(sql.SESSIONS_OF, lineage_id))
         return list(kept)
 
     def session(self, key: str) -> SessionRecord | None:
         """One session, None if there is none."""
-        found = self._connection.execute("SELECT key, row FROM sessions WHERE key = ?", (key,)).fetchone()
-        return self._session_record(*found) if found else None
+        self._forget_if_outdated()
+        return self._session(key)
 
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that were not carried to their end, oldest first."""
-        return self._all_sessions(_OPEN_SESSIONS)
+        return self._all_sessions(sql.OPEN_SESSIONS)
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:
         """Number of the latest event, and the lineages that any event after number `since` concerns."""
-        (latest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
-        found = self._connection.execute(
-            "SELECT DISTINCT json_extract(row, '$.lineage_id') FROM runs WHERE run_id IN "
-            "(SELECT run_id FROM events WHERE seq > ? AND seq <= ?)",
-            (since, latest),
-        )
+        (latest,) = self._connection.execute(sql.LATEST).fetchone()
+        found = self._connection.execute(sql.CHANGED, (since, latest))
         return latest, frozenset(lineage_id for (lineage_id,) in found)
 
     @property
@@ -149,7 +137,7 @@ class SqliteLedger:
 
     def events(self) -> Sequence[Event]:
         """Every event, oldest first."""
-        rows = self._connection.execute("SELECT kind, at, run_id, session, body FROM events ORDER BY seq")
+        rows = self._connection.execute(sql.ALL_EVENTS)
         return [
             Event(kind=EventKind(kind), at=at, run_id=run_id, session=session, body=json.loads(body))
             for kind, at, run_id, session, body in rows
@@ -167,8 +155,9 @@ class SqliteLedger:
             self._connection.execute("DELETE FROM sessions")
             for run in runs.values():
                 self._store_run(run)
+            planned = dict(self._connection.execute(sql.PLANNED))
             for session in sessions.values():
-                self._store_session(session, None)
+                self._store_session(session, planned[session.key])
         return equal
 
     @contextmanager
@@ -182,23 +171,23 @@ class SqliteLedger:
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
+                self._forget()  # what it had stored already
                 if self._connection.in_transaction:  # sqlite rolls back by itself when the disk is full
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.OperationalError as fault:
             raise _no_room(self._path, fault) from fault
 
-    def _up_to_date(self, kept: dict[str, list[Record]]) -> dict[str, list[Record]]:
-        """Of what is kept by lineage what is still true: nothing if another program has written since."""
+    def _forget_if_outdated(self) -> None:
+        """Keep nothing that another program may have changed."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        if version != self._version or len(kept) >= KEPT_ROWS:
+        if version != self._version:
             self._version = version
             self._forget()
-        return kept
 
     def _forget(self) -> None:
-        for known in (self._known_runs, self._known_sessions, self._runs_of, self._sessions_of):
-            known.clear()
+        self._kept_runs.clear()
+        self._kept_sessions.clear()
 
     def _all_runs(self, question: str, *words: str) -> list[RunRecord]:
         return [self._run_record(*row) for row in self._connection.execute(question, words)]
@@ -207,48 +196,47 @@ class SqliteLedger:
         return [self._session_record(*row) for row in self._connection.execute(question, words)]
 
     def _run(self, run_id: str) -> RunRecord | None:
-        found = self._connection.execute("SELECT row FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return self._run_record(run_id, found[0]) if found else None
+        if (kept := self._kept_runs.get(run_id)) is not None:
+            return kept
+        found = self._connection.execute(sql.RUN, (run_id,)).fetchone()
+        return self._run_record(run_id, *found) if found else None
+
+    def _session(self, key: str) -> SessionRecord | None:
+        if (kept := self._kept_sessions.get(key)) is not None:
+            return kept
+        found = self._connection.execute(sql.SESSION, (key,)).fetchone()
+        return self._session_record(key, *found) if found else None
 
     def _run_record(self, run_id: str, row: str) -> RunRecord:
-        known = self._known_runs.get(run_id)
-        if known is not None and known[0] == row:
-            return known[1]
-        return keep(self._known_runs, run_id, row, run_of(row))
+        return self._kept_runs.of_row(run_id, row) or self._kept_runs.put(run_id, row, run_of(row))
 
     def _session_record(self, key: str, row: str) -> SessionRecord:
-        known = self._known_sessions.get(key)
-        if known is not None and known[0] == row:
-            return known[1]
+        if (kept := self._kept_sessions.of_row(key, row)) is not None:
+            return kept
         # Row and ticket from one look: another program may just have planned this very session anew.
-        found = self._connection.execute("SELECT row, ticket FROM sessions WHERE key = ?", (key,)).fetchone()
-        return keep(self._known_sessions, key, found[0], session_of(*found))
+        row, planned = self._connection.execute(sql.SESSION_WITH_TICKET, (key,)).fetchone()
+        return self._kept_sessions.put(key, row, session_of(row, planned))
 
     def _store_run(self, record: RunRecord) -> None:
         row = dump(plain_row(record))
-        self._connection.execute(
-            "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row",
-            (record.run_id, record.started_at, row),
-        )
-        self._runs_of.pop(record.lineage_id, None)
-        keep(self._known_runs, record.run_id, row, record)
+        self._connection.execute(sql.STORE_RUN, (record.run_id, record.started_at, row))
+        self._kept_runs.changed(record.run_id, row, record)
 
-    def _store_session(self, record: SessionRecord, before: SessionRecord | None) -> None:
+    def _store_session(self, record: SessionRecord, planned_seq: int | None) -> None:
+        """Write a session's row.
+
+        Args:
+            planned_seq: Number of the event that has just planned it, None for every later event.
+        """
         plain = plain_row(record)
-        ticket, row = plain.pop("ticket"), dump(plain)
-        self._sessions_of.pop(record.lineage_id, None)
-        keep(self._known_sessions, record.key, row, record)
-        if before is not None and before.ticket is ticket:  # every event after the first
-            self._connection.execute(
-                "UPDATE sessions SET stage = ?, row = ? WHERE key = ?", (record.stage.value, row, record.key)
-            )
+        del plain["ticket"]  # which stands in that event
+        row = dump(plain)
+        self._kept_sessions.changed(record.key, row, record)
+        if planned_seq is None:
+            self._connection.execute(sql.STORE_SESSION, (record.stage.value, row, record.key))
             return
-        self._connection.execute(
-            "INSERT INTO sessions (key, lineage_id, planned_at, stage, row, ticket) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (key) DO UPDATE SET"
-            " planned_at = excluded.planned_at, stage = excluded.stage, row = excluded.row, ticket = excluded.ticket",
-            (record.key, record.lineage_id, record.planned_at, record.stage.value, row, dump(ticket)),
-        )
+        whole = record.key, record.lineage_id, record.planned_at, record.stage.value, row, planned_seq
+        self._connection.execute(sql.PLAN_SESSION, whole)
 
 
 def _no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:

@@ -25,7 +25,7 @@ from orchestrator.notices.webhook import Webhook, webhook_address
 from orchestrator.pipeline.campaign import Desk, read_standings
 from orchestrator.pipeline.finished import curve_of, finished_trials, since_beginning
 from orchestrator.pipeline.parts import Parts
-from orchestrator.ports import Backend, Clock, Herald, Meters, Narrator
+from orchestrator.ports import Backend, Clock, Herald, Narrator, meters
 from orchestrator.stores.code import CodeAsItWas, CodeStore
 from orchestrator.stores.lease import SqliteLease
 from orchestrator.stores.ledger import SqliteLedger
@@ -134,7 +134,7 @@ def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota |
         RemoteUnavailable: It cannot be asked.
     """
     backend = make_backend(campaign.backend, project, card)
-    return backend.quota() if isinstance(backend, Meters) else None
+    return backend.quota() if meters(backend) else None
 
 
 def finished_of(

@@ -113,7 +113,7 @@ class MemoryResults:
 def _entries(cards: Sequence[CheckpointCard]) -> Iterator[FileEntry]:
     for card in cards:
         for file in card.files:
-            yield replace(file, path=f"{CHECKPOINTS}/{file.path}")
+            yield FileEntry(path=f"{CHECKPOINTS}/{file.path}", size_bytes=file.size_bytes, sha256=file.sha256)
 
 
 class MemoryCode:
@@ -133,6 +133,12 @@ class FusedLedger(SqliteLedger):
     def __init__(self, path: Path, world: World) -> None:
         super().__init__(path)
         self._world = world
+
+    def _open(self) -> None:
+        # In memory SQLite goes through all pages at a commit after an index page was split: a cost that a file has not.
+        # Large pages are few.
+        self.connection.execute("PRAGMA page_size = 8192")
+        super()._open()
 
     def record(self, *events: Event) -> None:
         self._world.act()

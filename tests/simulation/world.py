@@ -318,9 +318,10 @@ class SimBackend:
         world = self._world
         if world.listed_after_s is None:
             raise RemoteUnavailable("the listing answers 500", transient=True)
-        born_by_s = world.now_s - world.listed_after_s
-        kernels = world.kernels.items()
-        return [name for name, kernel in kernels if kernel.born_s <= born_by_s and name.startswith(prefix)]
+        names, born_by_s = list(world.kernels), world.now_s - world.listed_after_s
+        while names and world.kernels[names[-1]].born_s > born_by_s:  # they stand in the order in which they were born
+            names.pop()
+        return [name for name in names if name.startswith(prefix)]
 
     def observe(self, handle: Handle) -> Observation:
         self._call()

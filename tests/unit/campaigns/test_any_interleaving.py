@@ -131,7 +131,8 @@ class AnyInterleaving(RuleBasedStateMachine):
             stands = [(one.trial.label, one.state, one.why) for one in ticked.standings]
             assert ticked.complete, stands
             assert policies(computer) == EXPECTED
-            assert computer.ledger.rebuild()
+            known = list(computer.ledger.sessions())
+            assert computer.ledger.rebuild() and list(computer.ledger.sessions()) == known
         assert self.world.wrongs == []
 
 

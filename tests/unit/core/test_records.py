@@ -6,7 +6,8 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from orchestrator.core.records import RunRecord, changed
+from orchestrator.core.changing import changed
+from orchestrator.core.records import RunRecord
 
 RUN = RunRecord(
     run_id="r",

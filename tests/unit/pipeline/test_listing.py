@@ -34,6 +34,19 @@ def test_names_are_told_by_lineage_and_asked_for_once() -> None:
     assert list(listing.names(shelf, "section_7_6", "c" * 64)) == []
 
 
+def test_the_next_tick_sees_what_has_come_and_what_is_gone() -> None:
+    first, second, third = (f"arz-validation-s-aaaaaaaa-s{number:02d}" for number in (1, 2, 3))
+    other = "arz-validation-s-bbbbbbbb-s01"
+    shelf, listing = Shelf([first, second, other], [third, second], [], [first]), Listing()
+    assert sorted(listing.names(shelf, "s", "a" * 64)) == [first, second]
+    assert sorted(listing.names(shelf, "s", "a" * 64)) == [first, second], "of the same moment"
+    seen = []
+    for _ in range(3):
+        listing.expire()
+        seen.append((sorted(listing.names(shelf, "s", "a" * 64)), listing.names(shelf, "s", "b" * 64)))
+    assert seen == [([second, third], []), ([], []), ([first], [])]
+
+
 def test_a_listing_that_could_not_be_asked_is_asked_again() -> None:
     shelf, listing = Shelf(RemoteUnavailable("500", transient=True), ["arz-validation-s-aaaaaaaa-s01"]), Listing()
     with pytest.raises(RemoteUnavailable):

@@ -13,7 +13,8 @@ import pytest
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.events import Event, EventKind
 from orchestrator.core.records import Stage, session_key
-from orchestrator.stores.ledger import _OPEN_SESSIONS, SqliteLedger
+from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger_statements import OPEN_SESSIONS
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def _start(run: str = "run") -> Event:
     )
 
 
-def _plan(session: int = 1, attempt: int = 1, run: str = "run") -> Event:
+def _plan(session: int = 1, attempt: int = 1, run: str = "run", ticket: dict[str, Any] | None = None) -> Event:
     return _event(
         EventKind.SESSION_PLANNED,
         session_key(run, session, attempt),
@@ -53,7 +54,7 @@ def _plan(session: int = 1, attempt: int = 1, run: str = "run") -> Event:
         slug=f"slug-{session}-{attempt}",
         backend="local",
         nonce="n",
-        ticket={"wire_version": 1},
+        ticket=ticket or {"wire_version": 1},
     )
 
 
@@ -145,7 +146,7 @@ def test_an_intent_is_on_the_disk_and_nothing_else_waits_for_it(tmp_path: Path) 
             ledger.record(event)
         level, number = ("FULL", 2) if kind is EventKind.SESSION_PLANNED else ("NORMAL", 1)
         assert statements[: statements.index("BEGIN IMMEDIATE")] in ([], [f"PRAGMA synchronous={level}"])
-        assert not any("PRAGMA" in statement for statement in statements[statements.index("BEGIN IMMEDIATE") :])
+        assert not any("synchronous" in statement for statement in statements[statements.index("BEGIN IMMEDIATE") :])
         assert ledger.connection.execute("PRAGMA synchronous").fetchone() == (number,)  # as it was at the commit
     ledger.close()
 
@@ -171,7 +172,7 @@ def test_what_goes_together_is_written_together_or_not_at_all(ledger: SqliteLedg
 
 def test_open_sessions_are_found_by_their_index(ledger: SqliteLedger) -> None:
     """Of all that ever ran; else a tick of a long campaign reads the whole ledger."""
-    plan = ledger.connection.execute(f"EXPLAIN QUERY PLAN {_OPEN_SESSIONS}").fetchall()
+    plan = ledger.connection.execute(f"EXPLAIN QUERY PLAN {OPEN_SESSIONS}").fetchall()
     assert any("USING INDEX sessions_open" in step[-1] for step in plan)
 
 
@@ -235,25 +236,69 @@ def test_what_was_just_written_is_what_another_program_reads(ledger: SqliteLedge
         other.close()
 
 
-def test_a_ledger_whose_tickets_lie_within_their_rows_is_read_and_goes_on(tmp_path: Path) -> None:
-    """As the first version wrote it."""
-    path = tmp_path / "ledger.sqlite"
+_TICKET_OF_EVENT = "(SELECT json_extract(body, '$.ticket') FROM events WHERE seq = planned_seq)"
+EARLIER: dict[str, tuple[str, ...]] = {
+    "within its row": (
+        f"UPDATE sessions SET row = json_set(row, '$.ticket', json({_TICKET_OF_EVENT}))",
+        "ALTER TABLE sessions DROP COLUMN planned_seq",
+    ),
+    "in a column of its own": (
+        "ALTER TABLE sessions ADD COLUMN ticket TEXT NOT NULL DEFAULT '{}'",
+        f"UPDATE sessions SET ticket = {_TICKET_OF_EVENT}",
+        "ALTER TABLE sessions DROP COLUMN planned_seq",
+    ),
+}
+"""What makes a ledger of today one of an earlier version."""
+
+
+@pytest.mark.parametrize("version", EARLIER)
+def test_a_ledger_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path, version: str) -> None:
+    path, again = tmp_path / "ledger.sqlite", "run/s02a1"
     ledger = SqliteLedger(path)
-    for event in (_start(), _plan(), *WHOLE_SESSION[:2]):
+    lost = (
+        _event(EventKind.SESSION_JUDGED, again, end_reason="never_submitted", problems=[]),
+        _event(EventKind.SESSION_CLOSED, again, restored=[], models_steps=0, unsubmitted=True),
+    )
+    for event in (_start(), _plan(2), *lost, _plan(), _plan(2, ticket={"wire_version": 2}), *WHOLE_SESSION[:2]):
         ledger.record(event)
-    (record,) = ledger.sessions()
-    ledger.connection.execute("UPDATE sessions SET row = json_set(row, '$.ticket', json(ticket))")
-    ledger.connection.execute("ALTER TABLE sessions DROP COLUMN ticket")
+    records = list(ledger.sessions())
+    assert [dict(record.ticket) for record in records] == [{"wire_version": 2}, {"wire_version": 1}]
+    for statement in EARLIER[version]:
+        ledger.connection.execute(statement)
     ledger.close()
-    for _ in range(2):  # the second opening finds nothing left to move
+    for _ in range(2):  # the second opening finds nothing left to do
         later = SqliteLedger(path)
-        assert later.sessions() == [record] and dict(record.ticket) == {"wire_version": 1}
+        assert list(later.sessions()) == records
+        assert "ticket" not in _columns(later.connection)
         later.close()
     later = SqliteLedger(path)
     for event in WHOLE_SESSION[2:]:
         later.record(event)
-    assert later.sessions()[0].stage is Stage.CLOSED and later.rebuild()
+    assert later.session("run/s01a1").stage is Stage.CLOSED and later.rebuild()  # type: ignore[union-attr]
     later.close()
+
+
+def _columns(connection: sqlite3.Connection) -> list[str]:
+    return [column for _, column, *_ in connection.execute("PRAGMA table_info(sessions)")]
+
+
+def test_what_a_transaction_that_was_undone_had_stored_is_not_believed(tmp_path: Path) -> None:
+    """Rows are kept when they are written, and the disk may be full only at the commit."""
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    for event in (_start(), _plan()):
+        ledger.record(event)
+    ledger.connection.execute("CREATE TEMP TRIGGER full AFTER UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'full'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        ledger.record(_plan(2))
+    ledger.connection.execute("DROP TRIGGER full")
+    ledger.connection.execute(
+        "CREATE TEMP TRIGGER full AFTER INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        ledger.record(_plan(2))
+    assert [one.sessions for one in ledger.runs("c" * 64)] == [1] and ledger.session("run/s02a1") is None
+    assert [one.key for one in ledger.sessions("c" * 64)] == ["run/s01a1"]
+    ledger.close()
 
 
 def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go(
@@ -264,7 +309,8 @@ def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go
     ledger = SqliteLedger(path)
     for event in (_start(), _plan()):
         ledger.record(event)
-    ledger.connection.execute("ALTER TABLE sessions DROP COLUMN ticket")
+    for statement in EARLIER["within its row"]:
+        ledger.connection.execute(statement)
     ledger.connection.execute("UPDATE sessions SET row = 'torn'")
     ledger.close()
     opened: list[sqlite3.Connection] = []
@@ -282,7 +328,7 @@ def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go
         left.execute("SELECT 1")
     with contextlib.closing(connect(path)) as looking:
         assert looking.execute("SELECT row FROM sessions").fetchall() == [("torn",)]
-        assert "ticket" not in [column for _, column, *_ in looking.execute("PRAGMA table_info(sessions)")]
+        assert "planned_seq" not in _columns(looking)
 
 
 def test_rows_that_are_kept_give_way_to_what_another_program_writes(tmp_path: Path) -> None:
