@@ -112,6 +112,48 @@ def test_old_sandboxes_are_emptied_once_their_outputs_were_fetched(stall: Stall,
     assert len(list((tmp_path / "local").glob("*/submitted.json"))) == 5
 
 
+@pytest.mark.parametrize("refused", ["rename", "rmtree"])
+def test_a_sandbox_that_cannot_be_emptied_yet_is_no_session_to_be_taken_up(
+    stall: Stall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """On Windows an open file can be neither moved nor removed, and what lies beside it can."""
+    from orchestrator.backends.local import backend as room
+
+    handles = []
+    for session in range(1, 5):
+        handle, _ = stall.run(stall.push(session=session, nonce=str(session) * 32))
+        stall.backend.fetch(handle, tmp_path / "out" / str(session))
+        handles.append(handle)
+    lineage_id = stall.push().ticket.lineage_id
+    oldest, whole = tmp_path / "local" / handles[0].slug, _files(tmp_path / "out" / "1")
+
+    def rename(source: Path, target: Path) -> None:
+        raise PermissionError("in use")
+
+    def rmtree(folder: Path, ignore_errors: bool = False) -> None:
+        for path in [path for path in sorted(folder.rglob("*")) if path.is_file()][:1]:
+            path.unlink()
+
+    with monkeypatch.context() as open_elsewhere:
+        if refused == "rename":
+            open_elsewhere.setattr(Path, "rename", rename)
+        else:
+            open_elsewhere.setattr(room.shutil, "rmtree", rmtree)
+        stall.backend.stage(stall.push(session=6))
+    assert (oldest / "fetched").exists()
+    assert isinstance(stall.backend, LocalBackend) and stall.backend.recall(lineage_id) == []
+    stall.backend.fetch(handles[0], tmp_path / "out" / "1")
+    assert _files(tmp_path / "out" / "1") == whole
+    os.utime(oldest / "fetched", (0, 0))  # what was fetched once more is the newest
+    stall.backend.stage(stall.push(session=7, nonce="7" * 32))
+    assert not (oldest / "fetched").exists() and not (oldest / "kaggle").exists()
+    assert not (oldest / "emptied").exists() and (oldest / "submitted.json").exists()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_session_that_was_not_found_can_never_start(stall: Stall) -> None:
     """The orchestrator died between intent and submit; its supervisor may still be on its way."""
     push = stall.push()

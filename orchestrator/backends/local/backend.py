@@ -211,9 +211,15 @@ class LocalBackend:
         fetched.sort(key=lambda sandbox: sandbox.fetched.stat().st_mtime_ns)
         for sandbox in fetched[:-_KEPT_SANDBOXES]:
             # The small files stay: they say that the session existed, so its slug is never used again.
-            shutil.rmtree(sandbox.kaggle, ignore_errors=True)
-            shutil.rmtree(sandbox.scratch, ignore_errors=True)
-            sandbox.fetched.unlink()
+            if sandbox.kaggle.exists():
+                try:
+                    sandbox.kaggle.rename(sandbox.emptied)
+                except OSError:  # Windows, where a file in it is still open: it stays whole until the next sweep
+                    continue
+            for folder in (sandbox.emptied, sandbox.scratch):
+                shutil.rmtree(folder, ignore_errors=True)
+            if not sandbox.emptied.exists() and not sandbox.scratch.exists():
+                sandbox.fetched.unlink()
 
     def _sandbox(self, slug: str) -> Sandbox:
         return Sandbox(root=self._root / slug)

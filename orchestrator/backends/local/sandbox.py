@@ -24,6 +24,11 @@ class Sandbox:
         return self.root / "kaggle"
 
     @property
+    def emptied(self) -> Path:
+        """What stood for `/kaggle`, on its way out: no half of it is ever taken for the outputs."""
+        return self.root / "emptied"
+
+    @property
     def working(self) -> Path:
         """Stands for `/kaggle/working`: the session's output."""
         return self.kaggle / "working"
