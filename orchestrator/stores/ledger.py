@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.core.errors import BadInput
 from orchestrator.core.events import Event, EventKind, fold, fold_run, fold_session
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.stores import ledger_statements as sql
+from orchestrator.stores.ledger_faults import no_room, unreadable
 from orchestrator.stores.ledger_rows import Kept, dump, plain_row, run_of, session_of
-from orchestrator.stores.ledger_schema import SCHEMA, keeps_tickets_twice, leave_tickets_to_events
+from orchestrator.stores.ledger_schema import bring_up_to_date, is_earlier, lay_out
 
 _BUSY_TIMEOUT_S = 10.0
 
@@ -48,17 +49,14 @@ class SqliteLedger:
     def _open(self) -> None:
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.executescript(SCHEMA)
-            if keeps_tickets_twice(self._connection):
+            lay_out(self._connection)
+            if is_earlier(self._connection):
                 with self._transaction(durable=True):
-                    leave_tickets_to_events(self._connection)
+                    bring_up_to_date(self._connection)
         except sqlite3.OperationalError as fault:
-            raise _no_room(self._path, fault) from fault
+            raise no_room(self._path, fault) from fault
         except sqlite3.DatabaseError as fault:
-            raise BadInput(
-                f"{self._path} is not a readable ledger: {fault}",
-                remedy="Move that file away; checkpoints and results do not depend on it.",
-            ) from fault
+            raise unreadable(self._path, str(fault)) from fault
 
     def close(self) -> None:
         """Let go of the file."""
@@ -145,20 +143,28 @@ class SqliteLedger:
 
     def rebuild(self) -> bool:
         """Make all rows anew from the events; says whether they were already equal to them."""
-        runs, sessions = fold(self.events())
-        self._forget()
-        equal = runs == {record.run_id: record for record in self.runs()} and sessions == {
-            record.key: record for record in self.sessions()
-        }
         with self._transaction(durable=True):
+            self._forget()
+            runs, sessions = fold(self.events())
+            equal = self._holds(runs, sessions)
             self._connection.execute("DELETE FROM runs")
             self._connection.execute("DELETE FROM sessions")
+            self._forget()
             for run in runs.values():
                 self._store_run(run)
             planned = dict(self._connection.execute(sql.PLANNED))
             for session in sessions.values():
                 self._store_session(session, planned[session.key])
         return equal
+
+    def _holds(self, runs: dict[str, RunRecord], sessions: dict[str, SessionRecord]) -> bool:
+        """Whether the rows are these."""
+        try:
+            return runs == {record.run_id: record for record in self.runs()} and sessions == {
+                record.key: record for record in self.sessions()
+            }
+        except BadInput:
+            return False
 
     @contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[None]:
@@ -176,14 +182,14 @@ class SqliteLedger:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.OperationalError as fault:
-            raise _no_room(self._path, fault) from fault
+            raise no_room(self._path, fault) from fault
 
     def _forget_if_outdated(self) -> None:
         """Keep nothing that another program may have changed."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version != self._version:
-            self._version = version
             self._forget()
+            self._version = version
 
     def _forget(self) -> None:
         self._kept_runs.clear()
@@ -214,7 +220,10 @@ class SqliteLedger:
         if (kept := self._kept_sessions.of_row(key, row)) is not None:
             return kept
         # Row and ticket from one look: another program may just have planned this very session anew.
-        row, planned = self._connection.execute(sql.SESSION_WITH_TICKET, (key,)).fetchone()
+        found = self._connection.execute(sql.SESSION_WITH_TICKET, (key,)).fetchone()
+        if found is None:
+            raise unreadable(self._path, f"the event that planned {key} is not there")
+        row, planned = found
         return self._kept_sessions.put(key, row, session_of(row, planned))
 
     def _store_run(self, record: RunRecord) -> None:
@@ -237,11 +246,3 @@ class SqliteLedger:
             return
         whole = record.key, record.lineage_id, record.planned_at, record.stage.value, row, planned_seq
         self._connection.execute(sql.PLAN_SESSION, whole)
-
-
-def _no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
-    return RunFailed(
-        f"{path} cannot be used: {fault}",
-        remedy="Free disk space, check the file's permissions, or end the program that holds it; then run the same "
-        "command again. Nothing is lost.",
-    )

@@ -57,7 +57,7 @@ class Kept(Generic[Record]):
 
     def put(self, name: str, row: str, record: Record) -> Record:
         """Keep what the text of a row says."""
-        if len(self._by_name) >= _MOST:
+        if len(self._by_name) >= _MOST and name not in self._by_name:
             self._by_name.clear()
         self._by_name[name] = row, record
         return record

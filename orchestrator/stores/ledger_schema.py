@@ -4,42 +4,53 @@ from __future__ import annotations
 
 import sqlite3
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL, kind TEXT NOT NULL, run_id TEXT NOT NULL, session TEXT, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, row TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS sessions (
+_SESSION_COLUMNS = """(
     key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL,
-    planned_seq INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id);
-CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed';
-CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'));
-"""
-_COLUMNS = "SELECT name FROM pragma_table_info('sessions')"
-_LEAVE_TICKETS_TO_EVENTS = (
-    "ALTER TABLE sessions ADD COLUMN planned_seq INTEGER NOT NULL DEFAULT 0",
-    "UPDATE sessions SET row = json_remove(row, '$.ticket'), planned_seq = planned.seq FROM "
-    "(SELECT session, max(seq) AS seq FROM events WHERE kind = 'session_planned' GROUP BY session) AS planned "
-    "WHERE planned.session = sessions.key",
+    planned_seq INTEGER NOT NULL)"""
+_SESSION_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id)",
+    "CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed'",
 )
-"""An earlier ledger has the ticket, more than half of a session's text, inside of its row or in a column of its own."""
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL, kind TEXT NOT NULL, run_id TEXT NOT NULL, session TEXT, body TEXT NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, row TEXT NOT NULL)",
+    f"CREATE TABLE IF NOT EXISTS sessions {_SESSION_COLUMNS}",
+    *_SESSION_INDEXES,
+    "CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'))",
+)
+_TICKETS_TO_EVENTS = (
+    f"CREATE TABLE sessions_of_today {_SESSION_COLUMNS}",
+    "INSERT INTO sessions_of_today "
+    "SELECT key, lineage_id, planned_at, stage, json_remove(row, '$.ticket'), seq FROM sessions JOIN "
+    "(SELECT session, max(seq) AS seq FROM events WHERE kind = 'session_planned' GROUP BY session) ON session = key "
+    "ORDER BY sessions.rowid",
+    "DROP TABLE sessions",
+    "ALTER TABLE sessions_of_today RENAME TO sessions",
+    *_SESSION_INDEXES,
+)
+"""An earlier ledger has the ticket, more than half of a session's text, inside of its row or in a column of its own.
+
+A new table, because SQLite can take a column out of one only since 3.35, which not every system's Python 3.11 has.
+"""
 
 
-def keeps_tickets_twice(connection: sqlite3.Connection) -> bool:
-    """Whether the ledger is of a version whose session rows hold the ticket, which their first event holds as well."""
-    return "planned_seq" not in _columns(connection)
-
-
-def leave_tickets_to_events(connection: sqlite3.Connection) -> None:
-    """Let rows name the event that holds their ticket. Within a transaction; another program may have come first."""
-    if not keeps_tickets_twice(connection):
-        return
-    for statement in _LEAVE_TICKETS_TO_EVENTS:
+def lay_out(connection: sqlite3.Connection) -> None:
+    """Make the tables that are not there."""
+    for statement in _TABLES:
         connection.execute(statement)
-    if "ticket" in _columns(connection):
-        connection.execute("ALTER TABLE sessions DROP COLUMN ticket")
 
 
-def _columns(connection: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in connection.execute(_COLUMNS)}
+def is_earlier(connection: sqlite3.Connection) -> bool:
+    """Whether a session's row holds the ticket, which its first event holds as well."""
+    columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('sessions')")}
+    # A program of the version before makes its column anew in a ledger of today that has no session yet.
+    return "planned_seq" not in columns or "ticket" in columns
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Leave tickets to the events, and let rows name theirs. Within a transaction; another program may come first."""
+    if is_earlier(connection):
+        for statement in _TICKETS_TO_EVENTS:
+            connection.execute(statement)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput
@@ -32,3 +33,17 @@ def emptied_report(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text("What is in this folder is replaced by the next report.\n", encoding="utf-8")
     return folder
+
+
+def section_folder(folder: Path, section: str, sections: Collection[str]) -> Path:
+    """Where a section's report goes: the folder itself, or one below it where the campaign has several sections.
+
+    Args:
+        sections: All of the campaign, also those of which nothing is finished yet: a report stays where it is.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    own = folder if len(sections) == 1 else folder / section
+    own.mkdir(exist_ok=True)
+    return own

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -179,7 +178,6 @@ class Computer:
         self.ledger = FusedLedger(Path(":memory:"), world)
         searches = any(group.search for group in campaign.trials.values())
         searching = Searching(campaign, CARDS, self.ledger, self.results, OptunaProposer) if searches else None
-        nonces = (f"{number:032x}" for number in itertools.count(id(self)))
         backend, store = SimBackend(world, self.results.brought), MemoryCode(code)
         self._listens = keep_listening
 
@@ -193,7 +191,7 @@ class Computer:
                 results=self.results,
                 code=store,
                 narrator=self.listener,
-                draw_token=lambda: next(nonces),
+                draw_token=world.draw_token,
                 version="0",
             )
 

@@ -113,6 +113,7 @@ class World:
     used_s: dict[int, float] = field(default_factory=dict)
     submits: int = 0
     calls: int = 0
+    tokens: int = 0
     listed: dict[str, list[str]] = field(default_factory=dict)
     listed_of: int = 0
     wrongs: list[str] = field(default_factory=list)
@@ -120,6 +121,11 @@ class World:
     @property
     def now_s(self) -> float:
         return self.clock.monotonic()
+
+    def draw_token(self) -> str:
+        """One that no other computer has drawn."""
+        self.tokens += 1
+        return f"{self.tokens:032x}"
 
     @property
     def week(self) -> int:

@@ -50,7 +50,7 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         from orchestrator.cli.console import Console
         from orchestrator.core.accounts import campaign_account
         from orchestrator.core.tables import rows_of
-        from orchestrator.stores.report_folder import emptied_report
+        from orchestrator.stores.report_folder import emptied_report, section_folder
         from orchestrator.stores.section_report import section_report
         from orchestrator.stores.table_files import PARQUET, parquet_at_hand, write_table
         from orchestrator.wiring.campaigns import finished_of
@@ -68,7 +68,8 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():
             command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
             account = campaign_account(campaign, card.section, finished, standings, command)
-            console.say(*section_report(project.code, card.entry_point, account, folder))
+            own = section_folder(folder, card.section, {trial.variant.card.section for trial in trials})
+            console.say(*section_report(project.code, card.entry_point, account, own))
         return 0
 
     return through_door(act)

@@ -301,6 +301,53 @@ def test_what_a_transaction_that_was_undone_had_stored_is_not_believed(tmp_path:
     ledger.close()
 
 
+def test_a_program_of_the_version_before_cannot_write_into_a_ledger_of_today(tmp_path: Path) -> None:
+    """It makes its own column where no session stands in the way, and must fail before it pushes anything."""
+    path = tmp_path / "ledger.sqlite"
+    SqliteLedger(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as before:
+        before.execute("ALTER TABLE sessions ADD COLUMN ticket TEXT NOT NULL DEFAULT '{}'")
+        with pytest.raises(sqlite3.IntegrityError, match="planned_seq"):
+            columns = "key, lineage_id, planned_at, stage, row, ticket"
+            before.execute(f"INSERT INTO sessions ({columns}) VALUES ('k', 'l', 't', 'planned', '{{}}', '{{}}')")
+    ledger = SqliteLedger(path)
+    assert "ticket" not in _columns(ledger.connection)
+    for event in (_start(), _plan(), *WHOLE_SESSION):
+        ledger.record(event)
+    assert ledger.rebuild()
+    ledger.close()
+
+
+def test_a_row_without_its_event_is_told_in_words_and_mended(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    for event in (_start(), _plan()):
+        ledger.record(event)
+    whole = list(ledger.sessions())
+    ledger.connection.execute("UPDATE sessions SET planned_seq = 99")
+    ledger.close()
+    later = SqliteLedger(path)
+    with pytest.raises(BadInput, match="the event that planned run/s01a1 is not there"):
+        later.sessions()
+    assert not later.rebuild()
+    assert list(later.sessions()) == whole and later.rebuild()
+    later.close()
+
+
+def test_a_row_that_no_event_tells_of_is_gone_when_all_are_made_anew(ledger: SqliteLedger) -> None:
+    for event in (_start(), _plan()):
+        ledger.record(event)
+    ledger.connection.execute(
+        "INSERT INTO sessions SELECT 'run/s07a1', lineage_id, planned_at, stage, json_set(row, '$.key', 'run/s07a1'),"
+        " planned_seq FROM sessions"
+    )
+    assert len(ledger.sessions()) == 2 and not ledger.rebuild()
+    assert ledger.session("run/s07a1") is None and len(ledger.sessions("c" * 64)) == 1
+    with pytest.raises(ValueError, match="never planned"):
+        ledger.record(_event(EventKind.SESSION_SUBMITTED, "run/s07a1", handle="h"))
+    assert ledger.rebuild()
+
+
 def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

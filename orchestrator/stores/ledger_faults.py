@@ -1,0 +1,25 @@
+"""What to tell and advise when SQLite refuses the ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from orchestrator.core.errors import BadInput, RunFailed
+
+
+def unreadable(path: Path, why: str) -> BadInput:
+    """The file is no ledger, or a damaged one."""
+    return BadInput(
+        f"{path} is not a readable ledger: {why}",
+        remedy="Move that file away; checkpoints and results do not depend on it.",
+    )
+
+
+def no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
+    """It cannot be used now."""
+    return RunFailed(
+        f"{path} cannot be used: {fault}",
+        remedy="Free disk space, check the file's permissions, or end the program that holds it; then run the same "
+        "command again. Nothing is lost.",
+    )
