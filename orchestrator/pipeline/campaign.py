@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core.campaigns import Campaign, Plateau
-from orchestrator.core.expansion import Trial
+from orchestrator.core.expansion import CardOf, Trial
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
@@ -23,6 +23,7 @@ class Desk:
 
     Attributes:
         parts_of: Everything that a trial's run needs, with the trial's own models directory.
+        card_of: Reads the sections' cards.
         code_digest: Of the code as it is now.
         searching: Proposes trials while the campaign runs; None where the file names them all.
         herald: Whom to tell; None where the campaign names nobody.
@@ -34,6 +35,7 @@ class Desk:
     clock: Clock
     lease: Lease
     parts_of: Callable[[SectionCard], Parts]
+    card_of: CardOf
     code_digest: str
     searching: Searching | None = None
     herald: Herald | None = None

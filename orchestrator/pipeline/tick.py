@@ -5,6 +5,7 @@ Each step is the very step of `run`, at another pace; a tick that is killed anyw
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.standings import stopped_by
 from orchestrator.core.summary import DETACHED
+from orchestrator.core.taken_out import of_campaign
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance, gone_if_replaced
 from orchestrator.pipeline.listing import Listing
@@ -30,6 +32,7 @@ from orchestrator.pipeline.pruning import pruned_alive
 from orchestrator.pipeline.queue import Queue
 from orchestrator.pipeline.recovery import recover
 from orchestrator.pipeline.run import execute
+from orchestrator.pipeline.strays import Strays
 from orchestrator.pipeline.ticked import LOST_LEASE, Findings, Ticked
 from orchestrator.ports import meters
 
@@ -49,6 +52,7 @@ class Ticking:
         self._refused: dict[str, str] = {}
         self._left: dict[str, Trial] = {}
         self._listing = Listing()
+        self._strays = Strays(desk.campaign, desk.card_of, desk.ledger)
         self._begin(desk)
         self._found = Findings()
 
@@ -71,23 +75,22 @@ class Ticking:
             self._look_behind(new)
         waits, stopped = self._start()
         self._propose()
-        for group, fault in self._desk.searching.faults() if self._desk.searching else ():
-            self._found.trouble(group, fault)
+        for what, fault in (*self._strays.faults(), *(self._desk.searching.faults() if self._desk.searching else ())):
+            self._found.trouble(what, fault)
         after = self._board.refresh()
         left = len(self._in_flight()) - len(self._board.live)
         return self._found.told(before, after, waits=waits, stopped=stopped, left=left)
 
     def _propose(self) -> tuple[Trial, ...]:
         """Take up what the searches propose by what is known now; says which trials are new."""
-        desk = self._desk
+        desk, known = self._desk, self._trials.keys()
         trials = desk.searching.trials() if desk.searching else desk.trials
+        if trials is not desk.trials:
+            self._refused = self._board.refused
+            self._begin(replace(desk, trials=trials))
         self._left = {trial.lineage_id: trial for trial in desk.searching.left()} if desk.searching else {}
-        if trials is desk.trials:
-            return ()
-        known = self._trials.keys()
-        self._refused = self._board.refused
-        self._begin(replace(desk, trials=trials))
-        return tuple(trial for trial in trials if trial.lineage_id not in known)
+        self._left |= {trial.lineage_id: trial for trial in self._strays.flying(ChainMap(self._trials, self._left))}
+        return () if trials is desk.trials else tuple(one for one in trials if one.lineage_id not in known)
 
     def _look_behind(self, new: tuple[Trial, ...]) -> None:
         """On an empty computer a proposal is found to have run only once those before it have been brought home."""
@@ -99,7 +102,7 @@ class Ticking:
                 self._look(record)
 
     def _in_flight(self) -> tuple[SessionRecord, ...]:
-        """Sessions that are not carried home yet, those of trainings that have left their search included."""
+        """Sessions that are not carried home yet, those of trainings that have left search or file included."""
         if not self._left:
             return self._board.live
         return (*self._board.live, *(one for one in self._desk.ledger.open_sessions() if one.lineage_id in self._left))
@@ -119,6 +122,10 @@ class Ticking:
                 ended[record.key] = gone_if_replaced(parts, record, seen)
             if self._mine():
                 execute(parts, request_of_trial(trial, campaign=self._desk.campaign.campaign), ended)
+                if record.lineage_id in self._left:
+                    self._found.changes.append(
+                        f"{trial.label} [{trial.name8}]: brought home; the campaign has it no more"
+                    )
         except NotYet:
             self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
         except OrchestratorError as fault:
@@ -217,8 +224,8 @@ class Ticking:
         spent = 0.0
         if budget_h is not None:
             since, _ = week_of(desk.clock.now(), quota)
-            named = self._trials.keys() | self._left.keys()
-            mine = [one for one in desk.ledger.sessions() if one.lineage_id in named]
+            named = ChainMap(self._trials, self._left)
+            mine = of_campaign(desk.ledger.sessions(), desk.ledger.runs(), desk.campaign.campaign, named)
             spent = spent_s(mine, since)
         return allowance(
             desk.clock.now(),

@@ -20,7 +20,7 @@ class Ticked:
         troubles: What went wrong and is tried again by the next tick.
         waits: Why nothing more is started although trials wait: slots, quota, deadline, a stop rule; may be empty.
         remote_away: Whether the far side could not be asked.
-        left_in_flight: Sessions that are not home yet, of trainings that have left their search.
+        left_in_flight: Sessions that are not home yet, of trainings that have left their search or were taken out.
     """
 
     standings: tuple[Standing, ...]

@@ -21,11 +21,13 @@ from orchestrator.core.lineages import short
 from orchestrator.core.records import Stage
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.standings import Standing
+from orchestrator.core.taken_out import of_campaign
 from orchestrator.notices.webhook import Webhook, webhook_address
 from orchestrator.pipeline.campaign import Desk, read_standings
 from orchestrator.pipeline.finished import curve_of, finished_trials, since_beginning
 from orchestrator.pipeline.parts import Parts
 from orchestrator.ports import Backend, Clock, Herald, Narrator, meters
+from orchestrator.stores.campaigns import card_reader
 from orchestrator.stores.code import CodeAsItWas, CodeStore
 from orchestrator.stores.lease import SqliteLease
 from orchestrator.stores.ledger import SqliteLedger
@@ -82,6 +84,7 @@ def campaign_desk(
             clock=clock,
             lease=SqliteLease(ledger, project.own / "campaigns.lock", clock.now),
             parts_of=parts_of,
+            card_of=card_reader(project.cards),
             code_digest=code.bundle().digest,
             searching=searching_of(project, campaign, ledger),
             herald=_herald(campaign),
@@ -108,20 +111,20 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
 
 
 def spent_and_promised_s(
-    project: Project, trials: tuple[Trial, ...], quota: Quota | None, now: datetime
+    project: Project, campaign: Campaign, trials: tuple[Trial, ...], quota: Quota | None, now: datetime
 ) -> tuple[float, float]:
     """Wall seconds that the campaign's closed sessions used of the week under way, and that those in flight may use.
 
-    A session in flight of what has left its search counts as used: no forecast plays it again.
+    A session in flight of what has left its search or was taken out counts as used: no forecast plays it again.
     """
     path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
     left = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         since, _ = week_of(now, quota)
-        mine = [one for one in ledger.sessions() if one.lineage_id in named or one.lineage_id in left]
+        mine = of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | left)
         flying = [one for one in mine if one.stage is not Stage.CLOSED]
-        gone = promised_s([one for one in flying if one.lineage_id in left])
+        gone = promised_s([one for one in flying if one.lineage_id not in named])
         return spent_s(mine, since) + gone, promised_s([one for one in flying if one.lineage_id in named])
     finally:
         ledger.close()

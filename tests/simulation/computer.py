@@ -209,6 +209,7 @@ class Computer:
             clock=world.clock,
             lease=lease or FreeLease(),
             parts_of=parts_of,
+            card_of=CARDS,
             code_digest=code,
             searching=searching,
         )

@@ -47,7 +47,7 @@ def outlook_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...], 
     now = SystemClock().now()
     kaggle = trials[0].variant.card.kaggle
     budget_s = None if campaign.weekly_gpu_hours is None else campaign.weekly_gpu_hours * 3600
-    spent_s, promised_s = spent_and_promised_s(project, trials, quota, now)
+    spent_s, promised_s = spent_and_promised_s(project, campaign, trials, quota, now)
     return look_ahead(
         campaign,
         campaign_standings(project, campaign, trials),

@@ -67,12 +67,12 @@ def test_what_has_left_its_search_is_taken_off_this_week_too(tmp_path: Path) -> 
     for event in computer.ledger.events():
         ledger.record(event)
     ledger.close()
-    flying = 2 * 32_400.0
+    flying, campaign = 2 * 32_400.0, expanded(SEARCH)[0]
     same, other = (
         campaign_trials(project, expanded(text)[0]) for text in (SEARCH, SEARCH.replace("seed: 0", "seed: 5"))
     )
-    assert spent_and_promised_s(project, same, None, clock.now()) == (0.0, flying)
-    assert spent_and_promised_s(project, other, None, clock.now()) == (flying, 0.0)
+    assert spent_and_promised_s(project, campaign, same, None, clock.now()) == (0.0, flying)
+    assert spent_and_promised_s(project, campaign, other, None, clock.now()) == (flying, 0.0)
 
 
 @pytest.mark.parametrize(("reserved_h", "left_h"), [(0.0, 20.0), (18.0, 20.0), (23.0, 15.0)])

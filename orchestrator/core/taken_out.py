@@ -1,0 +1,80 @@
+"""Trainings that a campaign's file no longer names: made again from what their tickets and runs say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from kernel_templates.kernel_runtime.grading import flat
+from orchestrator.core.cells import Setting, Settings
+from orchestrator.core.errors import BadInput
+from orchestrator.core.expansion import CardOf, Trial, Variant, seeded
+from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.sections import SectionCard
+
+GROUP = "(taken out)"
+"""Where the label of such a trial has its group."""
+
+
+def taken_out(lineage: Mapping[str, Any], run: RunRecord, card_of: CardOf) -> Trial | None:
+    """The trial of a lineage, as some line of a campaign once had it.
+
+    Args:
+        lineage: Plain form of the lineage, as its tickets have it.
+        run: Its latest run, which knows profile and target.
+
+    Returns:
+        None where the section's card can no longer be made to name this very training.
+    """
+    try:
+        varied = _varied(card_of(run.section, {"algorithm": str(lineage["algorithm"])}), lineage)
+        if varied is None:
+            return None
+        sizes = {f"profiles.{run.profile}.target_steps": run.target_steps}
+        settings: Settings = {"algorithm": str(lineage["algorithm"]), **varied, **sizes}
+        card = card_of(run.section, settings)
+    except BadInput:
+        return None
+    seed = int(lineage["seed"])
+    if seeded(card, seed).lineage.id != run.lineage_id:
+        return None
+    variant = Variant(
+        index=-1,
+        group=GROUP,
+        priority=0,
+        profile=run.profile,
+        card=card,
+        varied={"algorithm": card.algorithm, **varied},
+        settings=settings,
+        completed=1,
+        after=(),
+    )
+    return Trial(index=-1, variant=variant, seed=seed, rank=0, lineage_id=run.lineage_id)
+
+
+def _varied(card: SectionCard, lineage: Mapping[str, Any]) -> dict[str, Setting] | None:
+    """By which keys of the card a lineage differs from it, seed aside; None where no key can say it."""
+    own, other = flat(card.lineage.to_json()), flat(lineage)
+    if own.keys() != other.keys():
+        return None
+    varied: dict[str, Setting] = {}
+    for key, value in other.items():
+        if key == "seed" or own[key] == value:
+            continue
+        if not isinstance(value, bool | int | float | str | list):
+            return None
+        block, _, rest = key.partition(".")
+        varied[f"algorithms.{lineage['algorithm']}.{rest}" if block == "hyper_parameters" else key] = value
+    return varied
+
+
+def of_campaign(
+    sessions: Iterable[SessionRecord], runs: Sequence[RunRecord], campaign: str, named: Collection[str]
+) -> list[SessionRecord]:
+    """Sessions whose hours a campaign answers for: all of its trials, and what it began and names no longer.
+
+    Args:
+        named: Lineages of its trials.
+    """
+    begun = {run.run_id for run in runs if run.campaign == campaign}
+    return [one for one in sessions if one.lineage_id in named or one.run_id in begun]

@@ -1,0 +1,158 @@
+"""A line is taken out of a campaign's file while a session of it flies: nothing that was computed is left behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.cells import Settings
+from orchestrator.core.errors import BadInput
+from orchestrator.core.expansion import Trial, expand
+from orchestrator.core.records import RunRecord
+from orchestrator.core.sections import SectionCard
+from orchestrator.core.taken_out import taken_out
+from orchestrator.stores.campaigns import load_campaign
+from tests.conftest import PROJECT_ROOT
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import CARDS, SMALL, expanded
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.world import World
+
+WHOLE = SMALL.replace("seeds: 2", "seeds: 1").replace("concurrency: 2", "concurrency: 2\nweekly_gpu_hours: 100")
+ONE_LEFT = WHOLE.replace("[DQN, PPO]", "[DQN]")
+FILES = sorted((PROJECT_ROOT / "configs" / "campaigns").glob("*.yaml"))
+
+
+def _computer() -> Computer:
+    computer = Computer(World(clock=FakeClock(), slots=9, weekly_s=None), *expanded(WHOLE))
+    computer.tick()
+    assert len(computer.ledger.open_sessions()) == 2
+    return computer
+
+
+def _edit(computer: Computer, text: str) -> None:
+    campaign, trials = expanded(text)
+    computer.desk = replace(computer.desk, campaign=campaign, trials=trials)
+
+
+def _lineage_of(computer: Computer, algorithm: str) -> str:
+    (found,) = (one.lineage_id for one in computer.desk.trials if one.card.algorithm == algorithm and one.seed == 0)
+    return found
+
+
+def test_its_session_holds_a_slot_and_is_brought_home_and_the_training_is_not_continued() -> None:
+    computer = _computer()
+    computer.desk = replace(computer.desk, trials=computer.desk.trials[:2])
+    ppo = _lineage_of(computer, "PPO")
+    _edit(computer, ONE_LEFT.replace("seeds: 1", "seeds: 2"))
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 1 and not ticked.over
+    assert ticked.waits == "all 2 slots are in use" and len(computer.ledger.open_sessions()) == 2
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0 and ticked.troubles == ()
+    (told,) = (line for line in ticked.changes if "brought home" in line)
+    assert told == f"(taken out) PPO seed 0 [{ppo[:8]}]: brought home; the campaign has it no more"
+    (session,) = computer.ledger.sessions(ppo)
+    assert session.restored and computer.models[ppo].view().steps == session.steps_done
+    assert session.steps_done is not None and session.steps_done > 0
+    (run,) = computer.ledger.runs(ppo)
+    assert run.end_reason is None and run.target_steps == 700_000
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.world.wrongs == [] and len(computer.ledger.sessions(ppo)) == 1
+
+
+def test_put_back_it_goes_on_where_it_stood() -> None:
+    computer = _computer()
+    computer.desk = replace(computer.desk, trials=computer.desk.trials[:2])
+    ppo = _lineage_of(computer, "PPO")
+    _edit(computer, ONE_LEFT)
+    carried_through(computer)
+    stood = computer.models[ppo].view().steps
+    _edit(computer, WHOLE)
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.world.wrongs == []
+    sessions = computer.ledger.sessions(ppo)
+    assert [one.session for one in sessions] == [1, 2, 3] and sessions[1].steps_start == stood > 0
+    assert len(computer.ledger.runs(ppo)) == 1 and computer.ledger.rebuild()
+
+
+def test_its_hours_stay_in_the_budget_of_the_week() -> None:
+    text = WHOLE.replace("weekly_gpu_hours: 100", "weekly_gpu_hours: 18")
+    computer = Computer(World(clock=FakeClock(), slots=9, weekly_s=None), *expanded(text))
+    computer.tick()
+    _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]"))
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and computer.ledger.open_sessions() == []
+    session = max(one.wall_s or 0.0 for one in computer.ledger.sessions())
+    assert session > 8.9 * 3600 and "this week's quota" in ticked.waits
+
+
+def test_the_same_training_by_another_campaign_is_no_business_of_this_one() -> None:
+    computer = _computer()
+    _edit(computer, ONE_LEFT.replace("campaign: small", "campaign: other"))
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0
+    assert "PPO" in {one.ticket["spec"]["lineage"]["algorithm"] for one in computer.ledger.open_sessions()}
+
+
+def test_what_nothing_names_any_more_is_told_and_stays_where_it_is() -> None:
+    computer = _computer()
+    _edit(computer, ONE_LEFT)
+
+    def without_ppo(section: str, settings: Settings) -> SectionCard:
+        if settings.get("algorithm") == "PPO":
+            raise BadInput("the card declares no PPO")
+        return CARDS(section, settings)
+
+    computer.desk = replace(computer.desk, card_of=without_ppo)
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None
+    (told,) = ticked.troubles
+    assert "neither the campaign's file nor its section's card names this training" in told
+    assert sum(one.stage == "submitted" for one in computer.ledger.open_sessions()) >= 1
+    computer.desk = replace(computer.desk, card_of=CARDS)
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.ledger.open_sessions() == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_trial_of_every_shipped_campaign_is_recognised_by_what_its_ticket_says(path: Path) -> None:
+    campaign = load_campaign(path)
+    for trial in expand(campaign, CARDS):
+        again = taken_out(trial.card.lineage.to_json(), _run_of(trial), CARDS)
+        assert again is not None and again.card.lineage == trial.card.lineage and again.lineage_id == trial.lineage_id
+        assert again.card.trial == trial.card.trial  # so that its models directory is the same
+        assert (again.variant.profile, again.target_steps) == (trial.variant.profile, trial.target_steps)
+
+
+def test_what_no_key_of_the_card_can_say_is_not_recognised() -> None:
+    trial = expanded(SMALL)[1][0]
+    lineage = trial.card.lineage.to_json()
+    for other in (
+        {**lineage, "algorithm": "SARSA"},
+        {**lineage, "seed": 5},
+        {**lineage, "environment": {**lineage["environment"], "weather": 1}},
+        {**lineage, "environment": {**lineage["environment"], "decision_s": None}},
+        {**lineage, "environment": {**lineage["environment"], "decision_s": -1.0}},
+    ):
+        assert taken_out(other, _run_of(trial), CARDS) is None
+
+
+def _run_of(trial: Trial) -> RunRecord:
+    return RunRecord(
+        run_id="r",
+        section=trial.card.section,
+        lineage_id=trial.lineage_id,
+        profile=trial.variant.profile,
+        backend="local",
+        target_steps=trial.target_steps,
+        steps_start=0,
+        steps_done=0,
+        started_at="t",
+    )
