@@ -7,12 +7,13 @@ The resampling itself is scipy's: of several samples, the numbers of the trainin
 
 Sources: Owen, The pigeonhole bootstrap, Ann. Appl. Stat. 1(2):386-411, 2007 (rows and columns resampled apart);
 interquartile mean and probability of improvement, Agarwal et al., NeurIPS 2021; level of the percentiles, Hesterberg,
-What teachers should know about the bootstrap, Am. Stat. 69(4):371-386, 2015, section 3.3.
+What teachers should know about the bootstrap, Am. Stat. 69(4):371-386, 2015, section 3.3; interval of a sum of
+independent shares, Zou & Donner, Stat. Med. 27(10):1693-1702, 2008 (variance recovered from the limits of each share).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +25,9 @@ from validation_ch7.traffic.arz import Floats
 
 N_RESAMPLES = 2_000
 FEW = 8
-"""Resamples of fewer trainings have too few different values for their percentiles to mean anything: the interval is
-then Student's, with the resamples' standard deviation (the same source, section 3.4)."""
+"""Resamples of fewer trainings have too few different values for their percentiles to mean anything. The interval is
+then Student's (Hesterberg, section 3.4), and each share of the spread has its own: what a few trainings leave unknown
+says nothing of the many scenarios."""
 
 Places = npt.NDArray[np.int64]
 
@@ -57,8 +59,26 @@ class PoolBootstrap:
         *groups, n_scenarios = shape
         if not groups or min(groups) < 1 or n_scenarios < 2:
             raise ValueError(f"cannot draw from {groups} trainings and {n_scenarios} scenarios")
-        places = [np.arange(size) for size in shape]
+        value = float(statistic(*map(np.arange, shape)))
         drawn = [place for place, size in enumerate(shape) if size > 1]
+        trained = [size for size in groups if size > 1]
+        if trained and min(trained) < FEW:
+            shares = [reach_in_deviations(shape[one]) * self._drawn(statistic, shape, [one])[0] for one in drawn]
+            reach = float(np.sqrt(np.sum(np.square(shares))))
+            return Estimate(value=value, low=value - reach, high=value + reach)
+        _, low, high = self._drawn(statistic, shape, drawn, widened_level(min(trained, default=n_scenarios)))
+        return Estimate(value=value, low=low, high=high)
+
+    def _drawn(
+        self, statistic: Callable[..., float], shape: tuple[int, ...], drawn: Sequence[int], level: float = LEVEL
+    ) -> tuple[float, float, float]:
+        """Draw some of the samples anew, the others as they are; standard deviation and percentiles of the statistic.
+
+        Args:
+            drawn: Which samples.
+            level: Share of the resamples between the two percentiles.
+        """
+        places = [np.arange(size) for size in shape]
 
         def of_drawn(*picked: Places) -> float:
             now = list(places)
@@ -66,7 +86,6 @@ class PoolBootstrap:
                 now[place] = sample
             return statistic(*now)
 
-        trained = [size for size in groups if size > 1]
         found = stats.bootstrap(
             tuple(places[place] for place in drawn),
             of_drawn,
@@ -74,16 +93,12 @@ class PoolBootstrap:
             vectorized=False,
             n_resamples=self.n_resamples,
             batch=100,
-            confidence_level=widened_level(min(trained, default=n_scenarios)),
+            confidence_level=level,
             method="percentile",
             rng=np.random.default_rng(self.seed),
         )
-        value = float(statistic(*places))
-        if trained and min(trained) < FEW:
-            reach = reach_in_deviations(min(trained)) * float(found.standard_error)
-            return Estimate(value=value, low=value - reach, high=value + reach)
         interval = found.confidence_interval
-        return Estimate(value=value, low=float(interval.low), high=float(interval.high))
+        return float(found.standard_error), float(interval.low), float(interval.high)
 
 
 def widened_level(n: int) -> float:
