@@ -85,6 +85,7 @@ class SessionRecord:
         begun_at: When it began by the far side's clock, of one that was taken up from there; None if that did not tell.
         started_at: When it began by its own account, None without one.
         ended_at: When it ended by its own account, None without one.
+        campaign: Which one pushed it; empty by hand, None where nobody knows: read back, or from before this was kept.
     """
 
     key: str
@@ -124,6 +125,7 @@ class SessionRecord:
     begun_at: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
+    campaign: str | None = None
 
     @property
     def began_at(self) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from kernel_templates.kernel_runtime.grading import flat
@@ -55,11 +55,11 @@ def taken_out(lineage: Mapping[str, Any], run: RunRecord, card_of: CardOf) -> Tr
 def _varied(card: SectionCard, lineage: Mapping[str, Any]) -> dict[str, Setting] | None:
     """By which keys of the card a lineage differs from it, seed aside; None where no key can say it."""
     own, other = flat(card.lineage.to_json()), flat(lineage)
-    if own.keys() != other.keys():
+    if not own.keys() <= other.keys():
         return None
     varied: dict[str, Setting] = {}
     for key, value in other.items():
-        if key == "seed" or own[key] == value:
+        if key == "seed" or (key in own and own[key] == value):
             continue
         if not isinstance(value, bool | int | float | str | list):
             return None
@@ -68,13 +68,23 @@ def _varied(card: SectionCard, lineage: Mapping[str, Any]) -> dict[str, Setting]
     return varied
 
 
+def pushed_by(session: SessionRecord, run: RunRecord | None, campaign: str) -> bool:
+    """Whether a campaign pushed a session. The same training may be another campaign's by now, or somebody's by hand.
+
+    Args:
+        run: The session's; of a session that does not say who pushed it, whoever began its run counts.
+    """
+    asked = session.campaign if session.campaign is not None else run.campaign if run else None
+    return asked == campaign
+
+
 def of_campaign(
-    sessions: Iterable[SessionRecord], runs: Sequence[RunRecord], campaign: str, named: Collection[str]
+    sessions: Iterable[SessionRecord], runs: Sequence[RunRecord], campaign: str, named: Container[str]
 ) -> list[SessionRecord]:
-    """Sessions whose hours a campaign answers for: all of its trials, and what it began and names no longer.
+    """Sessions whose hours a campaign answers for: all of its trials, and what it pushed and names no longer.
 
     Args:
         named: Lineages of its trials.
     """
-    begun = {run.run_id for run in runs if run.campaign == campaign}
-    return [one for one in sessions if one.lineage_id in named or one.run_id in begun]
+    known = {run.run_id: run for run in runs}
+    return [one for one in sessions if one.lineage_id in named or pushed_by(one, known.get(one.run_id), campaign)]

@@ -94,7 +94,7 @@ def take_up(parts: Parts, existing: Existing, *, recovered: bool = False) -> boo
     traits: dict[str, Any] = {"recovered": recovered}
     if known:
         parts.narrator.say(f"{handle} was pushed from here and given up as lost; it shows now, and is taken up again")
-        traits = {"recovered": known[-1].recovered, "lost": known[-1].lost}
+        traits = {"recovered": known[-1].recovered, "lost": known[-1].lost, "campaign": known[-1].campaign}
     else:
         parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
     _recall_run(parts, ticket)

@@ -150,7 +150,7 @@ def _push(
         spec = when_possible(parts, lambda: session_spec(parts, request, sizes))
         push = prepare(parts, spec, replace(place, session=session), checkpoints, failed)
         try:
-            return push, start(parts, push)
+            return push, start(parts, push, request.campaign)
         except NameTaken as taken:
             if _belongs_to_us(parts, push):
                 raise NotYet(

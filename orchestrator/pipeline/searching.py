@@ -111,7 +111,8 @@ class Searching:
 
     def may_prune(self, trial: Trial) -> bool:
         """Whether a trial can be given up before its end: nothing of a first batch can, it has nothing before it."""
-        search, searched = self._campaign.trials[trial.variant.group].search, trial.variant.searched
+        group, searched = self._campaign.trials.get(trial.variant.group), trial.variant.searched
+        search = group.search if group else None  # what was taken out of the file may be of a group that is gone
         return search is not None and search.prunes and searched is not None and searched.batch > 0
 
     def given_up(self, trial: Trial, live: Mapping[str, Curve]) -> int | None:

@@ -24,11 +24,14 @@ _FIND_EVERY_S = 5.0
 _SUBMITS = 3
 
 
-def start(parts: Parts, push: Push) -> Handle:
+def start(parts: Parts, push: Push, campaign: str = "") -> Handle:
     """Stage, write the intent, submit.
 
     The intent, with its nonce, is on the disk before the submit: after a crash the session is found by it and
     never started twice.
+
+    Args:
+        campaign: Name of the campaign that asks, empty for a run by hand.
 
     Raises:
         NameTaken: The name belongs to another session; nothing was written.
@@ -36,7 +39,7 @@ def start(parts: Parts, push: Push) -> Handle:
     """
     ticket = push.ticket
     when_possible(parts, lambda: parts.backend.stage(push))
-    key = plan_session(parts, ticket, push.slug, push.carrier)
+    key = plan_session(parts, ticket, push.slug, push.carrier, campaign=campaign)
     try:
         handle = when_possible(parts, lambda: _submit(parts, push))
     except (NotYet, BadInput) as fault:

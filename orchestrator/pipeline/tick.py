@@ -107,6 +107,10 @@ class Ticking:
             return self._board.live
         return (*self._board.live, *(one for one in self._desk.ledger.open_sessions() if one.lineage_id in self._left))
 
+    def _holding(self) -> tuple[SessionRecord, ...]:
+        """Sessions that hold a slot and hours: those in flight, and what nobody can carry home any more."""
+        return (*self._in_flight(), *self._strays.unknown(self._desk.clock.now()))
+
     def _look(self, record: SessionRecord) -> None:
         current = self._desk.ledger.session(record.key)
         if current is None or current.stage is Stage.CLOSED:
@@ -122,14 +126,17 @@ class Ticking:
                 ended[record.key] = gone_if_replaced(parts, record, seen)
             if self._mine():
                 execute(parts, request_of_trial(trial, campaign=self._desk.campaign.campaign), ended)
-                if record.lineage_id in self._left:
-                    self._found.changes.append(
-                        f"{trial.label} [{trial.name8}]: brought home; the campaign has it no more"
-                    )
+                self._tell_home(trial, record.key)
         except NotYet:
             self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
         except OrchestratorError as fault:
             self._found.trouble(record.slug, fault)
+
+    def _tell_home(self, trial: Trial, key: str) -> None:
+        record = self._desk.ledger.session(key)
+        if trial.lineage_id in self._left and record is not None and record.stage is Stage.CLOSED:
+            how = "brought home" if record.restored else f"ended ({record.end_reason}), nothing came back"
+            self._found.changes.append(f"{trial.label} [{trial.name8}]: {how}; the campaign has it no more")
 
     def _give_up(self, parts: Parts, trial: Trial, record: SessionRecord) -> None:
         """Ask a session to leave whose trial is pruned by what it has told so far. Its checkpoint stays."""
@@ -149,7 +156,7 @@ class Ticking:
         standings = self._board.refresh()
         stopped = stopped_by(desk.campaign, standings) or self._past_deadline()
         first, dues = self._queue.see(standings, desk.clock.now())
-        slots = desk.campaign.concurrency - len(self._in_flight())
+        slots = desk.campaign.concurrency - len(self._holding())
         if stopped or (first is None and not dues):
             return "", stopped
         if slots <= 0:
@@ -232,7 +239,7 @@ class Ticking:
             quota=quota,
             budget_s=None if budget_h is None else budget_h * 3600,
             spent_s=spent,
-            promised_s=promised_s(self._in_flight()),
+            promised_s=promised_s(self._holding()),
         )
 
     def _past_deadline(self) -> str:

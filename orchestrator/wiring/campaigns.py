@@ -124,7 +124,7 @@ def spent_and_promised_s(
         since, _ = week_of(now, quota)
         mine = of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | left)
         flying = [one for one in mine if one.stage is not Stage.CLOSED]
-        gone = promised_s([one for one in flying if one.lineage_id not in named])
+        gone = promised_s([one for one in flying if one.lineage_id not in named and one.backend == campaign.backend])
         return spent_s(mine, since) + gone, promised_s([one for one in flying if one.lineage_id in named])
     finally:
         ledger.close()

@@ -117,7 +117,7 @@ def test_a_sandbox_that_cannot_be_emptied_yet_is_no_session_to_be_taken_up(
     stall: Stall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     """On Windows an open file can be neither moved nor removed, and what lies beside it can."""
-    from orchestrator.backends.local import backend as room
+    from orchestrator.backends.local import sweeping as room
 
     handles = []
     for session in range(1, 5):

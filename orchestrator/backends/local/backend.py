@@ -16,6 +16,7 @@ from kernel_templates.kernel_runtime.workspace import ROOT_VARIABLE
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
 from orchestrator.backends.local.sandbox import Sandbox, read_json
+from orchestrator.backends.local.sweeping import sweep
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.exchange import (
@@ -32,7 +33,6 @@ from orchestrator.core.exchange import (
 from orchestrator.core.moments import moment
 
 OWNER = "local"
-_KEPT_SANDBOXES = 3
 _STARTING_S = 30.0
 """An interpreter takes a second to start; a busy disk some more."""
 _WALL_FACTOR, _WALL_EXTRA_S = 1.5, 120.0
@@ -89,7 +89,7 @@ class LocalBackend:
             if submitted.get("nonce") != push.ticket.nonce:
                 raise NameTaken(f"{sandbox.root} already holds another session")
             return
-        self._sweep()
+        sweep(self._root)
         if sandbox.root.exists():
             shutil.rmtree(sandbox.root)
         for folder in (sandbox.working, sandbox.input, sandbox.scratch):
@@ -202,24 +202,6 @@ class LocalBackend:
         sandbox = self._sandbox(handle.slug)
         if sandbox.root.is_dir():
             sandbox.cancel.touch()
-
-    def _sweep(self) -> None:
-        """Empty the oldest sandboxes whose outputs were fetched: they are copies, and disks are small."""
-        if not self._root.is_dir():
-            return
-        fetched = [sandbox for path in self._root.iterdir() if (sandbox := Sandbox(root=path)).fetched.exists()]
-        fetched.sort(key=lambda sandbox: sandbox.fetched.stat().st_mtime_ns)
-        for sandbox in fetched[:-_KEPT_SANDBOXES]:
-            # The small files stay: they say that the session existed, so its slug is never used again.
-            if sandbox.kaggle.exists():
-                try:
-                    sandbox.kaggle.rename(sandbox.emptied)
-                except OSError:  # Windows, where a file in it is still open: it stays whole until the next sweep
-                    continue
-            for folder in (sandbox.emptied, sandbox.scratch):
-                shutil.rmtree(folder, ignore_errors=True)
-            if not sandbox.emptied.exists() and not sandbox.scratch.exists():
-                sandbox.fetched.unlink()
 
     def _sandbox(self, slug: str) -> Sandbox:
         return Sandbox(root=self._root / slug)

@@ -12,7 +12,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import Trial, expand
 from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import SectionCard
-from orchestrator.core.taken_out import taken_out
+from orchestrator.core.taken_out import of_campaign, taken_out
 from orchestrator.stores.campaigns import load_campaign
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
@@ -116,9 +116,113 @@ def test_what_nothing_names_any_more_is_told_and_stays_where_it_is() -> None:
     (told,) = ticked.troubles
     assert "neither the campaign's file nor its section's card names this training" in told
     assert sum(one.stage == "submitted" for one in computer.ledger.open_sessions()) >= 1
+    assert ticked.left_in_flight == 0
     computer.desk = replace(computer.desk, card_of=CARDS)
     ticked, _ = carried_through(computer)
     assert ticked.complete and computer.ledger.open_sessions() == []
+
+
+def test_what_nothing_names_holds_its_slot_as_long_as_it_may_be_at_work() -> None:
+    computer = _computer()
+    _edit(computer, ONE_LEFT.replace("[DQN]", "[QRDQN]"))
+
+    def without_ppo(section: str, settings: Settings) -> SectionCard:
+        if settings.get("algorithm") == "PPO":
+            raise BadInput("the card declares no PPO")
+        return CARDS(section, settings)
+
+    computer.desk = replace(computer.desk, card_of=without_ppo)
+    ticked = computer.tick()
+    assert ticked is not None and ticked.waits == "all 2 slots are in use" and ticked.left_in_flight == 1
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and len(computer.world.alive()) == 1 and ticked.waits == ""
+    _edit(computer, ONE_LEFT.replace("[DQN]", "[QRDQN, A2C]"))
+    computer.desk = replace(computer.desk, card_of=without_ppo)
+    computer.world.clock.sleep(3 * 3600.0)
+    computer.tick()
+    assert len(computer.world.alive()) == 2, "its nine hours and some patience are over"
+
+
+def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
+    """The run goes on, and says who began it; each session says who pushed it."""
+    computer = _computer()
+    mine = computer.desk.campaign
+    _edit(computer, ONE_LEFT.replace("campaign: small", "campaign: other").replace("[DQN]", "[PPO]"))
+    computer.world.clock.sleep(10 * 3600.0)
+    computer.tick()
+    computer.tick()
+    pushed = [one for one in computer.ledger.open_sessions() if one.campaign == "other"]
+    assert [run.campaign for run in computer.ledger.runs(pushed[0].lineage_id)] == ["small"]
+    _edit(computer, ONE_LEFT)
+    assert computer.desk.campaign.campaign == mine.campaign
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0 and ticked.troubles == ()
+    assert pushed[0].key in {one.key for one in computer.ledger.open_sessions()}
+    sessions = of_campaign(computer.ledger.sessions(pushed[0].lineage_id), computer.ledger.runs(), "small", set())
+    assert [one.session for one in sessions] == [1], "the second one's hours are the other campaign's"
+
+
+def test_what_a_read_back_ledger_pushed_is_brought_home_as_well() -> None:
+    first = _computer()
+    first.world.clock.sleep(10 * 3600.0)
+    empty = Computer(first.world, *expanded(WHOLE))
+    empty.recover()
+    empty.tick()
+    ppo = _lineage_of(empty, "PPO")
+    assert [run.campaign for run in empty.ledger.runs(ppo)] == [None]
+    assert [one.campaign for one in empty.ledger.sessions(ppo)] == [None, "small"]
+    _edit(empty, ONE_LEFT)
+    ticked = empty.tick()
+    assert ticked is not None and ticked.left_in_flight == 1
+    empty.world.clock.sleep(10 * 3600.0)
+    ticked = empty.tick()
+    assert ticked is not None and empty.ledger.sessions(ppo)[-1].restored and ticked.left_in_flight == 0
+
+
+def test_one_on_another_backend_is_told_and_holds_nothing() -> None:
+    computer = _computer()
+    _edit(computer, ONE_LEFT.replace("concurrency: 2", "concurrency: 2\nbackend: kaggle"))
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0
+    (told,) = ticked.troubles
+    assert "in flight on local, its line was taken out, and this tick looks at kaggle" in told
+    assert "--backend local" in told
+
+
+@pytest.mark.parametrize("can_cancel", [False, True])
+def test_beside_a_search_it_flies_on_and_is_not_pruned(can_cancel: bool) -> None:
+    search = """
+  look:
+    section: section_7_6
+    settings: {algorithm: PPO, profiles.full.deadline_s: 32400.0}
+    search: {space: {algorithms.PPO.gamma: [0.9, 0.99]}, trials: 2, batch: 1, sampler: random, pruner: {kind: median}}
+"""
+    text = WHOLE.replace("\n  later:", "\n  soon:").replace("after: [main]", "priority: 5") + search
+    world = World(clock=FakeClock(), slots=9, weekly_s=None, can_cancel=can_cancel)
+    computer = Computer(world, *expanded(text))
+    computer.tick()
+    flying = {one.lineage_id for one in computer.ledger.open_sessions()}
+    gone = flying - {trial.lineage_id for trial in computer.desk.trials if trial.variant.searched}
+    _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]").replace("decision_s: 5.0", "decision_s: 20.0"))
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == len(gone) == 1 and ticked.troubles == ()
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0
+    assert all(computer.ledger.sessions(one)[-1].restored for one in gone)
+
+
+def test_what_crashed_is_not_said_to_be_home() -> None:
+    world = World(clock=FakeClock(), slots=9, weekly_s=None, fate=["crash", "crash"])
+    computer = Computer(world, *expanded(WHOLE))
+    computer.tick()
+    _edit(computer, ONE_LEFT)
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None
+    (told,) = (line for line in ticked.changes if "(taken out)" in line)
+    assert "ended (crashed), nothing came back; the campaign has it no more" in told
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
