@@ -201,12 +201,16 @@ def variant_of(
         BadInput: The card does not take its settings.
     """
     settings = {**group.settings, **varied}
+    try:
+        card = card_of(group.section, settings)
+    except BadInput as fault:
+        raise BadInput(f"trials.{name}: {fault}", remedy=fault.remedy) from fault
     return Variant(
         index=index,
         group=name,
         priority=group.priority,
         profile=group.profile,
-        card=card_of(group.section, settings),
+        card=card,
         varied=varied,
         settings=settings,
         completed=group.seed_rule.completed,

@@ -118,6 +118,8 @@ class Outlook:
         """For people: where the searches stand, and what the rest of the campaign will take."""
         plain = self.to_json()
         lines = [line for one in self.searches for line in one.lines()]
+        if self.standings and not plain["sessions"] and all(one.state.final for one in self.standings):
+            return [*lines, "Nothing is to come"]
         lines.append(
             f"To come: {plain['sessions']} sessions, {plain['compute_h']} h of computing, "
             f"{plain['makespan_h']} h until the end (no order takes less than {plain['least_possible_h']} h)"

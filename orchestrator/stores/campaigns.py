@@ -129,8 +129,7 @@ def _faults(fault: ValidationError, root: yaml.Node | None) -> Iterator[str]:
         leaf = str(error["loc"][-1]) if error["loc"] else ""
         if error["type"] == "missing" and path[-1:] != [leaf]:
             path.append(leaf)
-        near = difflib.get_close_matches(leaf, _known_keys(), n=1) if told == "unknown key" else []
-        hint = f", did you mean {near[0]}?" if near else ""
+        hint = _hint(leaf) if told == "unknown key" else ""
         yield f", line {line}: {'.'.join(path) or 'the campaign'}: {told}{hint}"
 
 
@@ -151,7 +150,12 @@ def _place(root: yaml.Node | None, location: tuple[int | str, ...]) -> tuple[int
     return line, path
 
 
-def _known_keys() -> list[str]:
+def _hint(key: str) -> str:
+    """Where an unknown key belongs, or which one may be meant."""
     schema = campaign_schema()
+    if key in schema.get("properties", {}):
+        return ", it belongs to the campaign itself, at the left margin"
     blocks = [schema, *schema.get("$defs", {}).values()]
-    return sorted({key for block in blocks for key in block.get("properties", {})})
+    known = {name for block in blocks for name in block.get("properties", {})} - {key}
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    return f", did you mean {near[0]}?" if near else ""

@@ -26,6 +26,7 @@ from orchestrator.notices.webhook import Webhook, webhook_address
 from orchestrator.pipeline.campaign import Desk, read_standings
 from orchestrator.pipeline.finished import curve_of, finished_trials, since_beginning
 from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.strays import Strays
 from orchestrator.ports import Backend, Clock, Herald, Narrator, meters
 from orchestrator.stores.campaigns import card_reader
 from orchestrator.stores.code import CodeAsItWas, CodeStore
@@ -126,6 +127,22 @@ def spent_and_promised_s(
         flying = [one for one in mine if one.stage is not Stage.CLOSED]
         gone = promised_s([one for one in flying if one.lineage_id not in named and one.backend == campaign.backend])
         return spent_s(mine, since) + gone, promised_s([one for one in flying if one.lineage_id in named])
+    finally:
+        ledger.close()
+
+
+def taken_out_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> list[str]:
+    """Sessions of lines that were taken out of the file, and what becomes of them; a sentence each."""
+    path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
+    named |= {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
+    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
+    try:
+        strays = Strays(campaign, card_reader(project.cards), ledger)
+        flying = [
+            f"{trial.label} [{trial.name8}] is in flight, and the file has it no more: it holds a slot until it is home"
+            for trial in strays.flying(named)
+        ]
+        return flying + [f"{name} {fault} {fault.remedy}" for name, fault in strays.faults()]
     finally:
         ledger.close()
 

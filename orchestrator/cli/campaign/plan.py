@@ -22,16 +22,18 @@ def plan(file: File, backend: BackendName = None, as_json: AsJson = False) -> in
 
     def act() -> int:
         from orchestrator.cli.console import Console
+        from orchestrator.wiring.campaigns import taken_out_in_flight
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
         quota, told = _quota(project, campaign, trials)
         outlook = outlook_of(project, campaign, trials, quota)
+        taken_out = taken_out_in_flight(project, campaign, trials)
         if as_json:
             stands = [plain_standing(one) for one in outlook.standings]
-            print_json({**outlook.to_json(), "quota_asked": not told, "all_trials": stands})
+            print_json({**outlook.to_json(), "quota_asked": not told, "taken_out": taken_out, "all_trials": stands})
         else:
-            console.say(*outlook.lines(), *told)
+            console.say(*outlook.lines(), *taken_out, *told)
         return 0
 
     return through_door(act, as_json=as_json)

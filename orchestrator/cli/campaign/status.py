@@ -27,14 +27,16 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         from orchestrator.cli.campaign.plan import outlook_of
         from orchestrator.cli.console import Console
         from orchestrator.core.backoff import rests
+        from orchestrator.wiring.campaigns import taken_out_in_flight
 
         project, campaign, trials = open_campaign(file, backend)
         outlook = outlook_of(project, campaign, trials, None)
+        taken_out = taken_out_in_flight(project, campaign, trials)
         rows = [plain_standing(one) for one in outlook.standings]
         for row, one in zip(rows, outlook.standings, strict=True):
             row["rests"] = rests(one.due_at, outlook.now)
         if as_json:
-            print_json({**outlook.to_json(), "all_trials": rows})
+            print_json({**outlook.to_json(), "taken_out": taken_out, "all_trials": rows})
             return 0
         console = Console(sys.stdout)
         if markdown:
@@ -52,7 +54,7 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
                 end = row["verdict"] or "-"
                 value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
                 console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, verdict {end}{value}")
-        console.say(*outlook.rest_lines())
+        console.say(*outlook.rest_lines(), *taken_out)
         return 0
 
     return through_door(act, as_json=as_json)

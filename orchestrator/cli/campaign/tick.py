@@ -81,4 +81,7 @@ def take_lease(desk: Desk) -> None:
     from orchestrator.core.errors import NotYet
 
     if not desk.lease.take():
-        raise NotYet("another tick is at work on this computer", remedy="It goes on by itself; nothing was done here.")
+        raise NotYet(
+            "another `campaign tick` or `run` is at work on this computer",
+            remedy="It goes on by itself; nothing was done here.",
+        )

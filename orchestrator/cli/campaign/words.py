@@ -89,6 +89,8 @@ def tick_lines(campaign: Campaign, ticked: Ticked) -> list[str]:
         lines.append(f"Waiting: {ticked.waits}")
     counts = Counter(one.state.value for one in ticked.standings)
     lines.append(f"{campaign.campaign}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    if ticked.left_in_flight:
+        lines.append(f"{ticked.left_in_flight} session(s) in flight of what the campaign has no more: waited for")
     if ticked.over:
         lines.append("Complete" if ticked.complete else "Over, and not complete: `campaign status` says why")
     return lines

@@ -80,6 +80,8 @@ def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
         (HEAD + "    seeds: {completed: 0}\n", "a.yaml, line 5: trials.m.seeds: completed must be at least 1"),
         (HEAD + "    profile: tiny\n", "a.yaml, line 5: trials.m.profile: Input should be 'quick' or 'full'"),
         (HEAD + "    after: [q]\n", "trials.m.after names 'q', which is no group"),
+        (HEAD + "    seed: 1\n", "a.yaml, line 5: trials.m.seed: unknown key, did you mean seeds?"),
+        (HEAD + "    concurrency: 1\n", "trials.m.concurrency: unknown key, it belongs to the campaign itself"),
         (HEAD + "    after: [m]\n", "goes in a circle: m -> m"),
         (HEAD + "    settings: {seed: 3}\n", "seed cannot be set by a campaign: use seeds"),
         (HEAD + "stop: {failures: {tired: 1}}\n", "tired is no failure"),

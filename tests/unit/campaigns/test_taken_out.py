@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.campaign.words import tick_lines
 from orchestrator.core.cells import Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import Trial, expand
+from orchestrator.core.outlook import look_ahead
 from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.taken_out import of_campaign, taken_out
 from orchestrator.stores.campaigns import load_campaign
+from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.project import Project
+from orchestrator.wiring.campaigns import taken_out_in_flight
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import CARDS, SMALL, expanded
@@ -223,6 +228,34 @@ def test_what_crashed_is_not_said_to_be_home() -> None:
     assert ticked is not None
     (told,) = (line for line in ticked.changes if "(taken out)" in line)
     assert "ended (crashed), nothing came back; the campaign has it no more" in told
+
+
+def test_plan_status_and_tick_tell_of_it(tmp_path: Path) -> None:
+    computer = _computer()
+    project, ppo = Project(code=PROJECT_ROOT, state=tmp_path), _lineage_of(computer, "PPO")
+    ledger = SqliteLedger(project.own / "ledger.sqlite")
+    for event in computer.ledger.events():
+        ledger.record(event)
+    ledger.close()
+    campaign, trials = expanded(ONE_LEFT)
+    (told,) = taken_out_in_flight(project, campaign, trials)
+    assert told.startswith(f"(taken out) PPO seed 0 [{ppo[:8]}] is in flight, and the file has it no more")
+    assert taken_out_in_flight(project, *expanded(WHOLE)) == []
+    elsewhere = replace(campaign, backend="kaggle")
+    (told,) = taken_out_in_flight(project, elsewhere, trials)
+    assert told.endswith("Tick with --backend local until it is brought home.")
+    _edit(computer, ONE_LEFT)
+    ticked = computer.tick()
+    assert ticked is not None
+    assert "1 session(s) in flight of what the campaign has no more: waited for" in tick_lines(campaign, ticked)
+
+
+def test_of_a_campaign_that_is_over_nothing_is_foretold() -> None:
+    computer = _computer()
+    ticked, _ = carried_through(computer)
+    now = computer.world.clock.now()
+    outlook = look_ahead(computer.desk.campaign, ticked.standings, now=now, longest_s=None, allowed=None)
+    assert outlook.rest_lines() == ["Nothing is to come"] and outlook.to_json()["sessions"] == 0
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -90,14 +90,24 @@ def _experiment(members: Sequence[Training]) -> Experiment:
     by_recipe: dict[str, list[Training]] = {}
     for training in members:
         by_recipe.setdefault(digest_of(dict(training.recipe)), []).append(training)
-    labels = [group[0].variant for group in by_recipe.values()]
+    of_name: dict[str, list[Training]] = {}
+    for group in by_recipe.values():
+        of_name.setdefault(group[0].variant, []).append(group[0])
     return Experiment(
         terms=members[0].terms,
         variants=tuple(
-            _variant(group, recipe[:4] if labels.count(group[0].variant) > 1 else "")
-            for recipe, group in by_recipe.items()
+            _variant(group, _mark(group[0], of_name[group[0].variant], recipe)) for recipe, group in by_recipe.items()
         ),
     )
+
+
+def _mark(training: Training, namesakes: Sequence[Training], digest: str) -> str:
+    """By what a variant differs from others of its name, empty where there is none."""
+    own = training.recipe
+    differing = [key for key, value in own.items() if any(other.recipe.get(key) != value for other in namesakes)]
+    if all(isinstance(own[key], int | float | str) for key in differing):
+        return ", ".join(f"{key} {own[key]}" for key in differing)
+    return digest[:4]
 
 
 def _variant(group: Sequence[Training], mark: str) -> Variant:

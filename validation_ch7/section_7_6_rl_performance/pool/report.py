@@ -8,6 +8,7 @@ from typing import Any
 
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.pool.claims import Beside, Claim, Pool
+from validation_ch7.section_7_6_rl_performance.pool.estimates import FEW
 from validation_ch7.section_7_6_rl_performance.pool.seeds_needed import MOST, POWER
 from validation_ch7.section_7_6_rl_performance.pool.trainings import ALSO
 from validation_ch7.section_7_6_rl_performance.statistics import Estimate
@@ -50,6 +51,9 @@ def _delays(pool: Pool) -> Iterator[str]:
         yield ""
         named = ", ".join(alone)
         yield f"Of a single training ({named}) the interval is over scenarios alone: it says nothing of others."
+    if few := [claim.label for claim in pool.claims if 1 < len(claim.seeds) < FEW]:
+        yield ""
+        yield f"Of fewer than {FEW} trainings ({', '.join(few)}) the interval is Student's, and wide."
 
 
 def _also(pool: Pool) -> Iterator[str]:

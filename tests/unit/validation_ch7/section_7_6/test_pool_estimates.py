@@ -323,6 +323,7 @@ def test_two_alike_are_not_told_apart_and_a_better_one_is() -> None:
     assert found.versus["best", "a"].told_apart and not found.versus["a", "b"].told_apart
     assert found.versus["best", "a"].reduction_pct.value == pytest.approx(14.3, abs=1.0)
     assert found.versus["best", "a"].improvement.value == 1.0
+    assert "Of fewer than 8 trainings (best, a, b) the interval is Student's" in pool_markdown(found)
     alike = found.versus["a", "b"]
     assert alike.by_seed_pct == () and "would separate them" in more_needed(alike, 4)
     assert more_needed(alike, 2000).startswith("2000 trainings separate") or alike.trainings_needed is None
@@ -351,7 +352,10 @@ def test_another_recipe_is_another_variant_of_one_experiment(change: dict[str, o
     (experiment,) = experiments_of([training("DQN", 0), training("DQN", 0, **change), training("DQN", 1)])
     one, other = experiment.variants
     assert len(one.trainings) == 2 and len(other.trainings) == 1
+    (key,) = change
+    plain = isinstance(change[key], int | float)
     assert one.label != other.label and {one.label[:5], other.label[:5]} == {"DQN ("}
+    assert (other.label == f"DQN ({key} {change[key]})") is plain
 
 
 def often_named(experiment: Experiment, rate_s: float) -> Training:
