@@ -103,7 +103,8 @@ def _model_lines(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for row in rows:
         targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items())
-        trial = f" trial {row['trial']} ({row['algorithm']}, seed {row['seed']})" if row["trial"] else ""
+        what = f"{row['algorithm']}, seed {row['seed']}" if row["algorithm"] else "nothing saved yet"
+        trial = f" trial {row['trial']} ({what})" if row["trial"] else ""
         lines.append(f"{row['section']}{trial}: {row['steps']} steps in place (targets: {targets})")
         lines += [f"  ✓ {stem}" for stem in row["checkpoints"]]
         lines += [f"  ✗ {stem}: {fault}" for stem, fault in row["faults"].items()]

@@ -11,13 +11,11 @@ import pytest
 from orchestrator.cli.campaign.status import status
 from orchestrator.core.backoff import FIRST_S, LONGEST_S, rest_s, rests
 from orchestrator.core.standings import State
-from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.project import Project
 from orchestrator.stores.system_clock import SystemClock
-from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer, carried_through
+from tests.simulation.on_disk import written_down
 from tests.simulation.world import World
 
 ONE = """
@@ -121,11 +119,7 @@ def test_status_tells_the_moment(
     computer.tick()
     world.clock.sleep(world.next_end_s() or 0.0)
     computer.tick()
-    project = Project(code=PROJECT_ROOT, state=tmp_path)
-    ledger = SqliteLedger(project.own / "ledger.sqlite")
-    for event in computer.ledger.events():
-        ledger.record(event)
-    ledger.close()
+    project = written_down(computer, tmp_path)
     campaign = replace(CAMPAIGN, backend="local")
     monkeypatch.setattr("orchestrator.cli.campaign.status.open_campaign", lambda *words: (project, campaign, TRIALS))
     monkeypatch.setattr(SystemClock, "now", lambda self: world.clock.now())

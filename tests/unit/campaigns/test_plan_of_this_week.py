@@ -10,7 +10,6 @@ from orchestrator.cli.campaign.plan import outlook_of
 from orchestrator.core.allowances import allowance, spent_s
 from orchestrator.core.exchange import Quota
 from orchestrator.core.kaggle_settings import OUTSIDE_S
-from orchestrator.stores.ledger import SqliteLedger
 from orchestrator.stores.project import Project
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring.campaigns import spent_and_promised_s
@@ -19,6 +18,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer
+from tests.simulation.on_disk import written_down
 from tests.simulation.world import World
 
 SEARCH = """
@@ -46,11 +46,7 @@ def test_the_plan_leaves_of_this_week_what_closed_sessions_have_not_used(
     spent_h = spent_s(computer.ledger.sessions(), began) / 3600
     assert spent_h > 17.0
 
-    project = Project(code=PROJECT_ROOT, state=tmp_path)
-    ledger = SqliteLedger(project.own / "ledger.sqlite")
-    for event in computer.ledger.events():
-        ledger.record(event)
-    ledger.close()
+    project = written_down(computer, tmp_path)
     monkeypatch.setattr(SystemClock, "now", lambda self: clock.now())
     weeks = outlook_of(project, campaign, trials, None).to_json()["weeks"]
     # What is in flight is played again from its start, so that its 12 h are in this week and counted once.
@@ -62,11 +58,7 @@ def test_what_has_left_its_search_is_taken_off_this_week_too(tmp_path: Path) -> 
     clock = FakeClock()
     computer = Computer(World(clock=clock, weekly_s=None, slots=9), *expanded(SEARCH))
     computer.tick()
-    project = Project(code=PROJECT_ROOT, state=tmp_path)
-    ledger = SqliteLedger(project.own / "ledger.sqlite")
-    for event in computer.ledger.events():
-        ledger.record(event)
-    ledger.close()
+    project = written_down(computer, tmp_path)
     flying, campaign = 2 * 32_400.0, expanded(SEARCH)[0]
     same, other = (
         campaign_trials(project, expanded(text)[0]) for text in (SEARCH, SEARCH.replace("seed: 0", "seed: 5"))

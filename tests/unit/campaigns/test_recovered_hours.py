@@ -8,13 +8,11 @@ import pytest
 
 from orchestrator.cli.campaign.plan import outlook_of
 from orchestrator.core.allowances import spent_s, week_of
-from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.project import Project
 from orchestrator.stores.system_clock import SystemClock
-from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer
+from tests.simulation.on_disk import written_down
 from tests.simulation.world import World
 
 WEEKLY_H = 20.0
@@ -59,11 +57,7 @@ def test_sessions_of_this_week_still_count() -> None:
 def test_plan_and_status_give_this_week_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = recovered_after(8.0)
     empty.tick()
-    project = Project(code=PROJECT_ROOT, state=tmp_path)
-    ledger = SqliteLedger(project.own / "ledger.sqlite")
-    for event in empty.ledger.events():
-        ledger.record(event)
-    ledger.close()
+    project = written_down(empty, tmp_path)
     monkeypatch.setattr(SystemClock, "now", lambda self: empty.desk.clock.now())
     weeks = outlook_of(project, CAMPAIGN, TRIALS, None).to_json()["weeks"]  # status asks the same, without a quota
     assert weeks[0]["quota_h"] > WEEKLY_H - 2.5

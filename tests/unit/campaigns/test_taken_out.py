@@ -16,13 +16,12 @@ from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.taken_out import of_campaign, taken_out
 from orchestrator.stores.campaigns import load_campaign
-from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.project import Project
 from orchestrator.wiring.campaigns import taken_out_in_flight
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import CARDS, SMALL, expanded
 from tests.simulation.computer import Computer, carried_through
+from tests.simulation.on_disk import written_down
 from tests.simulation.world import World
 
 WHOLE = SMALL.replace("seeds: 2", "seeds: 1").replace("concurrency: 2", "concurrency: 2\nweekly_gpu_hours: 100")
@@ -232,11 +231,7 @@ def test_what_crashed_is_not_said_to_be_home() -> None:
 
 def test_plan_status_and_tick_tell_of_it(tmp_path: Path) -> None:
     computer = _computer()
-    project, ppo = Project(code=PROJECT_ROOT, state=tmp_path), _lineage_of(computer, "PPO")
-    ledger = SqliteLedger(project.own / "ledger.sqlite")
-    for event in computer.ledger.events():
-        ledger.record(event)
-    ledger.close()
+    project, ppo = written_down(computer, tmp_path), _lineage_of(computer, "PPO")
     campaign, trials = expanded(ONE_LEFT)
     (told,) = taken_out_in_flight(project, campaign, trials)
     assert told.startswith(f"(taken out) PPO seed 0 [{ppo[:8]}] is in flight, and the file has it no more")
