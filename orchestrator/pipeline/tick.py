@@ -126,17 +126,12 @@ class Ticking:
                 ended[record.key] = gone_if_replaced(parts, record, seen)
             if self._mine():
                 execute(parts, request_of_trial(trial, campaign=self._desk.campaign.campaign), ended)
-                self._tell_home(trial, record.key)
+                if record.lineage_id in self._left:
+                    self._found.came_home(trial, self._desk.ledger.session(record.key))
         except NotYet:
             self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
         except OrchestratorError as fault:
             self._found.trouble(record.slug, fault)
-
-    def _tell_home(self, trial: Trial, key: str) -> None:
-        record = self._desk.ledger.session(key)
-        if trial.lineage_id in self._left and record is not None and record.stage is Stage.CLOSED:
-            how = "brought home" if record.restored else f"ended ({record.end_reason}), nothing came back"
-            self._found.changes.append(f"{trial.label} [{trial.name8}]: {how}; the campaign has it no more")
 
     def _give_up(self, parts: Parts, trial: Trial, record: SessionRecord) -> None:
         """Ask a session to leave whose trial is pruned by what it has told so far. Its checkpoint stays."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.errors import BadInput, OrchestratorError, RemoteUnavailable
+from orchestrator.core.expansion import Trial
+from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.standings import Standing, State, unfinished
 
 LOST_LEASE = "another tick has taken over"
@@ -65,6 +67,12 @@ class Findings:
         """Something went wrong; the next tick tries again."""
         self._away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
         self._troubles.append(f"{what}: {fault}" + (f" {fault.remedy}" if fault.remedy else ""))
+
+    def came_home(self, trial: Trial, record: SessionRecord | None) -> None:
+        """What became of a session, if it is closed now, of a training that the campaign has no more."""
+        if record is not None and record.stage is Stage.CLOSED:
+            how = "brought home" if record.restored else f"ended ({record.end_reason}), nothing came back"
+            self.changes.append(f"{trial.label} [{trial.name8}]: {how}; the campaign has it no more")
 
     def lost_lease(self) -> None:
         """Another tick has taken over; said once."""
