@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
@@ -32,10 +32,12 @@ class Webhook:
 
     Args:
         address: Never shown: it may be a secret.
+        mask: Takes secrets out of a text before it leaves.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, mask: Callable[[str], str] = str) -> None:
         self._address = address
+        self._mask = mask
 
     def tell(self, report: Mapping[str, Any]) -> None:
         """Send a report.
@@ -44,8 +46,15 @@ class Webhook:
             RemoteUnavailable: It did not arrive; nothing is known of whether it was read.
         """
         try:
-            answer = requests.post(self._address, json=dict(report), timeout=TIMEOUT_S)
+            answer = requests.post(self._address, json=self._masked(dict(report)), timeout=TIMEOUT_S)
         except requests.RequestException as fault:
             raise RemoteUnavailable(f"the webhook was not told: {type(fault).__name__}") from None
         if not answer.ok:
             raise RemoteUnavailable(f"the webhook was not told: HTTP {answer.status_code}")
+
+    def _masked(self, plain: Any) -> Any:
+        if isinstance(plain, str):
+            return self._mask(plain)
+        if isinstance(plain, list | tuple):
+            return [self._masked(one) for one in plain]
+        return {name: self._masked(one) for name, one in plain.items()} if isinstance(plain, dict) else plain

@@ -9,7 +9,7 @@ from datetime import datetime
 from orchestrator.core.events import Event, EventKind
 from orchestrator.core.pace import Pace
 from orchestrator.pipeline.listing import Listing
-from orchestrator.ports import Backend, Clock, CodeStore, Ledger, ModelsStore, Narrator, ResultsStore
+from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
@@ -21,6 +21,7 @@ class Parts:
         draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
         version: Of the orchestrator, for the rendered script.
         pace: Whether to stay with what takes time.
+        gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
         listing: What the tick at work knows of the names over there; None where each question is asked anew.
     """
 
@@ -35,6 +36,7 @@ class Parts:
     version: str
     pace: Pace = Pace.STAY
     listing: Listing | None = None
+    gate: Gate | None = None
 
     def record(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> None:
         """Put an event into the ledger, stamped with the time."""

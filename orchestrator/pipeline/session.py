@@ -19,6 +19,7 @@ from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.rendering import guard_size, render_kernel
 from orchestrator.core.specs import SessionSpec, write_ticket
 from orchestrator.pipeline.glance import glance, gone_if_replaced
+from orchestrator.pipeline.outgoing import require_no_secrets
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
 from orchestrator.pipeline.watch import watch
@@ -54,7 +55,7 @@ def prepare(
         failed: Carriers with which this session was tried before and its checkpoints did not arrive.
 
     Raises:
-        BadInput: The code, the template or the sizes are not fit to be sent.
+        BadInput: The code, the template or the sizes are not fit to be sent, or something in them is a secret.
     """
     bundle = parts.code.bundle()
     ticket = write_ticket(
@@ -69,19 +70,21 @@ def prepare(
     render = functools.partial(
         render_kernel, parts.code.template(), ticket=ticket, bundle=bundle, title=spec.card.title, version=parts.version
     )
-    script, limits = render(), parts.backend.capabilities
-    room_bytes = limits.max_script_bytes - len(script.encode("utf-8"))
+    plain_script, limits = render(), parts.backend.capabilities
+    room_bytes = limits.max_script_bytes - len(plain_script.encode("utf-8"))
     carrier = choose_carrier(
         checkpoints,
         offered=limits.carriers,
         failed=failed,
         fits_inline=inline_bytes(checkpoints.size_bytes, len(checkpoints.entries)) <= room_bytes,
     )
-    if carrier is Carrier.INLINE:
-        script = render(inline_archive=parts.models.packed(checkpoints.entries))
+    inline = carrier is Carrier.INLINE
+    script = render(inline_archive=parts.models.packed(checkpoints.entries)) if inline else plain_script
     guard_size(script, limits.max_script_bytes)
     slug = session_slug(spec.card.section, spec.lineage.id, place.session, place.attempt)
-    return parts.backend.prepare(ticket, script, checkpoints, slug, carrier)
+    push = parts.backend.prepare(ticket, script, checkpoints, slug, carrier)
+    require_no_secrets(parts, push, plain_script, spec.card.title)
+    return push
 
 
 def carry(

@@ -1,13 +1,14 @@
 """The counters between the pipeline and the outside: Protocols only."""
 
 from orchestrator.ports.far_side import Backend, Lists, Meters, Reads, Recalls, lists, meters, reads, recalls
-from orchestrator.ports.keeping import CodeStore, Lease, Ledger, ModelsStore, ResultsStore
+from orchestrator.ports.keeping import CodeStore, Gate, Lease, Ledger, ModelsStore, ResultsStore
 from orchestrator.ports.surroundings import Clock, Herald, Narrator, Proposer
 
 __all__ = [
     "Backend",
     "Clock",
     "CodeStore",
+    "Gate",
     "Herald",
     "Lease",
     "Ledger",

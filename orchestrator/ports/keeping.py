@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -102,6 +102,31 @@ class CodeStore(Protocol):
 
     def template(self) -> str:
         """Text of the kernel template."""
+
+
+class Gate(Protocol):
+    """Searches for secrets whatever is about to leave this computer."""
+
+    def check_files(self, root: Path, entries: Sequence[FileEntry]) -> None:
+        """Refuse files that hold a secret in use, archives among them member by member.
+
+        Raises:
+            BadInput: One does; it is named, the secret is not shown.
+        """
+
+    def check_fields(self, texts: Mapping[str, str]) -> None:
+        """Refuse short texts that hold a secret in use, or what looks like a secret.
+
+        Raises:
+            BadInput: One does.
+        """
+
+    def check_texts(self, texts: Mapping[str, str]) -> None:
+        """Refuse texts that hold a secret in use.
+
+        Raises:
+            BadInput: One does.
+        """
 
 
 class Lease(Protocol):

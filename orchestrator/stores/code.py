@@ -1,10 +1,9 @@
-"""The code that goes into a kernel: packed deterministically, credentials refused."""
+"""The code that goes into a kernel: packed deterministically, files that hold or seem to hold a secret refused."""
 
 from __future__ import annotations
 
 import fnmatch
 import hashlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from kernel_templates.kernel_runtime.digests import tree_digest
 from orchestrator.core.errors import BadInput
 from orchestrator.core.exchange import Bundle
 from orchestrator.core.packing import pack
+from orchestrator.stores.outgoing import Gate
 
 _PACKED = (Path("kernel_templates") / "kernel_runtime", Path("validation_ch7"))
 _NEVER_ENTERED = frozenset({"data", "trials", "scripts", "figures", "pool", "__pycache__"})
@@ -23,12 +23,16 @@ _CREDENTIAL_NAMES = (
     "*.pem",
     "*.key",
     "id_rsa*",
+    "id_ecdsa*",
     "id_ed25519*",
     "access_token*",
     "*credential*",
-)
-_CREDENTIAL_BYTES = re.compile(
-    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bKGAT_[0-9a-f]{16,}|\"key\"\s*:\s*\"[0-9a-f]{32}\""
+    ".netrc",
+    "_netrc",
+    ".pypirc",
+    ".npmrc",
+    "*.p12",
+    "*.pfx",
 )
 
 
@@ -37,10 +41,12 @@ class CodeStore:
 
     Args:
         root: Folder that holds `kernel_templates` and `validation_ch7`.
+        gate: Searches what is packed for secrets.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, gate: Gate | None = None) -> None:
         self._root = root
+        self._gate = gate or Gate()
 
     def template(self) -> str:
         """Text of the kernel template.
@@ -58,21 +64,37 @@ class CodeStore:
         """Pack the runtime and the science. Equal code gives equal bytes, whatever the file times.
 
         Raises:
-            BadInput: A file looks like a credential; it is never packed, and its content is never shown.
+            BadInput: A file is a credential by its name, holds a secret in use or what looks like a secret, or is a
+                link to a place outside the project. Nothing is packed, and no secret is shown.
         """
-        members = {path.relative_to(self._root).as_posix(): _checked(path) for path in self._members()}
+        members = self._contents()
+        digest = tree_digest(members)
+        self._gate.check_code(members, digest)
         archive = pack(members.items())
         return Bundle(
-            digest=tree_digest(members),
+            digest=digest,
             archive=archive,
             archive_sha256=hashlib.sha256(archive).hexdigest(),
             names=tuple(sorted(members)),
         )
 
+    def digest(self) -> str:
+        """Digest of the code as it is now, for a command that sends nothing: nothing is searched or packed.
+
+        Raises:
+            BadInput: A file cannot be read, or must not be packed.
+        """
+        return tree_digest(self._contents())
+
+    def _contents(self) -> dict[str, bytes]:
+        return {path.relative_to(self._root).as_posix(): _read(path) for path in self._members()}
+
     def _members(self) -> Iterator[Path]:
         yield self._root / "kernel_templates" / "__init__.py"
         for top in _PACKED:
-            yield from _walk(self._root / top)
+            # A code folder may itself be a link: its place is then where the code is.
+            inside = (self._root.resolve(), (self._root / top).resolve())
+            yield from _walk(self._root / top, inside)
 
 
 class CodeAsItWas:
@@ -100,24 +122,44 @@ class CodeAsItWas:
         return self._template
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, inside: tuple[Path, ...]) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if path.name not in _NEVER_ENTERED:
-                yield from _walk(path)
+                _require_inside(path, inside)
+                yield from _walk(path, inside)
         elif path.suffix in _PACKED_SUFFIXES or _looks_secret(path.name):
+            _require_inside(path, inside)
             yield path
+
+
+def _require_inside(path: Path, inside: tuple[Path, ...]) -> None:
+    """Refuse a link whose target is outside the project, a credential, or a folder around the link itself."""
+    if not path.is_symlink():
+        return
+    target = path.resolve()
+    remedy = "Replace the link with a copy of what it points to, or remove it."
+    if not any(target.is_relative_to(folder) for folder in inside):
+        raise BadInput(f"{path} is a link to {target}, outside the project; it is not packed", remedy=remedy)
+    if target.is_dir() and path.parent.resolve().is_relative_to(target):
+        raise BadInput(f"{path} is a link to a folder that contains it", remedy=remedy)
+    if _looks_secret(target.name):
+        raise BadInput(f"{path} is a link to {target.name}, a credential by its name", remedy=remedy)
 
 
 def _looks_secret(name: str) -> bool:
     return any(fnmatch.fnmatch(name.lower(), pattern) for pattern in _CREDENTIAL_NAMES)
 
 
-def _checked(path: Path) -> bytes:
-    content = path.read_bytes()
-    if _looks_secret(path.name) or _CREDENTIAL_BYTES.search(content):
+def _read(path: Path) -> bytes:
+    if _looks_secret(path.name):
         raise BadInput(
-            f"{path} looks like a credential and would have gone into the kernel",
+            f"{path} is a credential by its name and would have gone into the kernel",
             remedy="Move it out of the code folders; credentials belong into the environment or ~/.kaggle.",
         )
-    return content
+    if not path.is_file():
+        raise BadInput(f"{path} is no file that can be packed", remedy="Remove it, or the link that leads nowhere.")
+    try:
+        return path.read_bytes()
+    except PermissionError as fault:
+        raise BadInput(f"{path} cannot be read: {fault.strerror}", remedy="Change the file's permissions.") from fault

@@ -24,6 +24,7 @@ from orchestrator.ports import Backend, Clock, Narrator
 from orchestrator.stores.code import CodeStore
 from orchestrator.stores.ledger import SqliteLedger
 from orchestrator.stores.models_dir import ModelsDirectory
+from orchestrator.stores.outgoing import Gate
 from orchestrator.stores.project import Project, require_writable
 from orchestrator.stores.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
@@ -132,7 +133,7 @@ def compatibility_in_place(project: Project, card: SectionCard, checkpoint: Chec
     device = card.device if local else card.kaggle.device
     intended = Intended(
         lineage=card.lineage,
-        code_digest=CodeStore(project.code).bundle().digest,
+        code_digest=CodeStore(project.code).digest(),
         versions=installed_versions() if local else {},
         device_class=None if device == "auto" else device,
     )
@@ -164,7 +165,7 @@ def assemble(
             require_writable(folder)
     elif not ledger_path.exists():
         ledger_path = Path(":memory:")
-    ledger = SqliteLedger(ledger_path)
+    ledger, gate = SqliteLedger(ledger_path), Gate()
     try:
         yield Parts(
             backend=backend,
@@ -172,7 +173,8 @@ def assemble(
             ledger=ledger,
             models=models_directory(project, card),
             results=ResultsTree(project.results),
-            code=CodeStore(project.code),
+            code=CodeStore(project.code, gate),
+            gate=gate,
             narrator=narrator,
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,

@@ -19,6 +19,7 @@ from orchestrator.core.exchange import Quota
 from orchestrator.core.expansion import Trial
 from orchestrator.core.lineages import short
 from orchestrator.core.records import Stage
+from orchestrator.core.secret_search import SecretValue, masked
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.standings import Standing
 from orchestrator.core.taken_out import of_campaign
@@ -32,8 +33,10 @@ from orchestrator.stores.campaigns import card_reader
 from orchestrator.stores.code import CodeAsItWas, CodeStore
 from orchestrator.stores.lease import SqliteLease
 from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.outgoing import Gate
 from orchestrator.stores.project import Project, require_writable
 from orchestrator.stores.results import ResultsTree
+from orchestrator.stores.secrets_in_use import secrets_in_use, webhook_secrets
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring import make_backend, models_directory
 from orchestrator.wiring.searches import searching_of
@@ -59,7 +62,8 @@ def campaign_desk(
     for folder in (project.results, project.own):
         require_writable(folder)
     ledger = SqliteLedger(project.own / "ledger.sqlite")
-    code = CodeAsItWas(CodeStore(project.code))
+    gate = Gate(lambda: (*secrets_in_use(), *_webhook_in_use(campaign)))
+    code = CodeAsItWas(CodeStore(project.code, gate))
     backends: dict[object, Backend] = {}
 
     def parts_of(card: SectionCard) -> Parts:
@@ -72,6 +76,7 @@ def campaign_desk(
             models=models_directory(project, card),
             results=ResultsTree(project.results),
             code=code,
+            gate=gate,
             narrator=voice_of(short(card.lineage.id)),
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
@@ -97,13 +102,23 @@ def campaign_desk(
 def _herald(campaign: Campaign) -> Herald | None:
     if campaign.notify is None:
         return None
-    return Webhook(webhook_address(campaign.notify.webhook, campaign.notify.webhook_variable, os.environ))
+    address = webhook_address(campaign.notify.webhook, campaign.notify.webhook_variable, os.environ)
+    return Webhook(address, mask=lambda text: masked(text, (*secrets_in_use(), *_webhook_in_use(campaign))))
+
+
+def _webhook_in_use(campaign: Campaign) -> tuple[SecretValue, ...]:
+    """The address that the campaign tells, a secret whatever its variable is called."""
+    if campaign.notify is None:
+        return ()
+    variable = campaign.notify.webhook_variable
+    address = campaign.notify.webhook or os.environ.get(str(variable), "")
+    return webhook_secrets(variable or "notify.webhook", address)
 
 
 def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Standing, ...]:
     """Where the trials stand by the ledger; asking creates nothing, but may update an older ledger."""
     path = project.own / "ledger.sqlite"
-    code_digest = CodeStore(project.code).bundle().digest
+    code_digest = CodeStore(project.code).digest()
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         return read_standings(ledger, campaign, trials, code_digest)
@@ -166,7 +181,7 @@ def finished_of(
         RunFailed: The outputs of one are gone, damaged or of another session.
     """
     path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
-    code_digest = CodeStore(project.code).bundle().digest
+    code_digest = CodeStore(project.code).digest()
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         standings = read_standings(ledger, campaign, trials, code_digest)
