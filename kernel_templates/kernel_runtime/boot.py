@@ -20,8 +20,10 @@ from kernel_templates.kernel_runtime.endings import EXIT_CODES, KernelEnding, Se
 from kernel_templates.kernel_runtime.machine import Machine
 from kernel_templates.kernel_runtime.manifest import write_manifest
 from kernel_templates.kernel_runtime.reporting import Reporter
+from kernel_templates.kernel_runtime.reserve import RESERVE_NAME, Reserve
 from kernel_templates.kernel_runtime.stopping import StopFlag
-from kernel_templates.kernel_runtime.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_path
+from kernel_templates.kernel_runtime.storage import free_text, is_full
+from kernel_templates.kernel_runtime.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_path, report_line
 from kernel_templates.kernel_runtime.workspace import Workspace
 
 
@@ -84,14 +86,33 @@ def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings
     working = surroundings.workspace.working
     if (working / MANIFEST_NAME).exists() or (working / ticket.section_dir).exists():
         raise SessionRefused(f"{working} already holds results of another session")
+    reserve = Reserve(working / RESERVE_NAME)
+    try:
+        return _run_with_reserve(ticket, bundle_root, surroundings, stop, reserve)
+    except OSError as fault:
+        if not is_full(fault):
+            raise
+        # Not even the manifest can be written: the exit code is the one word that is left.
+        surroundings.echo(report_line("ending", end_reason=KernelEnding.DISK_FULL))
+        surroundings.echo(_no_room(working, fault))
+        return EXIT_CODES[KernelEnding.DISK_FULL]
+    finally:
+        reserve.release()
+
+
+def _run_with_reserve(
+    ticket: Ticket, bundle_root: Path, surroundings: Surroundings, stop: StopFlag, reserve: Reserve
+) -> int:
+    working = surroundings.workspace.working
     started_at, started_s = surroundings.now(), surroundings.monotonic()
     deadline = SoftDeadline(ticket.spec.get("deadline_s"), monotonic=surroundings.monotonic, started_s=started_s)
     reporter = Reporter(
         working / EVENTS_NAME, echo=surroundings.echo, now=surroundings.now, monotonic=surroundings.monotonic
     )
     context = _context(ticket, surroundings, deadline, stop, reporter)
-    account = _account(context, bundle_root, surroundings)
+    account = _account(context, bundle_root, surroundings, reserve)
     outcome = account.outcome
+    reserve.release()  # it is no output, and its room may be needed for what follows
     reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
     reporter.close()
     write_manifest(
@@ -124,11 +145,12 @@ def _context(
     )
 
 
-def _account(context: SessionContext, bundle_root: Path, surroundings: Surroundings) -> _Account:
+def _account(context: SessionContext, bundle_root: Path, surroundings: Surroundings, reserve: Reserve) -> _Account:
     """Run the section if the session may start; every exception becomes an ending with its text."""
     ticket, reporter = context.ticket, context.reporter
     preflight: Mapping[str, Any] = {}
     try:
+        reserve.hold()
         findings = admit(context, bundle_root, workspace=surroundings.workspace, machine=surroundings.machine)
         preflight = findings.to_json()
         if findings.refusal:
@@ -143,11 +165,19 @@ def _account(context: SessionContext, bundle_root: Path, surroundings: Surroundi
     except SessionRefused as refusal:
         reporter.say(f"Session refused: {refusal.account}")
         return _Account(outcome=SectionOutcome(ending=refusal.ending), error=refusal.account, preflight=preflight)
-    except BaseException:  # a section may die of anything, SystemExit included: the manifest must tell
-        error = traceback.format_exc()
+    except BaseException as fault:  # a section may die of anything, SystemExit included: the manifest must tell
+        error, ending = traceback.format_exc(), KernelEnding.SECTION_FAILED
+        if is_full(fault):
+            reserve.release()
+            ending = KernelEnding.DISK_FULL
+            error += _no_room(surroundings.workspace.working, fault)
         reporter.say(error)
-        failed = _with_steps(SectionOutcome(ending=KernelEnding.SECTION_FAILED), context)
+        failed = _with_steps(SectionOutcome(ending=ending), context)
         return _Account(outcome=failed, error=error, preflight=preflight)
+
+
+def _no_room(working: Path, fault: BaseException) -> str:
+    return f"No room on the disk of {working} ({free_text(working)}): {fault}. Earlier checkpoints are untouched."
 
 
 def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutcome:
@@ -162,4 +192,8 @@ def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutc
 def _echo(line: str) -> None:
     # No output may crash on encoding, whatever the image's locale is.
     encoding = sys.stdout.encoding or "ascii"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    try:
+        print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError as fault:
+        if not is_full(fault):
+            raise  # else the event file has the line, or fails by itself

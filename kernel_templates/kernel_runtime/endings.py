@@ -17,6 +17,7 @@ class KernelEnding(StrEnum):
     SECTION_FAILED = "section_failed"
     REFUSED = "refused"
     CARRIER_MISSING = "carrier_missing"
+    DISK_FULL = "disk_full"
 
 
 EXIT_CODES: Mapping[KernelEnding, int] = {
@@ -26,8 +27,12 @@ EXIT_CODES: Mapping[KernelEnding, int] = {
     KernelEnding.SECTION_FAILED: 1,
     KernelEnding.REFUSED: 2,
     KernelEnding.CARRIER_MISSING: 2,
+    KernelEnding.DISK_FULL: 28,
 }
-"""The kernel's exit code is the section's: a section that fails must never look like a success."""
+"""The kernel's exit code is the section's: a section that fails must never look like a success.
+
+A full disk has a code of its own (that of the system's ENOSPC), since it may leave no room for a manifest.
+"""
 
 
 class Verdict(StrEnum):

@@ -11,6 +11,7 @@ from pathlib import Path
 from kernel_templates.kernel_runtime.digests import first_fault, sha256_file
 from kernel_templates.kernel_runtime.endings import CarrierMissing
 from kernel_templates.kernel_runtime.mount import Mounted, survey_mounts
+from kernel_templates.kernel_runtime.storage import is_full
 from kernel_templates.kernel_runtime.wire import FileEntry
 
 MAX_LISTED = 50
@@ -60,6 +61,8 @@ def place_inputs(entries: Sequence[FileEntry], *, search: Sequence[Path], models
         try:
             shutil.copyfile(match.sources[entry.sha256], destination)
         except OSError as fault:
+            if is_full(fault):
+                raise  # the carrier did its part
             raise CarrierMissing(f"{entry.path} was found and could not be copied: {fault}") from fault
     damage = first_fault(entries, models_dir)
     if damage:

@@ -7,7 +7,9 @@ lasts: whoever looks again after nine hours gets the whole log once more.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -27,7 +29,8 @@ class Reporter:
     """Speaks for one session.
 
     Args:
-        events_path: The event file; a write never leaves a torn line before the next one starts.
+        events_path: The event file; a write never leaves a torn line before the next one starts. Once one could not
+            be written there is none any more, and later events are counted as dropped.
         echo: Receives each line of the log, without its line end.
         now: Aware UTC time.
         monotonic: Seconds, for the rate limit.
@@ -43,7 +46,9 @@ class Reporter:
         limit_bytes: int = EVENTS_LIMIT_BYTES,
     ) -> None:
         events_path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream: IO[str] = events_path.open("a", encoding="utf-8", newline="\n")
+        self._path = events_path
+        self._stream: IO[str] | None = events_path.open("a", encoding="utf-8", newline="\n")
+        self._sound_bytes = events_path.stat().st_size
         self._echo = echo
         self._now = now
         self._monotonic = monotonic
@@ -77,14 +82,34 @@ class Reporter:
     def close(self) -> None:
         """Finish the event file, saying how many events did not fit."""
         if self.dropped_events:
-            self._stream.write(canonical_json({"kind": "dropped", "events": self.dropped_events}) + "\n")
-        self._stream.close()
+            self._append(canonical_json({"kind": "dropped", "events": self.dropped_events}) + "\n")
+        if self._stream is not None:
+            self._stream.close()
 
     def _record(self, kind: str, fields: dict[str, Any]) -> None:
         line = canonical_json({"at": self._now().isoformat(), "kind": kind, **fields}) + "\n"
-        if self._written_bytes + len(line) > self._limit_bytes:
+        if self._stream is None or self._written_bytes + len(line) > self._limit_bytes:
             self.dropped_events += 1
             return
         self._written_bytes += len(line)
-        self._stream.write(line)
-        self._stream.flush()
+        self._append(line)
+
+    def _append(self, line: str) -> None:
+        """Write a line wholly or not at all; it is ASCII, so its length is its size.
+
+        Raises:
+            OSError: The disk refused.
+        """
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+            self._sound_bytes += len(line)
+        except OSError:
+            self.dropped_events += 1
+            stream, self._stream = self._stream, None
+            with suppress(OSError):  # closing tries once more to write what is left of the line
+                stream.close()
+            os.truncate(self._path, self._sound_bytes)
+            raise

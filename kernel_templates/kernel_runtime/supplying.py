@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import shutil
 import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from kernel_templates.kernel_runtime.requirements import Requirement, canonical_
 from kernel_templates.kernel_runtime.workspace import Workspace
 
 INSTALL_LIMIT_S = 300.0
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|not enough space on the disk", re.IGNORECASE)
 OF_THE_IMAGE = frozenset({"torch"})
 """Never installed: only the image's own build fits its driver, and another one costs gigabytes."""
 
@@ -32,6 +35,7 @@ def supply(requirements: Sequence[Requirement], workspace: Workspace, machine: M
 
     Raises:
         SessionRefused: Something is missing and could not be had.
+        OSError: There is no room for it.
     """
     before = machine.versions() if requirements else {}
     missing = tuple(requirement for requirement in requirements if requirement.name not in before)
@@ -48,6 +52,9 @@ def supply(requirements: Sequence[Requirement], workspace: Workspace, machine: M
     prefix = workspace.scratch / "site"
     done = machine.run(_words(missing, before, prefix, wheelhouses, machine.interpreter), INSTALL_LIMIT_S)
     if done.exit_code != 0:
+        if _FULL.search(done.last_words):
+            shutil.rmtree(prefix, ignore_errors=True)
+            raise OSError(errno.ENOSPC, f"no room to install {names}", str(prefix))
         source = "the mounted wheels" if wheelhouses else "the package index"
         raise SessionRefused(
             f"{names} could not be installed from {source}:\n{done.last_words}",

@@ -61,8 +61,9 @@ class Console:
         self._bar, self._bar_row, self._last_share = None, None, -1.0
 
     def _print(self, text: str) -> None:
-        # A reader that went away (a closed pipe) must not end a run that takes hours.
-        with suppress(BrokenPipeError):
+        # A reader that went away (a closed pipe), or a log on a full disk, must not end a run that takes hours; the
+        # command says at its end that its output could not be written.
+        with suppress(OSError):
             print(text, file=self._stream, flush=True)
 
     def _show_bar(self, text: str, share: float) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
 
 from orchestrator.cli.encoding import encodable
-from orchestrator.core.errors import EXIT_INTERRUPTED, EXIT_OUR_BUG, EXIT_RUN_FAILED, OrchestratorError
+from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OUR_BUG, OrchestratorError
 
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What is said of a failure."""
+
+    cause: str
+    remedy: str
+    code: int
 
 
 def through_door(act: Callable[[], int], *, as_json: bool = False) -> int:
@@ -23,28 +33,17 @@ def through_door(act: Callable[[], int], *, as_json: bool = False) -> int:
         as_json: Also put the failure on the last line of standard output, as one JSON object.
     """
     try:
-        return act()
-    except OrchestratorError as fault:
-        _tell(str(fault), fault.remedy)
-        code, cause, remedy = fault.exit_code, str(fault), fault.remedy
-    except OSError as fault:
-        if fault.errno not in _NO_ROOM:
-            code, cause, remedy = _report(fault)
-        else:
-            cause = f"the disk is full: {fault.filename or fault.strerror}"
-            remedy = "Free disk space, then run the same command again; nothing is lost."
-            code = EXIT_RUN_FAILED
-        _tell(cause, remedy)
-    except KeyboardInterrupt:
-        remedy = "A running session goes on by itself; run the same command again to find it."
-        _tell("interrupted", remedy)
-        code, cause = EXIT_INTERRUPTED, "interrupted"
-    except Exception as bug:
-        code, cause, remedy = _report(bug)
-        _tell(cause, remedy)
+        code = act()
+        _flush(sys.stdout)
+        return code
+    except (Exception, KeyboardInterrupt) as fault:
+        told = _masked(_told_of(fault))
+    text = f"Error: {told.cause}" + (f"\n{told.remedy}" if told.remedy else "")
+    _say(encodable(text, sys.stderr.encoding), sys.stderr)
     if as_json:
-        print_json({"error": cause, "remedy": remedy, "exit_code": code})
-    return code
+        plain = {"error": told.cause, "remedy": told.remedy, "exit_code": told.code}
+        _say(json.dumps(plain, ensure_ascii=True, allow_nan=False), sys.stdout)
+    return told.code
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -52,26 +51,102 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=True, allow_nan=False), flush=True)
 
 
-def _tell(cause: str, remedy: str) -> None:
-    text = f"Error: {cause}" + (f"\n{remedy}" if remedy else "")
-    print(encodable(text, sys.stderr.encoding), file=sys.stderr, flush=True)
+def _told_of(fault: BaseException) -> _Told:
+    if isinstance(fault, OrchestratorError) and fault.exit_code == EXIT_BAD_INPUT:
+        return _Told(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+    if isinstance(fault, KeyboardInterrupt):
+        remedy = "A running session goes on by itself; run the same command again to find it."
+        return _Told(cause="interrupted", remedy=remedy, code=EXIT_INTERRUPTED)
+    # A full disk is the reason, whatever was raised on the way out of it.
+    if (stored := _of_storage(fault)) is not None:
+        return stored
+    if isinstance(fault, OrchestratorError):
+        return _Told(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+    report = "".join(traceback.format_exception(fault))
+    return _Told(
+        cause=f"internal error: {type(fault).__name__}: {fault}",
+        remedy=f"Please report it with {_keep(report)}.",
+        code=EXIT_OUR_BUG,
+    )
 
 
-def _report(bug: Exception) -> tuple[int, str, str]:
-    """Exit code, cause and remedy of our own bug, whose traceback goes to a file."""
-    kept = _keep(traceback.format_exc())
-    return EXIT_OUR_BUG, f"internal error: {type(bug).__name__}: {bug}", f"Please report it with {kept}."
+def _of_storage(fault: BaseException) -> _Told | None:
+    """The words for a file that could not be written or read here, None for every other failure."""
+    from kernel_templates.kernel_runtime.storage import free_text, storage_path, storage_trouble
+    from orchestrator.core.storage import storage_fault
+
+    trouble = storage_trouble(fault)
+    if trouble is None:
+        return None
+    # An error of writing names no file; what is written stands in the project, with few exceptions.
+    path = storage_path(fault) or _project_folder()
+    told = storage_fault(trouble, str(path or fault), free_text(path) if path else "")
+    return _Told(cause=str(told), remedy=told.remedy, code=told.exit_code)
+
+
+def _project_folder() -> Path | None:
+    from orchestrator.stores.project import find_project
+
+    try:
+        return find_project().state
+    except (OSError, OrchestratorError):
+        return None
+
+
+def _masked(told: _Told) -> _Told:
+    """The same without any secret in use."""
+    from orchestrator.core.secret_search import masked
+    from orchestrator.stores.secrets_in_use import secrets_in_use
+
+    secrets = secrets_in_use()
+    return _Told(cause=masked(told.cause, secrets), remedy=masked(told.remedy, secrets), code=told.code)
+
+
+def _say(text: str, stream: TextIO) -> None:
+    # The stream may be what is full or gone; the exit code still tells.
+    with suppress(OSError):
+        print(text, file=stream, flush=True)
+        return
+    _give_up(stream)
+
+
+def _flush(stream: TextIO) -> None:
+    """Write what is left, so that a full disk is told here and not by the interpreter on its way out.
+
+    Raises:
+        OSError: It cannot be written; nothing is left of it.
+    """
+    try:
+        stream.flush()
+    except BrokenPipeError:  # the reader had enough
+        _give_up(stream)
+    except OSError as fault:
+        _give_up(stream)
+        raise OSError(fault.errno, fault.strerror, "standard output") from fault
+
+
+def _give_up(stream: TextIO) -> None:
+    """Throw away what a stream could not write: the interpreter would try again at its end, and exit with 120."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+        stream.flush()
 
 
 def _keep(report: str) -> str:
+    """Put the account of our own bug into a file; says where it is."""
+    from orchestrator.core.secret_search import masked
     from orchestrator.stores.project import find_project
+    from orchestrator.stores.secrets_in_use import secrets_in_use
 
+    report = masked(report, secrets_in_use())
     try:
         path = find_project().own / "last_error.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(report, encoding="utf-8", errors="backslashreplace")
     except (OSError, OrchestratorError):
         # Without a project, or where it cannot be written, the terminal is the only place left.
-        print(encodable(report, sys.stderr.encoding), file=sys.stderr)
+        _say(encodable(report, sys.stderr.encoding), sys.stderr)
         return "the text above"
     return str(path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 _ASCII = {
     "✓": "+",
     "✗": "x",
@@ -30,3 +33,15 @@ def encodable(text: str, encoding: str | None) -> str:
             text = text.replace(sign, plain)
         return text.encode("ascii", "replace").decode("ascii")
     return text
+
+
+def restart_with_utf8_paths() -> None:
+    """Start this very command again in Python's UTF-8 mode, where the names of files would be read as ASCII.
+
+    With `LC_ALL=C PYTHONUTF8=0` a path with an accent becomes a text that no file and no database takes, and a path
+    that the ledger kept under another locale is not found. Output stays in the encoding of the terminal.
+    """
+    if sys.getfilesystemencoding().lower().replace("-", "") == "utf8" or "utf8" in sys._xoptions:
+        return
+    os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])

@@ -26,6 +26,7 @@ from orchestrator.cli.campaign import plan, results, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.door import through_door
+from orchestrator.cli.encoding import restart_with_utf8_paths
 from orchestrator.core.errors import EXIT_DONE, BadInput
 
 app = typer.Typer(
@@ -84,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 run failed, 2 bad input, 3 our bug, 4 remote unavailable or quota spent, 130 interrupted.
     """
+    if argv is None:
+        restart_with_utf8_paths()
     words = list(sys.argv[1:] if argv is None else argv)
 
     def act() -> int:

@@ -27,17 +27,12 @@ def status(
 
     def act() -> int:
         from orchestrator.cli.console import Console
-        from orchestrator.stores.ledger import SqliteLedger
+        from orchestrator.stores.ledger_reading import ledger_for_reading
         from orchestrator.stores.project import find_project
 
         project = find_project()
-        ledger_path = project.own / "ledger.sqlite"
-        runs: list[RunRecord] = []
-        sessions: list[SessionRecord] = []
-        if ledger_path.is_file():  # asking must not create anything
-            ledger = SqliteLedger(ledger_path)
+        with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
             runs, sessions = list(ledger.runs()), list(ledger.sessions())
-            ledger.close()
         models = _models(project)
         if as_json:
             print_json(

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from kernel_templates.kernel_runtime.wire import digest_of
+from orchestrator.core.endings import EndReason
 from orchestrator.core.records import RunRecord
 
 FIRST_S = 60.0
 LONGEST_S = 3600.0
 """A platform that is ill for hours is asked once an hour; one that was ill for a moment costs a minute."""
+
+
+MOST_RESTS = 10
+"""So many runs in a row that found a full disk; then the trial fails, or a session an hour would spend the quota."""
+
+
+def rests_in_row(runs: Sequence[RunRecord]) -> int:
+    """How many of the last runs, one after another, found a full disk and moved nothing on."""
+    fruitless = itertools.takewhile(
+        lambda run: run.end_reason == EndReason.DISK_FULL and run.steps_done <= run.steps_start, reversed(runs)
+    )
+    return sum(1 for _ in fruitless)
 
 
 def rest_s(failures: int, lineage_id: str) -> float:

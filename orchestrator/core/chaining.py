@@ -21,7 +21,7 @@ class Standing:
         last_end: How the last session of this run ended, None before the first.
         moved_on: Whether the last session moved the science on.
         emptied: Whether the directory holds fewer steps than before the last session: somebody emptied it.
-        fruitless: Sessions in a row that did not.
+        fruitless: Sessions in a row that did not, those aside that had no room on their disk.
     """
 
     steps_done: int
@@ -44,7 +44,7 @@ class Standing:
             target_steps=self.target_steps,
             last_end=end,
             moved_on=moved_on,
-            fruitless=0 if moved_on else self.fruitless + 1,
+            fruitless=0 if moved_on else self.fruitless + (EFFECTS[end] is not Effect.REST),
             emptied=steps_done < self.steps_done,
         )
 
@@ -93,7 +93,7 @@ def decide(standing: Standing) -> Decision:
         return Decision(start_session=False, end="emptied")
     if end is EndReason.FINISHED and standing.at_target:
         return Decision(start_session=False, end=EndReason.FINISHED.value)
-    if effect in (Effect.GIVE_UP, Effect.HALT):
+    if effect in (Effect.GIVE_UP, Effect.HALT, Effect.REST):
         return Decision(start_session=False, end=end.value)
     if standing.fruitless >= MAX_FRUITLESS_SESSIONS:
         return Decision(start_session=False, end="stuck")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from kernel_templates.kernel_runtime.endings import KernelEnding
+from kernel_templates.kernel_runtime.endings import EXIT_CODES, KernelEnding
 
 
 class EndReason(StrEnum):
-    """Every way in which a session ends. The first six are the kernel's own words."""
+    """Every way in which a session ends. The first seven are the kernel's own words."""
 
     FINISHED = "finished"
     PAUSED = "paused"
@@ -17,6 +17,7 @@ class EndReason(StrEnum):
     SECTION_FAILED = "section_failed"
     REFUSED = "refused"
     CARRIER_MISSING = "carrier_missing"
+    DISK_FULL = "disk_full"
     CRASHED = "crashed"
     WALL_LIMIT = "wall_limit"
     CANCELLED = "cancelled"
@@ -35,6 +36,8 @@ class Effect(StrEnum):
     """Repeating would fail the same way."""
     HALT = "halt"
     """Somebody asked for it."""
+    REST = "rest"
+    """The place where it ran cannot take it now, and says nothing of the training: the same command goes on later."""
 
 
 EFFECTS: Mapping[EndReason, Effect] = {
@@ -44,6 +47,7 @@ EFFECTS: Mapping[EndReason, Effect] = {
     EndReason.SECTION_FAILED: Effect.GIVE_UP,
     EndReason.REFUSED: Effect.GIVE_UP,
     EndReason.CARRIER_MISSING: Effect.TRY_AGAIN,
+    EndReason.DISK_FULL: Effect.REST,
     EndReason.CRASHED: Effect.TRY_AGAIN,
     EndReason.WALL_LIMIT: Effect.TRY_AGAIN,
     EndReason.CANCELLED: Effect.HALT,
@@ -53,6 +57,9 @@ EFFECTS: Mapping[EndReason, Effect] = {
 
 OF_KERNEL: Mapping[KernelEnding, EndReason] = {ending: EndReason(ending.value) for ending in KernelEnding}
 
+OF_EXIT_CODE: Mapping[int, EndReason] = {EXIT_CODES[KernelEnding.DISK_FULL]: EndReason.DISK_FULL}
+"""Exit codes that say how a kernel ended although it could not write a manifest."""
+
 REMEDIES: Mapping[EndReason, str] = {
     EndReason.STOPPED: "Run the same command again to go on from the saved checkpoint.",
     EndReason.CANCELLED: "Run the same command again to go on from the saved checkpoint.",
@@ -60,6 +67,8 @@ REMEDIES: Mapping[EndReason, str] = {
     EndReason.REFUSED: "The kernel refused its inputs before training; read its reason above.",
     EndReason.CARRIER_MISSING: "The checkpoints did not reach the session; its error lists what did. The same "
     "command sends them again.",
+    EndReason.DISK_FULL: "The session's disk was full. Free disk space there (on this computer, if the backend is "
+    "local), then run the same command again: it goes on from the last checkpoint.",
     EndReason.CRASHED: "Read the end of the session's log (memory, killed process); the same command goes on.",
     EndReason.WALL_LIMIT: "Lower the profile's deadline_s so that the session can save before the wall.",
     EndReason.STALE_RESULTS: "The outputs belong to another session and were not used; run the same command again.",

@@ -4,6 +4,7 @@
     ├── BadInput                 2   the user mends it: flag, file, card, models directory
     │   └── InUse                    another command works on the same training just now
     ├── RunFailed                1   the run cannot go on; what it made is kept
+    │   └── StorageFault         2       this computer cannot write or read: a full disk, a missing permission
     ├── NameTaken                1   a session's name is used already over there
     └── RemoteUnavailable        4   the far side is away or its quota is spent; the same command goes on later
         ├── NotYet                   it takes this act later: a slot, the weekly quota, a dataset being processed
@@ -57,6 +58,12 @@ class RunFailed(OrchestratorError):
     """The run cannot reach its target; results and checkpoints so far are kept."""
 
     exit_code = EXIT_RUN_FAILED
+
+
+class StorageFault(RunFailed):
+    """Files cannot be written or read on this computer; the same command goes on once they can."""
+
+    exit_code = EXIT_BAD_INPUT
 
 
 class RemoteUnavailable(OrchestratorError):

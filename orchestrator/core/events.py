@@ -97,7 +97,9 @@ def _failed(record: RunRecord, body: Mapping[str, Any]) -> dict[str, Any]:
     """How often in a row sessions failed, after one more was closed; one that was never submitted says nothing."""
     if "end_reason" not in body:
         return {}
-    if EFFECTS[EndReason(body["end_reason"])] not in (Effect.TRY_AGAIN, Effect.GIVE_UP) or body["restored"]:
+    effect = EFFECTS[EndReason(body["end_reason"])]
+    # What came back says nothing of the room on the disk: the next session would end in the same way.
+    if effect is not Effect.REST and (effect not in (Effect.TRY_AGAIN, Effect.GIVE_UP) or body["restored"]):
         return {"failed_in_row": 0, "failed_at": None}
     return {"failed_in_row": record.failed_in_row + 1, "failed_at": body["ended_at"]}
 

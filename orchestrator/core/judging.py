@@ -10,7 +10,7 @@ from typing import Any
 from kernel_templates.kernel_runtime.endings import Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest
 from kernel_templates.kernel_runtime.wire import FileEntry, Ticket
-from orchestrator.core.endings import OF_KERNEL, EndReason
+from orchestrator.core.endings import OF_EXIT_CODE, OF_KERNEL, EndReason
 from orchestrator.core.exchange import Observation
 from orchestrator.core.moments import moment
 
@@ -67,7 +67,8 @@ def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, f
         faults: What is wrong with the fetched files (damaged manifest, digests that do not agree).
     """
     if manifest is None:
-        reason = observation.reason or EndReason.CRASHED
+        told = None if observation.exit_code is None else OF_EXIT_CODE.get(observation.exit_code)
+        reason = observation.reason or told or EndReason.CRASHED
         return Judgement(
             end_reason=reason,
             exit_code=observation.exit_code,

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kernel_templates.kernel_runtime.endings import Verdict
-from orchestrator.core.backoff import due_at
+from orchestrator.core.backoff import MOST_RESTS, due_at, rests_in_row
 from orchestrator.core.campaigns import Campaign, Plateau
 from orchestrator.core.endings import EndReason
 from orchestrator.core.expansion import Trial
@@ -132,7 +132,15 @@ def standing_of(
         return replace(standing, state=State.FAILED, why=why)
     if refused:
         return replace(standing, state=State.FAILED, why=REFUSED_HERE)
-    return replace(standing, due_at=due_at(runs, trial.lineage_id)) if runs else standing
+    return _waiting(standing, runs, latest, max(MOST_RESTS, retries.get(EndReason.DISK_FULL, 0)))
+
+
+def _waiting(standing: Standing, runs: Sequence[RunRecord], latest: RunRecord | None, most_rests: int) -> Standing:
+    """The same, resting after a failure; one that finds a full disk again and again fails in the end."""
+    why = EndReason.DISK_FULL.value if latest is not None and latest.end_reason == EndReason.DISK_FULL else ""
+    if rests_in_row(runs) > most_rests:
+        return replace(standing, state=State.FAILED, why=why)
+    return replace(standing, why=why, due_at=due_at(runs, standing.trial.lineage_id))
 
 
 def is_complete(trial: Trial, run: RunRecord) -> bool:
@@ -141,8 +149,8 @@ def is_complete(trial: Trial, run: RunRecord) -> bool:
 
 
 def failure_of(run: RunRecord) -> str:
-    """Word for the failure of an ended run, empty for any other."""
-    ended_well = run.end_reason in GOOD_ENDS or run.end_reason in (None, "interrupted")
+    """Word for the failure of an ended run, empty for any other, one that found a full disk among these."""
+    ended_well = run.end_reason in GOOD_ENDS or run.end_reason in (None, "interrupted", EndReason.DISK_FULL)
     return "" if ended_well else str(run.end_reason)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from kernel_templates.kernel_runtime.endings import Verdict
 from orchestrator.core.endings import EndReason
-from orchestrator.core.errors import EXIT_DONE, EXIT_RUN_FAILED
+from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_RUN_FAILED
 
 DETACHED = "detached"
 """End of a command that left its session in flight: the run itself has not ended."""
@@ -63,6 +63,8 @@ class RunSummary:
         """Exit code of the command: 0 only for a reached target whose numbers may be believed."""
         if self.end_reason == DETACHED:
             return EXIT_DONE
+        if self.end_reason == EndReason.DISK_FULL:  # the user must free room; the training itself is well
+            return EXIT_BAD_INPUT
         believable = self.verdict not in (None, Verdict.INVALID.value) and not self.problems
         if self.end_reason not in GOOD_ENDS or not believable:
             return EXIT_RUN_FAILED

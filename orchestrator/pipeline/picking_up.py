@@ -43,6 +43,16 @@ def left_off(
     parts: Parts, request: RunRequest, opened: Opened
 ) -> tuple[Standing, RunSummary, Place | None, tuple[Carrier, ...]]:
     """Where the chain stands, what it came to so far, its last session's place, and carriers that failed it."""
+    standing, summary, place, failed = _left_off(parts, request, opened)
+    if parts.pace is Pace.STAY and standing.last_end is EndReason.DISK_FULL:
+        # It ended before this command, which the user gives once there is room.
+        standing = replace(standing, last_end=EndReason.PAUSED)
+    return standing, summary, place, failed
+
+
+def _left_off(
+    parts: Parts, request: RunRequest, opened: Opened
+) -> tuple[Standing, RunSummary, Place | None, tuple[Carrier, ...]]:
     summary = _first_summary(parts, request, opened)
     standing = Standing(steps_done=opened.view.steps, target_steps=opened.target_steps)
     if opened.adopted:

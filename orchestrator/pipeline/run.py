@@ -207,7 +207,9 @@ def _tell_troubles(parts: Parts, closed: ClosedSession) -> None:
     for problem in judgement.problems:
         parts.narrator.say(f"Problem: {problem}")
     if judgement.error:
-        parts.narrator.say(*judgement.error.rstrip().splitlines()[-12:])
+        # Where there was no room, the last line says all: no line of the code is at fault.
+        told = 1 if judgement.end_reason is EndReason.DISK_FULL else 12
+        parts.narrator.say(*judgement.error.rstrip().splitlines()[-told:])
     if judgement.end_reason in REMEDIES:
         parts.narrator.say(
             f"Session ended: {judgement.end_reason} (log: {closed.results_dir / 'kernel.log'})",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from kernel_templates.kernel_runtime.wire import Ticket
-from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, StorageFault
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Handle, Push
 from orchestrator.core.pace import Pace
@@ -42,7 +42,7 @@ def start(parts: Parts, push: Push, campaign: str = "") -> Handle:
     key = plan_session(parts, ticket, push.slug, push.carrier, campaign=campaign)
     try:
         handle = when_possible(parts, lambda: _submit(parts, push))
-    except (NotYet, BadInput) as fault:
+    except (NotYet, BadInput, StorageFault) as fault:
         # Refused in plain words: nothing exists over there, and nobody has to look for it later.
         if (record := parts.ledger.session(key)) is not None:
             abandon(parts, record, str(fault))

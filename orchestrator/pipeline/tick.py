@@ -13,7 +13,7 @@ from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
 from orchestrator.core.backoff import resting_words
 from orchestrator.core.budget import granted_s
 from orchestrator.core.changing import changed
-from orchestrator.core.errors import InUse, NotYet, OrchestratorError, RemoteUnavailable
+from orchestrator.core.errors import InUse, NotYet, OrchestratorError, RemoteUnavailable, StorageFault
 from orchestrator.core.exchange import Handle
 from orchestrator.core.expansion import Trial
 from orchestrator.core.forecast import Allowance
@@ -130,6 +130,8 @@ class Ticking:
                     self._found.came_home(trial, self._desk.ledger.session(record.key))
         except NotYet:
             self._give_up(parts, trial, record)  # it goes on, unless its search gives it up
+        except StorageFault:
+            raise  # no other trial could be written down either
         except OrchestratorError as fault:
             self._found.trouble(record.slug, fault)
 
@@ -210,7 +212,7 @@ class Ticking:
             if self._flies(trial.lineage_id):
                 return True  # another program had started it; it is taken up
             raise
-        except RemoteUnavailable:
+        except (RemoteUnavailable, StorageFault):
             raise
         except OrchestratorError as fault:
             self._board.refuse(trial, str(fault))

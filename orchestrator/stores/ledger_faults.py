@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from kernel_templates.kernel_runtime.storage import free_text, storage_trouble
 from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.core.storage import storage_fault
 
 
 def unreadable(path: Path, why: str) -> BadInput:
@@ -18,6 +20,8 @@ def unreadable(path: Path, why: str) -> BadInput:
 
 def no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
     """It cannot be used now."""
+    if (trouble := storage_trouble(fault)) is not None:
+        return storage_fault(trouble, f"{path}: {fault}", free_text(path))
     return RunFailed(
         f"{path} cannot be used: {fault}",
         remedy="Free disk space, check the file's permissions, or end the program that holds it; then run the same "

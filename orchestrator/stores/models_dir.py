@@ -104,20 +104,30 @@ class ModelsDirectory:
 
         Raises:
             RunFailed: A copied file does not have its digest; the directory is as before.
+            OSError: The disk refused; the directory is as before, and nothing is left of the copy.
         """
         staged = self._path.parent / f"{_INCOMING_PREFIX}{token}"
         discard(staged)
+        try:
+            fault = self._stage(incoming, staged)
+        except OSError:
+            discard(staged)  # half a copy would only keep the disk full
+            raise
+        if fault:
+            discard(staged)
+            raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
+        discard(self._archives / token)  # of an earlier restore of the same session that was cut off
+        swap(self._path, staged, self._archives / token, self._journal)
+
+    def _stage(self, incoming: Incoming, staged: Path) -> str | None:
+        """Copy a set beside the directory; says which file is not as described."""
         fault = next(filter(None, (_copied_fault(entry, incoming.root, staged) for entry in incoming.entries)), None)
         brought = {entry.path for entry in incoming.entries}
         if BEST_MODEL.as_posix() not in brought:
             for kept in (BEST_MODEL, BEST_MODEL_CARD):
                 if (self._path / kept).is_file():
                     _copy(self._path / kept, staged / kept)
-        if fault:
-            discard(staged)
-            raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
-        discard(self._archives / token)  # of an earlier restore of the same session that was cut off
-        swap(self._path, staged, self._archives / token, self._journal)
+        return fault
 
     def archive(self, token: str) -> Path:
         """Move everything aside for good; returns where it lies."""

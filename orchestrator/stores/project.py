@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernel_templates.kernel_runtime.storage import free_text, storage_trouble
 from kernel_templates.kernel_runtime.wire import models_path
 from orchestrator.core.errors import BadInput
+from orchestrator.core.storage import storage_fault
 
 ROOT_VARIABLE = "ORCHESTRATOR_ROOT"
 _MARK = Path("configs") / "sections"
@@ -89,7 +91,8 @@ def require_writable(folder: Path) -> None:
     """Make a folder and prove that files can be written there.
 
     Raises:
-        BadInput: They cannot.
+        StorageFault: They cannot: no room, no permission, a read-only disk.
+        BadInput: Something else is in the folder's place.
     """
     probe = folder / ".write-probe"
     try:
@@ -102,7 +105,9 @@ def require_writable(folder: Path) -> None:
         finally:
             probe.unlink(missing_ok=True)
     except OSError as fault:
+        if (trouble := storage_trouble(fault)) is not None:
+            raise storage_fault(trouble, str(folder), free_text(folder)) from fault
         raise BadInput(
             f"{folder} cannot be written: {fault.strerror or fault}",
-            remedy="Free disk space or change the folder's permissions, then run the same command again.",
+            remedy="Make room for a folder of that name, then run the same command again.",
         ) from fault

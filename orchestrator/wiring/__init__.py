@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
@@ -23,6 +23,7 @@ from orchestrator.pipeline.parts import Parts
 from orchestrator.ports import Backend, Clock, Narrator
 from orchestrator.stores.code import CodeStore
 from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger_reading import ledger_for_reading
 from orchestrator.stores.models_dir import ModelsDirectory
 from orchestrator.stores.outgoing import Gate
 from orchestrator.stores.project import Project, require_writable
@@ -103,14 +104,8 @@ def kaggle_checkup(project: Project) -> Iterator[Check]:
 
 def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
     """Runs of a section that have not ended, oldest first; asking creates nothing, but may update an older ledger."""
-    path = project.own / "ledger.sqlite"
-    if not path.is_file():
-        return []
-    ledger = SqliteLedger(path)
-    try:
+    with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         return [run for run in ledger.runs(card.lineage.id) if run.ended_at is None]
-    finally:
-        ledger.close()
 
 
 def models_directory(project: Project, card: SectionCard) -> ModelsDirectory:
@@ -163,10 +158,8 @@ def assemble(
     if not only_look:
         for folder in (models.parent, project.results, project.own):
             require_writable(folder)
-    elif not ledger_path.exists():
-        ledger_path = Path(":memory:")
-    ledger, gate = SqliteLedger(ledger_path), Gate()
-    try:
+    gate = Gate()
+    with ledger_for_reading(ledger_path) if only_look else closing(SqliteLedger(ledger_path)) as ledger:
         yield Parts(
             backend=backend,
             clock=clock or SystemClock(),
@@ -179,5 +172,3 @@ def assemble(
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
         )
-    finally:
-        ledger.close()

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 from kernel_templates.trial_accounts import StitchedCurve
 from orchestrator import __version__
@@ -33,6 +32,7 @@ from orchestrator.stores.campaigns import card_reader
 from orchestrator.stores.code import CodeAsItWas, CodeStore
 from orchestrator.stores.lease import SqliteLease
 from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger_reading import ledger_for_reading
 from orchestrator.stores.outgoing import Gate
 from orchestrator.stores.project import Project, require_writable
 from orchestrator.stores.results import ResultsTree
@@ -119,11 +119,8 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
     """Where the trials stand by the ledger; asking creates nothing, but may update an older ledger."""
     path = project.own / "ledger.sqlite"
     code_digest = CodeStore(project.code).digest()
-    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
-    try:
+    with ledger_for_reading(path) as ledger:
         return read_standings(ledger, campaign, trials, code_digest)
-    finally:
-        ledger.close()
 
 
 def spent_and_promised_s(
@@ -135,31 +132,25 @@ def spent_and_promised_s(
     """
     path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
     left = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
-    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
-    try:
+    with ledger_for_reading(path) as ledger:
         since, _ = week_of(now, quota)
         mine = of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | left)
         flying = [one for one in mine if one.stage is not Stage.CLOSED]
         gone = promised_s([one for one in flying if one.lineage_id not in named and one.backend == campaign.backend])
         return spent_s(mine, since) + gone, promised_s([one for one in flying if one.lineage_id in named])
-    finally:
-        ledger.close()
 
 
 def taken_out_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> list[str]:
     """Sessions of lines that were taken out of the file, and what becomes of them; a sentence each."""
     path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
     named |= {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
-    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
-    try:
+    with ledger_for_reading(path) as ledger:
         strays = Strays(campaign, card_reader(project.cards), ledger)
         flying = [
             f"{trial.label} [{trial.name8}] is in flight, and the file has it no more: it holds a slot until it is home"
             for trial in strays.flying(named)
         ]
         return flying + [f"{name} {fault} {fault.remedy}" for name, fault in strays.faults()]
-    finally:
-        ledger.close()
 
 
 def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota | None:
@@ -182,12 +173,9 @@ def finished_of(
     """
     path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
     code_digest = CodeStore(project.code).digest()
-    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
-    try:
+    with ledger_for_reading(path) as ledger:
         standings = read_standings(ledger, campaign, trials, code_digest)
         return tuple(finished_trials(ledger, results, standings, code_digest)), standings
-    finally:
-        ledger.close()
 
 
 def curves_so_far(project: Project, trials: tuple[Trial, ...]) -> tuple[dict[str, StitchedCurve], tuple[str, ...]]:
@@ -196,10 +184,9 @@ def curves_so_far(project: Project, trials: tuple[Trial, ...]) -> tuple[dict[str
     A curve is for the eyes: one that cannot be read must not hide where all trials stand.
     """
     path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
-    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     curves: dict[str, StitchedCurve] = {}
     troubles: list[str] = []
-    try:
+    with ledger_for_reading(path) as ledger:
         for trial in trials:
             sessions = ledger.sessions(trial.lineage_id)
             try:
@@ -207,6 +194,4 @@ def curves_so_far(project: Project, trials: tuple[Trial, ...]) -> tuple[dict[str
                     curves[trial.lineage_id] = curve_of(results, since_beginning(sessions, sessions[-1]))
             except RunFailed as fault:
                 troubles.append(f"No curve of {trial.label}: {fault}")
-    finally:
-        ledger.close()
     return curves, tuple(troubles)

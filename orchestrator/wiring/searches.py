@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import Trial, expand
@@ -12,7 +10,7 @@ from orchestrator.pipeline.inquiry import ProposerOf
 from orchestrator.pipeline.searching import Searching
 from orchestrator.ports import Ledger, Proposer
 from orchestrator.stores.campaigns import card_reader
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger_reading import ledger_for_reading
 from orchestrator.stores.project import Project
 from orchestrator.stores.results import ResultsTree
 
@@ -57,10 +55,6 @@ def campaign_trials(project: Project, campaign: Campaign) -> tuple[Trial, ...]:
     Raises:
         BadInput: A card or a setting is wrong, or Optuna is needed and not installed.
     """
-    path = project.own / "ledger.sqlite"
-    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
-    try:
+    with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         searching = searching_of(project, campaign, ledger)
         return searching.trials() if searching else expand(campaign, card_reader(project.cards))
-    finally:
-        ledger.close()

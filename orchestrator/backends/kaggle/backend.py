@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from kernel_templates.kernel_runtime.storage import free_text, storage_path, storage_trouble
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.backends.kaggle import dialect
 from orchestrator.backends.kaggle.dataset_carrier import DatasetCarrier, dataset_slug
@@ -32,6 +33,7 @@ from orchestrator.core.exchange import (
 )
 from orchestrator.core.kaggle_settings import KaggleSettings
 from orchestrator.core.rendering import ticket_in
+from orchestrator.core.storage import storage_fault
 
 MAX_SCRIPT_BYTES = 1_000_000
 """Kaggle refuses scripts above about 1 MiB, without saying why."""
@@ -178,6 +180,8 @@ class KaggleBackend:
         try:
             return fetcher.fetch()
         except OSError as fault:
+            if (trouble := storage_trouble(fault)) is not None:
+                raise storage_fault(trouble, str(storage_path(fault) or into), free_text(into)) from fault
             raise BadInput(
                 f"{into} cannot be written: {fault.strerror or fault}",
                 remedy="Free disk space or change the folder's permissions, then run the same command again.",

@@ -76,6 +76,7 @@ class LocalBackend:
         Raises:
             BadInput: The science's libraries are not installed.
             NameTaken: The sandbox of that name holds another session.
+            OSError: The disk refused; nothing is left of the sandbox.
         """
         absent = sorted(set(LIBRARIES) - set(self.capabilities.runtime_versions))
         if absent:
@@ -92,6 +93,13 @@ class LocalBackend:
         sweep(self._root)
         if sandbox.root.exists():
             shutil.rmtree(sandbox.root)
+        try:
+            self._fill(sandbox, push)
+        except OSError:
+            shutil.rmtree(sandbox.root, ignore_errors=True)  # half a sandbox would only keep the disk full
+            raise
+
+    def _fill(self, sandbox: Sandbox, push: Push) -> None:
         for folder in (sandbox.working, sandbox.input, sandbox.scratch):
             folder.mkdir(parents=True)
         mount = sandbox.input / f"{push.slug}-checkpoints"
@@ -187,10 +195,14 @@ class LocalBackend:
         partial = into.with_name(f".fetching-{into.name}")
         if partial.exists():
             shutil.rmtree(partial)
-        shutil.copytree(sandbox.working, partial)
-        if sandbox.log.is_file():
-            text = sandbox.log.read_bytes().decode("utf-8", "replace")
-            (partial / "kernel.log").write_bytes(text.encode("utf-8"))
+        try:
+            shutil.copytree(sandbox.working, partial)
+            if sandbox.log.is_file():
+                text = sandbox.log.read_bytes().decode("utf-8", "replace")
+                (partial / "kernel.log").write_bytes(text.encode("utf-8"))
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has all of it
+            raise
         if into.exists():
             shutil.rmtree(into)
         os.replace(partial, into)

@@ -12,9 +12,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from kernel_templates.kernel_runtime.storage import StorageTrouble, free_text
 from orchestrator.backends.local.sandbox import Sandbox, read_json
-from orchestrator.backends.local.supervisor import READY
+from orchestrator.backends.local.supervisor import NO_ROOM, READY
 from orchestrator.core.errors import RemoteUnavailable
+from orchestrator.core.storage import storage_fault
 
 _SUBMIT_LOOKS, _SUBMIT_PAUSE_S = 100, 0.05
 _SECRET_VARIABLE = re.compile(r"KAGGLE|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY", re.IGNORECASE)
@@ -31,12 +33,13 @@ def start_supervisor(sandbox: Path, python: str) -> None:
 
     Raises:
         RemoteUnavailable: It died before that, or another one has the sandbox.
+        StorageFault: The disk is full; the session does not exist.
     """
     errors_path = sandbox / "supervisor.log"
     with errors_path.open("ab") as errors:
         # Not waited for: it must outlive this program, so it gets a session of its own.
         supervisor = subprocess.Popen(
-            [python, "-m", "orchestrator.backends.local.supervisor", str(sandbox)],
+            [python, "-X", "utf8", "-m", "orchestrator.backends.local.supervisor", str(sandbox)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -50,8 +53,15 @@ def start_supervisor(sandbox: Path, python: str) -> None:
         first = output.readline().decode("ascii", "replace").strip()
     # The object would warn that its process is still alive when it is collected; that is what we want.
     supervisor.returncode = 0
+    if first == NO_ROOM or (first != READY and _says_no_room(errors_path)):
+        raise storage_fault(StorageTrouble.FULL, str(sandbox), free_text(sandbox))
     if first != READY:
         raise RemoteUnavailable("the local session could not be started", remedy=f"Read {errors_path}.")
+
+
+def _says_no_room(errors_path: Path) -> bool:
+    """Whether an interpreter died of a full disk before the supervisor could say so."""
+    return "[Errno 28]" in errors_path.read_text(encoding="utf-8", errors="replace")
 
 
 def held(lock_path: Path) -> bool:

@@ -84,6 +84,11 @@ class Sandbox:
         return self.root / "cancel"
 
     @property
+    def reserve(self) -> Path:
+        """Room held back, so that the end can be written down on a full disk."""
+        return self.root / "reserve"
+
+    @property
     def supervisor_lock(self) -> Path:
         """Held while the supervisor lives: a lock dies with its process, a process id may be used again."""
         return self.root / "supervisor.lock"

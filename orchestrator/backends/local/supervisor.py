@@ -17,9 +17,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from kernel_templates.kernel_runtime.atomic import write_json
+from kernel_templates.kernel_runtime.reserve import Reserve
+from kernel_templates.kernel_runtime.storage import is_full
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 
 READY = "ready"
+NO_ROOM = "no room"
+"""Said instead of `READY`: the disk is full, and the session does not exist."""
 _LOOK_EVERY_S = 0.1
 _GRACE_S = 30.0
 
@@ -28,7 +32,7 @@ def main(root: Path) -> int:
     """Run the kernel of a sandbox to its end.
 
     Returns:
-        0, or 1 when another supervisor already has the sandbox, or the launch was withdrawn.
+        0, or 1 when another supervisor already has the sandbox, the launch was withdrawn, or there is no room.
     """
     sandbox = Sandbox(root=root)
     try:
@@ -37,9 +41,19 @@ def main(root: Path) -> int:
             plan = read_json(sandbox.launch)
             if plan is None or sandbox.submitted.exists():
                 return 1
-            write_json(sandbox.submitted, {"nonce": plan["nonce"], "at": _now()})
+            reserve = Reserve(sandbox.reserve)
+            try:
+                reserve.hold()
+                write_json(sandbox.submitted, {"nonce": plan["nonce"], "at": _now()})
+            except OSError as fault:
+                if not is_full(fault):
+                    raise
+                reserve.release()
+                print(NO_ROOM, flush=True)
+                return 1
             _tell_ready()
             exit_code, reason = _supervise(sandbox, plan)
+            reserve.release()
             write_json(sandbox.ended, {"exit_code": exit_code, "reason": reason, "at": _now()})
     except Timeout:
         return 1
