@@ -18,7 +18,7 @@ from kernel_templates.kernel_runtime.context import SessionContext
 from kernel_templates.kernel_runtime.deadline import SoftDeadline
 from kernel_templates.kernel_runtime.endings import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused
 from kernel_templates.kernel_runtime.machine import Machine
-from kernel_templates.kernel_runtime.manifest import write_manifest
+from kernel_templates.kernel_runtime.manifest import read_manifest, write_manifest
 from kernel_templates.kernel_runtime.reporting import Reporter
 from kernel_templates.kernel_runtime.reserve import RESERVE_NAME, Reserve
 from kernel_templates.kernel_runtime.stopping import StopFlag
@@ -92,6 +92,8 @@ def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings
     except OSError as fault:
         if not is_full(fault):
             raise
+        if (written := read_manifest(working)) is not None:
+            return written.exit_code  # it is in place, and only its folder could not be made durable
         # Not even the manifest can be written: the exit code is the one word that is left.
         surroundings.echo(report_line("ending", end_reason=KernelEnding.DISK_FULL))
         surroundings.echo(_no_room(working, fault))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TextIO
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from orchestrator.cli.encoding import encodable
+from orchestrator.cli.lost_output import lose
 
 _LINE_EVERY_S = 15.0
 _LINE_EVERY_SHARE = 0.1
@@ -63,8 +63,10 @@ class Console:
     def _print(self, text: str) -> None:
         # A reader that went away (a closed pipe), or a log on a full disk, must not end a run that takes hours; the
         # command says at its end that its output could not be written.
-        with suppress(OSError):
+        try:
             print(text, file=self._stream, flush=True)
+        except OSError as fault:
+            lose(fault)
 
     def _show_bar(self, text: str, share: float) -> None:
         if self._bar is None:

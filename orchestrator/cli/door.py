@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from orchestrator.cli.encoding import encodable
+from orchestrator.cli.lost_output import first_loss, lose
 from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OUR_BUG, OrchestratorError
 
 
@@ -34,7 +35,7 @@ def through_door(act: Callable[[], int], *, as_json: bool = False) -> int:
     """
     try:
         code = act()
-        _flush(sys.stdout)
+        _require_written()
         return code
     except (Exception, KeyboardInterrupt) as fault:
         told = _masked(_told_of(fault))
@@ -48,7 +49,10 @@ def through_door(act: Callable[[], int], *, as_json: bool = False) -> int:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One object on one line of standard output, ASCII so that no terminal can refuse it."""
-    print(json.dumps(value, ensure_ascii=True, allow_nan=False), flush=True)
+    try:
+        print(json.dumps(value, ensure_ascii=True, allow_nan=False), flush=True)
+    except OSError as fault:
+        lose(fault)
 
 
 def _told_of(fault: BaseException) -> _Told:
@@ -110,19 +114,19 @@ def _say(text: str, stream: TextIO) -> None:
     _give_up(stream)
 
 
-def _flush(stream: TextIO) -> None:
-    """Write what is left, so that a full disk is told here and not by the interpreter on its way out.
+def _require_written() -> None:
+    """See that all output was written, so that a full disk is told here and not by the interpreter on its way out.
 
     Raises:
-        OSError: It cannot be written; nothing is left of it.
+        OSError: Some could not be written.
     """
     try:
-        stream.flush()
-    except BrokenPipeError:  # the reader had enough
-        _give_up(stream)
+        sys.stdout.flush()
     except OSError as fault:
-        _give_up(stream)
-        raise OSError(fault.errno, fault.strerror, "standard output") from fault
+        lose(fault)
+        _give_up(sys.stdout)
+    if (lost := first_loss()) is not None:
+        raise OSError(lost.errno, lost.strerror, "standard output") from lost
 
 
 def _give_up(stream: TextIO) -> None:

@@ -72,10 +72,10 @@ def test_a_full_disk_is_not_our_bug(capsys: pytest.CaptureFixture[str]) -> None:
     def fill() -> int:
         raise OSError(28, "No space left on device", "/data/x.zip")
 
-    assert through_door(fill, as_json=True) == 1
+    assert through_door(fill, as_json=True) == 2
     told = capsys.readouterr()
     assert "Free disk space" in told.err
-    assert json.loads(told.out)["exit_code"] == 1
+    assert json.loads(told.out)["exit_code"] == 2
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

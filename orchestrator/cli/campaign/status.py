@@ -106,5 +106,5 @@ def markdown_lines(
 def _why(row: dict[str, object]) -> str:
     """Why a trial is where it is, in brackets."""
     if row["rests"]:
-        return f" (after a failure, until {str(row['due_at'])[:16].replace('T', ' ')} UTC)"
+        return f" ({row['why'] or 'after a failure'}, until {str(row['due_at'])[:16].replace('T', ' ')} UTC)"
     return f" ({row['why']})" if row["why"] else ""

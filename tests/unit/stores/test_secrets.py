@@ -235,8 +235,9 @@ def _zip(**members: bytes) -> bytes:
         _zip(data=b"x" * 500 + KEY.encode()),
         _zip(inner=_zip(policy=base64.b64encode(b"ab:" + KEY.encode()))),
         _zip(array=b"\0" + KEY.encode("utf-32-le")),
-        gzip.compress(b"x" * 500 + KEY.encode()),
+        gzip.compress(b"x" * 500 + KEY.encode(), mtime=0),
     ],
+    ids=["text", "binary", "zip", "nested", "array", "gzip"],
 )
 def test_checkpoint_files_are_searched_member_by_member(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "c_checkpoint_10_steps.zip"

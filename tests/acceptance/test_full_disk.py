@@ -1,0 +1,278 @@
+"""A disk that is full, read-only or closed: one line of cause, exit 2, and the same command goes on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.door import through_door
+from orchestrator.cli.main import main
+from orchestrator.core.errors import RemoteUnavailable, RunFailed, StorageFault
+from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger_reading import ledger_for_reading
+from tests.doubles.commands import orchestrate
+from tests.doubles.toy_section import ENTRY, make_toy_project
+
+SECTION = Path("validation_ch7/section_7_6_rl_performance")
+QUICK = ["run", "section_7_6", "--quick"]
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return make_toy_project(tmp_path / "project")
+
+
+def no_space() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class FullDisk:
+    """Every act of this process that takes room on the disk, the n-th of which is refused, and all after it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, nth: int) -> None:
+        self.acts, self._nth = 0, nth
+        for module, name in ((os, "fsync"), (os, "replace"), (os, "mkdir"), (shutil, "copyfile")):
+            patch.setattr(module, name, self._limited(getattr(module, name)))
+
+    def _limited(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        def limited(*args: Any, **words: Any) -> Any:
+            self.acts += 1
+            if self.acts >= self._nth:
+                raise no_space()
+            return act(*args, **words)
+
+        return limited
+
+
+def _models(root: Path) -> dict[str, bytes]:
+    """What the training came to, its stamps aside."""
+    folder = root / SECTION / "data/models/checkpoints"
+    return {path.name: path.read_bytes() for path in folder.glob("*") if path.suffix != ".json"}
+
+
+def test_wherever_the_room_ends_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    straight = make_toy_project(tmp_path / "straight")
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(straight))
+    with pytest.MonkeyPatch.context() as patch:
+        counted = FullDisk(patch, 10**6)
+        assert main(QUICK) == 0
+    capsys.readouterr()
+    for nth in range(1, counted.acts + 1):
+        root = make_toy_project(tmp_path / f"full-{nth}")
+        monkeypatch.setenv("ORCHESTRATOR_ROOT", str(root))
+        with pytest.MonkeyPatch.context() as patch:
+            FullDisk(patch, nth)
+            code = main(QUICK)
+        told = capsys.readouterr().err
+        assert code == 2, (nth, told)
+        assert len(told.splitlines()) == 2 and told.startswith("Error: the disk is full: "), (nth, told)
+        assert "Free disk space" in told and "MB free" in told
+        assert main(QUICK) == 0, (nth, capsys.readouterr())
+        assert _models(root) == _models(straight), nth
+        left = [path.name for path in root.rglob(".*") if path.name.startswith((".partial", ".incoming", ".fetching"))]
+        assert left == [], nth
+        shutil.rmtree(root)
+
+
+def test_a_session_that_finds_no_room_ends_so_and_the_same_command_goes_on(toy: Path) -> None:
+    full = ENTRY.replace("        score = None\n", "").replace(
+        "        steps = min(target, steps",
+        "        if steps >= 20 and not Path(__file__).with_name('room.txt').exists():\n"
+        "            try:\n"
+        "                raise OSError(28, 'No space left on device')\n"
+        "            except OSError as cause:\n"
+        "                raise RuntimeError('the save failed') from cause\n"
+        "        steps = min(target, steps",
+    )
+    (toy / SECTION / "entry.py").write_text(full, encoding="utf-8")
+    for _ in range(4):  # more often than a run may be without progress: no such session counts
+        answer = orchestrate(toy, *QUICK, "--json")
+        assert (answer.code, answer.json["exit_code"], answer.json["end_reason"]) == (2, 2, "disk_full")
+        assert answer.json["steps_done"] == 20
+        assert "Free disk space" in answer.err and "Traceback" not in answer.err
+        assert "section_failed" not in answer.err + answer.out
+    (toy / SECTION / "room.txt").write_text("", encoding="utf-8")
+    answer = orchestrate(toy, *QUICK, "--json")
+    assert (answer.code, answer.json["steps_start"], answer.json["steps_done"]) == (0, 20, 40)
+
+
+def test_a_trial_that_finds_no_room_rests_with_that_reason(toy: Path) -> None:
+    entry = ENTRY.replace(
+        "def run(context):\n", "def run(context):\n    raise OSError(28, 'No space left on device')\n"
+    )
+    (toy / SECTION / "entry.py").write_text(entry, encoding="utf-8")
+    plan = (
+        "campaign: c\nbackend: local\nconcurrency: 1\ntrials:\n  main:\n    section: section_7_6\n    profile: quick\n"
+    )
+    (toy / "c.yaml").write_text(plan + "    seeds: 1\n", encoding="utf-8")
+    for _ in range(100):
+        ticked = orchestrate(toy, "campaign", "tick", "c.yaml", "--json").json
+        (trial,) = ticked["trials"]
+        if trial["why"]:
+            break
+    assert (trial["state"], trial["why"], ticked["over"]) == ("waiting", "disk_full", False)
+    assert trial["due_at"] and "rest" in ticked["waits"]
+    assert "disk_full" in orchestrate(toy, "campaign", "status", "c.yaml").out
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OSError(errno.ENOSPC, "x", "/data/x.zip"), "the disk is full: /data/x.zip"),
+        (OSError(errno.EDQUOT, "x", "/data/x.zip"), "the disk is full: /data/x.zip"),
+        (OSError(errno.EROFS, "x", "/data/x.zip"), "read-only: /data/x.zip"),
+        (OSError(errno.EACCES, "x", "/data/x.zip"), "permission denied: /data/x.zip"),
+        (OSError(errno.EFBIG, "x", "/data/x.zip"), "larger than this system allows: /data/x.zip"),
+        (OSError(errno.EMFILE, "x", "/data/x.zip"), "too many files are open: /data/x.zip"),
+        (shutil.Error([("a", "/data/x.zip", "[Errno 28] No space left on device")]), "the disk is full: /data/x.zip"),
+    ],
+)
+def test_what_cannot_be_written_is_not_our_bug(
+    fault: Exception, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> int:
+        raise fault
+
+    assert through_door(fail, as_json=True) == 2
+    told = capsys.readouterr()
+    assert words in told.err and len(told.err.splitlines()) == 2
+    assert json.loads(told.out)["exit_code"] == 2 and json.loads(told.out)["remedy"]
+
+
+@pytest.mark.parametrize("outer", [RuntimeError("x"), RunFailed("x"), RemoteUnavailable("x"), KeyError("x")])
+def test_a_full_disk_is_told_whatever_was_raised_because_of_it(
+    outer: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> int:
+        try:
+            raise no_space()
+        except OSError as cause:
+            raise outer from cause
+
+    assert through_door(fail) == 2
+    assert "the disk is full" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", [("status",), ("status", "--json"), (*QUICK, "--json"), QUICK, (*QUICK, "--dry-run")])
+def test_output_that_cannot_be_written_is_told_once(toy: Path, words: tuple[str, ...]) -> None:
+    import sys
+
+    from tests.doubles.commands import environment
+
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(toy),
+            check=False,
+            timeout=120,
+        )
+    told = done.stderr.decode("utf-8").rstrip().splitlines()
+    assert done.returncode == 2, told
+    assert told[-2].startswith("Error: the disk is full: standard output") and "Traceback" not in "".join(told)
+
+
+def test_a_full_ledger_is_told_with_exit_code_2(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    ledger.connection.execute("PRAGMA max_page_count=1")
+    with (
+        pytest.raises(StorageFault, match=r"the disk is full: .*ledger\.sqlite") as fault,
+        ledger._transaction(durable=True),
+    ):
+        ledger.connection.execute("INSERT INTO runs VALUES ('r', 't', ?)", ('{"x": "' + "x" * 100_000 + '"}',))
+    assert fault.value.exit_code == 2
+    ledger.close()
+
+
+@pytest.fixture
+def closed_ledger(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project after a run, where SQLite can write nowhere beside the ledger."""
+    assert orchestrate(toy, *QUICK).code == 0
+    real = SqliteLedger._open
+
+    def refused(ledger: SqliteLedger) -> None:
+        if ledger._path.parent == toy / ".orchestrator":
+            raise StorageFault("this place is read-only")
+        real(ledger)
+
+    monkeypatch.setattr(SqliteLedger, "_open", refused)
+    yield toy
+
+
+def _listing(root: Path) -> dict[str, int]:
+    return {path.as_posix(): path.stat().st_mtime_ns for path in root.rglob("*") if "__pycache__" not in path.parts}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        [*QUICK, "--dry-run"],
+        ["run", "section_7_6", "--dry-run"],
+        ["render", "section_7_6"],
+        ["campaign", "plan", "smoke"],
+        ["campaign", "status", "smoke"],
+    ],
+)
+def test_what_only_asks_works_where_nothing_can_be_written(
+    closed_ledger: Path,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    project_root: Path,
+) -> None:
+    shutil.copytree(project_root / "configs/campaigns", closed_ledger / "configs/campaigns")
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(closed_ledger))
+    before = _listing(closed_ledger)
+    assert main(words) == 0, capsys.readouterr()
+    if words == ["status"]:
+        assert "40 of 40" in capsys.readouterr().out
+    assert _listing(closed_ledger) == before
+
+
+def test_the_copy_holds_what_is_not_in_the_database_itself_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "own" / "ledger.sqlite"
+    kept = SqliteLedger(path)
+    kept.connection.execute("INSERT INTO events (at, kind, run_id, body) VALUES ('t', 'run_ended', 'r', '{}')")
+    assert path.with_name("ledger.sqlite-wal").stat().st_size
+    real = SqliteLedger._open
+    monkeypatch.setattr(
+        SqliteLedger,
+        "_open",
+        lambda ledger: real(ledger) if ledger._path != path else (_ for _ in ()).throw(StorageFault("read-only")),
+    )
+    with ledger_for_reading(path) as ledger:
+        assert len(ledger.events()) == 1
+    kept.close()  # which puts all into the database itself
+    monkeypatch.setattr("tempfile.TemporaryDirectory", lambda **_: (_ for _ in ()).throw(FileNotFoundError("none")))
+    with ledger_for_reading(path) as ledger:
+        assert len(ledger.events()) == 1
+    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("words", [("status",), QUICK, (*QUICK, "--dry-run"), ("campaign", "plan", "smoke")])
+def test_an_ascii_locale_under_a_path_with_an_accent(
+    tmp_path: Path, words: tuple[str, ...], project_root: Path
+) -> None:
+    root = make_toy_project(tmp_path / "élan")
+    shutil.copytree(project_root / "configs/campaigns", root / "configs/campaigns")
+    variables = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    answer = orchestrate(root, *words, **variables)
+    assert answer.code == 0, answer.err
+    # And what was kept is found under another locale.
+    assert orchestrate(root, "status").code == 0
+    if words == QUICK:
+        assert orchestrate(root, "run", "section_7_6", "--json").json["steps_start"] == 40
