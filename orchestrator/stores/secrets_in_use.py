@@ -51,7 +51,7 @@ def secrets_in_use(environ: Mapping[str, str] = os.environ, home: Path | None = 
         environ: Variables of this process.
         home: Folder of the user's own files; the user's home by default.
     """
-    home = home or _home(environ)
+    home = home or _home()
     found: dict[str, str] = {}
     for name, value in (*_of_variables(environ), *(_of_files(environ, home) if home else ())):
         if len(value) >= SHORTEST:
@@ -67,9 +67,9 @@ def webhook_secrets(name: str, address: str) -> tuple[SecretValue, ...]:
     return tuple(SecretValue(name=name, value=value) for value in values if len(value) >= SHORTEST)
 
 
-def _home(environ: Mapping[str, str]) -> Path | None:
+def _home() -> Path | None:
     try:
-        return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+        return Path.home()
     except RuntimeError:  # no home folder: then there are no files of the user either
         return None
 
@@ -78,7 +78,8 @@ def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, given in environ.items():
         value = given.strip()
         if name.upper() in _WELL_KNOWN:
-            if not _names_a_file(value):
+            # A switch such as `disabled` in the place of a key is no secret; what stands for Kaggle's always is.
+            if not _names_a_file(value) and (name.upper().startswith("KAGGLE") or not _WORDS.fullmatch(value)):
                 yield name, value
         elif "WEBHOOK" in name.upper() and "://" in value:
             for secret in webhook_secrets(name, value):

@@ -19,7 +19,9 @@ from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.storage import storage_fault
 
 _SUBMIT_LOOKS, _SUBMIT_PAUSE_S = 100, 0.05
-_SECRET_VARIABLE = re.compile(r"KAGGLE|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(
+    r"KAGGLE|TOKEN|SECRET|PASSW|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY|WEBHOOK|_PAT$", re.IGNORECASE
+)
 # Windows: DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP; elsewhere start_new_session does it and flags must be 0.
 _DETACHED = 0x00000008 | 0x00000200 if os.name == "nt" else 0
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.campaign.status import status
-from orchestrator.core.backoff import FIRST_S, LONGEST_S, rest_s, rests
-from orchestrator.core.standings import State
+from orchestrator.core.backoff import FIRST_S, LONGEST_S, MOST_RESTS, due_at, rest_s, rests
+from orchestrator.core.records import RunRecord
+from orchestrator.core.standings import State, standing_of
 from orchestrator.stores.system_clock import SystemClock
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
@@ -128,3 +129,35 @@ def test_status_tells_the_moment(
     assert f"main seed 0: waiting (after a failure, until {due:%Y-%m-%d %H:%M} UTC)" in capsys.readouterr().out
     world.clock.sleep(LONGEST_S)
     assert status("one") == 0 and "main seed 0: waiting, 0 of" in capsys.readouterr().out
+
+
+def _without_room(count: int) -> list[RunRecord]:
+    return [
+        RunRecord(
+            run_id=f"r{number}",
+            section="section_7_6",
+            lineage_id=TRIALS[0].lineage_id,
+            profile=TRIALS[0].variant.profile,
+            backend="local",
+            target_steps=100,
+            steps_start=20,
+            steps_done=20,
+            started_at="2026-01-01T00:00:00+00:00",
+            end_reason="disk_full",
+            ended_at="2026-01-01T00:10:00+00:00",
+            sessions=1,
+            failed_in_row=1,
+            failed_at="2026-01-01T00:10:00+00:00",
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 3, MOST_RESTS, MOST_RESTS + 1])
+def test_a_trial_that_finds_a_full_disk_rests_and_gives_up_only_in_the_end(count: int) -> None:
+    runs = _without_room(count)
+    standing = standing_of(TRIALS[0], runs, live=False, code_digest="", retries={})
+    assert standing.why == "disk_full"
+    assert standing.state is (State.WAITING if count <= MOST_RESTS else State.FAILED)
+    if count <= MOST_RESTS:
+        assert standing.due_at == due_at(runs, TRIALS[0].lineage_id) is not None

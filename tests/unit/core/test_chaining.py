@@ -55,3 +55,12 @@ def test_a_lost_push_counts_and_a_refused_one_does_not() -> None:
 @pytest.mark.parametrize("records", [[], [closed(1, "paused", None)]])  # type: ignore[arg-type]
 def test_an_old_ledger_that_cannot_say_is_not_guessed_at(records: list[SessionRecord]) -> None:
     assert recalled(records, steps_start=0, target_steps=100) is None
+
+
+def test_sessions_without_room_never_make_a_run_stuck_and_end_it_with_their_reason() -> None:
+    standing = Standing(steps_done=20, target_steps=100)
+    for _ in range(9):
+        standing = standing.after(EndReason.DISK_FULL, 20)
+    assert standing.fruitless == 0
+    assert decide(standing).end == "disk_full" and not decide(standing).start_session
+    assert decide(standing.after(EndReason.CRASHED, 20)).start_session

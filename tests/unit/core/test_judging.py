@@ -57,6 +57,11 @@ def test_the_wall_is_told_from_a_crash() -> None:
     assert judge(make_ticket(), _ended(-9, EndReason.WALL_LIMIT), None, ()).end_reason is EndReason.WALL_LIMIT
 
 
+def test_a_full_disk_is_told_by_the_exit_code_alone_where_no_manifest_had_room() -> None:
+    assert judge(make_ticket(), _ended(EXIT_CODES[KernelEnding.DISK_FULL]), None, ()).end_reason is EndReason.DISK_FULL
+    assert list(EXIT_CODES.values()).count(EXIT_CODES[KernelEnding.DISK_FULL]) == 1
+
+
 @pytest.mark.parametrize("field", sorted(make_ticket().stamp()))
 def test_results_of_another_session_are_refused(field: str) -> None:
     ticket = make_ticket()

@@ -118,6 +118,7 @@ def test_variables_are_secret_by_their_names_and_only_with_random_values(no_home
     plain = {
         "HF_HOME": "/home/ana/.cache/" + KEY,
         "TOKENIZERS_PARALLELISM": "false",
+        "WANDB_API_KEY": "disabled",
         "TOKENIZER_MODEL": "bert-base-uncased-v2",
         "SSH_PRIVATE_KEY_PATH": "/home/ana/.ssh/id_ed25519_2026",
         "SECRET_BACKEND": "environment-variables",
