@@ -76,8 +76,11 @@ def _told_of(fault: BaseException) -> _Told:
 
 def _of_storage(fault: BaseException) -> _Told | None:
     """The words for a file that could not be written or read here, None for every other failure."""
-    from kernel_templates.kernel_runtime.storage import free_text, storage_path, storage_trouble
-    from orchestrator.core.storage import storage_fault
+    try:
+        from kernel_templates.kernel_runtime.storage import free_text, storage_path, storage_trouble
+        from orchestrator.core.storage import storage_fault
+    except ModuleNotFoundError:
+        return None  # the project's own runtime is not there: that is the failure to tell
 
     trouble = storage_trouble(fault)
     if trouble is None:
@@ -138,15 +141,26 @@ def _give_up(stream: TextIO) -> None:
         stream.flush()
 
 
+def _own_folder() -> Path:
+    """The program's own folder in the project, found also where the project's runtime is damaged."""
+    try:
+        from orchestrator.stores.project import find_project
+    except ModuleNotFoundError:
+        root = Path(os.environ.get("ORCHESTRATOR_ROOT") or Path.cwd())
+        if not (root / "configs" / "sections").is_dir():
+            raise FileNotFoundError(str(root)) from None
+        return root / ".orchestrator"
+    return find_project().own
+
+
 def _keep(report: str) -> str:
     """Put the account of our own bug into a file; says where it is."""
     from orchestrator.core.secret_search import masked
-    from orchestrator.stores.project import find_project
     from orchestrator.stores.secrets_in_use import secrets_in_use
 
     report = masked(report, secrets_in_use())
     try:
-        path = find_project().own / "last_error.txt"
+        path = _own_folder() / "last_error.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(report, encoding="utf-8", errors="backslashreplace")
     except (OSError, OrchestratorError):
