@@ -24,7 +24,7 @@ from kernel_templates.kernel_runtime.wire import (
     final_model_name,
 )
 from orchestrator.stores.entries import entries_from, entries_to_json
-from orchestrator.stores.volumes import INNER_ARCHIVE, PARTS, STAGING_PREFIX, is_apart
+from orchestrator.stores.volumes import ARCHIVE, INNER_ARCHIVE, PARTS, STAGING_PREFIX, free_name, is_apart, move, there
 
 INVENTORY = "restored_files.json"
 """Beside the models directory: what the last restores wrote there that no card names."""
@@ -93,7 +93,7 @@ def entries_beside(models: Path, scenario: str, cards: tuple[CheckpointCard, ...
 def read_inventory(models: Path) -> tuple[FileEntry, ...]:
     """What the last restores wrote beside the checkpoints; nothing where that is not known."""
     try:
-        return entries_from(read_object(models.parent / INVENTORY).get("files"))
+        return _inventory(models)
     except ValueError:
         return ()  # absent or damaged: then nothing is known to be ours, and nothing is deleted for it
 
@@ -103,7 +103,19 @@ def write_inventory(models: Path, placed: tuple[FileEntry, ...], scenario: str) 
     names = names_beside(scenario)
     entries = {entry.path: entry for entry in (*read_inventory(models), *placed) if entry.path in names}
     kept = [entry for entry in entries.values() if is_plain_file(models / entry.path)]
+    if there(models.parent / INVENTORY):
+        try:
+            _inventory(models)
+        except ValueError:
+            move(models.parent / INVENTORY, free_name(models.parent / ARCHIVE / INVENTORY))  # it is none of ours
     write_json(models.parent / INVENTORY, {"files": entries_to_json(kept)})
+
+
+def _inventory(models: Path) -> tuple[FileEntry, ...]:
+    path = models.parent / INVENTORY
+    if not is_plain_file(path):
+        raise ValueError(f"{path.name} is not a file")
+    return entries_from(read_object(path).get("files"))
 
 
 def _best_entries(models: Path) -> Iterator[FileEntry]:
