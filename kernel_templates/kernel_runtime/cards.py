@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kernel_templates.kernel_runtime.card_shape import name_fault, read_object, shape_fault
 from kernel_templates.kernel_runtime.digests import first_fault
 from kernel_templates.kernel_runtime.grading import EXACT, GRADES, worst
-from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, STATE_SUFFIX, FileEntry, checkpoint_steps, digest_of
+from kernel_templates.kernel_runtime.wire import (
+    CARD_SUFFIX,
+    MODEL_SUFFIX,
+    STATE_SUFFIX,
+    FileEntry,
+    checkpoint_stem,
+    checkpoint_steps,
+    digest_of,
+)
 
 CARD_VERSION = 1
 
@@ -116,6 +124,9 @@ class CheckpointCard:
         """
         if plain.get("card_version") != CARD_VERSION:
             raise ValueError(f"card version {plain.get('card_version')!r}, this code reads {CARD_VERSION}")
+        misshapen = shape_fault(plain)
+        if misshapen:
+            raise ValueError(f"not a checkpoint card: {misshapen}")
         stated = plain.get("digest")
         fields = {name: value for name, value in plain.items() if name != "digest"}
         try:
@@ -130,8 +141,8 @@ class CheckpointCard:
             raise ValueError(f"the card names a grade that nobody knows: {', '.join(sorted(strange))}")
         if digest != stated:
             raise ValueError("the card does not have the digest that it states")
-        if checkpoint_steps(card.stem) not in (None, card.steps):
-            raise ValueError(f"the card of {card.stem} states {card.steps} steps")
+        if checkpoint_steps(card.stem) is not None and card.stem != checkpoint_stem(card.scenario, card.steps):
+            raise ValueError(f"the card of {card.stem} states {card.steps} steps of {card.scenario}")
         return card
 
 
@@ -141,21 +152,28 @@ def read_card(path: Path) -> CheckpointCard:
     Raises:
         ValueError: The file is unreadable, damaged, or its name is not its stem's.
     """
-    try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
-    if not isinstance(plain, dict):
-        raise ValueError(f"{path.name} is not a checkpoint card")
-    card = CheckpointCard.from_json(plain)
+    if path.is_symlink():
+        raise ValueError(f"{path.name} is a symbolic link; put the file itself there")
+    card = CheckpointCard.from_json(read_object(path))
     if card.name != path.name:
         raise ValueError(f"{path.name} is the card of {card.stem}")
     return card
 
 
 def card_fault(card: CheckpointCard, folder: Path) -> str | None:
-    """Why the files beside a card are not the ones it describes, or None when every byte agrees."""
+    """Why the files beside a card are not the ones it describes, or None when every byte agrees.
+
+    A symbolic link does not count as a file: what it leads to may lie anywhere, and would be sent with a session.
+    """
+    if card.stem + MODEL_SUFFIX not in {entry.path for entry in card.files}:
+        return f"{card.name} does not name its model {card.stem}{MODEL_SUFFIX}"
     for entry in card.files:
-        if "/" in entry.path or entry.path in ("", ".", "..") or "\\" in entry.path:
-            return f"{entry.path!r} is not a plain file name"
-    return first_fault(card.files, folder)
+        fault = name_fault(entry.path, card.stem)
+        if fault:
+            return fault
+        if (folder / entry.path).is_symlink():
+            return f"{entry.path} is a symbolic link; put the file itself there"
+    try:
+        return first_fault(card.files, folder)
+    except OSError as fault:
+        return f"{Path(str(fault.filename)).name} cannot be read: {fault.strerror}"

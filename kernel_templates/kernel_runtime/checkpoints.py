@@ -58,7 +58,7 @@ def find_latest_checkpoint(models_dir: Path, scenario: str) -> CheckpointCard | 
 def _verify(folder: Path, stem: str, scenario: str) -> tuple[CheckpointCard | None, str]:
     path = folder / (stem + CARD_SUFFIX)
     if not path.is_file():
-        return None, "it has no card: its save was never committed"
+        return None, "it has no card: its save was never committed, or it was not made by this program"
     try:
         card = read_card(path)
     except ValueError as fault:

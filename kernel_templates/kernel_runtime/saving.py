@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from kernel_templates.kernel_runtime.atomic import write_atomically, write_json
-from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard
-from kernel_templates.kernel_runtime.digests import file_entry
+from kernel_templates.kernel_runtime.card_shape import name_fault
+from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard, card_fault, read_card
+from kernel_templates.kernel_runtime.digests import file_entry, first_fault
 from kernel_templates.kernel_runtime.grading import EXACT
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, checkpoint_stem, checkpoint_steps
+from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, CHECKPOINTS, FileEntry, checkpoint_stem
 
 KEPT_CHECKPOINTS = 2
+SET_ASIDE = "set_aside"
+"""Folder beside the checkpoints for files of other origin that were in the way of a save."""
 
 
 def save_checkpoint(
@@ -31,7 +34,8 @@ def save_checkpoint(
     """Write one checkpoint: its files first, its card last.
 
     A kill before the card leaves files without a card, which no reader accepts; a kill after it leaves a
-    whole checkpoint. Only then are older ones removed.
+    whole checkpoint. Only then are older ones removed. A file that has one of the names and that no card names is
+    somebody's own: it is moved into the folder `set_aside` first.
 
     Args:
         models_dir: The models directory; files go to its `checkpoints` folder.
@@ -52,8 +56,8 @@ def save_checkpoint(
     """
     folder = models_dir / CHECKPOINTS
     stem = checkpoint_stem(scenario, steps)
-    for suffix, write in writers.items():
-        write_atomically(folder / (stem + suffix), write)
+    _set_aside(folder, stem, writers)
+    _write_files(folder, stem, writers)
     ancestry: tuple[Ancestor, ...] = ()
     if parent:
         ancestry = (*parent.ancestry, Ancestor(steps=parent.steps, digest=parent.digest, continued=continued))
@@ -72,35 +76,83 @@ def save_checkpoint(
     return card
 
 
-def rotate(folder: Path, scenario: str, keep: int = KEPT_CHECKPOINTS) -> tuple[str, ...]:
-    """Delete all but the newest `keep` checkpoints of a scenario, each with all its files, cards first.
+def _write_files(folder: Path, stem: str, writers: Mapping[str, Callable[[Path], None]]) -> None:
+    """All files of a checkpoint; what was written before an error is removed: nobody but this save made it."""
+    written: list[Path] = []
+    try:
+        for suffix, write in writers.items():
+            write_atomically(folder / (stem + suffix), write)
+            written.append(folder / (stem + suffix))
+    except Exception:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
 
-    Newest means most steps. Removing the card first means that a kill half-way leaves no card that
-    promises a file which is gone. Files without a card older than the kept ones go too.
+
+def _set_aside(folder: Path, stem: str, suffixes: Iterable[str]) -> None:
+    """Move what lies under the names of a new checkpoint out of its way, unless it is the same checkpoint of ours."""
+    paths = [folder / (stem + suffix) for suffix in (*suffixes, CARD_SUFFIX)]
+    there = [path for path in paths if path.is_symlink() or path.exists()]
+    card = _readable(folder / (stem + CARD_SUFFIX))
+    if not there or (card is not None and card_fault(card, folder) is None):
+        return
+    aside = folder / SET_ASIDE
+    aside.mkdir(parents=True, exist_ok=True)
+    for path in there:
+        path.rename(_free(aside / path.name))
+
+
+def _free(path: Path) -> Path:
+    number, free = 1, path
+    while free.is_symlink() or free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free
+
+
+def rotate(folder: Path, scenario: str, keep: int = KEPT_CHECKPOINTS) -> tuple[str, ...]:
+    """Delete all but the newest `keep` checkpoints of a scenario.
+
+    Newest means most steps. Only what a card names, byte for byte, is deleted: any other file may be the only copy of
+    somebody's work. The files go first and their card last, so that after a kill half-way the next rotation still
+    knows what is left of them.
 
     Returns:
         Stems removed.
     """
-    carded = {path.stem for path in folder.glob(f"{scenario}_checkpoint_*_steps.json")}
-    by_steps = sorted(carded, key=_steps_of, reverse=True)
-    if len(by_steps) <= keep:
+    cards = [card for path in folder.glob("*" + CARD_SUFFIX) if (card := _readable(path)) is not None]
+    ours = sorted((card for card in cards if _is_of(card, scenario)), key=lambda card: card.steps, reverse=True)
+    whole = [card for card in ours if all(_has_size(folder / entry.path, entry) for entry in card.files)]
+    if len(whole) <= keep:
         return ()
-    floor_steps = _steps_of(by_steps[keep - 1])
-    removed: list[str] = []
-    for stem in sorted({_stem_of(path) for path in folder.iterdir()} - {""}, key=_steps_of):
-        if stem.startswith(f"{scenario}_checkpoint_") and _steps_of(stem) < floor_steps:
-            (folder / f"{stem}.json").unlink(missing_ok=True)
-            for path in folder.glob(f"{stem}.*"):
-                path.unlink()
-            removed.append(stem)
-    return tuple(removed)
+    floor_steps = whole[keep - 1].steps
+    older = (card for card in reversed(ours) if card.steps < floor_steps)
+    return tuple(card.stem for card in older if _remove(folder, card))
 
 
-def _steps_of(stem: str) -> int:
-    steps = checkpoint_steps(stem)
-    return -1 if steps is None else steps
+def _remove(folder: Path, card: CheckpointCard) -> bool:
+    """Delete a checkpoint unless a file of it has other bytes than its card states; says whether it is gone."""
+    there = [entry for entry in card.files if (path := folder / entry.path).is_symlink() or path.exists()]
+    if any((folder / entry.path).is_symlink() for entry in there) or first_fault(there, folder) is not None:
+        return False
+    for entry in there:
+        (folder / entry.path).unlink()
+    (folder / card.name).unlink()
+    return True
 
 
-def _stem_of(path: Path) -> str:
-    stem = path.name.split(".", 1)[0]
-    return stem if checkpoint_steps(stem) is not None else ""
+def _is_of(card: CheckpointCard, scenario: str) -> bool:
+    in_its_folder = all(name_fault(entry.path, card.stem) is None for entry in card.files)
+    return card.files != () and in_its_folder and card.stem == checkpoint_stem(scenario, card.steps)
+
+
+def _has_size(path: Path, entry: FileEntry) -> bool:
+    return path.is_file() and path.stat().st_size == entry.size_bytes
+
+
+def _readable(path: Path) -> CheckpointCard | None:
+    """The card in a file, None where there is none that can be read."""
+    try:
+        return read_card(path)
+    except ValueError:
+        return None  # a file that is no card names nothing, so that nothing is deleted for it

@@ -29,6 +29,7 @@ from orchestrator.cli.options import (
 
 if TYPE_CHECKING:
     from orchestrator.cli.console import Console
+    from orchestrator.core.models import ModelsView
     from orchestrator.core.requests import RunRequest
     from orchestrator.core.summary import RunSummary
     from orchestrator.pipeline.parts import Parts
@@ -92,10 +93,21 @@ def execute_request(parts: Parts, request: RunRequest, console: Console, root: P
     from orchestrator.pipeline.run import execute
 
     summary = execute(parts, request)
-    console.say(*_closing_lines(summary, root))
+    view = parts.models.view()
+    console.say(*_closing_lines(summary, root), *_own_file_lines(view))
     if as_json:
-        print_json({**summary.to_json(), "results_dir": relative(summary.results_dir, root)})
+        shown = {"results_dir": relative(summary.results_dir, root), "own_files": view.own, "archived": view.archived}
+        print_json({**summary.to_json(), **shown})
     return summary.exit_code
+
+
+def _own_file_lines(view: ModelsView) -> list[str]:
+    """Where files are that no session made, so that nobody has to look for them after a run."""
+    from orchestrator.core.own_files import named
+
+    if not view.own:
+        return []
+    return ["Files of your own among the models, kept and not used:", *named(view.own)]
 
 
 def _show_plan(parts: Parts, request: RunRequest, console: Console, as_json: bool) -> int:

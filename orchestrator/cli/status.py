@@ -11,11 +11,9 @@ import typer
 from orchestrator.cli.door import print_json, through_door
 
 if TYPE_CHECKING:
-    from orchestrator.core.compatibility import Compatibility
-    from orchestrator.core.models import ModelsView
+    from pathlib import Path
+
     from orchestrator.core.records import RunRecord, SessionRecord
-    from orchestrator.core.sections import SectionCard
-    from orchestrator.stores.project import Project
 
 _SHOWN_RUNS = 10
 
@@ -23,90 +21,64 @@ _SHOWN_RUNS = 10
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")] = False,
 ) -> int:
-    """Show the models directory of each section, and the latest runs and sessions."""
+    """Show the models directory of each section, and the latest runs and sessions.
+
+    What cannot be read is shown as such, and takes nothing from the rest; the exit code is then 2.
+    """
 
     def act() -> int:
         from orchestrator.cli.console import Console
-        from orchestrator.stores.ledger_reading import ledger_for_reading
+        from orchestrator.cli.models_rows import model_rows
+        from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, OrchestratorError
         from orchestrator.stores.project import find_project
 
         project = find_project()
-        with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
-            runs, sessions = list(ledger.runs()), list(ledger.sessions())
-        models = _models(project)
+        models = model_rows(project)
+        runs: list[RunRecord] = []
+        sessions: list[SessionRecord] = []
+        unreadable: OrchestratorError | None = None
+        try:
+            runs, sessions = _recorded(project.own / "ledger.sqlite")
+        except OrchestratorError as fault:
+            unreadable = fault
+        code = EXIT_BAD_INPUT if any("problem" in row for row in models) else EXIT_DONE
+        code = code if unreadable is None else unreadable.exit_code
         if as_json:
             print_json(
                 {
                     "models": models,
                     "runs": [asdict(run) for run in runs],
                     "sessions": [_plain(s) for s in sessions],
+                    **({} if unreadable is None else {"problem": str(unreadable), "remedy": unreadable.remedy}),
                 }
             )
-            return 0
+            return code
         console = Console(sys.stdout)
-        console.say(*_model_lines(models), *_run_lines(runs, sessions))
-        return 0
+        console.say(*_model_lines(models))
+        if unreadable is not None:
+            raise unreadable
+        console.say(*_run_lines(runs, sessions))
+        return code
 
     return through_door(act, as_json=as_json)
 
 
-def _models(project: Project) -> list[dict[str, Any]]:
-    from orchestrator.stores.configs import card_names, load_card
-    from orchestrator.stores.models_dir import ModelsDirectory
+def _recorded(path: Path) -> tuple[list[RunRecord], list[SessionRecord]]:
+    """Runs and sessions in the ledger; asking must not create anything.
 
-    rows = []
-    for section in card_names(project.cards):
-        card = load_card(project.cards, section)
-        for trial in (None, *project.trials(card.directory)):
-            view = ModelsDirectory(project.models(card.directory, trial), card.scenario).view()
-            identity = view.verified[0].identity if view.verified else {}
-            found = _grade(project, card, view, trial)
-            rows.append(
-                {
-                    "section": section,
-                    "trial": trial,
-                    "algorithm": identity.get("algorithm"),
-                    "seed": identity.get("seed"),
-                    "steps": view.steps,
-                    "resume": found.to_json() if found else None,
-                    "lowest_grade": view.verified[0].lowest_grade if view.verified else None,
-                    "checkpoints": [checkpoint.stem for checkpoint in view.verified],
-                    "faults": dict(view.faults),
-                    "profiles": {name: profile.target_steps for name, profile in card.profiles.items()},
-                }
-            )
-    return rows
+    Raises:
+        OrchestratorError: It cannot be read.
+    """
+    from orchestrator.stores.ledger_reading import ledger_for_reading
 
-
-def _grade(project: Project, card: SectionCard, view: ModelsView, trial: str | None) -> Compatibility | None:
-    """How the next run would resume, None without a checkpoint or a card that still declares its algorithm."""
-    from orchestrator.core.errors import BadInput
-    from orchestrator.stores.configs import choose
-    from orchestrator.wiring import compatibility_in_place
-
-    if view.latest is None:
-        return None
-    identity = view.latest.identity
-    try:
-        chosen = choose(card, algorithm=identity.get("algorithm"), seed=identity.get("seed")) if trial else card
-        return compatibility_in_place(project, chosen, view.latest)
-    except BadInput:
-        return None
+    with ledger_for_reading(path) as ledger:
+        return list(ledger.runs()), list(ledger.sessions())
 
 
 def _model_lines(rows: list[dict[str, Any]]) -> list[str]:
-    lines = []
-    for row in rows:
-        targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items())
-        what = f"{row['algorithm']}, seed {row['seed']}" if row["algorithm"] else "nothing saved yet"
-        trial = f" trial {row['trial']} ({what})" if row["trial"] else ""
-        lines.append(f"{row['section']}{trial}: {row['steps']} steps in place (targets: {targets})")
-        lines += [f"  ✓ {stem}" for stem in row["checkpoints"]]
-        lines += [f"  ✗ {stem}: {fault}" for stem, fault in row["faults"].items()]
-        if row["resume"]:
-            lines.append(f"  would resume: {row['resume']['grade']} (its own chain: {row['lowest_grade']})")
-            lines += [f"    - {found['reason']} ({found['grade']})" for found in row["resume"]["reasons"]]
-    return lines
+    from orchestrator.cli.models_rows import model_lines
+
+    return model_lines(rows)
 
 
 def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str]:

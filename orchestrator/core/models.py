@@ -17,8 +17,11 @@ class ModelsView:
     Attributes:
         verified: Cards whose files agree byte for byte, newest first.
         faults: Checkpoint stem -> why it is not usable.
-        leftovers: Files that are not checkpoints (best model, metadata), relative POSIX paths.
+        leftovers: What a training leaves beside its checkpoints (best model, metadata, final model), relative POSIX
+            paths.
         entries: Every file that a session would start from, with digest.
+        own: Files that no card names byte for byte and no restore wrote: the user's own, relative POSIX paths.
+        archived: Files that were put aside and are kept for good.
     """
 
     root: Path
@@ -26,6 +29,8 @@ class ModelsView:
     faults: Mapping[str, str]
     leftovers: tuple[str, ...]
     entries: tuple[FileEntry, ...]
+    own: tuple[str, ...] = ()
+    archived: tuple[str, ...] = ()
 
     @property
     def latest(self) -> CheckpointCard | None:

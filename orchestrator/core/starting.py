@@ -16,9 +16,9 @@ class Start(Enum):
     NEW = "new"
     """It is empty."""
     ARCHIVE_FRESH = "archive_fresh"
-    """`--fresh`: everything is put aside."""
+    """`--fresh`: everything is put aside, the user's own files included."""
     ARCHIVE_LEFTOVERS = "archive_leftovers"
-    """The checkpoints were removed by hand, which means a new beginning; the rest is put aside."""
+    """The checkpoints were removed by hand, which means a new beginning; best model and the like are put aside."""
 
 
 def decide_start(view: ModelsView, *, fresh: bool) -> Start:
@@ -28,13 +28,15 @@ def decide_start(view: ModelsView, *, fresh: bool) -> Start:
         BadInput: There are checkpoints and none is usable: beginning anew in silence would lose them.
     """
     if fresh:
-        return Start.ARCHIVE_FRESH if view.verified or view.faults or view.leftovers else Start.NEW
+        there = view.verified or view.faults or view.leftovers or view.own
+        return Start.ARCHIVE_FRESH if there else Start.NEW
     if view.verified:
         return Start.CONTINUE
     if view.faults:
         reasons = "; ".join(f"{stem}: {fault}" for stem, fault in view.faults.items())
         raise BadInput(
             f"no checkpoint in {view.root} is usable ({reasons})",
-            remedy="Put the missing files back, or use --fresh to archive them and begin anew.",
+            remedy="Put the missing files back, or use --fresh: it moves everything to the archive and starts over. "
+            "A model without a card cannot be resumed.",
         )
     return Start.ARCHIVE_LEFTOVERS if view.leftovers else Start.NEW

@@ -13,6 +13,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Existing, Handle, Observation
 from orchestrator.core.models import ModelsView
+from orchestrator.core.own_files import archived_too, own_files
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.requests import RunRequest
@@ -146,7 +147,8 @@ def _let_go(parts: Parts, record: SessionRecord, ticket: Ticket, handle: Handle)
 def open_models(parts: Parts, lineage_id: str, *, fresh: bool) -> ModelsView:
     """The verified starting point.
 
-    Emptied by hand means a new beginning: leftovers are archived and nothing is brought back.
+    Emptied by hand means a new beginning: leftovers are archived and nothing is brought back. Files of the user's own
+    stay, and are named.
 
     Raises:
         BadInput: There are checkpoints and none is usable, or what was taken up from the far side had steps and
@@ -157,14 +159,25 @@ def open_models(parts: Parts, lineage_id: str, *, fresh: bool) -> ModelsView:
         require_nothing_lost(parts, lineage_id, view)
     start = decide_start(view, fresh=fresh)
     if start in (Start.ARCHIVE_FRESH, Start.ARCHIVE_LEFTOVERS):
-        archive = parts.models.archive(_token(parts))
-        why = "Fresh start: earlier checkpoints" if fresh else "No checkpoints: a new beginning; leftovers"
-        parts.narrator.say(f"{TAG} {why} are kept in {archive}")
-        return parts.models.view()
+        view = _put_aside(parts, view, start)
+    parts.narrator.say(*own_files(view.own, view.root.as_posix()))
+    if view.latest is None:
+        return view
     newer = {stem: fault for stem, fault in view.faults.items() if _newer(stem, view)}
     if newer:
         parts.narrator.say(*walked_back(newer, f"{view.verified[0].stem}.zip"))
     return view
+
+
+def _put_aside(parts: Parts, view: ModelsView, start: Start) -> ModelsView:
+    """Move what a new beginning does not use to the archive; says where it is, and which files were the user's own."""
+    fresh = start is Start.ARCHIVE_FRESH
+    archive = (parts.models.archive if fresh else parts.models.archive_leftovers)(_token(parts))
+    why = "Fresh start: earlier checkpoints" if fresh else "No checkpoints: a new beginning; leftovers"
+    parts.narrator.say(f"{TAG} {why} are kept in {archive}")
+    after = parts.models.view()
+    parts.narrator.say(*archived_too([name for name in view.own if name not in after.own]))
+    return after
 
 
 def require_compatible(parts: Parts, request: RunRequest, view: ModelsView) -> Compatibility | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
 from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, restoration, unusable, walked_back
 from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.own_files import in_the_way
 from orchestrator.core.records import session_key
 from orchestrator.pipeline.nothing_lost import from_afar
 from orchestrator.pipeline.parts import Parts
@@ -45,9 +46,17 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
         )
         return ()
     parts.models.replace_with(incoming, folder.name)
+    _tell_what_was_in_the_way(parts, view)
     files = _restored_files(incoming)
     parts.narrator.say(*restoration(files))
     return tuple(file.name for file in files)
+
+
+def _tell_what_was_in_the_way(parts: Parts, before: ModelsView) -> None:
+    """Name files of the user's own that had the names of new ones, and where they are now."""
+    if before.own:
+        moved = set(parts.models.view().archived) - set(before.archived)
+        parts.narrator.say(*in_the_way(sorted(moved)))
 
 
 def _continues(ticket: Ticket, view: ModelsView) -> bool:

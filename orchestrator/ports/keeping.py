@@ -56,13 +56,16 @@ class ModelsStore(Protocol):
         """These files as one deterministic zip."""
 
     def replace_with(self, incoming: Incoming, token: str) -> None:
-        """Put a verified set in place; the old one lies in the archive until `discard_archive(token)`."""
+        """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`."""
 
     def archive(self, token: str) -> Path:
-        """Move everything aside for good."""
+        """Move everything aside for good; returns where it lies."""
+
+    def archive_leftovers(self, token: str) -> Path:
+        """Move what a training left beside its checkpoints aside for good; returns where it lies."""
 
     def discard_archive(self, token: str) -> None:
-        """The new set is recorded: the old one is not needed any more."""
+        """The new set is recorded: the files of earlier sessions that it replaced are not needed any more."""
 
 
 class ResultsStore(Protocol):

@@ -12,21 +12,25 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
-from kernel_templates.kernel_runtime.digests import file_entry
-from kernel_templates.kernel_runtime.wire import (
-    BEST_MODEL,
-    BEST_MODEL_CARD,
-    CARD_SUFFIX,
-    CHECKPOINTS,
-    METADATA_NAME,
-    FileEntry,
-)
-from orchestrator.core.errors import InUse, RunFailed
+from kernel_templates.kernel_runtime.digests import first_fault
+from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD, FileEntry, final_model_name
+from orchestrator.core.errors import BadInput, InUse, RunFailed
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.core.packing import pack
-from orchestrator.stores.swap import discard, finish_swap, swap
+from orchestrator.stores.archives import archived_files, discard_replaced, free_folder, put_aside
+from orchestrator.stores.own_files import (
+    checkpoint_entries,
+    entries_beside,
+    files_below,
+    is_plain_file,
+    names_beside,
+)
+from orchestrator.stores.restore_journal import FRESH, RESTORE, STAGE, Change
+from orchestrator.stores.swap import begin, discard_staged, finish
+from orchestrator.stores.swap_recovery import recover_swap
+from orchestrator.stores.usable import NO_ROOM, require_readable, require_usable, writing
+from orchestrator.stores.volumes import PARTS, is_apart, move, volume_of
 
-_INCOMING_PREFIX = ".incoming-"
 _CHUNK_BYTES = 1 << 20
 
 
@@ -41,8 +45,6 @@ class ModelsDirectory:
     def __init__(self, path: Path, scenario: str) -> None:
         self._path = path
         self._scenario = scenario
-        self._journal = path.parent / "restore_journal.json"
-        self._archives = path.parent / "archive"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -50,47 +52,68 @@ class ModelsDirectory:
 
         Raises:
             InUse: Another run holds it.
+            BadInput: It cannot be used: a file or a broken link lies where a folder must be.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._path.parent / "models.lock", timeout=0)
+        lock_path = self._path.parent / "models.lock"
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(lock_path, timeout=0)
             lock.acquire()
         except Timeout:
             raise InUse(
                 f"another run is using {self._path}",
                 remedy="Wait for it to end; `python -m orchestrator status` shows it.",
             ) from None
+        except OSError as fault:
+            if fault.errno in NO_ROOM:
+                raise
+            what = "it is a folder" if lock_path.is_dir() else fault.strerror
+            raise BadInput(
+                f"{lock_path} cannot be used as the lock of the models directory: {what}",
+                remedy="Move it elsewhere, then run the same command again.",
+            ) from fault
         try:
+            require_usable(self._path)
             yield
         finally:
             lock.release()
 
     def recover(self) -> str | None:
-        """Finish a restore that was cut off, and sweep away one that had not been verified yet."""
-        done = finish_swap(self._path.parent, self._journal)
-        if self._path.parent.is_dir():
-            for torn in self._path.parent.glob(f"{_INCOMING_PREFIX}*"):
-                discard(torn)
-        return done
+        """Finish a change that was cut off; says what was done."""
+        with writing(self._path):
+            return recover_swap(self._path, self._scenario)
 
     def view(self) -> ModelsView:
-        """What is there, every checkpoint verified."""
+        """What is there, every checkpoint verified.
+
+        Raises:
+            BadInput: It cannot be looked at.
+        """
+        require_readable(self._path)
+        try:
+            return self._view()
+        except OSError as fault:
+            raise BadInput(
+                f"{self._path} cannot be read: {fault.strerror or fault} ({fault.filename})",
+                remedy="Give yourself the right to read it, then run the same command again.",
+            ) from fault
+
+    def _view(self) -> ModelsView:
         survey = survey_checkpoints(self._path, self._scenario)
-        entries = []
-        for card in survey.verified:
-            folder = self._path / CHECKPOINTS
-            # As its card says, and as was just verified.
-            entries += [replace(described, path=f"{CHECKPOINTS}/{described.path}") for described in card.files]
-            entries.append(file_entry(folder / (card.stem + CARD_SUFFIX), self._path))
-        beside = [self._path / BEST_MODEL, self._path / BEST_MODEL_CARD, self._path / METADATA_NAME]
-        if survey.verified:
-            entries += [file_entry(path, self._path) for path in beside if path.is_file()]
+        # As their cards say, and as was just verified.
+        checkpoints = tuple(checkpoint_entries(self._path, survey.verified))
+        beside = entries_beside(self._path, self._scenario, survey.verified)
+        ours = {entry.path for entry in (*checkpoints, *beside)}
+        there = tuple(files_below(self._path))
+        sent = [entry for entry in beside if entry.path != final_model_name(self._scenario)] if survey.verified else []
         return ModelsView(
             root=self._path,
             verified=survey.verified,
             faults=survey.faults,
-            leftovers=self._leftovers(),
-            entries=tuple(entries),
+            leftovers=tuple(name for name in names_beside(self._scenario) if name in there),
+            entries=(*checkpoints, *sent),
+            own=tuple(name for name in there if name not in ours),
+            archived=tuple(path.as_posix() for path in archived_files(self._path)),
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
@@ -98,53 +121,85 @@ class ModelsDirectory:
         return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
 
     def replace_with(self, incoming: Incoming, token: str) -> None:
-        """Put a verified set in place; the old one lies in the archive until `discard_archive(token)`.
+        """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`.
 
-        The best model is never lost: one in place stays when the incoming set brings none.
+        Files of the user's own stay where they are. One whose place is needed goes to the archive for good. The best
+        model is never lost: one in place stays when the incoming set brings none.
 
         Raises:
             RunFailed: A copied file does not have its digest; the directory is as before.
-            OSError: The disk refused; the directory is as before, and nothing is left of the copy.
+            BadInput: A folder in it cannot be written to.
         """
-        staged = self._path.parent / f"{_INCOMING_PREFIX}{token}"
-        discard(staged)
-        try:
-            fault = self._stage(incoming, staged)
-        except OSError:
-            discard(staged)  # half a copy would only keep the disk full
-            raise
-        if fault:
-            discard(staged)
-            raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
-        discard(self._archives / token)  # of an earlier restore of the same session that was cut off
-        swap(self._path, staged, self._archives / token, self._journal)
+        require_usable(self._path)
+        with writing(self._path):
+            self._replace_with(incoming, token)
 
-    def _stage(self, incoming: Incoming, staged: Path) -> str | None:
-        """Copy a set beside the directory; says which file is not as described."""
-        fault = next(filter(None, (_copied_fault(entry, incoming.root, staged) for entry in incoming.entries)), None)
-        brought = {entry.path for entry in incoming.entries}
-        if BEST_MODEL.as_posix() not in brought:
-            for kept in (BEST_MODEL, BEST_MODEL_CARD):
-                if (self._path / kept).is_file():
-                    _copy(self._path / kept, staged / kept)
-        return fault
+    def _replace_with(self, incoming: Incoming, token: str) -> None:
+        place = tuple(entry for entry in incoming.entries if not self._is_in_place(entry))
+        change = Change(act=STAGE, folder=free_folder(self._path, token), place=place)
+        begin(self._path, change)
+        try:
+            faults = (self._staging_fault(entry, incoming.root, change.folder) for entry in place)
+            fault = next(filter(None, faults), None)
+            if fault is None:
+                change = replace(change, act=RESTORE, retire=tuple(self._retired(incoming)))
+                begin(self._path, change)
+        except OSError:
+            discard_staged(self._path, change)
+            raise
+        if fault is not None:
+            finish(self._path, change, self._scenario)
+            raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
+        finish(self._path, change, self._scenario)
 
     def archive(self, token: str) -> Path:
-        """Move everything aside for good; returns where it lies."""
-        archive = self._archives / token
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self._path, archive)
-        return archive
+        """Move everything aside for good; returns where it lies. Linked folders stay, and keep their own archive."""
+        volume, folder = volume_of(self._path, "any"), free_folder(self._path, token)
+        with writing(self._path):
+            if any(is_apart(self._path, part) for part in ("", *PARTS)):
+                change = Change(act=FRESH, folder=folder)
+                begin(self._path, change)
+                finish(self._path, change, self._scenario)
+            else:
+                move(self._path, volume.archived(folder, ""))
+        return volume.archived(folder, "")
+
+    def archive_leftovers(self, token: str) -> Path:
+        """Move best model, metadata and final model aside for good; returns where they lie."""
+        folder = free_folder(self._path, token)
+        best = self._path / BEST_MODEL.parent
+        with writing(self._path):
+            for name in names_beside(self._scenario):
+                put_aside(self._path, name, folder)
+            if best.is_dir() and not is_apart(self._path, best.name) and next(best.iterdir(), None) is None:
+                best.rmdir()
+        return volume_of(self._path, "any").archived(folder, "")
 
     def discard_archive(self, token: str) -> None:
-        """The new set is recorded: the old one is not needed any more."""
-        discard(self._archives / token)
+        """The new set is recorded: the files of earlier sessions that it replaced are not needed any more."""
+        discard_replaced(self._path, token)
 
-    def _leftovers(self) -> tuple[str, ...]:
-        if not self._path.is_dir():
-            return ()
-        files = (path.relative_to(self._path) for path in sorted(self._path.rglob("*")) if path.is_file())
-        return tuple(path.as_posix() for path in files if path.parts[0] != CHECKPOINTS)
+    def _is_in_place(self, entry: FileEntry) -> bool:
+        path = self._path / entry.path
+        return is_plain_file(path) and first_fault((entry,), self._path) is None
+
+    def _staging_fault(self, entry: FileEntry, source: Path, folder: str) -> str | None:
+        staged = volume_of(self._path, entry.path).staged(folder, entry.path)
+        return _copied_fault(entry, source / entry.path, staged)
+
+    def _retired(self, incoming: Incoming) -> Iterator[FileEntry]:
+        """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one.
+
+        They are only described here; nothing is deleted that does not agree with its description.
+        """
+        survey = survey_checkpoints(self._path, self._scenario)
+        brought = {entry.path: entry.sha256 for entry in incoming.entries}
+        best = {BEST_MODEL.as_posix(), BEST_MODEL_CARD.as_posix()}
+        beside = entries_beside(self._path, self._scenario, survey.verified)
+        for entry in (*checkpoint_entries(self._path, survey.verified), *beside):
+            stays = entry.path in best and BEST_MODEL.as_posix() not in brought
+            if not stays and brought.get(entry.path) != entry.sha256:
+                yield entry
 
 
 def _copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | None:
@@ -152,7 +207,7 @@ def _copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | No
 
     What is hashed is what is written, in one pass: reading the copy again would only ask the system's memory.
     """
-    size_bytes, sha256 = _copy(source / entry.path, destination / entry.path)
+    size_bytes, sha256 = _copy(source, destination)
     if size_bytes != entry.size_bytes:
         return f"{entry.path} has {size_bytes} bytes instead of {entry.size_bytes}"
     return None if sha256 == entry.sha256 else f"{entry.path} does not have its sha256"

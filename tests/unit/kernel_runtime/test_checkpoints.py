@@ -166,3 +166,76 @@ def test_an_empty_place_is_a_beginning(tmp_path: Path) -> None:
     survey = survey_checkpoints(tmp_path / "nowhere", SCENARIO)
     assert survey.latest is None
     assert survey.faults == {}
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+def test_rotation_deletes_only_what_a_card_names_byte_for_byte(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    first = save(tmp_path, 10)
+    own = {
+        f"{SCENARIO}_checkpoint_5_steps.zip",
+        f"{SCENARIO}_checkpoint_7_steps.state.npz",
+        f"{SCENARIO}_checkpoint_10_steps.vecnormalize.pkl",
+        f"{SCENARIO}_checkpoint_99_steps.json",
+        "model.zip",
+    }
+    for name in own:
+        (folder / name).write_bytes(b"own")
+    second = save(tmp_path, 20, first)
+    (folder / f"{second.stem}.zip").write_bytes(b"own model under our name")
+    third = save(tmp_path, 30, second)
+    save(tmp_path, 50, save(tmp_path, 40, third))
+    assert own <= _names(folder)
+    assert (folder / f"{second.stem}.zip").read_bytes() == b"own model under our name"
+    ours = {f"{SCENARIO}_checkpoint_{steps}_steps.zip" for steps in (10, 30, 40, 50)}
+    assert ours & _names(folder) == {f"{SCENARIO}_checkpoint_{steps}_steps.zip" for steps in (40, 50)}
+
+
+def test_a_rotation_that_was_cut_off_is_finished_by_the_next(tmp_path: Path) -> None:
+    older = save(tmp_path, 20, save(tmp_path, 10))
+    (tmp_path / "checkpoints" / f"{SCENARIO}_checkpoint_10_steps.zip").unlink()
+    save(tmp_path, 40, save(tmp_path, 30, older))
+    assert not list((tmp_path / "checkpoints").glob("*_10_steps*"))
+
+
+def test_a_save_that_the_disk_refuses_leaves_no_half_of_itself(tmp_path: Path) -> None:
+    good = save(tmp_path, 10)
+
+    def refuse(path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(
+            tmp_path,
+            scenario=SCENARIO,
+            steps=20,
+            writers={".zip": lambda path: path.write_bytes(b"whole") and None, ".state.npz": refuse},
+            identity={},
+            stamp=make_ticket().stamp(),
+            parent=good,
+            now=NOW,
+        )
+    assert not list((tmp_path / "checkpoints").glob("*_20_steps*"))
+    assert find_latest_checkpoint(tmp_path, SCENARIO) == good
+
+
+def test_a_save_writes_over_nothing_that_no_card_names(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoints" / f"{SCENARIO}_checkpoint_20_steps.zip"
+    path.parent.mkdir()
+    path.write_bytes(b"own")
+    card = save(tmp_path, 20)
+    assert find_latest_checkpoint(tmp_path, SCENARIO) == card
+    assert (tmp_path / "checkpoints/set_aside" / path.name).read_bytes() == b"own"
+
+
+def test_a_card_that_names_no_model_does_not_verify(tmp_path: Path) -> None:
+    card = save(tmp_path, 10)
+    plain = {**card.to_json(), "files": []}
+    bare = CheckpointCard(**{name: getattr(card, name) for name in card.__slots__} | {"files": ()})
+    (tmp_path / "checkpoints" / card.name).write_text(json.dumps({**plain, "digest": bare.digest}), encoding="utf-8")
+    survey = survey_checkpoints(tmp_path, SCENARIO)
+    assert survey.latest is None
+    assert "does not name its model" in survey.faults[card.stem]
