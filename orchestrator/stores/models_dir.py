@@ -15,7 +15,7 @@ from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.wire import (
     BEST_MODEL,
-    BEST_MODEL_CARD,
+    BEST_MODEL_FILES,
     CARD_SUFFIX,
     CHECKPOINTS,
     METADATA_NAME,
@@ -82,7 +82,7 @@ class ModelsDirectory:
             # As its card says, and as was just verified.
             entries += [replace(described, path=f"{CHECKPOINTS}/{described.path}") for described in card.files]
             entries.append(file_entry(folder / (card.stem + CARD_SUFFIX), self._path))
-        beside = [self._path / BEST_MODEL, self._path / BEST_MODEL_CARD, self._path / METADATA_NAME]
+        beside = [self._path / name for name in (*BEST_MODEL_FILES, METADATA_NAME)]
         if survey.verified:
             entries += [file_entry(path, self._path) for path in beside if path.is_file()]
         return ModelsView(
@@ -110,7 +110,7 @@ class ModelsDirectory:
         fault = next(filter(None, (_copied_fault(entry, incoming.root, staged) for entry in incoming.entries)), None)
         brought = {entry.path for entry in incoming.entries}
         if BEST_MODEL.as_posix() not in brought:
-            for kept in (BEST_MODEL, BEST_MODEL_CARD):
+            for kept in BEST_MODEL_FILES:
                 if (self._path / kept).is_file():
                     _copy(self._path / kept, staged / kept)
         if fault:
