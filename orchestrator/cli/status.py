@@ -76,6 +76,7 @@ def _models(project: Project) -> list[dict[str, Any]]:
                     "resume": found.to_json() if found else None,
                     "lowest_grade": view.verified[0].lowest_grade if view.verified else None,
                     "checkpoints": [checkpoint.stem for checkpoint in view.verified],
+                    "normalized": [checkpoint.stem for checkpoint in view.verified if checkpoint.has_normalization],
                     "faults": dict(view.faults),
                     "profiles": {name: profile.target_steps for name, profile in card.profiles.items()},
                 }
@@ -106,7 +107,7 @@ def _model_lines(rows: list[dict[str, Any]]) -> list[str]:
         what = f"{row['algorithm']}, seed {row['seed']}" if row["algorithm"] else "nothing saved yet"
         trial = f" trial {row['trial']} ({what})" if row["trial"] else ""
         lines.append(f"{row['section']}{trial}: {row['steps']} steps in place (targets: {targets})")
-        lines += [f"  ✓ {stem}" for stem in row["checkpoints"]]
+        lines += [f"  ✓ {stem}{' (normalized)' * (stem in row['normalized'])}" for stem in row["checkpoints"]]
         lines += [f"  ✗ {stem}: {fault}" for stem, fault in row["faults"].items()]
         if row["resume"]:
             lines.append(f"  would resume: {row['resume']['grade']} (its own chain: {row['lowest_grade']})")
