@@ -13,6 +13,7 @@ from kernel_templates.kernel_runtime.grading import EXACT, GRADES, worst
 from kernel_templates.kernel_runtime.wire import (
     CARD_SUFFIX,
     MODEL_SUFFIX,
+    NORMALIZATION_SUFFIX,
     STATE_SUFFIX,
     FileEntry,
     checkpoint_stem,
@@ -44,7 +45,7 @@ class CheckpointCard:
         stem: Shared stem of its files.
         scenario: Scenario name in the stem.
         steps: Environment steps done when it was saved.
-        files: Its model and side file, paths relative to the folder that holds them.
+        files: Its model, side file and (where the training normalizes) statistics file, paths relative to their folder.
         identity: What a later session compares before it resumes (algorithm, network, spaces, versions ...).
         stamp: Run, session, nonce and digests of the session that saved it.
         ancestry: Earlier checkpoints of the lineage, oldest first; empty for the first one.
@@ -85,6 +86,11 @@ class CheckpointCard:
     def has_state(self) -> bool:
         """Whether it has a side file with everything beside the weights."""
         return any(entry.path.endswith(STATE_SUFFIX) for entry in self.files)
+
+    @property
+    def has_normalization(self) -> bool:
+        """Whether it has a file with the statistics that its policy's observations are normalized by."""
+        return any(entry.path == self.stem + NORMALIZATION_SUFFIX for entry in self.files)
 
     @property
     def lowest_grade(self) -> str:

@@ -41,7 +41,7 @@ def save_checkpoint(
         models_dir: The models directory; files go to its `checkpoints` folder.
         scenario: Scenario name, part of the stem.
         steps: Environment steps done.
-        writers: File suffix (`.zip`, `.state.npz`) -> function that writes that file to the path it is given.
+        writers: File suffix (`.zip`, `.state.npz` ...) -> function that writes that file to the path it is given.
         identity: What a later session compares before it resumes.
         stamp: `Ticket.stamp()` of this session.
         parent: The checkpoint that this one continues, None at the beginning of a lineage.

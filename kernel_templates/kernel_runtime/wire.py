@@ -22,10 +22,16 @@ METADATA_NAME = "training_metadata.json"
 PROOF_NAME = "proof.json"
 BEST_MODEL = PurePosixPath("best_model/best_model.zip")
 BEST_MODEL_CARD = PurePosixPath("best_model/best_model.json")
+BEST_MODEL_NORMALIZATION = PurePosixPath("best_model/best_model.vecnormalize.json")
 CHECKPOINTS = "checkpoints"
 STATE_SUFFIX = ".state.npz"
 CARD_SUFFIX = ".json"
 MODEL_SUFFIX = ".zip"
+NORMALIZATION_SUFFIX = ".vecnormalize.json"
+"""Of the statistics beside a model zip whose training normalizes; see `normalization_file`."""
+
+BEST_MODEL_FILES = (BEST_MODEL, BEST_MODEL_NORMALIZATION, BEST_MODEL_CARD)
+"""They belong together: the zip, its statistics where the training normalizes, and the card that names both."""
 
 REPORT_TAG = "[ORC] "
 
@@ -62,7 +68,7 @@ def checkpoint_steps(stem: str) -> int | None:
 
 def final_model_name(scenario: str) -> str:
     """File name of the model at the target."""
-    return f"{scenario}_final.zip"
+    return f"{scenario}_final{MODEL_SUFFIX}"
 
 
 def canonical_json(value: object) -> str:

@@ -13,10 +13,11 @@ from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
     from kernel_templates.kernel_runtime.cards import CheckpointCard
+    from orchestrator.core.acting import StatisticsFile
     from orchestrator.core.compatibility import Compatibility
     from orchestrator.core.inspection import Inspection, ModelZip
 
-_Path = Annotated[Path, typer.Argument(help="A checkpoint's .zip, .json or .state.npz file.")]
+_Path = Annotated[Path, typer.Argument(help="A model's .zip, or another file with its stem.")]
 
 
 def inspect_checkpoint(path: _Path, as_json: AsJson = False) -> int:
@@ -42,11 +43,12 @@ def inspect_checkpoint(path: _Path, as_json: AsJson = False) -> int:
 def _inspect(path: Path) -> Inspection:
     from kernel_templates.kernel_runtime.cards import card_fault, read_card
     from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, MODEL_SUFFIX
+    from orchestrator.core.acting import acting_needs
     from orchestrator.core.errors import BadInput
     from orchestrator.core.inspection import Descent, Inspection, descent_of
     from orchestrator.stores.model_zip import read_model_zip
 
-    stem, folder = path.name.split(".", 1)[0], path.parent
+    stem, folder = _stem_of(path), path.parent
     zip_path, card_path = folder / (stem + MODEL_SUFFIX), folder / (stem + CARD_SUFFIX)
     if not (zip_path.is_file() or card_path.is_file()):
         raise BadInput(f"there is no checkpoint {zip_path}", remedy="`status` lists those in place.")
@@ -62,6 +64,9 @@ def _inspect(path: Path) -> Inspection:
         disagreement = card_fault(card, folder)
         faults += [disagreement] if disagreement else []
         faults += _contradictions(card, model)
+    needs = acting_needs(card, model.acts_through, _statistics_beside(zip_path)) if model else None
+    if needs and needs.fault:
+        faults.append(needs.fault)
     return Inspection(
         path=str(zip_path),
         model=model,
@@ -69,7 +74,32 @@ def _inspect(path: Path) -> Inspection:
         descent=descent_of(card, _cards_beside(folder)) if card else Descent(),
         compatibility=_grade(card, path) if card else None,
         faults=tuple(faults),
+        needs=needs,
     )
+
+
+def _stem_of(path: Path) -> str:
+    """What the files of one model share; a name may have dots of its own."""
+    from kernel_templates.kernel_runtime.wire import CARD_SUFFIX, MODEL_SUFFIX, NORMALIZATION_SUFFIX, STATE_SUFFIX
+
+    for suffix in (STATE_SUFFIX, NORMALIZATION_SUFFIX, MODEL_SUFFIX, CARD_SUFFIX):  # the longer ones first
+        if path.name.endswith(suffix):
+            return path.name.removesuffix(suffix)
+    return path.name
+
+
+def _statistics_beside(zip_path: Path) -> StatisticsFile:
+    """The statistics file of a zip, checked against the zip's own bytes."""
+    from kernel_templates.kernel_runtime.normalization_file import normalization_path, read_normalization
+    from orchestrator.core.acting import StatisticsFile
+
+    path = normalization_path(zip_path)
+    if not path.exists():
+        return StatisticsFile(path=str(path))
+    try:
+        return StatisticsFile(path=str(path), saved=read_normalization(zip_path))
+    except (OSError, ValueError) as fault:
+        return StatisticsFile(path=str(path), fault=str(fault))
 
 
 def _contradictions(card: CheckpointCard, model: ModelZip | None) -> list[str]:

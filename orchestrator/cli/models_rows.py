@@ -58,6 +58,7 @@ def _row(project: Project, card: SectionCard, trial: str | None) -> dict[str, An
         "resume": found.to_json() if found else None,
         "lowest_grade": view.verified[0].lowest_grade if view.verified else None,
         "checkpoints": [checkpoint.stem for checkpoint in view.verified],
+        "normalized": [checkpoint.stem for checkpoint in view.verified if checkpoint.has_normalization],
         "faults": dict(view.faults),
         "own_files": list(view.own),
         "archived": list(view.archived),
@@ -95,7 +96,7 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
         trial += f" ({row['algorithm']}, seed {row['seed']})" if row["algorithm"] else " (nothing saved yet)"
     targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items())
     yield f"{row['section']}{trial}: {row['steps']} steps in place (targets: {targets})"
-    yield from (f"  ✓ {stem}" for stem in row["checkpoints"])
+    yield from (f"  ✓ {stem}{' (normalized)' * (stem in row['normalized'])}" for stem in row["checkpoints"])
     yield from (f"  ✗ {shown_name(stem)}: {shown_name(fault)}" for stem, fault in row["faults"].items())
     if row["resume"]:
         yield f"  would resume: {row['resume']['grade']} (its own chain: {row['lowest_grade']})"

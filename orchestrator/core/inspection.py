@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
+from orchestrator.core.acting import ActingNeeds, acting_lines
 from orchestrator.core.compatibility import Compatibility
 
 _EXPECTED_NAMES = frozenset(
@@ -66,6 +67,7 @@ class ModelZip:
         versions: Library -> version that wrote it.
         executes: Place of what is pickled -> the globals that loading it would import.
         sealed: Places that cannot be read without obeying them.
+        acts_through: Layers between policy and environment that the zip names; None where it names none.
     """
 
     algorithm: str | None
@@ -75,6 +77,7 @@ class ModelZip:
     versions: Mapping[str, str]
     executes: Mapping[str, tuple[str, ...]]
     sealed: Mapping[str, str] = field(default_factory=dict)
+    acts_through: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -124,6 +127,7 @@ class Inspection:
         card: None where there is none.
         faults: What is wrong, one sentence each.
         compatibility: Against the section's card and code as they are now; None where there is nothing to compare.
+        needs: What a plain load lacks; None where there is no zip.
     """
 
     path: str
@@ -132,6 +136,7 @@ class Inspection:
     descent: Descent = field(default_factory=Descent)
     compatibility: Compatibility | None = None
     faults: tuple[str, ...] = ()
+    needs: ActingNeeds | None = None
 
     @property
     def sound(self) -> bool:
@@ -155,6 +160,7 @@ class Inspection:
             },
             "resume": self.compatibility.to_json() if self.compatibility else None,
             "model": self.model.to_json() if self.model else None,
+            "acting": self.needs.to_json() if self.needs else None,
         }
 
 
@@ -165,8 +171,15 @@ def lines_of(inspection: Inspection) -> list[str]:
         *_card_lines(inspection),
         *_grade_lines(inspection.compatibility),
         *_model_lines(inspection.model),
+        *_acting_lines(inspection),
         *(f"  ✗ {fault}" for fault in inspection.faults),
     ]
+
+
+def _acting_lines(inspection: Inspection) -> list[str]:
+    if inspection.needs is None or inspection.model is None:
+        return []
+    return acting_lines(inspection.needs, zip_path=inspection.path, algorithm=inspection.model.algorithm)
 
 
 def _card_lines(inspection: Inspection) -> list[str]:

@@ -63,7 +63,13 @@ def read_model_zip(path: Path) -> ModelZip:
         versions=_versions(content),
         executes=executes,
         sealed=sealed,
+        acts_through=_texts(described.get("acts_through")),
     )
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    """A list of texts, None for anything else."""
+    return tuple(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

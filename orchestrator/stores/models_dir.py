@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.digests import first_fault
-from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD, FileEntry, final_model_name
+from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
 from orchestrator.core.errors import BadInput, InUse, RunFailed
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.core.packing import pack
@@ -22,6 +22,7 @@ from orchestrator.stores.own_files import (
     checkpoint_entries,
     entries_beside,
     files_below,
+    final_names,
     is_plain_file,
     names_beside,
 )
@@ -105,7 +106,7 @@ class ModelsDirectory:
         beside = entries_beside(self._path, self._scenario, survey.verified)
         ours = {entry.path for entry in (*checkpoints, *beside)}
         there = tuple(files_below(self._path))
-        sent = [entry for entry in beside if entry.path != final_model_name(self._scenario)] if survey.verified else []
+        sent = [entry for entry in beside if entry.path not in final_names(self._scenario)] if survey.verified else []
         return ModelsView(
             root=self._path,
             verified=survey.verified,
@@ -194,7 +195,7 @@ class ModelsDirectory:
         """
         survey = survey_checkpoints(self._path, self._scenario)
         brought = {entry.path: entry.sha256 for entry in incoming.entries}
-        best = {BEST_MODEL.as_posix(), BEST_MODEL_CARD.as_posix()}
+        best = {name.as_posix() for name in BEST_MODEL_FILES}
         beside = entries_beside(self._path, self._scenario, survey.verified)
         for entry in (*checkpoint_entries(self._path, survey.verified), *beside):
             stays = entry.path in best and BEST_MODEL.as_posix() not in brought

@@ -14,9 +14,10 @@ from kernel_templates.kernel_runtime.atomic import write_json
 from kernel_templates.kernel_runtime.card_shape import read_object
 from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
 from kernel_templates.kernel_runtime.digests import file_entry, first_fault
+from kernel_templates.kernel_runtime.normalization_file import normalization_path
 from kernel_templates.kernel_runtime.wire import (
-    BEST_MODEL,
     BEST_MODEL_CARD,
+    BEST_MODEL_FILES,
     CARD_SUFFIX,
     CHECKPOINTS,
     METADATA_NAME,
@@ -32,7 +33,14 @@ INVENTORY = "restored_files.json"
 
 def names_beside(scenario: str) -> tuple[str, ...]:
     """Files beside the checkpoints that a training writes."""
-    return (BEST_MODEL.as_posix(), BEST_MODEL_CARD.as_posix(), METADATA_NAME, final_model_name(scenario))
+    best = (name.as_posix() for name in BEST_MODEL_FILES)
+    return (*best, METADATA_NAME, *final_names(scenario))
+
+
+def final_names(scenario: str) -> tuple[str, ...]:
+    """The final model and its statistics: results that no session starts from."""
+    model = Path(final_model_name(scenario))
+    return (model.name, normalization_path(model).name)
 
 
 def files_below(models: Path) -> Iterator[str]:

@@ -10,6 +10,7 @@ from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, re
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.digests import file_entry, first_fault, sha256_file
 from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
+from kernel_templates.kernel_runtime.normalization_file import normalization_path, read_normalization
 from kernel_templates.kernel_runtime.saving import KEPT_CHECKPOINTS
 from kernel_templates.kernel_runtime.wire import (
     BEST_MODEL_CARD,
@@ -129,7 +130,7 @@ def _checkpoint_entries(cards: Sequence[CheckpointCard], root: Path) -> Iterator
 
 
 def _beside(root: Path, newest: CheckpointCard, ticket: Ticket, scenario: str) -> Iterator[FileEntry]:
-    """Best model, metadata and final model, each only if it can be believed."""
+    """Best model, metadata and final model with its statistics, each only if it can be believed."""
     best = root / BEST_MODEL_CARD
     if best.is_file():
         try:
@@ -143,9 +144,22 @@ def _beside(root: Path, newest: CheckpointCard, ticket: Ticket, scenario: str) -
     metadata = root / METADATA_NAME
     if metadata.is_file() and _describes(metadata, newest):
         yield file_entry(metadata, root)
+    if newest.steps >= int(ticket.spec["target_steps"]):
+        yield from _final_model(root, newest, scenario)
+
+
+def _final_model(root: Path, newest: CheckpointCard, scenario: str) -> Iterator[FileEntry]:
+    """The model at the target, with its statistics where the training normalizes: both or neither."""
     final = root / final_model_name(scenario)
-    if final.is_file() and newest.steps >= int(ticket.spec["target_steps"]):
-        yield file_entry(final, root)
+    if not final.is_file():
+        return
+    if newest.has_normalization:
+        try:
+            read_normalization(final)
+        except (OSError, ValueError):
+            return  # half a unit would act wrongly; the newest checkpoint holds the same model, whole
+        yield file_entry(normalization_path(final), root)
+    yield file_entry(final, root)
 
 
 def _describes(metadata: Path, newest: CheckpointCard) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from kernel_templates.kernel_runtime.saving import save_checkpoint
-from kernel_templates.kernel_runtime.wire import MODEL_SUFFIX, STATE_SUFFIX
+from kernel_templates.kernel_runtime.wire import STATE_SUFFIX
 from validation_ch7.learning.full_state import capture_state
 from validation_ch7.learning.identity import current_identity
 from validation_ch7.learning.metadata import write_metadata
-from validation_ch7.learning.model_file import write_model
+from validation_ch7.learning.model_file import loadable_files
 from validation_ch7.learning.policy_digest import first_non_finite
 from validation_ch7.learning.seam_probe import probe_tree
 from validation_ch7.learning.state_file import write_state
@@ -62,13 +64,13 @@ def save_training(underway: Underway) -> None:
         raise ArithmeticError(f"after {underway.steps} steps the policy's {broken} is not finite")
     started_s = context.monotonic()
     underway.record.last_save_steps = underway.steps
-    tree = session_tree(underway)
+    tree, loadable = session_tree(underway), loadable_files(model)
     underway.parent = save_checkpoint(
         context.models_dir,
         scenario=plan.scenario,
         steps=underway.steps,
         writers={
-            MODEL_SUFFIX: lambda path: write_model(model, path),
+            **{suffix: partial(_write_bytes, content=content) for suffix, content in loadable.items()},
             STATE_SUFFIX: lambda path: write_state(path, tree),
         },
         identity=current_identity(context.ticket, model),
@@ -82,6 +84,10 @@ def save_training(underway: Underway) -> None:
     underway.last_save = LastSave(ended_s=ended_s, took_s=ended_s - started_s)
     context.deadline.measured("save", ended_s - started_s)
     context.reporter.event("saved", steps=underway.steps, checkpoint=underway.parent.stem)
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def session_tree(underway: Underway) -> dict[str, Any]:

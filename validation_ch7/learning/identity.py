@@ -21,7 +21,7 @@ from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.grading import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
 from kernel_templates.kernel_runtime.wire import STATE_SUFFIX, Ticket
 from validation_ch7.learning.full_state import environment_of
-from validation_ch7.learning.layers import lost_state
+from validation_ch7.learning.layers import acts_through, lost_state
 from validation_ch7.learning.policy_digest import policy_digest
 
 
@@ -49,6 +49,7 @@ class ResumeGrade:
 def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
     """The identity of the training that runs here now, as it goes into a card; plain JSON."""
     lineage = ticket.spec["lineage"]
+    through = acts_through(environment_of(model))
     return {
         "section": ticket.section,
         "lineage_id": ticket.lineage_id,
@@ -65,6 +66,8 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         # What no checkpoint of this training can keep; empty for one that resumes exactly.
         "lost_state": list(lost_state(environment_of(model))),
         "policy_digest": policy_digest(model.policy),
+        # What a plain load of the zip lacks; left out where there is nothing, so that such cards stay as they were.
+        **({"acts_through": list(through)} if through else {}),
     }
 
 

@@ -13,12 +13,13 @@ from typing import Any
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
 
 from validation_ch7.learning.hyper_parameters import ContinuousHyperParameters, HyperParameters
-from validation_ch7.learning.normalization import capture_normalization, restore_normalization
+from validation_ch7.learning.normalization_state import capture_normalization, restore_normalization
 from validation_ch7.learning.sign_actions import SignActions
 from validation_ch7.learning.single_environments import (
     capture_singles,
     lost_of_singles,
     restore_singles,
+    wrappers_of_singles,
 )
 
 
@@ -60,6 +61,20 @@ _KNOWN: Mapping[type[VecEnv], _Known] = {
 }
 _OWN = _Known(capture=lambda layer: layer.get_state(), restore=lambda layer, tree: layer.set_state(tree))
 _STATELESS = (SignActions,)
+
+
+def acts_through(env: VecEnv) -> tuple[str, ...]:
+    """Classes between a policy and its environment that change what it sees or what its actions mean, outermost first.
+
+    A plain load of the model zip has none of them; whoever acts with the model puts them around the environment.
+    Known layers that only watch are left out, and so is a normalization of rewards alone.
+    """
+    *around, innermost = _layers(env)
+    found = [layer for layer in around if not isinstance(layer, VecMonitor)]
+    names = [type(layer).__name__ for layer in found if not isinstance(layer, VecNormalize) or layer.norm_obs]
+    if isinstance(innermost, DummyVecEnv):
+        names += wrappers_of_singles(innermost)
+    return tuple(names)
 
 
 def lost_state(env: VecEnv) -> tuple[str, ...]:

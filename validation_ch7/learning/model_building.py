@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from validation_ch7.learning.hyper_parameters import (
@@ -23,7 +23,7 @@ from validation_ch7.learning.hyper_parameters import (
     SacHyperParameters,
     Td3HyperParameters,
 )
-from validation_ch7.learning.layers import with_layers
+from validation_ch7.learning.layers import acts_through, with_layers
 from validation_ch7.learning.plan import Lineage
 from validation_ch7.learning.schedules import (
     AbsoluteStepA2C,
@@ -97,7 +97,18 @@ def build_model(lineage: Lineage, env: VecEnv, *, device: str) -> BaseAlgorithm:
     # Without one, every `learn` would leave an empty log folder in the system's temporary folder. It writes
     # nothing and is never read, so what it gathers is no state.
     model.set_logger(Logger(folder=None, output_formats=[]))
+    _name_layers(model, layered)
     return model
+
+
+def _name_layers(model: BaseAlgorithm, env: VecEnv) -> None:
+    """Let the zip of a policy of normalized observations say so, as an attribute that a plain load gives back.
+
+    The statistics lie in a file beside the zip. A zip that was copied alone would not tell that they are missing.
+    """
+    layer = unwrap_vec_normalize(env)
+    if layer is not None and layer.norm_obs:
+        cast(Any, model).acts_through = list(acts_through(env))
 
 
 def _kind_of(wanted: HyperParameters, env: VecEnv) -> tuple[Callable[..., BaseAlgorithm], dict[str, Any]]:

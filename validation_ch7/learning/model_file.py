@@ -13,6 +13,11 @@ from typing import Any
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from kernel_templates.kernel_runtime.atomic import write_bytes
+from kernel_templates.kernel_runtime.normalization_file import RunningStatistics
+from kernel_templates.kernel_runtime.wire import MODEL_SUFFIX, NORMALIZATION_SUFFIX
+from validation_ch7.learning.normalization import Normalization, normalization_of, returns_of, saved_normalization
+
 # Left out because the side file owns it, or because it is this session's and not the lineage's. A plain
 # `load` gives each its initial value.
 NOT_IN_ZIP = (
@@ -51,13 +56,36 @@ def model_bytes(model: BaseAlgorithm) -> bytes:
     return fixed.getvalue()
 
 
+def loadable_files(model: BaseAlgorithm) -> dict[str, bytes]:
+    """What a person loads to act with a model as it is now, by suffix: its zip, and its statistics if it has any."""
+    content = model_bytes(model)
+    return with_statistics(content, model, observations=normalization_of(model), returns=returns_of(model))
+
+
+def with_statistics(
+    content: bytes, model: BaseAlgorithm, *, observations: Normalization | None, returns: RunningStatistics | None
+) -> dict[str, bytes]:
+    """A model zip, and the statistics that belong to it where its training normalizes, by suffix.
+
+    Args:
+        content: The zip, of any moment of the training.
+        model: The training.
+        observations: How observations were normalized at that moment.
+        returns: By what rewards were normalized at that moment.
+    """
+    sha256 = hashlib.sha256(content).hexdigest()
+    saved = saved_normalization(model, model_sha256=sha256, observations=observations, returns=returns)
+    return {MODEL_SUFFIX: content} if saved is None else {MODEL_SUFFIX: content, NORMALIZATION_SUFFIX: saved.to_bytes()}
+
+
 def write_model(model: BaseAlgorithm, path: Path) -> None:
-    """Write the zip of a model.
+    """Write the zip of a model, each file atomically, and beside it the statistics where its training normalizes.
 
     Raises:
         OSError: The disk refused.
     """
-    path.write_bytes(model_bytes(model))
+    for suffix, content in loadable_files(model).items():
+        write_bytes(path.with_name(path.stem + suffix), content)
 
 
 def load_weights(model: BaseAlgorithm, content: bytes, *, sha256: str) -> None:

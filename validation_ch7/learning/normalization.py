@@ -1,9 +1,10 @@
-"""Running normalization of observations and rewards: declared, built, kept, and applied where a policy only acts."""
+"""Running normalization: declared, built, saved beside a model, and applied where a policy only acts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,13 @@ import numpy.typing as npt
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from kernel_templates.kernel_runtime.normalization_file import (
+    RunningStatistics,
+    SavedNormalization,
+    normalization_path,
+    read_normalization,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +55,14 @@ class Normalization:
         variance: Of each feature.
         epsilon: Added to the variance.
         clip: Bound of what comes out.
+        count: How many observations the statistics are taken over; None where an earlier version did not keep it.
     """
 
     mean: npt.NDArray[np.float64]
     variance: npt.NDArray[np.float64]
     epsilon: float
     clip: float
+    count: float | None = None
 
     def __call__(self, observations: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """What the policy sees of raw observations, shape (batch, features); as `VecNormalize.normalize_obs`."""
@@ -61,7 +71,13 @@ class Normalization:
 
     def to_tree(self) -> dict[str, Any]:
         """As a state file holds it."""
-        return {"mean": self.mean, "variance": self.variance, "epsilon": self.epsilon, "clip": self.clip}
+        return {
+            "mean": self.mean,
+            "variance": self.variance,
+            "epsilon": self.epsilon,
+            "clip": self.clip,
+            "count": self.count,
+        }
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> Normalization:
@@ -78,61 +94,115 @@ def normalization_of(model: BaseAlgorithm) -> Normalization | None:
     layer = model.get_vec_normalize_env()
     if layer is None or not layer.norm_obs:
         return None
-    statistics = _of_one_box(layer)
+    statistics = box_statistics(layer)
     return Normalization(
         mean=np.array(statistics.mean),
         variance=np.array(statistics.var),
         epsilon=float(layer.epsilon),
         clip=float(layer.clip_obs),
+        count=float(statistics.count),
     )
 
 
-def capture_normalization(layer: VecNormalize) -> dict[str, Any]:
-    """All that a `VecNormalize` goes on with.
+def returns_of(model: BaseAlgorithm) -> RunningStatistics | None:
+    """Statistics of the discounted returns of a model in training now, None without a `VecNormalize`."""
+    layer = model.get_vec_normalize_env()
+    if layer is None:
+        return None
+    found = layer.ret_rms
+    return RunningStatistics(mean=float(found.mean), var=float(found.var), count=float(found.count))
 
-    What it keeps of the newest step (`old_obs`, `old_reward`) is not among it: the next step replaces it before it
-    is looked at, and the newest raw observation is kept with the algorithm, which stores it.
+
+def saved_normalization(
+    model: BaseAlgorithm,
+    *,
+    model_sha256: str,
+    observations: Normalization | None,
+    returns: RunningStatistics | None,
+) -> SavedNormalization | None:
+    """What the statistics file beside a model zip says; None where nothing is normalized.
+
+    Args:
+        model: The training. What it normalizes never changes; the statistics do.
+        model_sha256: Of the zip.
+        observations: As of the moment that the zip is of.
+        returns: As of the same moment; None where an earlier version did not keep them.
     """
-    observations = _capture_statistics(_of_one_box(layer)) if layer.norm_obs else None
-    return {
-        "training": layer.training,
-        "observations": observations,
-        "rewards": _capture_statistics(layer.ret_rms),
-        "returns": layer.returns.copy(),
-    }
+    layer = model.get_vec_normalize_env()
+    if layer is None or not (layer.norm_obs or layer.norm_reward):
+        return None
+    return SavedNormalization(
+        model_sha256=model_sha256,
+        norm_obs=observations is not None,
+        norm_reward=layer.norm_reward,
+        clip_obs=float(layer.clip_obs) if observations is None else observations.clip,
+        clip_reward=float(layer.clip_reward),
+        gamma=float(layer.gamma),
+        epsilon=float(layer.epsilon) if observations is None else observations.epsilon,
+        obs_rms=None if observations is None else _as_lists(observations),
+        ret_rms=returns,
+    )
 
 
-def restore_normalization(layer: VecNormalize, tree: Mapping[str, Any]) -> None:
-    """Go on from such a tree.
+def load_normalization(path: Path | str, venv: VecEnv) -> VecNormalize:
+    """Put the normalization of a saved model around an environment, to act there as it did in training.
+
+    Nothing is learned from what is seen, and rewards stay as they are.
+
+    Args:
+        path: The model's zip; its statistics file lies beside it, with the same stem.
+        venv: The environment, with the layers that the training had inside of the normalization (the model's
+            `acts_through` names them, from outside to inside).
 
     Raises:
-        ValueError: It is of a layer that normalizes something else.
+        FileNotFoundError: One of the two files is missing.
+        ValueError: The statistics are damaged, another model's, or of other observations than the environment's.
     """
-    if (tree["observations"] is not None) is not layer.norm_obs or tree["returns"].shape != layer.returns.shape:
-        raise ValueError("the state is of another normalization")
-    layer.training = tree["training"]
-    if layer.norm_obs:
-        _restore_statistics(_of_one_box(layer), tree["observations"])
-    _restore_statistics(layer.ret_rms, tree["rewards"])
-    layer.returns = tree["returns"].copy()
+    saved = read_normalization(Path(path))
+    layer = VecNormalize(
+        venv,
+        training=False,
+        norm_obs=saved.norm_obs,
+        norm_reward=False,
+        clip_obs=saved.clip_obs,
+        clip_reward=saved.clip_reward,
+        gamma=saved.gamma,
+        epsilon=saved.epsilon,
+    )
+    if saved.obs_rms is not None:
+        if saved.obs_rms.shape != venv.observation_space.shape:
+            raise ValueError(
+                f"{normalization_path(Path(path)).name} is of observations of shape {saved.obs_rms.shape},"
+                f" the environment gives {venv.observation_space.shape}"
+            )
+        _put(box_statistics(layer), saved.obs_rms)
+    if saved.ret_rms is not None:
+        _put(layer.ret_rms, saved.ret_rms)
+    return layer
 
 
-def _of_one_box(layer: VecNormalize) -> RunningMeanStd:
+def _as_lists(observations: Normalization) -> RunningStatistics:
+    return RunningStatistics(
+        mean=np.asarray(observations.mean).tolist(),
+        var=np.asarray(observations.variance).tolist(),
+        count=observations.count,
+    )
+
+
+def _put(statistics: RunningMeanStd, saved: RunningStatistics) -> None:
+    statistics.mean = np.array(saved.mean, dtype=np.float64)
+    statistics.var = np.array(saved.var, dtype=np.float64)
+    if saved.count is not None:
+        statistics.count = saved.count
+
+
+def box_statistics(layer: VecNormalize) -> RunningMeanStd:
+    """Statistics of a layer's observations, which must be one box.
+
+    Raises:
+        ValueError: They are of another kind.
+    """
     statistics: object = layer.obs_rms  # by key where observations are a dict, whatever the library declares
     if not isinstance(statistics, RunningMeanStd):
         raise ValueError("only the normalization of one box of observations can be kept")
     return statistics
-
-
-def _capture_statistics(statistics: RunningMeanStd) -> dict[str, Any]:
-    return {
-        "mean": np.array(statistics.mean),
-        "variance": np.array(statistics.var),
-        "count": float(statistics.count),
-    }
-
-
-def _restore_statistics(statistics: RunningMeanStd, tree: Mapping[str, Any]) -> None:
-    statistics.mean = np.array(tree["mean"])
-    statistics.var = np.array(tree["variance"])
-    statistics.count = tree["count"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_templates.kernel_runtime.normalization_file import RunningStatistics
 from validation_ch7.learning.normalization import Normalization
 
 
@@ -41,6 +42,8 @@ class BestModel:
         model_zip: The bytes of its model file. They travel with every checkpoint, so that one checkpoint is
             enough to restore the best model that belongs to it, whatever else was carried.
         normalization: How its observations were normalized when it was found; None if they are not.
+        returns: Statistics by which its rewards were normalized then; None where nothing is normalized, or where an
+            earlier version did not keep them.
     """
 
     steps: int
@@ -48,6 +51,7 @@ class BestModel:
     policy_digest: str
     model_zip: bytes
     normalization: Normalization | None = None
+    returns: RunningStatistics | None = None
 
     def in_short(self) -> dict[str, Any]:
         """Plain JSON without the file."""
@@ -81,6 +85,8 @@ class TrainingRecord:
             best = {**self.best.in_short(), "model_zip": np.frombuffer(self.best.model_zip, dtype=np.uint8)}
             if self.best.normalization is not None:
                 best["normalization"] = self.best.normalization.to_tree()
+            if self.best.returns is not None:
+                best["returns"] = asdict(self.best.returns)
         return {
             "policy_digest_at_start": self.policy_digest_at_start,
             "last_eval_steps": self.last_eval_steps,
@@ -115,11 +121,12 @@ class TrainingRecord:
 
 
 def _best_from(tree: Mapping[str, Any]) -> BestModel:
-    normalization = tree.get("normalization")
+    normalization, returns = tree.get("normalization"), tree.get("returns")
     return BestModel(
         **{
             **tree,
             "model_zip": tree["model_zip"].tobytes(),
             "normalization": normalization and Normalization.from_tree(normalization),
+            "returns": returns and RunningStatistics(**returns),
         }
     )

@@ -25,7 +25,7 @@ RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-3, 1e-4
 _Q_HEADS = ("q_net", "q_net_target", "quantile_net", "quantile_net_target")
 _CRITICS = ("critic", "critic_target")
 _REMEDY = (
-    "Remove this checkpoint's three files: the run then goes on from the one before. If it happens again, the code "
+    "Remove all files of this checkpoint: the run then continues from the one before. If it happens again, the code "
     "that builds or loads the policy has changed."
 )
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
-from kernel_templates.kernel_runtime.atomic import write_atomically, write_json
+from kernel_templates.kernel_runtime.atomic import write_bytes, write_json
 from kernel_templates.kernel_runtime.cards import CheckpointCard, card_fault, read_card
 from kernel_templates.kernel_runtime.digests import file_entry
-from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD
+from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD, BEST_MODEL_NORMALIZATION
 from validation_ch7.learning.curves import add_evaluation
 from validation_ch7.learning.identity import current_identity
-from validation_ch7.learning.model_file import model_bytes
-from validation_ch7.learning.normalization import normalization_of
+from validation_ch7.learning.model_file import model_bytes, with_statistics
+from validation_ch7.learning.normalization import normalization_of, returns_of
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import BestModel, CurvePoint
 from validation_ch7.learning.rng_state import untouched_generators
@@ -58,6 +59,7 @@ def evaluate_policy(underway: Underway) -> None:
             policy_digest=point.policy_digest,
             model_zip=model_bytes(model),
             normalization=normalization_of(model),
+            returns=returns_of(model),
         )
         _write_best_model(underway, record.best)
     context.deadline.measured("evaluate", context.monotonic() - started_s)
@@ -77,13 +79,19 @@ def place_best_model(underway: Underway) -> None:
     again, and a carrier may have left the file behind; the checkpoint knows the one that belongs to it.
     """
     best = underway.record.best
-    if best is None or _is_in_place(underway.context.models_dir, best):
+    if best is None or _is_in_place(underway.context.models_dir, _files_of_best(underway, best)):
         return
     underway.context.reporter.say(f"[CHECKPOINT] Best model put back as of {best.steps} steps")
     _write_best_model(underway, best)
 
 
-def _is_in_place(models_dir: Path, best: BestModel) -> bool:
+def _files_of_best(underway: Underway, best: BestModel) -> dict[PurePosixPath, bytes]:
+    """What the best model's card names: the zip, and the statistics of its moment where the training normalizes."""
+    files = with_statistics(best.model_zip, underway.model, observations=best.normalization, returns=best.returns)
+    return {BEST_MODEL.with_name(BEST_MODEL.stem + suffix): content for suffix, content in files.items()}
+
+
+def _is_in_place(models_dir: Path, files: Mapping[PurePosixPath, bytes]) -> bool:
     card_path = models_dir / BEST_MODEL_CARD
     if not card_path.is_file():
         return False
@@ -91,27 +99,26 @@ def _is_in_place(models_dir: Path, best: BestModel) -> bool:
         card = read_card(card_path)
     except ValueError:
         return False  # a damaged card is replaced, from bytes that are verified
-    wanted = hashlib.sha256(best.model_zip).hexdigest()
-    return [entry.sha256 for entry in card.files] == [wanted] and card_fault(card, card_path.parent) is None
+    wanted = {path.name: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    return {entry.path: entry.sha256 for entry in card.files} == wanted and card_fault(card, card_path.parent) is None
 
 
 def _write_best_model(underway: Underway, best: BestModel) -> None:
-    """The model first, its card last, as for every checkpoint."""
-    context = underway.context
-    path = context.models_dir / BEST_MODEL
-    write_atomically(path, lambda temporary: _write_bytes(temporary, best.model_zip))
+    """Its files first, its card last, as for every checkpoint."""
+    context, files = underway.context, _files_of_best(underway, best)
+    paths = [context.models_dir / name for name in files]
+    for path, content in zip(paths, files.values(), strict=True):
+        write_bytes(path, content)
+    if BEST_MODEL_NORMALIZATION not in files:  # one of an earlier best model must not lie beside this one
+        (context.models_dir / BEST_MODEL_NORMALIZATION).unlink(missing_ok=True)
     identity = current_identity(context.ticket, underway.model)
     card = CheckpointCard(
-        stem=path.stem,
+        stem=BEST_MODEL.stem,
         scenario=underway.plan.scenario,
         steps=best.steps,
-        files=(file_entry(path, path.parent),),
+        files=tuple(file_entry(path, path.parent) for path in paths),
         identity={**identity, "policy_digest": best.policy_digest, "score": best.score},
         stamp=context.ticket.stamp(),
         saved_at=context.now().isoformat(),
     )
     write_json(context.models_dir / BEST_MODEL_CARD, card.to_json())
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

@@ -32,6 +32,12 @@ def lost_of_singles(env: DummyVecEnv) -> list[str]:
     ]
 
 
+def wrappers_of_singles(env: DummyVecEnv) -> list[str]:
+    """Classes of the wrappers around the first environment, outermost first, without the known ones that only watch."""
+    *around, _ = _parts(env.envs[0])
+    return [type(part).__name__ for part in around if type(part) not in _REMEMBERED]
+
+
 def capture_singles(env: DummyVecEnv) -> list[dict[str, Any]]:
     """State of each environment, its wrappers from outside to inside.
 

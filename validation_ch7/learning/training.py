@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from kernel_templates.kernel_runtime.atomic import write_atomically
 from kernel_templates.kernel_runtime.context import SessionContext
 from kernel_templates.kernel_runtime.endings import KernelEnding
 from kernel_templates.kernel_runtime.wire import final_model_name
@@ -65,8 +64,7 @@ def _train(underway: Underway) -> TrainingResult:
         _act_if_due(underway, save=False)
     save_training(underway)
     if underway.at_target:
-        path = context.models_dir / final_model_name(plan.scenario)
-        write_atomically(path, lambda temporary: write_model(underway.model, temporary))
+        write_model(underway.model, context.models_dir / final_model_name(plan.scenario))
     write_metadata(underway)
     pace.report(last=True)
     return TrainingResult(ending=_ending(underway), underway=underway, facts=training_facts(underway, pace))

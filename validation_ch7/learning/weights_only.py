@@ -7,19 +7,21 @@ step and the order of checkpoints do; and so does a running normalization, witho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.endings import SessionRefused
+from kernel_templates.kernel_runtime.normalization_file import read_normalization
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from validation_ch7.learning.full_state import environment_of
 from validation_ch7.learning.gathering import gather_anew_from
 from validation_ch7.learning.identity import ResumeGrade
-from validation_ch7.learning.layers import has_layers_to_keep, restore_layers
+from validation_ch7.learning.layers import restore_layers
 from validation_ch7.learning.model_file import read_parameters
+from validation_ch7.learning.normalization_state import restore_statistics, tree_of
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import TrainingRecord
 from validation_ch7.learning.seam_probe import check_seam
@@ -43,11 +45,7 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     found = policy_digest(model.policy)
     if found != card.identity.get("policy_digest"):
         raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
-    state_path = path.with_name(card.stem + STATE_SUFFIX)
-    if card.has_state:
-        state = read_state(state_path)
-        check_seam(model, state.get("probe"), exact=False)
-        _take_normalization(underway, state["training"])
+    _take_layers(underway, _kept_layers(underway, card))
     model.num_timesteps = card.steps
     gather_anew_from(model, card.steps)
     _explore_as_at(model)
@@ -62,14 +60,37 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     )
 
 
-def _take_normalization(underway: Underway, training: Mapping[str, Any]) -> None:
-    env = environment_of(underway.model)
-    if "layers" not in training or not has_layers_to_keep(env):
+def _kept_layers(underway: Underway, card: CheckpointCard) -> list[dict[str, Any]]:
+    """The layers of the environment as the checkpoint keeps them, after its policy answered as it did there."""
+    path = underway.context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
+    if card.has_state:
+        state = read_state(path.with_name(card.stem + STATE_SUFFIX))
+        check_seam(underway.model, state.get("probe"), exact=False)
+        layers: list[dict[str, Any]] = state["training"].get("layers", [])
+        return layers
+    if card.has_normalization:
+        state = tree_of(read_normalization(path), n_envs=underway.model.n_envs, steps=card.steps)
+        return [{"kind": VecNormalize.__name__, "state": state}]
+    return []
+
+
+def _take_layers(underway: Underway, layers: list[dict[str, Any]]) -> None:
+    """Put the layers back. Where they are others now, the statistics of the normalization still come along."""
+    say, layer = underway.context.reporter.say, underway.model.get_vec_normalize_env()
+    try:
+        restore_layers(environment_of(underway.model), layers)
+        return
+    except ValueError as fault:
+        say(f"[CHECKPOINT] Not all of the environment's layers can be continued: {fault}")
+    kept = next((tree["state"] for tree in layers if tree["kind"] == VecNormalize.__name__), None)
+    if kept is None or layer is None:
         return
     try:
-        restore_layers(env, training["layers"])
-    except ValueError as fault:  # another number of environments, or another normalization
-        underway.context.reporter.say(f"[CHECKPOINT] The normalization begins anew: {fault}")
+        restore_statistics(layer, kept)
+    except ValueError as fault:
+        say(f"[CHECKPOINT] The normalization starts over: {fault}")
+    else:
+        say("[CHECKPOINT] The statistics of the normalization are continued")
 
 
 def _explore_as_at(model: BaseAlgorithm) -> None:

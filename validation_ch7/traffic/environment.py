@@ -63,8 +63,19 @@ class TrafficSignalVecEnv(VecEnv):
         return observe(self._simulation)
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
-        """Take the phases asked for, shape (n_envs,); they are granted in `step_wait`."""
-        self._actions = np.asarray(actions, dtype=np.int64).reshape(self.num_envs)
+        """Take the phases asked for, shape (n_envs,); they are granted in `step_wait`.
+
+        Raises:
+            ValueError: They are real numbers other than 0 and 1: cut to whole ones, a continuous policy's decisions
+                would be lost silently.
+        """
+        phases = np.asarray(actions)
+        if phases.dtype.kind == "f" and not np.isin(phases, range(N_PHASES)).all():
+            raise ValueError(
+                f"a phase is 0 or 1, and the actions are {phases.dtype}: put `SignActions` around the environment of a"
+                " policy with continuous actions"
+            )
+        self._actions = phases.astype(np.int64).reshape(self.num_envs)
 
     def step_wait(
         self,

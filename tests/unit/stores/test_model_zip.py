@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import pickle
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from kernel_templates.kernel_runtime.cards import CheckpointCard
+from kernel_templates.kernel_runtime.normalization_file import RunningStatistics, SavedNormalization
 from kernel_templates.kernel_runtime.saving import save_checkpoint
+from kernel_templates.kernel_runtime.wire import NORMALIZATION_SUFFIX
 from orchestrator.core.errors import BadInput
 from orchestrator.stores.model_zip import read_model_zip
 from tests.doubles.commands import orchestrate
@@ -171,3 +174,118 @@ def test_a_card_that_its_file_contradicts_is_told(project: Path, tmp_path: Path)
 def test_nothing_there_is_bad_input(project: Path) -> None:
     answer = orchestrate(project, "inspect", "nowhere.zip")
     assert answer.code == 2 and "there is no checkpoint" in answer.err
+
+
+NORMALIZED = {**DQN, "acts_through": ["VecNormalize", "SignActions"]}
+
+
+def statistics_of(path: Path) -> bytes:
+    return SavedNormalization(
+        model_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        norm_obs=True,
+        norm_reward=True,
+        clip_obs=10.0,
+        clip_reward=10.0,
+        gamma=0.9,
+        epsilon=1e-8,
+        obs_rms=RunningStatistics(mean=[0.5], var=[2.0], count=9.0),
+        ret_rms=None,
+    ).to_bytes()
+
+
+def test_a_zip_with_its_statistics_says_how_to_load_both(project: Path, tmp_path: Path) -> None:
+    zip_path = tmp_path / "mine.v2.zip"  # copied somewhere else, under another name, without its card
+    write_zip(zip_path, NORMALIZED)
+    statistics = tmp_path / "mine.v2.vecnormalize.json"
+    statistics.write_bytes(statistics_of(zip_path))
+    for path in (zip_path, statistics):
+        answer = orchestrate(project, "inspect", str(path), "--json")
+        assert answer.code == 0, answer.err
+        assert answer.json["acting"] == {
+            "layers": ["VecNormalize", "SignActions"],
+            "normalizes": ["observations", "rewards"],
+            "needs_statistics": True,
+            "statistics": {"path": str(statistics), "state": "verified"},
+        }
+        assert "normalization: of observations and rewards" in answer.err
+        assert f"{statistics} belongs to this model" in answer.err
+        assert f'load_normalization("{zip_path}", env); DQN.load("{zip_path}", env=env)' in answer.err
+        assert "between policy and environment: VecNormalize, SignActions" in answer.err
+
+
+def test_a_zip_that_was_copied_without_its_statistics_is_told(project: Path, tmp_path: Path) -> None:
+    write_zip(tmp_path / "mine.zip", NORMALIZED)
+    answer = orchestrate(project, "inspect", str(tmp_path / "mine.zip"), "--json")
+    assert answer.code == 1 and answer.json["acting"]["statistics"]["state"] == "missing"
+    (fault,) = answer.json["faults"]
+    assert "mine.vecnormalize.json is missing" in fault and "acts wrongly without it; copy it from" in fault
+
+
+@pytest.mark.parametrize("content", [b"{", b"of another zip"])
+def test_statistics_that_are_not_of_this_zip_are_told(project: Path, tmp_path: Path, content: bytes) -> None:
+    write_zip(tmp_path / "other.zip", DQN)
+    write_zip(tmp_path / "mine.zip", NORMALIZED)
+    wrong = statistics_of(tmp_path / "other.zip") if content == b"of another zip" else content
+    (tmp_path / "mine.vecnormalize.json").write_bytes(wrong)
+    answer = orchestrate(project, "inspect", str(tmp_path / "mine.zip"), "--json")
+    assert answer.code == 1 and answer.json["acting"]["statistics"]["state"] == "faulty"
+    assert "mine.vecnormalize.json" in answer.json["faults"][0]
+
+
+def test_a_zip_that_says_nothing_is_not_said_to_need_nothing(project: Path, tmp_path: Path) -> None:
+    write_zip(tmp_path / "model.zip", DQN)
+    answer = orchestrate(project, "inspect", str(tmp_path / "model.zip"), "--json")
+    assert answer.code == 0 and answer.json["acting"]["normalizes"] is None
+    assert "normalization: unknown" in answer.err
+
+
+def of_a_training(models: Path, *, normalize: dict[str, bool] | None, with_file: bool) -> Path:
+    """A checkpoint with a card; without the file it is one of an earlier version."""
+    zip_path = models / "checkpoints" / f"{SCENARIO}_checkpoint_10_steps.zip"
+    writers = {".zip": lambda path: write_zip(path, {**DQN, "num_timesteps": 10})}
+    if with_file:
+        writers[NORMALIZATION_SUFFIX] = lambda path: path.write_bytes(statistics_of(zip_path)) and None
+    hyper_parameters = {} if normalize is None else {"normalize": normalize}
+    save_checkpoint(
+        models,
+        scenario=SCENARIO,
+        steps=10,
+        writers=writers,
+        identity={"algorithm": "DQN", "network": [64, 64], "hyper_parameters": hyper_parameters},
+        stamp=make_ticket().stamp(),
+        parent=None,
+        now=NOW,
+    )
+    return zip_path
+
+
+def test_a_card_without_a_normalization_says_that_none_is_needed(project: Path, tmp_path: Path) -> None:
+    zip_path = of_a_training(tmp_path, normalize=None, with_file=False)
+    answer = orchestrate(project, "inspect", str(zip_path), "--json")
+    assert answer.code == 0 and answer.json["acting"]["normalizes"] == answer.json["acting"]["layers"] == []
+    assert "normalization: none" in answer.err
+
+
+def test_a_checkpoint_of_an_earlier_version_is_usable_and_its_missing_statistics_are_told(
+    project: Path, tmp_path: Path
+) -> None:
+    both = {"observations": True, "rewards": True}
+    zip_path = of_a_training(tmp_path, normalize=both, with_file=False)
+    answer = orchestrate(project, "inspect", str(zip_path), "--json")
+    assert answer.code == 0 and answer.json["acting"]["layers"] == ["VecNormalize"]
+    assert "is missing: a plain load acts wrongly" in answer.err and "the next session" in answer.err
+
+
+def test_a_file_that_the_card_names_and_that_is_gone_is_a_fault(project: Path, tmp_path: Path) -> None:
+    zip_path = of_a_training(tmp_path, normalize={"observations": True, "rewards": False}, with_file=True)
+    assert orchestrate(project, "inspect", str(zip_path)).code == 0
+    zip_path.with_name(f"{zip_path.stem}{NORMALIZATION_SUFFIX}").unlink()
+    answer = orchestrate(project, "inspect", str(zip_path), "--json")
+    assert answer.code == 1 and "is missing" in answer.json["faults"][0]
+
+
+def test_rewards_alone_are_not_needed_to_act(project: Path, tmp_path: Path) -> None:
+    zip_path = of_a_training(tmp_path, normalize={"observations": False, "rewards": True}, with_file=False)
+    answer = orchestrate(project, "inspect", str(zip_path), "--json")
+    assert answer.code == 0 and not answer.json["acting"]["needs_statistics"]
+    assert "only its rewards were normalized" in answer.err
