@@ -182,6 +182,7 @@ class Observation:
         reason: Why it ended, where the backend knows better than the manifest (wall limit, cancelled).
         note: What the user should know of this session besides its state.
         gone: Whether it ended by not being there any more: nothing can be fetched of it.
+        succeeded: Whether the backend says that it ended well; such a session has left a manifest.
     """
 
     state: SessionState
@@ -190,14 +191,54 @@ class Observation:
     exit_code: int | None = None
     reason: EndReason | None = None
     gone: bool = False
+    succeeded: bool = False
+
+
+class Lack(StrEnum):
+    """Why a file of a session's outputs is not here."""
+
+    UNLISTED = "unlisted"
+    """The backend does not list it, or not yet."""
+    UNANSWERED = "unanswered"
+    """The backend cannot answer now: no answer, a server's fault, too many requests. Another look may bring it."""
+    WITHHELD = "withheld"
+    """The backend answers, and does not give it."""
+    DAMAGED = "damaged"
+    """What came is not what its manifest or its checkpoint card describes."""
+    UNWRITABLE = "unwritable"
+    """Its name cannot exist on this computer; no further look changes that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingFile:
+    """One file of a session's outputs that is not here.
+
+    Attributes:
+        path: As the backend or the manifest names it, relative to the output folder.
+        reason: Why, as words that follow the path.
+    """
+
+    path: str
+    lack: Lack
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
-    """What a fetch brought: where it lies, and what did not come."""
+    """What a fetch brought.
+
+    Attributes:
+        folder: Where it lies.
+        missing: What did not come, one sentence each.
+        files: The same file by file, where the backend knows.
+    """
 
     folder: Path
     missing: tuple[str, ...] = ()
+    files: tuple[MissingFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
