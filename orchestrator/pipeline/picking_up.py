@@ -113,6 +113,7 @@ def with_session(summary: RunSummary, closed: ClosedSession) -> RunSummary:
         resume_grade=worse_grade(summary.resume_grade, judgement.resume_grade),
         resume_reasons=(*summary.resume_reasons, *(_new(judgement.resume_reasons, summary.resume_reasons))),
         problems=judgement.problems,
+        lacking=judgement.lacking,
     )
 
 
