@@ -17,7 +17,8 @@ def read_strict(text: str) -> Any:
     them (RFC 8259, section 6), and a comparison with NaN is false either way.
 
     Raises:
-        ValueError: It is no JSON, holds a number that is not finite, or is nested too deeply.
+        ValueError: It is no JSON, holds a number that is not finite or half of a surrogate pair, or is nested too
+            deeply.
     """
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
@@ -25,6 +26,9 @@ def read_strict(text: str) -> Any:
         raise ValueError("nested too deeply") from None
     if _deeper_than(value, MAX_DEPTH):
         raise ValueError("nested too deeply")
+    if "\\u" in text:
+        # An escape may make half of a surrogate pair, which no file and no terminal takes.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 
 

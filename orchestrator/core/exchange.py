@@ -209,6 +209,9 @@ class Lack(StrEnum):
     """Its name cannot exist on this computer; no further look changes that."""
 
 
+_SHOWN_CHARS = 260
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingFile:
     """One file of a session's outputs that is not here.
@@ -223,7 +226,9 @@ class MissingFile:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path} {self.reason}"
+        name = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in self.path)
+        shown = name if len(name) <= _SHOWN_CHARS else f"{name[: _SHOWN_CHARS // 2]}...{name[-_SHOWN_CHARS // 4 :]}"
+        return f"{shown} {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,8 +112,15 @@ def without_named(faults: Sequence[str], lacking: Iterable[str]) -> tuple[str, .
 
 
 def undamaged(files: Iterable[MissingFile]) -> tuple[MissingFile, ...]:
-    """Files that are simply not here; of the others something came that was not what was described."""
-    return tuple(one for one in files if one.lack is not Lack.DAMAGED)
+    """Files that could not be had: of the others something came that was not what was described.
+
+    A manifest that is not listed is not among them: the session may have written none.
+    """
+    return tuple(one for one in files if one.lack is not Lack.DAMAGED and not _never_written(one))
+
+
+def _never_written(one: MissingFile) -> bool:
+    return one.path == MANIFEST_NAME and one.lack is Lack.UNLISTED
 
 
 def _checkpoint_steps(ticket: Ticket, path: str) -> int:

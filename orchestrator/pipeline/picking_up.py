@@ -59,6 +59,8 @@ def left_off(
             # The push that never came to be was the next session's, unless the last one that was had moved nothing on.
             real = recalled(there, steps_start=opened.steps_start, target_steps=opened.target_steps)
             known = replace(known, moved_on=real is not None and real.moved_on)
+            if real is not None and real.last_end is EndReason.FINISHED and real.at_target:
+                known = real  # it was fetched again since, and has finished: the lost push was for nothing
         if known.last_end is not EndReason.FINISHED:
             return known, summary, place, failed
         if parts.pace is not Pace.STAY and there[-1].verdict is not None:

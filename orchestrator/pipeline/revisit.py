@@ -10,6 +10,8 @@ from orchestrator.core.exchange import Handle
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
+from orchestrator.core.settling import Doubt
+from orchestrator.pipeline.collecting import collect_once
 from orchestrator.pipeline.opening import open_sessions
 from orchestrator.pipeline.overdue import Overdue
 from orchestrator.pipeline.parts import Parts
@@ -79,9 +81,16 @@ def latest_session(parts: Parts, card: SectionCard) -> SessionRecord:
 
 def _fetch_again(parts: Parts, record: SessionRecord) -> list[ClosedSession]:
     if is_unsettled(record) and parts.backend.capabilities.late_outputs:
-        return [late] if (late := reopened(parts, record)) is not None else []
-    handle = Handle.parse(str(record.handle))
-    observation = parts.backend.observe(handle)
-    folder, judgement = retrieve_and_analyze_logs(parts, Ticket.from_json(record.ticket), handle, observation)
+        late = reopened(parts, record)
+        if late is None:
+            parts.narrator.say(f"{record.slug}: {record.end_reason} as before, fetched into {record.results_dir}")
+        return [late] if late is not None else []
+    handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
+    found = collect_once(parts, ticket, handle, parts.backend.observe(handle))
+    if found.open is not None and found.open.doubt is not Doubt.FILES:
+        # What was judged from whole outputs is not judged again from others.
+        parts.narrator.say(f"{record.slug}: stays {record.end_reason}; this time {found.open.why}")
+        return []
+    folder, judgement = retrieve_and_analyze_logs(parts, ticket, handle, found.observation, found)
     parts.narrator.say(f"{record.slug}: {judgement.end_reason}, fetched into {folder}")
     return []

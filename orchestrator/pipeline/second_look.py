@@ -5,11 +5,12 @@ from __future__ import annotations
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import NotYet
-from orchestrator.core.exchange import Handle, SessionState
+from orchestrator.core.exchange import Handle, Observation, SessionState
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.settling import checkpoint_paths, is_own
 from orchestrator.pipeline.collecting import Collected, collect_once
+from orchestrator.pipeline.overdue import is_overdue
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, carry
 
@@ -60,6 +61,9 @@ def reopened(parts: Parts, record: SessionRecord) -> ClosedSession | None:
     observation = parts.backend.observe(handle)
     if observation.state is SessionState.ABSENT:
         return None  # deleted since; what an earlier fetch brought was judged
+    if not observation.state.terminal and is_overdue(parts, record):
+        # It was closed by what it had left: a word that is stuck is nothing to watch.
+        observation = Observation(state=SessionState.ENDED, native=observation.native, reason=EndReason.WALL_LIMIT)
     if not observation.state.terminal:
         if parts.pace is not Pace.STAY:
             raise NotYet(f"{record.slug} is {observation.native} although it was closed")

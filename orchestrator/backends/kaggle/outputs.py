@@ -93,7 +93,11 @@ class OutputFetcher:
             self._files.forget(path)
             lacking[path] = MissingFile(path=path, lack=Lack.DAMAGED, reason=f"is no whole card: {fault}")
         for path in listing.refused:
-            lacking[path] = MissingFile(path=path, lack=Lack.UNWRITABLE, reason="has no name for a file here: refused")
+            # The ledger writes it down, and half of a surrogate pair cannot be written.
+            named = path.encode("utf-8", "backslashreplace").decode("utf-8")
+            lacking[named] = MissingFile(
+                path=named, lack=Lack.UNWRITABLE, reason="has no name for a file here: refused"
+            )
         return lacking
 
     def _manifest(self, listing: Listing) -> MissingFile | None:
