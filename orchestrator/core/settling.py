@@ -18,7 +18,8 @@ from kernel_templates.kernel_runtime.wire import (
     checkpoint_steps,
     models_path,
 )
-from orchestrator.core.exchange import Lack, MissingFile, Observation, Retrieval
+from orchestrator.core.exchange import Observation, Retrieval
+from orchestrator.core.missing import Lack, MissingFile
 
 SHORT_PAUSES_S = (5.0, 15.0, 40.0)
 LONG_PAUSES_S = (*SHORT_PAUSES_S, 60.0, 120.0, 240.0, 300.0, 300.0, 300.0, 420.0)

@@ -11,7 +11,8 @@ from kernel_templates.kernel_runtime.manifest import Manifest
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.errors import NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import Handle, MissingFile, Observation, Retrieval, SessionState
+from orchestrator.core.exchange import Handle, Observation, Retrieval, SessionState
+from orchestrator.core.missing import MissingFile
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, session_key
 from orchestrator.core.settling import SHORT_PAUSES_S, WAITS, Doubt, Open, open_question, undamaged, without_named

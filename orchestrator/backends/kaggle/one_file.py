@@ -13,7 +13,7 @@ from orchestrator.backends.kaggle.gateway import Gateway
 from orchestrator.backends.kaggle.listing import Listing
 from orchestrator.backends.kaggle.retrying import Retrying
 from orchestrator.backends.kaggle.transfer import agrees, download
-from orchestrator.core.exchange import Lack, MissingFile
+from orchestrator.core.missing import Lack, MissingFile
 
 _MANIFEST_BYTES = 64 << 20
 """Far above any manifest: two hundred bytes describe one output."""

@@ -23,7 +23,8 @@ from orchestrator.backends.kaggle.promises import (
 )
 from orchestrator.backends.kaggle.retrying import Retrying
 from orchestrator.backends.kaggle.transfer import PARTIAL_SUFFIX
-from orchestrator.core.exchange import Lack, MissingFile, Retrieval
+from orchestrator.core.exchange import Retrieval
+from orchestrator.core.missing import Lack, MissingFile
 
 LOG_NAME = "kernel.log"
 _ROUNDS = 3

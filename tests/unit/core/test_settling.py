@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest
-from orchestrator.core.exchange import Lack, MissingFile, Observation, Retrieval, SessionState
+from orchestrator.core.exchange import Observation, Retrieval, SessionState
 from orchestrator.core.judging import judge
+from orchestrator.core.missing import Lack, MissingFile
 from orchestrator.core.settling import Doubt, open_question, undamaged, without_named
 from tests.unit.kernel_runtime.makers import SCENARIO, make_ticket
 
