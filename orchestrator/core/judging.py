@@ -84,12 +84,12 @@ def judge(
             problems=(*(() if _names_manifest(lacking) else ("the session wrote no manifest",)), *faults, *lacking),
             lacking=tuple(lacking),
         )
-    strangers = _strangers(ticket, manifest)
-    if strangers:
+    foreign = strangers(ticket, manifest)
+    if foreign:
         return Judgement(
             end_reason=EndReason.STALE_RESULTS,
             exit_code=observation.exit_code,
-            problems=(*strangers, *faults, *lacking),
+            problems=(*foreign, *faults, *lacking),
             lacking=tuple(lacking),
         )
     outcome = manifest.outcome
@@ -149,7 +149,7 @@ def _moment_text(text: str) -> str | None:
     return read.isoformat() if read else None
 
 
-def _strangers(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:
+def strangers(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:
     """Which parts of the stamp, the spec or the inputs are not this session's."""
     expected = ticket.stamp()
     wrong = [

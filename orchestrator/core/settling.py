@@ -19,6 +19,7 @@ from kernel_templates.kernel_runtime.wire import (
     models_path,
 )
 from orchestrator.core.exchange import Observation, Retrieval
+from orchestrator.core.judging import strangers
 from orchestrator.core.missing import Lack, MissingFile
 
 SHORT_PAUSES_S = (5.0, 15.0, 40.0)
@@ -91,6 +92,8 @@ def open_question(
         return Open(doubt=Doubt.MANIFEST, why=faults[0] if faults else f"{MANIFEST_NAME} is not there yet")
     if own and any(one.lack is Lack.UNLISTED for one in newer):
         return Open(doubt=Doubt.MANIFEST, why=str(newer[0]))
+    if manifest is not None and (foreign := strangers(ticket, manifest)):
+        return Open(doubt=Doubt.FILES, why=foreign[0])  # its own nonce, and yet: one byte changed on the way does that
     passing = [str(one) for one in retrieval.files if one.lack is not Lack.UNWRITABLE]
     passing += [] if retrieval.files else retrieval.missing
     return Open(doubt=Doubt.FILES, why=passing[0]) if passing else None

@@ -91,8 +91,8 @@ def named(*ends: str) -> Callable[[Any], bool]:
     return lambda path: str(path).endswith(ends)
 
 
-def flipped(content: bytes) -> bytes:
-    place = len(content) // 2
+def flipped(content: bytes, share: float = 0.5) -> bytes:
+    place = int(len(content) * share)
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
@@ -121,8 +121,9 @@ def test_a_damaged_manifest_is_fetched_again(laptop: Laptop, damage: Callable[[b
     whole(laptop.run(), laptop)
 
 
-def test_one_flipped_byte_in_the_manifest_and_one_in_a_checkpoint(laptop: Laptop) -> None:
-    laptop.kaggle.faults.add("download", damage=flipped, when=named(MANIFEST))
+@pytest.mark.parametrize("share", [0.0, 0.04, 0.11, 0.18, 0.3, 0.42, 0.55, 0.67, 0.78, 0.83, 0.91, 0.999])
+def test_one_flipped_byte_in_the_manifest_and_one_in_a_checkpoint(laptop: Laptop, share: float) -> None:
+    laptop.kaggle.faults.add("download", damage=lambda content: flipped(content, share), when=named(MANIFEST))
     laptop.kaggle.faults.add("download", damage=flipped, when=named(f"{NEWEST}.zip"))
     whole(laptop.run(), laptop)
 

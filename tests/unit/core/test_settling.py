@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,12 @@ def test_what_can_never_be_written_here_is_not_looked_for_again() -> None:
 def test_no_ordinary_file_ever_holds_a_session_open_for_longer_than_a_minute(lacks: list[tuple[str, Lack]]) -> None:
     assert _asked(_manifest(), *(_missing(path, lack) for path, lack in lacks)) in (None, Doubt.FILES)
     assert Doubt.FILES.patience_s == 60.0
+
+
+def test_an_own_manifest_that_echoes_something_else_is_fetched_again_for_a_minute() -> None:
+    manifest = _manifest()
+    assert _asked(replace(manifest, spec={**manifest.spec, "target_steps": 41})) is Doubt.FILES
+    assert _asked(replace(manifest, stamp={**manifest.stamp, "run_id": "rum"})) is Doubt.FILES
 
 
 def test_every_doubt_ends() -> None:
