@@ -5,8 +5,9 @@ The kernel writes it (`validation_ch7.learning.selection`); that what it writes 
 
 from __future__ import annotations
 
-import json
+from typing import Any, TypeGuard
 
+from kernel_templates.kernel_runtime.strict_json import read_strict
 from kernel_templates.kernel_runtime.wire import REPORT_TAG
 
 EVALUATED = "evaluated"
@@ -17,9 +18,24 @@ def read_evaluation(line: str) -> tuple[int, float] | None:
     """Steps and score of an evaluation, from a line of the event file or of the log; None for any other line."""
     _, tag, body = line.partition(REPORT_TAG)
     try:
-        report = json.loads(body if tag else line)
-        if report["kind"] != EVALUATED:
-            return None
-        return int(report["steps"]), float(report["score"])
-    except (ValueError, KeyError, TypeError):
+        return evaluation_in(read_strict(body if tag else line))
+    except ValueError:
         return None
+
+
+def evaluation_in(report: Any) -> tuple[int, float] | None:
+    """Steps and score of an evaluation, None for any other report or where it holds no such numbers."""
+    if not isinstance(report, dict) or report.get("kind") != EVALUATED:
+        return None
+    steps, score = report.get("steps"), report.get("score")
+    if not _is_number(steps) or not _is_number(score) or steps < 0:
+        return None
+    return int(steps), float(score)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is a finite number that a float holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
+
+
+_TOO_LARGE = 1e300

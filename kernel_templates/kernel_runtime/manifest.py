@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 from kernel_templates.kernel_runtime.atomic import write_json
 from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.endings import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
+from kernel_templates.kernel_runtime.manifest_shape import file_entries, require_shape
+from kernel_templates.kernel_runtime.strict_json import read_strict
 from kernel_templates.kernel_runtime.wire import MANIFEST_NAME, WIRE_VERSION, FileEntry, Ticket
 
 ERROR_LIMIT_CHARS = 8_000
@@ -61,6 +62,7 @@ class Manifest:
         """
         if plain.get("wire_version") != WIRE_VERSION:
             raise ValueError(f"wire version {plain.get('wire_version')!r}, this code speaks {WIRE_VERSION}")
+        require_shape(plain)
         fields = dict(plain)
         try:
             ending = KernelEnding(fields.pop("end_reason"))
@@ -73,7 +75,7 @@ class Manifest:
                 **{name: fields.pop(name) for name in _PLAIN_OUTCOME},
             )
             for name in ("inputs", "files"):
-                fields[name] = tuple(FileEntry(**entry) for entry in fields[name])
+                fields[name] = file_entries(fields[name], name)
             manifest = cls(outcome=outcome, **fields)
         except (KeyError, TypeError) as fault:
             raise ValueError(f"not a session manifest: {fault}") from fault
@@ -103,7 +105,7 @@ def read_manifest(output: Path) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = read_strict(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as fault:
         raise ValueError(f"{MANIFEST_NAME} cannot be read: {fault}") from fault
     if not isinstance(plain, dict):

@@ -167,6 +167,6 @@ def parse_report(line: str) -> dict[str, Any] | None:
         return None
     try:
         report = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) and "kind" in report else None

@@ -44,7 +44,7 @@ class Console:
     def progress(self, report: dict[str, Any]) -> None:
         """Show how far the training is."""
         text = encodable(describe_progress(report), self._stream.encoding)
-        share = float(report.get("steps") or 0) / max(1.0, float(report.get("target_steps") or 1))
+        share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
         if self._stream.isatty():
             self._show_bar(text, share)
             return
@@ -85,13 +85,26 @@ class Console:
 
 
 def describe_progress(report: dict[str, Any]) -> str:
-    """Steps, speed, time left and reward of a progress report, whatever of them it has."""
-    parts = [f"{report.get('steps', '?')}/{report.get('target_steps', '?')} steps"]
-    if report.get("steps_per_s") is not None:
-        parts.append(f"{report['steps_per_s']:.0f} steps/s")
-    if report.get("eta_s") is not None:
-        minutes, seconds = divmod(round(report["eta_s"]), 60)
+    """Steps, speed, time left and reward of a progress report, whatever of them it has as a number."""
+    steps, target = (_number(report, name) for name in ("steps", "target_steps"))
+    parts = [f"{'?' if steps is None else f'{steps:.0f}'}/{'?' if target is None else f'{target:.0f}'} steps"]
+    if (speed := _number(report, "steps_per_s")) is not None:
+        parts.append(f"{speed:.0f} steps/s")
+    if (eta_s := _number(report, "eta_s")) is not None:
+        minutes, seconds = divmod(round(eta_s), 60)
         parts.append(f"{minutes}:{seconds:02d} left")
-    if report.get("reward_mean") is not None:
-        parts.append(f"reward {report['reward_mean']:.1f}")
+    if (reward := _number(report, "reward_mean")) is not None:
+        parts.append(f"reward {reward:.1f}")
     return " | ".join(parts)
+
+
+def _number(report: dict[str, Any], name: str) -> float | None:
+    """A number of a report; None where a session told something else under that name, or nothing."""
+    value = report.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _TOO_LARGE:
+        return None
+    return float(value)
+
+
+_TOO_LARGE = 1e15
+"""No count and no time of ours; also what neither NaN nor an infinity is below."""

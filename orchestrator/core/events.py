@@ -23,6 +23,7 @@ class EventKind(StrEnum):
     SESSION_MISSED = "session_missed"
     SESSION_SEEN = "session_seen"
     SESSION_ENDED = "session_ended"
+    SESSION_DEFERRED = "session_deferred"
     SESSION_FETCHED = "session_fetched"
     SESSION_JUDGED = "session_judged"
     SESSION_CLOSED = "session_closed"
@@ -160,12 +161,25 @@ def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     )
 
 
+def _deferred(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    """Another look may settle what this one did not; each doubt counts from when it was first met."""
+    known = (record.doubts or {}).get(body["doubt"], {"since": body["since"], "waits": 0})
+    # The earlier moment counts, as for a session that is missed.
+    told = {"since": min(known["since"], body["since"]), "waits": known["waits"] + int(body["waited"])}
+    return changed(record, doubts={**(record.doubts or {}), body["doubt"]: told})
+
+
 def _fetched(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     return changed(record, stage=Stage.FETCHED, results_dir=body["results_dir"])
 
 
+_TUPLES = ("problems", "resume_reasons", "lacking")
+
+
 def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    listed: dict[str, Any] = {name: tuple(body[name]) for name in ("problems", "resume_reasons") if name in body}
+    listed: dict[str, Any] = {
+        name: tuple(body[name]) for name in ("problems", "resume_reasons", "lacking") if name in body
+    }
     if "curve" in body:
         listed["curve"] = tuple((steps, score) for steps, score in body["curve"])
     return changed(record, stage=Stage.JUDGED, **{**body, **listed})
@@ -187,6 +201,7 @@ _STEPS: Mapping[EventKind, Callable[[SessionRecord, Mapping[str, Any]], SessionR
     EventKind.SESSION_MISSED: _missed,
     EventKind.SESSION_SEEN: _seen,
     EventKind.SESSION_ENDED: _ended,
+    EventKind.SESSION_DEFERRED: _deferred,
     EventKind.SESSION_FETCHED: _fetched,
     EventKind.SESSION_JUDGED: _judged,
     EventKind.SESSION_CLOSED: _closed,

@@ -12,6 +12,7 @@ from typing import Any
 from kernel_templates.kernel_runtime.wire import FileEntry, Ticket
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import BadInput
+from orchestrator.core.missing import MissingFile
 
 
 class Carrier(StrEnum):
@@ -182,6 +183,7 @@ class Observation:
         reason: Why it ended, where the backend knows better than the manifest (wall limit, cancelled).
         note: What the user should know of this session besides its state.
         gone: Whether it ended by not being there any more: nothing can be fetched of it.
+        succeeded: Whether the backend says that it ended well; such a session has left a manifest.
     """
 
     state: SessionState
@@ -190,14 +192,22 @@ class Observation:
     exit_code: int | None = None
     reason: EndReason | None = None
     gone: bool = False
+    succeeded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
-    """What a fetch brought: where it lies, and what did not come."""
+    """What a fetch brought.
+
+    Attributes:
+        folder: Where it lies.
+        missing: What did not come, one sentence each.
+        files: The same file by file, where the backend knows.
+    """
 
     folder: Path
     missing: tuple[str, ...] = ()
+    files: tuple[MissingFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

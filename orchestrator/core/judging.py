@@ -9,7 +9,7 @@ from typing import Any
 
 from kernel_templates.kernel_runtime.endings import Verdict
 from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import FileEntry, Ticket
+from kernel_templates.kernel_runtime.wire import MANIFEST_NAME, FileEntry, Ticket
 from orchestrator.core.endings import OF_EXIT_CODE, OF_KERNEL, EndReason
 from orchestrator.core.exchange import Observation
 from orchestrator.core.moments import moment
@@ -23,6 +23,8 @@ class Judgement:
         exit_code: Of the kernel; None when nobody knows it.
         verdict: What the science says; None where there is nothing to judge or nothing to believe.
         problems: What is wrong with the outputs, one sentence each.
+        lacking: Those of the problems that name outputs which could not be had. The manifest has the session's
+            numbers, so they stand.
         error: The kernel's own text of its failure.
         wall_s: Seconds that the session took by its own account, None where it gave none.
         score: Best evaluation of the training so far, None where the section tells none.
@@ -41,6 +43,7 @@ class Judgement:
     resume_grade: str | None = None
     resume_reasons: tuple[str, ...] = ()
     problems: tuple[str, ...] = field(default=())
+    lacking: tuple[str, ...] = ()
     error: str | None = None
     wall_s: float | None = None
     score: float | None = None
@@ -54,7 +57,13 @@ class Judgement:
         return max(0, (self.steps_done or 0) - (self.steps_start or 0))
 
 
-def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, faults: Sequence[str]) -> Judgement:
+def judge(
+    ticket: Ticket,
+    observation: Observation,
+    manifest: Manifest | None,
+    faults: Sequence[str],
+    lacking: Sequence[str] = (),
+) -> Judgement:
     """Judge one ended session.
 
     A state word such as COMPLETE is a hint; only a manifest that bears this session's stamp and echoes its
@@ -65,6 +74,7 @@ def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, f
         observation: The last look.
         manifest: What came back, None without one.
         faults: What is wrong with the fetched files (damaged manifest, digests that do not agree).
+        lacking: Outputs that could not be had, one sentence each; a missing manifest may be among them.
     """
     if manifest is None:
         told = None if observation.exit_code is None else OF_EXIT_CODE.get(observation.exit_code)
@@ -72,18 +82,20 @@ def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, f
         return Judgement(
             end_reason=reason,
             exit_code=observation.exit_code,
-            problems=("the session wrote no manifest", *faults),
+            problems=(*(() if _names_manifest(lacking) else ("the session wrote no manifest",)), *faults, *lacking),
+            lacking=tuple(lacking),
         )
-    strangers = _strangers(ticket, manifest)
-    if strangers:
+    foreign = strangers(ticket, manifest)
+    if foreign:
         return Judgement(
             end_reason=EndReason.STALE_RESULTS,
             exit_code=observation.exit_code,
-            problems=(*strangers, *faults),
+            problems=(*foreign, *faults, *lacking),
+            lacking=tuple(lacking),
         )
     outcome = manifest.outcome
     reason = OF_KERNEL[outcome.ending]
-    problems = list(faults)
+    problems = list(faults)  # those that numbers must not stand beside
     if observation.exit_code is not None and observation.exit_code != manifest.exit_code:
         problems.append(f"the process ended with {observation.exit_code}, its manifest says {manifest.exit_code}")
         reason = observation.reason or EndReason.CRASHED
@@ -98,10 +110,11 @@ def judge(ticket: Ticket, observation: Observation, manifest: Manifest | None, f
         resumed_from=outcome.resumed_from,
         resume_grade=outcome.resume_grade,
         resume_reasons=outcome.resume_reasons,
-        problems=tuple(problems),
+        problems=(*problems, *lacking),
+        lacking=tuple(lacking),
         error=manifest.error,
         wall_s=manifest.timings_s.get("wall"),
-        score=outcome.training.get("best_model_score"),
+        score=_finite(outcome.training.get("best_model_score")),
         numbers=None if outcome.verdict is None or problems else dict(numbers_in(outcome.summary)),
         started_at=_moment_text(manifest.started_at),
         ended_at=_moment_text(manifest.ended_at),
@@ -113,8 +126,23 @@ def numbers_in(summary: Mapping[str, Any], above: str = "") -> Iterator[tuple[st
     for key, value in summary.items():
         if isinstance(value, Mapping):
             yield from numbers_in(value, f"{above}{key}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            yield f"{above}{key}", float(value)
+        elif (number := _finite(value)) is not None:
+            yield f"{above}{key}", number
+
+
+def _finite(value: object) -> float | None:
+    """A number that can be compared and written down, None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _names_manifest(lacking: Sequence[str]) -> bool:
+    return any(sentence.startswith(f"{MANIFEST_NAME} could not") for sentence in lacking)
 
 
 def _moment_text(text: str) -> str | None:
@@ -122,7 +150,7 @@ def _moment_text(text: str) -> str | None:
     return read.isoformat() if read else None
 
 
-def _strangers(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:
+def strangers(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:
     """Which parts of the stamp, the spec or the inputs are not this session's."""
     expected = ticket.stamp()
     wrong = [

@@ -86,6 +86,8 @@ class SessionRecord:
         started_at: When it began by its own account, None without one.
         ended_at: When it ended by its own account, None without one.
         campaign: Which one pushed it; empty by hand, None where nobody knows: read back, or from before this was kept.
+        doubts: What another look may settle, by `settling.Doubt`: since when, and how many commands waited in vain.
+        lacking: Outputs that could not be had when it was judged, relative paths.
     """
 
     key: str
@@ -126,6 +128,8 @@ class SessionRecord:
     started_at: str | None = None
     ended_at: str | None = None
     campaign: str | None = None
+    doubts: Mapping[str, Mapping[str, Any]] | None = None
+    lacking: tuple[str, ...] = ()
 
     @property
     def began_at(self) -> datetime:

@@ -34,6 +34,8 @@ class RunSummary:
         expected_grade: Lowest grade that was decided here before a push, None for a beginning.
         resume_grade: Lowest grade of any resume within this command as its kernel found it, None for a beginning.
         resume_reasons: Why it is not better, as the kernels told.
+        problems: What is wrong with the outputs of the last session.
+        lacking: Those of the problems that name outputs which could not be had; its numbers stand all the same.
     """
 
     run_id: str
@@ -55,6 +57,7 @@ class RunSummary:
     resume_grade: str | None = None
     resume_reasons: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     models_dir: str = ""
     handle: str | None = None
 
@@ -65,7 +68,7 @@ class RunSummary:
             return EXIT_DONE
         if self.end_reason == EndReason.DISK_FULL:  # the user must free room; the training itself is well
             return EXIT_BAD_INPUT
-        believable = self.verdict not in (None, Verdict.INVALID.value) and not self.problems
+        believable = self.verdict not in (None, Verdict.INVALID.value) and set(self.problems) <= set(self.lacking)
         if self.end_reason not in GOOD_ENDS or not believable:
             return EXIT_RUN_FAILED
         return EXIT_DONE

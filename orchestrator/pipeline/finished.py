@@ -11,6 +11,7 @@ from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.expansion import Trial
 from orchestrator.core.records import RunRecord, SessionRecord
+from orchestrator.core.settling import without_named
 from orchestrator.core.specs import question_of
 from orchestrator.core.standings import Standing, State
 from orchestrator.core.stitching import stitch
@@ -34,7 +35,8 @@ def finished_trials(
         sessions = ledger.sessions(standing.trial.lineage_id)
         record = _evaluation(sessions, standing.run, standing.trial, code_digest)
         folder = Path(record.results_dir) if record and record.results_dir else None
-        manifest, faults = results.manifest(folder) if folder else (None, ())
+        manifest, found = results.manifest(folder) if folder else (None, ())
+        faults = without_named(found, record.lacking) if record else found
         if record is None or folder is None or manifest is None or faults:
             raise RunFailed(
                 f"the outputs of {standing.trial.label} are not whole: {'; '.join(faults) or 'no manifest'}",

@@ -9,6 +9,7 @@ from orchestrator.core.errors import NotYet, RemoteUnavailable
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Handle, Observation, SessionState
 from orchestrator.core.records import GONE, SessionRecord
+from orchestrator.pipeline.overdue import Overdue
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.watch import PATIENCE_S
 from orchestrator.ports import reads
@@ -29,12 +30,14 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
         raise NotYet(f"{handle.slug} is not visible ({observation.native})")
     if record.missed_at is not None:
         parts.record(EventKind.SESSION_SEEN, record.run_id, record.key)
+    if (late := Overdue(parts, record, handle).end_of(observation)) is not None:
+        return late
     if observation.state is SessionState.UNKNOWN:
         age_s = (parts.clock.now() - record.began_at).total_seconds()
         if age_s > 2 * (limits.max_wall_s or 0.0) + PATIENCE_S:
             raise RemoteUnavailable(
                 f"{handle} is {observation.native!r} for longer than any session lasts",
-                remedy="Look at the session on the service's own page; `fetch` brings home what it has left.",
+                remedy="Look at the session on the service's own page; `fetch` collects what it has left.",
             )
     if not observation.state.terminal:
         raise NotYet(f"{handle.slug} is {observation.native}")

@@ -14,6 +14,7 @@ from orchestrator.core.naming import session_of_slug
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.settings import plain
+from orchestrator.core.settling import without_named
 from orchestrator.core.specs import question_of
 from orchestrator.core.summary import DETACHED, RunSummary
 from orchestrator.pipeline.parts import Parts
@@ -154,6 +155,7 @@ def last_evaluation(parts: Parts, request: RunRequest, view: ModelsView) -> Sess
         if not same_question or record.ticket["bundle_digest"] != code_digest or record.steps_done != view.steps:
             continue
         manifest, faults = parts.results.manifest(Path(record.results_dir))
-        if manifest is not None and not faults and holds(manifest, request.card.directory, newest):
+        whole = not without_named(faults, record.lacking)
+        if manifest is not None and whole and holds(manifest, request.card.directory, newest):
             return record
     return None

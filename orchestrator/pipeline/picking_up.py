@@ -69,6 +69,8 @@ def _left_off(
             # The push that never came to be was the next session's, unless the last one that was had moved nothing on.
             real = recalled(there, steps_start=opened.steps_start, target_steps=opened.target_steps)
             known = replace(known, moved_on=real is not None and real.moved_on)
+            if real is not None and real.last_end is EndReason.FINISHED and real.at_target:
+                known = real  # it was fetched again since, and has finished: the lost push was for nothing
         if known.last_end is not EndReason.FINISHED:
             return known, summary, place, failed
         if parts.pace is not Pace.STAY and there[-1].verdict is not None:
@@ -123,6 +125,7 @@ def with_session(summary: RunSummary, closed: ClosedSession) -> RunSummary:
         resume_grade=worse_grade(summary.resume_grade, judgement.resume_grade),
         resume_reasons=(*summary.resume_reasons, *(_new(judgement.resume_reasons, summary.resume_reasons))),
         problems=judgement.problems,
+        lacking=judgement.lacking,
     )
 
 

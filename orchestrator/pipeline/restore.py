@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
@@ -10,6 +11,7 @@ from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, r
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.core.own_files import in_the_way
 from orchestrator.core.records import session_key
+from orchestrator.core.settling import stem_of_file
 from orchestrator.pipeline.nothing_lost import from_afar
 from orchestrator.pipeline.parts import Parts
 
@@ -60,10 +62,19 @@ def _tell_what_was_in_the_way(parts: Parts, before: ModelsView) -> None:
 
 
 def _continues(ticket: Ticket, view: ModelsView) -> bool:
-    """Whether every usable checkpoint in place is one that the session started from."""
+    """Whether every usable checkpoint in place is one that the session started from, or an earlier one of its own.
+
+    One of its own is there where the newest could not be fetched at first.
+    """
     given = {(entry.path, entry.sha256) for entry in ticket.inputs}
-    in_place = {(entry.path, entry.sha256) for entry in view.entries if entry.path.startswith(f"{CHECKPOINTS}/")}
-    return in_place <= given
+    own = {card.stem for card in view.verified if all(card.stamp.get(key) == to for key, to in ticket.stamp().items())}
+    in_place = {(entry.path, entry.sha256) for entry in view.entries if not _is_of(entry.path, own)}
+    return {entry for entry in in_place if entry[0].startswith(f"{CHECKPOINTS}/")} <= given
+
+
+def _is_of(path: str, stems: Collection[str]) -> bool:
+    """Whether a file belongs to one of these checkpoints."""
+    return stem_of_file(path.rpartition("/")[2]) in stems
 
 
 def _descends(parts: Parts, ticket: Ticket, incoming: Incoming, view: ModelsView) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernel_templates.kernel_runtime.wire import Ticket
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, NotYet, RemoteUnavailable
 from orchestrator.core.exchange import Handle
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
+from orchestrator.core.settling import Doubt
+from orchestrator.pipeline.collecting import collect_once
 from orchestrator.pipeline.opening import open_sessions
+from orchestrator.pipeline.overdue import Overdue
 from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.second_look import is_unsettled, reopened
 from orchestrator.pipeline.session import ClosedSession, carry, retrieve_and_analyze_logs
 
 
@@ -21,23 +25,35 @@ def request_of(card: SectionCard, record: RunRecord) -> RunRequest:
 
 
 def fetch_ended(parts: Parts, card: SectionCard) -> list[ClosedSession]:
-    """Bring home every session that has ended, without waiting for one that has not.
+    """Fetch every session that has ended, without waiting for one that has not.
 
-    Without any in flight the latest one is fetched again; what is in place is then left alone.
+    Without any in flight the latest one is fetched again. If it was closed without an account, or without its newest
+    checkpoint, and has them now, it is carried to the end that it has now; else what is in place is left alone.
+
+    Raises:
+        RemoteUnavailable: A session has ended, and another look may bring more of its outputs; it stays open.
     """
     closed: list[ClosedSession] = []
+    unsettled: RemoteUnavailable | None = None
     with parts.models.locked():
         parts.models.recover()
         waiting = [record for record in open_sessions(parts, card.lineage.id) if record.handle]
         for record in waiting:
             handle = Handle.parse(str(record.handle))
             observation = parts.backend.observe(handle)
-            if observation.state.terminal:
-                closed.append(carry(parts, Ticket.from_json(record.ticket), handle))
-            else:
+            observation = Overdue(parts, record, handle).end_of(observation) or observation
+            if not observation.state.terminal:
                 parts.narrator.say(f"{record.slug}: {observation.native}, not fetched yet")
+                continue
+            try:
+                closed.append(carry(parts, Ticket.from_json(record.ticket), handle, brief=True))
+            except NotYet as fault:
+                parts.narrator.say(str(fault))
+                unsettled = fault
         if not waiting:
-            _fetch_again(parts, latest_session(parts, card))
+            closed += _fetch_again(parts, latest_session(parts, card))
+    if unsettled is not None:
+        raise unsettled
     return closed
 
 
@@ -63,8 +79,18 @@ def latest_session(parts: Parts, card: SectionCard) -> SessionRecord:
     )
 
 
-def _fetch_again(parts: Parts, record: SessionRecord) -> None:
-    handle = Handle.parse(str(record.handle))
-    observation = parts.backend.observe(handle)
-    folder, judgement = retrieve_and_analyze_logs(parts, Ticket.from_json(record.ticket), handle, observation)
+def _fetch_again(parts: Parts, record: SessionRecord) -> list[ClosedSession]:
+    if is_unsettled(record) and parts.backend.capabilities.late_outputs:
+        late = reopened(parts, record)
+        if late is None:
+            parts.narrator.say(f"{record.slug}: {record.end_reason} as before, fetched into {record.results_dir}")
+        return [late] if late is not None else []
+    handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
+    found = collect_once(parts, ticket, handle, parts.backend.observe(handle))
+    if found.open is not None and found.open.doubt is not Doubt.FILES:
+        # What was judged from whole outputs is not judged again from others.
+        parts.narrator.say(f"{record.slug}: stays {record.end_reason}; this time {found.open.why}")
+        return []
+    folder, judgement = retrieve_and_analyze_logs(parts, ticket, handle, found.observation, found)
     parts.narrator.say(f"{record.slug}: {judgement.end_reason}, fetched into {folder}")
+    return []

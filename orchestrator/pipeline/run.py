@@ -17,7 +17,7 @@ from orchestrator.core.models import ModelsView
 from orchestrator.core.pace import Pace
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
-from orchestrator.core.summary import DETACHED, ITS_TURN, RunSummary
+from orchestrator.core.summary import DETACHED, GOOD_ENDS, ITS_TURN, RunSummary
 from orchestrator.pipeline.memory import (
     close_others,
     fresh_run_id,
@@ -39,6 +39,7 @@ from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.picking_up import Opened, left_off, with_session
 from orchestrator.pipeline.plan import plan_first_session
 from orchestrator.pipeline.reading_back import require_none_newer
+from orchestrator.pipeline.second_look import second_look
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
@@ -111,9 +112,18 @@ def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -
 def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
     """Sessions one after another; the summary is kept up to date as they close."""
     standing, summary, place, failed = left_off(parts, request, opened)
-    while (decision := decide(standing)).start_session:
+    looked_at: set[str] = set()
+    while (decision := decide(standing)).end not in GOOD_ENDS:
         if parts.pace is Pace.LOOK:
-            return changed(summary, end_reason=ITS_TURN)
+            return changed(summary, end_reason=decision.end or ITS_TURN)
+        late = second_look(parts, request.card.lineage.id, opened.run_id, looked_at)
+        if late is not None:
+            _tell_troubles(parts, late)
+            standing = standing.after(late.judgement.end_reason, late.steps_in_place)
+            summary = with_session(summary, late)
+            continue
+        if not decision.start_session:
+            break
         view = parts.models.view()
         # Before every session, not only the first: the code may have been edited since.
         comparison = require_compatible(parts, request, view)

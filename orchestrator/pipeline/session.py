@@ -11,20 +11,20 @@ from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.carriers import choose_carrier, inline_bytes
 from orchestrator.core.endings import EndReason
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import Carrier, CheckpointSet, Handle, Observation, Push, Retrieval
+from orchestrator.core.exchange import Carrier, CheckpointSet, Handle, Observation, Push
 from orchestrator.core.judging import Judgement, judge
 from orchestrator.core.naming import session_slug
 from orchestrator.core.pace import Pace
 from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.rendering import guard_size, render_kernel
 from orchestrator.core.specs import SessionSpec, write_ticket
+from orchestrator.pipeline.collecting import Collected, collect, collect_once
 from orchestrator.pipeline.glance import glance, gone_if_replaced
 from orchestrator.pipeline.outgoing import require_no_secrets
+from orchestrator.pipeline.overdue import Overdue
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
 from orchestrator.pipeline.watch import watch
-
-_FETCH_PAUSES_S = (5.0, 15.0, 40.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +88,29 @@ def prepare(
 
 
 def carry(
-    parts: Parts, ticket: Ticket, handle: Handle, *, restore: bool = True, ended: Observation | None = None
+    parts: Parts,
+    ticket: Ticket,
+    handle: Handle,
+    *,
+    restore: bool = True,
+    ended: Observation | None = None,
+    found: Collected | None = None,
+    brief: bool = False,
 ) -> ClosedSession:
-    """Watch a submitted session to its end and bring home what it made. Repeatable after a crash anywhere.
+    """Watch a submitted session to its end and collect what it made. Repeatable after a crash anywhere.
 
     Args:
-        restore: Whether its checkpoints may be put in place; False when the user begins anew.
-        ended: The look that just saw its end, None where nobody has looked.
+        restore: Whether its checkpoints may be put in place; False when the user starts over.
+        ended: The look that just saw its end, None where nothing has looked.
+        found: What a fetch has just brought, None to fetch it now.
+        brief: Whether to wait for late outputs for a minute at most.
+
+    Raises:
+        NotYet: It goes on, or another look may settle more, and this command does not wait.
+        RemoteUnavailable: The backend is away, or cannot give what decides how the run goes on.
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    observation = ended or _end_of(parts, key, handle)
+    observation = found.observation if found else ended or _end_of(parts, key, handle)
     parts.record(
         EventKind.SESSION_ENDED,
         ticket.run_id,
@@ -106,8 +119,10 @@ def carry(
         exit_code=observation.exit_code,
         reason=observation.reason,
     )
-    folder, judgement = retrieve_and_analyze_logs(parts, ticket, handle, observation)
-    # After every ending, whatever it was: a verified checkpoint that came back is worth its GPU hours.
+    if found is None and restore:
+        found = collect(parts, ticket, handle, observation, brief=brief)
+    folder, judgement = retrieve_and_analyze_logs(parts, ticket, handle, observation, found)
+    # After every ending, whatever it was: a verified checkpoint that was fetched is worth its GPU hours.
     restored = restore_checkpoints_for_next_run(parts, ticket, folder) if restore else ()
     steps_in_place = parts.models.view().steps
     parts.record(
@@ -140,16 +155,16 @@ def _end_of(parts: Parts, key: str, handle: Handle) -> Observation:
     Raises:
         NotYet: It goes on, and this command does not stay.
     """
-    if parts.pace is Pace.STAY:
-        return watch(parts, handle)
     record = parts.ledger.session(key)
     if record is None:
         raise ValueError(f"session {key} is not in the ledger")
+    if parts.pace is Pace.STAY:
+        return watch(parts, handle, Overdue(parts, record, handle).end_of)
     return gone_if_replaced(parts, record, glance(parts, record, handle))
 
 
 def retrieve_and_analyze_logs(
-    parts: Parts, ticket: Ticket, handle: Handle, observation: Observation
+    parts: Parts, ticket: Ticket, handle: Handle, observation: Observation, found: Collected | None = None
 ) -> tuple[Path, Judgement]:
     """Fetch what a session wrote and judge it. Repeatable; nothing of an earlier fetch is mixed in.
 
@@ -157,21 +172,18 @@ def retrieve_and_analyze_logs(
         ticket: What was pushed.
         handle: The submitted session.
         observation: The last look at it.
+        found: What a fetch has just brought, None to fetch it now.
 
     Returns:
         The results folder, and what became of the session.
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    folder = parts.results.folder(handle.owner, handle.slug)
-    # One that was deleted over there has no outputs to ask for; what an earlier fetch brought still counts.
-    retrieval = (
-        Retrieval(folder=folder, missing=("every output",)) if observation.gone else _fetch(parts, handle, folder)
-    )
+    found = found or collect_once(parts, ticket, handle, observation)
+    folder = found.folder
     fetched = parts.event(
-        EventKind.SESSION_FETCHED, ticket.run_id, key, results_dir=folder.as_posix(), missing=retrieval.missing
+        EventKind.SESSION_FETCHED, ticket.run_id, key, results_dir=folder.as_posix(), missing=found.retrieval.missing
     )
-    manifest, faults = parts.results.manifest(folder)
-    judgement = judge(ticket, observation, manifest, faults)
+    judgement = judge(ticket, found.observation, found.manifest, found.faults, tuple(map(str, found.lacking)))
     judged = parts.event(
         EventKind.SESSION_JUDGED,
         ticket.run_id,
@@ -184,6 +196,7 @@ def retrieve_and_analyze_logs(
         resume_grade=judgement.resume_grade,
         resume_reasons=judgement.resume_reasons,
         problems=judgement.problems,
+        lacking=tuple(one.path for one in found.lacking),
         score=judgement.score,
         numbers=judgement.numbers,
         curve=() if judgement.end_reason is EndReason.STALE_RESULTS else parts.results.evaluations(folder),
@@ -192,16 +205,6 @@ def retrieve_and_analyze_logs(
     )
     parts.ledger.record(fetched, judged)
     return folder, judgement
-
-
-def _fetch(parts: Parts, handle: Handle, folder: Path) -> Retrieval:
-    """Fetch, and again a few times while something is missing: outputs may show after the state says ended."""
-    for pause_s in _FETCH_PAUSES_S:
-        retrieval = parts.backend.fetch(handle, folder)
-        if not retrieval.missing or not parts.backend.capabilities.late_outputs:
-            return retrieval
-        parts.clock.sleep(pause_s)
-    return parts.backend.fetch(handle, folder)
 
 
 def abandon(parts: Parts, record: SessionRecord, why: str = "") -> None:

@@ -27,6 +27,7 @@ from orchestrator.core.taken_out import of_campaign
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
 from orchestrator.pipeline.glance import glance, gone_if_replaced
 from orchestrator.pipeline.listing import Listing
+from orchestrator.pipeline.overdue import is_overdue
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.pruning import pruned_alive
 from orchestrator.pipeline.queue import Queue
@@ -121,7 +122,8 @@ class Ticking:
             return
         try:
             ended = {}
-            if record.stage is Stage.SUBMITTED and record.handle:
+            # What is overdue is looked at under its directory's lock: its outputs are fetched to see whether it ended.
+            if record.stage is Stage.SUBMITTED and record.handle and not is_overdue(parts, record):
                 seen = glance(parts, record, Handle.parse(record.handle))
                 ended[record.key] = gone_if_replaced(parts, record, seen)
             if self._mine():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kernel_templates.kernel_runtime.wire import parse_report
@@ -14,6 +15,9 @@ from orchestrator.pipeline.parts import Parts
 
 PATIENCE_S = 1800.0
 """Seconds of nothing but failed looks before the watch gives up; the session itself goes on."""
+
+_LONGEST_WAIT_S = 900.0
+_SAID_WAIT_S = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,8 +33,13 @@ class _Reading:
     log_trouble: str = ""
 
 
-def watch(parts: Parts, handle: Handle) -> Observation:
+def watch(
+    parts: Parts, handle: Handle, overdue: Callable[[Observation], Observation | None] = lambda observation: None
+) -> Observation:
     """Wait for the end of a session, telling its progress.
+
+    Args:
+        overdue: What a look at a session whose time is over comes to, None where it goes on.
 
     Raises:
         RemoteUnavailable: The backend could not be asked for half an hour. The session goes on, and the same
@@ -49,6 +58,8 @@ def watch(parts: Parts, handle: Handle) -> Observation:
                 if _gone(parts, observation, reading):
                     return Observation(state=SessionState.ENDED, native=f"{GONE}{observation.native}", gone=True)
                 native = _tell_state(parts, observation, native)
+                if (late := overdue(observation)) is not None:
+                    return late
                 _require_known(parts, handle, observation, reading)
                 if observation.note != reading.note:
                     reading.note = observation.note
@@ -64,11 +75,18 @@ def watch(parts: Parts, handle: Handle) -> Observation:
             _require_patience(parts, handle, reading, trouble)
             if parts.backend.capabilities.streams_log and reading.cursor > told and trouble is None:
                 continue  # the log has just come to its end, so the state is worth a look at once
-            asked_for_s = trouble.wait_s or 0.0 if trouble else 0.0
             pause = pause_s(reading.fruitless_looks, parts.backend.capabilities.look_every_s)
-            parts.clock.sleep(max(pause, asked_for_s))
+            parts.clock.sleep(max(pause, _asked_for_s(parts, handle, trouble)))
     finally:
         parts.narrator.quiet()
+
+
+def _asked_for_s(parts: Parts, handle: Handle, trouble: OrchestratorError | None) -> float:
+    """Seconds that the backend asks to wait, within reason; a wait that a user would wonder about is said."""
+    asked_for_s = min(trouble.wait_s or 0.0, _LONGEST_WAIT_S) if trouble else 0.0
+    if asked_for_s > _SAID_WAIT_S:
+        parts.narrator.say(f"{handle.slug}: {trouble}; looking again in {asked_for_s / 60:.0f} min")
+    return asked_for_s
 
 
 def _gone(parts: Parts, observation: Observation, reading: _Reading) -> bool:
@@ -92,7 +110,7 @@ def _require_known(parts: Parts, handle: Handle, observation: Observation, readi
     elif now_s - reading.unknown_since_s > (parts.backend.capabilities.max_wall_s or 0.0) + PATIENCE_S:
         raise RemoteUnavailable(
             f"{handle} has been {observation.native!r} for longer than any session lasts",
-            remedy="Look at the session on the service's own page; `fetch` brings home what it has left.",
+            remedy="Look at the session on the service's own page; `fetch` collects what it has left.",
         )
 
 

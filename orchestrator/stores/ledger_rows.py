@@ -28,7 +28,7 @@ def session_of(row: str, planned: str) -> SessionRecord:
     """The session of a row and of the body of the event that planned it, which holds its ticket."""
     plain = json.loads(row)
     plain["stage"], plain["ticket"] = Stage(plain["stage"]), json.loads(planned)["ticket"]
-    for name in ("problems", "restored", "resume_reasons"):
+    for name in ("problems", "restored", "resume_reasons", "lacking"):
         plain[name] = tuple(plain.get(name, ()))
     plain["curve"] = tuple((steps, score) for steps, score in plain.get("curve", ()))
     return SessionRecord(**plain)

@@ -19,6 +19,7 @@ from kernel_templates.kernel_runtime.wire import (
     METADATA_NAME,
     FileEntry,
     Ticket,
+    checkpoint_steps,
     final_model_name,
     models_path,
 )
@@ -27,6 +28,9 @@ from orchestrator.core.naming import results_folder
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.stitching import Stretch
 from orchestrator.stores.session_events import evaluations_in, stretch_of
+
+_ROLLOUT_STEPS = 1 << 20
+"""More than any rollout; a session overshoots its target by less than one."""
 
 
 class ResultsTree:
@@ -85,11 +89,14 @@ class ResultsTree:
         survey = survey_checkpoints(root, scenario)
         faults = dict(survey.faults)
         own: list[CheckpointCard] = []
+        most_steps = _most_steps(folder, ticket)
         for card in survey.verified:
-            if _of_session(card, ticket, root):
-                own.append(card)
-            else:
+            if not _of_session(card, ticket, root):
                 faults[card.stem] = "it was saved by another session"
+            elif card.steps > most_steps:
+                faults[card.stem] = f"it states {card.steps} steps, and the session can have done {most_steps} at most"
+            else:
+                own.append(card)
         kept = tuple(own[:KEPT_CHECKPOINTS])
         entries: list[FileEntry] = []
         if kept:
@@ -103,9 +110,25 @@ def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:
         if path.is_absolute() or ".." in path.parts:
             yield f"the manifest lists {entry.path!r}, which is outside its folder"
             continue
-        fault = first_fault((entry,), folder)
+        try:
+            fault = first_fault((entry,), folder)
+        except (OSError, ValueError):  # no file can have such a name here
+            fault = f"{entry.path} is missing"
         if fault:
             yield fault
+
+
+def _most_steps(folder: Path, ticket: Ticket) -> int:
+    """Steps that no checkpoint of a session can exceed: its own account, else its target and one rollout more."""
+    given = [checkpoint_steps(PurePosixPath(entry.path).stem) or 0 for entry in ticket.inputs]
+    try:
+        manifest = read_manifest(folder)
+    except ValueError:
+        manifest = None
+    own = manifest is not None and manifest.stamp.get("nonce") == ticket.nonce
+    if manifest is not None and own and manifest.outcome.steps_done is not None:
+        return max(manifest.outcome.steps_done, *given, 0)
+    return max(int(ticket.spec["target_steps"]), *given, 0) + _ROLLOUT_STEPS
 
 
 def _of_session(card: CheckpointCard, ticket: Ticket, root: Path) -> bool:
@@ -165,6 +188,6 @@ def _final_model(root: Path, newest: CheckpointCard, scenario: str) -> Iterator[
 def _describes(metadata: Path, newest: CheckpointCard) -> bool:
     try:
         plain = json.loads(metadata.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(plain, dict) and plain.get("latest_checkpoint_digest") == newest.digest

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kernel_templates.evaluations import EVALUATED, read_evaluation
+from kernel_templates.evaluations import evaluation_in, read_evaluation
+from kernel_templates.kernel_runtime.strict_json import read_strict
 from kernel_templates.kernel_runtime.wire import EVENTS_NAME
 from kernel_templates.trial_accounts import CurvePoint
 from orchestrator.core.errors import RunFailed
@@ -30,18 +30,26 @@ def stretch_of(record: SessionRecord) -> Stretch | None:
     path = Path(record.results_dir) / EVENTS_NAME if record.results_dir else None
     events = list(_events(path)) if path is not None and path.is_file() else []
     _require_own(events, record, path)
-    seen = [event["steps"] for event in events if isinstance(event.get("steps"), int)]
+    seen = [event["steps"] for event in events if _is_count(event.get("steps"))]
     return Stretch(
         steps_start=begun,
         steps_seen=max([begun, record.steps_done or 0, *seen]),
-        points=tuple(
-            CurvePoint(
-                steps=event["steps"], score=event["score"], measures=event.get("measures") or {}, session=record.slug
-            )
-            for event in events
-            if event.get("kind") == EVALUATED
-        ),
+        points=tuple(point for event in events if (point := _point(event, record.slug)) is not None),
     )
+
+
+def _point(event: dict[str, Any], slug: str) -> CurvePoint | None:
+    read = evaluation_in(event)
+    if read is None:
+        return None
+    told = event.get("measures")
+    measures = told if isinstance(told, dict) else {}
+    finite = {name: value for name, value in measures.items() if isinstance(value, int | float)}
+    return CurvePoint(steps=read[0], score=read[1], measures=finite, session=slug)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_STEPS
 
 
 def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
@@ -60,7 +68,7 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
     for place, line in enumerate(lines):
         try:
             if line:
-                event = json.loads(line)
+                event = read_strict(line.decode("utf-8"))
                 if isinstance(event, dict):
                     yield event
         except ValueError as fault:
@@ -69,9 +77,10 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _require_own(events: list[dict[str, Any]], record: SessionRecord, path: Path | None) -> None:
-    nonces = {event.get("nonce") for event in events if event.get("kind") == "started"}
+    nonces = {str(event.get("nonce")) for event in events if event.get("kind") == "started"}
     if nonces - {record.nonce}:
         raise RunFailed(f"{path} was written by another session than {record.slug}", remedy=_REMEDY)
 
 
+_MOST_STEPS = 2**53
 _REMEDY = "`fetch` brings the session's outputs again."

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,20 @@ class HastyClock:
         self.before_sleep(seconds)
         self.slept_s += seconds
         time.sleep(min(seconds, 0.05))
+
+
+class LeapingClock(HastyClock):
+    """The same, but what is slept passes: ten minutes of pauses are ten minutes later."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.slept_s)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.slept_s
+
+    def sleep(self, seconds: float) -> None:
+        self.before_sleep(seconds)
+        self.slept_s += seconds
 
 
 def far_settings(**traits: object) -> Settings:

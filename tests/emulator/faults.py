@@ -19,7 +19,10 @@ class Fault:
         body: Body of that answer instead of the usual JSON (an HTML page of a proxy).
         truncate: Send only the first half of the body, then close.
         change: Applied to the JSON of the answer.
-        when: Applied to the JSON of the request; the fault is kept for one that it is true for.
+        damage: Applied to the bytes of a file that is downloaded; the answer promises the length that comes of it.
+        when: Applied to the JSON of the request, or to the path of a file that is downloaded; the fault is kept for
+            one that it is true for.
+        lasting: Whether it happens every time.
     """
 
     drop: str = ""
@@ -28,6 +31,8 @@ class Fault:
     body: str = ""
     truncate: bool = False
     change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    damage: Callable[[bytes], bytes] | None = None
+    lasting: bool = False
     when: Callable[[Any], bool] = field(default=lambda request: True)
 
 
@@ -48,6 +53,7 @@ class Faults:
         with self._lock:
             for fault in self._waiting.get(method, []):
                 if fault.when(request):
-                    self._waiting[method].remove(fault)
+                    if not fault.lasting:
+                        self._waiting[method].remove(fault)
                     return fault
         return None

@@ -262,6 +262,8 @@ class Kernels:
         if kernel.saving_looks > 0:
             kernel.saving_looks -= 1
             return KernelWorkerStatus.RUNNING
+        if self.settings.stuck:
+            return KernelWorkerStatus[self.settings.stuck]
         return KernelWorkerStatus.COMPLETE if kernel.machine.exit_code == 0 else KernelWorkerStatus.ERROR
 
     def _metadata(self, kernel: Kernel) -> api.ApiKernelMetadata:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,13 +69,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith(_LOG_PREFIX):
             return self._log()
         signature = self.path.removeprefix("/signed/").partition("?")[0]
-        fault = self.server.kaggle.faults.take("download", signature)
+        path = self.server.kaggle.signed.open(signature)
+        fault = self.server.kaggle.faults.take("download", path.as_posix() if path else signature)
         if fault and (fault.drop or fault.status):
             return self._misbehave("download", None, b"", fault)
-        path = self.server.kaggle.signed.open(signature)
         if path is None:
             return self._send("download", 403, EXPIRED_BODY, "application/xml")
-        self._file(path, truncate=bool(fault and fault.truncate))
+        self._file(path, truncate=bool(fault and fault.truncate), damage=fault.damage if fault else None)
         return None
 
     def do_PUT(self) -> None:
@@ -89,8 +90,8 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _file(self, path: Path, *, truncate: bool) -> None:
-        content = path.read_bytes()
+    def _file(self, path: Path, *, truncate: bool, damage: Callable[[bytes], bytes] | None) -> None:
+        content = damage(path.read_bytes()) if damage else path.read_bytes()
         wanted = self.headers.get("Range", "")
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
         if start > len(content) or (start and start == len(content)):
@@ -101,6 +102,9 @@ class Handler(BaseHTTPRequestHandler):
     def _log(self) -> None:
         kaggle = self.server.kaggle
         owner, _, slug = self.path.removeprefix(_LOG_PREFIX).partition("/")
+        fault = kaggle.faults.take("log", slug)
+        if fault and (fault.drop or fault.status):
+            return self._misbehave("log", None, b"", fault)
         try:
             kernel = kaggle.kernels.find(owner, slug, kaggle.accounts.who(self.headers.get("Authorization", "")))
         except Refused as refused:

@@ -18,6 +18,7 @@ class Settings:
         hidden_looks: Requests about a fresh kernel that are answered 404 before it shows.
         queued_looks: Status looks during which a kernel is still QUEUED (its process runs all the same).
         saving_looks: Status looks between a kernel's end and the word that says so.
+        stuck: State that a kernel has for ever after its end, by the service's name; empty for the true one.
         page_limit: Outputs listed per page at most, whatever was asked.
         outputs_kept: Outputs saved of one session.
         keep_outputs_of_killed: Whether a session that met its limit keeps what it wrote.
@@ -38,6 +39,7 @@ class Settings:
     hidden_looks: int = 0
     queued_looks: int = 0
     saving_looks: int = 0
+    stuck: str = ""
     page_limit: int = 500
     outputs_kept: int = 500
     keep_outputs_of_killed: bool = True

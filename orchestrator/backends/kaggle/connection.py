@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from orchestrator.backends.kaggle.credentials import CredentialForm, Credentials
-from orchestrator.backends.kaggle.faults import ServiceFault, retry_after_s
+from orchestrator.backends.kaggle.faults import ServiceFault, http_date, retry_after_s
 
 CONNECT_S = 15.0
 READ_S = 60.0
@@ -87,9 +86,9 @@ class Connection:
         self.endpoint: str = http._get_request_url("", "").rstrip("/")
 
     def _read_clock(self, response: requests.Response) -> None:
-        told = response.headers.get("Date")
-        if told:
-            self.clock_skew_s = (self._now() - parsedate_to_datetime(told)).total_seconds()
+        told = http_date(response.headers.get("Date") or "")
+        if told is not None:
+            self.clock_skew_s = (self._now() - told).total_seconds()
 
     def ask(self, act: str, call: Callable[[], Answer]) -> Answer:
         """Make one call; once more with a fresh token where the old one has run out.
@@ -117,7 +116,7 @@ class Connection:
         except requests.RequestException as fault:
             # Its text may hold the address, the proxy and their passwords: the kind is enough.
             raise ServiceFault(act, status=None, words=type(fault).__name__) from None
-        except (ValueError, TypeError, AttributeError) as fault:
+        except (ValueError, TypeError, AttributeError, RecursionError) as fault:
             # What the SDK raises over a body that is no JSON, or JSON of another shape than it expects.
             raise ServiceFault(
                 act, status=None, words=f"an answer that cannot be read ({type(fault).__name__})"
@@ -130,11 +129,12 @@ class Connection:
         status = response.status_code
         try:
             plain = json.loads(response.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             plain = None  # an HTML page of a proxy: its status says all
         if isinstance(plain, dict):
             words = str(plain.get("message") or words)
-            status = int(plain["code"]) if str(plain.get("code", "")).isdigit() and status < 400 else status
+            code = plain.get("code")
+            status = code if isinstance(code, int) and 100 <= code < 600 and status < 400 else status
         else:
             words = response.reason or ""
         return ServiceFault(

@@ -112,4 +112,4 @@ def observation(status: str, failure_message: str = "") -> Observation:
             reason = EndReason.WALL_LIMIT
         elif status == "CANCEL_ACKNOWLEDGED":
             reason = EndReason.CANCELLED
-    return Observation(state=state, native=native, reason=reason)
+    return Observation(state=state, native=native, reason=reason, succeeded=status == "COMPLETE")

@@ -16,6 +16,9 @@ WORTH_REPEATING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses after which the same request may succeed (RFC 9110 and RFC 6585 name them temporary)."""
 
 _WORDS_LIMIT_CHARS = 400
+_LONGEST_S = 86_400.0
+_SECONDS = re.compile(r"[0-9]+")
+"""Of the digits that Unicode has, HTTP knows ten."""
 _SIGNED = re.compile(r"https?://\S+")
 
 _REMEDIES: Mapping[int, str] = {
@@ -81,18 +84,21 @@ def clean(words: str) -> str:
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:
-    """Seconds in a `Retry-After` header.
+    """Seconds in a `Retry-After` header, at most a day; None where it says nothing that can be read.
 
     Source: RFC 9110, section 10.2.3: delay in seconds, or an HTTP date.
     """
-    if not header:
-        return None
-    if header.strip().isdigit():
-        return float(header)
+    text = (header or "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _LONGEST_S)
+    until = http_date(text)
+    return None if until is None else min(max(0.0, (until - now).total_seconds()), _LONGEST_S)
+
+
+def http_date(text: str) -> datetime | None:
+    """The moment in an HTTP date, aware, None where it is none."""
     try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
+        read = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - now).total_seconds())
+    return read.replace(tzinfo=read.tzinfo or UTC)

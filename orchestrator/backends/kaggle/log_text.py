@@ -52,7 +52,7 @@ def lines_of_log(text: str) -> list[str]:
     if text.lstrip().startswith("["):
         try:
             events = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             events = None  # a plain line may begin with a bracket, ours do
         if isinstance(events, list) and all(isinstance(event, dict) for event in events):
             return list(assemble(events))
@@ -75,7 +75,7 @@ def event_of_sse(line: str) -> Mapping[str, Any] | None:
     payload = line.removeprefix("data:").removeprefix(" ")
     try:
         event = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"data": payload + "\n"}
     return event if isinstance(event, dict) else {"data": payload + "\n"}
 

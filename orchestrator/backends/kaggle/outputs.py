@@ -1,40 +1,39 @@
-"""All outputs of an ended session: every page listed, every file checked, the folder replaced as a whole."""
+"""All outputs of an ended session: every file fetched by itself and checked, the folder replaced as a whole."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernel_templates.kernel_runtime.manifest import read_manifest
-from kernel_templates.kernel_runtime.wire import MANIFEST_NAME, FileEntry
-from orchestrator.backends.kaggle.dialect import OutputFile
+from kernel_templates.kernel_runtime.wire import MANIFEST_NAME
 from orchestrator.backends.kaggle.faults import ServiceFault
 from orchestrator.backends.kaggle.gateway import Gateway
+from orchestrator.backends.kaggle.listing import Listing, list_outputs
 from orchestrator.backends.kaggle.log_text import assemble, lines_of_log
+from orchestrator.backends.kaggle.one_file import FileFetcher
+from orchestrator.backends.kaggle.promises import (
+    Promises,
+    is_card,
+    manifest_in,
+    promises_of_cards,
+    promises_of_manifest,
+)
 from orchestrator.backends.kaggle.retrying import Retrying
-from orchestrator.backends.kaggle.transfer import agrees, confined, download
+from orchestrator.backends.kaggle.transfer import PARTIAL_SUFFIX
 from orchestrator.core.exchange import Retrieval
+from orchestrator.core.missing import Lack, MissingFile
 
 LOG_NAME = "kernel.log"
 _ROUNDS = 3
-_EXPIRED = frozenset({400, 401, 403, 404, 410})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """A session's outputs as the service lists them now."""
-
-    files: Mapping[str, OutputFile]
-    refused: tuple[str, ...]
-    log: str
 
 
 class OutputFetcher:
     """Fetches the outputs of one session.
+
+    No file stands in the way of another: what cannot be had is named, and the rest is brought.
 
     Args:
         into: The results folder. What it holds already is used if it agrees with the manifest, else replaced.
@@ -46,99 +45,120 @@ class OutputFetcher:
         self._owner, self._slug = owner, slug
         self._into = into
         self._partial = into.with_name(f".fetching-{into.name}")
+        self._begun = into.with_name(f".begun-{into.name}")
+        self._files = FileFetcher(gateway, retry, into=self._partial, before=into)
 
     def fetch(self) -> Retrieval:
-        """Bring everything. Repeatable; a fetch that was cut off goes on where it was.
+        """Bring what can be had. Repeatable; a fetch that was cut off goes on where it was.
 
         Returns:
-            Where it lies and what did not come, one sentence each.
+            Where it lies, and what did not come and why.
 
         Raises:
-            ServiceFault: The service is away.
+            ServiceFault: The service is away: it lists nothing, or gives no file at all.
+            OSError: Nothing can be written here.
         """
+        self._take_up_begun()
         self._partial.mkdir(parents=True, exist_ok=True)
         (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, cut-off fetch
-        listing = self._listing()
-        missing = []
-        if MANIFEST_NAME not in listing.files or not self._bring(listing, MANIFEST_NAME, None):
-            missing.append(f"{MANIFEST_NAME} is not among the outputs")
-        promised = self._promises()
-        wanted = set(listing.files) - {MANIFEST_NAME, LOG_NAME}
-        for _ in range(_ROUNDS):
-            wanted = {path for path in sorted(wanted) if not self._bring(listing, path, promised.get(path))}
-            if not wanted:
+        listing = list_outputs(self._gateway, self._owner, self._slug)
+        lacking = self._one_round(listing)
+        for _ in range(_ROUNDS - 1):
+            if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in lacking.values()):
                 break
-            listing = self._listing()  # addresses expire; a fresh listing has fresh ones
-            wanted &= set(listing.files)
-        missing += [f"{path} did not come as the manifest describes it" for path in sorted(wanted)]
-        missing += [f"{path} is not listed" for path in sorted(set(promised) - set(listing.files) - {LOG_NAME})]
-        missing += [f"{path!r} lies outside its folder and was refused" for path in listing.refused]
-        if not self._write_log(listing):
-            missing.append("the log")
-        self._sweep(set(listing.files) | {LOG_NAME})
-        if self._into.exists():
-            shutil.rmtree(self._into)
-        os.replace(self._partial, self._into)
-        return Retrieval(folder=self._into, missing=tuple(missing))
+            # Addresses expire; a fresh listing has fresh ones.
+            listing = list_outputs(self._gateway, self._owner, self._slug)
+            lacking = self._one_round(listing)
+        self._files.require_any_answer()
+        lacking = self._with_earlier_manifest(listing, lacking)
+        if (log := self._write_log(listing)) is not None:
+            lacking[LOG_NAME] = log
+        self._put_in_place({*listing.files, *self._promises(listing).entries} - set(lacking))
+        files = tuple(lacking[path] for path in sorted(lacking))
+        return Retrieval(folder=self._into, missing=tuple(map(str, files)), files=files)
 
-    def _listing(self) -> Listing:
-        files: dict[str, OutputFile] = {}
-        refused: list[str] = []
-        log, token = "", ""
-        while True:
-            page = self._gateway.output_page(self._owner, self._slug, token)
-            log = log or page.log
-            for file in page.files:
-                if confined(file.path):
-                    files[file.path] = file
-                else:
-                    refused.append(file.path)
-            if not page.next_token or page.next_token == token:
-                return Listing(files=files, refused=tuple(refused), log=log)
-            token = page.next_token
+    def _one_round(self, listing: Listing) -> dict[str, MissingFile]:
+        """Bring every file that is not here yet; the manifest and the cards first, since they describe the others."""
+        lacking: dict[str, MissingFile] = {}
+        manifest, _ = manifest_in(self._partial)
+        if manifest is None and (lack := self._manifest(listing)) is not None:
+            lacking[MANIFEST_NAME] = lack
+        for cards in (True, False):
+            promises = self._promises(listing)
+            wanted = {*listing.files, *promises.entries} - {MANIFEST_NAME, LOG_NAME}
+            for path in sorted(path for path in wanted if is_card(path) is cards):
+                lack = self._files.bring(listing, path, promises.entries.get(path))
+                if lack is not None:
+                    lacking[path] = lack
+        for path, fault in self._promises(listing).unreadable.items():
+            self._files.forget(path)
+            lacking[path] = MissingFile(path=path, lack=Lack.DAMAGED, reason=f"is no whole card: {fault}")
+        for path in listing.refused:
+            # The ledger writes it down, and half of a surrogate pair cannot be written.
+            named = path.encode("utf-8", "backslashreplace").decode("utf-8")
+            lacking[named] = MissingFile(
+                path=named, lack=Lack.UNWRITABLE, reason="has no name for a file here: refused"
+            )
+        return lacking
 
-    def _promises(self) -> dict[str, FileEntry]:
-        try:
-            manifest = read_manifest(self._partial)
-        except ValueError:
-            return {}  # it is judged, and its damage reported, from the results folder
-        return {entry.path: entry for entry in manifest.files} if manifest else {}
+    def _manifest(self, listing: Listing) -> MissingFile | None:
+        if MANIFEST_NAME not in listing.files:
+            return MissingFile(path=MANIFEST_NAME, lack=Lack.UNLISTED, reason="is not among the outputs")
+        self._files.forget(MANIFEST_NAME)
+        lack = self._files.bring(listing, MANIFEST_NAME, None)
+        if lack is not None:
+            return lack
+        _, fault = manifest_in(self._partial)
+        return MissingFile(path=MANIFEST_NAME, lack=Lack.DAMAGED, reason=f"came damaged: {fault}") if fault else None
 
-    def _bring(self, listing: Listing, path: str, promised: FileEntry | None) -> bool:
-        destination = self._partial / path
-        if promised is not None:
-            if agrees(destination, promised):
-                return True
-            if agrees(self._into / path, promised):
-                destination.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self._into / path, destination)
-                return True
-        url = listing.files[path].url
-        try:
-            return self._retry(lambda: download(self._gateway, url, destination, promised))
-        except ServiceFault as fault:
-            if fault.status in _EXPIRED:
-                return False
-            raise
+    def _promises(self, listing: Listing) -> Promises:
+        manifest, _ = manifest_in(self._partial)
+        return promises_of_manifest(manifest) if manifest else promises_of_cards(self._partial, listing.files)
 
-    def _write_log(self, listing: Listing) -> bool:
+    def _with_earlier_manifest(self, listing: Listing, lacking: dict[str, MissingFile]) -> dict[str, MissingFile]:
+        """What is still missing if an earlier fetch brought the manifest that this one did not get whole."""
+        earlier, _ = manifest_in(self._into)
+        if MANIFEST_NAME not in lacking or earlier is None:
+            return lacking
+        shutil.copyfile(self._into / MANIFEST_NAME, self._partial / MANIFEST_NAME)
+        return self._one_round(listing)
+
+    def _write_log(self, listing: Listing) -> MissingFile | None:
         lines = lines_of_log(listing.log)
         if not lines:
             try:
                 lines = list(assemble(self._retry(self._whole_log)))
             except ServiceFault as fault:
-                if fault.transient:
-                    raise
-                return False
+                if (self._into / LOG_NAME).is_file():
+                    shutil.copyfile(self._into / LOG_NAME, self._partial / LOG_NAME)
+                lack = Lack.UNANSWERED if fault.transient else Lack.WITHHELD
+                return MissingFile(path=LOG_NAME, lack=lack, reason=f"could not be fetched: {fault}")
         text = "".join(f"{line}\n" for line in lines)
         (self._partial / LOG_NAME).write_bytes(text.encode("utf-8", "replace"))
-        return True
+        return None
 
     def _whole_log(self) -> list[Mapping[str, Any]]:
         return list(self._gateway.log_events(self._owner, self._slug))
 
-    def _sweep(self, kept: set[str]) -> None:
-        """Remove what an earlier, cut-off fetch left and this session does not list."""
+    def _put_in_place(self, kept: set[str]) -> None:
+        """Replace the results folder; files that were begun are put aside, so that the next fetch goes on with them."""
         for path in list(self._partial.rglob("*")):
-            if path.is_file() and path.relative_to(self._partial).as_posix() not in kept:
-                path.unlink()
+            name = path.relative_to(self._partial).as_posix()
+            if not path.is_file() or name in {*kept, LOG_NAME, MANIFEST_NAME}:
+                continue
+            if path.name.endswith(PARTIAL_SUFFIX):
+                (self._begun / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, self._begun / name)
+            else:
+                path.unlink()  # of an earlier, cut-off fetch: this session does not have it
+        if self._into.exists():
+            shutil.rmtree(self._into)
+        os.replace(self._partial, self._into)
+        self._take_up_begun()
+
+    def _take_up_begun(self) -> None:
+        if self._begun.is_dir():
+            if self._partial.exists():
+                shutil.rmtree(self._begun)
+            else:
+                os.replace(self._begun, self._partial)

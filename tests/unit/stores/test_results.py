@@ -100,3 +100,25 @@ def test_metadata_is_taken_only_if_it_describes_the_newest(tmp_path: Path, diges
     (models / "training_metadata.json").write_text(json.dumps({"latest_checkpoint_digest": stated}), encoding="utf-8")
     paths = {entry.path for entry in _tree(tmp_path).incoming(folder, TICKET).entries}
     assert ("training_metadata.json" in paths) == (digest == "of the newest")
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+def test_a_card_cannot_state_more_steps_than_its_session_can_have_done(tmp_path: Path, manifest: bool) -> None:
+    folder = _folder(tmp_path)
+    models = models_path(folder, TICKET.section_dir)
+    save(models, 10**12, ticket=TICKET)
+    if manifest:
+        _commit(folder)  # of 20 steps
+    incoming = _tree(tmp_path).incoming(folder, TICKET)
+    assert incoming.steps == 20
+    assert any("at most" in fault for fault in incoming.faults.values())
+
+
+def test_a_listed_name_that_cannot_exist_here_is_missing(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    _commit(folder)
+    plain = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+    for path in ("x" * 5000, "a\0b"):
+        plain["files"] = [{"path": path, "size_bytes": 1, "sha256": "0" * 64}]
+        (folder / MANIFEST_NAME).write_text(json.dumps(plain), encoding="utf-8")
+        assert _tree(tmp_path).manifest(folder)[1] == (f"{path} is missing",)

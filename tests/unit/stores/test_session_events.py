@@ -11,7 +11,7 @@ import pytest
 from kernel_templates.kernel_runtime.wire import EVENTS_NAME
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.stores.session_events import stretch_of
+from orchestrator.stores.session_events import evaluations_in, stretch_of
 
 
 def record(folder: Path | None, **changes: Any) -> SessionRecord:
@@ -77,3 +77,33 @@ def test_damage_before_the_end_is_named(tmp_path: Path) -> None:
     (tmp_path / EVENTS_NAME).write_text(json.dumps(STARTED) + '\n{"kind": \n' + json.dumps(MEASURED) + "\n")
     with pytest.raises(RunFailed, match="line 2, is damaged"):
         stretch_of(record(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"kind": "evaluated", "steps": {}, "score": []}',
+        '{"kind": "evaluated"}',
+        '{"kind": "evaluated", "steps": 5, "score": null}',
+        '{"kind": "evaluated", "steps": true, "score": 1.0}',
+        '{"kind": "evaluated", "steps": 5, "score": 1.0, "measures": 7, "steps_per_s": "x"}',
+        '{"kind": "progress", "steps": -1}',
+        '{"kind": ["evaluated"], "nonce": {}}',
+        "[]",
+    ],
+)
+def test_an_event_of_an_odd_shape_tells_nothing_and_breaks_nothing(tmp_path: Path, line: str) -> None:
+    folder = write(tmp_path, STARTED, tail=line + "\n" + json.dumps(MEASURED) + "\n")
+    stretch = stretch_of(record(folder))
+    assert stretch is not None and stretch.steps_seen == 200
+    assert (150, -20.5) in [(point.steps, point.score) for point in stretch.points]
+    assert (150, -20.5) in evaluations_in(folder)
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "NaN", "1e999", "Infinity"])
+def test_a_line_that_is_no_json_is_damage_and_no_internal_error(tmp_path: Path, value: str) -> None:
+    line = '{"kind": "evaluated", "steps": 5, "score": ' + value + "}\n"
+    folder = write(tmp_path, STARTED, tail=line + json.dumps(MEASURED) + "\n")
+    with pytest.raises(RunFailed, match="line 2, is damaged"):
+        stretch_of(record(folder))
+    assert evaluations_in(folder) == ((150, -20.5),)
