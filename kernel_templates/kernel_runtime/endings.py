@@ -17,6 +17,7 @@ class KernelEnding(StrEnum):
     SECTION_FAILED = "section_failed"
     REFUSED = "refused"
     CARRIER_MISSING = "carrier_missing"
+    CHECKPOINT_UNUSABLE = "checkpoint_unusable"
 
 
 EXIT_CODES: Mapping[KernelEnding, int] = {
@@ -26,6 +27,7 @@ EXIT_CODES: Mapping[KernelEnding, int] = {
     KernelEnding.SECTION_FAILED: 1,
     KernelEnding.REFUSED: 2,
     KernelEnding.CARRIER_MISSING: 2,
+    KernelEnding.CHECKPOINT_UNUSABLE: 2,
 }
 """The kernel's exit code is the section's: a section that fails must never look like a success."""
 
@@ -63,6 +65,12 @@ class CarrierMissing(SessionRefused):
     """The promised checkpoints did not arrive, or arrived damaged: the carrier's fault, so another try may do."""
 
     ending: ClassVar[KernelEnding] = KernelEnding.CARRIER_MISSING
+
+
+class CheckpointUnusable(SessionRefused):
+    """The newest checkpoint is whole, and no training can go on from it; an earlier one may be sound."""
+
+    ending: ClassVar[KernelEnding] = KernelEnding.CHECKPOINT_UNUSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

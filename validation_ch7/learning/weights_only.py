@@ -23,6 +23,7 @@ from validation_ch7.learning.model_file import read_parameters
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import TrainingRecord
 from validation_ch7.learning.seam_probe import check_seam
+from validation_ch7.learning.soundness import require_finite_checkpoint
 from validation_ch7.learning.state_file import read_state
 from validation_ch7.learning.underway import Underway
 
@@ -32,10 +33,14 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
 
     Raises:
         SessionRefused: They do not fit the network, or are not those that the card describes.
+        CheckpointUnusable: They, or the normalization that goes with them, are not finite.
     """
     context, model = underway.context, underway.model
     path = context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
     parameters = read_parameters(path.read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX), device=model.device)
+    state = read_state(path.with_name(card.stem + STATE_SUFFIX)) if card.has_state else {}
+    # The optimizer's numbers and the replay buffer are left behind: they may be what they want.
+    require_finite_checkpoint(model, card, _taken_over(state), {"policy": parameters["policy"]})
     try:
         model.policy.load_state_dict(parameters["policy"], strict=True)
     except RuntimeError as fault:
@@ -43,9 +48,7 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     found = policy_digest(model.policy)
     if found != card.identity.get("policy_digest"):
         raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
-    state_path = path.with_name(card.stem + STATE_SUFFIX)
-    if card.has_state:
-        state = read_state(state_path)
+    if state:
         check_seam(model, state.get("probe"), exact=False)
         _take_normalization(underway, state["training"])
     model.num_timesteps = card.steps
@@ -60,6 +63,12 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     context.reporter.say(
         f"[CHECKPOINT] Weights only: a new training from {card.steps} steps on, with a new optimizer and new episodes"
     )
+
+
+def _taken_over(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a state goes on: the normalization, and the probe that the policy is checked by."""
+    layers = {name: part for name, part in state.get("training", {}).items() if name == "layers"}
+    return {"training": layers, "probe": state.get("probe")}
 
 
 def _take_normalization(underway: Underway, training: Mapping[str, Any]) -> None:
