@@ -97,10 +97,13 @@ class ModelsDirectory:
         """These files as one deterministic zip, to travel inside a script."""
         return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
 
-    def replace_with(self, incoming: Incoming, token: str) -> None:
+    def replace_with(self, incoming: Incoming, token: str) -> Path:
         """Put a verified set in place; the old one lies in the archive until `discard_archive(token)`.
 
         The best model is never lost: one in place stays when the incoming set brings none.
+
+        Returns:
+            Where the old one lies.
 
         Raises:
             RunFailed: A copied file does not have its digest; the directory is as before.
@@ -118,6 +121,7 @@ class ModelsDirectory:
             raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
         discard(self._archives / token)  # of an earlier restore of the same session that was cut off
         swap(self._path, staged, self._archives / token, self._journal)
+        return self._archives / token
 
     def archive(self, token: str) -> Path:
         """Move everything aside for good; returns where it lies."""

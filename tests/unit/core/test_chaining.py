@@ -55,3 +55,23 @@ def test_a_lost_push_counts_and_a_refused_one_does_not() -> None:
 @pytest.mark.parametrize("records", [[], [closed(1, "paused", None)]])  # type: ignore[arg-type]
 def test_an_old_ledger_that_cannot_say_is_not_guessed_at(records: list[SessionRecord]) -> None:
     assert recalled(records, steps_start=0, target_steps=100) is None
+
+
+def test_after_a_walk_back_progress_is_measured_from_the_parent() -> None:
+    """The steps in place went back because this program put them back: nobody emptied anything."""
+    records = [
+        closed(1, "paused", 100, steps_start=0),
+        closed(2, "crashed", 100, steps_start=100),
+        closed(3, "crashed", 100, steps_start=100),
+        closed(4, "paused", 70, steps_start=50),
+    ]
+    standing = recalled(records, steps_start=0, target_steps=200)
+    assert standing is not None
+    assert (standing.steps_done, standing.moved_on, standing.emptied, standing.fruitless) == (70, True, False, 0)
+    back = recalled(records[:3], steps_start=0, target_steps=200)
+    assert back is not None and not back.back_at(50).after(EndReason.PAUSED, 70).emptied
+
+
+def test_an_unusable_checkpoint_is_followed_by_a_session_of_its_own() -> None:
+    decision = decide(Standing(steps_done=40, target_steps=100).after(EndReason.CHECKPOINT_UNUSABLE, 40))
+    assert (decision.start_session, decision.same_session) == (True, False)
