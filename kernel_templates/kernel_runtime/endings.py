@@ -18,6 +18,7 @@ class KernelEnding(StrEnum):
     REFUSED = "refused"
     CARRIER_MISSING = "carrier_missing"
     DISK_FULL = "disk_full"
+    CHECKPOINT_UNUSABLE = "checkpoint_unusable"
 
 
 EXIT_CODES: Mapping[KernelEnding, int] = {
@@ -28,6 +29,7 @@ EXIT_CODES: Mapping[KernelEnding, int] = {
     KernelEnding.REFUSED: 2,
     KernelEnding.CARRIER_MISSING: 2,
     KernelEnding.DISK_FULL: 28,
+    KernelEnding.CHECKPOINT_UNUSABLE: 2,
 }
 """The kernel's exit code is the section's: a section that fails must never look like a success.
 
@@ -68,6 +70,12 @@ class CarrierMissing(SessionRefused):
     """The promised checkpoints did not arrive, or arrived damaged: the carrier's fault, so another try may do."""
 
     ending: ClassVar[KernelEnding] = KernelEnding.CARRIER_MISSING
+
+
+class CheckpointUnusable(SessionRefused):
+    """The newest checkpoint is whole, and no training can go on from it; an earlier one may be sound."""
+
+    ending: ClassVar[KernelEnding] = KernelEnding.CHECKPOINT_UNUSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

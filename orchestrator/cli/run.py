@@ -137,7 +137,7 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
     }
     lines = [ends.get(summary.end_reason, f"Run ended: {summary.end_reason} at {summary.steps_done} steps")]
     if summary.end_reason in RUN_REMEDIES:
-        lines.append(RUN_REMEDIES[summary.end_reason])
+        lines.append(RUN_REMEDIES[summary.end_reason].format(section=summary.section))
     if summary.sessions:
         grade = f", resume grade {summary.resume_grade}" if summary.resume_grade else ""
         lines.append(f"From {summary.steps_start} steps, {summary.sessions} session(s){grade}")

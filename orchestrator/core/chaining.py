@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.core.endings import EFFECTS, Effect, EndReason
 from orchestrator.core.records import SessionRecord, Stage
@@ -36,6 +36,10 @@ class Standing:
         """Whether there is nothing left to train."""
         return self.steps_done >= self.target_steps
 
+    def back_at(self, steps_done: int) -> Standing:
+        """The standing after its newest checkpoint was left for an earlier one: what follows is measured from there."""
+        return replace(self, steps_done=steps_done)
+
     def after(self, end: EndReason, steps_done: int) -> Standing:
         """The standing after one more session."""
         moved_on = steps_done > self.steps_done
@@ -63,6 +67,8 @@ def recalled(sessions: Iterable[SessionRecord], *, steps_start: int, target_step
             continue
         if record.end_reason is None or record.models_steps is None:
             return None
+        if record.steps_begun is not None and record.steps_begun < standing.steps_done:
+            standing = standing.back_at(record.steps_begun)  # a walk back came before it
         standing = standing.after(EndReason(record.end_reason), record.models_steps)
     return standing if standing.last_end else None
 

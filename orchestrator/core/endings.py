@@ -18,6 +18,7 @@ class EndReason(StrEnum):
     REFUSED = "refused"
     CARRIER_MISSING = "carrier_missing"
     DISK_FULL = "disk_full"
+    CHECKPOINT_UNUSABLE = "checkpoint_unusable"
     CRASHED = "crashed"
     WALL_LIMIT = "wall_limit"
     CANCELLED = "cancelled"
@@ -32,6 +33,8 @@ class Effect(StrEnum):
     """The session did its part: look at the models directory and decide."""
     TRY_AGAIN = "try_again"
     """The infrastructure failed: go on from whatever came back, or repeat the session, a few times."""
+    WALK_BACK = "walk_back"
+    """Its checkpoint is of no use: go on from the one before."""
     GIVE_UP = "give_up"
     """Repeating would fail the same way."""
     HALT = "halt"
@@ -48,6 +51,7 @@ EFFECTS: Mapping[EndReason, Effect] = {
     EndReason.REFUSED: Effect.GIVE_UP,
     EndReason.CARRIER_MISSING: Effect.TRY_AGAIN,
     EndReason.DISK_FULL: Effect.REST,
+    EndReason.CHECKPOINT_UNUSABLE: Effect.WALK_BACK,
     EndReason.CRASHED: Effect.TRY_AGAIN,
     EndReason.WALL_LIMIT: Effect.TRY_AGAIN,
     EndReason.CANCELLED: Effect.HALT,
@@ -63,12 +67,15 @@ OF_EXIT_CODE: Mapping[int, EndReason] = {EXIT_CODES[KernelEnding.DISK_FULL]: End
 REMEDIES: Mapping[EndReason, str] = {
     EndReason.STOPPED: "Run the same command again to go on from the saved checkpoint.",
     EndReason.CANCELLED: "Run the same command again to go on from the saved checkpoint.",
-    EndReason.SECTION_FAILED: "Read the error above and the session's log; the section's own code must be mended.",
+    EndReason.SECTION_FAILED: "Read the error above and the session's log, fix the section's code or its "
+    "settings, then run the same command again: it goes on from the last good checkpoint.",
     EndReason.REFUSED: "The kernel refused its inputs before training; read its reason above.",
     EndReason.CARRIER_MISSING: "The checkpoints did not reach the session; its error lists what did. The same "
     "command sends them again.",
     EndReason.DISK_FULL: "The session's disk was full. Free disk space there (on this computer, if the backend is "
     "local), then run the same command again: it goes on from the last checkpoint.",
+    EndReason.CHECKPOINT_UNUSABLE: "The checkpoint holds numbers that no training can go on from; the run goes on from "
+    "the checkpoint before it.",
     EndReason.CRASHED: "Read the end of the session's log (memory, killed process); the same command goes on.",
     EndReason.WALL_LIMIT: "Lower the profile's deadline_s so that the session can save before the wall.",
     EndReason.STALE_RESULTS: "The outputs belong to another session and were not used; run the same command again.",
@@ -79,6 +86,9 @@ REMEDIES: Mapping[EndReason, str] = {
 RUN_REMEDIES: Mapping[str, str] = {
     "stuck": "Three sessions in a row brought no new steps. If they paused, the deadline is shorter than one save "
     "takes: raise deadline_s in the card or with --deadline-s. Else read the last session's log.",
+    "checkpoint_unusable": "The newest checkpoint cannot be used, and no earlier one of its ancestry is in the models "
+    "directory or in the results. Put one back from a copy of yours, or start over: `python -m orchestrator run "
+    "{section} --fresh` (it archives what is there).",
     "emptied": "The models directory was emptied while the run was under way: run the command again to begin anew.",
 }
 """One sentence per ending that only a run has."""

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
 
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"
+    WALKED_BACK = "walked_back"
     SESSION_PLANNED = "session_planned"
     SESSION_SUBMITTED = "session_submitted"
     SESSION_MISSED = "session_missed"
@@ -55,7 +56,15 @@ class Event:
         return self.kind in _OF_RUN
 
 
-_OF_RUN = frozenset({EventKind.RUN_STARTED, EventKind.RUN_ENDED, EventKind.SESSION_PLANNED, EventKind.SESSION_CLOSED})
+_OF_RUN = frozenset(
+    {
+        EventKind.RUN_STARTED,
+        EventKind.RUN_ENDED,
+        EventKind.WALKED_BACK,
+        EventKind.SESSION_PLANNED,
+        EventKind.SESSION_CLOSED,
+    }
+)
 
 
 def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
@@ -72,6 +81,9 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
         raise ValueError(f"{event.kind} of run {event.run_id}, which never started")
     if event.kind is EventKind.RUN_ENDED:
         return changed(record, ended_at=event.at, **event.body)
+    if event.kind is EventKind.WALKED_BACK:
+        walk = (int(event.body["left_steps"]), str(event.body["after"]))
+        return changed(record, steps_done=int(event.body["to_steps"]), walks=(*record.walks, walk))
     if event.kind is EventKind.SESSION_PLANNED:
         ticket = event.body["ticket"]
         return changed(
@@ -100,7 +112,7 @@ def _failed(record: RunRecord, body: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     effect = EFFECTS[EndReason(body["end_reason"])]
     # What came back says nothing of the room on the disk: the next session would end in the same way.
-    if effect is not Effect.REST and (effect not in (Effect.TRY_AGAIN, Effect.GIVE_UP) or body["restored"]):
+    if effect is not Effect.REST and (effect in (Effect.GO_ON, Effect.HALT) or body["restored"]):
         return {"failed_in_row": 0, "failed_at": None}
     return {"failed_in_row": record.failed_in_row + 1, "failed_at": body["ended_at"]}
 

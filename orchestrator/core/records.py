@@ -40,6 +40,8 @@ class RunRecord:
         trained_steps: Steps that these sessions trained, those lost again included.
         failed_in_row: So many of its last sessions failed and left nothing.
         failed_at: When the last of these ended, None where nobody knows.
+        walks: Its walks back, oldest first: steps of the checkpoint that was left, and key of the lineage's session
+            whose end was the reason.
     """
 
     run_id: str
@@ -63,6 +65,7 @@ class RunRecord:
     trained_steps: int = 0
     failed_in_row: int = 0
     failed_at: str | None = None
+    walks: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: see `changing`

@@ -21,7 +21,16 @@ PLATEAU = "plateau"
 REFUSED_HERE = "bad_input"
 """Failure of a trial that this computer refuses before anything is sent; nothing in the ledger tells of it."""
 
-ITS_OWN = frozenset({INVALID, PLATEAU, EndReason.SECTION_FAILED.value, EndReason.STOPPED.value, REFUSED_HERE})
+ITS_OWN = frozenset(
+    {
+        INVALID,
+        PLATEAU,
+        EndReason.SECTION_FAILED.value,
+        EndReason.CHECKPOINT_UNUSABLE.value,
+        EndReason.STOPPED.value,
+        REFUSED_HERE,
+    }
+)
 """Failures that say something of the training itself: another seed in its place would choose the results."""
 
 

@@ -14,6 +14,7 @@ from orchestrator.pipeline.opening import require_compatible
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import Place, prepare
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
+from orchestrator.pipeline.walk_back import due_walk_back, view_after
 
 
 def plan_first_session(parts: Parts, request: RunRequest) -> Push:
@@ -41,5 +42,5 @@ def _starting_view(parts: Parts, request: RunRequest) -> ModelsView:
     if not request.fresh:
         require_nothing_lost(parts, request.card.lineage.id, view)
     if decide_start(view, fresh=request.fresh) is Start.CONTINUE:
-        return view
+        return view_after(due_walk_back(parts, request.card.lineage.id, view), view)
     return replace(view, verified=(), entries=())

@@ -43,6 +43,7 @@ from orchestrator.pipeline.second_look import second_look
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
+from orchestrator.pipeline.walk_back import due_walk_back, walk_back
 from orchestrator.ports import reads, recalls
 
 _NAMES_TRIED = 100
@@ -125,6 +126,13 @@ def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
         if not decision.start_session:
             break
         view = parts.models.view()
+        due = due_walk_back(parts, request.card.lineage.id, view)
+        if due is not None and due.parent is not None:
+            view = walk_back(parts, opened.run_id, due)
+            standing, place, failed = standing.back_at(view.steps), None, ()
+            summary = summary if summary.sessions else changed(summary, steps_start=view.steps)
+        elif due is not None and due.why.proven:
+            return changed(summary, end_reason=EndReason.CHECKPOINT_UNUSABLE.value, problems=(due.account,))
         # Before every session, not only the first: the code may have been edited since.
         comparison = require_compatible(parts, request, view)
         if parts.pace is Pace.STEP:

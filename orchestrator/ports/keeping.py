@@ -55,8 +55,8 @@ class ModelsStore(Protocol):
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         """These files as one deterministic zip."""
 
-    def replace_with(self, incoming: Incoming, token: str) -> None:
-        """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`."""
+    def replace_with(self, incoming: Incoming, token: str) -> Path:
+        """Put a verified set in place; what it replaces lies in the returned folder until `discard_archive(token)`."""
 
     def archive(self, token: str) -> Path:
         """Move everything aside for good; returns where it lies."""

@@ -21,7 +21,9 @@ def plain_row(record: RunRecord | SessionRecord) -> dict[str, Any]:
 
 def run_of(row: str) -> RunRecord:
     """The run of a row."""
-    return RunRecord(**json.loads(row))
+    plain = json.loads(row)
+    plain["walks"] = tuple((steps, after) for steps, after in plain.get("walks", ()))
+    return RunRecord(**plain)
 
 
 def session_of(row: str, planned: str) -> SessionRecord:

@@ -121,11 +121,14 @@ class ModelsDirectory:
         """These files as one deterministic zip, to travel inside a script."""
         return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
 
-    def replace_with(self, incoming: Incoming, token: str) -> None:
+    def replace_with(self, incoming: Incoming, token: str) -> Path:
         """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`.
 
         Files of the user's own stay where they are. One whose place is needed goes to the archive for good. The best
         model is never lost: one in place stays when the incoming set brings none.
+
+        Returns:
+            Where what it replaces lies.
 
         Raises:
             RunFailed: A copied file does not have its digest; the directory is as before.
@@ -133,9 +136,9 @@ class ModelsDirectory:
         """
         require_usable(self._path)
         with writing(self._path):
-            self._replace_with(incoming, token)
+            return self._replace_with(incoming, token)
 
-    def _replace_with(self, incoming: Incoming, token: str) -> None:
+    def _replace_with(self, incoming: Incoming, token: str) -> Path:
         place = tuple(entry for entry in incoming.entries if not self._is_in_place(entry))
         change = Change(act=STAGE, folder=free_folder(self._path, token), place=place)
         begin(self._path, change)
@@ -152,6 +155,7 @@ class ModelsDirectory:
             finish(self._path, change, self._scenario)
             raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
         finish(self._path, change, self._scenario)
+        return volume_of(self._path, "any").archived(change.folder, "")
 
     def archive(self, token: str) -> Path:
         """Move everything aside for good; returns where it lies. Linked folders stay, and keep their own archive."""

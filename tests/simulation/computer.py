@@ -62,8 +62,9 @@ class MemoryModels:
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         raise AssertionError("nothing travels inline here")
 
-    def replace_with(self, incoming: Incoming, token: str) -> None:
+    def replace_with(self, incoming: Incoming, token: str) -> Path:
         self._view = self._of(incoming.verified)
+        return self._root.parent / "archive" / token
 
     def empty(self) -> None:
         """The user removes everything by hand."""

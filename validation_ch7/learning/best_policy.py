@@ -11,7 +11,7 @@ from stable_baselines3.common.policies import BasePolicy
 from kernel_templates.kernel_runtime.cards import read_card
 from kernel_templates.kernel_runtime.wire import BEST_MODEL_CARD, MODEL_SUFFIX
 from validation_ch7.learning.model_file import read_parameters
-from validation_ch7.learning.policy_digest import policy_digest
+from validation_ch7.learning.policy_digest import first_non_finite, policy_digest
 from validation_ch7.learning.record import BestModel
 from validation_ch7.learning.underway import Underway
 
@@ -22,6 +22,7 @@ def best_policy(underway: Underway) -> tuple[BestModel, BasePolicy]:
     Raises:
         ValueError: Nothing was evaluated yet, or the kept bytes are not those that the best model's card states, or
             they do not hold the policy that they are said to hold.
+        ArithmeticError: A weight of it is NaN or infinite.
     """
     best = underway.record.best
     if best is None:
@@ -34,4 +35,10 @@ def best_policy(underway: Underway) -> tuple[BestModel, BasePolicy]:
     policy.set_training_mode(False)
     if policy_digest(policy) != best.policy_digest:
         raise ValueError(f"the best model's file does not hold the policy of {best.steps} steps")
+    broken = first_non_finite(policy)
+    if broken is not None:  # kept by code that did not look: greedily it still acts
+        raise ArithmeticError(
+            f"the best model, of {best.steps} steps, cannot be evaluated: its {broken} is not finite\n"
+            "Begin the training again after what made it was fixed: `run ... --fresh`."
+        )
     return best, policy

@@ -12,8 +12,8 @@ from validation_ch7.learning.full_state import capture_state
 from validation_ch7.learning.identity import current_identity
 from validation_ch7.learning.metadata import write_metadata
 from validation_ch7.learning.model_file import loadable_files
-from validation_ch7.learning.policy_digest import first_non_finite
 from validation_ch7.learning.seam_probe import probe_tree
+from validation_ch7.learning.soundness import require_finite_record, require_finite_training
 from validation_ch7.learning.state_file import write_state
 from validation_ch7.learning.underway import LastSave, Underway, is_due
 
@@ -52,16 +52,13 @@ def save_training(underway: Underway) -> None:
     Nothing is written when this moment is already saved, or when there is nothing to save yet: no step done.
 
     Raises:
-        ArithmeticError: The policy holds NaN or an infinity. The last sound checkpoint stays the newest.
+        NonFiniteTraining: A part of it holds NaN or an infinity. The last sound checkpoint stays the newest.
         OSError: The disk refused; earlier checkpoints are untouched.
     """
     context, plan, model = underway.context, underway.plan, underway.model
     already = 0 if underway.parent is None else underway.parent.steps
     if underway.steps == already:
         return
-    broken = first_non_finite(model.policy)
-    if broken is not None:
-        raise ArithmeticError(f"after {underway.steps} steps the policy's {broken} is not finite")
     started_s = context.monotonic()
     underway.record.last_save_steps = underway.steps
     tree, loadable = session_tree(underway), loadable_files(model)
@@ -91,10 +88,17 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 
 def session_tree(underway: Underway) -> dict[str, Any]:
-    """Everything beside the model zip. Only `provenance` tells how the run was cut into sessions."""
-    return {
-        "training": capture_state(underway.model),
+    """Everything beside the model zip. Only `provenance` tells how the run was cut into sessions.
+
+    Raises:
+        NonFiniteTraining: A number in it, or of the model, is NaN or infinite.
+    """
+    training = capture_state(underway.model)
+    require_finite_training(underway, training)  # first: a policy of NaN cannot be probed
+    beside = {
         "selection": underway.record.selection_tree(),
         "probe": probe_tree(underway.model),
         "provenance": underway.record.provenance_tree(),
     }
+    require_finite_record(underway, beside)
+    return {"training": training, **beside}

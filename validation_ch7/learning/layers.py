@@ -17,6 +17,7 @@ from validation_ch7.learning.normalization_state import capture_normalization, r
 from validation_ch7.learning.sign_actions import SignActions
 from validation_ch7.learning.single_environments import (
     capture_singles,
+    declared_of_singles,
     lost_of_singles,
     restore_singles,
     wrappers_of_singles,
@@ -86,6 +87,18 @@ def lost_state(env: VecEnv) -> tuple[str, ...]:
     if isinstance(innermost, DummyVecEnv):
         lost += lost_of_singles(innermost)
     return tuple(lost)
+
+
+def declared_non_finite(env: VecEnv) -> frozenset[str]:
+    """Keys of the innermost environment's state that may hold NaN or an infinity.
+
+    An environment declares them as a class attribute, `NON_FINITE_STATE = ("next_arrival_s",)`: a place where an
+    infinity means something. Nothing else of a state may hold one, since training cannot go on from it.
+    """
+    innermost = list(_layers(env))[-1]
+    if isinstance(innermost, DummyVecEnv):
+        return declared_of_singles(innermost)
+    return frozenset(getattr(type(innermost), "NON_FINITE_STATE", ()))
 
 
 def capture_environment(env: VecEnv) -> Any:

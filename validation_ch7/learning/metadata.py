@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -46,8 +47,12 @@ def training_metadata(underway: Underway) -> dict[str, Any]:
 
 
 def mean_episode_reward(model: BaseAlgorithm) -> float | None:
-    """Mean return of the newest finished training episodes, None before the first."""
+    """Mean return of the newest finished training episodes; None before the first, and where it is no finite number.
+
+    JSON has no word for NaN: a line of progress must not die of it before the save names the part that holds it.
+    """
     episodes = model.ep_info_buffer
     if not episodes:
         return None
-    return sum(float(episode["r"]) for episode in episodes) / len(episodes)
+    mean = sum(float(episode["r"]) for episode in episodes) / len(episodes)
+    return mean if math.isfinite(mean) else None

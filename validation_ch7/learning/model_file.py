@@ -114,6 +114,13 @@ def load_weights(model: BaseAlgorithm, content: bytes, *, sha256: str) -> None:
             getattr(model, name).copy_(variables[name])
 
 
+def live_parameters(model: BaseAlgorithm) -> dict[str, Any]:
+    """The tensors that `model_bytes` writes, by the same names as `read_parameters` gives them."""
+    _, names = model._get_torch_save_params()
+    parameters: dict[str, Any] = dict(model.get_parameters())
+    return {**parameters, _VARIABLES: {name: getattr(model, name) for name in names}} if names else parameters
+
+
 def read_parameters(content: bytes, *, sha256: str, device: torch.device) -> dict[str, Any]:
     """Tensors of a model zip by the names of its members, read without executing anything.
 

@@ -18,6 +18,7 @@ from validation_ch7.learning.normalization import normalization_of, returns_of
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import BestModel, CurvePoint
 from validation_ch7.learning.rng_state import untouched_generators
+from validation_ch7.learning.soundness import require_finite_parameters
 from validation_ch7.learning.underway import Underway, is_due
 
 
@@ -33,10 +34,12 @@ def evaluate_policy(underway: Underway) -> None:
     """Evaluate the policy as it is now, add a point to the curve, keep the model if it is the best so far.
 
     Raises:
+        NonFiniteTraining: A number of the model is NaN or infinite.
         ArithmeticError: The score is not a number: a best model chosen by it would mean nothing.
     """
     context, record, model = underway.context, underway.record, underway.model
     started_s = context.monotonic()
+    require_finite_parameters(underway)
     with untouched_generators():
         evaluation = underway.world.evaluate(model, underway.plan.lineage)
     for name, value in {"score": evaluation.score, **evaluation.measures}.items():

@@ -38,6 +38,12 @@ def wrappers_of_singles(env: DummyVecEnv) -> list[str]:
     return [type(part).__name__ for part in around if type(part) not in _REMEMBERED]
 
 
+def declared_of_singles(env: DummyVecEnv) -> frozenset[str]:
+    """Keys of the environments' states that may hold NaN or an infinity, as they or their wrappers declare."""
+    parts = (part for copy in env.envs for part in _parts(copy))
+    return frozenset(name for part in parts for name in getattr(type(part), "NON_FINITE_STATE", ()))
+
+
 def capture_singles(env: DummyVecEnv) -> list[dict[str, Any]]:
     """State of each environment, its wrappers from outside to inside.
 

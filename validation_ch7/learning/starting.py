@@ -18,12 +18,13 @@ from validation_ch7.learning.gathering import began_from_weights_at, gather_anew
 from validation_ch7.learning.identity import current_identity, grade_resume
 from validation_ch7.learning.layers import lost_state
 from validation_ch7.learning.model_building import build_model, prepare_torch
-from validation_ch7.learning.model_file import load_weights
+from validation_ch7.learning.model_file import load_weights, read_parameters
 from validation_ch7.learning.plan import SessionPlan
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import TrainingRecord
 from validation_ch7.learning.seam_probe import check_seam
 from validation_ch7.learning.selection import place_best_model
+from validation_ch7.learning.soundness import require_finite_checkpoint
 from validation_ch7.learning.state_file import read_state, same_state
 from validation_ch7.learning.underway import Underway, World
 from validation_ch7.learning.weights_only import begin_from_weights
@@ -34,6 +35,7 @@ def begin_training(context: SessionContext, plan: SessionPlan, world: World) -> 
 
     Raises:
         SessionRefused: The checkpoint is another training's, or a promised one does not verify.
+        CheckpointUnusable: It verifies, and holds NaN or an infinity.
         ValueError: The spec makes no sense, or the checkpoint contradicts its card.
     """
     latest = _latest_checkpoint(context, plan.scenario)
@@ -106,7 +108,9 @@ def _resume(underway: Underway, card: CheckpointCard) -> None:
         return
     folder = context.models_dir / CHECKPOINTS
     state = read_state(folder / (card.stem + STATE_SUFFIX))
-    load_weights(model, (folder / (card.stem + MODEL_SUFFIX)).read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX))
+    content, sha256 = (folder / (card.stem + MODEL_SUFFIX)).read_bytes(), card.sha256_of(MODEL_SUFFIX)
+    require_finite_checkpoint(model, card, state, read_parameters(content, sha256=sha256, device=model.device))
+    load_weights(model, content, sha256=sha256)
     restore_state(model, state["training"])
     began_at_steps = began_from_weights_at(card)
     if began_at_steps is not None:

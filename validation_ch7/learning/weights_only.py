@@ -7,6 +7,7 @@ step and the order of checkpoints do; and so does a running normalization, witho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -25,6 +26,7 @@ from validation_ch7.learning.normalization_state import restore_statistics, tree
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import TrainingRecord
 from validation_ch7.learning.seam_probe import check_seam
+from validation_ch7.learning.soundness import require_finite_checkpoint
 from validation_ch7.learning.state_file import read_state
 from validation_ch7.learning.underway import Underway
 
@@ -34,10 +36,14 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
 
     Raises:
         SessionRefused: They do not fit the network, or are not those that the card describes.
+        CheckpointUnusable: They, or the normalization that goes with them, are not finite.
     """
     context, model = underway.context, underway.model
     path = context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
     parameters = read_parameters(path.read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX), device=model.device)
+    state = read_state(path.with_name(card.stem + STATE_SUFFIX)) if card.has_state else {}
+    # The optimizer's numbers and the replay buffer are left behind: they may be what they want.
+    require_finite_checkpoint(model, card, _taken_over(state), {"policy": parameters["policy"]})
     try:
         model.policy.load_state_dict(parameters["policy"], strict=True)
     except RuntimeError as fault:
@@ -45,7 +51,7 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     found = policy_digest(model.policy)
     if found != card.identity.get("policy_digest"):
         raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
-    _take_layers(underway, _kept_layers(underway, card))
+    _take_layers(underway, _kept_layers(underway, card, state))
     model.num_timesteps = card.steps
     gather_anew_from(model, card.steps)
     _explore_as_at(model)
@@ -60,17 +66,22 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     )
 
 
-def _kept_layers(underway: Underway, card: CheckpointCard) -> list[dict[str, Any]]:
+def _taken_over(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a state goes on: the normalization, and the probe that the policy is checked by."""
+    layers = {name: part for name, part in state.get("training", {}).items() if name == "layers"}
+    return {"training": layers, "probe": state.get("probe")}
+
+
+def _kept_layers(underway: Underway, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The layers of the environment as the checkpoint keeps them, after its policy answered as it did there."""
-    path = underway.context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
-    if card.has_state:
-        state = read_state(path.with_name(card.stem + STATE_SUFFIX))
+    if state:
         check_seam(underway.model, state.get("probe"), exact=False)
         layers: list[dict[str, Any]] = state["training"].get("layers", [])
         return layers
     if card.has_normalization:
-        state = tree_of(read_normalization(path), n_envs=underway.model.n_envs, steps=card.steps)
-        return [{"kind": VecNormalize.__name__, "state": state}]
+        path = underway.context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
+        statistics = tree_of(read_normalization(path), n_envs=underway.model.n_envs, steps=card.steps)
+        return [{"kind": VecNormalize.__name__, "state": statistics}]
     return []
 
 

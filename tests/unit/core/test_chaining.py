@@ -64,3 +64,23 @@ def test_sessions_without_room_never_make_a_run_stuck_and_end_it_with_their_reas
     assert standing.fruitless == 0
     assert decide(standing).end == "disk_full" and not decide(standing).start_session
     assert decide(standing.after(EndReason.CRASHED, 20)).start_session
+
+
+def test_after_a_walk_back_progress_is_measured_from_the_parent() -> None:
+    """The steps in place went back because this program put them back: nobody emptied anything."""
+    records = [
+        closed(1, "paused", 100, steps_start=0),
+        closed(2, "crashed", 100, steps_start=100),
+        closed(3, "crashed", 100, steps_start=100),
+        closed(4, "paused", 70, steps_start=50),
+    ]
+    standing = recalled(records, steps_start=0, target_steps=200)
+    assert standing is not None
+    assert (standing.steps_done, standing.moved_on, standing.emptied, standing.fruitless) == (70, True, False, 0)
+    back = recalled(records[:3], steps_start=0, target_steps=200)
+    assert back is not None and not back.back_at(50).after(EndReason.PAUSED, 70).emptied
+
+
+def test_an_unusable_checkpoint_is_followed_by_a_session_of_its_own() -> None:
+    decision = decide(Standing(steps_done=40, target_steps=100).after(EndReason.CHECKPOINT_UNUSABLE, 40))
+    assert (decision.start_session, decision.same_session) == (True, False)
