@@ -2,7 +2,8 @@
 
     OrchestratorError            exit code
     ├── BadInput                 2   the user mends it: flag, file, card, models directory
-    │   └── InUse                    another command works on the same training just now
+    │   ├── InUse                    another command works on the same training just now
+    │   └── CheckpointsMissing       the ledger knows steps of which no checkpoint is left anywhere
     ├── RunFailed                1   the run cannot go on; what it made is kept
     ├── NameTaken                1   a session's name is used already over there
     └── RemoteUnavailable        4   the far side is away or its quota is spent; the same command goes on later
@@ -51,6 +52,10 @@ class BadInput(OrchestratorError):
 
 class InUse(BadInput):
     """Another command holds what this one needs; it lets go by itself."""
+
+
+class CheckpointsMissing(BadInput):
+    """A training has steps by the ledger, and none of its checkpoints can be found: it must not start from step 0."""
 
 
 class RunFailed(OrchestratorError):

@@ -19,6 +19,7 @@ class ModelsView:
         faults: Checkpoint stem -> why it is not usable.
         leftovers: Files that are not checkpoints (best model, metadata), relative POSIX paths.
         entries: Every file that a session would start from, with digest.
+        exists: Whether the directory itself is there, be it empty.
     """
 
     root: Path
@@ -26,6 +27,7 @@ class ModelsView:
     faults: Mapping[str, str]
     leftovers: tuple[str, ...]
     entries: tuple[FileEntry, ...]
+    exists: bool = True
 
     @property
     def latest(self) -> CheckpointCard | None:

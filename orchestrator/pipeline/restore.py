@@ -8,6 +8,7 @@ from pathlib import Path
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
 from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, restoration, unusable, walked_back
 from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.pace import Pace
 from orchestrator.core.records import session_key
 from orchestrator.pipeline.nothing_lost import from_afar
 from orchestrator.pipeline.parts import Parts
@@ -32,7 +33,8 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
         parts.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
     # What was read back may lack kernels in between: the newest counts, whatever it was started from.
     brought = functools.partial(from_afar, parts, ticket.lineage_id, view.steps)
-    if ticket.inputs and not view.verified and not view.faults and not brought():
+    emptied = parts.pace is Pace.STAY and view.exists  # else they are missing, and nobody has removed them on purpose
+    if ticket.inputs and not view.verified and not view.faults and emptied and not brought():
         parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
         return ()
     if not _ahead(incoming, view):
@@ -45,7 +47,7 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
         )
         return ()
     parts.models.replace_with(incoming, folder.name)
-    files = _restored_files(incoming)
+    files = restored_files(incoming)
     parts.narrator.say(*restoration(files))
     return tuple(file.name for file in files)
 
@@ -58,10 +60,14 @@ def _continues(ticket: Ticket, view: ModelsView) -> bool:
 
 
 def _descends(parts: Parts, ticket: Ticket, incoming: Incoming, view: ModelsView) -> bool:
-    """Whether a session that was read back goes on from what is in place, by way of others that may be deleted."""
+    """Whether a session goes on from what is in place, by way of others that may be deleted or lost.
+
+    Under the user's own `run` this holds for a session that was read back. Of one that was pushed from here, other
+    checkpoints in place are the user's own choice there.
+    """
     record = parts.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
-    if record is None or not record.recovered or view.latest is None:
-        return False  # of one that was pushed from here, other checkpoints in place are the user's own choice
+    if record is None or view.latest is None or (parts.pace is Pace.STAY and not record.recovered):
+        return False
     return view.latest.digest in {ancestor.digest for ancestor in incoming.verified[0].ancestry}
 
 
@@ -72,8 +78,8 @@ def _ahead(incoming: Incoming, view: ModelsView) -> bool:
     return any((entry.path, entry.sha256) not in in_place for entry in incoming.entries)
 
 
-def _restored_files(incoming: Incoming) -> tuple[RestoredFile, ...]:
+def restored_files(incoming: Incoming) -> tuple[RestoredFile, ...]:
+    """The checkpoints of a set that was put in place, oldest first, for the users' own log lines."""
     names = {f"{CHECKPOINTS}/{card.stem}{MODEL_SUFFIX}" for card in incoming.verified}
-    # Oldest first, as the users' own log shows them.
     chosen = [entry for entry in reversed(incoming.entries) if entry.path in names]
     return tuple(RestoredFile(name=entry.path.rpartition("/")[2], size_bytes=entry.size_bytes) for entry in chosen)

@@ -10,6 +10,7 @@ from orchestrator.core.exchange import Handle
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
+from orchestrator.pipeline.missing_models import put_back_missing
 from orchestrator.pipeline.opening import open_sessions
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, carry, retrieve_and_analyze_logs
@@ -28,6 +29,7 @@ def fetch_ended(parts: Parts, card: SectionCard) -> list[ClosedSession]:
     closed: list[ClosedSession] = []
     with parts.models.locked():
         parts.models.recover()
+        put_back_missing(parts, card)
         waiting = [record for record in open_sessions(parts, card.lineage.id) if record.handle]
         for record in waiting:
             handle = Handle.parse(str(record.handle))

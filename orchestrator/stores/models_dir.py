@@ -91,6 +91,7 @@ class ModelsDirectory:
             faults=survey.faults,
             leftovers=self._leftovers(),
             entries=tuple(entries),
+            exists=self._path.is_dir(),
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
@@ -120,10 +121,11 @@ class ModelsDirectory:
         swap(self._path, staged, self._archives / token, self._journal)
 
     def archive(self, token: str) -> Path:
-        """Move everything aside for good; returns where it lies."""
+        """Move everything aside for good; returns where it lies. An empty directory stays: an absent one is a loss."""
         archive = self._archives / token
         archive.parent.mkdir(parents=True, exist_ok=True)
         os.replace(self._path, archive)
+        self._path.mkdir()
         return archive
 
     def discard_archive(self, token: str) -> None:

@@ -92,6 +92,13 @@ class MemoryResults:
         kernel = self.brought.get(folder.name)
         return (kernel.manifest if kernel else None), ()
 
+    def present(self, folder: Path) -> bool:
+        return folder.name in self.brought
+
+    def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
+        kernel = self.brought.get(folder.name)
+        return kernel.ticket if kernel else None
+
     def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
         kernel = self.brought.get(folder.name)
         return kernel.evaluations if kernel else ()
