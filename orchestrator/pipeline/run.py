@@ -114,8 +114,11 @@ def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -
 def _put_back(parts: Parts, request: RunRequest) -> None:
     """Put back what is missing, or refuse before anything is changed, unless a session in flight may still bring it."""
     view = put_back_missing(parts, request.card)
-    if view.latest is None and not open_sessions(parts, request.card.lineage.id):
-        require_nothing_missing(parts, request.card, view)
+    if view.latest is not None or open_sessions(parts, request.card.lineage.id):
+        return
+    if parts.pace is Pace.STEP:  # a later session, which this ledger does not know, may have them
+        require_none_newer(parts, request.card.section, request.card.lineage.id)
+    require_nothing_missing(parts, request.card, view)
 
 
 def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
