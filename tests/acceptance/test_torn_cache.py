@@ -125,3 +125,20 @@ def test_a_damaged_ledger_is_refused_with_its_remedy(tmp_path: Path, bytes_kept:
     answer = mine.do("campaign", "tick", "single")
     assert answer.code == 2 and "is not a readable ledger" in answer.json["error"], answer.err
     assert "Move that file away" in answer.json["remedy"] and mine.sessions == 2
+
+
+def test_what_is_missing_of_a_finished_campaign_comes_back_when_it_is_asked_for(
+    project: Project, undisturbed: dict[str, bytes]
+) -> None:
+    assert project.do(*HALF_WAY).code == 0
+    assert project.do("campaign", "run", "single", "--every-s", "0.1").json["complete"]
+    project.lose(RESULTS)
+    quiet = project.do("campaign", "tick", "single", "--recover-missing")
+    assert quiet.code == 0 and quiet.json["complete"] and "Fetched the results of" in quiet.err
+    assert len(list((project.root / RESULTS).iterdir())) == 3
+    project.lose(DATA, RESULTS, LEDGER)
+    taken = project.do("campaign", "tick", "single", "--recover-missing")
+    assert "Taken up from the far side: 3 session(s)" in taken.err and taken.json["complete"], taken.err
+    project.lose(DATA)
+    assert project.do("campaign", "recover", "single").code == 0
+    assert project.models() == undisturbed and project.sessions == 3
