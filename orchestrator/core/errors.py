@@ -2,7 +2,8 @@
 
     OrchestratorError            exit code
     ├── BadInput                 2   the user mends it: flag, file, card, models directory
-    │   └── InUse                    another command works on the same training just now
+    │   ├── InUse                    another command works on the same training just now
+    │   └── CheckpointsMissing       the ledger knows steps of which no checkpoint is left anywhere
     ├── RunFailed                1   the run cannot go on; what it made is kept
     │   └── StorageFault         2       this computer cannot write or read: a full disk, a missing permission
     ├── NameTaken                1   a session's name is used already over there
@@ -52,6 +53,10 @@ class BadInput(OrchestratorError):
 
 class InUse(BadInput):
     """Another command holds what this one needs; it lets go by itself."""
+
+
+class CheckpointsMissing(BadInput):
+    """A training has steps by the ledger, and none of its checkpoints can be found: it must not start from step 0."""
 
 
 class RunFailed(OrchestratorError):

@@ -22,6 +22,7 @@ class ModelsView:
         entries: Every file that a session would start from, with digest.
         own: Files that no card names byte for byte and no restore wrote: the user's own, relative POSIX paths.
         archived: Files that were put aside and are kept for good.
+        exists: Whether the directory itself is there, be it empty.
     """
 
     root: Path
@@ -31,6 +32,7 @@ class ModelsView:
     entries: tuple[FileEntry, ...]
     own: tuple[str, ...] = ()
     archived: tuple[str, ...] = ()
+    exists: bool = True
 
     @property
     def latest(self) -> CheckpointCard | None:

@@ -20,6 +20,7 @@ from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.starting import Start, decide_start
 from orchestrator.pipeline.glance import settle_once
+from orchestrator.pipeline.missing_models import require_nothing_missing
 from orchestrator.pipeline.nothing_lost import require_nothing_lost
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import ClosedSession, abandon, carry, close_unrestored
@@ -144,19 +145,20 @@ def _let_go(parts: Parts, record: SessionRecord, ticket: Ticket, handle: Handle)
     close_unrestored(parts, record)
 
 
-def open_models(parts: Parts, lineage_id: str, *, fresh: bool) -> ModelsView:
+def open_models(parts: Parts, card: SectionCard, *, fresh: bool) -> ModelsView:
     """The verified starting point.
 
-    Emptied by hand means a new beginning: leftovers are archived and nothing is brought back. Files of the user's own
-    stay, and are named.
+    A directory that was emptied by hand means a fresh start of the user's own `run`: leftovers are archived and nothing
+    is put back. Files of the user's own stay, and are named.
 
     Raises:
-        BadInput: There are checkpoints and none is usable, or what was taken up from the far side had steps and
-            none of it came here: beginning anew in silence would lose them.
+        BadInput: There are checkpoints and none is usable, or the ledger knows steps of which no checkpoint is left:
+            starting over in silence would lose them.
     """
     view = parts.models.view()
     if not fresh:
-        require_nothing_lost(parts, lineage_id, view)
+        require_nothing_lost(parts, card.lineage.id, view)
+        require_nothing_missing(parts, card, view)
     start = decide_start(view, fresh=fresh)
     if start in (Start.ARCHIVE_FRESH, Start.ARCHIVE_LEFTOVERS):
         view = _put_aside(parts, view, start)

@@ -9,6 +9,7 @@ from orchestrator.core.models import ModelsView
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.starting import Start, decide_start
 from orchestrator.pipeline.memory import fresh_run_id, last_evaluation, next_session
+from orchestrator.pipeline.missing_models import require_nothing_missing
 from orchestrator.pipeline.nothing_lost import require_nothing_lost
 from orchestrator.pipeline.opening import require_compatible
 from orchestrator.pipeline.parts import Parts
@@ -41,6 +42,7 @@ def _starting_view(parts: Parts, request: RunRequest) -> ModelsView:
     view = parts.models.view()
     if not request.fresh:
         require_nothing_lost(parts, request.card.lineage.id, view)
+        require_nothing_missing(parts, request.card, view, looked=False)
     if decide_start(view, fresh=request.fresh) is Start.CONTINUE:
         return view_after(due_walk_back(parts, request.card.lineage.id, view), view)
     return replace(view, verified=(), entries=())

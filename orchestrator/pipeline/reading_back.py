@@ -10,7 +10,7 @@ from orchestrator.core.naming import place_of_slug, session_slug
 from orchestrator.pipeline.listing import Listing
 from orchestrator.pipeline.opening import take_up
 from orchestrator.pipeline.parts import Parts
-from orchestrator.ports import Backend, Reads, lists, reads, recalls
+from orchestrator.ports import Backend, Reads, lists, reads
 
 _Place = tuple[int, int]
 """Number of a session, and of the attempt at it."""
@@ -29,10 +29,10 @@ def listed_names(backend: Backend, prefix: str) -> tuple[str, ...]:
 
 
 def require_none_newer(parts: Parts, section: str, lineage_id: str) -> None:
-    """Before a session starts: another computer may have gone on, and a name of its that was deleted is free again.
+    """Before a tick starts a session: another computer may have gone on, and a name that was deleted is free again.
 
-    A backend that remembers by itself what was never fetched is this computer: nobody else has gone on there, and what
-    was fetched and is no longer in place has been removed by hand. That is a new beginning.
+    The local backend is asked like every other: a ledger that is absent or older than its sandboxes is a loss, and only
+    the user's own `run` may take it for a fresh start.
 
     Raises:
         NotYet: There are sessions that this ledger does not know. They are taken up, and the next look brings home
@@ -40,13 +40,10 @@ def require_none_newer(parts: Parts, section: str, lineage_id: str) -> None:
     """
     if any(run.fresh for run in parts.ledger.runs(lineage_id)):
         return
-    if recalls(parts.backend):
-        taken = sum(take_up(parts, one) for one in parts.backend.recall(lineage_id))
-    elif lists(parts.backend):
-        listed = (parts.listing or Listing()).names(parts.backend, section, lineage_id)
-        taken = take_up_existing(parts, section, lineage_id, listed)
-    else:
+    if not lists(parts.backend):
         return
+    listed = (parts.listing or Listing()).names(parts.backend, section, lineage_id)
+    taken = take_up_existing(parts, section, lineage_id, listed)
     if taken:
         raise NotYet(f"{taken} session(s) of this training exist over there; they are taken up")
 

@@ -10,6 +10,7 @@ from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Tick
 from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, restoration, unusable, walked_back
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.core.own_files import in_the_way
+from orchestrator.core.pace import Pace
 from orchestrator.core.records import session_key
 from orchestrator.core.settling import stem_of_file
 from orchestrator.pipeline.nothing_lost import from_afar
@@ -35,7 +36,8 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
         parts.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
     # What was read back may lack kernels in between: the newest counts, whatever it was started from.
     brought = functools.partial(from_afar, parts, ticket.lineage_id, view.steps)
-    if ticket.inputs and not view.verified and not view.faults and not brought():
+    emptied = parts.pace is Pace.STAY and view.exists  # else they are missing, and nobody has removed them on purpose
+    if ticket.inputs and not view.verified and not view.faults and emptied and not brought():
         parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
         return ()
     if not _ahead(incoming, view):
@@ -49,7 +51,7 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
         return ()
     parts.models.replace_with(incoming, folder.name)
     _tell_what_was_in_the_way(parts, view)
-    files = _restored_files(incoming)
+    files = restored_files(incoming)
     parts.narrator.say(*restoration(files))
     return tuple(file.name for file in files)
 
@@ -78,10 +80,14 @@ def _is_of(path: str, stems: Collection[str]) -> bool:
 
 
 def _descends(parts: Parts, ticket: Ticket, incoming: Incoming, view: ModelsView) -> bool:
-    """Whether a session that was read back goes on from what is in place, by way of others that may be deleted."""
+    """Whether a session goes on from what is in place, by way of others that may be deleted or lost.
+
+    Under the user's own `run` this holds for a session that was read back. Of one that was pushed from here, other
+    checkpoints in place are the user's own choice there.
+    """
     record = parts.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
-    if record is None or not record.recovered or view.latest is None:
-        return False  # of one that was pushed from here, other checkpoints in place are the user's own choice
+    if record is None or view.latest is None or (parts.pace is Pace.STAY and not record.recovered):
+        return False
     return view.latest.digest in {ancestor.digest for ancestor in incoming.verified[0].ancestry}
 
 
@@ -92,8 +98,8 @@ def _ahead(incoming: Incoming, view: ModelsView) -> bool:
     return any((entry.path, entry.sha256) not in in_place for entry in incoming.entries)
 
 
-def _restored_files(incoming: Incoming) -> tuple[RestoredFile, ...]:
+def restored_files(incoming: Incoming) -> tuple[RestoredFile, ...]:
+    """The checkpoints of a set that was put in place, oldest first, for the users' own log lines."""
     names = {f"{CHECKPOINTS}/{card.stem}{MODEL_SUFFIX}" for card in incoming.verified}
-    # Oldest first, as the users' own log shows them.
     chosen = [entry for entry in reversed(incoming.entries) if entry.path in names]
     return tuple(RestoredFile(name=entry.path.rpartition("/")[2], size_bytes=entry.size_bytes) for entry in chosen)

@@ -12,6 +12,7 @@ from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.settling import Doubt
 from orchestrator.pipeline.collecting import collect_once
+from orchestrator.pipeline.missing_models import put_back_missing
 from orchestrator.pipeline.opening import open_sessions
 from orchestrator.pipeline.overdue import Overdue
 from orchestrator.pipeline.parts import Parts
@@ -37,6 +38,7 @@ def fetch_ended(parts: Parts, card: SectionCard) -> list[ClosedSession]:
     unsettled: RemoteUnavailable | None = None
     with parts.models.locked():
         parts.models.recover()
+        put_back_missing(parts, card)
         waiting = [record for record in open_sessions(parts, card.lineage.id) if record.handle]
         for record in waiting:
             handle = Handle.parse(str(record.handle))

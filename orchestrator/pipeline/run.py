@@ -27,6 +27,7 @@ from orchestrator.pipeline.memory import (
     next_session,
     start_run,
 )
+from orchestrator.pipeline.missing_models import put_back_missing, require_nothing_missing
 from orchestrator.pipeline.opening import (
     adopt,
     open_models,
@@ -82,6 +83,8 @@ def execute(parts: Parts, request: RunRequest, ended: Mapping[str, Observation] 
 
 def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -> Opened:
     request = go_on_with_fresh(parts, request)
+    if not request.fresh:
+        _put_back(parts, request)
     # Before anything is waited for, cancelled or put aside: all that can be refused is refused. What a session
     # in flight will still change (which checkpoints are in place) cannot be judged yet.
     if parts.pace is Pace.STAY and (request.fresh or not open_sessions(parts, request.card.lineage.id)):
@@ -89,7 +92,7 @@ def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -
     elif parts.pace is Pace.STAY:
         request.sizes(parts.models.view().steps)
     adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh, ended=ended)
-    view = open_models(parts, request.card.lineage.id, fresh=request.fresh)
+    view = open_models(parts, request.card, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
     if parts.pace is Pace.STAY:  # at another pace the chain asks before it starts anything
@@ -108,6 +111,16 @@ def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -
     if record is None:
         start_run(parts, request, opened.run_id, opened.steps_start, view.steps, opened.target_steps)
     return opened
+
+
+def _put_back(parts: Parts, request: RunRequest) -> None:
+    """Put back what is missing, or refuse before anything is changed, unless a session in flight may still bring it."""
+    view = put_back_missing(parts, request.card)
+    if view.latest is not None or open_sessions(parts, request.card.lineage.id):
+        return
+    if parts.pace is Pace.STEP:  # a later session, which this ledger does not know, may have them
+        require_none_newer(parts, request.card.section, request.card.lineage.id)
+    require_nothing_missing(parts, request.card, view)
 
 
 def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
@@ -187,8 +200,8 @@ def _belongs_to_us(parts: Parts, push: Push) -> bool:
 
     A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
     """
-    if recalls(parts.backend) or not reads(parts.backend):
-        return False  # what such a backend has and nobody fetched was taken up before; the rest is done with
+    if (parts.pace is Pace.STAY and recalls(parts.backend)) or not reads(parts.backend):
+        return False  # what such a backend has and nobody fetched was taken up before; the rest `run` is done with
     found = parts.backend.read(push.slug)
     return (
         found is not None

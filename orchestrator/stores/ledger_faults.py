@@ -14,7 +14,8 @@ def unreadable(path: Path, why: str) -> BadInput:
     """The file is no ledger, or a damaged one."""
     return BadInput(
         f"{path} is not a readable ledger: {why}",
-        remedy="Move that file away; checkpoints and results do not depend on it.",
+        remedy="Move that file away; checkpoints and results do not depend on it. A campaign then needs "
+        "`campaign tick ... --recover`.",
     )
 
 

@@ -115,6 +115,7 @@ class ModelsDirectory:
             entries=(*checkpoints, *sent),
             own=tuple(name for name in there if name not in ours),
             archived=tuple(path.as_posix() for path in archived_files(self._path)),
+            exists=self._path.is_dir(),
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
@@ -158,7 +159,10 @@ class ModelsDirectory:
         return volume_of(self._path, "any").archived(change.folder, "")
 
     def archive(self, token: str) -> Path:
-        """Move everything aside for good; returns where it lies. Linked folders stay, and keep their own archive."""
+        """Move everything aside for good; returns where it lies. Linked folders stay, and keep their own archive.
+
+        An empty directory stays as well: an absent one is a loss.
+        """
         volume, folder = volume_of(self._path, "any"), free_folder(self._path, token)
         with writing(self._path):
             if any(is_apart(self._path, part) for part in ("", *PARTS)):
@@ -167,6 +171,7 @@ class ModelsDirectory:
                 finish(self._path, change, self._scenario)
             else:
                 move(self._path, volume.archived(folder, ""))
+                self._path.mkdir(exist_ok=True)
         return volume.archived(folder, "")
 
     def archive_leftovers(self, token: str) -> Path:

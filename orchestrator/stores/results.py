@@ -27,6 +27,7 @@ from orchestrator.core.models import Incoming
 from orchestrator.core.naming import results_folder
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.stitching import Stretch
+from orchestrator.stores.results_author import author_of
 from orchestrator.stores.session_events import evaluations_in, stretch_of
 
 _ROLLOUT_STEPS = 1 << 20
@@ -51,6 +52,14 @@ class ResultsTree:
         """Slugs of this owner that already have a folder."""
         prefix = results_folder(owner, "")
         return [path.name.removeprefix(prefix) for path in sorted(self._root.glob(f"{prefix}*"))]
+
+    def present(self, folder: Path) -> bool:
+        """Whether there is a results folder of that name."""
+        return folder.is_dir()
+
+    def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
+        """The session that wrote a results folder, by its own word; None where nothing in it says so."""
+        return author_of(folder, section_dir, scenario)
 
     def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
         """The manifest of a session, and what is wrong with the outputs that it lists."""

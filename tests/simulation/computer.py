@@ -66,6 +66,10 @@ class MemoryModels:
         self._view = self._of(incoming.verified)
         return self._root.parent / "archive" / token
 
+    def hold(self, view: ModelsView) -> None:
+        """Somebody copies these in."""
+        self._view = view
+
     def empty(self) -> None:
         """The user removes everything by hand."""
         self._view = self._of(())
@@ -78,20 +82,33 @@ class MemoryModels:
 
 
 class MemoryResults:
-    """The results tree as what was brought from the world."""
+    """The results tree as what was brought from the world.
+
+    Attributes:
+        listed: Whether its folders can be listed. Usually the ledger knows them all, and listing ten thousand folders
+            is not what is measured.
+    """
 
     def __init__(self) -> None:
         self.brought: dict[str, Kernel] = {}
+        self.listed = False
 
     def folder(self, owner: str, slug: str) -> Path:
         return RESULTS / slug
 
     def taken(self, owner: str) -> Sequence[str]:
-        return ()  # the ledger knows them all; listing ten thousand folders is not what is measured
+        return tuple(self.brought) if self.listed else ()
 
     def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
         kernel = self.brought.get(folder.name)
         return (kernel.manifest if kernel else None), ()
+
+    def present(self, folder: Path) -> bool:
+        return folder.name in self.brought
+
+    def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
+        kernel = self.brought.get(folder.name)
+        return kernel.ticket if kernel else None
 
     def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
         kernel = self.brought.get(folder.name)
@@ -106,7 +123,8 @@ class MemoryResults:
 
     def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
         kernel = self.brought.get(folder.name)
-        cards = (kernel.card,) if kernel is not None and kernel.card is not None else ()
+        own = kernel is not None and kernel.ticket.nonce == ticket.nonce
+        cards = (kernel.card,) if kernel is not None and own and kernel.card is not None else ()
         return Incoming(root=folder, verified=cards, entries=tuple(_entries(cards)))
 
 

@@ -131,13 +131,17 @@ class LocalBackend:
         return Handle(backend=self.name, owner=OWNER, slug=slug)
 
     def read(self, slug: str) -> Existing | None:
-        """What the session of that name was told; None if none was ever submitted under it."""
+        """What the session of that name was told; None if none was ever submitted under it, or none of this version."""
         sandbox = self._sandbox(slug)
         submitted, plain = read_json(sandbox.submitted), read_json(sandbox.ticket)
         if submitted is None or plain is None:
             return None
+        try:
+            ticket = Ticket.from_json(plain)
+        except (ValueError, KeyError, TypeError):
+            return None  # of another version of this program, or damaged: nothing can be verified by it
         handle = Handle(backend=self.name, owner=OWNER, slug=slug)
-        return Existing(handle=handle, ticket=Ticket.from_json(plain), begun_at=moment(str(submitted["at"])))
+        return Existing(handle=handle, ticket=ticket, begun_at=moment(str(submitted["at"])))
 
     def names(self, prefix: str) -> Sequence[str]:
         """Sandboxes that were made here under a name that begins so."""

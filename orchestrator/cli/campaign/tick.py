@@ -14,15 +14,32 @@ from orchestrator.cli.options import AsJson, BackendName
 if TYPE_CHECKING:
     from orchestrator.pipeline.campaign import Desk
 
-Recover = Annotated[bool, typer.Option("--recover", help="First take up what exists over there and is not known here.")]
+
+Recover = Annotated[
+    bool, typer.Option("--recover", help="First take up what exists on the backend and is not known here.")
+]
+RecoverMissing = Annotated[
+    bool,
+    typer.Option(
+        "--recover-missing",
+        help="First check ledger, results and checkpoints, and recover only what is missing: safe to give always.",
+    ),
+]
 
 
-def tick(file: File, backend: BackendName = None, recover: Recover = False, as_json: AsJson = False) -> int:
-    """Bring home what has ended, start what fits, print what changed, and leave. Repeatable at any time."""
+def tick(
+    file: File,
+    backend: BackendName = None,
+    recover: Recover = False,
+    recover_missing: RecoverMissing = False,
+    as_json: AsJson = False,
+) -> int:
+    """Collect what has ended, start what fits, print what changed, and leave. Repeatable at any time."""
 
     def act() -> int:
         from orchestrator.cli.campaign.voices import Voice
         from orchestrator.cli.console import Console
+        from orchestrator.pipeline.recovery import complete_results, lacks_ledger
         from orchestrator.pipeline.recovery import recover as recover_all
         from orchestrator.pipeline.telling import tell
         from orchestrator.pipeline.tick import Ticking
@@ -33,9 +50,12 @@ def tick(file: File, backend: BackendName = None, recover: Recover = False, as_j
         with campaign_desk(project, campaign, trials, lambda name: Voice(name, console)) as desk:
             take_lease(desk)
             try:
-                if recover:
+                recovering = recover or (recover_missing and lacks_ledger(desk))
+                if recovering:
                     console.say(f"Taken up from the far side: {recover_all(desk)} session(s)")
-                ticked = Ticking(desk, recovering=recover).tick()
+                elif recover_missing:
+                    console.say(*(f"Trouble: {one}" for one in complete_results(desk)))
+                ticked = Ticking(desk, recovering=recovering).tick()
                 told = tell(desk, ticked)
             finally:
                 desk.lease.let_go()
@@ -48,7 +68,7 @@ def tick(file: File, backend: BackendName = None, recover: Recover = False, as_j
 
 
 def recover(file: File, backend: BackendName = None, as_json: AsJson = False) -> int:
-    """Rebuild the ledger from the far side; the next tick brings home what has ended."""
+    """Rebuild ledger, results and checkpoints from the backend; the next tick collects what has ended."""
 
     def act() -> int:
         from orchestrator.cli.campaign.voices import Voice

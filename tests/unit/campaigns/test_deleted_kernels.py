@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 
 from kernel_templates.kernel_runtime.wire import Ticket
+from orchestrator.core.changing import changed
 from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.events import Event, EventKind
 from orchestrator.core.exchange import Existing, Handle
 from orchestrator.core.naming import place_of_slug
+from orchestrator.core.pace import Pace
 from orchestrator.core.standings import State
 from orchestrator.pipeline.campaign import request_of_trial
 from orchestrator.pipeline.opening import take_up
@@ -170,31 +172,35 @@ def test_a_first_session_that_died_with_nothing_is_simply_tried_again() -> None:
     assert ticked.complete
 
 
-def test_what_the_user_emptied_on_this_computer_stays_a_beginning() -> None:
+@pytest.mark.parametrize("read_back", [False, True])
+def test_checkpoints_that_vanish_under_a_campaign_are_put_back(read_back: bool) -> None:
+    """Only the user's own `run` may read an empty directory as a fresh start: a tick cannot tell it from a loss."""
     world, first = trained(3)
     first.tick()
+    copy = first
+    if read_back:
+        world.clock.sleep(HIDDEN_S + 1)
+        copy = empty(world)
+        copy.recover()
+        copy.tick()
     world.clock.sleep(10 * 3600.0)
-    first.models[LINEAGE].empty()
-    first.recover()
-    world.clock.sleep(HIDDEN_S + 1)
-    while world.submits < 5:
-        first.tick()
-        world.clock.sleep(6 * 3600.0)
-    assert list(inputs_of(world, 5)) == [0]
-
-
-def test_what_the_user_emptied_after_a_recovery_stays_a_beginning_too() -> None:
-    world, _ = trained(2)
-    copy = empty(world)
-    copy.recover()
-    copy.tick()
-    assert steps_at(copy) > 600_000
     copy.models[LINEAGE].empty()
-    world.clock.sleep(10 * 3600.0)
-    while world.submits < 4:
+    while world.submits < 5:
         copy.tick()
         world.clock.sleep(6 * 3600.0)
-    assert list(inputs_of(world, 4)) == [0]
+    assert min(inputs_of(world, 5)) > 1_200_000
+    ticked, _ = carried_through(copy)
+    assert ticked.complete and world.submits == 7 and world.wrongs == []
+
+
+def test_what_the_user_emptied_is_a_fresh_start_of_run() -> None:
+    world, first = trained(2)
+    parts, request = first.desk.parts_of(TRIALS[0].card), request_of_trial(TRIALS[0])
+    assert execute(changed(parts, pace=Pace.LOOK), request).steps_done > 600_000
+    first.models[LINEAGE].empty()
+    before = world.submits
+    execute(parts, request)
+    assert list(inputs_of(world, before + 1)) == [0]
 
 
 def test_kernels_of_other_trainings_and_copies_under_such_a_name_are_left_alone() -> None:
