@@ -66,12 +66,36 @@ def _is_fresh_start(run: RunRecord, started: Collection[str]) -> bool:
     return run.fresh or by_hand
 
 
-def expected_steps(chain: Sequence[SessionRecord]) -> int:
+def walked_to(runs: Sequence[RunRecord], chain: Sequence[SessionRecord]) -> int | None:
+    """Steps of the checkpoint that a walk back put in place and no session has gone on from yet.
+
+    The newer one was left on purpose: it is not missing, and must not be put back.
+
+    Args:
+        runs: Of one lineage, oldest first.
+        chain: As `current_chain` gives it.
+
+    Returns:
+        None without such a walk back.
+    """
+    walking = next((run for run in reversed(runs) if run.walks), None)
+    if walking is None or not chain:
+        return None
+    left, _ = walking.walks[-1]
+    newest = chain[0]
+    still_left = input_steps(newest) >= left and (newest.models_steps or 0) <= left
+    return min(walking.steps_done, left) if still_left else None
+
+
+def expected_steps(chain: Sequence[SessionRecord], walked: int | None = None) -> int:
     """Steps of the newest checkpoint that must be in place, 0 where the ledger knows of none.
 
     Args:
         chain: As `current_chain` gives it.
+        walked: As `walked_to` gives it.
     """
+    if walked is not None:
+        return walked
     for one in chain:
         given = input_steps(one)
         if one.stage is Stage.CLOSED:
@@ -83,9 +107,9 @@ def expected_steps(chain: Sequence[SessionRecord]) -> int:
     return 0
 
 
-def sources(chain: Sequence[SessionRecord]) -> Iterator[Source]:
+def sources(chain: Sequence[SessionRecord], walked: int | None = None) -> Iterator[Source]:
     """Ended sessions of a chain, newest first, each with the most steps that may be taken from it."""
-    bound: int | None = None
+    bound = walked
     for one in chain:
         if one.stage is Stage.CLOSED and one.handle is not None:
             yield Source(record=one, most_steps=_least(bound, one.models_steps or None))

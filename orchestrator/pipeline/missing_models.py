@@ -14,7 +14,15 @@ from orchestrator.core.checkpoint_log import TAG, restoration
 from orchestrator.core.errors import CheckpointsMissing
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Handle
-from orchestrator.core.missing_models import Source, at_most, current_chain, expected_steps, is_missing, sources
+from orchestrator.core.missing_models import (
+    Source,
+    at_most,
+    current_chain,
+    expected_steps,
+    is_missing,
+    sources,
+    walked_to,
+)
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.core.naming import place_of_slug
 from orchestrator.core.pace import Pace
@@ -38,9 +46,10 @@ def put_back_missing(parts: Parts, card: SectionCard) -> ModelsView:
         RemoteUnavailable: The backend is away, and only it may have them.
     """
     view, chain = parts.models.view(), chain_of(parts, card.lineage.id)
-    expected = expected_steps(chain)
+    walked = walked_to(parts.ledger.runs(card.lineage.id), chain)
+    expected = expected_steps(chain, walked)
     if is_missing(view, expected, stays=parts.pace is Pace.STAY):
-        found = _best(parts, chain, expected, at_least=view.steps)
+        found = _best(parts, tuple(sources(chain, walked)), expected, at_least=view.steps)
         if found is not None:
             view = _put_back(parts, found, f"the ledger knows {expected} steps, and {view.steps} were in place")
     if parts.pace is Pace.STEP:
@@ -62,7 +71,8 @@ def require_nothing_missing(parts: Parts, card: SectionCard, view: ModelsView, *
     Raises:
         CheckpointsMissing: No checkpoint is in place, and that is no fresh start of the user's.
     """
-    expected = expected_steps(chain_of(parts, card.lineage.id))
+    chain = chain_of(parts, card.lineage.id)
+    expected = expected_steps(chain, walked_to(parts.ledger.runs(card.lineage.id), chain))
     if not is_missing(view, expected, stays=parts.pace is Pace.STAY):
         return
     if view.latest is not None:
@@ -105,10 +115,9 @@ def fetch_absent_results(parts: Parts, lineage_id: str) -> int:
     return fetched
 
 
-def _best(parts: Parts, chain: Sequence[SessionRecord], expected: int, *, at_least: int) -> Incoming | None:
+def _best(parts: Parts, found: Sequence[Source], expected: int, *, at_least: int) -> Incoming | None:
     """The newest verified set with more steps than `at_least`: from this disk, and if that falls short, the backend."""
     best: Incoming | None = None
-    found = tuple(sources(chain))
     for again in (False, True):
         for source in found:
             steps = best.steps if best else at_least

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.wire import BEST_MODEL, CHECKPOINTS, METADATA_NAME, FileEntry, checkpoint_stem
 from orchestrator.core.endings import EndReason
-from orchestrator.core.missing_models import at_most, current_chain, expected_steps, is_missing, sources
+from orchestrator.core.missing_models import at_most, current_chain, expected_steps, is_missing, sources, walked_to
 from orchestrator.core.models import Incoming, ModelsView
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 
@@ -164,3 +164,24 @@ def test_what_was_given_up_is_left_out_with_what_describes_it() -> None:
     assert cut.steps == 30 and [one.path for one in cut.entries] == [*names[:2], BEST_MODEL.as_posix()]
     nothing = at_most(brought, 5)
     assert nothing.verified == nothing.entries == ()
+
+
+def test_a_checkpoint_that_was_left_by_a_walk_back_is_not_missing() -> None:
+    walked = [run(1, walks=((40, "run1/s03a1"),), steps_done=20)]
+    failed = [session(1, 0, 20), session(2, 20, 40), session(3, 40, 40), session(4, 40, 40)]
+    chain = current_chain(walked, failed)
+    assert walked_to(walked, chain) == 20
+    assert expected_steps(chain, 20) == 20
+    assert {one.most_steps for one in sources(chain, 20)} == {20}
+    assert expected_steps(chain) == 40, "without the walk back the newer one would be put back"
+
+
+@pytest.mark.parametrize(("given", "in_place"), [(20, 30), (20, None), (40, 60)])
+def test_after_a_session_from_the_parent_the_walk_back_bounds_nothing(given: int, in_place: int | None) -> None:
+    walked = [run(1, walks=((40, "run1/s02a1"),), steps_done=20)]
+    chain = current_chain(walked, [session(1, 0, 40), session(2, 40, 40), session(3, given, in_place)])
+    assert walked_to(walked, chain) is None
+
+
+def test_without_a_walk_back_nothing_is_bounded() -> None:
+    assert walked_to([run(1)], current_chain([run(1)], [session(1, 0, 20)])) is None

@@ -98,7 +98,7 @@ def run_of(*walks: tuple[int, str], fresh: bool = False) -> RunRecord:
 
 FAILED, CRASHED = "section_failed", "crashed"
 BROUGHT = {"restored": ("x.zip",), "models_steps": 40, "steps_done": 40}
-NEUTRAL = ("refused", "carrier_missing", "wall_limit", "cancelled", "stale_results")
+NEUTRAL = ("refused", "carrier_missing", "disk_full", "wall_limit", "cancelled", "stale_results")
 SOUND = ("finished", "paused", "stopped")
 
 TABLE: Mapping[str, tuple[Sequence[SessionRecord], bool]] = {
