@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from orchestrator.stores.code import CodeAsItWas, CodeStore
 from orchestrator.stores.lease import SqliteLease
 from orchestrator.stores.ledger import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.refusals import SqliteRefusals
 from orchestrator.stores.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring import make_backend, models_directory
@@ -87,6 +88,7 @@ def campaign_desk(
             parts_of=parts_of,
             card_of=card_reader(project.cards),
             code_digest=code.bundle().digest,
+            refusals=SqliteRefusals(ledger),
             searching=searching_of(project, campaign, ledger),
             herald=_herald(campaign),
         )
@@ -107,6 +109,16 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
     ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
     try:
         return read_standings(ledger, campaign, trials, code_digest)
+    finally:
+        ledger.close()
+
+
+def refusals_of(project: Project) -> Mapping[str, str]:
+    """Lineage id -> why the last tick refused it."""
+    path = project.own / "ledger.sqlite"
+    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
+    try:
+        return SqliteRefusals(ledger).reasons()
     finally:
         ledger.close()
 
