@@ -67,12 +67,16 @@ class Finished:
     @property
     def command(self) -> str:
         """The `run` command that is this trial."""
-        variant = self.trial.variant
-        words = ["run", variant.card.section, f"--{variant.profile}"]
-        words += ["--backend", self.evaluating.backend, "--seed", str(self.trial.seed)]
-        for key, value in sorted(variant.settings.items()):
-            words += ["--set", f"{key}={as_typed(value)}"]
-        return shlex.join(words)
+        return run_command(self.trial, self.evaluating.backend)
+
+
+def run_command(trial: Trial, backend: str) -> str:
+    """The `run` command that is a trial, from the word `run` on."""
+    variant = trial.variant
+    words = ["run", variant.card.section, f"--{variant.profile}", "--backend", backend, "--seed", str(trial.seed)]
+    for key, value in sorted(variant.settings.items()):
+        words += ["--set", f"{key}={as_typed(value)}"]
+    return shlex.join(words)
 
 
 def as_typed(value: Setting) -> str:

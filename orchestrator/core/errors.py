@@ -56,7 +56,25 @@ class InUse(BadInput):
 
 
 class CheckpointsMissing(BadInput):
-    """A training has steps by the ledger, and none of its checkpoints can be found: it must not start from step 0."""
+    """A training has steps by the ledger, and none of its checkpoints can be found: it must not start from step 0.
+
+    Args:
+        place: Folder into which the user can copy its checkpoints.
+        command: The `run` command of this training, from the word `run` on.
+        first: A sentence before the remedy.
+    """
+
+    def __init__(self, cause: str, *, place: str, command: str, first: str = "") -> None:
+        super().__init__(cause)
+        self._place, self._first = place, first
+        self.advise(command)
+
+    def advise(self, command: str) -> None:
+        """Name the exact command of the training in the remedy."""
+        self.remedy = (
+            f"{self._first}Copy its checkpoints into {self._place} to go on from them; "
+            f"or start over on purpose: `python -m orchestrator {command} --fresh`."
+        )
 
 
 class RunFailed(OrchestratorError):

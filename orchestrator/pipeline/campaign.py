@@ -14,7 +14,7 @@ from orchestrator.core.sections import SectionCard
 from orchestrator.core.standings import PLATEAU, Standing, State, on_plateau, related, standing_of
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.searching import Searching
-from orchestrator.ports import Clock, Herald, Lease, Ledger
+from orchestrator.ports import Clock, Herald, Lease, Ledger, Refusals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class Desk:
         parts_of: Everything that a trial's run needs, with the trial's own models directory.
         card_of: Reads the sections' cards.
         code_digest: Of the code as it is now.
+        refusals: Why the last tick refused a trial, for commands that only ask.
         searching: Proposes trials while the campaign runs; None where the file names them all.
         herald: Whom to tell; None where the campaign names nobody.
     """
@@ -37,6 +38,7 @@ class Desk:
     parts_of: Callable[[SectionCard], Parts]
     card_of: CardOf
     code_digest: str
+    refusals: Refusals
     searching: Searching | None = None
     herald: Herald | None = None
 

@@ -90,8 +90,9 @@ def require_nothing_missing(parts: Parts, card: SectionCard, view: ModelsView, *
     raise CheckpointsMissing(
         f"the ledger knows checkpoints of this training up to {expected} steps, and {where}: it would train again "
         "from step 0",
-        remedy=f"{first}Copy its checkpoints into {view.root.as_posix()}/checkpoints to go on from them; "
-        f"or start over on purpose: `python -m orchestrator run {card.section} ... --fresh`.",
+        place=f"{view.root.as_posix()}/checkpoints",
+        command=f"run {card.section} ...",
+        first=first,
     )
 
 

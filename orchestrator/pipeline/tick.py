@@ -9,11 +9,19 @@ from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import replace
 
+from orchestrator.core.accounts import run_command
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
 from orchestrator.core.backoff import resting_words
 from orchestrator.core.budget import granted_s
 from orchestrator.core.changing import changed
-from orchestrator.core.errors import InUse, NotYet, OrchestratorError, RemoteUnavailable, StorageFault
+from orchestrator.core.errors import (
+    CheckpointsMissing,
+    InUse,
+    NotYet,
+    OrchestratorError,
+    RemoteUnavailable,
+    StorageFault,
+)
 from orchestrator.core.exchange import Handle
 from orchestrator.core.expansion import Trial
 from orchestrator.core.forecast import Allowance
@@ -206,7 +214,9 @@ class Ticking:
         desk, trial = self._desk, self._desk.trials[load.index]
         parts = changed(desk.parts_of(trial.card), pace=Pace.STEP, listing=self._listing)
         try:
-            if execute(parts, request_of_trial(trial, wall_s, desk.campaign.campaign)).end_reason == DETACHED:
+            started = execute(parts, request_of_trial(trial, wall_s, desk.campaign.campaign))
+            desk.refusals.clear(trial.lineage_id)
+            if started.end_reason == DETACHED:
                 return True
         except InUse as fault:
             self._found.trouble(trial.label, fault)
@@ -217,8 +227,11 @@ class Ticking:
         except (RemoteUnavailable, StorageFault):
             raise
         except OrchestratorError as fault:
+            if isinstance(fault, CheckpointsMissing):
+                fault.advise(run_command(trial, parts.backend.name))
             self._board.refuse(trial, str(fault))
             self._found.trouble(trial.label, fault)
+            desk.refusals.note(trial.lineage_id, f"{fault}. {fault.remedy}".strip())
         return self._flies(trial.lineage_id)
 
     def _flies(self, lineage_id: str) -> bool:

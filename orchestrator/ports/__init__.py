@@ -1,7 +1,7 @@
 """The counters between the pipeline and the outside: Protocols only."""
 
 from orchestrator.ports.far_side import Backend, Lists, Meters, Reads, Recalls, lists, meters, reads, recalls
-from orchestrator.ports.keeping import CodeStore, Gate, Lease, Ledger, ModelsStore, ResultsStore
+from orchestrator.ports.keeping import CodeStore, Gate, Lease, Ledger, ModelsStore, Refusals, ResultsStore
 from orchestrator.ports.surroundings import Clock, Herald, Narrator, Proposer
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Proposer",
     "Reads",
     "Recalls",
+    "Refusals",
     "ResultsStore",
     "lists",
     "meters",

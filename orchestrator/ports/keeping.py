@@ -149,3 +149,13 @@ class Lease(Protocol):
 
     def let_go(self) -> None:
         """Give it back."""
+
+
+class Refusals(Protocol):
+    """Trials that the last tick refused before anything was sent; no event tells of them."""
+
+    def note(self, lineage_id: str, why: str) -> None:
+        """Remember why a trial was refused, in place of an earlier reason."""
+
+    def clear(self, lineage_id: str) -> None:
+        """It is not refused any more."""

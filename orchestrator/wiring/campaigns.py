@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -35,6 +35,7 @@ from orchestrator.stores.ledger import SqliteLedger
 from orchestrator.stores.ledger_reading import ledger_for_reading
 from orchestrator.stores.outgoing import Gate
 from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.refusals import SqliteRefusals
 from orchestrator.stores.results import ResultsTree
 from orchestrator.stores.secrets_in_use import secrets_in_use, webhook_secrets
 from orchestrator.stores.system_clock import SystemClock
@@ -92,6 +93,7 @@ def campaign_desk(
             parts_of=parts_of,
             card_of=card_reader(project.cards),
             code_digest=code.bundle().digest,
+            refusals=SqliteRefusals(ledger),
             searching=searching_of(project, campaign, ledger),
             herald=_herald(campaign),
         )
@@ -121,6 +123,16 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
     code_digest = CodeStore(project.code).digest()
     with ledger_for_reading(path) as ledger:
         return read_standings(ledger, campaign, trials, code_digest)
+
+
+def refusals_of(project: Project) -> Mapping[str, str]:
+    """Lineage id -> why the last tick refused it."""
+    path = project.own / "ledger.sqlite"
+    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
+    try:
+        return SqliteRefusals(ledger).reasons()
+    finally:
+        ledger.close()
 
 
 def spent_and_promised_s(

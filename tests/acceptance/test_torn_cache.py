@@ -98,6 +98,14 @@ def test_a_ledger_of_which_nothing_is_left_is_refused_and_status_says_why(tmp_pa
     assert refused.code == 1 and refused.json["states"] == {"failed": 1}
     assert "from step 0" in refused.err and "Copy its checkpoints" in refused.err and "--fresh" in refused.err
     assert not list((alone.root / ".orchestrator/local").glob("*"))
+    told = orchestrate(alone.root, "campaign", "status", "single").out
+    assert "waiting (refused by the last tick: " in told and "from step 0" in told
+    command = refused.err.partition("`python -m orchestrator ")[2].partition("`")[0]
+    assert alone.root.name in refused.err and command.endswith("--seed 0 --fresh") and command in told
+    again = orchestrate(alone.root, *command.split(), "--target-steps", "20", "--json")
+    assert (again.code, again.json["steps_start"]) == (0, 0)
+    assert alone.do("campaign", "run", "single", "--every-s", "0.1").json["complete"]
+    assert "refused by" not in orchestrate(alone.root, "campaign", "status", "single").out
 
 
 def test_run_reads_an_empty_directory_as_a_fresh_start_and_an_absent_one_as_a_loss(tmp_path: Path) -> None:

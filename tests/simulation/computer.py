@@ -29,6 +29,7 @@ from orchestrator.pipeline.ticked import Ticked
 from orchestrator.ports import Lease
 from orchestrator.search.proposer import OptunaProposer
 from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.refusals import SqliteRefusals
 from tests.doubles.narrator import Listener
 from tests.simulation.campaigns import CARDS
 from tests.simulation.world import Kernel, Killed, SimBackend, World
@@ -230,6 +231,7 @@ class Computer:
             parts_of=parts_of,
             card_of=CARDS,
             code_digest=code,
+            refusals=SqliteRefusals(self.ledger),
             searching=searching,
         )
         self.ticking = Ticking(self.desk)

@@ -27,14 +27,18 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         from orchestrator.cli.campaign.plan import outlook_of
         from orchestrator.cli.console import Console
         from orchestrator.core.backoff import rests
-        from orchestrator.wiring.campaigns import taken_out_in_flight
+        from orchestrator.core.standings import State
+        from orchestrator.wiring.campaigns import refusals_of, taken_out_in_flight
 
         project, campaign, trials = open_campaign(file, backend)
         outlook = outlook_of(project, campaign, trials, None)
         taken_out = taken_out_in_flight(project, campaign, trials)
         rows = [plain_standing(one) for one in outlook.standings]
+        refusals = refusals_of(project)
         for row, one in zip(rows, outlook.standings, strict=True):
             row["rests"] = rests(one.due_at, outlook.now)
+            refused = refusals.get(one.trial.lineage_id) if one.state is State.WAITING else None
+            row["why"] = f"refused by the last tick: {refused}" if refused else row["why"]
         if as_json:
             print_json({**outlook.to_json(), "taken_out": taken_out, "all_trials": rows})
             return 0
@@ -105,6 +109,6 @@ def markdown_lines(
 
 def _why(row: dict[str, object]) -> str:
     """Why a trial is where it is, in brackets."""
-    if row["rests"]:
+    if row["rests"] and row["why"] in ("", "disk_full"):
         return f" ({row['why'] or 'after a failure'}, until {str(row['due_at'])[:16].replace('T', ' ')} UTC)"
     return f" ({row['why']})" if row["why"] else ""
