@@ -38,30 +38,54 @@ def status(
             ledger = SqliteLedger(ledger_path)
             runs, sessions = list(ledger.runs()), list(ledger.sessions())
             ledger.close()
-        models = _models(project)
+        cards, broken = _cards(project)
+        models = _models(project, cards)
         if as_json:
             print_json(
                 {
                     "models": models,
+                    "broken_cards": broken,
                     "runs": [asdict(run) for run in runs],
                     "sessions": [_plain(s) for s in sessions],
                 }
             )
             return 0
         console = Console(sys.stdout)
-        console.say(*_model_lines(models), *_run_lines(runs, sessions))
+        console.say(*_model_lines(models), *_broken_lines(broken), *_run_lines(runs, sessions))
         return 0
 
     return through_door(act, as_json=as_json)
 
 
-def _models(project: Project) -> list[dict[str, Any]]:
+def _cards(project: Project) -> tuple[list[SectionCard], list[dict[str, str]]]:
+    """The cards that can be used, and for each other one its section, what is wrong and the remedy."""
+    from orchestrator.core.errors import BadInput
     from orchestrator.stores.configs import card_names, load_card
+
+    cards, broken = [], []
+    for section in card_names(project.cards):
+        try:
+            cards.append(load_card(project.cards, section))
+        except BadInput as fault:
+            broken.append({"section": section, "error": str(fault), "remedy": fault.remedy})
+    return cards, broken
+
+
+def _broken_lines(broken: list[dict[str, str]]) -> list[str]:
+    lines = []
+    for row in broken:
+        lines.append(f"{row['section']}: its card cannot be used")
+        lines += [f"  ✗ {fault}" for fault in row["error"].splitlines()]
+        lines.append(f"    {row['remedy']}")
+    return lines
+
+
+def _models(project: Project, cards: list[SectionCard]) -> list[dict[str, Any]]:
     from orchestrator.stores.models_dir import ModelsDirectory
 
     rows = []
-    for section in card_names(project.cards):
-        card = load_card(project.cards, section)
+    for card in cards:
+        section = card.section
         for trial in (None, *project.trials(card.directory)):
             view = ModelsDirectory(project.models(card.directory, trial), card.scenario).view()
             identity = view.verified[0].identity if view.verified else {}

@@ -10,7 +10,7 @@ from kernel_templates.kernel_runtime.grading import EXACT, WEIGHTS_ONLY
 from orchestrator.core.compatibility import Grade
 from orchestrator.core.errors import BadInput
 from orchestrator.core.records import RunRecord
-from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.core.sections import MOST_STEPS, Profile, SectionCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,8 @@ class RunRequest:
         ):
             if value is not None and not 0 < value < float("inf"):
                 raise BadInput(f"{flag} must be above 0 and finite, not {value}", remedy="Give a positive number.")
+            if value is not None and value > MOST_STEPS:
+                raise BadInput(f"{flag} must not exceed {MOST_STEPS}, not {value}", remedy="Give a smaller number.")
 
     @property
     def floor(self) -> Grade:
