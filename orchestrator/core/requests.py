@@ -50,6 +50,11 @@ class RunRequest:
                 f"the card of {self.card.section} demands resume_floor: exact, which no flag overrides",
                 remedy="Change resume_floor in the card, or use --fresh to begin anew.",
             )
+        if self.accept_grade and self.fresh:
+            raise BadInput(
+                "--accept-grade and --fresh exclude each other: one begins from the weights in place, one from step 0",
+                remedy="Give one of them.",
+            )
         if self.target_steps is not None and self.add_steps is not None:
             raise BadInput("--target-steps and --add-steps exclude each other", remedy="Give one of them.")
         for flag, value in (

@@ -106,7 +106,7 @@ class SectionCard:
         if self.algorithm not in self.algorithms.names:
             raise ValueError(f"algorithms must declare {self.algorithm}, the section's own")
         if not 0 <= self.seed < SEEDS_END:
-            raise ValueError(f"seed must lie in [0, {SEEDS_END - 1}], not {self.seed}")
+            raise ValueError(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
 
     @property
     def hyper_parameters(self) -> LearningSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,14 @@ def read_settings(words: Sequence[str] | None) -> Settings:
             )
         settings[key] = read_yaml(value, f"--set {key}")
     return settings
+
+
+def value_of(card: SectionCard, key: str) -> Any:
+    """What a card says under a key with dots, None where it says nothing."""
+    value: Any = card
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _optional_keys(key: str) -> list[str]:
