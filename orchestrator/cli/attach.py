@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from orchestrator.cli.door import through_door
-from orchestrator.cli.options import Algorithm, AsJson, BackendName, Section, Seed, Set
+from orchestrator.cli.options import Algorithm, AsJson, BackendName, Section, Seed, Set, chosen_card
 
 
 def attach(
+    context: typer.Context,
     section: Section,
     backend: BackendName = None,
     algorithm: Algorithm = None,
@@ -20,21 +23,23 @@ def attach(
 
     def act() -> int:
         from orchestrator.cli.console import Console
+        from orchestrator.cli.effects import lost_variables
         from orchestrator.cli.run import execute_request
         from orchestrator.core.errors import BadInput
         from orchestrator.pipeline.revisit import request_of
-        from orchestrator.stores.configs import choose, load_card, read_settings
+        from orchestrator.stores.configs import read_settings
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend, open_runs
 
         project = find_project()
-        card = choose(load_card(project.cards, section, read_settings(settings)), algorithm=algorithm, seed=seed)
+        card = chosen_card(project, section, context, algorithm=algorithm, seed=seed, settings=settings)
         found = [run for run in open_runs(project, card) if backend in (None, run.backend)]
         if not found:
             raise BadInput(
                 f"no run of {section} is in flight", remedy=f"Start one with `python -m orchestrator run {section}`."
             )
         console = Console(sys.stderr if as_json else sys.stdout)
+        console.say(*lost_variables(context, read_settings(settings)))
         run = found[-1]
         console.say(f"Backend: {run.backend}, run {run.run_id} to {run.target_steps} steps")
         with assemble(project, card, make_backend(run.backend, project, card), console) as parts:

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from orchestrator.cli.door import through_door
-from orchestrator.cli.options import Algorithm, BackendName, Section, Seed, Set
+from orchestrator.cli.options import Algorithm, BackendName, Section, Seed, Set, chosen_card
 
 
 def fetch(
-    section: Section, backend: BackendName = None, algorithm: Algorithm = None, seed: Seed = None, settings: Set = None
+    context: typer.Context,
+    section: Section,
+    backend: BackendName = None,
+    algorithm: Algorithm = None,
+    seed: Seed = None,
+    settings: Set = None,
 ) -> int:
     """Fetch, verify and restore the sessions that have ended; repeatable, from any shell."""
 
     def act() -> int:
         from orchestrator.cli.console import Console
+        from orchestrator.cli.effects import lost_variables
         from orchestrator.pipeline.revisit import fetch_ended
-        from orchestrator.stores.configs import choose, load_card, read_settings
+        from orchestrator.stores.configs import read_settings
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend
 
         project = find_project()
-        card = choose(load_card(project.cards, section, read_settings(settings)), algorithm=algorithm, seed=seed)
+        card = chosen_card(project, section, context, algorithm=algorithm, seed=seed, settings=settings)
         console = Console(sys.stdout)
+        Console(sys.stderr).say(*lost_variables(context, read_settings(settings)))
         with assemble(project, card, make_backend(backend or card.backend, project, card), console) as parts:
             for closed in fetch_ended(parts, card):
                 console.say(

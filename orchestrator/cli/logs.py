@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from orchestrator.cli.door import through_door
-from orchestrator.cli.options import Algorithm, BackendName, Section, Seed, Set
+from orchestrator.cli.options import Algorithm, BackendName, Section, Seed, Set, chosen_card
 
 
 def logs(
-    section: Section, backend: BackendName = None, algorithm: Algorithm = None, seed: Seed = None, settings: Set = None
+    context: typer.Context,
+    section: Section,
+    backend: BackendName = None,
+    algorithm: Algorithm = None,
+    seed: Seed = None,
+    settings: Set = None,
 ) -> int:
     """Print the log of the latest session from its beginning, and follow it while it runs."""
 
     def act() -> int:
         from orchestrator.cli.console import Console
+        from orchestrator.cli.effects import lost_variables
         from orchestrator.pipeline.revisit import log_of
-        from orchestrator.stores.configs import choose, load_card, read_settings
+        from orchestrator.stores.configs import read_settings
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend
 
         project = find_project()
-        card = choose(load_card(project.cards, section, read_settings(settings)), algorithm=algorithm, seed=seed)
+        card = chosen_card(project, section, context, algorithm=algorithm, seed=seed, settings=settings)
         console = Console(sys.stdout)
+        Console(sys.stderr).say(*lost_variables(context, read_settings(settings)))
         side = make_backend(backend or card.backend, project, card)
         with assemble(project, card, side, console, only_look=True) as parts:
             for line in log_of(parts, card):

@@ -23,7 +23,7 @@ def model_rows(project: Project) -> list[dict[str, Any]]:
             card = load_card(project.cards, section)
             places = (None, *project.trials(card.directory))
         except (OrchestratorError, OSError, ValueError) as fault:
-            rows.append(_problem(section, None, fault))
+            rows.append(_problem(section, None, fault, card=True))
             continue
         rows += [_row(project, card, trial) for trial in places]
     return rows
@@ -34,9 +34,9 @@ def model_lines(rows: list[dict[str, Any]]) -> list[str]:
     return [line for row in rows for line in _lines(row)]
 
 
-def _problem(section: str, trial: str | None, fault: Exception) -> dict[str, Any]:
+def _problem(section: str, trial: str | None, fault: Exception, *, card: bool = False) -> dict[str, Any]:
     remedy = getattr(fault, "remedy", "")
-    return {"section": section, "trial": trial, "problem": str(fault), "remedy": remedy}
+    return {"section": section, "trial": trial, "problem": str(fault), "remedy": remedy, "card": card}
 
 
 def _row(project: Project, card: SectionCard, trial: str | None) -> dict[str, Any]:
@@ -88,7 +88,9 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
 
     trial = f" trial {row['trial']}" if row["trial"] else ""
     if row.get("problem"):
-        yield f"{row['section']}{trial}: ✗ {shown_name(row['problem'])}"
+        what = "its models cannot be shown" if row["trial"] or not row["card"] else "its card cannot be used"
+        yield f"{row['section']}{trial}: {what}"
+        yield from (f"  ✗ {shown_name(line)}" for line in row["problem"].splitlines())
         if row["remedy"]:
             yield f"  {row['remedy']}"
         return

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from orchestrator.core.exchange import Capabilities
     from orchestrator.core.requests import RunRequest
+    from orchestrator.core.sections import SectionCard
     from orchestrator.stores.project import Project
 
 Section = Annotated[str, typer.Argument(help="Section, for example section_7_6.")]
@@ -44,13 +46,13 @@ DeadlineS = Annotated[
     float | None,
     typer.Option("--deadline-s", envvar="ORCHESTRATOR_DEADLINE_S", help="Seconds that one session may take."),
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Archive the checkpoints and begin anew.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Archive the checkpoints and start over from step 0.")]
 Detach = Annotated[
     bool, typer.Option("--detach", help="Leave as soon as a session is in flight; `attach` goes on with it.")
 ]
 AcceptGrade = Annotated[
     str | None,
-    typer.Option("--accept-grade", help="weights-only: begin a new training from the weights of another one."),
+    typer.Option("--accept-grade", help="weights-only: begin a new training from the weights that are in place."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")]
 
@@ -80,15 +82,22 @@ def build_request(
     Raises:
         BadInput: The section or a value is wrong.
     """
+    from orchestrator.cli.effects import from_variable, require_size_settings
     from orchestrator.core.requests import RunRequest
-    from orchestrator.stores.configs import choose, load_card, read_settings
+    from orchestrator.stores.configs import read_settings
 
-    source = context.get_parameter_source("target_steps")
-    if add_steps is not None and source is not None and source.name == "ENVIRONMENT":
-        target_steps = None  # the flag was typed, the variable was only there
+    profile, values = "quick" if quick else "full", read_settings(settings)
+    set_target = f"profiles.{profile}.target_steps" in values
+    # A flag was typed, and the variable was only there.
+    if from_variable(context, "target_steps") and (add_steps is not None or set_target):
+        target_steps = None
+    if from_variable(context, "deadline_s") and f"profiles.{profile}.deadline_s" in values:
+        deadline_s = None
+    typed = {"--target-steps": target_steps, "--add-steps": add_steps, "--deadline-s": deadline_s}
+    require_size_settings(values, profile, typed)
     return RunRequest(
-        card=choose(load_card(project.cards, section, read_settings(settings)), algorithm=algorithm, seed=seed),
-        profile="quick" if quick else "full",
+        card=chosen_card(project, section, context, algorithm=algorithm, seed=seed, settings=settings),
+        profile=profile,
         target_steps=target_steps,
         add_steps=add_steps,
         fresh=fresh,
@@ -96,6 +105,48 @@ def build_request(
         detach=detach,
         accept_grade=accept_grade,
     )
+
+
+def remarks_on(
+    project: Project,
+    section: str,
+    context: typer.Context,
+    request: RunRequest,
+    settings: list[str] | None,
+    limits: Capabilities,
+    backend: str,
+) -> list[str]:
+    """A line for each option of a `run` or `render` that changes nothing."""
+    from orchestrator.cli.effects import remarks
+    from orchestrator.stores.configs import load_card, read_settings
+
+    own = load_card(project.cards, section)
+    return remarks(context, request, own, read_settings(settings), limits, backend)
+
+
+def chosen_card(
+    project: Project,
+    section: str,
+    context: typer.Context,
+    *,
+    algorithm: str | None,
+    seed: int | None,
+    settings: list[str] | None,
+) -> SectionCard:
+    """The card of a section with what a command line chooses.
+
+    Raises:
+        BadInput: A value is wrong, or would do nothing.
+    """
+    from orchestrator.cli.effects import from_variable, require_algorithm_settings
+    from orchestrator.stores.configs import choose, load_card, read_settings
+
+    values = read_settings(settings)
+    if "algorithm" in values and from_variable(context, "algorithm"):
+        algorithm = None  # as above
+    card = choose(load_card(project.cards, section, values), algorithm=algorithm, seed=seed)
+    require_algorithm_settings(values, card, algorithm)
+    return card
 
 
 def relative(path: str | None, root: Path) -> str | None:

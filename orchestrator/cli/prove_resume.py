@@ -102,22 +102,25 @@ def _grounds(
     """One ground for each algorithm; whatever can be refused is refused here, before anything is trained."""
     from orchestrator.cli.hush import Hush
     from orchestrator.cli.resume_proof import Ground, plan_of, proof_card
+    from orchestrator.core.errors import BadInput
     from orchestrator.stores.configs import choose, load_card
     from orchestrator.stores.project import find_project
 
     project = find_project()
     card = load_card(project.cards, section)
     name = backend or card.backend
+    chosen = [choose(card, algorithm=algorithm, seed=None) for algorithm in algorithms or card.algorithms.names]
+    if len({one.algorithm for one in chosen}) < len(chosen):
+        raise BadInput("--algo names an algorithm twice", remedy="Give each once: the proof would be the same.")
     console.say(f"Backend: {name}, cuts drawn with seed {cut_seed} (--seed {cut_seed} draws the same)")
     grounds = []
-    for algorithm in algorithms or card.algorithms.names:
-        chosen = choose(card, algorithm=algorithm, seed=None)
-        plan = plan_of(chosen, cuts=cuts, steps=steps, seed=cut_seed)
+    for one in chosen:
+        plan = plan_of(one, cuts=cuts, steps=steps, seed=cut_seed)
         grounds.append(
             Ground(
                 project=project,
-                folder=folder / chosen.algorithm,
-                card=proof_card(chosen, plan),
+                folder=folder / one.algorithm,
+                card=proof_card(one, plan),
                 backend=name,
                 plan=plan,
                 narrator=Hush(console),

@@ -22,6 +22,7 @@ from orchestrator.cli.options import (
     Set,
     TargetSteps,
     build_request,
+    remarks_on,
 )
 
 
@@ -44,7 +45,7 @@ def render(
 
     def act() -> int:
         from orchestrator.cli.console import Console
-        from orchestrator.pipeline.plan import plan_first_session
+        from orchestrator.pipeline.plan import plan_first_session, told_of_grade
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend
 
@@ -63,9 +64,13 @@ def render(
             accept_grade=accept_grade,
             settings=settings,
         )
-        side = make_backend(backend or request.card.backend, project, request.card)
-        with assemble(project, request.card, side, Console(sys.stderr), only_look=True) as parts:
-            _show(plan_first_session(parts, request).script, output)
+        name, console = backend or request.card.backend, Console(sys.stderr)
+        side = make_backend(name, project, request.card)
+        console.say(*remarks_on(project, section, context, request, settings, side.capabilities, name))
+        with assemble(project, request.card, side, console, only_look=True) as parts:
+            script = plan_first_session(parts, request).script
+            console.say(*told_of_grade(parts, request))
+        _show(script, output)
         return 0
 
     return through_door(act)

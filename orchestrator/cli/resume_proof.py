@@ -81,7 +81,7 @@ def plan_of(card: SectionCard, *, cuts: int, steps: int | None, seed: int) -> Cu
         BadInput: There is not room for so many.
     """
     settings = card.hyper_parameters
-    target_steps = steps or default_steps(settings.rollout_steps, cuts)
+    target_steps = default_steps(settings.rollout_steps, cuts) if steps is None else steps
     return draw_cuts(
         random.Random(f"{seed} {card.algorithm}").randrange,
         cuts=cuts,

@@ -25,6 +25,7 @@ from orchestrator.cli.options import (
     TargetSteps,
     build_request,
     relative,
+    remarks_on,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def run(
         side = make_backend(name, project, request.card)
         limits = side.capabilities
         console.say(f"Backend: {name} ({limits.device}), device {limits.session_device or request.card.device}")
+        console.say(*remarks_on(project, section, context, request, settings, limits, name))
         with assemble(project, request.card, side, console, only_look=dry_run) as parts:
             if dry_run:
                 return _show_plan(parts, request, console, as_json)
@@ -94,7 +96,7 @@ def execute_request(parts: Parts, request: RunRequest, console: Console, root: P
 
     summary = execute(parts, request)
     view = parts.models.view()
-    console.say(*_closing_lines(summary, root), *_own_file_lines(view))
+    console.say(*_closing_lines(summary, root), *_without_effect(request, summary), *_own_file_lines(view))
     if as_json:
         shown = {"results_dir": relative(summary.results_dir, root), "own_files": view.own, "archived": view.archived}
         print_json({**summary.to_json(), **shown})
@@ -110,15 +112,28 @@ def _own_file_lines(view: ModelsView) -> list[str]:
     return ["Files of your own among the models, kept and not used:", *named(view.own)]
 
 
+def _without_effect(request: RunRequest, summary: RunSummary) -> list[str]:
+    """Options that turned out to do nothing."""
+    from orchestrator.pipeline.taking_weights import unneeded
+
+    lines = [] if summary.handle else unneeded(request, summary.expected_grade)
+    if request.detach and not summary.handle and not summary.sessions:
+        lines.append("--detach had no effect: no session was needed")
+    return lines
+
+
 def _show_plan(parts: Parts, request: RunRequest, console: Console, as_json: bool) -> int:
     import json
 
-    from orchestrator.pipeline.plan import nothing_to_do, plan_first_session
+    from orchestrator.pipeline.plan import nothing_to_do, plan_first_session, told_of_grade
 
     console.say("Dry run: nothing is sent, nothing is changed")
     if nothing_to_do(parts, request):
         console.say("Already at the target, and evaluated: `run` would send nothing. The next session would be:")
     plan = plan_first_session(parts, request).describe()
+    console.say(*told_of_grade(parts, request))
+    if request.detach:
+        console.say("--detach has no effect on a dry run")
     if as_json:
         print_json(plan)
     else:

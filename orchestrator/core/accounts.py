@@ -75,8 +75,16 @@ def run_command(trial: Trial, backend: str) -> str:
     variant = trial.variant
     words = ["run", variant.card.section, f"--{variant.profile}", "--backend", backend, "--seed", str(trial.seed)]
     for key, value in sorted(variant.settings.items()):
+        if _foreign(key, variant.card.algorithm, variant.profile):
+            continue  # what the group shares with its other variants, and `run` refuses as without effect
         words += ["--set", f"{key}={as_typed(value)}"]
     return shlex.join(words)
+
+
+def _foreign(key: str, algorithm: str, profile: str) -> bool:
+    """Whether a setting is of another algorithm or profile than the ones that run."""
+    block, _, rest = key.partition(".")
+    return {"algorithms": algorithm, "profiles": profile}.get(block, "") not in ("", rest.partition(".")[0])
 
 
 def as_typed(value: Setting) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from orchestrator.core.cells import NEVER_SET, Setting, Settings
+from orchestrator.core.campaign_seeds import ListedSeeds, Seeds
+from orchestrator.core.cells import MOST_TRIALS, NEVER_SET, Setting, Settings
 from orchestrator.core.endings import EndReason
 from orchestrator.core.searches import Search
 from orchestrator.core.sections import BackendName
@@ -20,32 +22,11 @@ FAILURES = frozenset({*(reason.value for reason in EndReason), "stuck", "emptied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seeds:
-    """Which training seeds each variant gets.
-
-    Attributes:
-        completed: Seeds that must complete.
-        first: The lowest seed.
-        spares: Further seeds that may be taken for those whose infrastructure failed for good. A seed whose
-            science disappoints is never replaced: that would choose the results.
-    """
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
-
-    completed: int
-    first: int = 0
-    spares: int = 0
-
-    def __post_init__(self) -> None:
-        if self.completed < 1 or self.first < 0 or self.spares < 0:
-            raise ValueError("completed must be at least 1, first and spares at least 0")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Trials of one section that differ in what `matrix`, `cells` or `search` names, each with every seed.
 
     Attributes:
+        seeds: How many, from 0 on; or their rule; or a list of the seeds themselves.
         matrix: Key -> its values; every combination is a variant.
         include: Variants besides those of the matrix.
         exclude: Combinations of the matrix that are left out; each must match at least one.
@@ -59,7 +40,7 @@ class Group:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
     section: str
-    seeds: int | Seeds = 1
+    seeds: int | Seeds | tuple[int, ...] = 1
     profile: Literal["quick", "full"] = "full"
     matrix: Mapping[str, list[Setting]] = field(default_factory=dict)
     include: tuple[Settings, ...] = ()
@@ -77,6 +58,8 @@ class Group:
             raise ValueError("search stands instead of matrix, include, exclude and cells")
         if isinstance(self.seeds, int) and self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, not {self.seeds}")
+        if isinstance(self.seeds, int) and self.seeds > MOST_TRIALS:
+            raise ValueError(f"seeds: {self.seeds} are too many, a campaign has at most {MOST_TRIALS} trials")
         for key, values in self.matrix.items():
             if not values:
                 raise ValueError(f"matrix.{key} has no values")
@@ -85,10 +68,32 @@ class Group:
         for key in sorted({key for block in blocks for key in block} & NEVER_SET):
             raise ValueError(f"{key} cannot be set by a campaign" + (": use seeds" if key == "seed" else ""))
 
+        self._require_effect()
+        if self.trials > MOST_TRIALS:
+            raise ValueError(f"{self.trials} trials are too many, a campaign has at most {MOST_TRIALS}")
+
+    def _require_effect(self) -> None:
+        """Refuse sizes of other profiles where the group names none of its own: it was meant for that profile.
+
+        Both together are taken, so that a shared block can hold the sizes of both.
+        """
+        blocks = (self.matrix, self.settings, *self.include, *self.exclude, *self.cells)
+        sizes = sorted({key for block in blocks for key in block if key.startswith("profiles.")})
+        if sizes and not any(key.startswith(f"profiles.{self.profile}.") for key in sizes):
+            raise ValueError(f"{sizes[0]} has no effect: the group runs the profile {self.profile}")
+
     @property
-    def seed_rule(self) -> Seeds:
+    def seed_rule(self) -> Seeds | ListedSeeds:
         """The seeds, however they are written."""
-        return self.seeds if isinstance(self.seeds, Seeds) else Seeds(completed=self.seeds)
+        if isinstance(self.seeds, int):
+            return Seeds(completed=self.seeds)
+        return self.seeds if isinstance(self.seeds, Seeds) else ListedSeeds(all=self.seeds)
+
+    @property
+    def trials(self) -> int:
+        """How many trials it can have at most: every combination, whatever is excluded, with every seed."""
+        matrix = math.prod(map(len, self.matrix.values())) + len(self.include)
+        return (self.search.most if self.search else len(self.cells) or matrix) * self.seed_rule.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +201,9 @@ class Campaign:
         if not self.trials:
             raise ValueError("trials names no group")
         _require_failures(self.retries, least=0)
+        together = sum(group.trials for group in self.trials.values())
+        if together > MOST_TRIALS:
+            raise ValueError(f"trials: {together} in all are too many, a campaign has at most {MOST_TRIALS}")
         for name in self.trials:
             self._require_order(name, ())
 

@@ -11,3 +11,6 @@ Settings = Mapping[str, Setting]
 
 NEVER_SET = frozenset({"section", "title", "directory", "entry_point", "scenario", "backend", "trial", "seed"})
 """Keys of a card that say which section it is and where it lies: another value would be another section."""
+
+MOST_TRIALS = 100_000
+"""Trainings of a whole campaign, spares included. All of them are laid out before the first one starts."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from orchestrator.core.campaigns import Campaign, Group, Seeds
+from orchestrator.core.campaign_seeds import ListedSeeds, Seeds
+from orchestrator.core.campaigns import Campaign, Group
 from orchestrator.core.cells import Setting, Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.lineages import short
@@ -160,14 +161,14 @@ def expand(
     return tuple(trials)
 
 
-def trials_of(variant: Variant, seeds: Seeds, *, first_index: int) -> Iterator[Trial]:
+def trials_of(variant: Variant, seeds: Seeds | ListedSeeds, *, first_index: int) -> Iterator[Trial]:
     """A variant with each of its seeds, spares behind."""
-    seed_range = range(seeds.first, seeds.first + seeds.completed + seeds.spares)
-    for rank, lineage_id in enumerate(variant.card.lineage.ids_of(seed_range)):
+    every = seeds.all
+    for rank, lineage_id in enumerate(variant.card.lineage.ids_of(every)):
         yield Trial(
             index=first_index + rank,
             variant=variant,
-            seed=seed_range[rank],
+            seed=every[rank],
             rank=rank,
             lineage_id=lineage_id,
             spare=rank >= seeds.completed,

@@ -64,11 +64,11 @@ def require_positive(block: Any, *names: str) -> None:
     """Refuse a block of which one of these is not above zero.
 
     Raises:
-        ValueError: It names the first one.
+        ValueError: It names all of them, one a line.
     """
-    for name in names:
-        if not getattr(block, name) > 0:
-            raise ValueError(f"{name} must be above 0, not {getattr(block, name)}")
+    faults = [f"{name} must be above 0, not {getattr(block, name)}" for name in names if not getattr(block, name) > 0]
+    if faults:
+        raise ValueError("\n".join(faults))
 
 
 def require_share(block: Any, name: str) -> None:

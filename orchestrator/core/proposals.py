@@ -15,7 +15,8 @@ from orchestrator.core.endings import EndReason
 from orchestrator.core.expansion import Trial
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.searches import Range, Search, tidy
-from orchestrator.core.standings import INVALID, ITS_OWN, PLATEAU, failure_of, is_complete, on_plateau
+from orchestrator.core.standings import INVALID, ITS_OWN, PLATEAU, failure_of, is_complete
+from orchestrator.core.stop_rules import on_plateau
 
 Point = tuple[tuple[str, int | float], ...]
 """A proposal as a sampler sees it: key -> number, or place in the list of choices. In the order of the space."""

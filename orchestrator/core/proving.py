@@ -12,6 +12,7 @@ from orchestrator.core.errors import BadInput
 STRAIGHT, CHAIN = "straight", "chain"
 _LEAST_STEPS = 10_000
 _ROLLOUTS_PER_SESSION = 3
+MOST_CUTS = 1_000
 _SAVES = 20
 """Saves by cadence over the whole proof, as far as they do not come too soon; the killed session is gone on with
 from the last one."""
@@ -63,6 +64,8 @@ def draw_cuts(
         BadInput: There is not room for so many cuts.
     """
     rollouts = target_steps // rollout_steps
+    if cuts > MOST_CUTS:
+        raise BadInput(f"--cuts {cuts} is too many: each is a session of its own", remedy=f"Give at most {MOST_CUTS}.")
     if cuts < 1 or rollouts * rollout_steps != target_steps or rollouts <= cuts:
         raise BadInput(
             f"{target_steps} steps in rollouts of {rollout_steps} cannot be cut {cuts} time(s)",

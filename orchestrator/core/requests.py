@@ -10,7 +10,7 @@ from kernel_templates.kernel_runtime.grading import EXACT, WEIGHTS_ONLY
 from orchestrator.core.compatibility import Grade
 from orchestrator.core.errors import BadInput
 from orchestrator.core.records import RunRecord
-from orchestrator.core.sections import Profile, SectionCard
+from orchestrator.core.sections import MOST_STEPS, Profile, SectionCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,11 @@ class RunRequest:
                 f"the card of {self.card.section} demands resume_floor: exact, which no flag overrides",
                 remedy="Change resume_floor in the card, or use --fresh to begin anew.",
             )
+        if self.accept_grade and self.fresh:
+            raise BadInput(
+                "--accept-grade and --fresh exclude each other: one begins from the weights in place, one from step 0",
+                remedy="Give one of them.",
+            )
         if self.target_steps is not None and self.add_steps is not None:
             raise BadInput("--target-steps and --add-steps exclude each other", remedy="Give one of them.")
         for flag, value in (
@@ -59,6 +64,8 @@ class RunRequest:
         ):
             if value is not None and not 0 < value < float("inf"):
                 raise BadInput(f"{flag} must be above 0 and finite, not {value}", remedy="Give a positive number.")
+            if value is not None and value > MOST_STEPS:
+                raise BadInput(f"{flag} must not exceed {MOST_STEPS}, not {value}", remedy="Give a smaller number.")
 
     @property
     def floor(self) -> Grade:

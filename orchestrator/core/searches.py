@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from orchestrator.core.cells import Setting
+from orchestrator.core.cells import MOST_TRIALS, Setting
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
@@ -53,13 +53,20 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     @property
+    def count(self) -> int | None:
+        """How many numbers it has, None where they cannot be counted."""
+        step = self._countable_step
+        return None if step is None else math.floor((self.high - self.low) / step + 1e-9) + 1
+
+    @property
     def steps(self) -> tuple[int | float, ...] | None:
-        """Every number of it, None where there are too many to tell apart."""
-        step = self.step if self.step is not None else 1 if self.whole and not self.log else None
-        if step is None:
-            return None
-        count = math.floor((self.high - self.low) / step + 1e-9) + 1
-        return tuple(tidy(self.low + place * step) for place in range(count))
+        """Every number of it, None where they cannot be counted."""
+        step = self._countable_step
+        return None if step is None else tuple(tidy(self.low + place * step) for place in range(self.count or 0))
+
+    @property
+    def _countable_step(self) -> int | float | None:
+        return self.step if self.step is not None else 1 if self.whole and not self.log else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +167,10 @@ class Search:
                 raise ValueError(f"{key} cannot be searched: trainings of other sizes cannot be compared")
             if isinstance(where, list) and not where:
                 raise ValueError(f"space.{key} has no choices")
-            if self.sampler == "grid" and isinstance(where, Range) and where.steps is None:
+            if self.sampler == "grid" and isinstance(where, Range) and where.count is None:
                 raise ValueError(f"space.{key} needs choices or a step: a grid has countable values")
+        if self.sampler == "grid" and self._cells > MOST_TRIALS:
+            raise ValueError(f"space has {self._cells} cells, a grid at most {MOST_TRIALS}")
         if self.trials is None and self.sampler != "grid":
             raise ValueError(f"trials is needed: the sampler {self.sampler} never comes to an end by itself")
 
@@ -188,10 +197,12 @@ class Search:
     @property
     def most(self) -> int:
         """Proposals in all."""
-        if self.sampler != "grid":
-            return self.trials or 0
-        cells = math.prod(len(where if isinstance(where, list) else where.steps or ()) for where in self.space.values())
-        return min(cells, self.trials or cells)
+        return (self.trials or 0) if self.sampler != "grid" else min(self._cells, self.trials or self._cells)
+
+    @property
+    def _cells(self) -> int:
+        """Cells of the whole grid."""
+        return math.prod(len(where) if isinstance(where, list) else where.count or 0 for where in self.space.values())
 
 
 def tidy(number: int | float, digits: int = 10) -> int | float:

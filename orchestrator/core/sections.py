@@ -17,6 +17,12 @@ _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
 BackendName = Literal["local", "kaggle"]
 
+SEEDS_END = 2**32
+"""Seeds lie below it: `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls, takes no other ones."""
+
+MOST_STEPS = 2**53
+"""Whole numbers up to here are exact in JSON, and fit into the ledger's columns."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
@@ -39,16 +45,16 @@ class Profile:
     deadline_s: float
 
     def __post_init__(self) -> None:
-        for name in (
-            "evaluation_scenarios",
-            "deadline_s",
-            "target_steps",
-            "checkpoint_every_steps",
-            "evaluate_every_steps",
-        ):
+        names = ("evaluation_scenarios", "deadline_s", "target_steps", "checkpoint_every_steps", "evaluate_every_steps")
+        faults = []
+        for name in names:
             value = getattr(self, name)
             if not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be above 0 and finite, not {value}")
+                faults.append(f"{name} must be above 0 and finite, not {value}")
+            elif value > MOST_STEPS:
+                faults.append(f"{name} must not exceed {MOST_STEPS}, not {value}")
+        if faults:
+            raise ValueError("\n".join(faults))
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: the lineage is worked out once
@@ -99,8 +105,8 @@ class SectionCard:
             raise ValueError(f"entry_point must be a module below validation_ch7, not {self.entry_point!r}")
         if self.algorithm not in self.algorithms.names:
             raise ValueError(f"algorithms must declare {self.algorithm}, the section's own")
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, not {self.seed}")
+        if not 0 <= self.seed < SEEDS_END:
+            raise ValueError(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
 
     @property
     def hyper_parameters(self) -> LearningSettings:
@@ -112,7 +118,7 @@ class SectionCard:
         """The same section with another algorithm or seed: a trial, unless that is what the card says anyway.
 
         Raises:
-            ValueError: The card declares no such algorithm, or the seed is negative.
+            ValueError: The card declares no such algorithm, or the seed is out of range.
         """
         if algorithm is not None and algorithm not in self.algorithms.names:
             raise ValueError(f"{self.section} declares {', '.join(self.algorithms.names)}, not {algorithm}")

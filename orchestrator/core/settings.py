@@ -36,10 +36,13 @@ class Crossing:
     dt_s: float
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            least_ok = value >= 0.0 if name in _MAY_BE_ZERO else value > 0.0
-            if not (least_ok and value < float("inf")):
-                raise ValueError(f"{name} must be above 0 and finite, not {value}")
+        faults = [
+            f"{name} must be above 0 and finite, not {value}"
+            for name, value in asdict(self).items()
+            if not ((value >= 0.0 if name in _MAY_BE_ZERO else value > 0.0) and value < float("inf"))
+        ]
+        if faults:
+            raise ValueError("\n".join(faults))
         if self.dt_s > self.dx_m / FREE_SPEED_M_S:
             raise ValueError(
                 f"dt_s must not exceed dx_m / {FREE_SPEED_M_S} m/s = {self.dx_m / FREE_SPEED_M_S:.4g} s "

@@ -10,10 +10,9 @@ from enum import StrEnum
 
 from kernel_templates.kernel_runtime.endings import Verdict
 from orchestrator.core.backoff import MOST_RESTS, due_at, rests_in_row
-from orchestrator.core.campaigns import Campaign, Plateau
 from orchestrator.core.endings import EndReason
 from orchestrator.core.expansion import Trial
-from orchestrator.core.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.records import RunRecord
 from orchestrator.core.summary import GOOD_ENDS
 
 INVALID = "invalid"
@@ -239,26 +238,3 @@ def _ordered(one: Standing, unfinished: Collection[str], lost: Collection[str]) 
     if after & set(lost):
         return replace(one, state=State.CUT_OFF)
     return replace(one, state=State.BLOCKED) if after & set(unfinished) else one
-
-
-def on_plateau(sessions: Sequence[SessionRecord], rule: Plateau) -> bool:
-    """Whether the best score of a training gained too little over its last sessions.
-
-    Args:
-        sessions: Of its lineage, oldest first.
-    """
-    scores = [one.score for one in sessions if one.stage is Stage.CLOSED and one.score is not None]
-    if len(scores) <= rule.sessions:
-        return False
-    return max(scores[-rule.sessions :]) - max(scores[: -rule.sessions]) < max(rule.min_gain, 1e-12)
-
-
-def stopped_by(campaign: Campaign, standings: Sequence[Standing]) -> str:
-    """The rule by which no further session is started, empty while there is none; the deadline is the clock's."""
-    if not campaign.stop.failures:
-        return ""
-    failures = Counter(one.why for one in standings if one.state is State.FAILED)
-    for word, count in campaign.stop.failures.items():
-        if failures[word] >= count:
-            return f"{failures[word]} trial(s) ended {word}, {count} stop the campaign"
-    return ""

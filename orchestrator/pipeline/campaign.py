@@ -11,7 +11,8 @@ from orchestrator.core.expansion import CardOf, Trial
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
-from orchestrator.core.standings import PLATEAU, Standing, State, on_plateau, related, standing_of
+from orchestrator.core.standings import PLATEAU, Standing, State, related, standing_of
+from orchestrator.core.stop_rules import on_plateau
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.searching import Searching
 from orchestrator.ports import Clock, Herald, Lease, Ledger, Refusals

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.core.carriers import holds
 from orchestrator.core.endings import EndReason
+from orchestrator.core.errors import BadInput
 from orchestrator.core.events import EventKind
 from orchestrator.core.lineages import short
 from orchestrator.core.models import ModelsView
@@ -49,11 +50,21 @@ def go_on_with_fresh(parts: Parts, request: RunRequest) -> RunRequest:
 
 
 def in_flight(parts: Parts, request: RunRequest) -> RunSummary | None:
-    """The session that flies already, as a detached command would leave it; None when there is none."""
+    """The session that is in flight already, as a detached command would leave it; None when there is none.
+
+    Raises:
+        BadInput: `--fresh` asks for another beginning than the session's own, and a command that leaves cannot make it.
+    """
     runs = {record.run_id: record for record in parts.ledger.runs(request.card.lineage.id)}
     for session in parts.ledger.sessions(request.card.lineage.id):
         if session.stage is Stage.SUBMITTED and session.backend == parts.backend.name:
             run = runs[session.run_id]
+            if request.fresh and not run.fresh:
+                raise BadInput(
+                    f"{session.slug} is in flight; --fresh --detach would leave it as it is",
+                    remedy="Give --fresh without --detach: it asks the session to end and starts over from step 0.",
+                )
+            parts.narrator.say(*_not_asked(request, run))
             return RunSummary(
                 run_id=run.run_id,
                 section=run.section,
@@ -68,6 +79,21 @@ def in_flight(parts: Parts, request: RunRequest) -> RunSummary | None:
                 handle=session.handle,
             )
     return None
+
+
+def _not_asked(request: RunRequest, run: RunRecord) -> list[str]:
+    """A line where the session in flight has another target than this command."""
+    target_steps = request.target_steps or request.card.profiles[request.profile].target_steps
+    if request.add_steps is not None:
+        asked = f"--add-steps {request.add_steps}"
+    elif target_steps != run.target_steps:
+        asked = f"the target of {target_steps} steps"
+    else:
+        return []
+    return [
+        f"The session in flight goes to {run.target_steps} steps: {asked} has no effect on it",
+        "Give the same command again after it has ended.",
+    ]
 
 
 def start_run(

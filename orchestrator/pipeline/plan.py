@@ -15,6 +15,7 @@ from orchestrator.pipeline.opening import require_compatible
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.session import Place, prepare
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
+from orchestrator.pipeline.taking_weights import require_weights_used, unneeded
 from orchestrator.pipeline.walk_back import due_walk_back, view_after
 
 
@@ -26,9 +27,16 @@ def plan_first_session(parts: Parts, request: RunRequest) -> Push:
     """
     view = _starting_view(parts, request)
     sizes = request.sizes(view.steps)
-    require_compatible(parts, request, view)
+    comparison = require_compatible(parts, request, view)
+    require_weights_used(request, view, comparison, sizes.target_steps)
     place = Place(run_id=fresh_run_id(parts, request), session=next_session(parts, request, view), attempt=1)
     return prepare(parts, session_spec(parts, request, sizes), place, checkpoint_set(parts, request.card, view))
+
+
+def told_of_grade(parts: Parts, request: RunRequest) -> list[str]:
+    """A line where `--accept-grade` would change nothing."""
+    comparison = require_compatible(parts, request, _starting_view(parts, request))
+    return unneeded(request, comparison.grade.word if comparison else None)
 
 
 def nothing_to_do(parts: Parts, request: RunRequest) -> bool:

@@ -17,6 +17,7 @@ from orchestrator.core.models import ModelsView
 from orchestrator.core.pace import Pace
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
+from orchestrator.core.starting import Start, decide_start
 from orchestrator.core.summary import DETACHED, GOOD_ENDS, ITS_TURN, RunSummary
 from orchestrator.pipeline.memory import (
     close_others,
@@ -44,6 +45,7 @@ from orchestrator.pipeline.second_look import second_look
 from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
 from orchestrator.pipeline.submitting import start, when_possible
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
+from orchestrator.pipeline.taking_weights import require_weights_used
 from orchestrator.pipeline.walk_back import due_walk_back, walk_back
 from orchestrator.ports import reads, recalls
 
@@ -89,6 +91,8 @@ def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -
     # in flight will still change (which checkpoints are in place) cannot be judged yet.
     if parts.pace is Pace.STAY and (request.fresh or not open_sessions(parts, request.card.lineage.id)):
         when_possible(parts, lambda: plan_first_session(parts, request))
+        if request.fresh and not open_sessions(parts, request.card.lineage.id):
+            _say_nothing_to_archive(parts)
     elif parts.pace is Pace.STAY:
         request.sizes(parts.models.view().steps)
     adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh, ended=ended)
@@ -96,7 +100,7 @@ def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
     if parts.pace is Pace.STAY:  # at another pace the chain asks before it starts anything
-        require_compatible(parts, request, view)
+        require_weights_used(request, view, require_compatible(parts, request, view), sizes.target_steps)
     record = close_others(parts, request, record, sizes.target_steps)
     came_from = adopted.judgement.steps_start if adopted else None
     opened = Opened(
@@ -121,6 +125,11 @@ def _put_back(parts: Parts, request: RunRequest) -> None:
     if parts.pace is Pace.STEP:  # a later session, which this ledger does not know, may have them
         require_none_newer(parts, request.card.section, request.card.lineage.id)
     require_nothing_missing(parts, request.card, view)
+
+
+def _say_nothing_to_archive(parts: Parts) -> None:
+    if decide_start(parts.models.view(), fresh=True) is Start.NEW:
+        parts.narrator.say("--fresh has no effect: the models directory is empty, the run starts from step 0")
 
 
 def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.core.accounts import run_command
-from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
 from orchestrator.core.backoff import resting_words
 from orchestrator.core.budget import granted_s
 from orchestrator.core.changing import changed
@@ -29,10 +28,10 @@ from orchestrator.core.needs import Load
 from orchestrator.core.pace import Pace
 from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.standings import stopped_by
+from orchestrator.core.stop_rules import stopped_by
 from orchestrator.core.summary import DETACHED
-from orchestrator.core.taken_out import of_campaign
 from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
+from orchestrator.pipeline.campaign_quota import campaign_allowance
 from orchestrator.pipeline.glance import glance, gone_if_replaced
 from orchestrator.pipeline.listing import Listing
 from orchestrator.pipeline.overdue import is_overdue
@@ -43,7 +42,6 @@ from orchestrator.pipeline.recovery import recover
 from orchestrator.pipeline.run import execute
 from orchestrator.pipeline.strays import Strays
 from orchestrator.pipeline.ticked import LOST_LEASE, Findings, Ticked
-from orchestrator.ports import meters
 
 
 class Ticking:
@@ -172,7 +170,7 @@ class Ticking:
             return resting_words(dues), ""
         parts = desk.parts_of(first.trial.card)
         try:
-            allowed = self._allowance(parts)
+            allowed = campaign_allowance(desk, parts, ChainMap(self._trials, self._left), self._holding())
         except OrchestratorError as fault:
             self._found.trouble("quota", fault)
             return "the quota could not be asked", ""
@@ -236,23 +234,6 @@ class Ticking:
 
     def _flies(self, lineage_id: str) -> bool:
         return any(one.stage is not Stage.CLOSED for one in self._desk.ledger.sessions(lineage_id))
-
-    def _allowance(self, parts: Parts) -> Allowance | None:
-        desk, budget_h = self._desk, self._desk.campaign.weekly_gpu_hours
-        quota = parts.backend.quota() if meters(parts.backend) else None
-        spent = 0.0
-        if budget_h is not None:
-            since, _ = week_of(desk.clock.now(), quota)
-            named = ChainMap(self._trials, self._left)
-            mine = of_campaign(desk.ledger.sessions(), desk.ledger.runs(), desk.campaign.campaign, named)
-            spent = spent_s(mine, since)
-        return allowance(
-            desk.clock.now(),
-            quota=quota,
-            budget_s=None if budget_h is None else budget_h * 3600,
-            spent_s=spent,
-            promised_s=promised_s(self._holding()),
-        )
 
     def _past_deadline(self) -> str:
         deadline = self._desk.campaign.stop.deadline

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.cells import Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import CardOf
 from orchestrator.core.sections import SectionCard
-from orchestrator.stores.configs import Loader, load_card, read_text, read_yaml, set_in_card
+from orchestrator.stores.configs import load_card, read_yaml, set_in_card
+from orchestrator.stores.schema_faults import checked
+from orchestrator.stores.text_files import read_text
+from orchestrator.stores.yaml_document import SHARED, read_document
+
+EXAMPLE = "configs/campaigns/smoke.yaml"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -67,13 +69,7 @@ def parse_campaign(text: str, source: str) -> Campaign:
     Raises:
         BadInput: See `load_campaign`.
     """
-    plain = read_yaml(text, source)
-    try:
-        return _adapter().validate_json(json.dumps(plain, default=str))
-    except ValidationError as fault:
-        root = yaml.compose(text, Loader=Loader)
-        lines = dict.fromkeys(f"{source}{line}" for line in _faults(fault, root))
-        raise BadInput("\n".join(lines), remedy="Mend the named keys; nothing was started.") from fault
+    return checked(read_document(text, source), Campaign, source, whole="campaign", example=EXAMPLE)
 
 
 def card_reader(folder: Path) -> CardOf:
@@ -97,8 +93,9 @@ def card_reader(folder: Path) -> CardOf:
 
 def campaign_schema() -> dict[str, Any]:
     """JSON Schema of a campaign file, for editors."""
-    schema = _adapter().json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    schema = TypeAdapter(Campaign).json_schema()
+    shared = {f"^{SHARED}": {"description": "A block that is only shared: an anchor for aliases and merge keys."}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "patternProperties": shared}
 
 
 def on_backend(campaign: Campaign, name: str | None) -> Campaign:
@@ -112,50 +109,3 @@ def on_backend(campaign: Campaign, name: str | None) -> Campaign:
     if name not in ("local", "kaggle"):
         raise BadInput(f"there is no backend {name!r}", remedy="Known backends: local, kaggle.")
     return replace(campaign, backend=name)  # type: ignore[arg-type]  # one of the two, as was just asked
-
-
-@lru_cache(maxsize=1)
-def _adapter() -> TypeAdapter[Campaign]:
-    return TypeAdapter(Campaign)
-
-
-_WORDS = {"unexpected_keyword_argument": "unknown key", "missing": "missing"}
-
-
-def _faults(fault: ValidationError, root: yaml.Node | None) -> Iterator[str]:
-    for error in fault.errors(include_url=False):
-        line, path = _place(root, error["loc"])
-        told = _WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
-        leaf = str(error["loc"][-1]) if error["loc"] else ""
-        if error["type"] == "missing" and path[-1:] != [leaf]:
-            path.append(leaf)
-        hint = _hint(leaf) if told == "unknown key" else ""
-        yield f", line {line}: {'.'.join(path) or 'the campaign'}: {told}{hint}"
-
-
-def _place(root: yaml.Node | None, location: tuple[int | str, ...]) -> tuple[int, list[str]]:
-    """Line and path of the deepest part of a location that the file has; pydantic's own words in it are no keys."""
-    node, line, path = root, 1, list[str]()
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    node, line = value, key.start_mark.line + 1
-                    path.append(str(part))
-                    break
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-            path.append(str(part))
-    return line, path
-
-
-def _hint(key: str) -> str:
-    """Where an unknown key belongs, or which one may be meant."""
-    schema = campaign_schema()
-    if key in schema.get("properties", {}):
-        return ", it belongs to the campaign itself, at the left margin"
-    blocks = [schema, *schema.get("$defs", {}).values()]
-    known = {name for block in blocks for name in block.get("properties", {})} - {key}
-    near = difflib.get_close_matches(key, sorted(known), n=1)
-    return f", did you mean {near[0]}?" if near else ""

@@ -5,40 +5,19 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
-import json
-import re
-import types
-import typing
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.core.cells import NEVER_SET, Setting, Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.sections import SectionCard
+from orchestrator.stores.known_keys import keys_at
+from orchestrator.stores.schema_faults import checked
+from orchestrator.stores.text_files import read_text
+from orchestrator.stores.yaml_document import Document, read_document
 
-
-class Loader(yaml.SafeLoader):
-    """Safe YAML in which `5e-4` is a number (YAML 1.2), not the text that YAML 1.1 makes of it."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping; the same key twice is refused."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
+EXAMPLE = "configs/sections/section_7_6.yaml"
 
 
 def card_names(folder: Path) -> tuple[str, ...]:
@@ -112,9 +91,17 @@ def read_settings(words: Sequence[str] | None) -> Settings:
     return settings
 
 
+def value_of(card: SectionCard, key: str) -> Any:
+    """What a card says under a key with dots, None where it says nothing."""
+    value: Any = card
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _optional_keys(key: str) -> list[str]:
     """Keys that a card may have at the place of this one, with those that it leaves to their default."""
-    return _keys_at(tuple(key.split(".")[:-1]))
+    return keys_at(SectionCard, tuple(key.split(".")[:-1]))
 
 
 def _leaves(block: Any, prefix: str = "") -> Iterator[str]:
@@ -128,7 +115,7 @@ def choose(card: SectionCard, *, algorithm: str | None, seed: int | None) -> Sec
     """A card with another algorithm or seed, each None for the card's own.
 
     Raises:
-        BadInput: The card declares no such algorithm, or the seed is negative.
+        BadInput: The card declares no such algorithm, or the seed is out of range.
     """
     known = {name.replace("-", "").lower(): name for name in card.algorithms.names}
     if algorithm is not None:
@@ -137,18 +124,6 @@ def choose(card: SectionCard, *, algorithm: str | None, seed: int | None) -> Sec
         return card.chosen(algorithm=algorithm, seed=seed)
     except ValueError as fault:
         raise BadInput(str(fault), remedy="Give --algorithm and --seed as the section's card knows them.") from fault
-
-
-def read_text(path: Path) -> str:
-    """A file's text.
-
-    Raises:
-        BadInput: It cannot be read, or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise BadInput(f"{path} cannot be read: {fault}", remedy="The file must be readable UTF-8 text.") from fault
 
 
 def parse_card(text: str, source: str) -> SectionCard:
@@ -161,7 +136,7 @@ def parse_card(text: str, source: str) -> SectionCard:
     Raises:
         BadInput: See `load_card`.
     """
-    card = check_card(read_yaml(text, source), source)
+    card = _checked(read_document(text, source), source)
     if card.trial:
         raise BadInput(f"{source}: trial: unknown key", remedy="Give --seed or --algorithm to make a trial.")
     if card.section != Path(source).stem:
@@ -170,18 +145,16 @@ def parse_card(text: str, source: str) -> SectionCard:
 
 
 def read_yaml(text: str, source: str) -> Any:
-    """Plain values of a YAML text; a key that stands twice is refused.
+    """Plain values of a YAML text, without its shared blocks.
 
     Raises:
-        BadInput: It is not YAML; the line is named.
+        BadInput: It is not YAML, or something in it cannot be read; each line is named.
     """
-    try:
-        return yaml.load(text, Loader=Loader)
-    except yaml.YAMLError as fault:
-        where = getattr(fault, "problem_mark", None)
-        place = f", line {where.line + 1}" if where else ""
-        problem = getattr(fault, "problem", None) or fault
-        raise BadInput(f"{source}{place}: {problem}", remedy="Mend the YAML at that place.") from fault
+    document = read_document(text, source)
+    if document.faults:
+        lines = dict.fromkeys(f"{source}, line {one.line}: {one.told}" for one in document.faults)
+        raise BadInput("\n".join(lines), remedy="Correct the YAML at that place.")
+    return document.plain
 
 
 def check_card(plain: Any, source: str) -> SectionCard:
@@ -190,45 +163,8 @@ def check_card(plain: Any, source: str) -> SectionCard:
     Raises:
         BadInput: Every wrong key and value, each named.
     """
-    try:
-        # Through JSON, because pydantic's strict mode then takes a mapping for a dataclass and a list for a tuple.
-        return _adapter().validate_json(json.dumps(plain, default=str))
-    except ValidationError as fault:
-        lines = [f"{source}: {line}" for line in _faults(fault)]
-        raise BadInput("\n".join(lines), remedy="Mend the named keys; nothing was started.") from fault
+    return _checked(Document(plain=plain, lines={}, faults=()), source)
 
 
-@lru_cache(maxsize=1)
-def _adapter() -> TypeAdapter[SectionCard]:
-    return TypeAdapter(SectionCard)
-
-
-def _faults(fault: ValidationError) -> Iterator[str]:
-    for error in fault.errors(include_url=False):
-        place = ".".join(str(part) for part in error["loc"]) or "the card"
-        if error["type"] == "unexpected_keyword_argument":
-            near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(error["loc"][:-1]), n=1)
-            yield f"{place}: unknown key" + (f", did you mean {near[0]}?" if near else "")
-        elif error["type"] == "missing":
-            yield f"{place}: missing"
-        else:
-            yield f"{place}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """Keys that the card knows at a place, for the nearest name."""
-    current: Any = SectionCard
-    for part in location:
-        current = _without_none(current)
-        if dataclasses.is_dataclass(current):
-            current = typing.get_type_hints(current).get(str(part))
-        elif typing.get_origin(current) in (dict, Mapping, types.MappingProxyType):
-            current = typing.get_args(current)[1]
-    current = _without_none(current)
-    return [field.name for field in dataclasses.fields(current)] if dataclasses.is_dataclass(current) else []
-
-
-def _without_none(kind: Any) -> Any:
-    """The type itself of one that may also be None."""
-    kinds = [known for known in typing.get_args(kind) if known is not types.NoneType]
-    return kinds[0] if types.NoneType in typing.get_args(kind) and len(kinds) == 1 else kind
+def _checked(document: Document, source: str) -> SectionCard:
+    return checked(document, SectionCard, source, whole="card", example=EXAMPLE)

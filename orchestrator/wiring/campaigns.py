@@ -127,12 +127,8 @@ def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial
 
 def refusals_of(project: Project) -> Mapping[str, str]:
     """Lineage id -> why the last tick refused it."""
-    path = project.own / "ledger.sqlite"
-    ledger = SqliteLedger(path if path.is_file() else Path(":memory:"))
-    try:
+    with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         return SqliteRefusals(ledger).reasons()
-    finally:
-        ledger.close()
 
 
 def spent_and_promised_s(

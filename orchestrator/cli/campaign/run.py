@@ -28,8 +28,11 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
     def act() -> int:
         from orchestrator.cli.campaign.board import LiveBoard
         from orchestrator.cli.campaign.voices import Voice
+        from orchestrator.core.errors import BadInput
         from orchestrator.wiring.campaigns import campaign_desk
 
+        if every_s is not None and not 0 <= every_s < float("inf"):
+            raise BadInput(f"--every-s must be 0 or more and finite, not {every_s}", remedy="Give seconds.")
         project, campaign, trials = open_campaign(file, backend)
         board = LiveBoard(sys.stderr if as_json else sys.stdout)
         with campaign_desk(project, campaign, trials, lambda name: Voice(name, board)) as desk:

@@ -27,9 +27,12 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         from orchestrator.cli.campaign.plan import outlook_of
         from orchestrator.cli.console import Console
         from orchestrator.core.backoff import rests
+        from orchestrator.core.errors import BadInput
         from orchestrator.core.standings import State
         from orchestrator.wiring.campaigns import refusals_of, taken_out_in_flight
 
+        if markdown and as_json:
+            raise BadInput("--markdown and --json exclude each other", remedy="Give one of them.")
         project, campaign, trials = open_campaign(file, backend)
         outlook = outlook_of(project, campaign, trials, None)
         taken_out = taken_out_in_flight(project, campaign, trials)

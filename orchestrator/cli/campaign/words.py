@@ -22,12 +22,18 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
     Raises:
         BadInput: The file, a card or a setting is wrong.
     """
+    import sys
+
+    from orchestrator.cli.console import Console
+    from orchestrator.cli.effects import campaign_variables
     from orchestrator.stores.campaigns import campaign_path, load_campaign, on_backend
     from orchestrator.stores.project import find_project
     from orchestrator.wiring.searches import campaign_trials
 
     project = find_project()
-    campaign = on_backend(load_campaign(campaign_path(project.campaigns, name)), backend)
+    of_file = load_campaign(campaign_path(project.campaigns, name))
+    campaign = on_backend(of_file, backend)
+    Console(sys.stderr).say(*campaign_variables(of_file.backend, backend))
     return project, campaign, campaign_trials(project, campaign)
 
 

@@ -1,0 +1,40 @@
+"""What the sessions of a campaign may still compute: the account's quota and the campaign's own budget of the week."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
+from orchestrator.core.forecast import Allowance
+from orchestrator.core.records import SessionRecord
+from orchestrator.core.taken_out import of_campaign
+from orchestrator.pipeline.campaign import Desk
+from orchestrator.pipeline.parts import Parts
+from orchestrator.ports import meters
+
+
+def campaign_allowance(
+    desk: Desk, parts: Parts, named: Collection[str], holding: Sequence[SessionRecord]
+) -> Allowance | None:
+    """What is left for new sessions, None where nothing limits it.
+
+    Args:
+        named: Lineage ids of the campaign's trials, and of those that left it and still run.
+        holding: Sessions that hold a slot and hours.
+
+    Raises:
+        RemoteUnavailable: The quota cannot be asked.
+    """
+    budget_h = desk.campaign.weekly_gpu_hours
+    quota = parts.backend.quota() if meters(parts.backend) else None
+    spent = 0.0
+    if budget_h is not None:
+        since, _ = week_of(desk.clock.now(), quota)
+        spent = spent_s(of_campaign(desk.ledger.sessions(), desk.ledger.runs(), desk.campaign.campaign, named), since)
+    return allowance(
+        desk.clock.now(),
+        quota=quota,
+        budget_s=None if budget_h is None else budget_h * 3600,
+        spent_s=spent,
+        promised_s=promised_s(holding),
+    )
