@@ -26,7 +26,7 @@ class Desk:
         parts_of: Everything that a trial's run needs, with the trial's own models directory.
         card_of: Reads the sections' cards.
         code_digest: Of the code as it is now.
-        refusals: Why the last tick refused a trial, for commands that only ask.
+        refusals: Why the last tick refused a trial, for commands that only ask; None where nobody asks.
         searching: Proposes trials while the campaign runs; None where the file names them all.
         herald: Whom to tell; None where the campaign names nobody.
     """
@@ -39,8 +39,8 @@ class Desk:
     parts_of: Callable[[SectionCard], Parts]
     card_of: CardOf
     code_digest: str
-    refusals: Refusals
     searching: Searching | None = None
+    refusals: Refusals | None = None
     herald: Herald | None = None
 
 

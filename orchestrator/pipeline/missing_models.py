@@ -107,9 +107,9 @@ def fetch_absent_results(parts: Parts, lineage_id: str) -> int:
     Raises:
         RemoteUnavailable: The backend is away.
     """
-    fetched = 0
+    fetched, here = 0, set(parts.results.taken(parts.backend.capabilities.owner))
     for record in parts.ledger.sessions(lineage_id):
-        absent = record.results_dir is not None and not parts.results.present(_folder(parts, record))
+        absent = record.results_dir is not None and record.slug not in here
         if absent and record.stage is Stage.CLOSED and _fetch_again(parts, record):
             parts.narrator.say(f"Fetched the results of {record.slug} again")
             fetched += 1
@@ -148,13 +148,15 @@ def _folder(parts: Parts, record: SessionRecord) -> Path:
 def _fetch_again(parts: Parts, record: SessionRecord) -> bool:
     """Fetch what a session left, if it is still there; says whether it was."""
     if record.handle is None or record.backend != parts.backend.name:
-        return False
+        return False  # another backend's, which this command does not speak with
     if reads(parts.backend):
         found = parts.backend.read(record.slug)
         if found is None or found.ticket.nonce != record.nonce:
             return False  # it was deleted, or its name holds another session by now
-    folder = _folder(parts, record)
-    retrieval = parts.backend.fetch(Handle.parse(record.handle), folder)
+    folder, handle = _folder(parts, record), Handle.parse(record.handle)
+    retrieval = parts.backend.fetch(handle, folder)
+    if retrieval.missing and record.slug not in parts.results.taken(handle.owner):
+        return False  # a sandbox that was emptied: nothing came at all
     parts.record(
         EventKind.SESSION_FETCHED,
         record.run_id,
@@ -162,7 +164,7 @@ def _fetch_again(parts: Parts, record: SessionRecord) -> bool:
         results_dir=folder.as_posix(),
         missing=retrieval.missing,
     )
-    return parts.results.present(folder)
+    return True
 
 
 def _newest_unknown(

@@ -213,7 +213,8 @@ class Ticking:
         parts = changed(desk.parts_of(trial.card), pace=Pace.STEP, listing=self._listing)
         try:
             started = execute(parts, request_of_trial(trial, wall_s, desk.campaign.campaign))
-            desk.refusals.clear(trial.lineage_id)
+            if desk.refusals is not None:
+                desk.refusals.clear(trial.lineage_id)
             if started.end_reason == DETACHED:
                 return True
         except InUse as fault:
@@ -229,7 +230,8 @@ class Ticking:
                 fault.advise(run_command(trial, parts.backend.name))
             self._board.refuse(trial, str(fault))
             self._found.trouble(trial.label, fault)
-            desk.refusals.note(trial.lineage_id, f"{fault}. {fault.remedy}".strip())
+            if desk.refusals is not None:
+                desk.refusals.note(trial.lineage_id, f"{fault}. {fault.remedy}".strip())
         return self._flies(trial.lineage_id)
 
     def _flies(self, lineage_id: str) -> bool:

@@ -93,9 +93,6 @@ class ResultsStore(Protocol):
     def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
         """Evaluations that a session reported in its event file, oldest first: steps and score."""
 
-    def present(self, folder: Path) -> bool:
-        """Whether there is a results folder of that name."""
-
     def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
         """The session that wrote a results folder, by its own word; None where nothing in it says so."""
 

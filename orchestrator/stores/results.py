@@ -53,10 +53,6 @@ class ResultsTree:
         prefix = results_folder(owner, "")
         return [path.name.removeprefix(prefix) for path in sorted(self._root.glob(f"{prefix}*"))]
 
-    def present(self, folder: Path) -> bool:
-        """Whether there is a results folder of that name."""
-        return folder.is_dir()
-
     def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
         """The session that wrote a results folder, by its own word; None where nothing in it says so."""
         return author_of(folder, section_dir, scenario)

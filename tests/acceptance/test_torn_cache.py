@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,8 @@ def test_a_torn_cache_ends_at_the_same_bytes(
     ended = project.do("campaign", "run", "single", "--every-s", "0.1")
     assert ended.code == 0 and ended.json["complete"], ended.err
     assert project.sessions == 3 and project.models() == undisturbed
+    (last,) = (project.root / RESULTS).glob("*-s03/session_manifest.json")
+    assert json.loads(last.read_text(encoding="utf-8"))["steps_start"] == 20
 
 
 def test_a_ledger_of_which_nothing_is_left_is_refused_and_status_says_why(tmp_path: Path) -> None:

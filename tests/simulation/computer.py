@@ -29,7 +29,6 @@ from orchestrator.pipeline.ticked import Ticked
 from orchestrator.ports import Lease
 from orchestrator.search.proposer import OptunaProposer
 from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.refusals import SqliteRefusals
 from tests.doubles.narrator import Listener
 from tests.simulation.campaigns import CARDS
 from tests.simulation.world import Kernel, Killed, SimBackend, World
@@ -103,9 +102,6 @@ class MemoryResults:
     def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
         kernel = self.brought.get(folder.name)
         return (kernel.manifest if kernel else None), ()
-
-    def present(self, folder: Path) -> bool:
-        return folder.name in self.brought
 
     def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
         kernel = self.brought.get(folder.name)
@@ -231,7 +227,6 @@ class Computer:
             parts_of=parts_of,
             card_of=CARDS,
             code_digest=code,
-            refusals=SqliteRefusals(self.ledger),
             searching=searching,
         )
         self.ticking = Ticking(self.desk)
