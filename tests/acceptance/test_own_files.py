@@ -292,8 +292,8 @@ def test_one_broken_thing_hides_nothing_else_in_status(toy: Path) -> None:
     answer = orchestrate(toy, "status")
     assert answer.code == 2
     assert "section_7_6: 40 steps in place" in answer.out
-    assert "section_7_0: ✗" in answer.out
-    assert "section_7_6 trial deadbeef: ✗" in answer.out
+    assert "section_7_0: its card cannot be used\n  ✗ " in answer.out
+    assert "section_7_6 trial deadbeef: its models cannot be shown\n  ✗ " in answer.out
     assert "Latest runs" in answer.out
     rows = orchestrate(toy, "status", "--json").json["models"]
     assert [row["trial"] for row in rows if row.get("problem")][-1] == "deadbeef"
