@@ -151,5 +151,8 @@ def test_what_is_missing_of_a_finished_campaign_comes_back_when_it_is_asked_for(
     taken = project.do("campaign", "tick", "single", "--recover-missing")
     assert "Taken up from the far side: 3 session(s)" in taken.err and taken.json["complete"], taken.err
     project.lose(DATA)
-    assert project.do("campaign", "recover", "single").code == 0
-    assert project.models() == undisturbed and project.sessions == 3
+    put_back = project.do("campaign", "recover", "single")
+    assert put_back.code == 0 and "Put the checkpoint of 40 steps back" in put_back.err, put_back.err
+    assert project.models().keys() == undisturbed.keys(), put_back.err
+    assert project.models() == undisturbed
+    assert project.sessions == 3
