@@ -50,7 +50,7 @@ class StitchedCurve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialAccount:
+class TrialReport:
     """One finished trial, traceable: which run and session, which bytes, which command.
 
     Attributes:
@@ -81,7 +81,7 @@ class TrialAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignAccount:
+class CampaignReport:
     """All finished trials of one section in a campaign.
 
     Attributes:
@@ -93,16 +93,16 @@ class CampaignAccount:
     title: str
     section: str
     command: str
-    trials: tuple[TrialAccount, ...]
+    trials: tuple[TrialReport, ...]
     unfinished: Mapping[str, str]
 
 
-def account_json(account: CampaignAccount) -> dict[str, Any]:
+def report_json(account: CampaignReport) -> dict[str, Any]:
     """The account as plain JSON."""
     return {"format": FORMAT, **asdict(account)}
 
 
-def read_account(plain: Mapping[str, Any]) -> CampaignAccount:
+def read_account(plain: Mapping[str, Any]) -> CampaignReport:
     """The account of `account_json`.
 
     Raises:
@@ -112,7 +112,7 @@ def read_account(plain: Mapping[str, Any]) -> CampaignAccount:
         raise ValueError(f"an account of format {FORMAT} is needed, not {plain.get('format')!r}")
     try:
         words = {name: value for name, value in plain.items() if name != "format"}
-        return CampaignAccount(**{**words, "trials": tuple(_trial(one) for one in plain["trials"])})
+        return CampaignReport(**{**words, "trials": tuple(_trial(one) for one in plain["trials"])})
     except (KeyError, TypeError) as fault:
         raise ValueError(f"not an account of trials: {fault}") from fault
 
@@ -122,8 +122,8 @@ def write_path(folder: Path, section: str) -> Path:
     return folder / f"{section}_trials.json"
 
 
-def _trial(plain: Mapping[str, Any]) -> TrialAccount:
+def _trial(plain: Mapping[str, Any]) -> TrialReport:
     curve = plain["curve"]
     points = tuple(CurvePoint(**point) for point in curve["points"])
     stitched = StitchedCurve(**{**curve, "points": points, "seams": tuple(curve["seams"])})
-    return TrialAccount(**{**plain, "sessions": tuple(plain["sessions"]), "curve": stitched})
+    return TrialReport(**{**plain, "sessions": tuple(plain["sessions"]), "curve": stitched})

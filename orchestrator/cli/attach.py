@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.cli.options import Algorithm, AsJson, BackendName, Section, Seed, Set, chosen_card
 
 
@@ -45,4 +45,4 @@ def attach(
         with assemble(project, card, make_backend(run.backend, project, card), console) as parts:
             return execute_request(parts, request_of(card, run), console, project.state, as_json)
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)

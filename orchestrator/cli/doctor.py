@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.door import print_json, run_command
 from orchestrator.cli.options import AsJson
 
 _SIGNS = {True: "✓", False: "✗", None: "?"}
@@ -32,4 +32,4 @@ def doctor(as_json: AsJson = False) -> int:
             print_json({"checks": [asdict(check) for check in checks], "exit_code": code})
         return code
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)

@@ -26,7 +26,7 @@ class _Told:
     code: int
 
 
-def through_door(act: Callable[[], int], *, as_json: bool = False) -> int:
+def run_command(act: Callable[[], int], *, as_json: bool = False) -> int:
     """Run a command and turn whatever it raises into words and an exit code.
 
     Args:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.cli.options import Algorithm, BackendName, Section, Seed, Set, chosen_card
 
 
@@ -39,4 +39,4 @@ def fetch(
                 )
         return 0
 
-    return through_door(act)
+    return run_command(act)

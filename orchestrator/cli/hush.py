@@ -9,7 +9,7 @@ from orchestrator.ports import Narrator
 _TROUBLE = ("No live log:", "Waiting", "Looking for")
 
 
-class Hush:
+class WarningsOnly:
     """Keeps the words of many small runs from the user, who asked for their outcome.
 
     Args:

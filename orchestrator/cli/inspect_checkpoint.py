@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.door import print_json, run_command
 from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def inspect_checkpoint(path: _Path, as_json: AsJson = False) -> int:
             print_json({**found.to_json(), "exit_code": code})
         return code
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
 def _inspect(path: Path) -> Inspection:

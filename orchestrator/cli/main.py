@@ -25,7 +25,7 @@ from orchestrator.cli import (
 from orchestrator.cli.campaign import plan, results, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.cli.encoding import restart_with_utf8_paths
 from orchestrator.core.errors import EXIT_DONE, BadInput
 
@@ -99,4 +99,4 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise BadInput(told.rstrip("."), remedy=f"`{command} --help` shows what can be said.") from fault
         return code if isinstance(code, int) else EXIT_DONE
 
-    return through_door(act, as_json="--json" in words)
+    return run_command(act, as_json="--json" in words)

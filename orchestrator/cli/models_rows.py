@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.core.compatibility import Compatibility
-    from orchestrator.core.models import ModelsView
+    from orchestrator.core.models import CheckpointInventory
     from orchestrator.core.sections import SectionCard
     from orchestrator.stores.project import Project
 
@@ -67,7 +67,7 @@ def _row(project: Project, card: SectionCard, trial: str | None) -> dict[str, An
     }
 
 
-def _grade(project: Project, card: SectionCard, view: ModelsView, trial: str | None) -> Compatibility | None:
+def _grade(project: Project, card: SectionCard, view: CheckpointInventory, trial: str | None) -> Compatibility | None:
     """How the next run would resume, None without a checkpoint or a card that still declares its algorithm."""
     from orchestrator.core.errors import BadInput
     from orchestrator.stores.configs import choose

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.door import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName, Section
 
 if TYPE_CHECKING:
     from orchestrator.cli.console import Console
-    from orchestrator.cli.resume_proof import Ground
+    from orchestrator.cli.resume_proof import ProofWorkspace
     from orchestrator.core.proving import Proof
 
 _Algorithms = Annotated[
@@ -66,7 +66,7 @@ def prove_resume(
             print_json({**whole, "exit_code": 0 if equal else 1})
         return 0 if equal else 1
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
 @contextmanager
@@ -98,10 +98,10 @@ def _grounds(
     backend: str | None,
     folder: Path,
     console: Console,
-) -> list[Ground]:
+) -> list[ProofWorkspace]:
     """One ground for each algorithm; whatever can be refused is refused here, before anything is trained."""
-    from orchestrator.cli.hush import Hush
-    from orchestrator.cli.resume_proof import Ground, plan_of, proof_card
+    from orchestrator.cli.hush import WarningsOnly
+    from orchestrator.cli.resume_proof import ProofWorkspace, plan_of, proof_card
     from orchestrator.core.errors import BadInput
     from orchestrator.stores.configs import choose, load_card
     from orchestrator.stores.project import find_project
@@ -117,19 +117,19 @@ def _grounds(
     for one in chosen:
         plan = plan_of(one, cuts=cuts, steps=steps, seed=cut_seed)
         grounds.append(
-            Ground(
+            ProofWorkspace(
                 project=project,
                 folder=folder / one.algorithm,
                 card=proof_card(one, plan),
                 backend=name,
                 plan=plan,
-                narrator=Hush(console),
+                narrator=WarningsOnly(console),
             )
         )
     return grounds
 
 
-def _opening_lines(ground: Ground) -> list[str]:
+def _opening_lines(ground: ProofWorkspace) -> list[str]:
     plan = ground.plan
     orderly = ", ".join(map(str, plan.orderly)) or "none"
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.door import print_json, run_command
 from orchestrator.cli.options import AsJson
 
 
@@ -44,4 +44,4 @@ def quota(as_json: AsJson = False) -> int:
             )
         return 0
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.cli.options import (
     AcceptGrade,
     AddSteps,
@@ -73,7 +73,7 @@ def render(
         _show(script, output)
         return 0
 
-    return through_door(act)
+    return run_command(act)
 
 
 def _show(script: str, output: Path | None) -> None:

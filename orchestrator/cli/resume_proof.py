@@ -17,8 +17,8 @@ from orchestrator.core.proving import CHAIN, STRAIGHT, CutPlan, End, Proof, defa
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile, SectionCard
-from orchestrator.pipeline.lone_session import run_alone
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.lone_session import run_single_session
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.run import execute
 from orchestrator.ports import Narrator
 from orchestrator.stores.project import Project
@@ -32,7 +32,7 @@ _DEADLINE_S = 3_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class ProofWorkspace:
     """Where a proof is made, and of what.
 
     Attributes:
@@ -49,7 +49,7 @@ class Ground:
     narrator: Narrator
 
     @contextmanager
-    def parts(self, name: str) -> Iterator[Parts]:
+    def parts(self, name: str) -> Iterator[RunContext]:
         """A pipeline in a state folder of its own."""
         place = Project(code=self.project.code, state=self.folder / name)
         with assemble(place, self.card, make_backend(self.backend, place, self.card), self.narrator) as parts:
@@ -104,7 +104,7 @@ def proof_card(card: SectionCard, plan: CutPlan) -> SectionCard:
     return replace(card, entry_point=f"{package}.{PROOF_MODULE}", profiles={"quick": sizes, "full": sizes})
 
 
-def prove(ground: Ground) -> Proof:
+def prove(ground: ProofWorkspace) -> Proof:
     """Train straight, in a chain and with the usual ways to resume, and lay the ends side by side.
 
     Raises:
@@ -129,15 +129,17 @@ def prove(ground: Ground) -> Proof:
     )
 
 
-def _alone(ground: Ground, way: str, seams: Sequence[int] = ()) -> tuple[tuple[End, ...], Parts, Path, Ticket]:
+def _alone(
+    ground: ProofWorkspace, way: str, seams: Sequence[int] = ()
+) -> tuple[tuple[End, ...], RunContext, Path, Ticket]:
     with ground.parts(way) as parts:
-        closed, ticket = run_alone(parts, ground.request(way, ground.plan.target_steps, seams))
+        closed, ticket = run_single_session(parts, ground.request(way, ground.plan.target_steps, seams))
         if closed.judgement.end_reason is not EndReason.FINISHED or closed.judgement.problems:
             raise _ended(way, closed.judgement.end_reason.value, closed.judgement.error, closed.results_dir)
         return read_ends(closed.results_dir, ticket), parts, closed.results_dir, ticket
 
 
-def _straight(ground: Ground) -> tuple[End, tuple[str, ...]]:
+def _straight(ground: ProofWorkspace) -> tuple[End, tuple[str, ...]]:
     """The straight training, and whatever says that it saved or loaded."""
     ends, parts, folder, ticket = _alone(ground, STRAIGHT)
     manifest, _ = parts.results.manifest(folder)
@@ -148,7 +150,7 @@ def _straight(ground: Ground) -> tuple[End, tuple[str, ...]]:
     return ends[0], tuple(faults)
 
 
-def _chain(ground: Ground) -> tuple[End, Sequence[SessionRecord]]:
+def _chain(ground: ProofWorkspace) -> tuple[End, Sequence[SessionRecord]]:
     """The chain: run after run raises the target to the next cut; the killed session is found and gone on from."""
     plan, reached = ground.plan, ""
     with ground.parts(CHAIN) as parts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.door import print_json, run_command
 from orchestrator.cli.options import (
     AcceptGrade,
     AddSteps,
@@ -30,10 +30,10 @@ from orchestrator.cli.options import (
 
 if TYPE_CHECKING:
     from orchestrator.cli.console import Console
-    from orchestrator.core.models import ModelsView
+    from orchestrator.core.models import CheckpointInventory
     from orchestrator.core.requests import RunRequest
     from orchestrator.core.summary import RunSummary
-    from orchestrator.pipeline.parts import Parts
+    from orchestrator.pipeline.parts import RunContext
 
 
 def run(
@@ -87,10 +87,10 @@ def run(
                 return _show_plan(parts, request, console, as_json)
             return execute_request(parts, request, console, project.state, as_json)
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
-def execute_request(parts: Parts, request: RunRequest, console: Console, root: Path, as_json: bool) -> int:
+def execute_request(parts: RunContext, request: RunRequest, console: Console, root: Path, as_json: bool) -> int:
     """Carry a request to its end, tell what came out, and give the exit code."""
     from orchestrator.pipeline.run import execute
 
@@ -103,7 +103,7 @@ def execute_request(parts: Parts, request: RunRequest, console: Console, root: P
     return summary.exit_code
 
 
-def _own_file_lines(view: ModelsView) -> list[str]:
+def _own_file_lines(view: CheckpointInventory) -> list[str]:
     """Where files are that no session made, so that nobody has to look for them after a run."""
     from orchestrator.core.own_files import named
 
@@ -122,7 +122,7 @@ def _without_effect(request: RunRequest, summary: RunSummary) -> list[str]:
     return lines
 
 
-def _show_plan(parts: Parts, request: RunRequest, console: Console, as_json: bool) -> int:
+def _show_plan(parts: RunContext, request: RunRequest, console: Console, as_json: bool) -> int:
     import json
 
     from orchestrator.pipeline.plan import nothing_to_do, plan_first_session, told_of_grade

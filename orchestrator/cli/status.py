@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.door import print_json, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def status(
         console.say(*_run_lines(runs, sessions))
         return code
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
 def _recorded(path: Path) -> tuple[list[RunRecord], list[SessionRecord]]:

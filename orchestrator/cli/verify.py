@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.door import print_json, run_command
 
 
 def verify(
@@ -33,4 +33,4 @@ def verify(
             print_json({"verified": passed, "checks": rows, "exit_code": 0 if passed else 1})
         return 0 if passed else 1
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)

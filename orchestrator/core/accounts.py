@@ -11,13 +11,13 @@ from functools import reduce
 from typing import Any
 
 from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.trial_accounts import CampaignAccount, StitchedCurve, TrialAccount
+from kernel_templates.trial_accounts import CampaignReport, StitchedCurve, TrialReport
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.cells import Setting
 from orchestrator.core.compatibility import worse_grade
 from orchestrator.core.expansion import Trial
 from orchestrator.core.records import SessionRecord
-from orchestrator.core.standings import Standing, State
+from orchestrator.core.standings import State, TrialStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Finished:
         curve: How it learned, over all its sessions.
     """
 
-    standing: Standing
+    standing: TrialStatus
     sessions: tuple[SessionRecord, ...]
     manifest: Manifest
     manifest_sha256: str
@@ -102,12 +102,12 @@ def as_typed(value: Setting) -> str:
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf"})
 
 
-def account_of(finished: Finished) -> TrialAccount:
+def trial_report(finished: Finished) -> TrialReport:
     """The trial as its section's own report reads it."""
     record: SessionRecord = finished.evaluating
     trial, ticket = finished.trial, record.ticket
     words: dict[str, Any] = {"group": trial.variant.group, "variant": trial.variant.label, "seed": trial.seed}
-    return TrialAccount(
+    return TrialReport(
         **words,
         lineage_id=trial.lineage_id,
         run_id=record.run_id,
@@ -125,9 +125,9 @@ def account_of(finished: Finished) -> TrialAccount:
     )
 
 
-def campaign_account(
-    campaign: Campaign, section: str, finished: Sequence[Finished], standings: Sequence[Standing], command: str
-) -> CampaignAccount:
+def campaign_report(
+    campaign: Campaign, section: str, finished: Sequence[Finished], standings: Sequence[TrialStatus], command: str
+) -> CampaignReport:
     """The finished trials of one section, and which others there are: a partial campaign must look like one.
 
     Args:
@@ -135,11 +135,11 @@ def campaign_account(
         command: That asked for it, as it was typed.
     """
     others = [one for one in standings if one.trial.variant.card.section == section and one.state is not State.DONE]
-    return CampaignAccount(
+    return CampaignReport(
         campaign=campaign.campaign,
         title=campaign.title,
         section=section,
         command=command,
-        trials=tuple(account_of(one) for one in finished if one.trial.variant.card.section == section),
+        trials=tuple(trial_report(one) for one in finished if one.trial.variant.card.section == section),
         unfinished={one.trial.label: one.state.value for one in others},
     )

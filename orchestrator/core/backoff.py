@@ -27,7 +27,7 @@ def rests_in_row(runs: Sequence[RunRecord]) -> int:
     return sum(1 for _ in fruitless)
 
 
-def rest_s(failures: int, lineage_id: str) -> float:
+def backoff_s(failures: int, lineage_id: str) -> float:
     """Seconds to rest after so many failures in a row.
 
     Doubling with a cap, and half of it jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog,
@@ -56,15 +56,15 @@ def due_at(runs: Sequence[RunRecord], lineage_id: str) -> datetime | None:
             break
     if not failures or failed_at is None:
         return None
-    return datetime.fromisoformat(failed_at) + timedelta(seconds=rest_s(failures, lineage_id))
+    return datetime.fromisoformat(failed_at) + timedelta(seconds=backoff_s(failures, lineage_id))
 
 
-def rests(due: datetime | None, now: datetime) -> bool:
+def is_resting(due: datetime | None, now: datetime) -> bool:
     """Whether a trial must still rest. A moment further ahead than any rest says that the clock was set back."""
     return due is not None and timedelta(0) < due - now <= timedelta(seconds=LONGEST_S)
 
 
-def resting_words(dues: Sequence[datetime]) -> str:
+def resting_message(dues: Sequence[datetime]) -> str:
     """Why trials that wait are not started, empty if none rests."""
     if not dues:
         return ""

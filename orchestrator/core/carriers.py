@@ -52,7 +52,7 @@ def choose_carrier(
     )
 
 
-def holds(manifest: Manifest, section_dir: str, entries: Collection[FileEntry]) -> bool:
+def manifest_holds(manifest: Manifest, section_dir: str, entries: Collection[FileEntry]) -> bool:
     """Whether a session's outputs hold every one of these files, byte for byte.
 
     Args:

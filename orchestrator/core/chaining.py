@@ -13,7 +13,7 @@ MAX_FRUITLESS_SESSIONS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RunProgress:
     """Where a run stands after its last session, or before its first.
 
     Attributes:
@@ -36,14 +36,14 @@ class Standing:
         """Whether there is nothing left to train."""
         return self.steps_done >= self.target_steps
 
-    def back_at(self, steps_done: int) -> Standing:
+    def back_at(self, steps_done: int) -> RunProgress:
         """The standing after its newest checkpoint was left for an earlier one: what follows is measured from there."""
         return replace(self, steps_done=steps_done)
 
-    def after(self, end: EndReason, steps_done: int) -> Standing:
+    def after(self, end: EndReason, steps_done: int) -> RunProgress:
         """The standing after one more session."""
         moved_on = steps_done > self.steps_done
-        return Standing(
+        return RunProgress(
             steps_done=steps_done,
             target_steps=self.target_steps,
             last_end=end,
@@ -53,13 +53,15 @@ class Standing:
         )
 
 
-def recalled(sessions: Iterable[SessionRecord], *, steps_start: int, target_steps: int) -> Standing | None:
+def progress_from_history(
+    sessions: Iterable[SessionRecord], *, steps_start: int, target_steps: int
+) -> RunProgress | None:
     """The standing of a run that an earlier command left, from its closed sessions, oldest first.
 
     Returns:
         None where no session was closed, or the ledger is too old to say what was in place after one.
     """
-    standing = Standing(steps_done=steps_start, target_steps=target_steps)
+    standing = RunProgress(steps_done=steps_start, target_steps=target_steps)
     for record in sessions:
         for _ in range(record.lost_pushes):
             standing = standing.after(EndReason.NEVER_SUBMITTED, standing.steps_done)
@@ -88,7 +90,7 @@ class Decision:
     end: str = ""
 
 
-def decide(standing: Standing) -> Decision:
+def next_step(standing: RunProgress) -> Decision:
     """The next step of a run."""
     end = standing.last_end
     if end is None:

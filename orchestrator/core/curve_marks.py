@@ -13,7 +13,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _MOST_POINTS = 20
 
 
-def spark(points: Sequence[CurvePoint], width: int = 20) -> str:
+def sparkline(points: Sequence[CurvePoint], width: int = 20) -> str:
     """The scores of evaluations as blocks, the lowest the shortest; a long curve shows evenly spread points of it.
 
     Args:

@@ -11,7 +11,9 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import CardOf, Trial, variant_of
 
 
-def departed(name: str, group: Group, lineage_id: str, lineage: Mapping[str, Any], card_of: CardOf) -> Trial | None:
+def trial_of_search(
+    name: str, group: Group, lineage_id: str, lineage: Mapping[str, Any], card_of: CardOf
+) -> Trial | None:
     """The training as this group would name it; None if it differs from the group in more than its search's keys.
 
     Args:

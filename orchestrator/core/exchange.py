@@ -161,7 +161,7 @@ class Handle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Existing:
+class RemoteSession:
     """A session that exists over there, whoever submitted it, with what it was told.
 
     Attributes:

@@ -21,7 +21,7 @@ CardOf = Callable[[str, Settings], SectionCard]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Searched:
+class ProposalInfo:
     """What a search knows of one of its proposals.
 
     Attributes:
@@ -66,7 +66,7 @@ class Variant:
     settings: Settings
     completed: int
     after: tuple[str, ...]
-    searched: Searched | None = None
+    searched: ProposalInfo | None = None
 
     @property
     def label(self) -> str:
@@ -137,7 +137,7 @@ def seeded(card: SectionCard, seed: int) -> SectionCard:
 
 
 def expand(
-    campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, Searched]]] | None = None
+    campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, ProposalInfo]]] | None = None
 ) -> tuple[Trial, ...]:
     """All trials: groups as the file has them, then variants, then seeds; spares of a variant behind its seeds.
 
@@ -181,7 +181,7 @@ def _place(trial: Trial) -> str:
 
 
 def _variants(
-    campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, Searched]]]
+    campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, ProposalInfo]]]
 ) -> Iterator[Variant]:
     index = itertools.count()
     for name, group in campaign.trials.items():
@@ -194,7 +194,7 @@ def _variants(
 
 
 def variant_of(
-    name: str, group: Group, varied: Settings, card_of: CardOf, *, index: int, searched: Searched | None = None
+    name: str, group: Group, varied: Settings, card_of: CardOf, *, index: int, searched: ProposalInfo | None = None
 ) -> Variant:
     """One line of a group.
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from orchestrator.core.budget import granted_s
-from orchestrator.core.needs import Load, chains_s, waiting_of
-from orchestrator.core.scheduling import Order, Waiting
+from orchestrator.core.needs import RemainingWork, chains_s, ready_trial
+from orchestrator.core.scheduling import ListScheduler, ReadyTrial
 
 WEEK_S = 7 * 86_400.0
 _NOTHING_S = 1e-6
@@ -54,7 +54,7 @@ class Forecast:
 
 
 def forecast(
-    loads: Sequence[Load],
+    loads: Sequence[RemainingWork],
     *,
     slots: int,
     allowance: Allowance | None = None,
@@ -88,7 +88,7 @@ class _Play:
     """The campaign on a clock of its own: what runs, what waits, what is left of the week."""
 
     def __init__(
-        self, loads: Sequence[Load], slots: int, allowance: Allowance | None, deadline_in_s: float | None
+        self, loads: Sequence[RemainingWork], slots: int, allowance: Allowance | None, deadline_in_s: float | None
     ) -> None:
         self._slots = slots
         self._allowance = allowance
@@ -100,7 +100,7 @@ class _Play:
         walls_s = {load.index: load.wall_s for load in loads}
         self._work_s = sum(walls_s.values())
         self._chain_s = max((walls_s[load.index] + self._behind_s[load.group] for load in loads), default=0.0)
-        self._order = Order((), slots=slots, work_s=self._work_s, open_s=0.0)
+        self._order = ListScheduler((), slots=slots, work_s=self._work_s, open_s=0.0)
         self._blocked = list(loads)
         self._running: list[_Row] = []
         self._now_s = self._ended_s = self._compute_s = 0.0
@@ -140,7 +140,7 @@ class _Play:
             heapq.heappush(self._running, _Row(self._now_s + all_s, load.index, self._now_s, wall_s, count))
             self._account(load, count, all_s, load.trained_in(all_s, count))
 
-    def _in_a_row(self, trial: Waiting, load: Load, wall_s: float) -> int:
+    def _in_a_row(self, trial: ReadyTrial, load: RemainingWork, wall_s: float) -> int:
         """Sessions of this length that it gets one after another: nobody who waits comes before it meanwhile."""
         if wall_s < load.session_s:
             return 1
@@ -151,7 +151,7 @@ class _Play:
             room_s = min(room_s, self._left_s / self._slots)  # the other slots want their share of the week
         return max(1, int(min(load.sessions_of(self._train_s[load.index]), room_s / wall_s)))
 
-    def _account(self, load: Load, count: int, wall_s: float, trained_s: float) -> None:
+    def _account(self, load: RemainingWork, count: int, wall_s: float, trained_s: float) -> None:
         """So many more sessions are under way or, below 0, are not after all."""
         self._sessions += count
         self._compute_s += wall_s
@@ -166,7 +166,7 @@ class _Play:
         self._now_s = self._ended_s = row.ends_s
         load, left_s = self._loads[row.trial], self._train_s[row.trial]
         if left_s > _NOTHING_S:
-            self._order.add(waiting_of(load, self._behind_s[load.group], left_s))
+            self._order.add(ready_trial(load, self._behind_s[load.group], left_s))
             return
         self._open[load.group] -= 1
         if self._open[load.group] == 0:
@@ -199,9 +199,9 @@ class _Play:
         self._blocked = [load for load in self._blocked if any(self._open[group] for group in load.after)]
         self._order.opened(sum(load.wall_s for load in free))
         for load in free:
-            self._order.add(waiting_of(load, self._behind_s[load.group]))
+            self._order.add(ready_trial(load, self._behind_s[load.group]))
 
-    def _wall_s(self, load: Load) -> float | None:
+    def _wall_s(self, load: RemainingWork) -> float | None:
         until_s = None if self._deadline_in_s is None else self._deadline_in_s - self._now_s
         needed_s = min(load.session_s, self._train_s[load.index] + load.overhead_s)
         granted = granted_s(load.session_s, needed_s=load.overhead_s, left_s=self._left_s, until_deadline_s=until_s)

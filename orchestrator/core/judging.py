@@ -12,7 +12,7 @@ from kernel_templates.kernel_runtime.manifest import Manifest
 from kernel_templates.kernel_runtime.wire import MANIFEST_NAME, FileEntry, Ticket
 from orchestrator.core.endings import OF_EXIT_CODE, OF_KERNEL, EndReason
 from orchestrator.core.exchange import Observation
-from orchestrator.core.moments import moment
+from orchestrator.core.moments import parse_timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ def _names_manifest(lacking: Sequence[str]) -> bool:
 
 
 def _moment_text(text: str) -> str | None:
-    read = moment(text)
+    read = parse_timestamp(text)
     return read.isoformat() if read else None
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.expansion import Variant
-from orchestrator.core.needs import Load
-from orchestrator.core.standings import FINAL, Standing
+from orchestrator.core.needs import RemainingWork
+from orchestrator.core.standings import FINAL, TrialStatus
 
 _LEAST_WALL_SHARE = 0.05
 """Of a measured session at least this share is taken for training, however long its start and save are assumed."""
@@ -44,7 +44,7 @@ class Measured:
         self._steps: defaultdict[int, int] = defaultdict(int)
         self._train_us: defaultdict[int, int] = defaultdict(int)
 
-    def count(self, one: Standing, sign: int = 1) -> None:
+    def count(self, one: TrialStatus, sign: int = 1) -> None:
         """Take a trial's sessions in or, with -1, out again."""
         if one.trained_steps and one.wall_s:
             index = one.trial.variant.index
@@ -61,7 +61,7 @@ class Measured:
         return Speeds(measured=measured, assumed=self._assumed)
 
 
-def speeds(campaign: Campaign, standings: Sequence[Standing]) -> Speeds:
+def speeds(campaign: Campaign, standings: Sequence[TrialStatus]) -> Speeds:
     """Measured over all closed sessions of each variant; never over those of another."""
     measured = Measured(campaign)
     for one in standings:
@@ -69,7 +69,9 @@ def speeds(campaign: Campaign, standings: Sequence[Standing]) -> Speeds:
     return measured.speeds()
 
 
-def load_of(campaign: Campaign, standing: Standing, speed: float, longest_s: float | None) -> Load:
+def remaining_work_of(
+    campaign: Campaign, standing: TrialStatus, speed: float, longest_s: float | None
+) -> RemainingWork:
     """What one trial still needs.
 
     Args:
@@ -77,7 +79,7 @@ def load_of(campaign: Campaign, standing: Standing, speed: float, longest_s: flo
         longest_s: Longest session of the backend, None without a limit.
     """
     trial, deadline_s = standing.trial, standing.trial.variant.sizes.deadline_s
-    return Load(
+    return RemainingWork(
         index=trial.index,
         group=trial.variant.group,
         priority=trial.variant.priority,
@@ -91,9 +93,13 @@ def load_of(campaign: Campaign, standing: Standing, speed: float, longest_s: flo
     )
 
 
-def loads(campaign: Campaign, standings: Sequence[Standing], longest_s: float | None) -> list[Load]:
+def remaining_work(
+    campaign: Campaign, standings: Sequence[TrialStatus], longest_s: float | None
+) -> list[RemainingWork]:
     """What every trial that is not final still needs; those that run count as if they had not begun to."""
     rates = speeds(campaign, standings)
     return [
-        load_of(campaign, one, rates.of(one.trial.variant), longest_s) for one in standings if one.state not in FINAL
+        remaining_work_of(campaign, one, rates.of(one.trial.variant), longest_s)
+        for one in standings
+        if one.state not in FINAL
     ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_CARD, CHECKPOINTS, checkpoint_steps
-from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.models import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 
 
@@ -122,7 +122,7 @@ def input_steps(record: SessionRecord) -> int:
     return max((checkpoint_steps(stem) or 0 for stem in stems), default=0)
 
 
-def is_missing(view: ModelsView, expected: int, *, stays: bool) -> bool:
+def is_missing(view: CheckpointInventory, expected: int, *, stays: bool) -> bool:
     """Whether checkpoints that the ledger knows must be put back before anything is trained.
 
     Args:
@@ -132,7 +132,7 @@ def is_missing(view: ModelsView, expected: int, *, stays: bool) -> bool:
     return view.steps < expected and not (stays and view.exists)
 
 
-def at_most(incoming: Incoming, most_steps: int | None) -> Incoming:
+def at_most(incoming: FetchedCheckpoints, most_steps: int | None) -> FetchedCheckpoints:
     """What a session brought, without its checkpoints of more steps; what describes these is left out with them."""
     if most_steps is None or incoming.steps <= most_steps:
         return incoming

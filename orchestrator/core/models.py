@@ -11,7 +11,7 @@ from kernel_templates.kernel_runtime.wire import FileEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelsView:
+class CheckpointInventory:
     """What a models directory holds.
 
     Attributes:
@@ -46,7 +46,7 @@ class ModelsView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class FetchedCheckpoints:
     """What a session brought for the models directory.
 
     Attributes:

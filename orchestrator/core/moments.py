@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 
-def moment(text: str) -> datetime | None:
+def parse_timestamp(text: str) -> datetime | None:
     """The moment in an ISO text, None where it is none or names no time zone: a guess could name another week."""
     try:
         read = datetime.fromisoformat(text)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.core.scheduling import Waiting
+from orchestrator.core.scheduling import ReadyTrial
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: its wall is worked out once
-class Load:
+class RemainingWork:
     """What one trial still needs.
 
     Attributes:
@@ -73,7 +73,7 @@ class Load:
         return max(float(sessions), wall_s - sessions * self.overhead_s)
 
 
-def chains_s(loads: Iterable[Load]) -> dict[str, float]:
+def chains_s(loads: Iterable[RemainingWork]) -> dict[str, float]:
     """For each group the wall seconds of the longest chain of trials that wait for it, itself not counted."""
     longest: dict[str, float] = {}
     afters: dict[str, tuple[str, ...]] = {}
@@ -93,14 +93,14 @@ def chains_s(loads: Iterable[Load]) -> dict[str, float]:
     return behind
 
 
-def waiting_of(load: Load, behind_s: float, left_s: float | None = None) -> Waiting:
+def ready_trial(load: RemainingWork, behind_s: float, left_s: float | None = None) -> ReadyTrial:
     """A load as one that waits for a slot.
 
     Args:
         left_s: Seconds of training that are left of one that has begun meanwhile.
     """
     own_s = load.wall_s if left_s is None else load.wall_of(left_s)
-    return Waiting(
+    return ReadyTrial(
         index=load.index,
         priority=load.priority,
         rank=load.rank,

@@ -12,14 +12,14 @@ from orchestrator.core.allowances import week_of
 from orchestrator.core.campaigns import Campaign
 from orchestrator.core.exchange import Quota
 from orchestrator.core.forecast import WEEK_S, Allowance, Forecast, forecast
-from orchestrator.core.loads import Speeds, loads, speeds
-from orchestrator.core.needs import Load
-from orchestrator.core.prospects import Prospect, behind_searches, prospects
-from orchestrator.core.standings import Standing, State
+from orchestrator.core.loads import Speeds, remaining_work, speeds
+from orchestrator.core.needs import RemainingWork
+from orchestrator.core.prospects import SearchProgress, behind_searches, search_progress
+from orchestrator.core.standings import State, TrialStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class CampaignForecast:
     """What is done and what is to come.
 
     Attributes:
@@ -29,12 +29,12 @@ class Outlook:
     """
 
     campaign: Campaign
-    standings: Sequence[Standing]
-    loads: Sequence[Load]
+    standings: Sequence[TrialStatus]
+    loads: Sequence[RemainingWork]
     rates: Speeds
     ahead: Forecast
     now: datetime
-    searches: Sequence[Prospect] = ()
+    searches: Sequence[SearchProgress] = ()
     quota: Quota | None = None
 
     @property
@@ -71,7 +71,7 @@ class Outlook:
 
     def _variants(self) -> Iterator[dict[str, Any]]:
         by_index = {load.index: load for load in self.loads}
-        rows: dict[int, list[Standing]] = {}
+        rows: dict[int, list[TrialStatus]] = {}
         for one in self.standings:
             rows.setdefault(one.trial.variant.index, []).append(one)
         for index, members in rows.items():
@@ -135,15 +135,15 @@ class Outlook:
         return lines
 
 
-def look_ahead(
+def forecast_campaign(
     campaign: Campaign,
-    standings: Sequence[Standing],
+    standings: Sequence[TrialStatus],
     *,
     now: datetime,
     longest_s: float | None,
     allowed: Allowance | None,
     quota: Quota | None = None,
-) -> Outlook:
+) -> CampaignForecast:
     """The outlook of a campaign.
 
     Args:
@@ -151,11 +151,15 @@ def look_ahead(
         allowed: Weekly quota or budget, None where nothing is counted.
         quota: The service's answer that it comes from.
     """
-    left = [load for load in loads(campaign, standings, longest_s) if standings[load.index].state is not State.CUT_OFF]
+    left = [
+        load
+        for load in remaining_work(campaign, standings, longest_s)
+        if standings[load.index].state is not State.CUT_OFF
+    ]
     rates = speeds(campaign, standings)
-    searches = prospects(campaign, standings, rates, longest_s)
+    searches = search_progress(campaign, standings, rates, longest_s)
     deadline = campaign.stop.deadline
-    return Outlook(
+    return CampaignForecast(
         campaign=campaign,
         standings=standings,
         loads=left,

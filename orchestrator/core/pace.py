@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Pace(Enum):
+class WaitPolicy(Enum):
     """One loop, three paces: `run` stays, a tick of a campaign leaves where `run` would wait."""
 
     STAY = "stay"

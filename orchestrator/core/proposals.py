@@ -28,7 +28,7 @@ NO_SCORE = "no_score"
 """Word for a training that is done and whose section tells no score: its search has nothing to go by."""
 
 
-class Fate(StrEnum):
+class Outcome(StrEnum):
     """What became of a training, or of a proposal with all its seeds. All but the first are for good."""
 
     OPEN = "open"
@@ -38,7 +38,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ProposalResult:
     """A proposal and what a sampler and a pruner are told of it.
 
     Attributes:
@@ -47,17 +47,17 @@ class Told:
     """
 
     point: Point
-    fate: Fate
+    fate: Outcome
     value: float | None = None
     rungs: tuple[float, ...] = ()
 
 
-Batch = tuple[Told, ...]
+Batch = tuple[ProposalResult, ...]
 """Proposals that were made at once, in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class TrainingResult:
     """What the ledger says of one training of a search.
 
     Attributes:
@@ -65,7 +65,7 @@ class Account:
         number: The objective; None unless it is complete.
     """
 
-    fate: Fate
+    fate: Outcome
     why: str = ""
     number: float | None = None
     curve: Curve = ()
@@ -89,13 +89,13 @@ def written(where: Range | list[Setting], number: int | float) -> int | float:
     return min(max(tidy(number, digits=4), where.low), where.high)
 
 
-def account_of(
+def training_result(
     trial: Trial,
     runs: Sequence[RunRecord],
     sessions: Sequence[SessionRecord],
     campaign: Campaign,
     number_of: Callable[[SessionRecord], float | None],
-) -> Account:
+) -> TrainingResult:
     """What became of one training, by the first that was decided of it.
 
     What came later, under other code or in a run by hand, changes nothing: proposals that were made because of the
@@ -111,11 +111,15 @@ def account_of(
     why = _first_end(trial, [run for run in runs if run.profile == trial.variant.profile], campaign.retries)
     if why is None:
         flat = campaign.stop.plateau is not None and on_plateau(ordered, campaign.stop.plateau)
-        return Account(fate=Fate.FAILED, why=PLATEAU, curve=curve) if flat else Account(fate=Fate.OPEN, curve=curve)
+        return (
+            TrainingResult(fate=Outcome.FAILED, why=PLATEAU, curve=curve)
+            if flat
+            else TrainingResult(fate=Outcome.OPEN, curve=curve)
+        )
     number = None if why else _number(trial, ordered, number_of)
     if number is None:
-        return Account(fate=Fate.FAILED, why=why or NO_SCORE, curve=curve)
-    return Account(fate=Fate.COMPLETE, number=number, curve=curve)
+        return TrainingResult(fate=Outcome.FAILED, why=why or NO_SCORE, curve=curve)
+    return TrainingResult(fate=Outcome.COMPLETE, number=number, curve=curve)
 
 
 def _first_end(trial: Trial, runs: Sequence[RunRecord], retries: Mapping[str, int]) -> str | None:
@@ -167,7 +171,7 @@ def rungs_of(curve: Curve, every_steps: int, most: int) -> tuple[float, ...]:
     return tuple(rungs)
 
 
-def mean_rungs(accounts: Sequence[Account], completed: int, every_steps: int, most: int) -> tuple[float, ...]:
+def mean_rungs(accounts: Sequence[TrainingResult], completed: int, every_steps: int, most: int) -> tuple[float, ...]:
     """Mean over the seeds, the first of them that came to a rung; ends where too few have."""
     ladders = [rungs_of(account.curve, every_steps, most) for account in accounts]
     means: list[float] = []
@@ -179,11 +183,11 @@ def mean_rungs(accounts: Sequence[Account], completed: int, every_steps: int, mo
     return tuple(means)
 
 
-def fate_of(accounts: Sequence[Account], completed: int) -> tuple[Fate, float | None]:
+def outcome_of(accounts: Sequence[TrainingResult], completed: int) -> tuple[Outcome, float | None]:
     """What became of a proposal by its seeds, spares behind them; pruning aside. With its objective if complete."""
     numbers = [account.number for account in accounts if account.number is not None]
     if len(numbers) >= completed:
-        return Fate.COMPLETE, fmean(numbers[:completed])
-    failed = [account for account in accounts if account.fate is Fate.FAILED]
+        return Outcome.COMPLETE, fmean(numbers[:completed])
+    failed = [account for account in accounts if account.fate is Outcome.FAILED]
     lost = len(accounts) - len(failed) < completed or any(account.why in (*ITS_OWN, NO_SCORE) for account in failed)
-    return (Fate.FAILED, None) if lost else (Fate.OPEN, None)
+    return (Outcome.FAILED, None) if lost else (Outcome.OPEN, None)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.core.campaigns import Campaign
-from orchestrator.core.loads import Speeds, load_of
-from orchestrator.core.needs import Load
+from orchestrator.core.loads import Speeds, remaining_work_of
+from orchestrator.core.needs import RemainingWork
 from orchestrator.core.searches import Search
-from orchestrator.core.standings import FINISHED, Standing, State
+from orchestrator.core.standings import FINISHED, State, TrialStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
+class SearchProgress:
     """One search.
 
     Attributes:
@@ -36,7 +36,7 @@ class Prospect:
     to_come: int
     best: str | None
     objective: float | None
-    loads: tuple[Load, ...]
+    loads: tuple[RemainingWork, ...]
     faults: tuple[str, ...] = ()
     left: int = 0
 
@@ -88,22 +88,22 @@ class Prospect:
         ]
 
 
-def prospects(
-    campaign: Campaign, standings: Sequence[Standing], rates: Speeds, longest_s: float | None
-) -> tuple[Prospect, ...]:
+def search_progress(
+    campaign: Campaign, standings: Sequence[TrialStatus], rates: Speeds, longest_s: float | None
+) -> tuple[SearchProgress, ...]:
     """All searches of a campaign.
 
     Args:
         longest_s: Longest session of the backend, None without a limit.
     """
-    found: list[Prospect] = []
+    found: list[SearchProgress] = []
     first_index = len(standings)
     for name, group in campaign.trials.items():
         members = [one for one in standings if one.trial.variant.group == name]
         if group.search is None or not members:
             continue
         prospect = _prospect(campaign, name, group.search, members)
-        template = load_of(campaign, _unbegun(members), _speed(members, rates), longest_s)
+        template = remaining_work_of(campaign, _unbegun(members), _speed(members, rates), longest_s)
         if not any(one.state is State.CUT_OFF for one in members):
             loads = _to_come(prospect, template, group.seed_rule.completed, first_index)
             prospect = replace(prospect, loads=loads)
@@ -112,7 +112,7 @@ def prospects(
     return tuple(found)
 
 
-def _prospect(campaign: Campaign, name: str, search: Search, members: Sequence[Standing]) -> Prospect:
+def _prospect(campaign: Campaign, name: str, search: Search, members: Sequence[TrialStatus]) -> SearchProgress:
     variants = {one.trial.variant.index: one.trial.variant for one in members}
     searched = members[0].trial.variant.searched
     pruned = {one.trial.variant.index for one in members if one.state is State.PRUNED}
@@ -125,7 +125,7 @@ def _prospect(campaign: Campaign, name: str, search: Search, members: Sequence[S
     }
     best_of = max if search.direction == "maximize" else min
     best = best_of(values, key=lambda index: values[index]) if values else None
-    return Prospect(
+    return SearchProgress(
         group=name,
         search=search,
         made=len(variants),
@@ -140,18 +140,20 @@ def _prospect(campaign: Campaign, name: str, search: Search, members: Sequence[S
     )
 
 
-def _unbegun(members: Sequence[Standing]) -> Standing:
-    return Standing(trial=members[0].trial, state=State.WAITING)
+def _unbegun(members: Sequence[TrialStatus]) -> TrialStatus:
+    return TrialStatus(trial=members[0].trial, state=State.WAITING)
 
 
-def _speed(members: Sequence[Standing], rates: Speeds) -> float:
+def _speed(members: Sequence[TrialStatus], rates: Speeds) -> float:
     """The slowest that was measured in the group: proposals may be of any speed."""
     measured = [rates.measured[one.trial.variant.index] for one in members if one.trial.variant.index in rates.measured]
     return min(measured, default=rates.assumed)
 
 
-def _to_come(prospect: Prospect, template: Load, seeds: int, first_index: int) -> tuple[Load, ...]:
-    batch, loads, before = prospect.search.at_once, list[Load](), prospect.group
+def _to_come(
+    prospect: SearchProgress, template: RemainingWork, seeds: int, first_index: int
+) -> tuple[RemainingWork, ...]:
+    batch, loads, before = prospect.search.at_once, list[RemainingWork](), prospect.group
     for number in range(prospect.to_come):
         group = f"{prospect.group} #{number // batch + 1}"
         if loads and loads[-1].group != group:
@@ -163,7 +165,7 @@ def _to_come(prospect: Prospect, template: Load, seeds: int, first_index: int) -
     return tuple(loads)
 
 
-def behind_searches(loads: Sequence[Load], searches: Sequence[Prospect]) -> list[Load]:
+def behind_searches(loads: Sequence[RemainingWork], searches: Sequence[SearchProgress]) -> list[RemainingWork]:
     """What is left, and what is to come; whatever waits for a search waits for its last batch."""
     last = {one.group: one.last for one in searches if one.loads}
     named = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from orchestrator.core.records import SessionRecord, Stage
 
 
-def only_brought_from_afar(sessions: Sequence[SessionRecord], steps_in_place: int) -> bool:
+def has_only_recovered_checkpoints(sessions: Sequence[SessionRecord], steps_in_place: int) -> bool:
     """Whether what is in place is what recovered sessions brought, be it nothing: nobody has emptied or filled it.
 
     The difference between a computer that never had the checkpoints and one whose user removed them: the latter's

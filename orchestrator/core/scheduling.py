@@ -17,7 +17,7 @@ _Long = tuple[float, _Fair]
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: its key is made once
-class Waiting:
+class ReadyTrial:
     """A trial that could start a session now.
 
     Attributes:
@@ -52,7 +52,7 @@ class Waiting:
         return (-self.own_s, self.fair_key)
 
 
-class Order:
+class ListScheduler:
     """Waiting trials, the next one first. A trial may be added at any time; what starts is counted out.
 
     The rest of a campaign cannot take less than its work over all slots, nor less than its longest chain (Graham,
@@ -66,7 +66,7 @@ class Order:
         open_s: Of that, what waits for no other group.
     """
 
-    def __init__(self, waiting: Iterable[Waiting], *, slots: int, work_s: float, open_s: float) -> None:
+    def __init__(self, waiting: Iterable[ReadyTrial], *, slots: int, work_s: float, open_s: float) -> None:
         self._slots = slots
         self._work_s, self._open_s = work_s, open_s
         self._waiting = {trial.index: trial for trial in waiting}
@@ -84,7 +84,7 @@ class Order:
         """Places in the campaign of those that wait."""
         return iter(self._waiting)
 
-    def add(self, trial: Waiting) -> None:
+    def add(self, trial: ReadyTrial) -> None:
         """One more that waits."""
         self._waiting[trial.index] = trial
         heapq.heappush(self._fair, trial.fair_key)
@@ -109,7 +109,7 @@ class Order:
         """So much of the work no longer waits for another group."""
         self._open_s += seconds
 
-    def take(self) -> Waiting | None:
+    def take(self) -> ReadyTrial | None:
         """The one that starts next, None when nobody waits."""
         longest = self._top(self._chains, lambda trial: trial.chain_s)
         if longest is None:
@@ -121,7 +121,7 @@ class Order:
             return self._waiting.pop(biggest.index)
         return self._waiting.pop(self._fairest()[-1])
 
-    def quiet_s(self, taken: Waiting) -> float:
+    def quiet_s(self, taken: ReadyTrial) -> float:
         """Seconds for which one that was just taken may go from session to session, nobody who waits coming before it.
 
         What it has begun comes before all of its priority and seed that have not, until one of those becomes critical.
@@ -144,7 +144,7 @@ class Order:
                 return self._fair[0]
             heapq.heappop(self._fair)
 
-    def _top(self, heap: list[_Long], of: Callable[[Waiting], float]) -> Waiting | None:
+    def _top(self, heap: list[_Long], of: Callable[[ReadyTrial], float]) -> ReadyTrial | None:
         """The longest that still waits as it was put in."""
         while heap:
             trial = self._waiting.get(heap[0][1][-1])

@@ -65,7 +65,7 @@ FINAL = frozenset({*SETTLED, State.CUT_OFF})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class TrialStatus:
     """One trial, as the ledger knows it.
 
     Attributes:
@@ -88,7 +88,7 @@ class Standing:
     due_at: datetime | None = None
 
 
-def standing_of(
+def trial_status(
     trial: Trial,
     runs: Sequence[RunRecord],
     *,
@@ -96,7 +96,7 @@ def standing_of(
     code_digest: str,
     retries: Mapping[str, int],
     refused: str = "",
-) -> Standing:
+) -> TrialStatus:
     """The standing of one trial, other trials aside.
 
     Args:
@@ -109,7 +109,7 @@ def standing_of(
     # Quick and full share a lineage: each is judged by its own runs, and goes on from what either trained last.
     runs_of_profile = [run for run in runs if run.profile == trial.variant.profile]
     latest = runs_of_profile[-1] if runs_of_profile else None
-    standing = Standing(
+    standing = TrialStatus(
         trial=trial,
         state=State.WAITING,
         steps_done=runs[-1].steps_done if runs else 0,
@@ -143,7 +143,9 @@ def standing_of(
     return _waiting(standing, runs, latest, max(MOST_RESTS, retries.get(EndReason.DISK_FULL, 0)))
 
 
-def _waiting(standing: Standing, runs: Sequence[RunRecord], latest: RunRecord | None, most_rests: int) -> Standing:
+def _waiting(
+    standing: TrialStatus, runs: Sequence[RunRecord], latest: RunRecord | None, most_rests: int
+) -> TrialStatus:
     """The same, resting after a failure; one that finds a full disk again and again fails in the end."""
     why = EndReason.DISK_FULL.value if latest is not None and latest.end_reason == EndReason.DISK_FULL else ""
     if rests_in_row(runs) > most_rests:
@@ -162,7 +164,7 @@ def failure_of(run: RunRecord) -> str:
     return "" if ended_well else str(run.end_reason)
 
 
-def related(standings: Sequence[Standing]) -> tuple[Standing, ...]:
+def with_dependencies(standings: Sequence[TrialStatus]) -> tuple[TrialStatus, ...]:
     """The same with what follows from other trials: spares that are not needed, groups that wait for groups."""
     if not any(one.trial.spare or one.trial.variant.after for one in standings):
         return tuple(standings)
@@ -170,7 +172,7 @@ def related(standings: Sequence[Standing]) -> tuple[Standing, ...]:
     for one in standings:
         if not one.trial.spare and one.state is State.FAILED and one.why not in ITS_OWN:
             needed[one.trial.variant.index] += 1
-    spared: list[Standing] = []
+    spared: list[TrialStatus] = []
     for one in standings:
         if one.trial.spare and one.state is State.WAITING and one.run is None:
             if needed[one.trial.variant.index] <= 0:
@@ -183,7 +185,7 @@ def related(standings: Sequence[Standing]) -> tuple[Standing, ...]:
     return tuple(_ordered(one, unfinished, lost) for one in spared)
 
 
-def lacking(standings: Sequence[Standing], states: Collection[State]) -> frozenset[str]:
+def incomplete_groups(standings: Sequence[TrialStatus], states: Collection[State]) -> frozenset[str]:
     """Groups with a variant of which fewer trials than must complete, spares included, are in one of these states."""
     found = Counter[int]()
     for one in standings:
@@ -192,14 +194,14 @@ def lacking(standings: Sequence[Standing], states: Collection[State]) -> frozens
     return frozenset(variant.group for variant in variants if found[variant.index] < variant.completed)
 
 
-def unfinished(standings: Sequence[Standing]) -> frozenset[str]:
+def unfinished(standings: Sequence[TrialStatus]) -> frozenset[str]:
     """Groups that are not complete: a variant lacks trials, or a search still looks or has found nothing at all."""
     named = [one for one in standings if one.trial.variant.searched is None]
     looking, fruitless = _searches(standings)
-    return lacking(named, FINISHED) | looking | fruitless
+    return incomplete_groups(named, FINISHED) | looking | fruitless
 
 
-def _searches(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[str]]:
+def _searches(standings: Sequence[TrialStatus]) -> tuple[frozenset[str], frozenset[str]]:
     """Groups whose search is not over, and groups of whose proposals none completed so far."""
     looking, finished = set[str](), Counter[int]()
     variants = {one.trial.variant.index: one.trial.variant for one in standings if one.trial.variant.searched}
@@ -213,25 +215,25 @@ def _searches(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[
     return frozenset(looking), frozenset({variant.group for variant in variants.values()} - fruitful)
 
 
-def _groups(standings: Sequence[Standing]) -> tuple[frozenset[str], frozenset[str]]:
+def _groups(standings: Sequence[TrialStatus]) -> tuple[frozenset[str], frozenset[str]]:
     """Groups that are not complete yet, and groups that cannot be completed any more."""
     afters = {one.trial.variant.group: one.trial.variant.after for one in standings}
     incomplete = unfinished(standings)
     named = [one for one in standings if one.trial.variant.searched is None]
     looking, fruitless = _searches(standings)
     stuck = {one.trial.variant.group for one in standings if _at_fault(one)}
-    lost = {*lacking(named, frozenset(State) - {State.FAILED, State.SPARE}), *(fruitless - looking), *stuck}
+    lost = {*incomplete_groups(named, frozenset(State) - {State.FAILED, State.SPARE}), *(fruitless - looking), *stuck}
     while further := {group for group in incomplete - lost if lost & set(afters[group])}:
         lost |= further
     return incomplete, frozenset(lost)
 
 
-def _at_fault(one: Standing) -> bool:
+def _at_fault(one: TrialStatus) -> bool:
     searched = one.trial.variant.searched
     return searched is not None and bool(searched.faults)
 
 
-def _ordered(one: Standing, unfinished: Collection[str], lost: Collection[str]) -> Standing:
+def _ordered(one: TrialStatus, unfinished: Collection[str], lost: Collection[str]) -> TrialStatus:
     if one.state is not State.WAITING:
         return one
     after = set(one.trial.variant.after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from orchestrator.core.errors import BadInput
-from orchestrator.core.models import ModelsView
+from orchestrator.core.models import CheckpointInventory
 
 
 class Start(Enum):
@@ -21,7 +21,7 @@ class Start(Enum):
     """The checkpoints were removed by hand, which means a new beginning; best model and the like are put aside."""
 
 
-def decide_start(view: ModelsView, *, fresh: bool) -> Start:
+def decide_start(view: CheckpointInventory, *, fresh: bool) -> Start:
     """Decide.
 
     Raises:

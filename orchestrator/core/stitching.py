@@ -9,7 +9,7 @@ from kernel_templates.trial_accounts import CurvePoint, StitchedCurve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class SessionCurve:
     """What one session told of its training.
 
     Attributes:
@@ -23,7 +23,7 @@ class Stretch:
     points: tuple[CurvePoint, ...] = ()
 
 
-def stitch(stretches: Sequence[Stretch]) -> StitchedCurve:
+def stitch(stretches: Sequence[SessionCurve]) -> StitchedCurve:
     """Lay the stretches end to end.
 
     What a session did beyond the step from which the next one went on is lost; the next one did it again. An

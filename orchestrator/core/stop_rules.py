@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from orchestrator.core.campaigns import Campaign, Plateau
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.standings import Standing, State
+from orchestrator.core.standings import State, TrialStatus
 
 
 def on_plateau(sessions: Sequence[SessionRecord], rule: Plateau) -> bool:
@@ -22,7 +22,7 @@ def on_plateau(sessions: Sequence[SessionRecord], rule: Plateau) -> bool:
     return max(scores[-rule.sessions :]) - max(scores[: -rule.sessions]) < max(rule.min_gain, 1e-12)
 
 
-def stopped_by(campaign: Campaign, standings: Sequence[Standing]) -> str:
+def stopped_by(campaign: Campaign, standings: Sequence[TrialStatus]) -> str:
     """The rule by which no further session is started, empty while there is none; the deadline is the clock's."""
     if not campaign.stop.failures:
         return ""

@@ -16,7 +16,7 @@ GROUP = "(taken out)"
 """Where the label of such a trial has its group."""
 
 
-def taken_out(lineage: Mapping[str, Any], run: RunRecord, card_of: CardOf) -> Trial | None:
+def trial_from_ticket(lineage: Mapping[str, Any], run: RunRecord, card_of: CardOf) -> Trial | None:
     """The trial of a lineage, as some line of a campaign once had it.
 
     Args:
@@ -78,7 +78,7 @@ def pushed_by(session: SessionRecord, run: RunRecord | None, campaign: str) -> b
     return asked == campaign
 
 
-def of_campaign(
+def sessions_of_campaign(
     sessions: Iterable[SessionRecord], runs: Sequence[RunRecord], campaign: str, named: Container[str]
 ) -> list[SessionRecord]:
     """Sessions whose hours a campaign answers for: all of its trials, and what it pushed and names no longer.

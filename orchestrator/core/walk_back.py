@@ -15,7 +15,7 @@ from typing import Any
 from kernel_templates.kernel_runtime.endings import Verdict
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, FileEntry, checkpoint_steps
 from orchestrator.core.endings import EndReason
-from orchestrator.core.models import ModelsView
+from orchestrator.core.models import CheckpointInventory
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 
 FAILURES_IN_ROW = 2
@@ -60,7 +60,9 @@ class Suspicion:
         return f"{len(self.failed)} sessions in a row that started from it failed and saved nothing newer ({ends})"
 
 
-def suspicion(sessions: Sequence[SessionRecord], runs: Sequence[RunRecord], view: ModelsView) -> Suspicion | None:
+def suspicion(
+    sessions: Sequence[SessionRecord], runs: Sequence[RunRecord], view: CheckpointInventory
+) -> Suspicion | None:
     """Whether to leave the newest checkpoint in place for its parent, and why.
 
     Args:

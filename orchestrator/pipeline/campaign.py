@@ -11,15 +11,15 @@ from orchestrator.core.expansion import CardOf, Trial
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
-from orchestrator.core.standings import PLATEAU, Standing, State, related, standing_of
+from orchestrator.core.standings import PLATEAU, State, TrialStatus, trial_status, with_dependencies
 from orchestrator.core.stop_rules import on_plateau
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.searching import Searching
-from orchestrator.ports import Clock, Herald, Lease, Ledger, Refusals
+from orchestrator.pipeline.parts import RunContext
+from orchestrator.pipeline.searching import SearchReplay
+from orchestrator.ports import Clock, Lease, Ledger, Notifier, Refusals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class CampaignContext:
     """What a tick works with.
 
     Attributes:
@@ -36,15 +36,15 @@ class Desk:
     ledger: Ledger
     clock: Clock
     lease: Lease
-    parts_of: Callable[[SectionCard], Parts]
+    parts_of: Callable[[SectionCard], RunContext]
     card_of: CardOf
     code_digest: str
-    searching: Searching | None = None
+    searching: SearchReplay | None = None
     refusals: Refusals | None = None
-    herald: Herald | None = None
+    herald: Notifier | None = None
 
 
-class Board:
+class StatusBoard:
     """The standings of all trials, kept up to date by what is new in the ledger.
 
     Args:
@@ -52,16 +52,16 @@ class Board:
         refused: Lineage id -> why this computer refuses a trial, as an earlier board of this program knew.
     """
 
-    def __init__(self, desk: Desk, refused: Mapping[str, str] | None = None) -> None:
+    def __init__(self, desk: CampaignContext, refused: Mapping[str, str] | None = None) -> None:
         self._desk = desk
         self._seen = 0
         self._places = {trial.lineage_id: place for place, trial in enumerate(desk.trials)}
-        self._own: list[Standing] = []
+        self._own: list[TrialStatus] = []
         self._anew = set(self._places)
         self._unrelated = not any(trial.spare or trial.variant.after for trial in desk.trials)
         self.refused = dict(refused or {})
         self._live: frozenset[str] = frozenset()
-        self.standings: tuple[Standing, ...] = ()
+        self.standings: tuple[TrialStatus, ...] = ()
         self.live: tuple[SessionRecord, ...] = ()
 
     def refuse(self, trial: Trial, why: str) -> None:
@@ -73,7 +73,7 @@ class Board:
         """Why this computer refuses a trial, empty if it does not."""
         return self.refused.get(trial.lineage_id, "")
 
-    def refresh(self) -> tuple[Standing, ...]:
+    def refresh(self) -> tuple[TrialStatus, ...]:
         """Read what is new, and say where every trial stands."""
         desk, places = self._desk, self._places
         self.live = tuple(one for one in desk.ledger.open_sessions() if one.lineage_id in places)
@@ -92,12 +92,12 @@ class Board:
                 known = desk.ledger.runs(lineage_id)
                 self._own[place] = self._standing(desk.trials[place], known, lineage_id in live)
         if self._anew:
-            self.standings = tuple(self._own) if self._unrelated else related(self._own)
+            self.standings = tuple(self._own) if self._unrelated else with_dependencies(self._own)
             self._anew.clear()
         return self.standings
 
-    def _standing(self, trial: Trial, runs: Sequence[RunRecord], live: bool) -> Standing:
-        standing = standing_of(
+    def _standing(self, trial: Trial, runs: Sequence[RunRecord], live: bool) -> TrialStatus:
+        standing = trial_status(
             trial,
             runs,
             live=live,
@@ -109,14 +109,14 @@ class Board:
         return _flattened(standing, self._desk.ledger, rule) if rule else standing
 
 
-def read_standings(
+def read_trial_statuses(
     ledger: Ledger, campaign: Campaign, trials: Sequence[Trial], code_digest: str
-) -> tuple[Standing, ...]:
+) -> tuple[TrialStatus, ...]:
     """Where all trials stand, read once."""
     runs = _by_lineage(ledger.runs())
     live = {one.lineage_id for one in ledger.open_sessions()}
     own = [
-        standing_of(
+        trial_status(
             trial,
             runs.get(trial.lineage_id, ()),
             live=trial.lineage_id in live,
@@ -126,10 +126,10 @@ def read_standings(
         for trial in trials
     ]
     rule = campaign.stop.plateau
-    return related([_flattened(one, ledger, rule) if rule else one for one in own])
+    return with_dependencies([_flattened(one, ledger, rule) if rule else one for one in own])
 
 
-def _flattened(standing: Standing, ledger: Ledger, rule: Plateau) -> Standing:
+def _flattened(standing: TrialStatus, ledger: Ledger, rule: Plateau) -> TrialStatus:
     """The same, failed if its training no longer improves."""
     if standing.state is not State.WAITING or standing.run is None:
         return standing

@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 from orchestrator.core.allowances import allowance, promised_s, spent_s, week_of
 from orchestrator.core.forecast import Allowance
 from orchestrator.core.records import SessionRecord
-from orchestrator.core.taken_out import of_campaign
-from orchestrator.pipeline.campaign import Desk
-from orchestrator.pipeline.parts import Parts
+from orchestrator.core.taken_out import sessions_of_campaign
+from orchestrator.pipeline.campaign import CampaignContext
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.ports import meters
 
 
 def campaign_allowance(
-    desk: Desk, parts: Parts, named: Collection[str], holding: Sequence[SessionRecord]
+    desk: CampaignContext, parts: RunContext, named: Collection[str], holding: Sequence[SessionRecord]
 ) -> Allowance | None:
     """What is left for new sessions, None where nothing limits it.
 
@@ -30,7 +30,9 @@ def campaign_allowance(
     spent = 0.0
     if budget_h is not None:
         since, _ = week_of(desk.clock.now(), quota)
-        spent = spent_s(of_campaign(desk.ledger.sessions(), desk.ledger.runs(), desk.campaign.campaign, named), since)
+        spent = spent_s(
+            sessions_of_campaign(desk.ledger.sessions(), desk.ledger.runs(), desk.campaign.campaign, named), since
+        )
     return allowance(
         desk.clock.now(),
         quota=quota,

@@ -13,10 +13,10 @@ from orchestrator.core.errors import NotYet, OrchestratorError, RemoteUnavailabl
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Handle, Observation, Retrieval, SessionState
 from orchestrator.core.missing import MissingFile
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.records import SessionRecord, session_key
 from orchestrator.core.settling import SHORT_PAUSES_S, WAITS, Doubt, Open, open_question, undamaged, without_named
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
 from orchestrator.pipeline.watch import watch
 
@@ -41,7 +41,7 @@ class Collected:
     open: Open | None
 
 
-def collect_once(parts: Parts, ticket: Ticket, handle: Handle, observation: Observation) -> Collected:
+def collect_once(parts: RunContext, ticket: Ticket, handle: Handle, observation: Observation) -> Collected:
     """Fetch what a session wrote, once.
 
     Raises:
@@ -65,7 +65,7 @@ def collect_once(parts: Parts, ticket: Ticket, handle: Handle, observation: Obse
     )
 
 
-def collect(parts: Parts, ticket: Ticket, handle: Handle, observation: Observation, *, brief: bool) -> Collected:
+def collect(parts: RunContext, ticket: Ticket, handle: Handle, observation: Observation, *, brief: bool) -> Collected:
     """Fetch what a session wrote until it can be judged.
 
     Args:
@@ -78,12 +78,12 @@ def collect(parts: Parts, ticket: Ticket, handle: Handle, observation: Observati
             open, and what verified is in place.
     """
     found = collect_once(parts, ticket, handle, observation)
-    if parts.pace is Pace.STAY:
+    if parts.pace is WaitPolicy.STAY:
         found = _look_again(parts, ticket, handle, found, most_looks=len(SHORT_PAUSES_S) if brief else None)
     if found.open is None:
         return found
     record = parts.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
-    waited = parts.pace is Pace.STAY and not brief
+    waited = parts.pace is WaitPolicy.STAY and not brief
     if record is None or _patience_is_over(parts, record, found.open, waited=waited):
         return found
     _defer(parts, ticket, record, found, found.open.doubt, waited=waited)
@@ -91,7 +91,7 @@ def collect(parts: Parts, ticket: Ticket, handle: Handle, observation: Observati
 
 
 def _open_question(
-    parts: Parts,
+    parts: RunContext,
     ticket: Ticket,
     observation: Observation,
     retrieval: Retrieval,
@@ -104,7 +104,9 @@ def _open_question(
     return open_question(ticket, observation, retrieval, manifest, faults, steps_verified=steps)
 
 
-def _look_again(parts: Parts, ticket: Ticket, handle: Handle, found: Collected, most_looks: int | None) -> Collected:
+def _look_again(
+    parts: RunContext, ticket: Ticket, handle: Handle, found: Collected, most_looks: int | None
+) -> Collected:
     """Look again after growing pauses, as long as patience with what is open lasts."""
     looks: Counter[Doubt] = Counter()
     while found.open is not None:
@@ -122,7 +124,7 @@ def _look_again(parts: Parts, ticket: Ticket, handle: Handle, found: Collected, 
     return found
 
 
-def _seen_again(parts: Parts, handle: Handle, before: Observation) -> Observation:
+def _seen_again(parts: RunContext, handle: Handle, before: Observation) -> Observation:
     """The end as it is seen now; a session that was said to have ended too early is watched on."""
     try:
         seen = parts.backend.observe(handle)
@@ -136,7 +138,7 @@ def _seen_again(parts: Parts, handle: Handle, before: Observation) -> Observatio
     return seen if seen.state is SessionState.ENDED else before
 
 
-def _patience_is_over(parts: Parts, record: SessionRecord, found: Open, *, waited: bool) -> bool:
+def _patience_is_over(parts: RunContext, record: SessionRecord, found: Open, *, waited: bool) -> bool:
     """Whether all looks so far, of this and of earlier commands, are enough.
 
     Args:
@@ -154,7 +156,7 @@ def _patience_is_over(parts: Parts, record: SessionRecord, found: Open, *, waite
 
 
 def _defer(
-    parts: Parts, ticket: Ticket, record: SessionRecord, found: Collected, doubt: Doubt, *, waited: bool
+    parts: RunContext, ticket: Ticket, record: SessionRecord, found: Collected, doubt: Doubt, *, waited: bool
 ) -> None:
     """Leave the session open, with what verified in place and the moment written down from which patience counts."""
     if parts.results.incoming(found.folder, ticket).steps > parts.models.view().steps:

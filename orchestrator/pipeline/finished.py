@@ -13,13 +13,13 @@ from orchestrator.core.expansion import Trial
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.settling import without_named
 from orchestrator.core.specs import question_of
-from orchestrator.core.standings import Standing, State
+from orchestrator.core.standings import State, TrialStatus
 from orchestrator.core.stitching import stitch
 from orchestrator.ports import Ledger, ResultsStore
 
 
 def finished_trials(
-    ledger: Ledger, results: ResultsStore, standings: Sequence[Standing], code_digest: str
+    ledger: Ledger, results: ResultsStore, standings: Sequence[TrialStatus], code_digest: str
 ) -> Iterator[Finished]:
     """Every trial that is done under today's code, in the campaign's order.
 

@@ -10,12 +10,12 @@ from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Handle, Observation, SessionState
 from orchestrator.core.records import GONE, SessionRecord
 from orchestrator.pipeline.overdue import Overdue
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.watch import PATIENCE_S
 from orchestrator.ports import reads
 
 
-def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
+def poll_once(parts: RunContext, record: SessionRecord, handle: Handle) -> Observation:
     """The end of a session.
 
     Raises:
@@ -44,7 +44,7 @@ def glance(parts: Parts, record: SessionRecord, handle: Handle) -> Observation:
     return observation
 
 
-def _may_live(parts: Parts, record: SessionRecord) -> bool:
+def _may_live(parts: RunContext, record: SessionRecord) -> bool:
     """Whether a session that is not to be seen may be at work all the same: its kernel is there, and so is its time.
 
     Two looks of a program that does not stay may lie hours apart, and both may have met a moment's trouble. Another
@@ -56,7 +56,7 @@ def _may_live(parts: Parts, record: SessionRecord) -> bool:
     return parts.backend.find(Ticket.from_json(record.ticket), record.slug) is not None
 
 
-def gone_if_replaced(parts: Parts, record: SessionRecord, observation: Observation) -> Observation:
+def gone_if_name_reused(parts: RunContext, record: SessionRecord, observation: Observation) -> Observation:
     """The same end, unless the name holds another session by now: a name that was deleted over there is free again.
 
     What that one wrote would be taken for stale results of this one, and the training given up for it. It is asked
@@ -74,7 +74,7 @@ def _gone(why: str) -> Observation:
     return Observation(state=SessionState.ENDED, native=f"{GONE}{why}", gone=True)
 
 
-def settle_once(parts: Parts, record: SessionRecord) -> Handle | None:
+def confirm_submission_once(parts: RunContext, record: SessionRecord) -> Handle | None:
     """Whether a planned session ever came into being, by one look; see `submitting.settle`.
 
     Its lock says that whoever planned it is gone, so from the first look in vain nobody can submit it any more.
@@ -91,7 +91,7 @@ def settle_once(parts: Parts, record: SessionRecord) -> Handle | None:
     return None
 
 
-def _missed_for_s(parts: Parts, record: SessionRecord) -> float:
+def _missed_for_s(parts: RunContext, record: SessionRecord) -> float:
     """Seconds since a session was first looked for in vain; writes down that it was."""
     now = parts.clock.now()
     missed_at = datetime.fromisoformat(record.missed_at) if record.missed_at is not None else None

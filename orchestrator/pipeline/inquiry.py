@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from orchestrator.core.campaigns import Group
 from orchestrator.core.cells import Settings
 from orchestrator.core.errors import BadInput, OrchestratorError
-from orchestrator.core.expansion import Searched, Trial
-from orchestrator.core.proposals import Batch, Point, Told, cell_of
+from orchestrator.core.expansion import ProposalInfo, Trial
+from orchestrator.core.proposals import Batch, Point, ProposalResult, cell_of
 from orchestrator.core.searches import Search
 from orchestrator.core.sections import Profile
 from orchestrator.ports import Proposer
@@ -24,13 +24,13 @@ class Proposal:
 
     number: int
     told_before: tuple[Batch, ...]
-    told: Told
+    told: ProposalResult
     trials: tuple[Trial, ...]
     failed: Mapping[str, str]
     pruned_at_steps: int | None
 
 
-class Inquiry:
+class SearchState:
     """One group that searches."""
 
     def __init__(self, name: str, group: Group, search: Search, sizes: Profile, proposer_of: ProposerOf) -> None:
@@ -51,13 +51,13 @@ class Inquiry:
         self.refused: list[str] = []
         self.faults: dict[str, OrchestratorError] = {}
 
-    def as_variant(self, one: Proposal, left: Sequence[str]) -> tuple[Settings, Searched]:
+    def as_variant(self, one: Proposal, left: Sequence[str]) -> tuple[Settings, ProposalInfo]:
         """A proposal as the campaign's expansion takes it.
 
         Args:
             left: Lineages of trainings that have left this search.
         """
-        searched = Searched(
+        searched = ProposalInfo(
             number=one.number,
             batch=len(one.told_before),
             to_come=self.search.most - self.asked,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from orchestrator.core.campaigns import Campaign
-from orchestrator.core.departures import departed
+from orchestrator.core.departures import trial_of_search
 from orchestrator.core.expansion import CardOf, Trial
 from orchestrator.ports import Ledger
 
 
-class Leavers:
+class SearchOrphans:
     """Each lineage of the ledger is recognised, or not, once."""
 
     def __init__(self, campaign: Campaign, card_of: CardOf, ledger: Ledger) -> None:
@@ -41,7 +41,7 @@ class Leavers:
                 self._recognised[lineage_id] = None
                 return None
             plain = sessions[0].ticket["spec"]["lineage"]
-            found = (departed(name, group, lineage_id, plain, self._card_of) for name, group in self._groups)
+            found = (trial_of_search(name, group, lineage_id, plain, self._card_of) for name, group in self._groups)
             self._recognised[lineage_id] = next((trial for trial in found if trial is not None), None)
         return self._recognised[lineage_id]
 

@@ -6,13 +6,13 @@ from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.events import EventKind
 from orchestrator.core.requests import RunRequest
 from orchestrator.pipeline.memory import fresh_run_id, start_run
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
-from orchestrator.pipeline.submitting import start, when_possible
+from orchestrator.pipeline.parts import RunContext
+from orchestrator.pipeline.session import ClosedSession, Place, finish_session, prepare
+from orchestrator.pipeline.submitting import retry_until_accepted, submit_session
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
 
 
-def run_alone(parts: Parts, request: RunRequest) -> tuple[ClosedSession, Ticket]:
+def run_single_session(parts: RunContext, request: RunRequest) -> tuple[ClosedSession, Ticket]:
     """Prepare, start and carry one session through the backend, in an empty models directory.
 
     Raises:
@@ -26,10 +26,10 @@ def run_alone(parts: Parts, request: RunRequest) -> tuple[ClosedSession, Ticket]
         sizes = request.sizes(0)
         run_id = fresh_run_id(parts, request)
         start_run(parts, request, run_id, 0, 0, sizes.target_steps)
-        spec = when_possible(parts, lambda: session_spec(parts, request, sizes))
+        spec = retry_until_accepted(parts, lambda: session_spec(parts, request, sizes))
         place = Place(run_id=run_id, session=1, attempt=1)
         push = prepare(parts, spec, place, checkpoint_set(parts, request.card, view))
-        closed = carry(parts, push.ticket, start(parts, push))
+        closed = finish_session(parts, push.ticket, submit_session(parts, push))
         parts.record(
             EventKind.RUN_ENDED,
             run_id,

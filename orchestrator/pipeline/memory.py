@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.core.carriers import holds
+from orchestrator.core.carriers import manifest_holds
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import BadInput
 from orchestrator.core.events import EventKind
 from orchestrator.core.lineages import short
-from orchestrator.core.models import ModelsView
+from orchestrator.core.models import CheckpointInventory
 from orchestrator.core.naming import session_of_slug
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.requests import RunRequest
@@ -18,19 +18,19 @@ from orchestrator.core.settings import plain
 from orchestrator.core.settling import without_named
 from orchestrator.core.specs import question_of
 from orchestrator.core.summary import DETACHED, RunSummary
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 
 INTERRUPTED = "interrupted"
 """End of a run whose command died; what it made is in place, another run went on from there."""
 
 
-def fresh_run_id(parts: Parts, request: RunRequest) -> str:
+def fresh_run_id(parts: RunContext, request: RunRequest) -> str:
     """An id that no other run has."""
     moment = parts.clock.now().strftime("%Y%m%dT%H%M%S")
     return f"{request.card.section}-{short(request.card.lineage.id)}-{moment}-{parts.draw_token()[:4]}"
 
 
-def go_on_with_fresh(parts: Parts, request: RunRequest) -> RunRequest:
+def continue_interrupted_fresh(parts: RunContext, request: RunRequest) -> RunRequest:
     """A repeated `--fresh` goes on with the beginning that the interrupted command made, if its session still runs.
 
     "Run the same command again" is what an interrupted user is told, and it must not cancel what it should find.
@@ -49,7 +49,7 @@ def go_on_with_fresh(parts: Parts, request: RunRequest) -> RunRequest:
     return request
 
 
-def in_flight(parts: Parts, request: RunRequest) -> RunSummary | None:
+def in_flight(parts: RunContext, request: RunRequest) -> RunSummary | None:
     """The session that is in flight already, as a detached command would leave it; None when there is none.
 
     Raises:
@@ -97,7 +97,7 @@ def _not_asked(request: RunRequest, run: RunRecord) -> list[str]:
 
 
 def start_run(
-    parts: Parts, request: RunRequest, run_id: str, steps_start: int, steps_done: int, target_steps: int
+    parts: RunContext, request: RunRequest, run_id: str, steps_start: int, steps_done: int, target_steps: int
 ) -> None:
     """Write the beginning of a run."""
     profile = request.card.profiles[request.profile]
@@ -118,7 +118,7 @@ def start_run(
     )
 
 
-def interrupted_run(parts: Parts, request: RunRequest, view: ModelsView) -> RunRecord | None:
+def interrupted_run(parts: RunContext, request: RunRequest, view: CheckpointInventory) -> RunRecord | None:
     """The run whose command died with exactly these steps in place, asked for in the same profile."""
     for record in reversed(parts.ledger.runs(request.card.lineage.id)):
         if record.profile == request.profile and record.ended_at is None and record.backend == parts.backend.name:
@@ -126,7 +126,7 @@ def interrupted_run(parts: Parts, request: RunRequest, view: ModelsView) -> RunR
     return None
 
 
-def close_others(parts: Parts, request: RunRequest, kept: RunRecord | None, target_steps: int) -> RunRecord | None:
+def close_others(parts: RunContext, request: RunRequest, kept: RunRecord | None, target_steps: int) -> RunRecord | None:
     """End every open run of this lineage but the one that goes on; the directory's lock says that none lives.
 
     Runs on other backends stay open: their sessions may be in flight, and `attach` goes on with them.
@@ -145,7 +145,7 @@ def close_others(parts: Parts, request: RunRequest, kept: RunRecord | None, targ
     return kept
 
 
-def next_session(parts: Parts, request: RunRequest, view: ModelsView) -> int:
+def next_session(parts: RunContext, request: RunRequest, view: CheckpointInventory) -> int:
     """A number that no session of this lineage has had, so that no result is ever overwritten."""
     lineage_id = request.card.lineage.id
     used = [record.session for record in parts.ledger.sessions(lineage_id) if not record.never_submitted]
@@ -155,13 +155,13 @@ def next_session(parts: Parts, request: RunRequest, view: ModelsView) -> int:
     return max(used, default=0) + 1
 
 
-def run_so_far(parts: Parts, run: RunRecord) -> list[SessionRecord]:
+def closed_sessions(parts: RunContext, run: RunRecord) -> list[SessionRecord]:
     """Sessions of a run that an earlier command carried to their end, oldest first."""
     records = parts.ledger.sessions(run.lineage_id)
     return [record for record in records if record.run_id == run.run_id and record.stage is Stage.CLOSED]
 
 
-def last_evaluation(parts: Parts, request: RunRequest, view: ModelsView) -> SessionRecord | None:
+def last_evaluation(parts: RunContext, request: RunRequest, view: CheckpointInventory) -> SessionRecord | None:
     """The session whose verdict is about exactly what is in place, by exactly what is asked now.
 
     That is: it finished, its outputs are still there and whole, they hold the newest checkpoint byte for byte,
@@ -182,6 +182,6 @@ def last_evaluation(parts: Parts, request: RunRequest, view: ModelsView) -> Sess
             continue
         manifest, faults = parts.results.manifest(Path(record.results_dir))
         whole = not without_named(faults, record.lacking)
-        if manifest is not None and whole and holds(manifest, request.card.directory, newest):
+        if manifest is not None and whole and manifest_holds(manifest, request.card.directory, newest):
             return record
     return None

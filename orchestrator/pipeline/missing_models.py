@@ -23,17 +23,17 @@ from orchestrator.core.missing_models import (
     sources,
     walked_to,
 )
-from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.models import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.naming import place_of_slug
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.sections import SectionCard
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.restore import restored_files
 from orchestrator.ports import reads
 
 
-def put_back_missing(parts: Parts, card: SectionCard) -> ModelsView:
+def put_back_missing(parts: RunContext, card: SectionCard) -> CheckpointInventory:
     """Put checkpoints back that should be in place, if they can be verified in the results or on the backend.
 
     Does nothing where the models directory holds what the ledger knows, or where the user's own `run` finds a
@@ -48,11 +48,11 @@ def put_back_missing(parts: Parts, card: SectionCard) -> ModelsView:
     view, chain = parts.models.view(), chain_of(parts, card.lineage.id)
     walked = walked_to(parts.ledger.runs(card.lineage.id), chain)
     expected = expected_steps(chain, walked)
-    if is_missing(view, expected, stays=parts.pace is Pace.STAY):
+    if is_missing(view, expected, stays=parts.pace is WaitPolicy.STAY):
         found = _best(parts, tuple(sources(chain, walked)), expected, at_least=view.steps)
         if found is not None:
             view = _put_back(parts, found, f"the ledger knows {expected} steps, and {view.steps} were in place")
-    if parts.pace is Pace.STEP:
+    if parts.pace is WaitPolicy.STEP:
         # The ledger itself may be older than the results beside it, or be absent.
         found = _newest_unknown(parts, card, chain, at_least=view.steps)
         if found is not None:
@@ -60,7 +60,9 @@ def put_back_missing(parts: Parts, card: SectionCard) -> ModelsView:
     return view
 
 
-def require_nothing_missing(parts: Parts, card: SectionCard, view: ModelsView, *, looked: bool = True) -> None:
+def require_nothing_missing(
+    parts: RunContext, card: SectionCard, view: CheckpointInventory, *, looked: bool = True
+) -> None:
     """Refuse to train again from step 0 what the ledger knows to be trained.
 
     Fewer steps than the ledger knows are gone on from: they are the newest that can be verified, and it is reported.
@@ -73,7 +75,7 @@ def require_nothing_missing(parts: Parts, card: SectionCard, view: ModelsView, *
     """
     chain = chain_of(parts, card.lineage.id)
     expected = expected_steps(chain, walked_to(parts.ledger.runs(card.lineage.id), chain))
-    if not is_missing(view, expected, stays=parts.pace is Pace.STAY):
+    if not is_missing(view, expected, stays=parts.pace is WaitPolicy.STAY):
         return
     if view.latest is not None:
         parts.narrator.say(
@@ -96,12 +98,12 @@ def require_nothing_missing(parts: Parts, card: SectionCard, view: ModelsView, *
     )
 
 
-def chain_of(parts: Parts, lineage_id: str) -> tuple[SessionRecord, ...]:
+def chain_of(parts: RunContext, lineage_id: str) -> tuple[SessionRecord, ...]:
     """The sessions of the training under way, newest first."""
     return current_chain(parts.ledger.runs(lineage_id), parts.ledger.sessions(lineage_id))
 
 
-def fetch_absent_results(parts: Parts, lineage_id: str) -> int:
+def fetch_absent_results(parts: RunContext, lineage_id: str) -> int:
     """Fetch the results folders again that ended sessions should have here and have not; says how many came.
 
     Raises:
@@ -116,9 +118,9 @@ def fetch_absent_results(parts: Parts, lineage_id: str) -> int:
     return fetched
 
 
-def _best(parts: Parts, found: Sequence[Source], expected: int, *, at_least: int) -> Incoming | None:
+def _best(parts: RunContext, found: Sequence[Source], expected: int, *, at_least: int) -> FetchedCheckpoints | None:
     """The newest verified set with more steps than `at_least`: from this disk, and if that falls short, the backend."""
-    best: Incoming | None = None
+    best: FetchedCheckpoints | None = None
     for again in (False, True):
         for source in found:
             steps = best.steps if best else at_least
@@ -134,18 +136,18 @@ def _best(parts: Parts, found: Sequence[Source], expected: int, *, at_least: int
     return best
 
 
-def _verified(parts: Parts, source: Source) -> Incoming:
+def _verified(parts: RunContext, source: Source) -> FetchedCheckpoints:
     ticket = Ticket.from_json(source.record.ticket)
     return at_most(parts.results.incoming(_folder(parts, source.record), ticket), source.most_steps)
 
 
-def _folder(parts: Parts, record: SessionRecord) -> Path:
+def _folder(parts: RunContext, record: SessionRecord) -> Path:
     """Where its results are on this computer; the ledger may have been written on another one."""
     handle = Handle.parse(str(record.handle))
     return parts.results.folder(handle.owner, handle.slug)
 
 
-def _fetch_again(parts: Parts, record: SessionRecord) -> bool:
+def _fetch_again(parts: RunContext, record: SessionRecord) -> bool:
     """Fetch what a session left, if it is still there; says whether it was."""
     if record.handle is None or record.backend != parts.backend.name:
         return False  # another backend's, which this command does not speak with
@@ -168,13 +170,13 @@ def _fetch_again(parts: Parts, record: SessionRecord) -> bool:
 
 
 def _newest_unknown(
-    parts: Parts, card: SectionCard, chain: Sequence[SessionRecord], *, at_least: int
-) -> Incoming | None:
+    parts: RunContext, card: SectionCard, chain: Sequence[SessionRecord], *, at_least: int
+) -> FetchedCheckpoints | None:
     """What a results folder holds of a later session than the ledger knows, if it is ahead of what is in place."""
     lineage_id = card.lineage.id
     known = [one for one in parts.ledger.sessions(lineage_id) if not one.never_submitted]
     newest = max(((one.session, one.attempt) for one in known), default=(0, 0))
-    best: Incoming | None = None
+    best: FetchedCheckpoints | None = None
     for place, folder in _folders(parts, lineage_id):
         if place <= newest:
             break
@@ -187,7 +189,7 @@ def _newest_unknown(
     return best
 
 
-def _folders(parts: Parts, lineage_id: str) -> Iterator[tuple[tuple[int, int], Path]]:
+def _folders(parts: RunContext, lineage_id: str) -> Iterator[tuple[tuple[int, int], Path]]:
     """Places of a lineage's sessions that have a results folder here, newest first."""
     owner = parts.backend.capabilities.owner
     places = {
@@ -197,7 +199,7 @@ def _folders(parts: Parts, lineage_id: str) -> Iterator[tuple[tuple[int, int], P
         yield place, parts.results.folder(owner, places[place])
 
 
-def _put_back(parts: Parts, incoming: Incoming, why: str) -> ModelsView:
+def _put_back(parts: RunContext, incoming: FetchedCheckpoints, why: str) -> CheckpointInventory:
     token = f"{parts.clock.now():%Y%m%dT%H%M%S}-{parts.draw_token()[:6]}"
     parts.models.replace_with(incoming, token)
     parts.narrator.say(

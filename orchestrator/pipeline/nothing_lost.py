@@ -6,26 +6,26 @@ from pathlib import Path
 
 from kernel_templates.kernel_runtime.wire import Ticket, checkpoint_steps
 from orchestrator.core.errors import BadInput
-from orchestrator.core.models import ModelsView
+from orchestrator.core.models import CheckpointInventory
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.recovered import only_brought_from_afar
-from orchestrator.pipeline.parts import Parts
+from orchestrator.core.recovered import has_only_recovered_checkpoints
+from orchestrator.pipeline.parts import RunContext
 
 
-def from_afar(parts: Parts, lineage_id: str, steps_in_place: int) -> bool:
+def has_only_recovered(parts: RunContext, lineage_id: str, steps_in_place: int) -> bool:
     """Whether what is in place is only what sessions brought that were read back, and nobody wanted a beginning."""
     if any(run.fresh for run in parts.ledger.runs(lineage_id)):
         return False
-    return only_brought_from_afar(parts.ledger.sessions(lineage_id), steps_in_place)
+    return has_only_recovered_checkpoints(parts.ledger.sessions(lineage_id), steps_in_place)
 
 
-def require_nothing_lost(parts: Parts, lineage_id: str, view: ModelsView) -> None:
+def require_nothing_lost(parts: RunContext, lineage_id: str, view: CheckpointInventory) -> None:
     """Refuse a beginning where sessions were read back that had steps, and none of their checkpoints is in place.
 
     Raises:
         BadInput: That is so. `--fresh` is how a user says that a new beginning is meant.
     """
-    if view.latest is not None or not from_afar(parts, lineage_id, 0):
+    if view.latest is not None or not has_only_recovered(parts, lineage_id, 0):
         return
     lost = [
         one
@@ -44,7 +44,7 @@ def require_nothing_lost(parts: Parts, lineage_id: str, view: ModelsView) -> Non
     )
 
 
-def _had_steps(parts: Parts, record: SessionRecord) -> bool:
+def _had_steps(parts: RunContext, record: SessionRecord) -> bool:
     if _steps_of(record) > 0:
         return True
     # One that was killed left no account; a checkpoint of its own that is damaged says that there was something.

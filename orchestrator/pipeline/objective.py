@@ -13,7 +13,7 @@ from orchestrator.core.searches import SCORE, Search
 from orchestrator.ports import ResultsStore
 
 
-def number_of(record: SessionRecord, search: Search, results: ResultsStore) -> float | None:
+def objective_value(record: SessionRecord, search: Search, results: ResultsStore) -> float | None:
     """The objective of a finished training; None for a score that its section does not tell.
 
     Args:

@@ -11,25 +11,25 @@ from orchestrator.core.checkpoint_log import TAG, incompatibility, walked_back
 from orchestrator.core.compatibility import Compatibility, Grade, Intended, compare
 from orchestrator.core.errors import BadInput
 from orchestrator.core.events import EventKind
-from orchestrator.core.exchange import Carrier, Existing, Handle, Observation
-from orchestrator.core.models import ModelsView
+from orchestrator.core.exchange import Carrier, Handle, Observation, RemoteSession
+from orchestrator.core.models import CheckpointInventory
 from orchestrator.core.own_files import archived_too, own_files
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
 from orchestrator.core.starting import Start, decide_start
-from orchestrator.pipeline.glance import settle_once
+from orchestrator.pipeline.glance import confirm_submission_once
 from orchestrator.pipeline.missing_models import require_nothing_missing
 from orchestrator.pipeline.nothing_lost import require_nothing_lost
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.session import ClosedSession, abandon, carry, close_unrestored
-from orchestrator.pipeline.submitting import plan_session, settle
+from orchestrator.pipeline.parts import RunContext
+from orchestrator.pipeline.session import ClosedSession, abandon, close_unrestored, finish_session
+from orchestrator.pipeline.submitting import confirm_submission, plan_session
 from orchestrator.ports import recalls
 
 
-def adopt(
-    parts: Parts, lineage_id: str, *, fresh: bool, ended: Mapping[str, Observation] = MappingProxyType({})
+def finish_open_sessions(
+    parts: RunContext, lineage_id: str, *, fresh: bool, ended: Mapping[str, Observation] = MappingProxyType({})
 ) -> ClosedSession | None:
     """Carry on a session that an earlier command left in flight, instead of starting a second one.
 
@@ -43,7 +43,7 @@ def adopt(
         The session, carried to its end; None when nothing was in flight or its results are not wanted.
     """
     adopted: ClosedSession | None = None
-    if parts.pace is Pace.STAY:
+    if parts.pace is WaitPolicy.STAY:
         _recall(parts, lineage_id)  # another pace finds them by their names, when it comes to them
     for record in open_sessions(parts, lineage_id):
         ticket = Ticket.from_json(record.ticket)
@@ -57,27 +57,27 @@ def adopt(
                 f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
                 f"{ticket.spec['target_steps']} steps"
             )
-            adopted = carry(parts, ticket, handle, ended=ended.get(record.key))
+            adopted = finish_session(parts, ticket, handle, ended=ended.get(record.key))
     return adopted
 
 
-def _settled(parts: Parts, record: SessionRecord, ticket: Ticket) -> Handle | None:
+def _settled(parts: RunContext, record: SessionRecord, ticket: Ticket) -> Handle | None:
     """Whether a planned session was ever started."""
-    if parts.pace is Pace.STAY:
+    if parts.pace is WaitPolicy.STAY:
         # Nobody knows when within its stage the earlier command died: the window counts from now.
-        return settle(parts, ticket, record.slug, parts.clock.now())
-    return settle_once(parts, record)
+        return confirm_submission(parts, ticket, record.slug, parts.clock.now())
+    return confirm_submission_once(parts, record)
 
 
-def _recall(parts: Parts, lineage_id: str) -> None:
+def _recall(parts: RunContext, lineage_id: str) -> None:
     """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
     if not recalls(parts.backend):
         return
     for existing in parts.backend.recall(lineage_id):
-        take_up(parts, existing)
+        adopt(parts, existing)
 
 
-def take_up(parts: Parts, existing: Existing, *, recovered: bool = False) -> bool:
+def adopt(parts: RunContext, existing: RemoteSession, *, recovered: bool = False) -> bool:
     """Write a session into the ledger that exists over there; says whether it was unknown, or given up as lost.
 
     Args:
@@ -109,12 +109,12 @@ def take_up(parts: Parts, existing: Existing, *, recovered: bool = False) -> boo
     return True
 
 
-def pushed_from_here(parts: Parts, ticket: Ticket) -> bool:
+def pushed_from_here(parts: RunContext, ticket: Ticket) -> bool:
     """Whether this ledger has planned the very session that was told this."""
     return any(record.nonce == ticket.nonce for record in parts.ledger.sessions(ticket.lineage_id))
 
 
-def _recall_run(parts: Parts, ticket: Ticket) -> None:
+def _recall_run(parts: RunContext, ticket: Ticket) -> None:
     if any(record.run_id == ticket.run_id for record in parts.ledger.runs(ticket.lineage_id)):
         return
     steps = parts.models.view().steps
@@ -132,11 +132,11 @@ def _recall_run(parts: Parts, ticket: Ticket) -> None:
     )
 
 
-def _let_go(parts: Parts, record: SessionRecord, ticket: Ticket, handle: Handle) -> None:
+def _let_go(parts: RunContext, record: SessionRecord, ticket: Ticket, handle: Handle) -> None:
     parts.backend.cancel(handle)
     if parts.backend.capabilities.can_cancel:
         parts.narrator.say(f"Asked {record.slug} of an earlier command to leave; its outputs are fetched and not used")
-        carry(parts, ticket, handle, restore=False)
+        finish_session(parts, ticket, handle, restore=False)
         return
     parts.narrator.say(
         f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
@@ -145,7 +145,7 @@ def _let_go(parts: Parts, record: SessionRecord, ticket: Ticket, handle: Handle)
     close_unrestored(parts, record)
 
 
-def open_models(parts: Parts, card: SectionCard, *, fresh: bool) -> ModelsView:
+def open_models(parts: RunContext, card: SectionCard, *, fresh: bool) -> CheckpointInventory:
     """The verified starting point.
 
     A directory that was emptied by hand means a fresh start of the user's own `run`: leftovers are archived and nothing
@@ -171,7 +171,7 @@ def open_models(parts: Parts, card: SectionCard, *, fresh: bool) -> ModelsView:
     return view
 
 
-def _put_aside(parts: Parts, view: ModelsView, start: Start) -> ModelsView:
+def _put_aside(parts: RunContext, view: CheckpointInventory, start: Start) -> CheckpointInventory:
     """Move what a new beginning does not use to the archive; says where it is, and which files were the user's own."""
     fresh = start is Start.ARCHIVE_FRESH
     archive = (parts.models.archive if fresh else parts.models.archive_leftovers)(_token(parts))
@@ -182,7 +182,7 @@ def _put_aside(parts: Parts, view: ModelsView, start: Start) -> ModelsView:
     return after
 
 
-def require_compatible(parts: Parts, request: RunRequest, view: ModelsView) -> Compatibility | None:
+def require_compatible(parts: RunContext, request: RunRequest, view: CheckpointInventory) -> Compatibility | None:
     """Decide whether the latest checkpoint may be continued, before anything is spent.
 
     Returns:
@@ -208,7 +208,7 @@ def require_compatible(parts: Parts, request: RunRequest, view: ModelsView) -> C
 _WEIGHTS_REMEDY = " --accept-grade weights-only begins a new training from its weights alone."
 
 
-def intended_by(parts: Parts, card: SectionCard) -> Intended:
+def intended_by(parts: RunContext, card: SectionCard) -> Intended:
     """What the next session of a card would be, as far as anybody knows before it."""
     limits = parts.backend.capabilities
     device = limits.session_device or card.device
@@ -220,7 +220,7 @@ def intended_by(parts: Parts, card: SectionCard) -> Intended:
     )
 
 
-def open_sessions(parts: Parts, lineage_id: str) -> list[SessionRecord]:
+def open_sessions(parts: RunContext, lineage_id: str) -> list[SessionRecord]:
     """Sessions of a lineage on this backend that were not carried to their end."""
     return [
         record
@@ -229,10 +229,10 @@ def open_sessions(parts: Parts, lineage_id: str) -> list[SessionRecord]:
     ]
 
 
-def _newer(stem: str, view: ModelsView) -> bool:
+def _newer(stem: str, view: CheckpointInventory) -> bool:
     from_stem = int(stem.rsplit("_", 2)[1])
     return from_stem > view.steps
 
 
-def _token(parts: Parts) -> str:
+def _token(parts: RunContext) -> str:
     return parts.clock.now().strftime("%Y%m%dT%H%M%S-") + parts.draw_token()[:6]

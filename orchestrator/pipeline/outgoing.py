@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.exchange import Carrier, Push
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 
 _CARRIED = frozenset({Carrier.INLINE, Carrier.DATASET})
 """Carriers that send the checkpoint files themselves; with the others they are there already."""
 
 
-def require_no_secrets(parts: Parts, push: Push, script: str, title: str) -> None:
+def require_no_secrets(parts: RunContext, push: Push, script: str, title: str) -> None:
     """Refuse a push that holds a secret. The code in it was searched when it was packed.
 
     Args:

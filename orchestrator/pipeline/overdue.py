@@ -12,7 +12,7 @@ from orchestrator.core.exchange import Handle, Observation, SessionState
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.settling import is_own
 from orchestrator.pipeline.collecting import Collected, collect_once
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.watch import PATIENCE_S
 
 _EVERY_S = 600.0
@@ -22,7 +22,7 @@ _SLACK, _OUTSIDE_S = 1.5, 300.0
 _MAY_BE_OVER = frozenset({SessionState.RUNNING, SessionState.SAVING, SessionState.UNKNOWN})
 
 
-def is_overdue(parts: Parts, record: SessionRecord) -> bool:
+def is_overdue(parts: RunContext, record: SessionRecord) -> bool:
     """Whether a session must have ended by now, whatever the backend says."""
     wall_s = _wall_s(parts, record)
     return wall_s is not None and _age_s(parts, record) > wall_s + PATIENCE_S
@@ -32,7 +32,7 @@ def is_overdue(parts: Parts, record: SessionRecord) -> bool:
 class Overdue:
     """Looks at the outputs of one session, once its time is over and not too often."""
 
-    parts: Parts
+    parts: RunContext
     record: SessionRecord
     handle: Handle
     _looked_s: float | None = field(default=None)
@@ -76,7 +76,7 @@ class Overdue:
             return None
 
 
-def _wall_s(parts: Parts, record: SessionRecord) -> float | None:
+def _wall_s(parts: RunContext, record: SessionRecord) -> float | None:
     """Longest time that a session can take, None where nothing limits it."""
     max_wall_s = parts.backend.capabilities.max_wall_s
     deadline_s = record.ticket["spec"].get("deadline_s")
@@ -85,5 +85,5 @@ def _wall_s(parts: Parts, record: SessionRecord) -> float | None:
     return min(max_wall_s, float(deadline_s) * _SLACK + _OUTSIDE_S)
 
 
-def _age_s(parts: Parts, record: SessionRecord) -> float:
+def _age_s(parts: RunContext, record: SessionRecord) -> float:
     return (parts.clock.now() - record.began_at) / timedelta(seconds=1)

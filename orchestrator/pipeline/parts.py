@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core.events import Event, EventKind
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.pipeline.listing import Listing
 from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
-class Parts:
+class RunContext:
     """One of each port.
 
     Attributes:
@@ -34,7 +34,7 @@ class Parts:
     narrator: Narrator
     draw_token: Callable[[], str]
     version: str
-    pace: Pace = Pace.STAY
+    pace: WaitPolicy = WaitPolicy.STAY
     listing: Listing | None = None
     gate: Gate | None = None
 

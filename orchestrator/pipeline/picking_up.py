@@ -6,24 +6,24 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.core.chaining import Standing, recalled
-from orchestrator.core.changing import changed
+from orchestrator.core.chaining import RunProgress, progress_from_history
+from orchestrator.core.changing import fast_replace
 from orchestrator.core.compatibility import worse_grade
 from orchestrator.core.endings import EndReason
 from orchestrator.core.exchange import Carrier
-from orchestrator.core.models import ModelsView
-from orchestrator.core.pace import Pace
+from orchestrator.core.models import CheckpointInventory
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
 from orchestrator.core.summary import RunSummary
-from orchestrator.pipeline.memory import last_evaluation, run_so_far
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.memory import closed_sessions, last_evaluation
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.session import ClosedSession, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedRun:
     """A run that knows where it starts.
 
     Attributes:
@@ -31,7 +31,7 @@ class Opened:
     """
 
     run_id: str
-    view: ModelsView
+    view: CheckpointInventory
     sizes: Profile
     target_steps: int
     steps_start: int
@@ -39,27 +39,27 @@ class Opened:
     record: RunRecord | None = None
 
 
-def left_off(
-    parts: Parts, request: RunRequest, opened: Opened
-) -> tuple[Standing, RunSummary, Place | None, tuple[Carrier, ...]]:
+def resume_point(
+    parts: RunContext, request: RunRequest, opened: OpenedRun
+) -> tuple[RunProgress, RunSummary, Place | None, tuple[Carrier, ...]]:
     """Where the chain stands, what it came to so far, its last session's place, and carriers that failed it."""
     standing, summary, place, failed = _left_off(parts, request, opened)
-    if parts.pace is Pace.STAY and standing.last_end is EndReason.DISK_FULL:
+    if parts.pace is WaitPolicy.STAY and standing.last_end is EndReason.DISK_FULL:
         # It ended before this command, which the user gives once there is room.
         standing = replace(standing, last_end=EndReason.PAUSED)
     return standing, summary, place, failed
 
 
 def _left_off(
-    parts: Parts, request: RunRequest, opened: Opened
-) -> tuple[Standing, RunSummary, Place | None, tuple[Carrier, ...]]:
+    parts: RunContext, request: RunRequest, opened: OpenedRun
+) -> tuple[RunProgress, RunSummary, Place | None, tuple[Carrier, ...]]:
     summary = _first_summary(parts, request, opened)
-    standing = Standing(steps_done=opened.view.steps, target_steps=opened.target_steps)
+    standing = RunProgress(steps_done=opened.view.steps, target_steps=opened.target_steps)
     if opened.adopted:
         standing = replace(standing, last_end=opened.adopted.judgement.end_reason, moved_on=True)
         summary = with_session(summary, opened.adopted)
-    earlier = run_so_far(parts, opened.record) if opened.record else []
-    known = recalled(earlier, steps_start=opened.steps_start, target_steps=opened.target_steps)
+    earlier = closed_sessions(parts, opened.record) if opened.record else []
+    known = progress_from_history(earlier, steps_start=opened.steps_start, target_steps=opened.target_steps)
     # Emptied by hand while nobody watched: this command is the new beginning that the user wanted.
     if known is not None and known.steps_done == opened.view.steps and not known.emptied:
         # The run of a command that is gone: how often it moved nothing on is remembered, not forgiven.
@@ -67,16 +67,16 @@ def _left_off(
         place, failed = _place_and_failed(there) if there else (None, ())
         if there and earlier[-1].never_submitted:
             # The push that never came to be was the next session's, unless the last one that was had moved nothing on.
-            real = recalled(there, steps_start=opened.steps_start, target_steps=opened.target_steps)
+            real = progress_from_history(there, steps_start=opened.steps_start, target_steps=opened.target_steps)
             known = replace(known, moved_on=real is not None and real.moved_on)
             if real is not None and real.last_end is EndReason.FINISHED and real.at_target:
                 known = real  # it was fetched again since, and has finished: the lost push was for nothing
         if known.last_end is not EndReason.FINISHED:
             return known, summary, place, failed
-        if parts.pace is not Pace.STAY and there[-1].verdict is not None:
+        if parts.pace is not WaitPolicy.STAY and there[-1].verdict is not None:
             # Only its end was not written down. `run` looks at what is in place instead, and at today's code.
             verdict, folder = there[-1].verdict, there[-1].results_dir
-            return known, changed(summary, verdict=verdict, results_dir=folder), place, failed
+            return known, fast_replace(summary, verdict=verdict, results_dir=folder), place, failed
     asked_to_stop = standing.last_end not in (None, EndReason.FINISHED)
     if standing.at_target and not asked_to_stop and last_evaluation(parts, request, opened.view) is None:
         # The steps are there and no numbers about them: the next session only evaluates.
@@ -91,7 +91,7 @@ def _place_and_failed(there: Sequence[SessionRecord]) -> tuple[Place, tuple[Carr
     return Place(run_id=last.run_id, session=last.session, attempt=last.attempt), failed
 
 
-def _first_summary(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
+def _first_summary(parts: RunContext, request: RunRequest, opened: OpenedRun) -> RunSummary:
     last = last_evaluation(parts, request, opened.view) if opened.view.steps >= opened.target_steps else None
     return RunSummary(
         run_id=opened.run_id,
@@ -113,7 +113,7 @@ def _first_summary(parts: Parts, request: RunRequest, opened: Opened) -> RunSumm
 def with_session(summary: RunSummary, closed: ClosedSession) -> RunSummary:
     """The summary after one more session."""
     judgement = closed.judgement
-    return changed(
+    return fast_replace(
         summary,
         sessions=summary.sessions + 1,
         steps_done=closed.steps_in_place,

@@ -7,12 +7,12 @@ from orchestrator.core.exchange import Handle
 from orchestrator.core.expansion import Trial
 from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.searching import Searching
+from orchestrator.pipeline.parts import RunContext
+from orchestrator.pipeline.searching import SearchReplay
 
 
-def pruned_alive(
-    parts: Parts, searching: Searching, trial: Trial, record: SessionRecord, curves: dict[str, Curve]
+def prune_running(
+    parts: RunContext, searching: SearchReplay, trial: Trial, record: SessionRecord, curves: dict[str, Curve]
 ) -> bool:
     """Ask a living session to leave if its trial is given up; says whether it was asked.
 

@@ -7,52 +7,52 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from orchestrator.core.backoff import rests
+from orchestrator.core.backoff import is_resting
 from orchestrator.core.campaigns import Campaign
-from orchestrator.core.loads import Measured, load_of
-from orchestrator.core.needs import Load, chains_s, waiting_of
-from orchestrator.core.scheduling import Order
-from orchestrator.core.standings import FINAL, Standing, State
+from orchestrator.core.loads import Measured, remaining_work_of
+from orchestrator.core.needs import RemainingWork, chains_s, ready_trial
+from orchestrator.core.scheduling import ListScheduler
+from orchestrator.core.standings import FINAL, State, TrialStatus
 
 
-class Queue:
+class ReadyQueue:
     """Of one campaign with the same trials throughout; a trial goes by its index."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        self._standings: Sequence[Standing] = ()
-        self._waiting: dict[int, Standing] = {}
+        self._standings: Sequence[TrialStatus] = ()
+        self._waiting: dict[int, TrialStatus] = {}
         self._dues: dict[int, datetime] = {}
         self._resting: set[int] = set()
         self._of_variant: defaultdict[int, list[int]] = defaultdict(list)
         self._measured = Measured(campaign)
         self._speeds = self._measured.speeds()
         self._max_wall_s: float | None = None
-        self._loads: dict[int, Load] = {}
+        self._loads: dict[int, RemainingWork] = {}
         self._walls_s: dict[int, float] = {}
         self._chained = any(group.after for group in campaign.trials.values())
         self._behind_s: Mapping[str, float] = {}
-        self._order = Order((), slots=campaign.concurrency, work_s=0.0, open_s=0.0)
+        self._order = ListScheduler((), slots=campaign.concurrency, work_s=0.0, open_s=0.0)
         self._changed: set[int] = set()
 
-    def see(self, standings: Sequence[Standing], now: datetime) -> tuple[Standing | None, list[datetime]]:
+    def see(self, standings: Sequence[TrialStatus], now: datetime) -> tuple[TrialStatus | None, list[datetime]]:
         """Look where every trial stands.
 
         Returns:
             The first that may start, None without one, and until when those rest that wait and may not yet.
         """
-        known: Sequence[Standing | None] = self._standings or [None] * len(standings)
+        known: Sequence[TrialStatus | None] = self._standings or [None] * len(standings)
         for index, (was, one) in enumerate(zip(known, standings, strict=True)):
             if was is not one:
                 self._moved(index, was, one)
         self._standings = standings
-        resting = {index for index, due in self._dues.items() if rests(due, now)}
+        resting = {index for index, due in self._dues.items() if is_resting(due, now)}
         self._changed |= resting ^ self._resting
         self._resting = resting
         first = min(self._waiting.keys() - resting if resting else self._waiting, default=None)
         return None if first is None else standings[first], [self._dues[index] for index in resting]
 
-    def in_order(self, max_wall_s: float | None) -> Iterator[Load]:
+    def in_order(self, max_wall_s: float | None) -> Iterator[RemainingWork]:
         """One trial after another; each that is taken counts as started for those behind it.
 
         Args:
@@ -68,7 +68,7 @@ class Queue:
             yield load
             self._order.started(min(load.session_s, load.wall_s))
 
-    def _moved(self, index: int, was: Standing | None, one: Standing) -> None:
+    def _moved(self, index: int, was: TrialStatus | None, one: TrialStatus) -> None:
         if was is not None:
             self._measured.count(was, -1)
         else:
@@ -99,13 +99,13 @@ class Queue:
         walls_s = self._walls_s
         self._order.left(work_s=math.fsum(walls_s.values()), open_s=math.fsum(map(walls_s.__getitem__, self._order)))
 
-    def _load(self, index: int, one: Standing) -> None:
+    def _load(self, index: int, one: TrialStatus) -> None:
         if one.state in FINAL:
             self._loads.pop(index, None)
             self._walls_s.pop(index, None)
             return
         speed = self._speeds.of(one.trial.variant)
-        self._loads[index] = load = load_of(self._campaign, one, speed, self._max_wall_s)
+        self._loads[index] = load = remaining_work_of(self._campaign, one, speed, self._max_wall_s)
         self._walls_s[index] = load.wall_s
 
     def _put_in(self, changed: Collection[int]) -> None:
@@ -113,4 +113,4 @@ class Queue:
             self._order.drop(index)
             if index in self._waiting and index not in self._resting:
                 load = self._loads[index]
-                self._order.add(waiting_of(load, self._behind_s.get(load.group, 0.0)))
+                self._order.add(ready_trial(load, self._behind_s.get(load.group, 0.0)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from orchestrator.core.errors import BadInput, NotYet
-from orchestrator.core.exchange import Existing
+from orchestrator.core.exchange import RemoteSession
 from orchestrator.core.naming import place_of_slug, session_slug
 from orchestrator.pipeline.listing import Listing
-from orchestrator.pipeline.opening import take_up
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.opening import adopt
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.ports import Backend, Reads, lists, reads
 
 _Place = tuple[int, int]
@@ -28,7 +28,7 @@ def listed_names(backend: Backend, prefix: str) -> tuple[str, ...]:
     return tuple(backend.names(prefix)) if lists(backend) else ()
 
 
-def require_none_newer(parts: Parts, section: str, lineage_id: str) -> None:
+def require_no_unknown_sessions(parts: RunContext, section: str, lineage_id: str) -> None:
     """Before a tick starts a session: another computer may have gone on, and a name that was deleted is free again.
 
     The local backend is asked like every other: a ledger that is absent or older than its sandboxes is a loss, and only
@@ -43,12 +43,12 @@ def require_none_newer(parts: Parts, section: str, lineage_id: str) -> None:
     if not lists(parts.backend):
         return
     listed = (parts.listing or Listing()).names(parts.backend, section, lineage_id)
-    taken = take_up_existing(parts, section, lineage_id, listed)
+    taken = adopt_remote_sessions(parts, section, lineage_id, listed)
     if taken:
         raise NotYet(f"{taken} session(s) of this training exist over there; they are taken up")
 
 
-def take_up_existing(parts: Parts, section: str, lineage_id: str, listed: Collection[str]) -> int:
+def adopt_remote_sessions(parts: RunContext, section: str, lineage_id: str, listed: Collection[str]) -> int:
     """Take up every session of a lineage that exists over there, oldest first; says how many were unknown.
 
     Args:
@@ -63,7 +63,7 @@ def take_up_existing(parts: Parts, section: str, lineage_id: str, listed: Collec
     ours = [one for one in parts.ledger.sessions(lineage_id) if one.handle and one.backend == name]
     known = [one.slug for one in ours if not one.gone]
     existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id))
-    return sum(take_up(parts, one, recovered=True) for one in existing)
+    return sum(adopt(parts, one, recovered=True) for one in existing)
 
 
 def _places(names: Collection[str], lineage_id: str) -> set[_Place]:
@@ -72,7 +72,7 @@ def _places(names: Collection[str], lineage_id: str) -> set[_Place]:
 
 def _existing(
     backend: Reads, section: str, lineage_id: str, listed: set[_Place], known: set[_Place]
-) -> Iterator[Existing]:
+) -> Iterator[RemoteSession]:
     for place in sorted(listed - known):
         if (found := _read(backend, section, lineage_id, *place)) is not None:
             yield found
@@ -84,7 +84,7 @@ def _existing(
     yield from _beyond(backend, section, lineage_id, session)
 
 
-def _beyond(backend: Reads, section: str, lineage_id: str, session: int) -> Iterator[Existing]:
+def _beyond(backend: Reads, section: str, lineage_id: str, session: int) -> Iterator[RemoteSession]:
     absent = 0
     while absent < _GAP:
         session, attempt = session + 1, 1
@@ -94,7 +94,7 @@ def _beyond(backend: Reads, section: str, lineage_id: str, session: int) -> Iter
         absent = 0 if attempt > 1 else absent + 1
 
 
-def _read(backend: Reads, section: str, lineage_id: str, session: int, attempt: int) -> Existing | None:
+def _read(backend: Reads, section: str, lineage_id: str, session: int, attempt: int) -> RemoteSession | None:
     """The session of that place; None for a kernel that was told to be another one, a copy for instance."""
     found = backend.read(session_slug(section, lineage_id, session, attempt))
     if found is None or found.ticket.lineage_id != lineage_id:

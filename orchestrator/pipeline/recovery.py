@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from orchestrator.core.changing import changed
+from orchestrator.core.changing import fast_replace
 from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.naming import place_of_slug, section_prefix
-from orchestrator.core.pace import Pace
-from orchestrator.pipeline.campaign import Desk
+from orchestrator.core.pace import WaitPolicy
+from orchestrator.pipeline.campaign import CampaignContext
 from orchestrator.pipeline.missing_models import fetch_absent_results, put_back_missing
-from orchestrator.pipeline.reading_back import listed_names, take_up_existing
+from orchestrator.pipeline.reading_back import adopt_remote_sessions, listed_names
 
 
-def recover(desk: Desk) -> int:
+def recover(desk: CampaignContext) -> int:
     """Take up every session of the campaign that exists on the backend and is not in the ledger.
 
     They count as in flight until the next tick has looked at them; it collects what has ended, oldest first. Results
@@ -32,13 +32,13 @@ def recover(desk: Desk) -> int:
             listed[section] = listed_names(parts.backend, section_prefix(section))
         with parts.models.locked():
             parts.models.recover()
-            taken += take_up_existing(parts, section, trial.lineage_id, listed[section])
+            taken += adopt_remote_sessions(parts, section, trial.lineage_id, listed[section])
             fetch_absent_results(parts, trial.lineage_id)
-            put_back_missing(changed(parts, pace=Pace.STEP), trial.card)
+            put_back_missing(fast_replace(parts, pace=WaitPolicy.STEP), trial.card)
     return taken
 
 
-def lacks_ledger(desk: Desk) -> bool:
+def lacks_ledger(desk: CampaignContext) -> bool:
     """Whether the ledger knows no session of the campaign although the backend lists some.
 
     Raises:
@@ -56,7 +56,7 @@ def lacks_ledger(desk: Desk) -> bool:
     return False
 
 
-def complete_results(desk: Desk) -> tuple[str, ...]:
+def complete_results(desk: CampaignContext) -> tuple[str, ...]:
     """Fetch the results folders again that the ledger knows and that are not here; says why any cannot be fetched now.
 
     The tables read them, and a missing model is looked for in them first. One trial's trouble holds up no other.

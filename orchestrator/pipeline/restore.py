@@ -8,16 +8,16 @@ from pathlib import Path
 
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
 from orchestrator.core.checkpoint_log import TAG, RestoredFile, nothing_found, restoration, unusable, walked_back
-from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.models import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.own_files import in_the_way
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.records import session_key
 from orchestrator.core.settling import stem_of_file
-from orchestrator.pipeline.nothing_lost import from_afar
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.nothing_lost import has_only_recovered
+from orchestrator.pipeline.parts import RunContext
 
 
-def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path) -> tuple[str, ...]:
+def restore_checkpoints_for_next_run(parts: RunContext, ticket: Ticket, folder: Path) -> tuple[str, ...]:
     """Restore what a session brought, if it is ahead of what is in place.
 
     Args:
@@ -35,8 +35,10 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
     if incoming.faults:
         parts.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
     # What was read back may lack kernels in between: the newest counts, whatever it was started from.
-    brought = functools.partial(from_afar, parts, ticket.lineage_id, view.steps)
-    emptied = parts.pace is Pace.STAY and view.exists  # else they are missing, and nobody has removed them on purpose
+    brought = functools.partial(has_only_recovered, parts, ticket.lineage_id, view.steps)
+    emptied = (
+        parts.pace is WaitPolicy.STAY and view.exists
+    )  # else they are missing, and nobody has removed them on purpose
     if ticket.inputs and not view.verified and not view.faults and emptied and not brought():
         parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
         return ()
@@ -56,14 +58,14 @@ def restore_checkpoints_for_next_run(parts: Parts, ticket: Ticket, folder: Path)
     return tuple(file.name for file in files)
 
 
-def _tell_what_was_in_the_way(parts: Parts, before: ModelsView) -> None:
+def _tell_what_was_in_the_way(parts: RunContext, before: CheckpointInventory) -> None:
     """Name files of the user's own that had the names of new ones, and where they are now."""
     if before.own:
         moved = set(parts.models.view().archived) - set(before.archived)
         parts.narrator.say(*in_the_way(sorted(moved)))
 
 
-def _continues(ticket: Ticket, view: ModelsView) -> bool:
+def _continues(ticket: Ticket, view: CheckpointInventory) -> bool:
     """Whether every usable checkpoint in place is one that the session started from, or an earlier one of its own.
 
     One of its own is there where the newest could not be fetched at first.
@@ -79,26 +81,26 @@ def _is_of(path: str, stems: Collection[str]) -> bool:
     return stem_of_file(path.rpartition("/")[2]) in stems
 
 
-def _descends(parts: Parts, ticket: Ticket, incoming: Incoming, view: ModelsView) -> bool:
+def _descends(parts: RunContext, ticket: Ticket, incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
     """Whether a session goes on from what is in place, by way of others that may be deleted or lost.
 
     Under the user's own `run` this holds for a session that was read back. Of one that was pushed from here, other
     checkpoints in place are the user's own choice there.
     """
     record = parts.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
-    if record is None or view.latest is None or (parts.pace is Pace.STAY and not record.recovered):
+    if record is None or view.latest is None or (parts.pace is WaitPolicy.STAY and not record.recovered):
         return False
     return view.latest.digest in {ancestor.digest for ancestor in incoming.verified[0].ancestry}
 
 
-def _ahead(incoming: Incoming, view: ModelsView) -> bool:
+def _ahead(incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
     if incoming.steps != view.steps:
         return incoming.steps > view.steps
     in_place = {(entry.path, entry.sha256) for entry in view.entries}
     return any((entry.path, entry.sha256) not in in_place for entry in incoming.entries)
 
 
-def restored_files(incoming: Incoming) -> tuple[RestoredFile, ...]:
+def restored_files(incoming: FetchedCheckpoints) -> tuple[RestoredFile, ...]:
     """The checkpoints of a set that was put in place, oldest first, for the users' own log lines."""
     names = {f"{CHECKPOINTS}/{card.stem}{MODEL_SUFFIX}" for card in incoming.verified}
     chosen = [entry for entry in reversed(incoming.entries) if entry.path in names]

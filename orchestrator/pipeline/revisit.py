@@ -15,9 +15,9 @@ from orchestrator.pipeline.collecting import collect_once
 from orchestrator.pipeline.missing_models import put_back_missing
 from orchestrator.pipeline.opening import open_sessions
 from orchestrator.pipeline.overdue import Overdue
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.second_look import is_unsettled, reopened
-from orchestrator.pipeline.session import ClosedSession, carry, retrieve_and_analyze_logs
+from orchestrator.pipeline.session import ClosedSession, finish_session, retrieve_and_analyze_logs
 
 
 def request_of(card: SectionCard, record: RunRecord) -> RunRequest:
@@ -25,7 +25,7 @@ def request_of(card: SectionCard, record: RunRecord) -> RunRequest:
     return RunRequest(card=card, profile=record.profile, target_steps=record.target_steps)
 
 
-def fetch_ended(parts: Parts, card: SectionCard) -> list[ClosedSession]:
+def fetch_ended(parts: RunContext, card: SectionCard) -> list[ClosedSession]:
     """Fetch every session that has ended, without waiting for one that has not.
 
     Without any in flight the latest one is fetched again. If it was closed without an account, or without its newest
@@ -48,7 +48,7 @@ def fetch_ended(parts: Parts, card: SectionCard) -> list[ClosedSession]:
                 parts.narrator.say(f"{record.slug}: {observation.native}, not fetched yet")
                 continue
             try:
-                closed.append(carry(parts, Ticket.from_json(record.ticket), handle, brief=True))
+                closed.append(finish_session(parts, Ticket.from_json(record.ticket), handle, brief=True))
             except NotYet as fault:
                 parts.narrator.say(str(fault))
                 unsettled = fault
@@ -59,14 +59,14 @@ def fetch_ended(parts: Parts, card: SectionCard) -> list[ClosedSession]:
     return closed
 
 
-def log_of(parts: Parts, card: SectionCard) -> Iterator[str]:
+def log_of(parts: RunContext, card: SectionCard) -> Iterator[str]:
     """The log of the latest session, from its beginning, live while it runs."""
     handle = Handle.parse(str(latest_session(parts, card).handle))
     for line, _ in parts.backend.follow(handle, 0):
         yield line
 
 
-def latest_session(parts: Parts, card: SectionCard) -> SessionRecord:
+def latest_session(parts: RunContext, card: SectionCard) -> SessionRecord:
     """The session submitted last on this backend.
 
     Raises:
@@ -81,7 +81,7 @@ def latest_session(parts: Parts, card: SectionCard) -> SessionRecord:
     )
 
 
-def _fetch_again(parts: Parts, record: SessionRecord) -> list[ClosedSession]:
+def _fetch_again(parts: RunContext, record: SessionRecord) -> list[ClosedSession]:
     if is_unsettled(record) and parts.backend.capabilities.late_outputs:
         late = reopened(parts, record)
         if late is None:

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from orchestrator.core.chaining import Decision, decide
-from orchestrator.core.changing import changed
+from orchestrator.core.chaining import Decision, next_step
+from orchestrator.core.changing import fast_replace
 from orchestrator.core.compatibility import Compatibility, worse_grade
 from orchestrator.core.endings import REMEDIES, EndReason
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Handle, Observation, Push
-from orchestrator.core.models import ModelsView
-from orchestrator.core.pace import Pace
+from orchestrator.core.models import CheckpointInventory
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile
 from orchestrator.core.starting import Start, decide_start
 from orchestrator.core.summary import DETACHED, GOOD_ENDS, ITS_TURN, RunSummary
 from orchestrator.pipeline.memory import (
     close_others,
+    continue_interrupted_fresh,
     fresh_run_id,
-    go_on_with_fresh,
     in_flight,
     interrupted_run,
     next_session,
@@ -31,19 +31,19 @@ from orchestrator.pipeline.memory import (
 from orchestrator.pipeline.missing_models import put_back_missing, require_nothing_missing
 from orchestrator.pipeline.opening import (
     adopt,
+    finish_open_sessions,
     open_models,
     open_sessions,
     pushed_from_here,
     require_compatible,
-    take_up,
 )
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.picking_up import Opened, left_off, with_session
+from orchestrator.pipeline.parts import RunContext
+from orchestrator.pipeline.picking_up import OpenedRun, resume_point, with_session
 from orchestrator.pipeline.plan import plan_first_session
-from orchestrator.pipeline.reading_back import require_none_newer
+from orchestrator.pipeline.reading_back import require_no_unknown_sessions
 from orchestrator.pipeline.second_look import second_look
-from orchestrator.pipeline.session import ClosedSession, Place, carry, prepare
-from orchestrator.pipeline.submitting import start, when_possible
+from orchestrator.pipeline.session import ClosedSession, Place, finish_session, prepare
+from orchestrator.pipeline.submitting import retry_until_accepted, submit_session
 from orchestrator.pipeline.supplies import checkpoint_set, session_spec
 from orchestrator.pipeline.taking_weights import require_weights_used
 from orchestrator.pipeline.walk_back import due_walk_back, walk_back
@@ -52,7 +52,9 @@ from orchestrator.ports import reads, recalls
 _NAMES_TRIED = 100
 
 
-def execute(parts: Parts, request: RunRequest, ended: Mapping[str, Observation] = MappingProxyType({})) -> RunSummary:
+def execute(
+    parts: RunContext, request: RunRequest, ended: Mapping[str, Observation] = MappingProxyType({})
+) -> RunSummary:
     """Carry a run to its target, or to the reason why it cannot go on.
 
     Args:
@@ -83,27 +85,27 @@ def execute(parts: Parts, request: RunRequest, ended: Mapping[str, Observation] 
         return summary
 
 
-def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -> Opened:
-    request = go_on_with_fresh(parts, request)
+def _open(parts: RunContext, request: RunRequest, ended: Mapping[str, Observation]) -> OpenedRun:
+    request = continue_interrupted_fresh(parts, request)
     if not request.fresh:
         _put_back(parts, request)
     # Before anything is waited for, cancelled or put aside: all that can be refused is refused. What a session
     # in flight will still change (which checkpoints are in place) cannot be judged yet.
-    if parts.pace is Pace.STAY and (request.fresh or not open_sessions(parts, request.card.lineage.id)):
-        when_possible(parts, lambda: plan_first_session(parts, request))
+    if parts.pace is WaitPolicy.STAY and (request.fresh or not open_sessions(parts, request.card.lineage.id)):
+        retry_until_accepted(parts, lambda: plan_first_session(parts, request))
         if request.fresh and not open_sessions(parts, request.card.lineage.id):
             _say_nothing_to_archive(parts)
-    elif parts.pace is Pace.STAY:
+    elif parts.pace is WaitPolicy.STAY:
         request.sizes(parts.models.view().steps)
-    adopted = adopt(parts, request.card.lineage.id, fresh=request.fresh, ended=ended)
+    adopted = finish_open_sessions(parts, request.card.lineage.id, fresh=request.fresh, ended=ended)
     view = open_models(parts, request.card, fresh=request.fresh)
     record = None if request.fresh else interrupted_run(parts, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
-    if parts.pace is Pace.STAY:  # at another pace the chain asks before it starts anything
+    if parts.pace is WaitPolicy.STAY:  # at another pace the chain asks before it starts anything
         require_weights_used(request, view, require_compatible(parts, request, view), sizes.target_steps)
     record = close_others(parts, request, record, sizes.target_steps)
     came_from = adopted.judgement.steps_start if adopted else None
-    opened = Opened(
+    opened = OpenedRun(
         run_id=record.run_id if record else fresh_run_id(parts, request),
         view=view,
         sizes=sizes,
@@ -117,28 +119,28 @@ def _open(parts: Parts, request: RunRequest, ended: Mapping[str, Observation]) -
     return opened
 
 
-def _put_back(parts: Parts, request: RunRequest) -> None:
+def _put_back(parts: RunContext, request: RunRequest) -> None:
     """Put back what is missing, or refuse before anything is changed, unless a session in flight may still bring it."""
     view = put_back_missing(parts, request.card)
     if view.latest is not None or open_sessions(parts, request.card.lineage.id):
         return
-    if parts.pace is Pace.STEP:  # a later session, which this ledger does not know, may have them
-        require_none_newer(parts, request.card.section, request.card.lineage.id)
+    if parts.pace is WaitPolicy.STEP:  # a later session, which this ledger does not know, may have them
+        require_no_unknown_sessions(parts, request.card.section, request.card.lineage.id)
     require_nothing_missing(parts, request.card, view)
 
 
-def _say_nothing_to_archive(parts: Parts) -> None:
+def _say_nothing_to_archive(parts: RunContext) -> None:
     if decide_start(parts.models.view(), fresh=True) is Start.NEW:
         parts.narrator.say("--fresh has no effect: the models directory is empty, the run starts from step 0")
 
 
-def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
+def _chain(parts: RunContext, request: RunRequest, opened: OpenedRun) -> RunSummary:
     """Sessions one after another; the summary is kept up to date as they close."""
-    standing, summary, place, failed = left_off(parts, request, opened)
+    standing, summary, place, failed = resume_point(parts, request, opened)
     looked_at: set[str] = set()
-    while (decision := decide(standing)).end not in GOOD_ENDS:
-        if parts.pace is Pace.LOOK:
-            return changed(summary, end_reason=decision.end or ITS_TURN)
+    while (decision := next_step(standing)).end not in GOOD_ENDS:
+        if parts.pace is WaitPolicy.LOOK:
+            return fast_replace(summary, end_reason=decision.end or ITS_TURN)
         late = second_look(parts, request.card.lineage.id, opened.run_id, looked_at)
         if late is not None:
             _tell_troubles(parts, late)
@@ -152,45 +154,45 @@ def _chain(parts: Parts, request: RunRequest, opened: Opened) -> RunSummary:
         if due is not None and due.parent is not None:
             view = walk_back(parts, opened.run_id, due)
             standing, place, failed = standing.back_at(view.steps), None, ()
-            summary = summary if summary.sessions else changed(summary, steps_start=view.steps)
+            summary = summary if summary.sessions else fast_replace(summary, steps_start=view.steps)
         elif due is not None and due.why.proven:
-            return changed(summary, end_reason=EndReason.CHECKPOINT_UNUSABLE.value, problems=(due.account,))
+            return fast_replace(summary, end_reason=EndReason.CHECKPOINT_UNUSABLE.value, problems=(due.account,))
         # Before every session, not only the first: the code may have been edited since.
         comparison = require_compatible(parts, request, view)
-        if parts.pace is Pace.STEP:
-            require_none_newer(parts, request.card.section, request.card.lineage.id)
+        if parts.pace is WaitPolicy.STEP:
+            require_no_unknown_sessions(parts, request.card.section, request.card.lineage.id)
         place = _next_place(parts, request, view, opened.run_id, place, decision)
         _announce(parts, place, view, opened.target_steps, comparison)
         if comparison is not None:
-            summary = changed(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
+            summary = fast_replace(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
         push, handle = _push(parts, request, opened.sizes, view, place, failed)
-        if request.detach or parts.pace is not Pace.STAY:
-            return changed(summary, end_reason=DETACHED, handle=str(handle))
+        if request.detach or parts.pace is not WaitPolicy.STAY:
+            return fast_replace(summary, end_reason=DETACHED, handle=str(handle))
         place = Place(run_id=opened.run_id, session=push.ticket.session, attempt=push.ticket.attempt)
-        closed = carry(parts, push.ticket, handle)
+        closed = finish_session(parts, push.ticket, handle)
         _tell_troubles(parts, closed)
         lost = closed.judgement.end_reason is EndReason.CARRIER_MISSING
         failed = (*failed, push.carrier) if lost else ()
         standing = standing.after(closed.judgement.end_reason, closed.steps_in_place)
         summary = with_session(summary, closed)
-    return changed(summary, end_reason=decision.end)
+    return fast_replace(summary, end_reason=decision.end)
 
 
 def _push(
-    parts: Parts,
+    parts: RunContext,
     request: RunRequest,
     sizes: Profile,
-    view: ModelsView,
+    view: CheckpointInventory,
     place: Place,
     failed: tuple[Carrier, ...],
 ) -> tuple[Push, Handle]:
     """Prepare and start a session under the first number that is free over there."""
     checkpoints = checkpoint_set(parts, request.card, view)
     for session in range(place.session, place.session + _NAMES_TRIED):
-        spec = when_possible(parts, lambda: session_spec(parts, request, sizes))
+        spec = retry_until_accepted(parts, lambda: session_spec(parts, request, sizes))
         push = prepare(parts, spec, replace(place, session=session), checkpoints, failed)
         try:
-            return push, start(parts, push, request.campaign)
+            return push, submit_session(parts, push, request.campaign)
         except NameTaken as taken:
             if _belongs_to_us(parts, push):
                 raise NotYet(
@@ -204,12 +206,12 @@ def _push(
     )
 
 
-def _belongs_to_us(parts: Parts, push: Push) -> bool:
+def _belongs_to_us(parts: RunContext, push: Push) -> bool:
     """Whether the session that has the name is one of this very lineage which our ledger did not know.
 
     A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
     """
-    if (parts.pace is Pace.STAY and recalls(parts.backend)) or not reads(parts.backend):
+    if (parts.pace is WaitPolicy.STAY and recalls(parts.backend)) or not reads(parts.backend):
         return False  # what such a backend has and nobody fetched was taken up before; the rest `run` is done with
     found = parts.backend.read(push.slug)
     return (
@@ -217,13 +219,18 @@ def _belongs_to_us(parts: Parts, push: Push) -> bool:
         # Else it is a copy that somebody made by hand.
         and (found.ticket.session, found.ticket.attempt) == (push.ticket.session, push.ticket.attempt)
         and found.ticket.lineage_id == push.ticket.lineage_id
-        and (parts.pace is not Pace.STAY or pushed_from_here(parts, found.ticket))
-        and take_up(parts, found, recovered=True)
+        and (parts.pace is not WaitPolicy.STAY or pushed_from_here(parts, found.ticket))
+        and adopt(parts, found, recovered=True)
     )
 
 
 def _next_place(
-    parts: Parts, request: RunRequest, view: ModelsView, run_id: str, last: Place | None, decision: Decision
+    parts: RunContext,
+    request: RunRequest,
+    view: CheckpointInventory,
+    run_id: str,
+    last: Place | None,
+    decision: Decision,
 ) -> Place:
     if last is not None and decision.same_session:
         return replace(last, attempt=last.attempt + 1)
@@ -231,7 +238,7 @@ def _next_place(
 
 
 def _announce(
-    parts: Parts, place: Place, view: ModelsView, target_steps: int, comparison: Compatibility | None
+    parts: RunContext, place: Place, view: CheckpointInventory, target_steps: int, comparison: Compatibility | None
 ) -> None:
     start_text = f"from {view.steps} steps" if view.latest else "from the beginning"
     attempt = f", attempt {place.attempt}" if place.attempt > 1 else ""
@@ -242,7 +249,7 @@ def _announce(
         parts.narrator.say(f"Resume grade: {comparison.grade.word}; the session compares {left} as well", *reasons)
 
 
-def _tell_troubles(parts: Parts, closed: ClosedSession) -> None:
+def _tell_troubles(parts: RunContext, closed: ClosedSession) -> None:
     judgement = closed.judgement
     for problem in judgement.problems:
         parts.narrator.say(f"Problem: {problem}")

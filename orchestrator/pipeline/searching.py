@@ -14,27 +14,27 @@ from orchestrator.core.errors import BadInput, OrchestratorError, RunFailed
 from orchestrator.core.expansion import CardOf, Trial, expand, trials_of, variant_of
 from orchestrator.core.proposals import (
     NO_SCORE,
-    Account,
     Batch,
     Curve,
-    Fate,
+    Outcome,
     Point,
-    Told,
-    account_of,
+    ProposalResult,
+    TrainingResult,
     cell_of,
-    fate_of,
     joined,
     mean_rungs,
+    outcome_of,
+    training_result,
 )
 from orchestrator.core.records import SessionRecord
 from orchestrator.core.sections import Profile, SectionCard
-from orchestrator.pipeline.inquiry import Inquiry, Proposal, ProposerOf
-from orchestrator.pipeline.leavers import Leavers
-from orchestrator.pipeline.objective import number_of
+from orchestrator.pipeline.inquiry import Proposal, ProposerOf, SearchState
+from orchestrator.pipeline.leavers import SearchOrphans
+from orchestrator.pipeline.objective import objective_value
 from orchestrator.ports import Ledger, ResultsStore
 
 
-class Searching:
+class SearchReplay:
     """The trials of a campaign that searches, as the ledger knows them now.
 
     Args:
@@ -52,15 +52,15 @@ class Searching:
         self._card_of_file = card_of
         self._ledger = ledger
         self._results = results
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, TrainingResult] = {}
         self._seen = -1
         self._trials: tuple[Trial, ...] = ()
-        self._leavers = Leavers(campaign, self._card_of, ledger)
+        self._leavers = SearchOrphans(campaign, self._card_of, ledger)
         self._of_file: dict[str, str] | None = None
         self._taken: dict[str, str] = {}
         self._left: tuple[Trial, ...] = ()
         self._inquiries = [
-            Inquiry(name, group, group.search, self._sizes(group), proposer_of)
+            SearchState(name, group, group.search, self._sizes(group), proposer_of)
             for name, group in campaign.trials.items()
             if group.search is not None
         ]
@@ -140,30 +140,32 @@ class Searching:
             self._explore(inquiry)
             self._taken |= {trial.lineage_id: trial.label for one in inquiry.proposals for trial in one.trials}
 
-    def _explore(self, inquiry: Inquiry) -> None:
+    def _explore(self, inquiry: SearchState) -> None:
         """Proposals batch by batch, as far as they are decided."""
         search = inquiry.search
         told: list[Batch] = []
-        first: dict[str, Told] = {}
+        first: dict[str, ProposalResult] = {}
         inquiry.proposals, inquiry.asked, inquiry.refused, inquiry.faults = [], 0, [], {}
         while points := inquiry.proposer.next_batch(told, search.at_once):
-            batch: list[Told] = []
+            batch: list[ProposalResult] = []
             for point in points:
                 batch.append(self._told(inquiry, tuple(told), point, first))
                 inquiry.asked += 1
             told.append(tuple(batch))
             if not inquiry.proposals and inquiry.refused:  # it is the space that is wrong, not a corner of it
                 raise BadInput(inquiry.refused[0], remedy="Mend the space: give steps or choices that the card takes.")
-            if search.waits and any(one.fate is Fate.OPEN for one in batch):
+            if search.waits and any(one.fate is Outcome.OPEN for one in batch):
                 break
 
-    def _told(self, inquiry: Inquiry, before: tuple[Batch, ...], point: Point, first: dict[str, Told]) -> Told:
+    def _told(
+        self, inquiry: SearchState, before: tuple[Batch, ...], point: Point, first: dict[str, ProposalResult]
+    ) -> ProposalResult:
         """What is told of one proposal; it is a variant unless the card refuses it or it was proposed before."""
         trials = self._trials_of(inquiry, point)
         if isinstance(trials, BadInput):
             cell = ", ".join(f"{key}={value}" for key, value in cell_of(inquiry.search, point).items())
             inquiry.refused.append(f"{inquiry.name}: the proposal {cell} is refused: {trials}")
-            return Told(point=point, fate=Fate.FAILED)
+            return ProposalResult(point=point, fate=Outcome.FAILED)
         known = first.get(trials[0].lineage_id)
         if known is not None:
             return replace(known, point=point)
@@ -171,14 +173,14 @@ class Searching:
             return self._not_mine(inquiry, before, point, trials)
         accounts = [self._account_if_told(inquiry, trial) for trial in trials]
         steps, rungs = self._pruned_at(inquiry, before, inquiry.asked, point, accounts)
-        fate, value = fate_of(accounts, inquiry.group.seed_rule.completed)
+        fate, value = outcome_of(accounts, inquiry.group.seed_rule.completed)
         if steps is not None:
-            fate, value = Fate.PRUNED, None
-        told = first[trials[0].lineage_id] = Told(point=point, fate=fate, value=value, rungs=rungs)
+            fate, value = Outcome.PRUNED, None
+        told = first[trials[0].lineage_id] = ProposalResult(point=point, fate=fate, value=value, rungs=rungs)
         failed = {
             trial.lineage_id: account.why
             for trial, account in zip(trials, accounts, strict=True)
-            if account.fate is Fate.FAILED and account.why != NO_SCORE
+            if account.fate is Outcome.FAILED and account.why != NO_SCORE
         }
         inquiry.proposals.append(
             Proposal(
@@ -187,7 +189,9 @@ class Searching:
         )
         return told
 
-    def _not_mine(self, inquiry: Inquiry, before: tuple[Batch, ...], point: Point, trials: Sequence[Trial]) -> Told:
+    def _not_mine(
+        self, inquiry: SearchState, before: tuple[Batch, ...], point: Point, trials: Sequence[Trial]
+    ) -> ProposalResult:
         """A proposal that is a training of another group: not decided, so that its search waits for the user.
 
         Raises:
@@ -204,10 +208,15 @@ class Searching:
         if not before and (by_file or not inquiry.proposals):
             raise fault
         inquiry.faults[mine.lineage_id] = fault
-        return Told(point=point, fate=Fate.OPEN)
+        return ProposalResult(point=point, fate=Outcome.OPEN)
 
     def _pruned_at(
-        self, inquiry: Inquiry, before: tuple[Batch, ...], number: int, point: Point, accounts: Sequence[Account]
+        self,
+        inquiry: SearchState,
+        before: tuple[Batch, ...],
+        number: int,
+        point: Point,
+        accounts: Sequence[TrainingResult],
     ) -> tuple[int | None, tuple[float, ...]]:
         """Steps of the rung at which a proposal is given up, and its rungs as far as they are known."""
         if not inquiry.search.prunes:
@@ -217,7 +226,7 @@ class Searching:
         rung = inquiry.proposer.pruned_at(before, number, point, rungs)
         return (None if rung is None else rung * inquiry.every_steps), rungs
 
-    def _trials_of(self, inquiry: Inquiry, point: Point) -> tuple[Trial, ...] | BadInput:
+    def _trials_of(self, inquiry: SearchState, point: Point) -> tuple[Trial, ...] | BadInput:
         known = inquiry.trials_of_point.get(point)
         if known is None:
             cell = cell_of(inquiry.search, point)
@@ -229,23 +238,23 @@ class Searching:
             inquiry.trials_of_point[point] = known
         return known
 
-    def _account_if_told(self, inquiry: Inquiry, trial: Trial) -> Account:
+    def _account_if_told(self, inquiry: SearchState, trial: Trial) -> TrainingResult:
         try:
             return self._account(trial)
         except (BadInput, RunFailed) as fault:
             inquiry.faults[trial.lineage_id] = fault
-            return Account(fate=Fate.OPEN)
+            return TrainingResult(fate=Outcome.OPEN)
 
-    def _account(self, trial: Trial) -> Account:
+    def _account(self, trial: Trial) -> TrainingResult:
         known = self._accounts.get(trial.lineage_id)
         if known is None:
             search = self._campaign.trials[trial.variant.group].search
 
             def number(record: SessionRecord) -> float | None:
-                return number_of(record, search, self._results) if search else None
+                return objective_value(record, search, self._results) if search else None
 
             runs, sessions = self._ledger.runs(trial.lineage_id), self._ledger.sessions(trial.lineage_id)
-            known = self._accounts[trial.lineage_id] = account_of(trial, runs, sessions, self._campaign, number)
+            known = self._accounts[trial.lineage_id] = training_result(trial, runs, sessions, self._campaign, number)
         return known
 
     def _sizes(self, group: Group) -> Profile:

@@ -6,20 +6,20 @@ from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import NotYet
 from orchestrator.core.exchange import Handle, Observation, SessionState
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.settling import checkpoint_paths, is_own
 from orchestrator.pipeline.collecting import Collected, collect_once
 from orchestrator.pipeline.overdue import is_overdue
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.session import ClosedSession, carry
+from orchestrator.pipeline.parts import RunContext
+from orchestrator.pipeline.session import ClosedSession, finish_session
 
 _WITHOUT_ACCOUNT = frozenset(
     {EndReason.CRASHED, EndReason.WALL_LIMIT, EndReason.CANCELLED, EndReason.STALE_RESULTS},
 )
 
 
-def second_look(parts: Parts, lineage_id: str, run_id: str, looked_at: set[str]) -> ClosedSession | None:
+def second_look(parts: RunContext, lineage_id: str, run_id: str, looked_at: set[str]) -> ClosedSession | None:
     """Look once more at the latest session of a lineage if another look may settle how it ended.
 
     Args:
@@ -50,7 +50,7 @@ def is_unsettled(record: SessionRecord) -> bool:
     return no_account or bool(checkpoint_paths(Ticket.from_json(record.ticket), record.lacking))
 
 
-def reopened(parts: Parts, record: SessionRecord) -> ClosedSession | None:
+def reopened(parts: RunContext, record: SessionRecord) -> ClosedSession | None:
     """Fetch a closed session again; carry it to the end that it has now, None where that is the same.
 
     Raises:
@@ -65,23 +65,23 @@ def reopened(parts: Parts, record: SessionRecord) -> ClosedSession | None:
         # It was closed by what it had left: a word that is stuck is nothing to watch.
         observation = Observation(state=SessionState.ENDED, native=observation.native, reason=EndReason.WALL_LIMIT)
     if not observation.state.terminal:
-        if parts.pace is not Pace.STAY:
+        if parts.pace is not WaitPolicy.STAY:
             raise NotYet(f"{record.slug} is {observation.native} although it was closed")
         parts.narrator.say(f"{record.slug} was closed and is {observation.native}: watching it on")
-        return carry(parts, ticket, handle)
+        return finish_session(parts, ticket, handle)
     found = collect_once(parts, ticket, handle, observation)
     if not _settles_more(parts, record, ticket, found):
         return None
     parts.narrator.say(f"{record.slug} was closed as {record.end_reason}; its outputs are there now")
-    return carry(parts, ticket, handle, found=found)
+    return finish_session(parts, ticket, handle, found=found)
 
 
-def _settles_more(parts: Parts, record: SessionRecord, ticket: Ticket, found: Collected) -> bool:
+def _settles_more(parts: RunContext, record: SessionRecord, ticket: Ticket, found: Collected) -> bool:
     account = found.manifest is not None and is_own(ticket, found.manifest) and record.started_at is None
     return account or parts.results.incoming(found.folder, ticket).steps > parts.models.view().steps
 
 
-def _left_behind(parts: Parts, record: SessionRecord, run_id: str) -> bool:
+def _left_behind(parts: RunContext, record: SessionRecord, run_id: str) -> bool:
     """Whether the user has started over since: by `--fresh`, or by emptying the models directory."""
     if parts.models.view().steps < (record.models_steps or 0):
         return True
@@ -89,7 +89,7 @@ def _left_behind(parts: Parts, record: SessionRecord, run_id: str) -> bool:
     return record.run_id != run_id and any(run.started_at > record.planned_at for run in runs)
 
 
-def _latest(parts: Parts, lineage_id: str) -> SessionRecord | None:
+def _latest(parts: RunContext, lineage_id: str) -> SessionRecord | None:
     for record in reversed(parts.ledger.sessions(lineage_id)):
         if record.handle is not None and record.backend == parts.backend.name and not record.never_submitted:
             return record

@@ -14,15 +14,15 @@ from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, CheckpointSet, Handle, Observation, Push
 from orchestrator.core.judging import Judgement, judge
 from orchestrator.core.naming import session_slug
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.records import SessionRecord, Stage, session_key
 from orchestrator.core.rendering import guard_size, render_kernel
 from orchestrator.core.specs import SessionSpec, write_ticket
 from orchestrator.pipeline.collecting import Collected, collect, collect_once
-from orchestrator.pipeline.glance import glance, gone_if_replaced
+from orchestrator.pipeline.glance import gone_if_name_reused, poll_once
 from orchestrator.pipeline.outgoing import require_no_secrets
 from orchestrator.pipeline.overdue import Overdue
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
 from orchestrator.pipeline.watch import watch
 
@@ -47,7 +47,7 @@ class Place:
 
 
 def prepare(
-    parts: Parts, spec: SessionSpec, place: Place, checkpoints: CheckpointSet, failed: Collection[Carrier] = ()
+    parts: RunContext, spec: SessionSpec, place: Place, checkpoints: CheckpointSet, failed: Collection[Carrier] = ()
 ) -> Push:
     """Build the whole request and prove it. Nothing is sent or written.
 
@@ -87,8 +87,8 @@ def prepare(
     return push
 
 
-def carry(
-    parts: Parts,
+def finish_session(
+    parts: RunContext,
     ticket: Ticket,
     handle: Handle,
     *,
@@ -140,7 +140,7 @@ def carry(
     return ClosedSession(judgement=judgement, results_dir=folder, restored=restored, steps_in_place=steps_in_place)
 
 
-def _believed_end(parts: Parts, key: str) -> str | None:
+def _believed_end(parts: RunContext, key: str) -> str | None:
     """When a session without an account ended: now if it was pushed from here, else the earliest that it can be.
 
     Every empty copy closes such a session anew, so that "now" would let it rest for ever.
@@ -149,7 +149,7 @@ def _believed_end(parts: Parts, key: str) -> str | None:
     return record.begun_at if record is not None and record.recovered else parts.clock.now().isoformat()
 
 
-def _end_of(parts: Parts, key: str, handle: Handle) -> Observation:
+def _end_of(parts: RunContext, key: str, handle: Handle) -> Observation:
     """How a session ended, waiting for it or not.
 
     Raises:
@@ -158,13 +158,13 @@ def _end_of(parts: Parts, key: str, handle: Handle) -> Observation:
     record = parts.ledger.session(key)
     if record is None:
         raise ValueError(f"session {key} is not in the ledger")
-    if parts.pace is Pace.STAY:
+    if parts.pace is WaitPolicy.STAY:
         return watch(parts, handle, Overdue(parts, record, handle).end_of)
-    return gone_if_replaced(parts, record, glance(parts, record, handle))
+    return gone_if_name_reused(parts, record, poll_once(parts, record, handle))
 
 
 def retrieve_and_analyze_logs(
-    parts: Parts, ticket: Ticket, handle: Handle, observation: Observation, found: Collected | None = None
+    parts: RunContext, ticket: Ticket, handle: Handle, observation: Observation, found: Collected | None = None
 ) -> tuple[Path, Judgement]:
     """Fetch what a session wrote and judge it. Repeatable; nothing of an earlier fetch is mixed in.
 
@@ -207,7 +207,7 @@ def retrieve_and_analyze_logs(
     return folder, judgement
 
 
-def abandon(parts: Parts, record: SessionRecord, why: str = "") -> None:
+def abandon(parts: RunContext, record: SessionRecord, why: str = "") -> None:
     """Close a session that was planned and never came into being.
 
     Args:
@@ -232,7 +232,7 @@ def abandon(parts: Parts, record: SessionRecord, why: str = "") -> None:
     close_unrestored(parts, record, unsubmitted=True)
 
 
-def close_unrestored(parts: Parts, record: SessionRecord, *, unsubmitted: bool = False) -> None:
+def close_unrestored(parts: RunContext, record: SessionRecord, *, unsubmitted: bool = False) -> None:
     """Close a session whose checkpoints must not be put in place."""
     parts.record(
         EventKind.SESSION_CLOSED,

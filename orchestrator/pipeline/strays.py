@@ -9,12 +9,12 @@ from orchestrator.core.campaigns import Campaign
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.expansion import CardOf, Trial
 from orchestrator.core.records import RunRecord, SessionRecord
-from orchestrator.core.taken_out import pushed_by, taken_out
+from orchestrator.core.taken_out import pushed_by, trial_from_ticket
 from orchestrator.pipeline.watch import PATIENCE_S
 from orchestrator.ports import Ledger
 
 
-class Strays:
+class OrphanFinder:
     """Of one campaign; each run is recognised, or not, once."""
 
     def __init__(self, campaign: Campaign, card_of: CardOf, ledger: Ledger) -> None:
@@ -71,7 +71,7 @@ class Strays:
     def _trial_of(self, record: SessionRecord, run: RunRecord | None) -> Trial | None:
         if record.run_id not in self._recognised:
             lineage = record.ticket["spec"]["lineage"]
-            self._recognised[record.run_id] = taken_out(lineage, run, self._card_of) if run else None
+            self._recognised[record.run_id] = trial_from_ticket(lineage, run, self._card_of) if run else None
         return self._recognised[record.run_id]
 
 

@@ -10,9 +10,9 @@ from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, StorageFault
 from orchestrator.core.events import EventKind
 from orchestrator.core.exchange import Carrier, Handle, Push
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.records import session_key
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.session import abandon
 
 Answer = TypeVar("Answer")
@@ -24,7 +24,7 @@ _FIND_EVERY_S = 5.0
 _SUBMITS = 3
 
 
-def start(parts: Parts, push: Push, campaign: str = "") -> Handle:
+def submit_session(parts: RunContext, push: Push, campaign: str = "") -> Handle:
     """Stage, write the intent, submit.
 
     The intent, with its nonce, is on the disk before the submit: after a crash the session is found by it and
@@ -38,10 +38,10 @@ def start(parts: Parts, push: Push, campaign: str = "") -> Handle:
         RemoteUnavailable: The backend is away, or nobody can tell yet whether the session exists.
     """
     ticket = push.ticket
-    when_possible(parts, lambda: parts.backend.stage(push))
+    retry_until_accepted(parts, lambda: parts.backend.stage(push))
     key = plan_session(parts, ticket, push.slug, push.carrier, campaign=campaign)
     try:
-        handle = when_possible(parts, lambda: _submit(parts, push))
+        handle = retry_until_accepted(parts, lambda: _submit(parts, push))
     except (NotYet, BadInput, StorageFault) as fault:
         # Refused in plain words: nothing exists over there, and nobody has to look for it later.
         if (record := parts.ledger.session(key)) is not None:
@@ -51,7 +51,7 @@ def start(parts: Parts, push: Push, campaign: str = "") -> Handle:
     return handle
 
 
-def plan_session(parts: Parts, ticket: Ticket, slug: str, carrier: Carrier, **traits: Any) -> str:
+def plan_session(parts: RunContext, ticket: Ticket, slug: str, carrier: Carrier, **traits: Any) -> str:
     """Write the intent, durably; returns the session's key.
 
     Args:
@@ -75,7 +75,7 @@ def plan_session(parts: Parts, ticket: Ticket, slug: str, carrier: Carrier, **tr
     return key
 
 
-def settle(parts: Parts, ticket: Ticket, slug: str, since: datetime) -> Handle | None:
+def confirm_submission(parts: RunContext, ticket: Ticket, slug: str, since: datetime) -> Handle | None:
     """Whether a session of which no answer is known was ever started.
 
     Its absence is believed only when the time has passed that the backend may take to show it.
@@ -100,13 +100,13 @@ def settle(parts: Parts, ticket: Ticket, slug: str, since: datetime) -> Handle |
         parts.clock.sleep(_FIND_EVERY_S)
 
 
-def when_possible(parts: Parts, act: Callable[[], Answer]) -> Answer:
+def retry_until_accepted(parts: RunContext, act: Callable[[], Answer]) -> Answer:
     """Do something as soon as the backend takes it: a slot, the weekly quota, a dataset being processed.
 
     Raises:
         NotYet: It does not take it now, and this command does not stay.
     """
-    if parts.pace is not Pace.STAY:
+    if parts.pace is not WaitPolicy.STAY:
         return act()
     told = ""
     while True:
@@ -120,7 +120,7 @@ def when_possible(parts: Parts, act: Callable[[], Answer]) -> Answer:
             _wait(parts, fault)
 
 
-def _wait(parts: Parts, fault: NotYet) -> None:
+def _wait(parts: RunContext, fault: NotYet) -> None:
     if fault.until is None:
         parts.clock.sleep(fault.wait_s or _DEFAULT_WAIT_S)
         return
@@ -130,20 +130,20 @@ def _wait(parts: Parts, fault: NotYet) -> None:
     parts.clock.sleep(_DEFAULT_WAIT_S)
 
 
-def _submit(parts: Parts, push: Push) -> Handle:
+def _submit(parts: RunContext, push: Push) -> Handle:
     """Submit; a lost answer is read back, and only a session that is surely absent is sent again."""
     for _ in range(_SUBMITS):
         try:
             return parts.backend.submit(push)
         except OutcomeUnknown as fault:
             lost: OrchestratorError = fault
-            if parts.pace is not Pace.STAY:
+            if parts.pace is not WaitPolicy.STAY:
                 found = parts.backend.find(push.ticket, push.slug)
                 if found is not None:
                     return found
                 raise
             parts.narrator.say(f"The answer to the push was lost ({fault}); reading back")
-            found = settle(parts, push.ticket, push.slug, parts.clock.now())
+            found = confirm_submission(parts, push.ticket, push.slug, parts.clock.now())
             if found is not None:
                 return found
             if fault.if_absent is not None:

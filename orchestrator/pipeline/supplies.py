@@ -6,18 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.budget import session_wall_s
-from orchestrator.core.carriers import holds
+from orchestrator.core.carriers import manifest_holds
 from orchestrator.core.exchange import CheckpointSet, Handle
-from orchestrator.core.models import ModelsView
-from orchestrator.core.pace import Pace
+from orchestrator.core.models import CheckpointInventory
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import Profile, SectionCard
 from orchestrator.core.specs import SessionSpec
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.ports import meters
 
 
-def checkpoint_set(parts: Parts, card: SectionCard, view: ModelsView) -> CheckpointSet:
+def checkpoint_set(parts: RunContext, card: SectionCard, view: CheckpointInventory) -> CheckpointSet:
     """The files in the models directory, and the session over there that holds the very same, if there is one."""
     checkpoints = CheckpointSet(root=view.root, entries=view.entries)
     if not view.entries:
@@ -26,12 +26,12 @@ def checkpoint_set(parts: Parts, card: SectionCard, view: ModelsView) -> Checkpo
         if record.backend != parts.backend.name or record.handle is None or record.results_dir is None:
             continue
         manifest, faults = parts.results.manifest(Path(record.results_dir))
-        if manifest is not None and not faults and holds(manifest, card.directory, view.entries):
+        if manifest is not None and not faults and manifest_holds(manifest, card.directory, view.entries):
             return replace(checkpoints, source=Handle.parse(record.handle))
     return checkpoints
 
 
-def session_spec(parts: Parts, request: RunRequest, sizes: Profile) -> SessionSpec:
+def session_spec(parts: RunContext, request: RunRequest, sizes: Profile) -> SessionSpec:
     """The spec of the next session, its deadline within what platform and quota allow.
 
     A step of a campaign was given its wall out of the quota that its tick has asked for: it is not asked for again.
@@ -40,7 +40,7 @@ def session_spec(parts: Parts, request: RunRequest, sizes: Profile) -> SessionSp
         NotYet: The quota left is too short for a useful session.
     """
     limits = parts.backend.capabilities
-    quota = parts.backend.quota() if parts.pace is not Pace.STEP and meters(parts.backend) else None
+    quota = parts.backend.quota() if parts.pace is not WaitPolicy.STEP and meters(parts.backend) else None
     deadline_s = session_wall_s(sizes.deadline_s, platform_s=limits.max_wall_s, quota=quota)
     return SessionSpec(
         card=request.card,

@@ -9,7 +9,7 @@ from kernel_templates.kernel_runtime.wire import CHECKPOINTS, models_path
 from orchestrator.core.compatibility import Compatibility, Grade
 from orchestrator.core.errors import BadInput
 from orchestrator.core.lineages import short
-from orchestrator.core.models import ModelsView
+from orchestrator.core.models import CheckpointInventory
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.sections import SectionCard
 
@@ -18,7 +18,7 @@ _ROOT = Path("validation_ch7")
 
 
 def require_weights_used(
-    request: RunRequest, view: ModelsView, comparison: Compatibility | None, target_steps: int
+    request: RunRequest, view: CheckpointInventory, comparison: Compatibility | None, target_steps: int
 ) -> None:
     """Refuse a run that was asked to begin from weights and would not.
 

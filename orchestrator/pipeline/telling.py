@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.pipeline.campaign import Desk
-from orchestrator.pipeline.ticked import Ticked
+from orchestrator.pipeline.campaign import CampaignContext
+from orchestrator.pipeline.ticked import TickReport
 
 
-def tell(desk: Desk, ticked: Ticked) -> tuple[str, ...]:
+def notify(desk: CampaignContext, ticked: TickReport) -> tuple[str, ...]:
     """Tell the campaign's herald, if there is one and something to tell.
 
     Returns:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.core.accounts import run_command
-from orchestrator.core.backoff import resting_words
+from orchestrator.core.backoff import resting_message
 from orchestrator.core.budget import granted_s
-from orchestrator.core.changing import changed
+from orchestrator.core.changing import fast_replace
 from orchestrator.core.errors import (
     CheckpointsMissing,
     InUse,
@@ -24,27 +24,27 @@ from orchestrator.core.errors import (
 from orchestrator.core.exchange import Handle
 from orchestrator.core.expansion import Trial
 from orchestrator.core.forecast import Allowance
-from orchestrator.core.needs import Load
-from orchestrator.core.pace import Pace
+from orchestrator.core.needs import RemainingWork
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.proposals import Curve
 from orchestrator.core.records import SessionRecord, Stage
 from orchestrator.core.stop_rules import stopped_by
 from orchestrator.core.summary import DETACHED
-from orchestrator.pipeline.campaign import Board, Desk, request_of_trial, seconds_until
+from orchestrator.pipeline.campaign import CampaignContext, StatusBoard, request_of_trial, seconds_until
 from orchestrator.pipeline.campaign_quota import campaign_allowance
-from orchestrator.pipeline.glance import glance, gone_if_replaced
+from orchestrator.pipeline.glance import gone_if_name_reused, poll_once
 from orchestrator.pipeline.listing import Listing
 from orchestrator.pipeline.overdue import is_overdue
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.pruning import pruned_alive
-from orchestrator.pipeline.queue import Queue
+from orchestrator.pipeline.parts import RunContext
+from orchestrator.pipeline.pruning import prune_running
+from orchestrator.pipeline.queue import ReadyQueue
 from orchestrator.pipeline.recovery import recover
 from orchestrator.pipeline.run import execute
-from orchestrator.pipeline.strays import Strays
-from orchestrator.pipeline.ticked import LOST_LEASE, Findings, Ticked
+from orchestrator.pipeline.strays import OrphanFinder
+from orchestrator.pipeline.ticked import LOST_LEASE, TickLog, TickReport
 
 
-class Ticking:
+class CampaignTicker:
     """Ticks of one campaign by one program; nothing is kept between two that the ledger lacks, but for speed.
 
     Args:
@@ -52,27 +52,27 @@ class Ticking:
         recovering: Whether sessions of what a search proposes anew may exist over there and be unknown here.
     """
 
-    def __init__(self, desk: Desk, *, recovering: bool = False) -> None:
+    def __init__(self, desk: CampaignContext, *, recovering: bool = False) -> None:
         self._recovering = recovering
         self._live_curves: dict[str, Curve] = {}
         self._asked_to_leave: set[str] = set()
         self._refused: dict[str, str] = {}
         self._left: dict[str, Trial] = {}
         self._listing = Listing()
-        self._strays = Strays(desk.campaign, desk.card_of, desk.ledger)
+        self._strays = OrphanFinder(desk.campaign, desk.card_of, desk.ledger)
         self._begin(desk)
-        self._found = Findings()
+        self._found = TickLog()
 
-    def _begin(self, desk: Desk) -> None:
+    def _begin(self, desk: CampaignContext) -> None:
         """With these trials; their places are new, so nothing that goes by them is kept."""
         self._desk = desk
-        self._board = Board(desk, self._refused)
+        self._board = StatusBoard(desk, self._refused)
         self._trials = {trial.lineage_id: trial for trial in desk.trials}
-        self._queue = Queue(desk.campaign)
+        self._queue = ReadyQueue(desk.campaign)
 
-    def tick(self) -> Ticked:
+    def tick(self) -> TickReport:
         """At most one bounded step for each live run, and as many starts as there are slots."""
-        self._found = Findings()
+        self._found = TickLog()
         self._listing.expire()
         self._propose()
         before = self._board.refresh()
@@ -123,15 +123,15 @@ class Ticking:
         if current is None or current.stage is Stage.CLOSED:
             return  # carried home together with an earlier session of its lineage
         trial = self._trials.get(record.lineage_id) or self._left[record.lineage_id]
-        parts = changed(self._desk.parts_of(trial.card), pace=Pace.LOOK)
+        parts = fast_replace(self._desk.parts_of(trial.card), pace=WaitPolicy.LOOK)
         if parts.backend.name != record.backend:
             return
         try:
             ended = {}
             # What is overdue is looked at under its directory's lock: its outputs are fetched to see whether it ended.
             if record.stage is Stage.SUBMITTED and record.handle and not is_overdue(parts, record):
-                seen = glance(parts, record, Handle.parse(record.handle))
-                ended[record.key] = gone_if_replaced(parts, record, seen)
+                seen = poll_once(parts, record, Handle.parse(record.handle))
+                ended[record.key] = gone_if_name_reused(parts, record, seen)
             if self._mine():
                 execute(parts, request_of_trial(trial, campaign=self._desk.campaign.campaign), ended)
                 if record.lineage_id in self._left:
@@ -143,11 +143,11 @@ class Ticking:
         except OrchestratorError as fault:
             self._found.trouble(record.slug, fault)
 
-    def _give_up(self, parts: Parts, trial: Trial, record: SessionRecord) -> None:
+    def _give_up(self, parts: RunContext, trial: Trial, record: SessionRecord) -> None:
         """Ask a session to leave whose trial is pruned by what it has told so far. Its checkpoint stays."""
         try:
             searching = self._desk.searching
-            if searching is None or not pruned_alive(parts, searching, trial, record, self._live_curves):
+            if searching is None or not prune_running(parts, searching, trial, record, self._live_curves):
                 return
             if record.key not in self._asked_to_leave:
                 self._asked_to_leave.add(record.key)
@@ -167,7 +167,7 @@ class Ticking:
         if slots <= 0:
             return f"all {desk.campaign.concurrency} slots are in use", ""
         if first is None:
-            return resting_words(dues), ""
+            return resting_message(dues), ""
         parts = desk.parts_of(first.trial.card)
         try:
             allowed = campaign_allowance(desk, parts, ChainMap(self._trials, self._left), self._holding())
@@ -175,9 +175,9 @@ class Ticking:
             self._found.trouble("quota", fault)
             return "the quota could not be asked", ""
         why = self._fill(slots, self._queue.in_order(parts.backend.capabilities.max_wall_s), allowed)
-        return why or resting_words(dues), ""
+        return why or resting_message(dues), ""
 
-    def _fill(self, slots: int, queue: Iterator[Load], allowed: Allowance | None) -> str:
+    def _fill(self, slots: int, queue: Iterator[RemainingWork], allowed: Allowance | None) -> str:
         left_s = allowed.left_s if allowed else None
         for load in queue:
             if slots <= 0:
@@ -203,14 +203,14 @@ class Ticking:
                 left_s = None if left_s is None else left_s - wall_s
         return ""
 
-    def _start_one(self, load: Load, wall_s: float) -> bool:
+    def _start_one(self, load: RemainingWork, wall_s: float) -> bool:
         """Start a session of a trial; says whether one more slot is in use.
 
         Raises:
             NotYet: The far side takes no session at all now.
         """
         desk, trial = self._desk, self._desk.trials[load.index]
-        parts = changed(desk.parts_of(trial.card), pace=Pace.STEP, listing=self._listing)
+        parts = fast_replace(desk.parts_of(trial.card), pace=WaitPolicy.STEP, listing=self._listing)
         try:
             started = execute(parts, request_of_trial(trial, wall_s, desk.campaign.campaign))
             if desk.refusals is not None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from orchestrator.core.errors import BadInput, OrchestratorError, RemoteUnavailable
 from orchestrator.core.expansion import Trial
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.standings import Standing, State, unfinished
+from orchestrator.core.standings import State, TrialStatus, unfinished
 
 LOST_LEASE = "another tick has taken over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ticked:
+class TickReport:
     """What a tick found and did.
 
     Attributes:
@@ -25,7 +25,7 @@ class Ticked:
         left_in_flight: Sessions that are not home yet, of trainings that have left their search or were taken out.
     """
 
-    standings: tuple[Standing, ...]
+    standings: tuple[TrialStatus, ...]
     changes: tuple[str, ...]
     troubles: tuple[str, ...] = ()
     waits: str = ""
@@ -51,7 +51,7 @@ class Ticked:
         return not unfinished(self.standings)
 
 
-class Findings:
+class TickLog:
     """One tick's, so far.
 
     Attributes:
@@ -80,11 +80,11 @@ class Findings:
             self._troubles.append(LOST_LEASE)
 
     def told(
-        self, before: tuple[Standing, ...], after: tuple[Standing, ...], *, waits: str, stopped: str, left: int
-    ) -> Ticked:
+        self, before: tuple[TrialStatus, ...], after: tuple[TrialStatus, ...], *, waits: str, stopped: str, left: int
+    ) -> TickReport:
         """All of it, with every trial that stands elsewhere than before."""
         self.changes.extend(_moves(before, after))
-        return Ticked(
+        return TickReport(
             standings=after,
             changes=tuple(self.changes),
             troubles=tuple(self._troubles),
@@ -95,8 +95,8 @@ class Findings:
         )
 
 
-def _moves(before: tuple[Standing, ...], after: tuple[Standing, ...]) -> list[str]:
-    known: Sequence[Standing | None] = before
+def _moves(before: tuple[TrialStatus, ...], after: tuple[TrialStatus, ...]) -> list[str]:
+    known: Sequence[TrialStatus | None] = before
     if len(before) != len(after):  # a search has proposed meanwhile; else both are in the campaign's order
         of_lineage = {one.trial.lineage_id: one for one in before}
         known = [of_lineage.get(one.trial.lineage_id) for one in after]

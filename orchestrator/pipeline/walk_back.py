@@ -10,10 +10,10 @@ from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, MODEL_SUFFIX, FileEntry, Ticket
 from orchestrator.core.checkpoint_log import TAG, walked_back
 from orchestrator.core.events import EventKind
-from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.models import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.records import Stage
 from orchestrator.core.walk_back import Suspicion, suspicion
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class WalkBack:
 
     left: CheckpointCard
     why: Suspicion
-    parent: Incoming | None
+    parent: FetchedCheckpoints | None
 
     @property
     def account(self) -> str:
@@ -36,7 +36,7 @@ class WalkBack:
         return f"{self.left.stem} cannot be used: {self.why.why}"
 
 
-def due_walk_back(parts: Parts, lineage_id: str, view: ModelsView) -> WalkBack | None:
+def due_walk_back(parts: RunContext, lineage_id: str, view: CheckpointInventory) -> WalkBack | None:
     """Whether the next session should start from an earlier checkpoint than the newest. Changes nothing."""
     sessions = parts.ledger.sessions(lineage_id)
     why = suspicion(sessions, parts.ledger.runs(lineage_id), view)
@@ -46,7 +46,7 @@ def due_walk_back(parts: Parts, lineage_id: str, view: ModelsView) -> WalkBack |
     return WalkBack(left=view.latest, why=why, parent=_parent_in(view, wanted) or _parent_among_results(parts, wanted))
 
 
-def walk_back(parts: Parts, run_id: str, due: WalkBack) -> ModelsView:
+def walk_back(parts: RunContext, run_id: str, due: WalkBack) -> CheckpointInventory:
     """Put the parent in place of a checkpoint, which is archived with everything beside it, and say so.
 
     The directory is changed first: if this program dies in between, the next one starts from the parent all the same.
@@ -77,7 +77,7 @@ def walk_back(parts: Parts, run_id: str, due: WalkBack) -> ModelsView:
     return parts.models.view()
 
 
-def view_after(due: WalkBack | None, view: ModelsView) -> ModelsView:
+def view_after(due: WalkBack | None, view: CheckpointInventory) -> CheckpointInventory:
     """What the next session would start from, for who only asks; a parent that has to be fetched first is not shown."""
     if due is None or due.parent is None or due.parent.root != view.root:
         return view
@@ -99,22 +99,24 @@ class _Wanted:
         return tuple(card for card in cards if card.lineage_id == self.lineage_id and card.digest in self.digests)
 
 
-def _parent_in(view: ModelsView, wanted: _Wanted) -> Incoming | None:
+def _parent_in(view: CheckpointInventory, wanted: _Wanted) -> FetchedCheckpoints | None:
     """The earlier checkpoints in place from which the newest one came."""
     kept = wanted.of(view.verified)
-    return Incoming(root=view.root, verified=kept, entries=tuple(_files(kept, view.entries))) if kept else None
+    return (
+        FetchedCheckpoints(root=view.root, verified=kept, entries=tuple(_files(kept, view.entries))) if kept else None
+    )
 
 
-def _parent_among_results(parts: Parts, wanted: _Wanted) -> Incoming | None:
+def _parent_among_results(parts: RunContext, wanted: _Wanted) -> FetchedCheckpoints | None:
     """The newest earlier checkpoint that some session brought and from which this one came."""
-    found: Incoming | None = None
+    found: FetchedCheckpoints | None = None
     for record in parts.ledger.sessions(wanted.lineage_id):
         if record.stage is not Stage.CLOSED or record.results_dir is None:
             continue
         incoming = parts.results.incoming(Path(record.results_dir), Ticket.from_json(record.ticket))
         kept = wanted.of(incoming.verified)
         if kept and (found is None or kept[0].steps > found.steps):
-            found = Incoming(root=incoming.root, verified=kept, entries=tuple(_files(kept, incoming.entries)))
+            found = FetchedCheckpoints(root=incoming.root, verified=kept, entries=tuple(_files(kept, incoming.entries)))
     return found
 
 

@@ -11,7 +11,7 @@ from orchestrator.core.checkpoint_log import TAG
 from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Handle, Observation, SessionState
 from orchestrator.core.records import GONE
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 
 PATIENCE_S = 1800.0
 """Seconds of nothing but failed looks before the watch gives up; the session itself goes on."""
@@ -34,7 +34,7 @@ class _Reading:
 
 
 def watch(
-    parts: Parts, handle: Handle, overdue: Callable[[Observation], Observation | None] = lambda observation: None
+    parts: RunContext, handle: Handle, overdue: Callable[[Observation], Observation | None] = lambda observation: None
 ) -> Observation:
     """Wait for the end of a session, telling its progress.
 
@@ -81,7 +81,7 @@ def watch(
         parts.narrator.quiet()
 
 
-def _asked_for_s(parts: Parts, handle: Handle, trouble: OrchestratorError | None) -> float:
+def _asked_for_s(parts: RunContext, handle: Handle, trouble: OrchestratorError | None) -> float:
     """Seconds that the backend asks to wait, within reason; a wait that a user would wonder about is said."""
     asked_for_s = min(trouble.wait_s or 0.0, _LONGEST_WAIT_S) if trouble else 0.0
     if asked_for_s > _SAID_WAIT_S:
@@ -89,7 +89,7 @@ def _asked_for_s(parts: Parts, handle: Handle, trouble: OrchestratorError | None
     return asked_for_s
 
 
-def _gone(parts: Parts, observation: Observation, reading: _Reading) -> bool:
+def _gone(parts: RunContext, observation: Observation, reading: _Reading) -> bool:
     """Whether a session has been absent for so long that it will not come back."""
     if observation.state is not SessionState.ABSENT:
         reading.absent_since_s = None
@@ -100,7 +100,7 @@ def _gone(parts: Parts, observation: Observation, reading: _Reading) -> bool:
     return now_s - reading.absent_since_s > parts.backend.capabilities.absent_patience_s
 
 
-def _require_known(parts: Parts, handle: Handle, observation: Observation, reading: _Reading) -> None:
+def _require_known(parts: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
     """A word that nobody knows is no end; but one that outlasts the longest session is nothing to wait for."""
     now_s = parts.clock.monotonic()
     if observation.state is not SessionState.UNKNOWN:
@@ -114,7 +114,7 @@ def _require_known(parts: Parts, handle: Handle, observation: Observation, readi
         )
 
 
-def _tell_state(parts: Parts, observation: Observation, before: str) -> str:
+def _tell_state(parts: RunContext, observation: Observation, before: str) -> str:
     """Say what a waiting user cannot see: queued, saving, a word that nobody knows."""
     quiet = observation.state in (SessionState.RUNNING, SessionState.ENDED)
     if observation.native != before and not quiet:
@@ -122,7 +122,7 @@ def _tell_state(parts: Parts, observation: Observation, before: str) -> str:
     return observation.native
 
 
-def _tell_log(parts: Parts, handle: Handle, observation: Observation, reading: _Reading) -> None:
+def _tell_log(parts: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
     """Tell what is new in the log; with a live stream this is where the time passes."""
     if observation.state in (SessionState.PENDING, SessionState.ABSENT):
         return
@@ -140,7 +140,7 @@ def _tell_log(parts: Parts, handle: Handle, observation: Observation, reading: _
         reading.log_trouble = str(fault)
 
 
-def _tell_until_it_breaks(parts: Parts, handle: Handle, reading: _Reading) -> bool:
+def _tell_until_it_breaks(parts: RunContext, handle: Handle, reading: _Reading) -> bool:
     """Tell new lines; False if the stream broke after it had brought some.
 
     Raises:
@@ -159,7 +159,7 @@ def _tell_until_it_breaks(parts: Parts, handle: Handle, reading: _Reading) -> bo
     return True
 
 
-def _require_patience(parts: Parts, handle: Handle, reading: _Reading, trouble: OrchestratorError | None) -> None:
+def _require_patience(parts: RunContext, handle: Handle, reading: _Reading, trouble: OrchestratorError | None) -> None:
     if parts.clock.monotonic() - reading.last_answer_s <= PATIENCE_S:
         return
     raise RemoteUnavailable(
@@ -168,7 +168,7 @@ def _require_patience(parts: Parts, handle: Handle, reading: _Reading, trouble: 
     ) from trouble
 
 
-def _tell(parts: Parts, line: str) -> None:
+def _tell(parts: RunContext, line: str) -> None:
     report = parse_report(line)
     if report is None:
         if line.startswith(TAG):

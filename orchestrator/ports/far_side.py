@@ -12,11 +12,11 @@ from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
     CheckpointSet,
-    Existing,
     Handle,
     Observation,
     Push,
     Quota,
+    RemoteSession,
     Retrieval,
 )
 
@@ -83,7 +83,7 @@ class Meters(Protocol):
 class Recalls(Protocol):
     """A backend that remembers what was submitted to it and never fetched, even if the ledger is gone."""
 
-    def recall(self, lineage_id: str) -> Sequence[Existing]:
+    def recall(self, lineage_id: str) -> Sequence[RemoteSession]:
         """Sessions of a lineage whose outputs were never fetched, oldest first."""
 
 
@@ -91,7 +91,7 @@ class Recalls(Protocol):
 class Reads(Protocol):
     """A backend from which one can read back what a session of a given name was told, whoever submitted it."""
 
-    def read(self, slug: str) -> Existing | None:
+    def read(self, slug: str) -> RemoteSession | None:
         """The session of that name; None when there is none, or it is none of ours."""
 
 

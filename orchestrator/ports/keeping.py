@@ -13,9 +13,9 @@ from orchestrator.core.events import Event
 from orchestrator.core.exchange import (
     Bundle,
 )
-from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.models import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.records import RunRecord, SessionRecord
-from orchestrator.core.stitching import Stretch
+from orchestrator.core.stitching import SessionCurve
 
 
 class Ledger(Protocol):
@@ -49,13 +49,13 @@ class ModelsStore(Protocol):
     def recover(self) -> str | None:
         """Finish or undo a restore that was cut off; says what it did."""
 
-    def view(self) -> ModelsView:
+    def view(self) -> CheckpointInventory:
         """What is there, verified."""
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         """These files as one deterministic zip."""
 
-    def replace_with(self, incoming: Incoming, token: str) -> Path:
+    def replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
         """Put a verified set in place; what it replaces lies in the returned folder until `discard_archive(token)`."""
 
     def archive(self, token: str) -> Path:
@@ -83,7 +83,7 @@ class ResultsStore(Protocol):
     def manifest_sha256(self, folder: Path) -> str:
         """Digest of the manifest's file."""
 
-    def stretch(self, record: SessionRecord) -> Stretch | None:
+    def stretch(self, record: SessionRecord) -> SessionCurve | None:
         """What a session told of its training; None for one that never trained.
 
         Raises:
@@ -96,7 +96,7 @@ class ResultsStore(Protocol):
     def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
         """The session that wrote a results folder, by its own word; None where nothing in it says so."""
 
-    def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
+    def incoming(self, folder: Path, ticket: Ticket) -> FetchedCheckpoints:
         """Checkpoints of the session that agree with their cards, newest first, and what is wrong with others."""
 
 

@@ -35,7 +35,7 @@ class Narrator(Protocol):
         """End a progress display."""
 
 
-class Herald(Protocol):
+class Notifier(Protocol):
     """Tells the outside what became of a campaign."""
 
     def tell(self, report: Mapping[str, Any]) -> None:

@@ -97,7 +97,7 @@ class CodeStore:
             yield from _walk(self._root / top, inside)
 
 
-class CodeAsItWas:
+class FrozenCode:
     """The code as it was when it was first asked for: one program's sessions must not differ by an edit meanwhile.
 
     Args:

@@ -12,9 +12,9 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.events import Event, EventKind, fold, fold_run, fold_session
 from orchestrator.core.records import RunRecord, SessionRecord
 from orchestrator.stores import ledger_statements as sql
-from orchestrator.stores.ledger_faults import no_room, unreadable
+from orchestrator.stores.ledger_faults import disk_full, unreadable
 from orchestrator.stores.ledger_rows import Kept, dump, plain_row, run_of, session_of
-from orchestrator.stores.ledger_schema import bring_up_to_date, is_earlier, lay_out
+from orchestrator.stores.ledger_schema import create_schema, migrate, needs_migration
 
 _BUSY_TIMEOUT_S = 10.0
 
@@ -53,12 +53,12 @@ class SqliteLedger:
             (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
                 raise unreadable(self._path, str(found).replace("\n", " "))
-            lay_out(self._connection)
-            if is_earlier(self._connection):
+            create_schema(self._connection)
+            if needs_migration(self._connection):
                 with self._transaction(durable=True):
-                    bring_up_to_date(self._connection)
+                    migrate(self._connection)
         except sqlite3.OperationalError as fault:
-            raise no_room(self._path, fault) from fault
+            raise disk_full(self._path, fault) from fault
         except sqlite3.DatabaseError as fault:
             raise unreadable(self._path, str(fault)) from fault
 
@@ -186,7 +186,7 @@ class SqliteLedger:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.OperationalError as fault:
-            raise no_room(self._path, fault) from fault
+            raise disk_full(self._path, fault) from fault
 
     def _forget_if_outdated(self) -> None:
         """Keep nothing that another program may have changed."""

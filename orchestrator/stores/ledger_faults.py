@@ -19,7 +19,7 @@ def unreadable(path: Path, why: str) -> BadInput:
     )
 
 
-def no_room(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
+def disk_full(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
     """It cannot be used now."""
     if (trouble := storage_trouble(fault)) is not None:
         return storage_fault(trouble, f"{path}: {fault}", free_text(path))

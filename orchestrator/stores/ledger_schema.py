@@ -36,21 +36,21 @@ A new table, because SQLite can take a column out of one only since 3.35, which 
 """
 
 
-def lay_out(connection: sqlite3.Connection) -> None:
+def create_schema(connection: sqlite3.Connection) -> None:
     """Make the tables that are not there."""
     for statement in _TABLES:
         connection.execute(statement)
 
 
-def is_earlier(connection: sqlite3.Connection) -> bool:
+def needs_migration(connection: sqlite3.Connection) -> bool:
     """Whether a session's row holds the ticket, which its first event holds as well."""
     columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('sessions')")}
     # A program of the version before makes its column anew in a ledger of today that has no session yet.
     return "planned_seq" not in columns or "ticket" in columns
 
 
-def bring_up_to_date(connection: sqlite3.Connection) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
     """Leave tickets to the events, and let rows name theirs. Within a transaction; another program may come first."""
-    if is_earlier(connection):
+    if needs_migration(connection):
         for statement in _TICKETS_TO_EVENTS:
             connection.execute(statement)

@@ -15,7 +15,7 @@ from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.digests import first_fault
 from kernel_templates.kernel_runtime.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
 from orchestrator.core.errors import BadInput, InUse, RunFailed
-from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.models import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.packing import pack
 from orchestrator.stores.archives import archived_files, discard_replaced, free_folder, put_aside
 from orchestrator.stores.own_files import (
@@ -84,7 +84,7 @@ class ModelsDirectory:
         with writing(self._path):
             return recover_swap(self._path, self._scenario)
 
-    def view(self) -> ModelsView:
+    def view(self) -> CheckpointInventory:
         """What is there, every checkpoint verified.
 
         Raises:
@@ -99,7 +99,7 @@ class ModelsDirectory:
                 remedy="Give yourself the right to read it, then run the same command again.",
             ) from fault
 
-    def _view(self) -> ModelsView:
+    def _view(self) -> CheckpointInventory:
         survey = survey_checkpoints(self._path, self._scenario)
         # As their cards say, and as was just verified.
         checkpoints = tuple(checkpoint_entries(self._path, survey.verified))
@@ -107,7 +107,7 @@ class ModelsDirectory:
         ours = {entry.path for entry in (*checkpoints, *beside)}
         there = tuple(files_below(self._path))
         sent = [entry for entry in beside if entry.path not in final_names(self._scenario)] if survey.verified else []
-        return ModelsView(
+        return CheckpointInventory(
             root=self._path,
             verified=survey.verified,
             faults=survey.faults,
@@ -122,7 +122,7 @@ class ModelsDirectory:
         """These files as one deterministic zip, to travel inside a script."""
         return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
 
-    def replace_with(self, incoming: Incoming, token: str) -> Path:
+    def replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
         """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`.
 
         Files of the user's own stay where they are. One whose place is needed goes to the archive for good. The best
@@ -139,7 +139,7 @@ class ModelsDirectory:
         with writing(self._path):
             return self._replace_with(incoming, token)
 
-    def _replace_with(self, incoming: Incoming, token: str) -> Path:
+    def _replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
         place = tuple(entry for entry in incoming.entries if not self._is_in_place(entry))
         change = Change(act=STAGE, folder=free_folder(self._path, token), place=place)
         begin(self._path, change)
@@ -197,7 +197,7 @@ class ModelsDirectory:
         staged = volume_of(self._path, entry.path).staged(folder, entry.path)
         return _copied_fault(entry, source / entry.path, staged)
 
-    def _retired(self, incoming: Incoming) -> Iterator[FileEntry]:
+    def _retired(self, incoming: FetchedCheckpoints) -> Iterator[FileEntry]:
         """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one.
 
         They are only described here; nothing is deleted that does not agree with its description.

@@ -23,12 +23,12 @@ from kernel_templates.kernel_runtime.wire import (
     final_model_name,
     models_path,
 )
-from orchestrator.core.models import Incoming
+from orchestrator.core.models import FetchedCheckpoints
 from orchestrator.core.naming import results_folder
 from orchestrator.core.records import SessionRecord
-from orchestrator.core.stitching import Stretch
+from orchestrator.core.stitching import SessionCurve
 from orchestrator.stores.results_author import author_of
-from orchestrator.stores.session_events import evaluations_in, stretch_of
+from orchestrator.stores.session_events import evaluations_in, session_curve
 
 _ROLLOUT_STEPS = 1 << 20
 """More than any rollout; a session overshoots its target by less than one."""
@@ -75,15 +75,15 @@ class ResultsTree:
         """Evaluations that a session reported in its event file, oldest first: steps and score."""
         return evaluations_in(folder)
 
-    def stretch(self, record: SessionRecord) -> Stretch | None:
+    def stretch(self, record: SessionRecord) -> SessionCurve | None:
         """What a session told of its training; None for one that never trained.
 
         Raises:
             RunFailed: Its event file is damaged, or of another session.
         """
-        return stretch_of(record)
+        return session_curve(record)
 
-    def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
+    def incoming(self, folder: Path, ticket: Ticket) -> FetchedCheckpoints:
         """What a session brought for the models directory.
 
         Only checkpoints that this very session saved, or that it was given, count: anything else would be a
@@ -106,7 +106,7 @@ class ResultsTree:
         entries: list[FileEntry] = []
         if kept:
             entries = [*_checkpoint_entries(kept, root), *_beside(root, kept[0], ticket, scenario)]
-        return Incoming(root=root, verified=kept, entries=tuple(entries), faults=faults)
+        return FetchedCheckpoints(root=root, verified=kept, entries=tuple(entries), faults=faults)
 
 
 def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 from kernel_templates.kernel_runtime.atomic import write_json
-from kernel_templates.trial_accounts import CampaignAccount, account_json, write_path
+from kernel_templates.trial_accounts import CampaignReport, report_json, write_path
 from orchestrator.core.errors import BadInput, RunFailed
 
 _ROOM = "pool"
 _LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
 
 
-def section_report(code: Path, entry_point: str, account: CampaignAccount, folder: Path) -> list[str]:
+def section_report(code: Path, entry_point: str, account: CampaignReport, folder: Path) -> list[str]:
     """Hand the account to the section's report, which writes into the same folder.
 
     Args:
@@ -32,7 +32,7 @@ def section_report(code: Path, entry_point: str, account: CampaignAccount, folde
         RunFailed: The report refused.
     """
     path = write_path(folder, account.section)
-    write_json(path, account_json(account))
+    write_json(path, report_json(account))
     told = [f"Wrote {path.as_posix()}"]
     package = f"{entry_point.rpartition('.')[0]}.{_ROOM}"
     if not code.joinpath(*package.split(".")).is_dir():

@@ -12,10 +12,10 @@ from kernel_templates.kernel_runtime.wire import EVENTS_NAME
 from kernel_templates.trial_accounts import CurvePoint
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.records import SessionRecord
-from orchestrator.core.stitching import Stretch
+from orchestrator.core.stitching import SessionCurve
 
 
-def stretch_of(record: SessionRecord) -> Stretch | None:
+def session_curve(record: SessionRecord) -> SessionCurve | None:
     """What a session told of its training; None for one that never ran.
 
     One that was killed has no account of its own, but what it was given and what its event file saw; one that brought
@@ -31,7 +31,7 @@ def stretch_of(record: SessionRecord) -> Stretch | None:
     events = list(_events(path)) if path is not None and path.is_file() else []
     _require_own(events, record, path)
     seen = [event["steps"] for event in events if _is_count(event.get("steps"))]
-    return Stretch(
+    return SessionCurve(
         steps_start=begun,
         steps_seen=max([begun, record.steps_done or 0, *seen]),
         points=tuple(point for event in events if (point := _point(event, record.slug)) is not None),

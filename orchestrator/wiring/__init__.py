@@ -19,7 +19,7 @@ from orchestrator.core.exchange import Quota
 from orchestrator.core.lineages import short
 from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import SectionCard
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.ports import Backend, Clock, Narrator
 from orchestrator.stores.code import CodeStore
 from orchestrator.stores.ledger import SqliteLedger
@@ -54,16 +54,16 @@ def _kaggle(card: SectionCard, clock: Clock) -> Backend:
     from orchestrator.backends.kaggle.accounts import sign_in
     from orchestrator.backends.kaggle.backend import KaggleBackend
     from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.dataset_carrier import DatasetCarrier
-    from orchestrator.backends.kaggle.gateway import Gateway
-    from orchestrator.backends.kaggle.retrying import Retrying
-    from orchestrator.backends.kaggle.storage import Storage
+    from orchestrator.backends.kaggle.dataset_carrier import CheckpointDataset
+    from orchestrator.backends.kaggle.gateway import KaggleApi
+    from orchestrator.backends.kaggle.retrying import Retry
+    from orchestrator.backends.kaggle.storage import DatasetsApi
 
-    retry = Retrying(clock, random.SystemRandom().uniform)
+    retry = Retry(clock, random.SystemRandom().uniform)
     account = sign_in(candidates(), now=clock.now, retry=retry)
-    storage = Storage(account.connection, account.name, retry)
-    gateway = Gateway(account.connection, account.name, retry)
-    return KaggleBackend(gateway, DatasetCarrier(storage, clock), card.kaggle, retry)
+    storage = DatasetsApi(account.connection, account.name, retry)
+    gateway = KaggleApi(account.connection, account.name, retry)
+    return KaggleBackend(gateway, CheckpointDataset(storage, clock), card.kaggle, retry)
 
 
 def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
@@ -74,13 +74,13 @@ def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
     """
     from orchestrator.backends.kaggle.accounts import sign_in
     from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.gateway import Gateway
-    from orchestrator.backends.kaggle.retrying import Retrying
+    from orchestrator.backends.kaggle.gateway import KaggleApi
+    from orchestrator.backends.kaggle.retrying import Retry
 
     clock = SystemClock()
-    retry = Retrying(clock, random.SystemRandom().uniform)
+    retry = Retry(clock, random.SystemRandom().uniform)
     account = sign_in(candidates(), now=clock.now, retry=retry)
-    return account.name, Gateway(account.connection, account.name, retry).quotas()
+    return account.name, KaggleApi(account.connection, account.name, retry).quotas()
 
 
 def kaggle_checkup(project: Project) -> Iterator[Check]:
@@ -88,16 +88,16 @@ def kaggle_checkup(project: Project) -> Iterator[Check]:
     from orchestrator.backends.kaggle.accounts import sign_in
     from orchestrator.backends.kaggle.checkup import examine
     from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.gateway import Gateway
-    from orchestrator.backends.kaggle.retrying import Patience, Retrying
+    from orchestrator.backends.kaggle.gateway import KaggleApi
+    from orchestrator.backends.kaggle.retrying import Patience, Retry
 
     clock = SystemClock()
     # A person waits for the answer: one repetition tells a hiccup from an outage.
-    retry = Retrying(clock, random.SystemRandom().uniform, Patience(attempts=2))
+    retry = Retry(clock, random.SystemRandom().uniform, Patience(attempts=2))
     return examine(
         candidates,
         lambda found: sign_in(found, now=clock.now, retry=retry),
-        lambda account: Gateway(account.connection, account.name, retry),
+        lambda account: KaggleApi(account.connection, account.name, retry),
         project.results,
     )
 
@@ -144,7 +144,7 @@ def assemble(
     *,
     clock: Clock | None = None,
     only_look: bool = False,
-) -> Iterator[Parts]:
+) -> Iterator[RunContext]:
     """Everything that a run of a section needs.
 
     Args:
@@ -160,7 +160,7 @@ def assemble(
             require_writable(folder)
     gate = Gate()
     with ledger_for_reading(ledger_path) if only_look else closing(SqliteLedger(ledger_path)) as ledger:
-        yield Parts(
+        yield RunContext(
             backend=backend,
             clock=clock or SystemClock(),
             ledger=ledger,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.events import Event, EventKind
 from orchestrator.stores.ledger import SqliteLedger
@@ -72,7 +72,7 @@ def test_a_full_disk_is_not_our_bug(capsys: pytest.CaptureFixture[str]) -> None:
     def fill() -> int:
         raise OSError(28, "No space left on device", "/data/x.zip")
 
-    assert through_door(fill, as_json=True) == 2
+    assert run_command(fill, as_json=True) == 2
     told = capsys.readouterr()
     assert "Free disk space" in told.err
     assert json.loads(told.out)["exit_code"] == 2

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.cli.main import main
 from orchestrator.core.errors import RemoteUnavailable, RunFailed, StorageFault
 from orchestrator.stores.ledger import SqliteLedger
@@ -144,7 +144,7 @@ def test_what_cannot_be_written_is_not_our_bug(
     def fail() -> int:
         raise fault
 
-    assert through_door(fail, as_json=True) == 2
+    assert run_command(fail, as_json=True) == 2
     told = capsys.readouterr()
     assert words in told.err and len(told.err.splitlines()) == 2
     assert json.loads(told.out)["exit_code"] == 2 and json.loads(told.out)["remedy"]
@@ -160,7 +160,7 @@ def test_a_full_disk_is_told_whatever_was_raised_because_of_it(
         except OSError as cause:
             raise outer from cause
 
-    assert through_door(fail) == 2
+    assert run_command(fail) == 2
     assert "the disk is full" in capsys.readouterr().err
 
 

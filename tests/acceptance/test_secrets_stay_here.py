@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.core.errors import BadInput
 from orchestrator.core.kaggle_settings import KaggleSettings
 from orchestrator.core.requests import RunRequest
@@ -105,7 +105,7 @@ def test_the_report_of_our_own_bug_does_not_hold_the_secret(
     def fail() -> int:
         raise LookupError(f"a request with {SECRET} in it")
 
-    assert through_door(fail, as_json=True) == 3
+    assert run_command(fail, as_json=True) == 3
     report = (toy / ".orchestrator" / "last_error.txt").read_text(encoding="utf-8")
     told = capsys.readouterr()
     assert "LookupError" in report and "MY_API_TOKEN" in report

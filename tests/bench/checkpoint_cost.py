@@ -28,7 +28,7 @@ from kernel_templates.kernel_runtime.digests import sha256_file
 from kernel_templates.kernel_runtime.reporting import Reporter
 from kernel_templates.kernel_runtime.stopping import StopFlag
 from kernel_templates.kernel_runtime.wire import CHECKPOINTS, Ticket, digest_of
-from orchestrator.core.models import Incoming
+from orchestrator.core.models import FetchedCheckpoints
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.specs import SessionSpec
 from orchestrator.stores.configs import load_card
@@ -36,9 +36,9 @@ from orchestrator.stores.models_dir import ModelsDirectory
 from validation_ch7.learning import checkpointing
 from validation_ch7.learning.boundary import LeftAtBoundary, SafeBoundary
 from validation_ch7.learning.checkpointing import save_is_due, save_training
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.starting import begin_training
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 from validation_ch7.section_7_6_rl_performance.world import traffic_world
 
 ROOT = Path(__file__).parents[2]
@@ -83,10 +83,10 @@ def context_of(algorithm: str, working: Path, **sizes: Any) -> SessionContext:
     )
 
 
-def full_training(algorithm: str, working: Path, **sizes: Any) -> Underway:
+def full_training(algorithm: str, working: Path, **sizes: Any) -> TrainingState:
     """A training whose replay buffer is full of real transitions; it has learned a little."""
     context = context_of(algorithm, working, **sizes)
-    underway = begin_training(context, SessionPlan.from_json(context.ticket.spec), traffic_world())
+    underway = begin_training(context, TrainingSpec.from_json(context.ticket.spec), traffic_world())
     model: Any = underway.model
     if hasattr(model, "replay_buffer"):
         starts, model.learning_starts = model.learning_starts, FULL_BUFFER_STEPS
@@ -118,7 +118,7 @@ def best(candidates: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -
     }
 
 
-def save_again(underway: Underway) -> None:
+def save_again(underway: TrainingState) -> None:
     """A whole save of this moment, as if none had been made: files, digests, card, rotation, metadata."""
     underway.parent = None
     save_training(underway)
@@ -158,7 +158,7 @@ def measure_reading(folder: Path) -> None:
     root, scenario = underway.context.models_dir, underway.plan.scenario
     directory = ModelsDirectory(folder / "restored" / "models", scenario)
     view = ModelsDirectory(root, scenario).view()
-    incoming = Incoming(root=root, verified=view.verified, entries=view.entries)
+    incoming = FetchedCheckpoints(root=root, verified=view.verified, entries=view.entries)
     size_bytes = sum(entry.size_bytes for entry in incoming.entries)
     tokens = itertools.count()
 

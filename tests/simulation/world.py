@@ -28,11 +28,11 @@ from orchestrator.core.exchange import (
     Capabilities,
     Carrier,
     CheckpointSet,
-    Existing,
     Handle,
     Observation,
     Push,
     Quota,
+    RemoteSession,
     Retrieval,
     SessionState,
 )
@@ -329,12 +329,12 @@ class SimBackend:
         kernel = self._seen(slug)
         return self._handle(slug) if kernel is not None and kernel.ticket.nonce == ticket.nonce else None
 
-    def read(self, slug: str) -> Existing | None:
+    def read(self, slug: str) -> RemoteSession | None:
         kernel = self._seen(slug)
         if kernel is None:
             return None
         begun_at = FakeClock().now() + timedelta(seconds=kernel.born_s)
-        return Existing(handle=self._handle(slug), ticket=kernel.ticket, begun_at=begun_at)
+        return RemoteSession(handle=self._handle(slug), ticket=kernel.ticket, begun_at=begun_at)
 
     def names(self, prefix: str) -> Sequence[str]:
         self._call()

@@ -13,10 +13,10 @@ from kernel_templates.kernel_runtime.wire import BEST_MODEL_CARD, MODEL_SUFFIX
 from validation_ch7.learning.model_file import read_parameters
 from validation_ch7.learning.policy_digest import first_non_finite, policy_digest
 from validation_ch7.learning.record import BestModel
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 
 
-def best_policy(underway: Underway) -> tuple[BestModel, BasePolicy]:
+def best_policy(underway: TrainingState) -> tuple[BestModel, BasePolicy]:
     """The best model so far, and its policy with exactly the parameters that were evaluated.
 
     Raises:

@@ -15,7 +15,7 @@ from validation_ch7.learning.model_file import loadable_files
 from validation_ch7.learning.seam_probe import probe_tree
 from validation_ch7.learning.soundness import require_finite_record, require_finite_training
 from validation_ch7.learning.state_file import write_state
-from validation_ch7.learning.underway import LastSave, Underway, is_due
+from validation_ch7.learning.underway import LastSave, TrainingState, is_due
 
 SAVES_APART_S = 30.0
 """After so many seconds a save that is due is made whatever it costs."""
@@ -23,7 +23,7 @@ SHARE_OF_TRAINING = 0.02
 """Sooner only if saves then take no more than this share of the time."""
 
 
-def save_is_due(underway: Underway) -> bool:
+def save_is_due(underway: TrainingState) -> bool:
     """By cadence in steps; one that would come too soon after the last is skipped.
 
     A save changes nothing of a training, so that a clock may skip one; nothing that affects weights asks it. The
@@ -38,7 +38,7 @@ def save_is_due(underway: Underway) -> bool:
     return True
 
 
-def _comes_too_soon(underway: Underway) -> bool:
+def _comes_too_soon(underway: TrainingState) -> bool:
     last = underway.last_save
     if last is None:
         return False
@@ -46,7 +46,7 @@ def _comes_too_soon(underway: Underway) -> bool:
     return underway.context.monotonic() - last.ended_s < pause_s
 
 
-def save_training(underway: Underway) -> None:
+def save_training(underway: TrainingState) -> None:
     """Write a checkpoint of this moment and make it the parent of the next one.
 
     Nothing is written when this moment is already saved, or when there is nothing to save yet: no step done.
@@ -87,7 +87,7 @@ def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def session_tree(underway: Underway) -> dict[str, Any]:
+def session_tree(underway: TrainingState) -> dict[str, Any]:
     """Everything beside the model zip. Only `provenance` tells how the run was cut into sessions.
 
     Raises:

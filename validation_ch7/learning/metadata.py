@@ -10,17 +10,17 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from kernel_templates.kernel_runtime.atomic import write_json
 from kernel_templates.kernel_runtime.wire import METADATA_NAME, MODEL_SUFFIX
 from validation_ch7.learning.identity import current_identity
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 
 METADATA_SCHEMA = 1
 
 
-def write_metadata(underway: Underway) -> None:
+def write_metadata(underway: TrainingState) -> None:
     """Write the metadata of this moment, atomically."""
     write_json(underway.context.models_dir / METADATA_NAME, training_metadata(underway))
 
 
-def training_metadata(underway: Underway) -> dict[str, Any]:
+def training_metadata(underway: TrainingState) -> dict[str, Any]:
     """The metadata as plain JSON; fields without a value yet are null."""
     context, plan, model = underway.context, underway.plan, underway.model
     latest, best = underway.parent, underway.record.best

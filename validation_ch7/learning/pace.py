@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from validation_ch7.learning.metadata import mean_episode_reward
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 
 REPORT_INTERVAL_S = 1.0
 
 
-class Pace:
+class Throughput:
     """Measures the stretches between safe boundaries.
 
     Each stretch is told to the deadline as `train`: the longest one is the time to the next chance to leave.
     """
 
-    def __init__(self, underway: Underway) -> None:
+    def __init__(self, underway: TrainingState) -> None:
         """Start measuring; nothing is measured before the first boundary is left."""
         self._underway = underway
         self._monotonic = underway.context.monotonic

@@ -26,7 +26,7 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionPlan:
+class TrainingSpec:
     """One session's spec.
 
     Attributes:
@@ -57,7 +57,7 @@ class SessionPlan:
     device: str
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> SessionPlan:
+    def from_json(cls, plain: Mapping[str, Any]) -> TrainingSpec:
         """Read a ticket's spec.
 
         Raises:

@@ -23,12 +23,12 @@ from kernel_templates.kernel_runtime.wire import PROOF_NAME
 from validation_ch7.learning.identity import library_versions
 from validation_ch7.learning.keys import check_keys
 from validation_ch7.learning.model_building import build_model, prepare_torch
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.proof_digests import digests_of, flat_weights
 from validation_ch7.learning.reward_record import RewardRecord
 from validation_ch7.learning.starting import begin_training
 from validation_ch7.learning.training import train
-from validation_ch7.learning.underway import Underway, World
+from validation_ch7.learning.underway import Task, TrainingState
 from validation_ch7.learning.usual_resume import DOCUMENTED, PLAIN, train_with_usual_resume
 
 # Windows has no SIGKILL; there `os.kill` ends the process at once whatever the number is.
@@ -61,7 +61,7 @@ class TrainingEnd:
     record: RewardRecord
 
 
-def prove_part(context: SessionContext, world: World) -> SectionOutcome:
+def prove_part(context: SessionContext, world: Task) -> SectionOutcome:
     """Do this session's part of the proof; what a section's proof module calls.
 
     Raises:
@@ -71,14 +71,14 @@ def prove_part(context: SessionContext, world: World) -> SectionOutcome:
     spec = dict(context.ticket.spec)
     block = spec.pop("proof", {})
     check_keys(block, ProofPart, place="proof")
-    part, plan = ProofPart(**block), SessionPlan.from_json(spec)
+    part, plan = ProofPart(**block), TrainingSpec.from_json(spec)
     ways = {"straight": _straight, "chain": _chain, "usual": _usual}
     if part.way not in ways:
         raise ValueError(f"proof.way is {part.way!r}; known are {', '.join(ways)}")
     return ways[part.way](context, plan, part, world)
 
 
-def _straight(context: SessionContext, plan: SessionPlan, part: ProofPart, world: World) -> SectionOutcome:
+def _straight(context: SessionContext, plan: TrainingSpec, part: ProofPart, world: Task) -> SectionOutcome:
     """One call of the library's own `learn`, without any callback: nothing is saved, loaded or evaluated."""
     recorded = _Recorded(world)
     underway = begin_training(context, plan, recorded.world)
@@ -89,7 +89,7 @@ def _straight(context: SessionContext, plan: SessionPlan, part: ProofPart, world
     return _outcome(underway, KernelEnding.FINISHED)
 
 
-def _chain(context: SessionContext, plan: SessionPlan, part: ProofPart, world: World) -> SectionOutcome:
+def _chain(context: SessionContext, plan: TrainingSpec, part: ProofPart, world: Task) -> SectionOutcome:
     """An ordinary session of training, killed where the spec says so."""
     ticket = context.ticket
     doomed = ticket.session == part.kill_session and ticket.attempt == 1
@@ -104,7 +104,7 @@ def _chain(context: SessionContext, plan: SessionPlan, part: ProofPart, world: W
     return _outcome(result.underway, result.ending)
 
 
-def _usual(context: SessionContext, plan: SessionPlan, part: ProofPart, world: World) -> SectionOutcome:
+def _usual(context: SessionContext, plan: TrainingSpec, part: ProofPart, world: Task) -> SectionOutcome:
     """Both controls, one after the other."""
     device = prepare_torch(plan.device)
     ends: list[TrainingEnd] = []
@@ -131,7 +131,7 @@ def _usual(context: SessionContext, plan: SessionPlan, part: ProofPart, world: W
 class _Recorded:
     """A world whose training environment keeps a record of its rewards; remembers the one that was built."""
 
-    def __init__(self, world: World, before_step: Any = lambda steps: None) -> None:
+    def __init__(self, world: Task, before_step: Any = lambda steps: None) -> None:
         self._built: list[RewardRecord] = []
 
         def build(lineage: Any) -> RewardRecord:
@@ -163,7 +163,7 @@ def _write_ends(context: SessionContext, ends: list[TrainingEnd]) -> None:
     write_json(context.metrics_dir / PROOF_NAME, {"stamp": context.ticket.stamp(), "ends": rows})
 
 
-def _outcome(underway: Underway, ending: KernelEnding) -> SectionOutcome:
+def _outcome(underway: TrainingState, ending: KernelEnding) -> SectionOutcome:
     resumed, grade = underway.resumed_from, underway.grade
     return SectionOutcome(
         ending=ending,

@@ -59,7 +59,7 @@ class BestModel:
 
 
 @dataclass(slots=True, kw_only=True)
-class TrainingRecord:
+class TrainingHistory:
     """The memory of one lineage.
 
     Attributes:
@@ -100,7 +100,7 @@ class TrainingRecord:
         return {"seams": list(self.seams)}
 
     @classmethod
-    def from_trees(cls, selection: Mapping[str, Any], provenance: Mapping[str, Any]) -> TrainingRecord:
+    def from_trees(cls, selection: Mapping[str, Any], provenance: Mapping[str, Any]) -> TrainingHistory:
         """Read both parts back.
 
         Raises:

@@ -19,10 +19,10 @@ from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.record import BestModel, CurvePoint
 from validation_ch7.learning.rng_state import untouched_generators
 from validation_ch7.learning.soundness import require_finite_parameters
-from validation_ch7.learning.underway import Underway, is_due
+from validation_ch7.learning.underway import TrainingState, is_due
 
 
-def evaluation_is_due(underway: Underway) -> bool:
+def evaluation_is_due(underway: TrainingState) -> bool:
     """By cadence; and at the target when there is no best model yet."""
     record, plan = underway.record, underway.plan
     if underway.at_target and record.best is None:
@@ -30,7 +30,7 @@ def evaluation_is_due(underway: Underway) -> bool:
     return is_due(underway.steps, last_steps=record.last_eval_steps, every_steps=plan.evaluate_every_steps)
 
 
-def evaluate_policy(underway: Underway) -> None:
+def evaluate_policy(underway: TrainingState) -> None:
     """Evaluate the policy as it is now, add a point to the curve, keep the model if it is the best so far.
 
     Raises:
@@ -75,7 +75,7 @@ def evaluate_policy(underway: Underway) -> None:
     )
 
 
-def place_best_model(underway: Underway) -> None:
+def place_best_model(underway: TrainingState) -> None:
     """Make `best_model/` agree with the checkpoint that was just resumed.
 
     A session that died after its last checkpoint may have left a best model from steps that are now done
@@ -88,7 +88,7 @@ def place_best_model(underway: Underway) -> None:
     _write_best_model(underway, best)
 
 
-def _files_of_best(underway: Underway, best: BestModel) -> dict[PurePosixPath, bytes]:
+def _files_of_best(underway: TrainingState, best: BestModel) -> dict[PurePosixPath, bytes]:
     """What the best model's card names: the zip, and the statistics of its moment where the training normalizes."""
     files = with_statistics(best.model_zip, underway.model, observations=best.normalization, returns=best.returns)
     return {BEST_MODEL.with_name(BEST_MODEL.stem + suffix): content for suffix, content in files.items()}
@@ -106,7 +106,7 @@ def _is_in_place(models_dir: Path, files: Mapping[PurePosixPath, bytes]) -> bool
     return {entry.path: entry.sha256 for entry in card.files} == wanted and card_fault(card, card_path.parent) is None
 
 
-def _write_best_model(underway: Underway, best: BestModel) -> None:
+def _write_best_model(underway: TrainingState, best: BestModel) -> None:
     """Its files first, its card last, as for every checkpoint."""
     context, files = underway.context, _files_of_best(underway, best)
     paths = [context.models_dir / name for name in files]

@@ -13,14 +13,14 @@ from validation_ch7.learning.finite import non_finite_parts, told
 from validation_ch7.learning.full_state import capture_state, environment_of
 from validation_ch7.learning.layers import declared_non_finite
 from validation_ch7.learning.model_file import live_parameters
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 
 
 class NonFiniteTraining(ArithmeticError):
     """A number of the training is NaN or infinite: it cannot be saved, and no best model can be chosen from it."""
 
 
-def require_finite_training(underway: Underway, training: Mapping[str, Any]) -> None:
+def require_finite_training(underway: TrainingState, training: Mapping[str, Any]) -> None:
     """Refuse to save a training that holds NaN or an infinity.
 
     Args:
@@ -37,7 +37,7 @@ def require_finite_training(underway: Underway, training: Mapping[str, Any]) -> 
         raise NonFiniteTraining(_account(underway, told(found, training), found[0].part))
 
 
-def require_finite_record(underway: Underway, beside: Mapping[str, Any]) -> None:
+def require_finite_record(underway: TrainingState, beside: Mapping[str, Any]) -> None:
     """The same for what a checkpoint keeps beside the training: selection, curve, probe.
 
     Raises:
@@ -47,7 +47,7 @@ def require_finite_record(underway: Underway, beside: Mapping[str, Any]) -> None
         raise NonFiniteTraining(_account(underway, told(found)))
 
 
-def require_finite_parameters(underway: Underway) -> None:
+def require_finite_parameters(underway: TrainingState) -> None:
     """Refuse to evaluate, and to choose as the best, a policy of NaN: greedily it still acts, and may even score well.
 
     Raises:
@@ -87,7 +87,7 @@ def _causes_first(training: Mapping[str, Any]) -> dict[str, Any]:
     return {name: training[name] for name in order}
 
 
-def _account(underway: Underway, fault: str, part: str = "") -> str:
+def _account(underway: TrainingState, fault: str, part: str = "") -> str:
     kept = underway.parent
     there = f"it resumes from the checkpoint of {kept.steps} steps" if kept else "it starts over, nothing was saved yet"
     made = "Find what made it (an observation, a reward, a learning rate that is too high) and fix it"

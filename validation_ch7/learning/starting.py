@@ -19,18 +19,18 @@ from validation_ch7.learning.identity import current_identity, grade_resume
 from validation_ch7.learning.layers import lost_state
 from validation_ch7.learning.model_building import build_model, prepare_torch
 from validation_ch7.learning.model_file import load_weights, read_parameters
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.policy_digest import policy_digest
-from validation_ch7.learning.record import TrainingRecord
+from validation_ch7.learning.record import TrainingHistory
 from validation_ch7.learning.seam_probe import check_seam
 from validation_ch7.learning.selection import place_best_model
 from validation_ch7.learning.soundness import require_finite_checkpoint
 from validation_ch7.learning.state_file import read_state, same_state
-from validation_ch7.learning.underway import Underway, World
+from validation_ch7.learning.underway import Task, TrainingState
 from validation_ch7.learning.weights_only import begin_from_weights
 
 
-def begin_training(context: SessionContext, plan: SessionPlan, world: World) -> Underway:
+def begin_training(context: SessionContext, plan: TrainingSpec, world: Task) -> TrainingState:
     """Build the model and, where there is a checkpoint, continue it.
 
     Raises:
@@ -42,12 +42,12 @@ def begin_training(context: SessionContext, plan: SessionPlan, world: World) -> 
     device = prepare_torch(plan.device)
     model = build_model(plan.lineage, world.build_env(plan.lineage), device=device)
     _refuse_what_cannot_be_kept(plan, model)
-    underway = Underway(
+    underway = TrainingState(
         context=context,
         plan=plan,
         world=world,
         model=model,
-        record=TrainingRecord(policy_digest_at_start=policy_digest(model.policy)),
+        record=TrainingHistory(policy_digest_at_start=policy_digest(model.policy)),
     )
     if latest is None:
         context.reporter.say("[CHECKPOINT] Starting fresh training")
@@ -56,7 +56,7 @@ def begin_training(context: SessionContext, plan: SessionPlan, world: World) -> 
     return underway
 
 
-def _refuse_what_cannot_be_kept(plan: SessionPlan, model: BaseAlgorithm) -> None:
+def _refuse_what_cannot_be_kept(plan: TrainingSpec, model: BaseAlgorithm) -> None:
     """Before it costs anything: where a card demands `exact`, every later session would be refused."""
     lost = lost_state(environment_of(model))
     if lost and plan.resume_floor == "exact":
@@ -95,7 +95,7 @@ def _refuse_strangers(context: SessionContext, card: CheckpointCard, damaged: Ma
             raise SessionRefused(f"{card.stem} is not in the ancestry of {stem}, which is damaged")
 
 
-def _resume(underway: Underway, card: CheckpointCard) -> None:
+def _resume(underway: TrainingState, card: CheckpointCard) -> None:
     """Grade, then load; every byte was verified against the card before."""
     context, model = underway.context, underway.model
     identity = current_identity(context.ticket, model)
@@ -115,7 +115,7 @@ def _resume(underway: Underway, card: CheckpointCard) -> None:
     began_at_steps = began_from_weights_at(card)
     if began_at_steps is not None:
         gather_anew_from(model, began_at_steps)
-    record = TrainingRecord.from_trees(state["selection"], state["provenance"])
+    record = TrainingHistory.from_trees(state["selection"], state["provenance"])
     _check_counted(underway, card)
     seam = check_seam(model, state.get("probe"), exact=grade.grade == EXACT)
     if seam is not None:
@@ -132,7 +132,7 @@ def _resume(underway: Underway, card: CheckpointCard) -> None:
     place_best_model(underway)
 
 
-def _check_counted(underway: Underway, card: CheckpointCard) -> None:
+def _check_counted(underway: TrainingState, card: CheckpointCard) -> None:
     """What was loaded must be what the card describes, not only the file that carried it."""
     if underway.steps != card.steps:
         raise ValueError(f"{card.stem} holds a state after {underway.steps} steps")
@@ -141,7 +141,7 @@ def _check_counted(underway: Underway, card: CheckpointCard) -> None:
         raise ValueError(f"{card.stem} restored the policy {found[:12]}, its card states another")
 
 
-def _check_complete(underway: Underway, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
+def _check_complete(underway: TrainingState, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
     """Capture again what was just restored: a part that does not come back would break the claim in silence."""
     found = capture_state(underway.model)
     lost = [name for name in found if not same_state({name: found[name]}, {name: saved[name]})]

@@ -14,13 +14,13 @@ from validation_ch7.learning.checkpointing import save_is_due, save_training
 from validation_ch7.learning.curves import CURVES, curves_into
 from validation_ch7.learning.metadata import write_metadata
 from validation_ch7.learning.model_file import write_model
-from validation_ch7.learning.pace import Pace
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.pace import Throughput
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.replay_state import replay_transitions
 from validation_ch7.learning.selection import evaluate_policy, evaluation_is_due
 from validation_ch7.learning.starting import begin_training
-from validation_ch7.learning.underway import Underway, World
+from validation_ch7.learning.underway import Task, TrainingState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +34,11 @@ class TrainingResult:
     """
 
     ending: KernelEnding
-    underway: Underway
+    underway: TrainingState
     facts: dict[str, Any]
 
 
-def train(context: SessionContext, plan: SessionPlan, world: World) -> TrainingResult:
+def train(context: SessionContext, plan: TrainingSpec, world: Task) -> TrainingResult:
     """Carry a lineage towards its target and save it at the end, whatever the reason for leaving.
 
     Raises:
@@ -52,9 +52,9 @@ def train(context: SessionContext, plan: SessionPlan, world: World) -> TrainingR
         return _train(underway)
 
 
-def _train(underway: Underway) -> TrainingResult:
+def _train(underway: TrainingState) -> TrainingResult:
     context, plan = underway.context, underway.plan
-    pace = Pace(underway)
+    pace = Throughput(underway)
     if underway.at_target:
         context.reporter.say(f"Target of {plan.target_steps} steps already reached ({underway.steps} done)")
     else:
@@ -75,7 +75,7 @@ def ending_when_leaving(context: SessionContext) -> KernelEnding:
     return KernelEnding.STOPPED if context.stop.requested else KernelEnding.PAUSED
 
 
-def _learn(underway: Underway, pace: Pace) -> None:
+def _learn(underway: TrainingState, pace: Throughput) -> None:
     def must_leave_after() -> bool:
         pace.reached_boundary()
         if not underway.context.must_leave:
@@ -91,7 +91,7 @@ def _learn(underway: Underway, pace: Pace) -> None:
         underway.model.learn(remaining_steps, callback=callback, reset_num_timesteps=False)
 
 
-def _act_if_due(underway: Underway, *, save: bool) -> None:
+def _act_if_due(underway: TrainingState, *, save: bool) -> None:
     """Evaluate before saving, so that a checkpoint knows the evaluation made at its own step.
 
     What is still due when a session leaves is done by the next one at the same step: being due depends on
@@ -103,11 +103,11 @@ def _act_if_due(underway: Underway, *, save: bool) -> None:
         save_training(underway)
 
 
-def _ending(underway: Underway) -> KernelEnding:
+def _ending(underway: TrainingState) -> KernelEnding:
     return KernelEnding.FINISHED if underway.at_target else ending_when_leaving(underway.context)
 
 
-def training_facts(underway: Underway, pace: Pace) -> dict[str, Any]:
+def training_facts(underway: TrainingState, pace: Throughput) -> dict[str, Any]:
     """Facts that show that something was trained, how much, and at what cost; plain JSON."""
     model, record, totals_s = underway.model, underway.record, underway.context.deadline.totals_s
     spent_s = sum(totals_s.values())

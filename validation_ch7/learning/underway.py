@@ -12,8 +12,8 @@ from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.context import SessionContext
 from kernel_templates.kernel_runtime.grading import EXACT
 from validation_ch7.learning.identity import ResumeGrade
-from validation_ch7.learning.plan import Lineage, SessionPlan
-from validation_ch7.learning.record import TrainingRecord
+from validation_ch7.learning.plan import Lineage, TrainingSpec
+from validation_ch7.learning.record import TrainingHistory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Task:
     """What the training learns in, injected.
 
     Attributes:
@@ -56,7 +56,7 @@ class LastSave:
 
 
 @dataclass(slots=True, kw_only=True)
-class Underway:
+class TrainingState:
     """One session's training.
 
     Attributes:
@@ -69,10 +69,10 @@ class Underway:
     """
 
     context: SessionContext
-    plan: SessionPlan
-    world: World
+    plan: TrainingSpec
+    world: Task
     model: BaseAlgorithm
-    record: TrainingRecord
+    record: TrainingHistory
     parent: CheckpointCard | None = None
     resumed_from: CheckpointCard | None = None
     grade: ResumeGrade | None = None

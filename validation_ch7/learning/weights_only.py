@@ -24,14 +24,14 @@ from validation_ch7.learning.layers import restore_layers
 from validation_ch7.learning.model_file import read_parameters
 from validation_ch7.learning.normalization_state import restore_statistics, tree_of
 from validation_ch7.learning.policy_digest import policy_digest
-from validation_ch7.learning.record import TrainingRecord
+from validation_ch7.learning.record import TrainingHistory
 from validation_ch7.learning.seam_probe import check_seam
 from validation_ch7.learning.soundness import require_finite_checkpoint
 from validation_ch7.learning.state_file import read_state
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 
 
-def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGrade) -> None:
+def begin_from_weights(underway: TrainingState, card: CheckpointCard, grade: ResumeGrade) -> None:
     """Put the weights of a verified checkpoint into a freshly built model.
 
     Raises:
@@ -55,7 +55,7 @@ def begin_from_weights(underway: Underway, card: CheckpointCard, grade: ResumeGr
     model.num_timesteps = card.steps
     gather_anew_from(model, card.steps)
     _explore_as_at(model)
-    underway.record = TrainingRecord(
+    underway.record = TrainingHistory(
         policy_digest_at_start=found, last_eval_steps=card.steps, last_save_steps=card.steps, seams=[card.steps]
     )
     underway.parent = underway.resumed_from = card
@@ -72,7 +72,7 @@ def _taken_over(state: Mapping[str, Any]) -> dict[str, Any]:
     return {"training": layers, "probe": state.get("probe")}
 
 
-def _kept_layers(underway: Underway, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _kept_layers(underway: TrainingState, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The layers of the environment as the checkpoint keeps them, after its policy answered as it did there."""
     if state:
         check_seam(underway.model, state.get("probe"), exact=False)
@@ -85,7 +85,7 @@ def _kept_layers(underway: Underway, card: CheckpointCard, state: Mapping[str, A
     return []
 
 
-def _take_layers(underway: Underway, layers: list[dict[str, Any]]) -> None:
+def _take_layers(underway: TrainingState, layers: list[dict[str, Any]]) -> None:
     """Put the layers back. Where they are others now, the statistics of the normalization still come along."""
     say, layer = underway.context.reporter.say, underway.model.get_vec_normalize_env()
     try:

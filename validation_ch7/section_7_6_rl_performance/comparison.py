@@ -9,7 +9,7 @@ from kernel_templates.kernel_runtime.context import SessionContext
 from validation_ch7.learning.best_policy import best_policy
 from validation_ch7.learning.plan import Lineage
 from validation_ch7.learning.record import BestModel
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController, RandomController
@@ -50,7 +50,7 @@ class Comparison:
     spent_s: dict[str, float] = field(default_factory=dict)
 
 
-def compare_controllers(context: SessionContext, underway: Underway) -> Comparison:
+def compare_controllers(context: SessionContext, underway: TrainingState) -> Comparison:
     """Tune the classical controllers on tuning scenarios, then evaluate everyone on test scenarios.
 
     What is done is written down after each controller.
@@ -90,7 +90,7 @@ def _tune_classical(comparison: Comparison, *, context: SessionContext, lineage:
 
 
 def _add(
-    comparison: Comparison, name: str, controller: Controller, *, context: SessionContext, underway: Underway
+    comparison: Comparison, name: str, controller: Controller, *, context: SessionContext, underway: TrainingState
 ) -> None:
     started_s = context.monotonic()
     result = evaluate(

@@ -7,7 +7,7 @@ from typing import Any
 from kernel_templates.kernel_runtime.atomic import write_json, write_text
 from kernel_templates.kernel_runtime.context import SessionContext
 from validation_ch7.learning.training import TrainingResult
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 from validation_ch7.section_7_6_rl_performance.comparison import Comparison
 from validation_ch7.section_7_6_rl_performance.outputs import finite_or_none, full_stamp
 from validation_ch7.section_7_6_rl_performance.pictures.album import Album, draw
@@ -73,7 +73,7 @@ def summary_of(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
 
 
 def _write_tables(
-    context: SessionContext, underway: Underway, comparison: Comparison, judgement: Judgement, rows: list[Row]
+    context: SessionContext, underway: TrainingState, comparison: Comparison, judgement: Judgement, rows: list[Row]
 ) -> None:
     stamp = full_stamp(context, underway)
     content = {
@@ -95,7 +95,7 @@ def _write_tables(
 
 
 def _album(
-    context: SessionContext, underway: Underway, comparison: Comparison, judgement: Judgement, bootstrap: Bootstrap
+    context: SessionContext, underway: TrainingState, comparison: Comparison, judgement: Judgement, bootstrap: Bootstrap
 ) -> Album:
     record, ticket = underway.record, context.ticket
     curve = LearningCurve(

@@ -7,7 +7,7 @@ from typing import Any
 from kernel_templates.kernel_runtime.context import SessionContext
 from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
 from validation_ch7.learning.identity import library_versions
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.training import TrainingResult, ending_when_leaving, train
 from validation_ch7.section_7_6_rl_performance.comparison import LeftComparison, compare_controllers
 from validation_ch7.section_7_6_rl_performance.conclusion import conclude, summary_of
@@ -29,7 +29,7 @@ def run(context: SessionContext) -> SectionOutcome:
         ValueError: The spec makes no sense; the message names the key.
         ArithmeticError: The training diverged.
     """
-    plan = SessionPlan.from_json(context.ticket.spec)
+    plan = TrainingSpec.from_json(context.ticket.spec)
     Criterion.from_mapping(plan.criteria)  # a slip there should not cost a training first
     faults = control_faults(plan.lineage.environment)
     if faults:  # no training could mean anything

@@ -9,7 +9,7 @@ from typing import Any, SupportsFloat
 
 from kernel_templates.kernel_runtime.atomic import write_json
 from kernel_templates.kernel_runtime.context import SessionContext
-from validation_ch7.learning.underway import Underway
+from validation_ch7.learning.underway import TrainingState
 
 LEARNING_CURVE_NAME = "learning_curve.json"
 SO_FAR_NAME = "evaluations_so_far.json"
@@ -21,13 +21,13 @@ def finite_or_none(value: SupportsFloat) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def full_stamp(context: SessionContext, underway: Underway) -> dict[str, Any]:
+def full_stamp(context: SessionContext, underway: TrainingState) -> dict[str, Any]:
     """The session's stamp, and the checkpoint whose training it shows."""
     latest = underway.parent
     return {**context.ticket.stamp(), "checkpoint_digest": latest.digest if latest else None}
 
 
-def write_learning_curve(context: SessionContext, underway: Underway) -> None:
+def write_learning_curve(context: SessionContext, underway: TrainingState) -> None:
     """Write the evaluations made during training, over all sessions, with the steps at which it was cut."""
     record = underway.record
     content = {
@@ -41,7 +41,7 @@ def write_learning_curve(context: SessionContext, underway: Underway) -> None:
     write_json(context.metrics_dir / LEARNING_CURVE_NAME, content)
 
 
-def write_so_far(context: SessionContext, underway: Underway, measures: Mapping[str, Mapping[str, Any]]) -> None:
+def write_so_far(context: SessionContext, underway: TrainingState, measures: Mapping[str, Mapping[str, Any]]) -> None:
     """Write what the controllers evaluated so far did, so that a session cut short has not worked for nothing."""
     content = {"stamp": full_stamp(context, underway), "complete": False, "controllers": dict(measures)}
     write_json(context.metrics_dir / SO_FAR_NAME, content)

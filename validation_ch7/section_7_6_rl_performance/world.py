@@ -10,7 +10,7 @@ from stable_baselines3.common.policies import BasePolicy
 from validation_ch7.learning.normalization import Normalization, normalization_of
 from validation_ch7.learning.plan import Lineage
 from validation_ch7.learning.sign_actions import as_choices
-from validation_ch7.learning.underway import Evaluation, World
+from validation_ch7.learning.underway import Evaluation, Task
 from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
 from validation_ch7.section_7_6_rl_performance.evaluation import evaluate
 from validation_ch7.traffic.demand import Split
@@ -18,9 +18,9 @@ from validation_ch7.traffic.environment import TrafficSignalVecEnv
 from validation_ch7.traffic.settings import EnvironmentSettings
 
 
-def traffic_world() -> World:
+def traffic_world() -> Task:
     """The crossing of the lineage's card."""
-    return World(build_env=_build_env, evaluate=_evaluate_on_tuning)
+    return Task(build_env=_build_env, evaluate=_evaluate_on_tuning)
 
 
 def greedy_controller(

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.backends.kaggle.connection import Connection
 from orchestrator.backends.kaggle.credentials import CredentialForm, Credentials, no_credentials
 from orchestrator.backends.kaggle.faults import ServiceFault
-from orchestrator.backends.kaggle.retrying import Retrying
+from orchestrator.backends.kaggle.retrying import Retry
 
 _REFUSED = frozenset({400, 401, 403, 404})
 
@@ -24,7 +24,7 @@ class Account:
     connection: Connection
 
 
-def sign_in(found: Sequence[Credentials], *, now: Callable[[], datetime], retry: Retrying) -> Account:
+def sign_in(found: Sequence[Credentials], *, now: Callable[[], datetime], retry: Retry) -> Account:
     """Use the first credential that the service accepts, in the official client's order.
 
     Args:
@@ -46,7 +46,7 @@ def sign_in(found: Sequence[Credentials], *, now: Callable[[], datetime], retry:
     raise fault
 
 
-def _try(credentials: Credentials, now: Callable[[], datetime], retry: Retrying) -> Account | None:
+def _try(credentials: Credentials, now: Callable[[], datetime], retry: Retry) -> Account | None:
     if credentials.form is CredentialForm.LEGACY_KEY:
         # The service has no cheap way to check a key: a wrong one shows at the first real request.
         name = str(credentials.username)
@@ -69,7 +69,7 @@ def _try(credentials: Credentials, now: Callable[[], datetime], retry: Retrying)
     return Account(name=name, credentials=credentials, connection=connection) if name else None
 
 
-def _introspected(connection: Connection, token: str, retry: Retrying) -> str | None:
+def _introspected(connection: Connection, token: str, retry: Retry) -> str | None:
     """Account name of an active token."""
     from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
@@ -80,7 +80,7 @@ def _introspected(connection: Connection, token: str, retry: Retrying) -> str | 
     return str(answer.username) if answer.active and answer.username else None
 
 
-def _exchanged(credentials: Credentials, now: Callable[[], datetime], retry: Retrying) -> Credentials:
+def _exchanged(credentials: Credentials, now: Callable[[], datetime], retry: Retry) -> Credentials:
     """An access token for the refresh token of `kaggle auth login`; kept in memory, the user's file stays as it is."""
     from kagglesdk.users.types.account_service import ApiVersion, GenerateAccessTokenRequest
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.backends.kaggle.accounts import Account
 from orchestrator.backends.kaggle.credentials import REMEDY, Credentials
-from orchestrator.backends.kaggle.gateway import Gateway
+from orchestrator.backends.kaggle.gateway import KaggleApi
 from orchestrator.core.checkup import Check
 from orchestrator.core.errors import RemoteUnavailable
 
@@ -20,7 +20,7 @@ MOST_SKEW_S = 120.0
 def examine(
     found: Callable[[], Sequence[Credentials]],
     sign_in: Callable[[Sequence[Credentials]], Account],
-    gateway_of: Callable[[Account], Gateway],
+    gateway_of: Callable[[Account], KaggleApi],
     disk: Path,
 ) -> Iterator[Check]:
     """Ask everything that can be asked without spending or changing anything.

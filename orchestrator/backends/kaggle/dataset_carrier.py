@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from orchestrator.backends.kaggle.faults import ServiceFault
 from orchestrator.backends.kaggle.refusals import PROCESSING_WAIT_S
-from orchestrator.backends.kaggle.storage import Storage
+from orchestrator.backends.kaggle.storage import DatasetsApi
 from orchestrator.core.errors import BadInput, NotYet
 from orchestrator.core.exchange import CheckpointSet
 from orchestrator.core.lineages import short
@@ -28,10 +28,10 @@ def content_names(checkpoints: CheckpointSet) -> dict[str, int]:
     return {f"{entry.sha256}.bin": entry.size_bytes for entry in checkpoints.entries}
 
 
-class DatasetCarrier:
+class CheckpointDataset:
     """Brings checkpoint sets into datasets of one account."""
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
+    def __init__(self, storage: DatasetsApi, clock: Clock) -> None:
         self._storage = storage
         self._clock = clock
         self._sent: dict[str, tuple[dict[str, int], float]] = {}

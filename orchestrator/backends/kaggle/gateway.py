@@ -20,7 +20,7 @@ from orchestrator.backends.kaggle.dialect import (
 )
 from orchestrator.backends.kaggle.faults import ServiceFault, UnknownWord, parsed
 from orchestrator.backends.kaggle.log_text import lines_of_log, live_events
-from orchestrator.backends.kaggle.retrying import Retrying
+from orchestrator.backends.kaggle.retrying import Retry
 from orchestrator.core.exchange import Quota
 
 Answer = TypeVar("Answer")
@@ -34,7 +34,7 @@ _KERNEL_PAGE = 100
 _PIECE_BYTES = 1 << 16
 
 
-class Gateway:
+class KaggleApi:
     """Kaggle as one account sees it.
 
     Args:
@@ -42,7 +42,7 @@ class Gateway:
             here: whether one was carried out must be read back first.
     """
 
-    def __init__(self, connection: Connection, account: str, retry: Retrying) -> None:
+    def __init__(self, connection: Connection, account: str, retry: Retry) -> None:
         self._connection = connection
         self._client = connection.client
         self._retry = retry

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.backends.kaggle.dialect import OutputFile
-from orchestrator.backends.kaggle.gateway import Gateway
+from orchestrator.backends.kaggle.gateway import KaggleApi
 from orchestrator.backends.kaggle.transfer import confined
 
 
@@ -25,7 +25,7 @@ class Listing:
     log: str
 
 
-def list_outputs(gateway: Gateway, owner: str, slug: str) -> Listing:
+def list_outputs(gateway: KaggleApi, owner: str, slug: str) -> Listing:
     """List the outputs of a session.
 
     A page that names an earlier page as its next one ends the listing: what was not listed by then is missing.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from kernel_templates.kernel_runtime.wire import MANIFEST_NAME, FileEntry
 from orchestrator.backends.kaggle.faults import ServiceFault
-from orchestrator.backends.kaggle.gateway import Gateway
+from orchestrator.backends.kaggle.gateway import KaggleApi
 from orchestrator.backends.kaggle.listing import Listing
-from orchestrator.backends.kaggle.retrying import Retrying
+from orchestrator.backends.kaggle.retrying import Retry
 from orchestrator.backends.kaggle.transfer import agrees, download
 from orchestrator.core.missing import Lack, MissingFile
 
@@ -35,7 +35,7 @@ class FileFetcher:
         before: Folder of an earlier fetch, whose files are used where they agree with a promise.
     """
 
-    def __init__(self, gateway: Gateway, retry: Retrying, *, into: Path, before: Path) -> None:
+    def __init__(self, gateway: KaggleApi, retry: Retry, *, into: Path, before: Path) -> None:
         self._gateway = gateway
         self._retry = retry
         self._into = into

@@ -10,7 +10,7 @@ from typing import Any
 
 from kernel_templates.kernel_runtime.wire import MANIFEST_NAME
 from orchestrator.backends.kaggle.faults import ServiceFault
-from orchestrator.backends.kaggle.gateway import Gateway
+from orchestrator.backends.kaggle.gateway import KaggleApi
 from orchestrator.backends.kaggle.listing import Listing, list_outputs
 from orchestrator.backends.kaggle.log_text import assemble, lines_of_log
 from orchestrator.backends.kaggle.one_file import FileFetcher
@@ -21,7 +21,7 @@ from orchestrator.backends.kaggle.promises import (
     promises_of_cards,
     promises_of_manifest,
 )
-from orchestrator.backends.kaggle.retrying import Retrying
+from orchestrator.backends.kaggle.retrying import Retry
 from orchestrator.backends.kaggle.transfer import PARTIAL_SUFFIX
 from orchestrator.core.exchange import Retrieval
 from orchestrator.core.missing import Lack, MissingFile
@@ -39,7 +39,7 @@ class OutputFetcher:
         into: The results folder. What it holds already is used if it agrees with the manifest, else replaced.
     """
 
-    def __init__(self, gateway: Gateway, retry: Retrying, *, owner: str, slug: str, into: Path) -> None:
+    def __init__(self, gateway: KaggleApi, retry: Retry, *, owner: str, slug: str, into: Path) -> None:
         self._gateway = gateway
         self._retry = retry
         self._owner, self._slug = owner, slug

@@ -30,7 +30,7 @@ class Patience:
     give_up_s: float = 120.0
 
 
-class Retrying:
+class Retry:
     """Repeats questions; an act that changes something over there must never come here.
 
     Args:

@@ -10,7 +10,7 @@ import requests
 
 from orchestrator.backends.kaggle.connection import Connection, bounded
 from orchestrator.backends.kaggle.faults import ServiceFault
-from orchestrator.backends.kaggle.retrying import Retrying
+from orchestrator.backends.kaggle.retrying import Retry
 
 Answer = TypeVar("Answer")
 
@@ -18,10 +18,10 @@ _LICENSE = "unknown"
 """A dataset needs exactly one licence (Kaggle's dataset metadata lists the names); this one gives nothing away."""
 
 
-class Storage:
+class DatasetsApi:
     """The dataset side of one account."""
 
-    def __init__(self, connection: Connection, account: str, retry: Retrying) -> None:
+    def __init__(self, connection: Connection, account: str, retry: Retry) -> None:
         self._connection = connection
         self._client = connection.client
         self._retry = retry

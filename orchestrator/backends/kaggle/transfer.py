@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from kernel_templates.kernel_runtime.digests import sha256_file
 from kernel_templates.kernel_runtime.wire import FileEntry
-from orchestrator.backends.kaggle.gateway import Gateway
+from orchestrator.backends.kaggle.gateway import KaggleApi
 
 PARTIAL_SUFFIX = ".orchestrator-partial"
 """End of the name of a file that was begun."""
@@ -32,7 +32,7 @@ def agrees(path: Path, expected: FileEntry) -> bool:
 
 
 def download(
-    gateway: Gateway, url: str, destination: Path, expected: FileEntry | None, *, most_bytes: int | None = None
+    gateway: KaggleApi, url: str, destination: Path, expected: FileEntry | None, *, most_bytes: int | None = None
 ) -> bool:
     """Bring one file; a broken transfer leaves its beginning for the next call.
 

@@ -14,8 +14,8 @@ from orchestrator.cli.encoding import encodable
 
 if TYPE_CHECKING:
     from orchestrator.core.campaigns import Campaign
-    from orchestrator.core.standings import Standing
-    from orchestrator.pipeline.ticked import Ticked
+    from orchestrator.core.standings import TrialStatus
+    from orchestrator.pipeline.ticked import TickReport
 
 _MOST_ROWS = 40
 
@@ -56,20 +56,20 @@ class LiveBoard:
     def quiet(self) -> None:
         """There is no progress bar to end."""
 
-    def show(self, campaign: Campaign, ticked: Ticked) -> None:
+    def show(self, campaign: Campaign, ticked: TickReport) -> None:
         """Draw the table anew."""
         if self._live is not None:
             self._live.update(table_of(campaign, ticked.standings, ticked.waits), refresh=True)
 
 
-def table_of(campaign: Campaign, standings: tuple[Standing, ...], waits: str) -> Table:
+def table_of(campaign: Campaign, standings: tuple[TrialStatus, ...], waits: str) -> Table:
     """A row for each variant, ASCII lines so that every terminal can draw them."""
     table = Table(title=campaign.title or campaign.campaign, caption=waits or None, box=box.ASCII)
     searches = any(one.trial.variant.searched for one in standings)
     shown = ("done", "live", "waiting", "failed", *(("pruned",) if searches else ()))
     for name in ("variant", *shown, "other", "steps", "hours"):
         table.add_column(name, justify="left" if name == "variant" else "right")
-    rows: dict[int, list[Standing]] = {}
+    rows: dict[int, list[TrialStatus]] = {}
     for one in standings:
         rows.setdefault(one.trial.variant.index, []).append(one)
     for members in list(rows.values())[:_MOST_ROWS]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.campaign.words import File, open_campaign
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.cli.options import BackendName
 
 Output = Annotated[
@@ -40,7 +40,7 @@ def results(file: File, backend: BackendName = None, output: Output = None) -> i
             write_table(rows, output)
         return 0
 
-    return through_door(act)
+    return run_command(act)
 
 
 def report(file: File, backend: BackendName = None, output: Folder = None) -> int:
@@ -48,7 +48,7 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
 
     def act() -> int:
         from orchestrator.cli.console import Console
-        from orchestrator.core.accounts import campaign_account
+        from orchestrator.core.accounts import campaign_report
         from orchestrator.core.tables import rows_of
         from orchestrator.stores.report_folder import emptied_report, section_folder
         from orchestrator.stores.section_report import section_report
@@ -67,9 +67,9 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
             console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` says where they stand")
         for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():
             command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
-            account = campaign_account(campaign, card.section, finished, standings, command)
+            account = campaign_report(campaign, card.section, finished, standings, command)
             own = section_folder(folder, card.section, {trial.variant.card.section for trial in trials})
             console.say(*section_report(project.code, card.entry_point, account, own))
         return 0
 
-    return through_door(act)
+    return run_command(act)

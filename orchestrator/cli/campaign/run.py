@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.campaign.tick import take_lease
-from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, plain_tick, tick_lines
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, tick_json, tick_lines
+from orchestrator.cli.door import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
     from orchestrator.cli.campaign.board import LiveBoard
-    from orchestrator.pipeline.campaign import Desk
-    from orchestrator.pipeline.ticked import Ticked
+    from orchestrator.pipeline.campaign import CampaignContext
+    from orchestrator.pipeline.ticked import TickReport
 
 EveryS = Annotated[float | None, typer.Option("--every-s", help="Seconds between two ticks; default: the backend's.")]
 
@@ -27,40 +27,40 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
 
     def act() -> int:
         from orchestrator.cli.campaign.board import LiveBoard
-        from orchestrator.cli.campaign.voices import Voice
+        from orchestrator.cli.campaign.voices import PrefixedOutput
         from orchestrator.core.errors import BadInput
-        from orchestrator.wiring.campaigns import campaign_desk
+        from orchestrator.wiring.campaigns import campaign_context
 
         if every_s is not None and not 0 <= every_s < float("inf"):
             raise BadInput(f"--every-s must be 0 or more and finite, not {every_s}", remedy="Give seconds.")
         project, campaign, trials = open_campaign(file, backend)
         board = LiveBoard(sys.stderr if as_json else sys.stdout)
-        with campaign_desk(project, campaign, trials, lambda name: Voice(name, board)) as desk:
+        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, board)) as desk:
             take_lease(desk)
             with _given_back(desk), board:
                 ticked = _until_over(desk, board, every_s)
         board.say(*tick_lines(campaign, ticked)[len(ticked.changes) :])
         if as_json:
-            print_json(plain_tick(campaign, ticked))
+            print_json(tick_json(campaign, ticked))
         return exit_code_of(ticked)
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
-def _until_over(desk: Desk, board: LiveBoard, every_s: float | None) -> Ticked:
+def _until_over(desk: CampaignContext, board: LiveBoard, every_s: float | None) -> TickReport:
     from orchestrator.core.cadence import pause_s
-    from orchestrator.pipeline.telling import tell
-    from orchestrator.pipeline.tick import Ticking
+    from orchestrator.pipeline.telling import notify
+    from orchestrator.pipeline.tick import CampaignTicker
     from orchestrator.pipeline.ticked import LOST_LEASE
 
-    ticking, quiet = Ticking(desk), 0
+    ticking, quiet = CampaignTicker(desk), 0
     looks = desk.parts_of(desk.trials[0].card).backend.capabilities.look_every_s
     told_before: tuple[str, ...] = ()
     while True:
         ticked = ticking.tick()
         board.show(desk.campaign, ticked)
         board.say(*ticked.changes, *(f"Trouble: {one}" for one in ticked.troubles if one not in told_before))
-        board.say(*tell(desk, ticked))
+        board.say(*notify(desk, ticked))
         told_before = ticked.troubles
         if ticked.over or LOST_LEASE in ticked.troubles:
             return ticked
@@ -69,7 +69,7 @@ def _until_over(desk: Desk, board: LiveBoard, every_s: float | None) -> Ticked:
 
 
 @contextmanager
-def _given_back(desk: Desk) -> Iterator[None]:
+def _given_back(desk: CampaignContext) -> Iterator[None]:
     try:
         yield
     finally:

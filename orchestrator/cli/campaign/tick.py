@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, plain_tick, tick_lines
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, tick_json, tick_lines
+from orchestrator.cli.door import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline.campaign import Desk
+    from orchestrator.pipeline.campaign import CampaignContext
 
 
 Recover = Annotated[
@@ -37,17 +37,17 @@ def tick(
     """Collect what has ended, start what fits, print what changed, and leave. Repeatable at any time."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.voices import Voice
+        from orchestrator.cli.campaign.voices import PrefixedOutput
         from orchestrator.cli.console import Console
         from orchestrator.pipeline.recovery import complete_results, lacks_ledger
         from orchestrator.pipeline.recovery import recover as recover_all
-        from orchestrator.pipeline.telling import tell
-        from orchestrator.pipeline.tick import Ticking
-        from orchestrator.wiring.campaigns import campaign_desk
+        from orchestrator.pipeline.telling import notify
+        from orchestrator.pipeline.tick import CampaignTicker
+        from orchestrator.wiring.campaigns import campaign_context
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_desk(project, campaign, trials, lambda name: Voice(name, console)) as desk:
+        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, console)) as desk:
             take_lease(desk)
             try:
                 recovering = recover or (recover_missing and lacks_ledger(desk))
@@ -55,30 +55,30 @@ def tick(
                     console.say(f"Taken up from the far side: {recover_all(desk)} session(s)")
                 elif recover_missing:
                     console.say(*(f"Trouble: {one}" for one in complete_results(desk)))
-                ticked = Ticking(desk, recovering=recovering).tick()
-                told = tell(desk, ticked)
+                ticked = CampaignTicker(desk, recovering=recovering).tick()
+                told = notify(desk, ticked)
             finally:
                 desk.lease.let_go()
         console.say(*tick_lines(campaign, ticked), *told)
         if as_json:
-            print_json({**plain_tick(campaign, ticked), "told": list(told)})
+            print_json({**tick_json(campaign, ticked), "told": list(told)})
         return exit_code_of(ticked)
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
 def recover(file: File, backend: BackendName = None, as_json: AsJson = False) -> int:
     """Rebuild ledger, results and checkpoints from the backend; the next tick collects what has ended."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.voices import Voice
+        from orchestrator.cli.campaign.voices import PrefixedOutput
         from orchestrator.cli.console import Console
         from orchestrator.pipeline.recovery import recover as recover_all
-        from orchestrator.wiring.campaigns import campaign_desk
+        from orchestrator.wiring.campaigns import campaign_context
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_desk(project, campaign, trials, lambda name: Voice(name, console)) as desk:
+        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, console)) as desk:
             take_lease(desk)
             try:
                 taken = recover_all(desk)
@@ -89,10 +89,10 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
             print_json({"campaign": campaign.campaign, "taken_up": taken})
         return 0
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
-def take_lease(desk: Desk) -> None:
+def take_lease(desk: CampaignContext) -> None:
     """Take the lease.
 
     Raises:

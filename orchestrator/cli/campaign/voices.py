@@ -11,7 +11,7 @@ _ROUTINE = ("Found session", TAG)
 _WORTH_TELLING = ("INCOMPATIBILITY", "  - ", "Walking back", "emptied", "Other checkpoints")
 
 
-class Voice:
+class PrefixedOutput:
     """One trial's.
 
     Args:

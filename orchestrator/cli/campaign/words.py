@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from orchestrator.core.campaigns import Campaign
     from orchestrator.core.expansion import Trial
-    from orchestrator.core.standings import Standing
-    from orchestrator.pipeline.ticked import Ticked
+    from orchestrator.core.standings import TrialStatus
+    from orchestrator.pipeline.ticked import TickReport
     from orchestrator.stores.project import Project
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="Campaign file, or the name of one in configs/campaigns.")]
@@ -37,7 +37,7 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
     return project, campaign, campaign_trials(project, campaign)
 
 
-def plain_standing(one: Standing) -> dict[str, Any]:
+def trial_status_json(one: TrialStatus) -> dict[str, Any]:
     """One trial as plain JSON."""
     from datetime import UTC
 
@@ -56,7 +56,7 @@ def plain_standing(one: Standing) -> dict[str, Any]:
     }
 
 
-def exit_code_of(ticked: Ticked) -> int:
+def exit_code_of(ticked: TickReport) -> int:
     """0 all is well, 1 the campaign is over and not complete, 4 the far side is away or another tick has the lease."""
     from orchestrator.core.errors import EXIT_DONE, EXIT_REMOTE, EXIT_RUN_FAILED
     from orchestrator.pipeline.ticked import LOST_LEASE
@@ -66,7 +66,7 @@ def exit_code_of(ticked: Ticked) -> int:
     return EXIT_RUN_FAILED if ticked.over and not ticked.complete else EXIT_DONE
 
 
-def plain_tick(campaign: Campaign, ticked: Ticked) -> dict[str, Any]:
+def tick_json(campaign: Campaign, ticked: TickReport) -> dict[str, Any]:
     """A tick as plain JSON."""
     from collections import Counter
 
@@ -79,12 +79,12 @@ def plain_tick(campaign: Campaign, ticked: Ticked) -> dict[str, Any]:
         "stopped": ticked.stopped,
         "over": ticked.over,
         "complete": ticked.complete,
-        "trials": [plain_standing(one) for one in ticked.standings],
+        "trials": [trial_status_json(one) for one in ticked.standings],
         "exit_code": exit_code_of(ticked),
     }
 
 
-def tick_lines(campaign: Campaign, ticked: Ticked) -> list[str]:
+def tick_lines(campaign: Campaign, ticked: TickReport) -> list[str]:
     """A tick for people: what changed, then one line of where it stands."""
     from collections import Counter
 

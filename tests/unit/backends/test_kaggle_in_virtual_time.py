@@ -10,17 +10,17 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.backends.kaggle.backend import VISIBILITY_S, KaggleBackend
-from orchestrator.backends.kaggle.dataset_carrier import DatasetCarrier
-from orchestrator.backends.kaggle.gateway import Gateway
-from orchestrator.backends.kaggle.retrying import Retrying
+from orchestrator.backends.kaggle.dataset_carrier import CheckpointDataset
+from orchestrator.backends.kaggle.gateway import KaggleApi
+from orchestrator.backends.kaggle.retrying import Retry
 from orchestrator.core.errors import BadInput, NameTaken, OutcomeUnknown
 from orchestrator.core.events import Event
 from orchestrator.core.exchange import Carrier, CheckpointSet, Push, SessionState
 from orchestrator.core.kaggle_settings import KaggleSettings
 from orchestrator.core.requests import RunRequest
 from orchestrator.core.specs import SessionSpec, write_ticket
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.submitting import settle, start
+from orchestrator.pipeline.parts import RunContext
+from orchestrator.pipeline.submitting import confirm_submission, submit_session
 from orchestrator.pipeline.supplies import session_spec
 from orchestrator.pipeline.watch import watch
 from orchestrator.stores.configs import load_card
@@ -41,12 +41,12 @@ class FarSide:
     events: list[Event] = field(default_factory=list)
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> RunContext:
         side = self
         deeds = {"record": lambda _, event: side.events.append(event), "session": lambda _, key: None}
         book = type("Book", (), deeds)()
         unused: Any = None
-        return Parts(
+        return RunContext(
             backend=self.backend,
             clock=self.clock,
             ledger=cast(Any, book),
@@ -72,8 +72,8 @@ class FarSide:
 def far_side(**traits: Any) -> FarSide:
     clock = FakeClock()
     gateway = VirtualGateway(clock, **traits)
-    retry = Retrying(clock, lambda low, high: high)
-    backend = KaggleBackend(cast(Gateway, gateway), cast(DatasetCarrier, None), KaggleSettings(), retry)
+    retry = Retry(clock, lambda low, high: high)
+    backend = KaggleBackend(cast(KaggleApi, gateway), cast(CheckpointDataset, None), KaggleSettings(), retry)
     return FarSide(gateway, clock, backend, Listener())
 
 
@@ -82,7 +82,7 @@ def far_side(**traits: Any) -> FarSide:
 def test_a_lost_answer_never_makes_two_kernels_or_none(lose: Sequence[str], hidden_s: float) -> None:
     far = far_side(lose=list(lose), hidden_s=hidden_s)
     push = far.push()
-    handle = start(far.parts, push)
+    handle = submit_session(far.parts, push)
     assert far.gateway.pushes == 1
     assert handle.slug == push.slug
     assert [event.kind.value for event in far.events] == ["session_planned", "session_submitted"]
@@ -91,7 +91,7 @@ def test_a_lost_answer_never_makes_two_kernels_or_none(lose: Sequence[str], hidd
 def test_the_intent_is_written_before_the_submit() -> None:
     far = far_side(lose=["before"] * 3)
     with pytest.raises(OutcomeUnknown):
-        start(far.parts, far.push())
+        submit_session(far.parts, far.push())
     assert [event.kind.value for event in far.events] == ["session_planned"]
     assert far.events[0].durable
 
@@ -101,9 +101,9 @@ def test_absence_is_believed_only_after_the_visibility_window() -> None:
     push = far.push()
     far.backend.submit(push)
     assert far.backend.find(push.ticket, push.slug) is None
-    assert settle(far.parts, push.ticket, push.slug, far.clock.now()) is not None
+    assert confirm_submission(far.parts, push.ticket, push.slug, far.clock.now()) is not None
     far = far_side()
-    assert settle(far.parts, push.ticket, push.slug, far.clock.now()) is None
+    assert confirm_submission(far.parts, push.ticket, push.slug, far.clock.now()) is None
     assert VISIBILITY_S <= far.clock.slept_s <= VISIBILITY_S + 10.0
 
 
@@ -113,7 +113,7 @@ def test_a_full_house_and_a_spent_week_are_waited_for_and_told() -> None:
         left_s=0.0,
         refresh_after_s=48 * 3600.0,
     )
-    start(far.parts, far.push())
+    submit_session(far.parts, far.push())
     assert far.gateway.pushes == 1
     assert 48 * 3600.0 <= far.clock.slept_s <= 48 * 3600.0 + 300.0
     told = "\n".join(far.listener.lines)
@@ -124,22 +124,22 @@ def test_a_full_house_and_a_spent_week_are_waited_for_and_told() -> None:
 def test_a_bad_request_stops_with_the_servers_words() -> None:
     far = far_side(refuse=["Notebook not found"])
     with pytest.raises(BadInput, match="Notebook not found"):
-        start(far.parts, far.push())
+        submit_session(far.parts, far.push())
     assert far.gateway.calls["save_kernel"] == 1
 
 
 def test_a_name_that_holds_another_session_is_never_overwritten() -> None:
     far = far_side()
-    start(far.parts, far.push(nonce="1" * 32))
+    submit_session(far.parts, far.push(nonce="1" * 32))
     with pytest.raises(NameTaken):
-        start(far.parts, far.push(nonce="2" * 32))
+        submit_session(far.parts, far.push(nonce="2" * 32))
     assert far.gateway.pushes == 1
     assert len(far.events) == 2
 
 
 def test_an_hour_of_kernel_costs_few_calls_and_its_end_is_seen_within_a_minute() -> None:
     far = far_side(runs_s=3600.0, queued_s=40.0, hidden_s=10.0)
-    handle = start(far.parts, far.push())
+    handle = submit_session(far.parts, far.push())
     far.gateway.calls.clear()
     observation = watch(far.parts, handle)
     assert observation.state is SessionState.ENDED
@@ -152,7 +152,7 @@ def test_an_hour_of_kernel_costs_few_calls_and_its_end_is_seen_within_a_minute()
 
 def test_no_line_is_told_twice_over_reconnects() -> None:
     far = far_side(runs_s=900.0, stream_lasts_s=100.0)
-    watch(far.parts, start(far.parts, far.push()))
+    watch(far.parts, submit_session(far.parts, far.push()))
     steps = [report["steps"] for report in far.listener.reports if report["kind"] == "progress"]
     assert steps == list(range(15, 901, 15))
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kernel_templates.kernel_runtime.wire import FileEntry
 from orchestrator.backends.kaggle.dialect import OutputFile, OutputPage
 from orchestrator.backends.kaggle.faults import http_date, retry_after_s
-from orchestrator.backends.kaggle.gateway import Gateway
+from orchestrator.backends.kaggle.gateway import KaggleApi
 from orchestrator.backends.kaggle.listing import list_outputs
 from orchestrator.backends.kaggle.log_text import event_of_sse, lines_of_log
 from orchestrator.backends.kaggle.transfer import download
@@ -70,7 +70,7 @@ class Pages:
 @given(st.dictionaries(st.sampled_from(["", "a", "b", "c"]), st.sampled_from(["", "a", "b", "c"])))
 def test_pages_in_a_circle_come_to_an_end(following: dict[str, str]) -> None:
     pages = Pages(following)
-    listing = list_outputs(cast(Gateway, pages), "ana", "x")
+    listing = list_outputs(cast(KaggleApi, pages), "ana", "x")
     assert pages.asked == len(listing.files) <= 4
 
 
@@ -95,7 +95,7 @@ def test_no_more_is_taken_than_was_promised(tmp_path: Path, promised: bool) -> N
     endless = Endless()
     entry = FileEntry(path="a", size_bytes=3000, sha256=hashlib.sha256(b"").hexdigest())
     limits: dict[str, Any] = {"expected": entry} if promised else {"expected": None, "most_bytes": 3000}
-    assert not download(cast(Gateway, endless), "", tmp_path / "a", **limits)
+    assert not download(cast(KaggleApi, endless), "", tmp_path / "a", **limits)
     assert endless.taken == 3
     assert list(tmp_path.iterdir()) == []
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.campaign.status import status
-from orchestrator.core.backoff import FIRST_S, LONGEST_S, MOST_RESTS, due_at, rest_s, rests
+from orchestrator.core.backoff import FIRST_S, LONGEST_S, MOST_RESTS, backoff_s, due_at, is_resting
 from orchestrator.core.records import RunRecord
-from orchestrator.core.standings import State, standing_of
+from orchestrator.core.standings import State, trial_status
 from orchestrator.stores.system_clock import SystemClock
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
@@ -34,9 +34,9 @@ CAMPAIGN, TRIALS = expanded(ONE)
 def test_rests_grow_to_a_limit_and_differ_between_trials_and_never_between_computers() -> None:
     for failures in range(1, 60):
         whole_s = min(LONGEST_S, FIRST_S * 2 ** (failures - 1))
-        assert whole_s / 2 <= rest_s(failures, "a" * 64) <= whole_s
-    assert len({rest_s(3, f"{number:064x}") for number in range(50)}) == 50
-    assert rest_s(4, "b" * 64) == rest_s(4, "b" * 64)
+        assert whole_s / 2 <= backoff_s(failures, "a" * 64) <= whole_s
+    assert len({backoff_s(3, f"{number:064x}") for number in range(50)}) == 50
+    assert backoff_s(4, "b" * 64) == backoff_s(4, "b" * 64)
 
 
 def failing(times: int) -> tuple[World, Computer]:
@@ -62,7 +62,7 @@ def test_what_failed_is_not_pushed_at_the_very_next_tick_and_the_pauses_grow() -
             ended_s.append(world.now_s)
     pauses = [push - end for push, end in zip(pushed_s[1:], ended_s, strict=False)]
     for number, pause_s in enumerate(pauses, start=1):
-        expected_s = rest_s(number, TRIALS[0].lineage_id)
+        expected_s = backoff_s(number, TRIALS[0].lineage_id)
         assert expected_s <= pause_s <= expected_s + 10.0
     ticked, _ = carried_through(computer)
     assert ticked.complete and ticked.standings[0].due_at is None and computer.ledger.rebuild()
@@ -110,7 +110,11 @@ def test_a_clock_that_was_set_back_lets_nothing_rest_for_days() -> None:
     ticked = computer.tick()
     assert ticked is not None and ticked.standings[0].due_at is not None
     due, now = ticked.standings[0].due_at, world.clock.now()
-    assert rests(due, now) and not rests(due, now + timedelta(hours=1)) and not rests(due, now - timedelta(days=2))
+    assert (
+        is_resting(due, now)
+        and not is_resting(due, now + timedelta(hours=1))
+        and not is_resting(due, now - timedelta(days=2))
+    )
 
 
 def test_status_tells_the_moment(
@@ -156,7 +160,7 @@ def _without_room(count: int) -> list[RunRecord]:
 @pytest.mark.parametrize("count", [1, 3, MOST_RESTS, MOST_RESTS + 1])
 def test_a_trial_that_finds_a_full_disk_rests_and_gives_up_only_in_the_end(count: int) -> None:
     runs = _without_room(count)
-    standing = standing_of(TRIALS[0], runs, live=False, code_digest="", retries={})
+    standing = trial_status(TRIALS[0], runs, live=False, code_digest="", retries={})
     assert standing.why == "disk_full"
     assert standing.state is (State.WAITING if count <= MOST_RESTS else State.FAILED)
     if count <= MOST_RESTS:

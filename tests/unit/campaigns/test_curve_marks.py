@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from kernel_templates.trial_accounts import CurvePoint, StitchedCurve
 from orchestrator.cli.campaign.status import markdown_lines
-from orchestrator.cli.campaign.words import plain_standing
+from orchestrator.cli.campaign.words import trial_status_json
 from orchestrator.cli.encoding import encodable
-from orchestrator.core.curve_marks import mermaid, spark
-from orchestrator.core.standings import State, standing_of
+from orchestrator.core.curve_marks import mermaid, sparkline
+from orchestrator.core.standings import State, trial_status
 from tests.simulation.campaigns import SMALL, expanded
 
 
@@ -21,9 +21,9 @@ def curve(*scores: float) -> StitchedCurve:
 
 
 def test_blocks_rise_with_the_score_and_a_long_curve_keeps_its_ends() -> None:
-    assert spark(curve(-9.0, -5.5, -2.0).points) == "▁▅█"
-    assert spark(curve(1.0, 1.0).points) == "▁▁" and spark(()) == ""
-    long = spark(curve(*range(100)).points)
+    assert sparkline(curve(-9.0, -5.5, -2.0).points) == "▁▅█"
+    assert sparkline(curve(1.0, 1.0).points) == "▁▁" and sparkline(()) == ""
+    long = sparkline(curve(*range(100)).points)
     assert len(long) == 20 and (long[0], long[-1]) == ("▁", "█")
     assert encodable("▁▅█", "cp1252") == "_+@"
 
@@ -38,12 +38,12 @@ def test_a_chart_is_the_mean_at_the_steps_that_all_have_reached() -> None:
 
 def test_what_is_stale_pruned_or_failed_is_in_no_chart() -> None:
     _, trials = expanded(SMALL)
-    own = [standing_of(trial, (), live=False, code_digest="", retries={}) for trial in trials[:2]]
+    own = [trial_status(trial, (), live=False, code_digest="", retries={}) for trial in trials[:2]]
     assert own[0].trial.variant is own[1].trial.variant
     curves = {one.trial.lineage_id: curve(*scores) for one, scores in zip(own, ((1.0, 3.0), (5.0, 9.0)), strict=True)}
     for state in State:
         standings = [replace(own[0], state=State.DONE), replace(own[1], state=state)]
-        rows = [{**plain_standing(one), "rests": False} for one in standings]
+        rows = [{**trial_status_json(one), "rests": False} for one in standings]
         (line,) = (line for line in markdown_lines(rows, standings, curves) if line.startswith("  line ["))
         mixed = state in (State.DONE, State.LIVE, State.WAITING)
         assert line == ("  line [3, 6]" if mixed else "  line [1, 3]"), state

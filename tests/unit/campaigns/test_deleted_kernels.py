@@ -9,18 +9,18 @@ from dataclasses import replace
 import pytest
 
 from kernel_templates.kernel_runtime.wire import Ticket
-from orchestrator.core.changing import changed
+from orchestrator.core.changing import fast_replace
 from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.events import Event, EventKind
-from orchestrator.core.exchange import Existing, Handle
+from orchestrator.core.exchange import Handle, RemoteSession
 from orchestrator.core.naming import place_of_slug
-from orchestrator.core.pace import Pace
+from orchestrator.core.pace import WaitPolicy
 from orchestrator.core.standings import State
 from orchestrator.pipeline.campaign import request_of_trial
-from orchestrator.pipeline.opening import take_up
+from orchestrator.pipeline.opening import adopt
 from orchestrator.pipeline.plan import plan_first_session
 from orchestrator.pipeline.run import execute
-from orchestrator.pipeline.ticked import Ticked
+from orchestrator.pipeline.ticked import TickReport
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
 from tests.simulation.computer import Computer, carried_through
@@ -129,7 +129,7 @@ def test_without_an_answer_of_the_listing_nothing_is_begun() -> None:
     assert list(inputs_of(world, 4)) == [steps_at(copy)] and steps_at(copy) > 900_000
 
 
-def refused(ticked: Ticked | None) -> None:
+def refused(ticked: TickReport | None) -> None:
     assert ticked is not None and ticked.standings[0].state is State.FAILED and ticked.over and not ticked.complete
     (trouble,) = {one.partition(": ")[2] for one in ticked.troubles}
     assert "from step 0" in trouble and "--fresh" in trouble
@@ -196,7 +196,7 @@ def test_checkpoints_that_vanish_under_a_campaign_are_put_back(read_back: bool) 
 def test_what_the_user_emptied_is_a_fresh_start_of_run() -> None:
     world, first = trained(2)
     parts, request = first.desk.parts_of(TRIALS[0].card), request_of_trial(TRIALS[0])
-    assert execute(changed(parts, pace=Pace.LOOK), request).steps_done > 600_000
+    assert execute(fast_replace(parts, pace=WaitPolicy.LOOK), request).steps_done > 600_000
     first.models[LINEAGE].empty()
     before = world.submits
     execute(parts, request)
@@ -221,8 +221,8 @@ def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_breaks_nothing_here()
     _, first = trained(2)
     record = first.ledger.sessions()[-1]
     anew = replace(Ticket.from_json(record.ticket), nonce="d" * 32)
-    existing = Existing(handle=Handle.parse(str(record.handle)), ticket=anew)
-    assert not take_up(first.desk.parts_of(TRIALS[0].card), existing, recovered=True)
+    existing = RemoteSession(handle=Handle.parse(str(record.handle)), ticket=anew)
+    assert not adopt(first.desk.parts_of(TRIALS[0].card), existing, recovered=True)
     assert first.ledger.session(record.key) == record and "left alone" in first.listener.lines[-1]
 
 

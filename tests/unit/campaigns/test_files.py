@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import Trial, expand
-from orchestrator.pipeline.searching import Searching
+from orchestrator.pipeline.searching import SearchReplay
 from orchestrator.search.proposer import OptunaProposer
 from orchestrator.stores.campaigns import campaign_path, campaign_schema, card_reader, load_campaign, parse_campaign
 from orchestrator.stores.configs import load_card
@@ -180,7 +180,9 @@ def test_the_committed_schema_is_that_of_the_code() -> None:
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_shipped_campaigns_are_whole(path: Path) -> None:
     campaign = load_campaign(path)
-    searching = Searching(campaign, card_reader(CARDS), SqliteLedger(Path(":memory:")), MemoryResults(), OptunaProposer)
+    searching = SearchReplay(
+        campaign, card_reader(CARDS), SqliteLedger(Path(":memory:")), MemoryResults(), OptunaProposer
+    )
     trials = searching.trials()
     assert len({trial.lineage_id for trial in trials}) == len(trials) > 1
     assert "schema.json" in path.read_text(encoding="utf-8").splitlines()[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.campaign.plan import outlook_of
+from orchestrator.cli.campaign.plan import forecast_of
 from orchestrator.core.allowances import allowance, spent_s
 from orchestrator.core.exchange import Quota
 from orchestrator.core.kaggle_settings import OUTSIDE_S
@@ -48,7 +48,7 @@ def test_the_plan_leaves_of_this_week_what_closed_sessions_have_not_used(
 
     project = written_down(computer, tmp_path)
     monkeypatch.setattr(SystemClock, "now", lambda self: clock.now())
-    weeks = outlook_of(project, campaign, trials, None).to_json()["weeks"]
+    weeks = forecast_of(project, campaign, trials, None).to_json()["weeks"]
     # What is in flight is played again from its start, so that its 12 h are in this week and counted once.
     assert 11.0 <= weeks[0]["quota_h"] <= 30.0 - spent_h + 0.01
     assert weeks[1]["quota_h"] > 27.0
@@ -83,5 +83,5 @@ def test_what_the_service_reserves_for_sessions_that_are_played_again_is_not_tak
 def test_a_plan_for_kaggle_counts_with_what_a_session_there_may_really_take(tmp_path: Path) -> None:
     campaign, trials = expanded(SMALL.replace("32400.0", "43200.0") + "backend: kaggle\n")
     project = Project(code=PROJECT_ROOT, state=tmp_path)
-    outlook = outlook_of(project, campaign, trials, None)
+    outlook = forecast_of(project, campaign, trials, None)
     assert {load.session_s for load in outlook.loads} == {43_200.0 - OUTSIDE_S}

@@ -9,14 +9,14 @@ import pytest
 
 from orchestrator.core.budget import granted_s
 from orchestrator.core.forecast import WEEK_S, Allowance, forecast
-from orchestrator.core.needs import Load
-from orchestrator.core.outlook import look_ahead
-from orchestrator.core.scheduling import Order, Waiting
-from orchestrator.core.standings import standing_of
+from orchestrator.core.needs import RemainingWork
+from orchestrator.core.outlook import forecast_campaign
+from orchestrator.core.scheduling import ListScheduler, ReadyTrial
+from orchestrator.core.standings import trial_status
 from tests.simulation.campaigns import SMALL, expanded
 
 
-def load(index: int, hours: float = 4.0, **traits: object) -> Load:
+def load(index: int, hours: float = 4.0, **traits: object) -> RemainingWork:
     plain: dict[str, object] = {
         "index": index,
         "group": "main",
@@ -29,13 +29,13 @@ def load(index: int, hours: float = 4.0, **traits: object) -> Load:
         "save_s": 180.0,
         **traits,
     }
-    return Load(**plain)  # type: ignore[arg-type]
+    return RemainingWork(**plain)  # type: ignore[arg-type]
 
 
-def generated(number: int) -> tuple[list[Load], int]:
+def generated(number: int) -> tuple[list[RemainingWork], int]:
     """A campaign of any shape: up to ten variants of up to ten seeds, some behind others."""
     draw = random.Random(number)
-    loads: list[Load] = []
+    loads: list[RemainingWork] = []
     for _ in range(draw.randint(3, 10)):
         hours, group = draw.uniform(2.0, 60.0), draw.choice(["main", "later"])
         after = ("main",) if group == "later" else ()
@@ -62,18 +62,18 @@ def test_a_session_shorter_than_its_overhead_is_said_and_the_forecast_ends() -> 
     text = SMALL.replace("profiles.quick.deadline_s: 32400.0", "profiles.quick.deadline_s: 900.0")
     text = text.replace("{steps_per_s: 10.0}", "{steps_per_s: 1000.0, start_s: 240.0, save_s: 900.0}")
     campaign, trials = expanded(text)
-    standings = [standing_of(trial, (), live=False, code_digest="", retries={}) for trial in trials]
+    standings = [trial_status(trial, (), live=False, code_digest="", retries={}) for trial in trials]
     monday = datetime(2026, 11, 23, tzinfo=UTC)
-    outlook = look_ahead(campaign, standings, now=monday, longest_s=None, allowed=None)
+    outlook = forecast_campaign(campaign, standings, now=monday, longest_s=None, allowed=None)
     assert outlook.ahead.unfinished == () and outlook.ahead.sessions == sum(load.sessions for load in outlook.loads)
     assert outlook.ahead.makespan_s >= outlook.ahead.bound_s
     told = [row["variant"] for row in outlook.to_json()["variants"] if row["session_too_short"]]
     assert told == ["later"] and any(line.startswith("A session of later is") for line in outlook.lines())
 
 
-def of_short_sessions(number: int) -> list[Load]:
+def of_short_sessions(number: int) -> list[RemainingWork]:
     """Trainings of dozens of sessions each, some behind others, some under way."""
-    draw, loads = random.Random(number), list[Load]()
+    draw, loads = random.Random(number), list[RemainingWork]()
     for _ in range(draw.randint(2, 6)):
         group, hours = draw.choice(["main", "later"]), draw.uniform(0.1, 3.0)
         for rank in range(draw.randint(1, 5)):
@@ -90,7 +90,7 @@ def test_sessions_that_are_counted_together_come_to_what_they_come_to_one_by_one
     loads, slots = of_short_sessions(number), 1 + number % 4
     allowed = Allowance(left_s=5 * 3600.0, weekly_s=20 * 3600.0, refresh_in_s=50_000.0) if number % 3 == 0 else None
     together = forecast(loads, slots=slots, allowance=allowed)
-    monkeypatch.setattr(Order, "quiet_s", lambda self, taken: 0.0)
+    monkeypatch.setattr(ListScheduler, "quiet_s", lambda self, taken: 0.0)
     one_by_one = forecast(loads, slots=slots, allowance=allowed)
     assert together.sessions == one_by_one.sessions == sum(load.sessions for load in loads)
     assert together.compute_s == pytest.approx(one_by_one.compute_s)
@@ -135,10 +135,10 @@ def test_a_session_gets_what_is_left_or_does_not_start(
 
 def test_of_equally_long_trials_the_fair_one_goes_first_even_when_length_decides() -> None:
     trials = [
-        Waiting(index=index, priority=0, rank=rank, started=False, own_s=1.0, chain_s=2.0)
+        ReadyTrial(index=index, priority=0, rank=rank, started=False, own_s=1.0, chain_s=2.0)
         for index, rank in enumerate([0, 1, 0, 1])
     ]
-    order = Order(trials, slots=2, work_s=4.0, open_s=4.0)
+    order = ListScheduler(trials, slots=2, work_s=4.0, open_s=4.0)
     taken = [order.take() for _ in trials]
     assert [trial.index for trial in taken if trial is not None] == [0, 2, 1, 3]
     assert order.take() is None

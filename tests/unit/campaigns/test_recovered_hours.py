@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.campaign.plan import outlook_of
+from orchestrator.cli.campaign.plan import forecast_of
 from orchestrator.core.allowances import spent_s, week_of
 from orchestrator.stores.system_clock import SystemClock
 from tests.doubles.clock import FakeClock
@@ -59,7 +59,7 @@ def test_plan_and_status_give_this_week_whole(tmp_path: Path, monkeypatch: pytes
     empty.tick()
     project = written_down(empty, tmp_path)
     monkeypatch.setattr(SystemClock, "now", lambda self: empty.desk.clock.now())
-    weeks = outlook_of(project, CAMPAIGN, TRIALS, None).to_json()["weeks"]  # status asks the same, without a quota
+    weeks = forecast_of(project, CAMPAIGN, TRIALS, None).to_json()["weeks"]  # status asks the same, without a quota
     assert weeks[0]["quota_h"] > WEEKLY_H - 2.5
 
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel_templates.trial_accounts import account_json, read_account
-from orchestrator.core.accounts import Finished, account_of, as_typed, campaign_account
+from kernel_templates.trial_accounts import read_account, report_json
+from orchestrator.core.accounts import Finished, as_typed, campaign_report, trial_report
 from orchestrator.core.standings import State
 from orchestrator.core.tables import rows_of
-from orchestrator.pipeline.campaign import read_standings
+from orchestrator.pipeline.campaign import read_trial_statuses
 from orchestrator.pipeline.finished import finished_trials, since_beginning
 from orchestrator.stores.configs import read_settings
 from tests.doubles.clock import FakeClock
@@ -32,7 +32,7 @@ def carried(text: str = SMALL) -> Computer:
 
 def finished_on(computer: Computer) -> tuple[Finished, ...]:
     desk = computer.desk
-    standings = read_standings(desk.ledger, desk.campaign, desk.trials, desk.code_digest)
+    standings = read_trial_statuses(desk.ledger, desk.campaign, desk.trials, desk.code_digest)
     return tuple(finished_trials(desk.ledger, computer.results, standings, desk.code_digest))
 
 
@@ -62,12 +62,12 @@ def test_an_account_comes_back_as_it_was_written() -> None:
     standings = [one.standing for one in finished]
     waiting = replace(standings[0], state=State.WAITING)
     section = finished[0].trial.variant.card.section
-    account = campaign_account(desk.campaign, section, finished, [*standings[1:], waiting], "report it")
+    account = campaign_report(desk.campaign, section, finished, [*standings[1:], waiting], "report it")
     assert len(account.trials) == len(finished) and account.unfinished == {waiting.trial.label: "waiting"}
-    assert read_account(json.loads(json.dumps(account_json(account)))) == account
-    assert campaign_account(desk.campaign, "another", finished, standings, "").trials == ()
+    assert read_account(json.loads(json.dumps(report_json(account)))) == account
+    assert campaign_report(desk.campaign, "another", finished, standings, "").trials == ()
     with pytest.raises(ValueError, match="format 1 is needed, not 7"):
-        read_account({**account_json(account), "format": 7})
+        read_account({**report_json(account), "format": 7})
     with pytest.raises(ValueError, match="not an account"):
         read_account({"format": 1, "trials": [{}]})
 
@@ -100,9 +100,9 @@ def test_a_session_that_was_killed_without_an_account_is_in_curve_and_table(fate
     assert killed.steps_start is None and killed in finished.sessions
     others = [one for one in finished.sessions if one is not finished.sessions[0] and one.steps_begun]
     assert finished.curve.seams == tuple(dict.fromkeys(one.steps_begun for one in others))
-    assert account_of(finished).untold == 1
+    assert trial_report(finished).untold == 1
     (row,) = rows_of("small", finished)
-    assert row["sessions"] == len(finished.sessions) == len(account_of(finished).sessions)
+    assert row["sessions"] == len(finished.sessions) == len(trial_report(finished).sessions)
 
 
 SETTINGS = st.one_of(

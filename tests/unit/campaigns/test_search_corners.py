@@ -14,10 +14,10 @@ from kernel_templates.evaluations import read_evaluation
 from kernel_templates.kernel_runtime.manifest import Manifest
 from kernel_templates.kernel_runtime.wire import Ticket, report_line
 from orchestrator.core.errors import BadInput
-from orchestrator.core.outlook import Outlook, look_ahead
-from orchestrator.core.proposals import Account, Fate, fate_of, mean_rungs, rungs_of
-from orchestrator.core.standings import State, standing_of
-from orchestrator.pipeline.searching import Searching
+from orchestrator.core.outlook import CampaignForecast, forecast_campaign
+from orchestrator.core.proposals import Outcome, TrainingResult, mean_rungs, outcome_of, rungs_of
+from orchestrator.core.standings import State, trial_status
+from orchestrator.pipeline.searching import SearchReplay
 from orchestrator.search.proposer import OptunaProposer
 from orchestrator.stores.campaigns import parse_campaign
 from orchestrator.stores.ledger import SqliteLedger
@@ -40,13 +40,13 @@ trials:
 LATER = "  later:\n    section: section_7_6\n    settings: {profiles.full.target_steps: 100000}\n    after: [look]\n"
 
 
-def outlook(text: str) -> Outlook:
+def outlook(text: str) -> CampaignForecast:
     """Of a campaign of which nothing has run."""
     campaign = parse_campaign(text, "small.yaml")
-    searching = Searching(campaign, CARDS, SqliteLedger(Path(":memory:")), MemoryResults(), OptunaProposer)
-    stands = [standing_of(trial, (), live=False, code_digest="", retries={}) for trial in searching.trials()]
+    searching = SearchReplay(campaign, CARDS, SqliteLedger(Path(":memory:")), MemoryResults(), OptunaProposer)
+    stands = [trial_status(trial, (), live=False, code_digest="", retries={}) for trial in searching.trials()]
     monday = datetime(2026, 11, 23, tzinfo=UTC)
-    return look_ahead(campaign, stands, now=monday, longest_s=None, allowed=None)
+    return forecast_campaign(campaign, stands, now=monday, longest_s=None, allowed=None)
 
 
 def searched(block: str) -> Computer:
@@ -99,7 +99,7 @@ def test_what_is_proposed_twice_is_one_training_and_the_search_comes_to_its_end(
     computer = searched("{space: {algorithms.PPO.gamma: [0.9, 0.95]}, trials: 6, batch: 2, startup_trials: 2}")
     ticked, _ = carried_through(computer)
     assert ticked.complete and len(ticked.standings) == 2 == len(computer.world.kernels)
-    (search,) = look_ahead(
+    (search,) = forecast_campaign(
         computer.desk.campaign, ticked.standings, now=datetime(2026, 11, 23, tzinfo=UTC), longest_s=None, allowed=None
     ).searches
     assert (search.made, search.repeated, search.to_come) == (2, 4, 0)
@@ -140,7 +140,9 @@ def test_another_objective_is_read_from_the_summary_of_the_session_that_evaluate
         f"look gamma={gamma}": gamma for gamma in (0.9, 0.95, 0.8)
     }
     monday = datetime(2026, 11, 23, tzinfo=UTC)
-    (search,) = look_ahead(computer.desk.campaign, ticked.standings, now=monday, longest_s=None, allowed=None).searches
+    (search,) = forecast_campaign(
+        computer.desk.campaign, ticked.standings, now=monday, longest_s=None, allowed=None
+    ).searches
     assert (search.best, search.objective) == ("look gamma=0.8", 0.8)
 
 
@@ -175,7 +177,9 @@ def test_an_objective_that_the_section_does_not_tell_stops_its_own_group_alone()
     assert not ticked.complete and len(ticked.troubles) == 2
     assert "tells no number 'delay.lr'" in ticked.troubles[0] and "did you mean delay.rl?" in ticked.troubles[0]
     monday = datetime(2026, 11, 23, tzinfo=UTC)
-    (search,) = look_ahead(computer.desk.campaign, ticked.standings, now=monday, longest_s=None, allowed=None).searches
+    (search,) = forecast_campaign(
+        computer.desk.campaign, ticked.standings, now=monday, longest_s=None, allowed=None
+    ).searches
     assert search.to_come == 2 and "tells no number 'delay.lr'" in search.lines()[1]
 
 
@@ -210,14 +214,16 @@ def test_a_rung_is_known_with_the_first_evaluation_behind_it() -> None:
 
 
 def test_seeds_are_judged_by_the_mean_of_as_many_as_must_complete() -> None:
-    fast = Account(fate=Fate.COMPLETE, number=3.0, curve=[(100, 1.0), (200, 3.0)])
-    slow = Account(fate=Fate.OPEN, curve=[(100, 2.0)])
-    lost = Account(fate=Fate.FAILED, why="stuck")
+    fast = TrainingResult(fate=Outcome.COMPLETE, number=3.0, curve=[(100, 1.0), (200, 3.0)])
+    slow = TrainingResult(fate=Outcome.OPEN, curve=[(100, 2.0)])
+    lost = TrainingResult(fate=Outcome.FAILED, why="stuck")
     assert mean_rungs([fast, slow], 2, 100, 5) == (1.5,) and mean_rungs([lost, slow, fast], 2, 100, 5) == (1.5,)
-    assert fate_of([fast, slow], 2) == (Fate.OPEN, None)
-    assert fate_of([fast, lost, fast], 2) == (Fate.COMPLETE, 3.0)  # a spare stood in
-    assert fate_of([fast, lost], 2) == fate_of([fast, Account(fate=Fate.FAILED, why="invalid"), slow], 2)
-    assert fate_of([fast, lost], 2) == (Fate.FAILED, None)
+    assert outcome_of([fast, slow], 2) == (Outcome.OPEN, None)
+    assert outcome_of([fast, lost, fast], 2) == (Outcome.COMPLETE, 3.0)  # a spare stood in
+    assert outcome_of([fast, lost], 2) == outcome_of(
+        [fast, TrainingResult(fate=Outcome.FAILED, why="invalid"), slow], 2
+    )
+    assert outcome_of([fast, lost], 2) == (Outcome.FAILED, None)
 
 
 def test_evaluations_are_read_from_event_file_and_log_and_from_nothing_else(tmp_path: Path) -> None:

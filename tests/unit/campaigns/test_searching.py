@@ -11,11 +11,11 @@ import pytest
 
 from kernel_templates.kernel_runtime.wire import Ticket
 from orchestrator.core.expansion import Trial
-from orchestrator.core.outlook import look_ahead
+from orchestrator.core.outlook import forecast_campaign
 from orchestrator.core.standings import State
-from orchestrator.pipeline.campaign import read_standings
+from orchestrator.pipeline.campaign import read_trial_statuses
 from orchestrator.pipeline.finished import finished_trials
-from orchestrator.pipeline.ticked import Ticked
+from orchestrator.pipeline.ticked import TickReport
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
 from tests.simulation.computer import Computer, carried_through
@@ -62,7 +62,7 @@ def computer(far: World, text: str = SEARCH) -> Computer:
     return Computer(far, *expanded(text))
 
 
-def told(ticked: Ticked) -> list[tuple[str, State, str, float | None]]:
+def told(ticked: TickReport) -> list[tuple[str, State, str, float | None]]:
     return [
         (one.trial.name8, one.state, one.why, one.trial.variant.searched and one.trial.variant.searched.value)
         for one in ticked.standings
@@ -74,12 +74,12 @@ def cells(trials: tuple[Trial, ...]) -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def calm() -> Ticked:
+def calm() -> TickReport:
     ticked, _ = carried_through(computer(world()))
     return ticked
 
 
-def test_a_search_goes_through_batch_by_batch_and_what_waits_for_it_follows(calm: Ticked) -> None:
+def test_a_search_goes_through_batch_by_batch_and_what_waits_for_it_follows(calm: TickReport) -> None:
     searched = [one for one in calm.standings if one.trial.variant.searched]
     assert calm.complete and len(searched) == 8 and calm.standings[-1].state is State.DONE
     assert [one.trial.variant.searched.batch for one in searched] == [0, 0, 0, 1, 1, 1, 2, 2]  # type: ignore[union-attr]
@@ -89,19 +89,19 @@ def test_a_search_goes_through_batch_by_batch_and_what_waits_for_it_follows(calm
         assert (one.state is State.PRUNED) == (one.trial.variant.searched.value is None)  # type: ignore[union-attr]
 
 
-def test_what_is_pruned_starts_no_further_session_and_stands_in_no_table(calm: Ticked) -> None:
+def test_what_is_pruned_starts_no_further_session_and_stands_in_no_table(calm: TickReport) -> None:
     far = world()
     carried_through(here := computer(far))
-    stands = read_standings(here.ledger, here.desk.campaign, here.ticking._desk.trials, here.desk.code_digest)
+    stands = read_trial_statuses(here.ledger, here.desk.campaign, here.ticking._desk.trials, here.desk.code_digest)
     pruned = {one.trial.lineage_id: one.sessions for one in stands if one.state is State.PRUNED}
     assert pruned and set(pruned.values()) == {1}
-    stands = read_standings(here.ledger, here.desk.campaign, here.ticking._desk.trials, "b" * 64)
+    stands = read_trial_statuses(here.ledger, here.desk.campaign, here.ticking._desk.trials, "b" * 64)
     rows = finished_trials(here.ledger, here.results, stands, "b" * 64)
     finished = {one.trial.lineage_id for one in rows}
     assert not finished & pruned.keys() and len(finished) == len(stands) - len(pruned)
 
 
-def test_killed_anywhere_and_on_other_computers_it_proposes_and_prunes_the_same(calm: Ticked) -> None:
+def test_killed_anywhere_and_on_other_computers_it_proposes_and_prunes_the_same(calm: TickReport) -> None:
     draw, far = random.Random(3), world()
     two = [computer(far), computer(far)]  # each with a ledger of its own, in turns
     for _ in range(400):
@@ -124,7 +124,7 @@ def test_killed_anywhere_and_on_other_computers_it_proposes_and_prunes_the_same(
     assert far.wrongs == []
 
 
-def test_an_empty_copy_finds_all_batches_again_in_one_tick_and_pushes_nothing(calm: Ticked) -> None:
+def test_an_empty_copy_finds_all_batches_again_in_one_tick_and_pushes_nothing(calm: TickReport) -> None:
     far = world()
     carried_through(computer(far))
     pushed = far.submits
@@ -158,7 +158,7 @@ def test_a_session_that_can_be_stopped_is_and_nothing_else_changes() -> None:
     assert all(models.view().verified for models in here.models.values())  # the checkpoint of what was given up stays
 
 
-def test_more_trials_add_only_the_difference_and_a_finished_search_is_never_run_again(calm: Ticked) -> None:
+def test_more_trials_add_only_the_difference_and_a_finished_search_is_never_run_again(calm: TickReport) -> None:
     far = world()
     carried_through(computer(far))
     before = {kernel.ticket.lineage_id for kernel in far.kernels.values()}
@@ -170,7 +170,7 @@ def test_more_trials_add_only_the_difference_and_a_finished_search_is_never_run_
     assert cells(tuple(one.trial for one in ticked.standings))[:8] == cells(tuple(one.trial for one in calm.standings))
 
 
-def test_another_concurrency_is_the_same_search(calm: Ticked) -> None:
+def test_another_concurrency_is_the_same_search(calm: TickReport) -> None:
     here = computer(world(slots=5))
     for _ in range(9):
         here.tick()
@@ -195,7 +195,7 @@ def test_what_has_left_its_search_is_brought_home_holds_a_slot_and_counts_as_hou
     searched = ticked.standings[0].trial.variant.searched
     assert searched is not None and set(searched.left) == flying
     now = here.world.clock.now()
-    (told_of,) = look_ahead(here.desk.campaign, ticked.standings, now=now, longest_s=None, allowed=None).searches
+    (told_of,) = forecast_campaign(here.desk.campaign, ticked.standings, now=now, longest_s=None, allowed=None).searches
     assert told_of.to_json()["left"] == 2 and "2 training(s) have left this search" in told_of.lines()[-1]
     here.world.clock.sleep(10 * 3600.0)
     ticked = here.tick()  # their 18 hours are spent: nothing of the new search fits into this week
@@ -270,7 +270,7 @@ def test_a_search_of_which_nothing_completes_cuts_off_what_waits_for_it() -> Non
     assert ticked.standings[-1].state is State.CUT_OFF and ticked.over and not ticked.complete
 
 
-def test_results_of_older_code_still_lead_the_search_and_no_proposal_is_lost(calm: Ticked) -> None:
+def test_results_of_older_code_still_lead_the_search_and_no_proposal_is_lost(calm: TickReport) -> None:
     far = world()
     carried_through(computer(far))
     campaign, trials = expanded(SEARCH)

@@ -9,8 +9,8 @@ import pytest
 
 from kernel_templates.kernel_runtime.endings import Verdict
 from orchestrator.core.events import Event, EventKind
-from orchestrator.core.standings import State, related, standing_of
-from orchestrator.pipeline.campaign import read_standings
+from orchestrator.core.standings import State, trial_status, with_dependencies
+from orchestrator.pipeline.campaign import read_trial_statuses
 from orchestrator.pipeline.finished import finished_trials
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
@@ -21,8 +21,8 @@ from tests.simulation.world import World
 def test_a_spare_of_one_variant_makes_up_for_no_seed_of_another() -> None:
     _, trials = expanded(SMALL.replace("seeds: 2", "seeds: {completed: 2, spares: 1}"))
     ends = {"main PPO seed 1": (State.FAILED, "section_failed"), "later seed 0": (State.WAITING, "")}
-    own = [standing_of(trial, (), live=False, code_digest="", retries={}) for trial in trials]
-    found = related(
+    own = [trial_status(trial, (), live=False, code_digest="", retries={}) for trial in trials]
+    found = with_dependencies(
         [
             replace(one, state=state, why=why)
             for one in own
@@ -47,7 +47,7 @@ FULL = QUICK.replace("profile: quick", "profile: full")
 def answered(computer: Computer, text: str) -> list[tuple[State, int, str, int]]:
     """Where the trials of a campaign stand by a computer's ledger, and the sessions of its table."""
     campaign, trials = expanded(text)
-    stands = read_standings(computer.ledger, campaign, trials, computer.desk.code_digest)
+    stands = read_trial_statuses(computer.ledger, campaign, trials, computer.desk.code_digest)
     rows = finished_trials(computer.ledger, computer.results, stands, computer.desk.code_digest)
     evaluated = {one.trial.lineage_id: one.evaluating for one in rows}
     told = []

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel_templates.trial_accounts import CurvePoint
-from orchestrator.core.stitching import Stretch, stitch
+from orchestrator.core.stitching import SessionCurve, stitch
 
 
 def points(session: str, *steps: int, of: float = 0.0) -> tuple[CurvePoint, ...]:
@@ -14,27 +14,27 @@ def points(session: str, *steps: int, of: float = 0.0) -> tuple[CurvePoint, ...]
 
 
 def test_a_clean_chain_has_seams_and_wastes_nothing() -> None:
-    first = Stretch(steps_start=0, steps_seen=250, points=points("s01", 100, 200))
-    second = Stretch(steps_start=250, steps_seen=400, points=points("s02", 300, 400))
+    first = SessionCurve(steps_start=0, steps_seen=250, points=points("s01", 100, 200))
+    second = SessionCurve(steps_start=250, steps_seen=400, points=points("s02", 300, 400))
     curve = stitch([first, second])
     assert [point.steps for point in curve.points] == [100, 200, 300, 400]
     assert (curve.seams, curve.wasted_steps, curve.measured_twice) == ((250,), 0, 0)
 
 
 def test_what_a_killed_session_did_after_its_last_save_is_wasted_and_compared_with_its_repetition() -> None:
-    killed = Stretch(steps_start=0, steps_seen=390, points=points("s01", 100, 200, 300))
-    repeated = Stretch(steps_start=150, steps_seen=400, points=points("s02", 200, 300, 400))
+    killed = SessionCurve(steps_start=0, steps_seen=390, points=points("s01", 100, 200, 300))
+    repeated = SessionCurve(steps_start=150, steps_seen=400, points=points("s02", 200, 300, 400))
     curve = stitch([killed, repeated])
     assert curve.wasted_steps == 240 and curve.seams == (150,)
     assert (curve.measured_twice, curve.measured_otherwise) == (2, 0)
     assert [point.session for point in curve.points] == ["s01", "s02", "s02", "s02"]
-    drifted = Stretch(steps_start=150, steps_seen=400, points=points("s02", 200, 300, 400, of=0.5))
+    drifted = SessionCurve(steps_start=150, steps_seen=400, points=points("s02", 200, 300, 400, of=0.5))
     assert stitch([killed, drifted]).measured_otherwise == 2
 
 
 def test_a_session_that_began_anew_after_a_loss_makes_no_seam() -> None:
-    lost = Stretch(steps_start=0, steps_seen=90)
-    again = Stretch(steps_start=0, steps_seen=200, points=points("s02", 100, 200))
+    lost = SessionCurve(steps_start=0, steps_seen=90)
+    again = SessionCurve(steps_start=0, steps_seen=200, points=points("s02", 100, 200))
     curve = stitch([lost, again])
     assert (curve.seams, curve.wasted_steps) == ((), 90)
     assert stitch([]).points == ()
@@ -46,7 +46,7 @@ def test_steps_trained_are_those_of_the_end_and_those_wasted(moves: list[tuple[i
     stretches, at, trained = [], 0, 0
     for steps, unsaved in moves:
         stretches.append(
-            Stretch(steps_start=at, steps_seen=at + steps, points=points("s", *range(at + 1, at + steps + 1)))
+            SessionCurve(steps_start=at, steps_seen=at + steps, points=points("s", *range(at + 1, at + steps + 1)))
         )
         trained += steps
         at += steps - min(steps, unsaved)

@@ -11,10 +11,10 @@ from orchestrator.cli.campaign.words import tick_lines
 from orchestrator.core.cells import Settings
 from orchestrator.core.errors import BadInput
 from orchestrator.core.expansion import Trial, expand
-from orchestrator.core.outlook import look_ahead
+from orchestrator.core.outlook import forecast_campaign
 from orchestrator.core.records import RunRecord
 from orchestrator.core.sections import SectionCard
-from orchestrator.core.taken_out import of_campaign, taken_out
+from orchestrator.core.taken_out import sessions_of_campaign, trial_from_ticket
 from orchestrator.stores.campaigns import load_campaign
 from orchestrator.wiring.campaigns import taken_out_in_flight
 from tests.conftest import PROJECT_ROOT
@@ -163,7 +163,9 @@ def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
     ticked = computer.tick()
     assert ticked is not None and ticked.left_in_flight == 0 and ticked.troubles == ()
     assert pushed[0].key in {one.key for one in computer.ledger.open_sessions()}
-    sessions = of_campaign(computer.ledger.sessions(pushed[0].lineage_id), computer.ledger.runs(), "small", set())
+    sessions = sessions_of_campaign(
+        computer.ledger.sessions(pushed[0].lineage_id), computer.ledger.runs(), "small", set()
+    )
     assert [one.session for one in sessions] == [1], "the second one's hours are the other campaign's"
 
 
@@ -249,7 +251,7 @@ def test_of_a_campaign_that_is_over_nothing_is_foretold() -> None:
     computer = _computer()
     ticked, _ = carried_through(computer)
     now = computer.world.clock.now()
-    outlook = look_ahead(computer.desk.campaign, ticked.standings, now=now, longest_s=None, allowed=None)
+    outlook = forecast_campaign(computer.desk.campaign, ticked.standings, now=now, longest_s=None, allowed=None)
     assert outlook.rest_lines() == ["Nothing is to come"] and outlook.to_json()["sessions"] == 0
 
 
@@ -257,7 +259,7 @@ def test_of_a_campaign_that_is_over_nothing_is_foretold() -> None:
 def test_every_trial_of_every_shipped_campaign_is_recognised_by_what_its_ticket_says(path: Path) -> None:
     campaign = load_campaign(path)
     for trial in expand(campaign, CARDS):
-        again = taken_out(trial.card.lineage.to_json(), _run_of(trial), CARDS)
+        again = trial_from_ticket(trial.card.lineage.to_json(), _run_of(trial), CARDS)
         assert again is not None and again.card.lineage == trial.card.lineage and again.lineage_id == trial.lineage_id
         assert again.card.trial == trial.card.trial  # so that its models directory is the same
         assert (again.variant.profile, again.target_steps) == (trial.variant.profile, trial.target_steps)
@@ -273,7 +275,7 @@ def test_what_no_key_of_the_card_can_say_is_not_recognised() -> None:
         {**lineage, "environment": {**lineage["environment"], "decision_s": None}},
         {**lineage, "environment": {**lineage["environment"], "decision_s": -1.0}},
     ):
-        assert taken_out(other, _run_of(trial), CARDS) is None
+        assert trial_from_ticket(other, _run_of(trial), CARDS) is None
 
 
 def _run_of(trial: Trial) -> RunRecord:

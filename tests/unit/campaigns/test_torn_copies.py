@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kernel_templates.kernel_runtime.wire import checkpoint_steps
 from orchestrator.core.events import Event
 from orchestrator.core.exchange import Push
-from orchestrator.core.models import ModelsView
+from orchestrator.core.models import CheckpointInventory
 from orchestrator.core.standings import State
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
@@ -48,7 +48,7 @@ class Moment:
     """What a computer held after one tick."""
 
     events: int
-    view: ModelsView
+    view: CheckpointInventory
     brought: dict[str, Kernel]
 
 
@@ -68,7 +68,7 @@ def history(world: World, ticks: int) -> tuple[list[Event], list[Moment]]:
     return list(computer.ledger.events()), moments
 
 
-def torn(world: World, events: list[Event], view: ModelsView | None, brought: dict[str, Kernel]) -> Computer:
+def torn(world: World, events: list[Event], view: CheckpointInventory | None, brought: dict[str, Kernel]) -> Computer:
     """A computer that holds just these parts."""
     computer = Computer(world, CAMPAIGN, TRIALS)
     for event in events:
@@ -81,7 +81,7 @@ def torn(world: World, events: list[Event], view: ModelsView | None, brought: di
     return computer
 
 
-def verifiable(world: World, view: ModelsView | None, brought: dict[str, Kernel]) -> int:
+def verifiable(world: World, view: CheckpointInventory | None, brought: dict[str, Kernel]) -> int:
     """The most steps of any checkpoint that can be verified anywhere."""
     cards = [one.card for one in (*brought.values(), *world.kernels.values()) if one.card is not None]
     return max([one.steps for one in cards] + [view.steps if view else 0])

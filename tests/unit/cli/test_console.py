@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cli.console import Console, describe_progress
-from orchestrator.cli.door import through_door
+from orchestrator.cli.door import run_command
 from orchestrator.cli.encoding import encodable
 from orchestrator.core.errors import BadInput, RemoteUnavailable, RunFailed
 
@@ -81,7 +81,7 @@ def test_every_failure_leaves_by_the_door(
     def act() -> int:
         raise fault
 
-    assert through_door(act, as_json=True) == code
+    assert run_command(act, as_json=True) == code
     captured = capsys.readouterr()
     assert json.loads(captured.out.splitlines()[-1])["exit_code"] == code
     assert captured.err.startswith("Error: ")

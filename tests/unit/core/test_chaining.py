@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.chaining import Standing, decide, recalled
+from orchestrator.core.chaining import RunProgress, next_step, progress_from_history
 from orchestrator.core.endings import EndReason
 from orchestrator.core.records import SessionRecord, Stage
 
@@ -30,40 +30,40 @@ def closed(number: int, end: str, steps: int, *, attempt: int = 1, **traits: obj
 
 def test_what_is_recalled_is_what_the_loop_would_have_kept() -> None:
     ends = [("paused", 40), ("crashed", 40), ("wall_limit", 40), ("crashed", 60), ("crashed", 60)]
-    kept = Standing(steps_done=0, target_steps=100)
+    kept = RunProgress(steps_done=0, target_steps=100)
     for end, steps in ends:
         kept = kept.after(EndReason(end), steps)
     records = [closed(number, end, steps) for number, (end, steps) in enumerate(ends, start=1)]
-    assert recalled(records, steps_start=0, target_steps=100) == kept
+    assert progress_from_history(records, steps_start=0, target_steps=100) == kept
     assert kept.fruitless == 1
 
 
 def test_three_fruitless_sessions_of_three_commands_are_stuck() -> None:
     records = [closed(1, "crashed", 0, attempt=attempt) for attempt in (1, 2, 3)]
-    standing = recalled(records, steps_start=0, target_steps=100)
-    assert standing is not None and decide(standing).end == "stuck"
+    standing = progress_from_history(records, steps_start=0, target_steps=100)
+    assert standing is not None and next_step(standing).end == "stuck"
 
 
 def test_a_lost_push_counts_and_a_refused_one_does_not() -> None:
     lost = closed(1, "never_submitted", 0, lost=2)
     refused = closed(1, "never_submitted", 0, problems=("all slots are taken",))
-    standing = recalled([lost], steps_start=0, target_steps=100)
-    assert standing is not None and standing.fruitless == 3 and decide(standing).end == "stuck"
-    assert recalled([refused], steps_start=0, target_steps=100) is None
+    standing = progress_from_history([lost], steps_start=0, target_steps=100)
+    assert standing is not None and standing.fruitless == 3 and next_step(standing).end == "stuck"
+    assert progress_from_history([refused], steps_start=0, target_steps=100) is None
 
 
 @pytest.mark.parametrize("records", [[], [closed(1, "paused", None)]])  # type: ignore[arg-type]
 def test_an_old_ledger_that_cannot_say_is_not_guessed_at(records: list[SessionRecord]) -> None:
-    assert recalled(records, steps_start=0, target_steps=100) is None
+    assert progress_from_history(records, steps_start=0, target_steps=100) is None
 
 
 def test_sessions_without_room_never_make_a_run_stuck_and_end_it_with_their_reason() -> None:
-    standing = Standing(steps_done=20, target_steps=100)
+    standing = RunProgress(steps_done=20, target_steps=100)
     for _ in range(9):
         standing = standing.after(EndReason.DISK_FULL, 20)
     assert standing.fruitless == 0
-    assert decide(standing).end == "disk_full" and not decide(standing).start_session
-    assert decide(standing.after(EndReason.CRASHED, 20)).start_session
+    assert next_step(standing).end == "disk_full" and not next_step(standing).start_session
+    assert next_step(standing.after(EndReason.CRASHED, 20)).start_session
 
 
 def test_after_a_walk_back_progress_is_measured_from_the_parent() -> None:
@@ -74,13 +74,13 @@ def test_after_a_walk_back_progress_is_measured_from_the_parent() -> None:
         closed(3, "crashed", 100, steps_start=100),
         closed(4, "paused", 70, steps_start=50),
     ]
-    standing = recalled(records, steps_start=0, target_steps=200)
+    standing = progress_from_history(records, steps_start=0, target_steps=200)
     assert standing is not None
     assert (standing.steps_done, standing.moved_on, standing.emptied, standing.fruitless) == (70, True, False, 0)
-    back = recalled(records[:3], steps_start=0, target_steps=200)
+    back = progress_from_history(records[:3], steps_start=0, target_steps=200)
     assert back is not None and not back.back_at(50).after(EndReason.PAUSED, 70).emptied
 
 
 def test_an_unusable_checkpoint_is_followed_by_a_session_of_its_own() -> None:
-    decision = decide(Standing(steps_done=40, target_steps=100).after(EndReason.CHECKPOINT_UNUSABLE, 40))
+    decision = next_step(RunProgress(steps_done=40, target_steps=100).after(EndReason.CHECKPOINT_UNUSABLE, 40))
     assert (decision.start_session, decision.same_session) == (True, False)

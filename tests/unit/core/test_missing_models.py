@@ -13,7 +13,7 @@ from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.wire import BEST_MODEL, CHECKPOINTS, METADATA_NAME, FileEntry, checkpoint_stem
 from orchestrator.core.endings import EndReason
 from orchestrator.core.missing_models import at_most, current_chain, expected_steps, is_missing, sources, walked_to
-from orchestrator.core.models import Incoming, ModelsView
+from orchestrator.core.models import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 
 SCENARIO = "traffic_light_control"
@@ -122,9 +122,9 @@ def test_no_source_offers_what_a_later_session_did_not_start_from(gains: list[in
     assert bounds == sorted(bounds, reverse=True) and all(bound <= steps for bound in bounds)
 
 
-def view(steps: int, *, exists: bool = True) -> ModelsView:
+def view(steps: int, *, exists: bool = True) -> CheckpointInventory:
     cards = (card(steps),) if steps else ()
-    return ModelsView(root=Path("models"), verified=cards, faults={}, leftovers=(), entries=(), exists=exists)
+    return CheckpointInventory(root=Path("models"), verified=cards, faults={}, leftovers=(), entries=(), exists=exists)
 
 
 def card(steps: int) -> CheckpointCard:
@@ -158,7 +158,7 @@ def test_what_was_given_up_is_left_out_with_what_describes_it() -> None:
     ]
     names += [BEST_MODEL.as_posix(), METADATA_NAME, f"{SCENARIO}_final.zip"]
     entries = tuple(FileEntry(path=name, size_bytes=1, sha256="0" * 64) for name in names)
-    brought = Incoming(root=Path("there"), verified=(card(40), card(30)), entries=entries)
+    brought = FetchedCheckpoints(root=Path("there"), verified=(card(40), card(30)), entries=entries)
     assert at_most(brought, None) == at_most(brought, 40) == brought
     cut = at_most(brought, 35)
     assert cut.steps == 30 and [one.path for one in cut.entries] == [*names[:2], BEST_MODEL.as_posix()]

@@ -19,7 +19,7 @@ from orchestrator.stores.configs import load_card
 from validation_ch7.learning.action_noise import NoisePlan
 from validation_ch7.learning.hyper_parameters import KINDS
 from validation_ch7.learning.normalization import NormalizePlan
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.schedules import LinearPlan
 from validation_ch7.traffic import demand
 from validation_ch7.traffic.parameters import TrafficParameters
@@ -51,9 +51,9 @@ def test_a_whole_spec_is_used_or_refused_by_the_training(project_root: Path) -> 
         card = card.chosen(algorithm=algorithm)
         sizes = RunRequest(card=card, profile=profile).sizes(0)
         spec = SessionSpec(card=card, profile=profile, sizes=sizes, backend="local")
-        plan = SessionPlan.from_json(json.loads(json.dumps(spec.to_json())))
+        plan = TrainingSpec.from_json(json.loads(json.dumps(spec.to_json())))
         assert plan.target_steps == sizes.target_steps and plan.lineage.algorithm == algorithm
-        assert set(spec.to_json()) == {field.name for field in fields(SessionPlan)}
+        assert set(spec.to_json()) == {field.name for field in fields(TrainingSpec)}
 
 
 def test_the_digest_of_a_tree_is_of_names_and_bytes() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kernel_templates.kernel_runtime.endings import KernelEnding
 from orchestrator.core.cadence import pause_s
-from orchestrator.core.chaining import MAX_FRUITLESS_SESSIONS, Standing, decide
+from orchestrator.core.chaining import MAX_FRUITLESS_SESSIONS, RunProgress, next_step
 from orchestrator.core.endings import EFFECTS, OF_KERNEL, REMEDIES, Effect, EndReason
 from orchestrator.core.exchange import SessionState
 
@@ -24,49 +24,49 @@ def test_unknown_is_never_terminal() -> None:
 
 
 def test_at_the_target_nothing_is_started() -> None:
-    decision = decide(Standing(steps_done=100, target_steps=100))
+    decision = next_step(RunProgress(steps_done=100, target_steps=100))
     assert (decision.start_session, decision.end) == (False, "at_target")
 
 
 def test_a_paused_session_is_followed_by_the_next() -> None:
-    standing = Standing(steps_done=0, target_steps=100).after(EndReason.PAUSED, 40)
-    assert decide(standing).start_session
-    assert not decide(standing).same_session
+    standing = RunProgress(steps_done=0, target_steps=100).after(EndReason.PAUSED, 40)
+    assert next_step(standing).start_session
+    assert not next_step(standing).same_session
 
 
 @pytest.mark.parametrize("reason", [EndReason.CRASHED, EndReason.CARRIER_MISSING])
 def test_a_fault_without_progress_is_another_attempt_and_not_for_ever(reason: EndReason) -> None:
-    standing = Standing(steps_done=0, target_steps=100)
+    standing = RunProgress(steps_done=0, target_steps=100)
     for _ in range(MAX_FRUITLESS_SESSIONS - 1):
         standing = standing.after(reason, 0)
-        assert decide(standing).same_session
+        assert next_step(standing).same_session
     standing = standing.after(reason, 0)
-    assert decide(standing).end == "stuck"
+    assert next_step(standing).end == "stuck"
 
 
 def test_a_crash_that_saved_something_goes_on_from_it() -> None:
-    standing = Standing(steps_done=0, target_steps=100).after(EndReason.CRASHED, 40)
-    decision = decide(standing)
+    standing = RunProgress(steps_done=0, target_steps=100).after(EndReason.CRASHED, 40)
+    decision = next_step(standing)
     assert decision.start_session
     assert not decision.same_session
 
 
 @pytest.mark.parametrize("reason", [EndReason.SECTION_FAILED, EndReason.REFUSED, EndReason.STALE_RESULTS])
 def test_what_would_fail_again_is_not_repeated(reason: EndReason) -> None:
-    assert decide(Standing(steps_done=0, target_steps=100).after(reason, 0)).end == reason.value
+    assert next_step(RunProgress(steps_done=0, target_steps=100).after(reason, 0)).end == reason.value
 
 
 def test_a_target_reached_without_its_evaluation_is_not_finished() -> None:
-    standing = Standing(steps_done=0, target_steps=100).after(EndReason.PAUSED, 100)
-    assert decide(standing).start_session
-    assert decide(standing.after(EndReason.FINISHED, 100)).end == "finished"
+    standing = RunProgress(steps_done=0, target_steps=100).after(EndReason.PAUSED, 100)
+    assert next_step(standing).start_session
+    assert next_step(standing.after(EndReason.FINISHED, 100)).end == "finished"
 
 
 @given(st.lists(st.tuples(st.sampled_from(EndReason), st.integers(-5, 30)), min_size=400, max_size=400))
 def test_every_run_ends_with_a_word(history: list[tuple[EndReason, int]]) -> None:
-    standing, sessions = Standing(steps_done=0, target_steps=100), 0
+    standing, sessions = RunProgress(steps_done=0, target_steps=100), 0
     for reason, gain in history:
-        decision = decide(standing)
+        decision = next_step(standing)
         if not decision.start_session:
             assert decision.end
             return

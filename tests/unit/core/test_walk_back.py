@@ -15,7 +15,7 @@ from kernel_templates.kernel_runtime.cards import CheckpointCard
 from kernel_templates.kernel_runtime.wire import FileEntry
 from orchestrator.core.endings import EndReason
 from orchestrator.core.events import Event, EventKind, fold_run
-from orchestrator.core.models import ModelsView
+from orchestrator.core.models import CheckpointInventory
 from orchestrator.core.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.walk_back import MOST_WALKS, files_of_newest, suspicion
 
@@ -31,7 +31,7 @@ def files(steps: int, copy: str = "a") -> tuple[FileEntry, ...]:
     )
 
 
-def in_place(*steps: int, copy: str = "a") -> ModelsView:
+def in_place(*steps: int, copy: str = "a") -> CheckpointInventory:
     def card(number: int) -> CheckpointCard:
         return CheckpointCard(
             stem=f"toy_checkpoint_{number}_steps",
@@ -45,7 +45,7 @@ def in_place(*steps: int, copy: str = "a") -> ModelsView:
 
     best = FileEntry(path="best_model/best_model.zip", size_bytes=1, sha256="b")
     entries = [entry for number in steps for entry in files(number, copy)]
-    return ModelsView(
+    return CheckpointInventory(
         root=Path("/models"),
         verified=tuple(card(number) for number in steps),
         faults={},

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core.standings import Standing, State, related
-from orchestrator.pipeline.queue import Queue
+from orchestrator.core.standings import State, TrialStatus, with_dependencies
+from orchestrator.pipeline.queue import ReadyQueue
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
 
@@ -34,14 +34,14 @@ trials:
 @pytest.mark.parametrize("after", ["after: [main]", "priority: 1"])
 def test_what_is_kept_between_ticks_changes_nothing(after: str) -> None:
     campaign, trials = expanded(TEXT.replace("AFTER", after))
-    draw, clock, kept = random.Random(7), FakeClock(), Queue(campaign)
-    own = [Standing(trial=trial, state=State.WAITING) for trial in trials]
+    draw, clock, kept = random.Random(7), FakeClock(), ReadyQueue(campaign)
+    own = [TrialStatus(trial=trial, state=State.WAITING) for trial in trials]
     started = 0
     for _ in range(120):
         for place in draw.sample(range(len(own)), 3):
             own[place] = _moved(own[place], draw, clock)
-        standings, now = related(own), clock.now()
-        fresh = Queue(campaign)
+        standings, now = with_dependencies(own), clock.now()
+        fresh = ReadyQueue(campaign)
         (first, dues), (other_first, other_dues) = kept.see(standings, now), fresh.see(standings, now)
         assert first is other_first
         assert sorted(dues) == sorted(other_dues)
@@ -54,11 +54,11 @@ def test_what_is_kept_between_ticks_changes_nothing(after: str) -> None:
     assert started > 100
 
 
-def _moved(one: Standing, draw: random.Random, clock: FakeClock) -> Standing:
+def _moved(one: TrialStatus, draw: random.Random, clock: FakeClock) -> TrialStatus:
     """Where a trial may stand next: it runs, has trained further, rests, or is over; some begin anew."""
     state = draw.choice([State.WAITING, State.WAITING, State.WAITING, State.LIVE, State.DONE, State.FAILED])
     if one.state.final and draw.random() < 0.5:
-        return Standing(trial=one.trial, state=State.WAITING)
+        return TrialStatus(trial=one.trial, state=State.WAITING)
     return replace(
         one,
         state=state,

@@ -14,7 +14,7 @@ from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.wire import FileEntry
 from orchestrator.core.events import Event, EventKind
 from orchestrator.core.records import session_key
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.walk_back import due_walk_back, walk_back
 from orchestrator.stores.ledger import SqliteLedger
 from orchestrator.stores.models_dir import ModelsDirectory
@@ -56,9 +56,9 @@ class Desk:
             steps_done=30,
         )
 
-    def parts(self) -> Parts:
+    def parts(self) -> RunContext:
         """As a program that was just started has them."""
-        return Parts(
+        return RunContext(
             backend=cast("Any", None),
             clock=FakeClock(),
             ledger=self.ledger,

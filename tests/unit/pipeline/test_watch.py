@@ -11,7 +11,7 @@ import pytest
 from kernel_templates.kernel_runtime.wire import report_line
 from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
 from orchestrator.core.exchange import Capabilities, Handle, Observation, SessionState
-from orchestrator.pipeline.parts import Parts
+from orchestrator.pipeline.parts import RunContext
 from orchestrator.pipeline.watch import PATIENCE_S, watch
 from tests.doubles.clock import FakeClock
 from tests.doubles.narrator import Listener
@@ -51,7 +51,7 @@ class Scripted:
 def _watch(backend: Scripted) -> tuple[Observation, FakeClock, Listener]:
     clock, listener = FakeClock(), Listener()
     parts = cast(Any, type("P", (), {"backend": backend, "clock": clock, "narrator": listener}))
-    return watch(cast(Parts, parts), HANDLE), clock, listener
+    return watch(cast(RunContext, parts), HANDLE), clock, listener
 
 
 def test_failed_looks_are_looked_over() -> None:

@@ -13,20 +13,20 @@ from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.wire import FileEntry
 from orchestrator.core.errors import BadInput, RunFailed
-from orchestrator.core.models import Incoming
+from orchestrator.core.models import FetchedCheckpoints
 from orchestrator.stores import models_dir as models_dir_room
 from orchestrator.stores import swap as swap_room
 from orchestrator.stores.models_dir import ModelsDirectory
 from tests.unit.kernel_runtime.makers import SCENARIO, save
 
 
-def _incoming(root: Path, steps: int, *, best: bytes | None = None) -> Incoming:
+def _incoming(root: Path, steps: int, *, best: bytes | None = None) -> FetchedCheckpoints:
     save(root, steps)
     if best is not None:
         (root / "best_model").mkdir()
         (root / "best_model/best_model.zip").write_bytes(best)
     entries = tuple(file_entry(path, root) for path in sorted(root.rglob("*")) if path.is_file())
-    return Incoming(root=root, verified=survey_checkpoints(root, SCENARIO).verified, entries=entries)
+    return FetchedCheckpoints(root=root, verified=survey_checkpoints(root, SCENARIO).verified, entries=entries)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_copy_that_went_wrong_changes_nothing(models: ModelsDirectory, tmp_pat
     models.replace_with(_incoming(tmp_path / "one", 10), "first")
     good = _incoming(tmp_path / "two", 20)
     wrong = FileEntry(path=good.entries[0].path, size_bytes=good.entries[0].size_bytes, sha256="0" * 64)
-    bad = Incoming(root=good.root, verified=good.verified, entries=(wrong, *good.entries[1:]))
+    bad = FetchedCheckpoints(root=good.root, verified=good.verified, entries=(wrong, *good.entries[1:]))
     with pytest.raises(RunFailed, match="restore refused"):
         models.replace_with(bad, "second")
     assert models.view().steps == 10

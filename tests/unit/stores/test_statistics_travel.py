@@ -13,7 +13,7 @@ from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.normalization_file import RunningStatistics, SavedNormalization
 from kernel_templates.kernel_runtime.saving import save_checkpoint
 from kernel_templates.kernel_runtime.wire import NORMALIZATION_SUFFIX, models_path
-from orchestrator.core.models import Incoming
+from orchestrator.core.models import FetchedCheckpoints
 from orchestrator.stores.models_dir import ModelsDirectory
 from orchestrator.stores.results import ResultsTree
 from tests.unit.kernel_runtime.makers import NOW, SCENARIO, make_ticket, save
@@ -66,7 +66,7 @@ def save_normalized(models: Path, steps: int) -> CheckpointCard:
     return card
 
 
-def brought(tmp_path: Path) -> tuple[Path, Incoming]:
+def brought(tmp_path: Path) -> tuple[Path, FetchedCheckpoints]:
     folder = tmp_path / "results" / "local_arz-x-s01"
     models = models_path(folder, TICKET.section_dir)
     save_normalized(models, 40)
@@ -84,7 +84,7 @@ def brought(tmp_path: Path) -> tuple[Path, Incoming]:
     return models, ResultsTree(tmp_path / "results").incoming(folder, TICKET)
 
 
-def names(incoming: Incoming) -> set[str]:
+def names(incoming: FetchedCheckpoints) -> set[str]:
     return {entry.path for entry in incoming.entries}
 
 
@@ -140,7 +140,7 @@ def test_a_best_model_that_stays_keeps_its_statistics(tmp_path: Path) -> None:
     root = tmp_path / "later"
     card = save(root, 50)
     later = ModelsDirectory(root, SCENARIO).view()
-    models.replace_with(Incoming(root=root, verified=(card,), entries=later.entries), "second")
+    models.replace_with(FetchedCheckpoints(root=root, verified=(card,), entries=later.entries), "second")
     for name in (*pair(BEST), f"{BEST}.json"):
         assert (tmp_path / "data/models" / name).is_file(), name
     assert models.view().steps == 50

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
 from kernel_templates.kernel_runtime.digests import file_entry
-from orchestrator.core.models import Incoming
+from orchestrator.core.models import FetchedCheckpoints
 from orchestrator.stores.models_dir import ModelsDirectory
 from tests.unit.kernel_runtime.makers import SCENARIO, save
 
@@ -84,7 +84,7 @@ def contents_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
                 yield path, path.read_bytes()
 
 
-def bring(root: Path, *steps: int, best: bool = False) -> Incoming:
+def bring(root: Path, *steps: int, best: bool = False) -> FetchedCheckpoints:
     """What a session brought: checkpoints, metadata that describes the newest, a final model."""
     for one in steps:
         save(root, one)
@@ -95,7 +95,7 @@ def bring(root: Path, *steps: int, best: bool = False) -> Incoming:
         (root / "best_model").mkdir(exist_ok=True)
         (root / "best_model/best_model.zip").write_bytes(f"best of {steps}".encode())
     entries = tuple(file_entry(path, root) for path in sorted(root.rglob("*")) if path.is_file())
-    return Incoming(root=root, verified=verified, entries=entries)
+    return FetchedCheckpoints(root=root, verified=verified, entries=entries)
 
 
 def named_by(models: ModelsDirectory) -> set[Path]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from kernel_templates.kernel_runtime.digests import sha256_file
 from kernel_templates.kernel_runtime.manifest import Manifest, read_manifest
 from kernel_templates.kernel_runtime.wire import MANIFEST_NAME
-from kernel_templates.trial_accounts import CampaignAccount, TrialAccount, read_account
+from kernel_templates.trial_accounts import CampaignReport, TrialReport, read_account
 from validation_ch7.section_7_6_rl_performance.pool.trainings import PoolRefused, Training, read_training
 
 
-def campaign_of(path: Path) -> CampaignAccount:
+def campaign_of(path: Path) -> CampaignReport:
     """Read an account.
 
     Raises:
@@ -25,7 +25,7 @@ def campaign_of(path: Path) -> CampaignAccount:
         raise PoolRefused(f"{path} is no account of a campaign: {fault}") from fault
 
 
-def accounted_trainings(account: CampaignAccount) -> Iterator[Training]:
+def accounted_trainings(account: CampaignReport) -> Iterator[Training]:
     """Every training that the account names.
 
     Raises:
@@ -40,7 +40,7 @@ def accounted_trainings(account: CampaignAccount) -> Iterator[Training]:
         yield read_training(folder, manifest, trial.variant)
 
 
-def _require_as_told(trial: TrialAccount, manifest: Manifest, folder: Path) -> None:
+def _require_as_told(trial: TrialReport, manifest: Manifest, folder: Path) -> None:
     if sha256_file(folder / MANIFEST_NAME) != trial.manifest_sha256:
         raise PoolRefused(f"{trial.variant} seed {trial.seed}: the manifest in {folder} has changed since")
     stamp = {"lineage_id": trial.lineage_id, "run_id": trial.run_id, "bundle_digest": trial.code_digest}

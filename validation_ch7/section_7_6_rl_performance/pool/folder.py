@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from kernel_templates.kernel_runtime.atomic import write_atomically, write_json, write_text
 from kernel_templates.kernel_runtime.wire import canonical_json
-from kernel_templates.trial_accounts import CampaignAccount
+from kernel_templates.trial_accounts import CampaignReport
 from validation_ch7.section_7_6_rl_performance.pictures.paper import write_figure
 from validation_ch7.section_7_6_rl_performance.pool.claims import Pool
 from validation_ch7.section_7_6_rl_performance.pool.interval_figure import interval_figure
@@ -19,7 +19,7 @@ from validation_ch7.section_7_6_rl_performance.pool.report import pool_json, poo
 from validation_ch7.section_7_6_rl_performance.pool.traces import account_markdown, curves_csv
 
 
-def write_pools(pools: Sequence[Pool], folder: Path, account: CampaignAccount | None = None) -> None:
+def write_pools(pools: Sequence[Pool], folder: Path, account: CampaignReport | None = None) -> None:
     """Write text, JSON, LaTeX and figures; with a campaign's account also its curves and where every number is from.
 
     Args:
@@ -46,7 +46,7 @@ def write_pools(pools: Sequence[Pool], folder: Path, account: CampaignAccount | 
         write_text(folder / "learning_curves.csv", curves_csv(account))
 
 
-def pools_markdown(pools: Sequence[Pool], account: CampaignAccount | None = None) -> str:
+def pools_markdown(pools: Sequence[Pool], account: CampaignReport | None = None) -> str:
     """All experiments one below the other, and last where everything comes from."""
     texts = [pool_markdown(pool) for pool in pools]
     if len(texts) > 1:
@@ -74,7 +74,7 @@ def _in_short(value: object) -> str:
     return value[:12] if isinstance(value, str) else canonical_json(value)
 
 
-def _origin(pool: Pool, account: CampaignAccount | None) -> Iterator[str]:
+def _origin(pool: Pool, account: CampaignReport | None) -> Iterator[str]:
     code = str(pool.terms["bundle_digest"])[:12]
     named = f"campaign {account.campaign}, " if account is not None else ""
     yield f"{named}{len(pool.lineages)} trainings, code {code}"

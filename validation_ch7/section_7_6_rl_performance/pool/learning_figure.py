@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from kernel_templates.trial_accounts import CurvePoint, TrialAccount
+from kernel_templates.trial_accounts import CurvePoint, TrialReport
 from validation_ch7.section_7_6_rl_performance.pictures.paper import (
     BLUE,
     GREY,
@@ -26,7 +26,7 @@ _PANEL_IN = (4.4, 3.7)
 _IN_A_ROW = 3
 
 
-def learning_figure(trials: Sequence[TrialAccount], *, stamp: str) -> Figure:
+def learning_figure(trials: Sequence[TrialReport], *, stamp: str) -> Figure:
     """One panel for each variant: every training thin, their mean bold, each session's seam as a bar on its curve.
 
     Args:
@@ -49,7 +49,7 @@ def learning_figure(trials: Sequence[TrialAccount], *, stamp: str) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, variant: str, trials: Sequence[TrialAccount]) -> None:
+def _draw(axes: Axes, variant: str, trials: Sequence[TrialReport]) -> None:
     for trial in trials:
         steps, delays_s = _curve(trial.curve.points)
         axes.plot(steps, delays_s, color=BLUE, alpha=0.3, linewidth=0.8)
@@ -89,7 +89,7 @@ def _curve(points: Sequence[CurvePoint]) -> tuple[Floats, Floats]:
     return np.array([steps for steps, _ in known]), np.array([delay_s for _, delay_s in known])
 
 
-def _cut_the_untrained(figure: Figure, trials: Sequence[TrialAccount]) -> None:
+def _cut_the_untrained(figure: Figure, trials: Sequence[TrialReport]) -> None:
     """The first points of an untrained policy would flatten all the rest; what lies above is cut, and said so."""
     delays_s = np.concatenate([_curve(trial.curve.points)[1] for trial in trials])
     if not delays_s.size:

@@ -7,17 +7,17 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 
-from kernel_templates.trial_accounts import CampaignAccount, TrialAccount
+from kernel_templates.trial_accounts import CampaignReport, TrialReport
 
 _COLUMNS = ("variant", "seed", "lineage_id", "steps", "score", "session")
 
 
-def account_markdown(account: CampaignAccount) -> str:
+def account_markdown(account: CampaignReport) -> str:
     """The trials with their sessions and digests, as Markdown."""
     return "\n".join([*_head(account), "", *_chains(account), "", *_origins(account)]) + "\n"
 
 
-def curves_csv(account: CampaignAccount) -> str:
+def curves_csv(account: CampaignReport) -> str:
     """Every evaluation of every trial, tidy, with LF line ends; measures have columns of their own."""
     points = [(trial, point) for trial in account.trials for point in trial.curve.points]
     measures = sorted({name for _, point in points for name in point.measures})
@@ -30,7 +30,7 @@ def curves_csv(account: CampaignAccount) -> str:
     return text.getvalue()
 
 
-def _head(account: CampaignAccount) -> Iterator[str]:
+def _head(account: CampaignReport) -> Iterator[str]:
     total = len(account.trials) + len(account.unfinished)
     yield f"{len(account.trials)} of {total} trials of `{account.campaign}` are finished. Made by `{account.command}`."
     if account.unfinished:
@@ -38,13 +38,13 @@ def _head(account: CampaignAccount) -> Iterator[str]:
         yield "Not in any number: " + "; ".join(_others(account)) + "."
 
 
-def _others(account: CampaignAccount) -> Iterator[str]:
+def _others(account: CampaignReport) -> Iterator[str]:
     counts = Counter((label.rpartition(" seed ")[0], state) for label, state in account.unfinished.items())
     for variant in dict.fromkeys(variant for variant, _ in counts):
         yield f"{variant}: " + ", ".join(f"{n} {state}" for (of, state), n in counts.items() if of == variant)
 
 
-def _chains(account: CampaignAccount) -> Iterator[str]:
+def _chains(account: CampaignReport) -> Iterator[str]:
     for trial in account.trials:
         if trial.curve.measured_otherwise and trial.resume_grade == "exact":
             yield f"**{trial.variant} seed {trial.seed} was graded exact, yet measured otherwise when trained again.**"
@@ -74,7 +74,7 @@ def _untold(sessions: int) -> str:
     return f" and {sessions} killed without an account" if sessions else ""
 
 
-def _origins(account: CampaignAccount) -> Iterator[str]:
+def _origins(account: CampaignReport) -> Iterator[str]:
     yield "Where each number comes from; the manifest holds the digest of every output."
     yield ""
     yield "| variant | seed | session | manifest sha256 | policy | code |"
@@ -89,6 +89,6 @@ def _origins(account: CampaignAccount) -> Iterator[str]:
     yield "```"
 
 
-def _origin(trial: TrialAccount) -> str:
+def _origin(trial: TrialReport) -> str:
     cells = (trial.session, trial.manifest_sha256[:12], trial.policy_digest[:12], trial.code_digest[:12])
     return f"| {trial.variant} | {trial.seed} | " + " | ".join(f"`{cell}`" for cell in cells) + " |"

@@ -18,7 +18,7 @@ from tiny_world import HYPER_PARAMETERS, TinyVecEnv, spec_of
 from validation_ch7.learning.full_state import capture_state, restore_state
 from validation_ch7.learning.model_building import build_model, prepare_torch
 from validation_ch7.learning.model_file import load_weights, model_bytes
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.policy_digest import policy_digest, tensors_digest
 from validation_ch7.learning.state_file import read_state, write_state
 
@@ -37,7 +37,7 @@ class Saved:
 def built(algorithm: str, env: VecEnv | None = None) -> BaseAlgorithm:
     """An untrained model of the tiny world, the generators of the process disturbed by another program before."""
     prepare_torch("cpu")
-    return build_model(SessionPlan.from_json(spec_of(algorithm)).lineage, env or TinyVecEnv(4, 7), device="cpu")
+    return build_model(TrainingSpec.from_json(spec_of(algorithm)).lineage, env or TinyVecEnv(4, 7), device="cpu")
 
 
 def trained(model: BaseAlgorithm, target_steps: int = TARGET_STEPS) -> BaseAlgorithm:

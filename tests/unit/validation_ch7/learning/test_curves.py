@@ -11,7 +11,7 @@ from tiny_world import TestBench, bench, spec_of, tiny_world
 
 from validation_ch7.learning import training
 from validation_ch7.learning.policy_digest import policy_digest
-from validation_ch7.learning.underway import World
+from validation_ch7.learning.underway import Task
 
 
 def curves(outside: TestBench) -> dict[str, list[int]]:
@@ -22,7 +22,7 @@ def curves(outside: TestBench) -> dict[str, list[int]]:
     return {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def go(outside: TestBench, world: World | None = None) -> str:
+def go(outside: TestBench, world: Task | None = None) -> str:
     try:
         return policy_digest(training.train(outside.context, outside.plan, world or tiny_world()).underway.model.policy)
     finally:

@@ -15,14 +15,14 @@ from kernel_templates.kernel_runtime.endings import SessionRefused
 from kernel_templates.kernel_runtime.wire import FileEntry
 from validation_ch7.learning.identity import current_identity, describe_space, grade_resume
 from validation_ch7.learning.model_building import build_model
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.policy_digest import first_non_finite, policy_digest
 
 
 @pytest.fixture(scope="module")
 def identity() -> dict[str, Any]:
     spec = tiny_spec()
-    model = build_model(SessionPlan.from_json(spec).lineage, TinyVecEnv(4, 7), device="cpu")
+    model = build_model(TrainingSpec.from_json(spec).lineage, TinyVecEnv(4, 7), device="cpu")
     return current_identity(ticket(spec), model)
 
 

@@ -12,7 +12,7 @@ from orchestrator.core.pickled_names import imported_names
 from orchestrator.stores.model_zip import read_model_zip
 from validation_ch7.learning.model_building import build_model
 from validation_ch7.learning.model_file import write_model
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 
 NORMALIZE = {"normalize": {"observations": True, "rewards": True}}
 NORMAL_NOISE = {"action_noise": {"kind": "normal", "sigma": 0.3}}
@@ -29,7 +29,7 @@ def names_in_file_of(algorithm: str, changes: dict[str, Any], path: Path) -> set
     spec = spec_of(algorithm)
     plain = {name: value for name, value in HYPER_PARAMETERS[algorithm].items() if name != "normalize"}
     spec["lineage"]["hyper_parameters"] = {**plain, **changes}
-    model = build_model(SessionPlan.from_json(spec).lineage, TinyVecEnv(4, 7), device="cpu")
+    model = build_model(TrainingSpec.from_json(spec).lineage, TinyVecEnv(4, 7), device="cpu")
     model.learn(108)
     assert model._n_updates > 0
     write_model(model, path)

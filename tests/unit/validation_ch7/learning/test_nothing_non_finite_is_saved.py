@@ -39,13 +39,13 @@ from validation_ch7.learning.selection import evaluate_policy
 from validation_ch7.learning.starting import begin_training
 from validation_ch7.learning.state_file import read_state, write_state
 from validation_ch7.learning.training import TrainingResult, train
-from validation_ch7.learning.underway import Evaluation, Underway, World
+from validation_ch7.learning.underway import Evaluation, Task, TrainingState
 
 SCENARIO = "traffic_light_control"
 NAN = float("nan")
 
 
-def go(outside: TestBench, world: World | None = None) -> TrainingResult:
+def go(outside: TestBench, world: Task | None = None) -> TrainingResult:
     try:
         return train(outside.context, outside.plan, world or tiny_world())
     finally:
@@ -85,7 +85,7 @@ class Clock:
         self._s += seconds
 
 
-def _poisoned_world(**words: Any) -> World:
+def _poisoned_world(**words: Any) -> Task:
     return replace(tiny_world(), build_env=lambda lineage: Poisoned(**words))
 
 
@@ -138,7 +138,7 @@ def test_the_save_at_a_sessions_end_is_refused_as_well(tmp_path: Path, leaving: 
     assert not (models_dir(tmp_path) / f"{SCENARIO}_final.zip").exists()
 
 
-def _begun(working: Path, algorithm: str, world: World | None = None) -> Underway:
+def _begun(working: Path, algorithm: str, world: Task | None = None) -> TrainingState:
     """A training that has learned something and stands where it could be saved."""
     outside = bench(working, spec_of(algorithm, target_steps=256, checkpoint_every_steps=128))
     outside.context.reporter.close()  # nobody reads what it says
@@ -171,7 +171,7 @@ def _tensor(named: Any, *keys: Any) -> Callable[[], None]:
     return plant
 
 
-def _poisons(underway: Underway) -> Iterator[tuple[str, Callable[[], None]]]:
+def _poisons(underway: TrainingState) -> Iterator[tuple[str, Callable[[], None]]]:
     """Each part of a training that can hold a NaN: how it is called, and what puts one there."""
     model: Any = underway.model
     env: Any = environment_of(model)
@@ -324,11 +324,11 @@ class _DeclaredArrivals(_Arrivals):
     NON_FINITE_STATE = ("until_next_s",)
 
 
-def _arrivals(kind: type[_Arrivals]) -> World:
+def _arrivals(kind: type[_Arrivals]) -> Task:
     def monitored() -> gymnasium.Env[Any, Any]:
         return Monitor(kind(), info_keywords=("first_jam_s",))
 
-    return World(
+    return Task(
         build_env=lambda lineage: DummyVecEnv([monitored] * 4),
         evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}),
     )

@@ -16,11 +16,11 @@ from kernel_templates.kernel_runtime.digests import sha256_file
 from kernel_templates.kernel_runtime.manifest import read_manifest
 from kernel_templates.kernel_runtime.wire import EVENTS_NAME, MANIFEST_NAME
 from kernel_templates.trial_accounts import (
-    CampaignAccount,
+    CampaignReport,
     CurvePoint,
     StitchedCurve,
-    TrialAccount,
-    account_json,
+    TrialReport,
+    report_json,
 )
 from validation_ch7.section_7_6_rl_performance.pool.__main__ import main
 from validation_ch7.section_7_6_rl_performance.pool.traces import account_markdown
@@ -94,7 +94,7 @@ def test_what_cannot_be_believed_is_not_pooled(spoil: Callable[[Path], None], to
         finished_trainings(results, profile="quick")
 
 
-def account_of(results: Path) -> CampaignAccount:
+def account_of(results: Path) -> CampaignReport:
     """What the orchestrator would tell of these sessions."""
     trials = []
     for folder in sorted(results.glob("local_*")):
@@ -108,7 +108,7 @@ def account_of(results: Path) -> CampaignAccount:
         )
         assert points
         trials.append(
-            TrialAccount(
+            TrialReport(
                 group="main",
                 variant="main DQN",
                 seed=manifest.spec["lineage"]["seed"],
@@ -129,7 +129,7 @@ def account_of(results: Path) -> CampaignAccount:
                 ),
             )
         )
-    return CampaignAccount(
+    return CampaignReport(
         campaign="small",
         title="Small",
         section="section_7_6",
@@ -139,9 +139,9 @@ def account_of(results: Path) -> CampaignAccount:
     )
 
 
-def reported(account: CampaignAccount, folder: Path) -> int:
+def reported(account: CampaignReport, folder: Path) -> int:
     folder.mkdir(exist_ok=True)
-    (folder / "trials.json").write_text(json.dumps(account_json(account)), "utf-8")
+    (folder / "trials.json").write_text(json.dumps(report_json(account)), "utf-8")
     return main(["--campaign", str(folder / "trials.json"), "--output", str(folder)])
 
 

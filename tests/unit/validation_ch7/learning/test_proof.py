@@ -15,7 +15,7 @@ from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome
 from kernel_templates.kernel_runtime.wire import PROOF_NAME
 from validation_ch7.learning import full_state, starting
 from validation_ch7.learning.model_building import build_model
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.proof import prove_part
 from validation_ch7.learning.proof_digests import digests_of, flat_weights
 from validation_ch7.learning.reward_record import RewardRecord
@@ -116,7 +116,7 @@ def test_a_slip_in_the_block_is_refused_by_name(tmp_path: Path, proof: dict[str,
 
 
 def made(seed: int = 7) -> tuple[Any, RewardRecord]:
-    outside = SessionPlan.from_json(spec_of("DQN"))
+    outside = TrainingSpec.from_json(spec_of("DQN"))
     record = RewardRecord(TinyVecEnv(4, seed))
     model = build_model(outside.lineage, record, device="cpu")
     model.learn(120, reset_num_timesteps=False)

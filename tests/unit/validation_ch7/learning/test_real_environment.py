@@ -9,7 +9,7 @@ from tiny_world import bench, tiny_spec
 from kernel_templates.kernel_runtime.endings import KernelEnding
 from validation_ch7.learning.plan import Lineage
 from validation_ch7.learning.training import TrainingResult, train
-from validation_ch7.learning.underway import Evaluation, World
+from validation_ch7.learning.underway import Evaluation, Task
 from validation_ch7.traffic.environment import TrafficSignalVecEnv
 
 TARGET_STEPS = 480
@@ -39,7 +39,7 @@ def session(working: Path, number: int, *, decisions: int = 10**9) -> TrainingRe
         env.decisions_left, env.stop = decisions, outside.stop
         return env
 
-    world = World(build_env=build_env, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
+    world = Task(build_env=build_env, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
     try:
         return train(outside.context, outside.plan, world)
     finally:

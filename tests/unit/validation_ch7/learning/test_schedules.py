@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tiny_world import TinyVecEnv, tiny_spec
 
 from validation_ch7.learning.model_building import build_model
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.schedules import AbsoluteStepDQN, LinearPlan, common_horizon_steps
 
 RATE = LinearPlan(start=5e-4, end=1e-4, over_steps=200_000)
@@ -17,7 +17,7 @@ def wanted(plan: LinearPlan, steps: int) -> float:
 
 
 def model() -> AbsoluteStepDQN:
-    built = build_model(SessionPlan.from_json(tiny_spec()).lineage, TinyVecEnv(4, 7), device="cpu")
+    built = build_model(TrainingSpec.from_json(tiny_spec()).lineage, TinyVecEnv(4, 7), device="cpu")
     assert isinstance(built, AbsoluteStepDQN)
     return built
 

@@ -21,7 +21,7 @@ from kernel_templates.kernel_runtime.digests import file_entry
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from validation_ch7.learning import seam_probe
 from validation_ch7.learning.model_building import build_model
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 from validation_ch7.learning.policy_digest import tensors_digest
 from validation_ch7.learning.seam_probe import check_seam, policy_answers, probe_tree
 from validation_ch7.learning.state_file import read_state, write_state
@@ -144,7 +144,7 @@ def test_weights_only_is_probed_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_asking_changes_neither_the_generators_nor_the_mode(algorithm: str) -> None:
-    lineage = SessionPlan.from_json(spec_of(algorithm)).lineage
+    lineage = TrainingSpec.from_json(spec_of(algorithm)).lineage
     model = build_model(lineage, TinyVecEnv(4, 7), device="cpu")
     model.learn(120, reset_num_timesteps=False)
     model.policy.set_training_mode(True)
@@ -177,7 +177,7 @@ def test_continuous_policies_and_their_targets_are_asked_too(kind: Any, outputs:
 
 
 def test_a_policy_that_nobody_knows_is_no_silent_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = build_model(SessionPlan.from_json(spec_of("DQN")).lineage, TinyVecEnv(4, 7), device="cpu")
+    model = build_model(TrainingSpec.from_json(spec_of("DQN")).lineage, TinyVecEnv(4, 7), device="cpu")
     monkeypatch.setattr(seam_probe, "_Q_HEADS", ())
     with pytest.raises(ValueError, match="nothing here knows what a DQNPolicy answers"):
         policy_answers(model, np.zeros((1, 3), dtype=np.float32))

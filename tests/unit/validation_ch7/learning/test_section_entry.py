@@ -20,8 +20,8 @@ from kernel_templates.kernel_runtime.stopping import StopFlag
 from kernel_templates.kernel_runtime.wire import FileEntry, models_path
 from kernel_templates.kernel_runtime.workspace import Workspace
 from orchestrator.core.records import SessionRecord, Stage
-from orchestrator.core.stitching import Stretch, stitch
-from orchestrator.stores.session_events import stretch_of
+from orchestrator.core.stitching import SessionCurve, stitch
+from orchestrator.stores.session_events import session_curve
 from validation_ch7.section_7_6_rl_performance import comparison, entry
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 
@@ -103,11 +103,11 @@ def test_two_booted_sessions_reach_the_verdict_of_one(tmp_path: Path) -> None:
     assert list(stitched.seams) == curve["sessions_seams"] and stitched.wasted_steps == 0
 
 
-def stretch_told(working: Path, session: int) -> Stretch:
+def stretch_told(working: Path, session: int) -> SessionCurve:
     """What the orchestrator reads from a session's outputs."""
     manifest = read_manifest(working)
     assert manifest is not None
-    told = stretch_of(
+    told = session_curve(
         SessionRecord(
             key=f"r/s{session:02d}a1",
             run_id="r",

@@ -7,7 +7,7 @@ from tiny_world import HYPER_PARAMETERS, TinyVecEnv, spec_of, tiny_spec
 from kernel_templates.kernel_runtime.endings import SessionRefused
 from validation_ch7.learning.action_noise import drifting_parts
 from validation_ch7.learning.model_building import build_model, prepare_torch
-from validation_ch7.learning.plan import SessionPlan
+from validation_ch7.learning.plan import TrainingSpec
 
 
 def changed(*path: str, value: Any = None, drop: bool = False) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def changed(*path: str, value: Any = None, drop: bool = False) -> dict[str, Any]
 
 
 def test_a_spec_is_read_whole() -> None:
-    plan = SessionPlan.from_json(tiny_spec())
+    plan = TrainingSpec.from_json(tiny_spec())
     assert plan.lineage.network == (16, 16)
     assert plan.lineage.hyper_parameters.exploration.over_steps == 1500
     assert plan.lineage.hyper_parameters.horizon_steps == 3000
@@ -40,12 +40,12 @@ BLOCKS = [
 @pytest.mark.parametrize(("name", "path"), BLOCKS)
 def test_an_unknown_key_is_refused_by_name_anywhere(name: str, path: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=rf"unknown key {name}\.wrong"):
-        SessionPlan.from_json(changed(*path, "wrong", value=1))
+        TrainingSpec.from_json(changed(*path, "wrong", value=1))
 
 
 def test_the_nearest_known_key_is_named() -> None:
     with pytest.raises(ValueError, match=r"hyper_parameters\.batchsize; the nearest known one is batch_size"):
-        SessionPlan.from_json(changed("lineage", "hyper_parameters", "batchsize", value=1))
+        TrainingSpec.from_json(changed("lineage", "hyper_parameters", "batchsize", value=1))
 
 
 def all_keys() -> list[tuple[str, ...]]:
@@ -58,7 +58,7 @@ def all_keys() -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("path", all_keys())
 def test_every_key_is_required(path: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=rf"missing key .*{path[-1]}"):
-        SessionPlan.from_json(changed(*path, drop=True))
+        TrainingSpec.from_json(changed(*path, drop=True))
 
 
 @pytest.mark.parametrize(
@@ -72,24 +72,24 @@ def test_every_key_is_required(path: tuple[str, ...]) -> None:
 )
 def test_values_without_sense_are_refused(path: tuple[str, ...], value: Any, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
-        SessionPlan.from_json(changed(*path, value=value))
+        TrainingSpec.from_json(changed(*path, value=value))
 
 
 def test_an_algorithm_that_cannot_be_continued_is_refused() -> None:
     with pytest.raises(ValueError, match="'SARSA'; known are DQN, QRDQN, PPO, A2C, SAC, TD3"):
-        SessionPlan.from_json(changed("lineage", "algorithm", value="SARSA"))
+        TrainingSpec.from_json(changed("lineage", "algorithm", value="SARSA"))
 
 
 def test_hyper_parameters_of_another_algorithm_are_refused() -> None:
     with pytest.raises(ValueError, match=r"unknown key hyper_parameters\.buffer_size"):
-        SessionPlan.from_json(changed("lineage", "algorithm", value="PPO"))
+        TrainingSpec.from_json(changed("lineage", "algorithm", value="PPO"))
     with pytest.raises(ValueError, match=r"missing key hyper_parameters\.n_quantiles"):
-        SessionPlan.from_json(changed("lineage", "algorithm", value="QRDQN"))
+        TrainingSpec.from_json(changed("lineage", "algorithm", value="QRDQN"))
 
 
 def test_another_number_of_environments_is_refused() -> None:
     with pytest.raises(ValueError, match="3 environments were built, the lineage declares 4"):
-        build_model(SessionPlan.from_json(tiny_spec()).lineage, TinyVecEnv(3, 7), device="cpu")
+        build_model(TrainingSpec.from_json(tiny_spec()).lineage, TinyVecEnv(3, 7), device="cpu")
 
 
 @pytest.mark.filterwarnings("ignore:You have specified a mini-batch size:UserWarning")
@@ -102,7 +102,7 @@ def test_every_hyper_parameter_reaches_the_model(algorithm: str) -> None:
     of_rollouts = ("n_steps", "n_epochs", "gae_lambda", "ent_coef", "vf_coef")
 
     def described(spec: dict[str, Any]) -> list[Any]:
-        lineage = SessionPlan.from_json(spec).lineage
+        lineage = TrainingSpec.from_json(spec).lineage
         model: Any = build_model(lineage, TinyVecEnv(lineage.hyper_parameters.n_envs, 7), device="cpu")
         schedules = [model.lr_schedule(0.5), model.horizon_steps]
         schedules += [

@@ -39,13 +39,13 @@ from validation_ch7.learning.normalization import load_normalization
 from validation_ch7.learning.sign_actions import SignActions
 from validation_ch7.learning.state_file import read_state, write_state
 from validation_ch7.learning.training import TrainingResult, train
-from validation_ch7.learning.underway import Evaluation, World
+from validation_ch7.learning.underway import Evaluation, Task
 
 SCENARIO = "traffic_light_control"
 NORMALIZING = ("A2C", "SAC")
 
 
-def go(outside: TestBench, world: World | None = None) -> TrainingResult:
+def go(outside: TestBench, world: Task | None = None) -> TrainingResult:
     try:
         return train(outside.context, outside.plan, world or tiny_world())
     finally:

@@ -24,12 +24,12 @@ from validation_ch7.learning.best_policy import best_policy
 from validation_ch7.learning.policy_digest import policy_digest
 from validation_ch7.learning.state_file import read_state
 from validation_ch7.learning.training import TrainingResult, train
-from validation_ch7.learning.underway import Evaluation, World, is_due
+from validation_ch7.learning.underway import Evaluation, Task, is_due
 
 SCENARIO = "traffic_light_control"
 
 
-def go(outside: TestBench, world: World | None = None) -> TrainingResult:
+def go(outside: TestBench, world: Task | None = None) -> TrainingResult:
     try:
         return train(outside.context, outside.plan, world or tiny_world())
     finally:

@@ -21,9 +21,9 @@ from kernel_templates.kernel_runtime.reporting import Reporter
 from kernel_templates.kernel_runtime.stopping import StopFlag
 from kernel_templates.kernel_runtime.wire import FileEntry, Ticket, digest_of, models_path
 from validation_ch7.learning.normalization import normalization_of
-from validation_ch7.learning.plan import Lineage, SessionPlan
+from validation_ch7.learning.plan import Lineage, TrainingSpec
 from validation_ch7.learning.sign_actions import as_choices
-from validation_ch7.learning.underway import Evaluation, World
+from validation_ch7.learning.underway import Evaluation, Task
 
 EPISODE_STEPS = 13
 SECTION_DIR = "section_7_6_rl_performance"
@@ -143,8 +143,8 @@ def evaluate_greedily(model: BaseAlgorithm, lineage: Lineage) -> Evaluation:
     return Evaluation(score=mean, measures={"return_mean": mean})
 
 
-def tiny_world(*, at_steps: int | None = None, act: Callable[[], None] | None = None) -> World:
-    return World(
+def tiny_world(*, at_steps: int | None = None, act: Callable[[], None] | None = None) -> Task:
+    return Task(
         build_env=lambda lineage: TinyVecEnv(lineage.hyper_parameters.n_envs, lineage.seed, at_steps=at_steps, act=act),
         evaluate=evaluate_greedily,
     )
@@ -233,7 +233,7 @@ class TestBench:
     __test__ = False
 
     context: SessionContext
-    plan: SessionPlan
+    plan: TrainingSpec
     stop: StopFlag
     said: list[str] = field(default_factory=list)
 
@@ -266,7 +266,7 @@ def bench(
         now=now,
         monotonic=monotonic,
     )
-    return TestBench(context=context, plan=SessionPlan.from_json(spec), stop=stop, said=said)
+    return TestBench(context=context, plan=TrainingSpec.from_json(spec), stop=stop, said=said)
 
 
 def ticket(
