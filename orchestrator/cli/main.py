@@ -9,7 +9,10 @@ from typing import ParamSpec
 
 import typer
 
-from orchestrator.cli import (
+from orchestrator.cli.campaign import plan, results, tick
+from orchestrator.cli.campaign import run as campaign_run
+from orchestrator.cli.campaign import status as campaign_status
+from orchestrator.cli.commands import (
     attach,
     doctor,
     fetch,
@@ -22,11 +25,8 @@ from orchestrator.cli import (
     status,
     verify,
 )
-from orchestrator.cli.campaign import plan, results, tick
-from orchestrator.cli.campaign import run as campaign_run
-from orchestrator.cli.campaign import status as campaign_status
-from orchestrator.cli.door import run_command
-from orchestrator.cli.encoding import restart_with_utf8_paths
+from orchestrator.cli.error_boundary import run_command
+from orchestrator.cli.output.encoding import restart_with_utf8_paths
 from orchestrator.core.errors import EXIT_DONE, BadInput
 
 app = typer.Typer(

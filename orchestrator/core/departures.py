@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.core.campaigns import Group
-from orchestrator.core.cells import Setting
+from orchestrator.core.campaign.config import Group
+from orchestrator.core.campaign.expansion import CardOf, Trial, variant_of
 from orchestrator.core.errors import BadInput
-from orchestrator.core.expansion import CardOf, Trial, variant_of
+from orchestrator.core.section.overrides import Setting
 
 
 def trial_of_search(

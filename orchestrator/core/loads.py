@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.core.campaigns import Campaign
-from orchestrator.core.expansion import Variant
-from orchestrator.core.needs import RemainingWork
-from orchestrator.core.standings import FINAL, TrialStatus
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Variant
+from orchestrator.core.campaign.trial_status import FINAL, TrialStatus
+from orchestrator.core.scheduling.workload import RemainingWork
 
 _LEAST_WALL_SHARE = 0.05
 """Of a measured session at least this share is taken for training, however long its start and save are assumed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.core.records import SessionRecord, Stage
+from orchestrator.core.ledger.records import SessionRecord, Stage
 
 
 def has_only_recovered_checkpoints(sessions: Sequence[SessionRecord], steps_in_place: int) -> bool:

@@ -11,8 +11,8 @@ from optuna.pruners import BasePruner
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from orchestrator.core.proposals import Batch, Outcome, Point, ProposalResult, written
-from orchestrator.core.searches import Search
+from orchestrator.core.campaign.search_config import Search
+from orchestrator.core.search.proposals import Batch, Outcome, Point, ProposalResult, written
 from orchestrator.search.studies import distributions_of, pruner_of, sampler_of, study_of
 
 _STATES = {Outcome.COMPLETE: TrialState.COMPLETE, Outcome.PRUNED: TrialState.PRUNED, Outcome.FAILED: TrialState.FAIL}

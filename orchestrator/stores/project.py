@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.storage import free_text, storage_trouble
-from kernel_templates.kernel_runtime.wire import models_path
+from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput
-from orchestrator.core.storage import storage_fault
+from orchestrator.kernel.files.storage import free_text, storage_trouble
+from orchestrator.kernel.wire import models_path
 
 ROOT_VARIABLE = "ORCHESTRATOR_ROOT"
 _MARK = Path("configs") / "sections"

@@ -8,26 +8,26 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.cards import CheckpointCard
 from orchestrator import __version__
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
-from orchestrator.core.checkup import Check
-from orchestrator.core.compatibility import Compatibility, Intended, compare
+from orchestrator.core.checkpoint.compatibility import Compatibility, Intended, compare
+from orchestrator.core.diagnostics.health_check import Check
 from orchestrator.core.errors import BadInput
-from orchestrator.core.exchange import Quota
-from orchestrator.core.lineages import short
-from orchestrator.core.records import RunRecord
-from orchestrator.core.sections import SectionCard
-from orchestrator.pipeline.parts import RunContext
+from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.lineage import short
+from orchestrator.core.session.backend_types import Quota
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import Backend, Clock, Narrator
-from orchestrator.stores.code import CodeStore
-from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.ledger_reading import ledger_for_reading
-from orchestrator.stores.models_dir import ModelsDirectory
-from orchestrator.stores.outgoing import Gate
+from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
+from orchestrator.stores.ledger.reading import ledger_for_reading
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
-from orchestrator.stores.results import ResultsTree
+from orchestrator.stores.secrets.outgoing import Gate
+from orchestrator.stores.session.code_bundle import CodeStore
+from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
 
 BACKENDS = ("local", "kaggle")
@@ -51,13 +51,13 @@ def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | 
 
 
 def _kaggle(card: SectionCard, clock: Clock) -> Backend:
-    from orchestrator.backends.kaggle.accounts import sign_in
     from orchestrator.backends.kaggle.backend import KaggleBackend
-    from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.dataset_carrier import CheckpointDataset
-    from orchestrator.backends.kaggle.gateway import KaggleApi
-    from orchestrator.backends.kaggle.retrying import Retry
-    from orchestrator.backends.kaggle.storage import DatasetsApi
+    from orchestrator.backends.kaggle.client.api import KaggleApi
+    from orchestrator.backends.kaggle.client.auth import sign_in
+    from orchestrator.backends.kaggle.client.credentials import candidates
+    from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
+    from orchestrator.backends.kaggle.client.retry import Retry
+    from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
 
     retry = Retry(clock, random.SystemRandom().uniform)
     account = sign_in(candidates(), now=clock.now, retry=retry)
@@ -72,10 +72,10 @@ def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
     Raises:
         RemoteUnavailable: No credentials, or the service is away.
     """
-    from orchestrator.backends.kaggle.accounts import sign_in
-    from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.gateway import KaggleApi
-    from orchestrator.backends.kaggle.retrying import Retry
+    from orchestrator.backends.kaggle.client.api import KaggleApi
+    from orchestrator.backends.kaggle.client.auth import sign_in
+    from orchestrator.backends.kaggle.client.credentials import candidates
+    from orchestrator.backends.kaggle.client.retry import Retry
 
     clock = SystemClock()
     retry = Retry(clock, random.SystemRandom().uniform)
@@ -85,11 +85,11 @@ def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
 
 def kaggle_checkup(project: Project) -> Iterator[Check]:
     """The doctor's findings, one after another."""
-    from orchestrator.backends.kaggle.accounts import sign_in
-    from orchestrator.backends.kaggle.checkup import examine
-    from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.gateway import KaggleApi
-    from orchestrator.backends.kaggle.retrying import Patience, Retry
+    from orchestrator.backends.kaggle.client.api import KaggleApi
+    from orchestrator.backends.kaggle.client.auth import sign_in
+    from orchestrator.backends.kaggle.client.credentials import candidates
+    from orchestrator.backends.kaggle.client.retry import Patience, Retry
+    from orchestrator.backends.kaggle.health_check import examine
 
     clock = SystemClock()
     # A person waits for the answer: one repetition tells a hiccup from an outage.

@@ -8,36 +8,36 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from kernel_templates.trial_accounts import StitchedCurve
 from orchestrator import __version__
-from orchestrator.core.accounts import Finished
-from orchestrator.core.allowances import promised_s, spent_s, week_of
-from orchestrator.core.campaigns import Campaign
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial
+from orchestrator.core.campaign.orphans import sessions_of_campaign
+from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import RunFailed
-from orchestrator.core.exchange import Quota
-from orchestrator.core.expansion import Trial
-from orchestrator.core.lineages import short
-from orchestrator.core.records import Stage
+from orchestrator.core.ledger.records import Stage
+from orchestrator.core.reporting.finished_trial import Finished
+from orchestrator.core.scheduling.quota import promised_s, spent_s, week_of
 from orchestrator.core.secret_search import SecretValue, masked
-from orchestrator.core.sections import SectionCard
-from orchestrator.core.standings import TrialStatus
-from orchestrator.core.taken_out import sessions_of_campaign
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.lineage import short
+from orchestrator.core.session.backend_types import Quota
+from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
-from orchestrator.pipeline.campaign import CampaignContext, read_trial_statuses
-from orchestrator.pipeline.finished import curve_of, finished_trials, since_beginning
-from orchestrator.pipeline.parts import RunContext
-from orchestrator.pipeline.strays import OrphanFinder
+from orchestrator.pipeline.campaign.finished_trials import curve_of, finished_trials, since_beginning
+from orchestrator.pipeline.campaign.orphans import OrphanFinder
+from orchestrator.pipeline.campaign.status_board import CampaignContext, read_trial_statuses
+from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import Backend, Clock, Narrator, Notifier, meters
-from orchestrator.stores.campaigns import card_reader
-from orchestrator.stores.code import CodeStore, FrozenCode
-from orchestrator.stores.lease import SqliteLease
-from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.ledger_reading import ledger_for_reading
-from orchestrator.stores.outgoing import Gate
+from orchestrator.stores.campaign.campaign_yaml import card_reader
+from orchestrator.stores.ledger.lease import SqliteLease
+from orchestrator.stores.ledger.reading import ledger_for_reading
+from orchestrator.stores.ledger.refusals import SqliteRefusals
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
-from orchestrator.stores.refusals import SqliteRefusals
-from orchestrator.stores.results import ResultsTree
-from orchestrator.stores.secrets_in_use import secrets_in_use, webhook_secrets
+from orchestrator.stores.secrets.in_use import secrets_in_use, webhook_secrets
+from orchestrator.stores.secrets.outgoing import Gate
+from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
+from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring import make_backend, models_directory
 from orchestrator.wiring.searches import searching_of

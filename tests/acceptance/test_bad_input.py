@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.door import run_command
+from orchestrator.cli.error_boundary import run_command
 from orchestrator.core.errors import RunFailed
-from orchestrator.core.events import Event, EventKind
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.core.ledger.events import Event, EventKind
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.commands import orchestrate
 from tests.doubles.toy_section import make_toy_project, read_card_file, write_card
 

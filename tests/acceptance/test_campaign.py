@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from kernel_templates.trial_accounts import read_account
-from orchestrator.core.tables import HISTORY
+from orchestrator.core.reporting.results_table import HISTORY
+from orchestrator.kernel.reporting.trial_report import read_account
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import Answer, environment, orchestrate
 from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
@@ -138,8 +138,8 @@ def test_plan_shows_everything_before_anything_is_pushed(tmp_path: Path) -> None
 def test_a_second_tick_on_this_computer_is_turned_away(tmp_path: Path) -> None:
     root = project(tmp_path / "toy")
     code = (
-        "import sys, datetime; from pathlib import Path; from orchestrator.stores.lease import SqliteLease; "
-        "from orchestrator.stores.ledger import SqliteLedger; root = Path(sys.argv[1]) / '.orchestrator'; "
+        "import sys, datetime; from pathlib import Path; from orchestrator.stores.ledger.lease import SqliteLease; "
+        "from orchestrator.stores.ledger.sqlite import SqliteLedger; root = Path(sys.argv[1]) / '.orchestrator'; "
         "now = lambda: datetime.datetime.now(datetime.UTC); ledger = SqliteLedger(root / 'ledger.sqlite'); "
         "lease = SqliteLease(ledger, root / 'campaigns.lock', now); print(lease.take(), flush=True); sys.stdin.read()"
     )

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.door import run_command
+from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.main import main
 from orchestrator.core.errors import RemoteUnavailable, RunFailed, StorageFault
-from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.ledger_reading import ledger_for_reading
+from orchestrator.stores.ledger.reading import ledger_for_reading
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.commands import orchestrate
 from tests.doubles.toy_section import ENTRY, make_toy_project
 

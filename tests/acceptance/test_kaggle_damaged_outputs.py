@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.changing import fast_replace
 from orchestrator.core.errors import NotYet, RemoteUnavailable
-from orchestrator.core.kaggle_settings import KaggleSettings
-from orchestrator.core.pace import WaitPolicy
-from orchestrator.core.records import Stage
-from orchestrator.core.requests import RunRequest
-from orchestrator.core.summary import RunSummary
-from orchestrator.pipeline.revisit import fetch_ended
-from orchestrator.pipeline.run import execute
-from orchestrator.stores.configs import load_card
+from orchestrator.core.fast_replace import fast_replace
+from orchestrator.core.ledger.records import Stage
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.run.summary import RunSummary
+from orchestrator.core.run.wait_policy import WaitPolicy
+from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.pipeline.run.reattach import fetch_ended
+from orchestrator.pipeline.run.runner import execute
 from orchestrator.stores.project import Project
+from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring import assemble
 from tests.doubles.kaggle_side import KEY, USER, LeapingClock, far_settings, kaggle_backend, point_at_loopback
 from tests.doubles.narrator import Listener

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.door import run_command
+from orchestrator.cli.error_boundary import run_command
 from orchestrator.core.errors import BadInput
-from orchestrator.core.kaggle_settings import KaggleSettings
-from orchestrator.core.requests import RunRequest
-from orchestrator.pipeline.run import execute
-from orchestrator.stores.configs import load_card
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.pipeline.run.runner import execute
 from orchestrator.stores.project import Project
+from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring import assemble
 from tests.doubles.commands import Answer, orchestrate
 from tests.doubles.kaggle_side import KEY, USER, HastyClock, far_settings, kaggle_backend, point_at_loopback

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.commands import environment, orchestrate
 from tests.doubles.toy_section import make_toy_project, read_card_file, set_behaviour, write_card
 
@@ -372,7 +372,7 @@ def test_kaggle_is_never_replaced_by_local_in_silence(toy: Path) -> None:
 
 
 def test_our_own_bug_is_one_line_and_a_report(toy: Path) -> None:
-    shutil.rmtree(toy / "kernel_templates/kernel_runtime")
+    shutil.rmtree(toy / "orchestrator/kernel")
     answer = orchestrate(toy, *QUICK)
     assert answer.code == 3
     assert "Traceback" not in answer.err

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.backends.kaggle.connection import Connection
+from orchestrator.backends.kaggle.client.connection import Connection
 from tests.conftest import PROJECT_ROOT
 
 OURS = ("orchestrator", "kernel_templates", "validation_ch7")

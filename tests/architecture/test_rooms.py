@@ -56,7 +56,7 @@ def test_functions_are_short(project_root: Path) -> None:
     "module", ["boot", "saving", "manifest", "inputs", "preflight", "checkpoints", "reporting", "context"]
 )
 def test_the_kernel_runtime_runs_on_a_bare_interpreter(project_root: Path, module: str) -> None:
-    code = f"import sys; sys.path.insert(0, {str(project_root)!r}); import kernel_templates.kernel_runtime.{module}"
+    code = f"import sys; sys.path.insert(0, {str(project_root)!r}); import orchestrator.kernel.{module}"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True)
 
 

@@ -16,15 +16,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from orchestrator.core.campaigns import Campaign
-from orchestrator.core.events import Event, EventKind
-from orchestrator.core.expansion import Trial, expand
-from orchestrator.core.forecast import forecast
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial, expand
+from orchestrator.core.campaign.trial_status import trial_status, with_dependencies
+from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.loads import remaining_work
-from orchestrator.core.outlook import forecast_campaign
-from orchestrator.core.standings import trial_status, with_dependencies
-from orchestrator.stores.campaigns import card_reader, parse_campaign
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.core.reporting.forecast_report import forecast_campaign
+from orchestrator.core.scheduling.forecast import forecast
+from orchestrator.stores.campaign.campaign_yaml import card_reader, parse_campaign
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.computer import Computer, carried_through

@@ -21,25 +21,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
-from kernel_templates.kernel_runtime.context import SessionContext
-from kernel_templates.kernel_runtime.deadline import SoftDeadline
-from kernel_templates.kernel_runtime.digests import sha256_file
-from kernel_templates.kernel_runtime.reporting import Reporter
-from kernel_templates.kernel_runtime.stopping import StopFlag
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, Ticket, digest_of
-from orchestrator.core.models import FetchedCheckpoints
-from orchestrator.core.requests import RunRequest
-from orchestrator.core.specs import SessionSpec
-from orchestrator.stores.configs import load_card
-from orchestrator.stores.models_dir import ModelsDirectory
-from validation_ch7.learning import checkpointing
-from validation_ch7.learning.boundary import LeftAtBoundary, SafeBoundary
-from validation_ch7.learning.checkpointing import save_is_due, save_training
-from validation_ch7.learning.plan import TrainingSpec
-from validation_ch7.learning.starting import begin_training
-from validation_ch7.learning.underway import TrainingState
-from validation_ch7.section_7_6_rl_performance.world import traffic_world
+from orchestrator.core.checkpoint.inventory import FetchedCheckpoints
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.session.spec import SessionSpec
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.files.digests import sha256_file
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.session.deadline import SoftDeadline
+from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.wire import CHECKPOINTS, Ticket, digest_of
+from orchestrator.sb3.checkpoint import save as checkpointing
+from orchestrator.sb3.checkpoint.resume import begin_training
+from orchestrator.sb3.checkpoint.save import save_is_due, save_training
+from orchestrator.sb3.rollout_callback import LeftAtBoundary, SafeBoundary
+from orchestrator.sb3.training.training_spec import TrainingSpec
+from orchestrator.sb3.training.training_state import TrainingState
+from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
+from orchestrator.stores.section.card_yaml import load_card
+from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 7

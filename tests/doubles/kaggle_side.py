@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.kaggle.accounts import sign_in
 from orchestrator.backends.kaggle.backend import KaggleBackend
-from orchestrator.backends.kaggle.credentials import candidates
-from orchestrator.backends.kaggle.dataset_carrier import CheckpointDataset
-from orchestrator.backends.kaggle.gateway import KaggleApi
-from orchestrator.backends.kaggle.retrying import Retry
-from orchestrator.backends.kaggle.storage import DatasetsApi
-from orchestrator.core.kaggle_settings import KaggleSettings
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.auth import sign_in
+from orchestrator.backends.kaggle.client.credentials import candidates
+from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
+from orchestrator.backends.kaggle.client.retry import Retry
+from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
+from orchestrator.core.section.kaggle import KaggleSettings
 from tests.emulator.machine import namespace_command
 from tests.emulator.settings import Settings
 

@@ -22,11 +22,11 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.checkpoints import find_latest_checkpoint
-from kernel_templates.kernel_runtime.atomic import write_json, write_text
-from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
-from kernel_templates.kernel_runtime.saving import save_checkpoint
-from kernel_templates.kernel_runtime.wire import final_model_name
+from orchestrator.kernel.checkpoint.survey import find_latest_checkpoint
+from orchestrator.kernel.files.atomic import write_json, write_text
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.checkpoint.save import save_checkpoint
+from orchestrator.kernel.wire import final_model_name
 
 LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 VERSIONS = {"python": platform.python_version()}

@@ -9,26 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from kernel_templates.kernel_runtime.cards import CheckpointCard
-from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, FileEntry, Ticket
-from orchestrator.core.campaigns import Campaign
-from orchestrator.core.events import Event
-from orchestrator.core.exchange import Bundle
-from orchestrator.core.expansion import Trial
-from orchestrator.core.models import CheckpointInventory, FetchedCheckpoints
-from orchestrator.core.records import SessionRecord
-from orchestrator.core.sections import SectionCard
-from orchestrator.core.stitching import SessionCurve
-from orchestrator.pipeline.campaign import CampaignContext
-from orchestrator.pipeline.parts import RunContext
-from orchestrator.pipeline.recovery import recover
-from orchestrator.pipeline.searching import SearchReplay
-from orchestrator.pipeline.tick import CampaignTicker
-from orchestrator.pipeline.ticked import TickReport
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.ledger.events import Event
+from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.reporting.learning_curve import SessionCurve
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.session.backend_types import Bundle
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.session.manifest import Manifest
+from orchestrator.kernel.wire import CHECKPOINTS, FileEntry, Ticket
+from orchestrator.pipeline.campaign.recover import recover
+from orchestrator.pipeline.campaign.status_board import CampaignContext
+from orchestrator.pipeline.campaign.tick import CampaignTicker
+from orchestrator.pipeline.campaign.tick_report import TickReport
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.search.replay import SearchReplay
 from orchestrator.ports import Lease
 from orchestrator.search.proposer import OptunaProposer
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.narrator import Listener
 from tests.simulation.campaigns import CARDS
 from tests.simulation.world import Kernel, Killed, SimBackend, World

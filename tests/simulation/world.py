@@ -12,19 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from kernel_templates.evaluations import EVALUATED
-from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard
-from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
-from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import (
-    STATE_SUFFIX,
-    FileEntry,
-    Ticket,
-    checkpoint_stem,
-    report_line,
-)
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
-from orchestrator.core.exchange import (
+from orchestrator.core.session.backend_types import (
     Capabilities,
     Carrier,
     CheckpointSet,
@@ -35,6 +24,17 @@ from orchestrator.core.exchange import (
     RemoteSession,
     Retrieval,
     SessionState,
+)
+from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.reporting.evaluation import EVALUATED
+from orchestrator.kernel.session.manifest import Manifest
+from orchestrator.kernel.wire import (
+    STATE_SUFFIX,
+    FileEntry,
+    Ticket,
+    checkpoint_stem,
+    report_line,
 )
 from tests.doubles.clock import FakeClock
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernel_templates.kernel_runtime.context import SessionContext
-from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
-from validation_ch7.learning.identity import library_versions
-from validation_ch7.learning.plan import TrainingSpec
-from validation_ch7.learning.training import TrainingResult, ending_when_leaving, train
-from validation_ch7.section_7_6_rl_performance.comparison import LeftComparison, compare_controllers
-from validation_ch7.section_7_6_rl_performance.conclusion import conclude, summary_of
-from validation_ch7.section_7_6_rl_performance.controllability import control_faults
-from validation_ch7.section_7_6_rl_performance.outputs import forget_so_far, write_learning_curve
-from validation_ch7.section_7_6_rl_performance.verdict import Criterion
-from validation_ch7.section_7_6_rl_performance.world import traffic_world
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.sb3.loop import TrainingResult, ending_when_leaving, train
+from orchestrator.sb3.state.identity import library_versions
+from orchestrator.sb3.training.training_spec import TrainingSpec
+from validation_ch7.section_7_6_rl_performance.evaluation.comparison import LeftComparison, compare_controllers
+from validation_ch7.section_7_6_rl_performance.evaluation.control_check import control_faults
+from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import forget_so_far, write_learning_curve
+from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion
+from validation_ch7.section_7_6_rl_performance.write_results import conclude, summary_of
 
 
 def run(context: SessionContext) -> SectionOutcome:

@@ -9,17 +9,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.atomic import write_json, write_text
-from kernel_templates.kernel_runtime.manifest import read_manifest
-from kernel_templates.kernel_runtime.wire import Ticket
-from kernel_templates.kernel_runtime.workspace import ROOT_VARIABLE
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.backends.local.sweeping import sweep
-from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import BadInput, NameTaken
-from orchestrator.core.exchange import (
+from orchestrator.core.session.backend_types import (
     Capabilities,
     Carrier,
     CheckpointSet,
@@ -30,7 +25,12 @@ from orchestrator.core.exchange import (
     Retrieval,
     SessionState,
 )
-from orchestrator.core.moments import parse_timestamp
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.files.atomic import write_json, write_text
+from orchestrator.kernel.files.workspace import ROOT_VARIABLE
+from orchestrator.kernel.session.manifest import read_manifest
+from orchestrator.kernel.wire import Ticket
 
 OWNER = "local"
 _STARTING_S = 30.0

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.campaign.words import File, open_campaign, trial_status_json
-from orchestrator.cli.door import print_json, run_command
+from orchestrator.cli.campaign.presentation import File, open_campaign, trial_status_json
+from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from orchestrator.core.campaigns import Campaign
-    from orchestrator.core.exchange import Quota
-    from orchestrator.core.expansion import Trial
-    from orchestrator.core.outlook import CampaignForecast
+    from orchestrator.core.campaign.config import Campaign
+    from orchestrator.core.campaign.expansion import Trial
+    from orchestrator.core.reporting.forecast_report import CampaignForecast
+    from orchestrator.core.session.backend_types import Quota
     from orchestrator.stores.project import Project
 
 
@@ -21,7 +21,7 @@ def plan(file: File, backend: BackendName = None, as_json: AsJson = False) -> in
     """Show the trials, sessions, hours, quota of each week and the expected end. Nothing is sent or changed."""
 
     def act() -> int:
-        from orchestrator.cli.console import Console
+        from orchestrator.cli.output.console import Console
         from orchestrator.wiring.campaigns import taken_out_in_flight
 
         project, campaign, trials = open_campaign(file, backend)
@@ -43,8 +43,8 @@ def forecast_of(
     project: Project, campaign: Campaign, trials: tuple[Trial, ...], quota: Quota | None
 ) -> CampaignForecast:
     """The outlook by ledger, cards and quota."""
-    from orchestrator.core.allowances import allowance
-    from orchestrator.core.outlook import forecast_campaign
+    from orchestrator.core.reporting.forecast_report import forecast_campaign
+    from orchestrator.core.scheduling.quota import allowance
     from orchestrator.stores.system_clock import SystemClock
     from orchestrator.wiring.campaigns import campaign_statuses, spent_and_promised_s
 

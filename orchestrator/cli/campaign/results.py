@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.campaign.words import File, open_campaign
-from orchestrator.cli.door import run_command
+from orchestrator.cli.campaign.presentation import File, open_campaign
+from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.options import BackendName
 
 Output = Annotated[
@@ -25,8 +25,8 @@ def results(file: File, backend: BackendName = None, output: Output = None) -> i
     """Show the tidy table of finished trials: one line for each trial and number, each traceable."""
 
     def act() -> int:
-        from orchestrator.cli.console import Console
-        from orchestrator.core.tables import rows_of, to_csv
+        from orchestrator.cli.output.console import Console
+        from orchestrator.core.reporting.results_table import rows_of, to_csv
         from orchestrator.wiring.campaigns import finished_of
 
         project, campaign, trials = open_campaign(file, backend)
@@ -35,7 +35,7 @@ def results(file: File, backend: BackendName = None, output: Output = None) -> i
         if output is None:
             Console(sys.stdout).say(*to_csv(rows).splitlines())
         else:
-            from orchestrator.stores.table_files import write_table
+            from orchestrator.stores.reporting.table_files import write_table
 
             write_table(rows, output)
         return 0
@@ -47,12 +47,12 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
     """Write table, learning curves, statistics, figures and LaTeX of the finished trials into one folder."""
 
     def act() -> int:
-        from orchestrator.cli.console import Console
-        from orchestrator.core.accounts import campaign_report
-        from orchestrator.core.tables import rows_of
-        from orchestrator.stores.report_folder import emptied_report, section_folder
-        from orchestrator.stores.section_report import section_report
-        from orchestrator.stores.table_files import PARQUET, parquet_at_hand, write_table
+        from orchestrator.cli.output.console import Console
+        from orchestrator.core.reporting.finished_trial import campaign_report
+        from orchestrator.core.reporting.results_table import rows_of
+        from orchestrator.stores.reporting.folder import emptied_report, section_folder
+        from orchestrator.stores.reporting.section_report import section_report
+        from orchestrator.stores.reporting.table_files import PARQUET, parquet_at_hand, write_table
         from orchestrator.wiring.campaigns import finished_of
 
         project, campaign, trials = open_campaign(file, backend)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.campaign.presentation import File, exit_code_of, open_campaign, tick_json, tick_lines
 from orchestrator.cli.campaign.tick import take_lease
-from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, tick_json, tick_lines
-from orchestrator.cli.door import print_json, run_command
+from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from orchestrator.cli.campaign.board import LiveBoard
-    from orchestrator.pipeline.campaign import CampaignContext
-    from orchestrator.pipeline.ticked import TickReport
+    from orchestrator.cli.output.live_table import LiveBoard
+    from orchestrator.pipeline.campaign.status_board import CampaignContext
+    from orchestrator.pipeline.campaign.tick_report import TickReport
 
 EveryS = Annotated[float | None, typer.Option("--every-s", help="Seconds between two ticks; default: the backend's.")]
 
@@ -26,8 +26,8 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
     """Carry a campaign to its end: the same ticks as of a scheduled job. Interrupted, the same command goes on."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.board import LiveBoard
-        from orchestrator.cli.campaign.voices import PrefixedOutput
+        from orchestrator.cli.output.live_table import LiveBoard
+        from orchestrator.cli.output.prefixed import PrefixedOutput
         from orchestrator.core.errors import BadInput
         from orchestrator.wiring.campaigns import campaign_context
 
@@ -48,10 +48,10 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
 
 
 def _until_over(desk: CampaignContext, board: LiveBoard, every_s: float | None) -> TickReport:
-    from orchestrator.core.cadence import pause_s
-    from orchestrator.pipeline.telling import notify
-    from orchestrator.pipeline.tick import CampaignTicker
-    from orchestrator.pipeline.ticked import LOST_LEASE
+    from orchestrator.core.session.polling import pause_s
+    from orchestrator.pipeline.campaign.notify import notify
+    from orchestrator.pipeline.campaign.tick import CampaignTicker
+    from orchestrator.pipeline.campaign.tick_report import LOST_LEASE
 
     ticking, quiet = CampaignTicker(desk), 0
     looks = desk.parts_of(desk.trials[0].card).backend.capabilities.look_every_s

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.campaign.words import File, open_campaign, trial_status_json
-from orchestrator.cli.door import print_json, run_command
+from orchestrator.cli.campaign.presentation import File, open_campaign, trial_status_json
+from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from kernel_templates.trial_accounts import StitchedCurve
-    from orchestrator.core.standings import TrialStatus
+    from orchestrator.core.campaign.trial_status import TrialStatus
+    from orchestrator.kernel.reporting.trial_report import StitchedCurve
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="A table for a job summary.")]
 
@@ -25,10 +25,10 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
 
     def act() -> int:
         from orchestrator.cli.campaign.plan import forecast_of
-        from orchestrator.cli.console import Console
-        from orchestrator.core.backoff import is_resting
+        from orchestrator.cli.output.console import Console
+        from orchestrator.core.campaign.backoff import is_resting
+        from orchestrator.core.campaign.trial_status import State
         from orchestrator.core.errors import BadInput
-        from orchestrator.core.standings import State
         from orchestrator.wiring.campaigns import refusals_of, taken_out_in_flight
 
         if markdown and as_json:
@@ -71,7 +71,7 @@ def schema() -> int:
     """Show the JSON Schema of a campaign file, for editors."""
 
     def act() -> int:
-        from orchestrator.stores.campaigns import campaign_schema
+        from orchestrator.stores.campaign.campaign_yaml import campaign_schema
 
         print(json.dumps(campaign_schema(), indent=2, sort_keys=True))
         return 0
@@ -87,7 +87,7 @@ def markdown_lines(
     rows: Sequence[dict[str, Any]], standings: Sequence[TrialStatus], curves: Mapping[str, StitchedCurve]
 ) -> list[str]:
     """A row for each trial with its learning curve, then a chart for each variant."""
-    from orchestrator.core.curve_marks import mermaid, sparkline
+    from orchestrator.core.reporting.sparkline import mermaid, sparkline
 
     searches = any(one.trial.variant.searched for one in standings)
     head, rule = (" objective |", "---|") if searches else ("", "")

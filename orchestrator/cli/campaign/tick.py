@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, tick_json, tick_lines
-from orchestrator.cli.door import print_json, run_command
+from orchestrator.cli.campaign.presentation import File, exit_code_of, open_campaign, tick_json, tick_lines
+from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline.campaign import CampaignContext
+    from orchestrator.pipeline.campaign.status_board import CampaignContext
 
 
 Recover = Annotated[
@@ -37,12 +37,12 @@ def tick(
     """Collect what has ended, start what fits, print what changed, and leave. Repeatable at any time."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.voices import PrefixedOutput
-        from orchestrator.cli.console import Console
-        from orchestrator.pipeline.recovery import complete_results, lacks_ledger
-        from orchestrator.pipeline.recovery import recover as recover_all
-        from orchestrator.pipeline.telling import notify
-        from orchestrator.pipeline.tick import CampaignTicker
+        from orchestrator.cli.output.console import Console
+        from orchestrator.cli.output.prefixed import PrefixedOutput
+        from orchestrator.pipeline.campaign.notify import notify
+        from orchestrator.pipeline.campaign.recover import complete_results, lacks_ledger
+        from orchestrator.pipeline.campaign.recover import recover as recover_all
+        from orchestrator.pipeline.campaign.tick import CampaignTicker
         from orchestrator.wiring.campaigns import campaign_context
 
         project, campaign, trials = open_campaign(file, backend)
@@ -71,9 +71,9 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
     """Rebuild ledger, results and checkpoints from the backend; the next tick collects what has ended."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.voices import PrefixedOutput
-        from orchestrator.cli.console import Console
-        from orchestrator.pipeline.recovery import recover as recover_all
+        from orchestrator.cli.output.console import Console
+        from orchestrator.cli.output.prefixed import PrefixedOutput
+        from orchestrator.pipeline.campaign.recover import recover as recover_all
         from orchestrator.wiring.campaigns import campaign_context
 
         project, campaign, trials = open_campaign(file, backend)

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from orchestrator.core.proposals import Batch, Outcome, Point, ProposalResult, cell_of
-from orchestrator.core.searches import Pruner, Range, Search
+from orchestrator.core.campaign.search_config import Pruner, Range, Search
+from orchestrator.core.search.proposals import Batch, Outcome, Point, ProposalResult, cell_of
 from orchestrator.ports import Proposer
 from orchestrator.search.proposer import OptunaProposer
 
@@ -153,7 +153,7 @@ def test_nothing_but_a_search_needs_optuna_and_without_it_the_remedy_is_told() -
 def test_optuna_says_nothing_by_itself() -> None:
     code = (
         "import warnings; warnings.simplefilter('error')\n"
-        "from orchestrator.core.searches import Range, Search\n"
+        "from orchestrator.core.campaign.search_config import Range, Search\n"
         "from orchestrator.search.proposer import OptunaProposer\n"
         "space = {'a': Range(low=0.0, high=1.0)}\n"
         "wanted = Search(space=space, trials=4, batch=4, startup_trials=1, pruner='hyperband')\n"

@@ -1,0 +1,110 @@
+"""What a trial still needs in training and sessions, and the trials that wait for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.core.scheduling.scheduler import ReadyTrial
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: its wall is worked out once
+class RemainingWork:
+    """What one trial still needs.
+
+    Attributes:
+        train_s: Seconds of training that are left.
+        session_s: Longest wall of one of its sessions.
+        start_s: From the push to the first step.
+        save_s: For the last save and the evaluation.
+        after: Groups that must be complete first.
+    """
+
+    index: int
+    group: str
+    priority: int
+    rank: int
+    started: bool
+    train_s: float
+    session_s: float
+    start_s: float
+    save_s: float
+    after: tuple[str, ...] = ()
+
+    @property
+    def overhead_s(self) -> float:
+        """Seconds of each session in which nothing is trained."""
+        return self.start_s + self.save_s
+
+    @property
+    def useful_s(self) -> float:
+        """Seconds of training in a whole session."""
+        return max(1.0, self.session_s - self.overhead_s)
+
+    @property
+    def too_short(self) -> bool:
+        """Whether a whole session is assumed to train nothing."""
+        return self.session_s <= self.overhead_s
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that it takes if each has its whole wall."""
+        return self.sessions_of(self.train_s)
+
+    @cached_property
+    def wall_s(self) -> float:
+        """Wall seconds of all its sessions."""
+        return self.wall_of(self.train_s)
+
+    def sessions_of(self, train_s: float) -> int:
+        """Whole sessions that so much training takes."""
+        return max(1, math.ceil(train_s / self.useful_s - 1e-9))
+
+    def wall_of(self, train_s: float) -> float:
+        """Wall seconds of all sessions that so much training takes."""
+        sessions = self.sessions_of(train_s)
+        # The latter where a session is assumed too short for its overhead.
+        return min(train_s + sessions * self.overhead_s, sessions * self.session_s)
+
+    def trained_in(self, wall_s: float, sessions: int) -> float:
+        """Seconds of training in sessions that take so long together; as in `useful_s`, at least one in each."""
+        return max(float(sessions), wall_s - sessions * self.overhead_s)
+
+
+def chains_s(loads: Iterable[RemainingWork]) -> dict[str, float]:
+    """For each group the wall seconds of the longest chain of trials that wait for it, itself not counted."""
+    longest: dict[str, float] = {}
+    afters: dict[str, tuple[str, ...]] = {}
+    for load in loads:
+        group = load.group
+        if load.wall_s > longest.get(group, -1.0):
+            longest[group] = load.wall_s
+            afters[group] = load.after
+    behind = dict.fromkeys(longest, 0.0)
+
+    def below(group: str) -> float:
+        waiting = [other for other, after in afters.items() if group in after]
+        return max((longest[other] + below(other) for other in waiting), default=0.0)
+
+    for group in behind:
+        behind[group] = below(group)
+    return behind
+
+
+def ready_trial(load: RemainingWork, behind_s: float, left_s: float | None = None) -> ReadyTrial:
+    """A load as one that waits for a slot.
+
+    Args:
+        left_s: Seconds of training that are left of one that has begun meanwhile.
+    """
+    own_s = load.wall_s if left_s is None else load.wall_of(left_s)
+    return ReadyTrial(
+        index=load.index,
+        priority=load.priority,
+        rank=load.rank,
+        started=load.started or left_s is not None,
+        own_s=own_s,
+        chain_s=own_s + behind_s,
+    )

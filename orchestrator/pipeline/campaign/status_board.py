@@ -1,0 +1,159 @@
+"""A campaign as one program sees it: its trials, the ledger, the far side, and where every trial stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.core.campaign.config import Campaign, Plateau
+from orchestrator.core.campaign.expansion import CardOf, Trial
+from orchestrator.core.campaign.stop_rules import on_plateau
+from orchestrator.core.campaign.trial_status import PLATEAU, State, TrialStatus, trial_status, with_dependencies
+from orchestrator.core.ledger.records import RunRecord, SessionRecord
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.section.card import SectionCard
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.search.replay import SearchReplay
+from orchestrator.ports import Clock, Lease, Ledger, Notifier, Refusals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignContext:
+    """What a tick works with.
+
+    Attributes:
+        parts_of: Everything that a trial's run needs, with the trial's own models directory.
+        card_of: Reads the sections' cards.
+        code_digest: Of the code as it is now.
+        refusals: Why the last tick refused a trial, for commands that only ask; None where nobody asks.
+        searching: Proposes trials while the campaign runs; None where the file names them all.
+        herald: Whom to tell; None where the campaign names nobody.
+    """
+
+    campaign: Campaign
+    trials: tuple[Trial, ...]
+    ledger: Ledger
+    clock: Clock
+    lease: Lease
+    parts_of: Callable[[SectionCard], RunContext]
+    card_of: CardOf
+    code_digest: str
+    searching: SearchReplay | None = None
+    refusals: Refusals | None = None
+    herald: Notifier | None = None
+
+
+class StatusBoard:
+    """The standings of all trials, kept up to date by what is new in the ledger.
+
+    Args:
+        desk: What the campaign works with.
+        refused: Lineage id -> why this computer refuses a trial, as an earlier board of this program knew.
+    """
+
+    def __init__(self, desk: CampaignContext, refused: Mapping[str, str] | None = None) -> None:
+        self._desk = desk
+        self._seen = 0
+        self._places = {trial.lineage_id: place for place, trial in enumerate(desk.trials)}
+        self._own: list[TrialStatus] = []
+        self._anew = set(self._places)
+        self._unrelated = not any(trial.spare or trial.variant.after for trial in desk.trials)
+        self.refused = dict(refused or {})
+        self._live: frozenset[str] = frozenset()
+        self.standings: tuple[TrialStatus, ...] = ()
+        self.live: tuple[SessionRecord, ...] = ()
+
+    def refuse(self, trial: Trial, why: str) -> None:
+        """This computer cannot run a trial; it is not tried again while this program lives."""
+        self.refused[trial.lineage_id] = why
+        self._anew.add(trial.lineage_id)
+
+    def reason(self, trial: Trial) -> str:
+        """Why this computer refuses a trial, empty if it does not."""
+        return self.refused.get(trial.lineage_id, "")
+
+    def refresh(self) -> tuple[TrialStatus, ...]:
+        """Read what is new, and say where every trial stands."""
+        desk, places = self._desk, self._places
+        self.live = tuple(one for one in desk.ledger.open_sessions() if one.lineage_id in places)
+        live = frozenset(one.lineage_id for one in self.live)
+        self._seen, changed = desk.ledger.changes(self._seen)
+        self._anew |= (changed | (live ^ self._live)) & places.keys()
+        self._live = live
+        if not self._own:
+            runs = _by_lineage(desk.ledger.runs())
+            self._own = [
+                self._standing(trial, runs.get(trial.lineage_id, ()), trial.lineage_id in live) for trial in desk.trials
+            ]
+        else:
+            for lineage_id in self._anew:
+                place = places[lineage_id]
+                known = desk.ledger.runs(lineage_id)
+                self._own[place] = self._standing(desk.trials[place], known, lineage_id in live)
+        if self._anew:
+            self.standings = tuple(self._own) if self._unrelated else with_dependencies(self._own)
+            self._anew.clear()
+        return self.standings
+
+    def _standing(self, trial: Trial, runs: Sequence[RunRecord], live: bool) -> TrialStatus:
+        standing = trial_status(
+            trial,
+            runs,
+            live=live,
+            code_digest=self._desk.code_digest,
+            retries=self._desk.campaign.retries,
+            refused=self.reason(trial),
+        )
+        rule = self._desk.campaign.stop.plateau
+        return _flattened(standing, self._desk.ledger, rule) if rule else standing
+
+
+def read_trial_statuses(
+    ledger: Ledger, campaign: Campaign, trials: Sequence[Trial], code_digest: str
+) -> tuple[TrialStatus, ...]:
+    """Where all trials stand, read once."""
+    runs = _by_lineage(ledger.runs())
+    live = {one.lineage_id for one in ledger.open_sessions()}
+    own = [
+        trial_status(
+            trial,
+            runs.get(trial.lineage_id, ()),
+            live=trial.lineage_id in live,
+            code_digest=code_digest,
+            retries=campaign.retries,
+        )
+        for trial in trials
+    ]
+    rule = campaign.stop.plateau
+    return with_dependencies([_flattened(one, ledger, rule) if rule else one for one in own])
+
+
+def _flattened(standing: TrialStatus, ledger: Ledger, rule: Plateau) -> TrialStatus:
+    """The same, failed if its training no longer improves."""
+    if standing.state is not State.WAITING or standing.run is None:
+        return standing
+    flat = on_plateau(ledger.sessions(standing.trial.lineage_id), rule)
+    return replace(standing, state=State.FAILED, why=PLATEAU) if flat else standing
+
+
+def _by_lineage(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    grouped: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        grouped.setdefault(run.lineage_id, []).append(run)
+    return grouped
+
+
+def request_of_trial(trial: Trial, wall_s: float | None = None, campaign: str = "") -> RunRequest:
+    """The request that carries a trial on.
+
+    Args:
+        wall_s: Wall seconds of its next session, None for the profile's.
+        campaign: Name of the campaign that asks.
+    """
+    return RunRequest(card=trial.card, profile=trial.variant.profile, deadline_s=wall_s, campaign=campaign)
+
+
+def seconds_until(clock: Clock, moment: datetime | None) -> float | None:
+    """Seconds until a moment, None without one."""
+    return None if moment is None else (moment - clock.now()).total_seconds()

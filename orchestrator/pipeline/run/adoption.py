@@ -1,0 +1,238 @@
+"""Where a run starts: what the models directory says, never what the ledger remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from orchestrator.core.checkpoint.compatibility import Compatibility, Grade, Intended, compare
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.log_messages import TAG, incompatibility, walked_back
+from orchestrator.core.checkpoint.own_files import archived_too, own_files
+from orchestrator.core.checkpoint.start import Start, decide_start
+from orchestrator.core.errors import BadInput
+from orchestrator.core.ledger.events import EventKind
+from orchestrator.core.ledger.records import SessionRecord, Stage, session_key
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.run.wait_policy import WaitPolicy
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.session.backend_types import Carrier, Handle, Observation, RemoteSession
+from orchestrator.kernel.wire import Ticket
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.run.missing_checkpoints import require_nothing_missing
+from orchestrator.pipeline.session.lifecycle import ClosedSession, abandon, close_unrestored, finish_session
+from orchestrator.pipeline.session.loss_guard import require_nothing_lost
+from orchestrator.pipeline.session.poll import confirm_submission_once
+from orchestrator.pipeline.session.submit import confirm_submission, plan_session
+from orchestrator.ports import recalls
+
+
+def finish_open_sessions(
+    parts: RunContext, lineage_id: str, *, fresh: bool, ended: Mapping[str, Observation] = MappingProxyType({})
+) -> ClosedSession | None:
+    """Carry on a session that an earlier command left in flight, instead of starting a second one.
+
+    Args:
+        lineage_id: The lineage at hand.
+        fresh: The user wants to begin anew: what is in flight is asked to leave, its outputs are fetched where
+            that takes no hours, and nothing of it is put in place.
+        ended: Key of a session -> the look that just saw its end; it is not looked at again.
+
+    Returns:
+        The session, carried to its end; None when nothing was in flight or its results are not wanted.
+    """
+    adopted: ClosedSession | None = None
+    if parts.pace is WaitPolicy.STAY:
+        _recall(parts, lineage_id)  # another pace finds them by their names, when it comes to them
+    for record in open_sessions(parts, lineage_id):
+        ticket = Ticket.from_json(record.ticket)
+        handle = Handle.parse(record.handle) if record.handle else _settled(parts, record, ticket)
+        if handle is None:
+            abandon(parts, record)
+        elif fresh:
+            _let_go(parts, record, ticket, handle)
+        else:
+            parts.narrator.say(
+                f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
+                f"{ticket.spec['target_steps']} steps"
+            )
+            adopted = finish_session(parts, ticket, handle, ended=ended.get(record.key))
+    return adopted
+
+
+def _settled(parts: RunContext, record: SessionRecord, ticket: Ticket) -> Handle | None:
+    """Whether a planned session was ever started."""
+    if parts.pace is WaitPolicy.STAY:
+        # Nobody knows when within its stage the earlier command died: the window counts from now.
+        return confirm_submission(parts, ticket, record.slug, parts.clock.now())
+    return confirm_submission_once(parts, record)
+
+
+def _recall(parts: RunContext, lineage_id: str) -> None:
+    """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
+    if not recalls(parts.backend):
+        return
+    for existing in parts.backend.recall(lineage_id):
+        adopt(parts, existing)
+
+
+def adopt(parts: RunContext, existing: RemoteSession, *, recovered: bool = False) -> bool:
+    """Write a session into the ledger that exists over there; says whether it was unknown, or given up as lost.
+
+    Args:
+        recovered: Whether it was found by its name alone. One that this computer's own backend remembers is not:
+            there an empty models directory was emptied by hand.
+    """
+    handle, ticket = existing.handle, existing.ticket
+    known = [record for record in parts.ledger.sessions(ticket.lineage_id) if record.nonce == ticket.nonce]
+    if not all(record.never_submitted for record in known):
+        return False
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+    planned = parts.ledger.session(key)
+    if planned is not None and planned.handle is not None:
+        parts.narrator.say(f"{handle} is not the session that was pushed under this name: it is left alone")
+        return False
+    traits: dict[str, Any] = {"recovered": recovered}
+    if known:
+        parts.narrator.say(f"{handle} was pushed from here and given up as lost; it shows now, and is taken up again")
+        traits = {"recovered": known[-1].recovered, "lost": known[-1].lost, "campaign": known[-1].campaign}
+    else:
+        parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
+    _recall_run(parts, ticket)
+    if planned is not None and planned.stage is not Stage.CLOSED:
+        abandon(parts, planned)  # the same place of the same run, by another program: that one exists
+    begun_at = existing.begun_at.isoformat() if existing.begun_at else None
+    carrier = Carrier(known[-1].carrier) if known else Carrier.NONE
+    plan_session(parts, ticket, handle.slug, carrier, begun_at=begun_at, **traits)
+    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+    return True
+
+
+def pushed_from_here(parts: RunContext, ticket: Ticket) -> bool:
+    """Whether this ledger has planned the very session that was told this."""
+    return any(record.nonce == ticket.nonce for record in parts.ledger.sessions(ticket.lineage_id))
+
+
+def _recall_run(parts: RunContext, ticket: Ticket) -> None:
+    if any(record.run_id == ticket.run_id for record in parts.ledger.runs(ticket.lineage_id)):
+        return
+    steps = parts.models.view().steps
+    parts.record(
+        EventKind.RUN_STARTED,
+        ticket.run_id,
+        section=ticket.section,
+        lineage_id=ticket.lineage_id,
+        profile=str(ticket.spec["profile"]),
+        backend=parts.backend.name,
+        target_steps=int(ticket.spec["target_steps"]),
+        steps_start=steps,
+        steps_done=steps,
+        code_digest=ticket.bundle_digest,
+    )
+
+
+def _let_go(parts: RunContext, record: SessionRecord, ticket: Ticket, handle: Handle) -> None:
+    parts.backend.cancel(handle)
+    if parts.backend.capabilities.can_cancel:
+        parts.narrator.say(f"Asked {record.slug} of an earlier command to leave; its outputs are fetched and not used")
+        finish_session(parts, ticket, handle, restore=False)
+        return
+    parts.narrator.say(
+        f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
+        "Stop it on the service's own page to spare its quota.",
+    )
+    close_unrestored(parts, record)
+
+
+def open_models(parts: RunContext, card: SectionCard, *, fresh: bool) -> CheckpointInventory:
+    """The verified starting point.
+
+    A directory that was emptied by hand means a fresh start of the user's own `run`: leftovers are archived and nothing
+    is put back. Files of the user's own stay, and are named.
+
+    Raises:
+        BadInput: There are checkpoints and none is usable, or the ledger knows steps of which no checkpoint is left:
+            starting over in silence would lose them.
+    """
+    view = parts.models.view()
+    if not fresh:
+        require_nothing_lost(parts, card.lineage.id, view)
+        require_nothing_missing(parts, card, view)
+    start = decide_start(view, fresh=fresh)
+    if start in (Start.ARCHIVE_FRESH, Start.ARCHIVE_LEFTOVERS):
+        view = _put_aside(parts, view, start)
+    parts.narrator.say(*own_files(view.own, view.root.as_posix()))
+    if view.latest is None:
+        return view
+    newer = {stem: fault for stem, fault in view.faults.items() if _newer(stem, view)}
+    if newer:
+        parts.narrator.say(*walked_back(newer, f"{view.verified[0].stem}.zip"))
+    return view
+
+
+def _put_aside(parts: RunContext, view: CheckpointInventory, start: Start) -> CheckpointInventory:
+    """Move what a new beginning does not use to the archive; says where it is, and which files were the user's own."""
+    fresh = start is Start.ARCHIVE_FRESH
+    archive = (parts.models.archive if fresh else parts.models.archive_leftovers)(_token(parts))
+    why = "Fresh start: earlier checkpoints" if fresh else "No checkpoints: a new beginning; leftovers"
+    parts.narrator.say(f"{TAG} {why} are kept in {archive}")
+    after = parts.models.view()
+    parts.narrator.say(*archived_too([name for name in view.own if name not in after.own]))
+    return after
+
+
+def require_compatible(parts: RunContext, request: RunRequest, view: CheckpointInventory) -> Compatibility | None:
+    """Decide whether the latest checkpoint may be continued, before anything is spent.
+
+    Returns:
+        The comparison, None at a beginning.
+
+    Raises:
+        BadInput: It may not; the reasons were told.
+    """
+    if view.latest is None:
+        return None
+    comparison = compare(view.latest.identity, intended_by(parts, request.card), has_state=view.latest.has_state)
+    blocking = comparison.below(request.floor)
+    if blocking:
+        parts.narrator.say(*incompatibility(blocking))
+        raise BadInput(
+            f"the checkpoint of {view.latest.steps} steps cannot be continued: {'; '.join(blocking)}",
+            remedy="Undo the change in the card, or use --fresh: it archives the checkpoints and begins anew."
+            + (_WEIGHTS_REMEDY if comparison.grade is Grade.WEIGHTS_ONLY and request.floor < Grade.EXACT else ""),
+        )
+    return comparison
+
+
+_WEIGHTS_REMEDY = " --accept-grade weights-only begins a new training from its weights alone."
+
+
+def intended_by(parts: RunContext, card: SectionCard) -> Intended:
+    """What the next session of a card would be, as far as anybody knows before it."""
+    limits = parts.backend.capabilities
+    device = limits.session_device or card.device
+    return Intended(
+        lineage=card.lineage,
+        code_digest=parts.code.bundle().digest,
+        versions=limits.runtime_versions,
+        device_class=None if device == "auto" else device,
+    )
+
+
+def open_sessions(parts: RunContext, lineage_id: str) -> list[SessionRecord]:
+    """Sessions of a lineage on this backend that were not carried to their end."""
+    return [
+        record
+        for record in parts.ledger.sessions(lineage_id)
+        if record.stage is not Stage.CLOSED and record.backend == parts.backend.name
+    ]
+
+
+def _newer(stem: str, view: CheckpointInventory) -> bool:
+    from_stem = int(stem.rsplit("_", 2)[1])
+    return from_stem > view.steps
+
+
+def _token(parts: RunContext) -> str:
+    return parts.clock.now().strftime("%Y%m%dT%H%M%S-") + parts.draw_token()[:6]
