@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.backends.kaggle.client.connection import Connection
 from tests.conftest import PROJECT_ROOT
 
-OURS = ("orchestrator", "kernel_templates", "validation_ch7")
+OURS = ("orchestrator", "validation_ch7")
 
 
 def sources() -> list[Path]:

@@ -5,7 +5,6 @@ Written into a throw-away project, so that the whole loop runs in a fraction of 
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import yaml
@@ -94,9 +93,6 @@ def run(context):
 
 def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
     """A project whose section_7_6 is the toy: same card, same names, another entry point."""
-    shutil.copytree(
-        PROJECT_ROOT / "kernel_templates", root / "kernel_templates", ignore=shutil.ignore_patterns("__pycache__")
-    )
     section = root / "validation_ch7" / "section_7_6_rl_performance"
     section.mkdir(parents=True)
     (root / "validation_ch7" / "__init__.py").write_text("", encoding="utf-8")

@@ -1,6 +1,6 @@
 """What is told of a campaign's finished trials to the section that draws its own tables from them.
 
-Writer and reader stand side by side, as in `kernel_runtime.wire`; this room never travels to a kernel.
+Writer and reader stand side by side, as in `orchestrator.kernel.wire`.
 """
 
 from __future__ import annotations

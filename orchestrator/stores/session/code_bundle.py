@@ -13,8 +13,10 @@ from orchestrator.core.session.zip_archive import pack
 from orchestrator.kernel.files.digests import tree_digest
 from orchestrator.stores.secrets.outgoing import Gate
 
-_PACKED = (Path("kernel_templates") / "kernel_runtime", Path("validation_ch7"))
-_NEVER_ENTERED = frozenset({"data", "trials", "scripts", "figures", "pool", "__pycache__"})
+_INSTALLED = Path(__file__).resolve().parents[3]
+_RUNTIME = ("orchestrator/kernel", "orchestrator/sb3")
+_SECTIONS = "validation_ch7"
+_NEVER_ENTERED = frozenset({"data", "trials", "scripts", "multi_seed", "__pycache__"})
 """Outputs, launchers, and what is done here with finished trainings: an edit of it must not make those stale."""
 _PACKED_SUFFIXES = frozenset({".py", ".yaml", ".json", ".csv", ".txt"})
 _CREDENTIAL_NAMES = (
@@ -37,15 +39,17 @@ _CREDENTIAL_NAMES = (
 
 
 class CodeStore:
-    """Packs the code below a project's root.
+    """Packs what runs in a session: the runtime of this package and the sections of a project.
 
     Args:
-        root: Folder that holds `kernel_templates` and `validation_ch7`.
+        root: The project: holds `validation_ch7`.
         gate: Searches what is packed for secrets.
+        installed: Holds the packages `orchestrator` and `kernel_templates`: a clone, or site-packages.
     """
 
-    def __init__(self, root: Path, gate: Gate | None = None) -> None:
+    def __init__(self, root: Path, gate: Gate | None = None, installed: Path = _INSTALLED) -> None:
         self._root = root
+        self._installed = installed
         self._gate = gate or Gate()
 
     def template(self) -> str:
@@ -54,7 +58,7 @@ class CodeStore:
         Raises:
             BadInput: It cannot be read.
         """
-        path = self._root / "kernel_templates" / "kernel.py.j2"
+        path = self._installed / "kernel_templates" / "kernel.py.j2"
         try:
             return path.read_text(encoding="utf-8")
         except OSError as fault:
@@ -87,14 +91,15 @@ class CodeStore:
         return tree_digest(self._contents())
 
     def _contents(self) -> dict[str, bytes]:
-        return {path.relative_to(self._root).as_posix(): _read(path) for path in self._members()}
+        return {path.relative_to(top).as_posix(): _read(path) for top, path in self._members()}
 
-    def _members(self) -> Iterator[Path]:
-        yield self._root / "kernel_templates" / "__init__.py"
-        for top in _PACKED:
+    def _members(self) -> Iterator[tuple[Path, Path]]:
+        """The folder that a member's name is relative to, and its file."""
+        yield self._installed, self._installed / "orchestrator" / "__init__.py"
+        for top, name in (*((self._installed, name) for name in _RUNTIME), (self._root, _SECTIONS)):
             # A code folder may itself be a link: its place is then where the code is.
-            inside = (self._root.resolve(), (self._root / top).resolve())
-            yield from _walk(self._root / top, inside)
+            inside = (top.resolve(), (top / name).resolve())
+            yield from ((top, path) for path in _walk(top / name, inside))
 
 
 class FrozenCode:

@@ -15,7 +15,7 @@ from orchestrator.core.session.backend_types import Bundle
 from orchestrator.core.session.script import guard_size, render_kernel, ticket_in
 from tests.unit.kernel.makers import make_ticket
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "kernel.py.txt"
+GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "kernel.py.txt"
 PLACEHOLDER = Bundle(
     digest="b" * 64, archive=b"placeholder bundle", archive_sha256="a" * 64, names=("validation_ch7/__init__.py",)
 )

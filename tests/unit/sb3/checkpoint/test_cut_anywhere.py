@@ -18,7 +18,7 @@ from orchestrator.kernel.checkpoint.survey import find_latest_checkpoint
 from orchestrator.sb3.loop import TrainingResult, train
 
 ROOT = Path(__file__).parents[4]
-DRIVER = Path(__file__).with_name("talking_driver.py")
+DRIVER = Path(__file__).parents[1].joinpath("talking_driver.py")
 TARGET_STEPS = 640
 SEED = 20260101
 

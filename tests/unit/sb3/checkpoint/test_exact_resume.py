@@ -23,7 +23,7 @@ from orchestrator.sb3.state.replay_buffer import restore_replay
 from orchestrator.sb3.state.training_state_io import capture_state, restore_state
 
 ROOT = Path(__file__).parents[4]
-DRIVER = Path(__file__).with_name("session_driver.py")
+DRIVER = Path(__file__).parents[1].joinpath("session_driver.py")
 CUT_STEPS = 636
 TARGET_STEPS = 1200
 

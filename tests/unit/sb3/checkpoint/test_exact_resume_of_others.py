@@ -25,7 +25,7 @@ from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.training_state_io import capture_state, restore_state
 
 ROOT = Path(__file__).parents[4]
-DRIVER = Path(__file__).with_name("session_driver.py")
+DRIVER = Path(__file__).parents[1].joinpath("session_driver.py")
 TARGET_STEPS = 1216  # a whole number of PPO's rollouts of 64 steps
 PLAIN: dict[str, type[BaseAlgorithm]] = {"PPO": PPO, "QRDQN": QRDQN, "A2C": A2C, "SAC": SAC, "TD3": TD3}
 

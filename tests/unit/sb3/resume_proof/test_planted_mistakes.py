@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_section_entry import crossing_spec, run_here
 
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from tests.unit.validation_ch7.section_7_6.test_entry import crossing_spec, run_here
 from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
 from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController
 from validation_ch7.section_7_6_rl_performance.evaluation import comparison, evaluation

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_section_entry import crossing_spec, through_the_boot
 from tiny_world import SECTION_DIR
 
 from orchestrator.kernel.files.digests import sha256_file
@@ -22,6 +21,7 @@ from orchestrator.kernel.reporting.trial_report import (
 )
 from orchestrator.kernel.session.manifest import read_manifest
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
+from tests.unit.validation_ch7.section_7_6.test_entry import crossing_spec, through_the_boot
 from validation_ch7.section_7_6_rl_performance.multi_seed.__main__ import main
 from validation_ch7.section_7_6_rl_performance.multi_seed.load import PoolRefused, finished_trainings
 from validation_ch7.section_7_6_rl_performance.multi_seed.provenance import account_markdown
