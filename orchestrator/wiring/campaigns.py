@@ -23,9 +23,10 @@ from orchestrator.core.section.lineage import short
 from orchestrator.core.session.backend_types import Quota
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
+from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.campaign.finished_trials import curve_of, finished_trials, since_beginning
 from orchestrator.pipeline.campaign.orphans import OrphanFinder
-from orchestrator.pipeline.campaign.status_board import CampaignContext, read_trial_statuses
+from orchestrator.pipeline.campaign.status_board import read_trial_statuses
 from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import Backend, Clock, Narrator, Notifier, meters
 from orchestrator.stores.campaign.campaign_yaml import card_reader

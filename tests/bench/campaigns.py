@@ -20,9 +20,9 @@ from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import Trial, expand
 from orchestrator.core.campaign.trial_status import trial_status, with_dependencies
 from orchestrator.core.ledger.events import Event, EventKind
-from orchestrator.core.loads import remaining_work
 from orchestrator.core.reporting.forecast_report import forecast_campaign
 from orchestrator.core.scheduling.forecast import forecast
+from orchestrator.core.scheduling.workload import remaining_work
 from orchestrator.stores.campaign.campaign_yaml import card_reader, parse_campaign
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.conftest import PROJECT_ROOT

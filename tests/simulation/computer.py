@@ -20,8 +20,8 @@ from orchestrator.core.session.backend_types import Bundle
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import CHECKPOINTS, FileEntry, Ticket
+from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.campaign.recover import recover
-from orchestrator.pipeline.campaign.status_board import CampaignContext
 from orchestrator.pipeline.campaign.tick import CampaignTicker
 from orchestrator.pipeline.campaign.tick_report import TickReport
 from orchestrator.pipeline.context import RunContext

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.campaign.presentation import File, open_campaign, trial_status_json
+from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.campaign.presentation import trial_status_json
 from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.campaign.presentation import File, open_campaign
+from orchestrator.cli.campaign.loading import File, open_campaign
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.options import BackendName
 

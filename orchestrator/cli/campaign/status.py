@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.campaign.presentation import File, open_campaign, trial_status_json
+from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.campaign.presentation import trial_status_json
 from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.campaign.presentation import File, exit_code_of, open_campaign, tick_json, tick_lines
+from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.campaign.presentation import exit_code_of, tick_json, tick_lines
 from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline.campaign.status_board import CampaignContext
+    from orchestrator.pipeline.campaign.context import CampaignContext
 
 
 Recover = Annotated[

@@ -10,10 +10,9 @@ from typing import Any
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import State, TrialStatus
-from orchestrator.core.loads import Speeds, remaining_work, speeds
 from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, Forecast, forecast
 from orchestrator.core.scheduling.quota import week_of
-from orchestrator.core.scheduling.workload import RemainingWork
+from orchestrator.core.scheduling.workload import RemainingWork, Speeds, remaining_work, speeds
 from orchestrator.core.search.progress import SearchProgress, behind_searches, search_progress
 from orchestrator.core.session.backend_types import Quota
 

@@ -9,8 +9,7 @@ from typing import Any
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.search_config import Search
 from orchestrator.core.campaign.trial_status import FINISHED, State, TrialStatus
-from orchestrator.core.loads import Speeds, remaining_work_of
-from orchestrator.core.scheduling.workload import RemainingWork
+from orchestrator.core.scheduling.workload import RemainingWork, Speeds, remaining_work_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.pipeline.campaign.status_board import CampaignContext
+from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.campaign.tick_report import TickReport
 
 

@@ -8,7 +8,7 @@ from orchestrator.core.campaign.orphans import sessions_of_campaign
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.scheduling.forecast import Allowance
 from orchestrator.core.scheduling.quota import allowance, promised_s, spent_s, week_of
-from orchestrator.pipeline.campaign.status_board import CampaignContext
+from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import meters
 

@@ -10,9 +10,8 @@ from datetime import datetime
 from orchestrator.core.campaign.backoff import is_resting
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import FINAL, State, TrialStatus
-from orchestrator.core.loads import Measured, remaining_work_of
 from orchestrator.core.scheduling.scheduler import ListScheduler
-from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
+from orchestrator.core.scheduling.workload import Measured, RemainingWork, chains_s, ready_trial, remaining_work_of
 
 
 class ReadyQueue:

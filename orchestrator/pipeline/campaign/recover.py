@@ -6,7 +6,7 @@ from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.session.slug import place_of_slug, section_prefix
-from orchestrator.pipeline.campaign.status_board import CampaignContext
+from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.run.missing_checkpoints import fetch_absent_results, put_back_missing
 from orchestrator.pipeline.run.remote_discovery import adopt_remote_sessions, listed_names
 

@@ -30,11 +30,12 @@ from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.search.proposals import Curve
 from orchestrator.core.session.backend_types import Handle
 from orchestrator.core.session.time_budget import granted_s
+from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial, seconds_until
 from orchestrator.pipeline.campaign.orphans import OrphanFinder
 from orchestrator.pipeline.campaign.quota import campaign_allowance
 from orchestrator.pipeline.campaign.ready_queue import ReadyQueue
 from orchestrator.pipeline.campaign.recover import recover
-from orchestrator.pipeline.campaign.status_board import CampaignContext, StatusBoard, request_of_trial, seconds_until
+from orchestrator.pipeline.campaign.status_board import StatusBoard
 from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, TickLog, TickReport
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.remote_listing import Listing

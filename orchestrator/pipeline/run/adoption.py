@@ -6,23 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.core.checkpoint.compatibility import Compatibility, Grade, Intended, compare
-from orchestrator.core.checkpoint.inventory import CheckpointInventory
-from orchestrator.core.checkpoint.log_messages import TAG, incompatibility, walked_back
-from orchestrator.core.checkpoint.own_files import archived_too, own_files
-from orchestrator.core.checkpoint.start import Start, decide_start
-from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, Stage, session_key
-from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.wait_policy import WaitPolicy
-from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Carrier, Handle, Observation, RemoteSession
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.run.missing_checkpoints import require_nothing_missing
 from orchestrator.pipeline.session.lifecycle import ClosedSession, abandon, close_unrestored, finish_session
-from orchestrator.pipeline.session.loss_guard import require_nothing_lost
 from orchestrator.pipeline.session.poll import confirm_submission_once
 from orchestrator.pipeline.session.submit import confirm_submission, plan_session
 from orchestrator.ports import recalls
@@ -145,81 +135,6 @@ def _let_go(parts: RunContext, record: SessionRecord, ticket: Ticket, handle: Ha
     close_unrestored(parts, record)
 
 
-def open_models(parts: RunContext, card: SectionCard, *, fresh: bool) -> CheckpointInventory:
-    """The verified starting point.
-
-    A directory that was emptied by hand means a fresh start of the user's own `run`: leftovers are archived and nothing
-    is put back. Files of the user's own stay, and are named.
-
-    Raises:
-        BadInput: There are checkpoints and none is usable, or the ledger knows steps of which no checkpoint is left:
-            starting over in silence would lose them.
-    """
-    view = parts.models.view()
-    if not fresh:
-        require_nothing_lost(parts, card.lineage.id, view)
-        require_nothing_missing(parts, card, view)
-    start = decide_start(view, fresh=fresh)
-    if start in (Start.ARCHIVE_FRESH, Start.ARCHIVE_LEFTOVERS):
-        view = _put_aside(parts, view, start)
-    parts.narrator.say(*own_files(view.own, view.root.as_posix()))
-    if view.latest is None:
-        return view
-    newer = {stem: fault for stem, fault in view.faults.items() if _newer(stem, view)}
-    if newer:
-        parts.narrator.say(*walked_back(newer, f"{view.verified[0].stem}.zip"))
-    return view
-
-
-def _put_aside(parts: RunContext, view: CheckpointInventory, start: Start) -> CheckpointInventory:
-    """Move what a new beginning does not use to the archive; says where it is, and which files were the user's own."""
-    fresh = start is Start.ARCHIVE_FRESH
-    archive = (parts.models.archive if fresh else parts.models.archive_leftovers)(_token(parts))
-    why = "Fresh start: earlier checkpoints" if fresh else "No checkpoints: a new beginning; leftovers"
-    parts.narrator.say(f"{TAG} {why} are kept in {archive}")
-    after = parts.models.view()
-    parts.narrator.say(*archived_too([name for name in view.own if name not in after.own]))
-    return after
-
-
-def require_compatible(parts: RunContext, request: RunRequest, view: CheckpointInventory) -> Compatibility | None:
-    """Decide whether the latest checkpoint may be continued, before anything is spent.
-
-    Returns:
-        The comparison, None at a beginning.
-
-    Raises:
-        BadInput: It may not; the reasons were told.
-    """
-    if view.latest is None:
-        return None
-    comparison = compare(view.latest.identity, intended_by(parts, request.card), has_state=view.latest.has_state)
-    blocking = comparison.below(request.floor)
-    if blocking:
-        parts.narrator.say(*incompatibility(blocking))
-        raise BadInput(
-            f"the checkpoint of {view.latest.steps} steps cannot be continued: {'; '.join(blocking)}",
-            remedy="Undo the change in the card, or use --fresh: it archives the checkpoints and begins anew."
-            + (_WEIGHTS_REMEDY if comparison.grade is Grade.WEIGHTS_ONLY and request.floor < Grade.EXACT else ""),
-        )
-    return comparison
-
-
-_WEIGHTS_REMEDY = " --accept-grade weights-only begins a new training from its weights alone."
-
-
-def intended_by(parts: RunContext, card: SectionCard) -> Intended:
-    """What the next session of a card would be, as far as anybody knows before it."""
-    limits = parts.backend.capabilities
-    device = limits.session_device or card.device
-    return Intended(
-        lineage=card.lineage,
-        code_digest=parts.code.bundle().digest,
-        versions=limits.runtime_versions,
-        device_class=None if device == "auto" else device,
-    )
-
-
 def open_sessions(parts: RunContext, lineage_id: str) -> list[SessionRecord]:
     """Sessions of a lineage on this backend that were not carried to their end."""
     return [
@@ -227,12 +142,3 @@ def open_sessions(parts: RunContext, lineage_id: str) -> list[SessionRecord]:
         for record in parts.ledger.sessions(lineage_id)
         if record.stage is not Stage.CLOSED and record.backend == parts.backend.name
     ]
-
-
-def _newer(stem: str, view: CheckpointInventory) -> bool:
-    from_stem = int(stem.rsplit("_", 2)[1])
-    return from_stem > view.steps
-
-
-def _token(parts: RunContext) -> str:
-    return parts.clock.now().strftime("%Y%m%dT%H%M%S-") + parts.draw_token()[:6]

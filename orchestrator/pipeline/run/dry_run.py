@@ -9,9 +9,9 @@ from orchestrator.core.checkpoint.start import Start, decide_start
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.session.backend_types import Push
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.run.adoption import require_compatible
 from orchestrator.pipeline.run.history import fresh_run_id, last_evaluation, next_session
 from orchestrator.pipeline.run.missing_checkpoints import require_nothing_missing
+from orchestrator.pipeline.run.start import require_compatible
 from orchestrator.pipeline.run.walk_back import due_walk_back, view_after
 from orchestrator.pipeline.run.weights_only import require_weights_used, unneeded
 from orchestrator.pipeline.session.inputs import checkpoint_set, session_spec

@@ -20,14 +20,7 @@ from orchestrator.core.section.card import Profile
 from orchestrator.core.session.backend_types import Carrier, Handle, Observation, Push
 from orchestrator.core.session.end_reason import REMEDIES, EndReason
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.run.adoption import (
-    adopt,
-    finish_open_sessions,
-    open_models,
-    open_sessions,
-    pushed_from_here,
-    require_compatible,
-)
+from orchestrator.pipeline.run.adoption import adopt, finish_open_sessions, open_sessions, pushed_from_here
 from orchestrator.pipeline.run.dry_run import plan_first_session
 from orchestrator.pipeline.run.history import (
     close_others,
@@ -42,6 +35,7 @@ from orchestrator.pipeline.run.missing_checkpoints import put_back_missing, requ
 from orchestrator.pipeline.run.remote_discovery import require_no_unknown_sessions
 from orchestrator.pipeline.run.resume_point import OpenedRun, resume_point, with_session
 from orchestrator.pipeline.run.second_look import second_look
+from orchestrator.pipeline.run.start import open_models, require_compatible
 from orchestrator.pipeline.run.walk_back import due_walk_back, walk_back
 from orchestrator.pipeline.run.weights_only import require_weights_used
 from orchestrator.pipeline.session.inputs import checkpoint_set, session_spec

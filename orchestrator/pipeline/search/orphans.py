@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import CardOf, Trial
-from orchestrator.core.departures import trial_of_search
+from orchestrator.core.campaign.orphans import trial_of_search
 from orchestrator.ports import Ledger
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.start import has_only_recovered_checkpoints
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.recovered import has_only_recovered_checkpoints
 from orchestrator.kernel.wire import Ticket, checkpoint_steps
 from orchestrator.pipeline.context import RunContext
 

@@ -16,7 +16,7 @@ from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.session.backend_types import Handle, RemoteSession
 from orchestrator.core.session.slug import place_of_slug
 from orchestrator.kernel.wire import Ticket
-from orchestrator.pipeline.campaign.status_board import request_of_trial
+from orchestrator.pipeline.campaign.context import request_of_trial
 from orchestrator.pipeline.campaign.tick_report import TickReport
 from orchestrator.pipeline.run.adoption import adopt
 from orchestrator.pipeline.run.dry_run import plan_first_session

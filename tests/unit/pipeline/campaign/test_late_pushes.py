@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.pipeline.campaign.status_board import request_of_trial
+from orchestrator.pipeline.campaign.context import request_of_trial
 from orchestrator.pipeline.run.runner import execute
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
