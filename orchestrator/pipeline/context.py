@@ -34,7 +34,7 @@ class RunContext:
     narrator: Narrator
     draw_token: Callable[[], str]
     version: str
-    pace: WaitPolicy = WaitPolicy.STAY
+    wait_policy: WaitPolicy = WaitPolicy.WAIT
     listing: Listing | None = None
     gate: Gate | None = None
 

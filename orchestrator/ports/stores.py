@@ -144,7 +144,7 @@ class Lease(Protocol):
     def holds(self) -> bool:
         """Whether it is still ours; renews it."""
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Give it back."""
 
 

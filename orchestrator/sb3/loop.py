@@ -29,16 +29,16 @@ class TrainingResult:
 
     Attributes:
         ending: `FINISHED` at the target, `PAUSED` at the deadline, `STOPPED` when asked to leave.
-        underway: The training as it stands.
+        training: The training as it stands.
         facts: What the guards need, plain JSON.
     """
 
     ending: KernelEnding
-    underway: TrainingState
+    training: TrainingState
     facts: dict[str, Any]
 
 
-def train(context: SessionContext, plan: TrainingSpec, world: Task) -> TrainingResult:
+def train(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingResult:
     """Carry a lineage towards its target and save it at the end, whatever the reason for leaving.
 
     Raises:
@@ -46,28 +46,28 @@ def train(context: SessionContext, plan: TrainingSpec, world: Task) -> TrainingR
         ValueError: The spec makes no sense.
         ArithmeticError: The training diverged.
     """
-    underway = begin_training(context, plan, world)
+    training = begin_training(context, plan, task)
     folder = context.metrics_dir.parent / CURVES / f"session_{context.ticket.session:02d}"
-    with curves_into(folder, underway.model):
-        return _train(underway)
+    with curves_into(folder, training.model):
+        return _train(training)
 
 
-def _train(underway: TrainingState) -> TrainingResult:
-    context, plan = underway.context, underway.plan
-    pace = Throughput(underway)
-    if underway.at_target:
-        context.reporter.say(f"Target of {plan.target_steps} steps already reached ({underway.steps} done)")
+def _train(training: TrainingState) -> TrainingResult:
+    context, plan = training.context, training.plan
+    pace = Throughput(training)
+    if training.at_target:
+        context.reporter.say(f"Target of {plan.target_steps} steps already reached ({training.steps} done)")
     else:
-        _learn(underway, pace)
+        _learn(training, pace)
     pace.reached_boundary()
-    if underway.at_target and not context.must_leave:
-        _act_if_due(underway, save=False)
-    save_training(underway)
-    if underway.at_target:
-        write_model(underway.model, context.models_dir / final_model_name(plan.scenario))
-    write_metadata(underway)
+    if training.at_target and not context.must_leave:
+        _act_if_due(training, save=False)
+    save_training(training)
+    if training.at_target:
+        write_model(training.model, context.models_dir / final_model_name(plan.scenario))
+    write_metadata(training)
     pace.report(last=True)
-    return TrainingResult(ending=_ending(underway), underway=underway, facts=training_facts(underway, pace))
+    return TrainingResult(ending=_ending(training), training=training, facts=training_facts(training, pace))
 
 
 def ending_when_leaving(context: SessionContext) -> KernelEnding:
@@ -75,50 +75,50 @@ def ending_when_leaving(context: SessionContext) -> KernelEnding:
     return KernelEnding.STOPPED if context.stop.requested else KernelEnding.PAUSED
 
 
-def _learn(underway: TrainingState, pace: Throughput) -> None:
+def _learn(training: TrainingState, pace: Throughput) -> None:
     def must_leave_after() -> bool:
         pace.reached_boundary()
-        if not underway.context.must_leave:
-            _act_if_due(underway, save=True)
+        if not training.context.must_leave:
+            _act_if_due(training, save=True)
         pace.leaves_boundary()
-        return underway.context.must_leave
+        return training.context.must_leave
 
-    remaining_steps = underway.plan.target_steps - underway.steps
+    remaining_steps = training.plan.target_steps - training.steps
     callback = SafeBoundary(must_leave_after)
     # Leaving is exact: the state is that of the boundary, nothing of an iteration is half done. And the step
     # counter is never reset: a beginning has no last observation, which makes `learn` reset the environment.
     with contextlib.suppress(LeftAtBoundary):
-        underway.model.learn(remaining_steps, callback=callback, reset_num_timesteps=False)
+        training.model.learn(remaining_steps, callback=callback, reset_num_timesteps=False)
 
 
-def _act_if_due(underway: TrainingState, *, save: bool) -> None:
+def _act_if_due(training: TrainingState, *, save: bool) -> None:
     """Evaluate before saving, so that a checkpoint knows the evaluation made at its own step.
 
     What is still due when a session leaves is done by the next one at the same step: being due depends on
     saved steps alone.
     """
-    if evaluation_is_due(underway):
-        evaluate_policy(underway)
-    if save and save_is_due(underway):
-        save_training(underway)
+    if evaluation_is_due(training):
+        evaluate_policy(training)
+    if save and save_is_due(training):
+        save_training(training)
 
 
-def _ending(underway: TrainingState) -> KernelEnding:
-    return KernelEnding.FINISHED if underway.at_target else ending_when_leaving(underway.context)
+def _ending(training: TrainingState) -> KernelEnding:
+    return KernelEnding.FINISHED if training.at_target else ending_when_leaving(training.context)
 
 
-def training_facts(underway: TrainingState, pace: Throughput) -> dict[str, Any]:
+def training_facts(training: TrainingState, pace: Throughput) -> dict[str, Any]:
     """Facts that show that something was trained, how much, and at what cost; plain JSON."""
-    model, record, totals_s = underway.model, underway.record, underway.context.deadline.totals_s
+    model, record, totals_s = training.model, training.record, training.context.deadline.totals_s
     spent_s = sum(totals_s.values())
-    trained = underway.steps > underway.steps_start
+    trained = training.steps > training.steps_start
     buffer = getattr(model, "replay_buffer", None)
     return {
         "gradient_updates": model._n_updates,
-        "gradient_updates_this_session": model._n_updates - underway.updates_start,
+        "gradient_updates_this_session": model._n_updates - training.updates_start,
         "policy_digest_before": record.policy_digest_at_start,
         "policy_digest_after": policy_digest(model.policy),
-        "overshoot_steps": max(0, underway.steps - underway.plan.target_steps) if trained else 0,
+        "overshoot_steps": max(0, training.steps - training.plan.target_steps) if trained else 0,
         "replay_transitions": replay_transitions(buffer) if buffer is not None else None,
         "steps_per_s": round(pace.steps_per_s, 1),
         "evaluation_share": round(totals_s.get("evaluate", 0.0) / spent_s, 4) if spent_s > 0 else 0.0,

@@ -14,10 +14,10 @@ class Throughput:
     Each stretch is told to the deadline as `train`: the longest one is the time to the next chance to leave.
     """
 
-    def __init__(self, underway: TrainingState) -> None:
+    def __init__(self, training: TrainingState) -> None:
         """Start measuring; nothing is measured before the first boundary is left."""
-        self._underway = underway
-        self._monotonic = underway.context.monotonic
+        self._underway = training
+        self._monotonic = training.context.monotonic
         self._left_boundary_s: float | None = None
         self._reported_s = self._monotonic()
         self.train_s = 0.0

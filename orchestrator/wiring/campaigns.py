@@ -68,7 +68,7 @@ def campaign_context(
     code = FrozenCode(CodeStore(project.code, gate))
     backends: dict[object, Backend] = {}
 
-    def parts_of(card: SectionCard) -> RunContext:
+    def run_context(card: SectionCard) -> RunContext:
         if card.kaggle not in backends:
             backends[card.kaggle] = make_backend(campaign.backend, project, card, clock)
         return RunContext(
@@ -91,7 +91,7 @@ def campaign_context(
             ledger=ledger,
             clock=clock,
             lease=SqliteLease(ledger, project.own / "campaigns.lock", clock.now),
-            parts_of=parts_of,
+            run_context=run_context,
             card_of=card_reader(project.cards),
             code_digest=code.bundle().digest,
             refusals=SqliteRefusals(ledger),

@@ -44,9 +44,9 @@ class Laptop:
         with self.parts(settings) as (parts, card):
             return execute(parts, RunRequest(card=card, profile="quick", **request))
 
-    def at(self, pace: WaitPolicy) -> RunSummary:
+    def at(self, wait_policy: WaitPolicy) -> RunSummary:
         with self.parts() as (parts, card):
-            return execute(fast_replace(parts, pace=pace), RunRequest(card=card, profile="quick"))
+            return execute(fast_replace(parts, wait_policy=wait_policy), RunRequest(card=card, profile="quick"))
 
     def fetch(self) -> None:
         with self.parts() as (parts, card):
@@ -374,34 +374,34 @@ def test_complete_said_too_early_with_a_broken_log(laptop: Laptop) -> None:
 
 
 def test_a_command_that_does_not_stay_waits_for_nothing_and_loses_nothing(laptop: Laptop) -> None:
-    pushed = laptop.at(WaitPolicy.STEP)
+    pushed = laptop.at(WaitPolicy.ONE_STEP)
     assert (pushed.end_reason, laptop.pushes) == ("detached", 1)
     (kernel,) = laptop.kaggle.kernels.all.values()
     assert kernel.ended.wait(20)
     laptop.kaggle.faults.add(LISTING, change=lambda answer: {"files": [], "log": ""}, lasting=True)
     for _ in range(3):
         with pytest.raises(NotYet, match="not there yet"):
-            laptop.at(WaitPolicy.STEP)
+            laptop.at(WaitPolicy.ONE_STEP)
     assert (laptop.clock.slept_s, laptop.pushes) == (0.0, 1)
     laptop.clock.slept_s += 600.0
     laptop.kaggle.faults._waiting.clear()
-    summary = laptop.at(WaitPolicy.LOOK)
+    summary = laptop.at(WaitPolicy.COLLECT_ONLY)
     assert (summary.end_reason, summary.verdict, laptop.pushes) == ("finished", "supported", 1)
     assert laptop.steps_in_place == [30, 40]
 
 
 def test_a_command_that_does_not_stay_gives_up_after_the_same_time(laptop: Laptop) -> None:
-    laptop.at(WaitPolicy.STEP)
+    laptop.at(WaitPolicy.ONE_STEP)
     (kernel,) = laptop.kaggle.kernels.all.values()
     assert kernel.ended.wait(20)
     laptop.kaggle.faults.add("download", status=503, when=named(f"{NEWEST}.zip"), lasting=True)
     for hours in (0, 1, 4):
         laptop.clock.slept_s = hours * 3600.0
         with pytest.raises(NotYet, match="503"):
-            laptop.at(WaitPolicy.LOOK)
+            laptop.at(WaitPolicy.COLLECT_ONLY)
         assert laptop.steps_in_place == [30]
     laptop.clock.slept_s = 7 * 3600.0
-    assert laptop.at(WaitPolicy.LOOK).steps_done == 30
+    assert laptop.at(WaitPolicy.COLLECT_ONLY).steps_done == 30
     assert laptop.sessions()[0].stage is Stage.CLOSED
 
 

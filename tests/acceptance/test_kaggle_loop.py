@@ -43,8 +43,8 @@ class Laptop:
         project = Project(code=self.root, state=self.root)
         card = load_card(project.cards, "section_7_6")
         backend = kaggle_backend(settings, self.clock)
-        with assemble(project, card, backend, self.listener, clock=self.clock) as parts:
-            return execute(parts, RunRequest(card=card, profile="quick", **request))
+        with assemble(project, card, backend, self.listener, clock=self.clock) as context:
+            return execute(context, RunRequest(card=card, profile="quick", **request))
 
     @property
     def told(self) -> str:

@@ -170,7 +170,7 @@ class FreeLease:
     def holds(self) -> bool:
         return True
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         return
 
 
@@ -211,37 +211,37 @@ class Computer:
                 version="0",
             )
 
-        def parts_of(card: SectionCard) -> RunContext:
+        def run_context(card: SectionCard) -> RunContext:
             lineage_id = card.lineage.id
-            if lineage_id not in parts:
-                parts[lineage_id] = new_parts(lineage_id)
-            return parts[lineage_id]
+            if lineage_id not in context:
+                context[lineage_id] = new_parts(lineage_id)
+            return context[lineage_id]
 
-        parts: dict[str, RunContext] = {}
-        self.desk = CampaignContext(
+        context: dict[str, RunContext] = {}
+        self.context = CampaignContext(
             campaign=campaign,
             trials=searching.trials() if searching else trials,
             ledger=self.ledger,
             clock=world.clock,
             lease=lease or FreeLease(),
-            parts_of=parts_of,
+            run_context=run_context,
             card_of=CARDS,
             code_digest=code,
             searching=searching,
         )
-        self.ticking = CampaignTicker(self.desk)
+        self.ticking = CampaignTicker(self.context)
 
     def tick(self, *, new_program: bool = True, recovering: bool = False) -> TickReport | None:
         """One tick, by a program that remembers nothing; None if it was killed."""
         if new_program:
-            if self.desk.searching is not None:
-                searching = SearchReplay(self.desk.campaign, CARDS, self.ledger, self.results, OptunaProposer)
-                self.desk = replace(self.desk, searching=searching, trials=searching.trials())
-            self.ticking = CampaignTicker(self.desk, recovering=recovering)
+            if self.context.searching is not None:
+                searching = SearchReplay(self.context.campaign, CARDS, self.ledger, self.results, OptunaProposer)
+                self.context = replace(self.context, searching=searching, trials=searching.trials())
+            self.ticking = CampaignTicker(self.context, recovering=recovering)
         return self._unless_killed(self.ticking.tick)
 
     def recover(self) -> None:
-        self._unless_killed(lambda: recover(self.desk))
+        self._unless_killed(lambda: recover(self.context))
 
     def _unless_killed(self, act: Callable[[], Answer]) -> Answer | None:
         try:

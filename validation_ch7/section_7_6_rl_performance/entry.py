@@ -35,11 +35,11 @@ def run(context: SessionContext) -> SectionOutcome:
     if faults:  # no training could mean anything
         return SectionOutcome(ending=KernelEnding.SECTION_FAILED, verdict=Verdict.INVALID, verdict_reasons=faults)
     result = train(context, plan, traffic_world())
-    write_learning_curve(context, result.underway)
+    write_learning_curve(context, result.training)
     if result.ending is not KernelEnding.FINISHED:
         return _without_verdict(result, result.ending)
     try:
-        comparison = compare_controllers(context, result.underway)
+        comparison = compare_controllers(context, result.training)
     except LeftComparison:
         return _without_verdict(result, ending_when_leaving(context))
     judgement = conclude(context, result, comparison)
@@ -61,14 +61,14 @@ def _without_verdict(result: TrainingResult, ending: KernelEnding) -> SectionOut
 
 def _training_of(result: TrainingResult) -> dict[str, Any]:
     """What an outcome says of the training, whatever follows it."""
-    underway = result.underway
-    resumed, grade = underway.resumed_from, underway.grade
+    training = result.training
+    resumed, grade = training.resumed_from, training.grade
     return {
-        "steps_start": underway.steps_start,
-        "steps_done": underway.steps,
+        "steps_start": training.steps_start,
+        "steps_done": training.steps,
         "resumed_from": resumed.digest if resumed else None,
         "resume_grade": grade.grade if grade else None,
         "resume_reasons": grade.reasons if grade else (),
         "training": result.facts,
-        "runtime": {**library_versions(), "device": str(underway.model.device)},
+        "runtime": {**library_versions(), "device": str(training.model.device)},
     }

@@ -38,21 +38,21 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
         ValueError: The criteria make no sense.
         OSError: The disk refused.
     """
-    underway = result.underway
-    criterion = Criterion.from_mapping(underway.plan.criteria)
-    bootstrap = Bootstrap(n_scenarios=underway.plan.evaluation_scenarios, seed=_BOOTSTRAP_SEED)
+    training = result.training
+    criterion = Criterion.from_mapping(training.plan.criteria)
+    bootstrap = Bootstrap(n_scenarios=training.plan.evaluation_scenarios, seed=_BOOTSTRAP_SEED)
     judgement = judge(
         comparison.results,
-        criteria=underway.plan.criteria,
+        criteria=training.plan.criteria,
         training={**result.facts, "policy_digest_evaluated": comparison.best.policy_digest},
-        settings=EnvironmentSettings.from_mapping(underway.plan.lineage.environment),
+        settings=EnvironmentSettings.from_mapping(training.plan.lineage.environment),
         bootstrap=bootstrap,
         more_faults=comparison.repeat_faults,
     )
     rows = comparison_rows(comparison.results, baseline=criterion.baseline, bootstrap=bootstrap)
-    _write_tables(context, underway, comparison, judgement, rows)
+    _write_tables(context, training, comparison, judgement, rows)
     started_s = context.monotonic()
-    album = _album(context, underway, comparison, judgement, bootstrap)
+    album = _album(context, training, comparison, judgement, bootstrap)
     draw(album, context.figures_dir, must_leave=lambda: context.must_leave, say=context.reporter.say)
     comparison.spent_s["pictures"] = context.monotonic() - started_s
     return judgement
@@ -73,19 +73,19 @@ def summary_of(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
 
 
 def _write_tables(
-    context: SessionContext, underway: TrainingState, comparison: Comparison, judgement: Judgement, rows: list[Row]
+    context: SessionContext, training: TrainingState, comparison: Comparison, judgement: Judgement, rows: list[Row]
 ) -> None:
-    stamp = full_stamp(context, underway)
+    stamp = full_stamp(context, training)
     content = {
-        **comparison_json(rows, judgement=judgement, criteria=underway.plan.criteria, stamp=stamp),
+        **comparison_json(rows, judgement=judgement, criteria=training.plan.criteria, stamp=stamp),
         "evaluated_model": comparison.best.in_short(),
         "tuned": {name: tuning.in_short() for name, tuning in comparison.tuned.items()},
-        "sessions_seams": list(underway.record.seams),
+        "sessions_seams": list(training.record.seams),
     }
     texts = {
         f"{TABLE_NAME}.csv": comparison_csv(rows, stamp),
         f"{TABLE_NAME}.tex": comparison_latex(
-            rows, baseline=str(underway.plan.criteria["baseline"]), judgement=judgement, stamp=stamp
+            rows, baseline=str(training.plan.criteria["baseline"]), judgement=judgement, stamp=stamp
         ),
         SCENARIOS_NAME: scenarios_csv(comparison.results, stamp),
     }
@@ -95,9 +95,9 @@ def _write_tables(
 
 
 def _album(
-    context: SessionContext, underway: TrainingState, comparison: Comparison, judgement: Judgement, bootstrap: Bootstrap
+    context: SessionContext, training: TrainingState, comparison: Comparison, judgement: Judgement, bootstrap: Bootstrap
 ) -> Album:
-    record, ticket = underway.record, context.ticket
+    record, ticket = training.record, context.ticket
     curve = LearningCurve(
         steps=[point.steps for point in record.curve],
         delay_s_per_veh=[point.measures["delay_s_per_veh"] for point in record.curve],
@@ -108,8 +108,8 @@ def _album(
     return Album(
         results=comparison.results,
         controllers=comparison.controllers,
-        settings=EnvironmentSettings.from_mapping(underway.plan.lineage.environment),
-        baseline=str(underway.plan.criteria["baseline"]),
+        settings=EnvironmentSettings.from_mapping(training.plan.lineage.environment),
+        baseline=str(training.plan.criteria["baseline"]),
         verdict=judgement.verdict,
         bootstrap=bootstrap,
         curve=curve,

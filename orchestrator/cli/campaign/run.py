@@ -36,10 +36,10 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
             raise BadInput(f"--every-s must be 0 or more and finite, not {every_s}", remedy="Give seconds.")
         project, campaign, trials = open_campaign(file, backend)
         board = LiveBoard(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, board)) as desk:
-            take_lease(desk)
-            with _given_back(desk), board:
-                ticked = _until_over(desk, board, every_s)
+        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, board)) as context:
+            take_lease(context)
+            with _given_back(context), board:
+                ticked = _until_over(context, board, every_s)
         board.say(*tick_lines(campaign, ticked)[len(ticked.changes) :])
         if as_json:
             print_json(tick_json(campaign, ticked))
@@ -48,30 +48,30 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
     return run_command(act, as_json=as_json)
 
 
-def _until_over(desk: CampaignContext, board: LiveBoard, every_s: float | None) -> TickReport:
+def _until_over(context: CampaignContext, board: LiveBoard, every_s: float | None) -> TickReport:
     from orchestrator.core.session.polling import pause_s
     from orchestrator.pipeline.campaign.notify import notify
     from orchestrator.pipeline.campaign.tick import CampaignTicker
     from orchestrator.pipeline.campaign.tick_report import LOST_LEASE
 
-    ticking, quiet = CampaignTicker(desk), 0
-    looks = desk.parts_of(desk.trials[0].card).backend.capabilities.look_every_s
+    ticking, quiet = CampaignTicker(context), 0
+    looks = context.run_context(context.trials[0].card).backend.capabilities.look_every_s
     told_before: tuple[str, ...] = ()
     while True:
         ticked = ticking.tick()
-        board.show(desk.campaign, ticked)
+        board.show(context.campaign, ticked)
         board.say(*ticked.changes, *(f"Trouble: {one}" for one in ticked.troubles if one not in told_before))
-        board.say(*notify(desk, ticked))
+        board.say(*notify(context, ticked))
         told_before = ticked.troubles
         if ticked.over or LOST_LEASE in ticked.troubles:
             return ticked
         quiet = 0 if ticked.changes else quiet + 1
-        desk.clock.sleep(every_s if every_s is not None else pause_s(quiet, looks))
+        context.clock.sleep(every_s if every_s is not None else pause_s(quiet, looks))
 
 
 @contextmanager
-def _given_back(desk: CampaignContext) -> Iterator[None]:
+def _given_back(context: CampaignContext) -> Iterator[None]:
     try:
         yield
     finally:
-        desk.lease.let_go()
+        context.lease.release()

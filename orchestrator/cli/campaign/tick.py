@@ -48,18 +48,18 @@ def tick(
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, console)) as desk:
-            take_lease(desk)
+        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, console)) as context:
+            take_lease(context)
             try:
-                recovering = recover or (recover_missing and lacks_ledger(desk))
+                recovering = recover or (recover_missing and lacks_ledger(context))
                 if recovering:
-                    console.say(f"Taken up from the far side: {recover_all(desk)} session(s)")
+                    console.say(f"Taken up from the far side: {recover_all(context)} session(s)")
                 elif recover_missing:
-                    console.say(*(f"Trouble: {one}" for one in complete_results(desk)))
-                ticked = CampaignTicker(desk, recovering=recovering).tick()
-                told = notify(desk, ticked)
+                    console.say(*(f"Trouble: {one}" for one in complete_results(context)))
+                ticked = CampaignTicker(context, recovering=recovering).tick()
+                told = notify(context, ticked)
             finally:
-                desk.lease.let_go()
+                context.lease.release()
         console.say(*tick_lines(campaign, ticked), *told)
         if as_json:
             print_json({**tick_json(campaign, ticked), "told": list(told)})
@@ -79,12 +79,12 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, console)) as desk:
-            take_lease(desk)
+        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, console)) as context:
+            take_lease(context)
             try:
-                taken = recover_all(desk)
+                taken = recover_all(context)
             finally:
-                desk.lease.let_go()
+                context.lease.release()
         console.say(f"Taken up from the far side: {taken} session(s)")
         if as_json:
             print_json({"campaign": campaign.campaign, "taken_up": taken})
@@ -93,7 +93,7 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
     return run_command(act, as_json=as_json)
 
 
-def take_lease(desk: CampaignContext) -> None:
+def take_lease(context: CampaignContext) -> None:
     """Take the lease.
 
     Raises:
@@ -101,7 +101,7 @@ def take_lease(desk: CampaignContext) -> None:
     """
     from orchestrator.core.errors import NotYet
 
-    if not desk.lease.take():
+    if not context.lease.take():
         raise NotYet(
             "another `campaign tick` or `run` is at work on this computer",
             remedy="It goes on by itself; nothing was done here.",

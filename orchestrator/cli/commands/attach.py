@@ -42,7 +42,7 @@ def attach(
         console.say(*lost_variables(context, read_settings(settings)))
         run = found[-1]
         console.say(f"Backend: {run.backend}, run {run.run_id} to {run.target_steps} steps")
-        with assemble(project, card, make_backend(run.backend, project, card), console) as parts:
-            return execute_request(parts, request_of(card, run), console, project.state, as_json)
+        with assemble(project, card, make_backend(run.backend, project, card), console) as run_context:
+            return execute_request(run_context, request_of(card, run), console, project.state, as_json)
 
     return run_command(act, as_json=as_json)

@@ -32,8 +32,8 @@ def fetch(
         card = chosen_card(project, section, context, algorithm=algorithm, seed=seed, settings=settings)
         console = Console(sys.stdout)
         Console(sys.stderr).say(*lost_variables(context, read_settings(settings)))
-        with assemble(project, card, make_backend(backend or card.backend, project, card), console) as parts:
-            for closed in fetch_ended(parts, card):
+        with assemble(project, card, make_backend(backend or card.backend, project, card), console) as run_context:
+            for closed in fetch_ended(run_context, card):
                 console.say(
                     f"{closed.results_dir.name}: {closed.judgement.end_reason}, {closed.steps_in_place} steps in place"
                 )

@@ -33,8 +33,8 @@ def logs(
         console = Console(sys.stdout)
         Console(sys.stderr).say(*lost_variables(context, read_settings(settings)))
         side = make_backend(backend or card.backend, project, card)
-        with assemble(project, card, side, console, only_look=True) as parts:
-            for line in log_of(parts, card):
+        with assemble(project, card, side, console, only_look=True) as run_context:
+            for line in log_of(run_context, card):
                 console.say(line)
         return 0
 

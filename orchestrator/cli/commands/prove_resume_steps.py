@@ -49,11 +49,11 @@ class ProofWorkspace:
     narrator: Narrator
 
     @contextmanager
-    def parts(self, name: str) -> Iterator[RunContext]:
+    def run_context(self, name: str) -> Iterator[RunContext]:
         """A pipeline in a state folder of its own."""
         place = Project(code=self.project.code, state=self.folder / name)
-        with assemble(place, self.card, make_backend(self.backend, place, self.card), self.narrator) as parts:
-            yield parts
+        with assemble(place, self.card, make_backend(self.backend, place, self.card), self.narrator) as run_context:
+            yield run_context
 
     def request(self, way: str, target_steps: int, seams: Sequence[int] = ()) -> RunRequest:
         """The request of one of the proof's runs.
@@ -132,17 +132,17 @@ def prove(ground: ProofWorkspace) -> Proof:
 def _alone(
     ground: ProofWorkspace, way: str, seams: Sequence[int] = ()
 ) -> tuple[tuple[End, ...], RunContext, Path, Ticket]:
-    with ground.parts(way) as parts:
-        closed, ticket = run_single_session(parts, ground.request(way, ground.plan.target_steps, seams))
+    with ground.run_context(way) as run_context:
+        closed, ticket = run_single_session(run_context, ground.request(way, ground.plan.target_steps, seams))
         if closed.judgement.end_reason is not EndReason.FINISHED or closed.judgement.problems:
             raise _ended(way, closed.judgement.end_reason.value, closed.judgement.error, closed.results_dir)
-        return read_ends(closed.results_dir, ticket), parts, closed.results_dir, ticket
+        return read_ends(closed.results_dir, ticket), run_context, closed.results_dir, ticket
 
 
 def _straight(ground: ProofWorkspace) -> tuple[End, tuple[str, ...]]:
     """The straight training, and whatever says that it saved or loaded."""
-    ends, parts, folder, ticket = _alone(ground, STRAIGHT)
-    manifest, _ = parts.results.manifest(folder)
+    ends, run_context, folder, ticket = _alone(ground, STRAIGHT)
+    manifest, _ = run_context.results.manifest(folder)
     saved = [entry.path for entry in manifest.files if f"/{CHECKPOINTS}/" in entry.path] if manifest else []
     faults = [f"the straight training saved {path}" for path in saved]
     if ticket.inputs or manifest is None or manifest.inputs or manifest.outcome.resumed_from:
@@ -153,14 +153,14 @@ def _straight(ground: ProofWorkspace) -> tuple[End, tuple[str, ...]]:
 def _chain(ground: ProofWorkspace) -> tuple[End, Sequence[SessionRecord]]:
     """The chain: run after run raises the target to the next cut; the killed session is found and gone on from."""
     plan, reached = ground.plan, ""
-    with ground.parts(CHAIN) as parts:
+    with ground.run_context(CHAIN) as run_context:
         for target_steps in (*plan.orderly, plan.target_steps):
-            summary = execute(parts, ground.request(CHAIN, target_steps))
+            summary = execute(run_context, ground.request(CHAIN, target_steps))
             if summary.end_reason != EndReason.FINISHED or summary.steps_done != target_steps:
                 how = f"{summary.end_reason} at {summary.steps_done} steps"
-                raise _ended(CHAIN, how, None, parts.models.view().root)
+                raise _ended(CHAIN, how, None, run_context.models.view().root)
             reached = str(summary.results_dir)
-        records = parts.ledger.sessions(ground.card.lineage.id)
+        records = run_context.ledger.sessions(ground.card.lineage.id)
         (end,) = read_ends(Path(reached), Ticket.from_json(records[-1].ticket))
     return end, records
 

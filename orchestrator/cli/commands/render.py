@@ -67,9 +67,9 @@ def render(
         name, console = backend or request.card.backend, Console(sys.stderr)
         side = make_backend(name, project, request.card)
         console.say(*remarks_on(project, section, context, request, settings, side.capabilities, name))
-        with assemble(project, request.card, side, console, only_look=True) as parts:
-            script = plan_first_session(parts, request).script
-            console.say(*told_of_grade(parts, request))
+        with assemble(project, request.card, side, console, only_look=True) as run_context:
+            script = plan_first_session(run_context, request).script
+            console.say(*told_of_grade(run_context, request))
         _show(script, output)
         return 0
 

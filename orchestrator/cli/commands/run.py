@@ -82,20 +82,20 @@ def run(
         limits = side.capabilities
         console.say(f"Backend: {name} ({limits.device}), device {limits.session_device or request.card.device}")
         console.say(*remarks_on(project, section, context, request, settings, limits, name))
-        with assemble(project, request.card, side, console, only_look=dry_run) as parts:
+        with assemble(project, request.card, side, console, only_look=dry_run) as run_context:
             if dry_run:
-                return _show_plan(parts, request, console, as_json)
-            return execute_request(parts, request, console, project.state, as_json)
+                return _show_plan(run_context, request, console, as_json)
+            return execute_request(run_context, request, console, project.state, as_json)
 
     return run_command(act, as_json=as_json)
 
 
-def execute_request(parts: RunContext, request: RunRequest, console: Console, root: Path, as_json: bool) -> int:
+def execute_request(run_context: RunContext, request: RunRequest, console: Console, root: Path, as_json: bool) -> int:
     """Carry a request to its end, tell what came out, and give the exit code."""
     from orchestrator.pipeline.run.runner import execute
 
-    summary = execute(parts, request)
-    view = parts.models.view()
+    summary = execute(run_context, request)
+    view = run_context.models.view()
     console.say(*_closing_lines(summary, root), *_without_effect(request, summary), *_own_file_lines(view))
     if as_json:
         shown = {"results_dir": relative(summary.results_dir, root), "own_files": view.own, "archived": view.archived}
@@ -122,16 +122,16 @@ def _without_effect(request: RunRequest, summary: RunSummary) -> list[str]:
     return lines
 
 
-def _show_plan(parts: RunContext, request: RunRequest, console: Console, as_json: bool) -> int:
+def _show_plan(run_context: RunContext, request: RunRequest, console: Console, as_json: bool) -> int:
     import json
 
     from orchestrator.pipeline.run.dry_run import nothing_to_do, plan_first_session, told_of_grade
 
     console.say("Dry run: nothing is sent, nothing is changed")
-    if nothing_to_do(parts, request):
+    if nothing_to_do(run_context, request):
         console.say("Already at the target, and evaluated: `run` would send nothing. The next session would be:")
-    plan = plan_first_session(parts, request).describe()
-    console.say(*told_of_grade(parts, request))
+    plan = plan_first_session(run_context, request).describe()
+    console.say(*told_of_grade(run_context, request))
     if request.detach:
         console.say("--detach has no effect on a dry run")
     if as_json:

@@ -87,8 +87,8 @@ def _round_trip(project: Project, card: SectionCard) -> Iterator[Check]:
 
 def _run(place: Project, card: SectionCard, target_steps: int) -> tuple[RunSummary, list[str]]:
     narrator = _Silent()
-    with assemble(place, card, make_backend("local", place, card), narrator) as parts:
-        summary = execute(parts, RunRequest(card=card, profile="quick", target_steps=target_steps))
+    with assemble(place, card, make_backend("local", place, card), narrator) as run_context:
+        summary = execute(run_context, RunRequest(card=card, profile="quick", target_steps=target_steps))
     return summary, narrator.lines
 
 

@@ -8,9 +8,9 @@ from enum import Enum
 class WaitPolicy(Enum):
     """One loop, three paces: `run` stays, a tick of a campaign leaves where `run` would wait."""
 
-    STAY = "stay"
+    WAIT = "stay"
     """Wait for the end of a session, for a slot, for the quota."""
-    STEP = "step"
+    ONE_STEP = "step"
     """Bring home what has ended, start the next session if that can be done now, and leave."""
-    LOOK = "look"
+    COLLECT_ONLY = "look"
     """Bring home what has ended; start nothing."""

@@ -144,7 +144,7 @@ class _Play:
         """Sessions of this length that it gets one after another: nobody who waits comes before it meanwhile."""
         if wall_s < load.session_s:
             return 1
-        room_s = min(self._order.quiet_s(trial), self._refresh_s - self._now_s)
+        room_s = min(self._order.uninterrupted_s(trial), self._refresh_s - self._now_s)
         if self._deadline_in_s is not None:
             room_s = min(room_s, self._deadline_in_s - self._now_s)
         if self._left_s is not None:

@@ -121,7 +121,7 @@ class ListScheduler:
             return self._waiting.pop(biggest.index)
         return self._waiting.pop(self._fairest()[-1])
 
-    def quiet_s(self, taken: ReadyTrial) -> float:
+    def uninterrupted_s(self, taken: ReadyTrial) -> float:
         """Seconds for which one that was just taken may go from session to session, nobody who waits coming before it.
 
         What it has begun comes before all of its priority and seed that have not, until one of those becomes critical.

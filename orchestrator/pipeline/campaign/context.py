@@ -33,7 +33,7 @@ class CampaignContext:
     ledger: Ledger
     clock: Clock
     lease: Lease
-    parts_of: Callable[[SectionCard], RunContext]
+    run_context: Callable[[SectionCard], RunContext]
     card_of: CardOf
     code_digest: str
     searching: SearchReplay | None = None

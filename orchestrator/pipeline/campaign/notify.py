@@ -9,17 +9,17 @@ from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.campaign.tick_report import TickReport
 
 
-def notify(desk: CampaignContext, ticked: TickReport) -> tuple[str, ...]:
+def notify(context: CampaignContext, ticked: TickReport) -> tuple[str, ...]:
     """Tell the campaign's herald, if there is one and something to tell.
 
     Returns:
         What to say of the telling itself; empty if nothing was to be told.
     """
-    if desk.herald is None or not (ticked.changes or ticked.stopped):
+    if context.herald is None or not (ticked.changes or ticked.stopped):
         return ()
     report = {
-        "campaign": desk.campaign.campaign,
-        "at": desk.clock.now().isoformat(),
+        "campaign": context.campaign.campaign,
+        "at": context.clock.now().isoformat(),
         "changes": list(ticked.changes),
         "troubles": list(ticked.troubles),
         "states": dict(Counter(one.state.value for one in ticked.standings)),
@@ -28,7 +28,7 @@ def notify(desk: CampaignContext, ticked: TickReport) -> tuple[str, ...]:
         "complete": ticked.complete,
     }
     try:
-        desk.herald.tell(report)
+        context.herald.tell(report)
     except OrchestratorError as fault:
         return (f"Not told: {fault}",)
     return ("The webhook was told",)

@@ -14,7 +14,7 @@ from orchestrator.ports import meters
 
 
 def campaign_allowance(
-    desk: CampaignContext, parts: RunContext, named: Collection[str], holding: Sequence[SessionRecord]
+    context: CampaignContext, run_context: RunContext, named: Collection[str], holding: Sequence[SessionRecord]
 ) -> Allowance | None:
     """What is left for new sessions, None where nothing limits it.
 
@@ -25,16 +25,17 @@ def campaign_allowance(
     Raises:
         RemoteUnavailable: The quota cannot be asked.
     """
-    budget_h = desk.campaign.weekly_gpu_hours
-    quota = parts.backend.quota() if meters(parts.backend) else None
+    budget_h = context.campaign.weekly_gpu_hours
+    quota = run_context.backend.quota() if meters(run_context.backend) else None
     spent = 0.0
     if budget_h is not None:
-        since, _ = week_of(desk.clock.now(), quota)
+        since, _ = week_of(context.clock.now(), quota)
         spent = spent_s(
-            sessions_of_campaign(desk.ledger.sessions(), desk.ledger.runs(), desk.campaign.campaign, named), since
+            sessions_of_campaign(context.ledger.sessions(), context.ledger.runs(), context.campaign.campaign, named),
+            since,
         )
     return allowance(
-        desk.clock.now(),
+        context.clock.now(),
         quota=quota,
         budget_s=None if budget_h is None else budget_h * 3600,
         spent_s=spent,

@@ -18,17 +18,17 @@ class StatusBoard:
     """The standings of all trials, kept up to date by what is new in the ledger.
 
     Args:
-        desk: What the campaign works with.
+        context: What the campaign works with.
         refused: Lineage id -> why this computer refuses a trial, as an earlier board of this program knew.
     """
 
-    def __init__(self, desk: CampaignContext, refused: Mapping[str, str] | None = None) -> None:
-        self._desk = desk
+    def __init__(self, context: CampaignContext, refused: Mapping[str, str] | None = None) -> None:
+        self._context = context
         self._seen = 0
-        self._places = {trial.lineage_id: place for place, trial in enumerate(desk.trials)}
+        self._places = {trial.lineage_id: place for place, trial in enumerate(context.trials)}
         self._own: list[TrialStatus] = []
         self._anew = set(self._places)
-        self._unrelated = not any(trial.spare or trial.variant.after for trial in desk.trials)
+        self._unrelated = not any(trial.spare or trial.variant.after for trial in context.trials)
         self.refused = dict(refused or {})
         self._live: frozenset[str] = frozenset()
         self.standings: tuple[TrialStatus, ...] = ()
@@ -45,22 +45,23 @@ class StatusBoard:
 
     def refresh(self) -> tuple[TrialStatus, ...]:
         """Read what is new, and say where every trial stands."""
-        desk, places = self._desk, self._places
-        self.live = tuple(one for one in desk.ledger.open_sessions() if one.lineage_id in places)
+        context, places = self._context, self._places
+        self.live = tuple(one for one in context.ledger.open_sessions() if one.lineage_id in places)
         live = frozenset(one.lineage_id for one in self.live)
-        self._seen, changed = desk.ledger.changes(self._seen)
+        self._seen, changed = context.ledger.changes(self._seen)
         self._anew |= (changed | (live ^ self._live)) & places.keys()
         self._live = live
         if not self._own:
-            runs = _by_lineage(desk.ledger.runs())
+            runs = _by_lineage(context.ledger.runs())
             self._own = [
-                self._standing(trial, runs.get(trial.lineage_id, ()), trial.lineage_id in live) for trial in desk.trials
+                self._standing(trial, runs.get(trial.lineage_id, ()), trial.lineage_id in live)
+                for trial in context.trials
             ]
         else:
             for lineage_id in self._anew:
                 place = places[lineage_id]
-                known = desk.ledger.runs(lineage_id)
-                self._own[place] = self._standing(desk.trials[place], known, lineage_id in live)
+                known = context.ledger.runs(lineage_id)
+                self._own[place] = self._standing(context.trials[place], known, lineage_id in live)
         if self._anew:
             self.standings = tuple(self._own) if self._unrelated else with_dependencies(self._own)
             self._anew.clear()
@@ -71,12 +72,12 @@ class StatusBoard:
             trial,
             runs,
             live=live,
-            code_digest=self._desk.code_digest,
-            retries=self._desk.campaign.retries,
+            code_digest=self._context.code_digest,
+            retries=self._context.campaign.retries,
             refused=self.reason(trial),
         )
-        rule = self._desk.campaign.stop.plateau
-        return _flattened(standing, self._desk.ledger, rule) if rule else standing
+        rule = self._context.campaign.stop.plateau
+        return _flattened(standing, self._context.ledger, rule) if rule else standing
 
 
 def read_trial_statuses(

@@ -19,7 +19,7 @@ from orchestrator.ports import recalls
 
 
 def finish_open_sessions(
-    parts: RunContext, lineage_id: str, *, fresh: bool, ended: Mapping[str, Observation] = MappingProxyType({})
+    context: RunContext, lineage_id: str, *, fresh: bool, ended: Mapping[str, Observation] = MappingProxyType({})
 ) -> ClosedSession | None:
     """Carry on a session that an earlier command left in flight, instead of starting a second one.
 
@@ -33,41 +33,41 @@ def finish_open_sessions(
         The session, carried to its end; None when nothing was in flight or its results are not wanted.
     """
     adopted: ClosedSession | None = None
-    if parts.pace is WaitPolicy.STAY:
-        _recall(parts, lineage_id)  # another pace finds them by their names, when it comes to them
-    for record in open_sessions(parts, lineage_id):
+    if context.wait_policy is WaitPolicy.WAIT:
+        _recall(context, lineage_id)  # another pace finds them by their names, when it comes to them
+    for record in open_sessions(context, lineage_id):
         ticket = Ticket.from_json(record.ticket)
-        handle = Handle.parse(record.handle) if record.handle else _settled(parts, record, ticket)
+        handle = Handle.parse(record.handle) if record.handle else _settled(context, record, ticket)
         if handle is None:
-            abandon(parts, record)
+            abandon(context, record)
         elif fresh:
-            _let_go(parts, record, ticket, handle)
+            _let_go(context, record, ticket, handle)
         else:
-            parts.narrator.say(
+            context.narrator.say(
                 f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
                 f"{ticket.spec['target_steps']} steps"
             )
-            adopted = finish_session(parts, ticket, handle, ended=ended.get(record.key))
+            adopted = finish_session(context, ticket, handle, ended=ended.get(record.key))
     return adopted
 
 
-def _settled(parts: RunContext, record: SessionRecord, ticket: Ticket) -> Handle | None:
+def _settled(context: RunContext, record: SessionRecord, ticket: Ticket) -> Handle | None:
     """Whether a planned session was ever started."""
-    if parts.pace is WaitPolicy.STAY:
+    if context.wait_policy is WaitPolicy.WAIT:
         # Nobody knows when within its stage the earlier command died: the window counts from now.
-        return confirm_submission(parts, ticket, record.slug, parts.clock.now())
-    return confirm_submission_once(parts, record)
+        return confirm_submission(context, ticket, record.slug, context.clock.now())
+    return confirm_submission_once(context, record)
 
 
-def _recall(parts: RunContext, lineage_id: str) -> None:
+def _recall(context: RunContext, lineage_id: str) -> None:
     """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
-    if not recalls(parts.backend):
+    if not recalls(context.backend):
         return
-    for existing in parts.backend.recall(lineage_id):
-        adopt(parts, existing)
+    for existing in context.backend.recall(lineage_id):
+        adopt(context, existing)
 
 
-def adopt(parts: RunContext, existing: RemoteSession, *, recovered: bool = False) -> bool:
+def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = False) -> bool:
     """Write a session into the ledger that exists over there; says whether it was unknown, or given up as lost.
 
     Args:
@@ -75,46 +75,46 @@ def adopt(parts: RunContext, existing: RemoteSession, *, recovered: bool = False
             there an empty models directory was emptied by hand.
     """
     handle, ticket = existing.handle, existing.ticket
-    known = [record for record in parts.ledger.sessions(ticket.lineage_id) if record.nonce == ticket.nonce]
+    known = [record for record in context.ledger.sessions(ticket.lineage_id) if record.nonce == ticket.nonce]
     if not all(record.never_submitted for record in known):
         return False
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    planned = parts.ledger.session(key)
+    planned = context.ledger.session(key)
     if planned is not None and planned.handle is not None:
-        parts.narrator.say(f"{handle} is not the session that was pushed under this name: it is left alone")
+        context.narrator.say(f"{handle} is not the session that was pushed under this name: it is left alone")
         return False
     traits: dict[str, Any] = {"recovered": recovered}
     if known:
-        parts.narrator.say(f"{handle} was pushed from here and given up as lost; it shows now, and is taken up again")
+        context.narrator.say(f"{handle} was pushed from here and given up as lost; it shows now, and is taken up again")
         traits = {"recovered": known[-1].recovered, "lost": known[-1].lost, "campaign": known[-1].campaign}
     else:
-        parts.narrator.say(f"{handle} is not in the ledger: it is taken up again")
-    _recall_run(parts, ticket)
+        context.narrator.say(f"{handle} is not in the ledger: it is taken up again")
+    _recall_run(context, ticket)
     if planned is not None and planned.stage is not Stage.CLOSED:
-        abandon(parts, planned)  # the same place of the same run, by another program: that one exists
+        abandon(context, planned)  # the same place of the same run, by another program: that one exists
     begun_at = existing.begun_at.isoformat() if existing.begun_at else None
     carrier = Carrier(known[-1].carrier) if known else Carrier.NONE
-    plan_session(parts, ticket, handle.slug, carrier, begun_at=begun_at, **traits)
-    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+    plan_session(context, ticket, handle.slug, carrier, begun_at=begun_at, **traits)
+    context.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
     return True
 
 
-def pushed_from_here(parts: RunContext, ticket: Ticket) -> bool:
+def pushed_from_here(context: RunContext, ticket: Ticket) -> bool:
     """Whether this ledger has planned the very session that was told this."""
-    return any(record.nonce == ticket.nonce for record in parts.ledger.sessions(ticket.lineage_id))
+    return any(record.nonce == ticket.nonce for record in context.ledger.sessions(ticket.lineage_id))
 
 
-def _recall_run(parts: RunContext, ticket: Ticket) -> None:
-    if any(record.run_id == ticket.run_id for record in parts.ledger.runs(ticket.lineage_id)):
+def _recall_run(context: RunContext, ticket: Ticket) -> None:
+    if any(record.run_id == ticket.run_id for record in context.ledger.runs(ticket.lineage_id)):
         return
-    steps = parts.models.view().steps
-    parts.record(
+    steps = context.models.view().steps
+    context.record(
         EventKind.RUN_STARTED,
         ticket.run_id,
         section=ticket.section,
         lineage_id=ticket.lineage_id,
         profile=str(ticket.spec["profile"]),
-        backend=parts.backend.name,
+        backend=context.backend.name,
         target_steps=int(ticket.spec["target_steps"]),
         steps_start=steps,
         steps_done=steps,
@@ -122,23 +122,25 @@ def _recall_run(parts: RunContext, ticket: Ticket) -> None:
     )
 
 
-def _let_go(parts: RunContext, record: SessionRecord, ticket: Ticket, handle: Handle) -> None:
-    parts.backend.cancel(handle)
-    if parts.backend.capabilities.can_cancel:
-        parts.narrator.say(f"Asked {record.slug} of an earlier command to leave; its outputs are fetched and not used")
-        finish_session(parts, ticket, handle, restore=False)
+def _let_go(context: RunContext, record: SessionRecord, ticket: Ticket, handle: Handle) -> None:
+    context.backend.cancel(handle)
+    if context.backend.capabilities.can_cancel:
+        context.narrator.say(
+            f"Asked {record.slug} of an earlier command to leave; its outputs are fetched and not used"
+        )
+        finish_session(context, ticket, handle, restore=False)
         return
-    parts.narrator.say(
+    context.narrator.say(
         f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
         "Stop it on the service's own page to spare its quota.",
     )
-    close_unrestored(parts, record)
+    close_unrestored(context, record)
 
 
-def open_sessions(parts: RunContext, lineage_id: str) -> list[SessionRecord]:
+def open_sessions(context: RunContext, lineage_id: str) -> list[SessionRecord]:
     """Sessions of a lineage on this backend that were not carried to their end."""
     return [
         record
-        for record in parts.ledger.sessions(lineage_id)
-        if record.stage is not Stage.CLOSED and record.backend == parts.backend.name
+        for record in context.ledger.sessions(lineage_id)
+        if record.stage is not Stage.CLOSED and record.backend == context.backend.name
     ]

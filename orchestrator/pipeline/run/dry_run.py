@@ -19,38 +19,38 @@ from orchestrator.pipeline.session.lifecycle import Place, prepare
 from orchestrator.pipeline.session.loss_guard import require_nothing_lost
 
 
-def plan_first_session(parts: RunContext, request: RunRequest) -> Push:
+def plan_first_session(context: RunContext, request: RunRequest) -> Push:
     """What `run` would push first, without changing anything: for `--dry-run` and `render`.
 
     Raises:
         BadInput: As `execute` would.
     """
-    view = _starting_view(parts, request)
+    view = _starting_view(context, request)
     sizes = request.sizes(view.steps)
-    comparison = require_compatible(parts, request, view)
+    comparison = require_compatible(context, request, view)
     require_weights_used(request, view, comparison, sizes.target_steps)
-    place = Place(run_id=fresh_run_id(parts, request), session=next_session(parts, request, view), attempt=1)
-    return prepare(parts, session_spec(parts, request, sizes), place, checkpoint_set(parts, request.card, view))
+    place = Place(run_id=fresh_run_id(context, request), session=next_session(context, request, view), attempt=1)
+    return prepare(context, session_spec(context, request, sizes), place, checkpoint_set(context, request.card, view))
 
 
-def told_of_grade(parts: RunContext, request: RunRequest) -> list[str]:
+def told_of_grade(context: RunContext, request: RunRequest) -> list[str]:
     """A line where `--accept-grade` would change nothing."""
-    comparison = require_compatible(parts, request, _starting_view(parts, request))
+    comparison = require_compatible(context, request, _starting_view(context, request))
     return unneeded(request, comparison.grade.word if comparison else None)
 
 
-def nothing_to_do(parts: RunContext, request: RunRequest) -> bool:
+def nothing_to_do(context: RunContext, request: RunRequest) -> bool:
     """Whether a run would find its target reached and evaluated."""
-    view = _starting_view(parts, request)
+    view = _starting_view(context, request)
     reached = view.steps >= request.sizes(view.steps).target_steps
-    return reached and last_evaluation(parts, request, view) is not None
+    return reached and last_evaluation(context, request, view) is not None
 
 
-def _starting_view(parts: RunContext, request: RunRequest) -> CheckpointInventory:
-    view = parts.models.view()
+def _starting_view(context: RunContext, request: RunRequest) -> CheckpointInventory:
+    view = context.models.view()
     if not request.fresh:
-        require_nothing_lost(parts, request.card.lineage.id, view)
-        require_nothing_missing(parts, request.card, view, looked=False)
+        require_nothing_lost(context, request.card.lineage.id, view)
+        require_nothing_missing(context, request.card, view, looked=False)
     if decide_start(view, fresh=request.fresh) is Start.CONTINUE:
-        return view_after(due_walk_back(parts, request.card.lineage.id, view), view)
+        return view_after(due_walk_back(context, request.card.lineage.id, view), view)
     return replace(view, verified=(), entries=())

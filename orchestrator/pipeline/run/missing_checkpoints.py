@@ -33,7 +33,7 @@ from orchestrator.pipeline.session.restore import restored_files
 from orchestrator.ports import reads
 
 
-def put_back_missing(parts: RunContext, card: SectionCard) -> CheckpointInventory:
+def put_back_missing(context: RunContext, card: SectionCard) -> CheckpointInventory:
     """Put checkpoints back that should be in place, if they can be verified in the results or on the backend.
 
     Does nothing where the models directory holds what the ledger knows, or where the user's own `run` finds a
@@ -45,23 +45,23 @@ def put_back_missing(parts: RunContext, card: SectionCard) -> CheckpointInventor
     Raises:
         RemoteUnavailable: The backend is away, and only it may have them.
     """
-    view, chain = parts.models.view(), chain_of(parts, card.lineage.id)
-    walked = walked_to(parts.ledger.runs(card.lineage.id), chain)
+    view, chain = context.models.view(), chain_of(context, card.lineage.id)
+    walked = walked_to(context.ledger.runs(card.lineage.id), chain)
     expected = expected_steps(chain, walked)
-    if is_missing(view, expected, stays=parts.pace is WaitPolicy.STAY):
-        found = _best(parts, tuple(sources(chain, walked)), expected, at_least=view.steps)
+    if is_missing(view, expected, stays=context.wait_policy is WaitPolicy.WAIT):
+        found = _best(context, tuple(sources(chain, walked)), expected, at_least=view.steps)
         if found is not None:
-            view = _put_back(parts, found, f"the ledger knows {expected} steps, and {view.steps} were in place")
-    if parts.pace is WaitPolicy.STEP:
+            view = _put_back(context, found, f"the ledger knows {expected} steps, and {view.steps} were in place")
+    if context.wait_policy is WaitPolicy.ONE_STEP:
         # The ledger itself may be older than the results beside it, or be absent.
-        found = _newest_unknown(parts, card, chain, at_least=view.steps)
+        found = _newest_unknown(context, card, chain, at_least=view.steps)
         if found is not None:
-            view = _put_back(parts, found, f"of a session that the ledger lacks; {view.steps} steps were in place")
+            view = _put_back(context, found, f"of a session that the ledger lacks; {view.steps} steps were in place")
     return view
 
 
 def require_nothing_missing(
-    parts: RunContext, card: SectionCard, view: CheckpointInventory, *, looked: bool = True
+    context: RunContext, card: SectionCard, view: CheckpointInventory, *, looked: bool = True
 ) -> None:
     """Refuse to train again from step 0 what the ledger knows to be trained.
 
@@ -73,18 +73,18 @@ def require_nothing_missing(
     Raises:
         CheckpointsMissing: No checkpoint is in place, and that is no fresh start of the user's.
     """
-    chain = chain_of(parts, card.lineage.id)
-    expected = expected_steps(chain, walked_to(parts.ledger.runs(card.lineage.id), chain))
-    if not is_missing(view, expected, stays=parts.pace is WaitPolicy.STAY):
+    chain = chain_of(context, card.lineage.id)
+    expected = expected_steps(chain, walked_to(context.ledger.runs(card.lineage.id), chain))
+    if not is_missing(view, expected, stays=context.wait_policy is WaitPolicy.WAIT):
         return
     if view.latest is not None:
-        parts.narrator.say(
-            f"{TAG} ⚠️  The checkpoint of {expected} steps is neither in the results nor on {parts.backend.name}",
+        context.narrator.say(
+            f"{TAG} ⚠️  The checkpoint of {expected} steps is neither in the results nor on {context.backend.name}",
             f"{TAG} Walking back to {view.latest.stem}.zip",
         )
         return
     where = (
-        f"neither {view.root.as_posix()} nor the results nor {parts.backend.name} has a usable one"
+        f"neither {view.root.as_posix()} nor the results nor {context.backend.name} has a usable one"
         if looked
         else f"{view.root.as_posix()} has none"
     )
@@ -98,27 +98,27 @@ def require_nothing_missing(
     )
 
 
-def chain_of(parts: RunContext, lineage_id: str) -> tuple[SessionRecord, ...]:
+def chain_of(context: RunContext, lineage_id: str) -> tuple[SessionRecord, ...]:
     """The sessions of the training under way, newest first."""
-    return current_chain(parts.ledger.runs(lineage_id), parts.ledger.sessions(lineage_id))
+    return current_chain(context.ledger.runs(lineage_id), context.ledger.sessions(lineage_id))
 
 
-def fetch_absent_results(parts: RunContext, lineage_id: str) -> int:
+def fetch_absent_results(context: RunContext, lineage_id: str) -> int:
     """Fetch the results folders again that ended sessions should have here and have not; says how many came.
 
     Raises:
         RemoteUnavailable: The backend is away.
     """
-    fetched, here = 0, set(parts.results.taken(parts.backend.capabilities.owner))
-    for record in parts.ledger.sessions(lineage_id):
+    fetched, here = 0, set(context.results.taken(context.backend.capabilities.owner))
+    for record in context.ledger.sessions(lineage_id):
         absent = record.results_dir is not None and record.slug not in here
-        if absent and record.stage is Stage.CLOSED and _fetch_again(parts, record):
-            parts.narrator.say(f"Fetched the results of {record.slug} again")
+        if absent and record.stage is Stage.CLOSED and _fetch_again(context, record):
+            context.narrator.say(f"Fetched the results of {record.slug} again")
             fetched += 1
     return fetched
 
 
-def _best(parts: RunContext, found: Sequence[Source], expected: int, *, at_least: int) -> FetchedCheckpoints | None:
+def _best(context: RunContext, found: Sequence[Source], expected: int, *, at_least: int) -> FetchedCheckpoints | None:
     """The newest verified set with more steps than `at_least`: from this disk, and if that falls short, the backend."""
     best: FetchedCheckpoints | None = None
     for again in (False, True):
@@ -129,37 +129,37 @@ def _best(parts: RunContext, found: Sequence[Source], expected: int, *, at_least
             potential = source.potential_steps
             if potential is not None and potential <= steps:
                 continue
-            if again and not _fetch_again(parts, source.record):
+            if again and not _fetch_again(context, source.record):
                 continue
-            incoming = _verified(parts, source)
+            incoming = _verified(context, source)
             best = incoming if incoming.steps > steps else best
     return best
 
 
-def _verified(parts: RunContext, source: Source) -> FetchedCheckpoints:
+def _verified(context: RunContext, source: Source) -> FetchedCheckpoints:
     ticket = Ticket.from_json(source.record.ticket)
-    return at_most(parts.results.incoming(_folder(parts, source.record), ticket), source.most_steps)
+    return at_most(context.results.incoming(_folder(context, source.record), ticket), source.most_steps)
 
 
-def _folder(parts: RunContext, record: SessionRecord) -> Path:
+def _folder(context: RunContext, record: SessionRecord) -> Path:
     """Where its results are on this computer; the ledger may have been written on another one."""
     handle = Handle.parse(str(record.handle))
-    return parts.results.folder(handle.owner, handle.slug)
+    return context.results.folder(handle.owner, handle.slug)
 
 
-def _fetch_again(parts: RunContext, record: SessionRecord) -> bool:
+def _fetch_again(context: RunContext, record: SessionRecord) -> bool:
     """Fetch what a session left, if it is still there; says whether it was."""
-    if record.handle is None or record.backend != parts.backend.name:
+    if record.handle is None or record.backend != context.backend.name:
         return False  # another backend's, which this command does not speak with
-    if reads(parts.backend):
-        found = parts.backend.read(record.slug)
+    if reads(context.backend):
+        found = context.backend.read(record.slug)
         if found is None or found.ticket.nonce != record.nonce:
             return False  # it was deleted, or its name holds another session by now
-    folder, handle = _folder(parts, record), Handle.parse(record.handle)
-    retrieval = parts.backend.fetch(handle, folder)
-    if retrieval.missing and record.slug not in parts.results.taken(handle.owner):
+    folder, handle = _folder(context, record), Handle.parse(record.handle)
+    retrieval = context.backend.fetch(handle, folder)
+    if retrieval.missing and record.slug not in context.results.taken(handle.owner):
         return False  # a sandbox that was emptied: nothing came at all
-    parts.record(
+    context.record(
         EventKind.SESSION_FETCHED,
         record.run_id,
         record.key,
@@ -170,40 +170,40 @@ def _fetch_again(parts: RunContext, record: SessionRecord) -> bool:
 
 
 def _newest_unknown(
-    parts: RunContext, card: SectionCard, chain: Sequence[SessionRecord], *, at_least: int
+    context: RunContext, card: SectionCard, chain: Sequence[SessionRecord], *, at_least: int
 ) -> FetchedCheckpoints | None:
     """What a results folder holds of a later session than the ledger knows, if it is ahead of what is in place."""
     lineage_id = card.lineage.id
-    known = [one for one in parts.ledger.sessions(lineage_id) if not one.never_submitted]
+    known = [one for one in context.ledger.sessions(lineage_id) if not one.never_submitted]
     newest = max(((one.session, one.attempt) for one in known), default=(0, 0))
     best: FetchedCheckpoints | None = None
-    for place, folder in _folders(parts, lineage_id):
+    for place, folder in _folders(context, lineage_id):
         if place <= newest:
             break
-        ticket = parts.results.author(folder, card.directory, card.scenario)
+        ticket = context.results.author(folder, card.directory, card.scenario)
         if ticket is None or ticket.lineage_id != lineage_id or (ticket.session, ticket.attempt) != place:
             continue
-        incoming = parts.results.incoming(folder, ticket)
+        incoming = context.results.incoming(folder, ticket)
         if incoming.steps > (best.steps if best else at_least):
             best = incoming
     return best
 
 
-def _folders(parts: RunContext, lineage_id: str) -> Iterator[tuple[tuple[int, int], Path]]:
+def _folders(context: RunContext, lineage_id: str) -> Iterator[tuple[tuple[int, int], Path]]:
     """Places of a lineage's sessions that have a results folder here, newest first."""
-    owner = parts.backend.capabilities.owner
+    owner = context.backend.capabilities.owner
     places = {
-        place: slug for slug in parts.results.taken(owner) if (place := place_of_slug(slug, lineage_id)) is not None
+        place: slug for slug in context.results.taken(owner) if (place := place_of_slug(slug, lineage_id)) is not None
     }
     for place in sorted(places, reverse=True):
-        yield place, parts.results.folder(owner, places[place])
+        yield place, context.results.folder(owner, places[place])
 
 
-def _put_back(parts: RunContext, incoming: FetchedCheckpoints, why: str) -> CheckpointInventory:
-    token = f"{parts.clock.now():%Y%m%dT%H%M%S}-{parts.draw_token()[:6]}"
-    parts.models.replace_with(incoming, token)
-    parts.narrator.say(
+def _put_back(context: RunContext, incoming: FetchedCheckpoints, why: str) -> CheckpointInventory:
+    token = f"{context.clock.now():%Y%m%dT%H%M%S}-{context.draw_token()[:6]}"
+    context.models.replace_with(incoming, token)
+    context.narrator.say(
         f"Put the checkpoint of {incoming.steps} steps back from {incoming.root.as_posix()} ({why})",
         *restoration(restored_files(incoming)),
     )
-    return parts.models.view()
+    return context.models.view()

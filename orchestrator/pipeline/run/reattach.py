@@ -25,7 +25,7 @@ def request_of(card: SectionCard, record: RunRecord) -> RunRequest:
     return RunRequest(card=card, profile=record.profile, target_steps=record.target_steps)
 
 
-def fetch_ended(parts: RunContext, card: SectionCard) -> list[ClosedSession]:
+def fetch_ended(context: RunContext, card: SectionCard) -> list[ClosedSession]:
     """Fetch every session that has ended, without waiting for one that has not.
 
     Without any in flight the latest one is fetched again. If it was closed without an account, or without its newest
@@ -36,63 +36,63 @@ def fetch_ended(parts: RunContext, card: SectionCard) -> list[ClosedSession]:
     """
     closed: list[ClosedSession] = []
     unsettled: RemoteUnavailable | None = None
-    with parts.models.locked():
-        parts.models.recover()
-        put_back_missing(parts, card)
-        waiting = [record for record in open_sessions(parts, card.lineage.id) if record.handle]
+    with context.models.locked():
+        context.models.recover()
+        put_back_missing(context, card)
+        waiting = [record for record in open_sessions(context, card.lineage.id) if record.handle]
         for record in waiting:
             handle = Handle.parse(str(record.handle))
-            observation = parts.backend.observe(handle)
-            observation = Overdue(parts, record, handle).end_of(observation) or observation
+            observation = context.backend.observe(handle)
+            observation = Overdue(context, record, handle).end_of(observation) or observation
             if not observation.state.terminal:
-                parts.narrator.say(f"{record.slug}: {observation.native}, not fetched yet")
+                context.narrator.say(f"{record.slug}: {observation.native}, not fetched yet")
                 continue
             try:
-                closed.append(finish_session(parts, Ticket.from_json(record.ticket), handle, brief=True))
+                closed.append(finish_session(context, Ticket.from_json(record.ticket), handle, brief=True))
             except NotYet as fault:
-                parts.narrator.say(str(fault))
+                context.narrator.say(str(fault))
                 unsettled = fault
         if not waiting:
-            closed += _fetch_again(parts, latest_session(parts, card))
+            closed += _fetch_again(context, latest_session(context, card))
     if unsettled is not None:
         raise unsettled
     return closed
 
 
-def log_of(parts: RunContext, card: SectionCard) -> Iterator[str]:
+def log_of(context: RunContext, card: SectionCard) -> Iterator[str]:
     """The log of the latest session, from its beginning, live while it runs."""
-    handle = Handle.parse(str(latest_session(parts, card).handle))
-    for line, _ in parts.backend.follow(handle, 0):
+    handle = Handle.parse(str(latest_session(context, card).handle))
+    for line, _ in context.backend.follow(handle, 0):
         yield line
 
 
-def latest_session(parts: RunContext, card: SectionCard) -> SessionRecord:
+def latest_session(context: RunContext, card: SectionCard) -> SessionRecord:
     """The session submitted last on this backend.
 
     Raises:
         BadInput: There is none.
     """
-    for record in reversed(parts.ledger.sessions(card.lineage.id)):
-        if record.handle and record.backend == parts.backend.name:
+    for record in reversed(context.ledger.sessions(card.lineage.id)):
+        if record.handle and record.backend == context.backend.name:
             return record
     raise BadInput(
-        f"no session of {card.section} was submitted on {parts.backend.name}",
+        f"no session of {card.section} was submitted on {context.backend.name}",
         remedy=f"Start one with `python -m orchestrator run {card.section}`.",
     )
 
 
-def _fetch_again(parts: RunContext, record: SessionRecord) -> list[ClosedSession]:
-    if is_unsettled(record) and parts.backend.capabilities.late_outputs:
-        late = reopened(parts, record)
+def _fetch_again(context: RunContext, record: SessionRecord) -> list[ClosedSession]:
+    if is_unsettled(record) and context.backend.capabilities.late_outputs:
+        late = reopened(context, record)
         if late is None:
-            parts.narrator.say(f"{record.slug}: {record.end_reason} as before, fetched into {record.results_dir}")
+            context.narrator.say(f"{record.slug}: {record.end_reason} as before, fetched into {record.results_dir}")
         return [late] if late is not None else []
     handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
-    found = collect_once(parts, ticket, handle, parts.backend.observe(handle))
+    found = collect_once(context, ticket, handle, context.backend.observe(handle))
     if found.open is not None and found.open.doubt is not Doubt.FILES:
         # What was judged from whole outputs is not judged again from others.
-        parts.narrator.say(f"{record.slug}: stays {record.end_reason}; this time {found.open.why}")
+        context.narrator.say(f"{record.slug}: stays {record.end_reason}; this time {found.open.why}")
         return []
-    folder, judgement = retrieve_and_analyze_logs(parts, ticket, handle, found.observation, found)
-    parts.narrator.say(f"{record.slug}: {judgement.end_reason}, fetched into {folder}")
+    folder, judgement = retrieve_and_analyze_logs(context, ticket, handle, found.observation, found)
+    context.narrator.say(f"{record.slug}: {judgement.end_reason}, fetched into {folder}")
     return []

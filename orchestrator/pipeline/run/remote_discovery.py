@@ -28,7 +28,7 @@ def listed_names(backend: Backend, prefix: str) -> tuple[str, ...]:
     return tuple(backend.names(prefix)) if lists(backend) else ()
 
 
-def require_no_unknown_sessions(parts: RunContext, section: str, lineage_id: str) -> None:
+def require_no_unknown_sessions(context: RunContext, section: str, lineage_id: str) -> None:
     """Before a tick starts a session: another computer may have gone on, and a name that was deleted is free again.
 
     The local backend is asked like every other: a ledger that is absent or older than its sandboxes is a loss, and only
@@ -38,17 +38,17 @@ def require_no_unknown_sessions(parts: RunContext, section: str, lineage_id: str
         NotYet: There are sessions that this ledger does not know. They are taken up, and the next look brings home
             what they have.
     """
-    if any(run.fresh for run in parts.ledger.runs(lineage_id)):
+    if any(run.fresh for run in context.ledger.runs(lineage_id)):
         return
-    if not lists(parts.backend):
+    if not lists(context.backend):
         return
-    listed = (parts.listing or Listing()).names(parts.backend, section, lineage_id)
-    taken = adopt_remote_sessions(parts, section, lineage_id, listed)
+    listed = (context.listing or Listing()).names(context.backend, section, lineage_id)
+    taken = adopt_remote_sessions(context, section, lineage_id, listed)
     if taken:
         raise NotYet(f"{taken} session(s) of this training exist over there; they are taken up")
 
 
-def adopt_remote_sessions(parts: RunContext, section: str, lineage_id: str, listed: Collection[str]) -> int:
+def adopt_remote_sessions(context: RunContext, section: str, lineage_id: str, listed: Collection[str]) -> int:
     """Take up every session of a lineage that exists over there, oldest first; says how many were unknown.
 
     Args:
@@ -57,13 +57,13 @@ def adopt_remote_sessions(parts: RunContext, section: str, lineage_id: str, list
     Raises:
         BadInput: The backend cannot be read back.
     """
-    backend, name = parts.backend, parts.backend.name
+    backend, name = context.backend, context.backend.name
     if not reads(backend):
         raise BadInput(f"{name} cannot be read back", remedy="Keep the ledger in a cache instead.")
-    ours = [one for one in parts.ledger.sessions(lineage_id) if one.handle and one.backend == name]
+    ours = [one for one in context.ledger.sessions(lineage_id) if one.handle and one.backend == name]
     known = [one.slug for one in ours if not one.gone]
     existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id))
-    return sum(adopt(parts, one, recovered=True) for one in existing)
+    return sum(adopt(context, one, recovered=True) for one in existing)
 
 
 def _places(names: Collection[str], lineage_id: str) -> set[_Place]:

@@ -40,25 +40,25 @@ class OpenedRun:
 
 
 def resume_point(
-    parts: RunContext, request: RunRequest, opened: OpenedRun
+    context: RunContext, request: RunRequest, opened: OpenedRun
 ) -> tuple[RunProgress, RunSummary, Place | None, tuple[Carrier, ...]]:
     """Where the chain stands, what it came to so far, its last session's place, and carriers that failed it."""
-    standing, summary, place, failed = _left_off(parts, request, opened)
-    if parts.pace is WaitPolicy.STAY and standing.last_end is EndReason.DISK_FULL:
+    standing, summary, place, failed = _left_off(context, request, opened)
+    if context.wait_policy is WaitPolicy.WAIT and standing.last_end is EndReason.DISK_FULL:
         # It ended before this command, which the user gives once there is room.
         standing = replace(standing, last_end=EndReason.PAUSED)
     return standing, summary, place, failed
 
 
 def _left_off(
-    parts: RunContext, request: RunRequest, opened: OpenedRun
+    context: RunContext, request: RunRequest, opened: OpenedRun
 ) -> tuple[RunProgress, RunSummary, Place | None, tuple[Carrier, ...]]:
-    summary = _first_summary(parts, request, opened)
+    summary = _first_summary(context, request, opened)
     standing = RunProgress(steps_done=opened.view.steps, target_steps=opened.target_steps)
     if opened.adopted:
         standing = replace(standing, last_end=opened.adopted.judgement.end_reason, moved_on=True)
         summary = with_session(summary, opened.adopted)
-    earlier = closed_sessions(parts, opened.record) if opened.record else []
+    earlier = closed_sessions(context, opened.record) if opened.record else []
     known = progress_from_history(earlier, steps_start=opened.steps_start, target_steps=opened.target_steps)
     # Emptied by hand while nobody watched: this command is the new beginning that the user wanted.
     if known is not None and known.steps_done == opened.view.steps and not known.emptied:
@@ -73,12 +73,12 @@ def _left_off(
                 known = real  # it was fetched again since, and has finished: the lost push was for nothing
         if known.last_end is not EndReason.FINISHED:
             return known, summary, place, failed
-        if parts.pace is not WaitPolicy.STAY and there[-1].verdict is not None:
+        if context.wait_policy is not WaitPolicy.WAIT and there[-1].verdict is not None:
             # Only its end was not written down. `run` looks at what is in place instead, and at today's code.
             verdict, folder = there[-1].verdict, there[-1].results_dir
             return known, fast_replace(summary, verdict=verdict, results_dir=folder), place, failed
     asked_to_stop = standing.last_end not in (None, EndReason.FINISHED)
-    if standing.at_target and not asked_to_stop and last_evaluation(parts, request, opened.view) is None:
+    if standing.at_target and not asked_to_stop and last_evaluation(context, request, opened.view) is None:
         # The steps are there and no numbers about them: the next session only evaluates.
         standing = replace(standing, last_end=EndReason.PAUSED)
     return standing, summary, None, ()
@@ -91,13 +91,13 @@ def _place_and_failed(there: Sequence[SessionRecord]) -> tuple[Place, tuple[Carr
     return Place(run_id=last.run_id, session=last.session, attempt=last.attempt), failed
 
 
-def _first_summary(parts: RunContext, request: RunRequest, opened: OpenedRun) -> RunSummary:
-    last = last_evaluation(parts, request, opened.view) if opened.view.steps >= opened.target_steps else None
+def _first_summary(context: RunContext, request: RunRequest, opened: OpenedRun) -> RunSummary:
+    last = last_evaluation(context, request, opened.view) if opened.view.steps >= opened.target_steps else None
     return RunSummary(
         run_id=opened.run_id,
         section=request.card.section,
         profile=request.profile,
-        backend=parts.backend.name,
+        backend=context.backend.name,
         lineage_id=request.card.lineage.id,
         sessions=0,
         steps_start=opened.steps_start,

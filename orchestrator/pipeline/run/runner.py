@@ -47,7 +47,7 @@ _NAMES_TRIED = 100
 
 
 def execute(
-    parts: RunContext, request: RunRequest, ended: Mapping[str, Observation] = MappingProxyType({})
+    context: RunContext, request: RunRequest, ended: Mapping[str, Observation] = MappingProxyType({})
 ) -> RunSummary:
     """Carry a run to its target, or to the reason why it cannot go on.
 
@@ -58,18 +58,18 @@ def execute(
         BadInput: Nothing was started and nothing was lost.
         RemoteUnavailable: The backend is away; the same command goes on later.
     """
-    with parts.models.locked():
-        done = parts.models.recover()
+    with context.models.locked():
+        done = context.models.recover()
         if done:
-            parts.narrator.say(f"[CHECKPOINT] {done}")
-        flying = in_flight(parts, request) if request.detach else None
+            context.narrator.say(f"[CHECKPOINT] {done}")
+        flying = in_flight(context, request) if request.detach else None
         if flying is not None:
             return flying
-        opened = _open(parts, request, ended)
-        summary = _chain(parts, request, opened)
+        opened = _open(context, request, ended)
+        summary = _chain(context, request, opened)
         if summary.end_reason in (DETACHED, ITS_TURN):
             return summary
-        parts.record(
+        context.record(
             EventKind.RUN_ENDED,
             opened.run_id,
             end_reason=summary.end_reason,
@@ -79,28 +79,30 @@ def execute(
         return summary
 
 
-def _open(parts: RunContext, request: RunRequest, ended: Mapping[str, Observation]) -> OpenedRun:
-    request = continue_interrupted_fresh(parts, request)
+def _open(context: RunContext, request: RunRequest, ended: Mapping[str, Observation]) -> OpenedRun:
+    request = continue_interrupted_fresh(context, request)
     if not request.fresh:
-        _put_back(parts, request)
+        _put_back(context, request)
     # Before anything is waited for, cancelled or put aside: all that can be refused is refused. What a session
     # in flight will still change (which checkpoints are in place) cannot be judged yet.
-    if parts.pace is WaitPolicy.STAY and (request.fresh or not open_sessions(parts, request.card.lineage.id)):
-        retry_until_accepted(parts, lambda: plan_first_session(parts, request))
-        if request.fresh and not open_sessions(parts, request.card.lineage.id):
-            _say_nothing_to_archive(parts)
-    elif parts.pace is WaitPolicy.STAY:
-        request.sizes(parts.models.view().steps)
-    adopted = finish_open_sessions(parts, request.card.lineage.id, fresh=request.fresh, ended=ended)
-    view = open_models(parts, request.card, fresh=request.fresh)
-    record = None if request.fresh else interrupted_run(parts, request, view)
+    if context.wait_policy is WaitPolicy.WAIT and (
+        request.fresh or not open_sessions(context, request.card.lineage.id)
+    ):
+        retry_until_accepted(context, lambda: plan_first_session(context, request))
+        if request.fresh and not open_sessions(context, request.card.lineage.id):
+            _say_nothing_to_archive(context)
+    elif context.wait_policy is WaitPolicy.WAIT:
+        request.sizes(context.models.view().steps)
+    adopted = finish_open_sessions(context, request.card.lineage.id, fresh=request.fresh, ended=ended)
+    view = open_models(context, request.card, fresh=request.fresh)
+    record = None if request.fresh else interrupted_run(context, request, view)
     sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
-    if parts.pace is WaitPolicy.STAY:  # at another pace the chain asks before it starts anything
-        require_weights_used(request, view, require_compatible(parts, request, view), sizes.target_steps)
-    record = close_others(parts, request, record, sizes.target_steps)
+    if context.wait_policy is WaitPolicy.WAIT:  # at another pace the chain asks before it starts anything
+        require_weights_used(request, view, require_compatible(context, request, view), sizes.target_steps)
+    record = close_others(context, request, record, sizes.target_steps)
     came_from = adopted.judgement.steps_start if adopted else None
     opened = OpenedRun(
-        run_id=record.run_id if record else fresh_run_id(parts, request),
+        run_id=record.run_id if record else fresh_run_id(context, request),
         view=view,
         sizes=sizes,
         target_steps=sizes.target_steps,
@@ -109,62 +111,62 @@ def _open(parts: RunContext, request: RunRequest, ended: Mapping[str, Observatio
         record=record,
     )
     if record is None:
-        start_run(parts, request, opened.run_id, opened.steps_start, view.steps, opened.target_steps)
+        start_run(context, request, opened.run_id, opened.steps_start, view.steps, opened.target_steps)
     return opened
 
 
-def _put_back(parts: RunContext, request: RunRequest) -> None:
+def _put_back(context: RunContext, request: RunRequest) -> None:
     """Put back what is missing, or refuse before anything is changed, unless a session in flight may still bring it."""
-    view = put_back_missing(parts, request.card)
-    if view.latest is not None or open_sessions(parts, request.card.lineage.id):
+    view = put_back_missing(context, request.card)
+    if view.latest is not None or open_sessions(context, request.card.lineage.id):
         return
-    if parts.pace is WaitPolicy.STEP:  # a later session, which this ledger does not know, may have them
-        require_no_unknown_sessions(parts, request.card.section, request.card.lineage.id)
-    require_nothing_missing(parts, request.card, view)
+    if context.wait_policy is WaitPolicy.ONE_STEP:  # a later session, which this ledger does not know, may have them
+        require_no_unknown_sessions(context, request.card.section, request.card.lineage.id)
+    require_nothing_missing(context, request.card, view)
 
 
-def _say_nothing_to_archive(parts: RunContext) -> None:
-    if decide_start(parts.models.view(), fresh=True) is Start.NEW:
-        parts.narrator.say("--fresh has no effect: the models directory is empty, the run starts from step 0")
+def _say_nothing_to_archive(context: RunContext) -> None:
+    if decide_start(context.models.view(), fresh=True) is Start.NEW:
+        context.narrator.say("--fresh has no effect: the models directory is empty, the run starts from step 0")
 
 
-def _chain(parts: RunContext, request: RunRequest, opened: OpenedRun) -> RunSummary:
+def _chain(context: RunContext, request: RunRequest, opened: OpenedRun) -> RunSummary:
     """Sessions one after another; the summary is kept up to date as they close."""
-    standing, summary, place, failed = resume_point(parts, request, opened)
+    standing, summary, place, failed = resume_point(context, request, opened)
     looked_at: set[str] = set()
     while (decision := next_step(standing)).end not in GOOD_ENDS:
-        if parts.pace is WaitPolicy.LOOK:
+        if context.wait_policy is WaitPolicy.COLLECT_ONLY:
             return fast_replace(summary, end_reason=decision.end or ITS_TURN)
-        late = second_look(parts, request.card.lineage.id, opened.run_id, looked_at)
+        late = second_look(context, request.card.lineage.id, opened.run_id, looked_at)
         if late is not None:
-            _tell_troubles(parts, late)
+            _tell_troubles(context, late)
             standing = standing.after(late.judgement.end_reason, late.steps_in_place)
             summary = with_session(summary, late)
             continue
         if not decision.start_session:
             break
-        view = parts.models.view()
-        due = due_walk_back(parts, request.card.lineage.id, view)
+        view = context.models.view()
+        due = due_walk_back(context, request.card.lineage.id, view)
         if due is not None and due.parent is not None:
-            view = walk_back(parts, opened.run_id, due)
+            view = walk_back(context, opened.run_id, due)
             standing, place, failed = standing.back_at(view.steps), None, ()
             summary = summary if summary.sessions else fast_replace(summary, steps_start=view.steps)
         elif due is not None and due.why.proven:
             return fast_replace(summary, end_reason=EndReason.CHECKPOINT_UNUSABLE.value, problems=(due.account,))
         # Before every session, not only the first: the code may have been edited since.
-        comparison = require_compatible(parts, request, view)
-        if parts.pace is WaitPolicy.STEP:
-            require_no_unknown_sessions(parts, request.card.section, request.card.lineage.id)
-        place = _next_place(parts, request, view, opened.run_id, place, decision)
-        _announce(parts, place, view, opened.target_steps, comparison)
+        comparison = require_compatible(context, request, view)
+        if context.wait_policy is WaitPolicy.ONE_STEP:
+            require_no_unknown_sessions(context, request.card.section, request.card.lineage.id)
+        place = _next_place(context, request, view, opened.run_id, place, decision)
+        _announce(context, place, view, opened.target_steps, comparison)
         if comparison is not None:
             summary = fast_replace(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
-        push, handle = _push(parts, request, opened.sizes, view, place, failed)
-        if request.detach or parts.pace is not WaitPolicy.STAY:
+        push, handle = _push(context, request, opened.sizes, view, place, failed)
+        if request.detach or context.wait_policy is not WaitPolicy.WAIT:
             return fast_replace(summary, end_reason=DETACHED, handle=str(handle))
         place = Place(run_id=opened.run_id, session=push.ticket.session, attempt=push.ticket.attempt)
-        closed = finish_session(parts, push.ticket, handle)
-        _tell_troubles(parts, closed)
+        closed = finish_session(context, push.ticket, handle)
+        _tell_troubles(context, closed)
         lost = closed.judgement.end_reason is EndReason.CARRIER_MISSING
         failed = (*failed, push.carrier) if lost else ()
         standing = standing.after(closed.judgement.end_reason, closed.steps_in_place)
@@ -173,7 +175,7 @@ def _chain(parts: RunContext, request: RunRequest, opened: OpenedRun) -> RunSumm
 
 
 def _push(
-    parts: RunContext,
+    context: RunContext,
     request: RunRequest,
     sizes: Profile,
     view: CheckpointInventory,
@@ -181,45 +183,45 @@ def _push(
     failed: tuple[Carrier, ...],
 ) -> tuple[Push, Handle]:
     """Prepare and start a session under the first number that is free over there."""
-    checkpoints = checkpoint_set(parts, request.card, view)
+    checkpoints = checkpoint_set(context, request.card, view)
     for session in range(place.session, place.session + _NAMES_TRIED):
-        spec = retry_until_accepted(parts, lambda: session_spec(parts, request, sizes))
-        push = prepare(parts, spec, replace(place, session=session), checkpoints, failed)
+        spec = retry_until_accepted(context, lambda: session_spec(context, request, sizes))
+        push = prepare(context, spec, replace(place, session=session), checkpoints, failed)
         try:
-            return push, submit_session(parts, push, request.campaign)
+            return push, submit_session(context, push, request.campaign)
         except NameTaken as taken:
-            if _belongs_to_us(parts, push):
+            if _belongs_to_us(context, push):
                 raise NotYet(
                     f"{push.slug} exists already, and is taken up",
                     remedy="Run the same command again: it goes on with it.",
                 ) from taken
-            parts.narrator.say(f"{taken}; taking the next number")
+            context.narrator.say(f"{taken}; taking the next number")
     raise RunFailed(
         f"{_NAMES_TRIED} session names in a row are taken",
         remedy="Delete old kernels of this lineage on the service's page.",
     )
 
 
-def _belongs_to_us(parts: RunContext, push: Push) -> bool:
+def _belongs_to_us(context: RunContext, push: Push) -> bool:
     """Whether the session that has the name is one of this very lineage which our ledger did not know.
 
     A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
     """
-    if (parts.pace is WaitPolicy.STAY and recalls(parts.backend)) or not reads(parts.backend):
+    if (context.wait_policy is WaitPolicy.WAIT and recalls(context.backend)) or not reads(context.backend):
         return False  # what such a backend has and nobody fetched was taken up before; the rest `run` is done with
-    found = parts.backend.read(push.slug)
+    found = context.backend.read(push.slug)
     return (
         found is not None
         # Else it is a copy that somebody made by hand.
         and (found.ticket.session, found.ticket.attempt) == (push.ticket.session, push.ticket.attempt)
         and found.ticket.lineage_id == push.ticket.lineage_id
-        and (parts.pace is not WaitPolicy.STAY or pushed_from_here(parts, found.ticket))
-        and adopt(parts, found, recovered=True)
+        and (context.wait_policy is not WaitPolicy.WAIT or pushed_from_here(context, found.ticket))
+        and adopt(context, found, recovered=True)
     )
 
 
 def _next_place(
-    parts: RunContext,
+    context: RunContext,
     request: RunRequest,
     view: CheckpointInventory,
     run_id: str,
@@ -228,31 +230,31 @@ def _next_place(
 ) -> Place:
     if last is not None and decision.same_session:
         return replace(last, attempt=last.attempt + 1)
-    return Place(run_id=run_id, session=next_session(parts, request, view), attempt=1)
+    return Place(run_id=run_id, session=next_session(context, request, view), attempt=1)
 
 
 def _announce(
-    parts: RunContext, place: Place, view: CheckpointInventory, target_steps: int, comparison: Compatibility | None
+    context: RunContext, place: Place, view: CheckpointInventory, target_steps: int, comparison: Compatibility | None
 ) -> None:
     start_text = f"from {view.steps} steps" if view.latest else "from the beginning"
     attempt = f", attempt {place.attempt}" if place.attempt > 1 else ""
-    parts.narrator.say(f"Session {place.session}{attempt}: {start_text} to {target_steps} steps")
+    context.narrator.say(f"Session {place.session}{attempt}: {start_text} to {target_steps} steps")
     if comparison is not None:
         reasons = [f"  - {reason} ({reason.grade.word})" for reason in comparison.reasons]
         left = ", ".join(comparison.left_to_kernel)
-        parts.narrator.say(f"Resume grade: {comparison.grade.word}; the session compares {left} as well", *reasons)
+        context.narrator.say(f"Resume grade: {comparison.grade.word}; the session compares {left} as well", *reasons)
 
 
-def _tell_troubles(parts: RunContext, closed: ClosedSession) -> None:
+def _tell_troubles(context: RunContext, closed: ClosedSession) -> None:
     judgement = closed.judgement
     for problem in judgement.problems:
-        parts.narrator.say(f"Problem: {problem}")
+        context.narrator.say(f"Problem: {problem}")
     if judgement.error:
         # Where there was no room, the last line says all: no line of the code is at fault.
         told = 1 if judgement.end_reason is EndReason.DISK_FULL else 12
-        parts.narrator.say(*judgement.error.rstrip().splitlines()[-told:])
+        context.narrator.say(*judgement.error.rstrip().splitlines()[-told:])
     if judgement.end_reason in REMEDIES:
-        parts.narrator.say(
+        context.narrator.say(
             f"Session ended: {judgement.end_reason} (log: {closed.results_dir / 'kernel.log'})",
             REMEDIES[judgement.end_reason],
         )

@@ -19,7 +19,7 @@ _WITHOUT_ACCOUNT = frozenset(
 )
 
 
-def second_look(parts: RunContext, lineage_id: str, run_id: str, looked_at: set[str]) -> ClosedSession | None:
+def second_look(context: RunContext, lineage_id: str, run_id: str, looked_at: set[str]) -> ClosedSession | None:
     """Look once more at the latest session of a lineage if another look may settle how it ended.
 
     Args:
@@ -33,13 +33,13 @@ def second_look(parts: RunContext, lineage_id: str, run_id: str, looked_at: set[
         NotYet: It is alive after all, and this command does not wait for it.
         RemoteUnavailable: The backend is away: to push without this look could train again what is there.
     """
-    record = _latest(parts, lineage_id)
-    if record is None or record.key in looked_at or not parts.backend.capabilities.late_outputs:
+    record = _latest(context, lineage_id)
+    if record is None or record.key in looked_at or not context.backend.capabilities.late_outputs:
         return None
     looked_at.add(record.key)
-    if not is_unsettled(record) or _left_behind(parts, record, run_id):
+    if not is_unsettled(record) or _left_behind(context, record, run_id):
         return None
-    return reopened(parts, record)
+    return reopened(context, record)
 
 
 def is_unsettled(record: SessionRecord) -> bool:
@@ -50,7 +50,7 @@ def is_unsettled(record: SessionRecord) -> bool:
     return no_account or bool(checkpoint_paths(Ticket.from_json(record.ticket), record.lacking))
 
 
-def reopened(parts: RunContext, record: SessionRecord) -> ClosedSession | None:
+def reopened(context: RunContext, record: SessionRecord) -> ClosedSession | None:
     """Fetch a closed session again; carry it to the end that it has now, None where that is the same.
 
     Raises:
@@ -58,39 +58,39 @@ def reopened(parts: RunContext, record: SessionRecord) -> ClosedSession | None:
         RemoteUnavailable: The backend is away.
     """
     handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
-    observation = parts.backend.observe(handle)
+    observation = context.backend.observe(handle)
     if observation.state is SessionState.ABSENT:
         return None  # deleted since; what an earlier fetch brought was judged
-    if not observation.state.terminal and is_overdue(parts, record):
+    if not observation.state.terminal and is_overdue(context, record):
         # It was closed by what it had left: a word that is stuck is nothing to watch.
         observation = Observation(state=SessionState.ENDED, native=observation.native, reason=EndReason.WALL_LIMIT)
     if not observation.state.terminal:
-        if parts.pace is not WaitPolicy.STAY:
+        if context.wait_policy is not WaitPolicy.WAIT:
             raise NotYet(f"{record.slug} is {observation.native} although it was closed")
-        parts.narrator.say(f"{record.slug} was closed and is {observation.native}: watching it on")
-        return finish_session(parts, ticket, handle)
-    found = collect_once(parts, ticket, handle, observation)
-    if not _settles_more(parts, record, ticket, found):
+        context.narrator.say(f"{record.slug} was closed and is {observation.native}: watching it on")
+        return finish_session(context, ticket, handle)
+    found = collect_once(context, ticket, handle, observation)
+    if not _settles_more(context, record, ticket, found):
         return None
-    parts.narrator.say(f"{record.slug} was closed as {record.end_reason}; its outputs are there now")
-    return finish_session(parts, ticket, handle, found=found)
+    context.narrator.say(f"{record.slug} was closed as {record.end_reason}; its outputs are there now")
+    return finish_session(context, ticket, handle, found=found)
 
 
-def _settles_more(parts: RunContext, record: SessionRecord, ticket: Ticket, found: Collected) -> bool:
+def _settles_more(context: RunContext, record: SessionRecord, ticket: Ticket, found: Collected) -> bool:
     account = found.manifest is not None and is_own(ticket, found.manifest) and record.started_at is None
-    return account or parts.results.incoming(found.folder, ticket).steps > parts.models.view().steps
+    return account or context.results.incoming(found.folder, ticket).steps > context.models.view().steps
 
 
-def _left_behind(parts: RunContext, record: SessionRecord, run_id: str) -> bool:
+def _left_behind(context: RunContext, record: SessionRecord, run_id: str) -> bool:
     """Whether the user has started over since: by `--fresh`, or by emptying the models directory."""
-    if parts.models.view().steps < (record.models_steps or 0):
+    if context.models.view().steps < (record.models_steps or 0):
         return True
-    runs = [run for run in parts.ledger.runs(record.lineage_id) if run.fresh]
+    runs = [run for run in context.ledger.runs(record.lineage_id) if run.fresh]
     return record.run_id != run_id and any(run.started_at > record.planned_at for run in runs)
 
 
-def _latest(parts: RunContext, lineage_id: str) -> SessionRecord | None:
-    for record in reversed(parts.ledger.sessions(lineage_id)):
-        if record.handle is not None and record.backend == parts.backend.name and not record.never_submitted:
+def _latest(context: RunContext, lineage_id: str) -> SessionRecord | None:
+    for record in reversed(context.ledger.sessions(lineage_id)):
+        if record.handle is not None and record.backend == context.backend.name and not record.never_submitted:
             return record
     return None

@@ -12,25 +12,25 @@ from orchestrator.pipeline.session.lifecycle import ClosedSession, Place, finish
 from orchestrator.pipeline.session.submit import retry_until_accepted, submit_session
 
 
-def run_single_session(parts: RunContext, request: RunRequest) -> tuple[ClosedSession, Ticket]:
+def run_single_session(context: RunContext, request: RunRequest) -> tuple[ClosedSession, Ticket]:
     """Prepare, start and carry one session through the backend, in an empty models directory.
 
     Raises:
         ValueError: The models directory is not empty.
         RemoteUnavailable: The backend is away.
     """
-    with parts.models.locked():
-        view = parts.models.view()
+    with context.models.locked():
+        view = context.models.view()
         if view.entries:
             raise ValueError(f"{view.root} is not empty")
         sizes = request.sizes(0)
-        run_id = fresh_run_id(parts, request)
-        start_run(parts, request, run_id, 0, 0, sizes.target_steps)
-        spec = retry_until_accepted(parts, lambda: session_spec(parts, request, sizes))
+        run_id = fresh_run_id(context, request)
+        start_run(context, request, run_id, 0, 0, sizes.target_steps)
+        spec = retry_until_accepted(context, lambda: session_spec(context, request, sizes))
         place = Place(run_id=run_id, session=1, attempt=1)
-        push = prepare(parts, spec, place, checkpoint_set(parts, request.card, view))
-        closed = finish_session(parts, push.ticket, submit_session(parts, push))
-        parts.record(
+        push = prepare(context, spec, place, checkpoint_set(context, request.card, view))
+        closed = finish_session(context, push.ticket, submit_session(context, push))
+        context.record(
             EventKind.RUN_ENDED,
             run_id,
             end_reason=closed.judgement.end_reason.value,

@@ -15,7 +15,7 @@ from orchestrator.pipeline.run.missing_checkpoints import require_nothing_missin
 from orchestrator.pipeline.session.loss_guard import require_nothing_lost
 
 
-def open_models(parts: RunContext, card: SectionCard, *, fresh: bool) -> CheckpointInventory:
+def open_models(context: RunContext, card: SectionCard, *, fresh: bool) -> CheckpointInventory:
     """The verified starting point.
 
     A directory that was emptied by hand means a fresh start of the user's own `run`: leftovers are archived and nothing
@@ -25,34 +25,34 @@ def open_models(parts: RunContext, card: SectionCard, *, fresh: bool) -> Checkpo
         BadInput: There are checkpoints and none is usable, or the ledger knows steps of which no checkpoint is left:
             starting over in silence would lose them.
     """
-    view = parts.models.view()
+    view = context.models.view()
     if not fresh:
-        require_nothing_lost(parts, card.lineage.id, view)
-        require_nothing_missing(parts, card, view)
+        require_nothing_lost(context, card.lineage.id, view)
+        require_nothing_missing(context, card, view)
     start = decide_start(view, fresh=fresh)
     if start in (Start.ARCHIVE_FRESH, Start.ARCHIVE_LEFTOVERS):
-        view = _put_aside(parts, view, start)
-    parts.narrator.say(*own_files(view.own, view.root.as_posix()))
+        view = _put_aside(context, view, start)
+    context.narrator.say(*own_files(view.own, view.root.as_posix()))
     if view.latest is None:
         return view
     newer = {stem: fault for stem, fault in view.faults.items() if _newer(stem, view)}
     if newer:
-        parts.narrator.say(*walked_back(newer, f"{view.verified[0].stem}.zip"))
+        context.narrator.say(*walked_back(newer, f"{view.verified[0].stem}.zip"))
     return view
 
 
-def _put_aside(parts: RunContext, view: CheckpointInventory, start: Start) -> CheckpointInventory:
+def _put_aside(context: RunContext, view: CheckpointInventory, start: Start) -> CheckpointInventory:
     """Move what a new beginning does not use to the archive; says where it is, and which files were the user's own."""
     fresh = start is Start.ARCHIVE_FRESH
-    archive = (parts.models.archive if fresh else parts.models.archive_leftovers)(_token(parts))
+    archive = (context.models.archive if fresh else context.models.archive_leftovers)(_token(context))
     why = "Fresh start: earlier checkpoints" if fresh else "No checkpoints: a new beginning; leftovers"
-    parts.narrator.say(f"{TAG} {why} are kept in {archive}")
-    after = parts.models.view()
-    parts.narrator.say(*archived_too([name for name in view.own if name not in after.own]))
+    context.narrator.say(f"{TAG} {why} are kept in {archive}")
+    after = context.models.view()
+    context.narrator.say(*archived_too([name for name in view.own if name not in after.own]))
     return after
 
 
-def require_compatible(parts: RunContext, request: RunRequest, view: CheckpointInventory) -> Compatibility | None:
+def require_compatible(context: RunContext, request: RunRequest, view: CheckpointInventory) -> Compatibility | None:
     """Decide whether the latest checkpoint may be continued, before anything is spent.
 
     Returns:
@@ -63,10 +63,10 @@ def require_compatible(parts: RunContext, request: RunRequest, view: CheckpointI
     """
     if view.latest is None:
         return None
-    comparison = compare(view.latest.identity, intended_by(parts, request.card), has_state=view.latest.has_state)
+    comparison = compare(view.latest.identity, intended_by(context, request.card), has_state=view.latest.has_state)
     blocking = comparison.below(request.floor)
     if blocking:
-        parts.narrator.say(*incompatibility(blocking))
+        context.narrator.say(*incompatibility(blocking))
         raise BadInput(
             f"the checkpoint of {view.latest.steps} steps cannot be continued: {'; '.join(blocking)}",
             remedy="Undo the change in the card, or use --fresh: it archives the checkpoints and begins anew."
@@ -78,13 +78,13 @@ def require_compatible(parts: RunContext, request: RunRequest, view: CheckpointI
 _WEIGHTS_REMEDY = " --accept-grade weights-only begins a new training from its weights alone."
 
 
-def intended_by(parts: RunContext, card: SectionCard) -> Intended:
+def intended_by(context: RunContext, card: SectionCard) -> Intended:
     """What the next session of a card would be, as far as anybody knows before it."""
-    limits = parts.backend.capabilities
+    limits = context.backend.capabilities
     device = limits.session_device or card.device
     return Intended(
         lineage=card.lineage,
-        code_digest=parts.code.bundle().digest,
+        code_digest=context.code.bundle().digest,
         versions=limits.runtime_versions,
         device_class=None if device == "auto" else device,
     )
@@ -95,5 +95,5 @@ def _newer(stem: str, view: CheckpointInventory) -> bool:
     return from_stem > view.steps
 
 
-def _token(parts: RunContext) -> str:
-    return parts.clock.now().strftime("%Y%m%dT%H%M%S-") + parts.draw_token()[:6]
+def _token(context: RunContext) -> str:
+    return context.clock.now().strftime("%Y%m%dT%H%M%S-") + context.draw_token()[:6]

@@ -36,17 +36,19 @@ class WalkBack:
         return f"{self.left.stem} cannot be used: {self.why.why}"
 
 
-def due_walk_back(parts: RunContext, lineage_id: str, view: CheckpointInventory) -> WalkBack | None:
+def due_walk_back(context: RunContext, lineage_id: str, view: CheckpointInventory) -> WalkBack | None:
     """Whether the next session should start from an earlier checkpoint than the newest. Changes nothing."""
-    sessions = parts.ledger.sessions(lineage_id)
-    why = suspicion(sessions, parts.ledger.runs(lineage_id), view)
+    sessions = context.ledger.sessions(lineage_id)
+    why = suspicion(sessions, context.ledger.runs(lineage_id), view)
     if why is None or view.latest is None:
         return None
     wanted = _Wanted(lineage_id=lineage_id, digests=frozenset(one.digest for one in view.latest.ancestry))
-    return WalkBack(left=view.latest, why=why, parent=_parent_in(view, wanted) or _parent_among_results(parts, wanted))
+    return WalkBack(
+        left=view.latest, why=why, parent=_parent_in(view, wanted) or _parent_among_results(context, wanted)
+    )
 
 
-def walk_back(parts: RunContext, run_id: str, due: WalkBack) -> CheckpointInventory:
+def walk_back(context: RunContext, run_id: str, due: WalkBack) -> CheckpointInventory:
     """Put the parent in place of a checkpoint, which is archived with everything beside it, and say so.
 
     The directory is changed first: if this program dies in between, the next one starts from the parent all the same.
@@ -56,10 +58,10 @@ def walk_back(parts: RunContext, run_id: str, due: WalkBack) -> CheckpointInvent
     """
     if due.parent is None:
         raise ValueError(f"{due.left.stem} has no parent to go back to")
-    token = parts.clock.now().strftime("unusable-%Y%m%dT%H%M%S-") + parts.draw_token()[:6]
-    archive = parts.models.replace_with(due.parent, token)
+    token = context.clock.now().strftime("unusable-%Y%m%dT%H%M%S-") + context.draw_token()[:6]
+    archive = context.models.replace_with(due.parent, token)
     parent, last = due.parent.verified[0], due.why.failed[-1]
-    parts.record(
+    context.record(
         EventKind.WALKED_BACK,
         run_id,
         left_steps=due.left.steps,
@@ -70,11 +72,11 @@ def walk_back(parts: RunContext, run_id: str, due: WalkBack) -> CheckpointInvent
         after=last.key,
         archive=str(archive),
     )
-    parts.narrator.say(
+    context.narrator.say(
         *walked_back({due.left.stem: due.why.why}, parent.stem + MODEL_SUFFIX),
         f"{TAG} {due.left.stem} is kept in {archive}",
     )
-    return parts.models.view()
+    return context.models.view()
 
 
 def view_after(due: WalkBack | None, view: CheckpointInventory) -> CheckpointInventory:
@@ -107,13 +109,13 @@ def _parent_in(view: CheckpointInventory, wanted: _Wanted) -> FetchedCheckpoints
     )
 
 
-def _parent_among_results(parts: RunContext, wanted: _Wanted) -> FetchedCheckpoints | None:
+def _parent_among_results(context: RunContext, wanted: _Wanted) -> FetchedCheckpoints | None:
     """The newest earlier checkpoint that some session brought and from which this one came."""
     found: FetchedCheckpoints | None = None
-    for record in parts.ledger.sessions(wanted.lineage_id):
+    for record in context.ledger.sessions(wanted.lineage_id):
         if record.stage is not Stage.CLOSED or record.results_dir is None:
             continue
-        incoming = parts.results.incoming(Path(record.results_dir), Ticket.from_json(record.ticket))
+        incoming = context.results.incoming(Path(record.results_dir), Ticket.from_json(record.ticket))
         kept = wanted.of(incoming.verified)
         if kept and (found is None or kept[0].steps > found.steps):
             found = FetchedCheckpoints(root=incoming.root, verified=kept, entries=tuple(_files(kept, incoming.entries)))

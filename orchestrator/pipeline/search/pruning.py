@@ -12,7 +12,7 @@ from orchestrator.pipeline.search.replay import SearchReplay
 
 
 def prune_running(
-    parts: RunContext, searching: SearchReplay, trial: Trial, record: SessionRecord, curves: dict[str, Curve]
+    context: RunContext, searching: SearchReplay, trial: Trial, record: SessionRecord, curves: dict[str, Curve]
 ) -> bool:
     """Ask a living session to leave if its trial is given up; says whether it was asked.
 
@@ -25,15 +25,15 @@ def prune_running(
     Raises:
         OrchestratorError: The log cannot be read, or the request did not arrive.
     """
-    limits = parts.backend.capabilities
+    limits = context.backend.capabilities
     if not searching.may_prune(trial) or not limits.can_cancel or limits.streams_log:
         return False
     if record.stage is not Stage.SUBMITTED or record.handle is None:
         return False
     handle = Handle.parse(record.handle)
-    found = (read_evaluation(line) for line, _ in parts.backend.follow(handle, 0))
+    found = (read_evaluation(line) for line, _ in context.backend.follow(handle, 0))
     curves[trial.lineage_id] = [point for point in found if point is not None]
     if searching.given_up(trial, curves) is None:
         return False
-    parts.backend.cancel(handle)  # again with every look until it is gone: a request may be lost
+    context.backend.cancel(handle)  # again with every look until it is gone: a request may be lost
     return True

@@ -22,7 +22,6 @@ from orchestrator.core.search.proposals import (
     TrainingResult,
     cell_of,
     joined,
-    mean_rungs,
     outcome_of,
     training_result,
 )
@@ -30,6 +29,7 @@ from orchestrator.core.section.card import Profile, SectionCard
 from orchestrator.core.section.overrides import Settings
 from orchestrator.pipeline.search.objective import objective_value
 from orchestrator.pipeline.search.orphans import SearchOrphans
+from orchestrator.pipeline.search.rungs import pruned_at
 from orchestrator.pipeline.search.state import Proposal, ProposerOf, SearchState
 from orchestrator.ports import Ledger, ResultsStore
 
@@ -128,7 +128,7 @@ class SearchReplay:
                         replace(account, curve=joined(account.curve, live.get(own.lineage_id, ())))
                         for own, account in zip(one.trials, map(self._account, one.trials), strict=True)
                     ]
-                    return self._pruned_at(inquiry, one.told_before, one.number, one.told.point, accounts)[0]
+                    return pruned_at(inquiry, one.told_before, one.number, one.told.point, accounts)[0]
         return None
 
     def _explore_all(self) -> None:
@@ -172,7 +172,7 @@ class SearchReplay:
         if any(trial.lineage_id in self._taken for trial in trials):
             return self._not_mine(inquiry, before, point, trials)
         accounts = [self._account_if_told(inquiry, trial) for trial in trials]
-        steps, rungs = self._pruned_at(inquiry, before, inquiry.asked, point, accounts)
+        steps, rungs = pruned_at(inquiry, before, inquiry.asked, point, accounts)
         fate, value = outcome_of(accounts, inquiry.group.seed_rule.completed)
         if steps is not None:
             fate, value = Outcome.PRUNED, None
@@ -209,22 +209,6 @@ class SearchReplay:
             raise fault
         inquiry.faults[mine.lineage_id] = fault
         return ProposalResult(point=point, fate=Outcome.OPEN)
-
-    def _pruned_at(
-        self,
-        inquiry: SearchState,
-        before: tuple[Batch, ...],
-        number: int,
-        point: Point,
-        accounts: Sequence[TrainingResult],
-    ) -> tuple[int | None, tuple[float, ...]]:
-        """Steps of the rung at which a proposal is given up, and its rungs as far as they are known."""
-        if not inquiry.search.prunes:
-            return None, ()
-        completed = inquiry.group.seed_rule.completed
-        rungs = mean_rungs(accounts, completed, inquiry.every_steps, inquiry.most_rungs)
-        rung = inquiry.proposer.pruned_at(before, number, point, rungs)
-        return (None if rung is None else rung * inquiry.every_steps), rungs
 
     def _trials_of(self, inquiry: SearchState, point: Point) -> tuple[Trial, ...] | BadInput:
         known = inquiry.trials_of_point.get(point)

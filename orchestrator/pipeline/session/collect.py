@@ -49,18 +49,20 @@ class Collected:
     open: Open | None
 
 
-def collect_once(parts: RunContext, ticket: Ticket, handle: Handle, observation: Observation) -> Collected:
+def collect_once(context: RunContext, ticket: Ticket, handle: Handle, observation: Observation) -> Collected:
     """Fetch what a session wrote, once.
 
     Raises:
         RemoteUnavailable: The backend is away.
     """
-    folder = parts.results.folder(handle.owner, handle.slug)
+    folder = context.results.folder(handle.owner, handle.slug)
     # One that was deleted on the backend has no outputs to ask for; what an earlier fetch brought still counts.
     retrieval = (
-        Retrieval(folder=folder, missing=("every output",)) if observation.gone else parts.backend.fetch(handle, folder)
+        Retrieval(folder=folder, missing=("every output",))
+        if observation.gone
+        else context.backend.fetch(handle, folder)
     )
-    manifest, faults = parts.results.manifest(folder)
+    manifest, faults = context.results.manifest(folder)
     lacking = undamaged(retrieval.files)
     return Collected(
         folder=folder,
@@ -69,11 +71,11 @@ def collect_once(parts: RunContext, ticket: Ticket, handle: Handle, observation:
         manifest=manifest,
         faults=without_named(faults, (one.path for one in lacking)),
         lacking=lacking,
-        open=_open_question(parts, ticket, observation, retrieval, manifest, faults),
+        open=_open_question(context, ticket, observation, retrieval, manifest, faults),
     )
 
 
-def collect(parts: RunContext, ticket: Ticket, handle: Handle, observation: Observation, *, brief: bool) -> Collected:
+def collect(context: RunContext, ticket: Ticket, handle: Handle, observation: Observation, *, brief: bool) -> Collected:
     """Fetch what a session wrote until it can be judged.
 
     Args:
@@ -85,35 +87,35 @@ def collect(parts: RunContext, ticket: Ticket, handle: Handle, observation: Obse
         RemoteUnavailable: The backend is away, or cannot give what decides how the run goes on. The session stays
             open, and what verified is in place.
     """
-    found = collect_once(parts, ticket, handle, observation)
-    if parts.pace is WaitPolicy.STAY:
-        found = _look_again(parts, ticket, handle, found, most_looks=len(SHORT_PAUSES_S) if brief else None)
+    found = collect_once(context, ticket, handle, observation)
+    if context.wait_policy is WaitPolicy.WAIT:
+        found = _look_again(context, ticket, handle, found, most_looks=len(SHORT_PAUSES_S) if brief else None)
     if found.open is None:
         return found
-    record = parts.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
-    waited = parts.pace is WaitPolicy.STAY and not brief
-    if record is None or _patience_is_over(parts, record, found.open, waited=waited):
+    record = context.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
+    waited = context.wait_policy is WaitPolicy.WAIT and not brief
+    if record is None or _patience_is_over(context, record, found.open, waited=waited):
         return found
-    _defer(parts, ticket, record, found, found.open.doubt, waited=waited)
+    _defer(context, ticket, record, found, found.open.doubt, waited=waited)
     raise _not_settled(handle, found.open, waited=waited)
 
 
 def _open_question(
-    parts: RunContext,
+    context: RunContext,
     ticket: Ticket,
     observation: Observation,
     retrieval: Retrieval,
     manifest: Manifest | None,
     faults: tuple[str, ...],
 ) -> Open | None:
-    if observation.gone or not parts.backend.capabilities.late_outputs:
+    if observation.gone or not context.backend.capabilities.late_outputs:
         return None  # nothing more can come, or it came from this computer's own disk
-    steps = parts.results.incoming(retrieval.folder, ticket).steps if retrieval.missing or manifest is None else 0
+    steps = context.results.incoming(retrieval.folder, ticket).steps if retrieval.missing or manifest is None else 0
     return open_question(ticket, observation, retrieval, manifest, faults, steps_verified=steps)
 
 
 def _look_again(
-    parts: RunContext, ticket: Ticket, handle: Handle, found: Collected, most_looks: int | None
+    context: RunContext, ticket: Ticket, handle: Handle, found: Collected, most_looks: int | None
 ) -> Collected:
     """Look again after growing pauses, as long as patience with what is open lasts."""
     looks: Counter[Doubt] = Counter()
@@ -123,30 +125,30 @@ def _look_again(
         if looks[doubt] >= len(pauses_s):
             return found
         if not looks[doubt] and len(pauses_s) > len(SHORT_PAUSES_S):
-            parts.narrator.say(
+            context.narrator.say(
                 f"{handle.slug} has ended, but {found.open.why}: looking again for up to {sum(pauses_s) / 60:.0f} min"
             )
-        parts.clock.sleep(pauses_s[looks[doubt]])
+        context.clock.sleep(pauses_s[looks[doubt]])
         looks[doubt] += 1
-        found = collect_once(parts, ticket, handle, _seen_again(parts, handle, found.observation))
+        found = collect_once(context, ticket, handle, _seen_again(context, handle, found.observation))
     return found
 
 
-def _seen_again(parts: RunContext, handle: Handle, before: Observation) -> Observation:
+def _seen_again(context: RunContext, handle: Handle, before: Observation) -> Observation:
     """The end as it is seen now; a session that was said to have ended too early is watched on."""
     try:
-        seen = parts.backend.observe(handle)
+        seen = context.backend.observe(handle)
     except OrchestratorError as fault:
         if not fault.transient:
             raise
         return before
     if seen.state in (SessionState.RUNNING, SessionState.SAVING) and not before.native.startswith(seen.native):
-        parts.narrator.say(f"{handle.slug} was said to have ended and is {seen.native}: watching it on")
-        return watch(parts, handle)
+        context.narrator.say(f"{handle.slug} was said to have ended and is {seen.native}: watching it on")
+        return watch(context, handle)
     return seen if seen.state is SessionState.ENDED else before
 
 
-def _patience_is_over(parts: RunContext, record: SessionRecord, found: Open, *, waited: bool) -> bool:
+def _patience_is_over(context: RunContext, record: SessionRecord, found: Open, *, waited: bool) -> bool:
     """Whether all looks so far, of this and of earlier commands, are enough.
 
     Args:
@@ -157,28 +159,28 @@ def _patience_is_over(parts: RunContext, record: SessionRecord, found: Open, *, 
     known = (record.doubts or {}).get(found.doubt.value)
     if known is None:
         return False
-    since, now = datetime.fromisoformat(known["since"]), parts.clock.now()
+    since, now = datetime.fromisoformat(known["since"]), context.clock.now()
     # A moment that lies ahead says that the clock was set back: what has passed since is not known.
     passed_s = max(0.0, (now - since).total_seconds())
     return passed_s >= found.doubt.patience_s or known["waits"] + waited >= WAITS
 
 
 def _defer(
-    parts: RunContext, ticket: Ticket, record: SessionRecord, found: Collected, doubt: Doubt, *, waited: bool
+    context: RunContext, ticket: Ticket, record: SessionRecord, found: Collected, doubt: Doubt, *, waited: bool
 ) -> None:
     """Leave the session open, with what verified in place and the moment written down from which patience counts."""
-    if parts.results.incoming(found.folder, ticket).steps > parts.models.view().steps:
-        restore_checkpoints_for_next_run(parts, ticket, found.folder)
+    if context.results.incoming(found.folder, ticket).steps > context.models.view().steps:
+        restore_checkpoints_for_next_run(context, ticket, found.folder)
     if waited or doubt.value not in (record.doubts or {}):
-        parts.record(
+        context.record(
             EventKind.SESSION_DEFERRED,
             record.run_id,
             record.key,
             doubt=doubt.value,
-            since=parts.clock.now().isoformat(),
+            since=context.clock.now().isoformat(),
             waited=waited,
         )
-    parts.models.discard_archive(found.folder.name)
+    context.models.discard_archive(found.folder.name)
 
 
 def _not_settled(handle: Handle, found: Open, *, waited: bool) -> RemoteUnavailable:

@@ -47,7 +47,7 @@ class Place:
 
 
 def prepare(
-    parts: RunContext, spec: SessionSpec, place: Place, checkpoints: CheckpointSet, failed: Collection[Carrier] = ()
+    context: RunContext, spec: SessionSpec, place: Place, checkpoints: CheckpointSet, failed: Collection[Carrier] = ()
 ) -> Push:
     """Build the whole request and prove it. Nothing is sent or written.
 
@@ -57,20 +57,25 @@ def prepare(
     Raises:
         BadInput: The code, the template or the sizes are not fit to be sent, or something in them is a secret.
     """
-    bundle = parts.code.bundle()
+    bundle = context.code.bundle()
     ticket = write_ticket(
         spec,
         run_id=place.run_id,
         session=place.session,
         attempt=place.attempt,
-        nonce=parts.draw_token(),
+        nonce=context.draw_token(),
         bundle_digest=bundle.digest,
         inputs=checkpoints.entries,
     )
     render = functools.partial(
-        render_kernel, parts.code.template(), ticket=ticket, bundle=bundle, title=spec.card.title, version=parts.version
+        render_kernel,
+        context.code.template(),
+        ticket=ticket,
+        bundle=bundle,
+        title=spec.card.title,
+        version=context.version,
     )
-    plain_script, limits = render(), parts.backend.capabilities
+    plain_script, limits = render(), context.backend.capabilities
     room_bytes = limits.max_script_bytes - len(plain_script.encode("utf-8"))
     carrier = choose_carrier(
         checkpoints,
@@ -79,16 +84,16 @@ def prepare(
         fits_inline=inline_bytes(checkpoints.size_bytes, len(checkpoints.entries)) <= room_bytes,
     )
     inline = carrier is Carrier.INLINE
-    script = render(inline_archive=parts.models.packed(checkpoints.entries)) if inline else plain_script
+    script = render(inline_archive=context.models.packed(checkpoints.entries)) if inline else plain_script
     guard_size(script, limits.max_script_bytes)
     slug = session_slug(spec.card.section, spec.lineage.id, place.session, place.attempt)
-    push = parts.backend.prepare(ticket, script, checkpoints, slug, carrier)
-    require_no_secrets(parts, push, plain_script, spec.card.title)
+    push = context.backend.prepare(ticket, script, checkpoints, slug, carrier)
+    require_no_secrets(context, push, plain_script, spec.card.title)
     return push
 
 
 def finish_session(
-    parts: RunContext,
+    context: RunContext,
     ticket: Ticket,
     handle: Handle,
     *,
@@ -110,8 +115,8 @@ def finish_session(
         RemoteUnavailable: The backend is away, or cannot give what decides how the run goes on.
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    observation = found.observation if found else ended or _end_of(parts, key, handle)
-    parts.record(
+    observation = found.observation if found else ended or _end_of(context, key, handle)
+    context.record(
         EventKind.SESSION_ENDED,
         ticket.run_id,
         key,
@@ -120,12 +125,12 @@ def finish_session(
         reason=observation.reason,
     )
     if found is None and restore:
-        found = collect(parts, ticket, handle, observation, brief=brief)
-    folder, judgement = retrieve_and_analyze_logs(parts, ticket, handle, observation, found)
+        found = collect(context, ticket, handle, observation, brief=brief)
+    folder, judgement = retrieve_and_analyze_logs(context, ticket, handle, observation, found)
     # After every ending, whatever it was: a verified checkpoint that was fetched is worth its GPU hours.
-    restored = restore_checkpoints_for_next_run(parts, ticket, folder) if restore else ()
-    steps_in_place = parts.models.view().steps
-    parts.record(
+    restored = restore_checkpoints_for_next_run(context, ticket, folder) if restore else ()
+    steps_in_place = context.models.view().steps
+    context.record(
         EventKind.SESSION_CLOSED,
         ticket.run_id,
         key,
@@ -134,37 +139,37 @@ def finish_session(
         wall_s=judgement.wall_s,
         trained_steps=judgement.trained_steps,
         end_reason=judgement.end_reason.value,
-        ended_at=judgement.ended_at or _believed_end(parts, key),
+        ended_at=judgement.ended_at or _believed_end(context, key),
     )
-    parts.models.discard_archive(folder.name)
+    context.models.discard_archive(folder.name)
     return ClosedSession(judgement=judgement, results_dir=folder, restored=restored, steps_in_place=steps_in_place)
 
 
-def _believed_end(parts: RunContext, key: str) -> str | None:
+def _believed_end(context: RunContext, key: str) -> str | None:
     """When a session without an account ended: now if it was pushed from here, else the earliest that it can be.
 
     Every empty copy closes such a session anew, so that "now" would let it rest for ever.
     """
-    record = parts.ledger.session(key)
-    return record.begun_at if record is not None and record.recovered else parts.clock.now().isoformat()
+    record = context.ledger.session(key)
+    return record.begun_at if record is not None and record.recovered else context.clock.now().isoformat()
 
 
-def _end_of(parts: RunContext, key: str, handle: Handle) -> Observation:
+def _end_of(context: RunContext, key: str, handle: Handle) -> Observation:
     """How a session ended, waiting for it or not.
 
     Raises:
         NotYet: It goes on, and this command does not stay.
     """
-    record = parts.ledger.session(key)
+    record = context.ledger.session(key)
     if record is None:
         raise ValueError(f"session {key} is not in the ledger")
-    if parts.pace is WaitPolicy.STAY:
-        return watch(parts, handle, Overdue(parts, record, handle).end_of)
-    return gone_if_name_reused(parts, record, poll_once(parts, record, handle))
+    if context.wait_policy is WaitPolicy.WAIT:
+        return watch(context, handle, Overdue(context, record, handle).end_of)
+    return gone_if_name_reused(context, record, poll_once(context, record, handle))
 
 
 def retrieve_and_analyze_logs(
-    parts: RunContext, ticket: Ticket, handle: Handle, observation: Observation, found: Collected | None = None
+    context: RunContext, ticket: Ticket, handle: Handle, observation: Observation, found: Collected | None = None
 ) -> tuple[Path, Judgement]:
     """Fetch what a session wrote and judge it. Repeatable; nothing of an earlier fetch is mixed in.
 
@@ -178,13 +183,13 @@ def retrieve_and_analyze_logs(
         The results folder, and what became of the session.
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    found = found or collect_once(parts, ticket, handle, observation)
+    found = found or collect_once(context, ticket, handle, observation)
     folder = found.folder
-    fetched = parts.event(
+    fetched = context.event(
         EventKind.SESSION_FETCHED, ticket.run_id, key, results_dir=folder.as_posix(), missing=found.retrieval.missing
     )
     judgement = judge(ticket, found.observation, found.manifest, found.faults, tuple(map(str, found.lacking)))
-    judged = parts.event(
+    judged = context.event(
         EventKind.SESSION_JUDGED,
         ticket.run_id,
         key,
@@ -199,15 +204,15 @@ def retrieve_and_analyze_logs(
         lacking=tuple(one.path for one in found.lacking),
         score=judgement.score,
         numbers=judgement.numbers,
-        curve=() if judgement.end_reason is EndReason.STALE_RESULTS else parts.results.evaluations(folder),
+        curve=() if judgement.end_reason is EndReason.STALE_RESULTS else context.results.evaluations(folder),
         started_at=judgement.started_at,
         ended_at=judgement.ended_at,
     )
-    parts.ledger.record(fetched, judged)
+    context.ledger.record(fetched, judged)
     return folder, judgement
 
 
-def abandon(parts: RunContext, record: SessionRecord, why: str = "") -> None:
+def abandon(context: RunContext, record: SessionRecord, why: str = "") -> None:
     """Close a session that was planned and never came into being.
 
     Args:
@@ -217,7 +222,7 @@ def abandon(parts: RunContext, record: SessionRecord, why: str = "") -> None:
     if record.stage is not Stage.PLANNED and not half_done:
         raise ValueError(f"{record.key} is {record.stage}, not planned")
     if not half_done:  # else this program was killed between the two events
-        parts.record(
+        context.record(
             EventKind.SESSION_JUDGED,
             record.run_id,
             record.key,
@@ -229,16 +234,16 @@ def abandon(parts: RunContext, record: SessionRecord, why: str = "") -> None:
             resume_grade=None,
             problems=(why,) if why else (),
         )
-    close_unrestored(parts, record, unsubmitted=True)
+    close_unrestored(context, record, unsubmitted=True)
 
 
-def close_unrestored(parts: RunContext, record: SessionRecord, *, unsubmitted: bool = False) -> None:
+def close_unrestored(context: RunContext, record: SessionRecord, *, unsubmitted: bool = False) -> None:
     """Close a session whose checkpoints must not be put in place."""
-    parts.record(
+    context.record(
         EventKind.SESSION_CLOSED,
         record.run_id,
         record.key,
         restored=(),
-        models_steps=parts.models.view().steps,
+        models_steps=context.models.view().steps,
         unsubmitted=unsubmitted,
     )

@@ -22,17 +22,17 @@ _SLACK, _OUTSIDE_S = 1.5, 300.0
 _MAY_BE_OVER = frozenset({SessionState.RUNNING, SessionState.SAVING, SessionState.UNKNOWN})
 
 
-def is_overdue(parts: RunContext, record: SessionRecord) -> bool:
+def is_overdue(context: RunContext, record: SessionRecord) -> bool:
     """Whether a session must have ended by now, whatever the backend says."""
-    wall_s = _wall_s(parts, record)
-    return wall_s is not None and _age_s(parts, record) > wall_s + PATIENCE_S
+    wall_s = _wall_s(context, record)
+    return wall_s is not None and _age_s(context, record) > wall_s + PATIENCE_S
 
 
 @dataclass(slots=True)
 class Overdue:
     """Looks at the outputs of one session, once its time is over and not too often."""
 
-    parts: RunContext
+    context: RunContext
     record: SessionRecord
     handle: Handle
     _looked_s: float | None = field(default=None)
@@ -43,9 +43,9 @@ class Overdue:
         Raises:
             RemoteUnavailable: It has been alive for longer than any session lasts, and has left nothing.
         """
-        if observation.state not in _MAY_BE_OVER or not is_overdue(self.parts, self.record):
+        if observation.state not in _MAY_BE_OVER or not is_overdue(self.context, self.record):
             return None
-        now_s = self.parts.clock.monotonic()
+        now_s = self.context.clock.monotonic()
         if self._looked_s is not None and now_s - self._looked_s < _EVERY_S:
             return None
         self._looked_s = now_s
@@ -53,11 +53,11 @@ class Overdue:
         found = self._look(ended)
         ticket = Ticket.from_json(self.record.ticket)
         if found is not None and found.manifest is not None and is_own(ticket, found.manifest):
-            self.parts.narrator.say(f"{self.record.slug} is {observation.native}, but its outputs are complete")
+            self.context.narrator.say(f"{self.record.slug} is {observation.native}, but its outputs are complete")
             return ended
-        if _age_s(self.parts, self.record) <= 2 * (self.parts.backend.capabilities.max_wall_s or 0.0) + PATIENCE_S:
+        if _age_s(self.context, self.record) <= 2 * (self.context.backend.capabilities.max_wall_s or 0.0) + PATIENCE_S:
             return None
-        if found is not None and self.parts.results.incoming(found.folder, ticket).verified:
+        if found is not None and self.context.results.incoming(found.folder, ticket).verified:
             return Observation(state=SessionState.ENDED, native=ended.native, reason=EndReason.WALL_LIMIT)
         raise RemoteUnavailable(
             f"{self.handle} is {observation.native!r} for longer than any session lasts, and has no outputs",
@@ -67,7 +67,7 @@ class Overdue:
 
     def _look(self, ended: Observation) -> Collected | None:
         try:
-            return collect_once(self.parts, Ticket.from_json(self.record.ticket), self.handle, ended)
+            return collect_once(self.context, Ticket.from_json(self.record.ticket), self.handle, ended)
         except RemoteUnavailable:
             return None  # the next look may tell; the session is still said to be alive
         except OrchestratorError as fault:
@@ -76,14 +76,14 @@ class Overdue:
             return None
 
 
-def _wall_s(parts: RunContext, record: SessionRecord) -> float | None:
+def _wall_s(context: RunContext, record: SessionRecord) -> float | None:
     """Longest time that a session can take, None where nothing limits it."""
-    max_wall_s = parts.backend.capabilities.max_wall_s
+    max_wall_s = context.backend.capabilities.max_wall_s
     deadline_s = record.ticket["spec"].get("deadline_s")
     if max_wall_s is None or deadline_s is None:
         return max_wall_s
     return min(max_wall_s, float(deadline_s) * _SLACK + _OUTSIDE_S)
 
 
-def _age_s(parts: RunContext, record: SessionRecord) -> float:
-    return (parts.clock.now() - record.began_at) / timedelta(seconds=1)
+def _age_s(context: RunContext, record: SessionRecord) -> float:
+    return (context.clock.now() - record.began_at) / timedelta(seconds=1)

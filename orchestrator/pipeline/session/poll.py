@@ -15,25 +15,25 @@ from orchestrator.pipeline.session.watch import PATIENCE_S
 from orchestrator.ports import reads
 
 
-def poll_once(parts: RunContext, record: SessionRecord, handle: Handle) -> Observation:
+def poll_once(context: RunContext, record: SessionRecord, handle: Handle) -> Observation:
     """The end of a session.
 
     Raises:
         NotYet: It goes on, or nobody can tell yet: a failed or an empty look is no end.
         RemoteUnavailable: It cannot be asked, or its state makes no sense for longer than any session lasts.
     """
-    observation = parts.backend.observe(handle)
-    limits = parts.backend.capabilities
+    observation = context.backend.observe(handle)
+    limits = context.backend.capabilities
     if observation.state is SessionState.ABSENT:
-        if _missed_for_s(parts, record) > limits.absent_patience_s and not _may_live(parts, record):
+        if _missed_for_s(context, record) > limits.absent_patience_s and not _may_live(context, record):
             return _gone(observation.native)
         raise NotYet(f"{handle.slug} is not visible ({observation.native})")
     if record.missed_at is not None:
-        parts.record(EventKind.SESSION_SEEN, record.run_id, record.key)
-    if (late := Overdue(parts, record, handle).end_of(observation)) is not None:
+        context.record(EventKind.SESSION_SEEN, record.run_id, record.key)
+    if (late := Overdue(context, record, handle).end_of(observation)) is not None:
         return late
     if observation.state is SessionState.UNKNOWN:
-        age_s = (parts.clock.now() - record.began_at).total_seconds()
+        age_s = (context.clock.now() - record.began_at).total_seconds()
         if age_s > 2 * (limits.max_wall_s or 0.0) + PATIENCE_S:
             raise RemoteUnavailable(
                 f"{handle} is {observation.native!r} for longer than any session lasts",
@@ -44,27 +44,27 @@ def poll_once(parts: RunContext, record: SessionRecord, handle: Handle) -> Obser
     return observation
 
 
-def _may_live(parts: RunContext, record: SessionRecord) -> bool:
+def _may_live(context: RunContext, record: SessionRecord) -> bool:
     """Whether a session that is not to be seen may be at work all the same: its kernel is there, and so is its time.
 
     Two looks of a program that does not stay may lie hours apart, and both may have met a moment's trouble. Another
     question than theirs has the last word, as long as the session can live.
     """
-    max_wall_s = parts.backend.capabilities.max_wall_s
-    if max_wall_s is None or (parts.clock.now() - record.began_at).total_seconds() > max_wall_s + PATIENCE_S:
+    max_wall_s = context.backend.capabilities.max_wall_s
+    if max_wall_s is None or (context.clock.now() - record.began_at).total_seconds() > max_wall_s + PATIENCE_S:
         return False
-    return parts.backend.find(Ticket.from_json(record.ticket), record.slug) is not None
+    return context.backend.find(Ticket.from_json(record.ticket), record.slug) is not None
 
 
-def gone_if_name_reused(parts: RunContext, record: SessionRecord, observation: Observation) -> Observation:
+def gone_if_name_reused(context: RunContext, record: SessionRecord, observation: Observation) -> Observation:
     """The same end, unless the name holds another session by now: a name that was deleted over there is free again.
 
     What that one wrote would be taken for stale results of this one, and the training given up for it. It is asked
     once, of a session that has ended: a look at one that runs costs what it did.
     """
-    if observation.gone or not reads(parts.backend):
+    if observation.gone or not reads(context.backend):
         return observation
-    found = parts.backend.read(record.slug)
+    found = context.backend.read(record.slug)
     if found is None or found.ticket.nonce == record.nonce:
         return observation
     return _gone("its name holds another session")
@@ -74,7 +74,7 @@ def _gone(why: str) -> Observation:
     return Observation(state=SessionState.ENDED, native=f"{GONE}{why}", gone=True)
 
 
-def confirm_submission_once(parts: RunContext, record: SessionRecord) -> Handle | None:
+def confirm_submission_once(context: RunContext, record: SessionRecord) -> Handle | None:
     """Whether a planned session ever came into being, by one look; see `submitting.settle`.
 
     Its lock says that whoever planned it is gone, so from the first look in vain nobody can submit it any more.
@@ -82,20 +82,20 @@ def confirm_submission_once(parts: RunContext, record: SessionRecord) -> Handle 
     Raises:
         NotYet: It is not to be seen and may still show.
     """
-    handle = parts.backend.find(Ticket.from_json(record.ticket), record.slug)
-    visible_s = parts.backend.capabilities.visibility_s
+    handle = context.backend.find(Ticket.from_json(record.ticket), record.slug)
+    visible_s = context.backend.capabilities.visibility_s
     if handle is not None or visible_s == 0.0:
         return handle
-    if _missed_for_s(parts, record) < visible_s:
+    if _missed_for_s(context, record) < visible_s:
         raise NotYet(f"{record.slug} may take up to {visible_s:.0f} s to show")
     return None
 
 
-def _missed_for_s(parts: RunContext, record: SessionRecord) -> float:
+def _missed_for_s(context: RunContext, record: SessionRecord) -> float:
     """Seconds since a session was first looked for in vain; writes down that it was."""
-    now = parts.clock.now()
+    now = context.clock.now()
     missed_at = datetime.fromisoformat(record.missed_at) if record.missed_at is not None else None
     if missed_at is None or missed_at > now:  # the clock was set back: what has passed since is not known
-        parts.record(EventKind.SESSION_MISSED, record.run_id, record.key, since=now.isoformat())
+        context.record(EventKind.SESSION_MISSED, record.run_id, record.key, since=now.isoformat())
         return 0.0
     return (now - missed_at).total_seconds()

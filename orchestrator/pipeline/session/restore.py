@@ -24,7 +24,7 @@ from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.loss_guard import has_only_recovered
 
 
-def restore_checkpoints_for_next_run(parts: RunContext, ticket: Ticket, folder: Path) -> tuple[str, ...]:
+def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder: Path) -> tuple[str, ...]:
     """Restore what a session brought, if it is ahead of what is in place.
 
     Args:
@@ -34,42 +34,42 @@ def restore_checkpoints_for_next_run(parts: RunContext, ticket: Ticket, folder: 
     Returns:
         Names of the checkpoint files put in place; empty when there was nothing to do.
     """
-    incoming = parts.results.incoming(folder, ticket)
-    view = parts.models.view()
+    incoming = context.results.incoming(folder, ticket)
+    view = context.models.view()
     if not incoming.verified:
-        parts.narrator.say(*unusable(incoming.faults), *nothing_found(folder.as_posix()))
+        context.narrator.say(*unusable(incoming.faults), *nothing_found(folder.as_posix()))
         return ()
     if incoming.faults:
-        parts.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
+        context.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
     # What was read back may lack kernels in between: the newest counts, whatever it was started from.
-    brought = functools.partial(has_only_recovered, parts, ticket.lineage_id, view.steps)
+    brought = functools.partial(has_only_recovered, context, ticket.lineage_id, view.steps)
     emptied = (
-        parts.pace is WaitPolicy.STAY and view.exists
+        context.wait_policy is WaitPolicy.WAIT and view.exists
     )  # else they are missing, and nobody has removed them on purpose
     if ticket.inputs and not view.verified and not view.faults and emptied and not brought():
-        parts.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
+        context.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
         return ()
     if not _ahead(incoming, view):
-        parts.narrator.say(f"{TAG} Checkpoints in place are as new as those of the session: kept")
+        context.narrator.say(f"{TAG} Checkpoints in place are as new as those of the session: kept")
         return ()
-    if not (_continues(ticket, view) or brought() or _descends(parts, ticket, incoming, view)):
-        parts.narrator.say(
+    if not (_continues(ticket, view) or brought() or _descends(context, ticket, incoming, view)):
+        context.narrator.say(
             f"{TAG} ⚠️  Other checkpoints were put in place during the session: kept ({view.steps} steps)",
             f"{TAG} Those of the session ({incoming.steps} steps) stay in {folder.as_posix()}",
         )
         return ()
-    parts.models.replace_with(incoming, folder.name)
-    _tell_what_was_in_the_way(parts, view)
+    context.models.replace_with(incoming, folder.name)
+    _tell_what_was_in_the_way(context, view)
     files = restored_files(incoming)
-    parts.narrator.say(*restoration(files))
+    context.narrator.say(*restoration(files))
     return tuple(file.name for file in files)
 
 
-def _tell_what_was_in_the_way(parts: RunContext, before: CheckpointInventory) -> None:
+def _tell_what_was_in_the_way(context: RunContext, before: CheckpointInventory) -> None:
     """Name files of the user's own that had the names of new ones, and where they are now."""
     if before.own:
-        moved = set(parts.models.view().archived) - set(before.archived)
-        parts.narrator.say(*in_the_way(sorted(moved)))
+        moved = set(context.models.view().archived) - set(before.archived)
+        context.narrator.say(*in_the_way(sorted(moved)))
 
 
 def _continues(ticket: Ticket, view: CheckpointInventory) -> bool:
@@ -88,14 +88,14 @@ def _is_of(path: str, stems: Collection[str]) -> bool:
     return stem_of_file(path.rpartition("/")[2]) in stems
 
 
-def _descends(parts: RunContext, ticket: Ticket, incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
+def _descends(context: RunContext, ticket: Ticket, incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
     """Whether a session goes on from what is in place, by way of others that may be deleted or lost.
 
     Under the user's own `run` this holds for a session that was read back. Of one that was pushed from here, other
     checkpoints in place are the user's own choice there.
     """
-    record = parts.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
-    if record is None or view.latest is None or (parts.pace is WaitPolicy.STAY and not record.recovered):
+    record = context.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
+    if record is None or view.latest is None or (context.wait_policy is WaitPolicy.WAIT and not record.recovered):
         return False
     return view.latest.digest in {ancestor.digest for ancestor in incoming.verified[0].ancestry}
 

@@ -12,7 +12,7 @@ _CARRIED = frozenset({Carrier.INLINE, Carrier.DATASET})
 """Carriers that send the checkpoint files themselves; with the others they are there already."""
 
 
-def require_no_secrets(parts: RunContext, push: Push, script: str, title: str) -> None:
+def require_no_secrets(context: RunContext, push: Push, script: str, title: str) -> None:
     """Refuse a push that holds a secret. The code in it was searched when it was packed.
 
     Args:
@@ -23,15 +23,15 @@ def require_no_secrets(parts: RunContext, push: Push, script: str, title: str) -
     Raises:
         BadInput: Something in it holds a secret; it is named, the secret is not shown.
     """
-    if parts.gate is None:
+    if context.gate is None:
         return
     fields = {"title": title, **dict(_fields(push.ticket.to_json()["spec"], "spec"))}
-    parts.gate.check_fields({f"the card or --set, {name}": text for name, text in fields.items()})
+    context.gate.check_fields({f"the card or --set, {name}": text for name, text in fields.items()})
     rest = {**push.settings, "slug": push.slug, "owner": push.owner}
-    parts.gate.check_texts({f"the push, {name}": text for name, text in _fields(rest, "settings")})
-    parts.gate.check_texts({"the rendered script": script})
+    context.gate.check_texts({f"the push, {name}": text for name, text in _fields(rest, "settings")})
+    context.gate.check_texts({"the rendered script": script})
     if push.carrier in _CARRIED:
-        parts.gate.check_files(push.checkpoints.root, push.checkpoints.entries)
+        context.gate.check_files(push.checkpoints.root, push.checkpoints.entries)
 
 
 def _fields(plain: Any, above: str) -> Iterator[tuple[str, str]]:

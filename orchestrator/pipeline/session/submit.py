@@ -24,7 +24,7 @@ _FIND_EVERY_S = 5.0
 _SUBMITS = 3
 
 
-def submit_session(parts: RunContext, push: Push, campaign: str = "") -> Handle:
+def submit_session(context: RunContext, push: Push, campaign: str = "") -> Handle:
     """Stage, write the intent, submit.
 
     The intent, with its nonce, is on the disk before the submit: after a crash the session is found by it and
@@ -38,27 +38,27 @@ def submit_session(parts: RunContext, push: Push, campaign: str = "") -> Handle:
         RemoteUnavailable: The backend is away, or nobody can tell yet whether the session exists.
     """
     ticket = push.ticket
-    retry_until_accepted(parts, lambda: parts.backend.stage(push))
-    key = plan_session(parts, ticket, push.slug, push.carrier, campaign=campaign)
+    retry_until_accepted(context, lambda: context.backend.stage(push))
+    key = plan_session(context, ticket, push.slug, push.carrier, campaign=campaign)
     try:
-        handle = retry_until_accepted(parts, lambda: _submit(parts, push))
+        handle = retry_until_accepted(context, lambda: _submit(context, push))
     except (NotYet, BadInput, StorageFault) as fault:
         # Refused in plain words: nothing exists over there, and nobody has to look for it later.
-        if (record := parts.ledger.session(key)) is not None:
-            abandon(parts, record, str(fault))
+        if (record := context.ledger.session(key)) is not None:
+            abandon(context, record, str(fault))
         raise
-    parts.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+    context.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
     return handle
 
 
-def plan_session(parts: RunContext, ticket: Ticket, slug: str, carrier: Carrier, **traits: Any) -> str:
+def plan_session(context: RunContext, ticket: Ticket, slug: str, carrier: Carrier, **traits: Any) -> str:
     """Write the intent, durably; returns the session's key.
 
     Args:
         traits: Further fields of the event, of a session that exists already.
     """
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    parts.record(
+    context.record(
         EventKind.SESSION_PLANNED,
         ticket.run_id,
         key,
@@ -66,7 +66,7 @@ def plan_session(parts: RunContext, ticket: Ticket, slug: str, carrier: Carrier,
         session=ticket.session,
         attempt=ticket.attempt,
         slug=slug,
-        backend=parts.backend.name,
+        backend=context.backend.name,
         carrier=carrier.value,
         nonce=ticket.nonce,
         ticket=ticket.to_json(),
@@ -75,7 +75,7 @@ def plan_session(parts: RunContext, ticket: Ticket, slug: str, carrier: Carrier,
     return key
 
 
-def confirm_submission(parts: RunContext, ticket: Ticket, slug: str, since: datetime) -> Handle | None:
+def confirm_submission(context: RunContext, ticket: Ticket, slug: str, since: datetime) -> Handle | None:
     """Whether a session of which no answer is known was ever started.
 
     Its absence is believed only when the time has passed that the backend may take to show it.
@@ -86,27 +86,27 @@ def confirm_submission(parts: RunContext, ticket: Ticket, slug: str, since: date
     Raises:
         RemoteUnavailable: The backend cannot be asked.
     """
-    visible_s = parts.backend.capabilities.visibility_s
+    visible_s = context.backend.capabilities.visibility_s
     told = False
     while True:
         # The time before the look: a look that began inside the window proves nothing about its end.
-        waited_s = (parts.clock.now() - since).total_seconds()
-        handle = parts.backend.find(ticket, slug)
+        waited_s = (context.clock.now() - since).total_seconds()
+        handle = context.backend.find(ticket, slug)
         if handle is not None or waited_s >= visible_s:
             return handle
         if not told:
-            parts.narrator.say(f"Looking for {slug}: it may take up to {visible_s:.0f} s to show")
+            context.narrator.say(f"Looking for {slug}: it may take up to {visible_s:.0f} s to show")
             told = True
-        parts.clock.sleep(_FIND_EVERY_S)
+        context.clock.sleep(_FIND_EVERY_S)
 
 
-def retry_until_accepted(parts: RunContext, act: Callable[[], Answer]) -> Answer:
+def retry_until_accepted(context: RunContext, act: Callable[[], Answer]) -> Answer:
     """Do something as soon as the backend takes it: a slot, the weekly quota, a dataset being processed.
 
     Raises:
         NotYet: It does not take it now, and this command does not stay.
     """
-    if parts.pace is not WaitPolicy.STAY:
+    if context.wait_policy is not WaitPolicy.WAIT:
         return act()
     told = ""
     while True:
@@ -116,34 +116,34 @@ def retry_until_accepted(parts: RunContext, act: Callable[[], Answer]) -> Answer
             if str(fault) != told:
                 told = str(fault)
                 until = f" until {fault.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fault.until else ""
-                parts.narrator.say(f"Waiting{until}: {fault}")
-            _wait(parts, fault)
+                context.narrator.say(f"Waiting{until}: {fault}")
+            _wait(context, fault)
 
 
-def _wait(parts: RunContext, fault: NotYet) -> None:
+def _wait(context: RunContext, fault: NotYet) -> None:
     if fault.until is None:
-        parts.clock.sleep(fault.wait_s or _DEFAULT_WAIT_S)
+        context.clock.sleep(fault.wait_s or _DEFAULT_WAIT_S)
         return
-    while (left_s := (fault.until - parts.clock.now()).total_seconds()) > 0:
-        parts.clock.sleep(min(left_s, _LONGEST_SLEEP_S))
+    while (left_s := (fault.until - context.clock.now()).total_seconds()) > 0:
+        context.clock.sleep(min(left_s, _LONGEST_SLEEP_S))
     # The far side's clock is not ours: a little later, and never at once again.
-    parts.clock.sleep(_DEFAULT_WAIT_S)
+    context.clock.sleep(_DEFAULT_WAIT_S)
 
 
-def _submit(parts: RunContext, push: Push) -> Handle:
+def _submit(context: RunContext, push: Push) -> Handle:
     """Submit; a lost answer is read back, and only a session that is surely absent is sent again."""
     for _ in range(_SUBMITS):
         try:
-            return parts.backend.submit(push)
+            return context.backend.submit(push)
         except OutcomeUnknown as fault:
             lost: OrchestratorError = fault
-            if parts.pace is not WaitPolicy.STAY:
-                found = parts.backend.find(push.ticket, push.slug)
+            if context.wait_policy is not WaitPolicy.WAIT:
+                found = context.backend.find(push.ticket, push.slug)
                 if found is not None:
                     return found
                 raise
-            parts.narrator.say(f"The answer to the push was lost ({fault}); reading back")
-            found = confirm_submission(parts, push.ticket, push.slug, parts.clock.now())
+            context.narrator.say(f"The answer to the push was lost ({fault}); reading back")
+            found = confirm_submission(context, push.ticket, push.slug, context.clock.now())
             if found is not None:
                 return found
             if fault.if_absent is not None:

@@ -34,7 +34,7 @@ class _Reading:
 
 
 def watch(
-    parts: RunContext, handle: Handle, overdue: Callable[[Observation], Observation | None] = lambda observation: None
+    context: RunContext, handle: Handle, overdue: Callable[[Observation], Observation | None] = lambda observation: None
 ) -> Observation:
     """Wait for the end of a session, telling its progress.
 
@@ -45,7 +45,7 @@ def watch(
         RemoteUnavailable: The backend could not be asked for half an hour. The session goes on, and the same
             command finds it again.
     """
-    reading = _Reading(last_answer_s=parts.clock.monotonic())
+    reading = _Reading(last_answer_s=context.clock.monotonic())
     native = ""
     try:
         while True:
@@ -53,18 +53,18 @@ def watch(
             trouble: OrchestratorError | None = None
             try:
                 # The state before the log: when it says ended, the log read after it is whole.
-                observation = parts.backend.observe(handle)
-                reading.last_answer_s = parts.clock.monotonic()
-                if _gone(parts, observation, reading):
+                observation = context.backend.observe(handle)
+                reading.last_answer_s = context.clock.monotonic()
+                if _gone(context, observation, reading):
                     return Observation(state=SessionState.ENDED, native=f"{GONE}{observation.native}", gone=True)
-                native = _tell_state(parts, observation, native)
+                native = _tell_state(context, observation, native)
                 if (late := overdue(observation)) is not None:
                     return late
-                _require_known(parts, handle, observation, reading)
+                _require_known(context, handle, observation, reading)
                 if observation.note != reading.note:
                     reading.note = observation.note
-                    parts.narrator.say(observation.note)
-                _tell_log(parts, handle, observation, reading)
+                    context.narrator.say(observation.note)
+                _tell_log(context, handle, observation, reading)
                 if observation.state.terminal:
                     return observation
             except OrchestratorError as fault:
@@ -72,75 +72,75 @@ def watch(
                     raise
                 trouble = fault
             reading.fruitless_looks = 0 if reading.cursor > told else reading.fruitless_looks + 1
-            _require_patience(parts, handle, reading, trouble)
-            if parts.backend.capabilities.streams_log and reading.cursor > told and trouble is None:
+            _require_patience(context, handle, reading, trouble)
+            if context.backend.capabilities.streams_log and reading.cursor > told and trouble is None:
                 continue  # the log has just come to its end, so the state is worth a look at once
-            pause = pause_s(reading.fruitless_looks, parts.backend.capabilities.look_every_s)
-            parts.clock.sleep(max(pause, _asked_for_s(parts, handle, trouble)))
+            pause = pause_s(reading.fruitless_looks, context.backend.capabilities.look_every_s)
+            context.clock.sleep(max(pause, _asked_for_s(context, handle, trouble)))
     finally:
-        parts.narrator.quiet()
+        context.narrator.quiet()
 
 
-def _asked_for_s(parts: RunContext, handle: Handle, trouble: OrchestratorError | None) -> float:
+def _asked_for_s(context: RunContext, handle: Handle, trouble: OrchestratorError | None) -> float:
     """Seconds that the backend asks to wait, within reason; a wait that a user would wonder about is said."""
     asked_for_s = min(trouble.wait_s or 0.0, _LONGEST_WAIT_S) if trouble else 0.0
     if asked_for_s > _SAID_WAIT_S:
-        parts.narrator.say(f"{handle.slug}: {trouble}; looking again in {asked_for_s / 60:.0f} min")
+        context.narrator.say(f"{handle.slug}: {trouble}; looking again in {asked_for_s / 60:.0f} min")
     return asked_for_s
 
 
-def _gone(parts: RunContext, observation: Observation, reading: _Reading) -> bool:
+def _gone(context: RunContext, observation: Observation, reading: _Reading) -> bool:
     """Whether a session has been absent for so long that it will not come back."""
     if observation.state is not SessionState.ABSENT:
         reading.absent_since_s = None
         return False
-    now_s = parts.clock.monotonic()
+    now_s = context.clock.monotonic()
     if reading.absent_since_s is None:
         reading.absent_since_s = now_s
-    return now_s - reading.absent_since_s > parts.backend.capabilities.absent_patience_s
+    return now_s - reading.absent_since_s > context.backend.capabilities.absent_patience_s
 
 
-def _require_known(parts: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
+def _require_known(context: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
     """A word that nobody knows is no end; but one that outlasts the longest session is nothing to wait for."""
-    now_s = parts.clock.monotonic()
+    now_s = context.clock.monotonic()
     if observation.state is not SessionState.UNKNOWN:
         reading.unknown_since_s = None
     elif reading.unknown_since_s is None:
         reading.unknown_since_s = now_s
-    elif now_s - reading.unknown_since_s > (parts.backend.capabilities.max_wall_s or 0.0) + PATIENCE_S:
+    elif now_s - reading.unknown_since_s > (context.backend.capabilities.max_wall_s or 0.0) + PATIENCE_S:
         raise RemoteUnavailable(
             f"{handle} has been {observation.native!r} for longer than any session lasts",
             remedy="Look at the session on the service's own page; `fetch` collects what it has left.",
         )
 
 
-def _tell_state(parts: RunContext, observation: Observation, before: str) -> str:
+def _tell_state(context: RunContext, observation: Observation, before: str) -> str:
     """Say what a waiting user cannot see: queued, saving, a word that nobody knows."""
     quiet = observation.state in (SessionState.RUNNING, SessionState.ENDED)
     if observation.native != before and not quiet:
-        parts.narrator.say(f"State: {observation.native} ({observation.state})")
+        context.narrator.say(f"State: {observation.native} ({observation.state})")
     return observation.native
 
 
-def _tell_log(parts: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
+def _tell_log(context: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
     """Tell what is new in the log; with a live stream this is where the time passes."""
     if observation.state in (SessionState.PENDING, SessionState.ABSENT):
         return
     try:
-        while not _tell_until_it_breaks(parts, handle, reading):
+        while not _tell_until_it_breaks(context, handle, reading):
             # A stream that brought something is taken up again at once: to ask for the state as well would
             # double the requests of a session that runs for hours behind an impatient load balancer.
-            parts.clock.sleep(parts.backend.capabilities.look_every_s[0])
+            context.clock.sleep(context.backend.capabilities.look_every_s[0])
     except OrchestratorError as fault:
         if fault.transient and not observation.state.terminal:
             raise
         # The live log is for people: without it the state alone is watched, and the log is fetched at the end.
         if str(fault) != reading.log_trouble:
-            parts.narrator.say(f"No live log: {fault}")
+            context.narrator.say(f"No live log: {fault}")
         reading.log_trouble = str(fault)
 
 
-def _tell_until_it_breaks(parts: RunContext, handle: Handle, reading: _Reading) -> bool:
+def _tell_until_it_breaks(context: RunContext, handle: Handle, reading: _Reading) -> bool:
     """Tell new lines; False if the stream broke after it had brought some.
 
     Raises:
@@ -148,10 +148,10 @@ def _tell_until_it_breaks(parts: RunContext, handle: Handle, reading: _Reading) 
     """
     began = reading.cursor
     try:
-        for line, cursor in parts.backend.follow(handle, began):
+        for line, cursor in context.backend.follow(handle, began):
             reading.cursor = cursor
-            reading.last_answer_s = parts.clock.monotonic()
-            _tell(parts, line)
+            reading.last_answer_s = context.clock.monotonic()
+            _tell(context, line)
     except OrchestratorError as fault:
         if not fault.transient or reading.cursor == began:
             raise
@@ -159,8 +159,10 @@ def _tell_until_it_breaks(parts: RunContext, handle: Handle, reading: _Reading) 
     return True
 
 
-def _require_patience(parts: RunContext, handle: Handle, reading: _Reading, trouble: OrchestratorError | None) -> None:
-    if parts.clock.monotonic() - reading.last_answer_s <= PATIENCE_S:
+def _require_patience(
+    context: RunContext, handle: Handle, reading: _Reading, trouble: OrchestratorError | None
+) -> None:
+    if context.clock.monotonic() - reading.last_answer_s <= PATIENCE_S:
         return
     raise RemoteUnavailable(
         f"{handle} could not be asked for {PATIENCE_S / 60:.0f} minutes: {trouble}",
@@ -168,12 +170,12 @@ def _require_patience(parts: RunContext, handle: Handle, reading: _Reading, trou
     ) from trouble
 
 
-def _tell(parts: RunContext, line: str) -> None:
+def _tell(context: RunContext, line: str) -> None:
     report = parse_report(line)
     if report is None:
         if line.startswith(TAG):
-            parts.narrator.say(line)
+            context.narrator.say(line)
     elif report["kind"] == "progress":
-        parts.narrator.progress(report)
+        context.narrator.progress(report)
     elif report["kind"] == "phase":
-        parts.narrator.say(str(report.get("text", "")))
+        context.narrator.say(str(report.get("text", "")))

@@ -30,7 +30,7 @@ from orchestrator.sb3.training.training_spec import TrainingSpec
 from orchestrator.sb3.training.training_state import Task, TrainingState
 
 
-def begin_training(context: SessionContext, plan: TrainingSpec, world: Task) -> TrainingState:
+def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingState:
     """Build the model and, where there is a checkpoint, continue it.
 
     Raises:
@@ -40,20 +40,20 @@ def begin_training(context: SessionContext, plan: TrainingSpec, world: Task) -> 
     """
     latest = _latest_checkpoint(context, plan.scenario)
     device = prepare_torch(plan.device)
-    model = build_model(plan.lineage, world.build_env(plan.lineage), device=device)
+    model = build_model(plan.lineage, task.build_env(plan.lineage), device=device)
     _refuse_what_cannot_be_kept(plan, model)
-    underway = TrainingState(
+    training = TrainingState(
         context=context,
         plan=plan,
-        world=world,
+        task=task,
         model=model,
         record=TrainingHistory(policy_digest_at_start=policy_digest(model.policy)),
     )
     if latest is None:
         context.reporter.say("[CHECKPOINT] Starting fresh training")
     else:
-        _resume(underway, latest)
-    return underway
+        _resume(training, latest)
+    return training
 
 
 def _refuse_what_cannot_be_kept(plan: TrainingSpec, model: BaseAlgorithm) -> None:
@@ -95,16 +95,16 @@ def _refuse_strangers(context: SessionContext, card: CheckpointCard, damaged: Ma
             raise SessionRefused(f"{card.stem} is not in the ancestry of {stem}, which is damaged")
 
 
-def _resume(underway: TrainingState, card: CheckpointCard) -> None:
+def _resume(training: TrainingState, card: CheckpointCard) -> None:
     """Grade, then load; every byte was verified against the card before."""
-    context, model = underway.context, underway.model
+    context, model = training.context, training.model
     identity = current_identity(context.ticket, model)
-    grade = grade_resume(card, identity, floor=underway.plan.resume_floor)
+    grade = grade_resume(card, identity, floor=training.plan.resume_floor)
     context.reporter.say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
     for reason in grade.reasons:
         context.reporter.say(f"[CHECKPOINT] Resume is {grade.grade}: {reason}")
     if grade.grade == WEIGHTS_ONLY:
-        begin_from_weights(underway, card, grade)
+        begin_from_weights(training, card, grade)
         return
     folder = context.models_dir / CHECKPOINTS
     state = read_state(folder / (card.stem + STATE_SUFFIX))
@@ -116,34 +116,34 @@ def _resume(underway: TrainingState, card: CheckpointCard) -> None:
     if began_at_steps is not None:
         gather_anew_from(model, began_at_steps)
     record = TrainingHistory.from_trees(state["selection"], state["provenance"])
-    _check_counted(underway, card)
+    _check_counted(training, card)
     seam = check_seam(model, state.get("probe"), exact=grade.grade == EXACT)
     if seam is not None:
         context.reporter.say(f"[CHECKPOINT] {seam}")
-    grade = grade.lowered(seam, floor=underway.plan.resume_floor)
+    grade = grade.lowered(seam, floor=training.plan.resume_floor)
     if grade.grade == EXACT:
-        _check_complete(underway, card, state["training"])
+        _check_complete(training, card, state["training"])
     if card.steps not in record.seams:
         record.seams.append(card.steps)
-    underway.record = record
-    underway.parent = underway.resumed_from = card
-    underway.grade = grade
-    underway.steps_start, underway.updates_start = model.num_timesteps, model._n_updates
-    place_best_model(underway)
+    training.record = record
+    training.parent = training.resumed_from = card
+    training.grade = grade
+    training.steps_start, training.updates_start = model.num_timesteps, model._n_updates
+    place_best_model(training)
 
 
-def _check_counted(underway: TrainingState, card: CheckpointCard) -> None:
+def _check_counted(training: TrainingState, card: CheckpointCard) -> None:
     """What was loaded must be what the card describes, not only the file that carried it."""
-    if underway.steps != card.steps:
-        raise ValueError(f"{card.stem} holds a state after {underway.steps} steps")
-    found = policy_digest(underway.model.policy)
+    if training.steps != card.steps:
+        raise ValueError(f"{card.stem} holds a state after {training.steps} steps")
+    found = policy_digest(training.model.policy)
     if found != card.identity.get("policy_digest"):
         raise ValueError(f"{card.stem} restored the policy {found[:12]}, its card states another")
 
 
-def _check_complete(underway: TrainingState, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
+def _check_complete(training: TrainingState, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
     """Capture again what was just restored: a part that does not come back would break the claim in silence."""
-    found = capture_state(underway.model)
+    found = capture_state(training.model)
     lost = [name for name in found if not same_state({name: found[name]}, {name: saved[name]})]
     if lost:
         raise ValueError(f"{card.stem} was not wholly restored: {', '.join(lost)} came back different")

@@ -23,30 +23,30 @@ SHARE_OF_TRAINING = 0.02
 """Sooner only if saves then take no more than this share of the time."""
 
 
-def save_is_due(underway: TrainingState) -> bool:
+def save_is_due(training: TrainingState) -> bool:
     """By cadence in steps; one that would come too soon after the last is skipped.
 
     A save changes nothing of a training, so that a clock may skip one; nothing that affects weights asks it. The
     save at a session's end is always made, whatever this says.
     """
-    last_steps, every_steps = underway.record.last_save_steps, underway.plan.checkpoint_every_steps
-    if not is_due(underway.steps, last_steps=last_steps, every_steps=every_steps):
+    last_steps, every_steps = training.record.last_save_steps, training.plan.checkpoint_every_steps
+    if not is_due(training.steps, last_steps=last_steps, every_steps=every_steps):
         return False
-    if _comes_too_soon(underway):
-        underway.record.last_save_steps = underway.steps  # the next one is due at the next multiple of the cadence
+    if _comes_too_soon(training):
+        training.record.last_save_steps = training.steps  # the next one is due at the next multiple of the cadence
         return False
     return True
 
 
-def _comes_too_soon(underway: TrainingState) -> bool:
-    last = underway.last_save
+def _comes_too_soon(training: TrainingState) -> bool:
+    last = training.last_save
     if last is None:
         return False
     pause_s = min(SAVES_APART_S, last.took_s / SHARE_OF_TRAINING)
-    return underway.context.monotonic() - last.ended_s < pause_s
+    return training.context.monotonic() - last.ended_s < pause_s
 
 
-def save_training(underway: TrainingState) -> None:
+def save_training(training: TrainingState) -> None:
     """Write a checkpoint of this moment and make it the parent of the next one.
 
     Nothing is written when this moment is already saved, or when there is nothing to save yet: no step done.
@@ -55,50 +55,50 @@ def save_training(underway: TrainingState) -> None:
         NonFiniteTraining: A part of it holds NaN or an infinity. The last sound checkpoint stays the newest.
         OSError: The disk refused; earlier checkpoints are untouched.
     """
-    context, plan, model = underway.context, underway.plan, underway.model
-    already = 0 if underway.parent is None else underway.parent.steps
-    if underway.steps == already:
+    context, plan, model = training.context, training.plan, training.model
+    already = 0 if training.parent is None else training.parent.steps
+    if training.steps == already:
         return
     started_s = context.monotonic()
-    underway.record.last_save_steps = underway.steps
-    tree, loadable = session_tree(underway), loadable_files(model)
-    underway.parent = save_checkpoint(
+    training.record.last_save_steps = training.steps
+    tree, loadable = session_tree(training), loadable_files(model)
+    training.parent = save_checkpoint(
         context.models_dir,
         scenario=plan.scenario,
-        steps=underway.steps,
+        steps=training.steps,
         writers={
             **{suffix: partial(_write_bytes, content=content) for suffix, content in loadable.items()},
             STATE_SUFFIX: lambda path: write_state(path, tree),
         },
         identity=current_identity(context.ticket, model),
         stamp=context.ticket.stamp(),
-        parent=underway.parent,
+        parent=training.parent,
         now=context.now(),
-        continued=underway.continued,
+        continued=training.continued,
     )
-    write_metadata(underway)
+    write_metadata(training)
     ended_s = context.monotonic()
-    underway.last_save = LastSave(ended_s=ended_s, took_s=ended_s - started_s)
+    training.last_save = LastSave(ended_s=ended_s, took_s=ended_s - started_s)
     context.deadline.measured("save", ended_s - started_s)
-    context.reporter.event("saved", steps=underway.steps, checkpoint=underway.parent.stem)
+    context.reporter.event("saved", steps=training.steps, checkpoint=training.parent.stem)
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def session_tree(underway: TrainingState) -> dict[str, Any]:
+def session_tree(training: TrainingState) -> dict[str, Any]:
     """Everything beside the model zip. Only `provenance` tells how the run was cut into sessions.
 
     Raises:
         NonFiniteTraining: A number in it, or of the model, is NaN or infinite.
     """
-    training = capture_state(underway.model)
-    require_finite_training(underway, training)  # first: a policy of NaN cannot be probed
+    captured = capture_state(training.model)
+    require_finite_training(training, captured)  # first: a policy of NaN cannot be probed
     beside = {
-        "selection": underway.record.selection_tree(),
-        "probe": probe_tree(underway.model),
-        "provenance": underway.record.provenance_tree(),
+        "selection": training.record.selection_tree(),
+        "probe": probe_tree(training.model),
+        "provenance": training.record.provenance_tree(),
     }
-    require_finite_record(underway, beside)
-    return {"training": training, **beside}
+    require_finite_record(training, beside)
+    return {"training": captured, **beside}

@@ -31,14 +31,14 @@ from orchestrator.sb3.training.soundness import require_finite_checkpoint
 from orchestrator.sb3.training.training_state import TrainingState
 
 
-def begin_from_weights(underway: TrainingState, card: CheckpointCard, grade: ResumeGrade) -> None:
+def begin_from_weights(training: TrainingState, card: CheckpointCard, grade: ResumeGrade) -> None:
     """Put the weights of a verified checkpoint into a freshly built model.
 
     Raises:
         SessionRefused: They do not fit the network, or are not those that the card describes.
         CheckpointUnusable: They, or the normalization that goes with them, are not finite.
     """
-    context, model = underway.context, underway.model
+    context, model = training.context, training.model
     path = context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
     parameters = read_parameters(path.read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX), device=model.device)
     state = read_state(path.with_name(card.stem + STATE_SUFFIX)) if card.has_state else {}
@@ -51,16 +51,16 @@ def begin_from_weights(underway: TrainingState, card: CheckpointCard, grade: Res
     found = policy_digest(model.policy)
     if found != card.identity.get("policy_digest"):
         raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
-    _take_layers(underway, _kept_layers(underway, card, state))
+    _take_layers(training, _kept_layers(training, card, state))
     model.num_timesteps = card.steps
     gather_anew_from(model, card.steps)
     _explore_as_at(model)
-    underway.record = TrainingHistory(
+    training.record = TrainingHistory(
         policy_digest_at_start=found, last_eval_steps=card.steps, last_save_steps=card.steps, seams=[card.steps]
     )
-    underway.parent = underway.resumed_from = card
-    underway.grade = grade
-    underway.steps_start = card.steps
+    training.parent = training.resumed_from = card
+    training.grade = grade
+    training.steps_start = card.steps
     context.reporter.say(
         f"[CHECKPOINT] Weights only: a new training from {card.steps} steps on, with a new optimizer and new episodes"
     )
@@ -72,24 +72,24 @@ def _taken_over(state: Mapping[str, Any]) -> dict[str, Any]:
     return {"training": layers, "probe": state.get("probe")}
 
 
-def _kept_layers(underway: TrainingState, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _kept_layers(training: TrainingState, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The layers of the environment as the checkpoint keeps them, after its policy answered as it did there."""
     if state:
-        check_seam(underway.model, state.get("probe"), exact=False)
+        check_seam(training.model, state.get("probe"), exact=False)
         layers: list[dict[str, Any]] = state["training"].get("layers", [])
         return layers
     if card.has_normalization:
-        path = underway.context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
-        statistics = tree_of(read_normalization(path), n_envs=underway.model.n_envs, steps=card.steps)
+        path = training.context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
+        statistics = tree_of(read_normalization(path), n_envs=training.model.n_envs, steps=card.steps)
         return [{"kind": VecNormalize.__name__, "state": statistics}]
     return []
 
 
-def _take_layers(underway: TrainingState, layers: list[dict[str, Any]]) -> None:
+def _take_layers(training: TrainingState, layers: list[dict[str, Any]]) -> None:
     """Put the layers back. Where they are others now, the statistics of the normalization still come along."""
-    say, layer = underway.context.reporter.say, underway.model.get_vec_normalize_env()
+    say, layer = training.context.reporter.say, training.model.get_vec_normalize_env()
     try:
-        restore_layers(environment_of(underway.model), layers)
+        restore_layers(environment_of(training.model), layers)
         return
     except ValueError as fault:
         say(f"[CHECKPOINT] Not all of the environment's layers can be continued: {fault}")

@@ -61,7 +61,7 @@ class TrainingEnd:
     record: RewardRecord
 
 
-def prove_part(context: SessionContext, world: Task) -> SectionOutcome:
+def prove_part(context: SessionContext, task: Task) -> SectionOutcome:
     """Do this session's part of the proof; what a section's proof module calls.
 
     Raises:
@@ -75,21 +75,21 @@ def prove_part(context: SessionContext, world: Task) -> SectionOutcome:
     ways = {"straight": _straight, "chain": _chain, "usual": _usual}
     if part.way not in ways:
         raise ValueError(f"proof.way is {part.way!r}; known are {', '.join(ways)}")
-    return ways[part.way](context, plan, part, world)
+    return ways[part.way](context, plan, part, task)
 
 
-def _straight(context: SessionContext, plan: TrainingSpec, part: ProofPart, world: Task) -> SectionOutcome:
+def _straight(context: SessionContext, plan: TrainingSpec, part: ProofPart, task: Task) -> SectionOutcome:
     """One call of the library's own `learn`, without any callback: nothing is saved, loaded or evaluated."""
-    recorded = _Recorded(world)
-    underway = begin_training(context, plan, recorded.world)
-    if underway.resumed_from is not None:
+    recorded = _Recorded(task)
+    training = begin_training(context, plan, recorded.task)
+    if training.resumed_from is not None:
         raise SessionRefused("the straight training must not load anything, and there is a checkpoint")
-    underway.model.learn(plan.target_steps, reset_num_timesteps=False)
-    _write_ends(context, [TrainingEnd(name="straight", model=underway.model, record=recorded.record)])
-    return _outcome(underway, KernelEnding.FINISHED)
+    training.model.learn(plan.target_steps, reset_num_timesteps=False)
+    _write_ends(context, [TrainingEnd(name="straight", model=training.model, record=recorded.record)])
+    return _outcome(training, KernelEnding.FINISHED)
 
 
-def _chain(context: SessionContext, plan: TrainingSpec, part: ProofPart, world: Task) -> SectionOutcome:
+def _chain(context: SessionContext, plan: TrainingSpec, part: ProofPart, task: Task) -> SectionOutcome:
     """An ordinary session of training, killed where the spec says so."""
     ticket = context.ticket
     doomed = ticket.session == part.kill_session and ticket.attempt == 1
@@ -98,21 +98,21 @@ def _chain(context: SessionContext, plan: TrainingSpec, part: ProofPart, world: 
         if doomed and steps >= part.kill_at_steps:
             os.kill(os.getpid(), _KILL)
 
-    recorded = _Recorded(world, die_when_due)
-    result = train(context, plan, recorded.world)
-    _write_ends(context, [TrainingEnd(name="chain", model=result.underway.model, record=recorded.record)])
-    return _outcome(result.underway, result.ending)
+    recorded = _Recorded(task, die_when_due)
+    result = train(context, plan, recorded.task)
+    _write_ends(context, [TrainingEnd(name="chain", model=result.training.model, record=recorded.record)])
+    return _outcome(result.training, result.ending)
 
 
-def _usual(context: SessionContext, plan: TrainingSpec, part: ProofPart, world: Task) -> SectionOutcome:
+def _usual(context: SessionContext, plan: TrainingSpec, part: ProofPart, task: Task) -> SectionOutcome:
     """Both controls, one after the other."""
     device = prepare_torch(plan.device)
     ends: list[TrainingEnd] = []
     for name in (PLAIN, DOCUMENTED):
-        recorded = _Recorded(world)
+        recorded = _Recorded(task)
 
         def build(recorded: _Recorded = recorded) -> tuple[BaseAlgorithm, RewardRecord]:
-            model = build_model(plan.lineage, recorded.world.build_env(plan.lineage), device=device)
+            model = build_model(plan.lineage, recorded.task.build_env(plan.lineage), device=device)
             return model, recorded.record
 
         with tempfile.TemporaryDirectory(prefix="usual-resume-") as folder:
@@ -131,14 +131,14 @@ def _usual(context: SessionContext, plan: TrainingSpec, part: ProofPart, world: 
 class _Recorded:
     """A world whose training environment keeps a record of its rewards; remembers the one that was built."""
 
-    def __init__(self, world: Task, before_step: Any = lambda steps: None) -> None:
+    def __init__(self, task: Task, before_step: Any = lambda steps: None) -> None:
         self._built: list[RewardRecord] = []
 
         def build(lineage: Any) -> RewardRecord:
-            self._built.append(RewardRecord(world.build_env(lineage), before_step))
+            self._built.append(RewardRecord(task.build_env(lineage), before_step))
             return self._built[-1]
 
-        self.world = replace(world, build_env=build)
+        self.task = replace(task, build_env=build)
 
     @property
     def record(self) -> RewardRecord:
@@ -163,14 +163,14 @@ def _write_ends(context: SessionContext, ends: list[TrainingEnd]) -> None:
     write_json(context.metrics_dir / PROOF_NAME, {"stamp": context.ticket.stamp(), "ends": rows})
 
 
-def _outcome(underway: TrainingState, ending: KernelEnding) -> SectionOutcome:
-    resumed, grade = underway.resumed_from, underway.grade
+def _outcome(training: TrainingState, ending: KernelEnding) -> SectionOutcome:
+    resumed, grade = training.resumed_from, training.grade
     return SectionOutcome(
         ending=ending,
-        steps_start=underway.steps_start,
-        steps_done=underway.steps,
+        steps_start=training.steps_start,
+        steps_done=training.steps,
         resumed_from=resumed.digest if resumed else None,
         resume_grade=grade.grade if grade else None,
         resume_reasons=grade.reasons if grade else (),
-        runtime={**library_versions(), "device": str(underway.model.device)},
+        runtime={**library_versions(), "device": str(training.model.device)},
     )

@@ -117,7 +117,7 @@ def told(parts: list[NonFinite], training: Mapping[str, Any] | None = None) -> s
     """What is not finite, on one line; all of the first part, and the names of others.
 
     Args:
-        parts: At least one.
+        context: At least one.
         training: The training's state, which tells of a replay buffer's rows when they were filled.
     """
     first, *others = parts

@@ -22,31 +22,31 @@ from orchestrator.sb3.training.tensorboard import add_evaluation
 from orchestrator.sb3.training.training_state import TrainingState, is_due
 
 
-def evaluation_is_due(underway: TrainingState) -> bool:
+def evaluation_is_due(training: TrainingState) -> bool:
     """By cadence; and at the target when there is no best model yet."""
-    record, plan = underway.record, underway.plan
-    if underway.at_target and record.best is None:
+    record, plan = training.record, training.plan
+    if training.at_target and record.best is None:
         return True
-    return is_due(underway.steps, last_steps=record.last_eval_steps, every_steps=plan.evaluate_every_steps)
+    return is_due(training.steps, last_steps=record.last_eval_steps, every_steps=plan.evaluate_every_steps)
 
 
-def evaluate_policy(underway: TrainingState) -> None:
+def evaluate_policy(training: TrainingState) -> None:
     """Evaluate the policy as it is now, add a point to the curve, keep the model if it is the best so far.
 
     Raises:
         NonFiniteTraining: A number of the model is NaN or infinite.
         ArithmeticError: The score is not a number: a best model chosen by it would mean nothing.
     """
-    context, record, model = underway.context, underway.record, underway.model
+    context, record, model = training.context, training.record, training.model
     started_s = context.monotonic()
-    require_finite_parameters(underway)
+    require_finite_parameters(training)
     with untouched_generators():
-        evaluation = underway.world.evaluate(model, underway.plan.lineage)
+        evaluation = training.task.evaluate(model, training.plan.lineage)
     for name, value in {"score": evaluation.score, **evaluation.measures}.items():
         if not math.isfinite(value):
-            raise ArithmeticError(f"the evaluation after {underway.steps} steps gave the {name} {value}")
+            raise ArithmeticError(f"the evaluation after {training.steps} steps gave the {name} {value}")
     point = CurvePoint(
-        steps=underway.steps,
+        steps=training.steps,
         score=float(evaluation.score),
         gradient_updates=model._n_updates,
         policy_digest=policy_digest(model.policy),
@@ -64,7 +64,7 @@ def evaluate_policy(underway: TrainingState) -> None:
             normalization=normalization_of(model),
             returns=returns_of(model),
         )
-        _write_best_model(underway, record.best)
+        _write_best_model(training, record.best)
     context.deadline.measured("evaluate", context.monotonic() - started_s)
     context.reporter.event(
         "evaluated",
@@ -75,22 +75,22 @@ def evaluate_policy(underway: TrainingState) -> None:
     )
 
 
-def place_best_model(underway: TrainingState) -> None:
+def place_best_model(training: TrainingState) -> None:
     """Make `best_model/` agree with the checkpoint that was just resumed.
 
     A session that died after its last checkpoint may have left a best model from steps that are now done
     again, and a carrier may have left the file behind; the checkpoint knows the one that belongs to it.
     """
-    best = underway.record.best
-    if best is None or _is_in_place(underway.context.models_dir, _files_of_best(underway, best)):
+    best = training.record.best
+    if best is None or _is_in_place(training.context.models_dir, _files_of_best(training, best)):
         return
-    underway.context.reporter.say(f"[CHECKPOINT] Best model put back as of {best.steps} steps")
-    _write_best_model(underway, best)
+    training.context.reporter.say(f"[CHECKPOINT] Best model put back as of {best.steps} steps")
+    _write_best_model(training, best)
 
 
-def _files_of_best(underway: TrainingState, best: BestModel) -> dict[PurePosixPath, bytes]:
+def _files_of_best(training: TrainingState, best: BestModel) -> dict[PurePosixPath, bytes]:
     """What the best model's card names: the zip, and the statistics of its moment where the training normalizes."""
-    files = with_statistics(best.model_zip, underway.model, observations=best.normalization, returns=best.returns)
+    files = with_statistics(best.model_zip, training.model, observations=best.normalization, returns=best.returns)
     return {BEST_MODEL.with_name(BEST_MODEL.stem + suffix): content for suffix, content in files.items()}
 
 
@@ -106,18 +106,18 @@ def _is_in_place(models_dir: Path, files: Mapping[PurePosixPath, bytes]) -> bool
     return {entry.path: entry.sha256 for entry in card.files} == wanted and card_fault(card, card_path.parent) is None
 
 
-def _write_best_model(underway: TrainingState, best: BestModel) -> None:
+def _write_best_model(training: TrainingState, best: BestModel) -> None:
     """Its files first, its card last, as for every checkpoint."""
-    context, files = underway.context, _files_of_best(underway, best)
+    context, files = training.context, _files_of_best(training, best)
     paths = [context.models_dir / name for name in files]
     for path, content in zip(paths, files.values(), strict=True):
         write_bytes(path, content)
     if BEST_MODEL_NORMALIZATION not in files:  # one of an earlier best model must not lie beside this one
         (context.models_dir / BEST_MODEL_NORMALIZATION).unlink(missing_ok=True)
-    identity = current_identity(context.ticket, underway.model)
+    identity = current_identity(context.ticket, training.model)
     card = CheckpointCard(
         stem=BEST_MODEL.stem,
-        scenario=underway.plan.scenario,
+        scenario=training.plan.scenario,
         steps=best.steps,
         files=tuple(file_entry(path, path.parent) for path in paths),
         identity={**identity, "policy_digest": best.policy_digest, "score": best.score},

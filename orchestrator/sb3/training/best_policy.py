@@ -16,7 +16,7 @@ from orchestrator.sb3.training.history import BestModel
 from orchestrator.sb3.training.training_state import TrainingState
 
 
-def best_policy(underway: TrainingState) -> tuple[BestModel, BasePolicy]:
+def best_policy(training: TrainingState) -> tuple[BestModel, BasePolicy]:
     """The best model so far, and its policy with exactly the parameters that were evaluated.
 
     Raises:
@@ -24,11 +24,11 @@ def best_policy(underway: TrainingState) -> tuple[BestModel, BasePolicy]:
             they do not hold the policy that they are said to hold.
         ArithmeticError: A weight of it is NaN or infinite.
     """
-    best = underway.record.best
+    best = training.record.best
     if best is None:
-        raise ValueError(f"there is no best model after {underway.steps} steps: nothing was evaluated")
-    model = underway.model
-    stated = read_card(underway.context.models_dir / BEST_MODEL_CARD).sha256_of(MODEL_SUFFIX)
+        raise ValueError(f"there is no best model after {training.steps} steps: nothing was evaluated")
+    model = training.model
+    stated = read_card(training.context.models_dir / BEST_MODEL_CARD).sha256_of(MODEL_SUFFIX)
     parameters = read_parameters(best.model_zip, sha256=stated, device=model.device)
     policy = copy.deepcopy(model.policy)
     policy.load_state_dict(cast("Mapping[str, Any]", parameters["policy"]))

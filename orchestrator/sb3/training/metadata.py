@@ -15,15 +15,15 @@ from orchestrator.sb3.training.training_state import TrainingState
 METADATA_SCHEMA = 1
 
 
-def write_metadata(underway: TrainingState) -> None:
+def write_metadata(training: TrainingState) -> None:
     """Write the metadata of this moment, atomically."""
-    write_json(underway.context.models_dir / METADATA_NAME, training_metadata(underway))
+    write_json(training.context.models_dir / METADATA_NAME, training_metadata(training))
 
 
-def training_metadata(underway: TrainingState) -> dict[str, Any]:
+def training_metadata(training: TrainingState) -> dict[str, Any]:
     """The metadata as plain JSON; fields without a value yet are null."""
-    context, plan, model = underway.context, underway.plan, underway.model
-    latest, best = underway.parent, underway.record.best
+    context, plan, model = training.context, training.plan, training.model
+    latest, best = training.parent, training.record.best
     return {
         "schema": METADATA_SCHEMA,
         "scenario_name": plan.scenario,
@@ -32,7 +32,7 @@ def training_metadata(underway: TrainingState) -> dict[str, Any]:
         "profile": plan.profile,
         "algorithm": plan.lineage.algorithm,
         "total_timesteps": plan.target_steps,
-        "total_timesteps_completed": underway.steps,
+        "total_timesteps_completed": training.steps,
         "mean_reward": mean_episode_reward(model),
         "observation_space_shape": list(model.observation_space.shape or ()),
         "action_space_shape": list(model.action_space.shape or ()),
@@ -42,7 +42,7 @@ def training_metadata(underway: TrainingState) -> dict[str, Any]:
         "best_model": best and best.in_short(),
         "identity": current_identity(context.ticket, model),
         "stamp": context.ticket.stamp(),
-        "sessions_seams": list(underway.record.seams),
+        "sessions_seams": list(training.record.seams),
     }
 
 

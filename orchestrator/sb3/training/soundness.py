@@ -20,41 +20,41 @@ class NonFiniteTraining(ArithmeticError):
     """A number of the training is NaN or infinite: it cannot be saved, and no best model can be chosen from it."""
 
 
-def require_finite_training(underway: TrainingState, training: Mapping[str, Any]) -> None:
+def require_finite_training(training: TrainingState, captured: Mapping[str, Any]) -> None:
     """Refuse to save a training that holds NaN or an infinity.
 
     Args:
-        underway: Its weights, its optimizer's numbers and what it learns besides them.
-        training: Its captured state.
+        training: Its weights, its optimizer's numbers and what it learns besides them.
+        captured: Its captured state.
 
     Raises:
         NonFiniteTraining: Names the part, causes before effects: what the environment gave comes before the weights.
     """
-    env = environment_of(underway.model)
-    found = list(non_finite_parts(_causes_first(training), may_be=declared_non_finite(env)))
-    found += non_finite_parts(live_parameters(underway.model))
+    env = environment_of(training.model)
+    found = list(non_finite_parts(_causes_first(captured), may_be=declared_non_finite(env)))
+    found += non_finite_parts(live_parameters(training.model))
     if found:
-        raise NonFiniteTraining(_account(underway, told(found, training), found[0].part))
+        raise NonFiniteTraining(_account(training, told(found, captured), found[0].part))
 
 
-def require_finite_record(underway: TrainingState, beside: Mapping[str, Any]) -> None:
+def require_finite_record(training: TrainingState, beside: Mapping[str, Any]) -> None:
     """The same for what a checkpoint keeps beside the training: selection, curve, probe.
 
     Raises:
         NonFiniteTraining: Names the part.
     """
     if found := list(non_finite_parts(beside)):
-        raise NonFiniteTraining(_account(underway, told(found)))
+        raise NonFiniteTraining(_account(training, told(found)))
 
 
-def require_finite_parameters(underway: TrainingState) -> None:
+def require_finite_parameters(training: TrainingState) -> None:
     """Refuse to evaluate, and to choose as the best, a policy of NaN: greedily it still acts, and may even score well.
 
     Raises:
         NonFiniteTraining: Names the part; what the environment gave, where the fault came from there.
     """
-    if any(non_finite_parts(live_parameters(underway.model))):
-        require_finite_training(underway, capture_state(underway.model))
+    if any(non_finite_parts(live_parameters(training.model))):
+        require_finite_training(training, capture_state(training.model))
 
 
 def require_finite_checkpoint(
@@ -73,22 +73,22 @@ def require_finite_checkpoint(
     Raises:
         CheckpointUnusable: Names the part.
     """
-    training = state.get("training", {})
-    found = list(non_finite_parts(_causes_first(training), may_be=declared_non_finite(environment_of(model))))
+    captured = state.get("training", {})
+    found = list(non_finite_parts(_causes_first(captured), may_be=declared_non_finite(environment_of(model))))
     found += non_finite_parts(parameters)
     found += non_finite_parts({name: part for name, part in state.items() if name != "training"})
     if found:
-        raise CheckpointUnusable(f"{card.stem} cannot be resumed: {told(found, training)}")
+        raise CheckpointUnusable(f"{card.stem} cannot be resumed: {told(found, captured)}")
 
 
-def _causes_first(training: Mapping[str, Any]) -> dict[str, Any]:
+def _causes_first(captured: Mapping[str, Any]) -> dict[str, Any]:
     """The replay buffer knows at which step a number came; the returns of episodes only add up what others hold."""
-    order = sorted(training, key=lambda name: {"replay_buffer": 0, "episode_statistics": 2}.get(name, 1))
-    return {name: training[name] for name in order}
+    order = sorted(captured, key=lambda name: {"replay_buffer": 0, "episode_statistics": 2}.get(name, 1))
+    return {name: captured[name] for name in order}
 
 
-def _account(underway: TrainingState, fault: str, part: str = "") -> str:
-    kept = underway.parent
+def _account(training: TrainingState, fault: str, part: str = "") -> str:
+    kept = training.parent
     there = f"it resumes from the checkpoint of {kept.steps} steps" if kept else "it starts over, nothing was saved yet"
     made = "Find what made it (an observation, a reward, a learning rate that is too high) and fix it"
     if part.startswith("environment."):
@@ -96,6 +96,6 @@ def _account(underway: TrainingState, fault: str, part: str = "") -> str:
         declared = f'NON_FINITE_STATE = ("{key}",)'
         made = f"Fix the environment, or, where this number means something, declare {declared} in its class"
     return (
-        f"after {underway.steps} steps the training cannot be saved: {fault}\n"
+        f"after {training.steps} steps the training cannot be saved: {fault}\n"
         f"{made}, then run the same command again: {there}."
     )

@@ -70,7 +70,7 @@ class TrainingState:
 
     context: SessionContext
     plan: TrainingSpec
-    world: Task
+    task: Task
     model: BaseAlgorithm
     record: TrainingHistory
     parent: CheckpointCard | None = None

@@ -69,7 +69,7 @@ class SqliteLease:
         finally:
             self._connection.execute("COMMIT")
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Give it back."""
         if self._number is not None and self.holds():
             self._connection.execute("UPDATE leases SET until = ? WHERE name = ?", (_text(self._now()), self._NAME))

@@ -47,13 +47,13 @@ def listening() -> Iterator[Listening]:
 
 def test_a_change_is_told(listening: Listening) -> None:
     computer = Computer(World(clock=FakeClock()), *expanded(SMALL))
-    desk = replace(computer.desk, herald=Webhook(f"http://127.0.0.1:{listening.server_port}/hook"))
+    context = replace(computer.context, herald=Webhook(f"http://127.0.0.1:{listening.server_port}/hook"))
     ticked = computer.tick()
-    assert ticked is not None and notify(desk, ticked) == ("The webhook was told",)
+    assert ticked is not None and notify(context, ticked) == ("The webhook was told",)
     (report,) = listening.heard
     assert report["campaign"] == "small" and report["states"] == {"live": 2, "waiting": 2, "blocked": 1}
     quiet = replace(ticked, changes=())
-    assert notify(desk, quiet) == () and len(listening.heard) == 1
+    assert notify(context, quiet) == () and len(listening.heard) == 1
 
 
 def test_a_webhook_that_fails_is_said_and_fails_nothing(listening: Listening) -> None:
@@ -62,7 +62,7 @@ def test_a_webhook_that_fails_is_said_and_fails_nothing(listening: Listening) ->
     assert ticked is not None
     listening.answer = 500
     hook = Webhook(f"http://127.0.0.1:{listening.server_port}/secret-path")
-    assert notify(replace(computer.desk, herald=hook), ticked) == ("Not told: the webhook was not told: HTTP 500",)
+    assert notify(replace(computer.context, herald=hook), ticked) == ("Not told: the webhook was not told: HTTP 500",)
     closed = Webhook("http://127.0.0.1:9/secret-path")
     with pytest.raises(RemoteUnavailable) as caught:
         closed.tell({})

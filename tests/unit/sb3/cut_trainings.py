@@ -70,7 +70,7 @@ def mended(algorithm: str, whole: Saved, *, leave_out: str | None = None, env: V
     return model
 
 
-def parts_of(algorithm: str, whole: Saved) -> Iterator[str]:
+def run_context(algorithm: str, whole: Saved) -> Iterator[str]:
     """Every element that can be left out: of the state, down to the names within a section, and of the zip."""
     yield from _parts_of_zip(built(algorithm))
     for section, tree in whole.state.items():
@@ -103,16 +103,16 @@ def random_cuts(seed: int, *, count: int, target_steps: int) -> list[int]:
 def _parts_of_zip(model: BaseAlgorithm) -> dict[str, Callable[[], None]]:
     """Name -> puts that part back to what it is now: optimizers, variables, and target networks of the policy."""
     names, variables = model._get_torch_save_params()
-    parts: dict[str, Callable[[], None]] = {}
+    context: dict[str, Callable[[], None]] = {}
     for name in names:
         if name != "policy":
-            parts[name] = _reset(recursive_getattr(model, name))
+            context[name] = _reset(recursive_getattr(model, name))
     for name in variables:
-        parts[name] = _refill(recursive_getattr(model, name))
+        context[name] = _refill(recursive_getattr(model, name))
     for name, network in model.policy.named_children():
         if "target" in name:
-            parts[f"policy.{name}"] = _reset(network)
-    return parts
+            context[f"policy.{name}"] = _reset(network)
+    return context
 
 
 def _reset(part: Any) -> Callable[[], None]:

@@ -16,7 +16,7 @@ def main(working: str, session: str, stop_at: str, target: str, algorithm: str =
     world = tiny_world(at_steps=int(stop_at) or None, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
     result = train(outside.context, outside.plan, world)
     outside.context.reporter.close()
-    print(result.ending, result.underway.steps)
+    print(result.ending, result.training.steps)
 
 
 main(*sys.argv[1:])

@@ -29,9 +29,9 @@ from orchestrator.sb3.training.training_state import Evaluation, Task, is_due
 SCENARIO = "traffic_light_control"
 
 
-def go(outside: TestBench, world: Task | None = None) -> TrainingResult:
+def go(outside: TestBench, task: Task | None = None) -> TrainingResult:
     try:
-        return train(outside.context, outside.plan, world or tiny_world())
+        return train(outside.context, outside.plan, task or tiny_world())
     finally:
         outside.context.reporter.close()
 
@@ -50,7 +50,7 @@ def test_a_session_to_the_target_leaves_all_that_is_promised(tmp_path: Path) -> 
     outside = bench(tmp_path, tiny_spec(target_steps=1200))
     result = go(outside)
 
-    assert result.ending is KernelEnding.FINISHED and result.underway.steps == 1200
+    assert result.ending is KernelEnding.FINISHED and result.training.steps == 1200
     assert outside.said[0] == "[CHECKPOINT] Starting fresh training"
     folder = models_dir(tmp_path)
     assert [card.steps for card in survey_checkpoints(folder, SCENARIO).verified] == [1200, 1000]
@@ -69,14 +69,14 @@ def test_a_session_to_the_target_leaves_all_that_is_promised(tmp_path: Path) -> 
 
 
 def test_the_best_score_and_the_curve_survive_a_session(tmp_path: Path) -> None:
-    first = stopped_at(tmp_path, 1000).underway.record
+    first = stopped_at(tmp_path, 1000).training.record
     outside = bench(tmp_path, tiny_spec(target_steps=1200), session=2)
     # From here on every policy is worse than the best of the first session.
     worse = replace(tiny_world(), evaluate=lambda model, lineage: Evaluation(score=-1e6, measures={}))
     result = go(outside, worse)
 
     assert outside.said[0] == f"[CHECKPOINT] Loading checkpoint {SCENARIO}_checkpoint_1000_steps.zip (1000 steps)"
-    record = result.underway.record
+    record = result.training.record
     assert record.curve[:2] == first.curve and [point.steps for point in record.curve] == [400, 800, 1200]
     assert record.best == first.best and first.best is not None
     assert (models_dir(tmp_path) / "best_model/best_model.zip").read_bytes() == first.best.model_zip
@@ -87,7 +87,7 @@ def test_the_best_score_and_the_curve_survive_a_session(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["lost", "another", "damaged card"])
 def test_the_best_model_is_put_back_as_the_checkpoint_knows_it(damage: str, tmp_path: Path) -> None:
-    first = stopped_at(tmp_path, 800 + 4).underway.record
+    first = stopped_at(tmp_path, 800 + 4).training.record
     assert first.best is not None
     folder = models_dir(tmp_path) / "best_model"
     if damage == "lost":
@@ -106,11 +106,11 @@ def test_the_best_model_is_put_back_as_the_checkpoint_knows_it(damage: str, tmp_
 def test_a_deadline_pauses_and_the_next_session_goes_on(tmp_path: Path) -> None:
     # The clock moves a millisecond with every look at it, so half a second is some hundred boundaries.
     paused = go(bench(tmp_path, tiny_spec(target_steps=1200, deadline_s=0.5)))
-    assert paused.ending is KernelEnding.PAUSED and 0 < paused.underway.steps < 1200
-    assert latest_card(tmp_path).steps == paused.underway.steps
+    assert paused.ending is KernelEnding.PAUSED and 0 < paused.training.steps < 1200
+    assert latest_card(tmp_path).steps == paused.training.steps
     assert not (models_dir(tmp_path) / f"{SCENARIO}_final.zip").exists()
     finished = go(bench(tmp_path, tiny_spec(target_steps=1200), session=2))
-    assert finished.underway.steps_start == paused.underway.steps and finished.underway.steps == 1200
+    assert finished.training.steps_start == paused.training.steps and finished.training.steps == 1200
 
     go(bench(tmp_path / "straight", tiny_spec(target_steps=1200)))
     assert fingerprints(tmp_path) == fingerprints(tmp_path / "straight")
@@ -118,14 +118,14 @@ def test_a_deadline_pauses_and_the_next_session_goes_on(tmp_path: Path) -> None:
 
 def test_a_session_without_time_saves_nothing_and_harms_nothing(tmp_path: Path) -> None:
     nothing = go(bench(tmp_path, tiny_spec(deadline_s=0.0)))
-    assert nothing.ending is KernelEnding.PAUSED and nothing.underway.steps == 0
+    assert nothing.ending is KernelEnding.PAUSED and nothing.training.steps == 0
     assert survey_checkpoints(models_dir(tmp_path), SCENARIO).latest is None
     assert metadata(tmp_path)["latest_checkpoint"] is None
 
     stopped_at(tmp_path, 500)
     before = fingerprints(tmp_path)
     again = go(bench(tmp_path, tiny_spec(deadline_s=0.0), session=2))
-    assert again.underway.steps == again.underway.steps_start == 500
+    assert again.training.steps == again.training.steps_start == 500
     assert fingerprints(tmp_path) == before
 
 
@@ -138,7 +138,7 @@ def test_a_real_signal_stops_at_the_next_boundary(tmp_path: Path) -> None:
     finally:
         for number, action in previous.items():
             signal.signal(number, action)
-    assert result.ending is KernelEnding.STOPPED and result.underway.steps == 300
+    assert result.ending is KernelEnding.STOPPED and result.training.steps == 300
     assert latest_card(tmp_path).steps == 300
 
 
@@ -159,7 +159,7 @@ def test_a_kill_before_the_card_leaves_no_checkpoint(tmp_path: Path, monkeypatch
     assert survey.latest is not None and survey.latest.steps == 500
     assert list(survey.faults) == [f"{SCENARIO}_checkpoint_1000_steps"]
     outside = bench(tmp_path, tiny_spec(target_steps=1200), session=3)
-    assert go(outside).underway.steps == 1200
+    assert go(outside).training.steps == 1200
     assert outside.said[0].startswith(f"[CHECKPOINT] Not usable: {SCENARIO}_checkpoint_1000_steps")
 
 
@@ -184,7 +184,7 @@ def test_other_code_resumes_as_statistical_and_says_so(tmp_path: Path) -> None:
         tmp_path, tiny_spec(target_steps=600, resume_floor="statistical"), session=2, bundle_digest="c" * 64
     )
     result = go(outside)
-    assert result.underway.grade is not None and result.underway.grade.grade == "statistical"
+    assert result.training.grade is not None and result.training.grade.grade == "statistical"
     assert any(line.startswith("[CHECKPOINT] Resume is statistical: code_digest") for line in outside.said)
 
 
@@ -200,12 +200,12 @@ def test_at_the_target_it_says_so_and_trains_nothing(tmp_path: Path) -> None:
 
 def test_an_overshoot_is_under_one_rollout_and_reported(tmp_path: Path) -> None:
     result = go(bench(tmp_path, tiny_spec(target_steps=598)))
-    assert result.underway.steps == 600 and result.facts["overshoot_steps"] == 2
+    assert result.training.steps == 600 and result.facts["overshoot_steps"] == 2
 
 
 def test_there_is_a_best_model_even_before_the_first_cadence(tmp_path: Path) -> None:
     result = go(bench(tmp_path, tiny_spec(target_steps=200)))
-    assert result.underway.record.best is not None and result.underway.record.best.steps == 200
+    assert result.training.record.best is not None and result.training.record.best.steps == 200
 
 
 def test_a_policy_of_nan_is_never_saved(tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ def test_a_policy_of_nan_is_never_saved(tmp_path: Path) -> None:
             observation, reward, done, infos = super().step_wait()
             return observation, reward * np.nan, done, infos
 
-    world = replace(tiny_world(), build_env=lambda lineage: Poisoned(4, 7))
+    task = replace(tiny_world(), build_env=lambda lineage: Poisoned(4, 7))
     with pytest.raises(ArithmeticError, match="is not finite"):
-        go(bench(tmp_path, tiny_spec(evaluate_every_steps=5000)), world)
+        go(bench(tmp_path, tiny_spec(evaluate_every_steps=5000)), task)
     assert survey_checkpoints(models_dir(tmp_path), SCENARIO).latest is None
 
 
@@ -228,28 +228,28 @@ def test_a_policy_of_nan_is_never_saved(tmp_path: Path) -> None:
     ],
 )
 def test_an_evaluation_without_numbers_chooses_no_model(evaluation: Evaluation, fault: str, tmp_path: Path) -> None:
-    world = replace(tiny_world(), evaluate=lambda model, lineage: evaluation)
+    task = replace(tiny_world(), evaluate=lambda model, lineage: evaluation)
     with pytest.raises(ArithmeticError, match=fault):
-        go(bench(tmp_path, tiny_spec()), world)
+        go(bench(tmp_path, tiny_spec()), task)
 
 
 def test_a_layer_whose_state_nobody_can_keep_is_refused_where_exactness_is_demanded(tmp_path: Path) -> None:
-    world = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
+    task = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
     with pytest.raises(SessionRefused, match="no checkpoint can keep: VecFrameStack has no get_state and set_state"):
-        go(bench(tmp_path, tiny_spec(target_steps=200)), world)
+        go(bench(tmp_path, tiny_spec(target_steps=200)), task)
     assert not models_dir(tmp_path).exists()
 
 
 def test_elsewhere_the_card_says_what_was_lost_and_the_resume_is_statistical(tmp_path: Path) -> None:
-    world = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
-    world = replace(world, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
-    go(bench(tmp_path, tiny_spec(target_steps=200, resume_floor="statistical")), world)
+    task = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
+    task = replace(task, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
+    go(bench(tmp_path, tiny_spec(target_steps=200, resume_floor="statistical")), task)
     assert latest_card(tmp_path).identity["lost_state"] == ["VecFrameStack has no get_state and set_state"]
 
     outside = bench(tmp_path, tiny_spec(target_steps=400, resume_floor="statistical"), session=2)
-    result = go(outside, world)
-    assert result.underway.steps == 400 and result.facts["gradient_updates_this_session"] > 0
-    assert result.underway.grade is not None and result.underway.grade.grade == "statistical"
+    result = go(outside, task)
+    assert result.training.steps == 400 and result.facts["gradient_updates_this_session"] > 0
+    assert result.training.grade is not None and result.training.grade.grade == "statistical"
     assert any("could not keep everything: VecFrameStack has no" in line for line in outside.said)
 
 
@@ -298,8 +298,8 @@ def test_the_zip_loads_where_this_project_is_not(tmp_path: Path) -> None:
 def test_neither_evaluating_nor_saving_touches_the_training(tmp_path: Path) -> None:
     often = tiny_spec(target_steps=1200, checkpoint_every_steps=100, evaluate_every_steps=60)
     rarely = tiny_spec(target_steps=1200, checkpoint_every_steps=10**6, evaluate_every_steps=10**6)
-    many = go(bench(tmp_path / "often", often)).underway.record
-    few = go(bench(tmp_path / "rarely", rarely)).underway.record
+    many = go(bench(tmp_path / "often", often)).training.record
+    few = go(bench(tmp_path / "rarely", rarely)).training.record
     assert (len(many.curve), len(few.curve)) == (20, 1)
     one, other = fingerprints(tmp_path / "often"), fingerprints(tmp_path / "rarely")
     changed = {name for name in one if one[name] != other[name]}
@@ -308,34 +308,34 @@ def test_neither_evaluating_nor_saving_touches_the_training(tmp_path: Path) -> N
 
 def test_the_best_policy_acts_as_the_one_that_was_evaluated(tmp_path: Path) -> None:
     result = stopped_at(tmp_path, 1100)
-    best, policy = best_policy(result.underway)
+    best, policy = best_policy(result.training)
     observations = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     model = DQN.load(models_dir(tmp_path) / "best_model" / "best_model.zip")
     assert np.array_equal(
         policy.predict(observations, deterministic=True)[0], model.predict(observations, deterministic=True)[0]
     )
     assert policy_digest(policy) == policy_digest(model.policy) == best.policy_digest
-    assert policy_digest(result.underway.model.policy) == result.facts["policy_digest_after"]
+    assert policy_digest(result.training.model.policy) == result.facts["policy_digest_after"]
 
 
 def test_a_best_model_of_another_policy_is_not_used(tmp_path: Path) -> None:
-    underway = stopped_at(tmp_path, 1100).underway
-    assert underway.record.best is not None
-    underway.record.best = replace(underway.record.best, policy_digest="0" * 64)
+    training = stopped_at(tmp_path, 1100).training
+    assert training.record.best is not None
+    training.record.best = replace(training.record.best, policy_digest="0" * 64)
     with pytest.raises(ValueError, match="does not hold the policy"):
-        best_policy(underway)
-    underway.record.best = None
+        best_policy(training)
+    training.record.best = None
     with pytest.raises(ValueError, match="no best model"):
-        best_policy(underway)
+        best_policy(training)
 
 
 def test_other_bytes_than_the_best_models_card_states_are_not_used(tmp_path: Path) -> None:
-    underway = stopped_at(tmp_path, 1100).underway
-    assert underway.record.best is not None
+    training = stopped_at(tmp_path, 1100).training
+    assert training.record.best is not None
     # The same policy, so that nothing but the card can tell.
-    underway.record.best = replace(underway.record.best, model_zip=underway.record.best.model_zip + b"\0")
+    training.record.best = replace(training.record.best, model_zip=training.record.best.model_zip + b"\0")
     with pytest.raises(ValueError, match="its card states"):
-        best_policy(underway)
+        best_policy(training)
 
 
 def test_progress_tells_pace_and_remaining_time(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Comparison:
     spent_s: dict[str, float] = field(default_factory=dict)
 
 
-def compare_controllers(context: SessionContext, underway: TrainingState) -> Comparison:
+def compare_controllers(context: SessionContext, training: TrainingState) -> Comparison:
     """Tune the classical controllers on tuning scenarios, then evaluate everyone on test scenarios.
 
     What is done is written down after each controller.
@@ -58,11 +58,11 @@ def compare_controllers(context: SessionContext, underway: TrainingState) -> Com
     Raises:
         LeftComparison: It is time to leave; asked before each act.
     """
-    lineage = underway.plan.lineage
-    best, policy = best_policy(underway)
+    lineage = training.plan.lineage
+    best, policy = best_policy(training)
     _stay_or_leave(context)
     context.reporter.event(
-        "phase", text=f"Comparing with the baselines on {underway.plan.evaluation_scenarios} unseen scenarios"
+        "phase", text=f"Comparing with the baselines on {training.plan.evaluation_scenarios} unseen scenarios"
     )
     comparison = Comparison(best=best)
     _tune_classical(comparison, context=context, lineage=lineage)
@@ -74,8 +74,8 @@ def compare_controllers(context: SessionContext, underway: TrainingState) -> Com
     ]
     for name, controller in controllers:
         _stay_or_leave(context)
-        _add(comparison, name, controller, context=context, underway=underway)
-        write_so_far(context, underway, mean_measures(comparison))
+        _add(comparison, name, controller, context=context, training=training)
+        write_so_far(context, training, mean_measures(comparison))
     return comparison
 
 
@@ -90,17 +90,17 @@ def _tune_classical(comparison: Comparison, *, context: SessionContext, lineage:
 
 
 def _add(
-    comparison: Comparison, name: str, controller: Controller, *, context: SessionContext, underway: TrainingState
+    comparison: Comparison, name: str, controller: Controller, *, context: SessionContext, training: TrainingState
 ) -> None:
     started_s = context.monotonic()
     result = evaluate(
         controller,
-        environment=underway.plan.lineage.environment,
+        environment=training.plan.lineage.environment,
         split=Split.TEST,
-        n_scenarios=underway.plan.evaluation_scenarios,
+        n_scenarios=training.plan.evaluation_scenarios,
     )
     comparison.results[name] = replace(result, controller=name)
-    comparison.repeat_faults += repeat_faults(controller, comparison.results[name], underway.plan.lineage.environment)
+    comparison.repeat_faults += repeat_faults(controller, comparison.results[name], training.plan.lineage.environment)
     comparison.controllers[name] = controller
     comparison.spent_s[name] = context.monotonic() - started_s
     context.deadline.measured("evaluate", comparison.spent_s[name])

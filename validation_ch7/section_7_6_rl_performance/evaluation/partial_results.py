@@ -21,19 +21,19 @@ def finite_or_none(value: SupportsFloat) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def full_stamp(context: SessionContext, underway: TrainingState) -> dict[str, Any]:
+def full_stamp(context: SessionContext, training: TrainingState) -> dict[str, Any]:
     """The session's stamp, and the checkpoint whose training it shows."""
-    latest = underway.parent
+    latest = training.parent
     return {**context.ticket.stamp(), "checkpoint_digest": latest.digest if latest else None}
 
 
-def write_learning_curve(context: SessionContext, underway: TrainingState) -> None:
+def write_learning_curve(context: SessionContext, training: TrainingState) -> None:
     """Write the evaluations made during training, over all sessions, with the steps at which it was cut."""
-    record = underway.record
+    record = training.record
     content = {
-        "stamp": full_stamp(context, underway),
-        "steps_done": underway.steps,
-        "target_steps": underway.plan.target_steps,
+        "stamp": full_stamp(context, training),
+        "steps_done": training.steps,
+        "target_steps": training.plan.target_steps,
         "sessions_seams": list(record.seams),
         "best_model": record.best and record.best.in_short(),
         "curve": [asdict(point) for point in record.curve],
@@ -41,9 +41,9 @@ def write_learning_curve(context: SessionContext, underway: TrainingState) -> No
     write_json(context.metrics_dir / LEARNING_CURVE_NAME, content)
 
 
-def write_so_far(context: SessionContext, underway: TrainingState, measures: Mapping[str, Mapping[str, Any]]) -> None:
+def write_so_far(context: SessionContext, training: TrainingState, measures: Mapping[str, Mapping[str, Any]]) -> None:
     """Write what the controllers evaluated so far did, so that a session cut short has not worked for nothing."""
-    content = {"stamp": full_stamp(context, underway), "complete": False, "controllers": dict(measures)}
+    content = {"stamp": full_stamp(context, training), "complete": False, "controllers": dict(measures)}
     write_json(context.metrics_dir / SO_FAR_NAME, content)
 
 

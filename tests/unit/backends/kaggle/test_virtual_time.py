@@ -41,7 +41,7 @@ class FarSide:
     events: list[Event] = field(default_factory=list)
 
     @property
-    def parts(self) -> RunContext:
+    def context(self) -> RunContext:
         side = self
         deeds = {"record": lambda _, event: side.events.append(event), "session": lambda _, key: None}
         book = type("Book", (), deeds)()

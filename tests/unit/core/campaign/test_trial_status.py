@@ -47,8 +47,8 @@ FULL = QUICK.replace("profile: quick", "profile: full")
 def answered(computer: Computer, text: str) -> list[tuple[State, int, str, int]]:
     """Where the trials of a campaign stand by a computer's ledger, and the sessions of its table."""
     campaign, trials = expanded(text)
-    stands = read_trial_statuses(computer.ledger, campaign, trials, computer.desk.code_digest)
-    rows = finished_trials(computer.ledger, computer.results, stands, computer.desk.code_digest)
+    stands = read_trial_statuses(computer.ledger, campaign, trials, computer.context.code_digest)
+    rows = finished_trials(computer.ledger, computer.results, stands, computer.context.code_digest)
     evaluated = {one.trial.lineage_id: one.evaluating for one in rows}
     told = []
     for one in stands:
@@ -60,7 +60,7 @@ def answered(computer: Computer, text: str) -> list[tuple[State, int, str, int]]
 
 def gone_on(computer: Computer, text: str) -> None:
     campaign, trials = expanded(text)
-    computer.desk = replace(computer.desk, campaign=campaign, trials=trials)
+    computer.context = replace(computer.context, campaign=campaign, trials=trials)
     carried_through(computer)
 
 
@@ -89,7 +89,7 @@ def test_a_verdict_on_other_criteria_or_scenarios_is_stale_here_and_on_an_empty_
 def test_an_invalid_verdict_under_other_code_or_criteria_is_asked_again_and_only_then(edit: str) -> None:
     world = World(clock=FakeClock(), weekly_s=None, verdicts=[Verdict.INVALID])
     carried_through(computer := Computer(world, *expanded(QUICK)))
-    before, steps = world.submits, computer.desk.trials[0].target_steps
+    before, steps = world.submits, computer.context.trials[0].target_steps
     for _ in range(2):
         ticked, _ = carried_through(computer)
         assert [(one.state, one.why) for one in ticked.standings] == [(State.FAILED, "invalid")]
@@ -121,8 +121,8 @@ def test_quick_and_full_of_one_lineage_keep_their_own_answers_in_one_ledger() ->
 def test_a_run_that_found_a_valid_evaluation_stands_in_the_table_with_the_session_that_made_it(hours: float) -> None:
     computer = Computer(World(clock=FakeClock(), weekly_s=None), *expanded(QUICK))
     carried_through(computer)
-    trial = computer.desk.trials[0]
-    steps, now = trial.target_steps, (computer.desk.clock.now() + timedelta(hours=hours)).isoformat()
+    trial = computer.context.trials[0]
+    steps, now = trial.target_steps, (computer.context.clock.now() + timedelta(hours=hours)).isoformat()
     began = {
         "section": "section_7_6",
         "lineage_id": trial.lineage_id,
@@ -131,7 +131,7 @@ def test_a_run_that_found_a_valid_evaluation_stands_in_the_table_with_the_sessio
         "target_steps": steps,
         "steps_start": steps,
         "steps_done": steps,
-        "code_digest": computer.desk.code_digest,
+        "code_digest": computer.context.code_digest,
         "question": trial.question,
     }
     ended = {"end_reason": "at_target", "verdict": "supported", "steps_done": steps}

@@ -90,7 +90,7 @@ def test_sessions_that_are_counted_together_come_to_what_they_come_to_one_by_one
     loads, slots = of_short_sessions(number), 1 + number % 4
     allowed = Allowance(left_s=5 * 3600.0, weekly_s=20 * 3600.0, refresh_in_s=50_000.0) if number % 3 == 0 else None
     together = forecast(loads, slots=slots, allowance=allowed)
-    monkeypatch.setattr(ListScheduler, "quiet_s", lambda self, taken: 0.0)
+    monkeypatch.setattr(ListScheduler, "uninterrupted_s", lambda self, taken: 0.0)
     one_by_one = forecast(loads, slots=slots, allowance=allowed)
     assert together.sessions == one_by_one.sessions == sum(load.sessions for load in loads)
     assert together.compute_s == pytest.approx(one_by_one.compute_s)

@@ -155,12 +155,12 @@ def test_run_and_its_dry_run_refuse_as_well_and_fresh_begins_anew() -> None:
     copy = empty(world)
     copy.recover()
     copy.tick()
-    parts, request = copy.desk.parts_of(TRIALS[0].card), request_of_trial(TRIALS[0])
+    context, request = copy.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
     for act in (execute, plan_first_session):
         with pytest.raises(BadInput, match="from step 0"):
-            act(parts, request)
+            act(context, request)
     assert world.submits == before
-    summary = execute(parts, replace(request, fresh=True))
+    summary = execute(context, replace(request, fresh=True))
     assert summary.end_reason == "finished" and list(inputs_of(world, 4)) == [0]
 
 
@@ -195,11 +195,11 @@ def test_checkpoints_that_vanish_under_a_campaign_are_put_back(read_back: bool) 
 
 def test_what_the_user_emptied_is_a_fresh_start_of_run() -> None:
     world, first = trained(2)
-    parts, request = first.desk.parts_of(TRIALS[0].card), request_of_trial(TRIALS[0])
-    assert execute(fast_replace(parts, pace=WaitPolicy.LOOK), request).steps_done > 600_000
+    context, request = first.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
+    assert execute(fast_replace(context, wait_policy=WaitPolicy.COLLECT_ONLY), request).steps_done > 600_000
     first.models[LINEAGE].empty()
     before = world.submits
-    execute(parts, request)
+    execute(context, request)
     assert list(inputs_of(world, before + 1)) == [0]
 
 
@@ -222,7 +222,7 @@ def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_breaks_nothing_here()
     record = first.ledger.sessions()[-1]
     anew = replace(Ticket.from_json(record.ticket), nonce="d" * 32)
     existing = RemoteSession(handle=Handle.parse(str(record.handle)), ticket=anew)
-    assert not adopt(first.desk.parts_of(TRIALS[0].card), existing, recovered=True)
+    assert not adopt(first.context.run_context(TRIALS[0].card), existing, recovered=True)
     assert first.ledger.session(record.key) == record and "left alone" in first.listener.lines[-1]
 
 

@@ -31,9 +31,9 @@ def carried(text: str = SMALL) -> Computer:
 
 
 def finished_on(computer: Computer) -> tuple[Finished, ...]:
-    desk = computer.desk
-    standings = read_trial_statuses(desk.ledger, desk.campaign, desk.trials, desk.code_digest)
-    return tuple(finished_trials(desk.ledger, computer.results, standings, desk.code_digest))
+    context = computer.context
+    standings = read_trial_statuses(context.ledger, context.campaign, context.trials, context.code_digest)
+    return tuple(finished_trials(context.ledger, computer.results, standings, context.code_digest))
 
 
 def test_the_policy_is_the_evaluated_one_and_the_grade_the_worst_of_all_sessions() -> None:
@@ -57,15 +57,15 @@ def test_the_policy_is_the_evaluated_one_and_the_grade_the_worst_of_all_sessions
 
 def test_an_account_comes_back_as_it_was_written() -> None:
     computer = carried()
-    desk = computer.desk
+    context = computer.context
     finished = finished_on(computer)
     standings = [one.standing for one in finished]
     waiting = replace(standings[0], state=State.WAITING)
     section = finished[0].trial.variant.card.section
-    account = campaign_report(desk.campaign, section, finished, [*standings[1:], waiting], "report it")
+    account = campaign_report(context.campaign, section, finished, [*standings[1:], waiting], "report it")
     assert len(account.trials) == len(finished) and account.unfinished == {waiting.trial.label: "waiting"}
     assert read_account(json.loads(json.dumps(report_json(account)))) == account
-    assert campaign_report(desk.campaign, "another", finished, standings, "").trials == ()
+    assert campaign_report(context.campaign, "another", finished, standings, "").trials == ()
     with pytest.raises(ValueError, match="format 1 is needed, not 7"):
         read_account({**report_json(account), "format": 7})
     with pytest.raises(ValueError, match="not an account"):
@@ -74,7 +74,7 @@ def test_an_account_comes_back_as_it_was_written() -> None:
 
 def test_what_was_put_aside_by_a_new_beginning_is_no_part_of_it() -> None:
     computer = carried()
-    first, second, last = computer.ledger.sessions(computer.desk.trials[0].lineage_id)
+    first, second, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)
     anew = replace(last, steps_start=0)
     assert since_beginning([first, second, anew], anew) == (anew,)
     assert since_beginning([first, second, last, anew], last) == (first, second, last)
@@ -82,7 +82,7 @@ def test_what_was_put_aside_by_a_new_beginning_is_no_part_of_it() -> None:
 
 def test_what_died_with_everything_belongs_to_the_training_that_did_it_again() -> None:
     computer = carried()
-    first, second, last = computer.ledger.sessions(computer.desk.trials[0].lineage_id)
+    first, second, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)
     dead = replace(first, steps_start=None, steps_done=None, wall_s=None, models_steps=0, key="r/s00a1")
     assert since_beginning([dead, first, second, last], last) == (dead, first, second, last)
     never = replace(dead, end_reason="never_submitted", key="r/s00a2")

@@ -38,17 +38,17 @@ def _computer() -> Computer:
 
 def _edit(computer: Computer, text: str) -> None:
     campaign, trials = expanded(text)
-    computer.desk = replace(computer.desk, campaign=campaign, trials=trials)
+    computer.context = replace(computer.context, campaign=campaign, trials=trials)
 
 
 def _lineage_of(computer: Computer, algorithm: str) -> str:
-    (found,) = (one.lineage_id for one in computer.desk.trials if one.card.algorithm == algorithm and one.seed == 0)
+    (found,) = (one.lineage_id for one in computer.context.trials if one.card.algorithm == algorithm and one.seed == 0)
     return found
 
 
 def test_its_session_holds_a_slot_and_is_brought_home_and_the_training_is_not_continued() -> None:
     computer = _computer()
-    computer.desk = replace(computer.desk, trials=computer.desk.trials[:2])
+    computer.context = replace(computer.context, trials=computer.context.trials[:2])
     ppo = _lineage_of(computer, "PPO")
     _edit(computer, ONE_LEFT.replace("seeds: 1", "seeds: 2"))
     ticked = computer.tick()
@@ -70,7 +70,7 @@ def test_its_session_holds_a_slot_and_is_brought_home_and_the_training_is_not_co
 
 def test_put_back_it_goes_on_where_it_stood() -> None:
     computer = _computer()
-    computer.desk = replace(computer.desk, trials=computer.desk.trials[:2])
+    computer.context = replace(computer.context, trials=computer.context.trials[:2])
     ppo = _lineage_of(computer, "PPO")
     _edit(computer, ONE_LEFT)
     carried_through(computer)
@@ -113,7 +113,7 @@ def test_what_nothing_names_any_more_is_told_and_stays_where_it_is() -> None:
             raise BadInput("the card declares no PPO")
         return CARDS(section, settings)
 
-    computer.desk = replace(computer.desk, card_of=without_ppo)
+    computer.context = replace(computer.context, card_of=without_ppo)
     computer.world.clock.sleep(10 * 3600.0)
     ticked = computer.tick()
     assert ticked is not None
@@ -121,7 +121,7 @@ def test_what_nothing_names_any_more_is_told_and_stays_where_it_is() -> None:
     assert "neither the campaign's file nor its section's card names this training" in told
     assert sum(one.stage == "submitted" for one in computer.ledger.open_sessions()) >= 1
     assert ticked.left_in_flight == 0
-    computer.desk = replace(computer.desk, card_of=CARDS)
+    computer.context = replace(computer.context, card_of=CARDS)
     ticked, _ = carried_through(computer)
     assert ticked.complete and computer.ledger.open_sessions() == []
 
@@ -135,14 +135,14 @@ def test_what_nothing_names_holds_its_slot_as_long_as_it_may_be_at_work() -> Non
             raise BadInput("the card declares no PPO")
         return CARDS(section, settings)
 
-    computer.desk = replace(computer.desk, card_of=without_ppo)
+    computer.context = replace(computer.context, card_of=without_ppo)
     ticked = computer.tick()
     assert ticked is not None and ticked.waits == "all 2 slots are in use" and ticked.left_in_flight == 1
     computer.world.clock.sleep(10 * 3600.0)
     ticked = computer.tick()
     assert ticked is not None and len(computer.world.alive()) == 1 and ticked.waits == ""
     _edit(computer, ONE_LEFT.replace("[DQN]", "[QRDQN, A2C]"))
-    computer.desk = replace(computer.desk, card_of=without_ppo)
+    computer.context = replace(computer.context, card_of=without_ppo)
     computer.world.clock.sleep(3 * 3600.0)
     computer.tick()
     assert len(computer.world.alive()) == 2, "its nine hours and some patience are over"
@@ -151,7 +151,7 @@ def test_what_nothing_names_holds_its_slot_as_long_as_it_may_be_at_work() -> Non
 def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
     """The run goes on, and says who began it; each session says who pushed it."""
     computer = _computer()
-    mine = computer.desk.campaign
+    mine = computer.context.campaign
     _edit(computer, ONE_LEFT.replace("campaign: small", "campaign: other").replace("[DQN]", "[PPO]"))
     computer.world.clock.sleep(10 * 3600.0)
     computer.tick()
@@ -159,7 +159,7 @@ def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
     pushed = [one for one in computer.ledger.open_sessions() if one.campaign == "other"]
     assert [run.campaign for run in computer.ledger.runs(pushed[0].lineage_id)] == ["small"]
     _edit(computer, ONE_LEFT)
-    assert computer.desk.campaign.campaign == mine.campaign
+    assert computer.context.campaign.campaign == mine.campaign
     ticked = computer.tick()
     assert ticked is not None and ticked.left_in_flight == 0 and ticked.troubles == ()
     assert pushed[0].key in {one.key for one in computer.ledger.open_sessions()}
@@ -209,7 +209,7 @@ def test_beside_a_search_it_flies_on_and_is_not_pruned(can_cancel: bool) -> None
     computer = Computer(world, *expanded(text))
     computer.tick()
     flying = {one.lineage_id for one in computer.ledger.open_sessions()}
-    gone = flying - {trial.lineage_id for trial in computer.desk.trials if trial.variant.searched}
+    gone = flying - {trial.lineage_id for trial in computer.context.trials if trial.variant.searched}
     _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]").replace("decision_s: 5.0", "decision_s: 20.0"))
     ticked = computer.tick()
     assert ticked is not None and ticked.left_in_flight == len(gone) == 1 and ticked.troubles == ()
@@ -251,7 +251,7 @@ def test_of_a_campaign_that_is_over_nothing_is_foretold() -> None:
     computer = _computer()
     ticked, _ = carried_through(computer)
     now = computer.world.clock.now()
-    outlook = forecast_campaign(computer.desk.campaign, ticked.standings, now=now, longest_s=None, allowed=None)
+    outlook = forecast_campaign(computer.context.campaign, ticked.standings, now=now, longest_s=None, allowed=None)
     assert outlook.rest_lines() == ["Nothing is to come"] and outlook.to_json()["sessions"] == 0
 
 

@@ -32,11 +32,11 @@ def recovered_after(days: float, *, fate: tuple[str, ...] = ()) -> Computer:
 @pytest.mark.parametrize("fate", [(), ("crash", "half")], ids=["with an account", "without one"])
 def test_the_tick_gives_this_week_whole(fate: tuple[str, ...]) -> None:
     empty = recovered_after(8.0, fate=fate)
-    since, _ = week_of(empty.desk.clock.now(), None)
+    since, _ = week_of(empty.context.clock.now(), None)
     closed_before = {record.key for record in empty.ledger.open_sessions()}
     for _ in range(2):  # what failed waits a little before it is tried again
         empty.tick()
-        empty.desk.clock.sleep(7200.0)
+        empty.context.clock.sleep(7200.0)
     records = empty.ledger.sessions()
     assert len(closed_before) == 2 and spent_s(records, since) == 0.0
     mine = [one for one in records if one.key in closed_before]
@@ -48,7 +48,7 @@ def test_the_tick_gives_this_week_whole(fate: tuple[str, ...]) -> None:
 def test_sessions_of_this_week_still_count() -> None:
     empty = recovered_after(0.4)  # what is brought home is of this very week
     empty.tick()
-    since, _ = week_of(empty.desk.clock.now(), None)
+    since, _ = week_of(empty.context.clock.now(), None)
     assert spent_s(empty.ledger.sessions(), since) > 17 * 3600
     (started,) = empty.ledger.open_sessions()
     assert float(started.ticket["spec"]["deadline_s"]) <= 2 * 3600.0  # what is left of the twenty hours
@@ -58,7 +58,7 @@ def test_plan_and_status_give_this_week_whole(tmp_path: Path, monkeypatch: pytes
     empty = recovered_after(8.0)
     empty.tick()
     project = written_down(empty, tmp_path)
-    monkeypatch.setattr(SystemClock, "now", lambda self: empty.desk.clock.now())
+    monkeypatch.setattr(SystemClock, "now", lambda self: empty.context.clock.now())
     weeks = forecast_of(project, CAMPAIGN, TRIALS, None).to_json()["weeks"]  # status asks the same, without a quota
     assert weeks[0]["quota_h"] > WEEKLY_H - 2.5
 

@@ -73,7 +73,7 @@ def torn(world: World, events: list[Event], view: CheckpointInventory | None, br
     computer = Computer(world, CAMPAIGN, TRIALS)
     for event in events:
         computer.ledger.record(event)
-    computer.desk.parts_of(TRIALS[0].card)
+    computer.context.run_context(TRIALS[0].card)
     if view is not None:
         computer.models[LINEAGE].hold(view)
     computer.results.brought.update(brought)

@@ -100,7 +100,11 @@ def test_what_is_proposed_twice_is_one_training_and_the_search_comes_to_its_end(
     ticked, _ = carried_through(computer)
     assert ticked.complete and len(ticked.standings) == 2 == len(computer.world.kernels)
     (search,) = forecast_campaign(
-        computer.desk.campaign, ticked.standings, now=datetime(2026, 11, 23, tzinfo=UTC), longest_s=None, allowed=None
+        computer.context.campaign,
+        ticked.standings,
+        now=datetime(2026, 11, 23, tzinfo=UTC),
+        longest_s=None,
+        allowed=None,
     ).searches
     assert (search.made, search.repeated, search.to_come) == (2, 4, 0)
     assert "4 proposed twice" in search.lines()[0]
@@ -141,7 +145,7 @@ def test_another_objective_is_read_from_the_summary_of_the_session_that_evaluate
     }
     monday = datetime(2026, 11, 23, tzinfo=UTC)
     (search,) = forecast_campaign(
-        computer.desk.campaign, ticked.standings, now=monday, longest_s=None, allowed=None
+        computer.context.campaign, ticked.standings, now=monday, longest_s=None, allowed=None
     ).searches
     assert (search.best, search.objective) == ("look gamma=0.8", 0.8)
 
@@ -178,7 +182,7 @@ def test_an_objective_that_the_section_does_not_tell_stops_its_own_group_alone()
     assert "tells no number 'delay.lr'" in ticked.troubles[0] and "did you mean delay.rl?" in ticked.troubles[0]
     monday = datetime(2026, 11, 23, tzinfo=UTC)
     (search,) = forecast_campaign(
-        computer.desk.campaign, ticked.standings, now=monday, longest_s=None, allowed=None
+        computer.context.campaign, ticked.standings, now=monday, longest_s=None, allowed=None
     ).searches
     assert search.to_come == 2 and "tells no number 'delay.lr'" in search.lines()[1]
 

@@ -92,10 +92,12 @@ def test_a_search_goes_through_batch_by_batch_and_what_waits_for_it_follows(calm
 def test_what_is_pruned_starts_no_further_session_and_stands_in_no_table(calm: TickReport) -> None:
     far = world()
     carried_through(here := computer(far))
-    stands = read_trial_statuses(here.ledger, here.desk.campaign, here.ticking._desk.trials, here.desk.code_digest)
+    stands = read_trial_statuses(
+        here.ledger, here.context.campaign, here.ticking._context.trials, here.context.code_digest
+    )
     pruned = {one.trial.lineage_id: one.sessions for one in stands if one.state is State.PRUNED}
     assert pruned and set(pruned.values()) == {1}
-    stands = read_trial_statuses(here.ledger, here.desk.campaign, here.ticking._desk.trials, "b" * 64)
+    stands = read_trial_statuses(here.ledger, here.context.campaign, here.ticking._context.trials, "b" * 64)
     rows = finished_trials(here.ledger, here.results, stands, "b" * 64)
     finished = {one.trial.lineage_id for one in rows}
     assert not finished & pruned.keys() and len(finished) == len(stands) - len(pruned)
@@ -175,7 +177,7 @@ def test_another_concurrency_is_the_same_search(calm: TickReport) -> None:
     for _ in range(9):
         here.tick()
         here.world.clock.sleep(3600.0)
-    here.desk = replace(here.desk, campaign=expanded(SEARCH.replace("concurrency: 2", "concurrency: 5"))[0])
+    here.context = replace(here.context, campaign=expanded(SEARCH.replace("concurrency: 2", "concurrency: 5"))[0])
     ticked, _ = carried_through(here)
     assert ticked.complete and told(ticked) == told(calm)
 
@@ -187,7 +189,7 @@ def test_what_has_left_its_search_is_brought_home_holds_a_slot_and_counts_as_hou
     flying = {one.lineage_id for one in here.ledger.open_sessions()}
     assert len(flying) == 2
     other = text.replace("startup_trials: 2\n      pruner", "startup_trials: 2\n      seed: 5\n      pruner")
-    here.desk = replace(here.desk, campaign=expanded(other)[0])
+    here.context = replace(here.context, campaign=expanded(other)[0])
     ticked = here.tick()
     assert ticked is not None and {one.lineage_id for one in here.ledger.open_sessions()} == flying
     named = {one.trial.lineage_id for one in ticked.standings}
@@ -195,7 +197,9 @@ def test_what_has_left_its_search_is_brought_home_holds_a_slot_and_counts_as_hou
     searched = ticked.standings[0].trial.variant.searched
     assert searched is not None and set(searched.left) == flying
     now = here.world.clock.now()
-    (told_of,) = forecast_campaign(here.desk.campaign, ticked.standings, now=now, longest_s=None, allowed=None).searches
+    (told_of,) = forecast_campaign(
+        here.context.campaign, ticked.standings, now=now, longest_s=None, allowed=None
+    ).searches
     assert told_of.to_json()["left"] == 2 and "2 training(s) have left this search" in told_of.lines()[-1]
     here.world.clock.sleep(10 * 3600.0)
     ticked = here.tick()  # their 18 hours are spent: nothing of the new search fits into this week
@@ -210,7 +214,7 @@ def test_the_same_training_by_another_campaign_or_by_hand_has_not_left_this_one(
     here = computer(world(slots=9))
     here.tick()
     other = SEARCH.replace("campaign: small", "campaign: other").replace("pruner:", "seed: 5\n      pruner:")
-    here.desk = replace(here.desk, campaign=expanded(other)[0])
+    here.context = replace(here.context, campaign=expanded(other)[0])
     ticked = here.tick()
     assert ticked is not None and ticked.left_in_flight == 0 and ticked.standings[0].trial.variant.searched.left == ()  # type: ignore[union-attr]
 
@@ -220,7 +224,7 @@ def test_a_campaign_is_not_over_while_what_has_left_it_still_flies() -> None:
     here.tick()
     stop = SEARCH.replace("startup_trials: 2\n      pruner", "startup_trials: 2\n      seed: 5\n      pruner")
     stop = stop.replace("trials:\n  look", "stop: {deadline: 2020-01-01T00:00:00Z}\ntrials:\n  look")
-    here.desk = replace(here.desk, campaign=expanded(stop)[0])
+    here.context = replace(here.context, campaign=expanded(stop)[0])
     ticked = here.tick()
     assert ticked is not None and ticked.stopped and not ticked.over
     here.world.clock.sleep(10 * 3600.0)
@@ -232,7 +236,7 @@ def test_a_proposal_that_fails_for_good_is_told_as_failed_and_the_search_goes_on
     far = world()
     text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
     here = computer(far, text)
-    doomed, kernel = here.desk.trials[0].lineage_id, far._kernel
+    doomed, kernel = here.context.trials[0].lineage_id, far._kernel
     far._kernel = lambda ticket, wall_s: (  # type: ignore[method-assign]
         far.fate.insert(0, "crash") if ticket.lineage_id == doomed else None,
         kernel(ticket, wall_s),
@@ -253,12 +257,12 @@ def test_what_failed_for_its_search_is_not_trained_again_under_other_code() -> N
     first, _ = carried_through(here := computer(far, text))
     failed = [one.trial.lineage_id for one in first.standings if one.state is State.FAILED]
     assert failed and first.complete
-    here.desk, pushed = replace(here.desk, code_digest="c" * 64), far.submits
+    here.context, pushed = replace(here.context, code_digest="c" * 64), far.submits
     ticked, _ = carried_through(here)
     states = {one.trial.lineage_id: (one.state, one.why) for one in ticked.standings}
     assert far.submits == pushed and {states[one] for one in failed} == {(State.FAILED, "stuck")}
     more = text.replace("{stuck: 0}", "{stuck: 3}")  # whoever wants them raises retries: they are open again
-    here.desk = replace(here.desk, campaign=expanded(more)[0])
+    here.context = replace(here.context, campaign=expanded(more)[0])
     ticked = here.tick()
     assert ticked is not None and far.submits > pushed
 

@@ -50,8 +50,8 @@ class Scripted:
 
 def _watch(backend: Scripted) -> tuple[Observation, FakeClock, Listener]:
     clock, listener = FakeClock(), Listener()
-    parts = cast(Any, type("P", (), {"backend": backend, "clock": clock, "narrator": listener}))
-    return watch(cast(RunContext, parts), HANDLE), clock, listener
+    context = cast(Any, type("P", (), {"backend": backend, "clock": clock, "narrator": listener}))
+    return watch(cast(RunContext, context), HANDLE), clock, listener
 
 
 def test_failed_looks_are_looked_over() -> None:

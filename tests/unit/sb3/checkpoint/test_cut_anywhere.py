@@ -53,12 +53,12 @@ def test_a_chain_of_random_cuts_ends_where_the_straight_training_ends(algorithm:
     done = 0
     for number, cut in enumerate(random_cuts(SEED, count=4, target_steps=TARGET_STEPS), start=1):
         stopped = session(tmp_path, algorithm, number, stop_at=max(1, cut - done))
-        done = stopped.underway.steps
+        done = stopped.training.steps
         assert 0 < done <= TARGET_STEPS
     finished = session(tmp_path, algorithm, 5)
-    assert finished.underway.steps == TARGET_STEPS
-    assert finished.underway.grade is not None and finished.underway.grade.grade == "exact"
-    assert end_of(finished.underway.model) == straight(algorithm)
+    assert finished.training.steps == TARGET_STEPS
+    assert finished.training.grade is not None and finished.training.grade.grade == "exact"
+    assert end_of(finished.training.model) == straight(algorithm)
 
 
 @pytest.mark.parametrize("algorithm", only_proving_others_than("SAC"))
@@ -67,8 +67,8 @@ def test_a_kill_at_any_instant_costs_steps_and_changes_nothing(algorithm: str, t
     print(f"killed when it has told of {lines} steps of the environment, with seed {SEED}")
     assert killed_after(lines, tmp_path, algorithm) < TARGET_STEPS
     finished = session(tmp_path, algorithm, 2)
-    assert finished.underway.steps == TARGET_STEPS
-    assert end_of(finished.underway.model) == straight(algorithm)
+    assert finished.training.steps == TARGET_STEPS
+    assert end_of(finished.training.model) == straight(algorithm)
 
 
 def killed_after(lines: int, working: Path, algorithm: str) -> int:
@@ -100,4 +100,4 @@ def test_the_newest_checkpoint_of_a_killed_session_is_a_whole_one(tmp_path: Path
     session(tmp_path, "TD3", 1, stop_at=200)
     card = latest_card(tmp_path)
     (models_dir(tmp_path) / "checkpoints" / ".partial-x.zip").write_bytes(b"a write that was killed")
-    assert session(tmp_path, "TD3", 2).underway.resumed_from == card
+    assert session(tmp_path, "TD3", 2).training.resumed_from == card

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from cut_trainings import ALGORITHMS, CUT_STEPS, Saved, built, end_of, mended, parts_of, saved, trained
+from cut_trainings import ALGORITHMS, CUT_STEPS, Saved, built, end_of, mended, run_context, saved, trained
 
 # Leaving these out leaves the policy as it is. Users read them (counts, statistics), or another algorithm draws on
 # them, so that their own value must come back all the same.
@@ -60,7 +60,7 @@ def differences(algorithm: str, leave_out: str) -> set[str]:
 @pytest.mark.parametrize("algorithm", [marked(algorithm) for algorithm in ALGORITHMS])
 def test_every_part_is_needed_and_all_of_them_suffice(algorithm: str) -> None:
     assert end_of(trained(mended(algorithm, cut(algorithm)))) == straight(algorithm)
-    found = {part: differences(algorithm, part) for part in parts_of(algorithm, cut(algorithm))}
+    found = {part: differences(algorithm, part) for part in run_context(algorithm, cut(algorithm))}
 
     not_noticed = {part for part, differ in found.items() if not differ}
     assert not_noticed == _NOT_NOTICED.get(algorithm, set())

@@ -146,7 +146,7 @@ def test_each_element_of_the_state_is_needed(
     monkeypatch.setattr(starting, "restore_state", restore_all_but_one)
     with pytest.raises(ValueError, match=f"not wholly restored: {element.partition('.')[0]} came back different"):
         session_here(cut_copy, session=2)
-    monkeypatch.setattr(starting, "_check_complete", lambda underway, card, saved: None)
+    monkeypatch.setattr(starting, "_check_complete", lambda training, card, saved: None)
 
     session_here(cut_copy, session=2)
 
@@ -201,16 +201,16 @@ def test_raising_the_target_does_not_change_the_path(tmp_path: Path) -> None:
 
     raised = session_here(tmp_path / "low", session=2, target_steps=1600)
     session_here(tmp_path / "high", session=2, target_steps=1600)
-    assert raised.ending is KernelEnding.FINISHED and raised.underway.steps_start == 800
+    assert raised.ending is KernelEnding.FINISHED and raised.training.steps_start == 800
     session_here(tmp_path / "once", target_steps=1600)
     assert fingerprints(tmp_path / "low") == fingerprints(tmp_path / "once") == fingerprints(tmp_path / "high")
 
 
 def test_a_cut_exactly_at_an_evaluation_loses_and_repeats_nothing(straight: Path, tmp_path: Path) -> None:
     stopped = session_here(tmp_path / "chain", stop_at=800)
-    assert [point.steps for point in stopped.underway.record.curve] == [400]  # asked to leave: no evaluation
+    assert [point.steps for point in stopped.training.record.curve] == [400]  # asked to leave: no evaluation
     finished = session_here(tmp_path / "chain", session=2)
-    assert [point.steps for point in finished.underway.record.curve] == [400, 800, 1200]
+    assert [point.steps for point in finished.training.record.curve] == [400, 800, 1200]
     assert fingerprints(tmp_path / "chain") == fingerprints(straight)
 
 

@@ -65,10 +65,10 @@ def test_a_chain_ends_at_the_bytes_of_one_straight_session(
 ) -> None:
     for number, stop_at in enumerate((300, 333, 70), start=1):
         stopped = session(tmp_path, algorithm, number, stop_at=stop_at)
-        assert 0 < stopped.underway.steps < TARGET_STEPS
+        assert 0 < stopped.training.steps < TARGET_STEPS
     finished = session(tmp_path, algorithm, 4)
-    assert finished.underway.steps == TARGET_STEPS and len(finished.underway.record.seams) == 3
-    assert finished.underway.grade is not None and finished.underway.grade.grade == "exact"
+    assert finished.training.steps == TARGET_STEPS and len(finished.training.record.seams) == 3
+    assert finished.training.grade is not None and finished.training.grade.grade == "exact"
     assert fingerprints(tmp_path) == straight
 
 
@@ -140,7 +140,7 @@ def test_each_element_of_the_state_of_ppo_is_needed(
     monkeypatch.setattr(starting, "restore_state", restore_all_but_one)
     with pytest.raises(ValueError, match=f"not wholly restored: {section} came back different"):
         session(tmp_path, "PPO", 2)
-    monkeypatch.setattr(starting, "_check_complete", lambda underway, card, saved: None)
+    monkeypatch.setattr(starting, "_check_complete", lambda training, card, saved: None)
     session(tmp_path, "PPO", 2)
     found = fingerprints(tmp_path)
     assert found != ppo

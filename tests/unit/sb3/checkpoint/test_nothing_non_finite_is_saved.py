@@ -45,9 +45,9 @@ SCENARIO = "traffic_light_control"
 NAN = float("nan")
 
 
-def go(outside: TestBench, world: Task | None = None) -> TrainingResult:
+def go(outside: TestBench, task: Task | None = None) -> TrainingResult:
     try:
-        return train(outside.context, outside.plan, world or tiny_world())
+        return train(outside.context, outside.plan, task or tiny_world())
     finally:
         outside.context.reporter.close()
 
@@ -138,15 +138,15 @@ def test_the_save_at_a_sessions_end_is_refused_as_well(tmp_path: Path, leaving: 
     assert not (models_dir(tmp_path) / f"{SCENARIO}_final.zip").exists()
 
 
-def _begun(working: Path, algorithm: str, world: Task | None = None) -> TrainingState:
+def _begun(working: Path, algorithm: str, task: Task | None = None) -> TrainingState:
     """A training that has learned something and stands where it could be saved."""
     outside = bench(working, spec_of(algorithm, target_steps=256, checkpoint_every_steps=128))
     outside.context.reporter.close()  # nobody reads what it says
-    underway = begin_training(replace(outside.context, reporter=_Silent()), outside.plan, world or tiny_world())
-    underway.model.learn(128, reset_num_timesteps=False)
-    save_training(underway)
-    underway.model.learn(128, reset_num_timesteps=False)
-    return underway
+    training = begin_training(replace(outside.context, reporter=_Silent()), outside.plan, task or tiny_world())
+    training.model.learn(128, reset_num_timesteps=False)
+    save_training(training)
+    training.model.learn(128, reset_num_timesteps=False)
+    return training
 
 
 class _Silent(Reporter):
@@ -171,9 +171,9 @@ def _tensor(named: Any, *keys: Any) -> Callable[[], None]:
     return plant
 
 
-def _poisons(underway: TrainingState) -> Iterator[tuple[str, Callable[[], None]]]:
+def _poisons(training: TrainingState) -> Iterator[tuple[str, Callable[[], None]]]:
     """Each part of a training that can hold a NaN: how it is called, and what puts one there."""
-    model: Any = underway.model
+    model: Any = training.model
     env: Any = environment_of(model)
     layer = model.get_vec_normalize_env()
     innermost = env.unwrapped if hasattr(env, "unwrapped") else env
@@ -220,42 +220,42 @@ def test_no_part_of_any_algorithm_is_forgotten(tmp_path: Path, algorithm: str) -
     names = [name for name, _ in _poisons(_begun(tmp_path / "names", algorithm))]
     assert len(names) == len(set(names)) and len(names) >= 6
     for place, name in enumerate(names):
-        underway = _begun(tmp_path / str(place), algorithm)
-        found, plant = list(_poisons(underway))[place]
+        training = _begun(tmp_path / str(place), algorithm)
+        found, plant = list(_poisons(training))[place]
         plant()
         before = _all_files(tmp_path / str(place))
         with pytest.raises(ArithmeticError, match="is not finite") as refusal:
-            save_training(underway)
+            save_training(training)
         assert found == name and name in str(refusal.value)
         assert _all_files(tmp_path / str(place)) == before
 
 
 def test_what_is_kept_beside_the_training_is_finite_as_well(tmp_path: Path) -> None:
-    underway = _begun(tmp_path, "DQN")
-    evaluate_policy(underway)
-    underway.record.curve[-1] = replace(underway.record.curve[-1], measures={"return_mean": float("inf")})
+    training = _begun(tmp_path, "DQN")
+    evaluate_policy(training)
+    training.record.curve[-1] = replace(training.record.curve[-1], measures={"return_mean": float("inf")})
     with pytest.raises(ArithmeticError, match=r"selection.curve.0.measures.return_mean is not finite"):
-        save_training(underway)
+        save_training(training)
 
 
 def test_a_policy_of_nan_is_not_evaluated_and_never_the_best(tmp_path: Path) -> None:
     """The best action among NaNs is the first one: such a policy acts, and may score."""
-    underway = _begun(tmp_path, "DQN")
-    underway.world = replace(underway.world, evaluate=lambda model, lineage: Evaluation(score=1e9, measures={}))
+    training = _begun(tmp_path, "DQN")
+    training.task = replace(training.task, evaluate=lambda model, lineage: Evaluation(score=1e9, measures={}))
     with torch.no_grad():
-        for parameter in underway.model.policy.parameters():
+        for parameter in training.model.policy.parameters():
             parameter.fill_(NAN)
     with pytest.raises(ArithmeticError, match=r"policy.q_net.*is not finite"):
-        evaluate_policy(underway)
-    assert underway.record.best is None and underway.record.curve == []
+        evaluate_policy(training)
+    assert training.record.best is None and training.record.curve == []
     assert not (models_dir(tmp_path) / "best_model").exists()
 
 
 def test_a_best_model_of_nan_that_older_code_kept_is_not_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    underway = _begun(tmp_path, "DQN")
-    evaluate_policy(underway)
+    training = _begun(tmp_path, "DQN")
+    evaluate_policy(training)
     original = best_policy_room.read_parameters
 
     def broken(*words: Any, **named: Any) -> Any:
@@ -265,11 +265,11 @@ def test_a_best_model_of_nan_that_older_code_kept_is_not_judged(
         return parameters
 
     monkeypatch.setattr(best_policy_room, "read_parameters", broken)
-    best = underway.record.best
+    best = training.record.best
     assert best is not None
     monkeypatch.setattr(best_policy_room, "policy_digest", lambda policy: best.policy_digest)
     with pytest.raises(ArithmeticError, match="the best model, of 256 steps, cannot be evaluated"):
-        best_policy_room.best_policy(underway)
+        best_policy_room.best_policy(training)
 
 
 def test_a_line_of_progress_does_not_die_of_a_return_that_is_no_number(tmp_path: Path) -> None:
@@ -277,9 +277,9 @@ def test_a_line_of_progress_does_not_die_of_a_return_that_is_no_number(tmp_path:
     spec = spec_of("DQN", target_steps=2400, checkpoint_every_steps=800, evaluate_every_steps=5000)
     looks = iter(range(10**9))
     outside = bench(tmp_path, spec, monotonic=lambda: next(looks) * 1.5)  # so that each boundary reports
-    world = replace(tiny_world(), build_env=lambda lineage: _EndlessReturn(4, 7))
+    task = replace(tiny_world(), build_env=lambda lineage: _EndlessReturn(4, 7))
     with pytest.raises(ArithmeticError, match=r"replay_buffer.rewards is not finite"):
-        go(outside, world)
+        go(outside, task)
     told = [report for report in map(parse_report, outside.said) if report and report["kind"] == "progress"]
     assert told and told[-1]["reward_mean"] is None and told[-1]["steps"] > 52
 
@@ -341,8 +341,8 @@ def test_an_environment_may_declare_what_of_its_state_means_something_when_it_is
     assert 'declare NON_FINITE_STATE = ("until_next_s",) in its class' in str(refusal.value)
     go(bench(tmp_path, spec), _arrivals(_DeclaredArrivals))
     resumed = go(bench(tmp_path, {**spec, "target_steps": 480}, session=2), _arrivals(_DeclaredArrivals))
-    assert (resumed.underway.steps_start, resumed.underway.steps) == (240, 480)
-    assert resumed.underway.grade is not None and resumed.underway.grade.grade == "exact"
+    assert (resumed.training.steps_start, resumed.training.steps) == (240, 480)
+    assert resumed.training.grade is not None and resumed.training.grade.grade == "exact"
 
 
 def plant_in_state(working: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -434,7 +434,7 @@ def test_from_weights_alone_only_the_weights_must_be_finite(tmp_path: Path, what
     algorithm, plant = OLD[what]
     go(bench(tmp_path, spec_of(algorithm, target_steps=320, checkpoint_every_steps=160)))
     plant(tmp_path)
-    assert go(bench(tmp_path, _other(algorithm), session=2)).underway.steps == 640
+    assert go(bench(tmp_path, _other(algorithm), session=2)).training.steps == 640
 
 
 @pytest.mark.parametrize("what", ["weights", "normalization"])
@@ -455,9 +455,9 @@ def _other(algorithm: str) -> dict[str, Any]:
 
 def test_looking_changes_nothing_of_what_is_saved(tmp_path: Path) -> None:
     """The same bytes as ever: the check reads, draws nothing, and leaves no trace in the model."""
-    underway = _begun(tmp_path, "SAC")
-    before = policy_digest(underway.model.policy), torch.get_rng_state().numpy().tobytes()
-    save_training(underway)
-    assert before == (policy_digest(underway.model.policy), torch.get_rng_state().numpy().tobytes())
+    training = _begun(tmp_path, "SAC")
+    before = policy_digest(training.model.policy), torch.get_rng_state().numpy().tobytes()
+    save_training(training)
+    assert before == (policy_digest(training.model.policy), torch.get_rng_state().numpy().tobytes())
     content = (models_dir(tmp_path) / "checkpoints" / f"{latest_card(tmp_path).stem}.zip").read_bytes()
     assert hashlib.sha256(content).hexdigest() == latest_card(tmp_path).sha256_of(".zip")

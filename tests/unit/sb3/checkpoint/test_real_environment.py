@@ -39,17 +39,17 @@ def session(working: Path, number: int, *, decisions: int = 10**9) -> TrainingRe
         env.decisions_left, env.stop = decisions, outside.stop
         return env
 
-    world = Task(build_env=build_env, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
+    task = Task(build_env=build_env, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
     try:
-        return train(outside.context, outside.plan, world)
+        return train(outside.context, outside.plan, task)
     finally:
         outside.context.reporter.close()
 
 
 def test_a_chain_in_the_real_world_ends_at_the_bytes_of_one_session(tmp_path: Path) -> None:
-    assert session(tmp_path / "straight", 1).underway.steps == TARGET_STEPS
+    assert session(tmp_path / "straight", 1).training.steps == TARGET_STEPS
     assert session(tmp_path / "chain", 1, decisions=37).ending is KernelEnding.STOPPED  # within an episode
     finished = session(tmp_path / "chain", 2)
-    assert finished.underway.steps_start == 37 * 4 and finished.underway.steps == TARGET_STEPS
+    assert finished.training.steps_start == 37 * 4 and finished.training.steps == TARGET_STEPS
     assert finished.facts["gradient_updates"] > 0
     assert fingerprints(tmp_path / "chain") == fingerprints(tmp_path / "straight")

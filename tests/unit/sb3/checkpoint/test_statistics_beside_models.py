@@ -45,9 +45,9 @@ SCENARIO = "traffic_light_control"
 NORMALIZING = ("A2C", "SAC")
 
 
-def go(outside: TestBench, world: Task | None = None) -> TrainingResult:
+def go(outside: TestBench, task: Task | None = None) -> TrainingResult:
     try:
-        return train(outside.context, outside.plan, world or tiny_world())
+        return train(outside.context, outside.plan, task or tiny_world())
     finally:
         outside.context.reporter.close()
 
@@ -79,7 +79,7 @@ def test_every_zip_that_a_person_may_load_has_its_statistics(tmp_path: Path, alg
     newest = latest_card(tmp_path)
     assert card_fault(newest, folder / CHECKPOINTS) is None and newest.has_normalization
     assert newest.identity["acts_through"][0] == "VecNormalize"
-    layer = result.underway.model.get_vec_normalize_env()
+    layer = result.training.model.get_vec_normalize_env()
     assert layer is not None
     for name in (f"{CHECKPOINTS}/{newest.stem}.zip", f"{SCENARIO}_final.zip"):
         saved = read_normalization(folder / name)
@@ -112,7 +112,7 @@ def test_the_best_model_has_the_statistics_of_its_own_moment(tmp_path: Path) -> 
     outside = bench(tmp_path, spec_of("A2C", target_steps=1600))
     result = go(outside, replace(tiny_world(), evaluate=evaluate))
     found = read_normalization(models_dir(tmp_path) / BEST_MODEL).obs_rms
-    assert found is not None and len(seen) > 2 and result.underway.record.best is not None
+    assert found is not None and len(seen) > 2 and result.training.record.best is not None
     assert (found.mean, found.var, found.count) == (seen[0].mean.tolist(), seen[0].var.tolist(), seen[0].count)
 
 
@@ -195,7 +195,7 @@ def test_a_checkpoint_of_an_earlier_version_continues_exactly_and_its_best_model
     tmp_path: Path, algorithm: str
 ) -> None:
     run(tmp_path / "straight", algorithm, 1280)
-    first = run(tmp_path / "chain", algorithm, 640).underway.record.best
+    first = run(tmp_path / "chain", algorithm, 640).training.record.best
     assert first is not None and first.normalization is not None
     as_an_earlier_version_saved_it(tmp_path / "chain")
     assert latest_card(tmp_path / "chain").steps == 640
@@ -214,7 +214,7 @@ def test_a_checkpoint_of_an_earlier_version_continues_exactly_and_its_best_model
 
     outside = bench(tmp_path / "chain", spec_of(algorithm, target_steps=1280), session=3)
     second = go(outside)
-    assert second.underway.grade is not None and second.underway.grade.grade == "exact"
+    assert second.training.grade is not None and second.training.grade.grade == "exact"
     straight, chain = fingerprints(tmp_path / "straight"), fingerprints(tmp_path / "chain")
     of_best = {"selection.best"}  # where counts are unknown, if the best one is still of then
     assert {part: chain[part] for part in chain if part not in of_best} == {
@@ -295,12 +295,12 @@ def test_a_save_cut_off_after_any_file_leaves_no_checkpoint_without_its_statisti
 def test_weights_with_another_number_of_environments_keep_their_statistics(tmp_path: Path, algorithm: str) -> None:
     """They mean nothing without: the first actions would be those of another policy."""
     first = run(tmp_path, algorithm, 640)
-    before = first.underway.model.get_vec_normalize_env()
+    before = first.training.model.get_vec_normalize_env()
     assert before is not None
     spec = spec_of(algorithm, target_steps=640, resume_floor="weights-only")
     spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], "n_envs": 8}
     outside = bench(tmp_path, spec, session=2)
-    layer = go(outside).underway.model.get_vec_normalize_env()
+    layer = go(outside).training.model.get_vec_normalize_env()
     assert layer is not None and np.array_equal(layer.obs_rms.mean, before.obs_rms.mean)
     assert (layer.obs_rms.count, float(layer.ret_rms.var)) == (before.obs_rms.count, float(before.ret_rms.var))
     assert any("of 4 environments, and here are 8" in line for line in outside.said)
@@ -334,7 +334,7 @@ def test_weights_with_a_statistics_file_and_no_side_file_keep_it(tmp_path: Path,
     outside = bench(
         tmp_path / "second", spec_of("A2C", target_steps=best.steps, resume_floor="weights-only"), session=2
     )
-    layer = go(outside).underway.model.get_vec_normalize_env()
+    layer = go(outside).training.model.get_vec_normalize_env()
     assert layer is not None and layer.obs_rms.mean.tolist() == saved.obs_rms.mean and layer.training
     assert layer.obs_rms.count == (saved.obs_rms.count if known_count else best.steps)
     assert not any("Not all of" in line for line in outside.said)

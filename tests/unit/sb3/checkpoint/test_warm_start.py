@@ -39,13 +39,13 @@ def test_only_the_weights_come_along_and_the_ancestry_says_so(
     tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = go(tmp_path, spec_of(algorithm, target_steps=640))
-    before = policy_digest(first.underway.model.policy)
+    before = policy_digest(first.training.model.policy)
     seen: dict[str, Any] = {}
     original = starting.begin_from_weights
 
-    def spied(underway: Any, card: Any, grade: Any) -> None:
-        original(underway, card, grade)
-        model = underway.model
+    def spied(training: Any, card: Any, grade: Any) -> None:
+        original(training, card, grade)
+        model = training.model
         learner = getattr(model.policy, "optimizer", None) or model.policy.actor.optimizer
         seen.update(digest=policy_digest(model.policy), optimizer=dict(learner.state_dict()["state"]))
         layer = model.get_vec_normalize_env()
@@ -59,9 +59,9 @@ def test_only_the_weights_come_along_and_the_ancestry_says_so(
     assert seen["normalized"] is None or seen["normalized"] > 600
     if seen["exploration"] is not None:  # from 1.0 to 0.2 over 1500 steps, after 640
         assert seen["exploration"] == pytest.approx(1.0 - 0.8 * 640 / 1500)
-    assert second.underway.grade is not None and second.underway.grade.grade == "weights-only"
-    assert "hyper_parameters.gamma: checkpoint=0.97, current=0.9" in second.underway.grade.reasons
-    assert (second.underway.steps_start, second.underway.steps) == (640, 1280)
+    assert second.training.grade is not None and second.training.grade.grade == "weights-only"
+    assert "hyper_parameters.gamma: checkpoint=0.97, current=0.9" in second.training.grade.reasons
+    assert (second.training.steps_start, second.training.steps) == (640, 1280)
     assert second.facts["policy_digest_before"] == before != second.facts["policy_digest_after"]
     assert any(line.startswith("[CHECKPOINT] Loading checkpoint traffic_light_control_checkpoint_640") for line in said)
     assert any(line.startswith("[CHECKPOINT] Weights only: a new training from 640 steps on") for line in said)
@@ -72,7 +72,7 @@ def test_only_the_weights_come_along_and_the_ancestry_says_so(
     assert card.lowest_grade == "weights-only"
 
     third, _ = go(tmp_path, other_training(algorithm, 1344, resume_floor="exact"), session=3)
-    assert third.underway.grade is not None and third.underway.grade.grade == "exact"
+    assert third.training.grade is not None and third.training.grade.grade == "exact"
     assert latest_card(tmp_path).lowest_grade == "weights-only"  # for good
 
 
@@ -98,8 +98,8 @@ def test_a_replay_buffer_is_filled_by_the_policy_before_anything_is_learned_howe
         chain, _ = go(tmp_path / "chain", other_training(algorithm, target_steps, resume_floor=floor), session=session)
         assert chain.facts["gradient_updates_this_session"] == updates
     assert random_before == {0}
-    assert same_state(capture_state(chain.underway.model), capture_state(straight.underway.model))
-    assert model_bytes(chain.underway.model) == model_bytes(straight.underway.model)
+    assert same_state(capture_state(chain.training.model), capture_state(straight.training.model))
+    assert model_bytes(chain.training.model) == model_bytes(straight.training.model)
 
 
 def test_without_the_users_word_it_is_refused_and_the_remedy_names_the_flag(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_weights_changed_under_a_forged_card_end_the_session_before_it_trains(
 def test_a_whole_checkpoint_passes_and_says_nothing(tmp_path: Path) -> None:
     go(tmp_path, "DQN", 1, target_steps=400)
     result, said = go(tmp_path, "DQN", 2, target_steps=600)
-    assert result.underway.grade is not None and result.underway.grade.grade == "exact"
+    assert result.training.grade is not None and result.training.grade.grade == "exact"
     assert not [line for line in said if "probe" in line]
 
 
@@ -101,7 +101,7 @@ def test_on_another_device_last_bits_may_differ_and_the_grade_says_so(tmp_path: 
     with pytest.raises(SessionRefused, match=r"resumes as statistical, demanded is exact: probe: other last bits"):
         go(tmp_path, "DQN", 2, target_steps=600)
     result, said = go(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")
-    assert result.underway.grade is not None and result.underway.grade.grade == "statistical"
+    assert result.training.grade is not None and result.training.grade.grade == "statistical"
     assert any("a machine of yore" in line for line in said)
     plant(tmp_path, lambda tensor: tensor + 0.1)
     change_probe(tmp_path, lambda tree: tree["probe"].update(computed_on="a machine of yore"))
@@ -114,7 +114,7 @@ def test_a_checkpoint_from_before_probes_is_statistical_at_best(tmp_path: Path) 
     change_probe(tmp_path, lambda tree: tree.pop("probe"))
     with pytest.raises(SessionRefused, match="saved without one"):
         go(tmp_path, "DQN", 2, target_steps=600)
-    assert go(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")[0].underway.steps == 600
+    assert go(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")[0].training.steps == 600
 
 
 @pytest.mark.parametrize("part", ["answers", "observations"])

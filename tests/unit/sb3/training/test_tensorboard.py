@@ -22,9 +22,9 @@ def curves(outside: TestBench) -> dict[str, list[int]]:
     return {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def go(outside: TestBench, world: Task | None = None) -> str:
+def go(outside: TestBench, task: Task | None = None) -> str:
     try:
-        return policy_digest(training.train(outside.context, outside.plan, world or tiny_world()).underway.model.policy)
+        return policy_digest(training.train(outside.context, outside.plan, task or tiny_world()).training.model.policy)
     finally:
         outside.context.reporter.close()
 

@@ -38,7 +38,7 @@ def test_the_second_waits_and_then_has_it(shells: tuple[Shell, Shell]) -> None:
     first, second = shells
     assert first.lease.take() and first.lease.holds()
     assert not second.lease.take() and not second.lease.holds()
-    first.lease.let_go()
+    first.lease.release()
     assert second.lease.take() and not first.lease.holds()
 
 

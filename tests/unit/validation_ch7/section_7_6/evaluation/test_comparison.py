@@ -41,15 +41,15 @@ def read(path: Path) -> dict[str, Any]:
 
 def test_everybody_meets_the_same_unseen_scenarios(trained: tuple[TestBench, TrainingResult]) -> None:
     outside, result = trained
-    before = policy_digest(result.underway.model.policy)
-    found = compare_controllers(outside.context, result.underway)
+    before = policy_digest(result.training.model.policy)
+    found = compare_controllers(outside.context, result.training)
 
     assert list(found.results) == CONTROLLERS
     for name, hours in found.results.items():
         assert (hours.controller, hours.split, hours.first_index, hours.n_scenarios) == (name, Split.TEST, 0, 4)
-    assert found.best == result.underway.record.best
+    assert found.best == result.training.record.best
     assert set(found.spent_s) == {"tune", *CONTROLLERS}
-    assert policy_digest(result.underway.model.policy) == before
+    assert policy_digest(result.training.model.policy) == before
     so_far = read(outside.context.metrics_dir / "evaluations_so_far.json")
     assert list(so_far["controllers"]) == CONTROLLERS and so_far["complete"] is False
     assert so_far["stamp"]["nonce"] == "nonce-1"
@@ -72,16 +72,16 @@ def test_a_session_that_must_leave_keeps_what_it_has(
     if done == 0:
         outside.stop.request()
     with pytest.raises(LeftComparison):
-        compare_controllers(outside.context, result.underway)
+        compare_controllers(outside.context, result.training)
     path = outside.context.metrics_dir / "evaluations_so_far.json"
     assert (list(read(path)["controllers"]) if path.exists() else []) == CONTROLLERS[:done]
 
 
 def test_the_learning_curve_is_written_with_its_origin(trained: tuple[TestBench, TrainingResult]) -> None:
     outside, result = trained
-    write_learning_curve(outside.context, result.underway)
+    write_learning_curve(outside.context, result.training)
     told = read(outside.context.metrics_dir / "learning_curve.json")
     assert [point["steps"] for point in told["curve"]] == [120, 240]
     assert told["curve"][0]["score"] == -told["curve"][0]["measures"]["delay_s_per_veh"]
-    assert result.underway.parent is not None
-    assert told["stamp"]["checkpoint_digest"] == result.underway.parent.digest
+    assert result.training.parent is not None
+    assert told["stamp"]["checkpoint_digest"] == result.training.parent.digest
