@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -30,27 +30,13 @@ from orchestrator.stores.session.code_bundle import CodeStore
 from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
 
-BACKENDS = ("local", "kaggle")
+
+def _local(project: Project, card: SectionCard, clock: Clock) -> Backend:
+    return LocalBackend(project.own / "local")
 
 
-def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | None = None) -> Backend:
-    """The backend of that name. Never another one in its place.
-
-    Raises:
-        BadInput: There is no such backend.
-        RemoteUnavailable: It cannot be used here: no credentials, no network.
-    """
-    if name == "local":
-        return LocalBackend(project.own / "local")
-    if name == "kaggle":
-        return _kaggle(card, clock or SystemClock())
-    raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
-
-
-# The rooms of the Kaggle wing are imported late: the client library takes half a second that no other command pays.
-
-
-def _kaggle(card: SectionCard, clock: Clock) -> Backend:
+def _kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
+    # Imported late: the client library takes half a second that no other command pays.
     from orchestrator.backends.kaggle.backend import KaggleBackend
     from orchestrator.backends.kaggle.client.api import KaggleApi
     from orchestrator.backends.kaggle.client.auth import sign_in
@@ -64,6 +50,22 @@ def _kaggle(card: SectionCard, clock: Clock) -> Backend:
     storage = DatasetsApi(account.connection, account.name, retry)
     gateway = KaggleApi(account.connection, account.name, retry)
     return KaggleBackend(gateway, CheckpointDataset(storage, clock), card.kaggle, retry)
+
+
+BACKENDS: Mapping[str, Callable[[Project, SectionCard, Clock], Backend]] = {"local": _local, "kaggle": _kaggle}
+"""Name -> how to build it. A new backend is one line here."""
+
+
+def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | None = None) -> Backend:
+    """The backend of that name. Never another one in its place.
+
+    Raises:
+        BadInput: There is no such backend.
+        RemoteUnavailable: It cannot be used here: no credentials, no network.
+    """
+    if name not in BACKENDS:
+        raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
+    return BACKENDS[name](project, card, clock or SystemClock())
 
 
 def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
