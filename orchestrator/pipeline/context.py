@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core.ledger.events import Event, EventKind
+from orchestrator.core.messages import Level, Message
 from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
@@ -37,6 +38,22 @@ class RunContext:
     wait_policy: WaitPolicy = WaitPolicy.WAIT
     listing: Listing | None = None
     gate: Gate | None = None
+
+    def detail(self, code: str, *lines: str) -> None:
+        """Report routine of one session."""
+        self._report(Level.DETAIL, code, lines)
+
+    def info(self, code: str, *lines: str) -> None:
+        """Report a step of the run."""
+        self._report(Level.INFO, code, lines)
+
+    def warn(self, code: str, *lines: str) -> None:
+        """Report what a person should know whatever else is shown."""
+        self._report(Level.WARNING, code, lines)
+
+    def _report(self, level: Level, code: str, lines: tuple[str, ...]) -> None:
+        if lines:
+            self.narrator.report(Message(level=level, code=code, lines=lines))
 
     def record(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> None:
         """Put an event into the ledger, stamped with the time."""

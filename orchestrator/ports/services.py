@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from orchestrator.core.messages import Message
 from orchestrator.core.search.proposals import Batch, Point
 
 
@@ -23,10 +24,10 @@ class Clock(Protocol):
 
 
 class Narrator(Protocol):
-    """Tells people what happens."""
+    """Shows people what happens."""
 
-    def say(self, *lines: str) -> None:
-        """Whole lines."""
+    def report(self, message: Message) -> None:
+        """Show a message, or leave it out by its level; never by its words."""
 
     def progress(self, report: dict[str, Any]) -> None:
         """How far the training is."""

@@ -28,7 +28,7 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
 
     def act() -> int:
         from orchestrator.cli.output.live_table import LiveBoard
-        from orchestrator.cli.output.prefixed import PrefixedOutput
+        from orchestrator.cli.output.narrators import for_trial
         from orchestrator.core.errors import BadInput
         from orchestrator.wiring.campaigns import campaign_context
 
@@ -36,7 +36,7 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
             raise BadInput(f"--every-s must be 0 or more and finite, not {every_s}", remedy="Give seconds.")
         project, campaign, trials = open_campaign(file, backend)
         board = LiveBoard(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, board)) as context:
+        with campaign_context(project, campaign, trials, lambda name: for_trial(name, board)) as context:
             take_lease(context)
             with _given_back(context), board:
                 ticked = _until_over(context, board, every_s)

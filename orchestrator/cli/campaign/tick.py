@@ -39,7 +39,7 @@ def tick(
 
     def act() -> int:
         from orchestrator.cli.output.console import Console
-        from orchestrator.cli.output.prefixed import PrefixedOutput
+        from orchestrator.cli.output.narrators import for_trial
         from orchestrator.pipeline.campaign.notify import notify
         from orchestrator.pipeline.campaign.recover import complete_results, lacks_ledger
         from orchestrator.pipeline.campaign.recover import recover as recover_all
@@ -48,7 +48,7 @@ def tick(
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, console)) as context:
+        with campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context:
             take_lease(context)
             try:
                 recovering = recover or (recover_missing and lacks_ledger(context))
@@ -73,13 +73,13 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
 
     def act() -> int:
         from orchestrator.cli.output.console import Console
-        from orchestrator.cli.output.prefixed import PrefixedOutput
+        from orchestrator.cli.output.narrators import for_trial
         from orchestrator.pipeline.campaign.recover import recover as recover_all
         from orchestrator.wiring.campaigns import campaign_context
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: PrefixedOutput(name, console)) as context:
+        with campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context:
             take_lease(context)
             try:
                 taken = recover_all(context)

@@ -101,7 +101,7 @@ def _grounds(
 ) -> list[ProofWorkspace]:
     """One ground for each algorithm; whatever can be refused is refused here, before anything is trained."""
     from orchestrator.cli.commands.prove_resume_steps import ProofWorkspace, plan_of, proof_card
-    from orchestrator.cli.output.narrators import WarningsOnly
+    from orchestrator.cli.output.narrators import for_proof
     from orchestrator.core.errors import BadInput
     from orchestrator.stores.project import find_project
     from orchestrator.stores.section.card_yaml import choose, load_card
@@ -123,7 +123,7 @@ def _grounds(
                 card=proof_card(one, plan),
                 backend=name,
                 plan=plan,
-                narrator=WarningsOnly(console),
+                narrator=for_proof(console),
             )
         )
     return grounds

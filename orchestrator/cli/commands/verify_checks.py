@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.messages import Message
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.section.card import Profile, SectionCard
@@ -32,13 +33,13 @@ class Check:
 
 
 class _Silent:
-    """Keeps what a run says, for the check's own words."""
+    """Keeps what a run reports, to be checked."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, *lines: str) -> None:
-        self.lines += lines
+    def report(self, message: Message) -> None:
+        self.lines += message.lines
 
     def progress(self, report: dict[str, Any]) -> None:
         """A tiny run needs no bar."""

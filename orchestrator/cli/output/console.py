@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from orchestrator.cli.output.encoding import encodable
 from orchestrator.cli.output.lost_output import lose
+from orchestrator.core.messages import Message
 
 _LINE_EVERY_S = 15.0
 _LINE_EVERY_SHARE = 0.1
@@ -40,6 +41,10 @@ class Console:
                 self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
                 self._print(text)
+
+    def report(self, message: Message) -> None:
+        """Show a message, of whatever level: here a person watches."""
+        self.say(*message.lines)
 
     def progress(self, report: dict[str, Any]) -> None:
         """Show how far the training is."""

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from orchestrator.cli.output.encoding import encodable
+from orchestrator.core.messages import Message
 
 if TYPE_CHECKING:
     from orchestrator.core.campaign.config import Campaign
@@ -49,6 +50,10 @@ class LiveBoard:
                 self._console.print(text, soft_wrap=True)
             else:
                 print(text, file=self._stream, flush=True)
+
+    def report(self, message: Message) -> None:
+        """Show a message."""
+        self.say(*message.lines)
 
     def progress(self, report: dict[str, Any]) -> None:
         """How far one of many trainings is: in the table, after its session."""

@@ -43,9 +43,10 @@ def finish_open_sessions(
         elif fresh:
             _let_go(context, record, ticket, handle)
         else:
-            context.narrator.say(
+            context.detail(
+                "session_found",
                 f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
-                f"{ticket.spec['target_steps']} steps"
+                f"{ticket.spec['target_steps']} steps",
             )
             adopted = finish_session(context, ticket, handle, ended=ended.get(record.key))
     return adopted
@@ -81,14 +82,19 @@ def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = Fal
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     planned = context.ledger.session(key)
     if planned is not None and planned.handle is not None:
-        context.narrator.say(f"{handle} is not the session that was pushed under this name: it is left alone")
+        context.warn(
+            "foreign_session", f"{handle} is not the session that was pushed under this name: it is left alone"
+        )
         return False
     traits: dict[str, Any] = {"recovered": recovered}
     if known:
-        context.narrator.say(f"{handle} was pushed from here and given up as lost; it shows now, and is taken up again")
+        context.warn(
+            "lost_session_found",
+            f"{handle} was pushed from here and given up as lost; it shows now, and is taken up again",
+        )
         traits = {"recovered": known[-1].recovered, "lost": known[-1].lost, "campaign": known[-1].campaign}
     else:
-        context.narrator.say(f"{handle} is not in the ledger: it is taken up again")
+        context.info("session_adopted", f"{handle} is not in the ledger: it is taken up again")
     _recall_run(context, ticket)
     if planned is not None and planned.stage is not Stage.CLOSED:
         abandon(context, planned)  # the same place of the same run, by another program: that one exists
@@ -125,12 +131,14 @@ def _recall_run(context: RunContext, ticket: Ticket) -> None:
 def _let_go(context: RunContext, record: SessionRecord, ticket: Ticket, handle: Handle) -> None:
     context.backend.cancel(handle)
     if context.backend.capabilities.can_cancel:
-        context.narrator.say(
-            f"Asked {record.slug} of an earlier command to leave; its outputs are fetched and not used"
+        context.warn(
+            "asked_to_leave",
+            f"Asked {record.slug} of an earlier command to leave; its outputs are fetched and not used",
         )
         finish_session(context, ticket, handle, restore=False)
         return
-    context.narrator.say(
+    context.warn(
+        "cannot_be_stopped",
         f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
         "Stop it on the service's own page to spare its quota.",
     )

@@ -41,7 +41,8 @@ def continue_interrupted_fresh(context: RunContext, request: RunRequest) -> RunR
     in_flight = {record.run_id for record in context.ledger.sessions(lineage_id) if record.stage is not Stage.CLOSED}
     for record in context.ledger.runs(lineage_id):
         if record.fresh and record.ended_at is None and record.run_id in in_flight:
-            context.narrator.say(
+            context.info(
+                "fresh_continued",
                 "The new beginning of an interrupted --fresh is under way: it is carried on",
                 "To begin anew once more, empty the models directory.",
             )
@@ -64,7 +65,7 @@ def in_flight(context: RunContext, request: RunRequest) -> RunSummary | None:
                     f"{session.slug} is in flight; --fresh --detach would leave it as it is",
                     remedy="Give --fresh without --detach: it asks the session to end and starts over from step 0.",
                 )
-            context.narrator.say(*_not_asked(request, run))
+            context.info("not_asked", *_not_asked(request, run))
             return RunSummary(
                 run_id=run.run_id,
                 section=run.section,

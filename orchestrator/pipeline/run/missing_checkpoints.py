@@ -78,7 +78,8 @@ def require_nothing_missing(
     if not is_missing(view, expected, stays=context.wait_policy is WaitPolicy.WAIT):
         return
     if view.latest is not None:
-        context.narrator.say(
+        context.warn(
+            "checkpoint_gone",
             f"{TAG} ⚠️  The checkpoint of {expected} steps is neither in the results nor on {context.backend.name}",
             f"{TAG} Walking back to {view.latest.stem}.zip",
         )
@@ -113,7 +114,7 @@ def fetch_absent_results(context: RunContext, lineage_id: str) -> int:
     for record in context.ledger.sessions(lineage_id):
         absent = record.results_dir is not None and record.slug not in here
         if absent and record.stage is Stage.CLOSED and _fetch_again(context, record):
-            context.narrator.say(f"Fetched the results of {record.slug} again")
+            context.info("fetched_again", f"Fetched the results of {record.slug} again")
             fetched += 1
     return fetched
 
@@ -202,7 +203,8 @@ def _folders(context: RunContext, lineage_id: str) -> Iterator[tuple[tuple[int, 
 def _put_back(context: RunContext, incoming: FetchedCheckpoints, why: str) -> CheckpointInventory:
     token = f"{context.clock.now():%Y%m%dT%H%M%S}-{context.draw_token()[:6]}"
     context.models.replace_with(incoming, token)
-    context.narrator.say(
+    context.warn(
+        "put_back",
         f"Put the checkpoint of {incoming.steps} steps back from {incoming.root.as_posix()} ({why})",
         *restoration(restored_files(incoming)),
     )

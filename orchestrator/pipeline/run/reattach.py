@@ -45,12 +45,12 @@ def fetch_ended(context: RunContext, card: SectionCard) -> list[ClosedSession]:
             observation = context.backend.observe(handle)
             observation = Overdue(context, record, handle).end_of(observation) or observation
             if not observation.state.terminal:
-                context.narrator.say(f"{record.slug}: {observation.native}, not fetched yet")
+                context.info("not_fetched_yet", f"{record.slug}: {observation.native}, not fetched yet")
                 continue
             try:
                 closed.append(finish_session(context, Ticket.from_json(record.ticket), handle, brief=True))
             except NotYet as fault:
-                context.narrator.say(str(fault))
+                context.warn("unsettled", str(fault))
                 unsettled = fault
         if not waiting:
             closed += _fetch_again(context, latest_session(context, card))
@@ -85,14 +85,16 @@ def _fetch_again(context: RunContext, record: SessionRecord) -> list[ClosedSessi
     if is_unsettled(record) and context.backend.capabilities.late_outputs:
         late = reopened(context, record)
         if late is None:
-            context.narrator.say(f"{record.slug}: {record.end_reason} as before, fetched into {record.results_dir}")
+            context.info(
+                "as_before", f"{record.slug}: {record.end_reason} as before, fetched into {record.results_dir}"
+            )
         return [late] if late is not None else []
     handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
     found = collect_once(context, ticket, handle, context.backend.observe(handle))
     if found.open is not None and found.open.doubt is not Doubt.FILES:
         # What was judged from whole outputs is not judged again from others.
-        context.narrator.say(f"{record.slug}: stays {record.end_reason}; this time {found.open.why}")
+        context.warn("unsettled", f"{record.slug}: stays {record.end_reason}; this time {found.open.why}")
         return []
     folder, judgement = retrieve_and_analyze_logs(context, ticket, handle, found.observation, found)
-    context.narrator.say(f"{record.slug}: {judgement.end_reason}, fetched into {folder}")
+    context.info("fetched", f"{record.slug}: {judgement.end_reason}, fetched into {folder}")
     return []

@@ -61,7 +61,7 @@ def execute(
     with context.models.locked():
         done = context.models.recover()
         if done:
-            context.narrator.say(f"[CHECKPOINT] {done}")
+            context.warn("restore_finished", f"[CHECKPOINT] {done}")
         flying = in_flight(context, request) if request.detach else None
         if flying is not None:
             return flying
@@ -127,7 +127,7 @@ def _put_back(context: RunContext, request: RunRequest) -> None:
 
 def _say_nothing_to_archive(context: RunContext) -> None:
     if decide_start(context.models.view(), fresh=True) is Start.NEW:
-        context.narrator.say("--fresh has no effect: the models directory is empty, the run starts from step 0")
+        context.info("no_effect", "--fresh has no effect: the models directory is empty, the run starts from step 0")
 
 
 def _chain(context: RunContext, request: RunRequest, opened: OpenedRun) -> RunSummary:
@@ -195,7 +195,7 @@ def _push(
                     f"{push.slug} exists already, and is taken up",
                     remedy="Run the same command again: it goes on with it.",
                 ) from taken
-            context.narrator.say(f"{taken}; taking the next number")
+            context.warn("name_taken", f"{taken}; taking the next number")
     raise RunFailed(
         f"{_NAMES_TRIED} session names in a row are taken",
         remedy="Delete old kernels of this lineage on the service's page.",
@@ -238,23 +238,26 @@ def _announce(
 ) -> None:
     start_text = f"from {view.steps} steps" if view.latest else "from the beginning"
     attempt = f", attempt {place.attempt}" if place.attempt > 1 else ""
-    context.narrator.say(f"Session {place.session}{attempt}: {start_text} to {target_steps} steps")
+    context.info("session_starts", f"Session {place.session}{attempt}: {start_text} to {target_steps} steps")
     if comparison is not None:
         reasons = [f"  - {reason} ({reason.grade.word})" for reason in comparison.reasons]
         left = ", ".join(comparison.left_to_kernel)
-        context.narrator.say(f"Resume grade: {comparison.grade.word}; the session compares {left} as well", *reasons)
+        context.info(
+            "resume_grade", f"Resume grade: {comparison.grade.word}; the session compares {left} as well", *reasons
+        )
 
 
 def _tell_troubles(context: RunContext, closed: ClosedSession) -> None:
     judgement = closed.judgement
     for problem in judgement.problems:
-        context.narrator.say(f"Problem: {problem}")
+        context.warn("problem", f"Problem: {problem}")
     if judgement.error:
         # Where there was no room, the last line says all: no line of the code is at fault.
         told = 1 if judgement.end_reason is EndReason.DISK_FULL else 12
-        context.narrator.say(*judgement.error.rstrip().splitlines()[-told:])
+        context.warn("session_error", *judgement.error.rstrip().splitlines()[-told:])
     if judgement.end_reason in REMEDIES:
-        context.narrator.say(
+        context.warn(
+            "session_failed",
             f"Session ended: {judgement.end_reason} (log: {closed.results_dir / 'kernel.log'})",
             REMEDIES[judgement.end_reason],
         )

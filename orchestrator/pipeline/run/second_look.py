@@ -67,12 +67,12 @@ def reopened(context: RunContext, record: SessionRecord) -> ClosedSession | None
     if not observation.state.terminal:
         if context.wait_policy is not WaitPolicy.WAIT:
             raise NotYet(f"{record.slug} is {observation.native} although it was closed")
-        context.narrator.say(f"{record.slug} was closed and is {observation.native}: watching it on")
+        context.warn("not_ended", f"{record.slug} was closed and is {observation.native}: watching it on")
         return finish_session(context, ticket, handle)
     found = collect_once(context, ticket, handle, observation)
     if not _settles_more(context, record, ticket, found):
         return None
-    context.narrator.say(f"{record.slug} was closed as {record.end_reason}; its outputs are there now")
+    context.info("outputs_arrived", f"{record.slug} was closed as {record.end_reason}; its outputs are there now")
     return finish_session(context, ticket, handle, found=found)
 
 

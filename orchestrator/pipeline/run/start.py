@@ -32,12 +32,12 @@ def open_models(context: RunContext, card: SectionCard, *, fresh: bool) -> Check
     start = decide_start(view, fresh=fresh)
     if start in (Start.ARCHIVE_FRESH, Start.ARCHIVE_LEFTOVERS):
         view = _put_aside(context, view, start)
-    context.narrator.say(*own_files(view.own, view.root.as_posix()))
+    context.detail("own_files", *own_files(view.own, view.root.as_posix()))
     if view.latest is None:
         return view
     newer = {stem: fault for stem, fault in view.faults.items() if _newer(stem, view)}
     if newer:
-        context.narrator.say(*walked_back(newer, f"{view.verified[0].stem}.zip"))
+        context.warn("walked_back", *walked_back(newer, f"{view.verified[0].stem}.zip"))
     return view
 
 
@@ -46,9 +46,9 @@ def _put_aside(context: RunContext, view: CheckpointInventory, start: Start) -> 
     fresh = start is Start.ARCHIVE_FRESH
     archive = (context.models.archive if fresh else context.models.archive_leftovers)(_token(context))
     why = "Fresh start: earlier checkpoints" if fresh else "No checkpoints: a new beginning; leftovers"
-    context.narrator.say(f"{TAG} {why} are kept in {archive}")
+    context.warn("archived", f"{TAG} {why} are kept in {archive}")
     after = context.models.view()
-    context.narrator.say(*archived_too([name for name in view.own if name not in after.own]))
+    context.warn("own_files_archived", *archived_too([name for name in view.own if name not in after.own]))
     return after
 
 
@@ -66,7 +66,7 @@ def require_compatible(context: RunContext, request: RunRequest, view: Checkpoin
     comparison = compare(view.latest.identity, intended_by(context, request.card), has_state=view.latest.has_state)
     blocking = comparison.below(request.floor)
     if blocking:
-        context.narrator.say(*incompatibility(blocking))
+        context.warn("incompatible", *incompatibility(blocking))
         raise BadInput(
             f"the checkpoint of {view.latest.steps} steps cannot be continued: {'; '.join(blocking)}",
             remedy="Undo the change in the card, or use --fresh: it archives the checkpoints and begins anew."

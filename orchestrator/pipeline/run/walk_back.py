@@ -72,7 +72,8 @@ def walk_back(context: RunContext, run_id: str, due: WalkBack) -> CheckpointInve
         after=last.key,
         archive=str(archive),
     )
-    context.narrator.say(
+    context.warn(
+        "walked_back",
         *walked_back({due.left.stem: due.why.why}, parent.stem + MODEL_SUFFIX),
         f"{TAG} {due.left.stem} is kept in {archive}",
     )

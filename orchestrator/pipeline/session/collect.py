@@ -125,8 +125,9 @@ def _look_again(
         if looks[doubt] >= len(pauses_s):
             return found
         if not looks[doubt] and len(pauses_s) > len(SHORT_PAUSES_S):
-            context.narrator.say(
-                f"{handle.slug} has ended, but {found.open.why}: looking again for up to {sum(pauses_s) / 60:.0f} min"
+            context.warn(
+                "outputs_late",
+                f"{handle.slug} has ended, but {found.open.why}: looking again for up to {sum(pauses_s) / 60:.0f} min",
             )
         context.clock.sleep(pauses_s[looks[doubt]])
         looks[doubt] += 1
@@ -143,7 +144,7 @@ def _seen_again(context: RunContext, handle: Handle, before: Observation) -> Obs
             raise
         return before
     if seen.state in (SessionState.RUNNING, SessionState.SAVING) and not before.native.startswith(seen.native):
-        context.narrator.say(f"{handle.slug} was said to have ended and is {seen.native}: watching it on")
+        context.warn("not_ended", f"{handle.slug} was said to have ended and is {seen.native}: watching it on")
         return watch(context, handle)
     return seen if seen.state is SessionState.ENDED else before
 

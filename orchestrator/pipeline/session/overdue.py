@@ -53,7 +53,9 @@ class Overdue:
         found = self._look(ended)
         ticket = Ticket.from_json(self.record.ticket)
         if found is not None and found.manifest is not None and is_own(ticket, found.manifest):
-            self.context.narrator.say(f"{self.record.slug} is {observation.native}, but its outputs are complete")
+            self.context.info(
+                "outputs_complete", f"{self.record.slug} is {observation.native}, but its outputs are complete"
+            )
             return ended
         if _age_s(self.context, self.record) <= 2 * (self.context.backend.capabilities.max_wall_s or 0.0) + PATIENCE_S:
             return None

@@ -37,23 +37,27 @@ def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder
     incoming = context.results.incoming(folder, ticket)
     view = context.models.view()
     if not incoming.verified:
-        context.narrator.say(*unusable(incoming.faults), *nothing_found(folder.as_posix()))
+        context.warn("nothing_restored", *unusable(incoming.faults), *nothing_found(folder.as_posix()))
         return ()
     if incoming.faults:
-        context.narrator.say(*walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
+        context.warn("walked_back", *walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
     # What was read back may lack kernels in between: the newest counts, whatever it was started from.
     brought = functools.partial(has_only_recovered, context, ticket.lineage_id, view.steps)
     emptied = (
         context.wait_policy is WaitPolicy.WAIT and view.exists
     )  # else they are missing, and nobody has removed them on purpose
     if ticket.inputs and not view.verified and not view.faults and emptied and not brought():
-        context.narrator.say(f"{TAG} The models directory was emptied during the session: nothing is restored into it")
+        context.warn(
+            "emptied_meanwhile",
+            f"{TAG} The models directory was emptied during the session: nothing is restored into it",
+        )
         return ()
     if not _ahead(incoming, view):
-        context.narrator.say(f"{TAG} Checkpoints in place are as new as those of the session: kept")
+        context.detail("kept_in_place", f"{TAG} Checkpoints in place are as new as those of the session: kept")
         return ()
     if not (_continues(ticket, view) or brought() or _descends(context, ticket, incoming, view)):
-        context.narrator.say(
+        context.warn(
+            "others_in_place",
             f"{TAG} ⚠️  Other checkpoints were put in place during the session: kept ({view.steps} steps)",
             f"{TAG} Those of the session ({incoming.steps} steps) stay in {folder.as_posix()}",
         )
@@ -61,7 +65,7 @@ def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder
     context.models.replace_with(incoming, folder.name)
     _tell_what_was_in_the_way(context, view)
     files = restored_files(incoming)
-    context.narrator.say(*restoration(files))
+    context.detail("restored", *restoration(files))
     return tuple(file.name for file in files)
 
 
@@ -69,7 +73,7 @@ def _tell_what_was_in_the_way(context: RunContext, before: CheckpointInventory) 
     """Name files of the user's own that had the names of new ones, and where they are now."""
     if before.own:
         moved = set(context.models.view().archived) - set(before.archived)
-        context.narrator.say(*in_the_way(sorted(moved)))
+        context.warn("moved_aside", *in_the_way(sorted(moved)))
 
 
 def _continues(ticket: Ticket, view: CheckpointInventory) -> bool:

@@ -95,7 +95,7 @@ def confirm_submission(context: RunContext, ticket: Ticket, slug: str, since: da
         if handle is not None or waited_s >= visible_s:
             return handle
         if not told:
-            context.narrator.say(f"Looking for {slug}: it may take up to {visible_s:.0f} s to show")
+            context.warn("looking_for_session", f"Looking for {slug}: it may take up to {visible_s:.0f} s to show")
             told = True
         context.clock.sleep(_FIND_EVERY_S)
 
@@ -116,7 +116,7 @@ def retry_until_accepted(context: RunContext, act: Callable[[], Answer]) -> Answ
             if str(fault) != told:
                 told = str(fault)
                 until = f" until {fault.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fault.until else ""
-                context.narrator.say(f"Waiting{until}: {fault}")
+                context.warn("waiting", f"Waiting{until}: {fault}")
             _wait(context, fault)
 
 
@@ -142,7 +142,7 @@ def _submit(context: RunContext, push: Push) -> Handle:
                 if found is not None:
                     return found
                 raise
-            context.narrator.say(f"The answer to the push was lost ({fault}); reading back")
+            context.warn("answer_lost", f"The answer to the push was lost ({fault}); reading back")
             found = confirm_submission(context, push.ticket, push.slug, context.clock.now())
             if found is not None:
                 return found

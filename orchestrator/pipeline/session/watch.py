@@ -63,7 +63,7 @@ def watch(
                 _require_known(context, handle, observation, reading)
                 if observation.note != reading.note:
                     reading.note = observation.note
-                    context.narrator.say(observation.note)
+                    context.info("backend_note", observation.note)
                 _tell_log(context, handle, observation, reading)
                 if observation.state.terminal:
                     return observation
@@ -85,7 +85,7 @@ def _asked_for_s(context: RunContext, handle: Handle, trouble: OrchestratorError
     """Seconds that the backend asks to wait, within reason; a wait that a user would wonder about is said."""
     asked_for_s = min(trouble.wait_s or 0.0, _LONGEST_WAIT_S) if trouble else 0.0
     if asked_for_s > _SAID_WAIT_S:
-        context.narrator.say(f"{handle.slug}: {trouble}; looking again in {asked_for_s / 60:.0f} min")
+        context.warn("looking_again", f"{handle.slug}: {trouble}; looking again in {asked_for_s / 60:.0f} min")
     return asked_for_s
 
 
@@ -118,7 +118,7 @@ def _tell_state(context: RunContext, observation: Observation, before: str) -> s
     """Say what a waiting user cannot see: queued, saving, a word that nobody knows."""
     quiet = observation.state in (SessionState.RUNNING, SessionState.ENDED)
     if observation.native != before and not quiet:
-        context.narrator.say(f"State: {observation.native} ({observation.state})")
+        context.info("state", f"State: {observation.native} ({observation.state})")
     return observation.native
 
 
@@ -136,7 +136,7 @@ def _tell_log(context: RunContext, handle: Handle, observation: Observation, rea
             raise
         # The live log is for people: without it the state alone is watched, and the log is fetched at the end.
         if str(fault) != reading.log_trouble:
-            context.narrator.say(f"No live log: {fault}")
+            context.warn("no_live_log", f"No live log: {fault}")
         reading.log_trouble = str(fault)
 
 
@@ -174,8 +174,8 @@ def _tell(context: RunContext, line: str) -> None:
     report = parse_report(line)
     if report is None:
         if line.startswith(TAG):
-            context.narrator.say(line)
+            context.detail("session_log", line)
     elif report["kind"] == "progress":
         context.narrator.progress(report)
     elif report["kind"] == "phase":
-        context.narrator.say(str(report.get("text", "")))
+        context.info("phase", str(report.get("text", "")))
