@@ -12,7 +12,6 @@ import pytest
 from readings import fingerprints, latest_card, models_dir
 from stable_baselines3 import A2C
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack, VecMonitor, VecNormalize
-from test_layers import Walk
 from tiny_world import (
     EPISODE_STEPS,
     HYPER_PARAMETERS,
@@ -40,6 +39,7 @@ from orchestrator.sb3.envs.wrappers import acts_through
 from orchestrator.sb3.loop import TrainingResult, train
 from orchestrator.sb3.state.npz_tree import read_state, write_state
 from orchestrator.sb3.training.training_state import Evaluation, Task
+from tests.unit.sb3.envs.test_wrappers import Walk
 
 SCENARIO = "traffic_light_control"
 NORMALIZING = ("A2C", "SAC")

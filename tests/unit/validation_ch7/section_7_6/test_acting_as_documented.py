@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from stable_baselines3 import A2C
-from test_section_entry import run_here
 from tiny_world import HYPER_PARAMETERS, SECTION_DIR, tiny_spec
 
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_CARD, BEST_MODEL_NORMALIZATION, models_path
 from orchestrator.sb3.algorithms.normalization import load_normalization
 from orchestrator.sb3.envs.discrete_to_box import as_choices
 from tests.conftest import PROJECT_ROOT
+from tests.unit.validation_ch7.section_7_6.test_entry import run_here
 from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
 from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
