@@ -115,7 +115,7 @@ def test_a_report_of_what_is_finished_so_far(tmp_path: Path) -> None:
     mine = orchestrate(root, "campaign", "report", "smoke", "--output", "configs")
     assert mine.code == 2 and "holds files that are no report's" in mine.err and (root / "configs/campaigns").is_dir()
 
-    refusing = root / "validation_ch7/section_7_6_rl_performance/pool"
+    refusing = root / "validation_ch7/section_7_6_rl_performance/multi_seed"
     refusing.mkdir()
     (refusing / "__init__.py").write_text("", encoding="utf-8")
     (refusing / "__main__.py").write_text("raise SystemExit('Nothing pooled: as it was told')", encoding="utf-8")

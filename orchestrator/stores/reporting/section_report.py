@@ -12,7 +12,7 @@ from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
 
-_ROOM = "pool"
+_ROOM = "multi_seed"
 _LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
 
 
@@ -21,7 +21,7 @@ def section_report(code: Path, entry_point: str, account: CampaignReport, folder
 
     Args:
         code: Folder that holds `validation_ch7`.
-        entry_point: Of the section; its report is the package `pool` beside it.
+        entry_point: Of the section; its report is the package `multi_seed` beside it.
         folder: Must exist.
 
     Returns:
