@@ -93,6 +93,21 @@ def test_a_torn_cache_ends_at_the_same_bytes(
     assert json.loads(last.read_text(encoding="utf-8"))["steps_start"] == 20
 
 
+@pytest.mark.parametrize("manifests_too", [False, True])
+def test_results_alone_are_enough(tmp_path: Path, undisturbed: dict[str, bytes], manifests_too: bool) -> None:
+    """Without ledger and sandboxes the results themselves say who wrote them; a killed session's by its cards alone."""
+    alone = Project(tmp_path / "toy")
+    assert alone.do(*HALF_WAY).code == 0
+    alone.lose(DATA, Path(".orchestrator"))
+    if manifests_too:
+        for path in (alone.root / RESULTS).glob("*/session_manifest.json"):
+            path.unlink()
+    ended = alone.do("campaign", "run", "single", "--every-s", "0.1")
+    assert ended.code == 0 and ended.json["complete"], ended.err
+    (last,) = (alone.root / RESULTS).glob("*-s03/session_manifest.json")
+    assert json.loads(last.read_text(encoding="utf-8"))["steps_start"] == 20 and alone.models() == undisturbed
+
+
 def test_a_ledger_of_which_nothing_is_left_is_refused_and_status_says_why(tmp_path: Path) -> None:
     alone = Project(tmp_path / "toy")
     assert alone.do(*HALF_WAY).code == 0
@@ -151,5 +166,8 @@ def test_what_is_missing_of_a_finished_campaign_comes_back_when_it_is_asked_for(
     taken = project.do("campaign", "tick", "single", "--recover-missing")
     assert "Taken up from the far side: 3 session(s)" in taken.err and taken.json["complete"], taken.err
     project.lose(DATA)
-    assert project.do("campaign", "recover", "single").code == 0
-    assert project.models() == undisturbed and project.sessions == 3
+    put_back = project.do("campaign", "recover", "single")
+    assert put_back.code == 0 and "Put the checkpoint of 40 steps back" in put_back.err, put_back.err
+    assert project.models().keys() == undisturbed.keys(), put_back.err
+    assert project.models() == undisturbed
+    assert project.sessions == 3
