@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome
-from kernel_templates.kernel_runtime.manifest import write_manifest
-from kernel_templates.kernel_runtime.wire import MANIFEST_NAME, models_path
-from orchestrator.stores.results import ResultsTree
-from tests.unit.kernel_runtime.makers import SCENARIO, make_ticket, save
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome
+from orchestrator.kernel.session.manifest import write_manifest
+from orchestrator.kernel.wire import MANIFEST_NAME, models_path
+from orchestrator.stores.session.results import ResultsTree
+from tests.unit.kernel.makers import SCENARIO, make_ticket, save
 
 TICKET = make_ticket(spec={"section_dir": "section_7_6_rl_performance"})
 DIRECTORY = TICKET.section_dir
