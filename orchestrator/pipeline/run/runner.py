@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from orchestrator.core.checkpoint.compatibility import Compatibility, worse_grade
+from orchestrator.core.checkpoint.compatibility import worse_grade
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.start import Start, decide_start
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
@@ -18,7 +18,7 @@ from orchestrator.core.run.summary import DETACHED, GOOD_ENDS, ITS_TURN, RunSumm
 from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.section.card import Profile
 from orchestrator.core.session.backend_types import Carrier, Handle, Observation, Push
-from orchestrator.core.session.end_reason import REMEDIES, EndReason
+from orchestrator.core.session.end_reason import EndReason
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt, finish_open_sessions, open_sessions, pushed_from_here
 from orchestrator.pipeline.run.dry_run import plan_first_session
@@ -33,13 +33,14 @@ from orchestrator.pipeline.run.history import (
 )
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing, require_nothing_missing
 from orchestrator.pipeline.run.remote_discovery import require_no_unknown_sessions
+from orchestrator.pipeline.run.report import announce_session, report_troubles
 from orchestrator.pipeline.run.resume_point import OpenedRun, resume_point, with_session
 from orchestrator.pipeline.run.second_look import second_look
 from orchestrator.pipeline.run.start import open_models, require_compatible
 from orchestrator.pipeline.run.walk_back import due_walk_back, walk_back
 from orchestrator.pipeline.run.weights_only import require_weights_used
 from orchestrator.pipeline.session.inputs import checkpoint_set, session_spec
-from orchestrator.pipeline.session.lifecycle import ClosedSession, Place, finish_session, prepare
+from orchestrator.pipeline.session.lifecycle import Place, finish_session, prepare
 from orchestrator.pipeline.session.submit import retry_until_accepted, submit_session
 from orchestrator.ports import reads, recalls
 
@@ -139,7 +140,7 @@ def _chain(context: RunContext, request: RunRequest, opened: OpenedRun) -> RunSu
             return fast_replace(summary, end_reason=decision.end or ITS_TURN)
         late = second_look(context, request.card.lineage.id, opened.run_id, looked_at)
         if late is not None:
-            _tell_troubles(context, late)
+            report_troubles(context, late)
             standing = standing.after(late.judgement.end_reason, late.steps_in_place)
             summary = with_session(summary, late)
             continue
@@ -158,7 +159,7 @@ def _chain(context: RunContext, request: RunRequest, opened: OpenedRun) -> RunSu
         if context.wait_policy is WaitPolicy.ONE_STEP:
             require_no_unknown_sessions(context, request.card.section, request.card.lineage.id)
         place = _next_place(context, request, view, opened.run_id, place, decision)
-        _announce(context, place, view, opened.target_steps, comparison)
+        announce_session(context, place, view, opened.target_steps, comparison)
         if comparison is not None:
             summary = fast_replace(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
         push, handle = _push(context, request, opened.sizes, view, place, failed)
@@ -166,7 +167,7 @@ def _chain(context: RunContext, request: RunRequest, opened: OpenedRun) -> RunSu
             return fast_replace(summary, end_reason=DETACHED, handle=str(handle))
         place = Place(run_id=opened.run_id, session=push.ticket.session, attempt=push.ticket.attempt)
         closed = finish_session(context, push.ticket, handle)
-        _tell_troubles(context, closed)
+        report_troubles(context, closed)
         lost = closed.judgement.end_reason is EndReason.CARRIER_MISSING
         failed = (*failed, push.carrier) if lost else ()
         standing = standing.after(closed.judgement.end_reason, closed.steps_in_place)
@@ -231,33 +232,3 @@ def _next_place(
     if last is not None and decision.same_session:
         return replace(last, attempt=last.attempt + 1)
     return Place(run_id=run_id, session=next_session(context, request, view), attempt=1)
-
-
-def _announce(
-    context: RunContext, place: Place, view: CheckpointInventory, target_steps: int, comparison: Compatibility | None
-) -> None:
-    start_text = f"from {view.steps} steps" if view.latest else "from the beginning"
-    attempt = f", attempt {place.attempt}" if place.attempt > 1 else ""
-    context.info("session_starts", f"Session {place.session}{attempt}: {start_text} to {target_steps} steps")
-    if comparison is not None:
-        reasons = [f"  - {reason} ({reason.grade.word})" for reason in comparison.reasons]
-        left = ", ".join(comparison.left_to_kernel)
-        context.info(
-            "resume_grade", f"Resume grade: {comparison.grade.word}; the session compares {left} as well", *reasons
-        )
-
-
-def _tell_troubles(context: RunContext, closed: ClosedSession) -> None:
-    judgement = closed.judgement
-    for problem in judgement.problems:
-        context.warn("problem", f"Problem: {problem}")
-    if judgement.error:
-        # Where there was no room, the last line says all: no line of the code is at fault.
-        told = 1 if judgement.end_reason is EndReason.DISK_FULL else 12
-        context.warn("session_error", *judgement.error.rstrip().splitlines()[-told:])
-    if judgement.end_reason in REMEDIES:
-        context.warn(
-            "session_failed",
-            f"Session ended: {judgement.end_reason} (log: {closed.results_dir / 'kernel.log'})",
-            REMEDIES[judgement.end_reason],
-        )

@@ -82,7 +82,7 @@ def far_side(**traits: Any) -> FarSide:
 def test_a_lost_answer_never_makes_two_kernels_or_none(lose: Sequence[str], hidden_s: float) -> None:
     far = far_side(lose=list(lose), hidden_s=hidden_s)
     push = far.push()
-    handle = submit_session(far.parts, push)
+    handle = submit_session(far.context, push)
     assert far.gateway.pushes == 1
     assert handle.slug == push.slug
     assert [event.kind.value for event in far.events] == ["session_planned", "session_submitted"]
@@ -91,7 +91,7 @@ def test_a_lost_answer_never_makes_two_kernels_or_none(lose: Sequence[str], hidd
 def test_the_intent_is_written_before_the_submit() -> None:
     far = far_side(lose=["before"] * 3)
     with pytest.raises(OutcomeUnknown):
-        submit_session(far.parts, far.push())
+        submit_session(far.context, far.push())
     assert [event.kind.value for event in far.events] == ["session_planned"]
     assert far.events[0].durable
 
@@ -101,9 +101,9 @@ def test_absence_is_believed_only_after_the_visibility_window() -> None:
     push = far.push()
     far.backend.submit(push)
     assert far.backend.find(push.ticket, push.slug) is None
-    assert confirm_submission(far.parts, push.ticket, push.slug, far.clock.now()) is not None
+    assert confirm_submission(far.context, push.ticket, push.slug, far.clock.now()) is not None
     far = far_side()
-    assert confirm_submission(far.parts, push.ticket, push.slug, far.clock.now()) is None
+    assert confirm_submission(far.context, push.ticket, push.slug, far.clock.now()) is None
     assert VISIBILITY_S <= far.clock.slept_s <= VISIBILITY_S + 10.0
 
 
@@ -113,7 +113,7 @@ def test_a_full_house_and_a_spent_week_are_waited_for_and_told() -> None:
         left_s=0.0,
         refresh_after_s=48 * 3600.0,
     )
-    submit_session(far.parts, far.push())
+    submit_session(far.context, far.push())
     assert far.gateway.pushes == 1
     assert 48 * 3600.0 <= far.clock.slept_s <= 48 * 3600.0 + 300.0
     told = "\n".join(far.listener.lines)
@@ -124,24 +124,24 @@ def test_a_full_house_and_a_spent_week_are_waited_for_and_told() -> None:
 def test_a_bad_request_stops_with_the_servers_words() -> None:
     far = far_side(refuse=["Notebook not found"])
     with pytest.raises(BadInput, match="Notebook not found"):
-        submit_session(far.parts, far.push())
+        submit_session(far.context, far.push())
     assert far.gateway.calls["save_kernel"] == 1
 
 
 def test_a_name_that_holds_another_session_is_never_overwritten() -> None:
     far = far_side()
-    submit_session(far.parts, far.push(nonce="1" * 32))
+    submit_session(far.context, far.push(nonce="1" * 32))
     with pytest.raises(NameTaken):
-        submit_session(far.parts, far.push(nonce="2" * 32))
+        submit_session(far.context, far.push(nonce="2" * 32))
     assert far.gateway.pushes == 1
     assert len(far.events) == 2
 
 
 def test_an_hour_of_kernel_costs_few_calls_and_its_end_is_seen_within_a_minute() -> None:
     far = far_side(runs_s=3600.0, queued_s=40.0, hidden_s=10.0)
-    handle = submit_session(far.parts, far.push())
+    handle = submit_session(far.context, far.push())
     far.gateway.calls.clear()
-    observation = watch(far.parts, handle)
+    observation = watch(far.context, handle)
     assert observation.state is SessionState.ENDED
     calls = sum(far.gateway.calls.values())
     late_s = far.clock.slept_s - (3600.0 + 50.0)
@@ -152,7 +152,7 @@ def test_an_hour_of_kernel_costs_few_calls_and_its_end_is_seen_within_a_minute()
 
 def test_no_line_is_told_twice_over_reconnects() -> None:
     far = far_side(runs_s=900.0, stream_lasts_s=100.0)
-    watch(far.parts, submit_session(far.parts, far.push()))
+    watch(far.context, submit_session(far.context, far.push()))
     steps = [report["steps"] for report in far.listener.reports if report["kind"] == "progress"]
     assert steps == list(range(15, 901, 15))
 
@@ -161,6 +161,6 @@ def test_the_deadline_is_the_quota_that_is_left() -> None:
     card = load_card(PROJECT_ROOT / "configs/sections", "section_7_6")
     request = RunRequest(card=card, profile="full")
     sizes = request.sizes(0)
-    assert session_spec(far_side().parts, request, sizes).sizes.deadline_s == sizes.deadline_s
-    assert session_spec(far_side(left_s=7200.0).parts, request, sizes).sizes.deadline_s == 7200.0
-    assert session_spec(far_side().parts, request, sizes).to_json()["device"] == "auto"
+    assert session_spec(far_side().context, request, sizes).sizes.deadline_s == sizes.deadline_s
+    assert session_spec(far_side(left_s=7200.0).context, request, sizes).sizes.deadline_s == 7200.0
+    assert session_spec(far_side().context, request, sizes).to_json()["device"] == "auto"

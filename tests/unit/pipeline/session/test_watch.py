@@ -50,8 +50,15 @@ class Scripted:
 
 def _watch(backend: Scripted) -> tuple[Observation, FakeClock, Listener]:
     clock, listener = FakeClock(), Listener()
-    context = cast(Any, type("P", (), {"backend": backend, "clock": clock, "narrator": listener}))
-    return watch(cast(RunContext, context), HANDLE), clock, listener
+    context = RunContext(
+        backend=cast(Any, backend),
+        clock=clock,
+        narrator=listener,
+        **dict.fromkeys(("ledger", "models", "results", "code"), cast(Any, None)),
+        draw_token=str,
+        version="0",
+    )
+    return watch(context, HANDLE), clock, listener
 
 
 def test_failed_looks_are_looked_over() -> None:
