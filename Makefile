@@ -53,7 +53,7 @@ bench-campaign: $(VENV)/.ready-test
 	$(BIN)/python -m tests.bench.campaigns
 
 prove-campaign: $(VENV)/.ready-test
-	PROVE_CAMPAIGN=1 $(BIN)/python -m pytest tests/acceptance/test_campaign.py tests/unit/campaigns
+	PROVE_CAMPAIGN=1 $(BIN)/python -m pytest tests/acceptance/test_campaign.py tests/acceptance/test_full_disk.py tests/unit/pipeline/campaign
 
 bench-checkpoints: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.checkpoint_cost

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec
 
 import typer
 
-from orchestrator.cli import (
+from orchestrator.cli.campaign import plan, results, tick
+from orchestrator.cli.campaign import run as campaign_run
+from orchestrator.cli.campaign import status as campaign_status
+from orchestrator.cli.commands import (
     attach,
     doctor,
     fetch,
@@ -22,11 +25,8 @@ from orchestrator.cli import (
     status,
     verify,
 )
-from orchestrator.cli.campaign import plan, results, tick
-from orchestrator.cli.campaign import run as campaign_run
-from orchestrator.cli.campaign import status as campaign_status
-from orchestrator.cli.door import through_door
-from orchestrator.cli.encoding import restart_with_utf8_paths
+from orchestrator.cli.error_boundary import run_command
+from orchestrator.cli.output.encoding import restart_with_utf8_paths
 from orchestrator.core.errors import EXIT_DONE, BadInput
 
 app = typer.Typer(
@@ -51,27 +51,36 @@ def _exiting(command: Callable[Words, int]) -> Callable[Words, None]:
     return wrapped
 
 
-app.command("run")(_exiting(run.run))
-app.command("status")(_exiting(status.status))
-app.command("render")(_exiting(render.render))
-app.command("attach")(_exiting(attach.attach))
-app.command("logs")(_exiting(logs.logs))
-app.command("fetch")(_exiting(fetch.fetch))
-app.command("quota")(_exiting(quota.quota))
-app.command("doctor")(_exiting(doctor.doctor))
-app.command("verify")(_exiting(verify.verify))
-app.command("inspect")(_exiting(inspect_checkpoint.inspect_checkpoint))
-app.command("prove-resume")(_exiting(prove_resume.prove_resume))
+COMMANDS: Mapping[str, Callable[..., int]] = {
+    "run": run.run,
+    "status": status.status,
+    "render": render.render,
+    "attach": attach.attach,
+    "logs": logs.logs,
+    "fetch": fetch.fetch,
+    "quota": quota.quota,
+    "doctor": doctor.doctor,
+    "verify": verify.verify,
+    "inspect": inspect_checkpoint.inspect_checkpoint,
+    "prove-resume": prove_resume.prove_resume,
+}
+"""Name -> command, in the order of `--help`."""
 
-campaign = typer.Typer(help="Many trials under limits: plan them, move them on, see where they stand.")
-campaign.command("plan")(_exiting(plan.plan))
-campaign.command("run")(_exiting(campaign_run.run))
-campaign.command("tick")(_exiting(tick.tick))
-campaign.command("recover")(_exiting(tick.recover))
-campaign.command("status")(_exiting(campaign_status.status))
-campaign.command("results")(_exiting(results.results))
-campaign.command("report")(_exiting(results.report))
-campaign.command("schema")(_exiting(campaign_status.schema))
+CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
+    "plan": plan.plan,
+    "run": campaign_run.run,
+    "tick": tick.tick,
+    "recover": tick.recover,
+    "status": campaign_status.status,
+    "results": results.results,
+    "report": results.report,
+    "schema": campaign_status.schema,
+}
+
+campaign = typer.Typer(help="Many trials under limits: plan them, run them, see their status.")
+for group, commands in ((app, COMMANDS), (campaign, CAMPAIGN_COMMANDS)):
+    for name, command in commands.items():
+        group.command(name)(_exiting(command))
 app.add_typer(campaign, name="campaign", no_args_is_help=True)
 
 
@@ -94,9 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = app(args=words or ["--help"], standalone_mode=False)
         except _UsageError as fault:
             context = getattr(fault, "ctx", None)
-            command = context.command_path if context else "orchestrator"
+            path = context.command_path if context else "orchestrator"
             told = fault.format_message() if hasattr(fault, "format_message") else str(fault)
-            raise BadInput(told.rstrip("."), remedy=f"`{command} --help` shows what can be said.") from fault
+            raise BadInput(told.rstrip("."), remedy=f"See `{path} --help`.") from fault
         return code if isinstance(code, int) else EXIT_DONE
 
-    return through_door(act, as_json="--json" in words)
+    return run_command(act, as_json="--json" in words)

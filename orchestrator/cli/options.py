@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from orchestrator.core.exchange import Capabilities
-    from orchestrator.core.requests import RunRequest
-    from orchestrator.core.sections import SectionCard
+    from orchestrator.core.run.request import RunRequest
+    from orchestrator.core.section.card import SectionCard
+    from orchestrator.core.session.backend_types import Capabilities
     from orchestrator.stores.project import Project
 
 Section = Annotated[str, typer.Argument(help="Section, for example section_7_6.")]
@@ -82,9 +82,9 @@ def build_request(
     Raises:
         BadInput: The section or a value is wrong.
     """
-    from orchestrator.cli.effects import from_variable, require_size_settings
-    from orchestrator.core.requests import RunRequest
-    from orchestrator.stores.configs import read_settings
+    from orchestrator.cli.option_effects import from_variable, require_size_settings
+    from orchestrator.core.run.request import RunRequest
+    from orchestrator.stores.section.card_yaml import read_settings
 
     profile, values = "quick" if quick else "full", read_settings(settings)
     set_target = f"profiles.{profile}.target_steps" in values
@@ -117,8 +117,8 @@ def remarks_on(
     backend: str,
 ) -> list[str]:
     """A line for each option of a `run` or `render` that changes nothing."""
-    from orchestrator.cli.effects import remarks
-    from orchestrator.stores.configs import load_card, read_settings
+    from orchestrator.cli.option_effects import remarks
+    from orchestrator.stores.section.card_yaml import load_card, read_settings
 
     own = load_card(project.cards, section)
     return remarks(context, request, own, read_settings(settings), limits, backend)
@@ -138,8 +138,8 @@ def chosen_card(
     Raises:
         BadInput: A value is wrong, or would do nothing.
     """
-    from orchestrator.cli.effects import from_variable, require_algorithm_settings
-    from orchestrator.stores.configs import choose, load_card, read_settings
+    from orchestrator.cli.option_effects import from_variable, require_algorithm_settings
+    from orchestrator.stores.section.card_yaml import choose, load_card, read_settings
 
     values = read_settings(settings)
     if "algorithm" in values and from_variable(context, "algorithm"):

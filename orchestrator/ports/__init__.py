@@ -1,21 +1,21 @@
 """The counters between the pipeline and the outside: Protocols only."""
 
-from orchestrator.ports.far_side import Backend, Lists, Meters, Reads, Recalls, lists, meters, reads, recalls
-from orchestrator.ports.keeping import CodeStore, Gate, Lease, Ledger, ModelsStore, Refusals, ResultsStore
-from orchestrator.ports.surroundings import Clock, Herald, Narrator, Proposer
+from orchestrator.ports.backend import Backend, Lists, Meters, Reads, Recalls, lists, meters, reads, recalls
+from orchestrator.ports.services import Clock, Narrator, Notifier, Proposer
+from orchestrator.ports.stores import CodeStore, Gate, Lease, Ledger, ModelsStore, Refusals, ResultsStore
 
 __all__ = [
     "Backend",
     "Clock",
     "CodeStore",
     "Gate",
-    "Herald",
     "Lease",
     "Ledger",
     "Lists",
     "Meters",
     "ModelsStore",
     "Narrator",
+    "Notifier",
     "Proposer",
     "Reads",
     "Recalls",

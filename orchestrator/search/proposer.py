@@ -11,11 +11,11 @@ from optuna.pruners import BasePruner
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from orchestrator.core.proposals import Batch, Fate, Point, Told, written
-from orchestrator.core.searches import Search
+from orchestrator.core.campaign.search_config import Search
+from orchestrator.core.search.proposals import Batch, Outcome, Point, ProposalResult, written
 from orchestrator.search.studies import distributions_of, pruner_of, sampler_of, study_of
 
-_STATES = {Fate.COMPLETE: TrialState.COMPLETE, Fate.PRUNED: TrialState.PRUNED, Fate.FAILED: TrialState.FAIL}
+_STATES = {Outcome.COMPLETE: TrialState.COMPLETE, Outcome.PRUNED: TrialState.PRUNED, Outcome.FAILED: TrialState.FAIL}
 
 
 class OptunaProposer:
@@ -69,7 +69,7 @@ class OptunaProposer:
             self._known[told] = (*earlier, *own)
         return self._known[told]
 
-    def _trial(self, before: tuple[Batch, ...], number: int, one: Told) -> FrozenTrial:
+    def _trial(self, before: tuple[Batch, ...], number: int, one: ProposalResult) -> FrozenTrial:
         rung, marks = self._decision(before, number, one.point, one.rungs) if self._search.prunes else (None, {})
         reached = one.rungs if rung is None else one.rungs[:rung]
         return create_trial(

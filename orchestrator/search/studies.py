@@ -10,8 +10,8 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
-from orchestrator.core.cells import Setting
-from orchestrator.core.searches import Pruner, Range, Search
+from orchestrator.core.campaign.search_config import Pruner, Range, Search
+from orchestrator.core.section.overrides import Setting
 
 # What becomes of a proposal is told by the campaign; a line of Optuna's for each of them would be told twice.
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.storage import free_text, storage_trouble
-from kernel_templates.kernel_runtime.wire import models_path
+from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput
-from orchestrator.core.storage import storage_fault
+from orchestrator.kernel.files.storage import free_text, storage_trouble
+from orchestrator.kernel.wire import models_path
 
 ROOT_VARIABLE = "ORCHESTRATOR_ROOT"
 _MARK = Path("configs") / "sections"
@@ -22,7 +22,7 @@ class Project:
     """Folders of the project.
 
     Attributes:
-        code: Holds `configs`, `kernel_templates` and the code of `validation_ch7`.
+        code: Holds `configs` and the code of `validation_ch7`.
         state: Holds `validation_output`, the models directories below `validation_ch7`, and `.orchestrator`.
             The same folder, except for `verify`, which must not touch the user's state.
     """
@@ -82,7 +82,7 @@ def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = N
         return Project(code=root, state=root)
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
-        if (folder / _MARK).is_dir() and (folder / "kernel_templates").is_dir():
+        if (folder / _MARK).is_dir():
             return Project(code=folder, state=folder)
     raise BadInput("no project here", remedy=f"Go to the project's folder or set {ROOT_VARIABLE}.")
 

@@ -4,33 +4,56 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.cards import CheckpointCard
 from orchestrator import __version__
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
-from orchestrator.core.checkup import Check
-from orchestrator.core.compatibility import Compatibility, Intended, compare
+from orchestrator.core.checkpoint.compatibility import Compatibility, Intended, compare
+from orchestrator.core.diagnostics.health_check import Check
 from orchestrator.core.errors import BadInput
-from orchestrator.core.exchange import Quota
-from orchestrator.core.lineages import short
-from orchestrator.core.records import RunRecord
-from orchestrator.core.sections import SectionCard
-from orchestrator.pipeline.parts import Parts
+from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.lineage import short
+from orchestrator.core.session.backend_types import Quota
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import Backend, Clock, Narrator
-from orchestrator.stores.code import CodeStore
-from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.ledger_reading import ledger_for_reading
-from orchestrator.stores.models_dir import ModelsDirectory
-from orchestrator.stores.outgoing import Gate
+from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
+from orchestrator.stores.ledger.reading import ledger_for_reading
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
-from orchestrator.stores.results import ResultsTree
+from orchestrator.stores.secrets.outgoing import Gate
+from orchestrator.stores.session.code_bundle import CodeStore
+from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
 
-BACKENDS = ("local", "kaggle")
+
+def _local(project: Project, card: SectionCard, clock: Clock) -> Backend:
+    return LocalBackend(project.own / "local")
+
+
+def _kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
+    # Imported late: the client library takes half a second that no other command pays.
+    from orchestrator.backends.kaggle.backend import KaggleBackend
+    from orchestrator.backends.kaggle.client.api import KaggleApi
+    from orchestrator.backends.kaggle.client.auth import sign_in
+    from orchestrator.backends.kaggle.client.credentials import candidates
+    from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
+    from orchestrator.backends.kaggle.client.retry import Retry
+    from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
+
+    retry = Retry(clock, random.SystemRandom().uniform)
+    account = sign_in(candidates(), now=clock.now, retry=retry)
+    storage = DatasetsApi(account.connection, account.name, retry)
+    gateway = KaggleApi(account.connection, account.name, retry)
+    return KaggleBackend(gateway, CheckpointDataset(storage, clock), card.kaggle, retry)
+
+
+BACKENDS: Mapping[str, Callable[[Project, SectionCard, Clock], Backend]] = {"local": _local, "kaggle": _kaggle}
+"""Name -> how to build it. A new backend is one line here."""
 
 
 def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | None = None) -> Backend:
@@ -40,30 +63,9 @@ def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | 
         BadInput: There is no such backend.
         RemoteUnavailable: It cannot be used here: no credentials, no network.
     """
-    if name == "local":
-        return LocalBackend(project.own / "local")
-    if name == "kaggle":
-        return _kaggle(card, clock or SystemClock())
-    raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
-
-
-# The rooms of the Kaggle wing are imported late: the client library takes half a second that no other command pays.
-
-
-def _kaggle(card: SectionCard, clock: Clock) -> Backend:
-    from orchestrator.backends.kaggle.accounts import sign_in
-    from orchestrator.backends.kaggle.backend import KaggleBackend
-    from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.dataset_carrier import DatasetCarrier
-    from orchestrator.backends.kaggle.gateway import Gateway
-    from orchestrator.backends.kaggle.retrying import Retrying
-    from orchestrator.backends.kaggle.storage import Storage
-
-    retry = Retrying(clock, random.SystemRandom().uniform)
-    account = sign_in(candidates(), now=clock.now, retry=retry)
-    storage = Storage(account.connection, account.name, retry)
-    gateway = Gateway(account.connection, account.name, retry)
-    return KaggleBackend(gateway, DatasetCarrier(storage, clock), card.kaggle, retry)
+    if name not in BACKENDS:
+        raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
+    return BACKENDS[name](project, card, clock or SystemClock())
 
 
 def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
@@ -72,32 +74,32 @@ def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
     Raises:
         RemoteUnavailable: No credentials, or the service is away.
     """
-    from orchestrator.backends.kaggle.accounts import sign_in
-    from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.gateway import Gateway
-    from orchestrator.backends.kaggle.retrying import Retrying
+    from orchestrator.backends.kaggle.client.api import KaggleApi
+    from orchestrator.backends.kaggle.client.auth import sign_in
+    from orchestrator.backends.kaggle.client.credentials import candidates
+    from orchestrator.backends.kaggle.client.retry import Retry
 
     clock = SystemClock()
-    retry = Retrying(clock, random.SystemRandom().uniform)
+    retry = Retry(clock, random.SystemRandom().uniform)
     account = sign_in(candidates(), now=clock.now, retry=retry)
-    return account.name, Gateway(account.connection, account.name, retry).quotas()
+    return account.name, KaggleApi(account.connection, account.name, retry).quotas()
 
 
 def kaggle_checkup(project: Project) -> Iterator[Check]:
     """The doctor's findings, one after another."""
-    from orchestrator.backends.kaggle.accounts import sign_in
-    from orchestrator.backends.kaggle.checkup import examine
-    from orchestrator.backends.kaggle.credentials import candidates
-    from orchestrator.backends.kaggle.gateway import Gateway
-    from orchestrator.backends.kaggle.retrying import Patience, Retrying
+    from orchestrator.backends.kaggle.client.api import KaggleApi
+    from orchestrator.backends.kaggle.client.auth import sign_in
+    from orchestrator.backends.kaggle.client.credentials import candidates
+    from orchestrator.backends.kaggle.client.retry import Patience, Retry
+    from orchestrator.backends.kaggle.health_check import examine
 
     clock = SystemClock()
     # A person waits for the answer: one repetition tells a hiccup from an outage.
-    retry = Retrying(clock, random.SystemRandom().uniform, Patience(attempts=2))
+    retry = Retry(clock, random.SystemRandom().uniform, Patience(attempts=2))
     return examine(
         candidates,
         lambda found: sign_in(found, now=clock.now, retry=retry),
-        lambda account: Gateway(account.connection, account.name, retry),
+        lambda account: KaggleApi(account.connection, account.name, retry),
         project.results,
     )
 
@@ -144,7 +146,7 @@ def assemble(
     *,
     clock: Clock | None = None,
     only_look: bool = False,
-) -> Iterator[Parts]:
+) -> Iterator[RunContext]:
     """Everything that a run of a section needs.
 
     Args:
@@ -160,7 +162,7 @@ def assemble(
             require_writable(folder)
     gate = Gate()
     with ledger_for_reading(ledger_path) if only_look else closing(SqliteLedger(ledger_path)) as ledger:
-        yield Parts(
+        yield RunContext(
             backend=backend,
             clock=clock or SystemClock(),
             ledger=ledger,

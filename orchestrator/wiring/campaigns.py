@@ -8,49 +8,50 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from kernel_templates.trial_accounts import StitchedCurve
 from orchestrator import __version__
-from orchestrator.core.accounts import Finished
-from orchestrator.core.allowances import promised_s, spent_s, week_of
-from orchestrator.core.campaigns import Campaign
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial
+from orchestrator.core.campaign.orphans import sessions_of_campaign
+from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import RunFailed
-from orchestrator.core.exchange import Quota
-from orchestrator.core.expansion import Trial
-from orchestrator.core.lineages import short
-from orchestrator.core.records import Stage
+from orchestrator.core.ledger.records import Stage
+from orchestrator.core.reporting.finished_trial import Finished
+from orchestrator.core.scheduling.quota import promised_s, spent_s, week_of
 from orchestrator.core.secret_search import SecretValue, masked
-from orchestrator.core.sections import SectionCard
-from orchestrator.core.standings import Standing
-from orchestrator.core.taken_out import of_campaign
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.lineage import short
+from orchestrator.core.session.backend_types import Quota
+from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
-from orchestrator.pipeline.campaign import Desk, read_standings
-from orchestrator.pipeline.finished import curve_of, finished_trials, since_beginning
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.strays import Strays
-from orchestrator.ports import Backend, Clock, Herald, Narrator, meters
-from orchestrator.stores.campaigns import card_reader
-from orchestrator.stores.code import CodeAsItWas, CodeStore
-from orchestrator.stores.lease import SqliteLease
-from orchestrator.stores.ledger import SqliteLedger
-from orchestrator.stores.ledger_reading import ledger_for_reading
-from orchestrator.stores.outgoing import Gate
+from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.campaign.finished_trials import curve_of, finished_trials, since_beginning
+from orchestrator.pipeline.campaign.orphans import OrphanFinder
+from orchestrator.pipeline.campaign.status_board import read_trial_statuses
+from orchestrator.pipeline.context import RunContext
+from orchestrator.ports import Backend, Clock, Narrator, Notifier, meters
+from orchestrator.stores.campaign.campaign_yaml import card_reader
+from orchestrator.stores.ledger.lease import SqliteLease
+from orchestrator.stores.ledger.reading import ledger_for_reading
+from orchestrator.stores.ledger.refusals import SqliteRefusals
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
-from orchestrator.stores.refusals import SqliteRefusals
-from orchestrator.stores.results import ResultsTree
-from orchestrator.stores.secrets_in_use import secrets_in_use, webhook_secrets
+from orchestrator.stores.secrets.in_use import secrets_in_use, webhook_secrets
+from orchestrator.stores.secrets.outgoing import Gate
+from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
+from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring import make_backend, models_directory
 from orchestrator.wiring.searches import searching_of
 
 
 @contextmanager
-def campaign_desk(
+def campaign_context(
     project: Project,
     campaign: Campaign,
     trials: tuple[Trial, ...],
     voice_of: Callable[[str], Narrator],
     clock: Clock | None = None,
-) -> Iterator[Desk]:
+) -> Iterator[CampaignContext]:
     """Everything that the ticks of a campaign need.
 
     Args:
@@ -64,13 +65,13 @@ def campaign_desk(
         require_writable(folder)
     ledger = SqliteLedger(project.own / "ledger.sqlite")
     gate = Gate(lambda: (*secrets_in_use(), *_webhook_in_use(campaign)))
-    code = CodeAsItWas(CodeStore(project.code, gate))
+    code = FrozenCode(CodeStore(project.code, gate))
     backends: dict[object, Backend] = {}
 
-    def parts_of(card: SectionCard) -> Parts:
+    def run_context(card: SectionCard) -> RunContext:
         if card.kaggle not in backends:
             backends[card.kaggle] = make_backend(campaign.backend, project, card, clock)
-        return Parts(
+        return RunContext(
             backend=backends[card.kaggle],
             clock=clock,
             ledger=ledger,
@@ -84,13 +85,13 @@ def campaign_desk(
         )
 
     try:
-        yield Desk(
+        yield CampaignContext(
             campaign=campaign,
             trials=trials,
             ledger=ledger,
             clock=clock,
             lease=SqliteLease(ledger, project.own / "campaigns.lock", clock.now),
-            parts_of=parts_of,
+            run_context=run_context,
             card_of=card_reader(project.cards),
             code_digest=code.bundle().digest,
             refusals=SqliteRefusals(ledger),
@@ -101,7 +102,7 @@ def campaign_desk(
         ledger.close()
 
 
-def _herald(campaign: Campaign) -> Herald | None:
+def _herald(campaign: Campaign) -> Notifier | None:
     if campaign.notify is None:
         return None
     address = webhook_address(campaign.notify.webhook, campaign.notify.webhook_variable, os.environ)
@@ -117,12 +118,12 @@ def _webhook_in_use(campaign: Campaign) -> tuple[SecretValue, ...]:
     return webhook_secrets(variable or "notify.webhook", address)
 
 
-def campaign_standings(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Standing, ...]:
+def campaign_statuses(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[TrialStatus, ...]:
     """Where the trials stand by the ledger; asking creates nothing, but may update an older ledger."""
     path = project.own / "ledger.sqlite"
     code_digest = CodeStore(project.code).digest()
     with ledger_for_reading(path) as ledger:
-        return read_standings(ledger, campaign, trials, code_digest)
+        return read_trial_statuses(ledger, campaign, trials, code_digest)
 
 
 def refusals_of(project: Project) -> Mapping[str, str]:
@@ -142,7 +143,7 @@ def spent_and_promised_s(
     left = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
     with ledger_for_reading(path) as ledger:
         since, _ = week_of(now, quota)
-        mine = of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | left)
+        mine = sessions_of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | left)
         flying = [one for one in mine if one.stage is not Stage.CLOSED]
         gone = promised_s([one for one in flying if one.lineage_id not in named and one.backend == campaign.backend])
         return spent_s(mine, since) + gone, promised_s([one for one in flying if one.lineage_id in named])
@@ -153,7 +154,7 @@ def taken_out_in_flight(project: Project, campaign: Campaign, trials: tuple[Tria
     path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
     named |= {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
     with ledger_for_reading(path) as ledger:
-        strays = Strays(campaign, card_reader(project.cards), ledger)
+        strays = OrphanFinder(campaign, card_reader(project.cards), ledger)
         flying = [
             f"{trial.label} [{trial.name8}] is in flight, and the file has it no more: it holds a slot until it is home"
             for trial in strays.flying(named)
@@ -173,7 +174,7 @@ def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota |
 
 def finished_of(
     project: Project, campaign: Campaign, trials: tuple[Trial, ...]
-) -> tuple[tuple[Finished, ...], tuple[Standing, ...]]:
+) -> tuple[tuple[Finished, ...], tuple[TrialStatus, ...]]:
     """The trials that are done under today's code, and where all of them stand, of one moment.
 
     Raises:
@@ -182,7 +183,7 @@ def finished_of(
     path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
     code_digest = CodeStore(project.code).digest()
     with ledger_for_reading(path) as ledger:
-        standings = read_standings(ledger, campaign, trials, code_digest)
+        standings = read_trial_statuses(ledger, campaign, trials, code_digest)
         return tuple(finished_trials(ledger, results, standings, code_digest)), standings
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from orchestrator.core.campaigns import Campaign
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial, expand
+from orchestrator.core.campaign.search_config import Search
 from orchestrator.core.errors import BadInput
-from orchestrator.core.expansion import Trial, expand
-from orchestrator.core.searches import Search
-from orchestrator.pipeline.inquiry import ProposerOf
-from orchestrator.pipeline.searching import Searching
+from orchestrator.pipeline.search.replay import SearchReplay
+from orchestrator.pipeline.search.state import ProposerOf
 from orchestrator.ports import Ledger, Proposer
-from orchestrator.stores.campaigns import card_reader
-from orchestrator.stores.ledger_reading import ledger_for_reading
+from orchestrator.stores.campaign.campaign_yaml import card_reader
+from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
-from orchestrator.stores.results import ResultsTree
+from orchestrator.stores.session.results import ResultsTree
 
 
-def searching_of(project: Project, campaign: Campaign, ledger: Ledger) -> Searching | None:
+def searching_of(project: Project, campaign: Campaign, ledger: Ledger) -> SearchReplay | None:
     """Who proposes trials for a campaign, None where its file names them all.
 
     Raises:
@@ -24,7 +24,7 @@ def searching_of(project: Project, campaign: Campaign, ledger: Ledger) -> Search
     if all(group.search is None for group in campaign.trials.values()):
         return None
     results = ResultsTree(project.results)
-    return Searching(campaign, card_reader(project.cards), ledger, results, proposer_of())
+    return SearchReplay(campaign, card_reader(project.cards), ledger, results, proposer_of())
 
 
 def proposer_of() -> ProposerOf:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.cli.door import through_door
+from orchestrator.cli.error_boundary import run_command
 from orchestrator.core.errors import RunFailed
-from orchestrator.core.events import Event, EventKind
-from orchestrator.stores.ledger import SqliteLedger
-from tests.doubles.commands import orchestrate
+from orchestrator.core.ledger.events import Event, EventKind
+from orchestrator.stores.ledger.sqlite import SqliteLedger
+from tests.doubles.commands import break_judgement, orchestrate
 from tests.doubles.toy_section import make_toy_project, read_card_file, write_card
 
 
@@ -72,7 +71,7 @@ def test_a_full_disk_is_not_our_bug(capsys: pytest.CaptureFixture[str]) -> None:
     def fill() -> int:
         raise OSError(28, "No space left on device", "/data/x.zip")
 
-    assert through_door(fill, as_json=True) == 2
+    assert run_command(fill, as_json=True) == 2
     told = capsys.readouterr()
     assert "Free disk space" in told.err
     assert json.loads(told.out)["exit_code"] == 2
@@ -102,9 +101,17 @@ def test_a_ledger_without_room_is_never_to_be_moved_away(tmp_path: Path) -> None
 def test_the_report_of_our_own_bug_lies_in_the_project(toy: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "élan"
     elsewhere.mkdir()
-    shutil.rmtree(toy / "kernel_templates" / "kernel_runtime")
+    bug = break_judgement(tmp_path / "bug")
     answer = orchestrate(
-        toy, "run", "section_7_6", "--quick", cwd=elsewhere, LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii"
+        toy,
+        "run",
+        "section_7_6",
+        "--quick",
+        cwd=elsewhere,
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONIOENCODING="ascii",
+        PYTHONPATH=bug,
     )
     assert answer.code == 3
     assert "Traceback" not in answer.err

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from kernel_templates.kernel_runtime.digests import file_entry
-from kernel_templates.kernel_runtime.endings import KernelEnding
-from kernel_templates.kernel_runtime.manifest import read_manifest
-from kernel_templates.kernel_runtime.wire import models_path
-from orchestrator.core.packing import pack
-from orchestrator.core.rendering import render_kernel
-from orchestrator.core.requests import RunRequest
-from orchestrator.core.specs import SessionSpec, write_ticket
-from orchestrator.stores.code import CodeStore
-from orchestrator.stores.configs import load_card
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.session.script import render_kernel
+from orchestrator.core.session.spec import SessionSpec, write_ticket
+from orchestrator.core.session.zip_archive import pack
+from orchestrator.kernel.files.digests import file_entry
+from orchestrator.kernel.outcome import KernelEnding
+from orchestrator.kernel.session.manifest import read_manifest
+from orchestrator.kernel.wire import models_path
+from orchestrator.stores.section.card_yaml import load_card
+from orchestrator.stores.session.code_bundle import CodeStore
 from tests.doubles.commands import orchestrate
 from tests.doubles.toy_section import make_toy_project
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from kernel_templates.trial_accounts import read_account
-from orchestrator.core.tables import HISTORY
+from orchestrator.core.reporting.results_table import HISTORY
+from orchestrator.kernel.reporting.trial_report import read_account
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import Answer, environment, orchestrate
 from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
@@ -115,7 +115,7 @@ def test_a_report_of_what_is_finished_so_far(tmp_path: Path) -> None:
     mine = orchestrate(root, "campaign", "report", "smoke", "--output", "configs")
     assert mine.code == 2 and "holds files that are no report's" in mine.err and (root / "configs/campaigns").is_dir()
 
-    refusing = root / "validation_ch7/section_7_6_rl_performance/pool"
+    refusing = root / "validation_ch7/section_7_6_rl_performance/multi_seed"
     refusing.mkdir()
     (refusing / "__init__.py").write_text("", encoding="utf-8")
     (refusing / "__main__.py").write_text("raise SystemExit('Nothing pooled: as it was told')", encoding="utf-8")
@@ -138,8 +138,8 @@ def test_plan_shows_everything_before_anything_is_pushed(tmp_path: Path) -> None
 def test_a_second_tick_on_this_computer_is_turned_away(tmp_path: Path) -> None:
     root = project(tmp_path / "toy")
     code = (
-        "import sys, datetime; from pathlib import Path; from orchestrator.stores.lease import SqliteLease; "
-        "from orchestrator.stores.ledger import SqliteLedger; root = Path(sys.argv[1]) / '.orchestrator'; "
+        "import sys, datetime; from pathlib import Path; from orchestrator.stores.ledger.lease import SqliteLease; "
+        "from orchestrator.stores.ledger.sqlite import SqliteLedger; root = Path(sys.argv[1]) / '.orchestrator'; "
         "now = lambda: datetime.datetime.now(datetime.UTC); ledger = SqliteLedger(root / 'ledger.sqlite'); "
         "lease = SqliteLease(ledger, root / 'campaigns.lock', now); print(lease.take(), flush=True); sys.stdin.read()"
     )

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from kernel_templates.kernel_runtime.manifest import read_manifest
 from orchestrator.core.errors import BadInput
-from orchestrator.core.exchange import Handle
-from orchestrator.core.kaggle_settings import KaggleSettings
-from orchestrator.core.requests import RunRequest
-from orchestrator.core.summary import RunSummary
-from orchestrator.pipeline.run import execute
-from orchestrator.stores.configs import load_card
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.run.summary import RunSummary
+from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.session.backend_types import Handle
+from orchestrator.kernel.session.manifest import read_manifest
+from orchestrator.pipeline.run.runner import execute
 from orchestrator.stores.project import Project
+from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring import assemble
 from tests.doubles.kaggle_side import KEY, USER, HastyClock, far_settings, kaggle_backend, point_at_loopback
 from tests.doubles.narrator import Listener
@@ -43,8 +43,8 @@ class Laptop:
         project = Project(code=self.root, state=self.root)
         card = load_card(project.cards, "section_7_6")
         backend = kaggle_backend(settings, self.clock)
-        with assemble(project, card, backend, self.listener, clock=self.clock) as parts:
-            return execute(parts, RunRequest(card=card, profile="quick", **request))
+        with assemble(project, card, backend, self.listener, clock=self.clock) as context:
+            return execute(context, RunRequest(card=card, profile="quick", **request))
 
     @property
     def told(self) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
-from orchestrator.core.events import EventKind
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.core.ledger.events import EventKind
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.commands import orchestrate
 from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables, point_at_loopback
 from tests.doubles.real_section import make_real_project
@@ -25,12 +25,22 @@ RUN = ("run", "section_7_6", "--quick", "--json")
 def make_impatient_project(root: Path) -> Path:
     """The real section, told to leave when it has asked so often: cuts that do not depend on the clock."""
     make_real_project(root)
-    path = root / "kernel_templates/kernel_runtime/context.py"
-    text = path.read_text("utf-8")
-    honest = "return self.stop.requested or self.deadline.reached"
-    assert honest in text
-    counted = f"ASKED.append(1)\n        return len(ASKED) > {QUESTIONS_EACH} or self.stop.requested"
-    path.write_text(text.replace(honest, counted) + "\n\nASKED: list[int] = []\n", "utf-8")
+    path = root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    counted = f"""
+
+from orchestrator.kernel.session.context import SessionContext
+
+ASKED: list[int] = []
+
+
+def _must_leave(context: SessionContext) -> bool:
+    ASKED.append(1)
+    return len(ASKED) > {QUESTIONS_EACH} or context.stop.requested
+
+
+SessionContext.must_leave = property(_must_leave)
+"""
+    path.write_text(path.read_text("utf-8") + counted, "utf-8")
     return root
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernel_templates.kernel_runtime.cards import CheckpointCard, read_card
-from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
-from kernel_templates.kernel_runtime.digests import file_entry
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.kernel.checkpoint.card import CheckpointCard, read_card
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.files.digests import file_entry
+from orchestrator.sb3.state.npz_tree import read_state, same_state, write_state
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.commands import orchestrate
 from tests.doubles.real_section import make_real_project
-from validation_ch7.learning.state_file import read_state, same_state, write_state
 
 MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
 SCENARIO = "traffic_light_control"
@@ -51,7 +51,7 @@ def same_training(one: Path, other: Path, steps: int) -> bool:
 
 
 def test_a_nan_of_the_environment_is_in_no_checkpoint_and_the_fixed_code_goes_on(project: Path, tmp_path: Path) -> None:
-    environment = project / "validation_ch7/traffic/environment.py"
+    environment = project / "validation_ch7/traffic/env/vec_env.py"
     sound = environment.read_text(encoding="utf-8")
     assert STEP in sound
     environment.write_text(sound.replace(STEP, STEP + BROKEN_STEP), encoding="utf-8")

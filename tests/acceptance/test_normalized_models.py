@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.cards import card_fault, read_card
-from kernel_templates.kernel_runtime.normalization_file import read_normalization
+from orchestrator.kernel.checkpoint.card import card_fault, read_card
+from orchestrator.kernel.checkpoint.normalization_file import read_normalization
 from tests.doubles.commands import orchestrate
 from tests.doubles.real_section import make_real_project
 from tests.doubles.toy_section import read_card_file, write_card

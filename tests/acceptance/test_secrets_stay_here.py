@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.door import through_door
+from orchestrator.cli.error_boundary import run_command
 from orchestrator.core.errors import BadInput
-from orchestrator.core.kaggle_settings import KaggleSettings
-from orchestrator.core.requests import RunRequest
-from orchestrator.pipeline.run import execute
-from orchestrator.stores.configs import load_card
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.pipeline.run.runner import execute
 from orchestrator.stores.project import Project
+from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring import assemble
 from tests.doubles.commands import Answer, orchestrate
 from tests.doubles.kaggle_side import KEY, USER, HastyClock, far_settings, kaggle_backend, point_at_loopback
@@ -105,7 +105,7 @@ def test_the_report_of_our_own_bug_does_not_hold_the_secret(
     def fail() -> int:
         raise LookupError(f"a request with {SECRET} in it")
 
-    assert through_door(fail, as_json=True) == 3
+    assert run_command(fail, as_json=True) == 3
     report = (toy / ".orchestrator" / "last_error.txt").read_text(encoding="utf-8")
     told = capsys.readouterr()
     assert "LookupError" in report and "MY_API_TOKEN" in report

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.stores.ledger import SqliteLedger
-from tests.doubles.commands import environment, orchestrate
+from orchestrator.stores.ledger.sqlite import SqliteLedger
+from tests.doubles.commands import break_judgement, environment, orchestrate
 from tests.doubles.toy_section import make_toy_project, read_card_file, set_behaviour, write_card
 
 MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
@@ -371,9 +370,8 @@ def test_kaggle_is_never_replaced_by_local_in_silence(toy: Path) -> None:
     assert not (toy / MODELS).exists()
 
 
-def test_our_own_bug_is_one_line_and_a_report(toy: Path) -> None:
-    shutil.rmtree(toy / "kernel_templates/kernel_runtime")
-    answer = orchestrate(toy, *QUICK)
+def test_our_own_bug_is_one_line_and_a_report(toy: Path, tmp_path: Path) -> None:
+    answer = orchestrate(toy, *QUICK, PYTHONPATH=break_judgement(tmp_path / "bug"))
     assert answer.code == 3
     assert "Traceback" not in answer.err
     assert "internal error" in answer.json["error"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.events import EventKind
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.core.ledger.events import EventKind
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.commands import Answer, orchestrate
 from tests.doubles.toy_section import make_toy_project, set_behaviour
 

@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.backends.kaggle.connection import Connection
+from orchestrator.backends.kaggle.client.connection import Connection
 from tests.conftest import PROJECT_ROOT
 
-OURS = ("orchestrator", "kernel_templates", "validation_ch7")
+OURS = ("orchestrator", "validation_ch7")
 
 
 def sources() -> list[Path]:
@@ -24,6 +24,11 @@ def test_certificates_are_always_checked() -> None:
     connection.session.close()
 
 
-def test_no_output_of_the_service_is_unpickled_or_evaluated_here() -> None:
+def test_nothing_is_unpickled_or_evaluated() -> None:
+    """The half that runs here does not even name a pickle; what runs in a session may, to say that it writes none."""
+    runs_there = ("sb3", "kernel")
     for path in (PROJECT_ROOT / "orchestrator").rglob("*.py"):
-        assert not re.search(r"\bpickle\b|\beval\(|\bexec\(", path.read_text("utf-8").replace('"exec"', "")), path
+        text = path.read_text("utf-8").replace('"exec"', "")
+        assert not re.search(r"\bpickle\.(load|dump|Unpickler|Pickler)|(?<!\.)\beval\(|(?<!\.)\bexec\(", text), path
+        if path.relative_to(PROJECT_ROOT / "orchestrator").parts[0] not in runs_there:
+            assert not re.search(r"\bpickle\b|\beval\(|\bexec\(", text), path

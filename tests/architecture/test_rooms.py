@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("orchestrator", "kernel_templates", "validation_ch7")
+PACKAGES = ("orchestrator", "validation_ch7")
 VAGUE = ("manager", "handler", "helper", "helpers", "utils", "misc", "common")
 SEED_NAMES = {"validation_kaggle_manager.py"}
 TOP_LEVEL = {
@@ -53,10 +53,14 @@ def test_functions_are_short(project_root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["boot", "saving", "manifest", "inputs", "preflight", "checkpoints", "reporting", "context"]
+    "module",
+    [
+        *("session.boot", "session.manifest", "session.reporting", "session.context"),
+        *("checkpoint.save", "checkpoint.survey", "files.inputs", "environment.preflight"),
+    ],
 )
 def test_the_kernel_runtime_runs_on_a_bare_interpreter(project_root: Path, module: str) -> None:
-    code = f"import sys; sys.path.insert(0, {str(project_root)!r}); import kernel_templates.kernel_runtime.{module}"
+    code = f"import sys; sys.path.insert(0, {str(project_root)!r}); import orchestrator.kernel.{module}"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True)
 
 

@@ -16,15 +16,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from orchestrator.core.campaigns import Campaign
-from orchestrator.core.events import Event, EventKind
-from orchestrator.core.expansion import Trial, expand
-from orchestrator.core.forecast import forecast
-from orchestrator.core.loads import loads
-from orchestrator.core.outlook import look_ahead
-from orchestrator.core.standings import related, standing_of
-from orchestrator.stores.campaigns import card_reader, parse_campaign
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial, expand
+from orchestrator.core.campaign.trial_status import trial_status, with_dependencies
+from orchestrator.core.ledger.events import Event, EventKind
+from orchestrator.core.reporting.forecast_report import forecast_campaign
+from orchestrator.core.scheduling.forecast import forecast
+from orchestrator.core.scheduling.workload import remaining_work
+from orchestrator.stores.campaign.campaign_yaml import card_reader, parse_campaign
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.computer import Computer, carried_through
@@ -97,10 +97,10 @@ def generated_text(number: int) -> str:
 def plan(text: str) -> tuple[Campaign, tuple[Trial, ...], int]:
     campaign = parse_campaign(text, "big.yaml")
     trials = expand(campaign, card_reader(PROJECT_ROOT / "configs" / "sections"))
-    standings = related(
-        [standing_of(trial, (), live=False, code_digest="b" * 64, retries=campaign.retries) for trial in trials]
+    standings = with_dependencies(
+        [trial_status(trial, (), live=False, code_digest="b" * 64, retries=campaign.retries) for trial in trials]
     )
-    outlook = look_ahead(campaign, standings, now=FakeClock().now(), longest_s=None, allowed=None)
+    outlook = forecast_campaign(campaign, standings, now=FakeClock().now(), longest_s=None, allowed=None)
     return campaign, trials, outlook.to_json()["sessions"]
 
 
@@ -113,8 +113,8 @@ def simulate(campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[World, int,
     gc.disable()
     ticked, ticks = carried_through(computer, new_program=False)
     gc.enable()
-    standings = [standing_of(t, (), live=False, code_digest="", retries={}) for t in trials]
-    bound_s = forecast(loads(campaign, standings, None), slots=slots).bound_s
+    standings = [trial_status(t, (), live=False, code_digest="", retries={}) for t in trials]
+    bound_s = forecast(remaining_work(campaign, standings, None), slots=slots).bound_s
     print(f"  {world.submits} sessions, {ticks} ticks, {world.now_s / 86_400:.0f} virtual days, wrongs {world.wrongs}")
     require(world.now_s <= 1.05 * bound_s, f"makespan {world.now_s / bound_s:.3f} of the least possible, at most 1.05")
     return world, world.submits, ticked.complete and world.wrongs == []

@@ -21,25 +21,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kernel_templates.kernel_runtime.checkpoints import survey_checkpoints
-from kernel_templates.kernel_runtime.context import SessionContext
-from kernel_templates.kernel_runtime.deadline import SoftDeadline
-from kernel_templates.kernel_runtime.digests import sha256_file
-from kernel_templates.kernel_runtime.reporting import Reporter
-from kernel_templates.kernel_runtime.stopping import StopFlag
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, Ticket, digest_of
-from orchestrator.core.models import Incoming
-from orchestrator.core.requests import RunRequest
-from orchestrator.core.specs import SessionSpec
-from orchestrator.stores.configs import load_card
-from orchestrator.stores.models_dir import ModelsDirectory
-from validation_ch7.learning import checkpointing
-from validation_ch7.learning.boundary import LeftAtBoundary, SafeBoundary
-from validation_ch7.learning.checkpointing import save_is_due, save_training
-from validation_ch7.learning.plan import SessionPlan
-from validation_ch7.learning.starting import begin_training
-from validation_ch7.learning.underway import Underway
-from validation_ch7.section_7_6_rl_performance.world import traffic_world
+from orchestrator.core.checkpoint.inventory import FetchedCheckpoints
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.session.spec import SessionSpec
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.files.digests import sha256_file
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.session.deadline import SoftDeadline
+from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.wire import CHECKPOINTS, Ticket, digest_of
+from orchestrator.sb3.checkpoint import save as checkpointing
+from orchestrator.sb3.checkpoint.resume import begin_training
+from orchestrator.sb3.checkpoint.save import save_is_due, save_training
+from orchestrator.sb3.rollout_callback import LeftAtBoundary, SafeBoundary
+from orchestrator.sb3.training.training_spec import TrainingSpec
+from orchestrator.sb3.training.training_state import TrainingState
+from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
+from orchestrator.stores.section.card_yaml import load_card
+from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 7
@@ -83,17 +83,17 @@ def context_of(algorithm: str, working: Path, **sizes: Any) -> SessionContext:
     )
 
 
-def full_training(algorithm: str, working: Path, **sizes: Any) -> Underway:
+def full_training(algorithm: str, working: Path, **sizes: Any) -> TrainingState:
     """A training whose replay buffer is full of real transitions; it has learned a little."""
     context = context_of(algorithm, working, **sizes)
-    underway = begin_training(context, SessionPlan.from_json(context.ticket.spec), traffic_world())
-    model: Any = underway.model
+    training = begin_training(context, TrainingSpec.from_json(context.ticket.spec), traffic_world())
+    model: Any = training.model
     if hasattr(model, "replay_buffer"):
         starts, model.learning_starts = model.learning_starts, FULL_BUFFER_STEPS
         model.learn(FULL_BUFFER_STEPS, reset_num_timesteps=False)
         model.learning_starts = starts
     model.learn(100 * model.n_envs, reset_num_timesteps=False)
-    return underway
+    return training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +118,10 @@ def best(candidates: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -
     }
 
 
-def save_again(underway: Underway) -> None:
+def save_again(training: TrainingState) -> None:
     """A whole save of this moment, as if none had been made: files, digests, card, rotation, metadata."""
-    underway.parent = None
-    save_training(underway)
+    training.parent = None
+    save_training(training)
 
 
 def durable(parts: Mapping[Path, bytes]) -> None:
@@ -136,11 +136,11 @@ def durable(parts: Mapping[Path, bytes]) -> None:
 
 def measure_writing(algorithm: str, folder: Path) -> str:
     """One row: sizes, and the write path beside its limit."""
-    underway = full_training(algorithm, folder / algorithm)
-    save_again(underway)
-    checkpoints = underway.context.models_dir / CHECKPOINTS
+    training = full_training(algorithm, folder / algorithm)
+    save_again(training)
+    checkpoints = training.context.models_dir / CHECKPOINTS
     parts = {folder / path.name: path.read_bytes() for path in sorted(checkpoints.iterdir())}
-    took = best({"save": lambda: save_again(underway), "limit": lambda: durable(parts)})
+    took = best({"save": lambda: save_again(training), "limit": lambda: durable(parts)})
     sizes = {suffix: sum(len(parts[path]) for path in parts if path.name.endswith(suffix)) for suffix in SUFFIXES}
     row = " | ".join(f"{size / 1e6:.3f}" for size in sizes.values())
     save, limit = took["save"], took["limit"]
@@ -151,14 +151,14 @@ def measure_writing(algorithm: str, folder: Path) -> str:
 
 def measure_reading(folder: Path) -> None:
     """Verifying and restoring two checkpoints with full buffers, beside sha256 and sha256 + copy of the same bytes."""
-    underway = full_training("DQN", folder / "reading")
-    save_training(underway)
-    underway.model.learn(underway.model.n_envs, reset_num_timesteps=False)
-    save_training(underway)
-    root, scenario = underway.context.models_dir, underway.plan.scenario
+    training = full_training("DQN", folder / "reading")
+    save_training(training)
+    training.model.learn(training.model.n_envs, reset_num_timesteps=False)
+    save_training(training)
+    root, scenario = training.context.models_dir, training.plan.scenario
     directory = ModelsDirectory(folder / "restored" / "models", scenario)
     view = ModelsDirectory(root, scenario).view()
-    incoming = Incoming(root=root, verified=view.verified, entries=view.entries)
+    incoming = FetchedCheckpoints(root=root, verified=view.verified, entries=view.entries)
     size_bytes = sum(entry.size_bytes for entry in incoming.entries)
     tokens = itertools.count()
 
@@ -192,22 +192,22 @@ def measure_reading(folder: Path) -> None:
 
 def measure_share(folder: Path, apart_s: float, lasting_s: float) -> None:
     """A real training of DQN with a full buffer that saves whenever that much time has passed since the last save."""
-    underway = full_training("DQN", folder / f"share-{apart_s}", checkpoint_every_steps=20)
+    training = full_training("DQN", folder / f"share-{apart_s}", checkpoint_every_steps=20)
     checkpointing.SAVES_APART_S, checkpointing.SHARE_OF_TRAINING = apart_s, 1e-9  # the time alone decides
-    saves, started_s, steps_before = 0, time.monotonic(), underway.steps
+    saves, started_s, steps_before = 0, time.monotonic(), training.steps
 
     def leaves_after() -> bool:
         nonlocal saves
-        if save_is_due(underway):
-            save_training(underway)
+        if save_is_due(training):
+            save_training(training)
             saves += 1
         return time.monotonic() - started_s > lasting_s
 
     with contextlib.suppress(LeftAtBoundary):
-        underway.model.learn(10**9, callback=SafeBoundary(leaves_after), reset_num_timesteps=False)
-    elapsed_s, saving_s = time.monotonic() - started_s, underway.context.deadline.totals_s["save"]
+        training.model.learn(10**9, callback=SafeBoundary(leaves_after), reset_num_timesteps=False)
+    elapsed_s, saving_s = time.monotonic() - started_s, training.context.deadline.totals_s["save"]
     print(
-        f"| {apart_s:.0f} s | {elapsed_s:.1f} | {underway.steps - steps_before} | {saves} | {saving_s:.3f} |"
+        f"| {apart_s:.0f} s | {elapsed_s:.1f} | {training.steps - steps_before} | {saves} | {saving_s:.3f} |"
         f" {100 * saving_s / elapsed_s:.2f} % |"
     )
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
+from orchestrator.sb3.algorithms.hyperparameters import read_hyper_parameters
+from orchestrator.sb3.training.factory import build_model, prepare_torch
+from orchestrator.sb3.training.training_spec import Lineage
 from tests.bench.rounds import Candidate, keep_busy
 from tests.bench.task import ENVIRONMENT
-from validation_ch7.learning.hyper_parameters import read_hyper_parameters
-from validation_ch7.learning.model_building import build_model, prepare_torch
-from validation_ch7.learning.plan import Lineage
-from validation_ch7.traffic.environment import TrafficSignalVecEnv
+from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
 
 CARD = Path(__file__).parents[2] / "configs/sections/section_7_6.yaml"
 STRETCH = {"PPO": 8192, "DQN": 2000}

@@ -12,9 +12,9 @@ from tests.bench.rounds import Candidate, keep_busy
 from tests.bench.task import CELLS_PER_DECISION, ENVIRONMENT, SETTINGS, constant_demand, phase_of
 from tests.bench.torch_crossing import TorchCrossing
 from tests.unit.validation_ch7.traffic.plain_crossing import PlainCrossing
-from validation_ch7.traffic.demand import ScenarioAddress, Split, draw_scenarios
-from validation_ch7.traffic.environment import TrafficSignalVecEnv
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
+from validation_ch7.traffic.model.demand import ScenarioAddress, Split, draw_scenarios
 
 BATCHES = (1, 16, 64, 256, 1024)
 CHECKED_HOURS = 20

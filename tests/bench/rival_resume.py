@@ -25,7 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchestrator.core.proving import max_abs_difference
+from orchestrator.core.diagnostics.resume_proof import max_abs_difference
 
 RIVALS = {"RL Zoo -i": "rl-zoo3", "kaggle-ckpt": "kaggle-ckpt"}
 SHOWN = ("policy", "optimizer", "replay_buffer", "reward_sequence", "environment")
@@ -104,15 +104,15 @@ def _print(ends: list[dict[str, Any]]) -> None:
 
 def session(name: str, folder: Path, begin: int, end: int) -> None:
     """Train from one seam to the next the rival's way."""
-    from validation_ch7.learning.model_building import build_model, prepare_torch
-    from validation_ch7.learning.plan import SessionPlan
-    from validation_ch7.learning.proof_digests import digests_of, flat_weights
-    from validation_ch7.learning.reward_record import RewardRecord
-    from validation_ch7.section_7_6_rl_performance.world import traffic_world
+    from orchestrator.sb3.resume_proof.digests import digests_of, flat_weights
+    from orchestrator.sb3.resume_proof.reward_digest import RewardRecord
+    from orchestrator.sb3.training.factory import build_model, prepare_torch
+    from orchestrator.sb3.training.training_spec import TrainingSpec
+    from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
 
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     spec.pop("proof")
-    plan = SessionPlan.from_json(spec)
+    plan = TrainingSpec.from_json(spec)
     device = prepare_torch(plan.device)
     record = RewardRecord(traffic_world().build_env(plan.lineage))
     model = build_model(plan.lineage, record, device=device)

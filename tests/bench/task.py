@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from validation_ch7.traffic.demand import ARRIVAL_BIN_S, Scenario, ScenarioAddress, Split
-from validation_ch7.traffic.kernel.constants import N_APPROACHES, N_LINKS
-from validation_ch7.traffic.settings import EnvironmentSettings
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.model.demand import ARRIVAL_BIN_S, Scenario, ScenarioAddress, Split
+from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES, N_LINKS
 
 ENVIRONMENT: dict[str, float] = {
     "decision_s": 10.0,

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from kernel_templates.kernel_runtime.digests import file_entry
-from kernel_templates.kernel_runtime.manifest import read_manifest
-from kernel_templates.kernel_runtime.wire import parse_report
-from orchestrator.core.carriers import choose_carrier
+from orchestrator.core.checkpoint.transport import choose_carrier
 from orchestrator.core.errors import NotYet
-from orchestrator.core.exchange import CheckpointSet, Handle, Observation, Push, SessionState
-from orchestrator.core.rendering import render_kernel
-from orchestrator.core.requests import RunRequest
-from orchestrator.core.specs import SessionSpec, write_ticket
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.session.backend_types import CheckpointSet, Handle, Observation, Push, SessionState
+from orchestrator.core.session.script import render_kernel
+from orchestrator.core.session.spec import SessionSpec, write_ticket
+from orchestrator.kernel.files.digests import file_entry
+from orchestrator.kernel.session.manifest import read_manifest
+from orchestrator.kernel.wire import parse_report
 from orchestrator.ports import Backend, Lists, Reads
-from orchestrator.stores.code import CodeStore
-from orchestrator.stores.configs import load_card
+from orchestrator.stores.section.card_yaml import load_card
+from orchestrator.stores.session.code_bundle import CodeStore
 from tests.doubles.toy_section import set_behaviour
 
 PATIENCE_S = 60.0

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from kernel_templates.kernel_runtime.atomic import write_json
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
 from orchestrator.backends.local.sandbox import Sandbox
-from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import RemoteUnavailable
-from orchestrator.core.exchange import SessionState
+from orchestrator.core.session.backend_types import SessionState
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.kernel.files.atomic import write_json
 from tests.conftest import PROJECT_ROOT
 from tests.contract.backend_contract import BackendContract, Stall
 from tests.doubles.toy_section import make_toy_project

@@ -52,3 +52,16 @@ def environment(root: Path, **variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORCHESTRATOR", "PYTEST"))}
     base = {"ORCHESTRATOR_ROOT": str(root), "PYTHONPATH": str(PROJECT_ROOT), "PYTHONIOENCODING": "utf-8"}
     return {**kept, **base, **variables}
+
+
+def break_judgement(folder: Path) -> str:
+    """A bug in our own code: every judgement of a session raises. Returns the PYTHONPATH that brings it in."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import orchestrator.core.session.judgement as judgement\n"
+        "def broken(*args, **named):\n"
+        "    raise RuntimeError('broken on purpose')\n"
+        "judgement.judge = broken\n",
+        encoding="utf-8",
+    )
+    return os.pathsep.join((str(folder), str(PROJECT_ROOT)))

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.kaggle.accounts import sign_in
 from orchestrator.backends.kaggle.backend import KaggleBackend
-from orchestrator.backends.kaggle.credentials import candidates
-from orchestrator.backends.kaggle.dataset_carrier import DatasetCarrier
-from orchestrator.backends.kaggle.gateway import Gateway
-from orchestrator.backends.kaggle.retrying import Retrying
-from orchestrator.backends.kaggle.storage import Storage
-from orchestrator.core.kaggle_settings import KaggleSettings
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.auth import sign_in
+from orchestrator.backends.kaggle.client.credentials import candidates
+from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
+from orchestrator.backends.kaggle.client.retry import Retry
+from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
+from orchestrator.core.section.kaggle import KaggleSettings
 from tests.emulator.machine import namespace_command
 from tests.emulator.settings import Settings
 
@@ -79,8 +79,8 @@ def loopback_variables(*, key: str = KEY) -> dict[str, str]:
 def kaggle_backend(settings: KaggleSettings | None = None, clock: HastyClock | None = None) -> KaggleBackend:
     """The backend of the account in the environment."""
     clock = clock or HastyClock()
-    retry = Retrying(clock, random.Random(0).uniform)
+    retry = Retry(clock, random.Random(0).uniform)
     account = sign_in(candidates(home=Path.home()), now=clock.now, retry=retry)
-    storage = Storage(account.connection, account.name, retry)
-    gateway = Gateway(account.connection, account.name, retry)
-    return KaggleBackend(gateway, DatasetCarrier(storage, clock), settings or KaggleSettings(device="cpu"), retry)
+    storage = DatasetsApi(account.connection, account.name, retry)
+    gateway = KaggleApi(account.connection, account.name, retry)
+    return KaggleBackend(gateway, CheckpointDataset(storage, clock), settings or KaggleSettings(device="cpu"), retry)

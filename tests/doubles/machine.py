@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernel_templates.kernel_runtime.commands import Ran
-from kernel_templates.kernel_runtime.machine import Machine
+from orchestrator.kernel.environment.machine import Machine
+from orchestrator.kernel.environment.subprocesses import Ran
 
 
 class FakeMachine:

@@ -14,7 +14,7 @@ QUICK_STEPS = 2_000
 def make_real_project(root: Path) -> Path:
     """Same code, same card but for its sizes: shorter episodes, fewer scenarios, an earlier start of learning."""
     unwanted = shutil.ignore_patterns("__pycache__", "data", "trials")
-    for name in ("configs", "kernel_templates", "validation_ch7"):
+    for name in ("configs", "validation_ch7"):
         shutil.copytree(PROJECT_ROOT / name, root / name, ignore=unwanted)
     card = read_card_file(root)
     card["algorithms"]["DQN"] |= {"learning_starts": 200, "selection_scenarios": 4}  # type: ignore[operator]

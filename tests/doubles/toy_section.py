@@ -5,7 +5,6 @@ Written into a throw-away project, so that the whole loop runs in a fraction of 
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import yaml
@@ -22,11 +21,11 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.checkpoints import find_latest_checkpoint
-from kernel_templates.kernel_runtime.atomic import write_json, write_text
-from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
-from kernel_templates.kernel_runtime.saving import save_checkpoint
-from kernel_templates.kernel_runtime.wire import final_model_name
+from orchestrator.kernel.checkpoint.survey import find_latest_checkpoint
+from orchestrator.kernel.files.atomic import write_json, write_text
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.checkpoint.save import save_checkpoint
+from orchestrator.kernel.wire import final_model_name
 
 LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 VERSIONS = {"python": platform.python_version()}
@@ -94,9 +93,6 @@ def run(context):
 
 def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
     """A project whose section_7_6 is the toy: same card, same names, another entry point."""
-    shutil.copytree(
-        PROJECT_ROOT / "kernel_templates", root / "kernel_templates", ignore=shutil.ignore_patterns("__pycache__")
-    )
     section = root / "validation_ch7" / "section_7_6_rl_performance"
     section.mkdir(parents=True)
     (root / "validation_ch7" / "__init__.py").write_text("", encoding="utf-8")

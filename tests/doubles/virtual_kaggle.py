@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kernel_templates.kernel_runtime.wire import report_line
-from orchestrator.backends.kaggle.dialect import KernelRecord, OutputPage, SaveAnswer, SaveRequest
-from orchestrator.backends.kaggle.faults import ServiceFault
-from orchestrator.core.exchange import Quota
+from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.backends.kaggle.client.mapping import KernelRecord, OutputPage, SaveAnswer, SaveRequest
+from orchestrator.core.session.backend_types import Quota
+from orchestrator.kernel.wire import report_line
 from tests.doubles.clock import FakeClock
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.core.campaigns import Campaign
-from orchestrator.core.expansion import Trial, expand
-from orchestrator.stores.campaigns import card_reader, parse_campaign
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial, expand
+from orchestrator.stores.campaign.campaign_yaml import card_reader, parse_campaign
 from tests.conftest import PROJECT_ROOT
 
 SMALL = """

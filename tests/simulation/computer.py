@@ -9,26 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from kernel_templates.kernel_runtime.cards import CheckpointCard
-from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import CHECKPOINTS, FileEntry, Ticket
-from orchestrator.core.campaigns import Campaign
-from orchestrator.core.events import Event
-from orchestrator.core.exchange import Bundle
-from orchestrator.core.expansion import Trial
-from orchestrator.core.models import Incoming, ModelsView
-from orchestrator.core.records import SessionRecord
-from orchestrator.core.sections import SectionCard
-from orchestrator.core.stitching import Stretch
-from orchestrator.pipeline.campaign import Desk
-from orchestrator.pipeline.parts import Parts
-from orchestrator.pipeline.recovery import recover
-from orchestrator.pipeline.searching import Searching
-from orchestrator.pipeline.tick import Ticking
-from orchestrator.pipeline.ticked import Ticked
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.ledger.events import Event
+from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.reporting.learning_curve import SessionCurve
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.session.backend_types import Bundle
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.session.manifest import Manifest
+from orchestrator.kernel.wire import CHECKPOINTS, FileEntry, Ticket
+from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.campaign.recover import recover
+from orchestrator.pipeline.campaign.tick import CampaignTicker
+from orchestrator.pipeline.campaign.tick_report import TickReport
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.search.replay import SearchReplay
 from orchestrator.ports import Lease
 from orchestrator.search.proposer import OptunaProposer
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.narrator import Listener
 from tests.simulation.campaigns import CARDS
 from tests.simulation.world import Kernel, Killed, SimBackend, World
@@ -51,22 +51,22 @@ class MemoryModels:
     def recover(self) -> str | None:
         return None
 
-    def view(self) -> ModelsView:
+    def view(self) -> CheckpointInventory:
         return self._view
 
-    def _of(self, cards: Sequence[CheckpointCard]) -> ModelsView:
-        return ModelsView(
+    def _of(self, cards: Sequence[CheckpointCard]) -> CheckpointInventory:
+        return CheckpointInventory(
             root=self._root, verified=tuple(cards), faults={}, leftovers=(), entries=tuple(_entries(cards))
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         raise AssertionError("nothing travels inline here")
 
-    def replace_with(self, incoming: Incoming, token: str) -> Path:
+    def replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
         self._view = self._of(incoming.verified)
         return self._root.parent / "archive" / token
 
-    def hold(self, view: ModelsView) -> None:
+    def hold(self, view: CheckpointInventory) -> None:
         """Somebody copies these in."""
         self._view = view
 
@@ -114,15 +114,15 @@ class MemoryResults:
     def manifest_sha256(self, folder: Path) -> str:
         return hashlib.sha256(folder.name.encode()).hexdigest()
 
-    def stretch(self, record: SessionRecord) -> Stretch | None:
+    def stretch(self, record: SessionRecord) -> SessionCurve | None:
         start, done = record.steps_begun, record.steps_done
-        return None if start is None else Stretch(steps_start=start, steps_seen=done or start)
+        return None if start is None else SessionCurve(steps_start=start, steps_seen=done or start)
 
-    def incoming(self, folder: Path, ticket: Ticket) -> Incoming:
+    def incoming(self, folder: Path, ticket: Ticket) -> FetchedCheckpoints:
         kernel = self.brought.get(folder.name)
         own = kernel is not None and kernel.ticket.nonce == ticket.nonce
         cards = (kernel.card,) if kernel is not None and own and kernel.card is not None else ()
-        return Incoming(root=folder, verified=cards, entries=tuple(_entries(cards)))
+        return FetchedCheckpoints(root=folder, verified=cards, entries=tuple(_entries(cards)))
 
 
 def _entries(cards: Sequence[CheckpointCard]) -> Iterator[FileEntry]:
@@ -170,7 +170,7 @@ class FreeLease:
     def holds(self) -> bool:
         return True
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         return
 
 
@@ -193,13 +193,13 @@ class Computer:
         self.models: dict[str, MemoryModels] = {}
         self.ledger = FusedLedger(Path(":memory:"), world)
         searches = any(group.search for group in campaign.trials.values())
-        searching = Searching(campaign, CARDS, self.ledger, self.results, OptunaProposer) if searches else None
+        searching = SearchReplay(campaign, CARDS, self.ledger, self.results, OptunaProposer) if searches else None
         backend, store = SimBackend(world, self.results.brought), MemoryCode(code)
         self._listens = keep_listening
 
-        def new_parts(lineage_id: str) -> Parts:
+        def new_parts(lineage_id: str) -> RunContext:
             self.models[lineage_id] = MemoryModels(lineage_id[:8])
-            return Parts(
+            return RunContext(
                 backend=backend,
                 clock=world.clock,
                 ledger=self.ledger,
@@ -211,37 +211,37 @@ class Computer:
                 version="0",
             )
 
-        def parts_of(card: SectionCard) -> Parts:
+        def run_context(card: SectionCard) -> RunContext:
             lineage_id = card.lineage.id
-            if lineage_id not in parts:
-                parts[lineage_id] = new_parts(lineage_id)
-            return parts[lineage_id]
+            if lineage_id not in context:
+                context[lineage_id] = new_parts(lineage_id)
+            return context[lineage_id]
 
-        parts: dict[str, Parts] = {}
-        self.desk = Desk(
+        context: dict[str, RunContext] = {}
+        self.context = CampaignContext(
             campaign=campaign,
             trials=searching.trials() if searching else trials,
             ledger=self.ledger,
             clock=world.clock,
             lease=lease or FreeLease(),
-            parts_of=parts_of,
+            run_context=run_context,
             card_of=CARDS,
             code_digest=code,
             searching=searching,
         )
-        self.ticking = Ticking(self.desk)
+        self.ticking = CampaignTicker(self.context)
 
-    def tick(self, *, new_program: bool = True, recovering: bool = False) -> Ticked | None:
+    def tick(self, *, new_program: bool = True, recovering: bool = False) -> TickReport | None:
         """One tick, by a program that remembers nothing; None if it was killed."""
         if new_program:
-            if self.desk.searching is not None:
-                searching = Searching(self.desk.campaign, CARDS, self.ledger, self.results, OptunaProposer)
-                self.desk = replace(self.desk, searching=searching, trials=searching.trials())
-            self.ticking = Ticking(self.desk, recovering=recovering)
+            if self.context.searching is not None:
+                searching = SearchReplay(self.context.campaign, CARDS, self.ledger, self.results, OptunaProposer)
+                self.context = replace(self.context, searching=searching, trials=searching.trials())
+            self.ticking = CampaignTicker(self.context, recovering=recovering)
         return self._unless_killed(self.ticking.tick)
 
     def recover(self) -> None:
-        self._unless_killed(lambda: recover(self.desk))
+        self._unless_killed(lambda: recover(self.context))
 
     def _unless_killed(self, act: Callable[[], Answer]) -> Answer | None:
         try:
@@ -250,7 +250,9 @@ class Computer:
             return None
 
 
-def carried_through(computer: Computer, *, most_ticks: int = 10_000, new_program: bool = True) -> tuple[Ticked, int]:
+def carried_through(
+    computer: Computer, *, most_ticks: int = 10_000, new_program: bool = True
+) -> tuple[TickReport, int]:
     """Tick until the campaign is over, the clock jumping to whatever happens next; also the number of ticks."""
     world, clock = computer.world, computer.world.clock
     for count in range(1, most_ticks + 1):

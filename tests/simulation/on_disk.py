@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.stores.ledger import SqliteLedger
+from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project
 from tests.conftest import PROJECT_ROOT
 from tests.simulation.computer import Computer

@@ -12,29 +12,29 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from kernel_templates.evaluations import EVALUATED
-from kernel_templates.kernel_runtime.cards import Ancestor, CheckpointCard
-from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
-from kernel_templates.kernel_runtime.manifest import Manifest
-from kernel_templates.kernel_runtime.wire import (
+from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
+from orchestrator.core.session.backend_types import (
+    Capabilities,
+    Carrier,
+    CheckpointSet,
+    Handle,
+    Observation,
+    Push,
+    Quota,
+    RemoteSession,
+    Retrieval,
+    SessionState,
+)
+from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.reporting.evaluation import EVALUATED
+from orchestrator.kernel.session.manifest import Manifest
+from orchestrator.kernel.wire import (
     STATE_SUFFIX,
     FileEntry,
     Ticket,
     checkpoint_stem,
     report_line,
-)
-from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
-from orchestrator.core.exchange import (
-    Capabilities,
-    Carrier,
-    CheckpointSet,
-    Existing,
-    Handle,
-    Observation,
-    Push,
-    Quota,
-    Retrieval,
-    SessionState,
 )
 from tests.doubles.clock import FakeClock
 
@@ -329,12 +329,12 @@ class SimBackend:
         kernel = self._seen(slug)
         return self._handle(slug) if kernel is not None and kernel.ticket.nonce == ticket.nonce else None
 
-    def read(self, slug: str) -> Existing | None:
+    def read(self, slug: str) -> RemoteSession | None:
         kernel = self._seen(slug)
         if kernel is None:
             return None
         begun_at = FakeClock().now() + timedelta(seconds=kernel.born_s)
-        return Existing(handle=self._handle(slug), ticket=kernel.ticket, begun_at=begun_at)
+        return RemoteSession(handle=self._handle(slug), ticket=kernel.ticket, begun_at=begun_at)
 
     def names(self, prefix: str) -> Sequence[str]:
         self._call()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from kernel_templates.kernel_runtime.checkpoints import find_latest_checkpoint
 from orchestrator.cli.main import main
-from orchestrator.pipeline.restore import restore_checkpoints_for_next_run
-from orchestrator.pipeline.session import retrieve_and_analyze_logs
+from orchestrator.kernel.checkpoint.survey import find_latest_checkpoint
+from orchestrator.pipeline.session.lifecycle import retrieve_and_analyze_logs
+from orchestrator.pipeline.session.restore import restore_checkpoints_for_next_run
 
 __all__ = ["find_latest_checkpoint", "launch", "restore_checkpoints_for_next_run", "retrieve_and_analyze_logs"]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernel_templates.kernel_runtime.context import SessionContext
-from kernel_templates.kernel_runtime.endings import KernelEnding, SectionOutcome, Verdict
-from validation_ch7.learning.identity import library_versions
-from validation_ch7.learning.plan import SessionPlan
-from validation_ch7.learning.training import TrainingResult, ending_when_leaving, train
-from validation_ch7.section_7_6_rl_performance.comparison import LeftComparison, compare_controllers
-from validation_ch7.section_7_6_rl_performance.conclusion import conclude, summary_of
-from validation_ch7.section_7_6_rl_performance.controllability import control_faults
-from validation_ch7.section_7_6_rl_performance.outputs import forget_so_far, write_learning_curve
-from validation_ch7.section_7_6_rl_performance.verdict import Criterion
-from validation_ch7.section_7_6_rl_performance.world import traffic_world
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.sb3.loop import TrainingResult, ending_when_leaving, train
+from orchestrator.sb3.state.identity import library_versions
+from orchestrator.sb3.training.training_spec import TrainingSpec
+from validation_ch7.section_7_6_rl_performance.evaluation.comparison import LeftComparison, compare_controllers
+from validation_ch7.section_7_6_rl_performance.evaluation.control_check import control_faults
+from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import forget_so_far, write_learning_curve
+from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion
+from validation_ch7.section_7_6_rl_performance.write_results import conclude, summary_of
 
 
 def run(context: SessionContext) -> SectionOutcome:
@@ -29,17 +29,17 @@ def run(context: SessionContext) -> SectionOutcome:
         ValueError: The spec makes no sense; the message names the key.
         ArithmeticError: The training diverged.
     """
-    plan = SessionPlan.from_json(context.ticket.spec)
+    plan = TrainingSpec.from_json(context.ticket.spec)
     Criterion.from_mapping(plan.criteria)  # a slip there should not cost a training first
     faults = control_faults(plan.lineage.environment)
     if faults:  # no training could mean anything
         return SectionOutcome(ending=KernelEnding.SECTION_FAILED, verdict=Verdict.INVALID, verdict_reasons=faults)
     result = train(context, plan, traffic_world())
-    write_learning_curve(context, result.underway)
+    write_learning_curve(context, result.training)
     if result.ending is not KernelEnding.FINISHED:
         return _without_verdict(result, result.ending)
     try:
-        comparison = compare_controllers(context, result.underway)
+        comparison = compare_controllers(context, result.training)
     except LeftComparison:
         return _without_verdict(result, ending_when_leaving(context))
     judgement = conclude(context, result, comparison)
@@ -61,14 +61,14 @@ def _without_verdict(result: TrainingResult, ending: KernelEnding) -> SectionOut
 
 def _training_of(result: TrainingResult) -> dict[str, Any]:
     """What an outcome says of the training, whatever follows it."""
-    underway = result.underway
-    resumed, grade = underway.resumed_from, underway.grade
+    training = result.training
+    resumed, grade = training.resumed_from, training.grade
     return {
-        "steps_start": underway.steps_start,
-        "steps_done": underway.steps,
+        "steps_start": training.steps_start,
+        "steps_done": training.steps,
         "resumed_from": resumed.digest if resumed else None,
         "resume_grade": grade.grade if grade else None,
         "resume_reasons": grade.reasons if grade else (),
         "training": result.facts,
-        "runtime": {**library_versions(), "device": str(underway.model.device)},
+        "runtime": {**library_versions(), "device": str(training.model.device)},
     }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kernel_templates.kernel_runtime.context import SessionContext
-from kernel_templates.kernel_runtime.endings import SectionOutcome
-from validation_ch7.learning.proof import prove_part
-from validation_ch7.section_7_6_rl_performance.world import traffic_world
+from orchestrator.kernel.outcome import SectionOutcome
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.sb3.resume_proof.runner import prove_part
+from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
 
 
 def run(context: SessionContext) -> SectionOutcome:

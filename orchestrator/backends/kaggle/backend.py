@@ -7,33 +7,33 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.storage import free_text, storage_path, storage_trouble
-from kernel_templates.kernel_runtime.wire import Ticket
-from orchestrator.backends.kaggle import dialect
-from orchestrator.backends.kaggle.dataset_carrier import DatasetCarrier, dataset_slug
-from orchestrator.backends.kaggle.faults import ServiceFault
-from orchestrator.backends.kaggle.gateway import Gateway
-from orchestrator.backends.kaggle.log_text import LineAssembler
-from orchestrator.backends.kaggle.outputs import OutputFetcher
-from orchestrator.backends.kaggle.pushing import build_push, save_request
-from orchestrator.backends.kaggle.refusals import conflict, lost_sources, refusal, refused_with_words
-from orchestrator.backends.kaggle.retrying import Retrying
+from orchestrator.backends.kaggle.client import mapping as dialect
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.backends.kaggle.client.log_parser import LineAssembler
+from orchestrator.backends.kaggle.client.retry import Retry
+from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
+from orchestrator.backends.kaggle.session.outputs import OutputFetcher
+from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal, refused_with_words
+from orchestrator.backends.kaggle.session.push_request import build_push, save_request
+from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
-from orchestrator.core.exchange import (
+from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.session.backend_types import (
     Capabilities,
     Carrier,
     CheckpointSet,
-    Existing,
     Handle,
     Observation,
     Push,
     Quota,
+    RemoteSession,
     Retrieval,
     SessionState,
 )
-from orchestrator.core.kaggle_settings import KaggleSettings
-from orchestrator.core.rendering import ticket_in
-from orchestrator.core.storage import storage_fault
+from orchestrator.core.session.script import ticket_in
+from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
+from orchestrator.kernel.wire import Ticket
 
 MAX_SCRIPT_BYTES = 1_000_000
 """Kaggle refuses scripts above about 1 MiB, without saying why."""
@@ -58,7 +58,7 @@ class KaggleBackend:
 
     name = "kaggle"
 
-    def __init__(self, gateway: Gateway, datasets: DatasetCarrier, settings: KaggleSettings, retry: Retrying) -> None:
+    def __init__(self, gateway: KaggleApi, datasets: CheckpointDataset, settings: KaggleSettings, retry: Retry) -> None:
         self._gateway = gateway
         self._datasets = datasets
         self._settings = settings
@@ -130,13 +130,13 @@ class KaggleBackend:
         record = self._gateway.kernel(self._gateway.account, slug)
         return self._handle(slug) if record is not None and ticket.nonce in record.source else None
 
-    def read(self, slug: str) -> Existing | None:
+    def read(self, slug: str) -> RemoteSession | None:
         """What the kernel of that name was told, read back from its source; whoever pushed it."""
         record = self._gateway.kernel(self._gateway.account, slug)
         ticket = ticket_in(record.source) if record is not None else None
         if record is None or ticket is None:
             return None
-        return Existing(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
+        return RemoteSession(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
 
     def names(self, prefix: str) -> Sequence[str]:
         """Kernels of the account whose names begin so; new ones may not be listed yet."""

@@ -9,28 +9,28 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from kernel_templates.kernel_runtime.atomic import write_json, write_text
-from kernel_templates.kernel_runtime.manifest import read_manifest
-from kernel_templates.kernel_runtime.wire import Ticket
-from kernel_templates.kernel_runtime.workspace import ROOT_VARIABLE
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.backends.local.sweeping import sweep
-from orchestrator.core.endings import EndReason
 from orchestrator.core.errors import BadInput, NameTaken
-from orchestrator.core.exchange import (
+from orchestrator.core.session.backend_types import (
     Capabilities,
     Carrier,
     CheckpointSet,
-    Existing,
     Handle,
     Observation,
     Push,
+    RemoteSession,
     Retrieval,
     SessionState,
 )
-from orchestrator.core.moments import moment
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.files.atomic import write_json, write_text
+from orchestrator.kernel.files.workspace import ROOT_VARIABLE
+from orchestrator.kernel.session.manifest import read_manifest
+from orchestrator.kernel.wire import Ticket
 
 OWNER = "local"
 _STARTING_S = 30.0
@@ -130,7 +130,7 @@ class LocalBackend:
             return None
         return Handle(backend=self.name, owner=OWNER, slug=slug)
 
-    def read(self, slug: str) -> Existing | None:
+    def read(self, slug: str) -> RemoteSession | None:
         """What the session of that name was told; None if none was ever submitted under it, or none of this version."""
         sandbox = self._sandbox(slug)
         submitted, plain = read_json(sandbox.submitted), read_json(sandbox.ticket)
@@ -141,15 +141,15 @@ class LocalBackend:
         except (ValueError, KeyError, TypeError):
             return None  # of another version of this program, or damaged: nothing can be verified by it
         handle = Handle(backend=self.name, owner=OWNER, slug=slug)
-        return Existing(handle=handle, ticket=ticket, begun_at=moment(str(submitted["at"])))
+        return RemoteSession(handle=handle, ticket=ticket, begun_at=parse_timestamp(str(submitted["at"])))
 
     def names(self, prefix: str) -> Sequence[str]:
         """Sandboxes that were made here under a name that begins so."""
         return [path.name for path in self._root.glob(f"{prefix}*")]
 
-    def recall(self, lineage_id: str) -> Sequence[Existing]:
+    def recall(self, lineage_id: str) -> Sequence[RemoteSession]:
         """Sessions of a lineage that were submitted here and never fetched, oldest first."""
-        found: list[tuple[str, Existing]] = []
+        found: list[tuple[str, RemoteSession]] = []
         for path in self._root.iterdir() if self._root.is_dir() else ():
             sandbox = self._sandbox(path.name)
             submitted, existing = read_json(sandbox.submitted), self.read(path.name)

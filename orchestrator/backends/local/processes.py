@@ -12,11 +12,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from kernel_templates.kernel_runtime.storage import StorageTrouble, free_text
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.backends.local.supervisor import NO_ROOM, READY
+from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import RemoteUnavailable
-from orchestrator.core.storage import storage_fault
+from orchestrator.kernel.files.storage import StorageTrouble, free_text
 
 _SUBMIT_LOOKS, _SUBMIT_PAUSE_S = 100, 0.05
 _SECRET_VARIABLE = re.compile(

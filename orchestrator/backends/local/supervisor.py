@@ -16,10 +16,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from kernel_templates.kernel_runtime.atomic import write_json
-from kernel_templates.kernel_runtime.reserve import Reserve
-from kernel_templates.kernel_runtime.storage import is_full
 from orchestrator.backends.local.sandbox import Sandbox, read_json
+from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.files.reserve import Reserve
+from orchestrator.kernel.files.storage import is_full
 
 READY = "ready"
 NO_ROOM = "no room"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.campaign.words import File, open_campaign, plain_standing
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.campaign.presentation import trial_status_json
+from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from orchestrator.core.campaigns import Campaign
-    from orchestrator.core.exchange import Quota
-    from orchestrator.core.expansion import Trial
-    from orchestrator.core.outlook import Outlook
+    from orchestrator.core.campaign.config import Campaign
+    from orchestrator.core.campaign.expansion import Trial
+    from orchestrator.core.reporting.forecast_report import CampaignForecast
+    from orchestrator.core.session.backend_types import Quota
     from orchestrator.stores.project import Project
 
 
@@ -21,38 +22,40 @@ def plan(file: File, backend: BackendName = None, as_json: AsJson = False) -> in
     """Show the trials, sessions, hours, quota of each week and the expected end. Nothing is sent or changed."""
 
     def act() -> int:
-        from orchestrator.cli.console import Console
+        from orchestrator.cli.output.console import Console
         from orchestrator.wiring.campaigns import taken_out_in_flight
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
         quota, told = _quota(project, campaign, trials)
-        outlook = outlook_of(project, campaign, trials, quota)
+        outlook = forecast_of(project, campaign, trials, quota)
         taken_out = taken_out_in_flight(project, campaign, trials)
         if as_json:
-            stands = [plain_standing(one) for one in outlook.standings]
+            stands = [trial_status_json(one) for one in outlook.standings]
             print_json({**outlook.to_json(), "quota_asked": not told, "taken_out": taken_out, "all_trials": stands})
         else:
             console.say(*outlook.lines(), *taken_out, *told)
         return 0
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
-def outlook_of(project: Project, campaign: Campaign, trials: tuple[Trial, ...], quota: Quota | None) -> Outlook:
+def forecast_of(
+    project: Project, campaign: Campaign, trials: tuple[Trial, ...], quota: Quota | None
+) -> CampaignForecast:
     """The outlook by ledger, cards and quota."""
-    from orchestrator.core.allowances import allowance
-    from orchestrator.core.outlook import look_ahead
+    from orchestrator.core.reporting.forecast_report import forecast_campaign
+    from orchestrator.core.scheduling.quota import allowance
     from orchestrator.stores.system_clock import SystemClock
-    from orchestrator.wiring.campaigns import campaign_standings, spent_and_promised_s
+    from orchestrator.wiring.campaigns import campaign_statuses, spent_and_promised_s
 
     now = SystemClock().now()
     kaggle = trials[0].variant.card.kaggle
     budget_s = None if campaign.weekly_gpu_hours is None else campaign.weekly_gpu_hours * 3600
     spent_s, promised_s = spent_and_promised_s(project, campaign, trials, quota, now)
-    return look_ahead(
+    return forecast_campaign(
         campaign,
-        campaign_standings(project, campaign, trials),
+        campaign_statuses(project, campaign, trials),
         now=now,
         longest_s=kaggle.longest_session_s if campaign.backend == "kaggle" else None,
         allowed=allowance(

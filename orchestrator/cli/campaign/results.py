@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.campaign.words import File, open_campaign
-from orchestrator.cli.door import through_door
+from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.options import BackendName
 
 Output = Annotated[
@@ -25,8 +25,8 @@ def results(file: File, backend: BackendName = None, output: Output = None) -> i
     """Show the tidy table of finished trials: one line for each trial and number, each traceable."""
 
     def act() -> int:
-        from orchestrator.cli.console import Console
-        from orchestrator.core.tables import rows_of, to_csv
+        from orchestrator.cli.output.console import Console
+        from orchestrator.core.reporting.results_table import rows_of, to_csv
         from orchestrator.wiring.campaigns import finished_of
 
         project, campaign, trials = open_campaign(file, backend)
@@ -35,24 +35,24 @@ def results(file: File, backend: BackendName = None, output: Output = None) -> i
         if output is None:
             Console(sys.stdout).say(*to_csv(rows).splitlines())
         else:
-            from orchestrator.stores.table_files import write_table
+            from orchestrator.stores.reporting.table_files import write_table
 
             write_table(rows, output)
         return 0
 
-    return through_door(act)
+    return run_command(act)
 
 
 def report(file: File, backend: BackendName = None, output: Folder = None) -> int:
     """Write table, learning curves, statistics, figures and LaTeX of the finished trials into one folder."""
 
     def act() -> int:
-        from orchestrator.cli.console import Console
-        from orchestrator.core.accounts import campaign_account
-        from orchestrator.core.tables import rows_of
-        from orchestrator.stores.report_folder import emptied_report, section_folder
-        from orchestrator.stores.section_report import section_report
-        from orchestrator.stores.table_files import PARQUET, parquet_at_hand, write_table
+        from orchestrator.cli.output.console import Console
+        from orchestrator.core.reporting.finished_trial import campaign_report
+        from orchestrator.core.reporting.results_table import rows_of
+        from orchestrator.stores.reporting.folder import emptied_report, section_folder
+        from orchestrator.stores.reporting.section_report import section_report
+        from orchestrator.stores.reporting.table_files import PARQUET, parquet_at_hand, write_table
         from orchestrator.wiring.campaigns import finished_of
 
         project, campaign, trials = open_campaign(file, backend)
@@ -67,9 +67,9 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
             console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` says where they stand")
         for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():
             command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
-            account = campaign_account(campaign, card.section, finished, standings, command)
+            account = campaign_report(campaign, card.section, finished, standings, command)
             own = section_folder(folder, card.section, {trial.variant.card.section for trial in trials})
             console.say(*section_report(project.code, card.entry_point, account, own))
         return 0
 
-    return through_door(act)
+    return run_command(act)

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.campaign.presentation import exit_code_of, tick_json, tick_lines
 from orchestrator.cli.campaign.tick import take_lease
-from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, plain_tick, tick_lines
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from orchestrator.cli.campaign.board import LiveBoard
-    from orchestrator.pipeline.campaign import Desk
-    from orchestrator.pipeline.ticked import Ticked
+    from orchestrator.cli.output.live_table import LiveBoard
+    from orchestrator.pipeline.campaign.context import CampaignContext
+    from orchestrator.pipeline.campaign.tick_report import TickReport
 
 EveryS = Annotated[float | None, typer.Option("--every-s", help="Seconds between two ticks; default: the backend's.")]
 
@@ -26,51 +27,51 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
     """Carry a campaign to its end: the same ticks as of a scheduled job. Interrupted, the same command goes on."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.board import LiveBoard
-        from orchestrator.cli.campaign.voices import Voice
+        from orchestrator.cli.output.live_table import LiveBoard
+        from orchestrator.cli.output.narrators import for_trial
         from orchestrator.core.errors import BadInput
-        from orchestrator.wiring.campaigns import campaign_desk
+        from orchestrator.wiring.campaigns import campaign_context
 
         if every_s is not None and not 0 <= every_s < float("inf"):
             raise BadInput(f"--every-s must be 0 or more and finite, not {every_s}", remedy="Give seconds.")
         project, campaign, trials = open_campaign(file, backend)
         board = LiveBoard(sys.stderr if as_json else sys.stdout)
-        with campaign_desk(project, campaign, trials, lambda name: Voice(name, board)) as desk:
-            take_lease(desk)
-            with _given_back(desk), board:
-                ticked = _until_over(desk, board, every_s)
+        with campaign_context(project, campaign, trials, lambda name: for_trial(name, board)) as context:
+            take_lease(context)
+            with _given_back(context), board:
+                ticked = _until_over(context, board, every_s)
         board.say(*tick_lines(campaign, ticked)[len(ticked.changes) :])
         if as_json:
-            print_json(plain_tick(campaign, ticked))
+            print_json(tick_json(campaign, ticked))
         return exit_code_of(ticked)
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
-def _until_over(desk: Desk, board: LiveBoard, every_s: float | None) -> Ticked:
-    from orchestrator.core.cadence import pause_s
-    from orchestrator.pipeline.telling import tell
-    from orchestrator.pipeline.tick import Ticking
-    from orchestrator.pipeline.ticked import LOST_LEASE
+def _until_over(context: CampaignContext, board: LiveBoard, every_s: float | None) -> TickReport:
+    from orchestrator.core.session.polling import pause_s
+    from orchestrator.pipeline.campaign.notify import notify
+    from orchestrator.pipeline.campaign.tick import CampaignTicker
+    from orchestrator.pipeline.campaign.tick_report import LOST_LEASE
 
-    ticking, quiet = Ticking(desk), 0
-    looks = desk.parts_of(desk.trials[0].card).backend.capabilities.look_every_s
+    ticking, quiet = CampaignTicker(context), 0
+    looks = context.run_context(context.trials[0].card).backend.capabilities.look_every_s
     told_before: tuple[str, ...] = ()
     while True:
         ticked = ticking.tick()
-        board.show(desk.campaign, ticked)
+        board.show(context.campaign, ticked)
         board.say(*ticked.changes, *(f"Trouble: {one}" for one in ticked.troubles if one not in told_before))
-        board.say(*tell(desk, ticked))
+        board.say(*notify(context, ticked))
         told_before = ticked.troubles
         if ticked.over or LOST_LEASE in ticked.troubles:
             return ticked
         quiet = 0 if ticked.changes else quiet + 1
-        desk.clock.sleep(every_s if every_s is not None else pause_s(quiet, looks))
+        context.clock.sleep(every_s if every_s is not None else pause_s(quiet, looks))
 
 
 @contextmanager
-def _given_back(desk: Desk) -> Iterator[None]:
+def _given_back(context: CampaignContext) -> Iterator[None]:
     try:
         yield
     finally:
-        desk.lease.let_go()
+        context.lease.release()

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.campaign.words import File, open_campaign, plain_standing
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.campaign.presentation import trial_status_json
+from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from kernel_templates.trial_accounts import StitchedCurve
-    from orchestrator.core.standings import Standing
+    from orchestrator.core.campaign.trial_status import TrialStatus
+    from orchestrator.kernel.reporting.trial_report import StitchedCurve
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="A table for a job summary.")]
 
@@ -24,22 +25,22 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
     """Show where every trial stands. Asks nobody and creates nothing."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.plan import outlook_of
-        from orchestrator.cli.console import Console
-        from orchestrator.core.backoff import rests
+        from orchestrator.cli.campaign.plan import forecast_of
+        from orchestrator.cli.output.console import Console
+        from orchestrator.core.campaign.backoff import is_resting
+        from orchestrator.core.campaign.trial_status import State
         from orchestrator.core.errors import BadInput
-        from orchestrator.core.standings import State
         from orchestrator.wiring.campaigns import refusals_of, taken_out_in_flight
 
         if markdown and as_json:
             raise BadInput("--markdown and --json exclude each other", remedy="Give one of them.")
         project, campaign, trials = open_campaign(file, backend)
-        outlook = outlook_of(project, campaign, trials, None)
+        outlook = forecast_of(project, campaign, trials, None)
         taken_out = taken_out_in_flight(project, campaign, trials)
-        rows = [plain_standing(one) for one in outlook.standings]
+        rows = [trial_status_json(one) for one in outlook.standings]
         refusals = refusals_of(project)
         for row, one in zip(rows, outlook.standings, strict=True):
-            row["rests"] = rests(one.due_at, outlook.now)
+            row["rests"] = is_resting(one.due_at, outlook.now)
             refused = refusals.get(one.trial.lineage_id) if one.state is State.WAITING else None
             row["why"] = f"refused by the last tick: {refused}" if refused else row["why"]
         if as_json:
@@ -64,19 +65,19 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         console.say(*outlook.rest_lines(), *taken_out)
         return 0
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
 def schema() -> int:
     """Show the JSON Schema of a campaign file, for editors."""
 
     def act() -> int:
-        from orchestrator.stores.campaigns import campaign_schema
+        from orchestrator.stores.campaign.campaign_yaml import campaign_schema
 
         print(json.dumps(campaign_schema(), indent=2, sort_keys=True))
         return 0
 
-    return through_door(act)
+    return run_command(act)
 
 
 _SHOWN = frozenset({"done", "live", "waiting"})
@@ -84,10 +85,10 @@ _SHOWN = frozenset({"done", "live", "waiting"})
 
 
 def markdown_lines(
-    rows: Sequence[dict[str, Any]], standings: Sequence[Standing], curves: Mapping[str, StitchedCurve]
+    rows: Sequence[dict[str, Any]], standings: Sequence[TrialStatus], curves: Mapping[str, StitchedCurve]
 ) -> list[str]:
     """A row for each trial with its learning curve, then a chart for each variant."""
-    from orchestrator.core.curve_marks import mermaid, spark
+    from orchestrator.core.reporting.sparkline import mermaid, sparkline
 
     searches = any(one.trial.variant.searched for one in standings)
     head, rule = (" objective |", "---|") if searches else ("", "")
@@ -100,7 +101,7 @@ def markdown_lines(
         curve = curves.get(one.trial.lineage_id)
         why = _why(row)
         value = "" if not searches else " - |" if row["objective"] is None else f" {row['objective']:.6g} |"
-        learning = spark(curve.points) if curve else ""
+        learning = sparkline(curve.points) if curve else ""
         lines.append(
             f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {row['steps_done']} / {row['target_steps']} "
             f"| {row['sessions']} | {one.wall_s / 3600:.2f} | {learning or '-'} | {row['verdict'] or '-'} |{value}"

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.campaign.words import File, exit_code_of, open_campaign, plain_tick, tick_lines
-from orchestrator.cli.door import print_json, through_door
+from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.campaign.presentation import exit_code_of, tick_json, tick_lines
+from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline.campaign import Desk
+    from orchestrator.pipeline.campaign.context import CampaignContext
 
 
 Recover = Annotated[
@@ -37,62 +38,62 @@ def tick(
     """Collect what has ended, start what fits, print what changed, and leave. Repeatable at any time."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.voices import Voice
-        from orchestrator.cli.console import Console
-        from orchestrator.pipeline.recovery import complete_results, lacks_ledger
-        from orchestrator.pipeline.recovery import recover as recover_all
-        from orchestrator.pipeline.telling import tell
-        from orchestrator.pipeline.tick import Ticking
-        from orchestrator.wiring.campaigns import campaign_desk
+        from orchestrator.cli.output.console import Console
+        from orchestrator.cli.output.narrators import for_trial
+        from orchestrator.pipeline.campaign.notify import notify
+        from orchestrator.pipeline.campaign.recover import complete_results, lacks_ledger
+        from orchestrator.pipeline.campaign.recover import recover as recover_all
+        from orchestrator.pipeline.campaign.tick import CampaignTicker
+        from orchestrator.wiring.campaigns import campaign_context
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_desk(project, campaign, trials, lambda name: Voice(name, console)) as desk:
-            take_lease(desk)
+        with campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context:
+            take_lease(context)
             try:
-                recovering = recover or (recover_missing and lacks_ledger(desk))
+                recovering = recover or (recover_missing and lacks_ledger(context))
                 if recovering:
-                    console.say(f"Taken up from the far side: {recover_all(desk)} session(s)")
+                    console.say(f"Taken up from the far side: {recover_all(context)} session(s)")
                 elif recover_missing:
-                    console.say(*(f"Trouble: {one}" for one in complete_results(desk)))
-                ticked = Ticking(desk, recovering=recovering).tick()
-                told = tell(desk, ticked)
+                    console.say(*(f"Trouble: {one}" for one in complete_results(context)))
+                ticked = CampaignTicker(context, recovering=recovering).tick()
+                told = notify(context, ticked)
             finally:
-                desk.lease.let_go()
+                context.lease.release()
         console.say(*tick_lines(campaign, ticked), *told)
         if as_json:
-            print_json({**plain_tick(campaign, ticked), "told": list(told)})
+            print_json({**tick_json(campaign, ticked), "told": list(told)})
         return exit_code_of(ticked)
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
 def recover(file: File, backend: BackendName = None, as_json: AsJson = False) -> int:
     """Rebuild ledger, results and checkpoints from the backend; the next tick collects what has ended."""
 
     def act() -> int:
-        from orchestrator.cli.campaign.voices import Voice
-        from orchestrator.cli.console import Console
-        from orchestrator.pipeline.recovery import recover as recover_all
-        from orchestrator.wiring.campaigns import campaign_desk
+        from orchestrator.cli.output.console import Console
+        from orchestrator.cli.output.narrators import for_trial
+        from orchestrator.pipeline.campaign.recover import recover as recover_all
+        from orchestrator.wiring.campaigns import campaign_context
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_desk(project, campaign, trials, lambda name: Voice(name, console)) as desk:
-            take_lease(desk)
+        with campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context:
+            take_lease(context)
             try:
-                taken = recover_all(desk)
+                taken = recover_all(context)
             finally:
-                desk.lease.let_go()
+                context.lease.release()
         console.say(f"Taken up from the far side: {taken} session(s)")
         if as_json:
             print_json({"campaign": campaign.campaign, "taken_up": taken})
         return 0
 
-    return through_door(act, as_json=as_json)
+    return run_command(act, as_json=as_json)
 
 
-def take_lease(desk: Desk) -> None:
+def take_lease(context: CampaignContext) -> None:
     """Take the lease.
 
     Raises:
@@ -100,7 +101,7 @@ def take_lease(desk: Desk) -> None:
     """
     from orchestrator.core.errors import NotYet
 
-    if not desk.lease.take():
+    if not context.lease.take():
         raise NotYet(
             "another `campaign tick` or `run` is at work on this computer",
             remedy="It goes on by itself; nothing was done here.",

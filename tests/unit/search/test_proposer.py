@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from orchestrator.core.proposals import Batch, Fate, Point, Told, cell_of
-from orchestrator.core.searches import Pruner, Range, Search
+from orchestrator.core.campaign.search_config import Pruner, Range, Search
+from orchestrator.core.search.proposals import Batch, Outcome, Point, ProposalResult, cell_of
 from orchestrator.ports import Proposer
 from orchestrator.search.proposer import OptunaProposer
 
@@ -41,9 +41,9 @@ def batch_of(proposer: Proposer, told: list[Batch], size: int, sign: float = 1.0
     made, number = [], sum(map(len, told))
     for place, point in enumerate(proposer.next_batch(told, size)):
         at = proposer.pruned_at(told, number + place, point, ladder(point))
-        fate = Fate.COMPLETE if at is None else Fate.PRUNED
+        fate = Outcome.COMPLETE if at is None else Outcome.PRUNED
         value = sign * worth(point) if at is None else None
-        made.append(Told(point=point, fate=fate, value=value, rungs=ladder(point)))
+        made.append(ProposalResult(point=point, fate=fate, value=value, rungs=ladder(point)))
     return tuple(made)
 
 
@@ -63,8 +63,8 @@ def test_a_program_that_remembers_nothing_gives_the_same_answers(sampler: str, p
     for known, batch in enumerate(told):  # each by a program of its own
         assert batch_of(OptunaProposer(wanted, RUNGS), told[:known], 4) == batch
     fates = [one.fate for batch in told for one in batch]
-    assert (Fate.PRUNED in fates) == (pruner != "none") and Fate.COMPLETE in fates
-    assert {one.fate for one in told[0]} == {Fate.COMPLETE}  # nothing came before it
+    assert (Outcome.PRUNED in fates) == (pruner != "none") and Outcome.COMPLETE in fates
+    assert {one.fate for one in told[0]} == {Outcome.COMPLETE}  # nothing came before it
 
 
 def test_proposals_lie_in_the_space_and_have_few_digits() -> None:
@@ -105,7 +105,7 @@ def test_a_grid_covers_each_cell_once_and_ends() -> None:
     proposer = OptunaProposer(wanted, RUNGS)
     whole = proposer.next_batch([], wanted.most)
     assert wanted.most == len(whole) == len(set(whole)) == 36
-    told: list[Batch] = [tuple(Told(point=point, fate=Fate.FAILED) for point in whole)]
+    told: list[Batch] = [tuple(ProposalResult(point=point, fate=Outcome.FAILED) for point in whole)]
     assert proposer.next_batch(told, 4) == ()
     by_fours = [proposer.next_batch([told[0][:known]], 4) for known in range(0, 36, 4)]
     assert tuple(itertools.chain(*by_fours)) == whole
@@ -153,7 +153,7 @@ def test_nothing_but_a_search_needs_optuna_and_without_it_the_remedy_is_told() -
 def test_optuna_says_nothing_by_itself() -> None:
     code = (
         "import warnings; warnings.simplefilter('error')\n"
-        "from orchestrator.core.searches import Range, Search\n"
+        "from orchestrator.core.campaign.search_config import Range, Search\n"
         "from orchestrator.search.proposer import OptunaProposer\n"
         "space = {'a': Range(low=0.0, high=1.0)}\n"
         "wanted = Search(space=space, trials=4, batch=4, startup_trials=1, pruner='hyperband')\n"

@@ -15,9 +15,9 @@ from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     green_s,
     switched_where,
 )
-from validation_ch7.traffic.detectors import oncoming_veh_s, standing_veh
-from validation_ch7.traffic.signal import NORTH_SOUTH
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.detectors import oncoming_veh_s, standing_veh
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
 _ZONE_M = 30.0
 # In a continuum there are fractions of vehicles; half of one standing is a call.

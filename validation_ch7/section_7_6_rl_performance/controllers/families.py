@@ -15,7 +15,7 @@ from validation_ch7.section_7_6_rl_performance.controllers.interface import Cont
 from validation_ch7.section_7_6_rl_performance.controllers.longest_queue import LongestQueueController
 from validation_ch7.section_7_6_rl_performance.controllers.max_pressure import MaxPressureController
 from validation_ch7.section_7_6_rl_performance.controllers.webster import WebsterController
-from validation_ch7.traffic.settings import EnvironmentSettings
+from validation_ch7.traffic.env.settings import EnvironmentSettings
 
 Parameters = Mapping[str, float]
 

@@ -11,8 +11,8 @@ from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     green_s,
     switched_where,
 )
-from validation_ch7.traffic.signal import NORTH_SOUTH
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
 
 class FixedTimeController(WithoutMemory):

@@ -13,10 +13,10 @@ from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     green_s,
     switched_where,
 )
-from validation_ch7.traffic.arz import Floats
-from validation_ch7.traffic.detectors import by_axis
-from validation_ch7.traffic.signal import NORTH_SOUTH
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.detectors import by_axis
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
+from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
 
 class GreatestFirst(WithoutMemory, ABC):

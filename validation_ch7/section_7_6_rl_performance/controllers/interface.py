@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.traffic.arz import Floats
-from validation_ch7.traffic.demand import ScenarioAddress
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
+from validation_ch7.traffic.model.demand import ScenarioAddress
 
 Phases = npt.NDArray[np.int64]
 

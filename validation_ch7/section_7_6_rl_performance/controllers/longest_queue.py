@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from validation_ch7.section_7_6_rl_performance.controllers.greatest_first import GreatestFirst
-from validation_ch7.traffic.arz import Floats
-from validation_ch7.traffic.detectors import standing_veh
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.detectors import standing_veh
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
 
 
 class LongestQueueController(GreatestFirst):

@@ -8,9 +8,9 @@ every slot without a price for changing; the hysteresis is that price.
 from __future__ import annotations
 
 from validation_ch7.section_7_6_rl_performance.controllers.greatest_first import GreatestFirst
-from validation_ch7.traffic.arz import Floats
-from validation_ch7.traffic.detectors import exit_veh, upstream_veh
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.detectors import exit_veh, upstream_veh
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
 
 
 class MaxPressureController(GreatestFirst):

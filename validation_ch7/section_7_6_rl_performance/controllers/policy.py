@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Phases, WithoutMemory
-from validation_ch7.traffic.observation import observe
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.observation import observe
+from validation_ch7.traffic.env.simulation import CrossingSimulation
 
 Predict = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.integer]]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Phases, WithoutMemory
-from validation_ch7.traffic.demand import ScenarioAddress
-from validation_ch7.traffic.signal import EAST_WEST, N_PHASES, NORTH_SOUTH
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.demand import ScenarioAddress
+from validation_ch7.traffic.signal.two_phase import EAST_WEST, N_PHASES, NORTH_SOUTH
 
 _PURPOSE_RANDOM_CONTROLLER = 1
 

@@ -17,11 +17,11 @@ from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     green_s,
     switched_where,
 )
-from validation_ch7.traffic.arz import Floats
-from validation_ch7.traffic.demand import ScenarioAddress, draw_scenarios
-from validation_ch7.traffic.settings import EnvironmentSettings
-from validation_ch7.traffic.signal import N_PHASES, NORTH_SOUTH
-from validation_ch7.traffic.simulation import CrossingSimulation
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
+from validation_ch7.traffic.model.demand import ScenarioAddress, draw_scenarios
+from validation_ch7.traffic.signal.two_phase import N_PHASES, NORTH_SOUTH
 
 _LONGEST_CYCLE_S = 180.0
 

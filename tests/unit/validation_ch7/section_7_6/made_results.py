@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from validation_ch7.section_7_6_rl_performance.evaluation import EvaluationResult
-from validation_ch7.traffic.demand import Split
-from validation_ch7.traffic.settings import EnvironmentSettings
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.model.demand import Split
 
 MEAN_DELAY_S = {
     "rl": 21.0,

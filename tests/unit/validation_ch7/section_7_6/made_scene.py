@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from validation_ch7.section_7_6_rl_performance.pictures.scene import Scene
-from validation_ch7.section_7_6_rl_performance.pictures.trace import GREEN, RED, YELLOW, Trace
-from validation_ch7.traffic.demand import ScenarioAddress, Split
-from validation_ch7.traffic.settings import EnvironmentSettings
+from validation_ch7.section_7_6_rl_performance.figures.recording import GREEN, RED, YELLOW, Trace
+from validation_ch7.section_7_6_rl_performance.figures.scenario_choice import Scene
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.model.demand import ScenarioAddress, Split
 
 SETTINGS = EnvironmentSettings.from_mapping({"episode_s": 120.0, "link_length_m": 30.0})
 STAMP = "run run-7 session 3 nonce abc123 spec 0123456789ab bundle 0123456789ab"

@@ -8,7 +8,7 @@ import exact_riemann
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.traffic import arz
+from validation_ch7.traffic.model import arz
 from validation_ch7.traffic.parameters import TrafficParameters
 
 Floats = npt.NDArray[np.float64]

@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 import pytest
 
-from validation_ch7.traffic.demand import DemandRanges
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.model.demand import DemandRanges
 from validation_ch7.traffic.parameter_table import ends, number, parameter_table
 from validation_ch7.traffic.parameters import TrafficParameters
-from validation_ch7.traffic.settings import EnvironmentSettings
 
 
 def test_defaults_are_within_their_own_limits() -> None:

@@ -1,0 +1,1 @@
+"""Every call to Kaggle: connection, sign-in, retries, words of the service."""

@@ -1,0 +1,153 @@
+"""The wire to Kaggle: the official SDK's client, with our credentials in it and a time limit on every request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from orchestrator.backends.kaggle.client.credentials import CredentialForm, Credentials
+from orchestrator.backends.kaggle.client.errors import ServiceFault, http_date, retry_after_s
+
+CONNECT_S = 15.0
+READ_S = 60.0
+"""Longest silence of the far side. The SDK sets no limit at all, so a dead connection would hang for ever."""
+
+Answer = TypeVar("Answer")
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Gives every request a time limit that does not bring its own."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send, bounded."""
+        if kwargs.get("timeout") is None:
+            kwargs["timeout"] = (CONNECT_S, READ_S)
+        return super().send(request, *args, **kwargs)
+
+
+def bounded(session: requests.Session) -> requests.Session:
+    """Put time limits on a session. Certificates are always checked."""
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, BoundedAdapter())
+    return session
+
+
+class BearerAuth(requests.auth.AuthBase):
+    """An access token in the Authorization header (RFC 6750)."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Connection:
+    """One account's connection.
+
+    Args:
+        credentials: Whose; None for the exchange of an OAuth refresh token, which is its own proof.
+        now: Aware UTC time, to read `Retry-After` dates.
+        renew: Gets a fresh access token when the present one has run out; an OAuth login's lasts about an hour.
+
+    Attributes:
+        client: `kagglesdk.KaggleClient`; honours `KAGGLE_API_ENVIRONMENT`.
+        session: Its HTTP session, signed.
+        clock_skew_s: This computer's clock less the service's, as of the last answer; None before one.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        *,
+        now: Callable[[], datetime],
+        renew: Callable[[], str] | None = None,
+    ) -> None:
+        # Late: half a second that `--help` and the local backend must not pay.
+        from kagglesdk import KaggleClient
+
+        self._now = now
+        self._renew = renew
+        self.clock_skew_s: float | None = None
+        self.client: Any = KaggleClient(user_agent="orchestrator", response_processor=self._read_clock)
+        http = self.client.http_client()
+        # The SDK makes its session at the first call and has no place for limits or for our own choice among
+        # several credentials; `_init_session` is what its `with` statement calls.
+        http._init_session()
+        self.session: requests.Session = bounded(http._session)
+        self.session.auth = _auth(credentials)
+        self.endpoint: str = http._get_request_url("", "").rstrip("/")
+
+    def _read_clock(self, response: requests.Response) -> None:
+        told = http_date(response.headers.get("Date") or "")
+        if told is not None:
+            self.clock_skew_s = (self._now() - told).total_seconds()
+
+    def ask(self, act: str, call: Callable[[], Answer]) -> Answer:
+        """Make one call; once more with a fresh token where the old one has run out.
+
+        Args:
+            act: What is being done, for people.
+
+        Raises:
+            ServiceFault: It failed, whatever the way.
+        """
+        try:
+            return self._ask_once(act, call)
+        except ServiceFault as fault:
+            if fault.status != 401 or self._renew is None:
+                raise
+        # A 401 is decided before anything is done, so even an act may be sent again.
+        self.session.auth = BearerAuth(self._renew())
+        return self._ask_once(act, call)
+
+    def _ask_once(self, act: str, call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        except requests.HTTPError as fault:
+            raise self.fault(act, fault.response, str(fault)) from None
+        except requests.RequestException as fault:
+            # Its text may hold the address, the proxy and their passwords: the kind is enough.
+            raise ServiceFault(act, status=None, words=type(fault).__name__) from None
+        except (ValueError, TypeError, AttributeError, RecursionError) as fault:
+            # What the SDK raises over a body that is no JSON, or JSON of another shape than it expects.
+            raise ServiceFault(
+                act, status=None, words=f"an answer that cannot be read ({type(fault).__name__})"
+            ) from None
+
+    def fault(self, act: str, response: requests.Response | None, words: str) -> ServiceFault:
+        """The fault in an answer, its own words preferred."""
+        if response is None:
+            return ServiceFault(act, status=None, words="no answer")
+        status = response.status_code
+        try:
+            plain = json.loads(response.text)
+        except (ValueError, RecursionError):
+            plain = None  # an HTML page of a proxy: its status says all
+        if isinstance(plain, dict):
+            words = str(plain.get("message") or words)
+            code = plain.get("code")
+            status = code if isinstance(code, int) and 100 <= code < 600 and status < 400 else status
+        else:
+            words = response.reason or ""
+        return ServiceFault(
+            act,
+            status=status,
+            words=words,
+            retry_after_s=retry_after_s(response.headers.get("Retry-After"), self._now()),
+        )
+
+
+def _auth(credentials: Credentials | None) -> Any:
+    if credentials is None:
+        return None
+    if credentials.form is CredentialForm.LEGACY_KEY:
+        return (str(credentials.username), credentials.secret)
+    return BearerAuth(credentials.secret)

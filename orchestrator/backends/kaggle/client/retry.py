@@ -1,0 +1,82 @@
+"""Repeating a question that may be repeated: tenacity once, with our faults, our clock and real jitter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.ports import Clock
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a question is repeated before its failure is told.
+
+    Attributes:
+        first_s: Upper end of the first pause; it doubles with each attempt.
+        longest_s: Upper end of any pause.
+        give_up_s: Seconds from the first attempt after which no further one starts.
+    """
+
+    attempts: int = 5
+    first_s: float = 1.0
+    longest_s: float = 30.0
+    give_up_s: float = 120.0
+
+
+class Retry:
+    """Repeats questions; an act that changes something over there must never come here.
+
+    Args:
+        clock: Its `sleep` is the only way in which this waits.
+        uniform: Uniform random number between two bounds.
+    """
+
+    def __init__(
+        self, clock: Clock, uniform: Callable[[float, float], float], patience: Patience | None = None
+    ) -> None:
+        self._clock = clock
+        self._uniform = uniform
+        self._patience = patience or Patience()
+
+    def __call__(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask until an answer comes.
+
+        Raises:
+            ServiceFault: The last one, when patience ended or repeating cannot help.
+        """
+        started_s = self._clock.monotonic()
+        loop = tenacity.Retrying(
+            sleep=self._clock.sleep,
+            retry=tenacity.retry_if_exception(lambda fault: isinstance(fault, ServiceFault) and fault.transient),
+            wait=self._pause_s,
+            stop=lambda state: self._ends(state, started_s),
+            reraise=True,
+        )
+        return loop(ask)
+
+    def _pause_s(self, state: tenacity.RetryCallState) -> float:
+        """Full jitter, but never less than the service asks for.
+
+        Source: M. Brooker, Exponential backoff and jitter, AWS Architecture Blog, 2015.
+        """
+        ceiling_s = min(self._patience.longest_s, self._patience.first_s * 2.0 ** (state.attempt_number - 1))
+        return max(self._uniform(0.0, ceiling_s), _asked_for_s(state))
+
+    def _ends(self, state: tenacity.RetryCallState, started_s: float) -> bool:
+        spent_s = self._clock.monotonic() - started_s
+        # Sleeping through a longer Retry-After here would be waiting in silence: the caller must say so.
+        return (
+            state.attempt_number >= self._patience.attempts or spent_s + _asked_for_s(state) >= self._patience.give_up_s
+        )
+
+
+def _asked_for_s(state: tenacity.RetryCallState) -> float:
+    fault = state.outcome.exception() if state.outcome else None
+    return (fault.wait_s or 0.0) if isinstance(fault, ServiceFault) else 0.0

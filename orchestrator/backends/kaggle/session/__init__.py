@@ -1,0 +1,1 @@
+"""One Kaggle session: push request, checkpoint dataset, outputs."""

@@ -1,0 +1,82 @@
+"""Checkpoints by private dataset: uploaded when their digest is new, used once the listing equals what was sent.
+
+Kaggle unpacks archives that a dataset is given, and a `.zip` checkpoint is one; so every file travels under its
+digest with a suffix that means nothing. The kernel finds its inputs by digest, whatever their names.
+"""
+
+from __future__ import annotations
+
+from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
+from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.backends.kaggle.session.push_errors import PROCESSING_WAIT_S
+from orchestrator.core.errors import BadInput, NotYet
+from orchestrator.core.section.lineage import short
+from orchestrator.core.session.backend_types import CheckpointSet
+from orchestrator.ports import Clock
+
+_FORGET_S = 1800.0
+"""After this long without the sent files in the listing, they are believed lost and sent again."""
+
+
+def dataset_slug(lineage_id: str) -> str:
+    """Dataset of a lineage's checkpoints; its versions follow one another."""
+    return f"arz-checkpoints-{short(lineage_id)}"
+
+
+def content_names(checkpoints: CheckpointSet) -> dict[str, int]:
+    """Name over there -> size in bytes: what the dataset's listing must show."""
+    return {f"{entry.sha256}.bin": entry.size_bytes for entry in checkpoints.entries}
+
+
+class CheckpointDataset:
+    """Brings checkpoint sets into datasets of one account."""
+
+    def __init__(self, storage: DatasetsApi, clock: Clock) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._sent: dict[str, tuple[dict[str, int], float]] = {}
+
+    def stage(self, slug: str, checkpoints: CheckpointSet) -> None:
+        """Make the dataset's current version hold exactly these files. Repeat until it returns.
+
+        Raises:
+            NotYet: The version is being processed; ask again.
+            BadInput: Kaggle cannot process the files.
+            ServiceFault: The service is away.
+        """
+        wanted = content_names(checkpoints)
+        listing = self._storage.listing(slug)
+        status = self._storage.status(slug) if listing is not None else None
+        if listing == wanted and status == "READY":
+            self._sent.pop(slug, None)
+            return
+        if status == "FAILED" and self._was_sent(slug, wanted):
+            raise BadInput(
+                f"Kaggle could not process dataset {slug}", remedy=f"Delete dataset {slug} on kaggle.com and try again."
+            )
+        if status in (None, "READY", "FAILED") and not self._was_sent(slug, wanted):
+            self._send(slug, checkpoints, new=listing is None)
+        raise NotYet(
+            f"dataset {slug} is being processed ({status or 'new'})",
+            remedy="Small datasets take seconds to minutes.",
+            wait_s=PROCESSING_WAIT_S,
+        )
+
+    def _send(self, slug: str, checkpoints: CheckpointSet, *, new: bool) -> None:
+        paths = {f"{entry.sha256}.bin": checkpoints.root / entry.path for entry in checkpoints.entries}
+        tokens = [self._storage.upload(path, name) for name, path in sorted(paths.items())]
+        # Before the request: if its answer is lost the listing tells, and nothing is uploaded twice.
+        self._sent[slug] = (content_names(checkpoints), self._clock.monotonic())
+        try:
+            if new:
+                self._storage.create(slug, slug, tokens)
+            else:
+                self._storage.add_version(slug, f"{len(tokens)} files", tokens)
+        except ServiceFault as fault:
+            if not fault.undecided:
+                del self._sent[slug]
+                raise
+
+    def _was_sent(self, slug: str, wanted: dict[str, int]) -> bool:
+        sent = self._sent.get(slug)
+        return sent is not None and sent[0] == wanted and self._clock.monotonic() - sent[1] < _FORGET_S

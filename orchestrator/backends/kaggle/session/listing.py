@@ -1,0 +1,51 @@
+"""A session's outputs as the service lists them now, all pages of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.mapping import OutputFile
+from orchestrator.backends.kaggle.session.download import confined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One listing.
+
+    Attributes:
+        files: Path -> file, of those whose path can be used here.
+        refused: Paths that cannot.
+        log: The log as the listing brings it, empty without one.
+    """
+
+    files: Mapping[str, OutputFile]
+    refused: tuple[str, ...]
+    log: str
+
+
+def list_outputs(gateway: KaggleApi, owner: str, slug: str) -> Listing:
+    """List the outputs of a session.
+
+    A page that names an earlier page as its next one ends the listing: what was not listed by then is missing.
+
+    Raises:
+        ServiceFault: The service cannot be asked.
+    """
+    files: dict[str, OutputFile] = {}
+    refused: list[str] = []
+    log, token, seen = "", "", set[str]()
+    while token not in seen:
+        seen.add(token)
+        page = gateway.output_page(owner, slug, token)
+        log = log or page.log
+        for file in page.files:
+            if confined(file.path):
+                files[file.path] = file
+            elif file.path not in refused:
+                refused.append(file.path)
+        token = page.next_token
+        if not token:
+            break
+    return Listing(files=files, refused=tuple(refused), log=log)

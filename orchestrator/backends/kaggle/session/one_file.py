@@ -1,0 +1,120 @@
+"""One output file after another: brought, found here already, or named with the reason why it is missing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.backends.kaggle.client.retry import Retry
+from orchestrator.backends.kaggle.session.download import agrees, download
+from orchestrator.backends.kaggle.session.listing import Listing
+from orchestrator.core.session.missing_outputs import Lack, MissingFile
+from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry
+
+_MANIFEST_BYTES = 64 << 20
+"""Far above any manifest: two hundred bytes describe one output."""
+_IN_VAIN = 3
+"""So many files without any answer, and none with one: the service is away."""
+
+_BAD_NAME = frozenset(
+    {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP}
+    | ({errno.ENOENT} if os.name == "nt" else set())
+)
+"""What a system says of a name that it cannot give to a file, while it writes others."""
+
+
+class FileFetcher:
+    """Brings single files of one session.
+
+    Args:
+        into: Folder that is being filled.
+        before: Folder of an earlier fetch, whose files are used where they agree with a promise.
+    """
+
+    def __init__(self, gateway: KaggleApi, retry: Retry, *, into: Path, before: Path) -> None:
+        self._gateway = gateway
+        self._retry = retry
+        self._into = into
+        self._before = before
+        self._brought: set[str] = set()
+        self._answered = False
+        self._unanswered: dict[str, ServiceFault] = {}
+
+    def bring(self, listing: Listing, path: str, promised: FileEntry | None) -> MissingFile | None:
+        """Bring one file unless it is here; says why it is missing.
+
+        Args:
+            promised: What the manifest or a card says of it, None where neither does.
+
+        Raises:
+            ServiceFault: The service has answered for no file at all.
+            OSError: Nothing can be written here, whatever its name.
+        """
+        try:
+            if self._is_here(path, promised):
+                return None
+            if path in self._unanswered:
+                return _unanswered(path, self._unanswered[path])  # asked for as often as patience allows
+            if path not in listing.files:
+                return MissingFile(path=path, lack=Lack.UNLISTED, reason="is not listed")
+            return self._download(listing.files[path].url, path, promised)
+        except OSError as fault:
+            if fault.errno not in _BAD_NAME:
+                raise
+            reason = f"cannot be written on this computer: {fault.strerror}"
+            return MissingFile(path=path, lack=Lack.UNWRITABLE, reason=reason)
+
+    def forget(self, path: str) -> None:
+        """What was brought under this name is damaged: the next call brings it again."""
+        self._brought.discard(path)
+
+    def require_any_answer(self) -> None:
+        """See that the service has given anything where it was asked for a file.
+
+        Raises:
+            ServiceFault: It answered for no file, the manifest among them.
+        """
+        if MANIFEST_NAME in self._unanswered and not self._answered:
+            raise self._unanswered[MANIFEST_NAME]
+
+    def _is_here(self, path: str, promised: FileEntry | None) -> bool:
+        if promised is None:
+            return path in self._brought
+        if agrees(self._into / path, promised):
+            return True
+        if not agrees(self._before / path, promised):
+            return False
+        (self._into / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._before / path, self._into / path)
+        return True
+
+    def _download(self, url: str, path: str, promised: FileEntry | None) -> MissingFile | None:
+        most_bytes = _MANIFEST_BYTES if path == MANIFEST_NAME else None
+
+        def once() -> bool:
+            return download(self._gateway, url, self._into / path, promised, most_bytes=most_bytes)
+
+        try:
+            # Where one file is not answered, the next ones may be; but minutes are not spent on each of them.
+            whole = once() if self._unanswered else self._retry(once)
+        except ServiceFault as fault:
+            if not fault.transient:
+                self._answered = True
+                return MissingFile(path=path, lack=Lack.WITHHELD, reason=f"could not be fetched: {fault}")
+            self._unanswered[path] = fault
+            if len(self._unanswered) >= _IN_VAIN and not self._answered:
+                raise
+            return _unanswered(path, fault)
+        self._answered = True
+        if whole:
+            self._brought.add(path)
+            return None
+        return MissingFile(path=path, lack=Lack.DAMAGED, reason="did not come as the session describes it")
+
+
+def _unanswered(path: str, fault: ServiceFault) -> MissingFile:
+    return MissingFile(path=path, lack=Lack.UNANSWERED, reason=f"could not be fetched: {fault}")

@@ -1,0 +1,164 @@
+"""All outputs of an ended session: every file fetched by itself and checked, the folder replaced as a whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.backends.kaggle.client.log_parser import assemble, lines_of_log
+from orchestrator.backends.kaggle.client.retry import Retry
+from orchestrator.backends.kaggle.session.download import PARTIAL_SUFFIX
+from orchestrator.backends.kaggle.session.listing import Listing, list_outputs
+from orchestrator.backends.kaggle.session.one_file import FileFetcher
+from orchestrator.backends.kaggle.session.promises import (
+    Promises,
+    is_card,
+    manifest_in,
+    promises_of_cards,
+    promises_of_manifest,
+)
+from orchestrator.core.session.backend_types import Retrieval
+from orchestrator.core.session.missing_outputs import Lack, MissingFile
+from orchestrator.kernel.wire import MANIFEST_NAME
+
+LOG_NAME = "kernel.log"
+_ROUNDS = 3
+
+
+class OutputFetcher:
+    """Fetches the outputs of one session.
+
+    No file stands in the way of another: what cannot be had is named, and the rest is brought.
+
+    Args:
+        into: The results folder. What it holds already is used if it agrees with the manifest, else replaced.
+    """
+
+    def __init__(self, gateway: KaggleApi, retry: Retry, *, owner: str, slug: str, into: Path) -> None:
+        self._gateway = gateway
+        self._retry = retry
+        self._owner, self._slug = owner, slug
+        self._into = into
+        self._partial = into.with_name(f".fetching-{into.name}")
+        self._begun = into.with_name(f".begun-{into.name}")
+        self._files = FileFetcher(gateway, retry, into=self._partial, before=into)
+
+    def fetch(self) -> Retrieval:
+        """Bring what can be had. Repeatable; a fetch that was cut off goes on where it was.
+
+        Returns:
+            Where it lies, and what did not come and why.
+
+        Raises:
+            ServiceFault: The service is away: it lists nothing, or gives no file at all.
+            OSError: Nothing can be written here.
+        """
+        self._take_up_begun()
+        self._partial.mkdir(parents=True, exist_ok=True)
+        (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, cut-off fetch
+        listing = list_outputs(self._gateway, self._owner, self._slug)
+        lacking = self._one_round(listing)
+        for _ in range(_ROUNDS - 1):
+            if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in lacking.values()):
+                break
+            # Addresses expire; a fresh listing has fresh ones.
+            listing = list_outputs(self._gateway, self._owner, self._slug)
+            lacking = self._one_round(listing)
+        self._files.require_any_answer()
+        lacking = self._with_earlier_manifest(listing, lacking)
+        if (log := self._write_log(listing)) is not None:
+            lacking[LOG_NAME] = log
+        self._put_in_place({*listing.files, *self._promises(listing).entries} - set(lacking))
+        files = tuple(lacking[path] for path in sorted(lacking))
+        return Retrieval(folder=self._into, missing=tuple(map(str, files)), files=files)
+
+    def _one_round(self, listing: Listing) -> dict[str, MissingFile]:
+        """Bring every file that is not here yet; the manifest and the cards first, since they describe the others."""
+        lacking: dict[str, MissingFile] = {}
+        manifest, _ = manifest_in(self._partial)
+        if manifest is None and (lack := self._manifest(listing)) is not None:
+            lacking[MANIFEST_NAME] = lack
+        for cards in (True, False):
+            promises = self._promises(listing)
+            wanted = {*listing.files, *promises.entries} - {MANIFEST_NAME, LOG_NAME}
+            for path in sorted(path for path in wanted if is_card(path) is cards):
+                lack = self._files.bring(listing, path, promises.entries.get(path))
+                if lack is not None:
+                    lacking[path] = lack
+        for path, fault in self._promises(listing).unreadable.items():
+            self._files.forget(path)
+            lacking[path] = MissingFile(path=path, lack=Lack.DAMAGED, reason=f"is no whole card: {fault}")
+        for path in listing.refused:
+            # The ledger writes it down, and half of a surrogate pair cannot be written.
+            named = path.encode("utf-8", "backslashreplace").decode("utf-8")
+            lacking[named] = MissingFile(
+                path=named, lack=Lack.UNWRITABLE, reason="has no name for a file here: refused"
+            )
+        return lacking
+
+    def _manifest(self, listing: Listing) -> MissingFile | None:
+        if MANIFEST_NAME not in listing.files:
+            return MissingFile(path=MANIFEST_NAME, lack=Lack.UNLISTED, reason="is not among the outputs")
+        self._files.forget(MANIFEST_NAME)
+        lack = self._files.bring(listing, MANIFEST_NAME, None)
+        if lack is not None:
+            return lack
+        _, fault = manifest_in(self._partial)
+        return MissingFile(path=MANIFEST_NAME, lack=Lack.DAMAGED, reason=f"came damaged: {fault}") if fault else None
+
+    def _promises(self, listing: Listing) -> Promises:
+        manifest, _ = manifest_in(self._partial)
+        return promises_of_manifest(manifest) if manifest else promises_of_cards(self._partial, listing.files)
+
+    def _with_earlier_manifest(self, listing: Listing, lacking: dict[str, MissingFile]) -> dict[str, MissingFile]:
+        """What is still missing if an earlier fetch brought the manifest that this one did not get whole."""
+        earlier, _ = manifest_in(self._into)
+        if MANIFEST_NAME not in lacking or earlier is None:
+            return lacking
+        shutil.copyfile(self._into / MANIFEST_NAME, self._partial / MANIFEST_NAME)
+        return self._one_round(listing)
+
+    def _write_log(self, listing: Listing) -> MissingFile | None:
+        lines = lines_of_log(listing.log)
+        if not lines:
+            try:
+                lines = list(assemble(self._retry(self._whole_log)))
+            except ServiceFault as fault:
+                if (self._into / LOG_NAME).is_file():
+                    shutil.copyfile(self._into / LOG_NAME, self._partial / LOG_NAME)
+                lack = Lack.UNANSWERED if fault.transient else Lack.WITHHELD
+                return MissingFile(path=LOG_NAME, lack=lack, reason=f"could not be fetched: {fault}")
+        text = "".join(f"{line}\n" for line in lines)
+        (self._partial / LOG_NAME).write_bytes(text.encode("utf-8", "replace"))
+        return None
+
+    def _whole_log(self) -> list[Mapping[str, Any]]:
+        return list(self._gateway.log_events(self._owner, self._slug))
+
+    def _put_in_place(self, kept: set[str]) -> None:
+        """Replace the results folder; files that were begun are put aside, so that the next fetch goes on with them."""
+        for path in list(self._partial.rglob("*")):
+            name = path.relative_to(self._partial).as_posix()
+            if not path.is_file() or name in {*kept, LOG_NAME, MANIFEST_NAME}:
+                continue
+            if path.name.endswith(PARTIAL_SUFFIX):
+                (self._begun / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, self._begun / name)
+            else:
+                path.unlink()  # of an earlier, cut-off fetch: this session does not have it
+        if self._into.exists():
+            shutil.rmtree(self._into)
+        os.replace(self._partial, self._into)
+        self._take_up_begun()
+
+    def _take_up_begun(self) -> None:
+        if self._begun.is_dir():
+            if self._partial.exists():
+                shutil.rmtree(self._begun)
+            else:
+                os.replace(self._begun, self._partial)

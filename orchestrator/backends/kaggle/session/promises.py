@@ -1,0 +1,79 @@
+"""What a session's own files say of the others: its manifest of all, each checkpoint card of its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from orchestrator.kernel.checkpoint.card import read_card
+from orchestrator.kernel.session.manifest import Manifest, read_manifest
+from orchestrator.kernel.wire import (
+    BEST_MODEL_CARD,
+    CARD_SUFFIX,
+    CHECKPOINTS,
+    MANIFEST_NAME,
+    FileEntry,
+    checkpoint_steps,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What the files of an output folder must be.
+
+    Attributes:
+        entries: Path -> size and digest.
+        unreadable: Path of a card that is there and cannot be read -> why.
+    """
+
+    entries: Mapping[str, FileEntry] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+def manifest_in(folder: Path) -> tuple[Manifest | None, str]:
+    """The manifest of a folder, and why the one that is there cannot be used, empty without a fault."""
+    try:
+        return read_manifest(folder), ""
+    except ValueError as fault:
+        return None, str(fault)
+
+
+def promises_of_manifest(manifest: Manifest) -> Promises:
+    """Of a manifest: every output but itself."""
+    return Promises(entries={entry.path: entry for entry in manifest.files if entry.path != MANIFEST_NAME})
+
+
+def promises_of_cards(folder: Path, paths: Iterable[str]) -> Promises:
+    """Of the checkpoint cards in a folder, where no manifest says more.
+
+    Args:
+        paths: Of the listed outputs.
+    """
+    entries: dict[str, FileEntry] = {}
+    unreadable: dict[str, str] = {}
+    for path in sorted(filter(is_card, paths)):
+        if not (folder / path).is_file():
+            continue
+        try:
+            card = read_card(folder / path)
+        except ValueError as fault:
+            unreadable[path] = str(fault)
+            continue
+        beside = PurePosixPath(path).parent
+        for described in card.files:
+            if "/" in described.path or "\\" in described.path or described.path in ("", ".", ".."):
+                continue  # no plain name: the restore refuses the whole card
+            place = (beside / described.path).as_posix()
+            entries[place] = FileEntry(path=place, size_bytes=described.size_bytes, sha256=described.sha256)
+    return Promises(entries=entries, unreadable=unreadable)
+
+
+def is_card(path: str) -> bool:
+    """Whether a path is that of a checkpoint card."""
+    posix = PurePosixPath(path)
+    if posix.suffix != CARD_SUFFIX:
+        return False
+    if posix.parent.name == CHECKPOINTS:
+        return checkpoint_steps(posix.stem) is not None
+    return posix.parts[-2:] == BEST_MODEL_CARD.parts

@@ -1,0 +1,69 @@
+"""What is asked of Kaggle for one session: first as a push that prints itself, then in the service's words. Pure."""
+
+from __future__ import annotations
+
+from orchestrator.backends.kaggle.client.mapping import SaveRequest
+from orchestrator.backends.kaggle.session.checkpoint_dataset import dataset_slug
+from orchestrator.core.section.kaggle import OUTSIDE_S, KaggleSettings
+from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push
+from orchestrator.kernel.wire import Ticket
+
+_SLACK = 1.25
+"""A session leaves before its deadline; a quarter more is a session that hangs."""
+
+
+def build_push(
+    account: str,
+    settings: KaggleSettings,
+    ticket: Ticket,
+    script: str,
+    checkpoints: CheckpointSet,
+    slug: str,
+    carrier: Carrier,
+) -> Push:
+    """The complete request of a session."""
+    datasets = [settings.wheelhouse] if settings.wheelhouse else []
+    kernels = []
+    if carrier is Carrier.DATASET:
+        datasets.append(f"{account}/{dataset_slug(ticket.lineage_id)}")
+    if carrier is Carrier.KERNEL_OUTPUT and checkpoints.source:
+        kernels.append(f"{checkpoints.source.owner}/{checkpoints.source.slug}")
+    return Push(
+        slug=slug,
+        owner=account,
+        script=script,
+        ticket=ticket,
+        carrier=carrier,
+        checkpoints=checkpoints,
+        settings={
+            "gpu": settings.gpu,
+            "accelerator": settings.accelerator if settings.gpu else None,
+            "internet": settings.internet,
+            "session_timeout_s": time_limit_s(ticket, settings),
+            "docker_image": settings.docker_image,
+            "dataset_sources": datasets,
+            "kernel_sources": kernels,
+        },
+    )
+
+
+def time_limit_s(ticket: Ticket, settings: KaggleSettings) -> float:
+    """Kaggle's own limit for the session: late enough for its deadline, early enough to spare quota if it hangs."""
+    return min(settings.session_timeout_s, float(ticket.spec["deadline_s"]) * _SLACK + OUTSIDE_S)
+
+
+def save_request(push: Push) -> SaveRequest:
+    """A push in the words of the gateway."""
+    settings = push.settings
+    return SaveRequest(
+        owner=push.owner,
+        slug=push.slug,
+        source=push.script,
+        gpu=settings["gpu"],
+        accelerator=settings["accelerator"],
+        internet=settings["internet"],
+        session_timeout_s=int(settings["session_timeout_s"]),
+        docker_image=settings["docker_image"],
+        dataset_sources=tuple(settings["dataset_sources"]),
+        kernel_sources=tuple(settings["kernel_sources"]),
+    )

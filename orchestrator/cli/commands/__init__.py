@@ -1,0 +1,1 @@
+"""One file per command: `run`, `status`, `attach` and the others."""

@@ -1,0 +1,145 @@
+"""`inspect`: tell everything about a checkpoint without loading it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.error_boundary import print_json, run_command
+from orchestrator.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from orchestrator.core.checkpoint.acting import StatisticsFile
+    from orchestrator.core.checkpoint.compatibility import Compatibility
+    from orchestrator.core.checkpoint.inspection import Inspection, ModelZip
+    from orchestrator.kernel.checkpoint.card import CheckpointCard
+
+_Path = Annotated[Path, typer.Argument(help="A model's .zip, or another file with its stem.")]
+
+
+def inspect_checkpoint(path: _Path, as_json: AsJson = False) -> int:
+    """Show a checkpoint's card, grade and contents, and what a plain load would execute; nothing is executed.
+
+    Exit 0 if all agrees and a plain load would execute only what every model file names, else 1.
+    """
+
+    def act() -> int:
+        from orchestrator.cli.output.console import Console
+        from orchestrator.core.checkpoint.inspection import lines_of
+
+        found = _inspect(path)
+        code = 0 if found.sound else 1
+        Console(sys.stderr if as_json else sys.stdout).say(*lines_of(found))
+        if as_json:
+            print_json({**found.to_json(), "exit_code": code})
+        return code
+
+    return run_command(act, as_json=as_json)
+
+
+def _inspect(path: Path) -> Inspection:
+    from orchestrator.core.checkpoint.acting import acting_needs
+    from orchestrator.core.checkpoint.inspection import Descent, Inspection, descent_of
+    from orchestrator.core.errors import BadInput
+    from orchestrator.kernel.checkpoint.card import card_fault, read_card
+    from orchestrator.kernel.wire import CARD_SUFFIX, MODEL_SUFFIX
+    from orchestrator.stores.checkpoint.sb3_zip import read_model_zip
+
+    stem, folder = _stem_of(path), path.parent
+    zip_path, card_path = folder / (stem + MODEL_SUFFIX), folder / (stem + CARD_SUFFIX)
+    if not (zip_path.is_file() or card_path.is_file()):
+        raise BadInput(f"there is no checkpoint {zip_path}", remedy="`status` lists those in place.")
+    card: CheckpointCard | None = None
+    faults: list[str] = []
+    if card_path.is_file():
+        try:
+            card = read_card(card_path)
+        except ValueError as fault:
+            faults.append(str(fault))
+    model = read_model_zip(zip_path) if zip_path.is_file() else None
+    if card is not None:
+        disagreement = card_fault(card, folder)
+        faults += [disagreement] if disagreement else []
+        faults += _contradictions(card, model)
+    needs = acting_needs(card, model.acts_through, _statistics_beside(zip_path)) if model else None
+    if needs and needs.fault:
+        faults.append(needs.fault)
+    return Inspection(
+        path=str(zip_path),
+        model=model,
+        card=card,
+        descent=descent_of(card, _cards_beside(folder)) if card else Descent(),
+        compatibility=_grade(card, path) if card else None,
+        faults=tuple(faults),
+        needs=needs,
+    )
+
+
+def _stem_of(path: Path) -> str:
+    """What the files of one model share; a name may have dots of its own."""
+    from orchestrator.kernel.wire import CARD_SUFFIX, MODEL_SUFFIX, NORMALIZATION_SUFFIX, STATE_SUFFIX
+
+    for suffix in (STATE_SUFFIX, NORMALIZATION_SUFFIX, MODEL_SUFFIX, CARD_SUFFIX):  # the longer ones first
+        if path.name.endswith(suffix):
+            return path.name.removesuffix(suffix)
+    return path.name
+
+
+def _statistics_beside(zip_path: Path) -> StatisticsFile:
+    """The statistics file of a zip, checked against the zip's own bytes."""
+    from orchestrator.core.checkpoint.acting import StatisticsFile
+    from orchestrator.kernel.checkpoint.normalization_file import normalization_path, read_normalization
+
+    path = normalization_path(zip_path)
+    if not path.exists():
+        return StatisticsFile(path=str(path))
+    try:
+        return StatisticsFile(path=str(path), saved=read_normalization(zip_path))
+    except (OSError, ValueError) as fault:
+        return StatisticsFile(path=str(path), fault=str(fault))
+
+
+def _contradictions(card: CheckpointCard, model: ModelZip | None) -> list[str]:
+    """Where the model file says something else than its card."""
+    if model is None:
+        return []
+    told = (
+        ("algorithm", card.identity.get("algorithm"), model.algorithm),
+        ("network", card.identity.get("network"), model.network),
+        ("steps", card.steps, model.counters.get("steps")),
+    )
+    return [f"{what}: the card says {said}, the model file {found}" for what, said, found in told if said != found]
+
+
+def _cards_beside(folder: Path) -> tuple[CheckpointCard, ...]:
+    """Cards of the checkpoints beside it, newest first; an unreadable one says nothing of this one."""
+    from orchestrator.kernel.checkpoint.card import read_card
+
+    cards = []
+    for path in folder.glob("*_checkpoint_*_steps.json"):
+        try:
+            cards.append(read_card(path))
+        except ValueError:
+            continue
+    return tuple(sorted(cards, key=lambda card: card.steps, reverse=True))
+
+
+def _grade(card: CheckpointCard, path: Path) -> Compatibility | None:
+    """Against the section's card as it is now; None where there is no project or no such section."""
+    from orchestrator.core.errors import BadInput
+    from orchestrator.stores.project import find_project
+    from orchestrator.stores.section.card_yaml import choose, load_card
+    from orchestrator.wiring import compatibility_in_place
+
+    identity = card.identity
+    try:
+        project = find_project()
+        current = load_card(project.cards, str(identity.get("section")))
+        if "trials" in path.resolve().parts:  # its training is the one that the flags name
+            current = choose(current, algorithm=identity.get("algorithm"), seed=identity.get("seed"))
+        return compatibility_in_place(project, current, card)
+    except BadInput:
+        return None

@@ -1,0 +1,176 @@
+"""Options that would do nothing: refused where they contradict each other, said in one line where they are harmless."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.core.run.request import RunRequest
+    from orchestrator.core.section.card import SectionCard
+    from orchestrator.core.section.overrides import Settings
+    from orchestrator.core.session.backend_types import Capabilities
+
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+_OF_RUNS = ("QUICK", "ALGORITHM", "SEED", "TARGET_STEPS", "DEADLINE_S")
+
+
+def from_variable(context: typer.Context, option: str) -> bool:
+    """Whether an option's value comes from its variable, and not from the command line."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "ENVIRONMENT"
+
+
+def require_algorithm_settings(settings: Settings, card: SectionCard, algorithm: str | None) -> None:
+    """Refuse settings of another algorithm than the one that is trained.
+
+    Args:
+        card: With its algorithm chosen.
+        algorithm: What `--algorithm` says.
+
+    Raises:
+        BadInput: One of the settings would do nothing.
+    """
+    from orchestrator.core.errors import BadInput
+
+    if algorithm is not None and settings.get("algorithm", card.algorithm) != card.algorithm:
+        raise BadInput(
+            f"--set algorithm={settings['algorithm']} and --algorithm {algorithm} contradict each other",
+            remedy="Give one of them.",
+        )
+    for key in settings:
+        block, _, rest = key.partition(".")
+        name = rest.partition(".")[0]
+        if block == "algorithms" and name != card.algorithm:
+            raise BadInput(
+                f"--set {key} has no effect: {card.algorithm} is trained, not {name}",
+                remedy=f"Add --algorithm {name}, or set algorithms.{card.algorithm}.… instead.",
+            )
+
+
+def require_size_settings(settings: Settings, profile: str, typed: Mapping[str, object]) -> None:
+    """Refuse sizes of another profile, and sizes that an option of the same command line replaces.
+
+    Args:
+        typed: Typed option -> its value, None where it was not typed.
+
+    Raises:
+        BadInput: One of the settings would do nothing.
+    """
+    from orchestrator.core.errors import BadInput
+
+    for key in settings:
+        if key.startswith("profiles.") and not key.startswith(f"profiles.{profile}."):
+            other = key.split(".")[1]
+            raise BadInput(
+                f"--set {key} has no effect: the profile {profile} runs, not {other}",
+                remedy=f"Give --{other}, or set profiles.{profile}.… instead.",
+            )
+    replaced = {"target_steps": ("--target-steps", "--add-steps"), "deadline_s": ("--deadline-s",)}
+    for size, options in replaced.items():
+        key = f"profiles.{profile}.{size}"
+        for option in options:
+            if key in settings and typed.get(option) is not None:
+                raise BadInput(f"--set {key} has no effect beside {option}", remedy="Give one of them.")
+
+
+def remarks(
+    context: typer.Context,
+    request: RunRequest,
+    own: SectionCard,
+    settings: Settings,
+    limits: Capabilities,
+    backend: str,
+) -> list[str]:
+    """A line for each option that changes nothing.
+
+    Args:
+        own: The section's card as its file has it.
+        settings: What `--set` says.
+        backend: Where the session runs.
+    """
+    return [
+        *lost_variables(context, settings, request.profile),
+        *_own_values(context, own, settings),
+        *_elsewhere(settings, backend),
+        *_beyond_wall(request.deadline_s, limits, backend),
+    ]
+
+
+def lost_variables(context: typer.Context, settings: Settings, profile: str = "") -> Iterator[str]:
+    """Variables that say something else than the command line, which wins.
+
+    Args:
+        settings: What `--set` says; it wins over a variable for the same value.
+        profile: The profile that runs.
+    """
+    keys = {name: f"profiles.{profile}.{name}" for name in ("target_steps", "deadline_s")} | {"algorithm": "algorithm"}
+    for option in context.command.params:
+        name, variable = str(option.name), option.envvar
+        told = os.environ.get(variable) if isinstance(variable, str) else None
+        value = context.params.get(name)
+        if not told:
+            continue
+        if not from_variable(context, name):
+            if _typed(context, name) and not _same(told, value):
+                yield f"{variable}={told} has no effect: the command line says {_as_typed(name, value)}"
+        elif name == "target_steps" and context.params.get("add_steps") is not None:
+            yield f"{variable}={told} has no effect: the command line says --add-steps {context.params['add_steps']}"
+        elif keys.get(name) in settings:
+            yield f"{variable}={told} has no effect: the command line says --set {keys[name]}"
+
+
+def campaign_variables(file_backend: str, backend: str | None) -> Iterator[str]:
+    """Variables that mean nothing to a campaign, and a backend that is not the file's."""
+    if backend is not None and backend != file_backend:
+        yield f"Backend {backend} by --backend or ORCHESTRATOR_BACKEND; the campaign's file says {file_backend}"
+    for name in _OF_RUNS:
+        if os.environ.get(f"ORCHESTRATOR_{name}"):
+            yield f"ORCHESTRATOR_{name} has no effect on a campaign: its file says what runs"
+
+
+def _typed(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _same(told: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return (told.strip().lower() in _TRUE) is value
+    try:
+        return told.strip() == str(value) or float(told) == value
+    except ValueError:
+        return False
+
+
+def _as_typed(option: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "--quick" if value else "--full"
+    return f"--{option.replace('_', '-')} {value}"
+
+
+def _own_values(context: typer.Context, own: SectionCard, settings: Settings) -> Iterator[str]:
+    from orchestrator.stores.section.card_yaml import value_of
+
+    for option, own_value in (("seed", own.seed), ("algorithm", own.algorithm)):
+        if _typed(context, option) and context.params[option] == own_value:
+            yield f"--{option} {own_value} is the card's own value"
+    for key, value in settings.items():
+        if value_of(own, key) == value:
+            yield f"--set {key}={value} is the card's own value"
+
+
+def _elsewhere(settings: Settings, backend: str) -> Iterator[str]:
+    for key in settings:
+        if key.startswith("kaggle.") and backend != "kaggle":
+            yield f"--set {key} has no effect on the backend {backend}"
+        if key == "device" and backend == "kaggle":
+            yield "--set device has no effect on kaggle: set kaggle.device instead"
+
+
+def _beyond_wall(deadline_s: float | None, limits: Capabilities, backend: str) -> Iterator[str]:
+    if deadline_s is not None and limits.max_wall_s is not None and deadline_s > limits.max_wall_s:
+        yield f"--deadline-s {deadline_s:g} is cut: a session on {backend} may take {limits.max_wall_s:g} s"

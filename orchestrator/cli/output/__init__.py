@@ -1,0 +1,1 @@
+"""How the command line writes: console, narrators, live table, encoding."""

@@ -1,0 +1,115 @@
+"""Tells people what happens: whole lines, and one progress bar that knows when it is not on a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from orchestrator.cli.output.encoding import encodable
+from orchestrator.cli.output.lost_output import lose
+from orchestrator.core.messages import Message
+
+_LINE_EVERY_S = 15.0
+_LINE_EVERY_SHARE = 0.1
+
+
+class Console:
+    """A narrator on a text stream.
+
+    Args:
+        stream: Where to speak; standard output, or standard error when the output is for machines.
+        monotonic: Seconds, to space the progress lines of a stream that is no terminal.
+    """
+
+    def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._monotonic = monotonic
+        self._bar: Progress | None = None
+        self._bar_row: TaskID | None = None
+        self._last_line_s = float("-inf")
+        self._last_share = -1.0
+
+    def say(self, *lines: str) -> None:
+        """Print whole lines."""
+        for line in lines:
+            text = encodable(line, self._stream.encoding)
+            if self._bar is not None:
+                self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            else:
+                self._print(text)
+
+    def report(self, message: Message) -> None:
+        """Show a message, of whatever level: here a person watches."""
+        self.say(*message.lines)
+
+    def progress(self, report: dict[str, Any]) -> None:
+        """Show how far the training is."""
+        text = encodable(describe_progress(report), self._stream.encoding)
+        share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
+        if self._stream.isatty():
+            self._show_bar(text, share)
+            return
+        now_s = self._monotonic()
+        if now_s - self._last_line_s >= _LINE_EVERY_S or share - self._last_share >= _LINE_EVERY_SHARE or share >= 1:
+            if share != self._last_share:
+                self._print(f"  {share:4.0%}  {text}")
+            self._last_line_s, self._last_share = now_s, share
+
+    def quiet(self) -> None:
+        """End the progress display."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar, self._bar_row, self._last_share = None, None, -1.0
+
+    def _print(self, text: str) -> None:
+        # A reader that went away (a closed pipe), or a log on a full disk, must not end a run that takes hours; the
+        # command says at its end that its output could not be written.
+        try:
+            print(text, file=self._stream, flush=True)
+        except OSError as fault:
+            lose(fault)
+
+    def _show_bar(self, text: str, share: float) -> None:
+        if self._bar is None:
+            # ASCII bars where the terminal cannot draw lines; rich decides by the stream's encoding.
+            console = RichConsole(file=self._stream)
+            columns = (
+                BarColumn(bar_width=30),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.description}"),
+            )
+            self._bar = Progress(*columns, console=console)
+            self._bar.start()
+            self._bar_row = self._bar.add_task("", total=1.0)
+        if self._bar_row is not None:
+            self._bar.update(self._bar_row, completed=min(share, 1.0), description=text)
+
+
+def describe_progress(report: dict[str, Any]) -> str:
+    """Steps, speed, time left and reward of a progress report, whatever of them it has as a number."""
+    steps, target = (_number(report, name) for name in ("steps", "target_steps"))
+    parts = [f"{'?' if steps is None else f'{steps:.0f}'}/{'?' if target is None else f'{target:.0f}'} steps"]
+    if (speed := _number(report, "steps_per_s")) is not None:
+        parts.append(f"{speed:.0f} steps/s")
+    if (eta_s := _number(report, "eta_s")) is not None:
+        minutes, seconds = divmod(round(eta_s), 60)
+        parts.append(f"{minutes}:{seconds:02d} left")
+    if (reward := _number(report, "reward_mean")) is not None:
+        parts.append(f"reward {reward:.1f}")
+    return " | ".join(parts)
+
+
+def _number(report: dict[str, Any], name: str) -> float | None:
+    """A number of a report; None where a session told something else under that name, or nothing."""
+    value = report.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _TOO_LARGE:
+        return None
+    return float(value)
+
+
+_TOO_LARGE = 1e15
+"""No count and no time of ours; also what neither NaN nor an infinity is below."""

@@ -1,0 +1,92 @@
+"""The live table of a campaign, and whole lines above it; on anything but a terminal only the lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich import box
+from rich.console import Console as RichConsole
+from rich.live import Live
+from rich.table import Table
+
+from orchestrator.cli.output.encoding import encodable
+from orchestrator.core.messages import Message
+
+if TYPE_CHECKING:
+    from orchestrator.core.campaign.config import Campaign
+    from orchestrator.core.campaign.trial_status import TrialStatus
+    from orchestrator.pipeline.campaign.tick_report import TickReport
+
+_MOST_ROWS = 40
+
+
+class LiveBoard:
+    """A narrator for many runs at once: it shows how they stand, not what each of them says.
+
+    Args:
+        stream: Where to speak.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._console = RichConsole(file=stream, highlight=False, markup=False)
+        self._live = Live(console=self._console, auto_refresh=False) if stream.isatty() else None
+
+    def __enter__(self) -> LiveBoard:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, *lines: str) -> None:
+        """Whole lines."""
+        for line in lines:
+            text = encodable(line, self._stream.encoding)
+            if self._live is not None:
+                self._console.print(text, soft_wrap=True)
+            else:
+                print(text, file=self._stream, flush=True)
+
+    def report(self, message: Message) -> None:
+        """Show a message."""
+        self.say(*message.lines)
+
+    def progress(self, report: dict[str, Any]) -> None:
+        """How far one of many trainings is: in the table, after its session."""
+
+    def quiet(self) -> None:
+        """There is no progress bar to end."""
+
+    def show(self, campaign: Campaign, ticked: TickReport) -> None:
+        """Draw the table anew."""
+        if self._live is not None:
+            self._live.update(table_of(campaign, ticked.standings, ticked.waits), refresh=True)
+
+
+def table_of(campaign: Campaign, standings: tuple[TrialStatus, ...], waits: str) -> Table:
+    """A row for each variant, ASCII lines so that every terminal can draw them."""
+    table = Table(title=campaign.title or campaign.campaign, caption=waits or None, box=box.ASCII)
+    searches = any(one.trial.variant.searched for one in standings)
+    shown = ("done", "live", "waiting", "failed", *(("pruned",) if searches else ()))
+    for name in ("variant", *shown, "other", "steps", "hours"):
+        table.add_column(name, justify="left" if name == "variant" else "right")
+    rows: dict[int, list[TrialStatus]] = {}
+    for one in standings:
+        rows.setdefault(one.trial.variant.index, []).append(one)
+    for members in list(rows.values())[:_MOST_ROWS]:
+        counts = Counter(one.state.value for one in members)
+        known = [counts.pop(name, 0) for name in shown]
+        table.add_row(
+            members[0].trial.variant.label,
+            *map(str, known),
+            str(sum(counts.values())),
+            str(sum(one.steps_done for one in members)),
+            f"{sum(one.wall_s for one in members) / 3600:.2f}",
+        )
+    if len(rows) > _MOST_ROWS:
+        table.add_row(f"and {len(rows) - _MOST_ROWS} more", *[""] * (len(shown) + 3))
+    return table

@@ -1,0 +1,1 @@
+"""A campaign as values: its file, its trials, their status."""

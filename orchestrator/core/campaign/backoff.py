@@ -1,0 +1,71 @@
+"""How long a trial rests after failures: longer each time, up to a limit, and not all trials equally long."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.kernel.wire import digest_of
+
+FIRST_S = 60.0
+LONGEST_S = 3600.0
+"""A platform that is ill for hours is asked once an hour; one that was ill for a moment costs a minute."""
+
+
+MOST_RESTS = 10
+"""So many runs in a row that found a full disk; then the trial fails, or a session an hour would spend the quota."""
+
+
+def rests_in_row(runs: Sequence[RunRecord]) -> int:
+    """How many of the last runs, one after another, found a full disk and moved nothing on."""
+    fruitless = itertools.takewhile(
+        lambda run: run.end_reason == EndReason.DISK_FULL and run.steps_done <= run.steps_start, reversed(runs)
+    )
+    return sum(1 for _ in fruitless)
+
+
+def backoff_s(failures: int, lineage_id: str) -> float:
+    """Seconds to rest after so many failures in a row.
+
+    Doubling with a cap, and half of it jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog,
+    2015, there "equal jitter"): trials that failed together do not come back together. The jitter is drawn from the
+    lineage id, so that every computer and every tick comes to the same moment.
+
+    Args:
+        failures: At least 1.
+    """
+    whole_s = min(LONGEST_S, FIRST_S * 2.0 ** min(failures - 1, 30))
+    drawn = int(digest_of([lineage_id, failures])[:8], 16) / 0x1_0000_0000
+    return whole_s * (0.5 + 0.5 * drawn)
+
+
+def due_at(runs: Sequence[RunRecord], lineage_id: str) -> datetime | None:
+    """When a lineage may be tried again, None at once.
+
+    Args:
+        runs: All its runs, oldest first. Failures in a row are counted over runs: `retries` grants a new run.
+    """
+    failures, failed_at = 0, None
+    for run in reversed(runs):
+        failures += run.failed_in_row
+        failed_at = failed_at or run.failed_at
+        if run.sessions > run.failed_in_row:
+            break
+    if not failures or failed_at is None:
+        return None
+    return datetime.fromisoformat(failed_at) + timedelta(seconds=backoff_s(failures, lineage_id))
+
+
+def is_resting(due: datetime | None, now: datetime) -> bool:
+    """Whether a trial must still rest. A moment further ahead than any rest says that the clock was set back."""
+    return due is not None and timedelta(0) < due - now <= timedelta(seconds=LONGEST_S)
+
+
+def resting_message(dues: Sequence[datetime]) -> str:
+    """Why trials that wait are not started, empty if none rests."""
+    if not dues:
+        return ""
+    return f"{len(dues)} trial(s) rest after a failure, the first until {min(dues).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,224 @@
+"""A campaign as its YAML file declares it: which trials, under which limits. Values and their own checks only."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from orchestrator.core.campaign.search_config import Search
+from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
+from orchestrator.core.section.card import BackendName
+from orchestrator.core.section.overrides import MOST_TRIALS, NEVER_SET, Setting, Settings
+from orchestrator.core.session.end_reason import EndReason
+
+_STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
+
+FAILURES = frozenset({*(reason.value for reason in EndReason), "stuck", "emptied", "invalid"} - {"finished", "paused"})
+"""Words by which a trial can fail: ends of runs, and `invalid` for numbers that must not be believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Trials of one section that differ in what `matrix`, `cells` or `search` names, each with every seed.
+
+    Attributes:
+        seeds: How many, from 0 on; or their rule; or a list of the seeds themselves.
+        matrix: Key -> its values; every combination is a variant.
+        include: Variants besides those of the matrix.
+        exclude: Combinations of the matrix that are left out; each must match at least one.
+        cells: The variants one by one, instead of a matrix.
+        search: Proposes the variants while the campaign runs, instead of either.
+        settings: What all of them have in common.
+        priority: Groups of a higher number start first.
+        after: Groups all of whose trials must be complete before the first of these starts.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    section: str
+    seeds: int | Seeds | tuple[int, ...] = 1
+    profile: Literal["quick", "full"] = "full"
+    matrix: Mapping[str, list[Setting]] = field(default_factory=dict)
+    include: tuple[Settings, ...] = ()
+    exclude: tuple[Settings, ...] = ()
+    cells: tuple[Settings, ...] = ()
+    search: Search | None = None
+    settings: Settings = field(default_factory=dict)
+    priority: int = 0
+    after: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.cells and (self.matrix or self.include or self.exclude):
+            raise ValueError("cells stands instead of matrix, include and exclude")
+        if self.search and (self.cells or self.matrix or self.include or self.exclude):
+            raise ValueError("search stands instead of matrix, include, exclude and cells")
+        if isinstance(self.seeds, int) and self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
+        if isinstance(self.seeds, int) and self.seeds > MOST_TRIALS:
+            raise ValueError(f"seeds: {self.seeds} are too many, a campaign has at most {MOST_TRIALS} trials")
+        for key, values in self.matrix.items():
+            if not values:
+                raise ValueError(f"matrix.{key} has no values")
+        space = self.search.space if self.search else {}
+        blocks = (self.matrix, space, self.settings, *self.include, *self.exclude, *self.cells)
+        for key in sorted({key for block in blocks for key in block} & NEVER_SET):
+            raise ValueError(f"{key} cannot be set by a campaign" + (": use seeds" if key == "seed" else ""))
+
+        self._require_effect()
+        if self.trials > MOST_TRIALS:
+            raise ValueError(f"{self.trials} trials are too many, a campaign has at most {MOST_TRIALS}")
+
+    def _require_effect(self) -> None:
+        """Refuse sizes of other profiles where the group names none of its own: it was meant for that profile.
+
+        Both together are taken, so that a shared block can hold the sizes of both.
+        """
+        blocks = (self.matrix, self.settings, *self.include, *self.exclude, *self.cells)
+        sizes = sorted({key for block in blocks for key in block if key.startswith("profiles.")})
+        if sizes and not any(key.startswith(f"profiles.{self.profile}.") for key in sizes):
+            raise ValueError(f"{sizes[0]} has no effect: the group runs the profile {self.profile}")
+
+    @property
+    def seed_rule(self) -> Seeds | ListedSeeds:
+        """The seeds, however they are written."""
+        if isinstance(self.seeds, int):
+            return Seeds(completed=self.seeds)
+        return self.seeds if isinstance(self.seeds, Seeds) else ListedSeeds(all=self.seeds)
+
+    @property
+    def trials(self) -> int:
+        """How many trials it can have at most: every combination, whatever is excluded, with every seed."""
+        matrix = math.prod(map(len, self.matrix.values())) + len(self.include)
+        return (self.search.most if self.search else len(self.cells) or matrix) * self.seed_rule.count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """What is believed of a session until one has been measured; seconds on the campaign's backend.
+
+    Attributes:
+        steps_per_s: Environment steps in a second of training.
+        start_s: From the push to the first step: queue, machine, libraries.
+        save_s: For the last save, the evaluation and the manifest.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    steps_per_s: float = 1000.0
+    start_s: float = 120.0
+    save_s: float = 180.0
+
+    def __post_init__(self) -> None:
+        if self.steps_per_s <= 0 or self.start_s < 0 or self.save_s < 0:
+            raise ValueError("steps_per_s must be above 0, start_s and save_s not below")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plateau:
+    """A training that no longer improves: its best score gained less than `min_gain` over so many sessions."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    sessions: int
+    min_gain: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.sessions < 1 or self.min_gain < 0:
+            raise ValueError("sessions must be at least 1, min_gain at least 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRules:
+    """When no further session is started. What flies is brought home all the same.
+
+    Attributes:
+        failures: Failure -> number of trials with it that stop the whole campaign.
+        plateau: When a single trial is left as it is.
+        deadline: Moment after which nothing runs; needs a time zone.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    failures: Mapping[str, int] = field(default_factory=dict)
+    plateau: Plateau | None = None
+    deadline: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _require_failures(self.failures, least=1)
+        if self.deadline is not None and self.deadline.tzinfo is None:
+            raise ValueError("deadline needs a time zone, for example 2026-12-24T18:00:00Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Whom to tell, by a POST of JSON. An address that is a secret stands in a variable, not in the file."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    webhook: str | None = None
+    webhook_variable: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.webhook is None) == (self.webhook_variable is None):
+            raise ValueError("give either webhook or webhook_variable")
+        if self.webhook is not None and not re.match(r"https?://\S+$", self.webhook):
+            raise ValueError(f"webhook must be an http(s) address, not {self.webhook!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """The whole file.
+
+    Attributes:
+        campaign: Name, that of the file.
+        concurrency: Sessions that may be in flight together.
+        weekly_gpu_hours: Of the account's weekly quota, what this campaign may use; None for all of it.
+        retries: Failure -> further runs of a trial that ended with it, under the same code.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    campaign: str
+    trials: Mapping[str, Group]
+    title: str = ""
+    backend: BackendName = "local"
+    concurrency: int = 1
+    weekly_gpu_hours: float | None = None
+    retries: Mapping[str, int] = field(default_factory=dict)
+    stop: StopRules = field(default_factory=StopRules)
+    assume: Assumed = field(default_factory=Assumed)
+    notify: Notify | None = None
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
+        if self.weekly_gpu_hours is not None and not self.weekly_gpu_hours > 0:
+            raise ValueError(f"weekly_gpu_hours must be above 0, not {self.weekly_gpu_hours}")
+        if not self.trials:
+            raise ValueError("trials names no group")
+        _require_failures(self.retries, least=0)
+        together = sum(group.trials for group in self.trials.values())
+        if together > MOST_TRIALS:
+            raise ValueError(f"trials: {together} in all are too many, a campaign has at most {MOST_TRIALS}")
+        for name in self.trials:
+            self._require_order(name, ())
+
+    def _require_order(self, name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            raise ValueError(f"trials.{name}.after goes in a circle: {' -> '.join((*above, name))}")
+        for earlier in self.trials[name].after:
+            if earlier not in self.trials:
+                raise ValueError(f"trials.{name}.after names {earlier!r}, which is no group of this campaign")
+            self._require_order(earlier, (*above, name))
+
+
+def _require_failures(counts: Mapping[str, int], *, least: int) -> None:
+    for word, count in counts.items():
+        if word not in FAILURES:
+            raise ValueError(f"{word} is no failure; known are {', '.join(sorted(FAILURES))}")
+        if count < least:
+            raise ValueError(f"{word} must be at least {least}, not {count}")

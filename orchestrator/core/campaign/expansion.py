@@ -1,0 +1,244 @@
+"""From a campaign to its trials. Pure: the same file and cards give the same trials, in the same order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from orchestrator.core.campaign.config import Campaign, Group
+from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
+from orchestrator.core.errors import BadInput
+from orchestrator.core.section.card import Profile, SectionCard
+from orchestrator.core.section.environment import plain
+from orchestrator.core.section.lineage import short
+from orchestrator.core.section.overrides import Setting, Settings
+from orchestrator.core.session.spec import question_of
+
+CardOf = Callable[[str, Settings], SectionCard]
+"""Card of a section with these settings; raises `BadInput` for a key or value that the card does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalInfo:
+    """What a search knows of one of its proposals.
+
+    Attributes:
+        number: Place among all proposals, refused and repeated ones counted.
+        batch: Those of one batch were proposed at once.
+        to_come: Proposals of the whole search that are not made yet.
+        refused: Of the whole search, proposals that the card does not take, a sentence each; they count as failed.
+        faults: Of the whole search, why it cannot go on: objectives that cannot be read, a sentence each.
+        left: Lineages of trainings that the search began and proposes no longer.
+        value: The objective, mean over the seeds; None until they are complete.
+        failed: Lineages of its trainings that failed for good -> word for the failure, whatever came later.
+        pruned_at_steps: The rung at which it was given up, None if it was not.
+    """
+
+    number: int
+    batch: int
+    to_come: int = 0
+    refused: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    value: float | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
+    pruned_at_steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What the seeds of one line of the results table have in common.
+
+    Attributes:
+        index: Place in the campaign.
+        varied: The settings by which it differs from the others of its group.
+        searched: Of a proposal of a search, None for what the file names.
+    """
+
+    index: int
+    group: str
+    priority: int
+    profile: str
+    card: SectionCard
+    varied: Settings
+    settings: Settings
+    completed: int
+    after: tuple[str, ...]
+    searched: ProposalInfo | None = None
+
+    @property
+    def label(self) -> str:
+        """For people, e.g. `main DQN decision_s=5.0`."""
+        words = [self.group]
+        for key, value in self.varied.items():
+            words.append(str(value) if key == "algorithm" else f"{_in_short(key)}={value}")
+        return " ".join(words)
+
+    @property
+    def sizes(self) -> Profile:
+        """Target, cadence and deadline."""
+        return self.card.profiles[self.profile]
+
+
+def _in_short(key: str) -> str:
+    """What tells a key from others: `learning_rate.start` of `algorithms.PPO.learning_rate.start`."""
+    parts = key.split(".")
+    return ".".join(parts[2:]) if parts[0] == "algorithms" else parts[-1]
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: the card is made once
+class Trial:
+    """One training: a variant with a seed. Its identity is the lineage id.
+
+    Attributes:
+        index: Place in the campaign.
+        rank: Place among the variant's seeds, 0 first. Lower ranks start first, over all variants.
+        spare: Whether it is only run in place of a seed that failed for good.
+    """
+
+    index: int
+    variant: Variant
+    seed: int
+    rank: int
+    lineage_id: str
+    spare: bool = False
+
+    @property
+    def label(self) -> str:
+        """For people, e.g. `main DQN seed 3`."""
+        return f"{self.variant.label} seed {self.seed}"
+
+    @property
+    def name8(self) -> str:
+        """The eight characters that stand in its slugs and folders."""
+        return short(self.lineage_id)
+
+    @property
+    def target_steps(self) -> int:
+        """Total steps to reach."""
+        return self.variant.sizes.target_steps
+
+    @cached_property
+    def question(self) -> str:
+        """What its evaluation is asked."""
+        return question_of(plain(self.variant.card.criteria), self.variant.sizes.evaluation_scenarios)
+
+    @cached_property
+    def card(self) -> SectionCard:
+        """The section as this trial runs it."""
+        return seeded(self.variant.card, self.seed)
+
+
+def seeded(card: SectionCard, seed: int) -> SectionCard:
+    """A variant's card with a seed, a trial as soon as its training is not that of the section's own card."""
+    return card.chosen(seed=seed)
+
+
+def expand(
+    campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, ProposalInfo]]] | None = None
+) -> tuple[Trial, ...]:
+    """All trials: groups as the file has them, then variants, then seeds; spares of a variant behind its seeds.
+
+    Args:
+        proposed: For each group that searches, what it has proposed so far.
+
+    Raises:
+        BadInput: A key or value is wrong, an exclude matches nothing, or two lines are the same training.
+    """
+    trials: list[Trial] = []
+    seen: dict[str, Trial] = {}
+    for variant in _variants(campaign, card_of, proposed or {}):
+        for trial in trials_of(variant, campaign.trials[variant.group].seed_rule, first_index=len(trials)):
+            other = seen.setdefault(trial.lineage_id, trial)
+            if other is not trial:
+                raise BadInput(
+                    f"{campaign.campaign}: {_place(trial)} is the same training as {_place(other)}",
+                    remedy="Take one of the two out: a training is run once.",
+                )
+            trials.append(trial)
+    return tuple(trials)
+
+
+def trials_of(variant: Variant, seeds: Seeds | ListedSeeds, *, first_index: int) -> Iterator[Trial]:
+    """A variant with each of its seeds, spares behind."""
+    every = seeds.all
+    for rank, lineage_id in enumerate(variant.card.lineage.ids_of(every)):
+        yield Trial(
+            index=first_index + rank,
+            variant=variant,
+            seed=every[rank],
+            rank=rank,
+            lineage_id=lineage_id,
+            spare=rank >= seeds.completed,
+        )
+
+
+def _place(trial: Trial) -> str:
+    """Where a trial stands in the file: two that are written alike have the same label."""
+    return f"{trial.label} (trials.{trial.variant.group}, variant {trial.variant.index + 1} of the campaign)"
+
+
+def _variants(
+    campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, ProposalInfo]]]
+) -> Iterator[Variant]:
+    index = itertools.count()
+    for name, group in campaign.trials.items():
+        if group.search is not None:
+            for cell, searched in proposed.get(name, ()):
+                yield variant_of(name, group, cell, card_of, index=next(index), searched=searched)
+            continue
+        for varied in _combinations(campaign.campaign, name, group):
+            yield variant_of(name, group, varied, card_of, index=next(index))
+
+
+def variant_of(
+    name: str, group: Group, varied: Settings, card_of: CardOf, *, index: int, searched: ProposalInfo | None = None
+) -> Variant:
+    """One line of a group.
+
+    Raises:
+        BadInput: The card does not take its settings.
+    """
+    settings = {**group.settings, **varied}
+    try:
+        card = card_of(group.section, settings)
+    except BadInput as fault:
+        raise BadInput(f"trials.{name}: {fault}", remedy=fault.remedy) from fault
+    return Variant(
+        index=index,
+        group=name,
+        priority=group.priority,
+        profile=group.profile,
+        card=card,
+        varied=varied,
+        settings=settings,
+        completed=group.seed_rule.completed,
+        after=group.after,
+        searched=searched,
+    )
+
+
+def _combinations(campaign: str, name: str, group: Group) -> Iterator[dict[str, Setting]]:
+    if group.cells:
+        yield from (dict(cell) for cell in group.cells)
+        return
+    unused = list(group.exclude)
+    for values in itertools.product(*group.matrix.values()):
+        varied = dict(zip(group.matrix, values, strict=True))
+        hits = [rule for rule in group.exclude if _matches(rule, varied)]
+        unused = [rule for rule in unused if rule not in hits]
+        # Without a matrix the product has one empty combination: the card as it is, unless include says more.
+        if not hits and (varied or not group.include):
+            yield varied
+    for rule in unused:
+        raise BadInput(
+            f"{campaign}: trials.{name}.exclude matches nothing: {dict(rule)}",
+            remedy="Give keys and values as the matrix has them.",
+        )
+    yield from (dict(extra) for extra in group.include)
+
+
+def _matches(rule: Settings, varied: Mapping[str, Setting]) -> bool:
+    return bool(rule) and all(key in varied and varied[key] == value for key, value in rule.items())

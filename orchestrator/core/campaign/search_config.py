@@ -1,0 +1,210 @@
+"""A search as a campaign's file declares it: where to look, how, and by which number. Values and their own checks."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from orchestrator.core.section.overrides import MOST_TRIALS, Setting
+
+_STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
+
+SCORE = "score"
+"""The objective that the ledger knows by itself: the best evaluation during the training, higher is better."""
+
+_NUMBER = re.compile(r"[^\s.]+(\.[^\s.]+)*")
+
+PrunerName = Literal["median", "halving", "hyperband", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Numbers from `low` to `high`, both included. Two whole numbers make a range of whole numbers.
+
+    Attributes:
+        log: Whether it is the order of magnitude that matters; not together with a step.
+        step: Only `low` and whole steps above it.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = None
+
+    def __post_init__(self) -> None:
+        numbers = [self.low, self.high, *([] if self.step is None else [self.step])]
+        if not all(math.isfinite(number) for number in numbers) or not self.low < self.high:
+            raise ValueError(f"low must be below high, both finite, not {self.low} and {self.high}")
+        if self.step is not None and (self.step <= 0 or self.log):
+            raise ValueError("step must be above 0, and does not go with log")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low must be above 0 for log, not {self.low}")
+        if self.whole and self.step is not None and not isinstance(self.step, int):
+            raise ValueError(f"step must be a whole number as low and high are, not {self.step}")
+
+    @property
+    def whole(self) -> bool:
+        """Whether its numbers are whole."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    @property
+    def count(self) -> int | None:
+        """How many numbers it has, None where they cannot be counted."""
+        step = self._countable_step
+        return None if step is None else math.floor((self.high - self.low) / step + 1e-9) + 1
+
+    @property
+    def steps(self) -> tuple[int | float, ...] | None:
+        """Every number of it, None where they cannot be counted."""
+        step = self._countable_step
+        return None if step is None else tuple(tidy(self.low + place * step) for place in range(self.count or 0))
+
+    @property
+    def _countable_step(self) -> int | float | None:
+        return self.step if self.step is not None else 1 if self.whole and not self.log else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruner:
+    """When a training that promises little is left as it is: Optuna's pruner of that kind, asked at rungs.
+
+    A rung is a number of steps. The value there is the best evaluation so far; what it is compared with are the
+    values of earlier batches, and of these alone.
+
+    Attributes:
+        every_steps: Steps from rung to rung; None for the profile's `evaluate_every_steps`.
+        startup_trials: `median` prunes nothing before so many proposals of earlier batches completed.
+        warmup_rungs: `median` prunes nothing at the first so many rungs.
+        least_rungs: `halving` and `hyperband` compare for the first time at this rung.
+        factor: `halving` and `hyperband` let one of so many go on.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    kind: PrunerName
+    every_steps: int | None = None
+    startup_trials: int | None = None
+    warmup_rungs: int | None = None
+    least_rungs: int | None = None
+    factor: int | None = None
+
+    def __post_init__(self) -> None:
+        foreign = {"median": ("least_rungs", "factor"), "none": ("every_steps", *_OF_MEDIAN, *_OF_HALVING)}
+        for name in foreign.get(self.kind, _OF_MEDIAN):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} means nothing to the pruner {self.kind}")
+        least = {"every_steps": 1, "startup_trials": 1, "warmup_rungs": 0, "least_rungs": 1, "factor": 2}
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise ValueError(f"{name} must be at least {lowest}, not {value}")
+
+
+_OF_MEDIAN = ("startup_trials", "warmup_rungs")
+_OF_HALVING = ("least_rungs", "factor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which variants a group gets, in place of a matrix: proposed batch by batch by what the earlier ones came to.
+
+    Attributes:
+        space: Key of the card -> a range, or a list of choices.
+        sampler: `tpe` learns from what is known, `random` does not, `grid` takes every cell once, in seeded order.
+        trials: Proposals in all; None for the whole grid.
+        batch: Proposals that are made at once; must be given where a batch waits for the one before.
+        seed: Of the sampler.
+        startup_trials: `tpe` proposes at random until so many proposals are known; None for 10.
+        objective: `score`, or a number of the evaluating session's own summary, nested with dots. The score is
+            measured on tuning scenarios; what is chosen by a number of the summary has seen the test scenarios.
+        direction: Whether more of it is better. The score is always maximized.
+        pruner: A kind, or a kind with its parameters.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    space: Mapping[str, Range | list[Setting]]
+    sampler: Literal["tpe", "grid", "random"] = "tpe"
+    trials: int | None = None
+    batch: int | None = None
+    seed: int = 0
+    startup_trials: int | None = None
+    objective: str = SCORE
+    direction: Literal["maximize", "minimize"] = "maximize"
+    pruner: PrunerName | Pruner = "none"
+
+    def __post_init__(self) -> None:
+        if not self.space:
+            raise ValueError("space names no key")
+        for name in ("trials", "batch", "startup_trials"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must lie in [0, 2^32), not {self.seed}")
+        if self.startup_trials is not None and self.sampler != "tpe":
+            raise ValueError(f"startup_trials means nothing to the sampler {self.sampler}")
+        if not _NUMBER.fullmatch(self.objective):
+            raise ValueError(f"objective must be score or keys of the summary joined with dots, not {self.objective!r}")
+        if self.objective == SCORE and self.direction != "maximize":
+            raise ValueError("the score is always maximized: higher is better")
+        if self.objective != SCORE and self.prunes:
+            raise ValueError("a pruner compares scores during training: it goes with objective: score alone")
+        self._require_space()
+        if self.waits and self.batch is None:
+            raise ValueError(
+                "batch is needed: proposals at once, usually the concurrency; another batch is another search"
+            )
+
+    def _require_space(self) -> None:
+        for key, where in self.space.items():
+            if key.startswith("profiles."):
+                raise ValueError(f"{key} cannot be searched: trainings of other sizes cannot be compared")
+            if isinstance(where, list) and not where:
+                raise ValueError(f"space.{key} has no choices")
+            if self.sampler == "grid" and isinstance(where, Range) and where.count is None:
+                raise ValueError(f"space.{key} needs choices or a step: a grid has countable values")
+        if self.sampler == "grid" and self._cells > MOST_TRIALS:
+            raise ValueError(f"space has {self._cells} cells, a grid at most {MOST_TRIALS}")
+        if self.trials is None and self.sampler != "grid":
+            raise ValueError(f"trials is needed: the sampler {self.sampler} never comes to an end by itself")
+
+    @property
+    def pruning(self) -> Pruner:
+        """The pruner, however it is written."""
+        return self.pruner if isinstance(self.pruner, Pruner) else Pruner(kind=self.pruner)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether any training is left as it is before its end."""
+        return self.pruning.kind != "none"
+
+    @property
+    def waits(self) -> bool:
+        """Whether a batch must be decided before the next one can be proposed, or judged."""
+        return self.sampler == "tpe" or self.prunes
+
+    @property
+    def at_once(self) -> int:
+        """Proposals that are made at once: all of them where none waits for another."""
+        return self.batch if self.waits and self.batch is not None else self.most
+
+    @property
+    def most(self) -> int:
+        """Proposals in all."""
+        return (self.trials or 0) if self.sampler != "grid" else min(self._cells, self.trials or self._cells)
+
+    @property
+    def _cells(self) -> int:
+        """Cells of the whole grid."""
+        return math.prod(len(where) if isinstance(where, list) else where.count or 0 for where in self.space.values())
+
+
+def tidy(number: int | float, digits: int = 10) -> int | float:
+    """A number as people would write it, the same on every machine whose arithmetic differs in the last bit."""
+    return number if isinstance(number, int) else float(f"{number:.{digits}g}")

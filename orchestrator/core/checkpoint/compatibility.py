@@ -1,0 +1,155 @@
+"""May this checkpoint continue that training? Decided reason by reason, before anything is spent or unpickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from orchestrator.core.section.lineage import Lineage
+from orchestrator.kernel.checkpoint.resume_grade import Difference, differences, worst
+
+
+class Grade(IntEnum):
+    """How exact a resume is; a higher one is better. The words are those of the stone, `grading.GRADES`."""
+
+    REFUSE = 0
+    WEIGHTS_ONLY = 1
+    STATISTICAL = 2
+    EXACT = 3
+
+    @property
+    def word(self) -> str:
+        """As in cards, flags and reports."""
+        return self.name.lower().replace("_", "-")
+
+    @classmethod
+    def of(cls, word: str) -> Grade:
+        """The grade of a word.
+
+        Raises:
+            KeyError: There is no such grade.
+        """
+        return cls[word.upper().replace("-", "_")]
+
+
+def worse_grade(one: str | None, other: str | None) -> str | None:
+    """The less exact of two grades by their words; None says nothing."""
+    words = [word for word in (one, other) if word is not None]
+    return worst(words) if words else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One difference between a checkpoint and the training that would continue it."""
+
+    label: str
+    checkpoint: Any
+    current: Any
+    grade: Grade
+
+    def __str__(self) -> str:
+        return f"{self.label}: checkpoint={self.checkpoint}, current={self.current}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compatibility:
+    """All differences, and the grade that the worst of them leaves.
+
+    Attributes:
+        left_to_kernel: What nobody can compare before the session; the kernel does, before it trains.
+    """
+
+    reasons: tuple[Reason, ...]
+    left_to_kernel: tuple[str, ...] = ()
+
+    @property
+    def grade(self) -> Grade:
+        """The lowest grade of any reason; exact without reasons."""
+        return min((reason.grade for reason in self.reasons), default=Grade.EXACT)
+
+    def below(self, floor: Grade) -> tuple[str, ...]:
+        """The reasons that leave less than a floor."""
+        return tuple(str(reason) for reason in self.reasons if reason.grade < floor)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {
+            "grade": self.grade.word,
+            "reasons": [{"reason": str(reason), "grade": reason.grade.word} for reason in self.reasons],
+            "left_to_kernel": list(self.left_to_kernel),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """The training that a checkpoint would continue, as far as it is known before a session.
+
+    Attributes:
+        versions: Library -> version in the coming session, where known; unknown ones are left to the kernel.
+        device_class: `cpu` or `cuda`, None if only the kernel can tell.
+    """
+
+    lineage: Lineage
+    code_digest: str
+    versions: Mapping[str, str]
+    device_class: str | None
+
+    def identity(self) -> dict[str, Any]:
+        """The known part of the identity that the session's checkpoints will bear."""
+        known = {**self.lineage.to_json(), "versions": dict(self.versions), "code_digest": self.code_digest}
+        return known if self.device_class is None else {**known, "device_class": self.device_class}
+
+
+def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool = True) -> Compatibility:
+    """Compare a card's identity with the training that is to continue it.
+
+    Args:
+        identity: As the kernel wrote it into the card.
+        intended: What the next session will be.
+        has_state: Whether the checkpoint has a side file with everything beside its weights.
+    """
+    lost = [
+        Reason(label="State", checkpoint=f"without {what}", current="whole", grade=Grade.STATISTICAL)
+        for what in identity.get("lost_state", ())
+    ]
+    stateless = Reason(label="State", checkpoint="weights only", current="full state", grade=Grade.WEIGHTS_ONLY)
+    # Most blocks are the very same, and need not be taken apart. A key that the card lacks equals nothing.
+    other = {key: now for key, now in intended.identity().items() if key not in identity or identity[key] != now}
+    unknown = ["spaces"]
+    if not intended.versions:
+        unknown.append("versions")
+    if intended.device_class is None:
+        unknown.append("device")
+    return Compatibility(
+        reasons=(
+            *(_reason(found) for found in differences(identity, other)),
+            *lost,
+            *(() if has_state else (stateless,)),
+        ),
+        left_to_kernel=tuple(unknown),
+    )
+
+
+_LABELS: Mapping[str, str] = {
+    "section": "Section",
+    "algorithm": "Algorithm",
+    "network": "Architecture",
+    "seed": "Seed",
+    "environment": "Environment",
+    "hyper_parameters": "Hyper-parameter",
+    "versions": "Version of",
+    "device_class": "Device",
+    "code_digest": "Code",
+}
+_SHOWN_DIGITS = 12
+
+
+def _reason(found: Difference) -> Reason:
+    """A difference in the users' words."""
+    key, _, rest = found.path.partition(".")
+    was, now = found.checkpoint, found.current
+    if key == "code_digest":
+        was, now = str(was)[:_SHOWN_DIGITS], str(now)[:_SHOWN_DIGITS]
+    return Reason(label=f"{_LABELS[key]} {rest}".strip(), checkpoint=was, current=now, grade=Grade.of(found.grade))

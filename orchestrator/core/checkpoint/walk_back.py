@@ -1,0 +1,149 @@
+"""When a training leaves its newest checkpoint for the one before: decided from what the ledger says of its sessions.
+
+A checkpoint can be whole and verified, and no session can go on from it. One failure says nothing of that: the code or
+the machine failed. Two in a row right after the same checkpoint are reason enough to try the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePosixPath
+from typing import Any
+
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.kernel.outcome import Verdict
+from orchestrator.kernel.wire import CHECKPOINTS, FileEntry, checkpoint_steps
+
+FAILURES_IN_ROW = 2
+MOST_WALKS = 2
+"""Walks back in a row on failures alone. If a third checkpoint fails as well, the code fails and no checkpoint does."""
+
+Files = frozenset[tuple[str, str]]
+"""Path and sha256 of each file of one checkpoint."""
+
+
+class Says(Enum):
+    """What the end of a session says of the checkpoint that it started from."""
+
+    SOUND = "sound"
+    """It was gone on from."""
+    NOTHING = "nothing"
+    """The session never came to it, or ended for a reason of its own: infrastructure, a limit, a person."""
+    FAILURE = "failure"
+    """It failed, and left nothing newer."""
+    UNUSABLE = "unusable"
+    """The kernel looked into the checkpoint and found that nothing can go on from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """Why the newest checkpoint should be left.
+
+    Attributes:
+        failed: Sessions in a row that started from it and failed, oldest first.
+        proven: Whether a kernel found it unusable.
+    """
+
+    failed: tuple[SessionRecord, ...]
+    proven: bool
+
+    @property
+    def why(self) -> str:
+        """In one clause."""
+        ends = ", ".join(f"{record.slug}: {record.end_reason}" for record in self.failed)
+        if self.proven:
+            return f"the session that started from it refused its contents ({ends})"
+        return f"{len(self.failed)} sessions in a row that started from it failed and saved nothing newer ({ends})"
+
+
+def suspicion(
+    sessions: Sequence[SessionRecord], runs: Sequence[RunRecord], view: CheckpointInventory
+) -> Suspicion | None:
+    """Whether to leave the newest checkpoint in place for its parent, and why.
+
+    Args:
+        sessions: All of the lineage, oldest first.
+        runs: All of the lineage, oldest first.
+        view: What is in place.
+
+    Returns:
+        None while nothing speaks for it, and where an earlier walk back has shown that the code fails and not the
+        checkpoint: one that was made anew since, or put back by hand, failed as well.
+    """
+    if view.latest is None:
+        return None
+    failed, proven = _failures(sessions, files_of_newest(view.entries), view.steps)
+    if proven:
+        return Suspicion(failed=failed, proven=True)
+    if len(failed) < FAILURES_IN_ROW:
+        return None
+    left = list(_open_walks(sessions, runs))
+    if len(left) >= MOST_WALKS or any(view.steps >= steps for steps in left):
+        return None
+    return Suspicion(failed=failed, proven=False)
+
+
+def files_of_newest(entries: Iterable[FileEntry]) -> Files:
+    """The files of the checkpoint with the most steps; empty where there is none."""
+    found: dict[int, set[tuple[str, str]]] = {}
+    for entry in entries:
+        path = PurePosixPath(entry.path)
+        steps = checkpoint_steps(path.name.split(".", 1)[0])
+        if steps is not None and path.parent == PurePosixPath(CHECKPOINTS):
+            found.setdefault(steps, set()).add((entry.path, entry.sha256))
+    return frozenset(found[max(found)]) if found else frozenset()
+
+
+def says(record: SessionRecord, start_steps: int) -> Says:
+    """What the end of a closed session says of the checkpoint of `start_steps` that it started from."""
+    if record.end_reason == EndReason.CHECKPOINT_UNUSABLE:
+        return Says.UNUSABLE
+    if record.end_reason in (EndReason.FINISHED, EndReason.PAUSED, EndReason.STOPPED) or record.restored:
+        return Says.SOUND
+    if (record.steps_done or 0) > start_steps:
+        return Says.SOUND
+    if record.end_reason not in (EndReason.SECTION_FAILED, EndReason.CRASHED) or record.gone:
+        return Says.NOTHING
+    # At its target it only evaluated, and with an invalid verdict it never trained: neither touched the state.
+    evaluates = start_steps >= int(_spec(record).get("target_steps", start_steps + 1))
+    return Says.NOTHING if evaluates or record.verdict == Verdict.INVALID else Says.FAILURE
+
+
+def _failures(
+    sessions: Sequence[SessionRecord], newest: Files, start_steps: int
+) -> tuple[tuple[SessionRecord, ...], bool]:
+    """The newest failures in a row from one checkpoint, oldest first; and whether one of them is a proof."""
+    failed: list[SessionRecord] = []
+    for record in reversed(sessions):
+        if record.stage is not Stage.CLOSED or record.never_submitted or record.end_reason is None:
+            continue
+        if files_of_newest(FileEntry(**entry) for entry in record.ticket.get("inputs", ())) != newest:
+            break
+        told = says(record, start_steps)
+        if told is Says.SOUND:
+            break
+        if told is Says.UNUSABLE:
+            return (record,), True
+        if told is Says.FAILURE:
+            failed.insert(0, record)
+    return tuple(failed), False
+
+
+def _open_walks(sessions: Sequence[SessionRecord], runs: Sequence[RunRecord]) -> Iterable[int]:
+    """Steps of the checkpoints that were left since the last beginning, and that no session has passed since."""
+    begun = max((place for place, run in enumerate(runs) if run.fresh), default=0)
+    keys = [record.key for record in sessions]
+    for run in runs[begun:]:
+        for steps, after in run.walks:
+            since = sessions[keys.index(after) + 1 :] if after in keys else ()
+            if not any(record.restored and (record.models_steps or 0) > steps for record in since):
+                yield steps
+
+
+def _spec(record: SessionRecord) -> dict[str, Any]:
+    spec: dict[str, Any] = record.ticket.get("spec", {})
+    return spec

@@ -1,0 +1,1 @@
+"""Findings of `doctor` and of a resume proof."""

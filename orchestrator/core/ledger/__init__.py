@@ -1,0 +1,1 @@
+"""Events and the rows that follow from them."""

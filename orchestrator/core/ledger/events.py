@@ -1,0 +1,231 @@
+"""The ledger's events and their fold: a row is what its events say, and rebuilding it is a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.core.fast_replace import fast_replace
+from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.session.end_reason import EFFECTS, Effect, EndReason
+from orchestrator.core.session.spec import question_of
+
+
+class EventKind(StrEnum):
+    """What can happen to a run or a session."""
+
+    RUN_STARTED = "run_started"
+    RUN_ENDED = "run_ended"
+    WALKED_BACK = "walked_back"
+    SESSION_PLANNED = "session_planned"
+    SESSION_SUBMITTED = "session_submitted"
+    SESSION_MISSED = "session_missed"
+    SESSION_SEEN = "session_seen"
+    SESSION_ENDED = "session_ended"
+    SESSION_DEFERRED = "session_deferred"
+    SESSION_FETCHED = "session_fetched"
+    SESSION_JUDGED = "session_judged"
+    SESSION_CLOSED = "session_closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact, appended and never changed.
+
+    Attributes:
+        session: Key of the session, None for an event of the run itself.
+        body: The fact's fields, plain JSON.
+    """
+
+    kind: EventKind
+    at: str
+    run_id: str
+    session: str | None
+    body: Mapping[str, Any]
+
+    @property
+    def durable(self) -> bool:
+        """Whether it must be on the disk before anything else happens: the intent before a submit."""
+        return self.kind is EventKind.SESSION_PLANNED
+
+    @property
+    def tells_of_run(self) -> bool:
+        """Whether it changes the row of its run."""
+        return self.kind in _OF_RUN
+
+
+_OF_RUN = frozenset(
+    {
+        EventKind.RUN_STARTED,
+        EventKind.RUN_ENDED,
+        EventKind.WALKED_BACK,
+        EventKind.SESSION_PLANNED,
+        EventKind.SESSION_CLOSED,
+    }
+)
+
+
+def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
+    """The run's row after an event that concerns it.
+
+    Raises:
+        ValueError: The event cannot follow what is known.
+    """
+    if event.kind is EventKind.RUN_STARTED:
+        if record is not None:
+            raise ValueError(f"run {event.run_id} was started before")
+        return RunRecord(run_id=event.run_id, started_at=event.at, **event.body)
+    if record is None:
+        raise ValueError(f"{event.kind} of run {event.run_id}, which never started")
+    if event.kind is EventKind.RUN_ENDED:
+        return fast_replace(record, ended_at=event.at, **event.body)
+    if event.kind is EventKind.WALKED_BACK:
+        walk = (int(event.body["left_steps"]), str(event.body["after"]))
+        return fast_replace(record, steps_done=int(event.body["to_steps"]), walks=(*record.walks, walk))
+    if event.kind is EventKind.SESSION_PLANNED:
+        ticket = event.body["ticket"]
+        return fast_replace(
+            record,
+            sessions=record.sessions + 1,
+            end_reason=None,
+            ended_at=None,
+            code_digest=ticket.get("bundle_digest", record.code_digest),
+            question=_question(ticket) or record.question,
+        )
+    if event.kind is EventKind.SESSION_CLOSED:
+        return fast_replace(
+            record,
+            steps_done=int(event.body["models_steps"]),
+            sessions=record.sessions - bool(event.body.get("unsubmitted")),
+            wall_s=record.wall_s + float(event.body.get("wall_s") or 0.0),
+            trained_steps=record.trained_steps + int(event.body.get("trained_steps") or 0),
+            **_failed(record, event.body),
+        )
+    return record  # as `tells_of_run` has it
+
+
+def _failed(record: RunRecord, body: Mapping[str, Any]) -> dict[str, Any]:
+    """How often in a row sessions failed, after one more was closed; one that was never submitted says nothing."""
+    if "end_reason" not in body:
+        return {}
+    effect = EFFECTS[EndReason(body["end_reason"])]
+    # What came back says nothing of the room on the disk: the next session would end in the same way.
+    if effect is not Effect.REST and (effect in (Effect.GO_ON, Effect.HALT) or body["restored"]):
+        return {"failed_in_row": 0, "failed_at": None}
+    return {"failed_in_row": record.failed_in_row + 1, "failed_at": body["ended_at"]}
+
+
+def _question(ticket: Mapping[str, Any]) -> str | None:
+    spec = ticket.get("spec", {})
+    if "criteria" not in spec or "evaluation_scenarios" not in spec:
+        return None
+    return question_of(spec["criteria"], spec["evaluation_scenarios"])
+
+
+def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
+    """The session's row after one of its events.
+
+    Raises:
+        ValueError: The event cannot follow what is known.
+    """
+    if event.session is None:
+        raise ValueError(f"{event.kind} names no session")
+    if event.kind is EventKind.SESSION_PLANNED:
+        if record is not None and not record.never_submitted:
+            raise ValueError(f"session {event.session} was planned before")
+        return SessionRecord(
+            key=event.session,
+            run_id=event.run_id,
+            stage=Stage.PLANNED,
+            planned_at=event.at,
+            # One that was given up as lost and shows after all says itself how many others of its name were lost.
+            **{"lost": record.lost_pushes if record else 0, **event.body},
+        )
+    if record is None:
+        raise ValueError(f"{event.kind} of session {event.session}, which was never planned")
+    stepped = _STEPS[event.kind](record, event.body)
+    # Fetched again out of curiosity, a closed session stays closed: nobody has to carry it on.
+    return fast_replace(stepped, stage=Stage.CLOSED) if record.stage is Stage.CLOSED else stepped
+
+
+def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return fast_replace(record, stage=Stage.SUBMITTED, handle=body["handle"], missed_at=None)
+
+
+def _missed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    # The earlier one counts: a later moment that is written first comes from a clock that was set back since.
+    return fast_replace(record, missed_at=min(record.missed_at or body["since"], body["since"]))
+
+
+def _seen(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return fast_replace(record, missed_at=None)
+
+
+def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return fast_replace(
+        record,
+        stage=Stage.ENDED,
+        native=body["native"],
+        observed_exit_code=body["exit_code"],
+        observed_reason=body["reason"],
+    )
+
+
+def _deferred(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    """Another look may settle what this one did not; each doubt counts from when it was first met."""
+    known = (record.doubts or {}).get(body["doubt"], {"since": body["since"], "waits": 0})
+    # The earlier moment counts, as for a session that is missed.
+    told = {"since": min(known["since"], body["since"]), "waits": known["waits"] + int(body["waited"])}
+    return fast_replace(record, doubts={**(record.doubts or {}), body["doubt"]: told})
+
+
+def _fetched(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return fast_replace(record, stage=Stage.FETCHED, results_dir=body["results_dir"])
+
+
+_TUPLES = ("problems", "resume_reasons", "lacking")
+
+
+def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    listed: dict[str, Any] = {
+        name: tuple(body[name]) for name in ("problems", "resume_reasons", "lacking") if name in body
+    }
+    if "curve" in body:
+        listed["curve"] = tuple((steps, score) for steps, score in body["curve"])
+    return fast_replace(record, stage=Stage.JUDGED, **{**body, **listed})
+
+
+def _closed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    steps = body.get("models_steps")
+    return fast_replace(
+        record,
+        stage=Stage.CLOSED,
+        restored=tuple(body["restored"]),
+        models_steps=steps,
+        wall_s=body.get("wall_s"),
+    )
+
+
+_STEPS: Mapping[EventKind, Callable[[SessionRecord, Mapping[str, Any]], SessionRecord]] = {
+    EventKind.SESSION_SUBMITTED: _submitted,
+    EventKind.SESSION_MISSED: _missed,
+    EventKind.SESSION_SEEN: _seen,
+    EventKind.SESSION_ENDED: _ended,
+    EventKind.SESSION_DEFERRED: _deferred,
+    EventKind.SESSION_FETCHED: _fetched,
+    EventKind.SESSION_JUDGED: _judged,
+    EventKind.SESSION_CLOSED: _closed,
+}
+
+
+def fold(events: Iterable[Event]) -> tuple[dict[str, RunRecord], dict[str, SessionRecord]]:
+    """All rows from all events, in their order."""
+    runs: dict[str, RunRecord] = {}
+    sessions: dict[str, SessionRecord] = {}
+    for event in events:
+        runs[event.run_id] = fold_run(runs.get(event.run_id), event)
+        if event.session is not None:
+            sessions[event.session] = fold_session(sessions.get(event.session), event)
+    return runs, sessions

@@ -1,0 +1,1 @@
+"""Tables, learning curves and forecasts, as plain values and text."""

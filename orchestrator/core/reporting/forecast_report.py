@@ -1,0 +1,175 @@
+"""A campaign at a glance: a row for each variant, and what the rest of it will take. Plain JSON and words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.trial_status import State, TrialStatus
+from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, Forecast, forecast
+from orchestrator.core.scheduling.quota import week_of
+from orchestrator.core.scheduling.workload import RemainingWork, Speeds, remaining_work, speeds
+from orchestrator.core.search.progress import SearchProgress, behind_searches, search_progress
+from orchestrator.core.session.backend_types import Quota
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignForecast:
+    """What is done and what is to come.
+
+    Attributes:
+        loads: Of the trials that are known.
+        searches: Where each search stands; what it will still propose is in the forecast.
+        quota: The service's answer, None where it was not or could not be asked.
+    """
+
+    campaign: Campaign
+    standings: Sequence[TrialStatus]
+    loads: Sequence[RemainingWork]
+    rates: Speeds
+    ahead: Forecast
+    now: datetime
+    searches: Sequence[SearchProgress] = ()
+    quota: Quota | None = None
+
+    @property
+    def finish(self) -> datetime:
+        """When the last session will end."""
+        return self.now + timedelta(seconds=self.ahead.makespan_s)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        week_start, _ = week_of(self.now, self.quota)
+        counts = Counter(one.state.value for one in self.standings)
+        return {
+            "campaign": self.campaign.campaign,
+            "backend": self.campaign.backend,
+            "concurrency": self.campaign.concurrency,
+            "trials": len([one for one in self.standings if not one.trial.spare]),
+            "states": dict(counts),
+            "variants": list(self._variants()),
+            "searches": [one.to_json() for one in self.searches],
+            "sessions": self.ahead.sessions,
+            "compute_h": round(self.ahead.compute_s / 3600, 2),
+            "makespan_h": round(self.ahead.makespan_s / 3600, 2),
+            "least_possible_h": round(self.ahead.bound_s / 3600, 2),
+            "finish": self.finish.astimezone(UTC).isoformat(timespec="minutes"),
+            "weeks": [
+                {
+                    "from": (week_start + index * timedelta(seconds=WEEK_S)).isoformat(timespec="minutes"),
+                    "quota_h": round(used_s / 3600, 2),
+                }
+                for index, used_s in enumerate(self.ahead.weeks)
+            ],
+            "unfinished": len(self.ahead.unfinished),
+        }
+
+    def _variants(self) -> Iterator[dict[str, Any]]:
+        by_index = {load.index: load for load in self.loads}
+        rows: dict[int, list[TrialStatus]] = {}
+        for one in self.standings:
+            rows.setdefault(one.trial.variant.index, []).append(one)
+        for index, members in rows.items():
+            variant = members[0].trial.variant
+            left = [by_index[one.trial.index] for one in members if one.trial.index in by_index]
+            yield {
+                "variant": variant.label,
+                "section": variant.card.section,
+                "profile": variant.profile,
+                "target_steps": variant.sizes.target_steps,
+                "seeds": variant.completed,
+                "states": dict(Counter(one.state.value for one in members)),
+                "sessions": sum(load.sessions for load in left),
+                "compute_h": round(sum(load.wall_s for load in left) / 3600, 2),
+                "steps_per_s": round(self.rates.of(variant), 1),
+                "measured": index in self.rates.measured,
+                "session_too_short": any(load.too_short for load in left),
+            }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        plain = self.to_json()
+        rows = plain["variants"]
+        wide = max((len(row["variant"]) for row in rows), default=0)
+        lines = [
+            f"{plain['campaign']} on {plain['backend']}: {plain['trials']} trials in {len(rows)} variants, "
+            f"{plain['concurrency']} session(s) at a time"
+        ]
+        for row in rows:
+            told = ", ".join(f"{count} {state}" for state, count in row["states"].items())
+            speed = f"{row['steps_per_s']:.0f} steps/s {'measured' if row['measured'] else 'assumed'}"
+            lines.append(
+                f"  {row['variant']:<{wide}}  to {row['target_steps']} steps  {told:<22} "
+                f"{row['sessions']:>4} sessions  {row['compute_h']:>8.2f} h  {speed}"
+            )
+        if short := [row["variant"] for row in rows if row["session_too_short"]]:
+            lines.append(
+                f"A session of {', '.join(short)} is no longer than assume.start_s + assume.save_s: "
+                "it would train nothing; raise the profile's deadline_s or correct assume"
+            )
+        return [*lines, *self.rest_lines()]
+
+    def rest_lines(self) -> list[str]:
+        """For people: where the searches stand, and what the rest of the campaign will take."""
+        plain = self.to_json()
+        lines = [line for one in self.searches for line in one.lines()]
+        if self.standings and not plain["sessions"] and all(one.state.final for one in self.standings):
+            return [*lines, "Nothing is to come"]
+        lines.append(
+            f"To come: {plain['sessions']} sessions, {plain['compute_h']} h of computing, "
+            f"{plain['makespan_h']} h until the end (no order takes less than {plain['least_possible_h']} h)"
+        )
+        if plain["weeks"]:
+            weeks = ", ".join(f"{week['from'][:10]} {week['quota_h']} h" for week in plain["weeks"])
+            lines.append(f"Quota by week: {weeks}")
+        if plain["unfinished"]:
+            lines.append(f"{plain['unfinished']} trial(s) cannot be completed before the deadline or in a week's quota")
+        lines.append(
+            f"Expected end: {self.finish.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC" if self.standings else "Nothing to do"
+        )
+        return lines
+
+
+def forecast_campaign(
+    campaign: Campaign,
+    standings: Sequence[TrialStatus],
+    *,
+    now: datetime,
+    longest_s: float | None,
+    allowed: Allowance | None,
+    quota: Quota | None = None,
+) -> CampaignForecast:
+    """The outlook of a campaign.
+
+    Args:
+        longest_s: Longest session of the backend, None without a limit.
+        allowed: Weekly quota or budget, None where nothing is counted.
+        quota: The service's answer that it comes from.
+    """
+    left = [
+        load
+        for load in remaining_work(campaign, standings, longest_s)
+        if standings[load.index].state is not State.CUT_OFF
+    ]
+    rates = speeds(campaign, standings)
+    searches = search_progress(campaign, standings, rates, longest_s)
+    deadline = campaign.stop.deadline
+    return CampaignForecast(
+        campaign=campaign,
+        standings=standings,
+        loads=left,
+        rates=rates,
+        searches=searches,
+        ahead=forecast(
+            behind_searches(left, searches),
+            slots=campaign.concurrency,
+            allowance=allowed,
+            deadline_in_s=None if deadline is None else (deadline - now).total_seconds(),
+        ),
+        now=now,
+        quota=quota,
+    )

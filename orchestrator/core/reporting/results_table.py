@@ -1,0 +1,85 @@
+"""The tidy table of a campaign: one line for each finished trial and number, each traceable to session and bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestrator.core.reporting.finished_trial import Finished
+
+WHAT = ("campaign", "group", "settings", "section", "profile", "seed", "lineage_id", "steps", "verdict")
+NUMBER = ("metric", "controller", "value")
+ORIGIN = ("code_digest", "policy_digest")
+HISTORY = (
+    "run_id",
+    "session",
+    "manifest_sha256",
+    "sessions",
+    "seams",
+    "wasted_steps",
+    "resume_grade",
+    "wall_s",
+    "command",
+)
+"""Columns that say how a trial came about; two campaigns with the same results may differ in them, and only in them."""
+
+COLUMNS = (*WHAT, *NUMBER, *ORIGIN, *HISTORY)
+
+
+def rows_of(campaign: str, finished: Finished) -> Iterator[dict[str, Any]]:
+    """Lines of one finished trial."""
+    trial, record = finished.trial, finished.evaluating
+    about = {
+        "campaign": campaign,
+        "group": trial.variant.group,
+        "settings": ";".join(f"{key}={value}" for key, value in sorted(trial.variant.settings.items())),
+        "section": trial.variant.card.section,
+        "profile": trial.variant.profile,
+        "seed": trial.seed,
+        "lineage_id": trial.lineage_id,
+        "steps": record.steps_done,
+        "verdict": record.verdict,
+        "code_digest": record.ticket["bundle_digest"],
+        "policy_digest": finished.policy_digest,
+        "run_id": record.run_id,
+        "session": record.slug,
+        "manifest_sha256": finished.manifest_sha256,
+        "sessions": len(finished.sessions),
+        "seams": ";".join(map(str, finished.curve.seams)),
+        "wasted_steps": finished.curve.wasted_steps,
+        "resume_grade": finished.resume_grade,
+        "wall_s": finished.wall_s,
+        "command": finished.command,
+    }
+    for metric, controller, value in _numbers(finished.manifest.outcome.summary):
+        yield {**about, "metric": metric, "controller": controller, "value": value}
+
+
+def _numbers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
+    """Headline numbers of a section, whatever it calls them; at least one line, so that no trial is left out."""
+    told = False
+    for name, value in sorted(summary.items()):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            told = True
+            yield name, "", value
+        elif isinstance(value, Mapping) and name == "delay_s_per_veh":
+            for controller, number in sorted(value.items()):
+                told = True
+                yield name, controller, number
+        elif name == "delay_reduction_pct" and isinstance(value, Sequence) and len(value) == 3:
+            for end, number in zip(("", "_low", "_high"), value, strict=True):
+                told = True
+                yield f"{name}{end}", "", number
+    if not told:
+        yield "", "", ""
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table as CSV, with LF line ends."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,78 @@
+"""What a run came to: the object on the last line of `--json`, and the words for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_RUN_FAILED
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.kernel.outcome import Verdict
+
+DETACHED = "detached"
+"""End of a command that left its session in flight: the run itself has not ended."""
+
+ITS_TURN = "its_turn"
+"""End of a command that starts nothing: the run goes on when its next session is started."""
+
+GOOD_ENDS = frozenset({"at_target", EndReason.FINISHED.value})
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
+class RunSummary:
+    """One run, summed up.
+
+    Attributes:
+        sessions: Sessions that this command started or carried on.
+        end_reason: Of the run: the last session's, `at_target` when none was needed, `stuck`, `emptied`, or
+            `detached` while it goes on.
+        handle: Of the session in flight when the command left.
+        session_exit_code: Exit code of the last kernel.
+        verdict: What the science says at the target; None while it has not spoken.
+        results_dir: Outputs of the last session, relative to the project, POSIX.
+        restored: Checkpoint files that the last restore put in place.
+        expected_grade: Lowest grade that was decided here before a push, None for a beginning.
+        resume_grade: Lowest grade of any resume within this command as its kernel found it, None for a beginning.
+        resume_reasons: Why it is not better, as the kernels told.
+        problems: What is wrong with the outputs of the last session.
+        lacking: Those of the problems that name outputs which could not be had; its numbers stand all the same.
+    """
+
+    run_id: str
+    section: str
+    profile: str
+    backend: str
+    lineage_id: str
+    sessions: int
+    steps_start: int
+    steps_done: int
+    target_steps: int
+    end_reason: str
+    session_exit_code: int | None = None
+    verdict: str | None = None
+    verdict_reasons: tuple[str, ...] = ()
+    results_dir: str | None = None
+    restored: tuple[str, ...] = ()
+    expected_grade: str | None = None
+    resume_grade: str | None = None
+    resume_reasons: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    models_dir: str = ""
+    handle: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command: 0 only for a reached target whose numbers may be believed."""
+        if self.end_reason == DETACHED:
+            return EXIT_DONE
+        if self.end_reason == EndReason.DISK_FULL:  # the user must free room; the training itself is well
+            return EXIT_BAD_INPUT
+        believable = self.verdict not in (None, Verdict.INVALID.value) and set(self.problems) <= set(self.lacking)
+        if self.end_reason not in GOOD_ENDS or not believable:
+            return EXIT_RUN_FAILED
+        return EXIT_DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {**asdict(self), "exit_code": self.exit_code}

@@ -1,0 +1,1 @@
+"""Which trial starts next, how long it will take, what the quota allows."""

@@ -1,0 +1,1 @@
+"""Proposals of a hyper-parameter search and their results."""

@@ -1,0 +1,193 @@
+"""What a search has proposed and what became of it: decided from the ledger's rows alone, whoever reads them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import fmean
+
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial
+from orchestrator.core.campaign.search_config import Range, Search, tidy
+from orchestrator.core.campaign.stop_rules import on_plateau
+from orchestrator.core.campaign.trial_status import INVALID, ITS_OWN, PLATEAU, failure_of, is_complete
+from orchestrator.core.ledger.records import RunRecord, SessionRecord
+from orchestrator.core.section.overrides import Setting
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.kernel.outcome import Verdict
+
+Point = tuple[tuple[str, int | float], ...]
+"""A proposal as a sampler sees it: key -> number, or place in the list of choices. In the order of the space."""
+
+Curve = Sequence[tuple[int, float]]
+"""Evaluations during a training: steps and score, oldest first."""
+
+NO_SCORE = "no_score"
+"""Word for a training that is done and whose section tells no score: its search has nothing to go by."""
+
+
+class Outcome(StrEnum):
+    """What became of a training, or of a proposal with all its seeds. All but the first are for good."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalResult:
+    """A proposal and what a sampler and a pruner are told of it.
+
+    Attributes:
+        value: The objective, mean over seeds; None unless it is complete.
+        rungs: Best score so far at each rung that all seeds have reached, mean over seeds, the first rung first.
+    """
+
+    point: Point
+    fate: Outcome
+    value: float | None = None
+    rungs: tuple[float, ...] = ()
+
+
+Batch = tuple[ProposalResult, ...]
+"""Proposals that were made at once, in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What the ledger says of one training of a search.
+
+    Attributes:
+        why: Word for the failure; `NO_SCORE` of one that is done and says nothing to its search.
+        number: The objective; None unless it is complete.
+    """
+
+    fate: Outcome
+    why: str = ""
+    number: float | None = None
+    curve: Curve = ()
+
+
+def cell_of(search: Search, point: Point) -> dict[str, Setting]:
+    """The settings that a proposal means."""
+    cell: dict[str, Setting] = {}
+    for key, number in point:
+        where = search.space[key]
+        cell[key] = where[int(number)] if isinstance(where, list) else number
+    return cell
+
+
+def written(where: Range | list[Setting], number: int | float) -> int | float:
+    """A number of a space as it is proposed: four digits, so that the last bit of no machine makes another training."""
+    if isinstance(where, list) or where.whole:
+        return int(number)
+    if where.step is not None:
+        return tidy(number)
+    return min(max(tidy(number, digits=4), where.low), where.high)
+
+
+def training_result(
+    trial: Trial,
+    runs: Sequence[RunRecord],
+    sessions: Sequence[SessionRecord],
+    campaign: Campaign,
+    number_of: Callable[[SessionRecord], float | None],
+) -> TrainingResult:
+    """What became of one training, by the first that was decided of it.
+
+    What came later, under other code or in a run by hand, changes nothing: proposals that were made because of the
+    first answer stay what they are.
+
+    Args:
+        runs: Of its lineage, oldest first.
+        sessions: Of its lineage.
+        number_of: The objective in the account of the session that evaluated.
+    """
+    ordered = sorted(sessions, key=lambda one: (one.session, one.attempt))
+    curve = _curve(ordered)
+    why = _first_end(trial, [run for run in runs if run.profile == trial.variant.profile], campaign.retries)
+    if why is None:
+        flat = campaign.stop.plateau is not None and on_plateau(ordered, campaign.stop.plateau)
+        return (
+            TrainingResult(fate=Outcome.FAILED, why=PLATEAU, curve=curve)
+            if flat
+            else TrainingResult(fate=Outcome.OPEN, curve=curve)
+        )
+    number = None if why else _number(trial, ordered, number_of)
+    if number is None:
+        return TrainingResult(fate=Outcome.FAILED, why=why or NO_SCORE, curve=curve)
+    return TrainingResult(fate=Outcome.COMPLETE, number=number, curve=curve)
+
+
+def _first_end(trial: Trial, runs: Sequence[RunRecord], retries: Mapping[str, int]) -> str | None:
+    """The failure by which a training ended for good, empty if it is complete, None while neither has happened."""
+    failures = Counter[tuple[str, str | None]]()
+    for run in runs:
+        if is_complete(trial, run):
+            return INVALID if run.verdict == Verdict.INVALID else ""
+        if why := failure_of(run):
+            failures[why, run.code_digest] += 1
+            if failures[why, run.code_digest] > retries.get(why, 0):
+                return why
+    return None
+
+
+def _number(
+    trial: Trial, ordered: Sequence[SessionRecord], number_of: Callable[[SessionRecord], float | None]
+) -> float | None:
+    for one in ordered:
+        evaluated = one.end_reason == EndReason.FINISHED and one.verdict is not None
+        if evaluated and (one.steps_done or 0) >= trial.target_steps:
+            return number_of(one)
+    return None
+
+
+def _curve(ordered: Sequence[SessionRecord]) -> Curve:
+    curve: Curve = ()
+    for one in ordered:
+        curve = joined(curve, one.curve)
+    return curve
+
+
+def joined(earlier: Curve, later: Curve) -> Curve:
+    """Evaluations of one training; where steps were lost and done again, what was seen first."""
+    return sorted({**dict(later), **dict(earlier)}.items())
+
+
+def rungs_of(curve: Curve, every_steps: int, most: int) -> tuple[float, ...]:
+    """Best score at each rung, the first one first, as far as the evaluations go.
+
+    A rung's value is known with the first evaluation at or behind it: algorithms come to step counts of their own.
+    """
+    rungs: list[float] = []
+    best = float("-inf")
+    for steps, score in curve:
+        best = max(best, score)
+        while len(rungs) < most and steps >= (len(rungs) + 1) * every_steps:
+            rungs.append(best)
+    return tuple(rungs)
+
+
+def mean_rungs(accounts: Sequence[TrainingResult], completed: int, every_steps: int, most: int) -> tuple[float, ...]:
+    """Mean over the seeds, the first of them that came to a rung; ends where too few have."""
+    ladders = [rungs_of(account.curve, every_steps, most) for account in accounts]
+    means: list[float] = []
+    for rung in range(most):
+        values = [ladder[rung] for ladder in ladders if len(ladder) > rung][:completed]
+        if len(values) < completed:
+            break
+        means.append(fmean(values))
+    return tuple(means)
+
+
+def outcome_of(accounts: Sequence[TrainingResult], completed: int) -> tuple[Outcome, float | None]:
+    """What became of a proposal by its seeds, spares behind them; pruning aside. With its objective if complete."""
+    numbers = [account.number for account in accounts if account.number is not None]
+    if len(numbers) >= completed:
+        return Outcome.COMPLETE, fmean(numbers[:completed])
+    failed = [account for account in accounts if account.fate is Outcome.FAILED]
+    lost = len(accounts) - len(failed) < completed or any(account.why in (*ITS_OWN, NO_SCORE) for account in failed)
+    return (Outcome.FAILED, None) if lost else (Outcome.OPEN, None)

@@ -1,0 +1,1 @@
+"""A section's card: profiles, hyper-parameters, lineage."""

@@ -1,0 +1,142 @@
+"""What the orchestrator knows of a section without importing it: its card and its profiles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal, cast
+
+from orchestrator.core.section.environment import Criteria, Crossing, plain
+from orchestrator.core.section.hyperparameters import AlgorithmName, Algorithms, LearningSettings, declared
+from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.section.lineage import Lineage
+
+_STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
+
+BackendName = Literal["local", "kaggle"]
+
+SEEDS_END = 2**32
+"""Seeds lie below it: `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls, takes no other ones."""
+
+MOST_STEPS = 2**53
+"""Whole numbers up to here are exact in JSON, and fit into the ledger's columns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A named size of a section. Same network, same hyper-parameters, fewer or more steps.
+
+    Attributes:
+        target_steps: Total environment steps to reach, over all sessions.
+        checkpoint_every_steps: Cadence of saves.
+        evaluate_every_steps: Cadence of evaluations during training.
+        evaluation_scenarios: Unseen scenarios in the final comparison.
+        deadline_s: Wall seconds that one session may use.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    target_steps: int
+    checkpoint_every_steps: int
+    evaluate_every_steps: int
+    evaluation_scenarios: int
+    deadline_s: float
+
+    def __post_init__(self) -> None:
+        names = ("evaluation_scenarios", "deadline_s", "target_steps", "checkpoint_every_steps", "evaluate_every_steps")
+        faults = []
+        for name in names:
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                faults.append(f"{name} must be above 0 and finite, not {value}")
+            elif value > MOST_STEPS:
+                faults.append(f"{name} must not exceed {MOST_STEPS}, not {value}")
+        if faults:
+            raise ValueError("\n".join(faults))
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: the lineage is worked out once
+class SectionCard:
+    """A section as its YAML file declares it.
+
+    Attributes:
+        section: Name on the command line, e.g. `section_7_6`.
+        title: For people.
+        directory: Folder of the section below `validation_ch7` and in every output.
+        entry_point: Module whose `run(context)` the kernel calls.
+        scenario: Scenario name in checkpoint stems; None for a section without checkpoints.
+        resume_floor: Lowest grade at which a checkpoint may be resumed.
+        backend: Where it runs when neither flag nor environment says otherwise.
+        device: `cpu`, `cuda` or `auto`, on this computer.
+        kaggle: What a session on Kaggle asks for, its device included.
+        trial: Whether this is a variant with a models directory of its own; made by `chosen`, no key of a file.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+
+    section: str
+    title: str
+    directory: str
+    entry_point: str
+    scenario: str
+    algorithm: AlgorithmName
+    network: tuple[int, ...]
+    algorithms: Algorithms
+    environment: Crossing
+    criteria: Criteria
+    profiles: Mapping[str, Profile]
+    seed: int = 0
+    resume_floor: Literal["exact", "statistical"] = "statistical"
+    backend: BackendName = "local"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    kaggle: KaggleSettings = field(default_factory=KaggleSettings)
+    trial: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.network or min(self.network) <= 0:
+            raise ValueError("network needs at least one layer, each with at least one unit")
+        if not {"quick", "full"} <= set(self.profiles):
+            raise ValueError("profiles needs both quick and full")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.directory):
+            raise ValueError(f"directory must be a plain folder name, not {self.directory!r}")
+        if not re.fullmatch(r"validation_ch7(\.[A-Za-z_][A-Za-z0-9_]*)+", self.entry_point):
+            raise ValueError(f"entry_point must be a module below validation_ch7, not {self.entry_point!r}")
+        if self.algorithm not in self.algorithms.names:
+            raise ValueError(f"algorithms must declare {self.algorithm}, the section's own")
+        if not 0 <= self.seed < SEEDS_END:
+            raise ValueError(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
+
+    @property
+    def hyper_parameters(self) -> LearningSettings:
+        """Those of the section's algorithm."""
+        own: LearningSettings = getattr(self.algorithms, self.algorithm)
+        return own
+
+    def chosen(self, *, algorithm: str | None = None, seed: int | None = None) -> SectionCard:
+        """The same section with another algorithm or seed: a trial, unless that is what the card says anyway.
+
+        Raises:
+            ValueError: The card declares no such algorithm, or the seed is out of range.
+        """
+        if algorithm is not None and algorithm not in self.algorithms.names:
+            raise ValueError(f"{self.section} declares {', '.join(self.algorithms.names)}, not {algorithm}")
+        wanted = replace(
+            self,
+            algorithm=cast("AlgorithmName", algorithm) if algorithm is not None else self.algorithm,
+            seed=self.seed if seed is None else seed,
+        )
+        return self if wanted == self else replace(wanted, trial=True)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What its trainings have in common, whatever the profile."""
+        return Lineage(
+            section=self.section,
+            environment=plain(self.environment),
+            algorithm=self.algorithm,
+            network=self.network,
+            hyper_parameters=declared(self.hyper_parameters),
+            seed=self.seed,
+        )

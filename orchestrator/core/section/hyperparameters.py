@@ -1,0 +1,204 @@
+"""Hyper-parameters of a section card, by algorithm: declared here so that a slip is found before a session.
+
+The names are stable-baselines3's and sb3-contrib's. The kernel checks the same keys again; a test keeps the two in
+step. A key that may be left out is not in the lineage when it is: it makes no other training of one that lacks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+from orchestrator.core.section.hyperparameter_types import (
+    STRICT,
+    ActionNoiseSettings,
+    LinearSchedule,
+    NormalizeSettings,
+    is_below_zero,
+    is_positive,
+    require_positive,
+    require_share,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningSettings:
+    """What every algorithm declares.
+
+    Attributes:
+        n_envs: Environments stepped together; steps are counted over all of them.
+        selection_scenarios: Tuning scenarios on which the best model is chosen during training.
+        normalize: What is normalized; may be left out.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    n_envs: int
+    learning_rate: LinearSchedule
+    gamma: float
+    selection_scenarios: int
+    normalize: NormalizeSettings | None = None
+
+    def __post_init__(self) -> None:
+        require_positive(self, "n_envs", "selection_scenarios")
+        require_share(self, "gamma")
+
+    @property
+    def rollout_steps(self) -> int:
+        """Steps between two safe boundaries: by less than that a training may overshoot its target."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySettings(LearningSettings):
+    """Of the algorithms that learn from a replay buffer."""
+
+    batch_size: int
+    buffer_size: int
+    learning_starts: int
+    train_freq: int
+    gradient_steps: int
+
+    def __post_init__(self) -> None:
+        LearningSettings.__post_init__(self)
+        require_positive(self, "batch_size", "buffer_size", "train_freq", "gradient_steps")
+
+    @property
+    def rollout_steps(self) -> int:
+        """Steps between two safe boundaries: by less than that a training may overshoot its target."""
+        return self.n_envs * self.train_freq
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DqnSettings(ReplaySettings):
+    """Deep Q-learning (Mnih et al., Nature 518, 2015)."""
+
+    exploration: LinearSchedule
+    target_update_interval: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QrDqnSettings(DqnSettings):
+    """Quantile regression Q-learning (Dabney et al., AAAI 2018)."""
+
+    n_quantiles: int
+
+    def __post_init__(self) -> None:
+        DqnSettings.__post_init__(self)
+        require_positive(self, "n_quantiles")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SacSettings(ReplaySettings):
+    """Soft actor-critic (Haarnoja et al., 2018); `ent_coef` is `auto` for one that is learned."""
+
+    tau: float
+    ent_coef: str | float
+
+    def __post_init__(self) -> None:
+        ReplaySettings.__post_init__(self)
+        require_share(self, "tau")
+        word = self.ent_coef if isinstance(self.ent_coef, str) else "auto"
+        if not (word == "auto" or is_positive(word.removeprefix("auto_"))) or is_below_zero(self.ent_coef):
+            raise ValueError(f"ent_coef must be auto, auto_ and its beginning, or a number, not {self.ent_coef}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Td3Settings(ReplaySettings):
+    """Twin delayed deep deterministic policy gradient (Fujimoto et al., ICML 2018)."""
+
+    tau: float
+    policy_delay: int
+    target_policy_noise: float
+    target_noise_clip: float
+    action_noise: ActionNoiseSettings
+
+    def __post_init__(self) -> None:
+        ReplaySettings.__post_init__(self)
+        require_share(self, "tau")
+        require_positive(self, "policy_delay", "target_policy_noise", "target_noise_clip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutSettings(LearningSettings):
+    """Of the algorithms that learn from the rollout just made."""
+
+    n_steps: int
+    gae_lambda: float
+    ent_coef: float
+
+    def __post_init__(self) -> None:
+        LearningSettings.__post_init__(self)
+        require_positive(self, "n_steps")
+        require_share(self, "gae_lambda")
+        if self.ent_coef < 0.0:
+            raise ValueError(f"ent_coef must not be negative, not {self.ent_coef}")
+
+    @property
+    def rollout_steps(self) -> int:
+        """Steps between two safe boundaries: by less than that a training may overshoot its target."""
+        return self.n_envs * self.n_steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PpoSettings(RolloutSettings):
+    """Proximal policy optimization (Schulman et al., 2017)."""
+
+    batch_size: int
+    n_epochs: int
+    clip_range: float
+
+    def __post_init__(self) -> None:
+        RolloutSettings.__post_init__(self)
+        require_positive(self, "batch_size", "n_epochs", "clip_range")
+        if self.rollout_steps % self.batch_size:
+            raise ValueError(f"batch_size must divide n_envs * n_steps = {self.rollout_steps}, not {self.batch_size}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class A2cSettings(RolloutSettings):
+    """Advantage actor-critic (Mnih et al., ICML 2016)."""
+
+    vf_coef: float
+    normalize_advantage: bool
+
+    def __post_init__(self) -> None:
+        RolloutSettings.__post_init__(self)
+        require_positive(self, "vf_coef")
+
+
+AlgorithmName = Literal["DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Algorithms:
+    """Hyper-parameters of each algorithm that a section knows; at least those of its own."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    DQN: DqnSettings | None = None
+    QRDQN: QrDqnSettings | None = None
+    PPO: PpoSettings | None = None
+    A2C: A2cSettings | None = None
+    SAC: SacSettings | None = None
+    TD3: Td3Settings | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are declared."""
+        known = ("DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3")
+        return tuple(name for name in known if getattr(self, name) is not None)
+
+
+def declared(block: LearningSettings) -> dict[str, Any]:
+    """A block as plain JSON, as the card has it: what was left out stays out."""
+    return _without_none(asdict(block))
+
+
+def _without_none(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in block.items()
+        if value is not None
+    }

@@ -1,0 +1,1 @@
+"""One session: its spec, script, names, time budget and judgement."""

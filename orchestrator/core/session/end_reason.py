@@ -1,0 +1,94 @@
+"""Why a session ended, and what a run does about it: one complete table, tested to be complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding
+
+
+class EndReason(StrEnum):
+    """Every way in which a session ends. The first seven are the kernel's own words."""
+
+    FINISHED = "finished"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    SECTION_FAILED = "section_failed"
+    REFUSED = "refused"
+    CARRIER_MISSING = "carrier_missing"
+    DISK_FULL = "disk_full"
+    CHECKPOINT_UNUSABLE = "checkpoint_unusable"
+    CRASHED = "crashed"
+    WALL_LIMIT = "wall_limit"
+    CANCELLED = "cancelled"
+    STALE_RESULTS = "stale_results"
+    NEVER_SUBMITTED = "never_submitted"
+
+
+class Effect(StrEnum):
+    """What a run does after a session."""
+
+    GO_ON = "go_on"
+    """The session did its part: look at the models directory and decide."""
+    TRY_AGAIN = "try_again"
+    """The infrastructure failed: go on from whatever came back, or repeat the session, a few times."""
+    WALK_BACK = "walk_back"
+    """Its checkpoint is of no use: go on from the one before."""
+    GIVE_UP = "give_up"
+    """Repeating would fail the same way."""
+    HALT = "halt"
+    """Somebody asked for it."""
+    REST = "rest"
+    """The place where it ran cannot take it now, and says nothing of the training: the same command goes on later."""
+
+
+EFFECTS: Mapping[EndReason, Effect] = {
+    EndReason.FINISHED: Effect.GO_ON,
+    EndReason.PAUSED: Effect.GO_ON,
+    EndReason.STOPPED: Effect.HALT,
+    EndReason.SECTION_FAILED: Effect.GIVE_UP,
+    EndReason.REFUSED: Effect.GIVE_UP,
+    EndReason.CARRIER_MISSING: Effect.TRY_AGAIN,
+    EndReason.DISK_FULL: Effect.REST,
+    EndReason.CHECKPOINT_UNUSABLE: Effect.WALK_BACK,
+    EndReason.CRASHED: Effect.TRY_AGAIN,
+    EndReason.WALL_LIMIT: Effect.TRY_AGAIN,
+    EndReason.CANCELLED: Effect.HALT,
+    EndReason.STALE_RESULTS: Effect.GIVE_UP,
+    EndReason.NEVER_SUBMITTED: Effect.TRY_AGAIN,
+}
+
+OF_KERNEL: Mapping[KernelEnding, EndReason] = {ending: EndReason(ending.value) for ending in KernelEnding}
+
+OF_EXIT_CODE: Mapping[int, EndReason] = {EXIT_CODES[KernelEnding.DISK_FULL]: EndReason.DISK_FULL}
+"""Exit codes that say how a kernel ended although it could not write a manifest."""
+
+REMEDIES: Mapping[EndReason, str] = {
+    EndReason.STOPPED: "Run the same command again to go on from the saved checkpoint.",
+    EndReason.CANCELLED: "Run the same command again to go on from the saved checkpoint.",
+    EndReason.SECTION_FAILED: "Read the error above and the session's log, fix the section's code or its "
+    "settings, then run the same command again: it goes on from the last good checkpoint.",
+    EndReason.REFUSED: "The kernel refused its inputs before training; read its reason above.",
+    EndReason.CARRIER_MISSING: "The checkpoints did not reach the session; its error lists what did. The same "
+    "command sends them again.",
+    EndReason.DISK_FULL: "The session's disk was full. Free disk space there (on this computer, if the backend is "
+    "local), then run the same command again: it goes on from the last checkpoint.",
+    EndReason.CHECKPOINT_UNUSABLE: "The checkpoint holds numbers that no training can go on from; the run goes on from "
+    "the checkpoint before it.",
+    EndReason.CRASHED: "Read the end of the session's log (memory, killed process); the same command goes on.",
+    EndReason.WALL_LIMIT: "Lower the profile's deadline_s so that the session can save before the wall.",
+    EndReason.STALE_RESULTS: "The outputs belong to another session and were not used; run the same command again.",
+    EndReason.NEVER_SUBMITTED: "Run the same command again.",
+}
+"""One sentence per ending that stops a run."""
+
+RUN_REMEDIES: Mapping[str, str] = {
+    "stuck": "Three sessions in a row brought no new steps. If they paused, the deadline is shorter than one save "
+    "takes: raise deadline_s in the card or with --deadline-s. Else read the last session's log.",
+    "checkpoint_unusable": "The newest checkpoint cannot be used, and no earlier one of its ancestry is in the models "
+    "directory or in the results. Put one back from a copy of yours, or start over: `python -m orchestrator run "
+    "{section} --fresh` (it archives what is there).",
+    "emptied": "The models directory was emptied while the run was under way: run the command again to begin anew.",
+}
+"""One sentence per ending that only a run has."""

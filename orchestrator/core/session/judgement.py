@@ -1,0 +1,169 @@
+"""From an observation and a manifest to three separate answers: how it ended, its exit code, its verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.core.session.backend_types import Observation
+from orchestrator.core.session.end_reason import OF_EXIT_CODE, OF_KERNEL, EndReason
+from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.outcome import Verdict
+from orchestrator.kernel.session.manifest import Manifest
+from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, Ticket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What became of a session.
+
+    Attributes:
+        exit_code: Of the kernel; None when nobody knows it.
+        verdict: What the science says; None where there is nothing to judge or nothing to believe.
+        problems: What is wrong with the outputs, one sentence each.
+        lacking: Those of the problems that name outputs which could not be had. The manifest has the session's
+            numbers, so they stand.
+        error: The kernel's own text of its failure.
+        wall_s: Seconds that the session took by its own account, None where it gave none.
+        score: Best evaluation of the training so far, None where the section tells none.
+        numbers: Numbers of its summary, nested keys joined with dots; None where it has no verdict.
+        started_at: When the kernel began by its own account, None without one.
+        ended_at: When it ended.
+    """
+
+    end_reason: EndReason
+    exit_code: int | None
+    verdict: Verdict | None = None
+    verdict_reasons: tuple[str, ...] = ()
+    steps_start: int | None = None
+    steps_done: int | None = None
+    resumed_from: str | None = None
+    resume_grade: str | None = None
+    resume_reasons: tuple[str, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+    lacking: tuple[str, ...] = ()
+    error: str | None = None
+    wall_s: float | None = None
+    score: float | None = None
+    numbers: Mapping[str, float] | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+
+    @property
+    def trained_steps(self) -> int:
+        """Steps that the session trained, by its own account."""
+        return max(0, (self.steps_done or 0) - (self.steps_start or 0))
+
+
+def judge(
+    ticket: Ticket,
+    observation: Observation,
+    manifest: Manifest | None,
+    faults: Sequence[str],
+    lacking: Sequence[str] = (),
+) -> Judgement:
+    """Judge one ended session.
+
+    A state word such as COMPLETE is a hint; only a manifest that bears this session's stamp and echoes its
+    spec can make a success.
+
+    Args:
+        ticket: What was pushed.
+        observation: The last look.
+        manifest: What came back, None without one.
+        faults: What is wrong with the fetched files (damaged manifest, digests that do not agree).
+        lacking: Outputs that could not be had, one sentence each; a missing manifest may be among them.
+    """
+    if manifest is None:
+        told = None if observation.exit_code is None else OF_EXIT_CODE.get(observation.exit_code)
+        reason = observation.reason or told or EndReason.CRASHED
+        return Judgement(
+            end_reason=reason,
+            exit_code=observation.exit_code,
+            problems=(*(() if _names_manifest(lacking) else ("the session wrote no manifest",)), *faults, *lacking),
+            lacking=tuple(lacking),
+        )
+    foreign = strangers(ticket, manifest)
+    if foreign:
+        return Judgement(
+            end_reason=EndReason.STALE_RESULTS,
+            exit_code=observation.exit_code,
+            problems=(*foreign, *faults, *lacking),
+            lacking=tuple(lacking),
+        )
+    outcome = manifest.outcome
+    reason = OF_KERNEL[outcome.ending]
+    problems = list(faults)  # those that numbers must not stand beside
+    if observation.exit_code is not None and observation.exit_code != manifest.exit_code:
+        problems.append(f"the process ended with {observation.exit_code}, its manifest says {manifest.exit_code}")
+        reason = observation.reason or EndReason.CRASHED
+    return Judgement(
+        end_reason=reason,
+        exit_code=manifest.exit_code if observation.exit_code is None else observation.exit_code,
+        # Numbers beside damaged files are not numbers to report.
+        verdict=None if problems else outcome.verdict,
+        verdict_reasons=outcome.verdict_reasons,
+        steps_start=outcome.steps_start,
+        steps_done=outcome.steps_done,
+        resumed_from=outcome.resumed_from,
+        resume_grade=outcome.resume_grade,
+        resume_reasons=outcome.resume_reasons,
+        problems=(*problems, *lacking),
+        lacking=tuple(lacking),
+        error=manifest.error,
+        wall_s=manifest.timings_s.get("wall"),
+        score=_finite(outcome.training.get("best_model_score")),
+        numbers=None if outcome.verdict is None or problems else dict(numbers_in(outcome.summary)),
+        started_at=_moment_text(manifest.started_at),
+        ended_at=_moment_text(manifest.ended_at),
+    )
+
+
+def numbers_in(summary: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """The finite numbers of a summary, nested keys joined with dots: what a search may name as its objective."""
+    for key, value in summary.items():
+        if isinstance(value, Mapping):
+            yield from numbers_in(value, f"{above}{key}.")
+        elif (number := _finite(value)) is not None:
+            yield f"{above}{key}", number
+
+
+def _finite(value: object) -> float | None:
+    """A number that can be compared and written down, None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _names_manifest(lacking: Sequence[str]) -> bool:
+    return any(sentence.startswith(f"{MANIFEST_NAME} could not") for sentence in lacking)
+
+
+def _moment_text(text: str) -> str | None:
+    read = parse_timestamp(text)
+    return read.isoformat() if read else None
+
+
+def strangers(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:
+    """Which parts of the stamp, the spec or the inputs are not this session's."""
+    expected = ticket.stamp()
+    wrong = [
+        f"{name} is {manifest.stamp.get(name)!r}, pushed was {value!r}"
+        for name, value in expected.items()
+        if manifest.stamp.get(name) != value
+    ]
+    if dict(manifest.spec) != dict(ticket.spec):
+        wrong.append("the kernel echoes another spec than the one pushed")
+    if _by_path(manifest.inputs) != _by_path(ticket.inputs):
+        wrong.append("the kernel started from other checkpoint files than the ones pushed")
+    return tuple(wrong)
+
+
+def _by_path(entries: Sequence[FileEntry]) -> dict[str, str]:
+    return {entry.path: entry.sha256 for entry in entries}

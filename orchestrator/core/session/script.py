@@ -1,0 +1,117 @@
+"""Ticket and bundle to one readable script, proven before it can cost anything."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+import pprint
+import re
+from functools import lru_cache
+
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.session.backend_types import Bundle
+from orchestrator.kernel.wire import Ticket
+
+_LINE_CHARS = 120
+
+
+def render_kernel(
+    template: str,
+    *,
+    ticket: Ticket,
+    bundle: Bundle,
+    title: str,
+    version: str,
+    inline_archive: bytes | None = None,
+) -> str:
+    """Render the script of a session.
+
+    Args:
+        template: Text of `kernel.py.j2`.
+        title: For people who open the script.
+        version: Of the orchestrator.
+        inline_archive: Zip of the checkpoint set (`packing.pack`), paths as in the ticket's inputs, when it
+            travels inside the script; None when a mount carries it or there is none.
+
+    Returns:
+        A complete Python program that `compile()` accepts.
+
+    Raises:
+        BadInput: The template uses a name that nobody gives, or the result is not Python.
+    """
+    try:
+        script = _compiled(template).render(
+            title=title,
+            version=version,
+            session=ticket.session,
+            run_id=ticket.run_id,
+            ticket=_Pretty(ticket),
+            archive_sha256=bundle.archive_sha256,
+            archive_base64=_encoded(bundle.archive),
+            checkpoints_sha256="" if inline_archive is None else hashlib.sha256(inline_archive).hexdigest(),
+            checkpoints_base64=_encoded(inline_archive) if inline_archive else "",
+        )
+    except TemplateError as fault:
+        raise BadInput(
+            f"kernel.py.j2 cannot be rendered: {fault}", remedy="Mend kernel_templates/kernel.py.j2."
+        ) from fault
+    try:
+        compile(script, "kernel.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as fault:
+        raise BadInput(
+            f"the rendered script is not Python: {fault}", remedy="Mend kernel_templates/kernel.py.j2."
+        ) from fault
+    return script
+
+
+class _Pretty:
+    """A ticket as readable Python, written when the template asks for it."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        self._ticket = ticket
+
+    def __str__(self) -> str:
+        return pprint.pformat(self._ticket.to_json(), indent=1, width=_LINE_CHARS, sort_dicts=False)
+
+
+@lru_cache(maxsize=4)
+def _compiled(template: str) -> Template:
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    return environment.from_string(template)
+
+
+_TICKET = re.compile(r"^TICKET = (\{.*?\})\n\nARCHIVE_SHA256 = ", re.DOTALL | re.MULTILINE)
+
+
+def ticket_in(script: str) -> Ticket | None:
+    """The ticket of a rendered script, None if the text is none of ours. The reader beside the writer."""
+    found = _TICKET.search(script)
+    if found is None:
+        return None
+    try:
+        return Ticket.from_json(ast.literal_eval(found[1]))
+    except (ValueError, SyntaxError, TypeError, KeyError):
+        return None
+
+
+@lru_cache(maxsize=2)  # all sessions of a campaign carry the same code
+def _encoded(archive: bytes) -> str:
+    encoded = base64.b64encode(archive).decode("ascii")
+    return "\n".join(encoded[start : start + _LINE_CHARS] for start in range(0, len(encoded), _LINE_CHARS))
+
+
+def guard_size(script: str, max_script_bytes: int) -> None:
+    """Refuse a script that the backend would refuse with less clear words.
+
+    Raises:
+        BadInput: It is too large.
+    """
+    size_bytes = len(script.encode("utf-8"))
+    if size_bytes > max_script_bytes:
+        raise BadInput(
+            f"the script has {size_bytes} bytes, the backend takes {max_script_bytes}",
+            remedy="Move large files out of validation_ch7's code folders.",
+        )

@@ -1,0 +1,56 @@
+"""Names of sessions on a backend. A slug is a function of run place, session and attempt, so none is used twice."""
+
+from __future__ import annotations
+
+import re
+
+from orchestrator.core.section.lineage import short
+
+MAX_SLUG_CHARS = 50
+"""Kaggle refuses longer slugs; the title must slugify to the very slug, so it is the slug."""
+
+_SLUG = re.compile(
+    r"^arz-validation-(?P<section>[a-z0-9-]+)-(?P<lineage8>[0-9a-f]{8})-s(?P<session>\d{2,})(?:-a(?P<attempt>\d+))?$"
+)
+
+
+def session_slug(section: str, lineage_id: str, session: int, attempt: int) -> str:
+    """Kernel name of one attempt at one session.
+
+    Raises:
+        ValueError: The section's name is too long for the service's limit of 50 characters.
+    """
+    tail = f"-a{attempt}" if attempt > 1 else ""
+    slug = f"{lineage_prefix(section, lineage_id)}s{session:02d}{tail}"
+    if len(slug) > MAX_SLUG_CHARS:
+        raise ValueError(f"kernel name {slug!r} has {len(slug)} characters, {MAX_SLUG_CHARS} are allowed")
+    return slug
+
+
+def section_prefix(section: str) -> str:
+    """How every kernel name of a section begins."""
+    return f"arz-validation-{section.lower().replace('_', '-')}-"
+
+
+def lineage_prefix(section: str, lineage_id: str) -> str:
+    """How every kernel name of a lineage begins."""
+    return f"{section_prefix(section)}{short(lineage_id)}-"
+
+
+def place_of_slug(slug: str, lineage_id: str) -> tuple[int, int] | None:
+    """Session and attempt number in a slug of this lineage, None for any other name."""
+    match = _SLUG.match(slug)
+    if match is None or match["lineage8"] != short(lineage_id):
+        return None
+    return int(match["session"]), int(match["attempt"] or 1)
+
+
+def session_of_slug(slug: str, lineage_id: str) -> int | None:
+    """Session number in a slug of this lineage, None for any other name."""
+    place = place_of_slug(slug, lineage_id)
+    return place[0] if place else None
+
+
+def results_folder(owner: str, slug: str) -> str:
+    """Folder of a session's outputs below `validation_output/results/`."""
+    return f"{owner}_{slug}"

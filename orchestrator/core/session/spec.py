@@ -1,0 +1,95 @@
+"""Spec: the lineage plus one session's target, cadence, deadline and backend. Frozen, digested, echoed, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.core.section.card import Profile, SectionCard
+from orchestrator.core.section.environment import plain
+from orchestrator.core.section.lineage import Lineage
+from orchestrator.kernel.wire import FileEntry, Ticket, digest_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSpec:
+    """Everything that decides what a session computes.
+
+    Attributes:
+        session_device: Device of the backend's sessions where it is not the card's.
+        accept_grade: Lowest resume grade that the user accepts, None for the card's floor.
+        proof: The session's part in a proof of resume, plain JSON; empty for every other session.
+    """
+
+    card: SectionCard
+    profile: str
+    sizes: Profile
+    backend: str
+    session_device: str | None = None
+    accept_grade: str | None = None
+    proof: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lineage(self) -> Lineage:
+        """What the training is, apart from this session's sizes."""
+        return self.card.lineage
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form: what the kernel reads, and nothing that it does not."""
+        card, sizes = self.card, self.sizes
+        return {
+            "section": card.section,
+            "section_dir": card.directory,
+            "entry_point": card.entry_point,
+            "scenario": card.scenario,
+            "profile": self.profile,
+            "backend": self.backend,
+            "lineage": self.lineage.to_json(),
+            "target_steps": sizes.target_steps,
+            "checkpoint_every_steps": sizes.checkpoint_every_steps,
+            "evaluate_every_steps": sizes.evaluate_every_steps,
+            "evaluation_scenarios": sizes.evaluation_scenarios,
+            "deadline_s": sizes.deadline_s,
+            "criteria": plain(card.criteria),
+            "resume_floor": self.accept_grade or card.resume_floor,
+            "device": self.session_device or card.device,
+            **({"proof": dict(self.proof)} if self.proof else {}),
+        }
+
+    @property
+    def digest(self) -> str:
+        """Hex sha256 of the plain form."""
+        return digest_of(self.to_json())
+
+
+def question_of(criteria: Mapping[str, Any], evaluation_scenarios: int) -> str:
+    """Hex sha256 of what an evaluation is asked: another question's verdict is no answer to this one."""
+    return digest_of({"criteria": dict(criteria), "evaluation_scenarios": evaluation_scenarios})
+
+
+def write_ticket(
+    spec: SessionSpec,
+    *,
+    run_id: str,
+    session: int,
+    attempt: int,
+    nonce: str,
+    bundle_digest: str,
+    inputs: tuple[FileEntry, ...],
+) -> Ticket:
+    """The ticket of one session."""
+    plain_spec = spec.to_json()
+    return Ticket(
+        run_id=run_id,
+        session=session,
+        attempt=attempt,
+        nonce=nonce,
+        section=spec.card.section,
+        section_dir=spec.card.directory,
+        lineage_id=spec.lineage.id,
+        spec=plain_spec,
+        spec_digest=digest_of(plain_spec),
+        bundle_digest=bundle_digest,
+        inputs=inputs,
+    )

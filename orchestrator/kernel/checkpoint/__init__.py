@@ -1,0 +1,1 @@
+"""Checkpoint cards: save, survey, resume grade."""

@@ -1,0 +1,185 @@
+"""The checkpoint card: `{stem}.json`, written last, commits one checkpoint and is enough to restore it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.checkpoint.card_shape import name_fault, read_object, shape_fault
+from orchestrator.kernel.checkpoint.resume_grade import EXACT, GRADES, worst
+from orchestrator.kernel.files.digests import first_fault
+from orchestrator.kernel.wire import (
+    CARD_SUFFIX,
+    MODEL_SUFFIX,
+    NORMALIZATION_SUFFIX,
+    STATE_SUFFIX,
+    FileEntry,
+    checkpoint_stem,
+    checkpoint_steps,
+    digest_of,
+)
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ancestor:
+    """One earlier checkpoint of the lineage.
+
+    Attributes:
+        continued: Grade at which the training that followed took it over; `exact` within one session.
+    """
+
+    steps: int
+    digest: str
+    continued: str = EXACT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointCard:
+    """What one checkpoint is.
+
+    Attributes:
+        stem: Shared stem of its files.
+        scenario: Scenario name in the stem.
+        steps: Environment steps done when it was saved.
+        files: Its model, side file and (where the training normalizes) statistics file, paths relative to their folder.
+        identity: What a later session compares before it resumes (algorithm, network, spaces, versions ...).
+        stamp: Run, session, nonce and digests of the session that saved it.
+        ancestry: Earlier checkpoints of the lineage, oldest first; empty for the first one.
+        saved_at: ISO time, UTC; for people only, never compared.
+    """
+
+    stem: str
+    scenario: str
+    steps: int
+    files: tuple[FileEntry, ...]
+    identity: Mapping[str, Any]
+    stamp: Mapping[str, Any]
+    saved_at: str
+    ancestry: tuple[Ancestor, ...] = ()
+    card_version: int = field(default=CARD_VERSION)
+
+    @property
+    def lineage_id(self) -> str:
+        """Lineage that the checkpoint belongs to."""
+        return str(self.stamp["lineage_id"])
+
+    @property
+    def digest(self) -> str:
+        """Identity of the checkpoint: its bytes, steps, lineage and parent; and all grades where one is not exact."""
+        parent = self.ancestry[-1] if self.ancestry else None
+        plain = {
+            "files": [asdict(entry) for entry in self.files],
+            "steps": self.steps,
+            "lineage_id": self.lineage_id,
+            "parent": parent.digest if parent else None,
+        }
+        grades = [ancestor.continued for ancestor in self.ancestry]
+        if any(grade != EXACT for grade in grades):  # nobody may make a broken chain look whole
+            plain["continued"] = grades
+        return digest_of(plain)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether it has a side file with everything beside the weights."""
+        return any(entry.path.endswith(STATE_SUFFIX) for entry in self.files)
+
+    @property
+    def has_normalization(self) -> bool:
+        """Whether it has a file with the statistics that its policy's observations are normalized by."""
+        return any(entry.path == self.stem + NORMALIZATION_SUFFIX for entry in self.files)
+
+    @property
+    def lowest_grade(self) -> str:
+        """The least exact grade at which a checkpoint was taken over on the way to this one."""
+        return worst([ancestor.continued for ancestor in self.ancestry])
+
+    @property
+    def name(self) -> str:
+        """File name of the card."""
+        return self.stem + CARD_SUFFIX
+
+    def sha256_of(self, suffix: str) -> str:
+        """What it says of its file with this suffix.
+
+        Raises:
+            ValueError: It has no such file.
+        """
+        for entry in self.files:
+            if entry.path == self.stem + suffix:
+                return entry.sha256
+        raise ValueError(f"{self.name} describes no {self.stem}{suffix}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form; states the digest so that people can read the chain."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        plain["files"] = [asdict(entry) for entry in self.files]
+        plain["ancestry"] = [asdict(ancestor) for ancestor in self.ancestry]
+        plain["digest"] = self.digest
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> CheckpointCard:
+        """Read a card.
+
+        Raises:
+            ValueError: It is not a card of this version, or it contradicts itself.
+        """
+        if plain.get("card_version") != CARD_VERSION:
+            raise ValueError(f"card version {plain.get('card_version')!r}, this code reads {CARD_VERSION}")
+        misshapen = shape_fault(plain)
+        if misshapen:
+            raise ValueError(f"not a checkpoint card: {misshapen}")
+        stated = plain.get("digest")
+        fields = {name: value for name, value in plain.items() if name != "digest"}
+        try:
+            fields["files"] = tuple(FileEntry(**entry) for entry in fields["files"])
+            fields["ancestry"] = tuple(Ancestor(**ancestor) for ancestor in fields["ancestry"])
+            card = cls(**fields)
+            strange = {ancestor.continued for ancestor in card.ancestry} - set(GRADES)
+            digest = card.digest
+        except (KeyError, TypeError) as fault:
+            raise ValueError(f"not a checkpoint card: {fault}") from fault
+        if strange:
+            raise ValueError(f"the card names a grade that nobody knows: {', '.join(sorted(strange))}")
+        if digest != stated:
+            raise ValueError("the card does not have the digest that it states")
+        if checkpoint_steps(card.stem) is not None and card.stem != checkpoint_stem(card.scenario, card.steps):
+            raise ValueError(f"the card of {card.stem} states {card.steps} steps of {card.scenario}")
+        return card
+
+
+def read_card(path: Path) -> CheckpointCard:
+    """Read one card.
+
+    Raises:
+        ValueError: The file is unreadable, damaged, or its name is not its stem's.
+    """
+    if path.is_symlink():
+        raise ValueError(f"{path.name} is a symbolic link; put the file itself there")
+    card = CheckpointCard.from_json(read_object(path))
+    if card.name != path.name:
+        raise ValueError(f"{path.name} is the card of {card.stem}")
+    return card
+
+
+def card_fault(card: CheckpointCard, folder: Path) -> str | None:
+    """Why the files beside a card are not the ones it describes, or None when every byte agrees.
+
+    A symbolic link does not count as a file: what it leads to may lie anywhere, and would be sent with a session.
+    """
+    if card.stem + MODEL_SUFFIX not in {entry.path for entry in card.files}:
+        return f"{card.name} does not name its model {card.stem}{MODEL_SUFFIX}"
+    for entry in card.files:
+        fault = name_fault(entry.path, card.stem)
+        if fault:
+            return fault
+        if (folder / entry.path).is_symlink():
+            return f"{entry.path} is a symbolic link; put the file itself there"
+    try:
+        return first_fault(card.files, folder)
+    except OSError as fault:
+        return f"{Path(str(fault.filename)).name} cannot be read: {fault.strerror}"

@@ -1,0 +1,191 @@
+"""The statistics file `{stem}.vecnormalize.json`: how observations and rewards were normalized when a model was saved.
+
+A model zip of Stable-Baselines3 does not hold the statistics of its `VecNormalize`, and the policy is wrong without
+them. The library's own `VecNormalize.save` is a pickle, which executes code when it is read. This file holds the same
+numbers under the library's own names as plain JSON: Python's `json` and numpy are enough to use it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.wire import MODEL_SUFFIX, NORMALIZATION_SUFFIX
+
+NORMALIZATION_FORMAT = "VecNormalize"
+NORMALIZATION_VERSION = 1
+
+_LIMIT_BYTES = 64_000_000
+"""Of a file that is read: numbers of one observation take kilobytes."""
+_BOUNDS = ("clip_obs", "clip_reward")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningStatistics:
+    """Mean and variance of all that was seen, as in Stable-Baselines3's `RunningMeanStd`.
+
+    Attributes:
+        mean: A number, or nested lists of numbers in the shape of one observation.
+        var: The variance, in the same shape.
+        count: How many values they are taken over; None where an earlier version did not keep it.
+
+    Raises:
+        ValueError: A number is not finite, a variance is negative, or the shapes differ.
+    """
+
+    mean: Any
+    var: Any
+    count: float | None
+
+    def __post_init__(self) -> None:
+        """Refuse what could normalize nothing."""
+        means, variances = list(_numbers(self.mean)), list(_numbers(self.var))
+        if _shape(self.mean) != _shape(self.var):
+            raise ValueError("the mean and the variance have different shapes")
+        if not all(map(math.isfinite, (*means, *variances, self.count or 0.0))) or min(variances, default=0.0) < 0.0:
+            raise ValueError("a mean, a variance or a count is not a finite number")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one observation, `()` for rewards."""
+        return _shape(self.mean)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedNormalization:
+    """What the statistics file says; the names are those of `VecNormalize`.
+
+    Attributes:
+        model_sha256: Of the model zip that it belongs to.
+        norm_obs: Whether observations are normalized.
+        norm_reward: Whether rewards were normalized while it learned.
+        clip_obs: Bound of a normalized observation.
+        clip_reward: Bound of a normalized reward.
+        gamma: Discount of the returns whose deviation scales the rewards.
+        epsilon: Added to each variance.
+        obs_rms: Statistics of the observations; None where they are not normalized.
+        ret_rms: Statistics of the discounted returns; None where an earlier version did not keep them.
+
+    Raises:
+        ValueError: Observations are normalized, and there are no statistics of them.
+    """
+
+    model_sha256: str
+    norm_obs: bool
+    norm_reward: bool
+    clip_obs: float
+    clip_reward: float
+    gamma: float
+    epsilon: float
+    obs_rms: RunningStatistics | None
+    ret_rms: RunningStatistics | None
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.norm_obs != (self.obs_rms is not None):
+            raise ValueError("norm_obs and obs_rms contradict each other")
+
+    @property
+    def normalizes(self) -> tuple[str, ...]:
+        """What was normalized in training, in words."""
+        return ("observations",) * self.norm_obs + ("rewards",) * self.norm_reward
+
+    def to_bytes(self) -> bytes:
+        """The file. Equal statistics give equal bytes.
+
+        An infinite bound is the text `inf`, since JSON has no infinity; `float` reads it.
+        """
+        plain = {"format": NORMALIZATION_FORMAT, "version": NORMALIZATION_VERSION, **asdict(self)}
+        plain |= {name: plain[name] if math.isfinite(plain[name]) else str(plain[name]) for name in _BOUNDS}
+        return (json.dumps(plain, indent=2, allow_nan=False) + "\n").encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> SavedNormalization:
+        """Read such a file.
+
+        Raises:
+            ValueError: It is not one of this version, or it contradicts itself.
+        """
+        plain = json.loads(content.decode("utf-8"), parse_constant=_refuse)
+        if not isinstance(plain, dict) or plain.pop("format", None) != NORMALIZATION_FORMAT:
+            raise ValueError("it is not a statistics file")
+        version = plain.pop("version", None)
+        if version != NORMALIZATION_VERSION:
+            raise ValueError(f"statistics version {version!r}, this code reads {NORMALIZATION_VERSION}")
+        try:
+            numbers = {name: float(plain[name]) for name in (*_BOUNDS, "gamma", "epsilon")}
+            statistics = {name: _statistics(plain[name]) for name in ("obs_rms", "ret_rms")}
+            return cls(**{**plain, **numbers, **statistics})
+        except (KeyError, TypeError) as fault:
+            raise ValueError(f"it is not a statistics file: {fault}") from fault
+
+
+def normalization_path(model: Path) -> Path:
+    """Where the statistics of a model lie: beside its zip, with the same stem."""
+    return model.with_name(model.name.removesuffix(MODEL_SUFFIX) + NORMALIZATION_SUFFIX)
+
+
+def read_normalization(model: Path) -> SavedNormalization:
+    """Read the statistics file of a model zip, and check that it belongs to this very zip.
+
+    Args:
+        model: The zip.
+
+    Raises:
+        FileNotFoundError: One of the two files is missing.
+        ValueError: The statistics are damaged, or another model's.
+        OSError: A file cannot be read.
+    """
+    path = normalization_path(model)
+    with path.open("rb") as stream:
+        content = stream.read(_LIMIT_BYTES + 1)
+    try:
+        if len(content) > _LIMIT_BYTES:
+            raise ValueError(f"it is larger than {_LIMIT_BYTES} bytes")
+        saved = SavedNormalization.from_bytes(content)
+    except (ValueError, RecursionError) as fault:
+        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+    found = hashlib.sha256(model.read_bytes()).hexdigest()
+    if found != saved.model_sha256:
+        raise ValueError(
+            f"{path.name} belongs to another model: it names the sha256 {str(saved.model_sha256)[:12]},"
+            f" {model.name} has {found[:12]}"
+        )
+    return saved
+
+
+def _statistics(plain: Any) -> RunningStatistics | None:
+    return None if plain is None else RunningStatistics(**plain)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Shape of nested lists.
+
+    Raises:
+        ValueError: They are ragged.
+    """
+    if not isinstance(value, list):
+        return ()
+    shapes = {_shape(item) for item in value}
+    if len(shapes) > 1:
+        raise ValueError("a list of numbers is ragged")
+    return (len(value), *next(iter(shapes), ()))
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, float | int) and not isinstance(value, bool):
+        yield value
+    else:
+        raise ValueError(f"{value!r} is not a number")
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"it holds {constant}")

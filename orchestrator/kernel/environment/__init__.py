@@ -1,0 +1,1 @@
+"""The machine a session runs on: preflight, device, requirements."""

@@ -1,0 +1,104 @@
+"""Is this machine fit for the section? Asked in seconds, before anything is imported or trained."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.environment.device import Device, probe_device
+from orchestrator.kernel.environment.install import supply
+from orchestrator.kernel.environment.machine import Machine
+from orchestrator.kernel.environment.requirements import Requirement, requirements_of
+from orchestrator.kernel.files.workspace import Workspace
+from orchestrator.kernel.outcome import SessionRefused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a preflight found; a refusal does not hide the rest.
+
+    Attributes:
+        versions: Requirement -> version that the session will import.
+        pinned: Requirement -> pinned version, where another one is here. It is left alone: the resume grade
+            says what it means for the numbers.
+        installed_now: What this preflight installed.
+        device: What the session computes on, None before that is known.
+        seconds: How long it took.
+        refusal: Why the session must not start, None when it may.
+    """
+
+    seconds: float
+    versions: Mapping[str, str]
+    pinned: Mapping[str, str]
+    installed_now: tuple[str, ...]
+    device: Device | None
+    refusal: SessionRefused | None
+    python: str = field(default_factory=platform.python_version)
+    platform: str = field(default_factory=platform.platform)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the event log and the manifest; the refusal has its own place there."""
+        return {
+            "python": self.python,
+            "platform": self.platform,
+            "versions": dict(self.versions),
+            "pinned": dict(self.pinned),
+            "installed_now": list(self.installed_now),
+            "device": asdict(self.device) if self.device else None,
+            "seconds": self.seconds,
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """What people should read, one sentence each; nothing when all is as it was pinned."""
+        notes = [f"{name} {self.versions[name]} is here, pinned is {pin}." for name, pin in self.pinned.items()]
+        if self.installed_now:
+            notes.append(f"Installed for this session: {', '.join(self.installed_now)}.")
+        if self.device and self.device.name:
+            notes.append(f"Computing on {self.device.name} (capability {self.device.capability}).")
+        if self.device and self.device.why:
+            notes.append(f"Computing on the CPU: {self.device.why}.")
+        return notes
+
+
+def examine(
+    spec: Mapping[str, Any],
+    bundle_root: Path,
+    *,
+    workspace: Workspace,
+    machine: Machine,
+    monotonic: Callable[[], float],
+) -> Findings:
+    """Supply the section's requirements and try its device.
+
+    Args:
+        spec: The session's spec; its `entry_point` leads to the requirements, its `device` is tried.
+        bundle_root: Root of the verified code.
+        workspace: Holds mounted wheels and takes what is installed.
+
+    Returns:
+        The findings, with the refusal if there is one; it is the caller's to raise.
+    """
+    started_s = monotonic()
+    requirements: tuple[Requirement, ...] = ()
+    installed: tuple[Requirement, ...] = ()
+    device, refusal = None, None
+    try:
+        requirements = requirements_of(bundle_root, str(spec["entry_point"]))
+        installed = supply(requirements, workspace, machine)
+        device = probe_device(str(spec.get("device", "cpu")), machine)
+    except SessionRefused as refused:
+        refusal = refused
+    here = machine.versions() if requirements else {}
+    found = [need for need in requirements if need.name in here]
+    return Findings(
+        seconds=round(monotonic() - started_s, 3),
+        versions={need.name: here[need.name] for need in found},
+        pinned={need.name: need.version for need in found if not need.is_met_by(here[need.name])},
+        installed_now=tuple(map(str, installed)),
+        device=device,
+        refusal=refusal,
+    )

@@ -1,0 +1,1 @@
+"""Files of a session: workspace, atomic writes, digests, inputs."""

@@ -1,0 +1,63 @@
+"""sha256 of files and of trees: the same numbers on every system."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from orchestrator.kernel.wire import FileEntry
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def tree_digest(members: Mapping[str, bytes]) -> str:
+    """Digest over names and bytes of a code tree.
+
+    Independent of the zip that carried it (compressors differ between systems) and of file times.
+
+    Args:
+        members: POSIX name -> content.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(members):
+        content = members[name]
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def read_tree(root: Path) -> dict[str, bytes]:
+    """All files under a folder as POSIX name -> content, for `tree_digest`."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def file_entry(path: Path, relative_to: Path) -> FileEntry:
+    """Describe one file by its path under `relative_to`, size and sha256."""
+    return FileEntry(
+        path=path.relative_to(relative_to).as_posix(),
+        size_bytes=path.stat().st_size,
+        sha256=sha256_file(path),
+    )
+
+
+def first_fault(entries: Iterable[FileEntry], root: Path) -> str | None:
+    """Why a described set of files is not what lies under `root`, or None when every byte agrees."""
+    for entry in entries:
+        path = root / entry.path
+        if not path.is_file():
+            return f"{entry.path} is missing"
+        if path.stat().st_size != entry.size_bytes:
+            return f"{entry.path} has {path.stat().st_size} bytes instead of {entry.size_bytes}"
+        if sha256_file(path) != entry.sha256:
+            return f"{entry.path} does not have its sha256"
+    return None

@@ -1,0 +1,1 @@
+"""Formats of evaluations and finished trials, shared by writer and reader."""

@@ -1,0 +1,41 @@
+"""How an evaluation during training is told, in a session's log and in its event file, as read on this side.
+
+The kernel writes it (`orchestrator.sb3.training.best_model`); that what it writes is what is read here is a test.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+from orchestrator.kernel.files.strict_json import read_strict
+from orchestrator.kernel.wire import REPORT_TAG
+
+EVALUATED = "evaluated"
+"""Kind of the report: `steps`, `score` (higher is better), `measures`."""
+
+
+def read_evaluation(line: str) -> tuple[int, float] | None:
+    """Steps and score of an evaluation, from a line of the event file or of the log; None for any other line."""
+    _, tag, body = line.partition(REPORT_TAG)
+    try:
+        return evaluation_in(read_strict(body if tag else line))
+    except ValueError:
+        return None
+
+
+def evaluation_in(report: Any) -> tuple[int, float] | None:
+    """Steps and score of an evaluation, None for any other report or where it holds no such numbers."""
+    if not isinstance(report, dict) or report.get("kind") != EVALUATED:
+        return None
+    steps, score = report.get("steps"), report.get("score")
+    if not _is_number(steps) or not _is_number(score) or steps < 0:
+        return None
+    return int(steps), float(score)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is a finite number that a float holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
+
+
+_TOO_LARGE = 1e300

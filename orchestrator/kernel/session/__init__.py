@@ -1,0 +1,1 @@
+"""One session from the inside: boot, deadline, stop flag, manifest."""

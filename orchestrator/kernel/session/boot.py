@@ -1,0 +1,201 @@
+"""The order of a session inside the kernel; turns every ending that the process survives into a manifest."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.environment.machine import Machine
+from orchestrator.kernel.files.reserve import RESERVE_NAME, Reserve
+from orchestrator.kernel.files.storage import free_text, is_full
+from orchestrator.kernel.files.workspace import Workspace
+from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused
+from orchestrator.kernel.session.admission import admit
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.session.deadline import SoftDeadline
+from orchestrator.kernel.session.manifest import read_manifest, write_manifest
+from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_path, report_line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The outside world of a session, injected: folders, clocks, the log, the machine."""
+
+    workspace: Workspace
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    echo: Callable[[str], None]
+    machine: Machine = field(default_factory=Machine)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Account:
+    """How it went: the outcome, the text of a failure, what the preflight found."""
+
+    outcome: SectionOutcome
+    error: str | None = None
+    preflight: Mapping[str, Any]
+
+
+def main(
+    ticket_json: Mapping[str, Any], bundle_root: Path, *, scratch: Path, extra_inputs: tuple[Path, ...] = ()
+) -> int:
+    """Run the session that a script was rendered for; the script's last call.
+
+    Args:
+        ticket_json: The ticket as embedded in the script.
+        bundle_root: Where the script unpacked its code, already on `sys.path`.
+        scratch: For what the session needs and nobody keeps; not part of the output.
+        extra_inputs: Folders of checkpoints that came inside the script; searched before the input mount, and
+            need not exist.
+
+    Returns:
+        Exit code of the kernel, the section's own.
+    """
+    surroundings = Surroundings(
+        workspace=Workspace.from_environment(scratch=scratch, carried=extra_inputs),
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        echo=_echo,
+    )
+    stop = StopFlag()
+    stop.listen()
+    return run_session(Ticket.from_json(ticket_json), bundle_root, surroundings=surroundings, stop=stop)
+
+
+def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings, stop: StopFlag) -> int:
+    """Admit the session, call the section, write the manifest whatever happened.
+
+    Returns:
+        Exit code of the kernel.
+
+    Raises:
+        SessionRefused: The output folder already holds a manifest. Nothing is written then, since a second
+            manifest would be the lie that old results are new.
+    """
+    working = surroundings.workspace.working
+    if (working / MANIFEST_NAME).exists() or (working / ticket.section_dir).exists():
+        raise SessionRefused(f"{working} already holds results of another session")
+    reserve = Reserve(working / RESERVE_NAME)
+    try:
+        return _run_with_reserve(ticket, bundle_root, surroundings, stop, reserve)
+    except OSError as fault:
+        if not is_full(fault):
+            raise
+        if (written := read_manifest(working)) is not None:
+            return written.exit_code  # it is in place, and only its folder could not be made durable
+        # Not even the manifest can be written: the exit code is the one word that is left.
+        surroundings.echo(report_line("ending", end_reason=KernelEnding.DISK_FULL))
+        surroundings.echo(_no_room(working, fault))
+        return EXIT_CODES[KernelEnding.DISK_FULL]
+    finally:
+        reserve.release()
+
+
+def _run_with_reserve(
+    ticket: Ticket, bundle_root: Path, surroundings: Surroundings, stop: StopFlag, reserve: Reserve
+) -> int:
+    working = surroundings.workspace.working
+    started_at, started_s = surroundings.now(), surroundings.monotonic()
+    deadline = SoftDeadline(ticket.spec.get("deadline_s"), monotonic=surroundings.monotonic, started_s=started_s)
+    reporter = Reporter(
+        working / EVENTS_NAME, echo=surroundings.echo, now=surroundings.now, monotonic=surroundings.monotonic
+    )
+    context = _context(ticket, surroundings, deadline, stop, reporter)
+    account = _account(context, bundle_root, surroundings, reserve)
+    outcome = account.outcome
+    reserve.release()  # it is no output, and its room may be needed for what follows
+    reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
+    reporter.close()
+    write_manifest(
+        working,
+        ticket=ticket,
+        outcome=outcome,
+        error=account.error,
+        started_at=started_at.isoformat(),
+        ended_at=surroundings.now().isoformat(),
+        timings_s={"wall": deadline.elapsed_s, **deadline.totals_s},
+        preflight=account.preflight,
+    )
+    return EXIT_CODES[outcome.ending]
+
+
+def _context(
+    ticket: Ticket, surroundings: Surroundings, deadline: SoftDeadline, stop: StopFlag, reporter: Reporter
+) -> SessionContext:
+    models_dir = models_path(surroundings.workspace.working, ticket.section_dir)
+    return SessionContext(
+        ticket=ticket,
+        models_dir=models_dir,
+        metrics_dir=models_dir.parent / "metrics",
+        figures_dir=models_dir.parent.parent / "figures",
+        deadline=deadline,
+        stop=stop,
+        reporter=reporter,
+        now=surroundings.now,
+        monotonic=surroundings.monotonic,
+    )
+
+
+def _account(context: SessionContext, bundle_root: Path, surroundings: Surroundings, reserve: Reserve) -> _Account:
+    """Run the section if the session may start; every exception becomes an ending with its text."""
+    ticket, reporter = context.ticket, context.reporter
+    preflight: Mapping[str, Any] = {}
+    try:
+        reserve.hold()
+        findings = admit(context, bundle_root, workspace=surroundings.workspace, machine=surroundings.machine)
+        preflight = findings.to_json()
+        if findings.refusal:
+            raise findings.refusal
+        # Python may write byte code next to the sources from here on; the digest was taken before.
+        reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
+        entry_point = importlib.import_module(str(ticket.spec["entry_point"]))
+        outcome = entry_point.run(context)
+        if not isinstance(outcome, SectionOutcome):
+            raise TypeError(f"{ticket.spec['entry_point']}.run returned {type(outcome).__name__}")
+        return _Account(outcome=outcome, preflight=preflight)
+    except SessionRefused as refusal:
+        reporter.say(f"Session refused: {refusal.account}")
+        return _Account(outcome=SectionOutcome(ending=refusal.ending), error=refusal.account, preflight=preflight)
+    except BaseException as fault:  # a section may die of anything, SystemExit included: the manifest must tell
+        error, ending = traceback.format_exc(), KernelEnding.SECTION_FAILED
+        if is_full(fault):
+            reserve.release()
+            ending = KernelEnding.DISK_FULL
+            error += _no_room(surroundings.workspace.working, fault)
+        reporter.say(error)
+        failed = _with_steps(SectionOutcome(ending=ending), context)
+        return _Account(outcome=failed, error=error, preflight=preflight)
+
+
+def _no_room(working: Path, fault: BaseException) -> str:
+    return f"No room on the disk of {working} ({free_text(working)}): {fault}. Earlier checkpoints are untouched."
+
+
+def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutcome:
+    """Say how far the newest committed checkpoint is, since a failed section could not."""
+    scenario = context.ticket.spec.get("scenario")
+    if scenario is None:
+        return outcome
+    latest = survey_checkpoints(context.models_dir, str(scenario)).latest
+    return replace(outcome, steps_done=latest.steps if latest else 0)
+
+
+def _echo(line: str) -> None:
+    # No output may crash on encoding, whatever the image's locale is.
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError as fault:
+        if not is_full(fault):
+            raise  # else the event file has the line, or fails by itself

@@ -1,0 +1,143 @@
+"""The manifest: the kernel's own account of a session, written last; it commits the session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.files.digests import file_entry
+from orchestrator.kernel.files.strict_json import read_strict
+from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.session.manifest_shape import file_entries, require_shape
+from orchestrator.kernel.wire import MANIFEST_NAME, WIRE_VERSION, FileEntry, Ticket
+
+ERROR_LIMIT_CHARS = 8_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a session says of itself.
+
+    Attributes:
+        stamp: `Ticket.stamp()`; results whose stamp is not the expected one are refused.
+        spec: The spec as the kernel understood it, echoed to be compared.
+        exit_code: What the kernel process exits with.
+        error: Text of the failure, its end kept, or None.
+        inputs: Files of the models directory that the session started from.
+        files: Every output with size and sha256, paths relative to the output folder, the manifest excepted.
+        timings_s: Seconds: `wall`, and each measured act.
+        preflight: What the machine was found to be before the section was imported; empty when it never came
+            to that.
+    """
+
+    stamp: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    started_at: str
+    ended_at: str
+    exit_code: int
+    error: str | None
+    outcome: SectionOutcome
+    inputs: tuple[FileEntry, ...]
+    files: tuple[FileEntry, ...]
+    timings_s: Mapping[str, float]
+    preflight: Mapping[str, Any] = field(default_factory=dict)
+    wire_version: int = WIRE_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        plain = asdict(self)
+        outcome = plain.pop("outcome")
+        outcome["end_reason"] = outcome.pop("ending")
+        return {**plain, **outcome}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Manifest:
+        """Read a manifest.
+
+        Raises:
+            ValueError: It is not a manifest of this wire version, or it contradicts itself.
+        """
+        if plain.get("wire_version") != WIRE_VERSION:
+            raise ValueError(f"wire version {plain.get('wire_version')!r}, this code speaks {WIRE_VERSION}")
+        require_shape(plain)
+        fields = dict(plain)
+        try:
+            ending = KernelEnding(fields.pop("end_reason"))
+            verdict = fields.pop("verdict")
+            outcome = SectionOutcome(
+                ending=ending,
+                verdict=None if verdict is None else Verdict(verdict),
+                verdict_reasons=tuple(fields.pop("verdict_reasons")),
+                resume_reasons=tuple(fields.pop("resume_reasons")),
+                **{name: fields.pop(name) for name in _PLAIN_OUTCOME},
+            )
+            for name in ("inputs", "files"):
+                fields[name] = file_entries(fields[name], name)
+            manifest = cls(outcome=outcome, **fields)
+        except (KeyError, TypeError) as fault:
+            raise ValueError(f"not a session manifest: {fault}") from fault
+        if manifest.exit_code != EXIT_CODES[ending]:
+            raise ValueError(f"ending {ending} does not go with exit code {manifest.exit_code}")
+        return manifest
+
+
+_PLAIN_OUTCOME = (
+    "steps_start",
+    "steps_done",
+    "resumed_from",
+    "resume_grade",
+    "training",
+    "summary",
+    "runtime",
+)
+
+
+def read_manifest(output: Path) -> Manifest | None:
+    """The manifest in an output folder, None when the session never committed.
+
+    Raises:
+        ValueError: There is one, and it is damaged.
+    """
+    path = output / MANIFEST_NAME
+    if not path.is_file():
+        return None
+    try:
+        plain = read_strict(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise ValueError(f"{MANIFEST_NAME} cannot be read: {fault}") from fault
+    if not isinstance(plain, dict):
+        raise ValueError(f"{MANIFEST_NAME} is not a session manifest")
+    return Manifest.from_json(plain)
+
+
+def write_manifest(
+    working: Path,
+    *,
+    ticket: Ticket,
+    outcome: SectionOutcome,
+    error: str | None,
+    started_at: str,
+    ended_at: str,
+    timings_s: Mapping[str, float],
+    preflight: Mapping[str, Any],
+) -> Manifest:
+    """Describe everything below the output folder and commit the session. Must be the last write."""
+    paths = sorted(path for path in working.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    manifest = Manifest(
+        stamp=ticket.stamp(),
+        spec=dict(ticket.spec),
+        started_at=started_at,
+        ended_at=ended_at,
+        exit_code=EXIT_CODES[outcome.ending],
+        error=error[-ERROR_LIMIT_CHARS:] if error else None,
+        outcome=outcome,
+        inputs=ticket.inputs,
+        files=tuple(file_entry(path, working) for path in paths),
+        timings_s={name: round(seconds, 3) for name, seconds in timings_s.items()},
+        preflight=dict(preflight),
+    )
+    write_json(working / MANIFEST_NAME, manifest.to_json())
+    return manifest

@@ -1,0 +1,1 @@
+"""Ticks of a campaign: collect, start, report."""

@@ -1,0 +1,65 @@
+"""Everything a pipeline works with, handed in by the wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.ledger.events import Event, EventKind
+from orchestrator.core.messages import Level, Message
+from orchestrator.core.run.wait_policy import WaitPolicy
+from orchestrator.pipeline.remote_listing import Listing
+from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
+class RunContext:
+    """One of each port.
+
+    Attributes:
+        models: The models directory of the section at hand.
+        draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
+        version: Of the orchestrator, for the rendered script.
+        pace: Whether to stay with what takes time.
+        gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
+        listing: What the tick at work knows of the names over there; None where each question is asked anew.
+    """
+
+    backend: Backend
+    clock: Clock
+    ledger: Ledger
+    models: ModelsStore
+    results: ResultsStore
+    code: CodeStore
+    narrator: Narrator
+    draw_token: Callable[[], str]
+    version: str
+    wait_policy: WaitPolicy = WaitPolicy.WAIT
+    listing: Listing | None = None
+    gate: Gate | None = None
+
+    def detail(self, code: str, *lines: str) -> None:
+        """Report routine of one session."""
+        self._report(Level.DETAIL, code, lines)
+
+    def info(self, code: str, *lines: str) -> None:
+        """Report a step of the run."""
+        self._report(Level.INFO, code, lines)
+
+    def warn(self, code: str, *lines: str) -> None:
+        """Report what a person should know whatever else is shown."""
+        self._report(Level.WARNING, code, lines)
+
+    def _report(self, level: Level, code: str, lines: tuple[str, ...]) -> None:
+        if lines:
+            self.narrator.report(Message(level=level, code=code, lines=lines))
+
+    def record(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> None:
+        """Put an event into the ledger, stamped with the time."""
+        self.ledger.record(self.event(kind, run_id, session, **body))
+
+    def event(self, kind: EventKind, run_id: str, session: str | None = None, /, **body: object) -> Event:
+        """An event of now, for the ledger."""
+        now: datetime = self.clock.now()
+        return Event(kind=kind, at=now.isoformat(), run_id=run_id, session=session, body=body)

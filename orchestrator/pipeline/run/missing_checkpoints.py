@@ -1,0 +1,211 @@
+"""Checkpoints that the ledger knows and that are not in place: put back from the results, then from the backend.
+
+A ledger beside a missing models directory is no fresh start. What can be verified anywhere is put back, newest first;
+if nothing can, the training is refused instead of started again from step 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.checkpoint.log_messages import TAG, restoration
+from orchestrator.core.checkpoint.missing import (
+    Source,
+    at_most,
+    current_chain,
+    expected_steps,
+    is_missing,
+    sources,
+    walked_to,
+)
+from orchestrator.core.errors import CheckpointsMissing
+from orchestrator.core.ledger.events import EventKind
+from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.run.wait_policy import WaitPolicy
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.session.backend_types import Handle
+from orchestrator.core.session.slug import place_of_slug
+from orchestrator.kernel.wire import Ticket
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.session.restore import restored_files
+from orchestrator.ports import reads
+
+
+def put_back_missing(context: RunContext, card: SectionCard) -> CheckpointInventory:
+    """Put checkpoints back that should be in place, if they can be verified in the results or on the backend.
+
+    Does nothing where the models directory holds what the ledger knows, or where the user's own `run` finds a
+    directory that exists: that one decides by itself.
+
+    Returns:
+        What is in place then.
+
+    Raises:
+        RemoteUnavailable: The backend is away, and only it may have them.
+    """
+    view, chain = context.models.view(), chain_of(context, card.lineage.id)
+    walked = walked_to(context.ledger.runs(card.lineage.id), chain)
+    expected = expected_steps(chain, walked)
+    if is_missing(view, expected, stays=context.wait_policy is WaitPolicy.WAIT):
+        found = _best(context, tuple(sources(chain, walked)), expected, at_least=view.steps)
+        if found is not None:
+            view = _put_back(context, found, f"the ledger knows {expected} steps, and {view.steps} were in place")
+    if context.wait_policy is WaitPolicy.ONE_STEP:
+        # The ledger itself may be older than the results beside it, or be absent.
+        found = _newest_unknown(context, card, chain, at_least=view.steps)
+        if found is not None:
+            view = _put_back(context, found, f"of a session that the ledger lacks; {view.steps} steps were in place")
+    return view
+
+
+def require_nothing_missing(
+    context: RunContext, card: SectionCard, view: CheckpointInventory, *, looked: bool = True
+) -> None:
+    """Refuse to train again from step 0 what the ledger knows to be trained.
+
+    Fewer steps than the ledger knows are gone on from: they are the newest that can be verified, and it is reported.
+
+    Args:
+        looked: Whether the results and the backend were searched already.
+
+    Raises:
+        CheckpointsMissing: No checkpoint is in place, and that is no fresh start of the user's.
+    """
+    chain = chain_of(context, card.lineage.id)
+    expected = expected_steps(chain, walked_to(context.ledger.runs(card.lineage.id), chain))
+    if not is_missing(view, expected, stays=context.wait_policy is WaitPolicy.WAIT):
+        return
+    if view.latest is not None:
+        context.warn(
+            "checkpoint_gone",
+            f"{TAG} ⚠️  The checkpoint of {expected} steps is neither in the results nor on {context.backend.name}",
+            f"{TAG} Walking back to {view.latest.stem}.zip",
+        )
+        return
+    where = (
+        f"neither {view.root.as_posix()} nor the results nor {context.backend.name} has a usable one"
+        if looked
+        else f"{view.root.as_posix()} has none"
+    )
+    first = "" if looked else "`run` without --dry-run looks for them in the results and on the backend first. "
+    raise CheckpointsMissing(
+        f"the ledger knows checkpoints of this training up to {expected} steps, and {where}: it would train again "
+        "from step 0",
+        place=f"{view.root.as_posix()}/checkpoints",
+        command=f"run {card.section} ...",
+        first=first,
+    )
+
+
+def chain_of(context: RunContext, lineage_id: str) -> tuple[SessionRecord, ...]:
+    """The sessions of the training under way, newest first."""
+    return current_chain(context.ledger.runs(lineage_id), context.ledger.sessions(lineage_id))
+
+
+def fetch_absent_results(context: RunContext, lineage_id: str) -> int:
+    """Fetch the results folders again that ended sessions should have here and have not; says how many came.
+
+    Raises:
+        RemoteUnavailable: The backend is away.
+    """
+    fetched, here = 0, set(context.results.taken(context.backend.capabilities.owner))
+    for record in context.ledger.sessions(lineage_id):
+        absent = record.results_dir is not None and record.slug not in here
+        if absent and record.stage is Stage.CLOSED and _fetch_again(context, record):
+            context.info("fetched_again", f"Fetched the results of {record.slug} again")
+            fetched += 1
+    return fetched
+
+
+def _best(context: RunContext, found: Sequence[Source], expected: int, *, at_least: int) -> FetchedCheckpoints | None:
+    """The newest verified set with more steps than `at_least`: from this disk, and if that falls short, the backend."""
+    best: FetchedCheckpoints | None = None
+    for again in (False, True):
+        for source in found:
+            steps = best.steps if best else at_least
+            if steps >= expected:
+                return best
+            potential = source.potential_steps
+            if potential is not None and potential <= steps:
+                continue
+            if again and not _fetch_again(context, source.record):
+                continue
+            incoming = _verified(context, source)
+            best = incoming if incoming.steps > steps else best
+    return best
+
+
+def _verified(context: RunContext, source: Source) -> FetchedCheckpoints:
+    ticket = Ticket.from_json(source.record.ticket)
+    return at_most(context.results.incoming(_folder(context, source.record), ticket), source.most_steps)
+
+
+def _folder(context: RunContext, record: SessionRecord) -> Path:
+    """Where its results are on this computer; the ledger may have been written on another one."""
+    handle = Handle.parse(str(record.handle))
+    return context.results.folder(handle.owner, handle.slug)
+
+
+def _fetch_again(context: RunContext, record: SessionRecord) -> bool:
+    """Fetch what a session left, if it is still there; says whether it was."""
+    if record.handle is None or record.backend != context.backend.name:
+        return False  # another backend's, which this command does not speak with
+    if reads(context.backend):
+        found = context.backend.read(record.slug)
+        if found is None or found.ticket.nonce != record.nonce:
+            return False  # it was deleted, or its name holds another session by now
+    folder, handle = _folder(context, record), Handle.parse(record.handle)
+    retrieval = context.backend.fetch(handle, folder)
+    if retrieval.missing and record.slug not in context.results.taken(handle.owner):
+        return False  # a sandbox that was emptied: nothing came at all
+    context.record(
+        EventKind.SESSION_FETCHED,
+        record.run_id,
+        record.key,
+        results_dir=folder.as_posix(),
+        missing=retrieval.missing,
+    )
+    return True
+
+
+def _newest_unknown(
+    context: RunContext, card: SectionCard, chain: Sequence[SessionRecord], *, at_least: int
+) -> FetchedCheckpoints | None:
+    """What a results folder holds of a later session than the ledger knows, if it is ahead of what is in place."""
+    lineage_id = card.lineage.id
+    known = [one for one in context.ledger.sessions(lineage_id) if not one.never_submitted]
+    newest = max(((one.session, one.attempt) for one in known), default=(0, 0))
+    best: FetchedCheckpoints | None = None
+    for place, folder in _folders(context, lineage_id):
+        if place <= newest:
+            break
+        ticket = context.results.author(folder, card.directory, card.scenario)
+        if ticket is None or ticket.lineage_id != lineage_id or (ticket.session, ticket.attempt) != place:
+            continue
+        incoming = context.results.incoming(folder, ticket)
+        if incoming.steps > (best.steps if best else at_least):
+            best = incoming
+    return best
+
+
+def _folders(context: RunContext, lineage_id: str) -> Iterator[tuple[tuple[int, int], Path]]:
+    """Places of a lineage's sessions that have a results folder here, newest first."""
+    owner = context.backend.capabilities.owner
+    places = {
+        place: slug for slug in context.results.taken(owner) if (place := place_of_slug(slug, lineage_id)) is not None
+    }
+    for place in sorted(places, reverse=True):
+        yield place, context.results.folder(owner, places[place])
+
+
+def _put_back(context: RunContext, incoming: FetchedCheckpoints, why: str) -> CheckpointInventory:
+    token = f"{context.clock.now():%Y%m%dT%H%M%S}-{context.draw_token()[:6]}"
+    context.models.replace_with(incoming, token)
+    context.warn(
+        "put_back",
+        f"Put the checkpoint of {incoming.steps} steps back from {incoming.root.as_posix()} ({why})",
+        *restoration(restored_files(incoming)),
+    )
+    return context.models.view()

@@ -1,0 +1,1 @@
+"""A hyper-parameter search, replayed from the ledger."""

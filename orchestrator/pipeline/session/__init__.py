@@ -1,0 +1,1 @@
+"""One session: inputs, submit, watch, restore."""

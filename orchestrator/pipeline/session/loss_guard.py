@@ -1,0 +1,58 @@
+"""The one thing that must never happen: to train again from step 0 what was trained already, because it got lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.start import has_only_recovered_checkpoints
+from orchestrator.core.errors import BadInput
+from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.kernel.wire import Ticket, checkpoint_steps
+from orchestrator.pipeline.context import RunContext
+
+
+def has_only_recovered(context: RunContext, lineage_id: str, steps_in_place: int) -> bool:
+    """Whether what is in place is only what sessions brought that were read back, and nobody wanted a beginning."""
+    if any(run.fresh for run in context.ledger.runs(lineage_id)):
+        return False
+    return has_only_recovered_checkpoints(context.ledger.sessions(lineage_id), steps_in_place)
+
+
+def require_nothing_lost(context: RunContext, lineage_id: str, view: CheckpointInventory) -> None:
+    """Refuse a beginning where sessions were read back that had steps, and none of their checkpoints is in place.
+
+    Raises:
+        BadInput: That is so. `--fresh` is how a user says that a new beginning is meant.
+    """
+    if view.latest is not None or not has_only_recovered(context, lineage_id, 0):
+        return
+    lost = [
+        one
+        for one in context.ledger.sessions(lineage_id)
+        if one.stage is Stage.CLOSED and one.recovered and _had_steps(context, one)
+    ]
+    if not lost:
+        return
+    steps = max(_steps_of(one) for one in lost)
+    reached = f"up to {steps} steps, and" if steps else "with checkpoints, and"
+    raise BadInput(
+        f"{len(lost)} session(s) of this training were read back from {context.backend.name}, {reached} none of their "
+        f"checkpoints could be put in place (the newest is {lost[-1].slug}): it would train again from step 0",
+        remedy=f"Copy its checkpoints into {view.root.as_posix()} to go on from them; "
+        "or begin anew on purpose: `run ... --fresh`.",
+    )
+
+
+def _had_steps(context: RunContext, record: SessionRecord) -> bool:
+    if _steps_of(record) > 0:
+        return True
+    # One that was killed left no account; a checkpoint of its own that is damaged says that there was something.
+    ticket = Ticket.from_json(record.ticket)
+    return record.results_dir is not None and bool(context.results.incoming(Path(record.results_dir), ticket).faults)
+
+
+def _steps_of(record: SessionRecord) -> int:
+    """Steps that a session had by its own account, or that it was given."""
+    given = [checkpoint_steps(Path(entry["path"]).stem) or 0 for entry in record.ticket["inputs"]]
+    return max(record.steps_done or 0, record.steps_start or 0, *given, 0)

@@ -1,0 +1,118 @@
+"""Restore: put the verified checkpoints of a session into the models directory that training reads."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection
+from pathlib import Path
+
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.checkpoint.log_messages import (
+    TAG,
+    RestoredFile,
+    nothing_found,
+    restoration,
+    unusable,
+    walked_back,
+)
+from orchestrator.core.checkpoint.own_files import in_the_way
+from orchestrator.core.ledger.records import session_key
+from orchestrator.core.run.wait_policy import WaitPolicy
+from orchestrator.core.session.settling import stem_of_file
+from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.session.loss_guard import has_only_recovered
+
+
+def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder: Path) -> tuple[str, ...]:
+    """Restore what a session brought, if it is ahead of what is in place.
+
+    Args:
+        ticket: The session's.
+        folder: Its results folder.
+
+    Returns:
+        Names of the checkpoint files put in place; empty when there was nothing to do.
+    """
+    incoming = context.results.incoming(folder, ticket)
+    view = context.models.view()
+    if not incoming.verified:
+        context.warn("nothing_restored", *unusable(incoming.faults), *nothing_found(folder.as_posix()))
+        return ()
+    if incoming.faults:
+        context.warn("walked_back", *walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
+    # What was read back may lack kernels in between: the newest counts, whatever it was started from.
+    brought = functools.partial(has_only_recovered, context, ticket.lineage_id, view.steps)
+    emptied = (
+        context.wait_policy is WaitPolicy.WAIT and view.exists
+    )  # else they are missing, and nobody has removed them on purpose
+    if ticket.inputs and not view.verified and not view.faults and emptied and not brought():
+        context.warn(
+            "emptied_meanwhile",
+            f"{TAG} The models directory was emptied during the session: nothing is restored into it",
+        )
+        return ()
+    if not _ahead(incoming, view):
+        context.detail("kept_in_place", f"{TAG} Checkpoints in place are as new as those of the session: kept")
+        return ()
+    if not (_continues(ticket, view) or brought() or _descends(context, ticket, incoming, view)):
+        context.warn(
+            "others_in_place",
+            f"{TAG} ⚠️  Other checkpoints were put in place during the session: kept ({view.steps} steps)",
+            f"{TAG} Those of the session ({incoming.steps} steps) stay in {folder.as_posix()}",
+        )
+        return ()
+    context.models.replace_with(incoming, folder.name)
+    _tell_what_was_in_the_way(context, view)
+    files = restored_files(incoming)
+    context.detail("restored", *restoration(files))
+    return tuple(file.name for file in files)
+
+
+def _tell_what_was_in_the_way(context: RunContext, before: CheckpointInventory) -> None:
+    """Name files of the user's own that had the names of new ones, and where they are now."""
+    if before.own:
+        moved = set(context.models.view().archived) - set(before.archived)
+        context.warn("moved_aside", *in_the_way(sorted(moved)))
+
+
+def _continues(ticket: Ticket, view: CheckpointInventory) -> bool:
+    """Whether every usable checkpoint in place is one that the session started from, or an earlier one of its own.
+
+    One of its own is there where the newest could not be fetched at first.
+    """
+    given = {(entry.path, entry.sha256) for entry in ticket.inputs}
+    own = {card.stem for card in view.verified if all(card.stamp.get(key) == to for key, to in ticket.stamp().items())}
+    in_place = {(entry.path, entry.sha256) for entry in view.entries if not _is_of(entry.path, own)}
+    return {entry for entry in in_place if entry[0].startswith(f"{CHECKPOINTS}/")} <= given
+
+
+def _is_of(path: str, stems: Collection[str]) -> bool:
+    """Whether a file belongs to one of these checkpoints."""
+    return stem_of_file(path.rpartition("/")[2]) in stems
+
+
+def _descends(context: RunContext, ticket: Ticket, incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
+    """Whether a session goes on from what is in place, by way of others that may be deleted or lost.
+
+    Under the user's own `run` this holds for a session that was read back. Of one that was pushed from here, other
+    checkpoints in place are the user's own choice there.
+    """
+    record = context.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
+    if record is None or view.latest is None or (context.wait_policy is WaitPolicy.WAIT and not record.recovered):
+        return False
+    return view.latest.digest in {ancestor.digest for ancestor in incoming.verified[0].ancestry}
+
+
+def _ahead(incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
+    if incoming.steps != view.steps:
+        return incoming.steps > view.steps
+    in_place = {(entry.path, entry.sha256) for entry in view.entries}
+    return any((entry.path, entry.sha256) not in in_place for entry in incoming.entries)
+
+
+def restored_files(incoming: FetchedCheckpoints) -> tuple[RestoredFile, ...]:
+    """The checkpoints of a set that was put in place, oldest first, for the users' own log lines."""
+    names = {f"{CHECKPOINTS}/{card.stem}{MODEL_SUFFIX}" for card in incoming.verified}
+    chosen = [entry for entry in reversed(incoming.entries) if entry.path in names]
+    return tuple(RestoredFile(name=entry.path.rpartition("/")[2], size_bytes=entry.size_bytes) for entry in chosen)

@@ -1,0 +1,151 @@
+"""From a prepared push to a session that exists exactly once, whatever happens to the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, StorageFault
+from orchestrator.core.ledger.events import EventKind
+from orchestrator.core.ledger.records import session_key
+from orchestrator.core.run.wait_policy import WaitPolicy
+from orchestrator.core.session.backend_types import Carrier, Handle, Push
+from orchestrator.kernel.wire import Ticket
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.session.lifecycle import abandon
+
+Answer = TypeVar("Answer")
+
+_DEFAULT_WAIT_S = 60.0
+_LONGEST_SLEEP_S = 900.0
+"""A laptop may sleep meanwhile: the clock is read again at least this often."""
+_FIND_EVERY_S = 5.0
+_SUBMITS = 3
+
+
+def submit_session(context: RunContext, push: Push, campaign: str = "") -> Handle:
+    """Stage, write the intent, submit.
+
+    The intent, with its nonce, is on the disk before the submit: after a crash the session is found by it and
+    never started twice.
+
+    Args:
+        campaign: Name of the campaign that asks, empty for a run by hand.
+
+    Raises:
+        NameTaken: The name belongs to another session; nothing was written.
+        RemoteUnavailable: The backend is away, or nobody can tell yet whether the session exists.
+    """
+    ticket = push.ticket
+    retry_until_accepted(context, lambda: context.backend.stage(push))
+    key = plan_session(context, ticket, push.slug, push.carrier, campaign=campaign)
+    try:
+        handle = retry_until_accepted(context, lambda: _submit(context, push))
+    except (NotYet, BadInput, StorageFault) as fault:
+        # Refused in plain words: nothing exists over there, and nobody has to look for it later.
+        if (record := context.ledger.session(key)) is not None:
+            abandon(context, record, str(fault))
+        raise
+    context.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
+    return handle
+
+
+def plan_session(context: RunContext, ticket: Ticket, slug: str, carrier: Carrier, **traits: Any) -> str:
+    """Write the intent, durably; returns the session's key.
+
+    Args:
+        traits: Further fields of the event, of a session that exists already.
+    """
+    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
+    context.record(
+        EventKind.SESSION_PLANNED,
+        ticket.run_id,
+        key,
+        lineage_id=ticket.lineage_id,
+        session=ticket.session,
+        attempt=ticket.attempt,
+        slug=slug,
+        backend=context.backend.name,
+        carrier=carrier.value,
+        nonce=ticket.nonce,
+        ticket=ticket.to_json(),
+        **traits,
+    )
+    return key
+
+
+def confirm_submission(context: RunContext, ticket: Ticket, slug: str, since: datetime) -> Handle | None:
+    """Whether a session of which no answer is known was ever started.
+
+    Its absence is believed only when the time has passed that the backend may take to show it.
+
+    Args:
+        since: The latest moment at which it may have been submitted, aware UTC.
+
+    Raises:
+        RemoteUnavailable: The backend cannot be asked.
+    """
+    visible_s = context.backend.capabilities.visibility_s
+    told = False
+    while True:
+        # The time before the look: a look that began inside the window proves nothing about its end.
+        waited_s = (context.clock.now() - since).total_seconds()
+        handle = context.backend.find(ticket, slug)
+        if handle is not None or waited_s >= visible_s:
+            return handle
+        if not told:
+            context.warn("looking_for_session", f"Looking for {slug}: it may take up to {visible_s:.0f} s to show")
+            told = True
+        context.clock.sleep(_FIND_EVERY_S)
+
+
+def retry_until_accepted(context: RunContext, act: Callable[[], Answer]) -> Answer:
+    """Do something as soon as the backend takes it: a slot, the weekly quota, a dataset being processed.
+
+    Raises:
+        NotYet: It does not take it now, and this command does not stay.
+    """
+    if context.wait_policy is not WaitPolicy.WAIT:
+        return act()
+    told = ""
+    while True:
+        try:
+            return act()
+        except NotYet as fault:
+            if str(fault) != told:
+                told = str(fault)
+                until = f" until {fault.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fault.until else ""
+                context.warn("waiting", f"Waiting{until}: {fault}")
+            _wait(context, fault)
+
+
+def _wait(context: RunContext, fault: NotYet) -> None:
+    if fault.until is None:
+        context.clock.sleep(fault.wait_s or _DEFAULT_WAIT_S)
+        return
+    while (left_s := (fault.until - context.clock.now()).total_seconds()) > 0:
+        context.clock.sleep(min(left_s, _LONGEST_SLEEP_S))
+    # The far side's clock is not ours: a little later, and never at once again.
+    context.clock.sleep(_DEFAULT_WAIT_S)
+
+
+def _submit(context: RunContext, push: Push) -> Handle:
+    """Submit; a lost answer is read back, and only a session that is surely absent is sent again."""
+    for _ in range(_SUBMITS):
+        try:
+            return context.backend.submit(push)
+        except OutcomeUnknown as fault:
+            lost: OrchestratorError = fault
+            if context.wait_policy is not WaitPolicy.WAIT:
+                found = context.backend.find(push.ticket, push.slug)
+                if found is not None:
+                    return found
+                raise
+            context.warn("answer_lost", f"The answer to the push was lost ({fault}); reading back")
+            found = confirm_submission(context, push.ticket, push.slug, context.clock.now())
+            if found is not None:
+                return found
+            if fault.if_absent is not None:
+                raise fault.if_absent from fault
+    raise lost

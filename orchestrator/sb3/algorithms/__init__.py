@@ -1,0 +1,1 @@
+"""Algorithms, their hyper-parameters and normalization."""

@@ -1,0 +1,1 @@
+"""Save, resume and warm start."""

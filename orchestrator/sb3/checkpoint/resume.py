@@ -1,0 +1,149 @@
+"""How a session's training begins: from the newest verified checkpoint, or afresh, and it says which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from orchestrator.kernel.checkpoint.card import CheckpointCard, read_card
+from orchestrator.kernel.checkpoint.resume_grade import EXACT, WEIGHTS_ONLY
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
+from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
+from orchestrator.sb3.envs.wrappers import lost_state
+from orchestrator.sb3.state.identity import current_identity, grade_resume
+from orchestrator.sb3.state.npz_tree import read_state, same_state
+from orchestrator.sb3.state.policy_digest import policy_digest
+from orchestrator.sb3.state.policy_probe import check_seam
+from orchestrator.sb3.state.sb3_zip import load_weights, read_parameters
+from orchestrator.sb3.state.training_state_io import capture_state, environment_of, restore_state
+from orchestrator.sb3.training.best_model import place_best_model
+from orchestrator.sb3.training.factory import build_model, prepare_torch
+from orchestrator.sb3.training.history import TrainingHistory
+from orchestrator.sb3.training.soundness import require_finite_checkpoint
+from orchestrator.sb3.training.training_spec import TrainingSpec
+from orchestrator.sb3.training.training_state import Task, TrainingState
+
+
+def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingState:
+    """Build the model and, where there is a checkpoint, continue it.
+
+    Raises:
+        SessionRefused: The checkpoint is another training's, or a promised one does not verify.
+        CheckpointUnusable: It verifies, and holds NaN or an infinity.
+        ValueError: The spec makes no sense, or the checkpoint contradicts its card.
+    """
+    latest = _latest_checkpoint(context, plan.scenario)
+    device = prepare_torch(plan.device)
+    model = build_model(plan.lineage, task.build_env(plan.lineage), device=device)
+    _refuse_what_cannot_be_kept(plan, model)
+    training = TrainingState(
+        context=context,
+        plan=plan,
+        task=task,
+        model=model,
+        record=TrainingHistory(policy_digest_at_start=policy_digest(model.policy)),
+    )
+    if latest is None:
+        context.reporter.say("[CHECKPOINT] Starting fresh training")
+    else:
+        _resume(training, latest)
+    return training
+
+
+def _refuse_what_cannot_be_kept(plan: TrainingSpec, model: BaseAlgorithm) -> None:
+    """Before it costs anything: where a card demands `exact`, every later session would be refused."""
+    lost = lost_state(environment_of(model))
+    if lost and plan.resume_floor == "exact":
+        raise SessionRefused(f"the card demands exact resumes, and no checkpoint can keep: {'; '.join(lost)}")
+
+
+def _latest_checkpoint(context: SessionContext, scenario: str) -> CheckpointCard | None:
+    survey = survey_checkpoints(context.models_dir, scenario)
+    for stem, fault in survey.faults.items():
+        context.reporter.say(f"[CHECKPOINT] Not usable: {stem}: {fault}")
+    promised = [entry.path for entry in context.ticket.inputs if entry.path.startswith(f"{CHECKPOINTS}/")]
+    if survey.latest is None and (promised or survey.faults):
+        # A silent fresh start is what the user feared most: the steps already paid for would be gone.
+        raise SessionRefused(f"none of the checkpoints here verifies: {survey.faults or promised}")
+    if survey.latest is not None:
+        _refuse_strangers(context, survey.latest, survey.faults)
+    return survey.latest
+
+
+def _refuse_strangers(context: SessionContext, card: CheckpointCard, damaged: Mapping[str, str]) -> None:
+    """Its own card vouches for a checkpoint's bytes; who vouches for the card is the ticket, or a newer one's ancestry.
+
+    Raises:
+        SessionRefused: The ticket promises others, or the checkpoint that is damaged did not come from this one.
+    """
+    promised = {entry.sha256 for entry in context.ticket.inputs}
+    if promised and not {entry.sha256 for entry in card.files} <= promised:
+        raise SessionRefused(f"{card.stem} is none of the checkpoints that this session was given")
+    for stem in damaged:
+        try:
+            newer = read_card(context.models_dir / CHECKPOINTS / (stem + CARD_SUFFIX))
+        except ValueError:
+            continue  # it vouches for nothing
+        of_this_run = newer.lineage_id == card.lineage_id and newer.steps > card.steps
+        if of_this_run and card.digest not in {ancestor.digest for ancestor in newer.ancestry}:
+            raise SessionRefused(f"{card.stem} is not in the ancestry of {stem}, which is damaged")
+
+
+def _resume(training: TrainingState, card: CheckpointCard) -> None:
+    """Grade, then load; every byte was verified against the card before."""
+    context, model = training.context, training.model
+    identity = current_identity(context.ticket, model)
+    grade = grade_resume(card, identity, floor=training.plan.resume_floor)
+    context.reporter.say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
+    for reason in grade.reasons:
+        context.reporter.say(f"[CHECKPOINT] Resume is {grade.grade}: {reason}")
+    if grade.grade == WEIGHTS_ONLY:
+        begin_from_weights(training, card, grade)
+        return
+    folder = context.models_dir / CHECKPOINTS
+    state = read_state(folder / (card.stem + STATE_SUFFIX))
+    content, sha256 = (folder / (card.stem + MODEL_SUFFIX)).read_bytes(), card.sha256_of(MODEL_SUFFIX)
+    require_finite_checkpoint(model, card, state, read_parameters(content, sha256=sha256, device=model.device))
+    load_weights(model, content, sha256=sha256)
+    restore_state(model, state["training"])
+    began_at_steps = began_from_weights_at(card)
+    if began_at_steps is not None:
+        gather_anew_from(model, began_at_steps)
+    record = TrainingHistory.from_trees(state["selection"], state["provenance"])
+    _check_counted(training, card)
+    seam = check_seam(model, state.get("probe"), exact=grade.grade == EXACT)
+    if seam is not None:
+        context.reporter.say(f"[CHECKPOINT] {seam}")
+    grade = grade.lowered(seam, floor=training.plan.resume_floor)
+    if grade.grade == EXACT:
+        _check_complete(training, card, state["training"])
+    if card.steps not in record.seams:
+        record.seams.append(card.steps)
+    training.record = record
+    training.parent = training.resumed_from = card
+    training.grade = grade
+    training.steps_start, training.updates_start = model.num_timesteps, model._n_updates
+    place_best_model(training)
+
+
+def _check_counted(training: TrainingState, card: CheckpointCard) -> None:
+    """What was loaded must be what the card describes, not only the file that carried it."""
+    if training.steps != card.steps:
+        raise ValueError(f"{card.stem} holds a state after {training.steps} steps")
+    found = policy_digest(training.model.policy)
+    if found != card.identity.get("policy_digest"):
+        raise ValueError(f"{card.stem} restored the policy {found[:12]}, its card states another")
+
+
+def _check_complete(training: TrainingState, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
+    """Capture again what was just restored: a part that does not come back would break the claim in silence."""
+    found = capture_state(training.model)
+    lost = [name for name in found if not same_state({name: found[name]}, {name: saved[name]})]
+    if lost:
+        raise ValueError(f"{card.stem} was not wholly restored: {', '.join(lost)} came back different")

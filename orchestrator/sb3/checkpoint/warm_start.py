@@ -1,0 +1,112 @@
+"""Another training that begins from a checkpoint's weights, because the user said that this is wanted.
+
+The optimizer is new, the replay buffer empty, the episodes begin; nothing is learned before the policy has filled the
+buffer with as many steps as are declared for a beginning. The step count goes on, so that schedules of the absolute
+step and the order of checkpoints do; and so does a running normalization, without which the weights mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize
+
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.checkpoint.normalization_file import read_normalization
+from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from orchestrator.sb3.algorithms.normalization_state import restore_statistics, tree_of
+from orchestrator.sb3.algorithms.refill_replay import gather_anew_from
+from orchestrator.sb3.envs.wrappers import restore_layers
+from orchestrator.sb3.state.identity import ResumeGrade
+from orchestrator.sb3.state.npz_tree import read_state
+from orchestrator.sb3.state.policy_digest import policy_digest
+from orchestrator.sb3.state.policy_probe import check_seam
+from orchestrator.sb3.state.sb3_zip import read_parameters
+from orchestrator.sb3.state.training_state_io import environment_of
+from orchestrator.sb3.training.history import TrainingHistory
+from orchestrator.sb3.training.soundness import require_finite_checkpoint
+from orchestrator.sb3.training.training_state import TrainingState
+
+
+def begin_from_weights(training: TrainingState, card: CheckpointCard, grade: ResumeGrade) -> None:
+    """Put the weights of a verified checkpoint into a freshly built model.
+
+    Raises:
+        SessionRefused: They do not fit the network, or are not those that the card describes.
+        CheckpointUnusable: They, or the normalization that goes with them, are not finite.
+    """
+    context, model = training.context, training.model
+    path = context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
+    parameters = read_parameters(path.read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX), device=model.device)
+    state = read_state(path.with_name(card.stem + STATE_SUFFIX)) if card.has_state else {}
+    # The optimizer's numbers and the replay buffer are left behind: they may be what they want.
+    require_finite_checkpoint(model, card, _taken_over(state), {"policy": parameters["policy"]})
+    try:
+        model.policy.load_state_dict(parameters["policy"], strict=True)
+    except RuntimeError as fault:
+        raise SessionRefused(f"the weights of {card.stem} do not fit this network: {fault}") from fault
+    found = policy_digest(model.policy)
+    if found != card.identity.get("policy_digest"):
+        raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
+    _take_layers(training, _kept_layers(training, card, state))
+    model.num_timesteps = card.steps
+    gather_anew_from(model, card.steps)
+    _explore_as_at(model)
+    training.record = TrainingHistory(
+        policy_digest_at_start=found, last_eval_steps=card.steps, last_save_steps=card.steps, seams=[card.steps]
+    )
+    training.parent = training.resumed_from = card
+    training.grade = grade
+    training.steps_start = card.steps
+    context.reporter.say(
+        f"[CHECKPOINT] Weights only: a new training from {card.steps} steps on, with a new optimizer and new episodes"
+    )
+
+
+def _taken_over(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a state goes on: the normalization, and the probe that the policy is checked by."""
+    layers = {name: part for name, part in state.get("training", {}).items() if name == "layers"}
+    return {"training": layers, "probe": state.get("probe")}
+
+
+def _kept_layers(training: TrainingState, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The layers of the environment as the checkpoint keeps them, after its policy answered as it did there."""
+    if state:
+        check_seam(training.model, state.get("probe"), exact=False)
+        layers: list[dict[str, Any]] = state["training"].get("layers", [])
+        return layers
+    if card.has_normalization:
+        path = training.context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
+        statistics = tree_of(read_normalization(path), n_envs=training.model.n_envs, steps=card.steps)
+        return [{"kind": VecNormalize.__name__, "state": statistics}]
+    return []
+
+
+def _take_layers(training: TrainingState, layers: list[dict[str, Any]]) -> None:
+    """Put the layers back. Where they are others now, the statistics of the normalization still come along."""
+    say, layer = training.context.reporter.say, training.model.get_vec_normalize_env()
+    try:
+        restore_layers(environment_of(training.model), layers)
+        return
+    except ValueError as fault:
+        say(f"[CHECKPOINT] Not all of the environment's layers can be continued: {fault}")
+    kept = next((tree["state"] for tree in layers if tree["kind"] == VecNormalize.__name__), None)
+    if kept is None or layer is None:
+        return
+    try:
+        restore_statistics(layer, kept)
+    except ValueError as fault:
+        say(f"[CHECKPOINT] The normalization starts over: {fault}")
+    else:
+        say("[CHECKPOINT] The statistics of the normalization are continued")
+
+
+def _explore_as_at(model: BaseAlgorithm) -> None:
+    """The first rollout must not explore as an untrained policy would, nor as one at its end."""
+    model._update_current_progress_remaining(model.num_timesteps, model.num_timesteps)
+    if hasattr(model, "exploration_schedule"):
+        rate = model.exploration_schedule(model._current_progress_remaining)
+        model.exploration_rate = rate  # type: ignore[attr-defined]  # of the Q-learning kinds

@@ -1,0 +1,1 @@
+"""Vectorized environments and wrappers whose state can be saved."""

@@ -1,0 +1,130 @@
+"""One session's share of a training: begin or resume, train to the target or to the moment to leave, save."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.kernel.outcome import KernelEnding
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.wire import final_model_name
+from orchestrator.sb3.checkpoint.resume import begin_training
+from orchestrator.sb3.checkpoint.save import save_is_due, save_training
+from orchestrator.sb3.rollout_callback import LeftAtBoundary, SafeBoundary
+from orchestrator.sb3.state.policy_digest import policy_digest
+from orchestrator.sb3.state.replay_buffer import replay_transitions
+from orchestrator.sb3.state.sb3_zip import write_model
+from orchestrator.sb3.throughput import Throughput
+from orchestrator.sb3.training.best_model import evaluate_policy, evaluation_is_due
+from orchestrator.sb3.training.metadata import write_metadata
+from orchestrator.sb3.training.tensorboard import CURVES, curves_into
+from orchestrator.sb3.training.training_spec import TrainingSpec
+from orchestrator.sb3.training.training_state import Task, TrainingState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What a session's training came to.
+
+    Attributes:
+        ending: `FINISHED` at the target, `PAUSED` at the deadline, `STOPPED` when asked to leave.
+        training: The training as it stands.
+        facts: What the guards need, plain JSON.
+    """
+
+    ending: KernelEnding
+    training: TrainingState
+    facts: dict[str, Any]
+
+
+def train(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingResult:
+    """Carry a lineage towards its target and save it at the end, whatever the reason for leaving.
+
+    Raises:
+        SessionRefused: The checkpoint that is there must not be continued.
+        ValueError: The spec makes no sense.
+        ArithmeticError: The training diverged.
+    """
+    training = begin_training(context, plan, task)
+    folder = context.metrics_dir.parent / CURVES / f"session_{context.ticket.session:02d}"
+    with curves_into(folder, training.model):
+        return _train(training)
+
+
+def _train(training: TrainingState) -> TrainingResult:
+    context, plan = training.context, training.plan
+    pace = Throughput(training)
+    if training.at_target:
+        context.reporter.say(f"Target of {plan.target_steps} steps already reached ({training.steps} done)")
+    else:
+        _learn(training, pace)
+    pace.reached_boundary()
+    if training.at_target and not context.must_leave:
+        _act_if_due(training, save=False)
+    save_training(training)
+    if training.at_target:
+        write_model(training.model, context.models_dir / final_model_name(plan.scenario))
+    write_metadata(training)
+    pace.report(last=True)
+    return TrainingResult(ending=_ending(training), training=training, facts=training_facts(training, pace))
+
+
+def ending_when_leaving(context: SessionContext) -> KernelEnding:
+    """Why a session leaves before it is done: somebody asked, or the time is up."""
+    return KernelEnding.STOPPED if context.stop.requested else KernelEnding.PAUSED
+
+
+def _learn(training: TrainingState, pace: Throughput) -> None:
+    def must_leave_after() -> bool:
+        pace.reached_boundary()
+        if not training.context.must_leave:
+            _act_if_due(training, save=True)
+        pace.leaves_boundary()
+        return training.context.must_leave
+
+    remaining_steps = training.plan.target_steps - training.steps
+    callback = SafeBoundary(must_leave_after)
+    # Leaving is exact: the state is that of the boundary, nothing of an iteration is half done. And the step
+    # counter is never reset: a beginning has no last observation, which makes `learn` reset the environment.
+    with contextlib.suppress(LeftAtBoundary):
+        training.model.learn(remaining_steps, callback=callback, reset_num_timesteps=False)
+
+
+def _act_if_due(training: TrainingState, *, save: bool) -> None:
+    """Evaluate before saving, so that a checkpoint knows the evaluation made at its own step.
+
+    What is still due when a session leaves is done by the next one at the same step: being due depends on
+    saved steps alone.
+    """
+    if evaluation_is_due(training):
+        evaluate_policy(training)
+    if save and save_is_due(training):
+        save_training(training)
+
+
+def _ending(training: TrainingState) -> KernelEnding:
+    return KernelEnding.FINISHED if training.at_target else ending_when_leaving(training.context)
+
+
+def training_facts(training: TrainingState, pace: Throughput) -> dict[str, Any]:
+    """Facts that show that something was trained, how much, and at what cost; plain JSON."""
+    model, record, totals_s = training.model, training.record, training.context.deadline.totals_s
+    spent_s = sum(totals_s.values())
+    trained = training.steps > training.steps_start
+    buffer = getattr(model, "replay_buffer", None)
+    return {
+        "gradient_updates": model._n_updates,
+        "gradient_updates_this_session": model._n_updates - training.updates_start,
+        "policy_digest_before": record.policy_digest_at_start,
+        "policy_digest_after": policy_digest(model.policy),
+        "overshoot_steps": max(0, training.steps - training.plan.target_steps) if trained else 0,
+        "replay_transitions": replay_transitions(buffer) if buffer is not None else None,
+        "steps_per_s": round(pace.steps_per_s, 1),
+        "evaluation_share": round(totals_s.get("evaluate", 0.0) / spent_s, 4) if spent_s > 0 else 0.0,
+        "save_share": round(totals_s.get("save", 0.0) / spent_s, 4) if spent_s > 0 else 0.0,
+        "evaluations": len(record.curve),
+        "best_model_steps": record.best.steps if record.best else None,
+        "best_model_score": record.best.score if record.best else None,
+        "sessions_seams": list(record.seams),
+    }

@@ -1,0 +1,1 @@
+"""The proof that a cut training equals an uncut one."""

@@ -1,0 +1,1 @@
+"""The whole state of a training, captured and restored from plain arrays."""

@@ -1,0 +1,136 @@
+"""What a checkpoint says of itself before anything is loaded, and how exact a resume from it would be."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import gymnasium
+import numba
+import numpy as np
+import stable_baselines3
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.checkpoint.resume_grade import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
+from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.wire import STATE_SUFFIX, Ticket
+from orchestrator.sb3.envs.wrappers import acts_through, lost_state
+from orchestrator.sb3.state.policy_digest import policy_digest
+from orchestrator.sb3.state.training_state_io import environment_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeGrade:
+    """How exact a resume is, and why it is not better."""
+
+    grade: str
+    reasons: tuple[str, ...] = ()
+
+    def lowered(self, reason: str | None, *, floor: str) -> ResumeGrade:
+        """The grade after something was found while loading; None found nothing.
+
+        Raises:
+            SessionRefused: It is below the floor now.
+        """
+        if reason is None:
+            return self
+        grade = worst((self.grade, STATISTICAL))
+        if is_below(grade, floor):
+            raise SessionRefused(f"the checkpoint resumes as {grade}, demanded is {floor}: {reason}")
+        return ResumeGrade(grade=grade, reasons=(*self.reasons, reason))
+
+
+def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
+    """The identity of the training that runs here now, as it goes into a card; plain JSON."""
+    lineage = ticket.spec["lineage"]
+    through = acts_through(environment_of(model))
+    return {
+        "section": ticket.section,
+        "lineage_id": ticket.lineage_id,
+        "algorithm": lineage["algorithm"],
+        "network": list(lineage["network"]),
+        "observation_space": describe_space(model.observation_space),
+        "action_space": describe_space(model.action_space),
+        "hyper_parameters": dict(lineage["hyper_parameters"]),
+        "environment": dict(lineage["environment"]),
+        "seed": lineage["seed"],
+        "versions": library_versions(),
+        "device_class": model.device.type,
+        "code_digest": ticket.bundle_digest,
+        # What no checkpoint of this training can keep; empty for one that resumes exactly.
+        "lost_state": list(lost_state(environment_of(model))),
+        "policy_digest": policy_digest(model.policy),
+        # What a plain load of the zip lacks; left out where there is nothing, so that such cards stay as they were.
+        **({"acts_through": list(through)} if through else {}),
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        # Without the build's local part ("+cpu"): package metadata, which the orchestrator compares with before
+        # a session, may lack it. The device class is compared on its own.
+        "torch": str(torch.__version__).partition("+")[0],
+        "stable_baselines3": stable_baselines3.__version__,
+        "sb3_contrib": _contrib_version(),
+        "gymnasium": gymnasium.__version__,
+    }
+
+
+@lru_cache(maxsize=1)
+def _contrib_version() -> str:
+    # From the package's metadata, read once: the package itself is imported by the one algorithm that needs it.
+    return importlib.metadata.version("sb3-contrib")
+
+
+def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
+    """A space in plain JSON; bounds are text, since JSON has no infinity."""
+    if isinstance(space, gymnasium.spaces.Box):
+        bounds = {"low": _bound(space.low), "high": _bound(space.high)}
+        return {"kind": "Box", "shape": list(space.shape), "dtype": str(space.dtype), **bounds}
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+    return {"kind": type(space).__name__, "text": str(space)}
+
+
+def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str) -> ResumeGrade:
+    """Compare a verified card with the training that would continue it, before anything is loaded.
+
+    Args:
+        card: The checkpoint's card, its files already verified.
+        current: `current_identity` of the freshly built model.
+        floor: Worst grade that is accepted.
+
+    Raises:
+        SessionRefused: It is another training, or the grade lies below the floor; with every reason.
+    """
+    found = differences(card.identity, current)
+    told = [str(difference) for difference in found]
+    grades = [difference.grade for difference in found]
+    if not card.has_state:
+        told.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
+        grades.append(WEIGHTS_ONLY)
+    for what in card.identity.get("lost_state", ()):
+        told.append(f"the checkpoint could not keep everything: {what}")
+        grades.append(STATISTICAL)
+    grade = worst(grades)
+    if grade == REFUSE or (grade == WEIGHTS_ONLY and is_below(grade, floor)):
+        hint = "" if grade == REFUSE else "--accept-grade weights-only begins a new training from its weights."
+        raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(told)}", remedy=hint)
+    if is_below(grade, floor):
+        raise SessionRefused(f"{card.stem} resumes as {grade}, demanded is {floor}: {'; '.join(told)}")
+    return ResumeGrade(grade=grade, reasons=tuple(told))
+
+
+def _bound(values: np.ndarray) -> str | list[str]:
+    texts = [repr(float(value)) for value in values.ravel()]
+    return texts[0] if len(set(texts)) == 1 else texts

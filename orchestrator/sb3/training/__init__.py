@@ -1,0 +1,1 @@
+"""One training: its spec, model, history, best model and metadata."""

@@ -1,0 +1,83 @@
+"""The spec of a session as the training understands it: every key is used or refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.sb3.algorithms.hyperparameters import HyperParameters, read_hyper_parameters
+from orchestrator.sb3.algorithms.schema import check_keys
+
+RESUME_FLOORS = ("exact", "statistical", "weights-only")
+_POSITIVE = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps", "evaluation_scenarios")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """What makes two trainings the same training."""
+
+    section: str
+    environment: Mapping[str, Any]
+    algorithm: str
+    network: tuple[int, ...]
+    hyper_parameters: HyperParameters
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSpec:
+    """One session's spec.
+
+    Attributes:
+        target_steps: Total target of the lineage, not of this session.
+        checkpoint_every_steps: Cadence of saving.
+        evaluate_every_steps: Cadence of the evaluation that selects the best model.
+        evaluation_scenarios: Unseen scenarios on which the section judges at the target.
+        deadline_s: Wall seconds that the session may use; kept by the runtime.
+        criteria: What the verdict is measured against.
+        resume_floor: Worst resume grade that is accepted.
+        device: `cpu`, `cuda`, or `auto`.
+    """
+
+    section: str
+    section_dir: str
+    entry_point: str
+    scenario: str
+    profile: str
+    backend: str
+    lineage: Lineage
+    target_steps: int
+    checkpoint_every_steps: int
+    evaluate_every_steps: int
+    evaluation_scenarios: int
+    deadline_s: float | None
+    criteria: Mapping[str, Any]
+    resume_floor: str
+    device: str
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> TrainingSpec:
+        """Read a ticket's spec.
+
+        Raises:
+            ValueError: A key is unknown or missing, or a value makes no sense; the message says which.
+        """
+        check_keys(plain, cls, place="spec")
+        lineage = plain["lineage"]
+        check_keys(lineage, Lineage, place="lineage")
+        hyper_parameters = read_hyper_parameters(lineage["algorithm"], lineage["hyper_parameters"])
+        network = tuple(lineage["network"])
+        read = Lineage(**{**lineage, "network": network, "hyper_parameters": hyper_parameters})
+        plan = cls(**{**plain, "lineage": read})
+        plan._check_values()
+        return plan
+
+    def _check_values(self) -> None:
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"spec.{name} must be positive, not {getattr(self, name)}")
+        if self.resume_floor not in RESUME_FLOORS:
+            raise ValueError(f"spec.resume_floor is {self.resume_floor!r}; known: {', '.join(RESUME_FLOORS)}")
+        if self.lineage.section != self.section:
+            raise ValueError(f"the lineage is of {self.lineage.section}, the spec of {self.section}")

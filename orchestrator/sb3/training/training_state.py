@@ -1,0 +1,106 @@
+"""A training that is under way: what the rooms that start, judge, save and end it share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.checkpoint.resume_grade import EXACT
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.sb3.state.identity import ResumeGrade
+from orchestrator.sb3.training.history import TrainingHistory
+from orchestrator.sb3.training.training_spec import Lineage, TrainingSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What an evaluation on tuning scenarios says of a policy.
+
+    Attributes:
+        score: Higher is better.
+        measures: Plain numbers for the learning curve.
+    """
+
+    score: float
+    measures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What the training learns in, injected.
+
+    Attributes:
+        build_env: Builds the training environment of a lineage, not reset yet.
+        evaluate: Runs a policy greedily on the lineage's selection scenarios, in environments of its own.
+    """
+
+    build_env: Callable[[Lineage], VecEnv]
+    evaluate: Callable[[BaseAlgorithm, Lineage], Evaluation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastSave:
+    """The newest save of this session.
+
+    Attributes:
+        ended_s: Reading of the session's monotonic clock.
+        took_s: How long it took.
+    """
+
+    ended_s: float
+    took_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainingState:
+    """One session's training.
+
+    Attributes:
+        parent: Newest committed checkpoint of the lineage, None before the first.
+        resumed_from: The checkpoint that this session started from, None for a beginning.
+        grade: How exact the resume was, None for a beginning.
+        steps_start: Environment steps before this session.
+        updates_start: Gradient updates before this session.
+        last_save: The newest save of this session, None before the first.
+    """
+
+    context: SessionContext
+    plan: TrainingSpec
+    task: Task
+    model: BaseAlgorithm
+    record: TrainingHistory
+    parent: CheckpointCard | None = None
+    resumed_from: CheckpointCard | None = None
+    grade: ResumeGrade | None = None
+    steps_start: int = 0
+    updates_start: int = 0
+    last_save: LastSave | None = None
+
+    @property
+    def continued(self) -> str:
+        """Grade at which the next checkpoint's parent was taken over: the resume's own for the first one after it."""
+        if self.grade is None or self.parent is not self.resumed_from:
+            return EXACT
+        return self.grade.grade
+
+    @property
+    def steps(self) -> int:
+        """Environment steps done by the lineage."""
+        return self.model.num_timesteps
+
+    @property
+    def at_target(self) -> bool:
+        """Whether the total target is reached."""
+        return self.steps >= self.plan.target_steps
+
+
+def is_due(steps: int, *, last_steps: int, every_steps: int) -> bool:
+    """Whether a multiple of the cadence lies after `last_steps` and not after `steps`.
+
+    An act at an odd step, as at a session's end, moves no later one.
+    """
+    return steps // every_steps > last_steps // every_steps

@@ -1,0 +1,1 @@
+"""The models directory, its atomic swap, and SB3 zips."""

@@ -1,0 +1,121 @@
+"""Putting a verified set of files in place: moves under a journal, which can be cut off anywhere.
+
+No system replaces several files in one step. The journal is written when every new file is complete and verified beside
+its place; from then on each step says by itself whether it was done, and `finish` does the rest. Nothing is written
+over: what lies at the place of a new file goes to the archive.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orchestrator.kernel.files.atomic import sync_folder, write_json
+from orchestrator.kernel.wire import CARD_SUFFIX, FileEntry
+from orchestrator.stores.checkpoint.archives import put_aside, remove_empty, write_replaced
+from orchestrator.stores.checkpoint.own_files import write_inventory
+from orchestrator.stores.checkpoint.restore_journal import FRESH, STAGE, Change
+from orchestrator.stores.checkpoint.volumes import (
+    PARTS,
+    STAGING_PREFIX,
+    Volume,
+    free_name,
+    is_apart,
+    move,
+    there,
+    volume_of,
+    volumes,
+)
+
+JOURNAL = "restore_journal.json"
+
+
+def begin(models: Path, change: Change) -> None:
+    """Write down what is about to be done."""
+    write_json(models.parent / JOURNAL, change.to_json())
+
+
+def finish(models: Path, change: Change, scenario: str) -> None:
+    """Bring a change that was begun to its end. Repeatable after a kill at any of its steps."""
+    if change.act == FRESH:
+        _archive_everything(models, change.folder)
+    elif change.act != STAGE:
+        if change.retire:
+            write_replaced(models, change.folder, change.retire)
+        for entry in sorted(change.place, key=lambda entry: entry.path.endswith(CARD_SUFFIX)):  # each card commits
+            _put_in_place(models, entry, change.folder)
+        placed = {entry.path for entry in change.place}
+        for entry in change.retire:
+            if entry.path not in placed:
+                put_aside(models, entry.path, change.folder)
+        write_inventory(models, change.place, scenario)
+    for part in ("", *PARTS):
+        if (models / part).is_dir():
+            sync_folder(models / part)
+    discard_staged(models, change)
+    (models.parent / JOURNAL).unlink()
+
+
+def discard_staged(models: Path, change: Change) -> None:
+    """Remove the staged copies that a change names; whatever else lies in a staging folder goes to the archive."""
+    for entry in change.place:
+        staged = _staged(models, entry, change.folder)
+        if there(staged):
+            staged.unlink()
+    for volume in volumes(models):
+        remove_empty(volume.staged(change.folder, ""))
+
+
+def put_staging_aside(volume: Volume, archive: Path) -> list[Path]:
+    """Move staging folders that no journal speaks of into a folder of the archive; returns where they lie."""
+    kept = []
+    for folder in sorted(volume.root.glob(f"{STAGING_PREFIX}*")) if volume.root.is_dir() else ():
+        destination = free_name(archive / folder.name.removeprefix("."))
+        move(folder, destination)
+        kept.append(destination)
+    return kept
+
+
+def _put_in_place(models: Path, entry: FileEntry, folder: str) -> None:
+    staged = _staged(models, entry, folder)
+    if not there(staged):
+        return  # it is in place already
+    part = entry.path.rpartition("/")[0]
+    if part and not (models / part).is_dir():
+        put_aside(models, part, folder)  # a file of that name, if there is one
+    put_aside(models, entry.path, folder)
+    move(staged, models / entry.path)
+
+
+def _staged(models: Path, entry: FileEntry, folder: str) -> Path:
+    """Where a file is staged: on its own volume, or beside the models directory, as earlier versions did."""
+    staged = volume_of(models, entry.path).staged(folder, entry.path)
+    beside = models.parent / f"{STAGING_PREFIX}{folder}" / entry.path
+    return staged if there(staged) or not there(beside) else beside
+
+
+def _archive_everything(models: Path, folder: str) -> None:
+    """Move every entry of a models directory to the archive; folders that are links or mounted disks stay, empty."""
+    if not models.is_dir():
+        return
+    for name in sorted(os.listdir(models)):  # noqa: PTH208  (a name is wanted, whatever its bytes are)
+        if is_apart(models) and (name.startswith(STAGING_PREFIX) or models / name == _archives(models)):
+            continue
+        if name in PARTS and is_apart(models, name):
+            _archive_part(models, name, folder)
+        else:
+            put_aside(models, name, folder)
+    for part in PARTS:
+        if (models / part).is_symlink() and not (models / part).exists():
+            Path(os.path.realpath(models / part)).mkdir(parents=True)  # its folder lay in here, and was moved with it
+
+
+def _archive_part(models: Path, part: str, folder: str) -> None:
+    archives = volume_of(models, f"{part}/any").archives
+    for name in sorted(os.listdir(models / part)):  # noqa: PTH208
+        if not name.startswith(STAGING_PREFIX) and models / part / name != archives:
+            put_aside(models, f"{part}/{name}", folder)
+
+
+def _archives(models: Path) -> Path:
+    return volume_of(models, "any").archives

@@ -1,0 +1,236 @@
+"""The models directory that training reads: `validation_ch7/{section}/data/models/`, under its lock."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.errors import BadInput, InUse, RunFailed
+from orchestrator.core.session.zip_archive import pack
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.files.digests import first_fault
+from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
+from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, put_aside
+from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish
+from orchestrator.stores.checkpoint.own_files import (
+    checkpoint_entries,
+    entries_beside,
+    files_below,
+    final_names,
+    is_plain_file,
+    names_beside,
+)
+from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change
+from orchestrator.stores.checkpoint.swap_recovery import recover_swap
+from orchestrator.stores.checkpoint.usable import NO_ROOM, require_readable, require_usable, writing
+from orchestrator.stores.checkpoint.volumes import PARTS, is_apart, move, volume_of
+
+_CHUNK_BYTES = 1 << 20
+
+
+class ModelsDirectory:
+    """One training place.
+
+    Args:
+        path: The models directory; it need not exist.
+        scenario: Scenario of its checkpoints.
+    """
+
+    def __init__(self, path: Path, scenario: str) -> None:
+        self._path = path
+        self._scenario = scenario
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory's lock.
+
+        Raises:
+            InUse: Another run holds it.
+            BadInput: It cannot be used: a file or a broken link lies where a folder must be.
+        """
+        lock_path = self._path.parent / "models.lock"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(lock_path, timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise InUse(
+                f"another run is using {self._path}",
+                remedy="Wait for it to end; `python -m orchestrator status` shows it.",
+            ) from None
+        except OSError as fault:
+            if fault.errno in NO_ROOM:
+                raise
+            what = "it is a folder" if lock_path.is_dir() else fault.strerror
+            raise BadInput(
+                f"{lock_path} cannot be used as the lock of the models directory: {what}",
+                remedy="Move it elsewhere, then run the same command again.",
+            ) from fault
+        try:
+            require_usable(self._path)
+            yield
+        finally:
+            lock.release()
+
+    def recover(self) -> str | None:
+        """Finish a change that was cut off; says what was done."""
+        with writing(self._path):
+            return recover_swap(self._path, self._scenario)
+
+    def view(self) -> CheckpointInventory:
+        """What is there, every checkpoint verified.
+
+        Raises:
+            BadInput: It cannot be looked at.
+        """
+        require_readable(self._path)
+        try:
+            return self._view()
+        except OSError as fault:
+            raise BadInput(
+                f"{self._path} cannot be read: {fault.strerror or fault} ({fault.filename})",
+                remedy="Give yourself the right to read it, then run the same command again.",
+            ) from fault
+
+    def _view(self) -> CheckpointInventory:
+        survey = survey_checkpoints(self._path, self._scenario)
+        # As their cards say, and as was just verified.
+        checkpoints = tuple(checkpoint_entries(self._path, survey.verified))
+        beside = entries_beside(self._path, self._scenario, survey.verified)
+        ours = {entry.path for entry in (*checkpoints, *beside)}
+        there = tuple(files_below(self._path))
+        sent = [entry for entry in beside if entry.path not in final_names(self._scenario)] if survey.verified else []
+        return CheckpointInventory(
+            root=self._path,
+            verified=survey.verified,
+            faults=survey.faults,
+            leftovers=tuple(name for name in names_beside(self._scenario) if name in there),
+            entries=(*checkpoints, *sent),
+            own=tuple(name for name in there if name not in ours),
+            archived=tuple(path.as_posix() for path in archived_files(self._path)),
+            exists=self._path.is_dir(),
+        )
+
+    def packed(self, entries: Sequence[FileEntry]) -> bytes:
+        """These files as one deterministic zip, to travel inside a script."""
+        return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
+
+    def replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
+        """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`.
+
+        Files of the user's own stay where they are. One whose place is needed goes to the archive for good. The best
+        model is never lost: one in place stays when the incoming set brings none.
+
+        Returns:
+            Where what it replaces lies.
+
+        Raises:
+            RunFailed: A copied file does not have its digest; the directory is as before.
+            BadInput: A folder in it cannot be written to.
+        """
+        require_usable(self._path)
+        with writing(self._path):
+            return self._replace_with(incoming, token)
+
+    def _replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
+        place = tuple(entry for entry in incoming.entries if not self._is_in_place(entry))
+        change = Change(act=STAGE, folder=free_folder(self._path, token), place=place)
+        begin(self._path, change)
+        try:
+            faults = (self._staging_fault(entry, incoming.root, change.folder) for entry in place)
+            fault = next(filter(None, faults), None)
+            if fault is None:
+                change = replace(change, act=RESTORE, retire=tuple(self._retired(incoming)))
+                begin(self._path, change)
+        except OSError:
+            discard_staged(self._path, change)
+            raise
+        if fault is not None:
+            finish(self._path, change, self._scenario)
+            raise RunFailed(f"restore refused: {fault}", remedy="Check the disk, then run the same command again.")
+        finish(self._path, change, self._scenario)
+        return volume_of(self._path, "any").archived(change.folder, "")
+
+    def archive(self, token: str) -> Path:
+        """Move everything aside for good; returns where it lies. Linked folders stay, and keep their own archive.
+
+        An empty directory stays as well: an absent one is a loss.
+        """
+        volume, folder = volume_of(self._path, "any"), free_folder(self._path, token)
+        with writing(self._path):
+            if any(is_apart(self._path, part) for part in ("", *PARTS)):
+                change = Change(act=FRESH, folder=folder)
+                begin(self._path, change)
+                finish(self._path, change, self._scenario)
+            else:
+                move(self._path, volume.archived(folder, ""))
+                self._path.mkdir(exist_ok=True)
+        return volume.archived(folder, "")
+
+    def archive_leftovers(self, token: str) -> Path:
+        """Move best model, metadata and final model aside for good; returns where they lie."""
+        folder = free_folder(self._path, token)
+        best = self._path / BEST_MODEL.parent
+        with writing(self._path):
+            for name in names_beside(self._scenario):
+                put_aside(self._path, name, folder)
+            if best.is_dir() and not is_apart(self._path, best.name) and next(best.iterdir(), None) is None:
+                best.rmdir()
+        return volume_of(self._path, "any").archived(folder, "")
+
+    def discard_archive(self, token: str) -> None:
+        """The new set is recorded: the files of earlier sessions that it replaced are not needed any more."""
+        discard_replaced(self._path, token)
+
+    def _is_in_place(self, entry: FileEntry) -> bool:
+        path = self._path / entry.path
+        return is_plain_file(path) and first_fault((entry,), self._path) is None
+
+    def _staging_fault(self, entry: FileEntry, source: Path, folder: str) -> str | None:
+        staged = volume_of(self._path, entry.path).staged(folder, entry.path)
+        return _copied_fault(entry, source / entry.path, staged)
+
+    def _retired(self, incoming: FetchedCheckpoints) -> Iterator[FileEntry]:
+        """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one.
+
+        They are only described here; nothing is deleted that does not agree with its description.
+        """
+        survey = survey_checkpoints(self._path, self._scenario)
+        brought = {entry.path: entry.sha256 for entry in incoming.entries}
+        best = {name.as_posix() for name in BEST_MODEL_FILES}
+        beside = entries_beside(self._path, self._scenario, survey.verified)
+        for entry in (*checkpoint_entries(self._path, survey.verified), *beside):
+            stays = entry.path in best and BEST_MODEL.as_posix() not in brought
+            if not stays and brought.get(entry.path) != entry.sha256:
+                yield entry
+
+
+def _copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | None:
+    """Copy one file and say why it is not the one described, None when every byte agrees.
+
+    What is hashed is what is written, in one pass: reading the copy again would only ask the system's memory.
+    """
+    size_bytes, sha256 = _copy(source, destination)
+    if size_bytes != entry.size_bytes:
+        return f"{entry.path} has {size_bytes} bytes instead of {entry.size_bytes}"
+    return None if sha256 == entry.sha256 else f"{entry.path} does not have its sha256"
+
+
+def _copy(source: Path, destination: Path) -> tuple[int, str]:
+    """Copy a file durably; returns how many bytes it had, and their sha256."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    digest, size_bytes = hashlib.sha256(), 0
+    with source.open("rb") as reading, destination.open("wb") as writing:
+        while chunk := reading.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size_bytes += writing.write(chunk)
+        writing.flush()
+        os.fsync(writing.fileno())
+    return size_bytes, digest.hexdigest()

@@ -1,0 +1,106 @@
+"""On which disk each part of a models directory lies, so that every move within it is a rename.
+
+People put large folders on large disks: the models directory, or its `checkpoints` or `best_model`, may be a symbolic
+link or a mounted disk. Such a folder is written through and never replaced: what is staged for it, and what is put
+aside from it, lies within it. Everything else is staged and archived beside the models directory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from orchestrator.kernel.files.atomic import write_atomically
+from orchestrator.kernel.wire import BEST_MODEL, CHECKPOINTS
+
+PARTS = (CHECKPOINTS, BEST_MODEL.parent.as_posix())
+"""Folders of a models directory that the program writes to."""
+ARCHIVE = "archive"
+INNER_ARCHIVE = ".archive"
+STAGING_PREFIX = ".incoming-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """One place within which a rename works.
+
+    Attributes:
+        root: Folder that staging folders are made in.
+        archives: Folder that archived files are moved to, each set in a folder of its own.
+        apart: Whether it is a linked or mounted folder of the models directory.
+    """
+
+    root: Path
+    archives: Path
+    apart: bool
+
+    def staged(self, folder: str, relative: str) -> Path:
+        """Where a file of the models directory is staged."""
+        return self.root / f"{STAGING_PREFIX}{folder}" / relative
+
+    def archived(self, folder: str, relative: str) -> Path:
+        """Where a file of the models directory is archived."""
+        return self.archives / folder / relative
+
+
+def is_apart(models: Path, part: str = "") -> bool:
+    """Whether the models directory, or a part of it, is a symbolic link or lies on another disk."""
+    folder = models / part
+    if folder.is_symlink():
+        return True
+    outer = models.parent if not part else models
+    return folder.is_dir() and outer.is_dir() and folder.stat().st_dev != outer.stat().st_dev
+
+
+def volume_of(models: Path, relative: str) -> Volume:
+    """The volume of a file, by its path relative to the models directory."""
+    first = PurePosixPath(relative).parts[:1]
+    inner = [part for part in PARTS if first == (part,) and relative != part and is_apart(models, part)]
+    for part in (*inner, *([""] if is_apart(models) else [])):
+        return Volume(root=models / part, archives=models / part / INNER_ARCHIVE, apart=True)
+    return Volume(root=models.parent, archives=models.parent / ARCHIVE, apart=False)
+
+
+def volumes(models: Path) -> Iterator[Volume]:
+    """Every volume of a models directory, that of the folder around it first."""
+    yield Volume(root=models.parent, archives=models.parent / ARCHIVE, apart=False)
+    for part in ("", *PARTS):
+        if is_apart(models, part) and (models / part).is_dir():
+            yield Volume(root=models / part, archives=models / part / INNER_ARCHIVE, apart=True)
+
+
+def there(path: Path) -> bool:
+    """Whether a name is taken, be it by a link that leads nowhere."""
+    return os.path.lexists(path)
+
+
+def free_name(path: Path) -> Path:
+    """The path itself, or with the first number at its end that is not taken."""
+    number, free = 1, path
+    while there(free):
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
+
+
+def move(source: Path, destination: Path) -> None:
+    """Rename a file, a link or a folder; its new folder is made.
+
+    Where the system will not rename (a mount within a folder), a file is copied durably before it is removed.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(source, destination)
+    except OSError as fault:
+        if fault.errno != errno.EXDEV or source.is_dir():
+            raise
+        write_atomically(destination, lambda temporary: _copy(source, temporary))
+        source.unlink()
+
+
+def _copy(source: Path, destination: Path) -> None:
+    shutil.copyfile(source, destination, follow_symlinks=False)

@@ -1,0 +1,1 @@
+"""The SQLite ledger, and the lease beside it."""

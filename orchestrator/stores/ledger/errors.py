@@ -1,0 +1,30 @@
+"""What to tell and advise when SQLite refuses the ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from orchestrator.core.diagnostics.storage import storage_fault
+from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.kernel.files.storage import free_text, storage_trouble
+
+
+def unreadable(path: Path, why: str) -> BadInput:
+    """The file is no ledger, or a damaged one."""
+    return BadInput(
+        f"{path} is not a readable ledger: {why}",
+        remedy="Move that file away; checkpoints and results do not depend on it. A campaign then needs "
+        "`campaign tick ... --recover`.",
+    )
+
+
+def disk_full(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
+    """It cannot be used now."""
+    if (trouble := storage_trouble(fault)) is not None:
+        return storage_fault(trouble, f"{path}: {fault}", free_text(path))
+    return RunFailed(
+        f"{path} cannot be used: {fault}",
+        remedy="Free disk space, check the file's permissions, or end the program that holds it; then run the same "
+        "command again. Nothing is lost.",
+    )

@@ -1,0 +1,92 @@
+"""One tick at a time on a machine: a lock that dies with its holder, and a number that outlives it.
+
+The lock alone would let a program that was suspended for a day go on beside the one that took over; the number
+alone would keep everybody waiting after a kill. Together: whoever gets the lock takes over at once; a holder that
+lives but has not renewed for `LEASE_S` loses the lease, and finds out before its next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from orchestrator.stores.ledger.sqlite import SqliteLedger
+
+LEASE_S = 900.0
+"""Longer than any step of a tick: one push, or one download of a session's outputs."""
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, number INTEGER NOT NULL, until TEXT NOT NULL)"
+
+
+class SqliteLease:
+    """The right to move the campaigns of one ledger on.
+
+    Args:
+        ledger: Holds the table of leases.
+        lock: Path of the lock file.
+        now: Aware time, UTC.
+    """
+
+    _NAME = "campaigns"
+
+    def __init__(self, ledger: SqliteLedger, lock: Path, now: Callable[[], datetime]) -> None:
+        self._connection = ledger.connection
+        self._connection.execute(_SCHEMA)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(lock, timeout=0)
+        self._now = now
+        self._number: int | None = None
+
+    def take(self) -> bool:
+        """Take the lease; False when a living program has it and has renewed it in time."""
+        try:
+            self._lock.acquire()
+            expired_only = False
+        except Timeout:
+            expired_only = True
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            number, until = self._standing()
+            if expired_only and until is not None and self._now() < until:
+                return False
+            self._number = number + 1
+            self._write(self._number)
+            return True
+        finally:
+            self._connection.execute("COMMIT")
+
+    def holds(self) -> bool:
+        """Whether nobody has taken over meanwhile; renews the lease."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if self._number is None or self._standing()[0] != self._number:
+                return False
+            self._write(self._number)
+            return True
+        finally:
+            self._connection.execute("COMMIT")
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._number is not None and self.holds():
+            self._connection.execute("UPDATE leases SET until = ? WHERE name = ?", (_text(self._now()), self._NAME))
+        self._number = None
+        self._lock.release()
+
+    def _standing(self) -> tuple[int, datetime | None]:
+        row = self._connection.execute("SELECT number, until FROM leases WHERE name = ?", (self._NAME,)).fetchone()
+        return (int(row[0]), datetime.fromisoformat(row[1])) if row else (0, None)
+
+    def _write(self, number: int) -> None:
+        self._connection.execute(
+            "INSERT INTO leases VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET number = excluded.number, until = excluded.until",
+            (self._NAME, number, _text(self._now() + timedelta(seconds=LEASE_S))),
+        )
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat()

@@ -1,0 +1,56 @@
+"""The tables of the ledger, and how those of an earlier version come up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+
+_SESSION_COLUMNS = """(
+    key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL,
+    planned_seq INTEGER NOT NULL)"""
+_SESSION_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id)",
+    "CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed'",
+)
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL, kind TEXT NOT NULL, run_id TEXT NOT NULL, session TEXT, body TEXT NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, row TEXT NOT NULL)",
+    f"CREATE TABLE IF NOT EXISTS sessions {_SESSION_COLUMNS}",
+    *_SESSION_INDEXES,
+    "CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'))",
+)
+_TICKETS_TO_EVENTS = (
+    f"CREATE TABLE sessions_of_today {_SESSION_COLUMNS}",
+    "INSERT INTO sessions_of_today "
+    "SELECT key, lineage_id, planned_at, stage, json_remove(row, '$.ticket'), seq FROM sessions JOIN "
+    "(SELECT session, max(seq) AS seq FROM events WHERE kind = 'session_planned' GROUP BY session) ON session = key "
+    "ORDER BY sessions.rowid",
+    "DROP TABLE sessions",
+    "ALTER TABLE sessions_of_today RENAME TO sessions",
+    *_SESSION_INDEXES,
+)
+"""An earlier ledger has the ticket, more than half of a session's text, inside of its row or in a column of its own.
+
+A new table, because SQLite can take a column out of one only since 3.35, which not every system's Python 3.11 has.
+"""
+
+
+def create_schema(connection: sqlite3.Connection) -> None:
+    """Make the tables that are not there."""
+    for statement in _TABLES:
+        connection.execute(statement)
+
+
+def needs_migration(connection: sqlite3.Connection) -> bool:
+    """Whether a session's row holds the ticket, which its first event holds as well."""
+    columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('sessions')")}
+    # A program of the version before makes its column anew in a ledger of today that has no session yet.
+    return "planned_seq" not in columns or "ticket" in columns
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Leave tickets to the events, and let rows name theirs. Within a transaction; another program may come first."""
+    if needs_migration(connection):
+        for statement in _TICKETS_TO_EVENTS:
+            connection.execute(statement)

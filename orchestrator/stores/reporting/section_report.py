@@ -1,0 +1,57 @@
+"""A section's own report on its finished trials: the science is asked in a process of its own, never imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
+
+_ROOM = "multi_seed"
+_LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
+
+
+def section_report(code: Path, entry_point: str, account: CampaignReport, folder: Path) -> list[str]:
+    """Hand the account to the section's report, which writes into the same folder.
+
+    Args:
+        code: Folder that holds `validation_ch7`.
+        entry_point: Of the section; its report is the package `multi_seed` beside it.
+        folder: Must exist.
+
+    Returns:
+        What there is to tell, line by line.
+
+    Raises:
+        BadInput: The libraries of the science are not installed.
+        RunFailed: The report refused.
+    """
+    path = write_path(folder, account.section)
+    write_json(path, report_json(account))
+    told = [f"Wrote {path.as_posix()}"]
+    package = f"{entry_point.rpartition('.')[0]}.{_ROOM}"
+    if not code.joinpath(*package.split(".")).is_dir():
+        return [*told, f"{account.section} has no report of its own"]
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BadInput(
+            f"the report of {account.section} needs {', '.join(missing)}",
+            remedy="python -m pip install -c constraints.txt -e '.[train]'",
+        )
+    ended = subprocess.run(
+        [sys.executable, "-m", package, "--campaign", str(path.resolve()), "--output", str(folder.resolve())],
+        cwd=code,
+        env={**os.environ, "PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if ended.returncode != 0:
+        last = (ended.stderr.strip().splitlines() or ["no word"])[-1]
+        raise RunFailed(f"the report of {account.section} refused: {last}", remedy=f"What it was told lies in {path}.")
+    return [*told, *ended.stdout.splitlines()]

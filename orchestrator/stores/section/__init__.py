@@ -1,0 +1,1 @@
+"""Section cards on disk."""

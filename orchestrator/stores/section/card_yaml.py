@@ -1,0 +1,170 @@
+"""Section cards from YAML; reports every fault at once, each with its key path."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
+from orchestrator.stores.yaml.document import Document, read_document
+from orchestrator.stores.yaml.known_keys import keys_at
+from orchestrator.stores.yaml.schema_faults import checked
+from orchestrator.stores.yaml.text_files import read_text
+
+EXAMPLE = "configs/sections/section_7_6.yaml"
+
+
+def card_names(folder: Path) -> tuple[str, ...]:
+    """Names of all sections that have a card."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def load_card(folder: Path, section: str, settings: Settings | None = None) -> SectionCard:
+    """Read and check the card of a section.
+
+    Args:
+        settings: Keys of the card, nested ones with dots, and values that replace those of the file.
+
+    Raises:
+        BadInput: No such section, unreadable YAML, or any number of wrong keys and values, all named.
+    """
+    known = card_names(folder)
+    if section not in known:
+        spelled_out = f"section_{section.replace('.', '_')}"  # people say 7.6
+        near = [spelled_out] if spelled_out in known else difflib.get_close_matches(section, known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}."
+        raise BadInput(f"there is no section {section!r}", remedy=hint)
+    path = folder / f"{section}.yaml"
+    card = parse_card(read_text(path), path.name)
+    return set_in_card(card, read_yaml(read_text(path), path.name), settings) if settings else card
+
+
+def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCard:
+    """The same section with other values: a trial, as soon as its training is another one.
+
+    Args:
+        card: As its file has it.
+        plain: The file's YAML.
+        settings: Keys with dots -> values.
+
+    Raises:
+        BadInput: The card has no such key, or it does not take the value.
+    """
+    changed = copy.deepcopy(plain)
+    for key, value in settings.items():
+        if key in NEVER_SET:
+            raise BadInput(f"{card.section}: {key} cannot be set", remedy="It says which section this is.")
+        block, leaf = changed, key
+        while "." in leaf and isinstance(block, dict):
+            part, _, leaf = leaf.partition(".")
+            block = block.get(part)
+        if not isinstance(block, dict) or (leaf not in block and leaf not in _optional_keys(key)):
+            known = sorted(_leaves(plain))
+            near = difflib.get_close_matches(key, known, n=1) or [name for name in known if name.endswith(f".{leaf}")]
+            hint = f"Did you mean {near[0]}?" if near else "Give a key that the section's card has."
+            raise BadInput(f"{card.section}: the card has no {key}", remedy=hint)
+        block[leaf] = value
+    other = check_card(changed, f"{card.section}.yaml with {', '.join(f'{k}={v}' for k, v in settings.items())}")
+    return dataclasses.replace(other, trial=other.lineage.id != card.lineage.id)
+
+
+def read_settings(words: Sequence[str] | None) -> Settings:
+    """`KEY=VALUE` words of a command line; a value is YAML, as in a file.
+
+    Raises:
+        BadInput: A word is not of that form, or a key stands twice.
+    """
+    settings: dict[str, Setting] = {}
+    for word in words or ():
+        key, equals, value = word.partition("=")
+        if not equals or not key or key in settings:
+            raise BadInput(
+                f"--set {word}: not KEY=VALUE, or given twice", remedy="For example environment.decision_s=5.0."
+            )
+        settings[key] = read_yaml(value, f"--set {key}")
+    return settings
+
+
+def value_of(card: SectionCard, key: str) -> Any:
+    """What a card says under a key with dots, None where it says nothing."""
+    value: Any = card
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _optional_keys(key: str) -> list[str]:
+    """Keys that a card may have at the place of this one, with those that it leaves to their default."""
+    return keys_at(SectionCard, tuple(key.split(".")[:-1]))
+
+
+def _leaves(block: Any, prefix: str = "") -> Iterator[str]:
+    for key, value in block.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+
+
+def choose(card: SectionCard, *, algorithm: str | None, seed: int | None) -> SectionCard:
+    """A card with another algorithm or seed, each None for the card's own.
+
+    Raises:
+        BadInput: The card declares no such algorithm, or the seed is out of range.
+    """
+    known = {name.replace("-", "").lower(): name for name in card.algorithms.names}
+    if algorithm is not None:
+        algorithm = known.get(algorithm.replace("-", "").lower(), algorithm)  # people write QR-DQN
+    try:
+        return card.chosen(algorithm=algorithm, seed=seed)
+    except ValueError as fault:
+        raise BadInput(str(fault), remedy="Give --algorithm and --seed as the section's card knows them.") from fault
+
+
+def parse_card(text: str, source: str) -> SectionCard:
+    """Check the text of a card.
+
+    Args:
+        text: YAML.
+        source: File name for messages; its stem must be the card's section.
+
+    Raises:
+        BadInput: See `load_card`.
+    """
+    card = _checked(read_document(text, source), source)
+    if card.trial:
+        raise BadInput(f"{source}: trial: unknown key", remedy="Give --seed or --algorithm to make a trial.")
+    if card.section != Path(source).stem:
+        raise BadInput(f"{source}: section is {card.section!r}", remedy="The file's name must be its section.")
+    return card
+
+
+def read_yaml(text: str, source: str) -> Any:
+    """Plain values of a YAML text, without its shared blocks.
+
+    Raises:
+        BadInput: It is not YAML, or something in it cannot be read; each line is named.
+    """
+    document = read_document(text, source)
+    if document.faults:
+        lines = dict.fromkeys(f"{source}, line {one.line}: {one.told}" for one in document.faults)
+        raise BadInput("\n".join(lines), remedy="Correct the YAML at that place.")
+    return document.plain
+
+
+def check_card(plain: Any, source: str) -> SectionCard:
+    """A card from plain values.
+
+    Raises:
+        BadInput: Every wrong key and value, each named.
+    """
+    return _checked(Document(plain=plain, lines={}, faults=()), source)
+
+
+def _checked(document: Document, source: str) -> SectionCard:
+    return checked(document, SectionCard, source, whole="card", example=EXAMPLE)

@@ -1,0 +1,1 @@
+"""What a session sends and returns: code bundle, results, event log."""

@@ -1,0 +1,86 @@
+"""The event file that a session leaves: how far it was seen, and what it evaluated on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.errors import RunFailed
+from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.reporting.learning_curve import SessionCurve
+from orchestrator.kernel.files.strict_json import read_strict
+from orchestrator.kernel.reporting.evaluation import evaluation_in, read_evaluation
+from orchestrator.kernel.reporting.trial_report import CurvePoint
+from orchestrator.kernel.wire import EVENTS_NAME
+
+
+def session_curve(record: SessionRecord) -> SessionCurve | None:
+    """What a session told of its training; None for one that never ran.
+
+    One that was killed has no account of its own, but what it was given and what its event file saw; one that brought
+    no event file home still counts with the steps that it is known to have done.
+
+    Raises:
+        RunFailed: The file is another session's, or cannot be read.
+    """
+    begun = record.steps_begun
+    if begun is None:
+        return None
+    path = Path(record.results_dir) / EVENTS_NAME if record.results_dir else None
+    events = list(_events(path)) if path is not None and path.is_file() else []
+    _require_own(events, record, path)
+    seen = [event["steps"] for event in events if _is_count(event.get("steps"))]
+    return SessionCurve(
+        steps_start=begun,
+        steps_seen=max([begun, record.steps_done or 0, *seen]),
+        points=tuple(point for event in events if (point := _point(event, record.slug)) is not None),
+    )
+
+
+def _point(event: dict[str, Any], slug: str) -> CurvePoint | None:
+    read = evaluation_in(event)
+    if read is None:
+        return None
+    told = event.get("measures")
+    measures = told if isinstance(told, dict) else {}
+    finite = {name: value for name, value in measures.items() if isinstance(value, int | float)}
+    return CurvePoint(steps=read[0], score=read[1], measures=finite, session=slug)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_STEPS
+
+
+def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
+    """Evaluations that a session reported, oldest first: steps and score.
+
+    Here a damaged line is none at all: the ledger keeps what can be read, of whatever a killed session has left.
+    """
+    path = folder / EVENTS_NAME
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return tuple(point for line in lines if (point := read_evaluation(line)) is not None)
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    """Its lines; the last one may be torn where the session was killed while it wrote."""
+    lines = path.read_bytes().split(b"\n")
+    for place, line in enumerate(lines):
+        try:
+            if line:
+                event = read_strict(line.decode("utf-8"))
+                if isinstance(event, dict):
+                    yield event
+        except ValueError as fault:
+            if place < len(lines) - 1:
+                raise RunFailed(f"{path}, line {place + 1}, is damaged: {fault}", remedy=_REMEDY) from fault
+
+
+def _require_own(events: list[dict[str, Any]], record: SessionRecord, path: Path | None) -> None:
+    nonces = {str(event.get("nonce")) for event in events if event.get("kind") == "started"}
+    if nonces - {record.nonce}:
+        raise RunFailed(f"{path} was written by another session than {record.slug}", remedy=_REMEDY)
+
+
+_MOST_STEPS = 2**53
+_REMEDY = "`fetch` brings the session's outputs again."

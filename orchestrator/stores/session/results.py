@@ -1,0 +1,198 @@
+"""`validation_output/results/`: what sessions brought back, verified before anything of it is believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from orchestrator.core.checkpoint.inventory import FetchedCheckpoints
+from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.reporting.learning_curve import SessionCurve
+from orchestrator.core.session.slug import results_folder
+from orchestrator.kernel.checkpoint.card import CheckpointCard, card_fault, read_card
+from orchestrator.kernel.checkpoint.normalization_file import normalization_path, read_normalization
+from orchestrator.kernel.checkpoint.save import KEPT_CHECKPOINTS
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.files.digests import file_entry, first_fault, sha256_file
+from orchestrator.kernel.session.manifest import Manifest, read_manifest
+from orchestrator.kernel.wire import (
+    BEST_MODEL_CARD,
+    CHECKPOINTS,
+    MANIFEST_NAME,
+    METADATA_NAME,
+    FileEntry,
+    Ticket,
+    checkpoint_steps,
+    final_model_name,
+    models_path,
+)
+from orchestrator.stores.session.event_log import evaluations_in, session_curve
+from orchestrator.stores.session.results_author import author_of
+
+_ROLLOUT_STEPS = 1 << 20
+"""More than any rollout; a session overshoots its target by less than one."""
+
+
+class ResultsTree:
+    """The results folder of a project.
+
+    Args:
+        root: `validation_output/results`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, owner: str, slug: str) -> Path:
+        """Where a session's outputs go."""
+        return self._root / results_folder(owner, slug)
+
+    def taken(self, owner: str) -> Sequence[str]:
+        """Slugs of this owner that already have a folder."""
+        prefix = results_folder(owner, "")
+        return [path.name.removeprefix(prefix) for path in sorted(self._root.glob(f"{prefix}*"))]
+
+    def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
+        """The session that wrote a results folder, by its own word; None where nothing in it says so."""
+        return author_of(folder, section_dir, scenario)
+
+    def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
+        """The manifest of a session, and what is wrong with the outputs that it lists."""
+        try:
+            manifest = read_manifest(folder)
+        except ValueError as fault:
+            return None, (str(fault),)
+        if manifest is None:
+            return None, ()
+        return manifest, tuple(_output_faults(manifest, folder))
+
+    def manifest_sha256(self, folder: Path) -> str:
+        """Digest of the manifest's file."""
+        return sha256_file(folder / MANIFEST_NAME)
+
+    def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
+        """Evaluations that a session reported in its event file, oldest first: steps and score."""
+        return evaluations_in(folder)
+
+    def stretch(self, record: SessionRecord) -> SessionCurve | None:
+        """What a session told of its training; None for one that never trained.
+
+        Raises:
+            RunFailed: Its event file is damaged, or of another session.
+        """
+        return session_curve(record)
+
+    def incoming(self, folder: Path, ticket: Ticket) -> FetchedCheckpoints:
+        """What a session brought for the models directory.
+
+        Only checkpoints that this very session saved, or that it was given, count: anything else would be a
+        stale result delivered as a new one.
+        """
+        root = models_path(folder, ticket.section_dir)
+        scenario = str(ticket.spec["scenario"])
+        survey = survey_checkpoints(root, scenario)
+        faults = dict(survey.faults)
+        own: list[CheckpointCard] = []
+        most_steps = _most_steps(folder, ticket)
+        for card in survey.verified:
+            if not _of_session(card, ticket, root):
+                faults[card.stem] = "it was saved by another session"
+            elif card.steps > most_steps:
+                faults[card.stem] = f"it states {card.steps} steps, and the session can have done {most_steps} at most"
+            else:
+                own.append(card)
+        kept = tuple(own[:KEPT_CHECKPOINTS])
+        entries: list[FileEntry] = []
+        if kept:
+            entries = [*_checkpoint_entries(kept, root), *_beside(root, kept[0], ticket, scenario)]
+        return FetchedCheckpoints(root=root, verified=kept, entries=tuple(entries), faults=faults)
+
+
+def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:
+    for entry in manifest.files:
+        path = PurePosixPath(entry.path)
+        if path.is_absolute() or ".." in path.parts:
+            yield f"the manifest lists {entry.path!r}, which is outside its folder"
+            continue
+        try:
+            fault = first_fault((entry,), folder)
+        except (OSError, ValueError):  # no file can have such a name here
+            fault = f"{entry.path} is missing"
+        if fault:
+            yield fault
+
+
+def _most_steps(folder: Path, ticket: Ticket) -> int:
+    """Steps that no checkpoint of a session can exceed: its own account, else its target and one rollout more."""
+    given = [checkpoint_steps(PurePosixPath(entry.path).stem) or 0 for entry in ticket.inputs]
+    try:
+        manifest = read_manifest(folder)
+    except ValueError:
+        manifest = None
+    own = manifest is not None and manifest.stamp.get("nonce") == ticket.nonce
+    if manifest is not None and own and manifest.outcome.steps_done is not None:
+        return max(manifest.outcome.steps_done, *given, 0)
+    return max(int(ticket.spec["target_steps"]), *given, 0) + _ROLLOUT_STEPS
+
+
+def _of_session(card: CheckpointCard, ticket: Ticket, root: Path) -> bool:
+    stamp = ticket.stamp()  # its lineage among it
+    if all(card.stamp.get(name) == value for name, value in stamp.items()):
+        return True
+    # What it was given is its own too, of whatever lineage: a training that began from other weights keeps them.
+    given = {(entry.path, entry.sha256) for entry in ticket.inputs}
+    entry = file_entry(root / CHECKPOINTS / card.name, root)
+    return (entry.path, entry.sha256) in given
+
+
+def _checkpoint_entries(cards: Sequence[CheckpointCard], root: Path) -> Iterator[FileEntry]:
+    for card in cards:
+        for described in card.files:
+            yield FileEntry(
+                path=f"{CHECKPOINTS}/{described.path}",
+                size_bytes=described.size_bytes,
+                sha256=described.sha256,
+            )
+        yield file_entry(root / CHECKPOINTS / card.name, root)
+
+
+def _beside(root: Path, newest: CheckpointCard, ticket: Ticket, scenario: str) -> Iterator[FileEntry]:
+    """Best model, metadata and final model with its statistics, each only if it can be believed."""
+    best = root / BEST_MODEL_CARD
+    if best.is_file():
+        try:
+            card = read_card(best)
+        except ValueError:
+            card = None  # an unreadable card commits nothing; the best model in place is then kept
+        if card and card.lineage_id == ticket.lineage_id and card_fault(card, best.parent) is None:
+            for described in card.files:
+                yield file_entry(best.parent / described.path, root)
+            yield file_entry(best, root)
+    metadata = root / METADATA_NAME
+    if metadata.is_file() and _describes(metadata, newest):
+        yield file_entry(metadata, root)
+    if newest.steps >= int(ticket.spec["target_steps"]):
+        yield from _final_model(root, newest, scenario)
+
+
+def _final_model(root: Path, newest: CheckpointCard, scenario: str) -> Iterator[FileEntry]:
+    """The model at the target, with its statistics where the training normalizes: both or neither."""
+    final = root / final_model_name(scenario)
+    if not final.is_file():
+        return
+    if newest.has_normalization:
+        try:
+            read_normalization(final)
+        except (OSError, ValueError):
+            return  # half a unit would act wrongly; the newest checkpoint holds the same model, whole
+        yield file_entry(normalization_path(final), root)
+    yield file_entry(final, root)
+
+
+def _describes(metadata: Path, newest: CheckpointCard) -> bool:
+    try:
+        plain = json.loads(metadata.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(plain, dict) and plain.get("latest_checkpoint_digest") == newest.digest

@@ -1,0 +1,95 @@
+"""The keys that a dataclass of the core knows at a place of a file, and the one that a wrong key may have meant."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.stores.yaml.document import SHARED, Path
+
+_OTHER_WORDS: Mapping[str, str] = {
+    "policy_kwargs": "the layers are the card's `network`, for example network: [64, 64]",
+    "net_arch": "the layers are the card's `network`, for example network: [64, 64]",
+    "n_timesteps": "it is target_steps of a profile, for example profiles.full.target_steps",
+    "total_timesteps": "it is target_steps of a profile, for example profiles.full.target_steps",
+    "exploration_fraction": "it is exploration: {start, end, over_steps}",
+    "exploration_final_eps": "it is exploration: {start, end, over_steps}",
+    "exploration_initial_eps": "it is exploration: {start, end, over_steps}",
+    "noise_type": "it is action_noise: {kind, sigma}",
+    "noise_std": "it is action_noise: {kind, sigma}",
+    "seed_list": "it is seeds",
+}
+"""Keys of stable-baselines3 and its Zoo that have another name here."""
+
+
+def nearest_key(kind: Any, path: Path, whole: str) -> str:
+    """Where an unknown key belongs, or which one may be meant."""
+    *above, leaf = path
+    key = str(leaf)
+    if key in _OTHER_WORDS:
+        return f", {_OTHER_WORDS[key]}"
+    at_the_margin = keys_at(kind, ())
+    if above and key.startswith(SHARED):
+        return f"; a shared block ({SHARED}...) stands at the left margin"
+    if above and key in at_the_margin:
+        return f", it belongs to the {whole} itself, at the left margin"
+    near = difflib.get_close_matches(key, keys_at(kind, tuple(above)), n=1) or difflib.get_close_matches(
+        key, sorted(_all_keys(kind) - {key}), n=1
+    )
+    if near:
+        return f", did you mean {near[0]}?"
+    return "" if above else f"; the name of a block that is only shared begins with {SHARED}"
+
+
+def keys_at(kind: Any, path: Path) -> list[str]:
+    """Keys that a dataclass knows at a place, those included that may be left out."""
+    return [field.name for one in kinds_at(kind, path) if _is_block(one) for field in dataclasses.fields(one)]
+
+
+def required_keys(kind: Any) -> list[str]:
+    """Keys of a dataclass that may not be left out."""
+    missing = dataclasses.MISSING
+    return [one.name for one in dataclasses.fields(kind) if one.default is missing and one.default_factory is missing]
+
+
+def kinds_at(kind: Any, path: Path) -> list[Any]:
+    """The types that a place may have, the members of a union one by one."""
+    kinds = _members(kind)
+    for part in path:
+        kinds = [member for one in kinds for below in _below(one, part) for member in _members(below)]
+    return kinds
+
+
+def _below(kind: Any, part: str | int) -> list[Any]:
+    if _is_block(kind):
+        hint = typing.get_type_hints(kind).get(str(part))
+        return [] if hint is None else [hint]
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (list, tuple):
+        return [arguments[0]]
+    return [arguments[1]] if isinstance(origin, type) and issubclass(origin, Mapping) else []
+
+
+def _members(kind: Any) -> list[Any]:
+    return list(typing.get_args(kind)) if typing.get_origin(kind) in (typing.Union, types.UnionType) else [kind]
+
+
+def _is_block(kind: Any) -> bool:
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind)
+
+
+def _all_keys(kind: Any, seen: frozenset[Any] = frozenset()) -> set[str]:
+    """Every key of every block below a type."""
+    known: set[str] = set()
+    for one in _members(kind):
+        if _is_block(one) and one not in seen:
+            hints = typing.get_type_hints(one)
+            for field in dataclasses.fields(one):
+                known |= {field.name} | _all_keys(hints[field.name], seen | {one})
+        elif typing.get_args(one):
+            known |= set().union(*(_all_keys(inner, seen) for inner in typing.get_args(one)))
+    return known

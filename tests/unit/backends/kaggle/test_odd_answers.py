@@ -1,0 +1,106 @@
+"""Headers, pages and sizes that make no sense: bounded, and never an error of another kind."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.errors import http_date, retry_after_s
+from orchestrator.backends.kaggle.client.log_parser import event_of_sse, lines_of_log
+from orchestrator.backends.kaggle.client.mapping import OutputFile, OutputPage
+from orchestrator.backends.kaggle.session.download import download
+from orchestrator.backends.kaggle.session.listing import list_outputs
+from orchestrator.kernel.wire import FileEntry
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("99999999999999999999", 86_400.0),
+        ("9" * 5000, 86_400.0),
+        ("7", 7.0),
+        ("²", None),
+        ("٣", None),
+        ("-5", None),
+        ("1e3", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
+        ("Thu, 01 Jan 2099 00:00:30 GMT", 86_400.0),
+        ("Thu, 01 Jan 1999 00:00:30 GMT", 0.0),
+        ("Thu, 99 Foo 99999 99:99:99 GMT", None),
+    ],
+)
+def test_a_wait_that_is_asked_for_is_bounded(header: str | None, seconds: float | None) -> None:
+    assert retry_after_s(header, NOW) == seconds
+
+
+@given(st.text())
+def test_any_header_is_read(header: str) -> None:
+    asked_for = retry_after_s(header, NOW)
+    assert asked_for is None or 0.0 <= asked_for <= 86_400.0
+    read = http_date(header)
+    assert read is None or read.tzinfo is not None
+
+
+class Pages:
+    """A listing whose pages follow each other as a table says."""
+
+    def __init__(self, following: dict[str, str]) -> None:
+        self.following, self.asked = following, 0
+
+    def output_page(self, owner: str, slug: str, token: str) -> OutputPage:
+        self.asked += 1
+        file = OutputFile(path=f"file-{token or 'first'}", url="")
+        return OutputPage(files=(file,), log="", next_token=self.following.get(token, ""))
+
+
+@given(st.dictionaries(st.sampled_from(["", "a", "b", "c"]), st.sampled_from(["", "a", "b", "c"])))
+def test_pages_in_a_circle_come_to_an_end(following: dict[str, str]) -> None:
+    pages = Pages(following)
+    listing = list_outputs(cast(KaggleApi, pages), "ana", "x")
+    assert pages.asked == len(listing.files) <= 4
+
+
+class Endless:
+    """A download that never ends; it counts what was taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    @contextmanager
+    def download(self, url: str, offset: int) -> Iterator[tuple[bool, Iterator[bytes]]]:
+        yield False, self._pieces()
+
+    def _pieces(self) -> Iterator[bytes]:
+        while True:
+            self.taken += 1
+            yield b"x" * 1024
+
+
+@pytest.mark.parametrize("promised", [True, False])
+def test_no_more_is_taken_than_was_promised(tmp_path: Path, promised: bool) -> None:
+    endless = Endless()
+    entry = FileEntry(path="a", size_bytes=3000, sha256=hashlib.sha256(b"").hexdigest())
+    limits: dict[str, Any] = {"expected": entry} if promised else {"expected": None, "most_bytes": 3000}
+    assert not download(cast(KaggleApi, endless), "", tmp_path / "a", **limits)
+    assert endless.taken == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_deep_logs_are_plain_text() -> None:
+    deep = "[" * 100_000
+    assert lines_of_log(deep) == [deep]
+    assert event_of_sse(f"data: {deep}") == {"data": deep + "\n"}

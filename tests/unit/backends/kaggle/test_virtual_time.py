@@ -1,0 +1,166 @@
+"""Exactly one kernel, whatever happens to the answers; few calls an hour; the end is seen soon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.backends.kaggle.backend import VISIBILITY_S, KaggleBackend
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.retry import Retry
+from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
+from orchestrator.core.errors import BadInput, NameTaken, OutcomeUnknown
+from orchestrator.core.ledger.events import Event
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push, SessionState
+from orchestrator.core.session.spec import SessionSpec, write_ticket
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.session.inputs import session_spec
+from orchestrator.pipeline.session.submit import confirm_submission, submit_session
+from orchestrator.pipeline.session.watch import watch
+from orchestrator.stores.section.card_yaml import load_card
+from tests.conftest import PROJECT_ROOT
+from tests.doubles.clock import FakeClock
+from tests.doubles.narrator import Listener
+from tests.doubles.virtual_kaggle import VirtualGateway
+
+
+@dataclass
+class FarSide:
+    """A backend over a virtual Kaggle, with the parts that the pipeline needs."""
+
+    gateway: VirtualGateway
+    clock: FakeClock
+    backend: KaggleBackend
+    listener: Listener
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def context(self) -> RunContext:
+        side = self
+        deeds = {"record": lambda _, event: side.events.append(event), "session": lambda _, key: None}
+        book = type("Book", (), deeds)()
+        unused: Any = None
+        return RunContext(
+            backend=self.backend,
+            clock=self.clock,
+            ledger=cast(Any, book),
+            models=unused,
+            results=unused,
+            code=unused,
+            narrator=self.listener,
+            draw_token=lambda: "0" * 32,
+            version="0",
+        )
+
+    def push(self, *, session: int = 1, nonce: str = "n" * 32) -> Push:
+        card = load_card(PROJECT_ROOT / "configs/sections", "section_7_6")
+        sizes = RunRequest(card=card, profile="quick").sizes(0)
+        spec = SessionSpec(card=card, profile="quick", sizes=sizes, backend="kaggle")
+        ticket = write_ticket(
+            spec, run_id="r", session=session, attempt=1, nonce=nonce, bundle_digest="b" * 64, inputs=()
+        )
+        checkpoints = CheckpointSet(root=Path(), entries=())
+        return self.backend.prepare(ticket, f"# {nonce}", checkpoints, f"arz-s{session:02d}", Carrier.NONE)
+
+
+def far_side(**traits: Any) -> FarSide:
+    clock = FakeClock()
+    gateway = VirtualGateway(clock, **traits)
+    retry = Retry(clock, lambda low, high: high)
+    backend = KaggleBackend(cast(KaggleApi, gateway), cast(CheckpointDataset, None), KaggleSettings(), retry)
+    return FarSide(gateway, clock, backend, Listener())
+
+
+@pytest.mark.parametrize("lose", [[], ["after"], ["before"], ["before", "after"], ["before", "before"]])
+@pytest.mark.parametrize("hidden_s", [0.0, 30.0])
+def test_a_lost_answer_never_makes_two_kernels_or_none(lose: Sequence[str], hidden_s: float) -> None:
+    far = far_side(lose=list(lose), hidden_s=hidden_s)
+    push = far.push()
+    handle = submit_session(far.context, push)
+    assert far.gateway.pushes == 1
+    assert handle.slug == push.slug
+    assert [event.kind.value for event in far.events] == ["session_planned", "session_submitted"]
+
+
+def test_the_intent_is_written_before_the_submit() -> None:
+    far = far_side(lose=["before"] * 3)
+    with pytest.raises(OutcomeUnknown):
+        submit_session(far.context, far.push())
+    assert [event.kind.value for event in far.events] == ["session_planned"]
+    assert far.events[0].durable
+
+
+def test_absence_is_believed_only_after_the_visibility_window() -> None:
+    far = far_side(hidden_s=30.0)
+    push = far.push()
+    far.backend.submit(push)
+    assert far.backend.find(push.ticket, push.slug) is None
+    assert confirm_submission(far.context, push.ticket, push.slug, far.clock.now()) is not None
+    far = far_side()
+    assert confirm_submission(far.context, push.ticket, push.slug, far.clock.now()) is None
+    assert VISIBILITY_S <= far.clock.slept_s <= VISIBILITY_S + 10.0
+
+
+def test_a_full_house_and_a_spent_week_are_waited_for_and_told() -> None:
+    far = far_side(
+        refuse=["Maximum batch GPU session count of 2 reached.", "Maximum weekly GPU quota of 30.00 hours reached."],
+        left_s=0.0,
+        refresh_after_s=48 * 3600.0,
+    )
+    submit_session(far.context, far.push())
+    assert far.gateway.pushes == 1
+    assert 48 * 3600.0 <= far.clock.slept_s <= 48 * 3600.0 + 300.0
+    told = "\n".join(far.listener.lines)
+    assert "session count of 2" in told
+    assert "2026-01-03 00:00 UTC" in told
+
+
+def test_a_bad_request_stops_with_the_servers_words() -> None:
+    far = far_side(refuse=["Notebook not found"])
+    with pytest.raises(BadInput, match="Notebook not found"):
+        submit_session(far.context, far.push())
+    assert far.gateway.calls["save_kernel"] == 1
+
+
+def test_a_name_that_holds_another_session_is_never_overwritten() -> None:
+    far = far_side()
+    submit_session(far.context, far.push(nonce="1" * 32))
+    with pytest.raises(NameTaken):
+        submit_session(far.context, far.push(nonce="2" * 32))
+    assert far.gateway.pushes == 1
+    assert len(far.events) == 2
+
+
+def test_an_hour_of_kernel_costs_few_calls_and_its_end_is_seen_within_a_minute() -> None:
+    far = far_side(runs_s=3600.0, queued_s=40.0, hidden_s=10.0)
+    handle = submit_session(far.context, far.push())
+    far.gateway.calls.clear()
+    observation = watch(far.context, handle)
+    assert observation.state is SessionState.ENDED
+    calls = sum(far.gateway.calls.values())
+    late_s = far.clock.slept_s - (3600.0 + 50.0)
+    print(f"calls per kernel-hour {calls} {dict(far.gateway.calls)}, end seen {late_s:.0f} s late")
+    assert 0 <= late_s <= 60.0
+    assert calls <= 20
+
+
+def test_no_line_is_told_twice_over_reconnects() -> None:
+    far = far_side(runs_s=900.0, stream_lasts_s=100.0)
+    watch(far.context, submit_session(far.context, far.push()))
+    steps = [report["steps"] for report in far.listener.reports if report["kind"] == "progress"]
+    assert steps == list(range(15, 901, 15))
+
+
+def test_the_deadline_is_the_quota_that_is_left() -> None:
+    card = load_card(PROJECT_ROOT / "configs/sections", "section_7_6")
+    request = RunRequest(card=card, profile="full")
+    sizes = request.sizes(0)
+    assert session_spec(far_side().context, request, sizes).sizes.deadline_s == sizes.deadline_s
+    assert session_spec(far_side(left_s=7200.0).context, request, sizes).sizes.deadline_s == 7200.0
+    assert session_spec(far_side().context, request, sizes).to_json()["device"] == "auto"

@@ -1,0 +1,57 @@
+"""A chain that was not cut as it was meant to be proves nothing, and is told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.cli.commands.prove_resume_steps import _began_at, _chain_faults
+from orchestrator.core.diagnostics.resume_proof import CutPlan
+from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.kernel.wire import FileEntry
+from tests.unit.kernel.makers import SCENARIO, make_ticket
+
+PLAN = CutPlan(target_steps=100, orderly=(20, 60), kill_session=3, kill_at_steps=75, save_every_steps=10)
+
+
+def record(session: int, began_at: int, end_reason: str = "finished") -> SessionRecord:
+    stems = [f"{SCENARIO}_checkpoint_{steps}_steps" for steps in (began_at, began_at - 10) if steps > 0]
+    suffixes = (".zip", ".json")  # a side file's stem holds a dot, and says nothing more
+    inputs = [
+        FileEntry(path=f"checkpoints/{stem}{end}", size_bytes=1, sha256="0") for stem in stems for end in suffixes
+    ]
+    ticket = replace(
+        make_ticket(), inputs=(*inputs, FileEntry(path="training_metadata.json", size_bytes=1, sha256="0"))
+    )
+    return SessionRecord(
+        key=f"r/s{session}",
+        run_id="r",
+        lineage_id="l",
+        session=session,
+        attempt=1,
+        slug="s",
+        backend="local",
+        nonce="n",
+        ticket=ticket.to_json(),
+        stage=Stage.CLOSED,
+        planned_at="",
+        end_reason=end_reason,
+        steps_start=None if end_reason == "crashed" else began_at,
+    )
+
+
+WHOLE = [record(1, 0), record(2, 20), record(3, 60, "crashed"), record(4, 70)]
+
+
+def test_a_killed_session_began_where_it_was_given_a_checkpoint() -> None:
+    assert [_began_at(one) for one in WHOLE] == [0, 20, 60, 70]
+    assert list(_chain_faults(PLAN, WHOLE)) == []
+
+
+def test_a_chain_without_its_kill_or_with_a_cut_left_out_is_no_proof() -> None:
+    survived = [*WHOLE[:2], record(3, 60)]
+    assert list(_chain_faults(PLAN, survived)) == [
+        "the chain has 0 killed sessions instead of 1",
+        "the chain took 3 sessions instead of 4",
+    ]
+    skipped = [WHOLE[0], record(2, 30), *WHOLE[2:]]
+    assert list(_chain_faults(PLAN, skipped)) == ["no session went on from 20 steps"]

@@ -1,0 +1,28 @@
+"""A progress line may hold anything: it is told as far as it holds numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from orchestrator.cli.output.console import Console, describe_progress
+
+NAMES = ("steps", "target_steps", "steps_per_s", "eta_s", "reward_mean")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "odd", ["{}", "[]", "null", "true", '"x"', "NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400]
+)
+def test_an_odd_value_is_left_out(name: str, odd: str) -> None:
+    report = json.loads('{"kind": "progress", "steps": 5, "target_steps": 10, "' + name + '": ' + odd + "}")
+    stream = io.StringIO()
+    Console(stream).progress(report)
+    assert "steps" in describe_progress(report) and "steps" in stream.getvalue()
+
+
+def test_numbers_are_told_as_before() -> None:
+    report = {"steps": 5, "target_steps": 10, "steps_per_s": 12.3, "eta_s": 61.0, "reward_mean": -3.25}
+    assert describe_progress(report) == "5/10 steps | 12 steps/s | 1:01 left | reward -3.2"

@@ -1,0 +1,140 @@
+"""Each difference between a checkpoint and a training has its reason and its grade."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.core.checkpoint.compatibility import Grade, Intended, compare, worse_grade
+from orchestrator.core.checkpoint.log_messages import RestoredFile, incompatibility, nothing_found, restoration
+from orchestrator.core.section.lineage import Lineage
+from orchestrator.kernel.checkpoint.resume_grade import GRADES, differences, worst
+
+LINEAGE = Lineage(
+    section="section_7_6",
+    environment={"dx_m": 10.0},
+    algorithm="DQN",
+    network=(64, 64),
+    hyper_parameters={"gamma": 0.97, "learning_rate": {"start": 1e-3}},
+    seed=0,
+)
+INTENDED = Intended(lineage=LINEAGE, code_digest="c" * 64, versions={"torch": "2.13.0"}, device_class="cpu")
+IDENTITY: dict[str, Any] = {
+    **LINEAGE.to_json(),
+    "versions": {"torch": "2.13.0", "numpy": "2.4"},
+    "device_class": "cpu",
+    "code_digest": "c" * 64,
+}
+
+
+def test_the_same_training_is_exact() -> None:
+    assert compare(IDENTITY, INTENDED).grade is Grade.EXACT
+
+
+@pytest.mark.parametrize(
+    ("change", "label", "grade"),
+    [
+        ({"algorithm": "PPO"}, "Algorithm", Grade.REFUSE),
+        ({"network": [128, 128]}, "Architecture", Grade.REFUSE),
+        ({"seed": 1}, "Seed", Grade.WEIGHTS_ONLY),
+        ({"section": "section_7_5"}, "Section", Grade.REFUSE),
+        ({"environment": {"dx_m": 5.0}}, "Environment dx_m", Grade.WEIGHTS_ONLY),
+        (
+            {"hyper_parameters": {"gamma": 0.97, "learning_rate": {"start": 1e-4}}},
+            "Hyper-parameter learning_rate.start",
+            Grade.WEIGHTS_ONLY,
+        ),
+        (
+            {"hyper_parameters": {**LINEAGE.hyper_parameters, "n_quantiles": 25}},
+            "Hyper-parameter n_quantiles",
+            Grade.REFUSE,
+        ),
+        (
+            {"hyper_parameters": {**LINEAGE.hyper_parameters, "n_envs": 4}},
+            "Hyper-parameter n_envs",
+            Grade.WEIGHTS_ONLY,
+        ),
+        ({"versions": {"torch": "2.6.0"}}, "Version of torch", Grade.STATISTICAL),
+        ({"device_class": "cuda"}, "Device", Grade.STATISTICAL),
+        ({"code_digest": "d" * 64}, "Code", Grade.STATISTICAL),
+    ],
+)
+def test_each_difference_is_named_and_graded(change: dict[str, Any], label: str, grade: Grade) -> None:
+    comparison = compare({**IDENTITY, **change}, INTENDED)
+    assert [reason.label for reason in comparison.reasons] == [label]
+    assert comparison.grade is grade
+
+
+@pytest.mark.parametrize("missing", sorted(set(IDENTITY) - {"versions"}))
+def test_a_card_that_does_not_say_is_not_taken_for_equal(missing: str) -> None:
+    identity = {name: value for name, value in IDENTITY.items() if name != missing}
+    assert compare(identity, INTENDED).grade < Grade.EXACT
+
+
+def test_what_only_the_kernel_knows_is_left_to_it() -> None:
+    unknown = replace(INTENDED, versions={}, device_class=None)
+    assert compare({**IDENTITY, "versions": {}, "device_class": "cuda"}, unknown).grade is Grade.EXACT
+
+
+def test_what_is_left_to_the_kernel_is_named() -> None:
+    assert compare(IDENTITY, INTENDED).left_to_kernel == ("spaces",)
+    unknown = replace(INTENDED, versions={}, device_class=None)
+    assert compare(IDENTITY, unknown).left_to_kernel == ("spaces", "versions", "device")
+
+
+def test_without_a_side_file_only_the_weights_are_there() -> None:
+    comparison = compare(IDENTITY, INTENDED, has_state=False)
+    assert comparison.grade is Grade.WEIGHTS_ONLY
+    assert comparison.below(Grade.STATISTICAL) == ("State: checkpoint=weights only, current=full state",)
+    assert comparison.below(Grade.WEIGHTS_ONLY) == ()
+
+
+def test_what_a_checkpoint_could_not_keep_makes_it_statistical() -> None:
+    comparison = compare({**IDENTITY, "lost_state": ["the wind"]}, INTENDED)
+    assert comparison.grade is Grade.STATISTICAL
+    assert [str(reason) for reason in comparison.reasons] == ["State: checkpoint=without the wind, current=whole"]
+
+
+def test_the_words_are_those_of_the_stone() -> None:
+    assert [grade.word for grade in sorted(Grade, reverse=True)] == list(GRADES)
+    assert [Grade.of(word).word for word in GRADES] == list(GRADES)
+    assert worse_grade("exact", "weights-only") == "weights-only" == worse_grade("weights-only", None)
+
+
+@given(st.permutations(range(4)))
+def test_both_sides_decide_by_one_table(order: list[int]) -> None:
+    """The kernel compares more keys; those that both know leave the same grade."""
+    changes: list[dict[str, Any]] = [{"seed": 1}, {"network": [1]}, {"code_digest": "x"}, {"device_class": "cuda"}]
+    identity = dict(IDENTITY)
+    for index in order[:2]:
+        identity.update(changes[index])
+    there = [found.grade for found in differences(identity, INTENDED.identity())]
+    assert compare(identity, INTENDED).grade.word == worst(there)
+
+
+def test_the_lines_are_the_users_own() -> None:
+    reason = compare(IDENTITY, replace(INTENDED, lineage=replace(LINEAGE, network=(128, 128)))).reasons[0]
+    assert incompatibility([str(reason)]) == (
+        "[CHECKPOINT] ⚠️  INCOMPATIBILITY DETECTED:",
+        "[CHECKPOINT]   - Architecture: checkpoint=[64, 64], current=[128, 128]",
+        "[CHECKPOINT] Recommendation: Delete checkpoints to start fresh",
+    )
+    files = [
+        RestoredFile(name="traffic_light_control_checkpoint_50000_steps.zip", size_bytes=15_300_000),
+        RestoredFile(name="traffic_light_control_checkpoint_100000_steps.zip", size_bytes=15_400_000),
+    ]
+    assert restoration(files) == (
+        "[CHECKPOINT] ====== CHECKPOINT RESTORATION ======",
+        "[CHECKPOINT] Found 2 checkpoint(s) to restore:",
+        "[CHECKPOINT]   ✓ traffic_light_control_checkpoint_50000_steps.zip (15.3 MB)",
+        "[CHECKPOINT]   ✓ traffic_light_control_checkpoint_100000_steps.zip (15.4 MB)",
+        "[CHECKPOINT] ✅ Successfully restored 2 file(s)",
+    )
+    assert nothing_found("validation_output/results/...") == (
+        "[CHECKPOINT] No checkpoints found in validation_output/results/...",
+        "[CHECKPOINT] This is normal for first run or if training didn't reach checkpoint threshold",
+    )

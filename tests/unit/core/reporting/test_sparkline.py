@@ -1,0 +1,53 @@
+"""Curves where no picture can be drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.cli.campaign.presentation import trial_status_json
+from orchestrator.cli.campaign.status import markdown_lines
+from orchestrator.cli.output.encoding import encodable
+from orchestrator.core.campaign.trial_status import State, trial_status
+from orchestrator.core.reporting.sparkline import mermaid, sparkline
+from orchestrator.kernel.reporting.trial_report import CurvePoint, StitchedCurve
+from tests.simulation.campaigns import SMALL, expanded
+
+
+def curve(*scores: float) -> StitchedCurve:
+    points = tuple(
+        CurvePoint(steps=10 * place, score=score, measures={}, session="s") for place, score in enumerate(scores, 1)
+    )
+    return StitchedCurve(points=points, seams=(), wasted_steps=0, measured_twice=0, measured_otherwise=0)
+
+
+def test_blocks_rise_with_the_score_and_a_long_curve_keeps_its_ends() -> None:
+    assert sparkline(curve(-9.0, -5.5, -2.0).points) == "▁▅█"
+    assert sparkline(curve(1.0, 1.0).points) == "▁▁" and sparkline(()) == ""
+    long = sparkline(curve(*range(100)).points)
+    assert len(long) == 20 and (long[0], long[-1]) == ("▁", "█")
+    assert encodable("▁▅█", "cp1252") == "_+@"
+
+
+def test_a_chart_is_the_mean_at_the_steps_that_all_have_reached() -> None:
+    lines = list(mermaid({"main PPO": [curve(1.0, 3.0, 9.0), curve(3.0, 5.0), curve(7.0), curve()]}))
+    assert lines[0] == "```mermaid" and lines[-1] == "```"
+    assert '  title "main PPO, mean of 2 of 4 trainings: score on tuning scenarios"' in lines
+    assert '  x-axis "steps" [10, 20]' in lines and "  line [2, 4]" in lines
+    assert '  y-axis "score" 1.9 --> 4.1' in lines
+
+
+def test_what_is_stale_pruned_or_failed_is_in_no_chart() -> None:
+    _, trials = expanded(SMALL)
+    own = [trial_status(trial, (), live=False, code_digest="", retries={}) for trial in trials[:2]]
+    assert own[0].trial.variant is own[1].trial.variant
+    curves = {one.trial.lineage_id: curve(*scores) for one, scores in zip(own, ((1.0, 3.0), (5.0, 9.0)), strict=True)}
+    for state in State:
+        standings = [replace(own[0], state=State.DONE), replace(own[1], state=state)]
+        rows = [{**trial_status_json(one), "rests": False} for one in standings]
+        (line,) = (line for line in markdown_lines(rows, standings, curves) if line.startswith("  line ["))
+        mixed = state in (State.DONE, State.LIVE, State.WAITING)
+        assert line == ("  line [3, 6]" if mixed else "  line [1, 3]"), state
+
+
+def test_what_has_no_curve_yet_has_no_chart() -> None:
+    assert list(mermaid({"one point": [curve(1.0)], "none": [curve()], "nobody": []})) == []

@@ -1,0 +1,109 @@
+"""Three answers, never one; and a success only from a manifest that is this session's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.core.session.backend_types import Observation, SessionState
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.judgement import judge
+from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.session.manifest import Manifest
+from orchestrator.kernel.wire import FileEntry, Ticket
+from tests.unit.kernel.makers import make_ticket
+
+
+def _manifest(ticket: Ticket, ending: KernelEnding = KernelEnding.FINISHED, **change: Any) -> Manifest:
+    manifest = Manifest(
+        stamp=ticket.stamp(),
+        spec=dict(ticket.spec),
+        started_at="",
+        ended_at="",
+        exit_code=EXIT_CODES[ending],
+        error=None,
+        outcome=SectionOutcome(ending=ending, steps_start=0, steps_done=40, verdict=Verdict.SUPPORTED),
+        inputs=ticket.inputs,
+        files=(),
+        timings_s={},
+    )
+    return replace(manifest, **change)
+
+
+def _ended(exit_code: int | None, reason: EndReason | None = None) -> Observation:
+    return Observation(state=SessionState.ENDED, native="COMPLETE", exit_code=exit_code, reason=reason)
+
+
+def test_a_finished_session() -> None:
+    ticket = make_ticket()
+    judgement = judge(ticket, _ended(0), _manifest(ticket), ())
+    assert (judgement.end_reason, judgement.exit_code, judgement.verdict) == (
+        EndReason.FINISHED,
+        0,
+        Verdict.SUPPORTED,
+    )
+
+
+def test_complete_without_a_manifest_is_not_a_success() -> None:
+    judgement = judge(make_ticket(), _ended(0), None, ())
+    assert judgement.end_reason is EndReason.CRASHED
+    assert judgement.verdict is None
+    assert "no manifest" in judgement.problems[0]
+
+
+def test_the_wall_is_told_from_a_crash() -> None:
+    assert judge(make_ticket(), _ended(-9, EndReason.WALL_LIMIT), None, ()).end_reason is EndReason.WALL_LIMIT
+
+
+def test_a_full_disk_is_told_by_the_exit_code_alone_where_no_manifest_had_room() -> None:
+    assert judge(make_ticket(), _ended(EXIT_CODES[KernelEnding.DISK_FULL]), None, ()).end_reason is EndReason.DISK_FULL
+    assert list(EXIT_CODES.values()).count(EXIT_CODES[KernelEnding.DISK_FULL]) == 1
+
+
+@pytest.mark.parametrize("field", sorted(make_ticket().stamp()))
+def test_results_of_another_session_are_refused(field: str) -> None:
+    ticket = make_ticket()
+    stranger = _manifest(ticket, stamp={**ticket.stamp(), field: "another"})
+    judgement = judge(ticket, _ended(0), stranger, ())
+    assert judgement.end_reason is EndReason.STALE_RESULTS
+    assert judgement.verdict is None
+    assert field in judgement.problems[0]
+
+
+def test_a_flag_that_did_not_reach_the_kernel_is_noticed() -> None:
+    ticket = make_ticket()
+    judgement = judge(ticket, _ended(0), _manifest(ticket, spec={**ticket.spec, "target_steps": 5000}), ())
+    assert judgement.end_reason is EndReason.STALE_RESULTS
+    assert "another spec" in judgement.problems[0]
+
+
+def test_a_kernel_that_started_from_other_files_is_noticed() -> None:
+    ticket = make_ticket(inputs=(FileEntry(path="checkpoints/a.zip", size_bytes=1, sha256="a" * 64),))
+    judgement = judge(ticket, _ended(0), _manifest(ticket, inputs=()), ())
+    assert judgement.end_reason is EndReason.STALE_RESULTS
+
+
+def test_a_process_that_contradicts_its_manifest_crashed() -> None:
+    ticket = make_ticket()
+    judgement = judge(ticket, _ended(139), _manifest(ticket), ())
+    assert (judgement.end_reason, judgement.exit_code, judgement.verdict) == (EndReason.CRASHED, 139, None)
+
+
+def test_no_number_is_believed_beside_damaged_files() -> None:
+    ticket = make_ticket()
+    judgement = judge(ticket, _ended(0), _manifest(ticket), ("metrics.csv does not have its sha256",))
+    assert judgement.verdict is None
+    assert judgement.problems
+
+
+def test_a_failed_section_keeps_its_own_words() -> None:
+    ticket = make_ticket()
+    manifest = _manifest(ticket, KernelEnding.SECTION_FAILED, error="RuntimeError: boom")
+    judgement = judge(ticket, _ended(1), manifest, ())
+    assert (judgement.end_reason, judgement.exit_code, judgement.error) == (
+        EndReason.SECTION_FAILED,
+        1,
+        "RuntimeError: boom",
+    )

@@ -1,0 +1,116 @@
+"""When another look may settle how a session ended: never without a limit, never for what has no bearing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.core.session.backend_types import Observation, Retrieval, SessionState
+from orchestrator.core.session.judgement import judge
+from orchestrator.core.session.missing_outputs import Lack, MissingFile
+from orchestrator.core.session.settling import Doubt, open_question, undamaged, without_named
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.session.manifest import Manifest
+from tests.unit.kernel.makers import SCENARIO, make_ticket
+
+TICKET = make_ticket()
+COMPLETE = Observation(state=SessionState.ENDED, native="COMPLETE", succeeded=True)
+ERROR = Observation(state=SessionState.ENDED, native="ERROR")
+FOLDER = f"{TICKET.section_dir}/data/models/checkpoints"
+
+
+def _manifest(nonce: str = TICKET.nonce) -> Manifest:
+    return Manifest(
+        stamp={**TICKET.stamp(), "nonce": nonce},
+        spec=dict(TICKET.spec),
+        started_at="",
+        ended_at="",
+        exit_code=0,
+        error=None,
+        outcome=SectionOutcome(ending=KernelEnding.FINISHED, steps_done=40, verdict=Verdict.SUPPORTED),
+        inputs=(),
+        files=(),
+        timings_s={},
+    )
+
+
+def _asked(
+    manifest: Manifest | None,
+    *files: MissingFile,
+    seen: Observation = COMPLETE,
+    steps: int = 30,
+    faults: tuple[str, ...] = (),
+) -> Doubt | None:
+    retrieval = Retrieval(folder=Path(), missing=tuple(map(str, files)), files=files)
+    found = open_question(TICKET, seen, retrieval, manifest, faults, steps_verified=steps)
+    return found.doubt if found else None
+
+
+def _missing(path: str, lack: Lack) -> MissingFile:
+    return MissingFile(path=path, lack=lack, reason="x")
+
+
+def _checkpoint(steps: int, lack: Lack, suffix: str = ".zip") -> MissingFile:
+    return _missing(f"{FOLDER}/{SCENARIO}_checkpoint_{steps}_steps{suffix}", lack)
+
+
+def test_whole_outputs_leave_nothing_open() -> None:
+    assert _asked(_manifest()) is None
+
+
+def test_complete_without_a_manifest_is_open_for_long_and_an_error_for_a_minute() -> None:
+    unlisted = _missing("session_manifest.json", Lack.UNLISTED)
+    assert _asked(None, unlisted) is Doubt.MANIFEST
+    assert _asked(None, unlisted, seen=ERROR) is Doubt.FILES
+
+
+def test_a_manifest_that_is_damaged_or_of_another_session_is_open_however_the_session_ended() -> None:
+    for seen in (COMPLETE, ERROR):
+        assert _asked(None, seen=seen, faults=("it cannot be read",)) is Doubt.MANIFEST
+        assert _asked(_manifest("f" * 32), seen=seen) is Doubt.MANIFEST
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".state.npz", ".json"])
+def test_a_newer_checkpoint_that_is_not_answered_decides_and_an_older_one_does_not(suffix: str) -> None:
+    assert _asked(_manifest(), _checkpoint(40, Lack.UNANSWERED, suffix)) is Doubt.UNANSWERED
+    assert _asked(_manifest(), _checkpoint(20, Lack.UNANSWERED, suffix)) is Doubt.FILES
+    assert _asked(_manifest(), _checkpoint(40, Lack.UNLISTED, suffix)) is Doubt.MANIFEST
+    assert _asked(None, _checkpoint(40, Lack.UNANSWERED, suffix), seen=ERROR) is Doubt.UNANSWERED
+
+
+def test_what_can_never_be_written_here_is_not_looked_for_again() -> None:
+    assert _asked(_manifest(), _missing("a" * 300, Lack.UNWRITABLE)) is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["events.jsonl", "a/b.csv", "kernel.log"]), st.sampled_from(Lack)), max_size=4)
+)
+def test_no_ordinary_file_ever_holds_a_session_open_for_longer_than_a_minute(lacks: list[tuple[str, Lack]]) -> None:
+    assert _asked(_manifest(), *(_missing(path, lack) for path, lack in lacks)) in (None, Doubt.FILES)
+    assert Doubt.FILES.patience_s == 60.0
+
+
+def test_an_own_manifest_that_echoes_something_else_is_fetched_again_for_a_minute() -> None:
+    manifest = _manifest()
+    assert _asked(replace(manifest, spec={**manifest.spec, "target_steps": 41})) is Doubt.FILES
+    assert _asked(replace(manifest, stamp={**manifest.stamp, "run_id": "rum"})) is Doubt.FILES
+
+
+def test_every_doubt_ends() -> None:
+    for doubt in Doubt:
+        assert 0.0 < sum(doubt.pauses_s) <= doubt.patience_s <= 6 * 3600.0
+        assert list(doubt.pauses_s[:3]) == sorted(doubt.pauses_s[:3])
+
+
+def test_numbers_stand_beside_files_that_could_not_be_had_and_not_beside_damaged_ones() -> None:
+    missing = _missing("events.jsonl", Lack.UNANSWERED)
+    judged = judge(TICKET, COMPLETE, _manifest(), (), (str(missing),))
+    assert (judged.verdict, judged.problems) == (Verdict.SUPPORTED, ("events.jsonl x",))
+    assert judge(TICKET, COMPLETE, _manifest(), ("toy.csv does not have its sha256",), (str(missing),)).verdict is None
+    assert undamaged([_missing("a", Lack.DAMAGED), missing]) == (missing,)
+    faults = ("a is missing", "b is missing", "b does not have its sha256")
+    assert without_named(faults, ["b"]) == ("a is missing", "b does not have its sha256")

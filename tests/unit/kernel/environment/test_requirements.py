@@ -1,0 +1,72 @@
+"""What sections say they need, and that they say it rightly."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.kernel.environment.requirements import Requirement, canonical_name, requirements_of
+from orchestrator.kernel.outcome import SessionRefused
+
+PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # imported by another name than installed
+ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
+
+
+def _write(root: Path, text: str) -> Path:
+    folder = root / "validation_ch7" / "section_7_6_rl_performance"
+    folder.mkdir(parents=True)
+    (folder / "requirements.txt").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_one_pin_a_line_beside_the_entry_point(tmp_path: Path) -> None:
+    root = _write(tmp_path, "# why\n\nStable_Baselines3==2.9.2  # the trainer\nnumpy==2.4.6\n")
+    assert [str(need) for need in requirements_of(root, ENTRY)] == ["stable-baselines3==2.9.2", "numpy==2.4.6"]
+
+
+def test_a_section_that_says_nothing_needs_nothing(tmp_path: Path) -> None:
+    assert requirements_of(tmp_path, ENTRY) == ()
+    assert requirements_of(tmp_path, "toy_entry") == ()
+
+
+@pytest.mark.parametrize("line", ["numpy", "numpy>=2", "-r other.txt", "numpy==", "--index-url https://x", "a==1; b"])
+def test_anything_but_a_pin_is_refused(tmp_path: Path, line: str) -> None:
+    with pytest.raises(SessionRefused, match=r"section_7_6_rl_performance/requirements\.txt says") as refusal:
+        requirements_of(_write(tmp_path, line + "\n"), ENTRY)
+    assert refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("pin", "version", "met"),
+    [("2.6.0", "2.6.0", True), ("2.6.0", "2.6.0+cu124", True), ("2.6.0", "2.6.1", False), ("2.6", "2.6.0", False)],
+)
+def test_a_build_of_the_pinned_version_is_the_pinned_version(pin: str, version: str, met: bool) -> None:
+    assert Requirement(name="torch", version=pin).is_met_by(version) is met
+
+
+def test_the_sections_pins_are_those_of_the_constraints(project_root: Path) -> None:
+    lines = (project_root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("==") for line in lines if "==" in line]
+    constraints = {canonical_name(name): version for name, version in pairs}
+    needs = requirements_of(project_root, ENTRY)
+    assert needs
+    assert {need.name: need.version for need in needs} == {need.name: constraints[need.name] for need in needs}
+
+
+def test_the_section_asks_for_all_that_it_imports_and_for_nothing_else(project_root: Path) -> None:
+    imported: set[str] = set()
+    for path in (*(project_root / "validation_ch7").rglob("*.py"), *(project_root / "orchestrator/sb3").rglob("*.py")):
+        if "scripts" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                imported.add(node.module.split(".")[0])
+    imported = {PACKAGE_OF.get(name, name) for name in imported}
+    foreign = imported - sys.stdlib_module_names - {"validation_ch7", "orchestrator"}
+    needs = requirements_of(project_root, ENTRY)
+    assert {canonical_name(name) for name in foreign} == {need.name for need in needs}

@@ -1,0 +1,190 @@
+"""Every ending that the process survives becomes a manifest that says so."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from orchestrator.kernel.environment.subprocesses import Ran
+from orchestrator.kernel.files.digests import read_tree, tree_digest
+from orchestrator.kernel.files.workspace import Workspace
+from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused, Verdict
+from orchestrator.kernel.session.boot import Surroundings, run_session
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.session.manifest import Manifest, read_manifest
+from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, FileEntry
+from tests.doubles.clock import FakeClock
+from tests.doubles.machine import FakeMachine
+from tests.unit.kernel.makers import make_ticket, save
+
+
+class Booth:
+    """A bundle, a workspace and a section whose act each test chooses."""
+
+    def __init__(self, root: Path) -> None:
+        self.bundle = root / "bundle"
+        self.bundle.mkdir()
+        (self.bundle / "code.py").write_text("x = 1\n", encoding="utf-8")
+        self.digest = tree_digest(read_tree(self.bundle))
+        self.workspace = Workspace(input=root / "input", working=root / "working", scratch=root / "scratch")
+        self.lines: list[str] = []
+        self.machine = FakeMachine()
+        self.entry = ModuleType("toy_entry")
+        sys.modules["toy_entry"] = self.entry
+
+    def need(self, text: str) -> None:
+        (self.bundle / "requirements.txt").write_text(text, encoding="utf-8")
+        self.digest = tree_digest(read_tree(self.bundle))
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        lines = (self.workspace.working / EVENTS_NAME).read_text(encoding="utf-8").splitlines()
+        return [event for line in lines if (event := json.loads(line))["kind"] == kind]
+
+    def run(self, act: Any, **ticket: Any) -> tuple[int, Manifest]:
+        self.entry.run = act  # type: ignore[attr-defined]  # a module made for this test
+        code = self.boot(**ticket)
+        manifest = read_manifest(self.workspace.working)
+        assert manifest is not None
+        return code, manifest
+
+    def boot(self, **ticket: Any) -> int:
+        clock = FakeClock()
+        surroundings = Surroundings(
+            workspace=self.workspace,
+            now=clock.now,
+            monotonic=clock.monotonic,
+            echo=self.lines.append,
+            machine=self.machine.face,
+        )
+        made = make_ticket(**{"bundle_digest": self.digest, **ticket})
+        return run_session(made, self.bundle, surroundings=surroundings, stop=StopFlag())
+
+
+@pytest.fixture
+def booth(tmp_path: Path) -> Iterator[Booth]:
+    yield Booth(tmp_path)
+    sys.modules.pop("toy_entry")
+
+
+def test_a_finished_section_is_described_file_by_file(booth: Booth) -> None:
+    def act(context: SessionContext) -> SectionOutcome:
+        save(context.models_dir, 40, ticket=context.ticket)
+        return SectionOutcome(ending=KernelEnding.FINISHED, steps_start=0, steps_done=40, verdict=Verdict.SUPPORTED)
+
+    code, manifest = booth.run(act)
+    assert code == 0
+    assert manifest.outcome.verdict is Verdict.SUPPORTED
+    assert manifest.stamp == make_ticket(bundle_digest=booth.digest).stamp()
+    listed = {entry.path for entry in manifest.files}
+    on_disk = {
+        path.relative_to(booth.workspace.working).as_posix()
+        for path in booth.workspace.working.rglob("*")
+        if path.is_file()
+    }
+    assert listed == on_disk - {MANIFEST_NAME}
+    assert any(path.endswith("_checkpoint_40_steps.zip") for path in listed)
+
+
+@pytest.mark.parametrize("death", [RuntimeError("boom"), SystemExit(0), KeyboardInterrupt(), MemoryError()])
+def test_a_section_that_dies_fails_whatever_it_dies_of(booth: Booth, death: BaseException) -> None:
+    def act(context: SessionContext) -> SectionOutcome:
+        save(context.models_dir, 20, ticket=context.ticket)
+        raise death
+
+    code, manifest = booth.run(act)
+    assert code == 1
+    assert manifest.outcome.ending is KernelEnding.SECTION_FAILED
+    assert manifest.outcome.steps_done == 20
+    assert manifest.outcome.verdict is None
+    assert type(death).__name__ in str(manifest.error)
+
+
+def test_a_section_that_returns_nothing_fails(booth: Booth) -> None:
+    code, manifest = booth.run(lambda context: None)
+    assert (code, manifest.outcome.ending) == (1, KernelEnding.SECTION_FAILED)
+    assert "NoneType" in str(manifest.error)
+
+
+def test_other_code_than_the_code_pushed_is_refused(booth: Booth) -> None:
+    code, manifest = booth.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
+    assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
+    assert "digest" in str(manifest.error)
+
+
+def test_checkpoints_that_did_not_arrive_are_the_carriers_fault_not_a_beginning(booth: Booth) -> None:
+    booth.workspace.input.mkdir()
+    (booth.workspace.input / "something.bin").write_bytes(b"else")
+    promised = FileEntry(path="checkpoints/x.zip", size_bytes=3, sha256="0" * 64)
+    code, manifest = booth.run(lambda context: pytest.fail("must not run"), inputs=(promised,))
+    assert (code, manifest.outcome.ending) == (2, KernelEnding.CARRIER_MISSING)
+    assert "input/something.bin" in str(manifest.error) and "checkpoints/x.zip" in str(manifest.error)
+
+
+def test_what_the_preflight_found_is_in_the_event_log_and_in_the_manifest(booth: Booth) -> None:
+    booth.need("numpy==2.4.6\nstable-baselines3==2.9.2\n")
+    answer = json.dumps({"gpu": "Tesla T4", "capability": "7.5"})
+    booth.machine = FakeMachine({"numpy": "2.0.2"}, probe=Ran(exit_code=0, out=answer))
+    code, manifest = booth.run(
+        lambda context: SectionOutcome(ending=KernelEnding.FINISHED, runtime={"device": "cuda"}),
+        spec={"device": "auto"},
+    )
+    assert code == 0
+    found = manifest.preflight
+    assert found["versions"] == {"numpy": "2.0.2", "stable-baselines3": "2.9.2"}
+    assert found["pinned"] == {"numpy": "2.4.6"}
+    assert found["installed_now"] == ["stable-baselines3==2.9.2"]
+    assert found["device"] == {"used": "cuda", "name": "Tesla T4", "capability": "7.5", "why": None}
+    (event,) = booth.events("preflight")
+    assert {name: event[name] for name in found} == found
+    assert "numpy 2.0.2 is here, pinned is 2.4.6." in booth.lines
+    assert "Computing on Tesla T4 (capability 7.5)." in booth.lines
+
+
+def test_an_unfit_machine_is_refused_before_the_section_is_imported(booth: Booth) -> None:
+    words = "Traceback\nRuntimeError: CUDA error: no kernel image is available for execution on the device"
+    booth.machine = FakeMachine(probe=Ran(exit_code=1, err=words))
+    sys.modules.pop("toy_entry")  # an import would now fail, and end as section_failed
+    code = booth.boot(spec={"device": "cuda"})
+    sys.modules["toy_entry"] = booth.entry
+    manifest = read_manifest(booth.workspace.working)
+    assert manifest is not None
+    assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
+    assert "no kernel image is available" in str(manifest.error)
+    assert str(manifest.error).splitlines()[-1].startswith("Ask for NvidiaTeslaT4")
+    assert manifest.preflight["device"] is None
+    assert manifest.preflight["python"] == booth.events("preflight")[0]["python"]
+    assert booth.events("started") == []
+
+
+def test_the_machine_is_not_asked_for_code_that_was_not_pushed(booth: Booth) -> None:
+    booth.need("numpy==2.4.6\n")
+    _, manifest = booth.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
+    assert (booth.machine.ran, manifest.preflight) == ([], {})
+
+
+def test_old_results_in_the_output_folder_are_never_described_as_new(booth: Booth) -> None:
+    booth.run(lambda context: SectionOutcome(ending=KernelEnding.FINISHED))
+    before = (booth.workspace.working / MANIFEST_NAME).read_bytes()
+    with pytest.raises(SessionRefused, match="another session"):
+        booth.boot()
+    assert (booth.workspace.working / MANIFEST_NAME).read_bytes() == before
+
+
+def test_every_ending_has_its_exit_code() -> None:
+    assert set(EXIT_CODES) == set(KernelEnding)
+
+
+def test_a_manifest_survives_its_file(booth: Booth) -> None:
+    outcome = SectionOutcome(
+        ending=KernelEnding.PAUSED, steps_start=1, steps_done=2, resume_grade="exact", training={"updates": 3}
+    )
+    _, manifest = booth.run(lambda context: outcome)
+    assert manifest.outcome == outcome
+    assert Manifest.from_json(manifest.to_json()) == manifest

@@ -1,0 +1,118 @@
+"""Deadline, stop flag, reporter, workspace."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from orchestrator.kernel.files.workspace import Workspace
+from orchestrator.kernel.session.deadline import SoftDeadline
+from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.wire import parse_report
+from tests.doubles.clock import FakeClock
+
+
+def test_the_deadline_keeps_back_what_saving_and_evaluating_took() -> None:
+    clock = FakeClock()
+    deadline = SoftDeadline(100.0, monotonic=clock.monotonic, started_s=0.0, margin_s=5.0)
+    clock.sleep(70.0)
+    assert not deadline.reached
+    deadline.measured("save", 4.0)
+    deadline.measured("save", 2.0)
+    deadline.measured("evaluate", 10.0)
+    assert deadline.reserve_s == pytest.approx(1.5 * 14.0 + 5.0)
+    clock.sleep(3.9)
+    assert not deadline.reached
+    clock.sleep(0.2)
+    assert deadline.reached
+    assert deadline.totals_s == {"save": 6.0, "evaluate": 10.0}
+
+
+def test_without_a_limit_there_is_no_deadline() -> None:
+    clock = FakeClock()
+    deadline = SoftDeadline(None, monotonic=clock.monotonic, started_s=0.0)
+    clock.sleep(10**9)
+    assert deadline.remaining_s is None
+    assert not deadline.reached
+
+
+def test_a_signal_only_sets_a_flag() -> None:
+    stop, before = StopFlag(), signal.getsignal(signal.SIGTERM)
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        stop.listen()
+        assert not stop.requested
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def _reporter(path: Path, clock: FakeClock, lines: list[str], limit_bytes: int = 10_000) -> Reporter:
+    return Reporter(path, echo=lines.append, now=clock.now, monotonic=clock.monotonic, limit_bytes=limit_bytes)
+
+
+def test_progress_is_told_once_a_second_and_at_the_end(tmp_path: Path) -> None:
+    clock, lines = FakeClock(), list[str]()
+    reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
+    for steps in range(100):
+        reporter.progress(steps=steps)
+        clock.sleep(0.1)
+    reporter.progress(last=True, steps=100)
+    reporter.close()
+    told = [parse_report(line) for line in lines]
+    assert 10 <= len(told) <= 12
+    assert told[-1] == {"kind": "progress", "steps": 100}
+
+
+@pytest.mark.parametrize(("minutes", "interval_s"), [(0, 1.0), (1, 2.0), (5, 6.0), (14, 15.0), (60, 15.0), (540, 15.0)])
+def test_progress_is_told_ever_more_widely(tmp_path: Path, minutes: int, interval_s: float) -> None:
+    clock, lines = FakeClock(), list[str]()
+    clock.sleep(1000.0)  # a machine that has been up for a while: only the session's own time counts
+    reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
+    clock.sleep(60.0 * minutes)
+    reporter.progress(steps=1)
+    clock.sleep(interval_s * 0.99)
+    reporter.progress(steps=2)
+    assert len(lines) == 1
+    clock.sleep(interval_s * 0.03)  # the interval itself grows meanwhile, by a sixtieth at most
+    reporter.progress(steps=3)
+    assert len(lines) == 2
+    reporter.progress(steps=4, last=True)
+    assert len(lines) == 3
+    reporter.close()
+
+
+def test_nine_hours_of_progress_are_a_log_that_can_be_replayed(tmp_path: Path) -> None:
+    clock, lines = FakeClock(), list[str]()
+    reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
+    for second in range(9 * 3600):
+        reporter.progress(steps=second)
+        clock.sleep(1.0)
+    reporter.close()
+    assert 2000 < len(lines) < 2400
+
+
+def test_the_event_file_is_bounded_utf8_and_says_what_it_dropped(tmp_path: Path) -> None:
+    clock, path = FakeClock(), tmp_path / "events.jsonl"
+    reporter = _reporter(path, clock, [], limit_bytes=500)
+    for number in range(100):
+        reporter.say(f"véhicule {number} ✓")
+    reporter.close()
+    events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert path.stat().st_size < 600
+    assert events[-1] == {"kind": "dropped", "events": 100 - (len(events) - 1)}
+    assert events[0]["text"] == "véhicule 0 ✓"
+
+
+def test_the_workspace_is_literal_unless_a_sandbox_is_named(tmp_path: Path) -> None:
+    assert Workspace.from_environment({}, scratch=tmp_path).working.as_posix() == "/kaggle/working"
+    sandbox = Workspace.from_environment(
+        {"ORCHESTRATOR_KAGGLE_ROOT": str(tmp_path)}, scratch=tmp_path, carried=(tmp_path / "carried",)
+    )
+    assert sandbox.inputs == (tmp_path / "carried", tmp_path / "input")

@@ -1,0 +1,81 @@
+"""Names, paths and the formats whose writer and reader must agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.kernel.wire import (
+    Ticket,
+    canonical_json,
+    checkpoint_stem,
+    checkpoint_steps,
+    models_path,
+    parse_report,
+    report_line,
+)
+from tests.unit.kernel.makers import make_ticket
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+def test_one_function_makes_the_models_path_for_every_root() -> None:
+    section = "section_7_6_rl_performance"
+    assert models_path(Path("validation_ch7"), section).as_posix() == (
+        "validation_ch7/section_7_6_rl_performance/data/models"
+    )
+    assert models_path(Path("r/elonmj_arz-x"), section).as_posix() == (
+        "r/elonmj_arz-x/section_7_6_rl_performance/data/models"
+    )
+    assert models_path(Path("v"), section, "0a1b2c3d").as_posix() == (
+        "v/section_7_6_rl_performance/trials/0a1b2c3d/data/models"
+    )
+
+
+@given(st.integers(min_value=0, max_value=10**12))
+def test_a_stem_gives_back_its_steps(steps: int) -> None:
+    assert checkpoint_steps(checkpoint_stem("traffic_light_control", steps)) == steps
+
+
+@pytest.mark.parametrize("stem", ["best_model", "x_checkpoint_steps", "x_checkpoint_1.5_steps", "final"])
+def test_other_stems_have_no_steps(stem: str) -> None:
+    assert checkpoint_steps(stem) is None
+
+
+@given(st.dictionaries(st.text().filter(lambda name: name != "kind"), PLAIN))
+def test_a_report_survives_its_line(fields: dict[str, Any]) -> None:
+    line = "2026-01-01 12:00 " + report_line("progress", **fields)
+    assert "\n" not in line
+    assert parse_report(line) == {"kind": "progress", **fields}
+
+
+@pytest.mark.parametrize("line", ["", "hello", "[ORC] {broken", "[ORC] 3", '[ORC] {"no": "kind"}'])
+def test_other_lines_are_no_reports(line: str) -> None:
+    assert parse_report(line) is None
+
+
+def test_nan_never_crosses_the_wire() -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        canonical_json({"delay": float("nan")})
+
+
+def test_a_ticket_survives_and_a_changed_spec_is_noticed() -> None:
+    ticket = make_ticket()
+    plain = ticket.to_json()
+    assert Ticket.from_json(plain) == ticket
+    plain["spec"]["target_steps"] = 41
+    with pytest.raises(ValueError, match="digest"):
+        Ticket.from_json(plain)
+
+
+def test_another_wire_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="wire version"):
+        Ticket.from_json({**make_ticket().to_json(), "wire_version": 2})

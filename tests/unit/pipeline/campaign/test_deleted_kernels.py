@@ -1,0 +1,306 @@
+"""Somebody tidied up over there: what is left is found, the newest checkpoint is put in place, and if none can be,
+nothing trains again from step 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.core.campaign.trial_status import State
+from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.fast_replace import fast_replace
+from orchestrator.core.ledger.events import Event, EventKind
+from orchestrator.core.run.wait_policy import WaitPolicy
+from orchestrator.core.session.backend_types import Handle, RemoteSession
+from orchestrator.core.session.slug import place_of_slug
+from orchestrator.kernel.wire import Ticket
+from orchestrator.pipeline.campaign.context import request_of_trial
+from orchestrator.pipeline.campaign.tick_report import TickReport
+from orchestrator.pipeline.run.adoption import adopt
+from orchestrator.pipeline.run.dry_run import plan_first_session
+from orchestrator.pipeline.run.runner import execute
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import expanded
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.world import HIDDEN_S, Killed, World
+
+LONG = """
+campaign: long
+retries: {stuck: 3}
+assume: {steps_per_s: 10.0}
+trials:
+  main:
+    section: section_7_6
+    settings: {profiles.full.target_steps: 2000000, profiles.full.deadline_s: 32400.0}
+"""
+"""One training of seven sessions."""
+CAMPAIGN, TRIALS = expanded(LONG)
+LINEAGE = TRIALS[0].lineage_id
+
+
+def trained(sessions: int, *, fate: tuple[str, ...] = ()) -> tuple[World, Computer]:
+    """A world in which so many sessions have ended, the last one with this fate, and the computer that pushed them."""
+    world = World(clock=FakeClock(), weekly_s=None)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    for number in range(1, sessions + 1):
+        if number == sessions:
+            world.fate = list(fate)
+        while world.submits < number:
+            computer.tick()
+            world.clock.sleep(3600.0)
+        world.clock.sleep(10 * 3600.0)
+    return world, computer
+
+
+def delete(world: World, *numbers: int) -> None:
+    for slug in [slug for slug in world.kernels if (place_of_slug(slug, LINEAGE) or (0,))[0] in numbers]:
+        del world.kernels[slug]
+
+
+def empty(world: World) -> Computer:
+    return Computer(world, CAMPAIGN, TRIALS)
+
+
+def steps_at(computer: Computer) -> int:
+    return computer.models[LINEAGE].view().steps if LINEAGE in computer.models else 0
+
+
+def inputs_of(world: World, session: int) -> Iterator[int]:
+    for slug, kernel in world.kernels.items():
+        if (place_of_slug(slug, LINEAGE) or (0,))[0] == session:
+            yield max(
+                (int(one.path.rsplit("_", 2)[1]) for one in kernel.ticket.inputs if ".zip" in one.path), default=0
+            )
+
+
+@pytest.mark.parametrize("gone", [(1,), (1, 2, 3), (2,), (1, 3)], ids=str)
+def test_what_is_left_is_gone_on_from_wherever_the_numbers_begin(gone: tuple[int, ...]) -> None:
+    world, first = trained(4)
+    delete(world, *gone)
+    first.tick()  # the computer that has everything brings home the fourth, for comparison
+    del world.kernels[max(world.kernels)]
+    world.living.clear()
+    copy = empty(world)
+    copy.recover()
+    copy.tick()
+    assert steps_at(copy) == steps_at(first) > 1_200_000
+    assert list(inputs_of(world, 5)) == [steps_at(first)]
+    assert all(one.recovered for one in copy.ledger.sessions() if one.session < 5)
+    ticked, _ = carried_through(copy)
+    assert ticked.complete and copy.ledger.rebuild()
+    assert max(place_of_slug(slug, LINEAGE) or (0, 0) for slug in world.kernels) == (7, 1)
+
+
+def test_a_tick_without_recover_finds_them_before_it_begins() -> None:
+    world, _ = trained(3)
+    delete(world, 1)
+    before = world.submits
+    copy = empty(world)
+    ticked = copy.tick()
+    assert world.submits == before and ticked is not None and ticked.standings[0].state is State.LIVE
+    copy.tick()
+    assert steps_at(copy) > 900_000 and list(inputs_of(world, 4)) == [steps_at(copy)]
+
+
+def test_the_newest_is_found_although_the_listing_does_not_show_it_yet() -> None:
+    world, _ = trained(4)
+    delete(world, 1, 2)
+    world.listed_after_s = 20 * 3600.0
+    copy = empty(world)
+    copy.recover()
+    copy.tick()
+    assert steps_at(copy) > 1_200_000
+
+
+def test_without_an_answer_of_the_listing_nothing_is_begun() -> None:
+    world, _ = trained(3)
+    delete(world, 1, 2)
+    world.listed_after_s, before = None, world.submits
+    copy = empty(world)
+    with pytest.raises(RemoteUnavailable):
+        copy.recover()
+    ticked = copy.tick()
+    assert ticked is not None and ticked.remote_away and world.submits == before
+    world.listed_after_s = 0.0
+    copy.tick()
+    copy.tick()
+    assert list(inputs_of(world, 4)) == [steps_at(copy)] and steps_at(copy) > 900_000
+
+
+def refused(ticked: TickReport | None) -> None:
+    assert ticked is not None and ticked.standings[0].state is State.FAILED and ticked.over and not ticked.complete
+    (trouble,) = {one.partition(": ")[2] for one in ticked.troubles}
+    assert "from step 0" in trouble and "--fresh" in trouble
+
+
+def test_steps_of_which_nothing_can_be_put_in_place_are_not_trained_again() -> None:
+    world, _ = trained(3, fate=("crash",))  # the third one dies with nothing, and was started from the second's
+    delete(world, 1, 2)
+    before = world.submits
+    copy = empty(world)
+    copy.recover()
+    for _ in range(3):
+        ticked = copy.tick()
+        world.clock.sleep(6 * 3600.0)
+    refused(ticked)
+    assert world.submits == before and steps_at(copy) == 0
+
+
+def test_run_and_its_dry_run_refuse_as_well_and_fresh_begins_anew() -> None:
+    world, _ = trained(3, fate=("crash",))
+    delete(world, 1, 2)
+    before = world.submits
+    copy = empty(world)
+    copy.recover()
+    copy.tick()
+    context, request = copy.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
+    for act in (execute, plan_first_session):
+        with pytest.raises(BadInput, match="from step 0"):
+            act(context, request)
+    assert world.submits == before
+    summary = execute(context, replace(request, fresh=True))
+    assert summary.end_reason == "finished" and list(inputs_of(world, 4)) == [0]
+
+
+def test_a_first_session_that_died_with_nothing_is_simply_tried_again() -> None:
+    world, _ = trained(1, fate=("crash",))
+    copy = empty(world)
+    copy.recover()
+    ticked, _ = carried_through(copy)
+    assert ticked.complete
+
+
+@pytest.mark.parametrize("read_back", [False, True])
+def test_checkpoints_that_vanish_under_a_campaign_are_put_back(read_back: bool) -> None:
+    """Only the user's own `run` may read an empty directory as a fresh start: a tick cannot tell it from a loss."""
+    world, first = trained(3)
+    first.tick()
+    copy = first
+    if read_back:
+        world.clock.sleep(HIDDEN_S + 1)
+        copy = empty(world)
+        copy.recover()
+        copy.tick()
+    world.clock.sleep(10 * 3600.0)
+    copy.models[LINEAGE].empty()
+    while world.submits < 5:
+        copy.tick()
+        world.clock.sleep(6 * 3600.0)
+    assert min(inputs_of(world, 5)) > 1_200_000
+    ticked, _ = carried_through(copy)
+    assert ticked.complete and world.submits == 7 and world.wrongs == []
+
+
+def test_what_the_user_emptied_is_a_fresh_start_of_run() -> None:
+    world, first = trained(2)
+    context, request = first.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
+    assert execute(fast_replace(context, wait_policy=WaitPolicy.COLLECT_ONLY), request).steps_done > 600_000
+    first.models[LINEAGE].empty()
+    before = world.submits
+    execute(context, request)
+    assert list(inputs_of(world, before + 1)) == [0]
+
+
+def test_kernels_of_other_trainings_and_copies_under_such_a_name_are_left_alone() -> None:
+    world, _ = trained(2)
+    mine = list(world.kernels.values())
+    slug = min(world.kernels)
+    other = replace(mine[0].ticket, lineage_id=LINEAGE[:8] + "0" * 56, nonce="e" * 32)
+    world.kernels[slug.replace("-s01", "-s03")] = replace(mine[0], ticket=other)
+    world.kernels[slug.replace("-s01", "-s04")] = replace(mine[0], ticket=replace(mine[1].ticket, nonce="f" * 32))
+    world.kernels[slug.replace("-s01", "-notes")] = mine[0]
+    copy = empty(world)
+    copy.recover()
+    assert sorted(one.slug for one in copy.ledger.sessions()) == [slug, slug.replace("-s01", "-s02")]
+
+
+def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_breaks_nothing_here() -> None:
+    """The ledger knows a session of that place: it is told, and nothing is overwritten."""
+    _, first = trained(2)
+    record = first.ledger.sessions()[-1]
+    anew = replace(Ticket.from_json(record.ticket), nonce="d" * 32)
+    existing = RemoteSession(handle=Handle.parse(str(record.handle)), ticket=anew)
+    assert not adopt(first.context.run_context(TRIALS[0].card), existing, recovered=True)
+    assert first.ledger.session(record.key) == record and "left alone" in first.listener.lines[-1]
+
+
+def test_two_looks_in_vain_hours_apart_are_no_end_of_a_session_whose_kernel_is_there() -> None:
+    world = World(clock=FakeClock(), weekly_s=None)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    computer.tick()
+    for _ in range(2):
+        world.clock.sleep(2 * 3600.0)
+        world.blind += ["absent"] * 2
+        computer.tick()
+    assert world.submits == 1 and computer.ledger.open_sessions()
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and world.wrongs == [] and world.submits == 7
+
+
+def test_what_is_not_to_be_seen_for_longer_than_any_session_lives_is_gone() -> None:
+    world = World(clock=FakeClock(), weekly_s=None, blind=["absent"] * 4)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    computer.tick()
+    for _ in range(3):
+        world.clock.sleep(5 * 3600.0)
+        computer.tick()
+    first = computer.ledger.sessions()[0]
+    assert first.gone and first.slug in world.kernels
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_is_gone_on_from(ended: bool) -> None:
+    """The first computer looks for its session only when another one's has its name: that is no stale result."""
+    world = World(clock=FakeClock(), weekly_s=None, fate=["crash"])
+    first, second = Computer(world, CAMPAIGN, TRIALS), Computer(world, CAMPAIGN, TRIALS)
+    first.tick()
+    world.clock.sleep(10 * 3600.0)
+    delete(world, 1)
+    second.tick()
+    world.clock.sleep((10.0 if ended else 1.0) * 3600.0)
+    first.tick()
+    ticked, _ = carried_through(first)
+    assert ticked.complete and world.wrongs == [] and world.submits == 1 + 7 and first.ledger.rebuild()
+    gone, anew = first.ledger.sessions()[:2]
+    assert gone.slug == anew.slug and gone.gone and (gone.end_reason, anew.end_reason) == ("crashed", "paused")
+
+
+def test_a_session_that_is_deleted_while_it_runs_is_gone_after_a_while_and_tried_again() -> None:
+    world = World(clock=FakeClock(), weekly_s=None)
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    computer.tick()
+    world.clock.sleep(3600.0)
+    world.kernels.clear()
+    world.living.clear()
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and world.wrongs == []
+    first = computer.ledger.sessions()[0]
+    assert (first.end_reason, first.native, first.problems) == (
+        "crashed",
+        "gone: 404",
+        ("the session wrote no manifest",),
+    )
+
+
+def test_killed_in_the_middle_of_giving_up_a_push_the_next_tick_goes_on() -> None:
+    """Between the two events by which a session that never came into being is closed."""
+    world = World(clock=FakeClock(), weekly_s=None, lose=["before"])
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    record = computer.ledger.record
+    computer.tick()
+    world.clock.sleep(200.0)
+    computer.tick()
+
+    def dies_after_the_judgement(event: Event) -> None:
+        record(event)
+        if event.kind is EventKind.SESSION_JUDGED:
+            raise Killed
+
+    computer.ledger.record = dies_after_the_judgement  # type: ignore[method-assign]
+    world.clock.sleep(200.0)
+    assert computer.tick() is None
+    computer.ledger.record = record  # type: ignore[method-assign]
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.ledger.rebuild()

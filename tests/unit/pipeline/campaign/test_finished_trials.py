@@ -1,0 +1,120 @@
+"""The table says of which policy its numbers are, and how exactly that one was continued."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.core.campaign.trial_status import State
+from orchestrator.core.reporting.finished_trial import Finished, as_typed, campaign_report, trial_report
+from orchestrator.core.reporting.results_table import rows_of
+from orchestrator.kernel.reporting.trial_report import read_account, report_json
+from orchestrator.pipeline.campaign.finished_trials import finished_trials, since_beginning
+from orchestrator.pipeline.campaign.status_board import read_trial_statuses
+from orchestrator.stores.section.card_yaml import read_settings
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import SMALL, expanded
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.world import World
+
+
+def carried(text: str = SMALL) -> Computer:
+    computer = Computer(World(clock=FakeClock(), weekly_s=None), *expanded(text))
+    carried_through(computer)
+    return computer
+
+
+def finished_on(computer: Computer) -> tuple[Finished, ...]:
+    context = computer.context
+    standings = read_trial_statuses(context.ledger, context.campaign, context.trials, context.code_digest)
+    return tuple(finished_trials(context.ledger, computer.results, standings, context.code_digest))
+
+
+def test_the_policy_is_the_evaluated_one_and_the_grade_the_worst_of_all_sessions() -> None:
+    computer = carried()
+    plain = finished_on(computer)[0]
+    assert len(plain.sessions) == 3
+    graded = tuple(
+        replace(one, resume_grade=grade)
+        for one, grade in zip(plain.sessions, (None, "statistical", "exact"), strict=True)
+    )
+    summary = {"evaluated_model": {"steps": 5, "score": 1.0, "policy_digest": "e" * 64}}
+    best = replace(plain.manifest, outcome=replace(plain.manifest.outcome, summary=summary))
+    (row,) = rows_of("small", replace(plain, sessions=graded, manifest=best))
+    assert (row["policy_digest"], row["resume_grade"]) == ("e" * 64, "statistical")
+    assert row["session"] == graded[-1].slug
+    (told,) = rows_of("small", plain)  # a section that evaluates what it trained last
+    assert told["policy_digest"] == plain.manifest.outcome.training["policy_digest_after"]
+    starts = [str(one.steps_start) for one in plain.sessions[1:]]
+    assert told["seams"] == ";".join(starts) and told["wasted_steps"] == 0
+
+
+def test_an_account_comes_back_as_it_was_written() -> None:
+    computer = carried()
+    context = computer.context
+    finished = finished_on(computer)
+    standings = [one.standing for one in finished]
+    waiting = replace(standings[0], state=State.WAITING)
+    section = finished[0].trial.variant.card.section
+    account = campaign_report(context.campaign, section, finished, [*standings[1:], waiting], "report it")
+    assert len(account.trials) == len(finished) and account.unfinished == {waiting.trial.label: "waiting"}
+    assert read_account(json.loads(json.dumps(report_json(account)))) == account
+    assert campaign_report(context.campaign, "another", finished, standings, "").trials == ()
+    with pytest.raises(ValueError, match="format 1 is needed, not 7"):
+        read_account({**report_json(account), "format": 7})
+    with pytest.raises(ValueError, match="not an account"):
+        read_account({"format": 1, "trials": [{}]})
+
+
+def test_what_was_put_aside_by_a_new_beginning_is_no_part_of_it() -> None:
+    computer = carried()
+    first, second, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)
+    anew = replace(last, steps_start=0)
+    assert since_beginning([first, second, anew], anew) == (anew,)
+    assert since_beginning([first, second, last, anew], last) == (first, second, last)
+
+
+def test_what_died_with_everything_belongs_to_the_training_that_did_it_again() -> None:
+    computer = carried()
+    first, second, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)
+    dead = replace(first, steps_start=None, steps_done=None, wall_s=None, models_steps=0, key="r/s00a1")
+    assert since_beginning([dead, first, second, last], last) == (dead, first, second, last)
+    never = replace(dead, end_reason="never_submitted", key="r/s00a2")
+    assert since_beginning([never, dead, first, second, last], last) == (dead, first, second, last)
+
+
+@pytest.mark.parametrize("fate", [["half"], ["", "half"], ["crash"]])
+def test_a_session_that_was_killed_without_an_account_is_in_curve_and_table(fate: list[str]) -> None:
+    world = World(clock=FakeClock(), weekly_s=None, slots=1)
+    world.fate = list(fate)
+    computer = Computer(world, *expanded(SMALL.replace("concurrency: 2", "concurrency: 1")))
+    carried_through(computer)
+    killed = next(one for one in computer.ledger.sessions() if one.end_reason == "crashed")
+    finished = next(one for one in finished_on(computer) if one.trial.lineage_id == killed.lineage_id)
+    assert killed.steps_start is None and killed in finished.sessions
+    others = [one for one in finished.sessions if one is not finished.sessions[0] and one.steps_begun]
+    assert finished.curve.seams == tuple(dict.fromkeys(one.steps_begun for one in others))
+    assert trial_report(finished).untold == 1
+    (row,) = rows_of("small", finished)
+    assert row["sessions"] == len(finished.sessions) == len(trial_report(finished).sessions)
+
+
+SETTINGS = st.one_of(
+    st.booleans(),
+    st.integers(-(10**12), 10**12),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufeff"), max_size=12),
+)
+
+
+@given(st.one_of(SETTINGS, st.lists(SETTINGS, max_size=3)))
+def test_every_setting_is_read_back_from_the_command_that_is_told(value: Any) -> None:
+    typed = shlex.split(shlex.join(["--set", f"key={as_typed(value)}"]))[1].removeprefix("key=")
+    found = read_settings([f"key={typed}"])
+    assert found == {"key": value} and repr(found["key"]) == repr(value)

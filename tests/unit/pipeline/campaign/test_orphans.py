@@ -1,0 +1,292 @@
+"""A line is taken out of a campaign's file while a session of it flies: nothing that was computed is left behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.campaign.presentation import tick_lines
+from orchestrator.core.campaign.expansion import Trial, expand
+from orchestrator.core.campaign.orphans import sessions_of_campaign, trial_from_ticket
+from orchestrator.core.errors import BadInput
+from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.reporting.forecast_report import forecast_campaign
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.overrides import Settings
+from orchestrator.stores.campaign.campaign_yaml import load_campaign
+from orchestrator.wiring.campaigns import taken_out_in_flight
+from tests.conftest import PROJECT_ROOT
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import CARDS, SMALL, expanded
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.on_disk import written_down
+from tests.simulation.world import World
+
+WHOLE = SMALL.replace("seeds: 2", "seeds: 1").replace("concurrency: 2", "concurrency: 2\nweekly_gpu_hours: 100")
+ONE_LEFT = WHOLE.replace("[DQN, PPO]", "[DQN]")
+FILES = sorted((PROJECT_ROOT / "configs" / "campaigns").glob("*.yaml"))
+
+
+def _computer() -> Computer:
+    computer = Computer(World(clock=FakeClock(), slots=9, weekly_s=None), *expanded(WHOLE))
+    computer.tick()
+    assert len(computer.ledger.open_sessions()) == 2
+    return computer
+
+
+def _edit(computer: Computer, text: str) -> None:
+    campaign, trials = expanded(text)
+    computer.context = replace(computer.context, campaign=campaign, trials=trials)
+
+
+def _lineage_of(computer: Computer, algorithm: str) -> str:
+    (found,) = (one.lineage_id for one in computer.context.trials if one.card.algorithm == algorithm and one.seed == 0)
+    return found
+
+
+def test_its_session_holds_a_slot_and_is_brought_home_and_the_training_is_not_continued() -> None:
+    computer = _computer()
+    computer.context = replace(computer.context, trials=computer.context.trials[:2])
+    ppo = _lineage_of(computer, "PPO")
+    _edit(computer, ONE_LEFT.replace("seeds: 1", "seeds: 2"))
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 1 and not ticked.over
+    assert ticked.waits == "all 2 slots are in use" and len(computer.ledger.open_sessions()) == 2
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0 and ticked.troubles == ()
+    (told,) = (line for line in ticked.changes if "brought home" in line)
+    assert told == f"(taken out) PPO seed 0 [{ppo[:8]}]: brought home; the campaign has it no more"
+    (session,) = computer.ledger.sessions(ppo)
+    assert session.restored and computer.models[ppo].view().steps == session.steps_done
+    assert session.steps_done is not None and session.steps_done > 0
+    (run,) = computer.ledger.runs(ppo)
+    assert run.end_reason is None and run.target_steps == 700_000
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.world.wrongs == [] and len(computer.ledger.sessions(ppo)) == 1
+
+
+def test_put_back_it_goes_on_where_it_stood() -> None:
+    computer = _computer()
+    computer.context = replace(computer.context, trials=computer.context.trials[:2])
+    ppo = _lineage_of(computer, "PPO")
+    _edit(computer, ONE_LEFT)
+    carried_through(computer)
+    stood = computer.models[ppo].view().steps
+    _edit(computer, WHOLE)
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.world.wrongs == []
+    sessions = computer.ledger.sessions(ppo)
+    assert [one.session for one in sessions] == [1, 2, 3] and sessions[1].steps_start == stood > 0
+    assert len(computer.ledger.runs(ppo)) == 1 and computer.ledger.rebuild()
+
+
+def test_its_hours_stay_in_the_budget_of_the_week() -> None:
+    text = WHOLE.replace("weekly_gpu_hours: 100", "weekly_gpu_hours: 18")
+    computer = Computer(World(clock=FakeClock(), slots=9, weekly_s=None), *expanded(text))
+    computer.tick()
+    _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]"))
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and computer.ledger.open_sessions() == []
+    session = max(one.wall_s or 0.0 for one in computer.ledger.sessions())
+    assert session > 8.9 * 3600 and "this week's quota" in ticked.waits
+
+
+def test_the_same_training_by_another_campaign_is_no_business_of_this_one() -> None:
+    computer = _computer()
+    _edit(computer, ONE_LEFT.replace("campaign: small", "campaign: other"))
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0
+    assert "PPO" in {one.ticket["spec"]["lineage"]["algorithm"] for one in computer.ledger.open_sessions()}
+
+
+def test_what_nothing_names_any_more_is_told_and_stays_where_it_is() -> None:
+    computer = _computer()
+    _edit(computer, ONE_LEFT)
+
+    def without_ppo(section: str, settings: Settings) -> SectionCard:
+        if settings.get("algorithm") == "PPO":
+            raise BadInput("the card declares no PPO")
+        return CARDS(section, settings)
+
+    computer.context = replace(computer.context, card_of=without_ppo)
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None
+    (told,) = ticked.troubles
+    assert "neither the campaign's file nor its section's card names this training" in told
+    assert sum(one.stage == "submitted" for one in computer.ledger.open_sessions()) >= 1
+    assert ticked.left_in_flight == 0
+    computer.context = replace(computer.context, card_of=CARDS)
+    ticked, _ = carried_through(computer)
+    assert ticked.complete and computer.ledger.open_sessions() == []
+
+
+def test_what_nothing_names_holds_its_slot_as_long_as_it_may_be_at_work() -> None:
+    computer = _computer()
+    _edit(computer, ONE_LEFT.replace("[DQN]", "[QRDQN]"))
+
+    def without_ppo(section: str, settings: Settings) -> SectionCard:
+        if settings.get("algorithm") == "PPO":
+            raise BadInput("the card declares no PPO")
+        return CARDS(section, settings)
+
+    computer.context = replace(computer.context, card_of=without_ppo)
+    ticked = computer.tick()
+    assert ticked is not None and ticked.waits == "all 2 slots are in use" and ticked.left_in_flight == 1
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and len(computer.world.alive()) == 1 and ticked.waits == ""
+    _edit(computer, ONE_LEFT.replace("[DQN]", "[QRDQN, A2C]"))
+    computer.context = replace(computer.context, card_of=without_ppo)
+    computer.world.clock.sleep(3 * 3600.0)
+    computer.tick()
+    assert len(computer.world.alive()) == 2, "its nine hours and some patience are over"
+
+
+def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
+    """The run goes on, and says who began it; each session says who pushed it."""
+    computer = _computer()
+    mine = computer.context.campaign
+    _edit(computer, ONE_LEFT.replace("campaign: small", "campaign: other").replace("[DQN]", "[PPO]"))
+    computer.world.clock.sleep(10 * 3600.0)
+    computer.tick()
+    computer.tick()
+    pushed = [one for one in computer.ledger.open_sessions() if one.campaign == "other"]
+    assert [run.campaign for run in computer.ledger.runs(pushed[0].lineage_id)] == ["small"]
+    _edit(computer, ONE_LEFT)
+    assert computer.context.campaign.campaign == mine.campaign
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0 and ticked.troubles == ()
+    assert pushed[0].key in {one.key for one in computer.ledger.open_sessions()}
+    sessions = sessions_of_campaign(
+        computer.ledger.sessions(pushed[0].lineage_id), computer.ledger.runs(), "small", set()
+    )
+    assert [one.session for one in sessions] == [1], "the second one's hours are the other campaign's"
+
+
+def test_what_a_read_back_ledger_pushed_is_brought_home_as_well() -> None:
+    first = _computer()
+    first.world.clock.sleep(10 * 3600.0)
+    empty = Computer(first.world, *expanded(WHOLE))
+    empty.recover()
+    empty.tick()
+    ppo = _lineage_of(empty, "PPO")
+    assert [run.campaign for run in empty.ledger.runs(ppo)] == [None]
+    assert [one.campaign for one in empty.ledger.sessions(ppo)] == [None, "small"]
+    _edit(empty, ONE_LEFT)
+    ticked = empty.tick()
+    assert ticked is not None and ticked.left_in_flight == 1
+    empty.world.clock.sleep(10 * 3600.0)
+    ticked = empty.tick()
+    assert ticked is not None and empty.ledger.sessions(ppo)[-1].restored and ticked.left_in_flight == 0
+
+
+def test_one_on_another_backend_is_told_and_holds_nothing() -> None:
+    computer = _computer()
+    _edit(computer, ONE_LEFT.replace("concurrency: 2", "concurrency: 2\nbackend: kaggle"))
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0
+    (told,) = ticked.troubles
+    assert "in flight on local, its line was taken out, and this tick looks at kaggle" in told
+    assert "--backend local" in told
+
+
+@pytest.mark.parametrize("can_cancel", [False, True])
+def test_beside_a_search_it_flies_on_and_is_not_pruned(can_cancel: bool) -> None:
+    search = """
+  look:
+    section: section_7_6
+    settings: {algorithm: PPO, profiles.full.deadline_s: 32400.0}
+    search: {space: {algorithms.PPO.gamma: [0.9, 0.99]}, trials: 2, batch: 1, sampler: random, pruner: {kind: median}}
+"""
+    text = WHOLE.replace("\n  later:", "\n  soon:").replace("after: [main]", "priority: 5") + search
+    world = World(clock=FakeClock(), slots=9, weekly_s=None, can_cancel=can_cancel)
+    computer = Computer(world, *expanded(text))
+    computer.tick()
+    flying = {one.lineage_id for one in computer.ledger.open_sessions()}
+    gone = flying - {trial.lineage_id for trial in computer.context.trials if trial.variant.searched}
+    _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]").replace("decision_s: 5.0", "decision_s: 20.0"))
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == len(gone) == 1 and ticked.troubles == ()
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None and ticked.left_in_flight == 0
+    assert all(computer.ledger.sessions(one)[-1].restored for one in gone)
+
+
+def test_what_crashed_is_not_said_to_be_home() -> None:
+    world = World(clock=FakeClock(), slots=9, weekly_s=None, fate=["crash", "crash"])
+    computer = Computer(world, *expanded(WHOLE))
+    computer.tick()
+    _edit(computer, ONE_LEFT)
+    computer.world.clock.sleep(10 * 3600.0)
+    ticked = computer.tick()
+    assert ticked is not None
+    (told,) = (line for line in ticked.changes if "(taken out)" in line)
+    assert "ended (crashed), nothing came back; the campaign has it no more" in told
+
+
+def test_plan_status_and_tick_tell_of_it(tmp_path: Path) -> None:
+    computer = _computer()
+    project, ppo = written_down(computer, tmp_path), _lineage_of(computer, "PPO")
+    campaign, trials = expanded(ONE_LEFT)
+    (told,) = taken_out_in_flight(project, campaign, trials)
+    assert told.startswith(f"(taken out) PPO seed 0 [{ppo[:8]}] is in flight, and the file has it no more")
+    assert taken_out_in_flight(project, *expanded(WHOLE)) == []
+    elsewhere = replace(campaign, backend="kaggle")
+    (told,) = taken_out_in_flight(project, elsewhere, trials)
+    assert told.endswith("Tick with --backend local until it is brought home.")
+    _edit(computer, ONE_LEFT)
+    ticked = computer.tick()
+    assert ticked is not None
+    assert "1 session(s) in flight of what the campaign has no more: waited for" in tick_lines(campaign, ticked)
+
+
+def test_of_a_campaign_that_is_over_nothing_is_foretold() -> None:
+    computer = _computer()
+    ticked, _ = carried_through(computer)
+    now = computer.world.clock.now()
+    outlook = forecast_campaign(computer.context.campaign, ticked.standings, now=now, longest_s=None, allowed=None)
+    assert outlook.rest_lines() == ["Nothing is to come"] and outlook.to_json()["sessions"] == 0
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_trial_of_every_shipped_campaign_is_recognised_by_what_its_ticket_says(path: Path) -> None:
+    campaign = load_campaign(path)
+    for trial in expand(campaign, CARDS):
+        again = trial_from_ticket(trial.card.lineage.to_json(), _run_of(trial), CARDS)
+        assert again is not None and again.card.lineage == trial.card.lineage and again.lineage_id == trial.lineage_id
+        assert again.card.trial == trial.card.trial  # so that its models directory is the same
+        assert (again.variant.profile, again.target_steps) == (trial.variant.profile, trial.target_steps)
+
+
+def test_what_no_key_of_the_card_can_say_is_not_recognised() -> None:
+    trial = expanded(SMALL)[1][0]
+    lineage = trial.card.lineage.to_json()
+    for other in (
+        {**lineage, "algorithm": "SARSA"},
+        {**lineage, "seed": 5},
+        {**lineage, "environment": {**lineage["environment"], "weather": 1}},
+        {**lineage, "environment": {**lineage["environment"], "decision_s": None}},
+        {**lineage, "environment": {**lineage["environment"], "decision_s": -1.0}},
+    ):
+        assert trial_from_ticket(other, _run_of(trial), CARDS) is None
+
+
+def _run_of(trial: Trial) -> RunRecord:
+    return RunRecord(
+        run_id="r",
+        section=trial.card.section,
+        lineage_id=trial.lineage_id,
+        profile=trial.variant.profile,
+        backend="local",
+        target_steps=trial.target_steps,
+        steps_start=0,
+        steps_done=0,
+        started_at="t",
+    )

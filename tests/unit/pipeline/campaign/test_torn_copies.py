@@ -1,0 +1,143 @@
+"""Ledger, checkpoints, results and kernels, each lost or of another moment: no tick trains again what can be verified.
+
+A CI job that is cancelled while it restores its cache leaves such copies, and so does whoever copies one part alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.core.campaign.trial_status import State
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.ledger.events import Event
+from orchestrator.core.session.backend_types import Push
+from orchestrator.kernel.wire import checkpoint_steps
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import expanded
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.world import HIDDEN_S, Kernel, World
+
+LONG = """
+campaign: long
+retries: {stuck: 9}
+assume: {steps_per_s: 10.0}
+trials:
+  main:
+    section: section_7_6
+    settings: {profiles.full.target_steps: 2000000, profiles.full.deadline_s: 32400.0}
+"""
+"""One training of seven sessions."""
+CAMPAIGN, TRIALS = expanded(LONG)
+LINEAGE = TRIALS[0].lineage_id
+
+
+class RecordingWorld(World):
+    """A world that notes from how many steps every session is started."""
+
+    def submit(self, push: Push) -> None:
+        stems = (one.path.rpartition("/")[2].removesuffix(".zip") for one in push.ticket.inputs)
+        self.starts = [*getattr(self, "starts", []), max((checkpoint_steps(stem) or 0 for stem in stems), default=0)]
+        super().submit(push)
+
+
+@dataclass
+class Moment:
+    """What a computer held after one tick."""
+
+    events: int
+    view: CheckpointInventory
+    brought: dict[str, Kernel]
+
+
+def new_world(fate: tuple[str, ...] = ()) -> RecordingWorld:
+    return RecordingWorld(clock=FakeClock(), weekly_s=None, fate=list(fate))
+
+
+def history(world: World, ticks: int) -> tuple[list[Event], list[Moment]]:
+    """Everything that a computer wrote down in so many ticks, and what it held after each."""
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    moments = []
+    for _ in range(ticks):
+        computer.tick()
+        view = computer.models[LINEAGE].view()
+        moments.append(Moment(len(computer.ledger.events()), view, dict(computer.results.brought)))
+        world.clock.sleep(10 * 3600.0)
+    return list(computer.ledger.events()), moments
+
+
+def torn(world: World, events: list[Event], view: CheckpointInventory | None, brought: dict[str, Kernel]) -> Computer:
+    """A computer that holds just these parts."""
+    computer = Computer(world, CAMPAIGN, TRIALS)
+    for event in events:
+        computer.ledger.record(event)
+    computer.context.run_context(TRIALS[0].card)
+    if view is not None:
+        computer.models[LINEAGE].hold(view)
+    computer.results.brought.update(brought)
+    computer.results.listed = True
+    return computer
+
+
+def verifiable(world: World, view: CheckpointInventory | None, brought: dict[str, Kernel]) -> int:
+    """The most steps of any checkpoint that can be verified anywhere."""
+    cards = [one.card for one in (*brought.values(), *world.kernels.values()) if one.card is not None]
+    return max([one.steps for one in cards] + [view.steps if view else 0])
+
+
+FINAL = history(new_world(), 8)[1][-1].view.verified[0]
+
+
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+@given(
+    data=st.data(),
+    ticks=st.integers(1, 8),
+    fate=st.lists(st.sampled_from(["", "half", "crash"]), max_size=3).map(tuple),
+)
+def test_whatever_is_lost_no_session_starts_below_what_can_be_verified(
+    data: st.DataObject, ticks: int, fate: tuple[str, ...]
+) -> None:
+    world = new_world(fate)
+    events, moments = history(world, ticks)
+    world.clock.sleep(HIDDEN_S + 1)
+    kept = data.draw(st.one_of(st.just(len(events)), st.just(0), st.integers(0, len(events))), label="events kept")
+    of_models = data.draw(st.one_of(st.none(), st.sampled_from(moments)), label="models of")
+    of_results = data.draw(st.one_of(st.none(), st.sampled_from(moments)), label="results of")
+    gone = data.draw(st.sets(st.sampled_from(sorted(world.kernels))), label="kernels deleted")
+    view, brought = of_models.view if of_models else None, of_results.brought if of_results else {}
+    for slug in gone:
+        assume(world.kernels[slug].ends_s <= world.now_s)
+        del world.kernels[slug]
+    best, before = verifiable(world, view, brought), len(world.starts)
+
+    computer = torn(world, events[:kept], view, brought)
+    ticked, _ = carried_through(computer, most_ticks=400)
+    starts = world.starts[before:]
+    assert all(steps >= best for steps in starts), (starts, best)
+    assert world.wrongs == []
+    (standing,) = ticked.standings
+    if standing.state is State.FAILED:
+        assert best == 0 and starts == [] and any("from step 0" in one for one in ticked.troubles)
+    else:
+        final = computer.models[LINEAGE].view()
+        assert standing.state is State.DONE
+        # A training that was done already is not touched: nothing is lost by it.
+        assert not starts or final.verified[0].files == FINAL.files
+
+
+def test_a_ledger_alone_is_refused_with_the_reason_and_the_remedy() -> None:
+    world = new_world()
+    events, _ = history(world, 3)
+    world.kernels.clear()
+    world.living.clear()
+    before = world.submits
+    ticked, _ = carried_through(torn(world, events, None, {}))
+    assert not ticked.complete and world.submits == before
+    (trouble,) = {one.partition(": ")[2] for one in ticked.troubles}
+    assert "from step 0" in trouble and "--fresh" in trouble and "Copy its checkpoints" in trouble

@@ -1,0 +1,105 @@
+"""A look that fails is not a session that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
+from orchestrator.core.session.backend_types import Capabilities, Handle, Observation, SessionState
+from orchestrator.kernel.wire import report_line
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.session.watch import PATIENCE_S, watch
+from tests.doubles.clock import FakeClock
+from tests.doubles.narrator import Listener
+
+HANDLE = Handle(backend="x", owner="o", slug="s")
+RUNNING = Observation(state=SessionState.RUNNING, native="RUNNING")
+UNKNOWN = Observation(state=SessionState.UNKNOWN, native="SOMETHING_NEW")
+ENDED = Observation(state=SessionState.ENDED, native="COMPLETE", exit_code=0)
+AWAY = OrchestratorError("HTTP 500", transient=True)
+
+
+@dataclass
+class Scripted:
+    """A far side that answers from a list; its last answer stands for ever."""
+
+    answers: list[Observation | OrchestratorError]
+    log: list[str] = field(default_factory=list)
+    looks: int = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return cast(
+            Capabilities, type("Card", (), {"look_every_s": (5.0, 60.0), "streams_log": False, "max_wall_s": 3600.0})
+        )
+
+    def observe(self, handle: Handle) -> Observation:
+        answer = self.answers[min(self.looks, len(self.answers) - 1)]
+        self.looks += 1
+        if isinstance(answer, OrchestratorError):
+            raise answer
+        return answer
+
+    def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
+        yield from ((line, count) for count, line in enumerate(self.log, start=1) if count > cursor)
+
+
+def _watch(backend: Scripted) -> tuple[Observation, FakeClock, Listener]:
+    clock, listener = FakeClock(), Listener()
+    context = RunContext(
+        backend=cast(Any, backend),
+        clock=clock,
+        narrator=listener,
+        **dict.fromkeys(("ledger", "models", "results", "code"), cast(Any, None)),
+        draw_token=str,
+        version="0",
+    )
+    return watch(context, HANDLE), clock, listener
+
+
+def test_failed_looks_are_looked_over() -> None:
+    observation, _, _ = _watch(Scripted([RUNNING, AWAY, AWAY, RUNNING, AWAY, ENDED]))
+    assert observation is ENDED
+
+
+def test_a_state_nobody_knows_is_not_an_end() -> None:
+    observation, _, _ = _watch(Scripted([UNKNOWN, UNKNOWN, RUNNING, ENDED]))
+    assert observation is ENDED
+
+
+def test_a_far_side_that_stays_away_ends_the_watch_and_not_the_session() -> None:
+    with pytest.raises(RemoteUnavailable) as fault:
+        _watch(Scripted([RUNNING, AWAY]))
+    assert "goes on" in fault.value.remedy
+    assert fault.value.exit_code == 4
+
+
+def test_a_fault_that_will_not_pass_is_told_at_once() -> None:
+    with pytest.raises(OrchestratorError, match="gone"):
+        _watch(Scripted([RUNNING, OrchestratorError("gone")]))
+
+
+def test_looks_grow_rarer_but_never_rarer_than_wanted() -> None:
+    backend = Scripted([RUNNING] * 100 + [ENDED])
+    _, clock, _ = _watch(backend)
+    assert backend.looks == 101
+    assert 50 * 60.0 < clock.slept_s <= 100 * 60.0
+    assert PATIENCE_S > 60.0
+
+
+def test_only_checkpoint_lines_and_progress_are_told() -> None:
+    log = ["pip noise", "[CHECKPOINT] Starting fresh training", report_line("progress", steps=1, target_steps=2)]
+    log += [report_line("phase", text="Comparing"), report_line("saved", steps=1)]
+    _, _, listener = _watch(Scripted([ENDED], log))
+    assert listener.lines == ["[CHECKPOINT] Starting fresh training", "Comparing"]
+    assert [report["kind"] for report in listener.reports] == ["progress", "quiet"]
+
+
+def test_a_word_that_outlasts_every_session_is_not_waited_for_for_ever() -> None:
+    with pytest.raises(RemoteUnavailable, match="SOMETHING_NEW") as fault:
+        _watch(Scripted([RUNNING, UNKNOWN]))
+    assert "fetch" in fault.value.remedy

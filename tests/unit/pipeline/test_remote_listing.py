@@ -1,0 +1,80 @@
+"""However many sessions a tick starts, it asks once for what is the same for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from orchestrator.core.errors import RemoteUnavailable
+from orchestrator.pipeline.remote_listing import Listing
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import SMALL, expanded
+from tests.simulation.computer import Computer
+from tests.simulation.world import SimBackend, World
+
+
+class Shelf:
+    def __init__(self, *answers: Sequence[str] | Exception) -> None:
+        self._answers = list(answers)
+
+    def names(self, prefix: str) -> Sequence[str]:
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return [name for name in answer if name.startswith(prefix)]
+
+
+def test_names_are_told_by_lineage_and_asked_for_once() -> None:
+    mine, other = "arz-validation-section-7-6-aaaaaaaa-s01", "arz-validation-section-7-6-bbbbbbbb-s01-a2"
+    shelf, listing = Shelf([mine, other, "arz-validation-section-7-6-notes", "titanic"]), Listing()
+    assert listing.names(shelf, "section_7_6", "a" * 64) == [mine]
+    assert listing.names(shelf, "section_7_6", "b" * 64) == [other]
+    assert list(listing.names(shelf, "section_7_6", "c" * 64)) == []
+
+
+def test_the_next_tick_sees_what_has_come_and_what_is_gone() -> None:
+    first, second, third = (f"arz-validation-s-aaaaaaaa-s{number:02d}" for number in (1, 2, 3))
+    other = "arz-validation-s-bbbbbbbb-s01"
+    shelf, listing = Shelf([first, second, other], [third, second], [], [first]), Listing()
+    assert sorted(listing.names(shelf, "s", "a" * 64)) == [first, second]
+    assert sorted(listing.names(shelf, "s", "a" * 64)) == [first, second], "of the same moment"
+    seen = []
+    for _ in range(3):
+        listing.expire()
+        seen.append((sorted(listing.names(shelf, "s", "a" * 64)), listing.names(shelf, "s", "b" * 64)))
+    assert seen == [([second, third], []), ([], []), ([first], [])]
+
+
+def test_a_listing_that_could_not_be_asked_is_asked_again() -> None:
+    shelf, listing = Shelf(RemoteUnavailable("500", transient=True), ["arz-validation-s-aaaaaaaa-s01"]), Listing()
+    with pytest.raises(RemoteUnavailable):
+        listing.names(shelf, "s", "a" * 64)
+    assert len(listing.names(shelf, "s", "a" * 64)) == 1
+
+
+def test_a_tick_lists_once_asks_for_the_quota_once_and_looks_once_at_what_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    for verb in ("names", "observe", "quota"):
+        monkeypatch.setattr(SimBackend, verb, _noted(getattr(SimBackend, verb), asked))
+    campaign, trials = expanded(SMALL.replace("concurrency: 2", "concurrency: 4"))
+    world = World(clock=FakeClock(), slots=4, weekly_s=100 * 3600.0)
+    computer = Computer(world, campaign, trials)
+    computer.tick()
+    assert world.submits == 4
+    assert sorted(asked) == ["names", "quota"]
+    world.clock.sleep(10 * 3600.0)
+    computer.tick()
+    assert world.submits == 8
+    assert sorted(asked[2:]) == ["names", *["observe"] * 4, "quota"]
+
+
+def _noted(act: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
+    def noted(*words: Any) -> Any:
+        asked.append(act.__name__)
+        return act(*words)
+
+    return noted

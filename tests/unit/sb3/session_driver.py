@@ -1,0 +1,22 @@
+"""One real session of training in a process of its own, for tests: WORKING SESSION STOP_AT TARGET [ALGORITHM]."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tiny_world import bench, spec_of, tiny_world
+
+from orchestrator.sb3.loop import train
+
+
+def main(working: str, session: str, stop_at: str, target: str, algorithm: str = "DQN") -> None:
+    outside = bench(Path(working), spec_of(algorithm, target_steps=int(target)), session=int(session))
+    outside.stop.listen()
+    world = tiny_world(at_steps=int(stop_at) or None, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    result = train(outside.context, outside.plan, world)
+    outside.context.reporter.close()
+    print(result.ending, result.training.steps)
+
+
+main(*sys.argv[1:])

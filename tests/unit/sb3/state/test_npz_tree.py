@@ -1,0 +1,167 @@
+import json
+import math
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from readings import fingerprint
+
+from orchestrator.sb3.state.npz_tree import TREE_MEMBER, read_state, write_state
+
+scalars = st.none() | st.booleans() | st.text(max_size=8) | st.integers() | st.floats() | st.integers(0, 2**200)
+dtypes = st.sampled_from(["<f4", ">f8", "<i8", "u1", "?", "<U3", "<c16"])
+arrays = dtypes.flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, min_side=0, max_side=3)))
+trees = st.recursive(
+    scalars | arrays,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=12,
+)
+marks = st.sampled_from(["$array", "$float64", "$dict", "$"])
+
+
+def bits(value: Any) -> Any:
+    """Make equality strict: types, and the bits of floats."""
+    if isinstance(value, dict):
+        return {name: bits(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [bits(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return (value.dtype.str, value.shape, value.tobytes())
+    return (type(value), struct.pack(">d", value) if isinstance(value, float) else value)
+
+
+def round_trip(tree: dict[str, Any], path: Path) -> dict[str, Any]:
+    write_state(path, tree)
+    return read_state(path)
+
+
+@given(tree=st.dictionaries(st.text(max_size=4) | marks, trees, max_size=4))
+def test_any_tree_comes_back_bit_for_bit_and_gives_the_same_bytes(
+    tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("state")
+    found = round_trip(tree, folder / "a.state.npz")
+    assert bits(found) == bits(tree)
+    write_state(folder / "b.state.npz", found)
+    assert (folder / "a.state.npz").read_bytes() == (folder / "b.state.npz").read_bytes()
+
+
+@pytest.mark.parametrize("mark", ["$array", "$float64", "$dict"])
+def test_our_own_marks_as_the_users_keys(mark: str, tmp_path: Path) -> None:
+    tree = {"inner": {mark: "7ff0000000000000"}}
+    assert round_trip(tree, tmp_path / "s.npz") == tree
+
+
+def test_order_of_keys_does_not_change_the_bytes(tmp_path: Path) -> None:
+    write_state(tmp_path / "a", {"x": np.zeros(2), "y": {"p": 1, "q": np.ones(1)}})
+    write_state(tmp_path / "b", {"y": {"q": np.ones(1), "p": 1}, "x": np.zeros(2)})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_infinities_and_the_payload_of_nan(tmp_path: Path) -> None:
+    odd_nan = struct.unpack(">d", bytes.fromhex("7ff80000deadbeef"))[0]
+    found = round_trip({"values": [math.inf, -math.inf, odd_nan, -0.0]}, tmp_path / "s.npz")["values"]
+    assert [struct.pack(">d", value).hex() for value in found] == [
+        "7ff0000000000000",
+        "fff0000000000000",
+        "7ff80000deadbeef",
+        "8000000000000000",
+    ]
+
+
+def test_numpy_scalars_become_what_they_equal(tmp_path: Path) -> None:
+    tree = {"a": np.int64(3), "b": np.float32(0.1), "c": np.bool_(True), "d": np.float64(0.1)}
+    found = round_trip(tree, tmp_path / "s.npz")
+    assert bits(found) == bits({"a": 3, "b": float(np.float32(0.1)), "c": True, "d": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("leaf", "kind"),
+    [
+        ((1, 2), "tuple"),
+        (b"x", "bytes"),
+        ({1}, "set"),
+        (1j, "complex"),
+        (np.timedelta64(3), "timedelta64"),
+        (object(), "object"),
+        (np.array([None]), "array of objects"),
+    ],
+)
+def test_other_leaves_are_refused_with_their_place(leaf: Any, kind: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=rf"state\.a\.0.*{kind}"):
+        write_state(tmp_path / "s.npz", {"a": [leaf]})
+
+
+def test_other_keys_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="key 3"):
+        write_state(tmp_path / "s.npz", {"a": {3: 1}})
+
+
+def test_readable_without_this_project(tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    write_state(path, {"replay": {"rewards": np.arange(3.0)}, "steps": 7})
+    with np.load(path, allow_pickle=False) as plain:
+        assert plain["0000-replay.rewards"].tolist() == [0.0, 1.0, 2.0]
+    with zipfile.ZipFile(path) as archive:
+        plain_tree = json.loads(archive.read(TREE_MEMBER))
+    assert plain_tree["tree"] == {"replay": {"rewards": {"$array": "0000-replay.rewards"}}, "steps": 7}
+
+
+def rewrite(path: Path, change: Any) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda members: members.pop(TREE_MEMBER), "cannot be read"),
+        (lambda members: members.pop("0000-a.npy"), "missing"),
+        (lambda members: members.update({"0001-b.npy": members["0000-a.npy"]}), "does not name"),
+        (lambda members: members.update({TREE_MEMBER: b"[]"}), "not a state file"),
+        (
+            lambda members: members.update(
+                {TREE_MEMBER: members[TREE_MEMBER].replace(b'"version": 1', b'"version": 2')}
+            ),
+            "state version 2",
+        ),
+        (lambda members: members.update({"0000-a.npy": b"\x93NUMPY"}), "cannot be read"),
+    ],
+)
+def test_damage_is_an_error_of_value(change: Any, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    write_state(path, {"a": np.zeros(3)})
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=fault):
+        read_state(path)
+
+
+def test_a_truncated_file_is_an_error_of_value(tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    write_state(path, {"a": np.zeros(300)})
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_state(path)
+
+
+def test_a_pickle_inside_is_never_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    write_state(path, {"a": np.zeros(3)})
+    np.save(tmp_path / "evil.npy", np.array([{"x": 1}], dtype=object), allow_pickle=True)
+    rewrite(path, lambda members: members.update({"0000-a.npy": (tmp_path / "evil.npy").read_bytes()}))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        read_state(path)
+
+
+def test_the_fingerprint_of_these_tests_sees_one_bit() -> None:
+    assert fingerprint({"a": np.float32([0.0])}) != fingerprint({"a": np.float32([-0.0])})

@@ -1,0 +1,183 @@
+"""A corruption that leaves every sha256 valid is found before a single step is trained."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from readings import latest_card, models_dir
+from stable_baselines3 import A2C, SAC, TD3
+from tiny_world import HYPER_PARAMETERS, TinyVecEnv, bench, spec_of, tiny_world
+
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.files.digests import file_entry
+from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.sb3.loop import TrainingResult, train
+from orchestrator.sb3.state import policy_probe as seam_probe
+from orchestrator.sb3.state.npz_tree import read_state, write_state
+from orchestrator.sb3.state.policy_digest import tensors_digest
+from orchestrator.sb3.state.policy_probe import check_seam, policy_answers, probe_tree
+from orchestrator.sb3.training.factory import build_model
+from orchestrator.sb3.training.training_spec import TrainingSpec
+
+ALGORITHMS = tuple(sorted(HYPER_PARAMETERS))
+
+
+def go(working: Path, algorithm: str, session: int, **changes: Any) -> tuple[TrainingResult, list[str]]:
+    outside = bench(working, spec_of(algorithm, **changes), session=session)
+    try:
+        return train(outside.context, outside.plan, tiny_world()), outside.said
+    finally:
+        outside.context.reporter.close()
+
+
+def write_card_anew(working: Path, card: CheckpointCard, **identity: Any) -> None:
+    """As somebody would who wants every digest to agree."""
+    folder = models_dir(working) / "checkpoints"
+    files = tuple(file_entry(folder / entry.path, folder) for entry in card.files)
+    forged = replace(card, files=files, identity={**card.identity, **identity})
+    (folder / card.name).write_text(json.dumps(forged.to_json()), encoding="utf-8")
+
+
+def plant(working: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Change one parameter of the newest checkpoint and make its card agree."""
+    card = latest_card(working)
+    path = models_dir(working) / "checkpoints" / f"{card.stem}.zip"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    weights = torch.load(io.BytesIO(members["policy.pth"]), weights_only=True)
+    name = next(name for name in weights if name.endswith("weight"))
+    weights[name] = change(weights[name])
+    stream = io.BytesIO()
+    torch.save(weights, stream)
+    members["policy.pth"] = stream.getvalue()
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    write_card_anew(working, card, policy_digest=tensors_digest(weights))
+    assert survey_checkpoints(models_dir(working), card.scenario).latest is not None  # every sha256 is valid
+
+
+def change_probe(working: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    card = latest_card(working)
+    path = models_dir(working) / "checkpoints" / f"{card.stem}.state.npz"
+    tree = read_state(path)
+    change(tree)
+    write_state(path, tree)
+    write_card_anew(working, card)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("size", [1.0, 1e-6])
+def test_weights_changed_under_a_forged_card_end_the_session_before_it_trains(
+    tmp_path: Path, algorithm: str, size: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path, algorithm, 1, target_steps=400)
+    plant(tmp_path, lambda tensor: tensor + size)
+    monkeypatch.setattr(TinyVecEnv, "step_wait", None)  # nothing may be trained
+    with pytest.raises(SessionRefused, match=r"seam does not hold: .* by up to ") as refusal:
+        go(tmp_path, algorithm, 2, target_steps=800)
+    assert "the one before" in refusal.value.remedy
+
+
+def test_a_whole_checkpoint_passes_and_says_nothing(tmp_path: Path) -> None:
+    go(tmp_path, "DQN", 1, target_steps=400)
+    result, said = go(tmp_path, "DQN", 2, target_steps=600)
+    assert result.training.grade is not None and result.training.grade.grade == "exact"
+    assert not [line for line in said if "probe" in line]
+
+
+def test_on_another_device_last_bits_may_differ_and_the_grade_says_so(tmp_path: Path) -> None:
+    go(tmp_path, "DQN", 1, target_steps=400)
+    plant(tmp_path, lambda tensor: tensor * (1 + 1e-6))
+    change_probe(tmp_path, lambda tree: tree["probe"].update(computed_on="a machine of yore"))
+    with pytest.raises(SessionRefused, match=r"resumes as statistical, demanded is exact: probe: other last bits"):
+        go(tmp_path, "DQN", 2, target_steps=600)
+    result, said = go(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")
+    assert result.training.grade is not None and result.training.grade.grade == "statistical"
+    assert any("a machine of yore" in line for line in said)
+    plant(tmp_path, lambda tensor: tensor + 0.1)
+    change_probe(tmp_path, lambda tree: tree["probe"].update(computed_on="a machine of yore"))
+    with pytest.raises(SessionRefused, match="seam does not hold"):
+        go(tmp_path, "DQN", 4, target_steps=800, resume_floor="statistical")
+
+
+def test_a_checkpoint_from_before_probes_is_statistical_at_best(tmp_path: Path) -> None:
+    go(tmp_path, "DQN", 1, target_steps=400)
+    change_probe(tmp_path, lambda tree: tree.pop("probe"))
+    with pytest.raises(SessionRefused, match="saved without one"):
+        go(tmp_path, "DQN", 2, target_steps=600)
+    assert go(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")[0].training.steps == 600
+
+
+@pytest.mark.parametrize("part", ["answers", "observations"])
+def test_a_probe_that_was_changed_is_found_as_well(tmp_path: Path, part: str) -> None:
+    def shift(tree: dict[str, Any]) -> None:
+        arrays = tree["probe"]["answers"] if part == "answers" else tree["probe"]
+        name = "q_net" if part == "answers" else "observations"
+        arrays[name] = arrays[name] + np.float32(0.5)
+
+    go(tmp_path, "DQN", 1, target_steps=400)
+    change_probe(tmp_path, shift)
+    with pytest.raises(SessionRefused, match="seam does not hold"):
+        go(tmp_path, "DQN", 2, target_steps=600, resume_floor="statistical")
+
+
+def test_weights_only_is_probed_too(tmp_path: Path) -> None:
+    go(tmp_path, "DQN", 1, target_steps=400)
+    plant(tmp_path, lambda tensor: tensor + 1.0)
+    outside = bench(tmp_path, spec_of("DQN", target_steps=600, resume_floor="weights-only"), session=2)
+    other = replace(outside.plan, lineage=replace(outside.plan.lineage, seed=8))
+    spec = {**outside.context.ticket.spec, "lineage": {**outside.context.ticket.spec["lineage"], "seed": 8}}
+    ticket = replace(outside.context.ticket, spec=spec, lineage_id="another")
+    with pytest.raises(SessionRefused, match="seam does not hold"):
+        train(replace(outside.context, ticket=ticket), other, tiny_world())
+    outside.context.reporter.close()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_asking_changes_neither_the_generators_nor_the_mode(algorithm: str) -> None:
+    lineage = TrainingSpec.from_json(spec_of(algorithm)).lineage
+    model = build_model(lineage, TinyVecEnv(4, 7), device="cpu")
+    model.learn(120, reset_num_timesteps=False)
+    model.policy.set_training_mode(True)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
+    probe = probe_tree(model)
+    assert torch.equal(torch.get_rng_state(), before[0]) and (np.random.get_state()[1] == before[1]).all()  # type: ignore[index]
+    assert model.policy.training
+    assert all(len(answer) == 4 and answer.dtype == np.float32 for answer in probe["answers"].values())
+    assert check_seam(model, probe, exact=True) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"),
+    [
+        (SAC, {"actor", "critic_0", "critic_1", "critic_target_0", "critic_target_1"}),
+        (TD3, {"actor", "actor_target", "critic_0", "critic_1", "critic_target_0", "critic_target_1"}),
+        (A2C, {"actor", "values"}),
+    ],
+)
+def test_continuous_policies_and_their_targets_are_asked_too(kind: Any, outputs: set[str]) -> None:
+    model = kind("MlpPolicy", "Pendulum-v1", seed=0, policy_kwargs={"net_arch": [8]}, device="cpu")
+    observations = np.ones((2, 3), dtype=np.float32)
+    answers = policy_answers(model, observations)
+    assert set(answers) == outputs
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.add_(0.1)
+    changed = policy_answers(model, observations)
+    assert all((changed[name] != answers[name]).any() for name in outputs)
+
+
+def test_a_policy_that_nobody_knows_is_no_silent_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model(TrainingSpec.from_json(spec_of("DQN")).lineage, TinyVecEnv(4, 7), device="cpu")
+    monkeypatch.setattr(seam_probe, "_Q_HEADS", ())
+    with pytest.raises(ValueError, match="nothing here knows what a DQNPolicy answers"):
+        policy_answers(model, np.zeros((1, 3), dtype=np.float32))

@@ -1,0 +1,69 @@
+"""One tick at a time on a machine; a killed one blocks nobody, a suspended one finds out that it was replaced."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.stores.ledger.lease import LEASE_S, SqliteLease
+from orchestrator.stores.ledger.sqlite import SqliteLedger
+from tests.conftest import PROJECT_ROOT
+from tests.doubles.clock import FakeClock
+
+
+class Shell:
+    def __init__(self, root: Path, clock: FakeClock) -> None:
+        self.ledger = SqliteLedger(root / "ledger.sqlite")
+        self.lease = SqliteLease(self.ledger, root / "campaigns.lock", clock.now)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def shells(tmp_path: Path, clock: FakeClock) -> Iterator[tuple[Shell, Shell]]:
+    both = Shell(tmp_path, clock), Shell(tmp_path, clock)
+    yield both
+    for shell in both:
+        shell.ledger.close()
+
+
+def test_the_second_waits_and_then_has_it(shells: tuple[Shell, Shell]) -> None:
+    first, second = shells
+    assert first.lease.take() and first.lease.holds()
+    assert not second.lease.take() and not second.lease.holds()
+    first.lease.release()
+    assert second.lease.take() and not first.lease.holds()
+
+
+def test_one_that_was_suspended_loses_it_and_finds_out(shells: tuple[Shell, Shell], clock: FakeClock) -> None:
+    first, second = shells
+    assert first.lease.take()
+    clock.sleep(LEASE_S - 1)
+    assert first.lease.holds()  # renewed
+    clock.sleep(LEASE_S - 1)
+    assert not second.lease.take()
+    clock.sleep(2)
+    assert second.lease.take()
+    assert not first.lease.holds() and second.lease.holds()
+
+
+def test_a_killed_holder_blocks_nobody(tmp_path: Path, clock: FakeClock) -> None:
+    code = (
+        "import os, sys, signal; from pathlib import Path; from tests.unit.stores.ledger.test_lease import Shell; "
+        "from tests.doubles.clock import FakeClock; shell = Shell(Path(sys.argv[1]), FakeClock()); "
+        "assert shell.lease.take(); print('taken', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "taken\n" and done.returncode < 0
+    shell = Shell(tmp_path, clock)
+    assert shell.lease.take() and shell.lease.holds()
+    shell.ledger.close()

@@ -1,0 +1,399 @@
+"""Rows are what the events say; several processes may ask at once; a foreign file is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.core.ledger.events import Event, EventKind
+from orchestrator.core.ledger.records import Stage, session_key
+from orchestrator.stores.ledger.sql import OPEN_SESSIONS
+from orchestrator.stores.ledger.sqlite import SqliteLedger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
+    ledger = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
+    yield ledger
+    ledger.close()
+
+
+def _event(kind: EventKind, key: str | None = None, run: str = "run", /, **body: object) -> Event:
+    return Event(kind=kind, at="2026-01-01T00:00:00+00:00", run_id=run, session=key, body=body)
+
+
+def _start(run: str = "run") -> Event:
+    return _event(
+        EventKind.RUN_STARTED,
+        None,
+        run,
+        section="section_7_6",
+        lineage_id="c" * 64,
+        profile="quick",
+        backend="local",
+        target_steps=100,
+        steps_start=0,
+        steps_done=0,
+    )
+
+
+def _plan(session: int = 1, attempt: int = 1, run: str = "run", ticket: dict[str, Any] | None = None) -> Event:
+    return _event(
+        EventKind.SESSION_PLANNED,
+        session_key(run, session, attempt),
+        run,
+        lineage_id="c" * 64,
+        session=session,
+        attempt=attempt,
+        slug=f"slug-{session}-{attempt}",
+        backend="local",
+        nonce="n",
+        ticket=ticket or {"wire_version": 1},
+    )
+
+
+WHOLE_SESSION = (
+    _event(EventKind.SESSION_SUBMITTED, "run/s01a1", handle="local://local/slug-1-1"),
+    _event(EventKind.SESSION_ENDED, "run/s01a1", native="exit 0", exit_code=0, reason=None),
+    _event(EventKind.SESSION_FETCHED, "run/s01a1", results_dir="r", missing=[]),
+    _event(
+        EventKind.SESSION_JUDGED,
+        "run/s01a1",
+        end_reason="paused",
+        exit_code=0,
+        verdict=None,
+        steps_start=0,
+        steps_done=40,
+        resume_grade=None,
+        problems=["é"],
+    ),
+    _event(EventKind.SESSION_CLOSED, "run/s01a1", restored=["a.zip"], models_steps=40),
+)
+
+
+def test_a_session_goes_through_its_stages(ledger: SqliteLedger) -> None:
+    ledger.record(_start())
+    ledger.record(_plan())
+    stages = [ledger.sessions()[0].stage]
+    for event in WHOLE_SESSION:
+        ledger.record(event)
+        stages.append(ledger.sessions()[0].stage)
+    assert stages == list(Stage)
+    assert ledger.runs()[0].steps_done == 40
+    assert ledger.runs()[0].sessions == 1
+    assert ledger.sessions("c" * 64)[0].problems == ("é",)
+    assert ledger.sessions("d" * 64) == []
+
+
+def test_the_rows_can_be_rebuilt_from_the_events(ledger: SqliteLedger, tmp_path: Path) -> None:
+    for event in (_start(), _plan(), *WHOLE_SESSION, _plan(2), _start("other"), _plan(1, 2, "other")):
+        ledger.record(event)
+    before = (list(ledger.runs()), list(ledger.sessions()))
+    assert ledger.rebuild()
+    assert (list(ledger.runs()), list(ledger.sessions())) == before
+
+
+def test_a_row_that_was_tampered_with_is_noticed_and_mended(ledger: SqliteLedger, tmp_path: Path) -> None:
+    for event in (_start(), _plan(), *WHOLE_SESSION):
+        ledger.record(event)
+    ledger._connection.execute("UPDATE sessions SET row = replace(row, '\"steps_done\": 40', '\"steps_done\": 99')")
+    assert ledger.sessions()[0].steps_done == 99
+    assert not ledger.rebuild()
+    assert ledger.sessions()[0].steps_done == 40
+
+
+def test_an_event_that_cannot_follow_leaves_no_trace(ledger: SqliteLedger) -> None:
+    ledger.record(_start())
+    with pytest.raises(ValueError, match="never planned"):
+        ledger.record(WHOLE_SESSION[0])
+    with pytest.raises(ValueError, match="started before"):
+        ledger.record(_start())
+    assert len(ledger.events()) == 1
+
+
+def test_two_programs_see_each_other(ledger: SqliteLedger, tmp_path: Path) -> None:
+    other = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
+    ledger.record(_start())
+    other.record(_plan())
+    assert [record.key for record in ledger.sessions()] == ["run/s01a1"]
+    other.close()
+
+
+def test_what_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"these are my notes, not a database " * 100)
+    with pytest.raises(BadInput, match="not a readable ledger"):
+        SqliteLedger(path)
+    assert path.read_bytes().startswith(b"these are my notes")
+
+
+def test_an_intent_is_on_the_disk_and_nothing_else_waits_for_it(tmp_path: Path) -> None:
+    """The one promise that a power cut must not break: `PRAGMA synchronous` is FULL for an intent alone."""
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    statements: list[str] = []
+    ledger._connection.set_trace_callback(statements.append)
+    # Each after each: how one is written must not depend on how the one before was.
+    for kind in [kind for before in EventKind for after in EventKind for kind in (before, after)]:
+        statements.clear()
+        event = Event(kind=kind, at="t", run_id="r", session="r/s01a1", body={})
+        with contextlib.suppress(ValueError, TypeError):  # most events cannot come first; how they are written counts
+            ledger.record(event)
+        level, number = ("FULL", 2) if kind is EventKind.SESSION_PLANNED else ("NORMAL", 1)
+        assert statements[: statements.index("BEGIN IMMEDIATE")] in ([], [f"PRAGMA synchronous={level}"])
+        assert not any("synchronous" in statement for statement in statements[statements.index("BEGIN IMMEDIATE") :])
+        assert ledger.connection.execute("PRAGMA synchronous").fetchone() == (number,)  # as it was at the commit
+    ledger.close()
+
+
+def test_what_goes_together_is_written_together_or_not_at_all(ledger: SqliteLedger) -> None:
+    ledger.record(_start())
+    ledger.record(_plan())
+    submitted, ended, fetched, judged, closed = WHOLE_SESSION
+    ledger.record(submitted)
+    ledger.record(ended)
+    with pytest.raises(ValueError, match="many values"):
+        ledger.record(fetched, _plan(2))
+    with pytest.raises(ValueError, match="planned before"):
+        ledger.record(fetched, judged, _plan())
+    assert len(ledger.events()) == 4
+    assert [one.stage for one in ledger.open_sessions()] == [Stage.ENDED]
+    ledger.record(fetched, judged)
+    assert [one.stage for one in ledger.open_sessions()] == [Stage.JUDGED]
+    ledger.record(closed)
+    assert [event.kind for event in ledger.events()][-3:] == [fetched.kind, judged.kind, closed.kind]
+    assert ledger.rebuild()
+
+
+def test_open_sessions_are_found_by_their_index(ledger: SqliteLedger) -> None:
+    """Of all that ever ran; else a tick of a long campaign reads the whole ledger."""
+    plan = ledger.connection.execute(f"EXPLAIN QUERY PLAN {OPEN_SESSIONS}").fetchall()
+    assert any("USING INDEX sessions_open" in step[-1] for step in plan)
+
+
+def _refused(problems: list[str]) -> tuple[Event, Event]:
+    judged = _event(
+        EventKind.SESSION_JUDGED,
+        "run/s01a1",
+        end_reason="never_submitted",
+        exit_code=None,
+        verdict=None,
+        steps_start=None,
+        steps_done=None,
+        resume_grade=None,
+        problems=problems,
+    )
+    closed = _event(EventKind.SESSION_CLOSED, "run/s01a1", restored=[], models_steps=0, unsubmitted=True)
+    return judged, closed
+
+
+def test_the_name_of_a_session_that_never_came_to_be_is_planned_again(ledger: SqliteLedger) -> None:
+    """A push refused for now leaves no gap in the numbers; one that was lost is remembered as lost."""
+    ledger.record(_start())
+    for problems in (["all slots are taken"], [], []):
+        ledger.record(_plan())
+        for event in _refused(problems):
+            ledger.record(event)
+    (record,) = ledger.sessions()
+    assert record.never_submitted and record.lost_pushes == 2
+    assert ledger.runs()[0].sessions == 0
+    ledger.record(_plan())
+    assert ledger.open_sessions()[0].lost == 2 and ledger.rebuild()
+    with pytest.raises(ValueError, match="was planned before"):
+        ledger.record(_plan())
+
+
+def test_what_is_new_is_told_by_lineage(ledger: SqliteLedger) -> None:
+    assert ledger.changes(0) == (0, frozenset())
+    ledger.record(_start())
+    latest, lineages = ledger.changes(0)
+    assert (latest, lineages) == (1, frozenset({"c" * 64}))
+    assert ledger.changes(latest) == (1, frozenset())
+    assert [run.run_id for run in ledger.runs("c" * 64)] == ["run"] and ledger.runs("d" * 64) == []
+
+
+def test_a_run_knows_what_its_sessions_cost_and_whose_code_they_ran(ledger: SqliteLedger) -> None:
+    ledger.record(_start())
+    for number, wall_s in ((1, 50.0), (2, None)):
+        key = session_key("run", number, 1)
+        ledger.record(_plan(session=number))
+        ledger.record(_event(EventKind.SESSION_CLOSED, key, restored=[], models_steps=40 * number, wall_s=wall_s))
+    (run,) = ledger.runs()
+    assert (run.wall_s, run.steps_done, run.sessions) == (50.0, 80, 2)
+
+
+def test_what_was_just_written_is_what_another_program_reads(ledger: SqliteLedger, tmp_path: Path) -> None:
+    """A ledger need not read again what it has written; whoever reads it must find the very same."""
+    for event in (_start(), _plan(), *WHOLE_SESSION):
+        ledger.record(event)
+        other = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
+        assert list(other.runs()) == list(ledger.runs()) and list(other.sessions()) == list(ledger.sessions())
+        other.close()
+
+
+_TICKET_OF_EVENT = "(SELECT json_extract(body, '$.ticket') FROM events WHERE seq = planned_seq)"
+EARLIER: dict[str, tuple[str, ...]] = {
+    "within its row": (
+        f"UPDATE sessions SET row = json_set(row, '$.ticket', json({_TICKET_OF_EVENT}))",
+        "ALTER TABLE sessions DROP COLUMN planned_seq",
+    ),
+    "in a column of its own": (
+        "ALTER TABLE sessions ADD COLUMN ticket TEXT NOT NULL DEFAULT '{}'",
+        f"UPDATE sessions SET ticket = {_TICKET_OF_EVENT}",
+        "ALTER TABLE sessions DROP COLUMN planned_seq",
+    ),
+}
+"""What makes a ledger of today one of an earlier version."""
+
+
+@pytest.mark.parametrize("version", EARLIER)
+def test_a_ledger_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path, version: str) -> None:
+    path, again = tmp_path / "ledger.sqlite", "run/s02a1"
+    ledger = SqliteLedger(path)
+    lost = (
+        _event(EventKind.SESSION_JUDGED, again, end_reason="never_submitted", problems=[]),
+        _event(EventKind.SESSION_CLOSED, again, restored=[], models_steps=0, unsubmitted=True),
+    )
+    for event in (_start(), _plan(2), *lost, _plan(), _plan(2, ticket={"wire_version": 2}), *WHOLE_SESSION[:2]):
+        ledger.record(event)
+    records = list(ledger.sessions())
+    assert [dict(record.ticket) for record in records] == [{"wire_version": 2}, {"wire_version": 1}]
+    for statement in EARLIER[version]:
+        ledger.connection.execute(statement)
+    ledger.close()
+    for _ in range(2):  # the second opening finds nothing left to do
+        later = SqliteLedger(path)
+        assert list(later.sessions()) == records
+        assert "ticket" not in _columns(later.connection)
+        later.close()
+    later = SqliteLedger(path)
+    for event in WHOLE_SESSION[2:]:
+        later.record(event)
+    assert later.session("run/s01a1").stage is Stage.CLOSED and later.rebuild()  # type: ignore[union-attr]
+    later.close()
+
+
+def _columns(connection: sqlite3.Connection) -> list[str]:
+    return [column for _, column, *_ in connection.execute("PRAGMA table_info(sessions)")]
+
+
+def test_what_a_transaction_that_was_undone_had_stored_is_not_believed(tmp_path: Path) -> None:
+    """Rows are kept when they are written, and the disk may be full only at the commit."""
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    for event in (_start(), _plan()):
+        ledger.record(event)
+    ledger.connection.execute("CREATE TEMP TRIGGER full AFTER UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'full'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        ledger.record(_plan(2))
+    ledger.connection.execute("DROP TRIGGER full")
+    ledger.connection.execute(
+        "CREATE TEMP TRIGGER full AFTER INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        ledger.record(_plan(2))
+    assert [one.sessions for one in ledger.runs("c" * 64)] == [1] and ledger.session("run/s02a1") is None
+    assert [one.key for one in ledger.sessions("c" * 64)] == ["run/s01a1"]
+    ledger.close()
+
+
+def test_a_program_of_the_version_before_cannot_write_into_a_ledger_of_today(tmp_path: Path) -> None:
+    """It makes its own column where no session stands in the way, and must fail before it pushes anything."""
+    path = tmp_path / "ledger.sqlite"
+    SqliteLedger(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as before:
+        before.execute("ALTER TABLE sessions ADD COLUMN ticket TEXT NOT NULL DEFAULT '{}'")
+        with pytest.raises(sqlite3.IntegrityError, match="planned_seq"):
+            columns = "key, lineage_id, planned_at, stage, row, ticket"
+            before.execute(f"INSERT INTO sessions ({columns}) VALUES ('k', 'l', 't', 'planned', '{{}}', '{{}}')")
+    ledger = SqliteLedger(path)
+    assert "ticket" not in _columns(ledger.connection)
+    for event in (_start(), _plan(), *WHOLE_SESSION):
+        ledger.record(event)
+    assert ledger.rebuild()
+    ledger.close()
+
+
+def test_a_row_without_its_event_is_told_in_words_and_mended(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    for event in (_start(), _plan()):
+        ledger.record(event)
+    whole = list(ledger.sessions())
+    ledger.connection.execute("UPDATE sessions SET planned_seq = 99")
+    ledger.close()
+    later = SqliteLedger(path)
+    with pytest.raises(BadInput, match="the event that planned run/s01a1 is not there"):
+        later.sessions()
+    assert not later.rebuild()
+    assert list(later.sessions()) == whole and later.rebuild()
+    later.close()
+
+
+def test_a_row_that_no_event_tells_of_is_gone_when_all_are_made_anew(ledger: SqliteLedger) -> None:
+    for event in (_start(), _plan()):
+        ledger.record(event)
+    ledger.connection.execute(
+        "INSERT INTO sessions SELECT 'run/s07a1', lineage_id, planned_at, stage, json_set(row, '$.key', 'run/s07a1'),"
+        " planned_seq FROM sessions"
+    )
+    assert len(ledger.sessions()) == 2 and not ledger.rebuild()
+    assert ledger.session("run/s07a1") is None and len(ledger.sessions("c" * 64)) == 1
+    with pytest.raises(ValueError, match="never planned"):
+        ledger.record(_event(EventKind.SESSION_SUBMITTED, "run/s07a1", handle="h"))
+    assert ledger.rebuild()
+
+
+def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is still open cannot be moved away on Windows, which is what the user is told to do."""
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    for event in (_start(), _plan()):
+        ledger.record(event)
+    for statement in EARLIER["within its row"]:
+        ledger.connection.execute(statement)
+    ledger.connection.execute("UPDATE sessions SET row = 'torn'")
+    ledger.close()
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def watched(*words: Any, **settings: Any) -> sqlite3.Connection:
+        opened.append(connect(*words, **settings))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    with pytest.raises(RunFailed, match="malformed JSON"):
+        SqliteLedger(path)
+    (left,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        left.execute("SELECT 1")
+    with contextlib.closing(connect(path)) as looking:
+        assert looking.execute("SELECT row FROM sessions").fetchall() == [("torn",)]
+        assert "planned_seq" not in _columns(looking)
+
+
+def test_rows_that_are_kept_give_way_to_what_another_program_writes(tmp_path: Path) -> None:
+    mine, other = SqliteLedger(tmp_path / "ledger.sqlite"), SqliteLedger(tmp_path / "ledger.sqlite")
+    lineage = "c" * 64
+    assert mine.sessions(lineage) == mine.runs(lineage) == []
+    other.record(_start())
+    assert len(mine.runs(lineage)) == 1
+    other.record(_plan())
+    assert [one.stage for one in mine.sessions(lineage)] == [Stage.PLANNED]
+    assert mine.runs(lineage)[0].sessions == 1
+    mine.record(WHOLE_SESSION[0])
+    assert [one.stage for one in other.sessions(lineage)] == [Stage.SUBMITTED]
+    assert mine.sessions(lineage) == other.sessions(lineage)
+    mine.sessions(lineage).clear()  # whoever asked may do with the list what they want
+    assert len(mine.sessions(lineage)) == 1
+    with pytest.raises(ValueError, match="planned before"):
+        mine.record(_plan())
+    assert [one.stage for one in mine.sessions(lineage)] == [Stage.SUBMITTED]
+    for ledger in (mine, other):
+        ledger.close()

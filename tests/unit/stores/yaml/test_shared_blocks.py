@@ -1,0 +1,308 @@
+"""Merge keys and shared blocks in cards and campaigns: the same training as one written out, and faults with lines."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.campaign.expansion import Trial, expand
+from orchestrator.core.errors import BadInput
+from orchestrator.core.section.card import SEEDS_END, SectionCard
+from orchestrator.core.section.overrides import MOST_TRIALS
+from orchestrator.core.session.spec import SessionSpec
+from orchestrator.stores.campaign.campaign_yaml import campaign_schema, card_reader, load_campaign, parse_campaign
+from orchestrator.stores.section.card_yaml import choose, load_card, parse_card, read_settings
+from orchestrator.stores.yaml.known_keys import required_keys
+from tests.conftest import PROJECT_ROOT
+
+CARDS = PROJECT_ROOT / "configs" / "sections"
+TEXT = (CARDS / "section_7_6.yaml").read_text("utf-8")
+HEAD = "campaign: a\ntrials:\n  m:\n    section: section_7_6\n"
+
+SHARED_BLOCKS = """
+x-replay: &replay
+  n_envs: 20
+  learning_rate: {start: 5.0e-4, end: 1.0e-4, over_steps: 400000}
+  exploration: &exploration {start: 1.0, end: 0.02, over_steps: 15000}
+  batch_size: 256
+  buffer_size: 100000
+  learning_starts: 1000
+  gamma: 0.97
+  train_freq: 1
+  gradient_steps: 1
+  target_update_interval: 500
+  selection_scenarios: 20
+"""
+
+
+def merged_text() -> str:
+    """The shipped card, with DQN and QRDQN from one shared block."""
+    head, rest = TEXT.split("algorithms:", 1)
+    ppo = "  PPO:" + rest.split("  PPO:", 1)[1]
+    algorithms = "algorithms:\n  DQN: {<<: *replay}\n  QRDQN:\n    n_quantiles: 25\n    <<: *replay\n"
+    return SHARED_BLOCKS + head + algorithms + ppo
+
+
+def parse(text: str) -> SectionCard:
+    return parse_card(text, "section_7_6.yaml")
+
+
+def trials_of(text: str) -> tuple[Trial, ...]:
+    return expand(parse_campaign(text, "a.yaml"), card_reader(CARDS))
+
+
+def spec_of(card: SectionCard) -> SessionSpec:
+    return SessionSpec(
+        card=card, profile="full", sizes=card.profiles["full"], backend="local", session_device="cpu", proof={}
+    )
+
+
+def test_a_card_with_merges_is_the_card_written_out() -> None:
+    card, merged = parse(TEXT), parse(merged_text())
+    assert merged == card
+    for algorithm in card.algorithms.names:
+        one, other = card.chosen(algorithm=algorithm), merged.chosen(algorithm=algorithm)
+        assert one.lineage.id == other.lineage.id
+        assert spec_of(one).to_json() == spec_of(other).to_json()
+
+
+def test_settings_reach_merged_keys_and_never_the_shared_block(tmp_path: Path) -> None:
+    (tmp_path / "section_7_6.yaml").write_text(merged_text(), encoding="utf-8")
+    values = read_settings(["algorithms.DQN.gamma=0.9"])
+    assert load_card(tmp_path, "section_7_6", values) == load_card(CARDS, "section_7_6", values)
+    with pytest.raises(BadInput, match=r"the card has no x-replay\.gamma"):
+        load_card(tmp_path, "section_7_6", {"x-replay.gamma": 0.9})
+
+
+def test_a_campaign_with_merges_is_the_campaign_written_out() -> None:
+    written = """
+campaign: a
+trials:
+  one:
+    section: section_7_6
+    seeds: 2
+    settings: {environment.decision_s: 5.0, algorithms.DQN.gamma: 0.9}
+    cells: [{algorithm: DQN, algorithms.DQN.n_envs: 10}, {algorithm: DQN, algorithms.DQN.n_envs: 40}]
+  two:
+    section: section_7_6
+    seeds: 2
+    settings: {environment.decision_s: 20.0, algorithms.DQN.gamma: 0.9}
+    after: [one]
+"""
+    merged = """
+x-group: &group {section: section_7_6, seeds: 2}
+x-five: &five {environment.decision_s: 5.0, algorithms.DQN.gamma: 0.9}
+x-dqn: &dqn {algorithm: DQN, algorithms.DQN.n_envs: 10}
+campaign: a
+trials:
+  one: &one
+    <<: *group
+    settings: *five
+    cells: [*dqn, {<<: *dqn, algorithms.DQN.n_envs: 40}]
+  two:
+    <<: [*group]
+    settings: {environment.decision_s: 20.0, <<: *five}
+    after: [one]
+"""
+    assert parse_campaign(merged, "a.yaml") == parse_campaign(written, "a.yaml")
+    assert [one.lineage_id for one in trials_of(merged)] == [one.lineage_id for one in trials_of(written)]
+
+
+@pytest.mark.parametrize("key", ["replay", "xreplay", "X-replay", "_replay"])
+def test_a_block_without_the_prefix_is_refused(key: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        parse(merged_text().replace("x-replay:", f"{key}:"))
+    assert f"line 2: {key}: unknown key" in str(caught.value)
+    with pytest.raises(BadInput, match="line 1: sed: unknown key, did you mean seed"):
+        parse("sed: 3\n" + TEXT)
+
+
+def test_a_shared_block_elsewhere_is_no_key() -> None:
+    with pytest.raises(BadInput, match=r"line 5: trials\.m\.x-a: unknown key; a shared block .* at the left margin"):
+        parse_campaign(HEAD + "    x-a: {}\n", "a.yaml")
+
+
+def test_editors_know_shared_blocks() -> None:
+    assert campaign_schema()["patternProperties"].keys() == {"^x-"}
+
+
+def test_every_fault_of_a_card_is_told_at_once_with_its_line() -> None:
+    text = (
+        TEXT.replace("seed: 0", "sed: 0")
+        .replace("network: [64, 64]", "network: [64, many]")
+        .replace("    batch_size: 1024", "    policy_kwargs: {}\n    batch_size: 1024")
+        .replace("    normalize_advantage: true", "    normalize_advantage: yes")
+        .replace("    buffer_size: 100000        #", "    buffer_size: 100_000        #")
+        + "\ndevice: cpu\n2: x\n"
+    )
+    with pytest.raises(BadInput) as caught:
+        parse(text)
+    told = str(caught.value).splitlines()
+    lines = text.splitlines()
+
+    def at(words: str) -> int:
+        return next(number for number, line in enumerate(lines, start=1) if words in line)
+
+    expected = [
+        (at("sed: 0"), "sed: unknown key, did you mean seed?"),
+        (at("many"), "network.1: Input should be a valid integer"),
+        (at("100_000"), "100_000 is text in YAML 1.2, write the digits without _"),
+        (at("policy_kwargs"), "unknown key, the layers are the card's `network`, for example network: [64, 64]"),
+        (at("normalize_advantage: yes"), "yes is text in YAML 1.2, write true"),
+        (len(lines) - 1, f"key 'device' stands twice (first in line {at('device: cpu')})"),
+        (len(lines), "the key 2 is not text"),
+    ]
+    assert len(told) == len(expected)
+    for line, (number, words) in zip(told, expected, strict=True):
+        assert line.startswith(f"section_7_6.yaml, line {number}: ") and words in line
+
+
+def test_every_wrong_size_of_a_block_is_told_with_its_own_line() -> None:
+    text = TEXT.replace("dx_m: ", "dx_m: -").replace("decision_s: ", "decision_s: -")
+    with pytest.raises(BadInput) as caught:
+        parse(text)
+    told = str(caught.value).splitlines()
+    assert len(told) == 2 and len({line.split(":")[0] for line in told}) == 2
+
+
+def test_a_whole_float_is_a_whole_number_where_one_is_needed() -> None:
+    card = parse(
+        TEXT.replace("target_steps: ", "target_steps: 1e6 # ", 1).replace("buffer_size: 100000 ", "buffer_size: 1e5 ")
+    )
+    written = parse(TEXT.replace("target_steps: ", "target_steps: 1000000 # ", 1))
+    assert card == written and type(card.profiles["quick"].target_steps) is int
+    assert card.lineage.id == written.lineage.id
+    with pytest.raises(BadInput, match="target_steps: Input should be a valid integer"):
+        parse(TEXT.replace("target_steps: ", "target_steps: 1.5e0 # ", 1))
+    (trial,) = trials_of(HEAD + "    seeds: !!float 1\n    settings: {profiles.full.target_steps: 2e6}\n")
+    assert trial.target_steps == 2_000_000 and not trial.card.trial
+
+
+def test_an_octal_of_yaml_1_1_is_decimal() -> None:
+    assert parse(TEXT.replace("seed: 0", "seed: 010")).seed == 10
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("1e-3", "write {start: 0.001, end: 0.001, over_steps: 1}"),
+        ("lin_0.001", "write {start: 0.001, end: 0.0, over_"),
+    ],
+)
+def test_a_rate_of_the_zoo_is_told_how_it_is_written_here(value: str, hint: str) -> None:
+    text = TEXT.replace("learning_rate: {start: 5.0e-4, end: 1.0e-4, over_steps: 400000}", f"learning_rate: {value}", 1)
+    with pytest.raises(BadInput) as caught:
+        parse(text)
+    assert "algorithms.DQN.learning_rate" in str(caught.value) and hint in str(caught.value)
+
+
+def test_nested_settings_are_told_to_be_written_with_dots() -> None:
+    with pytest.raises(BadInput) as caught:
+        parse_campaign(HEAD + "    settings:\n      environment: {decision_s: 5.0}\n", "a.yaml")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("a.yaml, line 6: trials.m.settings.environment: ") and "as environment.decision_s" in line
+
+
+def test_an_empty_file_is_told_what_it_needs_and_where_an_example_is(tmp_path: Path) -> None:
+    for text in ("", "# later\n", "---\n"):
+        with pytest.raises(BadInput) as caught:
+            parse(text)
+        assert "section_7_6.yaml is empty" in str(caught.value)
+        assert all(key in str(caught.value) for key in required_keys(SectionCard))
+        assert "configs/sections/section_7_6.yaml" in caught.value.remedy
+    (tmp_path / "a.yaml").write_text("", encoding="utf-8")
+    with pytest.raises(BadInput) as caught:
+        load_campaign(tmp_path / "a.yaml")
+    assert "campaign, trials" in str(caught.value) and "smoke.yaml" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (TEXT.encode("utf-16"), "it is UTF-16"),
+        ("# réseau\n".encode("cp1252") + TEXT.encode(), "line 1 holds a byte that is not UTF-8 (0xe9)"),
+        (b"#" * (2 << 20), "larger than"),
+    ],
+)
+def test_what_is_not_utf_8_is_refused_in_words(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "section_7_6.yaml").write_bytes(content)
+    with pytest.raises(BadInput, match="cannot be read") as caught:
+        load_card(tmp_path, "section_7_6")
+    assert told in str(caught.value) and caught.value.remedy
+
+
+def test_windows_text_is_the_same_card(tmp_path: Path) -> None:
+    (tmp_path / "section_7_6.yaml").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    assert load_card(tmp_path, "section_7_6") == parse(TEXT)
+
+
+def test_a_folder_in_place_of_a_card_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "section_7_6.yaml").mkdir()
+    with pytest.raises(BadInput, match="it is a folder"):
+        load_card(tmp_path, "section_7_6")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    seeds: 99999999\n",
+        "    seeds: {completed: 1, spares: 99999999}\n",
+        f"    seeds: 1000\n    matrix: {{a: {list(range(200))}}}\n",
+        f"    matrix: {{a: {list(range(400))}, b: {list(range(400))}, c: {list(range(400))}}}\n",
+        "    search: {space: {a: {low: 0, high: 99999999999}}, sampler: grid}\n",
+        "    search: {space: {a: {low: 0, high: 99999999999}}, sampler: grid, trials: 3}\n",
+        "    search: {space: {a: [1, 2]}, sampler: random, trials: 99999999}\n",
+        "    seeds: 60000\n  n:\n    section: section_7_6\n    seeds: 60000\n",
+    ],
+)
+def test_more_trials_than_a_campaign_may_have_are_refused_at_once(body: str) -> None:
+    began = time.process_time()
+    with pytest.raises(BadInput) as caught:
+        parse_campaign(HEAD + body, "a.yaml")
+    assert str(MOST_TRIALS) in str(caught.value) and "a.yaml, line" in str(caught.value)
+    assert time.process_time() - began < 5.0
+
+
+def test_seeds_one_by_one() -> None:
+    trials = trials_of(HEAD + "    seeds: [3, 7, 11]\n")
+    assert [(one.seed, one.rank, one.spare) for one in trials] == [(3, 0, False), (7, 1, False), (11, 2, False)]
+    card = load_card(CARDS, "section_7_6")
+    assert [one.lineage_id for one in trials] == [card.chosen(seed=seed).lineage.id for seed in (3, 7, 11)]
+    assert trials[0].variant.completed == 3
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [
+        ("[]", "names no seed"),
+        ("[3, 3]", "names 3 twice"),
+        ("[-1]", f"lie in [0, {SEEDS_END - 1}], not -1"),
+        (f"[{SEEDS_END}]", f"not {SEEDS_END}"),
+        (f"{{completed: 2, first: {SEEDS_END - 1}}}", "first is too large"),
+    ],
+)
+def test_seeds_that_no_training_takes_are_refused(seeds: str, told: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        parse_campaign(HEAD + f"    seeds: {seeds}\n", "a.yaml")
+    assert told in str(caught.value) and "line 5" in str(caught.value)
+
+
+def test_the_range_of_a_seed_is_that_of_the_libraries() -> None:
+    card = load_card(CARDS, "section_7_6")
+    assert choose(card, algorithm=None, seed=SEEDS_END - 1).seed == SEEDS_END - 1
+    for seed in (-1, SEEDS_END, 10**22):
+        with pytest.raises(BadInput, match="seed must not be negative or above"):
+            choose(card, algorithm=None, seed=seed)
+        with pytest.raises(BadInput, match="seed must not be negative or above"):
+            parse(TEXT.replace("seed: 0", f"seed: {seed}"))
+
+
+def test_sizes_of_a_profile_that_the_group_does_not_run_are_refused() -> None:
+    sizes = "    settings: {profiles.full.target_steps: 5000}\n"
+    with pytest.raises(BadInput, match="has no effect: the group runs the profile quick"):
+        parse_campaign(HEAD + "    profile: quick\n" + sizes, "a.yaml")
+    assert trials_of(HEAD + sizes)[0].target_steps == 5000
+    both = "    settings: {profiles.full.target_steps: 5000, profiles.quick.target_steps: 500}\n"
+    assert trials_of(HEAD + "    profile: quick\n" + both)[0].target_steps == 500

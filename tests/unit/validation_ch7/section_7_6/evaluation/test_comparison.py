@@ -1,0 +1,87 @@
+"""The section's comparison with a policy that was really trained, in a crossing of five-minute hours."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_world import TestBench, bench, tiny_spec
+
+from orchestrator.sb3.loop import TrainingResult, train
+from orchestrator.sb3.state.policy_digest import policy_digest
+from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
+from validation_ch7.section_7_6_rl_performance.evaluation import comparison as rooms
+from validation_ch7.section_7_6_rl_performance.evaluation.comparison import LeftComparison, compare_controllers
+from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import write_learning_curve
+from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
+from validation_ch7.traffic.model.demand import Split
+
+CONTROLLERS = ["rl", *CLASSICAL, "constant_ns", "constant_ew", "random"]
+
+
+def crossing_spec() -> dict[str, Any]:
+    spec = tiny_spec(target_steps=240, evaluate_every_steps=120)
+    spec["lineage"]["environment"] = {"episode_s": 300.0}
+    spec["lineage"]["hyper_parameters"].update(learning_starts=40, selection_scenarios=2)
+    return spec
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Iterator[tuple[TestBench, TrainingResult]]:
+    outside = bench(tmp_path, crossing_spec())
+    yield outside, train(outside.context, outside.plan, traffic_world())
+    outside.context.reporter.close()
+
+
+def read(path: Path) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return plain
+
+
+def test_everybody_meets_the_same_unseen_scenarios(trained: tuple[TestBench, TrainingResult]) -> None:
+    outside, result = trained
+    before = policy_digest(result.training.model.policy)
+    found = compare_controllers(outside.context, result.training)
+
+    assert list(found.results) == CONTROLLERS
+    for name, hours in found.results.items():
+        assert (hours.controller, hours.split, hours.first_index, hours.n_scenarios) == (name, Split.TEST, 0, 4)
+    assert found.best == result.training.record.best
+    assert set(found.spent_s) == {"tune", *CONTROLLERS}
+    assert policy_digest(result.training.model.policy) == before
+    so_far = read(outside.context.metrics_dir / "evaluations_so_far.json")
+    assert list(so_far["controllers"]) == CONTROLLERS and so_far["complete"] is False
+    assert so_far["stamp"]["nonce"] == "nonce-1"
+
+
+@pytest.mark.parametrize("done", [0, 1, 3])
+def test_a_session_that_must_leave_keeps_what_it_has(
+    done: int, trained: tuple[TestBench, TrainingResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, result = trained
+    evaluate, calls = rooms.evaluate, []
+
+    def evaluate_and_be_asked_to_stop(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == done:
+            outside.stop.request()
+        return evaluate(*args, **kwargs)
+
+    monkeypatch.setattr(rooms, "evaluate", evaluate_and_be_asked_to_stop)
+    if done == 0:
+        outside.stop.request()
+    with pytest.raises(LeftComparison):
+        compare_controllers(outside.context, result.training)
+    path = outside.context.metrics_dir / "evaluations_so_far.json"
+    assert (list(read(path)["controllers"]) if path.exists() else []) == CONTROLLERS[:done]
+
+
+def test_the_learning_curve_is_written_with_its_origin(trained: tuple[TestBench, TrainingResult]) -> None:
+    outside, result = trained
+    write_learning_curve(outside.context, result.training)
+    told = read(outside.context.metrics_dir / "learning_curve.json")
+    assert [point["steps"] for point in told["curve"]] == [120, 240]
+    assert told["curve"][0]["score"] == -told["curve"][0]["measures"]["delay_s_per_veh"]
+    assert result.training.parent is not None
+    assert told["stamp"]["checkpoint_digest"] == result.training.parent.digest

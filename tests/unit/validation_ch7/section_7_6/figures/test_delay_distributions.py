@@ -1,0 +1,56 @@
+"""Nine controllers are nine rows that can be read; what has no logarithm is left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_results import MEAN_DELAY_S, result
+from made_scene import STAMP, words
+
+from orchestrator.kernel.outcome import Verdict
+from validation_ch7.section_7_6_rl_performance.figures.delay_distributions import (
+    delay_figure,
+    density_on_a_log_axis,
+)
+from validation_ch7.section_7_6_rl_performance.figures.style import write_figure
+
+NINE = {**MEAN_DELAY_S, "webster": 28.5, "actuated": 23.0, "max_pressure": 22.0, "longest_queue": 24.0}
+DELAYS = {name: result(name, mean_s).delay_s_per_veh for name, mean_s in NINE.items()}
+
+
+def test_rows_are_sorted_and_no_texts_overlap(tmp_path: Path) -> None:
+    figure = delay_figure(DELAYS, baseline="fixed_time", verdict=Verdict.SUPPORTED, stamp=STAMP)
+    write_figure(figure, tmp_path / "figure.png")
+    left, right = figure.axes
+    rows = [label.get_text() for label in left.get_yticklabels()]
+    assert len(rows) == 9 and rows[:3] == ["learned policy", "max pressure", "actuated"]
+    assert rows[-1] == "always north-south"
+    boxes = [text.get_window_extent() for axes in (left, right) for text in axes.texts]
+    boxes += [label.get_window_extent() for label in left.get_yticklabels()]
+    assert len(boxes) == 9 + 8 + 9  # the baseline is not compared with itself
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    assert STAMP in words(figure) and "(s)" in left.get_xlabel()
+
+
+def test_medians_and_ratios_are_those_of_the_scenarios() -> None:
+    pair = {"rl": np.array([10.0, 20.0, 40.0]), "fixed_time": np.array([20.0, 40.0, 50.0])}
+    told = words(delay_figure(pair, baseline="fixed_time", verdict=Verdict.SUPPORTED, stamp=STAMP))
+    assert "20.0 s" in told and "40.0 s" in told
+    assert "× 0.50" in told  # the median of 0.5, 0.5 and 0.8
+
+
+@pytest.mark.parametrize(
+    "delays",
+    [{}, {"rl": np.full(60, np.nan)}, {"rl": np.zeros(60)}, {"rl": np.full(60, 5.0)}, {"rl": np.array([5.0])}],
+    ids=["nothing", "nan", "zero", "all equal", "one"],
+)
+def test_poor_numbers_can_be_drawn_and_are_marked(delays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    figure = delay_figure(delays, baseline="fixed_time", verdict=Verdict.INVALID, stamp=STAMP)
+    write_figure(figure, tmp_path / "figure.png")
+    assert "INVALID" in words(figure)
+
+
+def test_the_shape_follows_the_points() -> None:
+    values = np.concatenate((np.full(30, 10.0) + np.arange(30) * 0.01, np.full(10, 100.0)))
+    shape = density_on_a_log_axis(values, np.array([1.0, 1.5, 2.0]))
+    assert shape.max() == 1.0 and shape[0] > shape[2] > shape[1]

@@ -1,0 +1,406 @@
+"""The numbers of a pool, each beside its definition written out in loops."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from orchestrator.kernel.outcome import Verdict
+from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import (
+    PoolBootstrap,
+    pooled_improvement,
+    pooled_improvement_between,
+    pooled_iqm,
+    pooled_mean,
+    pooled_reduction_between_pct,
+    pooled_reduction_pct,
+    reach_in_deviations,
+    widened_level,
+)
+from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Pool, pool_experiment
+from validation_ch7.section_7_6_rl_performance.multi_seed.grouping import Experiment, experiments_of
+from validation_ch7.section_7_6_rl_performance.multi_seed.load import PoolRefused, Training
+from validation_ch7.section_7_6_rl_performance.multi_seed.power import trainings_needed
+from validation_ch7.section_7_6_rl_performance.multi_seed.report import more_needed, pool_json, pool_markdown
+from validation_ch7.section_7_6_rl_performance.multi_seed.write import pools_markdown
+from validation_ch7.traffic.model.arz import Floats
+
+CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
+DRAWN = np.random.default_rng(3)
+VALUES = DRAWN.gamma(4.0, 5.0, (9, 20))
+BASELINE = DRAWN.gamma(4.0, 7.0, 20)
+BOOTSTRAP = PoolBootstrap(seed=0, n_resamples=300)
+
+
+def picks() -> list[tuple[Floats, Floats]]:
+    """The trainings and the scenarios of each resample, as a statistic sees them."""
+    seen: list[tuple[Floats, Floats]] = []
+
+    def note(trainings: Floats, scenarios: Floats) -> float:
+        seen.append((trainings, scenarios))
+        return 0.0
+
+    BOOTSTRAP.estimate(note, VALUES.shape)
+    resampled = seen[-300:]  # whatever is asked for the value itself comes first
+    assert all(len(trainings) == 9 and len(scenarios) == 20 for trainings, scenarios in resampled)
+    assert len({tuple(scenarios) for _, scenarios in resampled}) == 300
+    return resampled
+
+
+def quantiles(values: list[float], n_trainings: int = 9) -> list[float]:
+    outside = (1.0 - widened_level(n_trainings)) / 2
+    return [float(np.quantile(values, level)) for level in (outside, 1.0 - outside)]
+
+
+def test_the_level_makes_up_for_few_trainings() -> None:
+    """Hesterberg (2015), table 4: one-sided 0.0086 at ten, 0.0010 at five observations, 0.025 at ever so many."""
+    assert widened_level(10) == pytest.approx(1 - 2 * 0.0086, abs=2e-4)
+    assert widened_level(5) == pytest.approx(1 - 2 * 0.0010, abs=2e-4)
+    assert widened_level(10**6) == pytest.approx(0.95, abs=1e-5)
+
+
+def test_intervals_of_ten_trainings_hold_the_truth_as_often_as_they_say() -> None:
+    """The spread of trainings alone, which the plain percentiles underestimate: they hold it in 0.90 of the cases."""
+    generator, held, plain = np.random.default_rng(5), 0, 0
+    for _ in range(400):
+        means = generator.normal(0.0, 1.0, 10)
+        resampled = means[generator.integers(10, size=(1000, 10))].mean(axis=1)
+        low, high = quantiles(resampled.tolist(), 10)
+        held += low <= 0.0 <= high
+        low, high = np.quantile(resampled, (0.025, 0.975))
+        plain += low <= 0.0 <= high
+    assert 0.93 <= held / 400 <= 0.97 and plain / 400 < 0.925
+
+
+def test_mean_reduction_and_improvement_are_those_of_the_picked_pairs() -> None:
+    means, reductions, improvements = [], [], []
+    for seeds, scenarios in picks():
+        block = np.array([[VALUES[seed][scenario] for scenario in scenarios] for seed in seeds])
+        means.append(block.mean())
+        reductions.append(100.0 * (1.0 - block.mean() / BASELINE[scenarios].mean()))
+        improvements.append((block < BASELINE[scenarios]).mean())
+    for estimate, value, resampled in (
+        (pooled_mean(VALUES, BOOTSTRAP), VALUES.mean(), means),
+        (
+            pooled_reduction_pct(VALUES, BASELINE, BOOTSTRAP),
+            100.0 * (1.0 - VALUES.mean() / BASELINE.mean()),
+            reductions,
+        ),
+        (pooled_improvement(VALUES, BASELINE, BOOTSTRAP), (VALUES < BASELINE).mean(), improvements),
+    ):
+        assert estimate.value == pytest.approx(value)
+        assert [estimate.low, estimate.high] == pytest.approx(quantiles(resampled))
+
+
+def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end() -> None:
+    middle = [np.sort(VALUES[np.ix_(seeds, scenarios)], axis=None)[45:135].mean() for seeds, scenarios in picks()]
+    found = pooled_iqm(VALUES, BOOTSTRAP)
+    assert found.value == pytest.approx(np.sort(VALUES, axis=None)[45:135].mean())
+    assert [found.low, found.high] == pytest.approx(quantiles(middle))
+
+
+def test_two_groups_are_picked_apart_and_meet_the_same_scenarios() -> None:
+    others = VALUES[:8] + 1.0
+    seen: list[tuple[Floats, ...]] = []
+
+    def note(*places: Floats) -> float:
+        seen.append(places)
+        return 0.0
+
+    BOOTSTRAP.estimate(note, (9, 8, 20))
+    reductions, shares = [], []
+    for mine, theirs, hours in seen[-300:]:
+        block, other = VALUES[np.ix_(mine, hours)], others[np.ix_(theirs, hours)]
+        reductions.append(100.0 * (1.0 - block.mean() / other.mean()))
+        pairs = [np.mean((a < b) + 0.5 * (a == b)) for a in block for b in other]
+        shares.append(float(np.mean(pairs)))
+    found = pooled_reduction_between_pct(VALUES, others, BOOTSTRAP)
+    assert found.value == pytest.approx(100.0 * (1.0 - VALUES.mean() / others.mean()))
+    assert [found.low, found.high] == pytest.approx(quantiles(reductions, 8))
+    probability = pooled_improvement_between(VALUES, others, BOOTSTRAP)
+    assert [probability.low, probability.high] == pytest.approx(quantiles(shares, 8))
+    assert pooled_improvement_between(VALUES, VALUES, BOOTSTRAP).value == pytest.approx(0.5)
+
+
+def test_of_few_trainings_the_interval_is_students_and_each_share_of_the_spread_has_its_own() -> None:
+    few = VALUES[:3]
+    of_trainings, of_hours = few.mean(axis=1), few.mean(axis=0)
+    shares = (  # Student's quantiles at 2 and 19 degrees of freedom
+        4.3027 * of_trainings.std(ddof=1) / np.sqrt(3),
+        2.0930 * of_hours.std(ddof=1) / np.sqrt(20),
+    )
+    found = pooled_mean(few, PoolBootstrap(seed=0, n_resamples=4000))
+    assert found.value == pytest.approx(few.mean())
+    assert (
+        found.high - few.mean() == pytest.approx(few.mean() - found.low) == pytest.approx(np.hypot(*shares), rel=0.03)
+    )
+    everywhere = pooled_improvement(few[:2], BASELINE, BOOTSTRAP)
+    assert 0.0 <= everywhere.low <= everywhere.high <= 1.0
+
+
+@pytest.mark.parametrize(("n_trainings", "of_trainings"), [(2, 0.3), (2, 3.0), (3, 1.0), (5, 1.0)])
+def test_intervals_of_few_trainings_hold_the_truth_as_often_as_they_say(n_trainings: int, of_trainings: float) -> None:
+    """By the textbook's variances, so that there can be many cases; the resampled ones are held to them above.
+
+    Satterthwaite's degrees of freedom would be narrower still and hold it in 0.87 of the cases with two trainings.
+    """
+    generator, held, widths = np.random.default_rng(0), [], []
+    for _ in range(2000):
+        hours, own = generator.normal(0.0, 5.0, 100), generator.normal(0.0, of_trainings, (n_trainings, 1))
+        values = own + hours + generator.normal(0.0, 1.0, (n_trainings, 100))
+        shares = [
+            reach_in_deviations(size) * np.sqrt((size - 1) / size) * values.mean(axis=axis).std(ddof=1) / np.sqrt(size)
+            for axis, size in ((1, n_trainings), (0, 100))
+        ]
+        held.append(abs(values.mean()) <= np.hypot(*shares))
+        widths.append(np.hypot(*shares))
+    assert 0.94 <= np.mean(held) <= 0.995
+    if of_trainings < 1.0:  # once every share had the few trainings' quantile: 9.4
+        assert np.median(widths) < 2.5
+
+
+@pytest.mark.parametrize("n_trainings", [2, 3])
+def test_equals_are_rarely_told_apart_however_few_their_trainings(n_trainings: int) -> None:
+    """Percentiles would tell them apart in 43 and 16 of 100 cases."""
+    generator, bootstrap, apart = np.random.default_rng(1), PoolBootstrap(seed=0, n_resamples=200), 0
+    for _ in range(60):
+        hours = 50.0 + generator.normal(0.0, 3.0, 30)
+        of_training = generator.normal(0.0, 3.0, (n_trainings, 1))
+        found = pooled_reduction_pct(
+            hours + of_training + generator.normal(0.0, 1.0, (n_trainings, 30)), hours, bootstrap
+        )
+        apart += found.low > 0.0 or found.high < 0.0
+    assert apart <= 8
+
+
+def test_a_single_training_is_told_apart_from_nothing_and_claims_nothing() -> None:
+    criteria = {**CRITERIA, "min_trainings": 1}
+    (experiment,) = experiments_of([training("DQN", 0, criteria=criteria), training("PPO", 0, criteria=criteria)])
+    found = pool_experiment(experiment, BOOTSTRAP)
+    assert not found.versus["DQN", "PPO"].told_apart
+    assert not any(beside.told_apart for claim in found.claims for beside in claim.beside.values())
+    assert {claim.verdict for claim in found.claims} == {Verdict.INCONCLUSIVE}
+    told = pool_markdown(found)
+    assert "Of a single training (DQN, PPO) the interval is over scenarios alone" in told
+    assert "| one training |" in told and "a single training tells no spread" in told
+
+
+def test_trainings_needed_are_those_of_the_textbook() -> None:
+    """Cohen (1988): 64 a group find half a standard deviation with power 0.8 at 5 %, 26 find 0.8 of one."""
+    spread = np.array([-1.0, 1.0]) / np.sqrt(2.0)  # standard deviation 1
+    for effect, expected in ((0.5, 64), (0.8, 26)):
+        found = trainings_needed(spread, spread + effect)
+        assert found is not None and abs(found - expected) <= 0.08 * expected
+    alone = trainings_needed(spread, 0.5)  # one-sample: 34
+    assert alone is not None and abs(alone - 34) <= 3
+    assert trainings_needed(spread, spread + 1e-3) is None and trainings_needed(spread, 0.0) is None
+    assert trainings_needed(np.ones(3), np.full(3, 2.0)) == 2 and trainings_needed(np.ones(3), 1.0) is None
+    with pytest.raises(ValueError, match="one training"):
+        trainings_needed(spread[:1], spread)
+
+
+def test_a_single_training_is_in_every_resample() -> None:
+    alone = pooled_mean(VALUES[:1], BOOTSTRAP)
+    assert alone.value == pytest.approx(VALUES[0].mean()) and alone.low < alone.value < alone.high
+
+
+def test_a_tie_is_half_an_improvement() -> None:
+    assert pooled_improvement(np.tile(BASELINE, (3, 1)), BASELINE, BOOTSTRAP).value == 0.5
+
+
+def test_one_bad_training_widens_the_interval_as_one_and_not_as_many_mishaps() -> None:
+    """What a bootstrap that resamples seeds within each scenario misses: the bad seed is bad everywhere."""
+    good = np.full((5, 200), 20.0) + np.random.default_rng(0).normal(0, 0.1, (5, 200))
+    good[0] += 10.0
+    found = pooled_mean(good, PoolBootstrap(seed=1))
+    assert found.value == pytest.approx(22.0, abs=0.1) and found.high - found.low > 5.0
+    generator = np.random.default_rng(2)
+    within_each = [np.take_along_axis(good, generator.integers(5, size=good.shape), axis=0).mean() for _ in range(300)]
+    assert np.ptp(quantiles(within_each)) < 0.25 * (found.high - found.low)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (5, 1)])
+def test_nothing_gives_no_resamples(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="cannot draw"):
+        pooled_mean(np.ones(shape), BOOTSTRAP)
+
+
+def test_a_baseline_without_delay_is_refused() -> None:
+    with pytest.raises(ValueError, match="above zero"):
+        pooled_reduction_pct(VALUES, np.zeros(20), BOOTSTRAP)
+
+
+RECIPE = ("target_steps", "hyper_parameters", "decision_s")
+
+
+def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object) -> Training:
+    others = ("fixed_time", "webster", "actuated", "max_pressure", "longest_queue")
+    delays_s: dict[str, Floats] = {name: BASELINE * (1.0 - 0.05 * place) for place, name in enumerate(others)}
+    own = np.random.default_rng(seed).uniform(0.98, 1.02, 20)
+    terms: dict[str, object] = {
+        "environment": {"dx_m": 10.0},
+        "criteria": CRITERIA,
+        "evaluation_scenarios": 20,
+        "tuning_scenarios": 20,
+        "bundle_digest": "b" * 64,
+    }
+    recipe: dict[str, object] = {
+        "algorithm": algorithm,
+        "target_steps": 1000,
+        "hyper_parameters": {"gamma": 0.97, "of": algorithm},
+        "decision_s": 10.0,
+    }
+    for name, value in changes.items():
+        (recipe if name in RECIPE else terms)[name] = value
+    everybody = {"rl": BASELINE * share * own, **delays_s}
+    return Training(
+        variant=algorithm,
+        algorithm=algorithm,
+        seed=seed,
+        lineage_id=f"{algorithm}{seed}",
+        run_id=f"run-{algorithm}-{seed}",
+        ended_at="2026-01-01",
+        terms=terms,
+        recipe=recipe,
+        delays_s=everybody,
+        also={
+            "worst_approach_s_per_veh": {name: 2.0 * values_s for name, values_s in everybody.items()},
+            "stops_per_veh": {name: values_s / 40.0 for name, values_s in everybody.items()},
+            "throughput": {name: np.full(20, 0.98) for name in everybody},
+        },
+        wall_s={},
+    )
+
+
+@cache
+def pool(n_seeds: int = 10, share: float = 0.7) -> Pool:
+    trainings = [training(name, seed, share=share) for name in ("DQN", "PPO") for seed in range(n_seeds)]
+    (experiment,) = experiments_of(trainings)
+    return pool_experiment(experiment, BOOTSTRAP)
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "share", "verdict"),
+    [
+        (10, 0.7, Verdict.SUPPORTED),
+        (9, 0.7, Verdict.INCONCLUSIVE),
+        (10, 0.9, Verdict.INCONCLUSIVE),
+        (10, 0.97, Verdict.NOT_SUPPORTED),
+    ],
+)
+def test_ten_trainings_and_the_whole_interval_make_a_claim(n_seeds: int, share: float, verdict: Verdict) -> None:
+    found = pool(n_seeds, share)
+    assert [claim.label for claim in found.claims] == ["DQN", "PPO"]
+    assert {claim.verdict for claim in found.claims} == {verdict}
+    assert found.claims[0].seeds == tuple(range(n_seeds)) and found.n_scenarios == 20
+    assert ("too few" in found.claims[0].reason) is (n_seeds < 10)
+
+
+def test_the_report_holds_everybody_sorted_by_delay() -> None:
+    found = pool()
+    told = pool_markdown(found)
+    rows = [line for line in told.partition("\n\nDelay up to")[0].splitlines() if "[" in line and line[0] == "|"]
+    means = [float(row.split("|")[3].split("[")[0]) for row in rows]
+    assert len(rows) == 7 and means == sorted(means)
+    assert "* DQN: **supported**" in told and "| **PPO** | 30.0" in told.replace("29.9", "30.0").replace("30.1", "30.0")
+    plain = pool_json(found)
+    assert len(plain["trainings"]) == 20 and plain["versus"][0]["beside"] == "PPO"
+    assert "| PPO | 9 |" in told and "DQN and PPO: " in told
+    assert plain["variants"]["PPO"]["beside"]["actuated"]["reduction_pct"]["value"] > 0.0
+    assert plain["terms"]["bundle_digest"] == "b" * 64 and set(plain["others"]) >= {"actuated", "fixed_time"}
+
+
+def test_two_alike_are_not_told_apart_and_a_better_one_is() -> None:
+    found = pool_experiment(
+        experiments_of(
+            [
+                training(name, seed, share=0.6 if name == "best" else 0.7)
+                for name in ("best", "a", "b")
+                for seed in range(4)
+            ]
+        )[0]
+    )
+    assert found.versus["best", "a"].told_apart and not found.versus["a", "b"].told_apart
+    assert found.versus["best", "a"].reduction_pct.value == pytest.approx(14.3, abs=1.0)
+    assert found.versus["best", "a"].improvement.value == 1.0
+    assert "Of fewer than 8 trainings (best, a, b) the interval is Student's" in pool_markdown(found)
+    alike = found.versus["a", "b"]
+    assert alike.by_seed_pct == () and "would separate them" in more_needed(alike, 4)
+    assert more_needed(alike, 2000).startswith("2000 trainings separate") or alike.trainings_needed is None
+    of_seeds = found.claims[0].beside["fixed_time"].by_seed_pct
+    assert len(of_seeds) == 4 and all(one.low < one.value < one.high for one in of_seeds)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bundle_digest": "c" * 64},
+        {"environment": {"dx_m": 5.0}},
+        {"evaluation_scenarios": 10},
+        {"tuning_scenarios": 100},
+        {"criteria": {"baseline": "webster", "min_delay_reduction_pct": 10.0, "min_trainings": 10}},
+    ],
+)
+def test_trainings_under_other_terms_are_another_experiment(change: dict[str, object]) -> None:
+    first, second = experiments_of([training("DQN", 0), training("DQN", 1, **change), training("PPO", 0)])
+    assert [variant.label for variant in first.variants] == ["DQN", "PPO"]
+    assert [variant.label for variant in second.variants] == ["DQN"] and len(second.variants[0].trainings) == 1
+
+
+@pytest.mark.parametrize("change", [{"target_steps": 10}, {"hyper_parameters": {"gamma": 0.9}}, {"decision_s": 5.0}])
+def test_another_recipe_is_another_variant_of_one_experiment(change: dict[str, object]) -> None:
+    (experiment,) = experiments_of([training("DQN", 0), training("DQN", 0, **change), training("DQN", 1)])
+    one, other = experiment.variants
+    assert len(one.trainings) == 2 and len(other.trainings) == 1
+    (key,) = change
+    plain = isinstance(change[key], int | float)
+    assert one.label != other.label and {one.label[:5], other.label[:5]} == {"DQN ("}
+    assert (other.label == f"DQN ({key} {change[key]})") is plain
+
+
+def often_named(experiment: Experiment, rate_s: float) -> Training:
+    (found,) = (v.trainings[0] for v in experiment.variants if v.trainings[0].recipe["decision_s"] == rate_s)
+    return found
+
+
+def test_who_decides_by_chance_may_differ_where_decisions_are_more_frequent() -> None:
+    """Constants and chance decide as often as the policy does; the classical controllers look every second."""
+    often = training("DQN", 0, decision_s=5.0)
+    often.delays_s["random"] = BASELINE * 2.0  # type: ignore[index]
+    usual = training("DQN", 0)
+    usual.delays_s["random"] = BASELINE * 3.0  # type: ignore[index]
+    assert len(experiments_of([usual, often])[0].variants) == 2
+    (experiment,) = experiments_of([usual, often])
+    assert set(experiment.others) >= {"actuated", "random every 5 s", "random every 10 s"}
+    assert experiment.others["random every 5 s"] == (often_named(experiment, 5.0), "random")
+    assert experiment.others["random every 10 s"] == (often_named(experiment, 10.0), "random")
+    third = training("DQN", 1, decision_s=5.0)
+    third.delays_s["random"] = BASELINE * 2.5  # type: ignore[index]
+    with pytest.raises(PoolRefused, match=r"DQN seed 1 .* measured random otherwise than DQN seed 0"):
+        experiments_of([usual, often, third])
+    often.delays_s["actuated"] += 1e-9  # type: ignore[index]
+    with pytest.raises(PoolRefused, match="measured actuated otherwise"):
+        experiments_of([usual, often])
+
+
+def test_a_report_says_why_two_experiments_are_not_compared() -> None:
+    trainings = [training("DQN", 0), training("PPO", 0, tuning_scenarios=100)]
+    pools = [pool_experiment(experiment, BOOTSTRAP) for experiment in experiments_of(trainings)]
+    told = pools_markdown(pools)
+    assert told.count("## Experiment") == 2
+    assert "Not comparable with the first: tuning_scenarios 100, there 20." in told
+
+
+def test_one_seed_counts_once() -> None:
+    with pytest.raises(PoolRefused, match=r"DQN holds one seed twice: \[0, 0\]"):
+        experiments_of([training("DQN", 0), training("DQN", 0)])
+
+
+def test_a_baseline_that_was_measured_otherwise_is_found() -> None:
+    """The stale baseline of the past (C5): one of the sessions took its reference from elsewhere."""
+    stale = training("DQN", 1)
+    stale.delays_s["fixed_time"] += 1e-9  # type: ignore[index]
+    with pytest.raises(PoolRefused, match=r"DQN seed 1 .* measured fixed_time otherwise than DQN seed 0"):
+        experiments_of([training("DQN", 0), stale])
+    with pytest.raises(PoolRefused, match="no finished training"):
+        experiments_of([])

@@ -1,0 +1,198 @@
+"""The pool's command over real finished sessions, and over such that were spoilt afterwards."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_world import SECTION_DIR
+
+from orchestrator.kernel.files.digests import sha256_file
+from orchestrator.kernel.reporting.trial_report import (
+    CampaignReport,
+    CurvePoint,
+    StitchedCurve,
+    TrialReport,
+    report_json,
+)
+from orchestrator.kernel.session.manifest import read_manifest
+from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
+from tests.unit.validation_ch7.section_7_6.test_entry import crossing_spec, through_the_boot
+from validation_ch7.section_7_6_rl_performance.multi_seed.__main__ import main
+from validation_ch7.section_7_6_rl_performance.multi_seed.load import PoolRefused, finished_trainings
+from validation_ch7.section_7_6_rl_performance.multi_seed.provenance import account_markdown
+
+
+def spec_of_seed(seed: int) -> dict[str, Any]:
+    spec = crossing_spec(target_steps=1200, checkpoint_every_steps=1200, evaluate_every_steps=1200)
+    spec["lineage"].update(seed=seed, environment={"episode_s": 600.0})
+    return {**spec, "evaluation_scenarios": 12}
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("results")
+    for seed in (0, 1):
+        root = tmp_path_factory.mktemp("session")
+        through_the_boot(root, spec_of_seed(seed))
+        (root / "working").rename(results / f"local_seed-{seed}")
+    (results / "unfinished").mkdir()
+    return results
+
+
+@pytest.fixture
+def results(sessions: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(sessions, tmp_path / "results")
+
+
+def test_finished_sessions_are_pooled(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "pooled"
+    assert main(["--results", str(results), "--profile", "quick", "--output", str(output)]) == 0
+    told = capsys.readouterr().out
+    assert "| **DQN** | 2 |" in told and "inconclusive" in told and "2 trainings are too few" in told
+    assert (output / "pool.md").read_text("utf-8") == told
+    plain = json.loads((output / "pool.json").read_text("utf-8"))
+    assert plain["variants"]["DQN"]["seeds"] == [0, 1] and plain["n_scenarios"] == 12
+    for training in finished_trainings(results, profile="quick"):
+        written = results / f"local_seed-{training.seed}" / SECTION_DIR / "data/metrics/rl_performance_comparison.json"
+        mean_s = json.loads(written.read_text("utf-8"))["controllers"]["rl"]["delay_s_per_veh"]
+        assert training.delays_s["rl"].mean() == pytest.approx(mean_s)
+
+
+def test_other_profiles_are_left_out(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--results", str(results)]) == 2
+    assert "no finished training" in capsys.readouterr().err
+    assert main(["--results", str(results / "nowhere")]) == 2
+
+
+def touched_up(folder: Path) -> None:
+    """A better number written into the table afterwards."""
+    path = folder / SECTION_DIR / "data/metrics/rl_performance_scenarios.csv"
+    first, better, *rest = path.read_text("utf-8").splitlines(keepends=True)
+    cells = better.split(",")
+    cells[4] = "9.9"
+    path.write_text(first + ",".join(cells) + "".join(rest), "utf-8")
+
+
+def declared_invalid(folder: Path) -> None:
+    path = folder / "session_manifest.json"
+    plain = json.loads(path.read_text("utf-8"))
+    judged = {**plain, "verdict": "invalid", "verdict_reasons": ["a mean speed of 866 m/s"]}
+    path.write_text(json.dumps(judged), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"), [(touched_up, "local_seed-1 is damaged"), (declared_invalid, "invalid: a mean speed of 866 m/s")]
+)
+def test_what_cannot_be_believed_is_not_pooled(spoil: Callable[[Path], None], told: str, results: Path) -> None:
+    spoil(results / "local_seed-1")
+    with pytest.raises(PoolRefused, match=told):
+        finished_trainings(results, profile="quick")
+
+
+def account_of(results: Path) -> CampaignReport:
+    """What the orchestrator would tell of these sessions."""
+    trials = []
+    for folder in sorted(results.glob("local_*")):
+        manifest = read_manifest(folder)
+        assert manifest is not None
+        events = [json.loads(line) for line in (folder / EVENTS_NAME).read_text("utf-8").splitlines()]
+        points = tuple(
+            CurvePoint(steps=event["steps"], score=event["score"], measures=event["measures"], session=folder.name)
+            for event in events
+            if event["kind"] == "evaluated"
+        )
+        assert points
+        trials.append(
+            TrialReport(
+                group="main",
+                variant="main DQN",
+                seed=manifest.spec["lineage"]["seed"],
+                lineage_id=manifest.stamp["lineage_id"],
+                run_id=manifest.stamp["run_id"],
+                session=folder.name,
+                sessions=(folder.name,),
+                resume_grade="exact",
+                command=f"run section_7_6 --quick --seed {manifest.spec['lineage']['seed']}",
+                code_digest=manifest.stamp["bundle_digest"],
+                policy_digest="d" * 64,
+                results_dir=str(folder),
+                manifest_sha256=sha256_file(folder / MANIFEST_NAME),
+                wall_s=60.0,
+                untold=0,
+                curve=StitchedCurve(
+                    points=points, seams=(600,), wasted_steps=120, measured_twice=1, measured_otherwise=0
+                ),
+            )
+        )
+    return CampaignReport(
+        campaign="small",
+        title="Small",
+        section="section_7_6",
+        command="campaign report small",
+        trials=tuple(trials),
+        unfinished={"main DQN seed 2": "live", "main DQN seed 3": "waiting", "main DQN seed 4": "waiting"},
+    )
+
+
+def reported(account: CampaignReport, folder: Path) -> int:
+    folder.mkdir(exist_ok=True)
+    (folder / "trials.json").write_text(json.dumps(report_json(account)), "utf-8")
+    return main(["--campaign", str(folder / "trials.json"), "--output", str(folder)])
+
+
+def test_a_campaign_is_reported_with_curves_and_origins(results: Path, tmp_path: Path) -> None:
+    account, folder = account_of(results), tmp_path / "report"
+    assert reported(account, folder) == 0
+    written = {path.name for path in folder.iterdir()}
+    pictures = {f"{name}.{suffix}" for name in ("delays", "learning_curves") for suffix in ("png", "pdf")}
+    assert written == {
+        "trials.json", "pool.md", "pool.json", "delays.tex", "pairs.tex", "learning_curves.csv", *pictures
+    }  # fmt: skip
+    told = (folder / "pool.md").read_text("utf-8")
+    assert "2 of 5 trials of `small` are finished" in told and "main DQN: 1 live, 2 waiting." in told
+    assert "| main DQN | 2 | 2 | 2 | 240 | 2, 0 | exact | 0.03 |" in told
+    for trial in account.trials:
+        assert f"`{trial.session}` | `{trial.manifest_sha256[:12]}`" in told
+    assert told.count("python -m orchestrator run section_7_6 --quick --seed N") == 1
+    rows = list(csv.DictReader((folder / "learning_curves.csv").read_text("utf-8").splitlines()))
+    assert [float(row["delay_s_per_veh"]) for row in rows] == [
+        point.measures["delay_s_per_veh"] for trial in account.trials for point in trial.curve.points
+    ]
+    latex = (folder / "delays.tex").read_text("utf-8")
+    assert latex.count(account.trials[0].manifest_sha256) == 1 and r"\toprule" in latex and "main DQN & 2 &" in latex
+    assert (folder / "delays.pdf").read_bytes().startswith(b"%PDF") and b"CreationDate" not in (
+        folder / "delays.pdf"
+    ).read_bytes()
+
+
+def test_an_exact_resume_that_was_none_is_told(results: Path, tmp_path: Path) -> None:
+    account = account_of(results)
+    first, second = account.trials
+    assert "measured otherwise when" not in account_markdown(account)
+    drifted = replace(second, curve=replace(second.curve, measured_otherwise=1))
+    told = account_markdown(replace(account, trials=(first, drifted)))
+    assert "**main DQN seed 1 was graded exact, yet measured otherwise" in told
+
+
+def test_what_is_not_what_the_account_says_is_refused(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = account_of(results)
+    first, second = account.trials
+    for spoilt, told in (
+        (replace(second, manifest_sha256="0" * 64), "has changed since"),
+        (replace(second, lineage_id="0" * 64), "of another lineage_id"),
+        (replace(second, results_dir=str(tmp_path)), "holds no manifest"),
+    ):
+        assert reported(replace(account, trials=(first, spoilt)), tmp_path / "report") == 2
+        err = capsys.readouterr().err
+        assert "main DQN seed 1: " in err and told in err
+    (tmp_path / "list.json").write_text('{"format": 2}', "utf-8")
+    for path in (tmp_path / "list.json", tmp_path / "nowhere.json"):
+        assert main(["--campaign", str(path)]) == 2
+        assert "no account of a campaign" in capsys.readouterr().err

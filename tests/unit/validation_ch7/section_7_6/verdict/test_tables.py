@@ -1,0 +1,123 @@
+"""Every row bears its origin, every number is finite or absent, and the table says what the verdict says."""
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+import pytest
+from made_results import STAMP, TRAINING, result, results, spoilt, with_value
+
+from orchestrator.kernel.outcome import Verdict
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
+from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap
+from validation_ch7.section_7_6_rl_performance.verdict.tables import (
+    comparison_csv,
+    comparison_json,
+    comparison_rows,
+    scenarios_csv,
+)
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import judge
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+
+CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
+BOOTSTRAP = Bootstrap(n_scenarios=60, seed=0, n_resamples=1000)
+
+
+def rows_of(found: dict[str, EvaluationResult]) -> list[dict[str, Any]]:
+    return comparison_rows(found, baseline="fixed_time", bootstrap=BOOTSTRAP)
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def whole(found: dict[str, EvaluationResult], **training: Any) -> dict[str, Any]:
+    judgement = judge(
+        found, criteria=CRITERIA, training={**TRAINING, **training}, settings=EnvironmentSettings(), bootstrap=BOOTSTRAP
+    )
+    return comparison_json(rows_of(found), judgement=judgement, criteria=CRITERIA, stamp=STAMP)
+
+
+def test_a_row_tells_what_its_hours_tell() -> None:
+    found = results()
+    row = next(row for row in rows_of(found) if row["controller"] == "rl")
+    hours = found["rl"]
+    assert row["n_scenarios"] == 60 and row["split"] == "test" and row["first_scenario"] == 0
+    assert row["delay_s_per_veh"] == hours.delay_s_per_veh.mean()
+    assert row["delay_s_per_veh_ci95_low"] < row["delay_s_per_veh"] < row["delay_s_per_veh_ci95_high"]
+    assert row["delay_max_s_per_veh"] == hours.delay_s_per_veh.max()
+    for measure in ("throughput", "mean_speed_m_s", "mean_queue_veh", "reward_sum", "n_switches"):
+        assert row[measure] == getattr(hours, measure).mean(), measure
+    assert row["share_asked_ns"] == pytest.approx(300 / 360)
+    assert row["probability_of_improvement"] == 1.0
+
+
+def test_the_baseline_is_not_compared_with_itself() -> None:
+    row = next(row for row in rows_of(results()) if row["controller"] == "fixed_time")
+    assert row["delay_reduction_pct"] is None and row["probability_of_improvement"] is None
+    assert row["delay_s_per_veh"] is not None
+
+
+def test_table_and_verdict_tell_the_same_reduction() -> None:
+    told = whole(results())
+    row = told["controllers"]["rl"]
+    assert told["verdict"] == "supported" and told["stamp"] == STAMP and told["criteria"] == CRITERIA
+    assert told["delay_reduction_pct"] == {
+        "value": row["delay_reduction_pct"],
+        "ci95_low": row["delay_reduction_pct_ci95_low"],
+        "ci95_high": row["delay_reduction_pct_ci95_high"],
+    }
+    assert row["delay_reduction_pct"] > 25.0
+    assert told["controllers"]["constant_ns"]["delay_reduction_pct"] < -1000.0
+
+
+def test_every_row_of_every_table_bears_the_stamp() -> None:
+    found = results()
+    stamp = {**STAMP, "checkpoint_digest": None}
+    for rows in (read(comparison_csv(rows_of(found), stamp)), read(scenarios_csv(found, stamp))):
+        for row in rows:
+            assert {name: row[name] for name in STAMP} == {name: str(value) for name, value in STAMP.items()}
+            assert row["checkpoint_digest"] == ""
+
+
+def test_the_scenarios_give_the_means_back() -> None:
+    found = results()
+    rows = read(scenarios_csv(found, STAMP))
+    assert len(rows) == 9 * 60
+    delays = [float(row["delay_s_per_veh"]) for row in rows if row["controller"] == "fixed_time"]
+    assert delays == found["fixed_time"].delay_s_per_veh.tolist()  # to the last bit
+    assert [int(row["scenario"]) for row in rows[:60]] == list(range(60))
+    assert (rows[0]["n_switches"], rows[0]["asked_ns"], rows[0]["asked_ew"]) == ("120", "300", "60")
+
+
+def test_a_number_that_is_none_becomes_null_and_the_file_stays_json() -> None:
+    sound = results()
+    bad = spoilt(sound, "rl", delay_s_per_veh=with_value(sound["rl"].delay_s_per_veh, math.nan))
+    told = whole(bad)
+    assert told["verdict"] == Verdict.INVALID.value and told["delay_reduction_pct"]["value"] is None
+    row = json.loads(json.dumps(told, allow_nan=False))["controllers"]["rl"]
+    for name in ("delay_s_per_veh", "delay_s_per_veh_ci95_low", "delay_iqm_s_per_veh", "delay_max_s_per_veh"):
+        assert row[name] is None
+    assert row["delay_reduction_pct"] is None and row["probability_of_improvement"] is None
+    spoilt_rows = [row for row in read(scenarios_csv(bad, STAMP)) if row["delay_s_per_veh"] == ""]
+    assert [row["scenario"] for row in spoilt_rows] == ["5"]
+
+
+def test_what_is_not_paired_is_not_compared() -> None:
+    found = {**results(), "random": result("random", 37.0, n=40)}
+    random = next(row for row in rows_of(found) if row["controller"] == "random")
+    assert random["delay_reduction_pct"] is None and random["n_scenarios"] == 40
+    alone = comparison_rows({"rl": found["rl"]}, baseline="fixed_time", bootstrap=BOOTSTRAP)
+    assert alone[0]["delay_reduction_pct"] is None and alone[0]["delay_s_per_veh"] is not None
+    moved = comparison_rows(spoilt(found, "rl", first_index=7), baseline="fixed_time", bootstrap=BOOTSTRAP)
+    assert moved[0]["delay_reduction_pct"] is None
+
+
+def test_a_table_of_nothing_is_empty() -> None:
+    assert comparison_csv([], STAMP) == "" and scenarios_csv({}, STAMP) == ""
+
+
+def test_line_ends_are_the_same_on_every_system() -> None:
+    assert "\r" not in comparison_csv(rows_of(results()), STAMP)

@@ -1,0 +1,254 @@
+"""Every mistake that was ever made, planted; each must make the comparison invalid and be called by its name."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from made_results import MEAN_DELAY_S, TRAINING, result, results, spoilt, with_value
+
+from orchestrator.kernel.outcome import Verdict
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
+from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion, Judgement, judge
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.model.demand import Split
+
+CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trainings": 10}
+
+Results = dict[str, EvaluationResult]
+
+
+def judged(found: Results, *, least_pct: float = 10.0, n: int = 60, **training: Any) -> Judgement:
+    return judge(
+        found,
+        criteria={**CRITERIA, "min_delay_reduction_pct": least_pct},
+        training={**TRAINING, **training},
+        settings=EnvironmentSettings(),
+        bootstrap=Bootstrap(n_scenarios=n, seed=0, n_resamples=1000),
+    )
+
+
+def test_a_sound_comparison_is_supported_with_its_numbers() -> None:
+    told = judged(results())
+    assert told.verdict is Verdict.SUPPORTED
+    assert told.reduction_pct is not None
+    assert told.reduction_pct.value == pytest.approx(30.0, abs=1.0)
+    words = " ".join(told.reasons)
+    assert f"{told.reduction_pct.value:.2f}" in words and f"{told.reduction_pct.low:.2f}" in words
+    assert "60 test scenarios" in words and "10.0 %" in words and "one trained policy" in words and "needs 10" in words
+
+
+@pytest.mark.parametrize(
+    ("least_pct", "verdict"),
+    [(29.0, Verdict.SUPPORTED), (30.0, Verdict.INCONCLUSIVE), (31.0, Verdict.NOT_SUPPORTED)],
+)
+def test_the_whole_interval_decides(least_pct: float, verdict: Verdict) -> None:
+    told = judged(results(), least_pct=least_pct)
+    assert told.verdict is verdict
+    assert told.reduction_pct is not None and 29.0 < told.reduction_pct.low < 30.0 < told.reduction_pct.high < 31.0
+
+
+def test_the_best_of_the_others_is_told_beside_a_weaker_baseline() -> None:
+    words = " ".join(judged(results()).reasons)
+    assert "The best of the other controllers is actuated with 20." in words
+    assert re.search(r": rl delays by [45]\.\d\d \[.*\] % more\.", words)
+    assert "best of the other" not in " ".join(judged(results(fixed_time=19.0)).reasons)
+
+
+def test_the_bounds_themselves() -> None:
+    """The criterion is met at the interval's lower end, and not yet failed at its upper end."""
+    interval = judged(results()).reduction_pct
+    assert interval is not None
+    assert judged(results(), least_pct=interval.low).verdict is Verdict.SUPPORTED
+    assert judged(results(), least_pct=interval.high).verdict is Verdict.INCONCLUSIVE
+    # Which side of the criterion the mean itself lies on decides nothing.
+    assert judged(results(), least_pct=interval.value - 0.01).verdict is Verdict.INCONCLUSIVE
+    assert judged(results(), least_pct=interval.value + 0.01).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_policy_worse_than_the_baseline_is_not_supported_and_not_invalid() -> None:
+    told = judged(results(rl=33.0))
+    assert told.verdict is Verdict.NOT_SUPPORTED
+    assert told.reduction_pct is not None and told.reduction_pct.high < 0.0
+    assert " % more." in told.reasons[0] and "-" not in told.reasons[0]
+
+
+def test_a_handful_of_scenarios_concludes_nothing() -> None:
+    told = judged(results(n=9), n=9)
+    assert told.verdict is Verdict.INCONCLUSIVE and "9 scenarios are too few" in " ".join(told.reasons)
+    assert judged(results(n=10), n=10).verdict is Verdict.SUPPORTED
+
+
+TRAINING_MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"gradient_updates": 0}, "made 0 gradient updates"),
+    ({"gradient_updates": None}, "does not say how many gradient updates"),
+    ({"gradient_updates": float("nan")}, "does not say how many gradient updates"),
+    ({"gradient_updates": True}, "does not say how many gradient updates"),
+    ({"policy_digest_after": TRAINING["policy_digest_before"]}, "same parameters before and after"),
+    ({"policy_digest_before": None}, "does not state the digests"),
+    ({"policy_digest_after": ""}, "does not state the digests"),
+    ({"policy_digest_evaluated": TRAINING["policy_digest_before"]}, "is the untrained one"),
+]
+
+
+@pytest.mark.parametrize(("facts", "sentence"), TRAINING_MISTAKES)
+def test_a_policy_that_was_not_trained_is_invalid(facts: dict[str, Any], sentence: str) -> None:
+    assert_invalid(judged(results(), **facts), sentence)
+
+
+def measure(name: str, measure_name: str, value: float) -> Callable[[Results], Results]:
+    def spoil(sound: Results) -> Results:
+        return spoilt(sound, name, **{measure_name: with_value(getattr(sound[name], measure_name), value)})
+
+    return spoil
+
+
+def without(name: str) -> Callable[[Results], Results]:
+    return lambda sound: {key: value for key, value in sound.items() if key != name}
+
+
+def copied(source: str, target: str, *measures: str) -> Callable[[Results], Results]:
+    return lambda sound: spoilt(sound, target, **{key: getattr(sound[source], key) for key in measures})
+
+
+def one_phase_only(sound: Results) -> Results:
+    """Always the second phase: it does switch by itself, back after every forced change."""
+    counts = np.tile(np.array([[0, 360]]), (60, 1))
+    return spoilt(sound, "rl", action_counts=counts, n_switches=np.full(60, 31), n_forced_switches=np.full(60, 15))
+
+
+MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
+    "delay is not a number": (measure("rl", "delay_s_per_veh", np.nan), "delay_s_per_veh of rl is not a finite"),
+    "delay is infinite": (measure("random", "delay_s_per_veh", np.inf), "delay_s_per_veh of random is not a finite"),
+    "reward is not a number": (measure("rl", "reward_sum", np.nan), "reward_sum of rl is not a finite"),
+    "delay below zero": (measure("rl", "delay_s_per_veh", -175.0), "delay_s_per_veh of rl lies within [-175"),
+    "delay beyond the hour": (measure("rl", "delay_s_per_veh", 3601.0), "delay_s_per_veh of rl lies within"),
+    "speed beyond free flow": (measure("fixed_time", "mean_speed_m_s", 13.9), "mean_speed_m_s of fixed_time lies"),
+    "speed below zero": (measure("rl", "mean_speed_m_s", -0.1), "mean_speed_m_s of rl lies within"),
+    "more out than in": (measure("rl", "throughput", 1.002), "throughput of rl lies within"),
+    "throughput below zero": (measure("rl", "throughput", -0.01), "throughput of rl lies within"),
+    "queue below zero": (measure("rl", "mean_queue_veh", -1.0), "mean_queue_veh of rl lies within"),
+    "paid for delay": (measure("rl", "reward_sum", 0.5), "reward_sum of rl lies within"),
+    "switches below zero": (measure("rl", "n_switches", -1), "n_switches of rl lies within"),
+    "both constants alike": (
+        copied("constant_ns", "constant_ew", "delay_s_per_veh"),
+        "constant_ns and constant_ew have bitwise identical delay_s_per_veh",
+    ),
+    "policy like the baseline": (
+        copied("fixed_time", "rl", "delay_s_per_veh", "mean_queue_veh", "mean_speed_m_s"),
+        "rl and fixed_time have bitwise identical delay_s_per_veh, mean_queue_veh, mean_speed_m_s",
+    ),
+    "policy like a constant": (
+        copied("constant_ew", "rl", "delay_s_per_veh", "mean_queue_veh", "mean_speed_m_s"),
+        "rl and constant_ew have bitwise identical",
+    ),
+    "same queues": (copied("random", "rl", "mean_queue_veh"), "bitwise identical mean_queue_veh"),
+    "only forced switches": (
+        lambda sound: spoilt(sound, "rl", n_forced_switches=sound["rl"].n_switches),
+        "never switched by itself",
+    ),
+    "one phase only": (one_phase_only, "asked for one phase only"),
+    "random beats the baseline": (lambda _: results(random=29.0), "no more than fixed_time"),
+    "a constant beats the baseline": (lambda _: results(constant_ew=15.0), "constant_ew delays by"),
+    "no delay to reduce": (measure("fixed_time", "delay_s_per_veh", 0.0), "caused no delay at all"),
+    "no policy": (without("rl"), "rl was not evaluated"),
+    "no baseline": (without("fixed_time"), "fixed_time was not evaluated"),
+    "no constant": (without("constant_ns"), "constant_ns was not evaluated"),
+    "no other constant": (without("constant_ew"), "constant_ew was not evaluated"),
+    "no random": (without("random"), "random was not evaluated"),
+    "fewer scenarios": (
+        lambda sound: {**sound, "fixed_time": result("fixed_time", 30.0, n=40)},
+        "rl met scenarios 0 to 59 and fixed_time scenarios 0 to 39: they are not paired",
+    ),
+    "other scenarios": (
+        lambda sound: spoilt(sound, "rl", first_index=60),
+        "rl met scenarios 60 to 119 and fixed_time scenarios 0 to 59",
+    ),
+    "judged on tuning": (lambda sound: spoilt(sound, "rl", split=Split.TUNING), "evaluated on tuning scenarios"),
+    "judged on training": (
+        lambda sound: {name: replace(value, split=Split.TRAINING) for name, value in sound.items()},
+        "evaluated on training scenarios",
+    ),
+    "an array cut short": (
+        lambda sound: spoilt(sound, "rl", throughput=sound["rl"].throughput[:-1]),
+        "measures of rl are not of one number",
+    ),
+    "another's result": (lambda sound: {**sound, "rl": sound["fixed_time"]}, "rl is really that of fixed_time"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_planted_mistake_is_invalid_and_named(mistake: str) -> None:
+    spoil, sentence = MISTAKES[mistake]
+    assert_invalid(judged(spoil(results())), sentence)
+
+
+def assert_invalid(told: Judgement, sentence: str) -> None:
+    assert told.verdict is Verdict.INVALID and told.reduction_pct is None
+    assert any(sentence in reason for reason in told.reasons), told.reasons
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    told = judged(measure("rl", "delay_s_per_veh", np.nan)(results()), gradient_updates=0)
+    assert len(told.reasons) == 2 and told.verdict is Verdict.INVALID
+
+
+def test_rounding_is_not_a_mistake() -> None:
+    """The free speed and an empty queue, missed by the last bit of a long sum."""
+    sound = results()
+    touching = spoilt(
+        sound,
+        "rl",
+        mean_speed_m_s=with_value(sound["rl"].mean_speed_m_s, 13.89 * (1 + 1e-12)),
+        mean_queue_veh=with_value(sound["rl"].mean_queue_veh, -1e-12),
+        throughput=with_value(sound["rl"].throughput, 1.0005),
+    )
+    assert judged(touching).verdict is Verdict.SUPPORTED
+
+
+def test_more_controllers_than_required_are_welcome() -> None:
+    assert judged({**results(), "actuated": result("actuated", 21.5)}).verdict is Verdict.SUPPORTED
+
+
+def test_any_controller_can_be_the_baseline() -> None:
+    found = {**results(), "actuated": result("actuated", 21.5)}
+    told = judge(
+        found,
+        criteria={"baseline": "actuated", "min_delay_reduction_pct": 10, "min_trainings": 10},
+        training=TRAINING,
+        settings=EnvironmentSettings(),
+        bootstrap=Bootstrap(n_scenarios=60, seed=0, n_resamples=1000),
+    )
+    assert told.verdict is Verdict.NOT_SUPPORTED and "actuated" in told.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {},
+        {**CRITERIA, "min_flow_gain_pct": 1.0},
+        {"baseline": "fixed_time"},
+        {**CRITERIA, "baseline": "rl"},
+        {**CRITERIA, "baseline": None},
+        {**CRITERIA, "min_delay_reduction_pct": "10"},
+        {**CRITERIA, "min_delay_reduction_pct": True},
+        {**CRITERIA, "min_delay_reduction_pct": -1.0},
+        {**CRITERIA, "min_delay_reduction_pct": 100.0},
+        {**CRITERIA, "min_delay_reduction_pct": float("nan")},
+        {**CRITERIA, "min_trainings": 0},
+        {**CRITERIA, "min_trainings": 10.0},
+        {**CRITERIA, "min_trainings": True},
+    ],
+)
+def test_criteria_that_make_no_sense_are_refused(block: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="criteria"):
+        Criterion.from_mapping(block)
+
+
+def test_the_made_comparison_is_as_it_says() -> None:
+    """The tests above spoil one respect each; so the whole must be sound to begin with."""
+    means = {name: float(value.delay_s_per_veh.mean()) for name, value in results().items()}
+    assert means == pytest.approx(MEAN_DELAY_S, rel=0.01)

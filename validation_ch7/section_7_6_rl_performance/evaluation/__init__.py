@@ -1,0 +1,1 @@
+"""The task, and how controllers are evaluated on its scenarios."""

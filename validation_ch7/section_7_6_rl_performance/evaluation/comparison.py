@@ -1,0 +1,132 @@
+"""The comparison of the section: the best model and the classical controllers on the same unseen scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.sb3.training.best_policy import best_policy
+from orchestrator.sb3.training.history import BestModel
+from orchestrator.sb3.training.training_spec import Lineage
+from orchestrator.sb3.training.training_state import TrainingState
+from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
+from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController, RandomController
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult, evaluate
+from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import finite_or_none, write_so_far
+from validation_ch7.section_7_6_rl_performance.evaluation.repeatability import repeat_faults
+from validation_ch7.section_7_6_rl_performance.evaluation.task import greedy_controller
+from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning, tune
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.model.demand import Split
+from validation_ch7.traffic.signal.two_phase import EAST_WEST, NORTH_SOUTH
+
+_RANDOM_CONTROLLER_SEED = 0
+
+
+class LeftComparison(Exception):
+    """The session must leave before all controllers were evaluated; the next one does it again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
+    """Controllers on the same scenarios.
+
+    Attributes:
+        best: The model that was evaluated as `rl`: the best one, not the last.
+        tuned: Controller name -> how its parameters were chosen, for those that have any.
+        results: Controller name -> its hours, in the order of the tables.
+        repeat_faults: Which results did not repeat when measured again.
+        controllers: Controller name -> itself, for those that were evaluated.
+        spent_s: Seconds that each act took.
+    """
+
+    best: BestModel
+    tuned: dict[str, Tuning] = field(default_factory=dict)
+    results: dict[str, EvaluationResult] = field(default_factory=dict)
+    repeat_faults: list[str] = field(default_factory=list)
+    controllers: dict[str, Controller] = field(default_factory=dict)
+    spent_s: dict[str, float] = field(default_factory=dict)
+
+
+def compare_controllers(context: SessionContext, training: TrainingState) -> Comparison:
+    """Tune the classical controllers on tuning scenarios, then evaluate everyone on test scenarios.
+
+    What is done is written down after each controller.
+
+    Raises:
+        LeftComparison: It is time to leave; asked before each act.
+    """
+    lineage = training.plan.lineage
+    best, policy = best_policy(training)
+    _stay_or_leave(context)
+    context.reporter.event(
+        "phase", text=f"Comparing with the baselines on {training.plan.evaluation_scenarios} unseen scenarios"
+    )
+    comparison = Comparison(best=best)
+    _tune_classical(comparison, context=context, lineage=lineage)
+    settings = EnvironmentSettings.from_mapping(lineage.environment)
+    controllers: list[tuple[str, Controller]] = [
+        ("rl", greedy_controller(policy, lineage, normalization=best.normalization)),
+        *((name, tuning.controller(settings)) for name, tuning in comparison.tuned.items()),
+        *_trivial_controllers(settings),
+    ]
+    for name, controller in controllers:
+        _stay_or_leave(context)
+        _add(comparison, name, controller, context=context, training=training)
+        write_so_far(context, training, mean_measures(comparison))
+    return comparison
+
+
+def _tune_classical(comparison: Comparison, *, context: SessionContext, lineage: Lineage) -> None:
+    started_s = context.monotonic()
+    for family in TUNED_FAMILIES:
+        _stay_or_leave(context)
+        comparison.tuned[family.name] = tune(
+            family, environment=lineage.environment, n_scenarios=lineage.hyper_parameters.selection_scenarios
+        )
+    comparison.spent_s["tune"] = context.monotonic() - started_s
+
+
+def _add(
+    comparison: Comparison, name: str, controller: Controller, *, context: SessionContext, training: TrainingState
+) -> None:
+    started_s = context.monotonic()
+    result = evaluate(
+        controller,
+        environment=training.plan.lineage.environment,
+        split=Split.TEST,
+        n_scenarios=training.plan.evaluation_scenarios,
+    )
+    comparison.results[name] = replace(result, controller=name)
+    comparison.repeat_faults += repeat_faults(controller, comparison.results[name], training.plan.lineage.environment)
+    comparison.controllers[name] = controller
+    comparison.spent_s[name] = context.monotonic() - started_s
+    context.deadline.measured("evaluate", comparison.spent_s[name])
+
+
+def mean_measures(comparison: Comparison) -> dict[str, dict[str, float | None]]:
+    """Controller -> means over its scenarios, plain JSON."""
+    return {
+        name: {
+            "delay_s_per_veh": finite_or_none(result.delay_s_per_veh.mean()),
+            "throughput": finite_or_none(result.throughput.mean()),
+            "mean_queue_veh": finite_or_none(result.mean_queue_veh.mean()),
+            "stops_per_veh": finite_or_none(result.stops_per_veh.mean()),
+        }
+        for name, result in comparison.results.items()
+    }
+
+
+def _trivial_controllers(settings: EnvironmentSettings) -> Iterator[tuple[str, Controller]]:
+    """Those that need no skill: whoever cannot beat them has learned nothing, or measures nothing."""
+    decision_s = settings.decision_s
+    yield "constant_ns", ConstantController(NORTH_SOUTH, decision_s)
+    yield "constant_ew", ConstantController(EAST_WEST, decision_s)
+    yield "random", RandomController(_RANDOM_CONTROLLER_SEED, decision_s)
+
+
+def _stay_or_leave(context: SessionContext) -> None:
+    if context.must_leave:
+        raise LeftComparison

@@ -1,0 +1,67 @@
+"""Before anything is trained: does the control change the outcome at all?
+
+A signal that no vehicle obeys, or an observation that no traffic reaches, lets a training run for hours and end in
+numbers. Both are found here in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from validation_ch7.traffic.env.observation import observe
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
+from validation_ch7.traffic.model.demand import ScenarioAddress, Split, draw_scenarios
+from validation_ch7.traffic.signal.two_phase import EAST_WEST, NORTH_SOUTH
+
+_SCENARIOS = 2
+_WATCHED_S = 600.0
+# Rounding alone separates two orders of addition by far less, a light obeyed for minutes by far more.
+_LEAST_DIFFERENCE = 1e-3
+
+
+def control_faults(environment: Mapping[str, object]) -> tuple[str, ...]:
+    """Drive the same minutes under opposite controls, and tell what did not differ.
+
+    Args:
+        environment: The `environment` block of a section's card.
+
+    Returns:
+        Why nothing could be learned here, one sentence each; empty where control has an effect and is seen.
+    """
+    settings = EnvironmentSettings.from_mapping(environment)
+    delays, seen = zip(*(_under(phase, settings) for phase in (NORTH_SOUTH, EAST_WEST)), strict=True)
+    return tuple(_faults(delays, seen))
+
+
+def _faults(delays: tuple[Floats, ...], seen: tuple[npt.NDArray[np.float32], ...]) -> Iterator[str]:
+    one, other = delays
+    differ = np.abs(one - other) > _LEAST_DIFFERENCE * np.maximum(one, other)
+    if not differ.all():
+        yield (
+            "The control has no effect: always asking for north-south and always asking for east-west delay by"
+            f" {one.tolist()} and {other.tolist()} vehicle-seconds in the same scenarios."
+        )
+    first, last = seen[0][:, 0], seen[0][:, -1]
+    if np.array_equal(first, last):
+        yield "The observation does not change while traffic passes: a policy would be blind."
+    elif np.array_equal(seen[0], seen[1]):
+        yield "The observation is the same under opposite controls: a policy could not see what it does."
+
+
+def _under(phase: int, settings: EnvironmentSettings) -> tuple[Floats, npt.NDArray[np.float32]]:
+    """Delay of each scenario in vehicle-seconds, and what was observed, shape (scenarios, decisions, features)."""
+    addresses = [ScenarioAddress(split=Split.TUNING, index=index) for index in range(_SCENARIOS)]
+    scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+    simulation = CrossingSimulation(settings, scenarios)
+    decisions = min(settings.decisions_per_episode, max(1, round(_WATCHED_S / settings.decision_s)))
+    seen = []
+    for _ in range(decisions):
+        simulation.request(np.full(_SCENARIOS, phase, dtype=np.int64))
+        simulation.advance(settings.steps("decision_s"))
+        seen.append(observe(simulation))
+    return simulation.traffic.delay_veh_s(), np.stack(seen, axis=1)

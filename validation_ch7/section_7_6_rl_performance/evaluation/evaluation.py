@@ -1,0 +1,174 @@
+"""How well a controller does, scenario by scenario. The same scenarios for everyone, judged by the same clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
+from validation_ch7.traffic.crossing.intersection import Intersection
+from validation_ch7.traffic.env.reward import reward_of
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
+from validation_ch7.traffic.model.demand import ScenarioAddress, Split, draw_scenarios
+from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
+from validation_ch7.traffic.signal.two_phase import N_PHASES
+
+# Wider batches fall out of the processor's cache; results do not depend on it.
+_WIDEST_BATCH = 100
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EvaluationResult:
+    """One controller's hours, each array by scenario; where a scenario stands in one, it stands in all.
+
+    Attributes:
+        controller: Name of the controller.
+        split: Which scenarios they are.
+        first_index: Index of the first one; the others follow it.
+        crossing: All values of the crossing it was measured at, by the card's keys.
+        arrived_veh: Vehicles that came, shape (n,): the same for everyone, or demands were not common.
+        delay_s_per_veh: Delay of those who arrived, entry queues included, over their number, shape (n,), s.
+        worst_approach_s_per_veh: The same delay up to the stop line at that of the four approaches where it is largest,
+            shape (n,), s: a control may buy a good mean with one approach's patience.
+        mean_queue_veh: Mean number of standing-equivalent vehicles before the stop lines, shape (n,).
+        stops_per_veh: Stops on the approaches and before their entries, over those who arrived, shape (n,).
+        throughput: Vehicles that left over those that arrived, shape (n,).
+        mean_speed_m_s: Distance over time of all vehicles, waiting to enter included, shape (n,), m/s.
+        reward_sum: What a learner would have been paid, shape (n,).
+        n_switches: Phase changes, shape (n,).
+        n_forced_switches: Those that the maximum green forced, shape (n,).
+        action_counts: How often each phase was asked for, shape (n, 2).
+    """
+
+    controller: str
+    split: Split
+    first_index: int
+    crossing: Mapping[str, float]
+    arrived_veh: Floats
+    delay_s_per_veh: Floats
+    worst_approach_s_per_veh: Floats
+    mean_queue_veh: Floats
+    stops_per_veh: Floats
+    throughput: Floats
+    mean_speed_m_s: Floats
+    reward_sum: Floats
+    n_switches: Counts
+    n_forced_switches: Counts
+    action_counts: Counts
+
+    @property
+    def n_scenarios(self) -> int:
+        """How many hours there are."""
+        return len(self.delay_s_per_veh)
+
+
+def evaluate(
+    controller: Controller,
+    *,
+    environment: Mapping[str, object],
+    split: Split,
+    n_scenarios: int,
+    first_index: int = 0,
+) -> EvaluationResult:
+    """Let a controller run each scenario once, from an empty crossing to the end of the hour.
+
+    Args:
+        controller: Who decides.
+        environment: The `environment` block of a section's card.
+        split: Which scenarios.
+        n_scenarios: How many.
+        first_index: Index of the first one.
+
+    Raises:
+        ValueError: The block does not fit, there is no scenario, or the controller's resolution does not
+            divide `decision_s`.
+    """
+    if n_scenarios < 1:
+        raise ValueError(f"n_scenarios is {n_scenarios}, and must be at least 1")
+    settings = EnvironmentSettings.from_mapping(environment)
+    parts = [_run_batch(controller, settings, addresses) for addresses in _batches(split, first_index, n_scenarios)]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return EvaluationResult(
+        controller=controller.name, split=split, first_index=first_index, crossing=settings.describe(), **joined
+    )
+
+
+def measure_names() -> tuple[str, ...]:
+    """The per-scenario arrays of a result, by field name."""
+    labels = {"controller", "split", "first_index", "crossing"}
+    return tuple(field.name for field in fields(EvaluationResult) if field.name not in labels)
+
+
+def _batches(split: Split, first_index: int, n_scenarios: int) -> Iterator[list[ScenarioAddress]]:
+    indices = range(first_index, first_index + n_scenarios)
+    for start in range(0, n_scenarios, _WIDEST_BATCH):
+        yield [ScenarioAddress(split=split, index=index) for index in indices[start : start + _WIDEST_BATCH]]
+
+
+def _run_batch(
+    controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress]
+) -> dict[str, npt.NDArray[np.generic]]:
+    looks, steps_per_look = _looks_per_decision(controller, settings)
+    scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+    simulation = CrossingSimulation(settings, scenarios, counts_stops=True)
+    controller.begin(addresses)
+    reward_sum = np.zeros(len(addresses))
+    action_counts = np.zeros((len(addresses), N_PHASES), dtype=np.int64)
+    everyone = np.arange(len(addresses))
+    for _ in range(settings.decisions_per_episode):
+        before_veh_s = simulation.traffic.delay_veh_s()
+        for _ in range(looks):
+            phases = controller.decide(simulation)
+            action_counts[everyone, phases] += 1
+            simulation.request(phases)
+            simulation.advance(steps_per_look)
+        reward_sum += reward_of(simulation.traffic.delay_veh_s() - before_veh_s, settings.decision_s)
+    return _measures(simulation) | {"reward_sum": reward_sum, "action_counts": action_counts}
+
+
+def _looks_per_decision(controller: Controller, settings: EnvironmentSettings) -> tuple[int, int]:
+    """How often the controller decides within `decision_s`, and for how many solver steps each time."""
+    steps_per_look = settings.steps_in(controller.resolution_s)
+    looks, rest = divmod(settings.steps("decision_s"), steps_per_look)
+    if looks < 1 or rest:
+        raise ValueError(
+            f"{controller.name} decides every {controller.resolution_s} s, which does not divide"
+            f" decision_s = {settings.decision_s}"
+        )
+    return looks, steps_per_look
+
+
+def _measures(simulation: CrossingSimulation) -> dict[str, npt.NDArray[np.generic]]:
+    traffic, signal = simulation.traffic, simulation.signal
+    # An hour without a single vehicle has no delay; without the floor it would be 0 / 0.
+    arrived_veh = traffic.total_arrived_veh()
+    arrived = np.maximum(arrived_veh, 1.0)
+    time_veh_s = traffic.total_time_veh_s()
+    speed = np.full_like(time_veh_s, traffic.parameters.vf_m_s)
+    np.divide(traffic.total_distance_veh_m(), time_veh_s, out=speed, where=time_veh_s > 0.0)
+    return {
+        "arrived_veh": arrived_veh,
+        "delay_s_per_veh": traffic.delay_veh_s() / arrived,
+        "worst_approach_s_per_veh": _approach_delay_s(traffic).max(axis=0),
+        "mean_queue_veh": traffic.approach_delay_veh_s() / simulation.settings.episode_s,
+        "stops_per_veh": traffic.stops.stops_veh.reshape(N_APPROACHES, -1).sum(axis=0) / arrived,
+        "throughput": traffic.total_served_veh() / arrived,
+        "mean_speed_m_s": speed,
+        "n_switches": signal.n_switches.copy(),
+        "n_forced_switches": signal.n_forced_switches.copy(),
+    }
+
+
+def _approach_delay_s(traffic: Intersection) -> Floats:
+    """Delay up to the stop line over the vehicles that came to the approach, shape (4, batch), s per vehicle."""
+    lanes = N_APPROACHES * traffic.batch
+    driving_veh_s = traffic.time_veh_s[:lanes] - traffic.distance_veh_m[:lanes] / traffic.parameters.vf_m_s
+    delay_s: Floats = (driving_veh_s + traffic.queue_time_veh_s) / np.maximum(traffic.arrived_veh, 1.0)
+    return delay_s.reshape(N_APPROACHES, traffic.batch)

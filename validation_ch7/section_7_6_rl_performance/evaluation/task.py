@@ -1,0 +1,73 @@
+"""What the section's policy learns in, and how a policy is judged while it learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+
+from orchestrator.sb3.algorithms.normalization import Normalization, normalization_of
+from orchestrator.sb3.envs.discrete_to_box import as_choices
+from orchestrator.sb3.training.training_spec import Lineage
+from orchestrator.sb3.training.training_state import Evaluation, Task
+from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
+from validation_ch7.traffic.model.demand import Split
+
+
+def traffic_world() -> Task:
+    """The crossing of the lineage's card."""
+    return Task(build_env=_build_env, evaluate=_evaluate_on_tuning)
+
+
+def greedy_controller(
+    policy: BasePolicy, lineage: Lineage, name: str = "rl", normalization: Normalization | None = None
+) -> PolicyController:
+    """A policy as a controller that always takes the action it values most; draws nothing at random.
+
+    Args:
+        policy: What was learned.
+        lineage: What it was learned in.
+        name: What tables call it.
+        normalization: How its observations are normalized; None if they are not.
+    """
+    settings = EnvironmentSettings.from_mapping(lineage.environment)
+
+    def predict(observations: npt.NDArray[np.float32]) -> npt.NDArray[np.integer]:
+        seen = observations if normalization is None else normalization(observations)
+        return as_choices(policy.predict(seen, deterministic=True)[0], policy.action_space)
+
+    return PolicyController(predict, settings.decision_s, name)
+
+
+def _build_env(lineage: Lineage) -> TrafficSignalVecEnv:
+    _compile_solver(lineage)
+    return TrafficSignalVecEnv(
+        n_envs=lineage.hyper_parameters.n_envs, seed=lineage.seed, environment=lineage.environment
+    )
+
+
+def _compile_solver(lineage: Lineage) -> None:
+    """Take one step in a world of its own, so that no measured stretch of training holds the compiler's seconds.
+
+    The deadline takes the longest stretch for the time to the next chance to leave.
+    """
+    env = TrafficSignalVecEnv(n_envs=1, seed=0, environment=lineage.environment)
+    env.reset()
+    env.step(np.zeros(1, dtype=np.int64))
+
+
+def _evaluate_on_tuning(model: BaseAlgorithm, lineage: Lineage) -> Evaluation:
+    """Mean delay on the first tuning scenarios, which are neither trained on nor tested on."""
+    result = evaluate(
+        greedy_controller(model.policy, lineage, normalization=normalization_of(model)),
+        environment=lineage.environment,
+        split=Split.TUNING,
+        n_scenarios=lineage.hyper_parameters.selection_scenarios,
+    )
+    delay_s_per_veh = float(result.delay_s_per_veh.mean())
+    measures = {"delay_s_per_veh": delay_s_per_veh, "reward_sum": float(result.reward_sum.mean())}
+    return Evaluation(score=-delay_s_per_veh, measures=measures)

@@ -1,0 +1,109 @@
+r"""The comparison as a LaTeX table (booktabs), to be included with `\input`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.kernel.outcome import Verdict
+from validation_ch7.section_7_6_rl_performance.figures.style import label_of
+from validation_ch7.section_7_6_rl_performance.verdict.tables import Row
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import Judgement
+
+_UNKNOWN = "--"
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+_HEADS = (
+    (r"", r"Mean", r"95\,\% interval", r"IQM", r"Reduction", r"95\,\% interval", r"$P$", r"Stops", r"Served"),
+    (r"Controller", r"(s)", r"(s)", r"(s)", r"(\%)", r"(\%)", r"", r"per veh", r"(\%)"),
+)
+
+
+def comparison_latex(rows: Sequence[Row], *, baseline: str, judgement: Judgement, stamp: Mapping[str, Any]) -> str:
+    """The rows as a `table` with LF line ends; needs the package booktabs and nothing else.
+
+    Args:
+        rows: One per controller, as for the CSV; what cannot be told is None and becomes a dash.
+        baseline: Controller that the reductions are measured against.
+        judgement: What the comparison says; an invalid one says so in the table itself.
+        stamp: Which session measured it; comment lines at the top.
+    """
+    lines = [
+        _comment("stamp: " + " ".join(f"{name}={value}" for name, value in stamp.items())),
+        _comment(f"verdict: {judgement.verdict.value}"),
+        *(_comment(reason) for reason in judgement.reasons),
+        r"\begin{table}[htbp]",
+        r"  \centering",
+        rf"  \caption{{{_caption(rows, baseline)}}}",
+        r"  \label{tab:rl-performance-comparison}",
+        r"  \begin{tabular}{lrcrrcrrr}",
+        r"    \toprule",
+        *(_line(head) for head in _HEADS),
+        r"    \midrule",
+        *(_line(_cells(row)) for row in rows),
+    ]
+    if judgement.verdict is Verdict.INVALID:
+        told = rf"\multicolumn{{{len(_HEADS[0])}}}{{l}}{{\textbf{{Invalid comparison: not to be believed.}}}}"
+        lines += [r"    \midrule", _line((told,))]
+    lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def latex_text(text: str) -> str:
+    """Plain words that LaTeX prints as they are."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+
+
+def _caption(rows: Sequence[Row], baseline: str) -> str:
+    n_scenarios = max((row["n_scenarios"] for row in rows), default=0)
+    name = latex_text(label_of(baseline))
+    return (
+        f"Delay per vehicle over {n_scenarios} unseen test scenarios: mean with its bootstrap interval, interquartile"
+        rf" mean (IQM), reduction of the mean against {name}, probability $P$ of less delay than {name} in the same"
+        r" scenario, stops per vehicle, and share of the vehicles that left within the scenario."
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    better, served = row["probability_of_improvement"], row["throughput"]
+    return (
+        latex_text(label_of(row["controller"])),
+        _number(row["delay_s_per_veh"]),
+        _interval(row, "delay_s_per_veh"),
+        _number(row["delay_iqm_s_per_veh"]),
+        _number(row["delay_reduction_pct"]),
+        _interval(row, "delay_reduction_pct"),
+        _number(better, digits=2),
+        _number(row["stops_per_veh"], digits=2),
+        _number(None if served is None else 100.0 * served),
+    )
+
+
+def _interval(row: Row, name: str) -> str:
+    low, high = row[f"{name}_ci95_low"], row[f"{name}_ci95_high"]
+    if low is None or high is None:
+        return _UNKNOWN
+    return f"[{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    """In math mode, where a minus is a minus and not a hyphen."""
+    return _UNKNOWN if value is None else f"${value:.{digits}f}$"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "    " + " & ".join(cells) + r" \\"
+
+
+def _comment(text: str) -> str:
+    return "% " + " ".join(text.split())

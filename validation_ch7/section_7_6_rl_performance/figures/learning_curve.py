@@ -1,0 +1,105 @@
+"""How the policy did on tuning scenarios while it learned, with the seams of the sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from orchestrator.kernel.outcome import Verdict
+from validation_ch7.section_7_6_rl_performance.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    PALE,
+    VERMILION,
+    blank_figure,
+    label_of,
+    plain_frame,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningCurve:
+    """How the policy did on tuning scenarios while it learned.
+
+    Attributes:
+        steps: Environment steps at each evaluation.
+        delay_s_per_veh: Mean delay at each of them, s per vehicle.
+        seams: Steps at which sessions were cut.
+        best_steps: Steps of the model that was kept, None where none was.
+        classical_s_per_veh: Tuned controller -> its mean delay on the same tuning scenarios; the plan that runs
+            whatever arrives and the best of them are drawn.
+    """
+
+    steps: Sequence[int]
+    delay_s_per_veh: Sequence[float]
+    seams: Sequence[int] = field(default=())
+    best_steps: int | None = None
+    classical_s_per_veh: Mapping[str, float] = field(default_factory=dict)
+
+
+def learning_curve_figure(curve: LearningCurve, *, verdict: Verdict, stamp: str) -> Figure:
+    """Draw the curve on a page of its own.
+
+    Args:
+        curve: How the policy learned.
+        verdict: An invalid comparison is marked as such.
+        stamp: Which session drew it.
+    """
+    drawn = blank_figure((9.0, 4.9), stamp=stamp, verdict=verdict)
+    draw_curve(drawn.subplots(), curve)
+    return drawn
+
+
+def draw_curve(axes: Axes, curve: LearningCurve) -> None:
+    """Draw the curve into axes that are there already."""
+    for place, seam in enumerate(curve.seams):
+        label = "session cut and resumed" if place == 0 else None
+        axes.axvline(seam, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1, label=label)
+    for name, inks in _landmarks(curve.classical_s_per_veh):
+        axes.axhline(curve.classical_s_per_veh[name], linewidth=1.6, label=label_of(name), **inks)
+    axes.plot(
+        curve.steps, curve.delay_s_per_veh, color=BLUE, marker="o", markersize=4, linewidth=1.8, label="learned policy"
+    )
+    kept = [s for step, s in zip(curve.steps, curve.delay_s_per_veh, strict=True) if step == curve.best_steps]
+    if curve.best_steps is not None and kept:
+        axes.plot(
+            curve.best_steps,
+            kept[0],
+            "*",
+            color=BLUE,
+            markersize=14,
+            markeredgecolor="white",
+            zorder=5,
+            label="kept: the best on these scenarios",
+        )
+    axes.set_xlabel("environment steps (decisions)")
+    axes.set_ylabel("mean delay per vehicle (s)")
+    axes.set_title("Learning curve on tuning scenarios", loc="left", fontsize=10)
+    axes.set_xlim(left=0)
+    axes.margins(y=0.14)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(_steps))
+    axes.grid(axis="y", color=PALE, linewidth=0.7)
+    plain_frame(axes)
+    axes.legend(frameon=True, framealpha=1.0, edgecolor="none", fontsize=8, loc="best")
+
+
+def _landmarks(classical: Mapping[str, float]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Which controllers the curve is seen against: what everybody knows, and what is hardest to beat."""
+    if "fixed_time" in classical:
+        yield "fixed_time", {"color": VERMILION, "linestyle": "--"}
+    best = min(classical, key=lambda name: classical[name], default="fixed_time")
+    if best != "fixed_time":
+        yield best, {"color": GREEN, "linestyle": "-."}
+
+
+def _steps(value: float, _position: int | None = None) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:g} M"
+    return f"{value / 1e3:g} k" if value >= 1e3 else f"{value:g}"

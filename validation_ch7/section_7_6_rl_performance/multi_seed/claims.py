@@ -1,0 +1,218 @@
+"""What may be claimed of a variant, from all its trainings and the criteria that were written down before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from orchestrator.kernel.outcome import Verdict
+from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
+from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import (
+    PoolBootstrap,
+    pooled_improvement,
+    pooled_improvement_between,
+    pooled_iqm,
+    pooled_mean,
+    pooled_reduction_between_pct,
+    pooled_reduction_pct,
+)
+from validation_ch7.section_7_6_rl_performance.multi_seed.grouping import Experiment, Variant
+from validation_ch7.section_7_6_rl_performance.multi_seed.load import ALSO, Training
+from validation_ch7.section_7_6_rl_performance.multi_seed.power import trainings_needed
+from validation_ch7.section_7_6_rl_performance.verdict.sanity_checks import POLICY
+from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap, Estimate, reduction_pct
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion
+from validation_ch7.traffic.model.arz import Floats
+
+# The resamples are part of the method, not of the run: the same delays always give the same interval.
+_BOOTSTRAP = PoolBootstrap(seed=7_6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A variant beside another one or a classical controller.
+
+    Attributes:
+        reduction_pct: By how much its mean delay is less.
+        improvement: Probability that it delays less in the same scenario.
+        trainings_needed: How many would tell the two means apart; None where no reasonable number would, or where
+            a single training tells no spread.
+        n_trainings: Of the group that has fewer; a single one is never told apart from anything.
+        by_seed_pct: The reduction of each of its trainings on its own, in the order of the seeds, each with the
+            interval over scenarios; empty beside another trained variant, whose seeds are no pairs with these.
+    """
+
+    reduction_pct: Estimate
+    improvement: Estimate
+    trainings_needed: int | None
+    n_trainings: int
+    by_seed_pct: tuple[Estimate, ...] = ()
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the whole interval lies on one side of zero, and is one over trainings."""
+        if self.n_trainings < 2:
+            return False
+        return self.reduction_pct.low > 0.0 or self.reduction_pct.high < 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One variant.
+
+    Attributes:
+        label: Which.
+        seeds: Of its trainings.
+        mean_s: Delay per vehicle in s.
+        iqm_s: Its interquartile mean.
+        by_seed_s: Mean delay of each training, in the order of the seeds.
+        also: The other measures, by the names of `ALSO`.
+        beside: Controller -> how it does beside it: the classical ones, and the criteria's baseline.
+        verdict: By the card's criteria.
+        reason: Why.
+    """
+
+    label: str
+    seeds: tuple[int, ...]
+    mean_s: Estimate
+    iqm_s: Estimate
+    by_seed_s: tuple[float, ...]
+    also: Mapping[str, Estimate]
+    beside: Mapping[str, Beside]
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """A controller that is not trained: delay per vehicle in s, and the other measures by the names of `ALSO`."""
+
+    mean_s: Estimate
+    iqm_s: Estimate
+    also: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A whole experiment.
+
+    Attributes:
+        claims: One for each variant.
+        others: Controllers that are not trained.
+        versus: Labels of two variants -> the first beside the second, every pair once.
+        n_scenarios: Unseen scenarios that everybody met.
+        terms: What all trainings share.
+        lineages: Lineage id -> label and seed of a training.
+    """
+
+    claims: tuple[Claim, ...]
+    others: Mapping[str, Other]
+    versus: Mapping[tuple[str, str], Beside]
+    n_scenarios: int
+    terms: Mapping[str, object]
+    lineages: Mapping[str, tuple[str, int]]
+
+
+def pool_experiment(experiment: Experiment, bootstrap: PoolBootstrap = _BOOTSTRAP) -> Pool:
+    """Take the trainings of an experiment together.
+
+    Args:
+        experiment: Which.
+        bootstrap: How intervals are made; reports never give another than the default.
+
+    Raises:
+        ValueError: The criteria make no sense.
+    """
+    first = experiment.first
+    criterion = Criterion.from_mapping(first.terms["criteria"])
+    everybody = [one for variant in experiment.variants for one in variant.trainings]
+    return Pool(
+        claims=tuple(_claim(variant, criterion, bootstrap) for variant in experiment.variants),
+        others={label: _other(one, name, bootstrap) for label, (one, name) in experiment.others.items()},
+        versus={
+            (one.label, other.label): _versus(one, other, bootstrap)
+            for one, other in combinations(experiment.variants, 2)
+        },
+        n_scenarios=first.delays_s[POLICY].size,
+        terms=experiment.terms,
+        lineages={one.lineage_id: (one.variant, one.seed) for one in everybody},
+    )
+
+
+def _other(measured: Training, name: str, bootstrap: PoolBootstrap) -> Other:
+    delays_s = measured.delays_s[name][None, :]
+    return Other(
+        mean_s=pooled_mean(delays_s, bootstrap),
+        iqm_s=pooled_iqm(delays_s, bootstrap),
+        also=_also([measured], name, bootstrap),
+    )
+
+
+def _claim(variant: Variant, criterion: Criterion, bootstrap: PoolBootstrap) -> Claim:
+    delays_s, own = _delays_s(variant), variant.trainings[0].delays_s
+    compared = dict.fromkeys([*CLASSICAL, criterion.baseline])
+    beside = {name: _beside(delays_s, own[name], bootstrap) for name in compared}
+    verdict, reason = _verdict(beside[criterion.baseline].reduction_pct, criterion, len(delays_s))
+    return Claim(
+        label=variant.label,
+        seeds=tuple(training.seed for training in variant.trainings),
+        mean_s=pooled_mean(delays_s, bootstrap),
+        iqm_s=pooled_iqm(delays_s, bootstrap),
+        by_seed_s=tuple(float(mean_s) for mean_s in delays_s.mean(axis=1)),
+        also=_also(variant.trainings, POLICY, bootstrap),
+        beside=beside,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _beside(delays_s: Floats, of_other_s: Floats, bootstrap: PoolBootstrap) -> Beside:
+    over_hours = Bootstrap(n_scenarios=of_other_s.size, seed=bootstrap.seed, n_resamples=bootstrap.n_resamples)
+    means_s = delays_s.mean(axis=1)
+    return Beside(
+        reduction_pct=pooled_reduction_pct(delays_s, of_other_s, bootstrap),
+        improvement=pooled_improvement(delays_s, of_other_s, bootstrap),
+        trainings_needed=trainings_needed(means_s, float(of_other_s.mean())) if len(means_s) > 1 else None,
+        n_trainings=len(means_s),
+        by_seed_pct=tuple(reduction_pct(of_seed_s, of_other_s, over_hours) for of_seed_s in delays_s),
+    )
+
+
+def _versus(one: Variant, other: Variant, bootstrap: PoolBootstrap) -> Beside:
+    delays_s, others_s = _delays_s(one), _delays_s(other)
+    enough = min(len(delays_s), len(others_s)) > 1
+    return Beside(
+        reduction_pct=pooled_reduction_between_pct(delays_s, others_s, bootstrap),
+        improvement=pooled_improvement_between(delays_s, others_s, bootstrap),
+        trainings_needed=trainings_needed(delays_s.mean(axis=1), others_s.mean(axis=1)) if enough else None,
+        n_trainings=min(len(delays_s), len(others_s)),
+    )
+
+
+def _delays_s(variant: Variant) -> Floats:
+    """Delay of each training and scenario, shape (trainings, n)."""
+    return np.stack([training.delays_s[POLICY] for training in variant.trainings])
+
+
+def _verdict(reduction: Estimate, criterion: Criterion, n_seeds: int) -> tuple[Verdict, str]:
+    least_pct = criterion.min_delay_reduction_pct
+    required = f"required: {least_pct:.1f} % less than {criterion.baseline}"
+    least = max(2, criterion.min_trainings)  # one training judges its own policy, never its algorithm
+    if n_seeds < least:
+        return Verdict.INCONCLUSIVE, f"{required}; {n_seeds} trainings are too few, {least} are needed"
+    if reduction.low >= least_pct:
+        return Verdict.SUPPORTED, f"{required}; the whole 95 % interval reaches it"
+    if reduction.high < least_pct:
+        return Verdict.NOT_SUPPORTED, f"{required}; the whole 95 % interval lies below it"
+    return Verdict.INCONCLUSIVE, f"{required}; it lies inside the 95 % interval"
+
+
+def _also(trainings: Sequence[Training], controller: str, bootstrap: PoolBootstrap) -> dict[str, Estimate]:
+    """The other measures of a controller over some trainings."""
+    return {
+        measure: pooled_mean(np.stack([training.also[measure][controller] for training in trainings]), bootstrap)
+        for measure in ALSO
+    }

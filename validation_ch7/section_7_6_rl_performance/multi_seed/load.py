@@ -1,0 +1,145 @@
+"""Finished trainings, read from what their sessions left behind; nothing is believed that does not verify."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestrator.kernel.files.digests import first_fault
+from orchestrator.kernel.outcome import KernelEnding, Verdict
+from orchestrator.kernel.session.manifest import Manifest, read_manifest
+from validation_ch7.section_7_6_rl_performance.write_results import SCENARIOS_NAME
+from validation_ch7.traffic.model.arz import Floats
+
+OF_THE_POLICY = "decision_s"
+"""The environment's only setting that is the policy's own: the classical controllers look every second."""
+
+ALSO = ("worst_approach_s_per_veh", "stops_per_veh", "throughput")
+"""Measures that a pool tells beside the delay."""
+
+
+class PoolRefused(ValueError):
+    """The sessions cannot be taken together; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Training:
+    """One finished training and what its comparison measured.
+
+    Attributes:
+        variant: What its seeds have in common, for people.
+        algorithm: Its algorithm.
+        seed: Its seed.
+        lineage_id: Its lineage.
+        run_id: The run that finished it.
+        ended_at: When, ISO 8601.
+        terms: Under what it was measured: criteria, scenarios of the test and of the tuning, code, and the environment
+            without `decision_s`.
+        recipe: How it was trained: algorithm, network, hyper-parameters, target, and how often the policy decides.
+        delays_s: Controller -> delay per vehicle of each scenario, shape (n,), s.
+        also: Measure of `ALSO` -> controller -> each scenario's value, shape (n,).
+        wall_s: Seconds that each act of the session took.
+    """
+
+    variant: str
+    algorithm: str
+    seed: int
+    lineage_id: str
+    run_id: str
+    ended_at: str
+    terms: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    delays_s: Mapping[str, Floats]
+    also: Mapping[str, Mapping[str, Floats]]
+    wall_s: Mapping[str, float]
+
+
+def finished_trainings(results: Path, *, profile: str) -> list[Training]:
+    """The newest finished session of each lineage below a results folder, by algorithm and seed.
+
+    Args:
+        results: Folder of session outputs, each with its manifest.
+        profile: Sessions of other profiles are left out.
+
+    Raises:
+        PoolRefused: A session's outputs are damaged, or its comparison is invalid.
+    """
+    newest: dict[str, Training] = {}
+    for folder in sorted(path for path in results.iterdir() if path.is_dir()):
+        manifest = read_manifest(folder)
+        if manifest is None or manifest.outcome.ending is not KernelEnding.FINISHED:
+            continue
+        if manifest.spec.get("profile") != profile:
+            continue
+        training = read_training(folder, manifest)
+        known = newest.get(training.lineage_id)
+        if known is None or known.ended_at < training.ended_at:
+            newest[training.lineage_id] = training
+    return sorted(newest.values(), key=lambda training: (training.algorithm, training.seed))
+
+
+def read_training(folder: Path, manifest: Manifest, variant: str | None = None) -> Training:
+    """A finished training from its evaluating session.
+
+    Args:
+        folder: The session's outputs.
+        manifest: Theirs.
+        variant: Label; None for the algorithm's name.
+
+    Raises:
+        PoolRefused: The outputs are damaged, or the comparison is invalid.
+    """
+    fault = first_fault(tuple(manifest.files), folder)
+    if fault:
+        raise PoolRefused(f"{folder.name} is damaged: {fault}")
+    if manifest.outcome.verdict is Verdict.INVALID:
+        raise PoolRefused(f"{folder.name} is invalid: {'; '.join(manifest.outcome.verdict_reasons)}")
+    spec, lineage = manifest.spec, manifest.spec["lineage"]
+    path = folder / spec["section_dir"] / "data" / "metrics" / SCENARIOS_NAME
+    measured = _by_controller(path.read_text("utf-8"), manifest, ("delay_s_per_veh", *ALSO))
+    crossing = {name: value for name, value in lineage["environment"].items() if name != OF_THE_POLICY}
+    return Training(
+        variant=variant or lineage["algorithm"],
+        algorithm=lineage["algorithm"],
+        seed=lineage["seed"],
+        lineage_id=manifest.stamp["lineage_id"],
+        run_id=manifest.stamp["run_id"],
+        ended_at=manifest.ended_at,
+        terms={
+            "environment": crossing,
+            **{name: spec[name] for name in ("criteria", "evaluation_scenarios")},
+            # On as many of them the classical controllers were tuned: tuned on others they are other controllers.
+            "tuning_scenarios": lineage["hyper_parameters"]["selection_scenarios"],
+            "bundle_digest": manifest.stamp["bundle_digest"],
+        },
+        recipe={
+            **{name: lineage[name] for name in ("algorithm", "network", "hyper_parameters")},
+            "target_steps": spec["target_steps"],
+            OF_THE_POLICY: lineage["environment"].get(OF_THE_POLICY),
+        },
+        delays_s=measured["delay_s_per_veh"],
+        also={name: measured[name] for name in ALSO},
+        wall_s=dict(manifest.timings_s),
+    )
+
+
+def _by_controller(text: str, manifest: Manifest, measures: tuple[str, ...]) -> dict[str, dict[str, Floats]]:
+    """Measure -> controller -> its values, scenario after scenario."""
+    rows: dict[str, list[dict[str, str]]] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        if row["nonce"] != manifest.stamp["nonce"]:
+            raise PoolRefused(f"{manifest.stamp['run_id']} holds a row of another session")
+        known = rows.setdefault(row["controller"], [])
+        if int(row["scenario"]) != len(known):
+            raise PoolRefused(f"{manifest.stamp['run_id']} skips a scenario of {row['controller']}")
+        known.append(row)
+    return {
+        measure: {name: np.array([float(row[measure]) for row in own]) for name, own in rows.items()}
+        for measure in measures
+    }

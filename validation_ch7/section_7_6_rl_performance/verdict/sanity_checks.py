@@ -1,0 +1,170 @@
+"""Why an evaluation must not be believed: numbers that no crossing can have, and comparisons that compare nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult, measure_names
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.model.demand import Split
+
+POLICY = "rl"
+CONSTANTS = ("constant_ns", "constant_ew")
+RANDOM = "random"
+
+# What different controllers cannot share to the last bit in every scenario.
+_TELLING = ("delay_s_per_veh", "mean_queue_veh", "mean_speed_m_s")
+# Sums of millions of terms miss an exact bound by rounding; nothing physical hides below this.
+_ROUNDING = 1e-9
+_MOST_THROUGHPUT = 1.001
+# Reward and delay weigh an hour's minutes differently, so some pairs of controllers may change places.
+_LEAST_CONCORDANCE = 0.75
+
+
+def comparison_faults(
+    results: Mapping[str, EvaluationResult], *, baseline: str, settings: EnvironmentSettings
+) -> tuple[str, ...]:
+    """All reasons not to believe a comparison, one sentence each; empty where there is none.
+
+    Args:
+        results: Controller name -> its hours.
+        baseline: Name of the controller that the policy is measured against.
+        settings: The crossing, for the bounds of its physics.
+    """
+    missing = [name for name in (POLICY, baseline, *CONSTANTS, RANDOM) if name not in results]
+    if missing:
+        return tuple(
+            f"The controller {name} was not evaluated, so there is nothing to check against." for name in missing
+        )
+    structural = (*_misnamed(results), *_elsewhere(results, settings), *_not_paired(results, baseline))
+    if structural:
+        return structural
+    unphysical = tuple(_unphysical(results, settings))
+    if unphysical:
+        return unphysical
+    return (
+        *_identical(results),
+        *_no_variety(results),
+        *_reward_besides_delay(results),
+        *_constant_policy(results[POLICY]),
+        *_baseline_too_weak(results, baseline),
+    )
+
+
+def _misnamed(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
+    for name, result in results.items():
+        if result.controller != name:
+            yield f"The result of {name} is really that of {result.controller}."
+
+
+def _elsewhere(results: Mapping[str, EvaluationResult], settings: EnvironmentSettings) -> Iterator[str]:
+    """Another horizon or another signal is another task, whatever the scenarios."""
+    asked = settings.describe()
+    for name, result in results.items():
+        differ = [
+            f"{key} = {result.crossing.get(key)} instead of {value}"
+            for key, value in asked.items()
+            if result.crossing.get(key) != value
+        ]
+        if differ:
+            yield f"{name} was measured at another crossing: {', '.join(differ)}."
+
+
+def _not_paired(results: Mapping[str, EvaluationResult], baseline: str) -> Iterator[str]:
+    of_baseline = results[baseline]
+    for name, result in results.items():
+        if result.split is not Split.TEST:
+            yield f"{name} was evaluated on {result.split.name.lower()} scenarios, and only test scenarios may judge."
+        if result.first_index != of_baseline.first_index or result.n_scenarios != of_baseline.n_scenarios:
+            yield (f"{name} met {_scenarios(result)} and {baseline} {_scenarios(of_baseline)}: they are not paired.")
+        elif not np.array_equal(result.arrived_veh, of_baseline.arrived_veh):
+            yield f"{name} and {baseline} did not meet the same arrivals."
+        if len({len(getattr(result, measure)) for measure in measure_names()}) != 1:
+            yield f"The measures of {name} are not of one number of scenarios."
+
+
+def _scenarios(result: EvaluationResult) -> str:
+    return f"scenarios {result.first_index} to {result.first_index + result.n_scenarios - 1}"
+
+
+def _unphysical(results: Mapping[str, EvaluationResult], settings: EnvironmentSettings) -> Iterator[str]:
+    bounds = {
+        "delay_s_per_veh": (0.0, settings.episode_s, "s"),
+        "worst_approach_s_per_veh": (0.0, settings.episode_s, "s"),
+        "mean_speed_m_s": (0.0, settings.traffic.vf_m_s, "m/s"),
+        "throughput": (0.0, _MOST_THROUGHPUT, ""),
+        "mean_queue_veh": (0.0, np.inf, "veh"),
+        "stops_per_veh": (0.0, np.inf, ""),
+        "reward_sum": (-np.inf, 0.0, ""),
+        "n_switches": (0.0, np.inf, ""),
+    }
+    for name, result in results.items():
+        for measure in measure_names():
+            values = np.asarray(getattr(result, measure), dtype=np.float64)
+            if not np.isfinite(values).all():
+                yield f"{measure} of {name} is not a finite number in every scenario."
+                continue
+            low, high, unit = bounds.get(measure, (-np.inf, np.inf, ""))
+            least, most = float(values.min()), float(values.max())
+            if least < low - _ROUNDING or most > high + _ROUNDING * max(1.0, abs(high)):
+                yield (
+                    f"{measure} of {name} lies within [{least:.6g}, {most:.6g}] {unit}".rstrip()
+                    + f", outside the possible [{low:.6g}, {high:.6g}]."
+                )
+
+
+def _identical(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
+    """Two controllers that do the same to every vehicle are one controller, or the signal has no effect."""
+    for (name, result), (other, of_other) in combinations(results.items(), 2):
+        same = [key for key in _TELLING if np.array_equal(getattr(result, key), getattr(of_other, key))]
+        if same:
+            yield f"{name} and {other} have bitwise identical {', '.join(same)} in every scenario."
+
+
+def _no_variety(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
+    """Random demand that always turns out the same was never used."""
+    for name, result in results.items():
+        # The random controller brings a randomness of its own.
+        if name != RANDOM and result.n_scenarios > 1 and np.ptp(result.delay_s_per_veh) == 0.0:
+            yield f"{name} has the same delay in every scenario: the demand does not vary."
+
+
+def _reward_besides_delay(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
+    """A reward that does not fall as delay grows teaches something else than the table measures."""
+    agree, pairs = 0.0, 0
+    for one, other in combinations(results.values(), 2):
+        by_delay = np.sign(one.delay_s_per_veh - other.delay_s_per_veh)
+        by_reward = np.sign(other.reward_sum - one.reward_sum)
+        agree += float((by_delay == by_reward).sum())
+        pairs += one.n_scenarios
+    if agree < _LEAST_CONCORDANCE * pairs:
+        yield (
+            f"Reward and delay rank two controllers alike in {100.0 * agree / pairs:.0f} % of {pairs} pairs only:"
+            " the reward teaches something else."
+        )
+
+
+def _constant_policy(policy: EvaluationResult) -> Iterator[str]:
+    if not (policy.n_switches - policy.n_forced_switches).any():
+        yield f"The policy {policy.controller} never switched by itself in any scenario."
+    # One that always asks for the second phase does switch: back after every forced change.
+    asked = policy.action_counts.sum(axis=0)
+    if np.count_nonzero(asked) < 2:
+        yield f"The policy {policy.controller} asked for one phase only: counts {asked.tolist()}."
+
+
+def _baseline_too_weak(results: Mapping[str, EvaluationResult], baseline: str) -> Iterator[str]:
+    """A baseline that no skill at all can beat was not tuned, or delay is measured wrongly."""
+    if not results[baseline].delay_s_per_veh.min() > 0.0:
+        yield f"{baseline} caused no delay at all in some scenario, where nothing could be reduced."
+    of_baseline_s = float(results[baseline].delay_s_per_veh.mean())
+    for name in (RANDOM, *CONSTANTS):
+        delay_s = float(results[name].delay_s_per_veh.mean())
+        if delay_s <= of_baseline_s:
+            yield (
+                f"{name} delays by {delay_s:.2f} s/veh, no more than {baseline} with {of_baseline_s:.2f} s/veh:"
+                " such a baseline proves nothing."
+            )

@@ -1,0 +1,1 @@
+"""Many crossings advanced at once, and their stops."""

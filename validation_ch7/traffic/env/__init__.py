@@ -1,0 +1,1 @@
+"""The crossing as an RL environment."""

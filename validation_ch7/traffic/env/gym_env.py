@@ -1,0 +1,76 @@
+"""One crossing as a plain gymnasium environment: the batch of one, for whoever has no batch to learn in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from validation_ch7.traffic.env.observation import N_FEATURES
+from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
+from validation_ch7.traffic.signal.two_phase import N_PHASES
+
+Observation = npt.NDArray[np.float32]
+
+
+class TrafficSignalEnv(gymnasium.Env[Observation, np.int64]):
+    """`TrafficSignalVecEnv` with one copy behind gymnasium's interface: the same traffic, step for step.
+
+    An episode is never terminated, only truncated at the end of its hour.
+
+    Args:
+        environment: The `environment` block of a section's card.
+        seed: Stream of training scenarios; `reset(seed=...)` chooses another.
+
+    Attributes:
+        observation_space: Fifteen features, see `observation`.
+        action_space: The phase asked for: 0 north-south, 1 east-west.
+
+    Raises:
+        ValueError: A key of the block is unknown, or a value does not fit.
+    """
+
+    def __init__(self, *, environment: Mapping[str, object], seed: int = 0) -> None:
+        self.observation_space = gymnasium.spaces.Box(0.0, np.inf, (N_FEATURES,), np.float32)
+        self.action_space = gymnasium.spaces.Discrete(N_PHASES)
+        self._batch = TrafficSignalVecEnv(n_envs=1, seed=seed, environment=environment)
+        self._begun: Observation | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin the next episode; with a seed, the first one of that stream.
+
+        Args:
+            seed: Stream of training scenarios, None to stay in the present one.
+            options: None is known.
+        """
+        super().reset(seed=seed)
+        if seed is None and self._begun is not None:
+            observation, self._begun = self._begun, None  # the batch began it by itself
+            return observation, {}
+        self._begun = None
+        if seed is not None:
+            self._batch.begin_stream(seed)
+        return self._batch.reset()[0], {}
+
+    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Ask for a phase and let one decision interval pass.
+
+        Returns:
+            Observation (15,), reward, False, whether the hour is over, info (with `delay_s_per_veh` at its end).
+
+        Raises:
+            RuntimeError: The episode is over, or none has begun.
+        """
+        if self._begun is not None:
+            raise RuntimeError("the episode is over: reset() comes before the next step()")
+        observations, rewards, over, infos = self._batch.step(np.array([action]))
+        info = dict(infos[0])
+        observation: Observation = np.asarray(observations)[0]
+        if over[0]:
+            self._begun, observation = observation, info.pop("terminal_observation")
+        return observation, float(rewards[0]), False, bool(over[0]), info

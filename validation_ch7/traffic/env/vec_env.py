@@ -1,0 +1,208 @@
+"""The crossing as a native stable-baselines3 environment: all copies in one batch, and a state that can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
+
+from validation_ch7.traffic.env.observation import N_FEATURES, observe
+from validation_ch7.traffic.env.reward import reward_of
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
+from validation_ch7.traffic.model.demand import ScenarioAddress, Split, draw_scenarios
+from validation_ch7.traffic.signal.two_phase import N_PHASES
+from validation_ch7.traffic.state_tree import array_from, branch_from, whole_number_from
+
+
+class TrafficSignalVecEnv(VecEnv):
+    """Training episodes of random demand; the action chooses the phase, the reward punishes delay.
+
+    All copies begin and end their episodes together. Episode `e` of copy `i` always has the demand of the
+    training scenario `e * n_envs + i` in the stream of the seed: nothing random has to be remembered.
+    No clock is read and no global generator drawn from.
+
+    Args:
+        n_envs: Crossings side by side.
+        seed: Stream of training scenarios.
+        environment: The `environment` block of a section's card.
+
+    Raises:
+        ValueError: A key of the block is unknown, or a value does not fit.
+    """
+
+    render_mode: str | None = None  # the base class asks for it
+
+    def __init__(self, *, n_envs: int, seed: int, environment: Mapping[str, object]) -> None:
+        self.settings = EnvironmentSettings.from_mapping(environment)
+        features = gymnasium.spaces.Box(0.0, np.inf, (N_FEATURES,), np.float32)
+        super().__init__(n_envs, features, gymnasium.spaces.Discrete(N_PHASES))
+        self._seed = self._next_seed = seed
+        self._episode = -1
+        self._actions: npt.NDArray[np.int64] = np.zeros(n_envs, dtype=np.int64)
+        self._returns: Floats = np.zeros(n_envs)
+        self._decision_steps = self.settings.steps("decision_s")
+        self._simulation = self._new_simulation()
+
+    def reset(self) -> npt.NDArray[np.float32]:
+        """Begin the next episode in every copy.
+
+        Returns:
+            First observations, shape (n_envs, 15).
+        """
+        self._episode = 0 if self._next_seed != self._seed else self._episode + 1
+        self._seed = self._next_seed
+        self._simulation = self._new_simulation()
+        self._returns = np.zeros(self.num_envs)
+        return observe(self._simulation)
+
+    def step_async(self, actions: npt.NDArray[Any]) -> None:
+        """Take the phases asked for, shape (n_envs,); they are granted in `step_wait`.
+
+        Raises:
+            ValueError: They are real numbers other than 0 and 1: cut to whole ones, a continuous policy's decisions
+                would be lost silently.
+        """
+        phases = np.asarray(actions)
+        if phases.dtype.kind == "f" and not np.isin(phases, range(N_PHASES)).all():
+            raise ValueError(
+                f"a phase is 0 or 1, and the actions are {phases.dtype}: put `SignActions` around the environment of a"
+                " policy with continuous actions"
+            )
+        self._actions = phases.astype(np.int64).reshape(self.num_envs)
+
+    def step_wait(
+        self,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_], list[dict[str, Any]]]:
+        """Grant the phases, let one decision interval pass, and begin anew where the episode is over.
+
+        Returns:
+            Observations (n_envs, 15), rewards (n_envs,), ends (n_envs,), infos; an info at an episode's end holds
+            `terminal_observation`, `TimeLimit.truncated` and `episode` (its `t` is 0: no clock was read).
+
+        Raises:
+            RuntimeError: There was no `reset` yet.
+        """
+        if self._episode < 0:
+            raise RuntimeError("reset() comes before the first step()")
+        before_veh_s = self._simulation.traffic.delay_veh_s()
+        self._simulation.request(self._actions)
+        self._simulation.advance(self._decision_steps)
+        delay_veh_s = self._simulation.traffic.delay_veh_s() - before_veh_s
+        rewards = reward_of(delay_veh_s, self.settings.decision_s)
+        self._returns += rewards
+        over = self._decisions_made() >= self.settings.decisions_per_episode
+        observations = observe(self._simulation)
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        if over:
+            infos = self._last_infos(observations)
+            observations = self.reset()
+        return observations, rewards.astype(np.float32), np.full(self.num_envs, over), infos
+
+    def _last_infos(self, observations: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
+        traffic = self._simulation.traffic
+        delay_s_per_veh = traffic.delay_veh_s() / np.maximum(traffic.total_arrived_veh(), 1.0)
+        length = self.settings.decisions_per_episode
+        return [
+            {
+                "terminal_observation": observations[copy],
+                "TimeLimit.truncated": True,
+                "episode": {"r": float(self._returns[copy]), "l": length, "t": 0.0},
+                "delay_s_per_veh": float(delay_s_per_veh[copy]),
+            }
+            for copy in range(self.num_envs)
+        ]
+
+    def _decisions_made(self) -> int:
+        return self._simulation.steps_done // self._decision_steps
+
+    def _new_simulation(self) -> CrossingSimulation:
+        """The simulation of the current episode at its beginning; before the first one, that of episode 0."""
+        first = max(self._episode, 0) * self.num_envs
+        addresses = [
+            ScenarioAddress(split=Split.TRAINING, stream=self._seed, index=first + copy)
+            for copy in range(self.num_envs)
+        ]
+        settings = self.settings
+        scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+        return CrossingSimulation(settings, scenarios)
+
+    def get_state(self) -> dict[str, object]:
+        """All that the next steps depend on: a tree of dicts, numbers and arrays that shares no memory."""
+        return {
+            "n_envs": self.num_envs,
+            "settings": dict(self.settings.describe()),
+            "seed": self._seed,
+            "next_seed": self._next_seed,
+            "episode": self._episode,
+            "actions": self._actions.copy(),
+            "returns": self._returns.copy(),
+            "simulation": self._simulation.get_state(),
+        }
+
+    def set_state(self, state: Mapping[str, object]) -> None:
+        """Continue from a state as if there had been no interruption; copies it.
+
+        Raises:
+            ValueError: It was taken from another number of copies or another crossing.
+        """
+        if whole_number_from(state, "n_envs") != self.num_envs:
+            raise ValueError(f"the state holds {state['n_envs']} environments, expected {self.num_envs}")
+        if dict(branch_from(state, "settings")) != self.settings.describe():
+            raise ValueError("the state was taken from a crossing with other settings")
+        self._seed = whole_number_from(state, "seed")
+        self._next_seed = whole_number_from(state, "next_seed")
+        self._episode = whole_number_from(state, "episode")
+        self._actions = array_from(state, "actions", like=self._actions)
+        self._returns = array_from(state, "returns", like=self._returns)
+        self._simulation = self._new_simulation()
+        self._simulation.set_state(branch_from(state, "simulation"))
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Choose the stream of training scenarios from the next reset on.
+
+        A new stream begins with its first episode. None leaves the stream: nothing is ever random.
+        """
+        if seed is not None:
+            self._next_seed = seed
+        return [self._next_seed] * self.num_envs
+
+    def begin_stream(self, seed: int) -> None:
+        """Make the next reset begin the first episode of a stream, also when it is the present one."""
+        self._seed, self._next_seed, self._episode = seed, seed, -1
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The batch's one value of an attribute, once per copy asked for."""
+        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of the batch.
+
+        Raises:
+            ValueError: Only some copies are meant; they have no attributes of their own.
+        """
+        if len(list(self._get_indices(indices))) != self.num_envs:
+            raise ValueError("the copies of this environment share their attributes")
+        setattr(self, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the batch once; its one result stands for each copy asked for."""
+        result = getattr(self, method_name)(*method_args, **method_kwargs)
+        return [result for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """No copy is wrapped."""
+        return [False for _ in self._get_indices(indices)]

@@ -1,0 +1,1 @@
+"""The Aw-Rascle-Zhang model and the demand."""

@@ -1,0 +1,1 @@
+"""Signal phases and their timing."""
