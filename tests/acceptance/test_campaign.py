@@ -282,7 +282,7 @@ def test_an_empty_copy_goes_on_although_the_first_kernels_were_deleted(tmp_path:
     kaggle.settings.listing_lag = 1
     second = shutil.copytree(template, tmp_path / "second")
     recovered = ticked(second, "--recover")
-    assert "Taken up from the far side: 2 session(s)" in recovered.err and recovered.json["complete"]
+    assert "Recovered 2 session(s) from the backend" in recovered.err and recovered.json["complete"]
     pushes = [entry.request["slug"].rpartition("-")[2] for entry in kaggle.journal.of("SaveKernel")]
     assert sorted(pushes) == ["s01", "s01", "s02", "s02"]
     models = second / "validation_ch7/section_7_6_rl_performance"

@@ -164,7 +164,7 @@ def test_what_is_missing_of_a_finished_campaign_comes_back_when_it_is_asked_for(
     assert len(list((project.root / RESULTS).iterdir())) == 3
     project.lose(DATA, RESULTS, LEDGER)
     taken = project.do("campaign", "tick", "single", "--recover-missing")
-    assert "Taken up from the far side: 3 session(s)" in taken.err and taken.json["complete"], taken.err
+    assert "Recovered 3 session(s) from the backend" in taken.err and taken.json["complete"], taken.err
     project.lose(DATA)
     put_back = project.do("campaign", "recover", "single")
     assert put_back.code == 0 and "Put the checkpoint of 40 steps back" in put_back.err, put_back.err

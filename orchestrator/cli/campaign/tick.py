@@ -53,7 +53,7 @@ def tick(
             try:
                 recovering = recover or (recover_missing and lacks_ledger(context))
                 if recovering:
-                    console.say(f"Taken up from the far side: {recover_all(context)} session(s)")
+                    console.say(f"Recovered {recover_all(context)} session(s) from the backend")
                 elif recover_missing:
                     console.say(*(f"Trouble: {one}" for one in complete_results(context)))
                 ticked = CampaignTicker(context, recovering=recovering).tick()
@@ -85,7 +85,7 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
                 taken = recover_all(context)
             finally:
                 context.lease.release()
-        console.say(f"Taken up from the far side: {taken} session(s)")
+        console.say(f"Recovered {taken} session(s) from the backend")
         if as_json:
             print_json({"campaign": campaign.campaign, "taken_up": taken})
         return 0

@@ -1,4 +1,4 @@
-"""`fetch`: bring home what has ended, without waiting."""
+"""`fetch`: collect what has ended, without waiting."""
 
 from __future__ import annotations
 
