@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from orchestrator.core.session.slug import lineage_prefix, section_prefix
-from orchestrator.ports import Lists
+from orchestrator.ports import Backend
 
 
 class Listing:
@@ -24,7 +24,7 @@ class Listing:
         """Another moment: each section is asked for again."""
         self._asked.clear()
 
-    def names(self, backend: Lists, section: str, lineage_id: str) -> Sequence[str]:
+    def names(self, backend: Backend, section: str, lineage_id: str) -> Sequence[str]:
         """Names of a lineage's kernels, in any order.
 
         Raises:

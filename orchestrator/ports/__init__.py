@@ -1,6 +1,6 @@
 """The counters between the pipeline and the outside: Protocols only."""
 
-from orchestrator.ports.backend import Backend, Lists, Meters, Reads, Recalls, lists, meters, reads, recalls
+from orchestrator.ports.backend import Backend
 from orchestrator.ports.services import Clock, Narrator, Notifier, Proposer
 from orchestrator.ports.stores import CodeStore, Gate, Lease, Ledger, ModelsStore, Refusals, ResultsStore
 
@@ -11,18 +11,10 @@ __all__ = [
     "Gate",
     "Lease",
     "Ledger",
-    "Lists",
-    "Meters",
     "ModelsStore",
     "Narrator",
     "Notifier",
     "Proposer",
-    "Reads",
-    "Recalls",
     "Refusals",
     "ResultsStore",
-    "lists",
-    "meters",
-    "reads",
-    "recalls",
 ]

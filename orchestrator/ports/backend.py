@@ -1,11 +1,10 @@
-"""Where sessions run, as the pipeline sees it, and what some backends can do beside."""
+"""Where sessions run, as the pipeline sees it. The last four methods have defaults for backends without them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Protocol
 
 from orchestrator.core.session.backend_types import (
     Capabilities,
@@ -22,7 +21,10 @@ from orchestrator.kernel.wire import Ticket
 
 
 class Backend(Protocol):
-    """Runs sessions somewhere. Never waits, never retries in silence, keeps no state that the ledger lacks."""
+    """Runs sessions somewhere. Never waits, never retries in silence, keeps no state that the ledger lacks.
+
+    Implementations name it as their base class, which gives them the defaults.
+    """
 
     @property
     def name(self) -> str:
@@ -70,63 +72,25 @@ class Backend(Protocol):
     def cancel(self, handle: Handle) -> None:
         """Ask the session to leave: a request, not a promise."""
 
-
-@runtime_checkable
-class Meters(Protocol):
-    """A backend that counts what an account may compute."""
-
     def quota(self) -> Quota | None:
-        """What is left; None when the next session would be counted nowhere."""
-
-
-@runtime_checkable
-class Recalls(Protocol):
-    """A backend that remembers what was submitted to it and never fetched, even if the ledger is gone."""
+        """What the account may still compute; None where nothing counts it."""
+        return None
 
     def recall(self, lineage_id: str) -> Sequence[RemoteSession]:
-        """Sessions of a lineage whose outputs were never fetched, oldest first."""
+        """Sessions of a lineage whose outputs were never fetched, oldest first, as the backend itself remembers them.
 
-
-@runtime_checkable
-class Reads(Protocol):
-    """A backend from which one can read back what a session of a given name was told, whoever submitted it."""
+        Empty for a backend without a memory of its own; `Capabilities.remembers` says which one has it.
+        """
+        return ()
 
     def read(self, slug: str) -> RemoteSession | None:
-        """The session of that name; None when there is none, or it is none of ours."""
-
-
-@runtime_checkable
-class Lists(Protocol):
-    """A backend that can list names. What it lists is there; the newest may be missing from it for a while."""
+        """The session of that name, read back from the backend; None without one, or if it is none of ours."""
+        return None
 
     def names(self, prefix: str) -> Sequence[str]:
-        """Names of this account that begin so, in any order.
+        """Names of this account that begin so, in any order. What it lists exists; the newest may be missing.
 
         Raises:
-            RemoteUnavailable: It cannot be asked. An empty answer would read as: nothing was ever trained.
+            RemoteUnavailable: The listing cannot be asked. An empty answer would mean: nothing was ever trained.
         """
-
-
-def lists(backend: Backend) -> TypeGuard[Lists]:
-    """Whether it can list names."""
-    return _has(type(backend), Lists)
-
-
-def meters(backend: Backend) -> TypeGuard[Meters]:
-    """Whether it counts what may be computed."""
-    return _has(type(backend), Meters)
-
-
-def reads(backend: Backend) -> TypeGuard[Reads]:
-    """Whether it can be read back."""
-    return _has(type(backend), Reads)
-
-
-def recalls(backend: Backend) -> TypeGuard[Recalls]:
-    """Whether it remembers by itself what was never fetched."""
-    return _has(type(backend), Recalls)
-
-
-@lru_cache(maxsize=64)  # `isinstance` looks for every verb again, and each start of a session asks several times
-def _has(kind: type, port: type) -> bool:
-    return issubclass(kind, port)
+        return ()

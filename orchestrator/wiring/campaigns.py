@@ -28,7 +28,7 @@ from orchestrator.pipeline.campaign.finished_trials import curve_of, finished_tr
 from orchestrator.pipeline.campaign.orphans import OrphanFinder
 from orchestrator.pipeline.campaign.status_board import read_trial_statuses
 from orchestrator.pipeline.context import RunContext
-from orchestrator.ports import Backend, Clock, Narrator, Notifier, meters
+from orchestrator.ports import Backend, Clock, Narrator, Notifier
 from orchestrator.stores.campaign.campaign_yaml import card_reader
 from orchestrator.stores.ledger.lease import SqliteLease
 from orchestrator.stores.ledger.reading import ledger_for_reading
@@ -168,8 +168,7 @@ def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota |
     Raises:
         RemoteUnavailable: It cannot be asked.
     """
-    backend = make_backend(campaign.backend, project, card)
-    return backend.quota() if meters(backend) else None
+    return make_backend(campaign.backend, project, card).quota()
 
 
 def finished_of(

@@ -36,6 +36,7 @@ from orchestrator.kernel.wire import (
     checkpoint_stem,
     report_line,
 )
+from orchestrator.ports import Backend
 from tests.doubles.clock import FakeClock
 
 START_S, SAVE_S = 120.0, 180.0
@@ -280,7 +281,7 @@ def _card(ticket: Ticket, steps: int, parent: CheckpointCard | None) -> Checkpoi
     )
 
 
-class SimBackend:
+class SimBackend(Backend):
     """The verbs of a backend over a world; `brought` is where this computer's fetches go."""
 
     name = "local"

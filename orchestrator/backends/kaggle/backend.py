@@ -34,6 +34,7 @@ from orchestrator.core.session.backend_types import (
 from orchestrator.core.session.script import ticket_in
 from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import Ticket
+from orchestrator.ports import Backend
 
 MAX_SCRIPT_BYTES = 1_000_000
 """Kaggle refuses scripts above about 1 MiB, without saying why."""
@@ -47,7 +48,7 @@ _ABSENT_PATIENCE_S = 1800.0
 """The state service has answered 404 for running kernels before; a deleted kernel answers so for ever."""
 
 
-class KaggleBackend:
+class KaggleBackend(Backend):
     """The far side through the gateway.
 
     Args:

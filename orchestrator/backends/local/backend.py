@@ -31,6 +31,7 @@ from orchestrator.kernel.files.atomic import write_json, write_text
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.session.manifest import read_manifest
 from orchestrator.kernel.wire import Ticket
+from orchestrator.ports import Backend
 
 OWNER = "local"
 _STARTING_S = 30.0
@@ -38,7 +39,7 @@ _STARTING_S = 30.0
 _WALL_FACTOR, _WALL_EXTRA_S = 1.5, 120.0
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """Sessions as subprocesses, each in a sandbox of its own.
 
     Args:
@@ -64,6 +65,7 @@ class LocalBackend:
             can_cancel=True,
             carriers=(Carrier.DATASET,),
             runtime_versions=installed_versions(),
+            remembers=True,
         )
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:

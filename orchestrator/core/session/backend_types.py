@@ -59,6 +59,7 @@ class Capabilities:
         late_outputs: Whether outputs may still be missing when the state says that the session has ended.
         absent_patience_s: How long a submitted session may be absent before it is believed to be gone.
         visibility_s: How long a submitted session may stay invisible to `find`: only after that is absence believed.
+        remembers: Whether `Backend.recall` knows every session that was never fetched, even without the ledger.
         session_device: Device that the sections compute on there, None where the card decides.
     """
 
@@ -74,6 +75,7 @@ class Capabilities:
     late_outputs: bool = False
     absent_patience_s: float = 10.0
     visibility_s: float = 0.0
+    remembers: bool = False
     session_device: str | None = None
 
 

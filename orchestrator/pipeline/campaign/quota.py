@@ -10,7 +10,6 @@ from orchestrator.core.scheduling.forecast import Allowance
 from orchestrator.core.scheduling.quota import allowance, promised_s, spent_s, week_of
 from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.context import RunContext
-from orchestrator.ports import meters
 
 
 def campaign_allowance(
@@ -26,7 +25,7 @@ def campaign_allowance(
         RemoteUnavailable: The quota cannot be asked.
     """
     budget_h = context.campaign.weekly_gpu_hours
-    quota = run_context.backend.quota() if meters(run_context.backend) else None
+    quota = run_context.backend.quota()
     spent = 0.0
     if budget_h is not None:
         since, _ = week_of(context.clock.now(), quota)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.session.slug import place_of_slug, section_prefix
 from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.run.missing_checkpoints import fetch_absent_results, put_back_missing
-from orchestrator.pipeline.run.remote_discovery import adopt_remote_sessions, listed_names
+from orchestrator.pipeline.run.remote_discovery import adopt_remote_sessions
 
 
 def recover(context: CampaignContext) -> int:
@@ -21,15 +23,14 @@ def recover(context: CampaignContext) -> int:
         How many sessions were taken up.
 
     Raises:
-        BadInput: The backend cannot be read back.
         RemoteUnavailable: It is away; what was done so far stays so.
     """
     taken = 0
-    listed: dict[str, tuple[str, ...]] = {}
+    listed: dict[str, Sequence[str]] = {}
     for trial in context.trials:
         run_context, section = context.run_context(trial.card), trial.card.section
         if section not in listed:
-            listed[section] = listed_names(run_context.backend, section_prefix(section))
+            listed[section] = run_context.backend.names(section_prefix(section))
         with run_context.models.locked():
             run_context.models.recover()
             taken += adopt_remote_sessions(run_context, section, trial.lineage_id, listed[section])
@@ -46,11 +47,11 @@ def lacks_ledger(context: CampaignContext) -> bool:
     """
     if any(context.ledger.sessions(trial.lineage_id) for trial in context.trials):
         return False
-    listed: dict[str, tuple[str, ...]] = {}
+    listed: dict[str, Sequence[str]] = {}
     for trial in context.trials:
         section = trial.card.section
         if section not in listed:
-            listed[section] = listed_names(context.run_context(trial.card).backend, section_prefix(section))
+            listed[section] = context.run_context(trial.card).backend.names(section_prefix(section))
         if any(place_of_slug(name, trial.lineage_id) for name in listed[section]):
             return True
     return False

@@ -15,7 +15,6 @@ from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.lifecycle import ClosedSession, abandon, close_unrestored, finish_session
 from orchestrator.pipeline.session.poll import confirm_submission_once
 from orchestrator.pipeline.session.submit import confirm_submission, plan_session
-from orchestrator.ports import recalls
 
 
 def finish_open_sessions(
@@ -62,8 +61,6 @@ def _settled(context: RunContext, record: SessionRecord, ticket: Ticket) -> Hand
 
 def _recall(context: RunContext, lineage_id: str) -> None:
     """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
-    if not recalls(context.backend):
-        return
     for existing in context.backend.recall(lineage_id):
         adopt(context, existing)
 

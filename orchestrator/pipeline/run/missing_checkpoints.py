@@ -30,7 +30,6 @@ from orchestrator.core.session.slug import place_of_slug
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.restore import restored_files
-from orchestrator.ports import reads
 
 
 def put_back_missing(context: RunContext, card: SectionCard) -> CheckpointInventory:
@@ -152,10 +151,9 @@ def _fetch_again(context: RunContext, record: SessionRecord) -> bool:
     """Fetch what a session left, if it is still there; says whether it was."""
     if record.handle is None or record.backend != context.backend.name:
         return False  # another backend's, which this command does not speak with
-    if reads(context.backend):
-        found = context.backend.read(record.slug)
-        if found is None or found.ticket.nonce != record.nonce:
-            return False  # it was deleted, or its name holds another session by now
+    found = context.backend.read(record.slug)
+    if found is None or found.ticket.nonce != record.nonce:
+        return False  # it was deleted, or its name holds another session by now
     folder, handle = _folder(context, record), Handle.parse(record.handle)
     retrieval = context.backend.fetch(handle, folder)
     if retrieval.missing and record.slug not in context.results.taken(handle.owner):

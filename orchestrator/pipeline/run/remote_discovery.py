@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from orchestrator.core.errors import BadInput, NotYet
+from orchestrator.core.errors import NotYet
 from orchestrator.core.session.backend_types import RemoteSession
 from orchestrator.core.session.slug import place_of_slug, session_slug
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.pipeline.run.adoption import adopt
-from orchestrator.ports import Backend, Reads, lists, reads
+from orchestrator.ports import Backend
 
 _Place = tuple[int, int]
 """Number of a session, and of the attempt at it."""
 
 _GAP = 2
 """So many numbers in a row without a kernel, beyond the newest that is known, are the end of a lineage."""
-
-
-def listed_names(backend: Backend, prefix: str) -> tuple[str, ...]:
-    """All names over there that begin so, empty where the backend has no listing.
-
-    Raises:
-        RemoteUnavailable: It has one and cannot be asked. To go on without would be to take what is there for nothing.
-    """
-    return tuple(backend.names(prefix)) if lists(backend) else ()
 
 
 def require_no_unknown_sessions(context: RunContext, section: str, lineage_id: str) -> None:
@@ -40,8 +31,6 @@ def require_no_unknown_sessions(context: RunContext, section: str, lineage_id: s
     """
     if any(run.fresh for run in context.ledger.runs(lineage_id)):
         return
-    if not lists(context.backend):
-        return
     listed = (context.listing or Listing()).names(context.backend, section, lineage_id)
     taken = adopt_remote_sessions(context, section, lineage_id, listed)
     if taken:
@@ -53,13 +42,8 @@ def adopt_remote_sessions(context: RunContext, section: str, lineage_id: str, li
 
     Args:
         listed: Names that are there, of whatever lineage.
-
-    Raises:
-        BadInput: The backend cannot be read back.
     """
     backend, name = context.backend, context.backend.name
-    if not reads(backend):
-        raise BadInput(f"{name} cannot be read back", remedy="Keep the ledger in a cache instead.")
     ours = [one for one in context.ledger.sessions(lineage_id) if one.handle and one.backend == name]
     known = [one.slug for one in ours if not one.gone]
     existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id))
@@ -71,7 +55,7 @@ def _places(names: Collection[str], lineage_id: str) -> set[_Place]:
 
 
 def _existing(
-    backend: Reads, section: str, lineage_id: str, listed: set[_Place], known: set[_Place]
+    backend: Backend, section: str, lineage_id: str, listed: set[_Place], known: set[_Place]
 ) -> Iterator[RemoteSession]:
     for place in sorted(listed - known):
         if (found := _read(backend, section, lineage_id, *place)) is not None:
@@ -84,7 +68,7 @@ def _existing(
     yield from _beyond(backend, section, lineage_id, session)
 
 
-def _beyond(backend: Reads, section: str, lineage_id: str, session: int) -> Iterator[RemoteSession]:
+def _beyond(backend: Backend, section: str, lineage_id: str, session: int) -> Iterator[RemoteSession]:
     absent = 0
     while absent < _GAP:
         session, attempt = session + 1, 1
@@ -94,7 +78,7 @@ def _beyond(backend: Reads, section: str, lineage_id: str, session: int) -> Iter
         absent = 0 if attempt > 1 else absent + 1
 
 
-def _read(backend: Reads, section: str, lineage_id: str, session: int, attempt: int) -> RemoteSession | None:
+def _read(backend: Backend, section: str, lineage_id: str, session: int, attempt: int) -> RemoteSession | None:
     """The session of that place; None for a kernel that was told to be another one, a copy for instance."""
     found = backend.read(session_slug(section, lineage_id, session, attempt))
     if found is None or found.ticket.lineage_id != lineage_id:

@@ -42,7 +42,6 @@ from orchestrator.pipeline.run.weights_only import require_weights_used
 from orchestrator.pipeline.session.inputs import checkpoint_set, session_spec
 from orchestrator.pipeline.session.lifecycle import Place, finish_session, prepare
 from orchestrator.pipeline.session.submit import retry_until_accepted, submit_session
-from orchestrator.ports import reads, recalls
 
 _NAMES_TRIED = 100
 
@@ -208,7 +207,7 @@ def _belongs_to_us(context: RunContext, push: Push) -> bool:
 
     A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
     """
-    if (context.wait_policy is WaitPolicy.WAIT and recalls(context.backend)) or not reads(context.backend):
+    if context.wait_policy is WaitPolicy.WAIT and context.backend.capabilities.remembers:
         return False  # what such a backend has and nobody fetched was taken up before; the rest `run` is done with
     found = context.backend.read(push.slug)
     return (

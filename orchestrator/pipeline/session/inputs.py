@@ -14,7 +14,6 @@ from orchestrator.core.session.backend_types import CheckpointSet, Handle
 from orchestrator.core.session.spec import SessionSpec
 from orchestrator.core.session.time_budget import session_wall_s
 from orchestrator.pipeline.context import RunContext
-from orchestrator.ports import meters
 
 
 def checkpoint_set(context: RunContext, card: SectionCard, view: CheckpointInventory) -> CheckpointSet:
@@ -40,9 +39,7 @@ def session_spec(context: RunContext, request: RunRequest, sizes: Profile) -> Se
         NotYet: The quota left is too short for a useful session.
     """
     limits = context.backend.capabilities
-    quota = (
-        context.backend.quota() if context.wait_policy is not WaitPolicy.ONE_STEP and meters(context.backend) else None
-    )
+    quota = None if context.wait_policy is WaitPolicy.ONE_STEP else context.backend.quota()
     deadline_s = session_wall_s(sizes.deadline_s, platform_s=limits.max_wall_s, quota=quota)
     return SessionSpec(
         card=request.card,

@@ -12,7 +12,6 @@ from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.overdue import Overdue
 from orchestrator.pipeline.session.watch import PATIENCE_S
-from orchestrator.ports import reads
 
 
 def poll_once(context: RunContext, record: SessionRecord, handle: Handle) -> Observation:
@@ -62,7 +61,7 @@ def gone_if_name_reused(context: RunContext, record: SessionRecord, observation:
     What that one wrote would be taken for stale results of this one, and the training given up for it. It is asked
     once, of a session that has ended: a look at one that runs costs what it did.
     """
-    if observation.gone or not reads(context.backend):
+    if observation.gone:
         return observation
     found = context.backend.read(record.slug)
     if found is None or found.ticket.nonce == record.nonce:
