@@ -8,7 +8,6 @@ from datetime import datetime
 
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.messages import Level, Message
-from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
 
@@ -21,7 +20,8 @@ class RunContext:
         models: The models directory of the section at hand.
         draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
         version: Of the orchestrator, for the rendered script.
-        pace: Whether to stay with what takes time.
+        waits: Whether to wait for sessions, slots and quota. A tick leaves instead, and nobody watches it: a models
+            directory that is absent or empty is then a loss, not the user's wish.
         gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
         listing: What the tick at work knows of the names over there; None where each question is asked anew.
     """
@@ -35,7 +35,7 @@ class RunContext:
     narrator: Narrator
     draw_token: Callable[[], str]
     version: str
-    wait_policy: WaitPolicy = WaitPolicy.WAIT
+    waits: bool = True
     listing: Listing | None = None
     gate: Gate | None = None
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints, Replaced
 from orchestrator.core.ledger.events import Event
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
@@ -55,8 +55,17 @@ class ModelsStore(Protocol):
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         """These files as one deterministic zip."""
 
-    def replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
-        """Put a verified set in place; what it replaces lies in the returned folder until `discard_archive(token)`."""
+    def unchanged(self, inventory: CheckpointInventory) -> bool:
+        """Whether no file was written, added or removed since `view` gave this; False where that is not certain."""
+
+    def replace_with(
+        self, incoming: FetchedCheckpoints, token: str, before: CheckpointInventory | None = None
+    ) -> Replaced:
+        """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`.
+
+        Args:
+            before: What is in place, None to survey it.
+        """
 
     def archive(self, token: str) -> Path:
         """Move everything aside for good; returns where it lies."""

@@ -15,7 +15,6 @@ from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
-from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.pipeline.run.reattach import fetch_ended
 from orchestrator.pipeline.run.runner import execute
@@ -44,9 +43,9 @@ class Laptop:
         with self.parts(settings) as (parts, card):
             return execute(parts, RunRequest(card=card, profile="quick", **request))
 
-    def at(self, wait_policy: WaitPolicy) -> RunSummary:
+    def step(self, *, starts: bool) -> RunSummary:
         with self.parts() as (parts, card):
-            return execute(fast_replace(parts, wait_policy=wait_policy), RunRequest(card=card, profile="quick"))
+            return execute(fast_replace(parts, waits=False), RunRequest(card=card, profile="quick", starts=starts))
 
     def fetch(self) -> None:
         with self.parts() as (parts, card):
@@ -374,34 +373,34 @@ def test_complete_said_too_early_with_a_broken_log(laptop: Laptop) -> None:
 
 
 def test_a_command_that_does_not_stay_waits_for_nothing_and_loses_nothing(laptop: Laptop) -> None:
-    pushed = laptop.at(WaitPolicy.ONE_STEP)
+    pushed = laptop.step(starts=True)
     assert (pushed.end_reason, laptop.pushes) == ("detached", 1)
     (kernel,) = laptop.kaggle.kernels.all.values()
     assert kernel.ended.wait(20)
     laptop.kaggle.faults.add(LISTING, change=lambda answer: {"files": [], "log": ""}, lasting=True)
     for _ in range(3):
         with pytest.raises(NotYet, match="not there yet"):
-            laptop.at(WaitPolicy.ONE_STEP)
+            laptop.step(starts=True)
     assert (laptop.clock.slept_s, laptop.pushes) == (0.0, 1)
     laptop.clock.slept_s += 600.0
     laptop.kaggle.faults._waiting.clear()
-    summary = laptop.at(WaitPolicy.COLLECT_ONLY)
+    summary = laptop.step(starts=False)
     assert (summary.end_reason, summary.verdict, laptop.pushes) == ("finished", "supported", 1)
     assert laptop.steps_in_place == [30, 40]
 
 
 def test_a_command_that_does_not_stay_gives_up_after_the_same_time(laptop: Laptop) -> None:
-    laptop.at(WaitPolicy.ONE_STEP)
+    laptop.step(starts=True)
     (kernel,) = laptop.kaggle.kernels.all.values()
     assert kernel.ended.wait(20)
     laptop.kaggle.faults.add("download", status=503, when=named(f"{NEWEST}.zip"), lasting=True)
     for hours in (0, 1, 4):
         laptop.clock.slept_s = hours * 3600.0
         with pytest.raises(NotYet, match="503"):
-            laptop.at(WaitPolicy.COLLECT_ONLY)
+            laptop.step(starts=False)
         assert laptop.steps_in_place == [30]
     laptop.clock.slept_s = 7 * 3600.0
-    assert laptop.at(WaitPolicy.COLLECT_ONLY).steps_done == 30
+    assert laptop.step(starts=False).steps_done == 30
     assert laptop.sessions()[0].stage is Stage.CLOSED
 
 

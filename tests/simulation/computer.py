@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import Trial
-from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints, Replaced
 from orchestrator.core.ledger.events import Event
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
@@ -62,9 +62,14 @@ class MemoryModels:
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         raise AssertionError("nothing travels inline here")
 
-    def replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
+    def unchanged(self, inventory: CheckpointInventory) -> bool:
+        return inventory is self._view
+
+    def replace_with(
+        self, incoming: FetchedCheckpoints, token: str, before: CheckpointInventory | None = None
+    ) -> Replaced:
         self._view = self._of(incoming.verified)
-        return self._root.parent / "archive" / token
+        return Replaced(inventory=self._view, archive=self._root.parent / "archive" / token)
 
     def hold(self, view: CheckpointInventory) -> None:
         """Somebody copies these in."""

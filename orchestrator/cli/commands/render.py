@@ -45,7 +45,8 @@ def render(
 
     def act() -> int:
         from orchestrator.cli.output.console import Console
-        from orchestrator.pipeline.run.dry_run import plan_first_session, told_of_grade
+        from orchestrator.core.run.weights_only import unneeded
+        from orchestrator.pipeline.run.runner import preview
         from orchestrator.stores.project import find_project
         from orchestrator.wiring import assemble, make_backend
 
@@ -68,9 +69,9 @@ def render(
         side = make_backend(name, project, request.card)
         console.say(*remarks_on(project, section, context, request, settings, side.capabilities, name))
         with assemble(project, request.card, side, console, only_look=True) as run_context:
-            script = plan_first_session(run_context, request).script
-            console.say(*told_of_grade(run_context, request))
-        _show(script, output)
+            _, start, push = preview(run_context, request)
+            console.say(*unneeded(request, start.comparison.grade.word if start.comparison else None))
+        _show(push.script, output)
         return 0
 
     return run_command(act)

@@ -30,7 +30,7 @@ from orchestrator.cli.options import (
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
-    from orchestrator.core.checkpoint.inventory import CheckpointInventory
+    from orchestrator.core.run.next_action import Action
     from orchestrator.core.run.request import RunRequest
     from orchestrator.core.run.summary import RunSummary
     from orchestrator.pipeline.context import RunContext
@@ -95,26 +95,24 @@ def execute_request(run_context: RunContext, request: RunRequest, console: Conso
     from orchestrator.pipeline.run.runner import execute
 
     summary = execute(run_context, request)
-    view = run_context.models.view()
-    console.say(*_closing_lines(summary, root), *_without_effect(request, summary), *_own_file_lines(view))
+    console.say(*_closing_lines(summary, root), *_without_effect(request, summary), *_own_file_lines(summary))
     if as_json:
-        shown = {"results_dir": relative(summary.results_dir, root), "own_files": view.own, "archived": view.archived}
-        print_json({**summary.to_json(), **shown})
+        print_json({**summary.to_json(), "results_dir": relative(summary.results_dir, root)})
     return summary.exit_code
 
 
-def _own_file_lines(view: CheckpointInventory) -> list[str]:
-    """Where files are that no session made, so that nobody has to look for them after a run."""
+def _own_file_lines(summary: RunSummary) -> list[str]:
+    """Names of the files that no session made, so that the user need not look for them after a run."""
     from orchestrator.core.checkpoint.own_files import named
 
-    if not view.own:
+    if not summary.own_files:
         return []
-    return ["Files of your own among the models, kept and not used:", *named(view.own)]
+    return ["Files of your own among the models, kept and not used:", *named(summary.own_files)]
 
 
 def _without_effect(request: RunRequest, summary: RunSummary) -> list[str]:
     """Options that turned out to do nothing."""
-    from orchestrator.pipeline.run.weights_only import unneeded
+    from orchestrator.core.run.weights_only import unneeded
 
     lines = [] if summary.handle else unneeded(request, summary.expected_grade)
     if request.detach and not summary.handle and not summary.sessions:
@@ -125,20 +123,40 @@ def _without_effect(request: RunRequest, summary: RunSummary) -> list[str]:
 def _show_plan(run_context: RunContext, request: RunRequest, console: Console, as_json: bool) -> int:
     import json
 
-    from orchestrator.pipeline.run.dry_run import nothing_to_do, plan_first_session, told_of_grade
+    from orchestrator.core.run.weights_only import unneeded
+    from orchestrator.pipeline.run.runner import preview
 
     console.say("Dry run: nothing is sent, nothing is changed")
-    if nothing_to_do(run_context, request):
-        console.say("Already at the target, and evaluated: `run` would send nothing. The next session would be:")
-    plan = plan_first_session(run_context, request).describe()
-    console.say(*told_of_grade(run_context, request))
+    first, start, push = preview(run_context, request)
+    console.say(*_first_lines(first))
+    console.say(*unneeded(request, start.comparison.grade.word if start.comparison else None))
     if request.detach:
         console.say("--detach has no effect on a dry run")
+    plan = {"action": type(first).__name__.lower(), **push.describe()}
     if as_json:
         print_json(plan)
     else:
         console.say(*json.dumps(plan, indent=2, ensure_ascii=False).splitlines())
     return 0
+
+
+def _first_lines(first: Action) -> list[str]:
+    """What `run` would do before it starts the session that is shown."""
+    from orchestrator.core.run.next_action import Collect, Finish, Start, Wait
+    from orchestrator.core.run.summary import GOOD_ENDS
+
+    match first:
+        case Finish(end=end) if end in GOOD_ENDS:
+            return ["Already at the target, and evaluated: `run` would send nothing. The next session would be:"]
+        case Finish(in_flight=None, end=end):
+            return [f"First: the run ends ({end}). The next session would be:"]
+        case Wait(record=record) | Finish(in_flight=record) if record is not None:
+            return [f"First: wait for session {record.slug}, which is in flight. The next session would be:"]
+        case Collect(record=record):
+            return [f"First: look once more at the outputs of {record.slug}. The next session would be:"]
+        case Start(walk_back=due) if due is not None:
+            return [f"First: {due.account}; go back to the checkpoint before it."]
+    return []
 
 
 def _closing_lines(summary: RunSummary, root: Path) -> list[str]:

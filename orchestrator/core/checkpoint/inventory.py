@@ -22,7 +22,8 @@ class CheckpointInventory:
         entries: Every file that a session would start from, with digest.
         own: Files that no card names byte for byte and no restore wrote: the user's own, relative POSIX paths.
         archived: Files that were put aside and are kept for good.
-        exists: Whether the directory itself is there, be it empty.
+        exists: Whether the directory itself is there, with or without files.
+        signature: Names, sizes and times of its files, None where these could not show every later change.
     """
 
     root: Path
@@ -33,6 +34,7 @@ class CheckpointInventory:
     own: tuple[str, ...] = ()
     archived: tuple[str, ...] = ()
     exists: bool = True
+    signature: object = field(default=None, compare=False, repr=False)
 
     @property
     def latest(self) -> CheckpointCard | None:
@@ -43,6 +45,18 @@ class CheckpointInventory:
     def steps(self) -> int:
         """Steps of the latest checkpoint, 0 at a beginning."""
         return self.latest.steps if self.latest else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """A models directory after a set was put in place.
+
+    Attributes:
+        archive: Where what it replaced lies.
+    """
+
+    inventory: CheckpointInventory
+    archive: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

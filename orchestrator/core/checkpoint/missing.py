@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.checkpoint.log_messages import TAG
+from orchestrator.core.errors import CheckpointsMissing
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_CARD, CHECKPOINTS, checkpoint_steps
 
@@ -130,6 +132,41 @@ def is_missing(view: CheckpointInventory, expected: int, *, stays: bool) -> bool
         stays: Whether the command is the user's own `run`, for which a directory that exists says where to start.
     """
     return view.steps < expected and not (stays and view.exists)
+
+
+def missing_fault(
+    inventory: CheckpointInventory, *, section: str, backend: str, steps: int, searched: bool = True
+) -> CheckpointsMissing:
+    """Why a training with steps in the ledger and no checkpoint in place is not started from step 0.
+
+    Args:
+        steps: As `expected_steps` gives it.
+        searched: Whether results and backend were searched already.
+    """
+    root = inventory.root.as_posix()
+    where = f"neither {root} nor the results nor {backend} has a usable one" if searched else f"{root} has none"
+    first = "" if searched else "`run` without --dry-run looks for them in the results and on the backend first. "
+    return CheckpointsMissing(
+        f"the ledger knows checkpoints of this training up to {steps} steps, and {where}: it would train again "
+        "from step 0",
+        place=f"{root}/checkpoints",
+        command=f"run {section} ...",
+        first=first,
+    )
+
+
+def gone_lines(inventory: CheckpointInventory, *, backend: str, steps: int | None) -> tuple[str, ...]:
+    """What is reported where an older checkpoint is in place than the ledger knows.
+
+    Args:
+        steps: Steps that are missing, None where none are.
+    """
+    if steps is None or inventory.latest is None:
+        return ()
+    return (
+        f"{TAG} ⚠️  The checkpoint of {steps} steps is neither in the results nor on {backend}",
+        f"{TAG} Walking back to {inventory.latest.stem}.zip",
+    )
 
 
 def at_most(incoming: FetchedCheckpoints, most_steps: int | None) -> FetchedCheckpoints:

@@ -10,7 +10,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import SessionRecord, Stage
 
 
-class Start(Enum):
+class StartMode(Enum):
     """What is done with the models directory before the first session."""
 
     CONTINUE = "continue"
@@ -23,7 +23,7 @@ class Start(Enum):
     """The checkpoints were removed by hand, which means a new beginning; best model and the like are put aside."""
 
 
-def decide_start(view: CheckpointInventory, *, fresh: bool) -> Start:
+def decide_start(view: CheckpointInventory, *, fresh: bool) -> StartMode:
     """Decide.
 
     Raises:
@@ -31,9 +31,9 @@ def decide_start(view: CheckpointInventory, *, fresh: bool) -> Start:
     """
     if fresh:
         there = view.verified or view.faults or view.leftovers or view.own
-        return Start.ARCHIVE_FRESH if there else Start.NEW
+        return StartMode.ARCHIVE_FRESH if there else StartMode.NEW
     if view.verified:
-        return Start.CONTINUE
+        return StartMode.CONTINUE
     if view.faults:
         reasons = "; ".join(f"{stem}: {fault}" for stem, fault in view.faults.items())
         raise BadInput(
@@ -41,7 +41,7 @@ def decide_start(view: CheckpointInventory, *, fresh: bool) -> Start:
             remedy="Put the missing files back, or use --fresh: it moves everything to the archive and starts over. "
             "A model without a card cannot be resumed.",
         )
-    return Start.ARCHIVE_LEFTOVERS if view.leftovers else Start.NEW
+    return StartMode.ARCHIVE_LEFTOVERS if view.leftovers else StartMode.NEW
 
 
 def has_only_recovered_checkpoints(sessions: Sequence[SessionRecord], steps_in_place: int) -> bool:

@@ -7,14 +7,15 @@ the machine failed. Two in a row right after the same checkpoint are reason enou
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import Any
 
-from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.session.end_reason import EndReason
+from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.wire import CHECKPOINTS, FileEntry, checkpoint_steps
 
@@ -58,6 +59,33 @@ class Suspicion:
         if self.proven:
             return f"the session that started from it refused its contents ({ends})"
         return f"{len(self.failed)} sessions in a row that started from it failed and saved nothing newer ({ends})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkBack:
+    """A step back to an earlier checkpoint, which the next session needs.
+
+    Attributes:
+        left: The checkpoint that no session can continue.
+        why: Why.
+        parent: What is put in place instead; None if no earlier checkpoint of its ancestry exists anywhere.
+    """
+
+    left: CheckpointCard
+    why: Suspicion
+    parent: FetchedCheckpoints | None
+
+    @property
+    def account(self) -> str:
+        """In one sentence."""
+        return f"{self.left.stem} cannot be used: {self.why.why}"
+
+
+def view_after(due: WalkBack | None, view: CheckpointInventory) -> CheckpointInventory:
+    """What is in place after a walk back whose parent is in place as well; else what is in place now."""
+    if due is None or due.parent is None or due.parent.root != view.root:
+        return view
+    return replace(view, verified=due.parent.verified, entries=due.parent.entries)
 
 
 def suspicion(

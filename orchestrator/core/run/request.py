@@ -23,6 +23,7 @@ class RunRequest:
         fresh: Archive what is there and begin anew.
         deadline_s: Wall seconds of each session instead of the profile's.
         detach: Leave as soon as a session is in flight.
+        starts: Start sessions; a request that only collects what has ended does not.
         accept_grade: Lowest resume grade that the user accepts for this run, None for the card's floor.
         campaign: Name of the campaign that asks, empty for a run by hand.
         proof: What each session does for a proof of resume, plain JSON; empty for every other run.
@@ -35,6 +36,7 @@ class RunRequest:
     fresh: bool = False
     deadline_s: float | None = None
     detach: bool = False
+    starts: bool = True
     accept_grade: str | None = None
     campaign: str = ""
     proof: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +74,14 @@ class RunRequest:
         """Lowest grade at which this run resumes."""
         return Grade.of(self.accept_grade or self.card.resume_floor)
 
+    def target(self, steps_done: int, interrupted: RunRecord | None = None) -> int:
+        """Steps at which the run ends; arguments as for `sizes`."""
+        if self.target_steps is not None:
+            return self.target_steps
+        if self.add_steps is not None:
+            return interrupted.target_steps if interrupted else steps_done + self.add_steps
+        return self.card.profiles[self.profile].target_steps
+
     def sizes(
         self, steps_done: int, *, reached_meanwhile: bool = False, interrupted: RunRecord | None = None
     ) -> Profile:
@@ -87,11 +97,8 @@ class RunRequest:
             BadInput: The target that was asked for lies below the steps already done, or there is none.
         """
         profile = self.card.profiles[self.profile]
-        target_steps = profile.target_steps
-        if self.add_steps is not None:
-            target_steps = interrupted.target_steps if interrupted else steps_done + self.add_steps
+        target_steps = self.target(steps_done, interrupted)
         if self.target_steps is not None:
-            target_steps = self.target_steps
             # A training stops at the end of a rollout, so it may stand up to one behind its target.
             below = target_steps + self.card.hyper_parameters.rollout_steps <= steps_done
             if below and not reached_meanwhile:

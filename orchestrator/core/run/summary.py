@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_RUN_FAILED
+from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.outcome import Verdict
 
@@ -18,7 +19,7 @@ ITS_TURN = "its_turn"
 GOOD_ENDS = frozenset({"at_target", EndReason.FINISHED.value})
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """One run, summed up.
 
@@ -35,6 +36,8 @@ class RunSummary:
         resume_grade: Lowest grade of any resume within this command as its kernel found it, None for a beginning.
         resume_reasons: Why it is not better, as the kernels told.
         problems: What is wrong with the outputs of the last session.
+        own_files: Files of the user's own in the models directory, relative POSIX paths.
+        archived: Files that were archived for good.
         lacking: Those of the problems that name outputs which could not be had; its numbers stand all the same.
     """
 
@@ -60,6 +63,8 @@ class RunSummary:
     lacking: tuple[str, ...] = ()
     models_dir: str = ""
     handle: str | None = None
+    own_files: tuple[str, ...] = ()
+    archived: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -76,3 +81,20 @@ class RunSummary:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
         return {**asdict(self), "exit_code": self.exit_code}
+
+
+def summary_in_flight(run: RunRecord, session: SessionRecord) -> RunSummary:
+    """The summary of a command that leaves a session in flight as it is."""
+    return RunSummary(
+        run_id=run.run_id,
+        section=run.section,
+        profile=run.profile,
+        backend=run.backend,
+        lineage_id=run.lineage_id,
+        sessions=0,
+        steps_start=run.steps_start,
+        steps_done=run.steps_done,
+        target_steps=run.target_steps,
+        end_reason=DETACHED,
+        handle=session.handle,
+    )

@@ -67,6 +67,24 @@ def render_kernel(
     return script
 
 
+def most_bytes(template: str, *, ticket: Ticket, bundle: Bundle, title: str) -> int:
+    """Upper bound of the size of a script without checkpoints, before it is rendered.
+
+    The template's tags make room for their values, so that the sum of all parts is never too small.
+    """
+    parts = (template, title, ticket.run_id, str(_Pretty(ticket)), _encoded(bundle.archive))
+    return sum(len(part.encode("utf-8")) for part in parts) + _SMALL_VALUES_BYTES
+
+
+_SMALL_VALUES_BYTES = 512
+"""Version, session number, digests: less than this together."""
+
+
+def without_inline(script: str, inline_archive: bytes | None) -> str:
+    """A script without the checkpoints in it."""
+    return script.replace(_encoded(inline_archive), "") if inline_archive else script
+
+
 class _Pretty:
     """A ticket as readable Python, written when the template asks for it."""
 
@@ -97,7 +115,7 @@ def ticket_in(script: str) -> Ticket | None:
         return None
 
 
-@lru_cache(maxsize=2)  # all sessions of a campaign carry the same code
+@lru_cache(maxsize=4)  # all sessions of a campaign carry the same code
 def _encoded(archive: bytes) -> str:
     encoded = base64.b64encode(archive).decode("ascii")
     return "\n".join(encoded[start : start + _LINE_CHARS] for start in range(0, len(encoded), _LINE_CHARS))

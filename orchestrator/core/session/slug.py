@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from orchestrator.core.section.lineage import short
 
@@ -12,6 +13,15 @@ MAX_SLUG_CHARS = 50
 _SLUG = re.compile(
     r"^arz-validation-(?P<section>[a-z0-9-]+)-(?P<lineage8>[0-9a-f]{8})-s(?P<session>\d{2,})(?:-a(?P<attempt>\d+))?$"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A session's place in its run: which run, which session, which attempt."""
+
+    run_id: str
+    session: int
+    attempt: int
 
 
 def session_slug(section: str, lineage_id: str, session: int, attempt: int) -> str:

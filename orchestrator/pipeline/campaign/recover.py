@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.fast_replace import fast_replace
-from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.session.slug import place_of_slug, section_prefix
 from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.run.adoption import adopt_remote_sessions
 from orchestrator.pipeline.run.missing_checkpoints import fetch_absent_results, put_back_missing
-from orchestrator.pipeline.run.remote_discovery import adopt_remote_sessions
 
 
 def recover(context: CampaignContext) -> int:
@@ -35,7 +34,9 @@ def recover(context: CampaignContext) -> int:
             run_context.models.recover()
             taken += adopt_remote_sessions(run_context, section, trial.lineage_id, listed[section])
             fetch_absent_results(run_context, trial.lineage_id)
-            put_back_missing(fast_replace(run_context, wait_policy=WaitPolicy.ONE_STEP), trial.card)
+            put_back_missing(
+                fast_replace(run_context, waits=False), trial.card, run_context.models.view(), beyond_ledger=True
+            )
     return taken
 
 

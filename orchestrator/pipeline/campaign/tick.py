@@ -24,11 +24,9 @@ from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.run.summary import DETACHED
-from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.scheduling.forecast import Allowance
 from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.search.proposals import Curve
-from orchestrator.core.session.backend_types import Handle
 from orchestrator.core.session.time_budget import granted_s
 from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial, seconds_until
 from orchestrator.pipeline.campaign.orphans import OrphanFinder
@@ -41,8 +39,7 @@ from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.pipeline.run.runner import execute
 from orchestrator.pipeline.search.pruning import prune_running
-from orchestrator.pipeline.session.overdue import is_overdue
-from orchestrator.pipeline.session.poll import gone_if_name_reused, poll_once
+from orchestrator.pipeline.session.look import is_overdue, look
 
 
 class CampaignTicker:
@@ -130,17 +127,17 @@ class CampaignTicker:
         if current is None or current.stage is Stage.CLOSED:
             return  # carried home together with an earlier session of its lineage
         trial = self._trials.get(record.lineage_id) or self._left[record.lineage_id]
-        run_context = fast_replace(self._context.run_context(trial.card), wait_policy=WaitPolicy.COLLECT_ONLY)
+        run_context = fast_replace(self._context.run_context(trial.card), waits=False)
         if run_context.backend.name != record.backend:
             return
         try:
             ended = {}
             # What is overdue is looked at under its directory's lock: its outputs are fetched to see whether it ended.
             if record.stage is Stage.SUBMITTED and record.handle and not is_overdue(run_context, record):
-                seen = poll_once(run_context, record, Handle.parse(record.handle))
-                ended[record.key] = gone_if_name_reused(run_context, record, seen)
+                ended[record.key] = look(run_context, record)
             if self._mine():
-                execute(run_context, request_of_trial(trial, campaign=self._context.campaign.campaign), ended)
+                request = request_of_trial(trial, campaign=self._context.campaign.campaign)
+                execute(run_context, replace(request, starts=False), ended)
                 if record.lineage_id in self._left:
                     self._found.came_home(trial, self._context.ledger.session(record.key))
         except NotYet:
@@ -217,9 +214,7 @@ class CampaignTicker:
             NotYet: The far side takes no session at all now.
         """
         context, trial = self._context, self._context.trials[load.index]
-        run_context = fast_replace(
-            context.run_context(trial.card), wait_policy=WaitPolicy.ONE_STEP, listing=self._listing
-        )
+        run_context = fast_replace(context.run_context(trial.card), waits=False, listing=self._listing)
         try:
             started = execute(run_context, request_of_trial(trial, wall_s, context.campaign.campaign))
             if context.refusals is not None:

@@ -1,72 +1,67 @@
-"""Where a run starts: what the models directory says, never what the ledger remembers."""
+"""Sessions that exist on the backend and that the ledger lacks: found by listing and by name, and adopted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.ledger.records import SessionRecord, Stage, session_key
-from orchestrator.core.run.wait_policy import WaitPolicy
-from orchestrator.core.session.backend_types import Carrier, Handle, Observation, RemoteSession
+from orchestrator.core.ledger.records import Stage, session_key
+from orchestrator.core.session.backend_types import Carrier, RemoteSession
+from orchestrator.core.session.slug import place_of_slug, session_slug
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.session.lifecycle import ClosedSession, abandon, close_unrestored, finish_session
-from orchestrator.pipeline.session.poll import confirm_submission_once
-from orchestrator.pipeline.session.submit import confirm_submission, plan_session
+from orchestrator.pipeline.remote_listing import Listing
+from orchestrator.pipeline.session.lifecycle import abandon
+from orchestrator.pipeline.session.submit import plan_session
+from orchestrator.ports import Backend
+
+_Place = tuple[int, int]
+"""Number of a session, and of the attempt at it."""
+
+_GAP = 2
+"""So many numbers in a row without a kernel, beyond the newest that is known, are the end of a lineage."""
 
 
-def finish_open_sessions(
-    context: RunContext, lineage_id: str, *, fresh: bool, ended: Mapping[str, Observation] = MappingProxyType({})
-) -> ClosedSession | None:
-    """Carry on a session that an earlier command left in flight, instead of starting a second one.
+def require_no_unknown_sessions(context: RunContext, section: str, lineage_id: str) -> None:
+    """Before a tick starts a session: another computer may have gone on, and a name that was deleted is free again.
+
+    The local backend is asked like every other: a ledger that is absent or older than its sandboxes is a loss, and only
+    the user's own `run` may take it for a fresh start.
+
+    Raises:
+        NotYet: There are sessions that this ledger does not know. They are adopted, and the next look collects them.
+    """
+    if any(run.fresh for run in context.ledger.runs(lineage_id)):
+        return
+    listed = (context.listing or Listing()).names(context.backend, section, lineage_id)
+    adopted = adopt_remote_sessions(context, section, lineage_id, listed)
+    if adopted:
+        raise NotYet(f"{adopted} session(s) of this training exist on {context.backend.name}; they are adopted")
+
+
+def adopt_remote_sessions(context: RunContext, section: str, lineage_id: str, listed: Collection[str]) -> int:
+    """Adopt every session of a lineage that exists on the backend, oldest first; says how many were unknown.
 
     Args:
-        lineage_id: The lineage at hand.
-        fresh: The user wants to begin anew: what is in flight is asked to leave, its outputs are fetched where
-            that takes no hours, and nothing of it is put in place.
-        ended: Key of a session -> the look that just saw its end; it is not looked at again.
-
-    Returns:
-        The session, carried to its end; None when nothing was in flight or its results are not wanted.
+        listed: Names that exist there, of any lineage.
     """
-    adopted: ClosedSession | None = None
-    if context.wait_policy is WaitPolicy.WAIT:
-        _recall(context, lineage_id)  # another pace finds them by their names, when it comes to them
-    for record in open_sessions(context, lineage_id):
-        ticket = Ticket.from_json(record.ticket)
-        handle = Handle.parse(record.handle) if record.handle else _settled(context, record, ticket)
-        if handle is None:
-            abandon(context, record)
-        elif fresh:
-            _let_go(context, record, ticket, handle)
-        else:
-            context.detail(
-                "session_found",
-                f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
-                f"{ticket.spec['target_steps']} steps",
-            )
-            adopted = finish_session(context, ticket, handle, ended=ended.get(record.key))
-    return adopted
+    backend, name = context.backend, context.backend.name
+    ours = [one for one in context.ledger.sessions(lineage_id) if one.handle and one.backend == name]
+    known = [one.slug for one in ours if not one.gone]
+    existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id))
+    return sum(adopt(context, one, recovered=True) for one in existing)
 
 
-def _settled(context: RunContext, record: SessionRecord, ticket: Ticket) -> Handle | None:
-    """Whether a planned session was ever started."""
-    if context.wait_policy is WaitPolicy.WAIT:
-        # Nobody knows when within its stage the earlier command died: the window counts from now.
-        return confirm_submission(context, ticket, record.slug, context.clock.now())
-    return confirm_submission_once(context, record)
-
-
-def _recall(context: RunContext, lineage_id: str) -> None:
-    """Write sessions into the ledger that only the backend remembers: the ledger may have been deleted."""
+def adopt_remembered(context: RunContext, lineage_id: str) -> None:
+    """Adopt the sessions that the backend itself remembers: the ledger may have been deleted."""
     for existing in context.backend.recall(lineage_id):
         adopt(context, existing)
 
 
 def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = False) -> bool:
-    """Write a session into the ledger that exists over there; says whether it was unknown, or given up as lost.
+    """Write a session into the ledger that exists on the backend; says whether it was unknown, or given up as lost.
 
     Args:
         recovered: Whether it was found by its name alone. One that this computer's own backend remembers is not:
@@ -79,20 +74,17 @@ def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = Fal
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     planned = context.ledger.session(key)
     if planned is not None and planned.handle is not None:
-        context.warn(
-            "foreign_session", f"{handle} is not the session that was pushed under this name: it is left alone"
-        )
+        context.warn("foreign_session", f"{handle} is not the session that was pushed under this name: it is ignored")
         return False
     traits: dict[str, Any] = {"recovered": recovered}
     if known:
         context.warn(
-            "lost_session_found",
-            f"{handle} was pushed from here and given up as lost; it shows now, and is taken up again",
+            "lost_session_found", f"{handle} was pushed from here and given up as lost; it exists, and is adopted"
         )
         traits = {"recovered": known[-1].recovered, "lost": known[-1].lost, "campaign": known[-1].campaign}
     else:
-        context.info("session_adopted", f"{handle} is not in the ledger: it is taken up again")
-    _recall_run(context, ticket)
+        context.info("session_adopted", f"{handle} is not in the ledger: it is adopted")
+    _record_run(context, ticket)
     if planned is not None and planned.stage is not Stage.CLOSED:
         abandon(context, planned)  # the same place of the same run, by another program: that one exists
     begun_at = existing.begun_at.isoformat() if existing.begun_at else None
@@ -103,11 +95,11 @@ def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = Fal
 
 
 def pushed_from_here(context: RunContext, ticket: Ticket) -> bool:
-    """Whether this ledger has planned the very session that was told this."""
+    """Whether this ledger has planned the very session of this ticket."""
     return any(record.nonce == ticket.nonce for record in context.ledger.sessions(ticket.lineage_id))
 
 
-def _recall_run(context: RunContext, ticket: Ticket) -> None:
+def _record_run(context: RunContext, ticket: Ticket) -> None:
     if any(record.run_id == ticket.run_id for record in context.ledger.runs(ticket.lineage_id)):
         return
     steps = context.models.view().steps
@@ -125,27 +117,37 @@ def _recall_run(context: RunContext, ticket: Ticket) -> None:
     )
 
 
-def _let_go(context: RunContext, record: SessionRecord, ticket: Ticket, handle: Handle) -> None:
-    context.backend.cancel(handle)
-    if context.backend.capabilities.can_cancel:
-        context.warn(
-            "asked_to_leave",
-            f"Asked {record.slug} of an earlier command to leave; its outputs are fetched and not used",
-        )
-        finish_session(context, ticket, handle, restore=False)
-        return
-    context.warn(
-        "cannot_be_stopped",
-        f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
-        "Stop it on the service's own page to spare its quota.",
-    )
-    close_unrestored(context, record)
+def _places(names: Collection[str], lineage_id: str) -> set[_Place]:
+    return {place for name in names if (place := place_of_slug(name, lineage_id)) is not None}
 
 
-def open_sessions(context: RunContext, lineage_id: str) -> list[SessionRecord]:
-    """Sessions of a lineage on this backend that were not carried to their end."""
-    return [
-        record
-        for record in context.ledger.sessions(lineage_id)
-        if record.stage is not Stage.CLOSED and record.backend == context.backend.name
-    ]
+def _existing(
+    backend: Backend, section: str, lineage_id: str, listed: set[_Place], known: set[_Place]
+) -> Iterator[RemoteSession]:
+    for place in sorted(listed - known):
+        if (found := _read(backend, section, lineage_id, *place)) is not None:
+            yield found
+    # A listing shows new kernels late, and theirs are the newest steps: these are asked for by name.
+    session, attempt = max(listed | known, default=(0, 0))
+    while session and (found := _read(backend, section, lineage_id, session, attempt + 1)) is not None:
+        yield found
+        attempt += 1
+    yield from _beyond(backend, section, lineage_id, session)
+
+
+def _beyond(backend: Backend, section: str, lineage_id: str, session: int) -> Iterator[RemoteSession]:
+    absent = 0
+    while absent < _GAP:
+        session, attempt = session + 1, 1
+        while (found := _read(backend, section, lineage_id, session, attempt)) is not None:
+            yield found
+            attempt += 1
+        absent = 0 if attempt > 1 else absent + 1
+
+
+def _read(backend: Backend, section: str, lineage_id: str, session: int, attempt: int) -> RemoteSession | None:
+    """The session of that place; None for a kernel with another session's ticket, for instance a copy."""
+    found = backend.read(session_slug(section, lineage_id, session, attempt))
+    if found is None or found.ticket.lineage_id != lineage_id:
+        return None
+    return found if (found.ticket.session, found.ticket.attempt) == (session, attempt) else None

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
-from orchestrator.core.checkpoint.log_messages import TAG, restoration
+from orchestrator.core.checkpoint.log_messages import restoration
 from orchestrator.core.checkpoint.missing import (
     Source,
     at_most,
@@ -20,10 +20,8 @@ from orchestrator.core.checkpoint.missing import (
     sources,
     walked_to,
 )
-from orchestrator.core.errors import CheckpointsMissing
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle
 from orchestrator.core.session.slug import place_of_slug
@@ -32,11 +30,18 @@ from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.restore import restored_files
 
 
-def put_back_missing(context: RunContext, card: SectionCard) -> CheckpointInventory:
+def put_back_missing(
+    context: RunContext, card: SectionCard, view: CheckpointInventory, *, beyond_ledger: bool = False
+) -> CheckpointInventory:
     """Put checkpoints back that should be in place, if they can be verified in the results or on the backend.
 
     Does nothing where the models directory holds what the ledger knows, or where the user's own `run` finds a
-    directory that exists: that one decides by itself.
+    directory that exists: there it decides by itself.
+
+    Args:
+        view: What is in place.
+        beyond_ledger: Whether to search the results for later sessions than the ledger knows as well: it may be older
+            than the results beside it, or be absent.
 
     Returns:
         What is in place then.
@@ -44,63 +49,21 @@ def put_back_missing(context: RunContext, card: SectionCard) -> CheckpointInvent
     Raises:
         RemoteUnavailable: The backend is away, and only it may have them.
     """
-    view, chain = context.models.view(), chain_of(context, card.lineage.id)
-    walked = walked_to(context.ledger.runs(card.lineage.id), chain)
+    runs = context.ledger.runs(card.lineage.id)
+    chain = current_chain(runs, context.ledger.sessions(card.lineage.id))
+    walked = walked_to(runs, chain)
     expected = expected_steps(chain, walked)
-    if is_missing(view, expected, stays=context.wait_policy is WaitPolicy.WAIT):
+    if is_missing(view, expected, stays=context.waits):
         found = _best(context, tuple(sources(chain, walked)), expected, at_least=view.steps)
         if found is not None:
-            view = _put_back(context, found, f"the ledger knows {expected} steps, and {view.steps} were in place")
-    if context.wait_policy is WaitPolicy.ONE_STEP:
-        # The ledger itself may be older than the results beside it, or be absent.
+            why = f"the ledger knows {expected} steps, and {view.steps} were in place"
+            view = _put_back(context, found, view, why)
+    if beyond_ledger:
         found = _newest_unknown(context, card, chain, at_least=view.steps)
         if found is not None:
-            view = _put_back(context, found, f"of a session that the ledger lacks; {view.steps} steps were in place")
+            why = f"of a session that the ledger lacks; {view.steps} steps were in place"
+            view = _put_back(context, found, view, why)
     return view
-
-
-def require_nothing_missing(
-    context: RunContext, card: SectionCard, view: CheckpointInventory, *, looked: bool = True
-) -> None:
-    """Refuse to train again from step 0 what the ledger knows to be trained.
-
-    Fewer steps than the ledger knows are gone on from: they are the newest that can be verified, and it is reported.
-
-    Args:
-        looked: Whether the results and the backend were searched already.
-
-    Raises:
-        CheckpointsMissing: No checkpoint is in place, and that is no fresh start of the user's.
-    """
-    chain = chain_of(context, card.lineage.id)
-    expected = expected_steps(chain, walked_to(context.ledger.runs(card.lineage.id), chain))
-    if not is_missing(view, expected, stays=context.wait_policy is WaitPolicy.WAIT):
-        return
-    if view.latest is not None:
-        context.warn(
-            "checkpoint_gone",
-            f"{TAG} ⚠️  The checkpoint of {expected} steps is neither in the results nor on {context.backend.name}",
-            f"{TAG} Walking back to {view.latest.stem}.zip",
-        )
-        return
-    where = (
-        f"neither {view.root.as_posix()} nor the results nor {context.backend.name} has a usable one"
-        if looked
-        else f"{view.root.as_posix()} has none"
-    )
-    first = "" if looked else "`run` without --dry-run looks for them in the results and on the backend first. "
-    raise CheckpointsMissing(
-        f"the ledger knows checkpoints of this training up to {expected} steps, and {where}: it would train again "
-        "from step 0",
-        place=f"{view.root.as_posix()}/checkpoints",
-        command=f"run {card.section} ...",
-        first=first,
-    )
-
-
-def chain_of(context: RunContext, lineage_id: str) -> tuple[SessionRecord, ...]:
-    """The sessions of the training under way, newest first."""
-    return current_chain(context.ledger.runs(lineage_id), context.ledger.sessions(lineage_id))
 
 
 def fetch_absent_results(context: RunContext, lineage_id: str) -> int:
@@ -198,12 +161,14 @@ def _folders(context: RunContext, lineage_id: str) -> Iterator[tuple[tuple[int, 
         yield place, context.results.folder(owner, places[place])
 
 
-def _put_back(context: RunContext, incoming: FetchedCheckpoints, why: str) -> CheckpointInventory:
+def _put_back(
+    context: RunContext, incoming: FetchedCheckpoints, view: CheckpointInventory, why: str
+) -> CheckpointInventory:
     token = f"{context.clock.now():%Y%m%dT%H%M%S}-{context.draw_token()[:6]}"
-    context.models.replace_with(incoming, token)
+    replaced = context.models.replace_with(incoming, token, view)
     context.warn(
         "put_back",
         f"Put the checkpoint of {incoming.steps} steps back from {incoming.root.as_posix()} ({why})",
         *restoration(restored_files(incoming)),
     )
-    return context.models.view()
+    return replaced.inventory

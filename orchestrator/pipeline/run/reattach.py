@@ -1,23 +1,26 @@
-"""Coming back to sessions from any shell, any time: the run that goes on, what has ended, what was said."""
+"""Come back to sessions from any shell, at any time: continue a run, fetch what has ended, show a log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.errors import BadInput, NotYet, RemoteUnavailable
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
+from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.next_action import is_unsettled
 from orchestrator.core.run.request import RunRequest
+from orchestrator.core.run.snapshot import open_sessions
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle
 from orchestrator.core.session.settling import Doubt
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.run.adoption import open_sessions
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
-from orchestrator.pipeline.run.second_look import is_unsettled, reopened
-from orchestrator.pipeline.session.collect import collect_once
-from orchestrator.pipeline.session.lifecycle import ClosedSession, finish_session, retrieve_and_analyze_logs
-from orchestrator.pipeline.session.overdue import Overdue
+from orchestrator.pipeline.run.second_look import look_again
+from orchestrator.pipeline.session.lifecycle import finish_session, retrieve_and_analyze_logs
+from orchestrator.pipeline.session.look import EndCheck
+from orchestrator.pipeline.session.outputs import collect_once
 
 
 def request_of(card: SectionCard, record: RunRecord) -> RunRequest:
@@ -38,22 +41,24 @@ def fetch_ended(context: RunContext, card: SectionCard) -> list[ClosedSession]:
     unsettled: RemoteUnavailable | None = None
     with context.models.locked():
         context.models.recover()
-        put_back_missing(context, card)
-        waiting = [record for record in open_sessions(context, card.lineage.id) if record.handle]
+        inventory = put_back_missing(context, card, context.models.view())
+        sessions = open_sessions(context.ledger.sessions(card.lineage.id), context.backend.name)
+        waiting = [record for record in sessions if record.handle]
         for record in waiting:
             handle = Handle.parse(str(record.handle))
             observation = context.backend.observe(handle)
-            observation = Overdue(context, record, handle).end_of(observation) or observation
-            if not observation.state.terminal:
+            end = EndCheck(context, record, handle).end_of(observation)
+            if end is None:
                 context.info("not_fetched_yet", f"{record.slug}: {observation.native}, not fetched yet")
                 continue
             try:
-                closed.append(finish_session(context, Ticket.from_json(record.ticket), handle, brief=True))
+                closed.append(finish_session(context, record, end, inventory, brief=True))
+                inventory = closed[-1].inventory
             except NotYet as fault:
                 context.warn("unsettled", str(fault))
                 unsettled = fault
         if not waiting:
-            closed += _fetch_again(context, latest_session(context, card))
+            closed += _fetch_again(context, latest_session(context, card), inventory)
     if unsettled is not None:
         raise unsettled
     return closed
@@ -81,9 +86,9 @@ def latest_session(context: RunContext, card: SectionCard) -> SessionRecord:
     )
 
 
-def _fetch_again(context: RunContext, record: SessionRecord) -> list[ClosedSession]:
+def _fetch_again(context: RunContext, record: SessionRecord, inventory: CheckpointInventory) -> list[ClosedSession]:
     if is_unsettled(record) and context.backend.capabilities.late_outputs:
-        late = reopened(context, record)
+        late = look_again(context, record, inventory)
         if late is None:
             context.info(
                 "as_before", f"{record.slug}: {record.end_reason} as before, fetched into {record.results_dir}"

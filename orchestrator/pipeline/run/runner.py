@@ -1,4 +1,4 @@
-"""A run: sessions chained until the target is reached, each from the checkpoint that the last one brought."""
+"""The loop of a run: read a snapshot, decide the next action, carry it out, until the run ends or would wait."""
 
 from __future__ import annotations
 
@@ -8,42 +8,41 @@ from types import MappingProxyType
 
 from orchestrator.core.checkpoint.compatibility import worse_grade
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
-from orchestrator.core.checkpoint.start import Start, decide_start
-from orchestrator.core.errors import NameTaken, NotYet, RunFailed
-from orchestrator.core.fast_replace import fast_replace
+from orchestrator.core.checkpoint.missing import gone_lines, missing_fault
+from orchestrator.core.checkpoint.start import StartMode
+from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.run.next_step import Decision, next_step
-from orchestrator.core.run.request import RunRequest
-from orchestrator.core.run.summary import DETACHED, GOOD_ENDS, ITS_TURN, RunSummary
-from orchestrator.core.run.wait_policy import WaitPolicy
-from orchestrator.core.section.card import Profile
-from orchestrator.core.session.backend_types import Carrier, Handle, Observation, Push
-from orchestrator.core.session.end_reason import EndReason
-from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.run.adoption import adopt, finish_open_sessions, open_sessions, pushed_from_here
-from orchestrator.pipeline.run.dry_run import plan_first_session
-from orchestrator.pipeline.run.history import (
-    close_others,
-    continue_interrupted_fresh,
-    fresh_run_id,
-    in_flight,
-    interrupted_run,
-    next_session,
-    start_run,
+from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.next_action import (
+    Action,
+    Adopt,
+    Collect,
+    Finish,
+    Missing,
+    Refuse,
+    Start,
+    Wait,
+    missing_steps,
+    next_action,
+    run_of,
+    when_idle,
 )
-from orchestrator.pipeline.run.missing_checkpoints import put_back_missing, require_nothing_missing
-from orchestrator.pipeline.run.remote_discovery import require_no_unknown_sessions
-from orchestrator.pipeline.run.report import announce_session, report_troubles
-from orchestrator.pipeline.run.resume_point import OpenedRun, resume_point, with_session
-from orchestrator.pipeline.run.second_look import second_look
-from orchestrator.pipeline.run.start import open_models, require_compatible
-from orchestrator.pipeline.run.walk_back import due_walk_back, walk_back
-from orchestrator.pipeline.run.weights_only import require_weights_used
-from orchestrator.pipeline.session.inputs import checkpoint_set, session_spec
-from orchestrator.pipeline.session.lifecycle import Place, finish_session, prepare
-from orchestrator.pipeline.session.submit import retry_until_accepted, submit_session
-
-_NAMES_TRIED = 100
+from orchestrator.core.run.open_run import OpenRun
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.run.snapshot import CommandState, Sight, Snapshot
+from orchestrator.core.run.summary import DETACHED, ITS_TURN, RunSummary, summary_in_flight
+from orchestrator.core.session.backend_types import Carrier, Handle, Observation, Push
+from orchestrator.core.session.end_reason import REMEDIES, EndReason
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.run.adoption import adopt_remembered, require_no_unknown_sessions
+from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
+from orchestrator.pipeline.run.second_look import look_again
+from orchestrator.pipeline.run.snapshot import read_snapshot
+from orchestrator.pipeline.run.starting import open_the_run, prepare_start, start_session
+from orchestrator.pipeline.run.walk_back import walk_back
+from orchestrator.pipeline.session.lifecycle import abandon, close_unrestored, finish_session, wait_for_end
+from orchestrator.pipeline.session.submit import confirmed
 
 
 def execute(
@@ -56,178 +55,292 @@ def execute(
 
     Raises:
         BadInput: Nothing was started and nothing was lost.
+        NotYet: The run would wait, and this command does not.
         RemoteUnavailable: The backend is away; the same command goes on later.
     """
     with context.models.locked():
         done = context.models.recover()
         if done:
             context.warn("restore_finished", f"[CHECKPOINT] {done}")
-        flying = in_flight(context, request) if request.detach else None
-        if flying is not None:
-            return flying
-        opened = _open(context, request, ended)
-        summary = _chain(context, request, opened)
-        if summary.end_reason in (DETACHED, ITS_TURN):
-            return summary
-        context.record(
-            EventKind.RUN_ENDED,
-            opened.run_id,
-            end_reason=summary.end_reason,
-            verdict=summary.verdict,
-            steps_done=summary.steps_done,
-        )
+        return _Loop(context, continue_interrupted_fresh(context, request), ended).run()
+
+
+def preview(context: RunContext, request: RunRequest) -> tuple[Action, Start, Push]:
+    """What `execute` would do first, and the session that it would start next, with its request. Changes nothing.
+
+    Raises:
+        BadInput: As `execute` would.
+    """
+    snapshot = read_snapshot(context, request, CommandState(asked=True, searched=False))
+    first = next_action(snapshot, request)
+    if first == Adopt(what=Missing.CHECKPOINTS):
+        steps = missing_steps(snapshot) or 0
+        if snapshot.inventory.latest is None:
+            raise missing_fault(
+                snapshot.inventory, section=request.card.section, backend=snapshot.backend, steps=steps, searched=False
+            )
+        context.warn("checkpoint_gone", *gone_lines(snapshot.inventory, backend=snapshot.backend, steps=steps))
+        snapshot = read_snapshot(context, request, CommandState(asked=True, searched=True))
+        first = next_action(snapshot, request)
+    if isinstance(first, Refuse):
+        _refuse(context, first)
+    start = when_idle(snapshot, replace(request, starts=True), despite_end=True)
+    if isinstance(start, Refuse):
+        _refuse(context, start)
+    if not isinstance(start, Start):
+        raise AssertionError(f"{start} is no session")
+    return first, start, prepare_start(context, request, snapshot, start)
+
+
+def continue_interrupted_fresh(context: RunContext, request: RunRequest) -> RunRequest:
+    """A repeated `--fresh` goes on with the fresh start of the interrupted command, if its session is still open.
+
+    "Run the same command again" is the advice after an interrupt, and it must not cancel what it should find.
+    """
+    if not request.fresh:
+        return request
+    lineage_id = request.card.lineage.id
+    in_flight = {record.run_id for record in context.ledger.sessions(lineage_id) if record.stage is not Stage.CLOSED}
+    for record in context.ledger.runs(lineage_id):
+        if record.fresh and record.ended_at is None and record.run_id in in_flight:
+            context.info(
+                "fresh_continued",
+                "The fresh start of an interrupted --fresh is under way: this command continues it",
+                "To start over once more, empty the models directory.",
+            )
+            return replace(request, fresh=False)
+    return request
+
+
+def _refuse(context: RunContext, action: Refuse) -> None:
+    context.warn("incompatible", *action.lines)
+    raise action.fault
+
+
+class _Loop:
+    """One command at work on one lineage, under its lock."""
+
+    def __init__(self, context: RunContext, request: RunRequest, ended: Mapping[str, Observation]) -> None:
+        self._context = context
+        self._request = request
+        self._done = CommandState()
+        self._inventory: CheckpointInventory | None = None
+        self._sights = {key: Sight(end=end) for key, end in ended.items()}
+        self._snapshot: Snapshot
+
+    def run(self) -> RunSummary:
+        """Act until there is a summary."""
+        summary: RunSummary | None = None
+        while summary is None:
+            self._snapshot = self._read()
+            summary = self._carry_out(next_action(self._snapshot, self._request))
         return summary
 
+    def _read(self) -> Snapshot:
+        key = self._first_open()
+        return read_snapshot(
+            self._context,
+            self._request,
+            self._done,
+            inventory=self._inventory,
+            sight=self._sights.get(key) if key else None,
+        )
 
-def _open(context: RunContext, request: RunRequest, ended: Mapping[str, Observation]) -> OpenedRun:
-    request = continue_interrupted_fresh(context, request)
-    if not request.fresh:
-        _put_back(context, request)
-    # Before anything is waited for, cancelled or put aside: all that can be refused is refused. What a session
-    # in flight will still change (which checkpoints are in place) cannot be judged yet.
-    if context.wait_policy is WaitPolicy.WAIT and (
-        request.fresh or not open_sessions(context, request.card.lineage.id)
-    ):
-        retry_until_accepted(context, lambda: plan_first_session(context, request))
-        if request.fresh and not open_sessions(context, request.card.lineage.id):
-            _say_nothing_to_archive(context)
-    elif context.wait_policy is WaitPolicy.WAIT:
-        request.sizes(context.models.view().steps)
-    adopted = finish_open_sessions(context, request.card.lineage.id, fresh=request.fresh, ended=ended)
-    view = open_models(context, request.card, fresh=request.fresh)
-    record = None if request.fresh else interrupted_run(context, request, view)
-    sizes = request.sizes(view.steps, reached_meanwhile=adopted is not None, interrupted=record)
-    if context.wait_policy is WaitPolicy.WAIT:  # at another pace the chain asks before it starts anything
-        require_weights_used(request, view, require_compatible(context, request, view), sizes.target_steps)
-    record = close_others(context, request, record, sizes.target_steps)
-    came_from = adopted.judgement.steps_start if adopted else None
-    opened = OpenedRun(
-        run_id=record.run_id if record else fresh_run_id(context, request),
-        view=view,
-        sizes=sizes,
-        target_steps=sizes.target_steps,
-        steps_start=record.steps_start if record else view.steps if came_from is None else came_from,
-        adopted=adopted,
-        record=record,
-    )
-    if record is None:
-        start_run(context, request, opened.run_id, opened.steps_start, view.steps, opened.target_steps)
-    return opened
+    def _first_open(self) -> str | None:
+        sessions = self._context.ledger.sessions(self._request.card.lineage.id)
+        backend = self._context.backend.name
+        return next((one.key for one in sessions if one.stage is not Stage.CLOSED and one.backend == backend), None)
 
+    def _carry_out(self, action: Action) -> RunSummary | None:
+        """One action; returns the summary where it was the last one."""
+        self._inventory = self._snapshot.inventory
+        match action:
+            case Refuse():
+                _refuse(self._context, action)
+            case Adopt():
+                self._adopt(action)
+            case Wait():
+                self._wait(action)
+            case Collect():
+                self._collect(action)
+            case Start():
+                return self._start(action)
+            case Finish():
+                return self._finish(action)
+        return None
 
-def _put_back(context: RunContext, request: RunRequest) -> None:
-    """Put back what is missing, or refuse before anything is changed, unless a session in flight may still bring it."""
-    view = put_back_missing(context, request.card)
-    if view.latest is not None or open_sessions(context, request.card.lineage.id):
-        return
-    if context.wait_policy is WaitPolicy.ONE_STEP:  # a later session, which this ledger does not know, may have them
-        require_no_unknown_sessions(context, request.card.section, request.card.lineage.id)
-    require_nothing_missing(context, request.card, view)
+    def _adopt(self, action: Adopt) -> None:
+        card, context = self._request.card, self._context
+        if action.what is Missing.CHECKPOINTS:
+            self._inventory = put_back_missing(
+                context,
+                card,
+                self._snapshot.inventory,
+                beyond_ledger=self._request.starts and not context.waits,
+            )
+            self._done = replace(self._done, searched=True)
+            return
+        if context.waits:
+            adopt_remembered(context, card.lineage.id)
+        else:
+            require_no_unknown_sessions(context, card.section, card.lineage.id)
+        self._done = replace(self._done, asked=True)
 
+    def _wait(self, action: Wait) -> None:
+        if not self._context.waits:
+            raise NotYet(action.why)
+        record = confirmed(self._context, action.record)
+        if record is None:
+            self._sights[action.record.key] = Sight(lost=True)
+            return
+        handle = Handle.parse(str(record.handle))
+        if self._request.fresh and self._done.run is None:  # it is asked to end, not waited for
+            self._sights[record.key] = Sight(handle=handle)
+            return
+        self._announce_found(record)
+        self._sights[record.key] = Sight(handle=handle, end=wait_for_end(self._context, record))
 
-def _say_nothing_to_archive(context: RunContext) -> None:
-    if decide_start(context.models.view(), fresh=True) is Start.NEW:
-        context.info("no_effect", "--fresh has no effect: the models directory is empty, the run starts from step 0")
+    def _announce_found(self, record: SessionRecord) -> None:
+        if record.key not in self._done.started:
+            self._context.detail(
+                "session_found",
+                f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
+                f"{record.ticket['spec']['target_steps']} steps",
+            )
 
+    def _collect(self, action: Collect) -> None:
+        context, record, before = self._context, action.record, self._snapshot.inventory
+        if action.run is not None:
+            self._look_again(record, action.run, action.mode)
+        elif action.lost:
+            abandon(context, record)
+        elif not action.keep:
+            self._release(record)
+        elif action.end is not None:
+            if not context.waits:
+                self._announce_found(record)
+            self._close(record, finish_session(context, record, action.end, before))
 
-def _chain(context: RunContext, request: RunRequest, opened: OpenedRun) -> RunSummary:
-    """Sessions one after another; the summary is kept up to date as they close."""
-    standing, summary, place, failed = resume_point(context, request, opened)
-    looked_at: set[str] = set()
-    while (decision := next_step(standing)).end not in GOOD_ENDS:
-        if context.wait_policy is WaitPolicy.COLLECT_ONLY:
-            return fast_replace(summary, end_reason=decision.end or ITS_TURN)
-        late = second_look(context, request.card.lineage.id, opened.run_id, looked_at)
+    def _close(self, record: SessionRecord, closed: ClosedSession) -> None:
+        """Go on from what a session left."""
+        self._inventory, run = closed.inventory, self._done.run
+        if run is None:
+            self._done = replace(self._done, adopted=closed)
+            return
+        _report_troubles(self._context, closed)
+        self._done = replace(self._done, run=run.after(closed, Carrier(record.carrier)))
+
+    def _look_again(self, record: SessionRecord, run: OpenRun, mode: StartMode) -> None:
+        run = self._open(run, mode)
+        self._done = replace(self._done, looked_at=self._done.looked_at | {record.key})
+        late = look_again(self._context, record, self._snapshot.inventory)
         if late is not None:
-            report_troubles(context, late)
-            standing = standing.after(late.judgement.end_reason, late.steps_in_place)
-            summary = with_session(summary, late)
-            continue
-        if not decision.start_session:
-            break
-        view = context.models.view()
-        due = due_walk_back(context, request.card.lineage.id, view)
-        if due is not None and due.parent is not None:
-            view = walk_back(context, opened.run_id, due)
-            standing, place, failed = standing.back_at(view.steps), None, ()
-            summary = summary if summary.sessions else fast_replace(summary, steps_start=view.steps)
-        elif due is not None and due.why.proven:
-            return fast_replace(summary, end_reason=EndReason.CHECKPOINT_UNUSABLE.value, problems=(due.account,))
-        # Before every session, not only the first: the code may have been edited since.
-        comparison = require_compatible(context, request, view)
-        if context.wait_policy is WaitPolicy.ONE_STEP:
-            require_no_unknown_sessions(context, request.card.section, request.card.lineage.id)
-        place = _next_place(context, request, view, opened.run_id, place, decision)
-        announce_session(context, place, view, opened.target_steps, comparison)
-        if comparison is not None:
-            summary = fast_replace(summary, expected_grade=worse_grade(summary.expected_grade, comparison.grade.word))
-        push, handle = _push(context, request, opened.sizes, view, place, failed)
-        if request.detach or context.wait_policy is not WaitPolicy.WAIT:
-            return fast_replace(summary, end_reason=DETACHED, handle=str(handle))
-        place = Place(run_id=opened.run_id, session=push.ticket.session, attempt=push.ticket.attempt)
-        closed = finish_session(context, push.ticket, handle)
-        report_troubles(context, closed)
-        lost = closed.judgement.end_reason is EndReason.CARRIER_MISSING
-        failed = (*failed, push.carrier) if lost else ()
-        standing = standing.after(closed.judgement.end_reason, closed.steps_in_place)
-        summary = with_session(summary, closed)
-    return fast_replace(summary, end_reason=decision.end)
+            self._inventory = late.inventory
+            _report_troubles(self._context, late)
+            self._done = replace(self._done, run=run.after(late))
+
+    def _release(self, record: SessionRecord) -> None:
+        """Ask a session in flight to end, to start over: its outputs are fetched and not used."""
+        context, handle = self._context, Handle.parse(str(record.handle))
+        plan = when_idle(self._snapshot, self._request)
+        if isinstance(plan, Start):
+            prepare_start(context, self._request, self._snapshot, plan)  # what can be refused is refused first
+        self._done = replace(self._done, released=True)
+        context.backend.cancel(handle)
+        if not context.backend.capabilities.can_cancel:
+            context.warn(
+                "cannot_be_stopped",
+                f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
+                "Stop it on the service's own page to spare its quota.",
+            )
+            close_unrestored(context, record)
+            return
+        context.warn(
+            "asked_to_leave",
+            f"Asked {record.slug} of an earlier command to end; its outputs are fetched and not used",
+        )
+        end = wait_for_end(context, record)
+        finish_session(context, record, end, self._snapshot.inventory, keep=False)
+
+    def _start(self, action: Start) -> RunSummary | None:
+        context, request, snapshot = self._context, self._request, self._snapshot
+        if action.walk_back is not None:
+            if self._context.waits and self._done.run is None:
+                prepare_start(context, request, snapshot, action)
+            run = self._open(action.run, action.mode)
+            self._inventory = walk_back(context, run.run_id, action.walk_back, self._inventory)
+            self._done = replace(self._done, run=run.back_at(self._inventory.steps))
+            return None
+        push = prepare_start(context, request, snapshot, action)
+        run = self._open(action.run, action.mode)
+        push, handle = start_session(context, request, snapshot, replace(action, run=run), push)
+        if action.comparison is not None:
+            grade = worse_grade(run.summary.expected_grade, action.comparison.grade.word)
+            run = replace(run, summary=replace(run.summary, expected_grade=grade))
+        if request.detach or not context.waits:
+            return self._with_files(replace(run.summary, end_reason=DETACHED, handle=str(handle)))
+        place = replace(action.place, session=push.ticket.session)
+        record = next(one for one in context.ledger.sessions(run.summary.lineage_id) if one.nonce == push.ticket.nonce)
+        self._done = replace(self._done, run=replace(run, last=place), started=self._done.started | {record.key})
+        return None
+
+    def _open(self, run: OpenRun, mode: StartMode) -> OpenRun:
+        opened = open_the_run(self._context, self._request, self._snapshot, run, mode)
+        self._inventory, self._done = opened.inventory, replace(self._done, run=opened.run)
+        return opened.run
+
+    def _finish(self, action: Finish) -> RunSummary:
+        if action.run is None:
+            if action.in_flight is None:
+                raise AssertionError("there is neither a run nor a session")
+            record = run_of(self._snapshot.runs, action.in_flight)
+            self._context.info("not_asked", *_other_target(self._request, record.target_steps))
+            return self._with_files(summary_in_flight(record, action.in_flight))
+        run = self._open(action.run, action.mode)
+        summary = replace(run.summary, end_reason=action.end)
+        if action.problems:
+            summary = replace(summary, problems=action.problems)
+        if action.end != ITS_TURN:
+            self._context.record(
+                EventKind.RUN_ENDED,
+                run.run_id,
+                end_reason=summary.end_reason,
+                verdict=summary.verdict,
+                steps_done=summary.steps_done,
+            )
+        return self._with_files(summary)
+
+    def _with_files(self, summary: RunSummary) -> RunSummary:
+        inventory = self._inventory or self._snapshot.inventory
+        return replace(summary, own_files=inventory.own, archived=inventory.archived)
 
 
-def _push(
-    context: RunContext,
-    request: RunRequest,
-    sizes: Profile,
-    view: CheckpointInventory,
-    place: Place,
-    failed: tuple[Carrier, ...],
-) -> tuple[Push, Handle]:
-    """Prepare and start a session under the first number that is free over there."""
-    checkpoints = checkpoint_set(context, request.card, view)
-    for session in range(place.session, place.session + _NAMES_TRIED):
-        spec = retry_until_accepted(context, lambda: session_spec(context, request, sizes))
-        push = prepare(context, spec, replace(place, session=session), checkpoints, failed)
-        try:
-            return push, submit_session(context, push, request.campaign)
-        except NameTaken as taken:
-            if _belongs_to_us(context, push):
-                raise NotYet(
-                    f"{push.slug} exists already, and is taken up",
-                    remedy="Run the same command again: it goes on with it.",
-                ) from taken
-            context.warn("name_taken", f"{taken}; taking the next number")
-    raise RunFailed(
-        f"{_NAMES_TRIED} session names in a row are taken",
-        remedy="Delete old kernels of this lineage on the service's page.",
-    )
+def _other_target(request: RunRequest, in_flight: int) -> list[str]:
+    """Lines where the session in flight has another target than this command."""
+    if request.add_steps is not None:
+        asked = f"--add-steps {request.add_steps}"
+    elif (target := request.target(0)) != in_flight:
+        asked = f"the target of {target} steps"
+    else:
+        return []
+    return [
+        f"The session in flight goes to {in_flight} steps: {asked} has no effect on it",
+        "Give the same command again after it has ended.",
+    ]
 
 
-def _belongs_to_us(context: RunContext, push: Push) -> bool:
-    """Whether the session that has the name is one of this very lineage which our ledger did not know.
-
-    A command that stays takes up nothing but what this ledger itself had pushed and given up as lost.
-    """
-    if context.wait_policy is WaitPolicy.WAIT and context.backend.capabilities.remembers:
-        return False  # what such a backend has and nobody fetched was taken up before; the rest `run` is done with
-    found = context.backend.read(push.slug)
-    return (
-        found is not None
-        # Else it is a copy that somebody made by hand.
-        and (found.ticket.session, found.ticket.attempt) == (push.ticket.session, push.ticket.attempt)
-        and found.ticket.lineage_id == push.ticket.lineage_id
-        and (context.wait_policy is not WaitPolicy.WAIT or pushed_from_here(context, found.ticket))
-        and adopt(context, found, recovered=True)
-    )
-
-
-def _next_place(
-    context: RunContext,
-    request: RunRequest,
-    view: CheckpointInventory,
-    run_id: str,
-    last: Place | None,
-    decision: Decision,
-) -> Place:
-    if last is not None and decision.same_session:
-        return replace(last, attempt=last.attempt + 1)
-    return Place(run_id=run_id, session=next_session(context, request, view), attempt=1)
+def _report_troubles(context: RunContext, closed: ClosedSession) -> None:
+    """Report what went wrong in a session: problems, its own error, and the remedy."""
+    judgement = closed.judgement
+    for problem in judgement.problems:
+        context.warn("problem", f"Problem: {problem}")
+    if judgement.error:
+        # Where there was no room, the last line says all: no line of the code is at fault.
+        lines = 1 if judgement.end_reason is EndReason.DISK_FULL else 12
+        context.warn("session_error", *judgement.error.rstrip().splitlines()[-lines:])
+    if judgement.end_reason in REMEDIES:
+        context.warn(
+            "session_failed",
+            f"Session ended: {judgement.end_reason} (log: {closed.results_dir / 'kernel.log'})",
+            REMEDIES[judgement.end_reason],
+        )

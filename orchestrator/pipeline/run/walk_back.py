@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.checkpoint.log_messages import TAG, walked_back
-from orchestrator.core.checkpoint.walk_back import Suspicion, suspicion
+from orchestrator.core.checkpoint.walk_back import WalkBack, suspicion
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import Stage
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX, FileEntry, Ticket
 from orchestrator.pipeline.context import RunContext
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkBack:
-    """A step back that is due.
-
-    Attributes:
-        left: The checkpoint that is left.
-        why: Why.
-        parent: What is put in place instead, None where no earlier checkpoint of its ancestry is left anywhere.
-    """
-
-    left: CheckpointCard
-    why: Suspicion
-    parent: FetchedCheckpoints | None
-
-    @property
-    def account(self) -> str:
-        """In one sentence."""
-        return f"{self.left.stem} cannot be used: {self.why.why}"
 
 
 def due_walk_back(context: RunContext, lineage_id: str, view: CheckpointInventory) -> WalkBack | None:
@@ -48,7 +28,9 @@ def due_walk_back(context: RunContext, lineage_id: str, view: CheckpointInventor
     )
 
 
-def walk_back(context: RunContext, run_id: str, due: WalkBack) -> CheckpointInventory:
+def walk_back(
+    context: RunContext, run_id: str, due: WalkBack, before: CheckpointInventory | None = None
+) -> CheckpointInventory:
     """Put the parent in place of a checkpoint, which is archived with everything beside it, and say so.
 
     The directory is changed first: if this program dies in between, the next one starts from the parent all the same.
@@ -59,7 +41,7 @@ def walk_back(context: RunContext, run_id: str, due: WalkBack) -> CheckpointInve
     if due.parent is None:
         raise ValueError(f"{due.left.stem} has no parent to go back to")
     token = context.clock.now().strftime("unusable-%Y%m%dT%H%M%S-") + context.draw_token()[:6]
-    archive = context.models.replace_with(due.parent, token)
+    replaced = context.models.replace_with(due.parent, token, before)
     parent, last = due.parent.verified[0], due.why.failed[-1]
     context.record(
         EventKind.WALKED_BACK,
@@ -70,21 +52,14 @@ def walk_back(context: RunContext, run_id: str, due: WalkBack) -> CheckpointInve
         to_digest=parent.digest,
         why=due.why.why,
         after=last.key,
-        archive=str(archive),
+        archive=str(replaced.archive),
     )
     context.warn(
         "walked_back",
         *walked_back({due.left.stem: due.why.why}, parent.stem + MODEL_SUFFIX),
-        f"{TAG} {due.left.stem} is kept in {archive}",
+        f"{TAG} {due.left.stem} is kept in {replaced.archive}",
     )
-    return context.models.view()
-
-
-def view_after(due: WalkBack | None, view: CheckpointInventory) -> CheckpointInventory:
-    """What the next session would start from, for who only asks; a parent that has to be fetched first is not shown."""
-    if due is None or due.parent is None or due.parent.root != view.root:
-        return view
-    return replace(view, verified=due.parent.verified, entries=due.parent.entries)
+    return replaced.inventory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.transport import manifest_holds
 from orchestrator.core.run.request import RunRequest
-from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.section.card import Profile, SectionCard
 from orchestrator.core.session.backend_types import CheckpointSet, Handle
 from orchestrator.core.session.spec import SessionSpec
@@ -39,7 +38,7 @@ def session_spec(context: RunContext, request: RunRequest, sizes: Profile) -> Se
         NotYet: The quota left is too short for a useful session.
     """
     limits = context.backend.capabilities
-    quota = None if context.wait_policy is WaitPolicy.ONE_STEP else context.backend.quota()
+    quota = context.backend.quota() if context.waits else None
     deadline_s = session_wall_s(sizes.deadline_s, platform_s=limits.max_wall_s, quota=quota)
     return SessionSpec(
         card=request.card,

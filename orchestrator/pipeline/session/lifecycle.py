@@ -1,63 +1,48 @@
-"""One session: prepare it, carry it from the submit to the restore. Each step is one event in the ledger."""
+"""One session: prepare it, wait for its end, collect it. Each step is one event in the ledger."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.transport import choose_carrier, inline_bytes
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, Stage, session_key
-from orchestrator.core.run.wait_policy import WaitPolicy
-from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Handle, Observation, Push
+from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.session.backend_types import Bundle, Carrier, CheckpointSet, Handle, Observation, Push
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.judgement import Judgement, judge
-from orchestrator.core.session.script import guard_size, render_kernel
-from orchestrator.core.session.slug import session_slug
+from orchestrator.core.session.script import guard_size, most_bytes, render_kernel, without_inline
+from orchestrator.core.session.slug import Place, session_slug
 from orchestrator.core.session.spec import SessionSpec, write_ticket
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.session.collect import Collected, collect, collect_once
-from orchestrator.pipeline.session.overdue import Overdue
-from orchestrator.pipeline.session.poll import gone_if_name_reused, poll_once
-from orchestrator.pipeline.session.restore import restore_checkpoints_for_next_run
+from orchestrator.pipeline.session.collect import collect
+from orchestrator.pipeline.session.look import EndCheck, look
+from orchestrator.pipeline.session.outputs import Collected, collect_once
+from orchestrator.pipeline.session.restore import restore
 from orchestrator.pipeline.session.secrets_gate import require_no_secrets
 from orchestrator.pipeline.session.watch import watch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedSession:
-    """A session carried to its end."""
-
-    judgement: Judgement
-    results_dir: Path
-    restored: tuple[str, ...]
-    steps_in_place: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A session's place in its run: which run, which session, which attempt."""
-
-    run_id: str
-    session: int
-    attempt: int
-
-
 def prepare(
-    context: RunContext, spec: SessionSpec, place: Place, checkpoints: CheckpointSet, failed: Collection[Carrier] = ()
+    context: RunContext,
+    spec: SessionSpec,
+    place: Place,
+    checkpoints: CheckpointSet,
+    bundle: Bundle,
+    failed: Collection[Carrier] = (),
 ) -> Push:
     """Build the whole request and prove it. Nothing is sent or written.
 
     Args:
+        bundle: The code.
         failed: Carriers with which this session was tried before and its checkpoints did not arrive.
 
     Raises:
-        BadInput: The code, the template or the sizes are not fit to be sent, or something in them is a secret.
+        BadInput: The code, the template or the sizes cannot be sent, or something in them is a secret.
     """
-    bundle = context.code.bundle()
     ticket = write_ticket(
         spec,
         run_id=place.run_id,
@@ -67,105 +52,100 @@ def prepare(
         bundle_digest=bundle.digest,
         inputs=checkpoints.entries,
     )
-    render = functools.partial(
-        render_kernel,
-        context.code.template(),
-        ticket=ticket,
-        bundle=bundle,
-        title=spec.card.title,
-        version=context.version,
-    )
-    plain_script, limits = render(), context.backend.capabilities
-    room_bytes = limits.max_script_bytes - len(plain_script.encode("utf-8"))
+    template, limits = context.code.template(), context.backend.capabilities
+    script_bytes = most_bytes(template, ticket=ticket, bundle=bundle, title=spec.card.title)
+    checkpoint_bytes = inline_bytes(checkpoints.size_bytes, len(checkpoints.entries))
     carrier = choose_carrier(
         checkpoints,
         offered=limits.carriers,
         failed=failed,
-        fits_inline=inline_bytes(checkpoints.size_bytes, len(checkpoints.entries)) <= room_bytes,
+        fits_inline=script_bytes + checkpoint_bytes <= limits.max_script_bytes,
     )
-    inline = carrier is Carrier.INLINE
-    script = render(inline_archive=context.models.packed(checkpoints.entries)) if inline else plain_script
+    archive = context.models.packed(checkpoints.entries) if carrier is Carrier.INLINE else None
+    script = render_kernel(
+        template, ticket=ticket, bundle=bundle, title=spec.card.title, version=context.version, inline_archive=archive
+    )
     guard_size(script, limits.max_script_bytes)
     slug = session_slug(spec.card.section, spec.lineage.id, place.session, place.attempt)
     push = context.backend.prepare(ticket, script, checkpoints, slug, carrier)
-    require_no_secrets(context, push, plain_script, spec.card.title)
+    require_no_secrets(context, push, without_inline(script, archive), spec.card.title)
     return push
+
+
+def wait_for_end(context: RunContext, record: SessionRecord) -> Observation:
+    """How a submitted session ended: waits for it, or looks once.
+
+    Raises:
+        NotYet: It goes on, and this command does not wait.
+        RemoteUnavailable: The backend could not be asked for half an hour.
+    """
+    if not context.waits:
+        return look(context, record)
+    handle = Handle.parse(str(record.handle))
+    return watch(context, handle, EndCheck(context, record, handle).end_of)
 
 
 def finish_session(
     context: RunContext,
-    ticket: Ticket,
-    handle: Handle,
+    record: SessionRecord,
+    end: Observation,
+    before: CheckpointInventory,
     *,
-    restore: bool = True,
-    ended: Observation | None = None,
+    keep: bool = True,
     found: Collected | None = None,
     brief: bool = False,
 ) -> ClosedSession:
-    """Watch a submitted session to its end and collect what it made. Repeatable after a crash anywhere.
+    """Collect what an ended session made: fetch, judge, restore. Repeatable after a crash anywhere.
 
     Args:
-        restore: Whether its checkpoints may be put in place; False when the user starts over.
-        ended: The look that just saw its end, None where nothing has looked.
+        record: Submitted.
+        end: The look that saw its end.
+        before: What was in place when it was last looked at.
+        keep: Whether its checkpoints may be put in place; False when the user starts over.
         found: What a fetch has just brought, None to fetch it now.
         brief: Whether to wait for late outputs for a minute at most.
 
     Raises:
-        NotYet: It goes on, or another look may settle more, and this command does not wait.
+        NotYet: Another look may settle more, and this command does not wait.
         RemoteUnavailable: The backend is away, or cannot give what decides how the run goes on.
     """
-    key = session_key(ticket.run_id, ticket.session, ticket.attempt)
-    observation = found.observation if found else ended or _end_of(context, key, handle)
+    handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
     context.record(
         EventKind.SESSION_ENDED,
-        ticket.run_id,
-        key,
-        native=observation.native,
-        exit_code=observation.exit_code,
-        reason=observation.reason,
+        record.run_id,
+        record.key,
+        native=end.native,
+        exit_code=end.exit_code,
+        reason=end.reason,
     )
-    if found is None and restore:
-        found = collect(context, ticket, handle, observation, brief=brief)
-    folder, judgement = retrieve_and_analyze_logs(context, ticket, handle, observation, found)
+    if found is None and keep:
+        found = collect(context, record, end, before, brief=brief)
+    folder, judgement = retrieve_and_analyze_logs(context, ticket, handle, end, found)
+    if not context.models.unchanged(before):
+        before = context.models.view()
     # After every ending, whatever it was: a verified checkpoint that was fetched is worth its GPU hours.
-    restored = restore_checkpoints_for_next_run(context, ticket, folder) if restore else ()
-    steps_in_place = context.models.view().steps
+    restored, inventory = restore(context, ticket, folder, before) if keep else ((), before)
     context.record(
         EventKind.SESSION_CLOSED,
-        ticket.run_id,
-        key,
+        record.run_id,
+        record.key,
         restored=restored,
-        models_steps=steps_in_place,
+        models_steps=inventory.steps,
         wall_s=judgement.wall_s,
         trained_steps=judgement.trained_steps,
         end_reason=judgement.end_reason.value,
-        ended_at=judgement.ended_at or _believed_end(context, key),
+        ended_at=judgement.ended_at or _believed_end(context, record),
     )
     context.models.discard_archive(folder.name)
-    return ClosedSession(judgement=judgement, results_dir=folder, restored=restored, steps_in_place=steps_in_place)
+    return ClosedSession(judgement=judgement, results_dir=folder, restored=restored, inventory=inventory)
 
 
-def _believed_end(context: RunContext, key: str) -> str | None:
-    """When a session without an account ended: now if it was pushed from here, else the earliest that it can be.
+def _believed_end(context: RunContext, record: SessionRecord) -> str | None:
+    """When a session without an account ended: now if it was pushed from here, else the earliest possible moment.
 
-    Every empty copy closes such a session anew, so that "now" would let it rest for ever.
+    Every empty copy of the ledger closes such a session again, and with "now" it would rest for ever.
     """
-    record = context.ledger.session(key)
-    return record.begun_at if record is not None and record.recovered else context.clock.now().isoformat()
-
-
-def _end_of(context: RunContext, key: str, handle: Handle) -> Observation:
-    """How a session ended, waiting for it or not.
-
-    Raises:
-        NotYet: It goes on, and this command does not stay.
-    """
-    record = context.ledger.session(key)
-    if record is None:
-        raise ValueError(f"session {key} is not in the ledger")
-    if context.wait_policy is WaitPolicy.WAIT:
-        return watch(context, handle, Overdue(context, record, handle).end_of)
-    return gone_if_name_reused(context, record, poll_once(context, record, handle))
+    return record.begun_at if record.recovered else context.clock.now().isoformat()
 
 
 def retrieve_and_analyze_logs(
@@ -237,13 +217,20 @@ def abandon(context: RunContext, record: SessionRecord, why: str = "") -> None:
     close_unrestored(context, record, unsubmitted=True)
 
 
-def close_unrestored(context: RunContext, record: SessionRecord, *, unsubmitted: bool = False) -> None:
-    """Close a session whose checkpoints must not be put in place."""
+def close_unrestored(
+    context: RunContext, record: SessionRecord, *, models_steps: int | None = None, unsubmitted: bool = False
+) -> None:
+    """Close a session whose checkpoints must not be put in place.
+
+    Args:
+        models_steps: Steps in place, None to look.
+        unsubmitted: Whether it never came into being.
+    """
     context.record(
         EventKind.SESSION_CLOSED,
         record.run_id,
         record.key,
         restored=(),
-        models_steps=context.models.view().steps,
+        models_steps=context.models.view().steps if models_steps is None else models_steps,
         unsubmitted=unsubmitted,
     )

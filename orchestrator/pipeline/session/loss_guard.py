@@ -19,28 +19,27 @@ def has_only_recovered(context: RunContext, lineage_id: str, steps_in_place: int
     return has_only_recovered_checkpoints(context.ledger.sessions(lineage_id), steps_in_place)
 
 
-def require_nothing_lost(context: RunContext, lineage_id: str, view: CheckpointInventory) -> None:
-    """Refuse a beginning where sessions were read back that had steps, and none of their checkpoints is in place.
+def loss_of_recovered(context: RunContext, lineage_id: str, view: CheckpointInventory) -> BadInput | None:
+    """Why this is no fresh start: recovered sessions had steps, and none of their checkpoints is in place.
 
-    Raises:
-        BadInput: That is so. `--fresh` is how a user says that a new beginning is meant.
+    `--fresh` is how a user says that a fresh start is meant.
     """
     if view.latest is not None or not has_only_recovered(context, lineage_id, 0):
-        return
+        return None
     lost = [
         one
         for one in context.ledger.sessions(lineage_id)
         if one.stage is Stage.CLOSED and one.recovered and _had_steps(context, one)
     ]
     if not lost:
-        return
+        return None
     steps = max(_steps_of(one) for one in lost)
     reached = f"up to {steps} steps, and" if steps else "with checkpoints, and"
-    raise BadInput(
+    return BadInput(
         f"{len(lost)} session(s) of this training were read back from {context.backend.name}, {reached} none of their "
         f"checkpoints could be put in place (the newest is {lost[-1].slug}): it would train again from step 0",
         remedy=f"Copy its checkpoints into {view.root.as_posix()} to go on from them; "
-        "or begin anew on purpose: `run ... --fresh`.",
+        "or start over on purpose: `run ... --fresh`.",
     )
 
 

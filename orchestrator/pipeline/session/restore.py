@@ -17,7 +17,6 @@ from orchestrator.core.checkpoint.log_messages import (
 )
 from orchestrator.core.checkpoint.own_files import in_the_way
 from orchestrator.core.ledger.records import session_key
-from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.session.settling import stem_of_file
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX, Ticket
 from orchestrator.pipeline.context import RunContext
@@ -25,7 +24,7 @@ from orchestrator.pipeline.session.loss_guard import has_only_recovered
 
 
 def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder: Path) -> tuple[str, ...]:
-    """Restore what a session brought, if it is ahead of what is in place.
+    """Restore what a session brought, if it is ahead of what is in place: the entry for scripts.
 
     Args:
         ticket: The session's.
@@ -34,46 +33,61 @@ def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder
     Returns:
         Names of the checkpoint files put in place; empty when there was nothing to do.
     """
+    return restore(context, ticket, folder, context.models.view())[0]
+
+
+def restore(
+    context: RunContext, ticket: Ticket, folder: Path, before: CheckpointInventory
+) -> tuple[tuple[str, ...], CheckpointInventory]:
+    """Restore what a session brought, if it is ahead of what is in place.
+
+    Args:
+        before: What is in place, as it is now.
+
+    Returns:
+        Names of the checkpoint files put in place, and what is in place then.
+    """
     incoming = context.results.incoming(folder, ticket)
-    view = context.models.view()
     if not incoming.verified:
         context.warn("nothing_restored", *unusable(incoming.faults), *nothing_found(folder.as_posix()))
-        return ()
+        return (), before
     if incoming.faults:
         context.warn("walked_back", *walked_back(incoming.faults, incoming.verified[0].stem + MODEL_SUFFIX))
-    # What was read back may lack kernels in between: the newest counts, whatever it was started from.
-    brought = functools.partial(has_only_recovered, context, ticket.lineage_id, view.steps)
-    emptied = (
-        context.wait_policy is WaitPolicy.WAIT and view.exists
-    )  # else they are missing, and nobody has removed them on purpose
-    if ticket.inputs and not view.verified and not view.faults and emptied and not brought():
+    if not _may_restore(context, ticket, incoming, before, folder):
+        return (), before
+    after = context.models.replace_with(incoming, folder.name, before).inventory
+    if before.own:
+        moved = set(after.archived) - set(before.archived)
+        context.warn("moved_aside", *in_the_way(sorted(moved)))
+    files = restored_files(incoming)
+    context.detail("restored", *restoration(files))
+    return tuple(file.name for file in files), after
+
+
+def _may_restore(
+    context: RunContext, ticket: Ticket, incoming: FetchedCheckpoints, view: CheckpointInventory, folder: Path
+) -> bool:
+    """Whether what a session brought belongs in place of what is there; says why not."""
+    # Recovered sessions may lack kernels in between: the newest counts, whatever it was started from.
+    recovered = functools.partial(has_only_recovered, context, ticket.lineage_id, view.steps)
+    emptied = context.waits and view.exists  # else they are missing, and were not removed on purpose
+    if ticket.inputs and not view.verified and not view.faults and emptied and not recovered():
         context.warn(
             "emptied_meanwhile",
             f"{TAG} The models directory was emptied during the session: nothing is restored into it",
         )
-        return ()
+        return False
     if not _ahead(incoming, view):
         context.detail("kept_in_place", f"{TAG} Checkpoints in place are as new as those of the session: kept")
-        return ()
-    if not (_continues(ticket, view) or brought() or _descends(context, ticket, incoming, view)):
+        return False
+    if not (_continues(ticket, view) or recovered() or _descends(context, ticket, incoming, view)):
         context.warn(
             "others_in_place",
             f"{TAG} ⚠️  Other checkpoints were put in place during the session: kept ({view.steps} steps)",
             f"{TAG} Those of the session ({incoming.steps} steps) stay in {folder.as_posix()}",
         )
-        return ()
-    context.models.replace_with(incoming, folder.name)
-    _tell_what_was_in_the_way(context, view)
-    files = restored_files(incoming)
-    context.detail("restored", *restoration(files))
-    return tuple(file.name for file in files)
-
-
-def _tell_what_was_in_the_way(context: RunContext, before: CheckpointInventory) -> None:
-    """Name files of the user's own that had the names of new ones, and where they are now."""
-    if before.own:
-        moved = set(context.models.view().archived) - set(before.archived)
-        context.warn("moved_aside", *in_the_way(sorted(moved)))
+        return False
+    return True
 
 
 def _continues(ticket: Ticket, view: CheckpointInventory) -> bool:
@@ -95,11 +109,11 @@ def _is_of(path: str, stems: Collection[str]) -> bool:
 def _descends(context: RunContext, ticket: Ticket, incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
     """Whether a session goes on from what is in place, by way of others that may be deleted or lost.
 
-    Under the user's own `run` this holds for a session that was read back. Of one that was pushed from here, other
-    checkpoints in place are the user's own choice there.
+    Under the user's own `run` this holds only for a recovered session: beside one that was pushed from here, other
+    checkpoints in place are the user's choice.
     """
     record = context.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
-    if record is None or view.latest is None or (context.wait_policy is WaitPolicy.WAIT and not record.recovered):
+    if record is None or view.latest is None or (context.waits and not record.recovered):
         return False
     return view.latest.digest in {ancestor.digest for ancestor in incoming.verified[0].ancestry}
 

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, StorageFault
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.ledger.records import session_key
-from orchestrator.core.run.wait_policy import WaitPolicy
+from orchestrator.core.ledger.records import SessionRecord, session_key
 from orchestrator.core.session.backend_types import Carrier, Handle, Push
+from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.lifecycle import abandon
+from orchestrator.pipeline.session.look import missed_for_s
 
 Answer = TypeVar("Answer")
 
@@ -35,7 +36,7 @@ def submit_session(context: RunContext, push: Push, campaign: str = "") -> Handl
 
     Raises:
         NameTaken: The name belongs to another session; nothing was written.
-        RemoteUnavailable: The backend is away, or nobody can tell yet whether the session exists.
+        RemoteUnavailable: The backend is away, or whether the session exists is not known yet.
     """
     ticket = push.ticket
     retry_until_accepted(context, lambda: context.backend.stage(push))
@@ -43,7 +44,7 @@ def submit_session(context: RunContext, push: Push, campaign: str = "") -> Handl
     try:
         handle = retry_until_accepted(context, lambda: _submit(context, push))
     except (NotYet, BadInput, StorageFault) as fault:
-        # Refused in plain words: nothing exists over there, and nobody has to look for it later.
+        # A clear refusal: nothing exists on the backend, and there is nothing to look for later.
         if (record := context.ledger.session(key)) is not None:
             abandon(context, record, str(fault))
         raise
@@ -76,7 +77,7 @@ def plan_session(context: RunContext, ticket: Ticket, slug: str, carrier: Carrie
 
 
 def confirm_submission(context: RunContext, ticket: Ticket, slug: str, since: datetime) -> Handle | None:
-    """Whether a session of which no answer is known was ever started.
+    """Whether a session was ever started whose answer is not known.
 
     Its absence is believed only when the time has passed that the backend may take to show it.
 
@@ -84,20 +85,49 @@ def confirm_submission(context: RunContext, ticket: Ticket, slug: str, since: da
         since: The latest moment at which it may have been submitted, aware UTC.
 
     Raises:
+        NotYet: It may still show up, and this command does not wait.
         RemoteUnavailable: The backend cannot be asked.
     """
     visible_s = context.backend.capabilities.visibility_s
-    told = False
+    reported = False
     while True:
         # The time before the look: a look that began inside the window proves nothing about its end.
         waited_s = (context.clock.now() - since).total_seconds()
         handle = context.backend.find(ticket, slug)
         if handle is not None or waited_s >= visible_s:
             return handle
-        if not told:
+        if not context.waits:
+            raise NotYet(f"{slug} may take up to {visible_s:.0f} s to show")
+        if not reported:
             context.warn("looking_for_session", f"Looking for {slug}: it may take up to {visible_s:.0f} s to show")
-            told = True
+            reported = True
         context.clock.sleep(_FIND_EVERY_S)
+
+
+def confirmed(context: RunContext, record: SessionRecord) -> SessionRecord | None:
+    """A session with its handle; None if it was planned and never started.
+
+    The lock of its models directory says that the command which planned it is gone.
+
+    Raises:
+        NotYet: It may still show up, and this command does not wait.
+        RemoteUnavailable: The backend cannot be asked.
+    """
+    if record.handle is not None:
+        return record
+    # The moment at which that command died is not known: the window counts from the first look in vain.
+    missed_at = parse_timestamp(record.missed_at) if record.missed_at and not context.waits else None
+    try:
+        handle = confirm_submission(
+            context, Ticket.from_json(record.ticket), record.slug, missed_at or context.clock.now()
+        )
+    except NotYet:
+        missed_for_s(context, record)
+        raise
+    if handle is None:
+        return None
+    context.record(EventKind.SESSION_SUBMITTED, record.run_id, record.key, handle=str(handle))
+    return context.ledger.session(record.key)
 
 
 def retry_until_accepted(context: RunContext, act: Callable[[], Answer]) -> Answer:
@@ -106,15 +136,15 @@ def retry_until_accepted(context: RunContext, act: Callable[[], Answer]) -> Answ
     Raises:
         NotYet: It does not take it now, and this command does not stay.
     """
-    if context.wait_policy is not WaitPolicy.WAIT:
+    if not context.waits:
         return act()
-    told = ""
+    reported = ""
     while True:
         try:
             return act()
         except NotYet as fault:
-            if str(fault) != told:
-                told = str(fault)
+            if str(fault) != reported:
+                reported = str(fault)
                 until = f" until {fault.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fault.until else ""
                 context.warn("waiting", f"Waiting{until}: {fault}")
             _wait(context, fault)
@@ -126,7 +156,7 @@ def _wait(context: RunContext, fault: NotYet) -> None:
         return
     while (left_s := (fault.until - context.clock.now()).total_seconds()) > 0:
         context.clock.sleep(min(left_s, _LONGEST_SLEEP_S))
-    # The far side's clock is not ours: a little later, and never at once again.
+    # The backend's clock is not ours: a little later, and never at once again.
     context.clock.sleep(_DEFAULT_WAIT_S)
 
 
@@ -137,7 +167,7 @@ def _submit(context: RunContext, push: Push) -> Handle:
             return context.backend.submit(push)
         except OutcomeUnknown as fault:
             lost: OrchestratorError = fault
-            if context.wait_policy is not WaitPolicy.WAIT:
+            if not context.waits:
                 found = context.backend.find(push.ticket, push.slug)
                 if found is not None:
                     return found

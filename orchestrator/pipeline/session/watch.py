@@ -1,4 +1,4 @@
-"""Look, tell, wait, look again, until the session has ended. A look that fails is not a session that failed."""
+"""Look, report, wait, look again, until a session has ended. A look that fails is not a session that failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from orchestrator.core.checkpoint.log_messages import TAG
 from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
-from orchestrator.core.ledger.records import GONE
 from orchestrator.core.session.backend_types import Handle, Observation, SessionState
 from orchestrator.core.session.polling import pause_s
 from orchestrator.kernel.wire import parse_report
@@ -22,24 +21,27 @@ _SAID_WAIT_S = 60.0
 
 @dataclass(slots=True, kw_only=True)
 class _Reading:
-    """How far the log was told, and whether looks still bring something."""
+    """How far the log was shown, and whether looks still bring something."""
 
     cursor: int = 0
     note: str = ""
-    absent_since_s: float | None = None
-    unknown_since_s: float | None = None
     fruitless_looks: int = 0
     last_answer_s: float
     log_trouble: str = ""
 
 
+def terminal_end(observation: Observation) -> Observation | None:
+    """The end that one look shows by itself."""
+    return observation if observation.state.terminal else None
+
+
 def watch(
-    context: RunContext, handle: Handle, overdue: Callable[[Observation], Observation | None] = lambda observation: None
+    context: RunContext, handle: Handle, end_of: Callable[[Observation], Observation | None] = terminal_end
 ) -> Observation:
-    """Wait for the end of a session, telling its progress.
+    """Wait for the end of a session and report its progress.
 
     Args:
-        overdue: What a look at a session whose time is over comes to, None where it goes on.
+        end_of: The end that a look shows, None where the session goes on.
 
     Raises:
         RemoteUnavailable: The backend could not be asked for half an hour. The session goes on, and the same
@@ -49,31 +51,29 @@ def watch(
     native = ""
     try:
         while True:
-            told = reading.cursor
+            shown = reading.cursor
             trouble: OrchestratorError | None = None
             try:
                 # The state before the log: when it says ended, the log read after it is whole.
                 observation = context.backend.observe(handle)
                 reading.last_answer_s = context.clock.monotonic()
-                if _gone(context, observation, reading):
-                    return Observation(state=SessionState.ENDED, native=f"{GONE}{observation.native}", gone=True)
-                native = _tell_state(context, observation, native)
-                if (late := overdue(observation)) is not None:
-                    return late
-                _require_known(context, handle, observation, reading)
+                native = _report_state(context, observation, native)
+                end = end_of(observation)
+                if end is not None and not observation.state.terminal:
+                    return end
                 if observation.note != reading.note:
                     reading.note = observation.note
                     context.info("backend_note", observation.note)
-                _tell_log(context, handle, observation, reading)
-                if observation.state.terminal:
-                    return observation
+                _report_log(context, handle, observation, reading)
+                if end is not None:
+                    return end
             except OrchestratorError as fault:
                 if not fault.transient:
                     raise
                 trouble = fault
-            reading.fruitless_looks = 0 if reading.cursor > told else reading.fruitless_looks + 1
+            reading.fruitless_looks = 0 if reading.cursor > shown else reading.fruitless_looks + 1
             _require_patience(context, handle, reading, trouble)
-            if context.backend.capabilities.streams_log and reading.cursor > told and trouble is None:
+            if context.backend.capabilities.streams_log and reading.cursor > shown and trouble is None:
                 continue  # the log has just come to its end, so the state is worth a look at once
             pause = pause_s(reading.fruitless_looks, context.backend.capabilities.look_every_s)
             context.clock.sleep(max(pause, _asked_for_s(context, handle, trouble)))
@@ -82,53 +82,28 @@ def watch(
 
 
 def _asked_for_s(context: RunContext, handle: Handle, trouble: OrchestratorError | None) -> float:
-    """Seconds that the backend asks to wait, within reason; a wait that a user would wonder about is said."""
+    """Seconds that the backend asks to wait, within reason; a wait that a user would wonder about is reported."""
     asked_for_s = min(trouble.wait_s or 0.0, _LONGEST_WAIT_S) if trouble else 0.0
     if asked_for_s > _SAID_WAIT_S:
         context.warn("looking_again", f"{handle.slug}: {trouble}; looking again in {asked_for_s / 60:.0f} min")
     return asked_for_s
 
 
-def _gone(context: RunContext, observation: Observation, reading: _Reading) -> bool:
-    """Whether a session has been absent for so long that it will not come back."""
-    if observation.state is not SessionState.ABSENT:
-        reading.absent_since_s = None
-        return False
-    now_s = context.clock.monotonic()
-    if reading.absent_since_s is None:
-        reading.absent_since_s = now_s
-    return now_s - reading.absent_since_s > context.backend.capabilities.absent_patience_s
-
-
-def _require_known(context: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
-    """A word that nobody knows is no end; but one that outlasts the longest session is nothing to wait for."""
-    now_s = context.clock.monotonic()
-    if observation.state is not SessionState.UNKNOWN:
-        reading.unknown_since_s = None
-    elif reading.unknown_since_s is None:
-        reading.unknown_since_s = now_s
-    elif now_s - reading.unknown_since_s > (context.backend.capabilities.max_wall_s or 0.0) + PATIENCE_S:
-        raise RemoteUnavailable(
-            f"{handle} has been {observation.native!r} for longer than any session lasts",
-            remedy="Look at the session on the service's own page; `fetch` collects what it has left.",
-        )
-
-
-def _tell_state(context: RunContext, observation: Observation, before: str) -> str:
-    """Say what a waiting user cannot see: queued, saving, a word that nobody knows."""
+def _report_state(context: RunContext, observation: Observation, before: str) -> str:
+    """Report what a waiting user cannot see: queued, saving, an unknown state."""
     quiet = observation.state in (SessionState.RUNNING, SessionState.ENDED)
     if observation.native != before and not quiet:
         context.info("state", f"State: {observation.native} ({observation.state})")
     return observation.native
 
 
-def _tell_log(context: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
-    """Tell what is new in the log; with a live stream this is where the time passes."""
+def _report_log(context: RunContext, handle: Handle, observation: Observation, reading: _Reading) -> None:
+    """Report what is new in the log; with a live stream this is where the time passes."""
     if observation.state in (SessionState.PENDING, SessionState.ABSENT):
         return
     try:
-        while not _tell_until_it_breaks(context, handle, reading):
-            # A stream that brought something is taken up again at once: to ask for the state as well would
+        while not _report_until_it_breaks(context, handle, reading):
+            # A stream that brought something is opened again at once: to ask for the state as well would
             # double the requests of a session that runs for hours behind an impatient load balancer.
             context.clock.sleep(context.backend.capabilities.look_every_s[0])
     except OrchestratorError as fault:
@@ -140,8 +115,8 @@ def _tell_log(context: RunContext, handle: Handle, observation: Observation, rea
         reading.log_trouble = str(fault)
 
 
-def _tell_until_it_breaks(context: RunContext, handle: Handle, reading: _Reading) -> bool:
-    """Tell new lines; False if the stream broke after it had brought some.
+def _report_until_it_breaks(context: RunContext, handle: Handle, reading: _Reading) -> bool:
+    """Report new lines; False if the stream broke after it had brought some.
 
     Raises:
         OrchestratorError: It broke and had brought nothing.
@@ -151,7 +126,7 @@ def _tell_until_it_breaks(context: RunContext, handle: Handle, reading: _Reading
         for line, cursor in context.backend.follow(handle, began):
             reading.cursor = cursor
             reading.last_answer_s = context.clock.monotonic()
-            _tell(context, line)
+            _report(context, line)
     except OrchestratorError as fault:
         if not fault.transient or reading.cursor == began:
             raise
@@ -170,7 +145,7 @@ def _require_patience(
     ) from trouble
 
 
-def _tell(context: RunContext, line: str) -> None:
+def _report(context: RunContext, line: str) -> None:
     report = parse_report(line)
     if report is None:
         if line.startswith(TAG):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +12,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints, Replaced
 from orchestrator.core.errors import BadInput, InUse, RunFailed
 from orchestrator.core.session.zip_archive import pack
-from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.checkpoint.survey import Survey, survey_checkpoints
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
 from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, put_aside
@@ -33,6 +34,8 @@ from orchestrator.stores.checkpoint.usable import NO_ROOM, require_readable, req
 from orchestrator.stores.checkpoint.volumes import PARTS, is_apart, move, volume_of
 
 _CHUNK_BYTES = 1 << 20
+_TIME_STEP_NS = 100_000_000
+"""File systems keep times in steps of up to some 10 ms: a second write within one step leaves the time as it was."""
 
 
 class ModelsDirectory:
@@ -92,15 +95,33 @@ class ModelsDirectory:
         """
         require_readable(self._path)
         try:
-            return self._view()
+            return self._view(None)
         except OSError as fault:
             raise BadInput(
                 f"{self._path} cannot be read: {fault.strerror or fault} ({fault.filename})",
                 remedy="Give yourself the right to read it, then run the same command again.",
             ) from fault
 
-    def _view(self) -> CheckpointInventory:
-        survey = survey_checkpoints(self._path, self._scenario)
+    def unchanged(self, inventory: CheckpointInventory) -> bool:
+        """Whether no file was written, added or removed since `view` gave this; False where that is not certain."""
+        return inventory.signature is not None and self._signature() == inventory.signature
+
+    def _signature(self) -> object:
+        """Names, sizes and times of all files; None if one was written so lately that its time may not change again."""
+        if not self._path.is_dir():
+            return "absent"
+        now_ns, signature = time.time_ns(), []
+        for name in files_below(self._path):
+            path = self._path / name
+            stat = path.stat() if path.exists() else path.lstat()
+            if max(stat.st_mtime_ns, stat.st_ctime_ns) > now_ns - _TIME_STEP_NS:
+                return None
+            signature.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+        return tuple(signature)
+
+    def _view(self, survey: Survey | None) -> CheckpointInventory:
+        signature = self._signature()
+        survey = survey or survey_checkpoints(self._path, self._scenario)
         # As their cards say, and as was just verified.
         checkpoints = tuple(checkpoint_entries(self._path, survey.verified))
         beside = entries_beside(self._path, self._scenario, survey.verified)
@@ -116,30 +137,40 @@ class ModelsDirectory:
             own=tuple(name for name in there if name not in ours),
             archived=tuple(path.as_posix() for path in archived_files(self._path)),
             exists=self._path.is_dir(),
+            signature=signature,
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         """These files as one deterministic zip, to travel inside a script."""
         return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
 
-    def replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
+    def replace_with(
+        self, incoming: FetchedCheckpoints, token: str, before: CheckpointInventory | None = None
+    ) -> Replaced:
         """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`.
 
         Files of the user's own stay where they are. One whose place is needed goes to the archive for good. The best
         model is never lost: one in place stays when the incoming set brings none.
 
+        Args:
+            before: What is in place, None to survey it.
+
         Returns:
-            Where what it replaces lies.
+            What is in place then. Its files were verified while they were copied, and are not read again.
 
         Raises:
             RunFailed: A copied file does not have its digest; the directory is as before.
             BadInput: A folder in it cannot be written to.
         """
         require_usable(self._path)
+        before = before or self.view()
         with writing(self._path):
-            return self._replace_with(incoming, token)
+            archive = self._replace_with(incoming, token, before)
+        placed = {card.stem for card in incoming.verified}
+        faults = {stem: fault for stem, fault in before.faults.items() if stem not in placed}
+        return Replaced(inventory=self._view(Survey(verified=incoming.verified, faults=faults)), archive=archive)
 
-    def _replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
+    def _replace_with(self, incoming: FetchedCheckpoints, token: str, before: CheckpointInventory) -> Path:
         place = tuple(entry for entry in incoming.entries if not self._is_in_place(entry))
         change = Change(act=STAGE, folder=free_folder(self._path, token), place=place)
         begin(self._path, change)
@@ -147,7 +178,7 @@ class ModelsDirectory:
             faults = (self._staging_fault(entry, incoming.root, change.folder) for entry in place)
             fault = next(filter(None, faults), None)
             if fault is None:
-                change = replace(change, act=RESTORE, retire=tuple(self._retired(incoming)))
+                change = replace(change, act=RESTORE, retire=tuple(self._retired(incoming, before)))
                 begin(self._path, change)
         except OSError:
             discard_staged(self._path, change)
@@ -197,16 +228,15 @@ class ModelsDirectory:
         staged = volume_of(self._path, entry.path).staged(folder, entry.path)
         return _copied_fault(entry, source / entry.path, staged)
 
-    def _retired(self, incoming: FetchedCheckpoints) -> Iterator[FileEntry]:
+    def _retired(self, incoming: FetchedCheckpoints, before: CheckpointInventory) -> Iterator[FileEntry]:
         """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one.
 
         They are only described here; nothing is deleted that does not agree with its description.
         """
-        survey = survey_checkpoints(self._path, self._scenario)
         brought = {entry.path: entry.sha256 for entry in incoming.entries}
         best = {name.as_posix() for name in BEST_MODEL_FILES}
-        beside = entries_beside(self._path, self._scenario, survey.verified)
-        for entry in (*checkpoint_entries(self._path, survey.verified), *beside):
+        beside = entries_beside(self._path, self._scenario, before.verified)
+        for entry in (*checkpoint_entries(self._path, before.verified), *beside):
             stays = entry.path in best and BEST_MODEL.as_posix() not in brought
             if not stays and brought.get(entry.path) != entry.sha256:
                 yield entry

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.run.next_step import MAX_FRUITLESS_SESSIONS, RunProgress, next_step
+from orchestrator.core.run.progress import MAX_FRUITLESS_SESSIONS, RunProgress, next_step
 from orchestrator.core.session.backend_types import SessionState
 from orchestrator.core.session.end_reason import EFFECTS, OF_KERNEL, REMEDIES, Effect, EndReason
 from orchestrator.core.session.polling import pause_s

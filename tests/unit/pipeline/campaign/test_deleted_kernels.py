@@ -12,15 +12,13 @@ from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.ledger.events import Event, EventKind
-from orchestrator.core.run.wait_policy import WaitPolicy
 from orchestrator.core.session.backend_types import Handle, RemoteSession
 from orchestrator.core.session.slug import place_of_slug
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.campaign.context import request_of_trial
 from orchestrator.pipeline.campaign.tick_report import TickReport
 from orchestrator.pipeline.run.adoption import adopt
-from orchestrator.pipeline.run.dry_run import plan_first_session
-from orchestrator.pipeline.run.runner import execute
+from orchestrator.pipeline.run.runner import execute, preview
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
 from tests.simulation.computer import Computer, carried_through
@@ -156,7 +154,7 @@ def test_run_and_its_dry_run_refuse_as_well_and_fresh_begins_anew() -> None:
     copy.recover()
     copy.tick()
     context, request = copy.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
-    for act in (execute, plan_first_session):
+    for act in (execute, preview):
         with pytest.raises(BadInput, match="from step 0"):
             act(context, request)
     assert world.submits == before
@@ -196,7 +194,7 @@ def test_checkpoints_that_vanish_under_a_campaign_are_put_back(read_back: bool) 
 def test_what_the_user_emptied_is_a_fresh_start_of_run() -> None:
     world, first = trained(2)
     context, request = first.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
-    assert execute(fast_replace(context, wait_policy=WaitPolicy.COLLECT_ONLY), request).steps_done > 600_000
+    assert execute(fast_replace(context, waits=False), replace(request, starts=False)).steps_done > 600_000
     first.models[LINEAGE].empty()
     before = world.submits
     execute(context, request)

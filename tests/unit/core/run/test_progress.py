@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.run.next_step import RunProgress, next_step, progress_from_history
+from orchestrator.core.run.progress import RunProgress, next_step, progress_from_history
 from orchestrator.core.session.end_reason import EndReason
 
 

@@ -1,0 +1,111 @@
+"""Everything that the next action of a run is decided from, read once under the lock of the models directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.core.checkpoint.compatibility import Intended
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.walk_back import WalkBack
+from orchestrator.core.errors import BadInput
+from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.open_run import OpenRun
+from orchestrator.core.session.backend_types import Bundle, Handle, Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What the backend says of an open session.
+
+    Attributes:
+        handle: None while its submission is not confirmed.
+        end: How it ended, None while it goes on.
+        lost: Whether its submission is known to have failed.
+        state: Why it has not ended, in words.
+    """
+
+    handle: Handle | None = None
+    end: Observation | None = None
+    lost: bool = False
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandState:
+    """What a command has done so far, and need not do again.
+
+    Attributes:
+        run: The run that it carries on, None until it is opened.
+        adopted: The session of an earlier command that this one closed before it opened its run.
+        started: Keys of sessions that this command started.
+        looked_at: Keys of closed sessions whose outputs it has looked at once more.
+        searched: Whether it has searched for missing checkpoints.
+        asked: Whether it has asked the backend for sessions that the ledger lacks.
+        released: Whether it has asked a session in flight to end, to start over.
+    """
+
+    run: OpenRun | None = None
+    adopted: ClosedSession | None = None
+    started: frozenset[str] = frozenset()
+    looked_at: frozenset[str] = frozenset()
+    searched: bool = False
+    asked: bool = False
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One lineage at one moment.
+
+    Attributes:
+        backend: Name of the backend at hand.
+        waits: Whether the command waits for what takes time.
+        remembers: Whether the backend knows sessions without the ledger.
+        late_outputs: Whether outputs of an ended session may still arrive.
+        runs: All of the lineage, oldest first.
+        sessions: All of the lineage, oldest first.
+        inventory: What is in place.
+        sight: Of the first open session; None where none is open, or it was not looked at yet.
+        result_slugs: Sessions with a results folder here.
+        new_run_id: Id of a run that would begin now.
+        bundle: The code, None where no session can follow.
+        intended: What the next session would be, None where no session can follow.
+        evaluation: The session whose verdict is about exactly what is in place, by the code and criteria of now.
+        walk_back: The step back that the next session needs.
+        lost: Why it is no fresh start although nothing is in place: recovered sessions had steps.
+        done: What this command has done.
+    """
+
+    backend: str
+    waits: bool
+    inventory: CheckpointInventory
+    runs: Sequence[RunRecord] = ()
+    sessions: Sequence[SessionRecord] = ()
+    remembers: bool = False
+    late_outputs: bool = False
+    sight: Sight | None = None
+    result_slugs: Sequence[str] = ()
+    new_run_id: str = ""
+    bundle: Bundle | None = None
+    intended: Intended | None = None
+    evaluation: SessionRecord | None = None
+    walk_back: WalkBack | None = None
+    lost: BadInput | None = None
+    done: CommandState = field(default_factory=CommandState)
+
+    @property
+    def open_sessions(self) -> tuple[SessionRecord, ...]:
+        """Sessions on this backend that are not closed, oldest first."""
+        return open_sessions(self.sessions, self.backend)
+
+    @property
+    def adopted(self) -> ClosedSession | None:
+        """The session of an earlier command that this one has closed."""
+        return self.done.adopted
+
+
+def open_sessions(sessions: Sequence[SessionRecord], backend: str) -> tuple[SessionRecord, ...]:
+    """Those on one backend that are not closed, in their order."""
+    return tuple(one for one in sessions if one.stage is not Stage.CLOSED and one.backend == backend)

@@ -1,0 +1,73 @@
+"""Fetch what a session wrote, once, and say what another look may settle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.core.session.backend_types import Handle, Observation, Retrieval
+from orchestrator.core.session.missing_outputs import MissingFile
+from orchestrator.core.session.settling import Open, open_question, undamaged, without_named
+from orchestrator.kernel.session.manifest import Manifest
+from orchestrator.kernel.wire import Ticket
+from orchestrator.pipeline.context import RunContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a fetch brought, and what may still change.
+
+    Attributes:
+        observation: The look at the session that the fetch followed.
+        faults: What is wrong with the fetched files, those that are only missing excepted.
+        lacking: Files that could not be fetched.
+        open: What another look may settle, None when nothing is in doubt.
+    """
+
+    folder: Path
+    observation: Observation
+    retrieval: Retrieval
+    manifest: Manifest | None
+    faults: tuple[str, ...]
+    lacking: tuple[MissingFile, ...]
+    open: Open | None
+
+
+def collect_once(context: RunContext, ticket: Ticket, handle: Handle, observation: Observation) -> Collected:
+    """Fetch what a session wrote, once.
+
+    Raises:
+        RemoteUnavailable: The backend is away.
+    """
+    folder = context.results.folder(handle.owner, handle.slug)
+    # One that was deleted on the backend has no outputs to ask for; what an earlier fetch brought still counts.
+    retrieval = (
+        Retrieval(folder=folder, missing=("every output",))
+        if observation.gone
+        else context.backend.fetch(handle, folder)
+    )
+    manifest, faults = context.results.manifest(folder)
+    lacking = undamaged(retrieval.files)
+    return Collected(
+        folder=folder,
+        observation=observation,
+        retrieval=retrieval,
+        manifest=manifest,
+        faults=without_named(faults, (one.path for one in lacking)),
+        lacking=lacking,
+        open=_open_question(context, ticket, observation, retrieval, manifest, faults),
+    )
+
+
+def _open_question(
+    context: RunContext,
+    ticket: Ticket,
+    observation: Observation,
+    retrieval: Retrieval,
+    manifest: Manifest | None,
+    faults: tuple[str, ...],
+) -> Open | None:
+    if observation.gone or not context.backend.capabilities.late_outputs:
+        return None  # nothing more can come, or it came from this computer's own disk
+    steps = context.results.incoming(retrieval.folder, ticket).steps if retrieval.missing or manifest is None else 0
+    return open_question(ticket, observation, retrieval, manifest, faults, steps_verified=steps)
