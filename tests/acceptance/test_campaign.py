@@ -222,7 +222,7 @@ def test_what_was_never_fetched_on_this_computer_is_taken_up_without_its_ledger(
     assert orchestrate(root, "campaign", "tick", "single").code == 0
     forget(root)
     ended = orchestrate(root, "campaign", "run", "single", "--every-s", "0.1")
-    assert ended.code == 0 and "is taken up again" in ended.out + ended.err
+    assert ended.code == 0 and "it is adopted" in ended.out + ended.err
     assert list(sessions_of(root).values()) == [1]
 
 
@@ -307,6 +307,6 @@ def test_two_ticks_with_ledgers_of_their_own_share_one_campaign(tmp_path: Path, 
             break
     assert orchestrate(copies[0], "campaign", "status", "smoke", "--json").json["states"] == {"done": 2}
     assert orchestrate(copies[1], "campaign", "status", "smoke", "--json").json["states"] == {"done": 2}
-    assert any("is taken up again" in told for told in seen)
+    assert any("it is adopted" in told for told in seen)
     pushes = Counter(entry.request["slug"] for entry in kaggle.journal.of("SaveKernel"))
     assert set(pushes.values()) == {1} and len(pushes) == 2

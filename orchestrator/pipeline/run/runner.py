@@ -32,7 +32,7 @@ from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import CommandState, Sight, Snapshot
 from orchestrator.core.run.summary import DETACHED, ITS_TURN, RunSummary, summary_in_flight
-from orchestrator.core.session.backend_types import Carrier, Handle, Observation, Push
+from orchestrator.core.session.backend_types import Bundle, Carrier, Handle, Observation, Push
 from orchestrator.core.session.end_reason import REMEDIES, EndReason
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt_remembered, require_no_unknown_sessions
@@ -84,7 +84,7 @@ def preview(context: RunContext, request: RunRequest) -> tuple[Action, Start, Pu
         first = next_action(snapshot, request)
     if isinstance(first, Refuse):
         _refuse(context, first)
-    start = when_idle(snapshot, replace(request, starts=True), despite_end=True)
+    start = first if isinstance(first, Start) else when_idle(snapshot, request, despite_end=True)
     if isinstance(start, Refuse):
         _refuse(context, start)
     if not isinstance(start, Start):
@@ -125,6 +125,7 @@ class _Loop:
         self._request = request
         self._done = CommandState()
         self._inventory: CheckpointInventory | None = None
+        self._bundle: Bundle | None = None
         self._sights = {key: Sight(end=end) for key, end in ended.items()}
         self._snapshot: Snapshot
 
@@ -144,6 +145,7 @@ class _Loop:
             self._done,
             inventory=self._inventory,
             sight=self._sights.get(key) if key else None,
+            bundle=self._bundle,
         )
 
     def _first_open(self) -> str | None:
@@ -153,7 +155,7 @@ class _Loop:
 
     def _carry_out(self, action: Action) -> RunSummary | None:
         """One action; returns the summary where it was the last one."""
-        self._inventory = self._snapshot.inventory
+        self._inventory, self._bundle = self._snapshot.inventory, self._snapshot.bundle
         match action:
             case Refuse():
                 _refuse(self._context, action)
@@ -199,6 +201,8 @@ class _Loop:
             return
         self._announce_found(record)
         self._sights[record.key] = Sight(handle=handle, end=wait_for_end(self._context, record))
+        if self._inventory is not None and not self._context.models.unchanged(self._inventory):
+            self._inventory = None  # hours may have passed
 
     def _announce_found(self, record: SessionRecord) -> None:
         if record.key not in self._done.started:
@@ -282,6 +286,7 @@ class _Loop:
         place = replace(action.place, session=push.ticket.session)
         record = next(one for one in context.ledger.sessions(run.summary.lineage_id) if one.nonce == push.ticket.nonce)
         self._done = replace(self._done, run=replace(run, last=place), started=self._done.started | {record.key})
+        self._bundle = None  # the code may be edited while the session runs
         return None
 
     def _open(self, run: OpenRun, mode: StartMode) -> OpenRun:

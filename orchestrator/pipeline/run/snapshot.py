@@ -37,13 +37,15 @@ def read_snapshot(
     *,
     inventory: CheckpointInventory | None = None,
     sight: Sight | None = None,
+    bundle: Bundle | None = None,
 ) -> Snapshot:
     """One lineage as it is now.
 
     Args:
         done: What the command has done.
-        inventory: What was in place when it was last looked at; it is surveyed again only if a file has changed.
+        inventory: What is in place, None to survey it.
         sight: What is known of the first open session, None to look where that takes no time.
+        bundle: The code, None to pack it if a session can follow.
 
     Raises:
         RemoteUnavailable: The backend cannot be asked.
@@ -53,14 +55,13 @@ def read_snapshot(
     if first is not None and sight is None:
         sight = _sight(context, first)
     runs, sessions = context.ledger.runs(lineage_id), context.ledger.sessions(lineage_id)
-    if inventory is None or not context.models.unchanged(inventory):
-        inventory = context.models.view()
+    inventory = inventory or context.models.view()
     # A session can follow where none is open; and to start over, all that can be refused is refused first.
     if done.run is None:
         can_follow = first is None or request.fresh
     else:
         can_follow = first is None and next_step(done.run.progress).start_session
-    bundle = context.code.bundle() if can_follow else None
+    bundle = (bundle or context.code.bundle()) if can_follow else None
     return Snapshot(
         backend=backend,
         waits=context.waits,

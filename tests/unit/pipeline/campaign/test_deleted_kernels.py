@@ -221,7 +221,7 @@ def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_breaks_nothing_here()
     anew = replace(Ticket.from_json(record.ticket), nonce="d" * 32)
     existing = RemoteSession(handle=Handle.parse(str(record.handle)), ticket=anew)
     assert not adopt(first.context.run_context(TRIALS[0].card), existing, recovered=True)
-    assert first.ledger.session(record.key) == record and "left alone" in first.listener.lines[-1]
+    assert first.ledger.session(record.key) == record and "is ignored" in first.listener.lines[-1]
 
 
 def test_two_looks_in_vain_hours_apart_are_no_end_of_a_session_whose_kernel_is_there() -> None:

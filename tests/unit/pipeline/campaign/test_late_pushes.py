@@ -65,7 +65,7 @@ def test_it_is_taken_up_before_anything_is_pushed_beside_it(listed_after_s: floa
 def test_a_run_that_stays_finds_the_name_taken_by_it_and_goes_on_with_it() -> None:
     world, computer = given_up()
     context, request = computer.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
-    with pytest.raises(NotYet, match="taken up"):
+    with pytest.raises(NotYet, match="adopted"):
         execute(context, request)
     assert first_of(computer).stage is Stage.SUBMITTED
     assert execute(context, request).end_reason == "finished"

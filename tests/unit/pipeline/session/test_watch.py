@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
-from orchestrator.core.session.backend_types import Capabilities, Handle, Observation, SessionState
-from orchestrator.kernel.wire import report_line
+from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.session.backend_types import Capabilities, Handle, Observation, Retrieval, SessionState
+from orchestrator.kernel.wire import Ticket, digest_of, report_line
 from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.session.look import EndCheck
 from orchestrator.pipeline.session.watch import PATIENCE_S, watch
+from orchestrator.stores.session.results import ResultsTree
 from tests.doubles.clock import FakeClock
 from tests.doubles.narrator import Listener
 
@@ -21,6 +25,18 @@ RUNNING = Observation(state=SessionState.RUNNING, native="RUNNING")
 UNKNOWN = Observation(state=SessionState.UNKNOWN, native="SOMETHING_NEW")
 ENDED = Observation(state=SessionState.ENDED, native="COMPLETE", exit_code=0)
 AWAY = OrchestratorError("HTTP 500", transient=True)
+TICKET = Ticket(
+    run_id="r",
+    session=1,
+    attempt=1,
+    nonce="n",
+    section="s",
+    section_dir="s",
+    lineage_id="c" * 64,
+    spec={"deadline_s": 600.0},
+    spec_digest=digest_of({"deadline_s": 600.0}),
+    bundle_digest="",
+)
 
 
 @dataclass
@@ -44,20 +60,29 @@ class Scripted:
             raise answer
         return answer
 
+    def fetch(self, handle: Handle, into: Path) -> Retrieval:
+        raise RemoteUnavailable("nothing can be fetched")
+
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         yield from ((line, count) for count, line in enumerate(self.log, start=1) if count > cursor)
 
 
-def _watch(backend: Scripted) -> tuple[Observation, FakeClock, Listener]:
+def _context(backend: Scripted, results: Any = None) -> tuple[RunContext, FakeClock, Listener]:
     clock, listener = FakeClock(), Listener()
     context = RunContext(
         backend=cast(Any, backend),
         clock=clock,
         narrator=listener,
-        **dict.fromkeys(("ledger", "models", "results", "code"), cast(Any, None)),
+        results=results,
+        **dict.fromkeys(("ledger", "models", "code"), cast(Any, None)),
         draw_token=str,
         version="0",
     )
+    return context, clock, listener
+
+
+def _watch(backend: Scripted) -> tuple[Observation, FakeClock, Listener]:
+    context, clock, listener = _context(backend)
     return watch(context, HANDLE), clock, listener
 
 
@@ -99,7 +124,22 @@ def test_only_checkpoint_lines_and_progress_are_told() -> None:
     assert [report["kind"] for report in listener.reports] == ["progress", "quiet"]
 
 
-def test_a_word_that_outlasts_every_session_is_not_waited_for_for_ever() -> None:
+def test_an_unknown_state_that_outlasts_every_session_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    context, clock, _ = _context(Scripted([RUNNING, UNKNOWN]), ResultsTree(tmp_path))
+    record = SessionRecord(
+        key="r/s01a1",
+        run_id="r",
+        lineage_id="c" * 64,
+        session=1,
+        attempt=1,
+        slug="s",
+        backend="x",
+        nonce="n",
+        ticket=TICKET.to_json(),
+        stage=Stage.SUBMITTED,
+        planned_at=clock.now().isoformat(),
+        handle=str(HANDLE),
+    )
     with pytest.raises(RemoteUnavailable, match="SOMETHING_NEW") as fault:
-        _watch(Scripted([RUNNING, UNKNOWN]))
+        watch(context, HANDLE, EndCheck(context, record, HANDLE).end_of)
     assert "fetch" in fault.value.remedy

@@ -1,0 +1,339 @@
+"""Every case of the decision is a row here: what is in place, what the ledger knows, what is asked, what follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.core.checkpoint.compatibility import Intended
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.start import StartMode
+from orchestrator.core.errors import BadInput, CheckpointsMissing
+from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.next_action import (
+    Action,
+    Adopt,
+    Collect,
+    Finish,
+    Missing,
+    Refuse,
+    Start,
+    Wait,
+    next_action,
+    when_idle,
+)
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.run.snapshot import CommandState, Sight, Snapshot
+from orchestrator.core.run.summary import DETACHED, ITS_TURN
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.session.backend_types import Bundle, Handle, Observation, SessionState
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.judgement import Judgement
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.wire import CHECKPOINTS, FileEntry, checkpoint_stem, digest_of
+from orchestrator.stores.section.card_yaml import load_card
+from tests.conftest import PROJECT_ROOT
+
+ROOT = Path("validation_ch7/s/data/models")
+CODE = "d" * 64
+ENDED = Observation(state=SessionState.ENDED, native="COMPLETE", exit_code=0)
+HANDLE = Handle(backend="kaggle", owner="o", slug="arz-validation-section-7-6-x-s01")
+
+
+@cache
+def card() -> SectionCard:
+    return load_card(PROJECT_ROOT / "configs/sections", "section_7_6")
+
+
+def request(**traits: Any) -> RunRequest:
+    return RunRequest(card=card(), profile="quick", **traits)
+
+
+TARGET = request().sizes(0).target_steps
+
+
+def intended(code: str = CODE) -> Intended:
+    return Intended(lineage=card().lineage, code_digest=code, versions={"torch": "2"}, device_class="cpu")
+
+
+def checkpoint(steps: int, *, code: str = CODE) -> CheckpointCard:
+    stem = checkpoint_stem(card().scenario, steps)
+    files = tuple(
+        FileEntry(path=f"{stem}{suffix}", size_bytes=1, sha256=f"{steps:064x}") for suffix in (".zip", ".state.npz")
+    )
+    return CheckpointCard(
+        stem=stem,
+        scenario=card().scenario,
+        steps=steps,
+        files=files,
+        identity=intended(code).identity() | {"spaces": {}},
+        stamp={"session": 1, "lineage_id": card().lineage.id},
+        saved_at="2026-01-01T00:00:00+00:00",
+    )
+
+
+def in_place(*steps: int, code: str = CODE, **traits: Any) -> CheckpointInventory:
+    cards = tuple(checkpoint(one, code=code) for one in sorted(steps, reverse=True))
+    entries = tuple(replace(file, path=f"{CHECKPOINTS}/{file.path}") for one in cards for file in one.files)
+    return CheckpointInventory(root=ROOT, verified=cards, faults={}, leftovers=(), entries=entries, **traits)
+
+
+def run(run_id: str = "r", **traits: Any) -> RunRecord:
+    return RunRecord(
+        **{
+            "run_id": run_id,
+            "section": "section_7_6",
+            "lineage_id": card().lineage.id,
+            "profile": "quick",
+            "backend": "kaggle",
+            "target_steps": TARGET,
+            "steps_start": 0,
+            "steps_done": 0,
+            "started_at": "2026-01-01T00:00:00+00:00",
+            **traits,
+        }
+    )
+
+
+def session(number: int = 1, stage: Stage = Stage.CLOSED, **traits: Any) -> SessionRecord:
+    inputs = [
+        {
+            "path": f"{CHECKPOINTS}/{checkpoint_stem(card().scenario, steps)}.zip",
+            "size_bytes": 1,
+            "sha256": f"{steps:064x}",
+        }
+        for steps in traits.pop("given", ())
+    ]
+    spec: dict[str, Any] = {"target_steps": TARGET, "deadline_s": 600.0}
+    ticket = {
+        "run_id": "r",
+        "session": number,
+        "attempt": 1,
+        "nonce": "n",
+        "section": "section_7_6",
+        "section_dir": "s",
+        "lineage_id": card().lineage.id,
+        "spec": spec,
+        "spec_digest": digest_of(spec),
+        "bundle_digest": CODE,
+        "inputs": inputs,
+        "wire_version": 1,
+    }
+    return SessionRecord(
+        **{
+            "key": f"r/s{number:02d}a1",
+            "run_id": "r",
+            "lineage_id": card().lineage.id,
+            "session": number,
+            "attempt": 1,
+            "slug": f"slug-{number}",
+            "backend": "kaggle",
+            "nonce": "n",
+            "ticket": ticket,
+            "stage": stage,
+            "planned_at": "2026-01-01T00:00:00+00:00",
+            "handle": str(HANDLE),
+            **traits,
+        }
+    )
+
+
+def snapshot(inventory: CheckpointInventory | None = None, **traits: Any) -> Snapshot:
+    return Snapshot(
+        **{
+            "backend": "kaggle",
+            "waits": True,
+            "inventory": inventory if inventory is not None else in_place(),
+            "new_run_id": "new",
+            "bundle": Bundle(digest=CODE, archive=b"", archive_sha256="", names=()),
+            "intended": intended(),
+            **traits,
+        }
+    )
+
+
+FLYING = {"runs": (run(),), "sessions": (session(stage=Stage.SUBMITTED),)}
+PLANNED = {"runs": (run(),), "sessions": (session(stage=Stage.PLANNED, handle=None),)}
+TRAINED = {"runs": (run(ended_at="x", steps_done=30),), "sessions": (session(models_steps=30, steps_done=30),)}
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked", "expected"),
+    [
+        (snapshot(), request(), Start),
+        (snapshot(in_place(30)), request(), Start),
+        (snapshot(in_place(30)), request(starts=False), Finish),
+        (snapshot(remembers=True), request(), Adopt),
+        (snapshot(remembers=True, done=CommandState(asked=True)), request(), Start),
+        (snapshot(**FLYING), request(), Wait),
+        (snapshot(**FLYING, sight=Sight(handle=HANDLE, state="RUNNING")), request(), Wait),
+        (snapshot(**FLYING, sight=Sight(handle=HANDLE, end=ENDED)), request(), Collect),
+        (snapshot(**FLYING, sight=Sight(handle=HANDLE)), request(fresh=True), Collect),
+        (snapshot(**FLYING), request(detach=True), Finish),
+        (snapshot(**FLYING), request(detach=True, fresh=True), Refuse),
+        (snapshot(**PLANNED, sight=Sight(lost=True)), request(), Collect),
+        (snapshot(**PLANNED, sight=Sight(state="may take up to 90 s")), request(), Wait),
+        (snapshot(**FLYING, backend="local"), request(), Start),
+        (snapshot(in_place(exists=False), **TRAINED), request(), Adopt),
+        (snapshot(in_place(exists=False), **TRAINED, done=CommandState(searched=True)), request(), Refuse),
+        (snapshot(in_place(), **TRAINED), request(), Start),
+        (snapshot(in_place(), **TRAINED, waits=False), request(), Adopt),
+        (snapshot(in_place(), waits=False), request(), Adopt),
+        (snapshot(in_place(), waits=False, done=CommandState(asked=True)), request(), Start),
+        (snapshot(in_place(30), waits=False), request(), Adopt),
+        (snapshot(in_place(30), waits=False), request(starts=False), Finish),
+        (snapshot(in_place(TARGET)), request(), Start),
+        (snapshot(in_place(TARGET), evaluation=session(verdict="supported")), request(), Finish),
+        (snapshot(in_place(TARGET), evaluation=session(verdict="supported")), request(add_steps=1), Start),
+        (snapshot(in_place(30)), request(target_steps=1), Refuse),
+        (snapshot(in_place(30), **FLYING), request(target_steps=1), Refuse),
+        (snapshot(replace(in_place(), faults={"x_1_steps": "damaged"})), request(), Refuse),
+        (snapshot(replace(in_place(), faults={"x_1_steps": "damaged"})), request(fresh=True), Start),
+        (snapshot(lost=BadInput("steps were lost")), request(), Refuse),
+        (snapshot(lost=BadInput("steps were lost")), request(fresh=True), Start),
+        (snapshot(in_place()), request(accept_grade="weights-only"), Refuse),
+    ],
+)
+def test_what_follows(seen: Snapshot, asked: RunRequest, expected: type[Action]) -> None:
+    assert isinstance(next_action(seen, asked), expected)
+
+
+def test_the_decision_changes_nothing_and_repeats() -> None:
+    seen, asked = snapshot(in_place(30), **TRAINED), request()
+    assert next_action(seen, asked) == next_action(seen, asked)
+
+
+def test_a_session_is_never_started_beside_an_open_one() -> None:
+    for stage in set(Stage) - {Stage.CLOSED}:
+        for asked in (request(), request(fresh=True), request(starts=False), request(add_steps=5)):
+            seen = snapshot(in_place(30), runs=(run(),), sessions=(session(stage=stage),))
+            assert not isinstance(next_action(seen, asked), Start | Finish)
+
+
+def test_missing_checkpoints_are_searched_for_once_and_then_refused() -> None:
+    seen = snapshot(in_place(exists=False), **TRAINED)
+    assert next_action(seen, request()) == Adopt(what=Missing.CHECKPOINTS)
+    refused = next_action(replace(seen, done=CommandState(searched=True)), request())
+    assert isinstance(refused, Refuse) and isinstance(refused.fault, CheckpointsMissing)
+    assert "30 steps" in str(refused.fault)
+
+
+def test_results_newer_than_the_ledger_are_searched_by_a_tick_alone() -> None:
+    slug = f"arz-validation-section-7-6-{card().lineage.id[:8]}-s04"
+    seen = snapshot(in_place(30), **TRAINED, result_slugs=(slug,))
+    assert isinstance(next_action(seen, request()), Start)
+    assert next_action(replace(seen, waits=False), request()) == Adopt(what=Missing.CHECKPOINTS)
+    assert isinstance(next_action(replace(seen, waits=False), request(starts=False)), Finish)
+
+
+def test_a_tick_asks_for_unknown_sessions_before_it_starts_one() -> None:
+    seen = snapshot(in_place(30), waits=False)
+    assert next_action(seen, request()) == Adopt(what=Missing.SESSIONS)
+    started = next_action(replace(seen, done=CommandState(asked=True)), request())
+    assert isinstance(started, Start) and started.place.session == 2
+
+
+def test_a_session_gets_a_number_that_no_session_had() -> None:
+    slug = f"arz-validation-section-7-6-{card().lineage.id[:8]}-s07-a2"
+    start = next_action(snapshot(in_place(30), **TRAINED, result_slugs=(slug, "other")), request())
+    assert isinstance(start, Start) and (start.place.session, start.place.attempt) == (8, 1)
+
+
+def test_starting_over_asks_the_session_in_flight_to_end_and_keeps_nothing_of_it() -> None:
+    seen = snapshot(in_place(30), **FLYING, sight=Sight(handle=HANDLE))
+    collect = next_action(seen, request(fresh=True))
+    assert isinstance(collect, Collect) and not collect.keep
+    start = next_action(snapshot(in_place(30), runs=(run(ended_at="x"),)), request(fresh=True))
+    assert isinstance(start, Start) and start.mode is StartMode.ARCHIVE_FRESH and not start.inventory.entries
+    assert start.comparison is None and start.run.steps_start == 0
+
+
+def test_what_can_be_refused_is_refused_before_the_session_in_flight_is_touched() -> None:
+    seen = snapshot(in_place(30), **FLYING, sight=Sight(handle=HANDLE, end=ENDED))
+    assert isinstance(next_action(seen, request(target_steps=1)), Refuse)
+    assert isinstance(next_action(replace(seen, waits=False), request(target_steps=1)), Collect)
+
+
+def test_other_code_is_continued_with_its_grade_and_other_settings_are_refused_with_the_reasons() -> None:
+    start = next_action(snapshot(in_place(30, code="e" * 64)), request())
+    assert isinstance(start, Start) and start.comparison is not None
+    assert start.comparison.grade.word == "statistical"
+    other = replace(intended(), lineage=replace(card().lineage, algorithm="SAC"))
+    refused = next_action(snapshot(in_place(30), intended=other), request())
+    assert isinstance(refused, Refuse) and refused.lines[0].startswith("[CHECKPOINT]")
+    assert "cannot be continued" in str(refused.fault)
+
+
+@pytest.mark.parametrize(
+    ("end", "steps", "expected"),
+    [
+        (EndReason.FINISHED, TARGET, Finish),
+        (EndReason.PAUSED, 40, Start),
+        (EndReason.CRASHED, 40, Start),
+        (EndReason.CRASHED, 30, Start),
+        (EndReason.SECTION_FAILED, 40, Finish),
+        (EndReason.STOPPED, 40, Finish),
+        (EndReason.DISK_FULL, 40, Finish),
+        (EndReason.PAUSED, 0, Finish),
+    ],
+)
+def test_after_a_session(end: EndReason, steps: int, expected: type[Action]) -> None:
+    first = next_action(snapshot(in_place(30)), request())
+    assert isinstance(first, Start)
+    closed = ClosedSession(
+        judgement=Judgement(end_reason=end, exit_code=0),
+        results_dir=Path("out"),
+        restored=(),
+        inventory=in_place(steps) if steps else in_place(),
+    )
+    carried = replace(first.run, last=first.place, started=True).after(closed)
+    seen = snapshot(closed.inventory, done=CommandState(run=carried, asked=True))
+    action = next_action(seen, request())
+    assert isinstance(action, expected)
+    if isinstance(action, Finish):
+        assert action.end == ("emptied" if steps == 0 else end.value)
+
+
+def test_an_attempt_follows_where_nothing_moved_on_and_a_session_where_something_did() -> None:
+    first = next_action(snapshot(in_place(30)), request())
+    assert isinstance(first, Start)
+    for steps, attempt in ((30, 2), (40, 1)):
+        closed = ClosedSession(
+            judgement=Judgement(end_reason=EndReason.CRASHED, exit_code=1),
+            results_dir=Path("out"),
+            restored=(),
+            inventory=in_place(steps),
+        )
+        carried = replace(first.run, last=first.place).after(closed)
+        sessions = (session(first.place.session),)
+        seen = snapshot(closed.inventory, sessions=sessions, done=CommandState(run=carried))
+        action = next_action(seen, request())
+        assert isinstance(action, Start) and action.place.attempt == attempt
+
+
+def test_late_outputs_are_looked_for_once_before_the_next_session() -> None:
+    closed = session(end_reason="crashed", models_steps=30)
+    seen = snapshot(in_place(30), runs=(run(steps_done=30),), sessions=(closed,), late_outputs=True)
+    action = next_action(seen, request())
+    assert isinstance(action, Collect) and action.record == closed and action.run is not None
+    done = CommandState(run=action.run, looked_at=frozenset({closed.key}))
+    assert isinstance(next_action(replace(seen, done=done), request()), Start)
+    assert isinstance(next_action(seen, request(starts=False)), Finish)
+
+
+def test_a_command_that_starts_nothing_leaves_the_run_its_turn() -> None:
+    action = next_action(snapshot(in_place(30), waits=False), request(starts=False))
+    assert isinstance(action, Finish) and action.end == ITS_TURN
+    action = next_action(snapshot(**FLYING), request(detach=True))
+    assert isinstance(action, Finish) and action.end == DETACHED and action.in_flight is not None
+
+
+def test_a_plan_names_the_next_session_even_at_the_target() -> None:
+    seen = snapshot(in_place(TARGET), evaluation=session(verdict="supported"))
+    assert isinstance(next_action(seen, request()), Finish)
+    assert isinstance(when_idle(seen, request(), despite_end=True), Start)
