@@ -20,7 +20,7 @@ help:
 	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim), about 2 GB, each in its own environment"
-	@echo "make bench-campaign     plan and simulate ten thousand trials on a virtual clock"
+	@echo "make bench-campaign     plan ten thousand trials and simulate campaigns on a virtual clock"
 	@echo "make bench-checkpoints  measure the cost of checkpoints (minutes)"
 
 run: $(VENV)/.ready-run
