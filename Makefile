@@ -1,5 +1,5 @@
-# The two commands: `make run` and `make test`. Both do all their set-up themselves, on a machine that has
-# nothing but CPython 3.11 (or newer) with pip, and make. CI calls the very same targets.
+# The two commands are `make run` and `make test`. Both do all their set-up; the machine needs only CPython 3.11 or newer
+# with pip, and make. CI calls the same targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,14 +14,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
-	@echo "make verify  round-trip a tiny real checkpoint"
-	@echo "make prove   train every algorithm straight and in cut sessions, and compare the ends (minutes)"
-	@echo "make bench   measure environment, solver and learning on one core, beside the peers that are installed"
-	@echo "make bench-peers   install them (SUMO, sumo-rl, UXsim), some 2 GB, each in an environment of its own"
-	@echo "make bench-campaign  plan and simulate ten thousand trials on a virtual clock"
-	@echo "make prove-campaign  the long versions of the campaign's tests: 20 kills, 50 empty copies, any interleaving"
-	@echo "make bench-checkpoints   measure what checkpoints cost (minutes)"
-	@echo "make prove-tests   the tests of exact resume for every algorithm (minutes)"
+	@echo "make verify  save, restore and resume a tiny real checkpoint"
+	@echo "make prove   train every algorithm without a cut and in cut sessions, and compare the results (minutes)"
+	@echo "make prove-tests        long tests of exact resume for every algorithm (minutes)"
+	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
+	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
+	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim), about 2 GB, each in its own environment"
+	@echo "make bench-campaign     plan ten thousand trials and simulate campaigns on a virtual clock"
+	@echo "make bench-checkpoints  measure the cost of checkpoints (minutes)"
 
 run: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
@@ -35,11 +35,11 @@ prove: prove-tests
 prove-tests: $(VENV)/.ready-test
 	$(BIN)/python -m pytest -m prove
 
-# OpenBLAS and OpenMP read these once, before anybody can pin them to a core. Linux.
+# OpenBLAS and OpenMP read these variables once, at start-up, before a program could pin itself to a core. Linux.
 bench: $(VENV)/.ready-run
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench $(BENCH)
 
-# Each peer in an environment of its own; one that cannot be installed is left out, and the bench says so.
+# Each peer has its own environment. A peer that cannot be installed is skipped, and the bench reports it.
 bench-peers: $(VENV)/.ready-run
 	-$(MAKE) --keep-going $(PEERS)/sumo/.ready $(PEERS)/uxsim/.ready
 
@@ -70,11 +70,11 @@ types: $(VENV)/.ready-test
 floors: $(VENV)/.ready-test
 	$(BIN)/lint-imports --no-cache
 
-# As many workers as cores; tests/conftest.py says what must stay together. One worker: make unit WORKERS=0.
+# One worker per core; tests/conftest.py says which tests share a worker. In one process: make unit WORKERS=0.
 unit: $(VENV)/.ready-test
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=30
 
-# Debian's python3 may come without ensurepip: then virtualenv, in a folder of its own, makes the environment.
+# Debian's python3 may lack ensurepip. Then virtualenv, installed into .venv-bootstrap, makes the environment.
 define new_environment
 $(PYTHON) -m venv $(1) 2>/dev/null || { rm -rf $(1); \
   $(PYTHON) -m pip --disable-pip-version-check install --quiet --target .venv-bootstrap virtualenv && \

@@ -1,3 +1,3 @@
 """Turns short, unreliable GPU sessions into one long, exactly continued training run."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
