@@ -1,4 +1,4 @@
-"""Proves the checkpoint system with a tiny real training: the same as `python -m orchestrator verify`."""
+"""Checks the checkpoint system with a tiny real training; same as `python -m orchestrator verify`."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""What crosses the wire: the Jinja script and the runtime that it boots inside the kernel."""
+"""Templates: the Jinja script that carries a session's code and starts it in the kernel."""

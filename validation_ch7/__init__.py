@@ -1,1 +1,1 @@
-"""The science of chapter 7: what runs inside a session. It never imports the orchestrator."""
+"""The sections of chapter 7, which run inside a session."""

@@ -1,1 +1,1 @@
-"""The kernel's side of a session. Standard library only, so that it starts on any image in milliseconds."""
+"""The code of a session inside the kernel. Standard library only, so that it starts on any image in milliseconds."""

@@ -1,4 +1,4 @@
-"""How a session ends, as the kernel itself can tell it. Three answers, never one: ending, exit code, verdict."""
+"""How a session ends, as the kernel reports it, in three separate fields: ending, exit code, verdict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 
 class KernelEnding(StrEnum):
-    """End reasons that a living kernel writes into its manifest."""
+    """End reasons that the kernel writes into its manifest."""
 
     FINISHED = "finished"
     PAUSED = "paused"
@@ -31,14 +31,14 @@ EXIT_CODES: Mapping[KernelEnding, int] = {
     KernelEnding.DISK_FULL: 28,
     KernelEnding.CHECKPOINT_UNUSABLE: 2,
 }
-"""The kernel's exit code is the section's: a section that fails must never look like a success.
+"""Exit code of the kernel process for each ending.
 
-A full disk has a code of its own (that of the system's ENOSPC), since it may leave no room for a manifest.
+A full disk has its own code (28, the value of ENOSPC on Linux), since there may be no room for a manifest.
 """
 
 
 class Verdict(StrEnum):
-    """What the science says. `INVALID` means that the numbers must not be believed at all."""
+    """Scientific result of a section. `INVALID` means that its numbers must not be used."""
 
     SUPPORTED = "supported"
     NOT_SUPPORTED = "not_supported"
@@ -47,11 +47,11 @@ class Verdict(StrEnum):
 
 
 class SessionRefused(Exception):
-    """The session must not start: wrong code, wrong checkpoint, leftovers in the output folder.
+    """The session must not start: wrong code, wrong checkpoint, or old results in the output folder.
 
     Attributes:
-        ending: What the manifest says.
-        remedy: What would help, as a sentence; may be empty.
+        ending: End reason for the manifest.
+        remedy: What the user can do, as a sentence; may be empty.
     """
 
     ending: ClassVar[KernelEnding] = KernelEnding.REFUSED
@@ -67,33 +67,33 @@ class SessionRefused(Exception):
 
 
 class CarrierMissing(SessionRefused):
-    """The promised checkpoints did not arrive, or arrived damaged: the carrier's fault, so another try may do."""
+    """The promised checkpoints are missing or damaged: a fault of the transport, so a retry may succeed."""
 
     ending: ClassVar[KernelEnding] = KernelEnding.CARRIER_MISSING
 
 
 class CheckpointUnusable(SessionRefused):
-    """The newest checkpoint is whole, and no training can go on from it; an earlier one may be sound."""
+    """The newest checkpoint is complete, but training cannot continue from it; an earlier one may be usable."""
 
     ending: ClassVar[KernelEnding] = KernelEnding.CHECKPOINT_UNUSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionOutcome:
-    """What a section's entry point returns.
+    """Return value of a section's entry point.
 
     Attributes:
-        ending: `FINISHED` at the target, `PAUSED` at the deadline, `STOPPED` when asked to leave.
+        ending: `FINISHED` at the target, `PAUSED` at the deadline, `STOPPED` on request.
         steps_start: Environment steps before the session, None for a section without checkpoints.
         steps_done: Environment steps after it.
-        verdict: What the science says, None while there is nothing to judge (a paused session).
-        verdict_reasons: Why, one sentence each.
-        resumed_from: Digest of the checkpoint that was resumed, None for a beginning.
-        resume_grade: `exact` or `statistical`, None for a beginning.
+        verdict: Scientific result, None while there is none (a paused session).
+        verdict_reasons: Reasons for the verdict, one sentence each.
+        resumed_from: Digest of the checkpoint that was resumed, None for a fresh training.
+        resume_grade: Grade of the resume (`exact`, `statistical`, `weights-only`), None for a fresh training.
         resume_reasons: Why the resume is not exact.
-        training: Facts that the guards need (gradient updates, policy digests ...), plain JSON.
-        summary: Headline numbers of the science, plain JSON.
-        runtime: Versions and device that the section really used.
+        training: Facts for the orchestrator's checks (gradient updates, policy digests ...), plain JSON.
+        summary: Main scientific numbers, plain JSON.
+        runtime: Versions and device that the section used.
     """
 
     ending: KernelEnding

@@ -1,7 +1,6 @@
-"""The one stone under all three houses: file names, paths, schemas and the report tag.
+"""File names, paths, schemas and the report tag that the orchestrator, the kernel and the sections share.
 
-The orchestrator, the kernel runtime and the science import names from here and nowhere else, and for every
-format the writer and the reader stand side by side, so that they cannot drift apart.
+The writer and the reader of each format stand side by side, so that they cannot drift apart.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ STATE_SUFFIX = ".state.npz"
 CARD_SUFFIX = ".json"
 MODEL_SUFFIX = ".zip"
 NORMALIZATION_SUFFIX = ".vecnormalize.json"
-"""Of the statistics beside a model zip whose training normalizes; see `normalization_file`."""
+"""Suffix of the statistics file beside the zip of a normalized model; see `normalization_file`."""
 
 BEST_MODEL_FILES = (BEST_MODEL, BEST_MODEL_NORMALIZATION, BEST_MODEL_CARD)
-"""They belong together: the zip, its statistics where the training normalizes, and the card that names both."""
+"""Files of one best model: the zip, its statistics if the training normalizes, and the card that lists both."""
 
 REPORT_TAG = "[ORC] "
 
@@ -41,8 +40,7 @@ CHECKPOINT_PATTERN = re.compile(r"^(?P<scenario>.+)_checkpoint_(?P<steps>\d+)_st
 def models_path(root: Path, section_dir: str, trial: str | None = None) -> Path:
     """The models directory under any root: the kernel's working folder, a results folder or `validation_ch7`.
 
-    One function for training, export, fetch and restore: the three directories that never agreed were the
-    reason why no checkpoint ever came back in the system before this one.
+    Training, export, fetch and restore all use this function, so that their paths always agree.
 
     Args:
         root: Folder that holds the section's folder.
@@ -72,7 +70,7 @@ def final_model_name(scenario: str) -> str:
 
 
 def canonical_json(value: object) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, no NaN. Digests are taken over it.
+    """Canonical JSON text of a value, for digests: sorted keys, no spaces, no NaN.
 
     Raises:
         ValueError: The value holds NaN or an infinity.
@@ -97,14 +95,14 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """All that one session is told: embedded in its script, echoed in its manifest, compared on return.
+    """Complete input of one session: embedded in its script, copied into its manifest, compared after the fetch.
 
     Attributes:
         spec: The lineage plus this session's target, cadence, deadline and backend, as plain JSON.
         spec_digest: `digest_of(spec)`.
         bundle_digest: Digest over names and bytes of the code that must run.
         inputs: Files of the models directory that the session must find, by digest, before it trains.
-            Empty means: a new beginning.
+            Empty for a fresh training.
     """
 
     run_id: str
@@ -132,17 +130,17 @@ class Ticket:
         """Read a ticket.
 
         Raises:
-            ValueError: Another wire version wrote it, or its spec does not carry its own digest.
+            ValueError: Another wire version wrote it, or its spec does not match its digest.
         """
         if plain.get("wire_version") != WIRE_VERSION:
-            raise ValueError(f"wire version {plain.get('wire_version')!r}, this code speaks {WIRE_VERSION}")
+            raise ValueError(f"wire version {plain.get('wire_version')!r}, this code reads {WIRE_VERSION}")
         ticket = cls(**{**plain, "inputs": tuple(FileEntry(**entry) for entry in plain["inputs"])})
         if digest_of(dict(ticket.spec)) != ticket.spec_digest:
-            raise ValueError("the spec does not have the digest that its ticket states")
+            raise ValueError("the spec does not match the digest in its ticket")
         return ticket
 
     def stamp(self) -> dict[str, Any]:
-        """What every artifact of the session bears, so that another session's results can be refused."""
+        """Identity that every result of the session carries, so that results of another session are refused."""
         return {
             "run_id": self.run_id,
             "session": self.session,
@@ -156,12 +154,12 @@ class Ticket:
 
 
 def report_line(kind: str, **fields: Any) -> str:
-    """One tagged line of JSON for the kernel's log; `parse_report` is its reader."""
+    """One tagged line of JSON for the kernel's log; `parse_report` reads it."""
     return REPORT_TAG + canonical_json({"kind": kind, **fields})
 
 
 def parse_report(line: str) -> dict[str, Any] | None:
-    """The report in a log line, or None for any other or damaged line."""
+    """The report in a log line, None if the line has none or is damaged."""
     _, tag, body = line.partition(REPORT_TAG)
     if not tag:
         return None

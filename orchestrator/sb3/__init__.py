@@ -1,1 +1,1 @@
-"""Training that continues exactly: what a policy is made of, saved, restored and graded."""
+"""Exact resume for Stable-Baselines3: the whole state of a training is saved, restored and graded."""

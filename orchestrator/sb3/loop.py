@@ -1,4 +1,4 @@
-"""One session's share of a training: begin or resume, train to the target or to the moment to leave, save."""
+"""One session of a training: start or resume, train until the target or until the session must stop, save."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from orchestrator.sb3.training.training_state import Task, TrainingState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """What a session's training came to.
+    """Result of a session's training.
 
     Attributes:
-        ending: `FINISHED` at the target, `PAUSED` at the deadline, `STOPPED` when asked to leave.
-        training: The training as it stands.
-        facts: What the guards need, plain JSON.
+        ending: `FINISHED` at the target, `PAUSED` at the deadline, `STOPPED` on request.
+        training: The training's final state.
+        facts: Facts for the orchestrator's checks, plain JSON.
     """
 
     ending: KernelEnding
@@ -39,11 +39,11 @@ class TrainingResult:
 
 
 def train(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingResult:
-    """Carry a lineage towards its target and save it at the end, whatever the reason for leaving.
+    """Train a lineage towards its target and save it at the end of the session.
 
     Raises:
-        SessionRefused: The checkpoint that is there must not be continued.
-        ValueError: The spec makes no sense.
+        SessionRefused: The checkpoint must not be continued.
+        ValueError: The spec is invalid.
         ArithmeticError: The training diverged.
     """
     training = begin_training(context, plan, task)
@@ -54,48 +54,49 @@ def train(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingRe
 
 def _train(training: TrainingState) -> TrainingResult:
     context, plan = training.context, training.plan
-    pace = Throughput(training)
+    throughput = Throughput(training)
     if training.at_target:
         context.reporter.say(f"Target of {plan.target_steps} steps already reached ({training.steps} done)")
     else:
-        _learn(training, pace)
-    pace.reached_boundary()
+        _learn(training, throughput)
+    throughput.reached_boundary()
     if training.at_target and not context.must_leave:
         _act_if_due(training, save=False)
     save_training(training)
     if training.at_target:
         write_model(training.model, context.models_dir / final_model_name(plan.scenario))
     write_metadata(training)
-    pace.report(last=True)
-    return TrainingResult(ending=_ending(training), training=training, facts=training_facts(training, pace))
+    throughput.report(last=True)
+    ending = KernelEnding.FINISHED if training.at_target else ending_when_leaving(context)
+    return TrainingResult(ending=ending, training=training, facts=training_facts(training, throughput))
 
 
 def ending_when_leaving(context: SessionContext) -> KernelEnding:
-    """Why a session leaves before it is done: somebody asked, or the time is up."""
+    """Ending of a session that stops before its target: on request, or at the deadline."""
     return KernelEnding.STOPPED if context.stop.requested else KernelEnding.PAUSED
 
 
-def _learn(training: TrainingState, pace: Throughput) -> None:
+def _learn(training: TrainingState, throughput: Throughput) -> None:
     def must_leave_after() -> bool:
-        pace.reached_boundary()
+        throughput.reached_boundary()
         if not training.context.must_leave:
             _act_if_due(training, save=True)
-        pace.leaves_boundary()
+        throughput.leaves_boundary()
         return training.context.must_leave
 
     remaining_steps = training.plan.target_steps - training.steps
     callback = SafeBoundary(must_leave_after)
-    # Leaving is exact: the state is that of the boundary, nothing of an iteration is half done. And the step
-    # counter is never reset: a beginning has no last observation, which makes `learn` reset the environment.
+    # Stopping here is exact: at the boundary no iteration is half done. The step counter is never reset: a fresh
+    # training has no last observation, so `learn` resets its environment anyway.
     with contextlib.suppress(LeftAtBoundary):
         training.model.learn(remaining_steps, callback=callback, reset_num_timesteps=False)
 
 
 def _act_if_due(training: TrainingState, *, save: bool) -> None:
-    """Evaluate before saving, so that a checkpoint knows the evaluation made at its own step.
+    """Evaluate, then save, if due; in this order, so that a checkpoint contains the evaluation of its own step.
 
-    What is still due when a session leaves is done by the next one at the same step: being due depends on
-    saved steps alone.
+    What is still due when a session stops is done by the next session at the same step, since it depends on saved
+    steps only.
     """
     if evaluation_is_due(training):
         evaluate_policy(training)
@@ -103,12 +104,8 @@ def _act_if_due(training: TrainingState, *, save: bool) -> None:
         save_training(training)
 
 
-def _ending(training: TrainingState) -> KernelEnding:
-    return KernelEnding.FINISHED if training.at_target else ending_when_leaving(training.context)
-
-
-def training_facts(training: TrainingState, pace: Throughput) -> dict[str, Any]:
-    """Facts that show that something was trained, how much, and at what cost; plain JSON."""
+def training_facts(training: TrainingState, throughput: Throughput) -> dict[str, Any]:
+    """Facts that show what was trained, how much, and at what cost; plain JSON."""
     model, record, totals_s = training.model, training.record, training.context.deadline.totals_s
     spent_s = sum(totals_s.values())
     trained = training.steps > training.steps_start
@@ -120,7 +117,7 @@ def training_facts(training: TrainingState, pace: Throughput) -> dict[str, Any]:
         "policy_digest_after": policy_digest(model.policy),
         "overshoot_steps": max(0, training.steps - training.plan.target_steps) if trained else 0,
         "replay_transitions": replay_transitions(buffer) if buffer is not None else None,
-        "steps_per_s": round(pace.steps_per_s, 1),
+        "steps_per_s": round(throughput.steps_per_s, 1),
         "evaluation_share": round(totals_s.get("evaluate", 0.0) / spent_s, 4) if spent_s > 0 else 0.0,
         "save_share": round(totals_s.get("save", 0.0) / spent_s, 4) if spent_s > 0 else 0.0,
         "evaluations": len(record.curve),

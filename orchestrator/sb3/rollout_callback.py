@@ -1,4 +1,4 @@
-"""The one place where a training may be looked at, saved or left: between an update and the next rollout."""
+"""The safe boundary: between an update and the next rollout a training can be saved or stopped."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 
 class LeftAtBoundary(Exception):
-    """Carries the training out of `learn`, which has no other door here.
+    """Raised to leave `learn` at a safe boundary.
 
-    Returning False from a callback would leave in the middle of a rollout, after a step of the environment
-    whose transition is then never stored.
+    Returning False from a callback would instead leave in the middle of a rollout, after an environment step whose
+    transition is never stored.
     """
 
 
 class SafeBoundary(BaseCallback):
-    """Calls an act at every safe boundary, and leaves `learn` when it says so.
+    """Calls a function at every safe boundary, and leaves `learn` when it returns True.
 
-    `on_rollout_start` comes after the update of the iteration before and draws nothing at random.
+    `on_rollout_start` runs after the previous update and draws no random number.
 
+    Args:
+        must_leave_after: Evaluates and saves if due; returns whether to leave.
     """
 
     def __init__(self, must_leave_after: Callable[[], bool]) -> None:
-        """Take the act that does what is due at a boundary and returns whether to leave."""
         super().__init__()
         self._must_leave_after = must_leave_after
 

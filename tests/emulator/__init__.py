@@ -1,1 +1,1 @@
-"""A loopback Kaggle: speaks the wire of the official client, runs kernels as real processes, misbehaves on request."""
+"""A Kaggle emulator on the loopback: serves the official client, runs kernels as real processes, injects faults."""

@@ -1,4 +1,4 @@
-"""`python -m tests.emulator --root DIR`: a loopback Kaggle until it is interrupted."""
+"""`python -m tests.emulator --root DIR`: runs the Kaggle emulator until it is interrupted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main() -> None:
     words.add_argument("--port", type=int, default=PORT)
     words.add_argument("--user", default="ana")
     words.add_argument("--key", default="key")
-    words.add_argument("--override", default="ORCHESTRATOR_KAGGLE_ROOT", help="used where there is no mount namespace")
+    words.add_argument("--override", default="ORCHESTRATOR_KAGGLE_ROOT", help="used if there is no mount namespace")
     given = words.parse_args()
     settings = Settings(override=None if namespace_command() else given.override)
     with loopback_kaggle(given.root, port=given.port, settings=settings) as kaggle:

@@ -1,4 +1,4 @@
-"""Who may ask: legacy keys, access tokens, refresh tokens."""
+"""Accounts and their credentials: legacy keys, access tokens, refresh tokens."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from kagglesdk.users.types.account_service import GenerateAccessTokenResponse
 from tests.emulator.wire import Refused
 
 OPEN_METHODS = frozenset({"IntrospectToken", "GenerateAccessToken"})
-"""Asked by a client that is still finding out who it is."""
+"""Methods that need no authorization: a client calls them to log in."""
 
 
 @dataclass
 class Accounts:
-    """Names by key and by token."""
+    """Account name -> key, token -> account name, refresh token -> account name."""
 
     keys: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Accounts:
         """Account of an Authorization header.
 
         Raises:
-            Refused: It is nobody's.
+            Refused: It belongs to no account.
         """
         scheme, _, value = authorization.partition(" ")
         if scheme == "Basic":
@@ -48,14 +48,14 @@ class Accounts:
         raise Refused(401, "Unauthenticated")
 
     def introspect(self, request: Any) -> IntrospectTokenResponse:
-        """Whose token it is."""
+        """The account of a token."""
         answer = IntrospectTokenResponse()
         answer.active = request.token in self.tokens
         answer.username = self.tokens.get(request.token, "")
         return answer
 
     def exchange(self, request: Any) -> GenerateAccessTokenResponse:
-        """A fresh access token for a refresh token."""
+        """A new access token for a refresh token."""
         name = self.refresh_tokens.get(request.refresh_token)
         if name is None:
             raise Refused(401, "Invalid refresh token")

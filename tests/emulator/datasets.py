@@ -1,4 +1,4 @@
-"""Datasets and blobs: uploads by token, versions that are processed, listings. Archives are unpacked, as there."""
+"""Datasets and blobs: uploads by token, versions in processing, listings. Archives are unpacked, as on Kaggle."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Datasets:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start_upload(self, request: Any, account: str) -> ApiStartBlobUploadResponse:
-        """Reserve a place for a file's bytes."""
+        """Return the address for the upload of a file."""
         token = secrets.token_hex(12)
         self.blobs[token] = Blob(name=request.name, size_bytes=request.content_length)
         answer = ApiStartBlobUploadResponse()
@@ -55,7 +55,7 @@ class Datasets:
         return answer
 
     def receive(self, token: str, content: bytes) -> int:
-        """Take a file's bytes; returns the HTTP status."""
+        """Store an uploaded file; returns the HTTP status."""
         blob = self.blobs.get(token)
         if blob is None:
             return 404
@@ -65,7 +65,7 @@ class Datasets:
         return 200
 
     def create(self, request: Any, account: str) -> api.ApiCreateDatasetResponse:
-        """Make a dataset with its first version."""
+        """Create a dataset with its first version."""
         ref = f"{request.owner_slug}/{request.slug}"
         if request.owner_slug != account:
             raise Refused(403, "Permission 'datasets.create' was denied")
@@ -79,7 +79,7 @@ class Datasets:
         return self._add(ref, request.files)
 
     def add_version(self, request: Any, account: str) -> api.ApiCreateDatasetResponse:
-        """Put a new version on top."""
+        """Add a new version."""
         ref = f"{request.owner_slug}/{request.dataset_slug}"
         self._own(ref, account)
         if self.processing(ref):
@@ -97,7 +97,7 @@ class Datasets:
         return answer
 
     def files(self, request: Any, account: str) -> api.ApiListDatasetFilesResponse:
-        """One page of the current version's files; a version in processing does not show yet."""
+        """One page of the current version's files; a version in processing is not listed yet."""
         ref = f"{request.owner_slug}/{request.dataset_slug}"
         self._own(ref, account)
         folder = self.current(ref)
@@ -125,7 +125,7 @@ class Datasets:
         return ready[-1] if ready else None
 
     def mounted(self, ref: str) -> Path | None:
-        """Folder that a kernel started now would see."""
+        """Folder that would be mounted into a kernel started now."""
         dataset = self.all.get(ref)
         if dataset is None or not dataset.versions:
             return None
@@ -134,7 +134,7 @@ class Datasets:
 
     def _own(self, ref: str, account: str) -> Dataset:
         if ref not in self.all or not ref.startswith(f"{account}/"):
-            # The service does not tell a stranger's private dataset from none.
+            # The service gives the same answer for a missing dataset and for another account's private one.
             raise Refused(403, "Permission 'datasets.get' was denied")
         return self.all[ref]
 

@@ -1,5 +1,5 @@
-# Runs a command in a root of its own where /kaggle/working and /kaggle/input are the two folders given.
-# Everything is mounted inside a private mount namespace: nothing outside sees it, nothing is left behind.
+# Runs a command in a separate root, where /kaggle/working and /kaggle/input are the two given folders.
+# All mounts are in a private mount namespace: they are invisible outside and vanish at the end.
 # Usage: unshare --mount [--map-root-user] sh enter.sh NEW_ROOT WORKING INPUT COMMAND...
 set -e
 root=$1; working=$2; input=$3; shift 3

@@ -1,4 +1,4 @@
-"""How answers are made to misbehave: every answer asks here first."""
+"""Injected faults; the server checks them before every answer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One way to misbehave.
+    """One fault.
 
     Attributes:
-        drop: "before": close the connection without doing anything; "after": do it and close without an answer.
-        status: Answer with this HTTP status instead, without doing anything.
-        retry_after: Value of the header of that name.
-        body: Body of that answer instead of the usual JSON (an HTML page of a proxy).
+        drop: "before": close the connection without acting; "after": act, then close without an answer.
+        status: Answer with this HTTP status instead of acting.
+        retry_after: Value of the header `Retry-After`.
+        body: Body of that answer instead of the usual JSON (e.g. the HTML page of a proxy).
         truncate: Send only the first half of the body, then close.
         change: Applied to the JSON of the answer.
-        damage: Applied to the bytes of a file that is downloaded; the answer promises the length that comes of it.
-        when: Applied to the JSON of the request, or to the path of a file that is downloaded; the fault is kept for
-            one that it is true for.
-        lasting: Whether it happens every time.
+        damage: Applied to the bytes of a downloaded file; the header `Content-Length` matches the result.
+        when: Condition on the JSON of the request, or on the path of a downloaded file; the fault waits until it is
+            true.
+        lasting: Whether the fault applies every time.
     """
 
     drop: str = ""
@@ -38,18 +38,18 @@ class Fault:
 
 @dataclass
 class Faults:
-    """Faults waiting for their method, each used as often as it was added."""
+    """Pending faults by method; each is used as often as it was added."""
 
     _waiting: dict[str, list[Fault]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, method: str, *, times: int = 1, **traits: Any) -> None:
-        """Let the next answers of a method (its last word, e.g. `SaveKernel`, or `download`) misbehave."""
+        """Add a fault to the next answers of a method (last part of its name, e.g. `SaveKernel`, or `download`)."""
         with self._lock:
             self._waiting.setdefault(method, []).extend([Fault(**traits)] * times)
 
     def take(self, method: str, request: Any) -> Fault | None:
-        """The fault for this answer, None for a good one."""
+        """The fault for this answer, None for a normal answer."""
         with self._lock:
             for fault in self._waiting.get(method, []):
                 if fault.when(request):

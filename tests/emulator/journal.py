@@ -1,4 +1,4 @@
-"""What was asked of the loopback Kaggle, for tests that count."""
+"""The journal of all requests, for tests that count them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One request: method name, its JSON, the status of its answer (0 if it got none), and bytes each way."""
+    """One request: method name, its JSON, status of the answer (0 without an answer), and bytes in each direction."""
 
     method: str
     request: Any
@@ -27,7 +27,7 @@ class Journal:
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, entry: Entry) -> None:
-        """Note a request."""
+        """Record a request."""
         with self._lock:
             self.entries.append(entry)
 
@@ -38,7 +38,7 @@ class Journal:
 
     @property
     def uploaded_bytes(self) -> int:
-        """Bytes of everything that was sent to us."""
+        """Bytes of all request bodies."""
         return sum(entry.bytes_in for entry in self.entries)
 
     def of(self, method: str) -> list[Entry]:
@@ -46,6 +46,6 @@ class Journal:
         return [entry for entry in self.entries if entry.method == method]
 
     def clear(self) -> None:
-        """Begin to count anew."""
+        """Delete all entries."""
         with self._lock:
             self.entries.clear()

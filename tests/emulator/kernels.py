@@ -1,4 +1,4 @@
-"""Kernels: saved, run, looked at, listed. The service's side of `kernels.KernelsApiService`."""
+"""Kernels: save, run, status, listing. The server side of `kernels.KernelsApiService`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Kernel:
 
     @property
     def outputs(self) -> Path:
-        """What was saved of the session."""
+        """Folder of the session's saved outputs."""
         return self.folder / "outputs"
 
 
@@ -58,7 +58,7 @@ class Kernels:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def save(self, request: Any, account: str) -> api.ApiSaveKernelResponse:
-        """Save a version and run it, or refuse inside a success."""
+        """Save a version and run it; some refusals are an `error` in a successful answer, as on Kaggle."""
         owner, _, slug = request.slug.partition("/")
         self._require_sane(request, account, owner, slug)
         answer = api.ApiSaveKernelResponse()
@@ -88,7 +88,7 @@ class Kernels:
         return answer
 
     def list(self, request: Any, account: str) -> api.ApiListKernelsResponse:
-        """One page of own kernels, or of those that anybody may see; a search finds titles with any of its words."""
+        """One page of own and public kernels; a search finds titles with any of its words."""
         seen = [kernel for kernel in self.all.values() if self._is_listed(kernel, request, account)]
         if request.sort_by is KernelsListSortType.DATE_CREATED:
             seen.sort(key=lambda kernel: kernel.run_at, reverse=True)
@@ -150,7 +150,7 @@ class Kernels:
         return api.ApiDeleteKernelResponse()
 
     def find(self, owner: str, slug: str, account: str) -> Kernel | None:
-        """A kernel that this account may see, once it shows."""
+        """A kernel of this account, None while it is still hidden."""
         kernel = self.all.get((owner, slug))
         if kernel is None or kernel.owner != account:
             return None
@@ -187,7 +187,7 @@ class Kernels:
                 raise Refused(409, f"Dataset {ref} is still being processed")
 
     def _refusal(self, request: Any) -> str:
-        """Why a push is not taken, in the service's own sentences."""
+        """Why a push is refused, in the service's own words; empty if it is accepted."""
         running = [kernel for kernel in self.all.values() if not kernel.ended.is_set() and kernel.request.enable_gpu]
         if request.enable_gpu and len(running) >= self.settings.gpu_sessions:
             return f"Maximum batch GPU session count of {self.settings.gpu_sessions} reached."

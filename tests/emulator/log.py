@@ -1,4 +1,4 @@
-"""A kernel's log as the service gives it: a live stream while it runs, a JSON array afterwards."""
+"""A kernel's log in the service's formats: a live stream while it runs, a JSON array afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ END = b"data: END_OF_LOG\n\n"
 
 
 def persisted(events: Sequence[dict[str, Any]]) -> str:
-    """The whole log once the session is over."""
+    """The whole log after the session's end."""
     return json.dumps(list(events))
 
 
@@ -21,11 +21,11 @@ def stream(kernel: Kernel, write: Callable[[bytes], None], break_after: int | No
     """Send the log from its beginning and follow it to its end.
 
     Args:
-        write: Sends one piece.
-        break_after: Events after which the connection breaks; None: never.
+        write: Sends one chunk.
+        break_after: Number of events after which the connection breaks; None for never.
 
     Returns:
-        Whether the end was reached.
+        Whether the end of the log was reached.
     """
     sent = 0
     while True:

@@ -1,4 +1,4 @@
-"""The whole of it: one object that holds accounts, kernels, datasets, faults and the journal behind one port."""
+"""The emulator: accounts, kernels, datasets, faults and the journal behind one port."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.emulator.wire import read_request, write_answer
 PORT_PATIENCE_S = 120.0
 
 PORT = 7777
-"""Where kagglesdk looks for KAGGLE_API_ENVIRONMENT=TEST; nothing can be configured about it."""
+"""Port that kagglesdk uses for KAGGLE_API_ENVIRONMENT=TEST; it cannot be configured."""
 
 
 class LoopbackKaggle:
     """A Kaggle on this computer.
 
     Attributes:
-        bugs: Exceptions of the emulator itself; a test that leaves one behind has shown nothing.
+        bugs: Exceptions of the emulator itself; the test then fails, since its result means nothing.
     """
 
     def __init__(self, root: Path, base: str, settings: Settings) -> None:
@@ -60,7 +60,7 @@ class LoopbackKaggle:
         """One call of the API.
 
         Raises:
-            Refused: It is answered with an error.
+            Refused: The answer is an error.
         """
         request = read_request(method, plain)
         name = method.rpartition("/")[2]
@@ -72,7 +72,7 @@ class LoopbackKaggle:
 
 
 def _bind(port: int) -> Server:
-    """A server on the port, as soon as another test run on this computer lets go of it."""
+    """A server on the port; waits while another test run on this computer uses it."""
     give_up_s = time.monotonic() + PORT_PATIENCE_S
     while True:
         try:
@@ -85,11 +85,11 @@ def _bind(port: int) -> Server:
 
 @contextmanager
 def loopback_kaggle(root: Path, *, port: int = PORT, settings: Settings | None = None) -> Iterator[LoopbackKaggle]:
-    """A Kaggle that lives as long as the block.
+    """Context manager: runs an emulator.
 
     Args:
         root: Folder for kernels and datasets.
-        port: 0 for any free one.
+        port: 0 for any free port.
     """
     server = _bind(port)
     kaggle = LoopbackKaggle(root, f"http://localhost:{server.server_port}", settings or Settings())

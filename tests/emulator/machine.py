@@ -1,4 +1,4 @@
-"""One machine: a kernel as a real process that sees /kaggle/working and /kaggle/input, its log, its end."""
+"""Runs one kernel as a real process with /kaggle/working and /kaggle/input, and collects its log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENTER = Path(__file__).with_name("enter.sh")
 
 @functools.cache
 def namespace_command() -> tuple[str, ...] | None:
-    """The words that open a private mount namespace here; None where the system does not let us."""
+    """The command that opens a private mount namespace, None if the system does not allow it."""
     for words in (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user")):
         with tempfile.TemporaryDirectory() as folder:
             places = [Path(folder) / name for name in ("root", "working", "input")]
@@ -46,9 +46,9 @@ class Machine:
     """Runs one kernel version.
 
     Attributes:
-        folder: Its own; holds `working`, `input` and a scratch home.
-        override: Environment variable that tells a kernel another root than /kaggle; empty for the literal paths.
-        timeout_s: Wall limit, enforced without notice.
+        folder: Folder of this machine; holds `working`, `input` and a scratch home.
+        override: Environment variable that gives a kernel another root than /kaggle; empty for the literal paths.
+        timeout_s: Wall limit; the kernel is killed without notice.
         events: The log so far, as the service streams it.
     """
 
@@ -65,16 +65,16 @@ class Machine:
 
     @property
     def working(self) -> Path:
-        """Stands for /kaggle/working."""
+        """Folder that is mounted as /kaggle/working."""
         return self.folder / "kaggle" / "working"
 
     @property
     def input(self) -> Path:
-        """Stands for /kaggle/input."""
+        """Folder that is mounted as /kaggle/input."""
         return self.folder / "kaggle" / "input"
 
     def run(self, ended: Callable[[], None]) -> None:
-        """Start the kernel; `ended` is called from another thread when everything is over."""
+        """Start the kernel; `ended` is called from another thread after its end."""
         for place in (self.working, self.input, self.folder / "home", self.folder / "root"):
             place.mkdir(parents=True, exist_ok=True)
         script = self.folder / "script.py"
@@ -93,7 +93,7 @@ class Machine:
         threading.Thread(target=self._attend, args=(ended,), daemon=True).start()
 
     def kill(self) -> None:
-        """End it as the platform does: without notice."""
+        """Kill the kernel without notice, like the platform."""
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -107,7 +107,7 @@ class Machine:
         return [*words, "sh", str(ENTER), str(self.folder / "root"), str(self.working), str(self.input), *kernel]
 
     def _environment(self) -> Mapping[str, str]:
-        """What a kernel sees: nothing of ours, least of all a token."""
+        """Environment variables of a kernel: none of ours, and no token."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
         own = {"HOME": str(self.folder / "home"), "KAGGLE_KERNEL_RUN_TYPE": "Batch"}
         return {**kept, **own, **({self.override: str(self.folder / "kaggle")} if self.override else {})}
@@ -151,7 +151,7 @@ class Machine:
 
 
 def save_outputs(working: Path, into: Path, limit: int) -> None:
-    """Keep what the platform keeps: plain files, no links, no empty folders, no more than the limit."""
+    """Save the files that the platform saves: plain files, no links, no empty folders, at most `limit`."""
     kept = 0
     for path in sorted(working.rglob("*")):
         if path.is_symlink() or not path.is_file() or kept >= limit:

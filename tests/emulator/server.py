@@ -21,13 +21,13 @@ _LOG_PREFIX = "/api/v1/kernels/logs/stream/"
 
 
 class Server(ThreadingHTTPServer):
-    """A server that knows its Kaggle."""
+    """The HTTP server of an emulator."""
 
     daemon_threads = True
     kaggle: LoopbackKaggle
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not our fault; anything else must be seen by the test."""
+        """Ignore a client that disconnected; record any other error for the test."""
         import sys
 
         kind = sys.exc_info()[0]
@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send("upload", status, b"", "text/plain", bytes_in=len(raw))
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Tests read the journal instead."""
+        """Write nothing: tests read the journal instead."""
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))

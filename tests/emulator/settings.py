@@ -1,4 +1,4 @@
-"""How this Kaggle is today: limits, delays and moods that tests choose."""
+"""Settings of the emulator: limits, delays and variants of its behaviour, chosen by tests."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from datetime import UTC, datetime, timedelta
 
 @dataclass
 class Settings:
-    """All of them may be changed while it runs.
+    """Settings; all of them can be changed while the emulator runs.
 
     Attributes:
-        override: Variable that gives kernels another root; None: literal /kaggle where a mount namespace can be had.
-        hidden_looks: Requests about a fresh kernel that are answered 404 before it shows.
-        queued_looks: Status looks during which a kernel is still QUEUED (its process runs all the same).
-        saving_looks: Status looks between a kernel's end and the word that says so.
-        stuck: State that a kernel has for ever after its end, by the service's name; empty for the true one.
-        page_limit: Outputs listed per page at most, whatever was asked.
-        outputs_kept: Outputs saved of one session.
-        keep_outputs_of_killed: Whether a session that met its limit keeps what it wrote.
-        processing_looks: Looks at a dataset's state before a new version is READY.
-        mount_lag: Whether kernels still mount the version before the newest although that one is READY.
+        override: Variable that gives kernels another root; None for the literal /kaggle in a mount namespace.
+        hidden_looks: Number of requests about a new kernel that are answered with 404.
+        queued_looks: Number of status requests that a kernel answers with QUEUED, although its process runs.
+        saving_looks: Number of status requests after a kernel's end that it answers with RUNNING.
+        stuck: Final state of every kernel, by the service's name; empty for the true state.
+        page_limit: Largest number of outputs per page, for any request.
+        outputs_kept: Largest number of saved outputs of a session.
+        keep_outputs_of_killed: Whether the outputs of a session that reached its time limit are saved.
+        processing_looks: Number of status requests before a new dataset version is READY.
+        mount_lag: Whether kernels still mount the previous version although the newest is READY.
         extract_archives: Whether `.zip` files in datasets are unpacked.
         new_mounts: /kaggle/input/{notebooks,datasets}/owner/slug instead of /kaggle/input/slug.
-        listing_lag: So many of the newest kernels are not in the listing yet.
-        gpu_sessions: Batch GPU sessions at once.
+        listing_lag: Number of newest kernels that are missing in the listing.
+        gpu_sessions: Largest number of simultaneous batch GPU sessions.
         weekly_gpu: GPU time per week; `gpu_used` of it is spent.
-        limit_scale: Real seconds in a second of a session's time limit.
-        stream_events: A live log stream breaks after so many events; None: never.
+        limit_scale: Real seconds per second of a session's time limit.
+        stream_events: Number of events after which a live log stream breaks; None for never.
     """
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

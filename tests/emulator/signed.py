@@ -1,4 +1,4 @@
-"""Signed addresses: whoever has one may fetch the file until it expires."""
+"""Signed addresses: they give access to a file without credentials until they expire."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ EXPIRED_BODY = b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>ExpiredToken
 
 @dataclass
 class SignedAddresses:
-    """Addresses handed out.
+    """Signed addresses of files.
 
     Attributes:
-        lasts: How long one is good.
+        lasts: Validity of an address.
     """
 
     base: str
@@ -25,16 +25,16 @@ class SignedAddresses:
     _given: dict[str, tuple[Path, datetime]] = field(default_factory=dict)
 
     def give(self, path: Path) -> str:
-        """An address of a file."""
+        """Create an address for a file."""
         signature = secrets.token_hex(16)
         self._given[signature] = (path, self.now() + self.lasts)
         return f"{self.base}/signed/{signature}?Signature={signature}"
 
     def open(self, signature: str) -> Path | None:
-        """The file behind an address, None if it is expired or was never given."""
+        """The file of an address, None if the address is expired or unknown."""
         path, until = self._given.get(signature, (None, None))
         return path if until is not None and self.now() < until else None
 
     def expire_all(self) -> None:
-        """Let every address given so far run out."""
+        """Let all existing addresses expire."""
         self._given = {signature: (path, self.now()) for signature, (path, _) in self._given.items()}

@@ -1,4 +1,4 @@
-"""The wire as kagglesdk speaks it: strict reading of requests, writing of answers. Knows no behaviour."""
+"""Reads requests strictly and writes answers, in the format of kagglesdk. Contains no behaviour of the service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REQUESTS: Mapping[str, type[KaggleObject]] = {
 
 
 class Refused(Exception):
-    """An answer that is an error: HTTP status and words, as the service writes them."""
+    """An error answer: HTTP status and message of the service."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ def read_request(method: str, plain: Any) -> Any:
     """The request object of a call.
 
     Raises:
-        Refused: No such method, an unknown field, a wrong type.
+        Refused: The method or a field is unknown, or a value has a wrong type.
     """
     if method not in REQUESTS:
         raise Refused(404, f"Unknown method {method}")
@@ -51,7 +51,7 @@ def read_request(method: str, plain: Any) -> Any:
 
 
 def read_object(kind: type[KaggleObject], plain: Any) -> Any:
-    """A typed object out of JSON; unlike the SDK's own reading it takes no unknown field and no wrong type."""
+    """A typed object from JSON; unlike the SDK's own reader it refuses unknown fields and wrong types."""
     if not isinstance(plain, dict):
         raise Refused(400, f"{kind.__name__} must be an object")
     known = {field.json_name: field for field in kind._fields}
@@ -78,7 +78,7 @@ def _value(field: Any, value: Any) -> Any:
 
 
 def write_answer(answer: KaggleObject) -> dict[str, Any]:
-    """JSON of a typed answer, defaults left out."""
+    """JSON of a typed answer, without default values."""
     plain: dict[str, Any] = type(answer).to_dict(answer)
     if isinstance(answer, kernels.ApiGetAcceleratorQuotaStatisticsResponse):
         # The SDK's own writer drops the days of a duration: 30 h would arrive as 6 h.

@@ -1,1 +1,1 @@
-"""The users' own commands, kept as launchers of a few lines. They are never part of a bundle."""
+"""The users' own commands, as short launchers. They are never part of a bundle."""

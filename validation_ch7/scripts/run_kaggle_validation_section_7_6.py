@@ -1,4 +1,4 @@
-"""Section 7.6 on Kaggle: `run_kaggle_validation_section_7_6.py [--quick]`. Never falls back to this computer."""
+"""Runs section 7.6 on Kaggle: `run_kaggle_validation_section_7_6.py [--quick]`. Never falls back to this computer."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Section 7.6 on this computer: `test_section_7_6_rl_performance.py [--quick] [--target-steps N]`.
+"""Runs section 7.6 on this computer: `test_section_7_6_rl_performance.py [--quick] [--target-steps N]`.
 
-Not a pytest file: pytest looks into `tests` alone.
+Not a pytest file: pytest collects only from `tests`.
 """
 
 import sys

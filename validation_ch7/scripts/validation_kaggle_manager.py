@@ -1,6 +1,6 @@
-"""The users' entry to all sections on Kaggle: `validation_kaggle_manager.py --section 7.6 [--quick-test]`.
+"""Runs any section on Kaggle: `validation_kaggle_manager.py --section 7.6 [--quick-test]`.
 
-The functions that it once held live in the orchestrator now and can be imported from here by their old names.
+The functions of earlier versions of this file are now in the orchestrator; their old names can still be imported here.
 """
 
 import argparse
@@ -18,7 +18,7 @@ __all__ = ["find_latest_checkpoint", "launch", "restore_checkpoints_for_next_run
 
 
 def launch(argv: list[str]) -> int:
-    """Translate the users' words into those of `python -m orchestrator run`."""
+    """Translate the arguments into those of `python -m orchestrator run`, and run it."""
     parser = argparse.ArgumentParser(description="Run a section of chapter 7 on Kaggle.")
     parser.add_argument("--section", default="section_7_6", help="7.6 or section_7_6")
     parser.add_argument("--quick-test", "--quick", action="store_true", dest="quick", help="quick profile")

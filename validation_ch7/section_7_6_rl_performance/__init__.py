@@ -1,1 +1,1 @@
-"""Section 7.6: does a learned signal control beat the classical ones."""
+"""Section 7.6: does a learned signal controller beat the classical ones?"""

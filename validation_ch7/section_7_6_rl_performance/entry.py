@@ -1,4 +1,4 @@
-"""Section 7.6 in one session: train towards the target; at the target compare, judge, and write it all down."""
+"""Section 7.6 in one session: train towards the target; at the target compare, judge and write the results."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from validation_ch7.section_7_6_rl_performance.write_results import conclude, su
 
 
 def run(context: SessionContext) -> SectionOutcome:
-    """Do one session's share of the section; what the kernel calls.
+    """Run one session of the section; called by the kernel.
 
     Returns:
-        `FINISHED` at the target with everything compared; `PAUSED` or `STOPPED` with the training saved;
-        `SECTION_FAILED`, with nothing trained, where the control cannot change anything.
+        `FINISHED` at the target with all controllers compared; `PAUSED` or `STOPPED` with the training saved;
+        `SECTION_FAILED`, without training, if the control has no effect.
 
     Raises:
-        SessionRefused: The checkpoint that is here must not be continued.
-        ValueError: The spec makes no sense; the message names the key.
+        SessionRefused: The checkpoint must not be continued.
+        ValueError: The spec is invalid; the message names the key.
         ArithmeticError: The training diverged.
     """
     plan = TrainingSpec.from_json(context.ticket.spec)
-    Criterion.from_mapping(plan.criteria)  # a slip there should not cost a training first
+    Criterion.from_mapping(plan.criteria)  # checked first, so that a mistake does not cost a training
     faults = control_faults(plan.lineage.environment)
-    if faults:  # no training could mean anything
+    if faults:
         return SectionOutcome(ending=KernelEnding.SECTION_FAILED, verdict=Verdict.INVALID, verdict_reasons=faults)
     result = train(context, plan, traffic_world())
     write_learning_curve(context, result.training)
     if result.ending is not KernelEnding.FINISHED:
-        return _without_verdict(result, result.ending)
+        return SectionOutcome(ending=result.ending, **_training_fields(result))
     try:
         comparison = compare_controllers(context, result.training)
     except LeftComparison:
-        return _without_verdict(result, ending_when_leaving(context))
+        return SectionOutcome(ending=ending_when_leaving(context), **_training_fields(result))
     judgement = conclude(context, result, comparison)
     forget_so_far(context)
     context.reporter.say(f"Verdict: {judgement.verdict.value}. " + " ".join(judgement.reasons))
@@ -50,17 +50,12 @@ def run(context: SessionContext) -> SectionOutcome:
         verdict=judgement.verdict,
         verdict_reasons=judgement.reasons,
         summary=summary_of(comparison, judgement),
-        **_training_of(result),
+        **_training_fields(result),
     )
 
 
-def _without_verdict(result: TrainingResult, ending: KernelEnding) -> SectionOutcome:
-    """A session that leaves before there is something to judge."""
-    return SectionOutcome(ending=ending, **_training_of(result))
-
-
-def _training_of(result: TrainingResult) -> dict[str, Any]:
-    """What an outcome says of the training, whatever follows it."""
+def _training_fields(result: TrainingResult) -> dict[str, Any]:
+    """The fields of an outcome about the training."""
     training = result.training
     resumed, grade = training.resumed_from, training.grade
     return {

@@ -1,4 +1,4 @@
-"""The section's training as `prove-resume` runs it: the same learning in the same world, without the comparison."""
+"""The section's training as `prove-resume` runs it: the same task and algorithm, without the comparison."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_wo
 
 
 def run(context: SessionContext) -> SectionOutcome:
-    """Do one session's part of the proof; what the kernel calls."""
+    """Run one session's part of the proof; called by the kernel."""
     return prove_part(context, traffic_world())

@@ -1,4 +1,4 @@
-"""From a comparison to what the section says and writes: verdict, tables, pictures, all of the same numbers."""
+"""Makes the section's results from a comparison: verdict, tables and figures, all from the same numbers."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from validation_ch7.traffic.env.settings import EnvironmentSettings
 TABLE_NAME = "rl_performance_comparison"
 SCENARIOS_NAME = "rl_performance_scenarios.csv"
 
-# The resamples are part of the method, not of the run: the same delays always give the same interval.
+# The resampling seed belongs to the method, not to the run: equal delays always give equal intervals.
 _BOOTSTRAP_SEED = 7_6
 
 
 def conclude(context: SessionContext, result: TrainingResult, comparison: Comparison) -> Judgement:
-    """Judge, and write the tables, then the pictures: a session that must leave has at least all numbers.
+    """Judge, then write the tables, then the figures, so that a session that must stop has at least all numbers.
 
     Raises:
-        ValueError: The criteria make no sense.
-        OSError: The disk refused.
+        ValueError: The criteria are invalid.
+        OSError: A file cannot be written.
     """
     training = result.training
     criterion = Criterion.from_mapping(training.plan.criteria)
@@ -59,7 +59,7 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
 
 
 def summary_of(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
-    """Headline numbers, plain JSON."""
+    """Main numbers, plain JSON."""
     reduction = judgement.reduction_pct
     return {
         "evaluated_model": comparison.best.in_short(),

@@ -1,4 +1,4 @@
-"""The constants of the model with their units and sources, read from the one file that holds them."""
+"""Reads the constants of the model, with their units and sources, from `parameters.yaml`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Parameter:
 
     Attributes:
         value: A number, or the two ends of a range, in `unit`.
-        unit: As in `m/s`; `1` for a plain ratio.
+        unit: E.g. `m/s`; `1` for a ratio.
         meaning: One sentence.
-        source: Where it comes from; where nobody else chose it, why it was chosen here.
+        source: Source of the value; if it was chosen here, the reason.
     """
 
     value: float | tuple[float, float]
@@ -35,7 +35,7 @@ def parameter_table() -> Mapping[str, Mapping[str, Parameter]]:
     """Group -> name -> constant.
 
     Raises:
-        ValueError: An entry lacks a part or has one too many; it is named.
+        ValueError: An entry has a missing or unknown field; the message names the entry.
     """
     text = resources.files(__package__).joinpath(_FILE).read_text("utf-8")
     return {
@@ -45,7 +45,7 @@ def parameter_table() -> Mapping[str, Mapping[str, Parameter]]:
 
 
 def number(group: str, name: str) -> float:
-    """The value of a constant that is one number.
+    """The value of a constant that is a number.
 
     Raises:
         ValueError: It is a range.
@@ -60,7 +60,7 @@ def ends(group: str, name: str) -> tuple[float, float]:
     """The value of a constant that is a range.
 
     Raises:
-        ValueError: It is one number.
+        ValueError: It is a number.
     """
     value = parameter_table()[group][name].value
     if not isinstance(value, tuple):

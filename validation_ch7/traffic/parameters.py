@@ -25,11 +25,11 @@ class TrafficParameters:
         link_length_m: Length of each approach and of each exit in m; a multiple of `dx_m`.
 
     Raises:
-        ValueError: A value is not a positive number, or the values do not fit together; it names the field.
+        ValueError: A value is not a positive number, or the values do not fit together; the message names the field.
 
     Source:
         Aw & Rascle, SIAM J. Appl. Math. 60(3), 2000; Zhang, Transp. Res. B 36, 2002 (choice of V = vf - p);
-        Greenberg, SIAM J. Appl. Math. 62(3), 2001 (relaxation). Of the values: `parameters.yaml`.
+        Greenberg, SIAM J. Appl. Math. 62(3), 2001 (relaxation). Sources of the values: `parameters.yaml`.
     """
 
     vf_m_s: float = number("model", "vf_m_s")
@@ -49,10 +49,10 @@ class TrafficParameters:
 
     @classmethod
     def from_mapping(cls, block: Mapping[str, object]) -> TrafficParameters:
-        """Build from a card's block; keys that are absent keep their defaults.
+        """Build from a card's block; missing keys keep their defaults.
 
         Raises:
-            ValueError: A key is unknown, or a value does not fit.
+            ValueError: A key is unknown, or a value is invalid.
         """
         refuse_unknown_keys(block, {field.name for field in fields(cls)})
         return cls(**{name: require_positive(name, value) for name, value in block.items()})
@@ -78,12 +78,12 @@ class TrafficParameters:
 
     @property
     def cell_ratio(self) -> float:
-        """`dt / dx` in s/m: what a flux moves in or out of a cell's density in one step."""
+        """`dt / dx` in s/m: change of a cell's density per unit of flux in one step."""
         return self.dt_s / self.dx_m
 
     @property
     def relaxation_factor(self) -> float:
-        """What is left of `w - vf` after one step: `exp(-dt / tau)`."""
+        """Factor of `w - vf` over one step: `exp(-dt / tau)`."""
         return math.exp(-self.dt_s / self.tau_s)
 
 
@@ -91,12 +91,12 @@ def require_positive(name: str, value: object) -> float:
     """The value as a float.
 
     Raises:
-        ValueError: It is no finite number above zero; the message names it.
+        ValueError: It is not a finite number above zero; the message names it.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} is {value!r}, and must be a number")
+        raise ValueError(f"{name} must be a number, not {value!r}")
     if not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} is {value!r}, and must be finite and above zero")
+        raise ValueError(f"{name} must be finite and above zero, not {value!r}")
     return float(value)
 
 
@@ -104,30 +104,30 @@ def require_not_negative(name: str, value: object) -> float:
     """The value as a float.
 
     Raises:
-        ValueError: It is neither zero nor a finite number above; the message names it.
+        ValueError: It is neither zero nor a finite number above zero; the message names it.
     """
     return 0.0 if value == 0 and not isinstance(value, bool) else require_positive(name, value)
 
 
 def whole_multiple(name: str, value: float, unit_name: str, unit: float) -> int:
-    """How many units the value is.
+    """The value as a number of units.
 
     Raises:
-        ValueError: It is not a whole number of them, up to rounding.
+        ValueError: It is not a whole number of units, up to rounding.
     """
     count = round(value / unit)
     if count < 1 or abs(count * unit - value) > 1e-9 * value:
-        raise ValueError(f"{name} is {value}, and must be a multiple of {unit_name} = {unit}")
+        raise ValueError(f"{name} must be a multiple of {unit_name} = {unit}, not {value}")
     return count
 
 
 def refuse_unknown_keys(block: Mapping[str, object], known: set[str]) -> None:
-    """A misspelt key would otherwise leave a default in force without a word.
+    """Refuse unknown keys, so that a misspelled key cannot silently keep a default.
 
     Raises:
-        ValueError: A key is not among the known ones; it names the nearest.
+        ValueError: A key is unknown; the message names the nearest known key.
     """
     for key in sorted(set(block) - known):
         near = difflib.get_close_matches(key, sorted(known), n=1)
-        meant = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-        raise ValueError(f"unknown key {key!r}; {meant}")
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+        raise ValueError(f"unknown key {key!r}; {hint}")

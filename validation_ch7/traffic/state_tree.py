@@ -1,4 +1,4 @@
-"""Taking values back out of a saved state, refusing what does not fit."""
+"""Reads values from a saved state and refuses values that do not fit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def array_from(state: Mapping[str, object], name: str, *, like: npt.NDArray[Any]
     """A copy of a saved array, in the memory order of the array it replaces.
 
     Raises:
-        ValueError: It is absent, no array, or of another shape or type.
+        ValueError: It is missing, not an array, or has another shape or type.
     """
     value = state.get(name)
     if not isinstance(value, np.ndarray):
-        raise ValueError(f"state {name!r} is no array")
+        raise ValueError(f"state {name!r} is not an array")
     if value.shape != like.shape or value.dtype != like.dtype:
         raise ValueError(f"state {name!r} is {value.dtype}{value.shape}, expected {like.dtype}{like.shape}")
     copy = np.empty_like(like)
@@ -29,19 +29,19 @@ def branch_from(state: Mapping[str, object], name: str) -> Mapping[str, object]:
     """A nested part of a state.
 
     Raises:
-        ValueError: It is absent or no mapping.
+        ValueError: It is missing or not a mapping.
     """
     value = state.get(name)
     if not isinstance(value, Mapping):
-        raise ValueError(f"state {name!r} is no mapping")
+        raise ValueError(f"state {name!r} is not a mapping")
     return value
 
 
 def whole_number_from(state: Mapping[str, object], name: str) -> int:
-    """A saved count.
+    """A saved integer.
 
     Raises:
-        ValueError: It is absent or no whole number.
+        ValueError: It is missing or not a whole number.
     """
     value = state.get(name)
     if isinstance(value, bool) or not isinstance(value, int):

@@ -1,4 +1,4 @@
-"""The checkpoint card: `{stem}.json`, written last, commits one checkpoint and is enough to restore it."""
+"""The checkpoint card: `{stem}.json`. It is written last, commits one checkpoint and describes all of its files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ancestor:
     """One earlier checkpoint of the lineage.
 
     Attributes:
-        continued: Grade at which the training that followed took it over; `exact` within one session.
+        continued: Grade of the resume from it; `exact` within one session.
     """
 
     steps: int
@@ -39,14 +39,14 @@ class Ancestor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointCard:
-    """What one checkpoint is.
+    """Description of one checkpoint.
 
     Attributes:
         stem: Shared stem of its files.
         scenario: Scenario name in the stem.
         steps: Environment steps done when it was saved.
-        files: Its model, side file and (where the training normalizes) statistics file, paths relative to their folder.
-        identity: What a later session compares before it resumes (algorithm, network, spaces, versions ...).
+        files: Its model, side file and (if the training normalizes) statistics file; paths relative to their folder.
+        identity: Algorithm, network, spaces, versions ...; a later session compares them before it resumes.
         stamp: Run, session, nonce and digests of the session that saved it.
         ancestry: Earlier checkpoints of the lineage, oldest first; empty for the first one.
         saved_at: ISO time, UTC; for people only, never compared.
@@ -69,7 +69,7 @@ class CheckpointCard:
 
     @property
     def digest(self) -> str:
-        """Identity of the checkpoint: its bytes, steps, lineage and parent; and all grades where one is not exact."""
+        """sha256 over files, steps, lineage and parent, and over all grades if one of them is not exact."""
         parent = self.ancestry[-1] if self.ancestry else None
         plain = {
             "files": [asdict(entry) for entry in self.files],
@@ -78,23 +78,23 @@ class CheckpointCard:
             "parent": parent.digest if parent else None,
         }
         grades = [ancestor.continued for ancestor in self.ancestry]
-        if any(grade != EXACT for grade in grades):  # nobody may make a broken chain look whole
+        if any(grade != EXACT for grade in grades):  # an edited card must not hide an inexact resume
             plain["continued"] = grades
         return digest_of(plain)
 
     @property
     def has_state(self) -> bool:
-        """Whether it has a side file with everything beside the weights."""
+        """Whether a side file holds the training's state beside the weights."""
         return any(entry.path.endswith(STATE_SUFFIX) for entry in self.files)
 
     @property
     def has_normalization(self) -> bool:
-        """Whether it has a file with the statistics that its policy's observations are normalized by."""
+        """Whether it has a statistics file (see `normalization_file`)."""
         return any(entry.path == self.stem + NORMALIZATION_SUFFIX for entry in self.files)
 
     @property
     def lowest_grade(self) -> str:
-        """The least exact grade at which a checkpoint was taken over on the way to this one."""
+        """The least exact grade of all resumes that led to this checkpoint."""
         return worst([ancestor.continued for ancestor in self.ancestry])
 
     @property
@@ -103,18 +103,18 @@ class CheckpointCard:
         return self.stem + CARD_SUFFIX
 
     def sha256_of(self, suffix: str) -> str:
-        """What it says of its file with this suffix.
+        """sha256 of its file with this suffix, as the card states it.
 
         Raises:
-            ValueError: It has no such file.
+            ValueError: The card lists no such file.
         """
         for entry in self.files:
             if entry.path == self.stem + suffix:
                 return entry.sha256
-        raise ValueError(f"{self.name} describes no {self.stem}{suffix}")
+        raise ValueError(f"{self.name} does not list {self.stem}{suffix}")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON form; states the digest so that people can read the chain."""
+        """Plain JSON form. It includes the digest, so that people can follow the chain."""
         plain = {name: getattr(self, name) for name in self.__slots__}
         plain["files"] = [asdict(entry) for entry in self.files]
         plain["ancestry"] = [asdict(ancestor) for ancestor in self.ancestry]
@@ -130,23 +130,23 @@ class CheckpointCard:
         """
         if plain.get("card_version") != CARD_VERSION:
             raise ValueError(f"card version {plain.get('card_version')!r}, this code reads {CARD_VERSION}")
-        misshapen = shape_fault(plain)
-        if misshapen:
-            raise ValueError(f"not a checkpoint card: {misshapen}")
+        wrong_shape = shape_fault(plain)
+        if wrong_shape:
+            raise ValueError(f"not a checkpoint card: {wrong_shape}")
         stated = plain.get("digest")
         fields = {name: value for name, value in plain.items() if name != "digest"}
         try:
             fields["files"] = tuple(FileEntry(**entry) for entry in fields["files"])
             fields["ancestry"] = tuple(Ancestor(**ancestor) for ancestor in fields["ancestry"])
             card = cls(**fields)
-            strange = {ancestor.continued for ancestor in card.ancestry} - set(GRADES)
+            unknown = {ancestor.continued for ancestor in card.ancestry} - set(GRADES)
             digest = card.digest
         except (KeyError, TypeError) as fault:
             raise ValueError(f"not a checkpoint card: {fault}") from fault
-        if strange:
-            raise ValueError(f"the card names a grade that nobody knows: {', '.join(sorted(strange))}")
+        if unknown:
+            raise ValueError(f"the card names an unknown resume grade: {', '.join(sorted(unknown))}")
         if digest != stated:
-            raise ValueError("the card does not have the digest that it states")
+            raise ValueError("the card's content does not match the digest that it states")
         if checkpoint_steps(card.stem) is not None and card.stem != checkpoint_stem(card.scenario, card.steps):
             raise ValueError(f"the card of {card.stem} states {card.steps} steps of {card.scenario}")
         return card
@@ -156,10 +156,10 @@ def read_card(path: Path) -> CheckpointCard:
     """Read one card.
 
     Raises:
-        ValueError: The file is unreadable, damaged, or its name is not its stem's.
+        ValueError: The file is unreadable or damaged, or its name does not match its stem.
     """
     if path.is_symlink():
-        raise ValueError(f"{path.name} is a symbolic link; put the file itself there")
+        raise ValueError(f"{path.name} is a symbolic link; replace it by the file itself")
     card = CheckpointCard.from_json(read_object(path))
     if card.name != path.name:
         raise ValueError(f"{path.name} is the card of {card.stem}")
@@ -167,18 +167,18 @@ def read_card(path: Path) -> CheckpointCard:
 
 
 def card_fault(card: CheckpointCard, folder: Path) -> str | None:
-    """Why the files beside a card are not the ones it describes, or None when every byte agrees.
+    """Why the files beside a card do not match it, or None when every byte agrees.
 
-    A symbolic link does not count as a file: what it leads to may lie anywhere, and would be sent with a session.
+    A symbolic link is refused: its target may lie anywhere, and would be uploaded with a session.
     """
     if card.stem + MODEL_SUFFIX not in {entry.path for entry in card.files}:
-        return f"{card.name} does not name its model {card.stem}{MODEL_SUFFIX}"
+        return f"{card.name} does not list its model {card.stem}{MODEL_SUFFIX}"
     for entry in card.files:
         fault = name_fault(entry.path, card.stem)
         if fault:
             return fault
         if (folder / entry.path).is_symlink():
-            return f"{entry.path} is a symbolic link; put the file itself there"
+            return f"{entry.path} is a symbolic link; replace it by the file itself"
     try:
         return first_fault(card.files, folder)
     except OSError as fault:

@@ -1,6 +1,6 @@
-"""The shape that the JSON of a card must have, value by value, before anything of it is used.
+"""Checks the type and range of every value in a card's JSON before any of them is used.
 
-A card lies in a folder that people write to. Whatever it holds, a reader gets a card or a reason, never a crash.
+People can edit the folder that holds the cards. So a reader returns a card or raises ValueError; it never crashes.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 MAX_CARD_BYTES = 64 << 20
-"""A card of a long chain has about 150 bytes for each ancestor; more than this is some other file."""
+"""A card takes about 150 bytes for each ancestor; a larger file is not a card."""
 MAX_NAME_BYTES = 255
-"""The longest file name that the usual file systems take."""
+"""The longest file name that common file systems accept."""
 MAX_STEPS = 2**53
 MAX_SESSION = 1_000_000
 _MAX_DEPTH = 64
@@ -42,15 +42,15 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def shape_fault(plain: Mapping[str, Any]) -> str | None:
-    """The first thing in a card's JSON that does not have its type or range, None when all have.
+    """The first value in a card's JSON with a wrong type or range, None when all are right.
 
-    Keys that are absent or unknown are left to the reader that builds the card.
+    `CheckpointCard.from_json` refuses missing and unknown keys itself.
     """
     return next(_shape_faults(plain), None)
 
 
 def name_fault(name: str, stem: str) -> str | None:
-    """Why a name cannot be that of a file of this stem beside its card, None when it can."""
+    """Why this cannot be the name of a checkpoint file of this stem, None when it can."""
     if "/" in name or "\\" in name or name in ("", ".", "..") or not name.isprintable():
         return f"{name[:80]!r} is not a plain file name"
     if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
@@ -63,7 +63,7 @@ def name_fault(name: str, stem: str) -> str | None:
 def _shape_faults(plain: Mapping[str, Any]) -> Iterator[str]:
     for key, fits in _OF_KEY.items():
         if key in plain and not fits(plain[key]):
-            yield _told(key, plain[key])
+            yield _wrong_value(key, plain[key])
     for index, entry in enumerate(_list(plain.get("files"))):
         yield from _entry_faults(f"files[{index}]", entry, _OF_FILE)
     for index, ancestor in enumerate(_list(plain.get("ancestry"))):
@@ -72,7 +72,7 @@ def _shape_faults(plain: Mapping[str, Any]) -> Iterator[str]:
         value = plain.get(block)
         if isinstance(value, dict):
             yield from _entry_faults(block, value, keys)
-            if not _plain_enough(value):
+            if not _is_shallow_and_finite(value):
                 yield f"{block} is nested too deeply or holds a number that is not finite"
     stamp = plain.get("stamp")
     if isinstance(stamp, dict):
@@ -81,12 +81,14 @@ def _shape_faults(plain: Mapping[str, Any]) -> Iterator[str]:
 
 def _entry_faults(where: str, entry: Any, keys: Mapping[str, Callable[[Any], bool]]) -> Iterator[str]:
     if not isinstance(entry, dict):
-        yield _told(where, entry)
+        yield _wrong_value(where, entry)
         return
-    yield from (_told(f"{where}.{key}", entry[key]) for key in keys if key in entry and not keys[key](entry[key]))
+    for key, fits in keys.items():
+        if key in entry and not fits(entry[key]):
+            yield _wrong_value(f"{where}.{key}", entry[key])
 
 
-def _told(where: str, value: Any) -> str:
+def _wrong_value(where: str, value: Any) -> str:
     shown = type(value).__name__ if isinstance(value, dict | list) else repr(value)
     return f"{where} cannot be {shown[:40]}"
 
@@ -131,8 +133,8 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _plain_enough(value: Any) -> bool:
-    """Whether a JSON value is shallow and its numbers are finite; without recursion, which a deep one would break."""
+def _is_shallow_and_finite(value: Any) -> bool:
+    """Whether a JSON value is at most `_MAX_DEPTH` deep and all its numbers are finite. Does not recurse."""
     layer, depth = [value], 0
     while layer and depth <= _MAX_DEPTH:
         if any(isinstance(one, float) and not math.isfinite(one) for one in layer):

@@ -1,8 +1,8 @@
 """The statistics file `{stem}.vecnormalize.json`: how observations and rewards were normalized when a model was saved.
 
 A model zip of Stable-Baselines3 does not hold the statistics of its `VecNormalize`, and the policy is wrong without
-them. The library's own `VecNormalize.save` is a pickle, which executes code when it is read. This file holds the same
-numbers under the library's own names as plain JSON: Python's `json` and numpy are enough to use it.
+them. The library's own `VecNormalize.save` writes a pickle, which can execute code when it is read. This file holds
+the same numbers, under the library's names, as plain JSON.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ NORMALIZATION_FORMAT = "VecNormalize"
 NORMALIZATION_VERSION = 1
 
 _LIMIT_BYTES = 64_000_000
-"""Of a file that is read: numbers of one observation take kilobytes."""
+"""Largest file that is read; the statistics of one observation take kilobytes."""
 _BOUNDS = ("clip_obs", "clip_reward")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningStatistics:
-    """Mean and variance of all that was seen, as in Stable-Baselines3's `RunningMeanStd`.
+    """Running mean and variance, as in Stable-Baselines3's `RunningMeanStd`.
 
     Attributes:
         mean: A number, or nested lists of numbers in the shape of one observation.
         var: The variance, in the same shape.
-        count: How many values they are taken over; None where an earlier version did not keep it.
+        count: Number of values behind them; None in files of an earlier version, which did not store it.
 
     Raises:
         ValueError: A number is not finite, a variance is negative, or the shapes differ.
@@ -43,7 +43,7 @@ class RunningStatistics:
     count: float | None
 
     def __post_init__(self) -> None:
-        """Refuse what could normalize nothing."""
+        """Check shapes and values."""
         means, variances = list(_numbers(self.mean)), list(_numbers(self.var))
         if _shape(self.mean) != _shape(self.var):
             raise ValueError("the mean and the variance have different shapes")
@@ -58,21 +58,21 @@ class RunningStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedNormalization:
-    """What the statistics file says; the names are those of `VecNormalize`.
+    """Content of the statistics file; the names are those of `VecNormalize`.
 
     Attributes:
         model_sha256: Of the model zip that it belongs to.
         norm_obs: Whether observations are normalized.
-        norm_reward: Whether rewards were normalized while it learned.
+        norm_reward: Whether rewards were normalized during training.
         clip_obs: Bound of a normalized observation.
         clip_reward: Bound of a normalized reward.
-        gamma: Discount of the returns whose deviation scales the rewards.
+        gamma: Discount of the returns whose standard deviation scales the rewards.
         epsilon: Added to each variance.
-        obs_rms: Statistics of the observations; None where they are not normalized.
-        ret_rms: Statistics of the discounted returns; None where an earlier version did not keep them.
+        obs_rms: Statistics of the observations; None if they are not normalized.
+        ret_rms: Statistics of the discounted returns; None in files of an earlier version, which did not store them.
 
     Raises:
-        ValueError: Observations are normalized, and there are no statistics of them.
+        ValueError: `norm_obs` and `obs_rms` contradict each other.
     """
 
     model_sha256: str
@@ -86,19 +86,19 @@ class SavedNormalization:
     ret_rms: RunningStatistics | None
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Check that statistics exist exactly if observations are normalized."""
         if self.norm_obs != (self.obs_rms is not None):
             raise ValueError("norm_obs and obs_rms contradict each other")
 
     @property
     def normalizes(self) -> tuple[str, ...]:
-        """What was normalized in training, in words."""
+        """What was normalized in training: `observations`, `rewards`, or both."""
         return ("observations",) * self.norm_obs + ("rewards",) * self.norm_reward
 
     def to_bytes(self) -> bytes:
-        """The file. Equal statistics give equal bytes.
+        """The file's bytes. Equal statistics give equal bytes.
 
-        An infinite bound is the text `inf`, since JSON has no infinity; `float` reads it.
+        JSON has no infinity, so an infinite bound is written as the text `inf`, which `float` reads.
         """
         plain = {"format": NORMALIZATION_FORMAT, "version": NORMALIZATION_VERSION, **asdict(self)}
         plain |= {name: plain[name] if math.isfinite(plain[name]) else str(plain[name]) for name in _BOUNDS}
@@ -106,10 +106,10 @@ class SavedNormalization:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SavedNormalization:
-        """Read such a file.
+        """Read a statistics file.
 
         Raises:
-            ValueError: It is not one of this version, or it contradicts itself.
+            ValueError: It is not a statistics file of this version, or it contradicts itself.
         """
         plain = json.loads(content.decode("utf-8"), parse_constant=_refuse)
         if not isinstance(plain, dict) or plain.pop("format", None) != NORMALIZATION_FORMAT:
@@ -119,26 +119,27 @@ class SavedNormalization:
             raise ValueError(f"statistics version {version!r}, this code reads {NORMALIZATION_VERSION}")
         try:
             numbers = {name: float(plain[name]) for name in (*_BOUNDS, "gamma", "epsilon")}
-            statistics = {name: _statistics(plain[name]) for name in ("obs_rms", "ret_rms")}
+            found = {name: plain[name] for name in ("obs_rms", "ret_rms")}
+            statistics = {name: None if rms is None else RunningStatistics(**rms) for name, rms in found.items()}
             return cls(**{**plain, **numbers, **statistics})
         except (KeyError, TypeError) as fault:
             raise ValueError(f"it is not a statistics file: {fault}") from fault
 
 
 def normalization_path(model: Path) -> Path:
-    """Where the statistics of a model lie: beside its zip, with the same stem."""
+    """Path of a model's statistics file: beside the zip, with the same stem."""
     return model.with_name(model.name.removesuffix(MODEL_SUFFIX) + NORMALIZATION_SUFFIX)
 
 
 def read_normalization(model: Path) -> SavedNormalization:
-    """Read the statistics file of a model zip, and check that it belongs to this very zip.
+    """Read the statistics file of a model zip, and check that it belongs to exactly this zip.
 
     Args:
         model: The zip.
 
     Raises:
         FileNotFoundError: One of the two files is missing.
-        ValueError: The statistics are damaged, or another model's.
+        ValueError: The statistics are damaged or belong to another model.
         OSError: A file cannot be read.
     """
     path = normalization_path(model)
@@ -159,15 +160,11 @@ def read_normalization(model: Path) -> SavedNormalization:
     return saved
 
 
-def _statistics(plain: Any) -> RunningStatistics | None:
-    return None if plain is None else RunningStatistics(**plain)
-
-
 def _shape(value: Any) -> tuple[int, ...]:
     """Shape of nested lists.
 
     Raises:
-        ValueError: They are ragged.
+        ValueError: Lists at the same level have different lengths.
     """
     if not isinstance(value, list):
         return ()

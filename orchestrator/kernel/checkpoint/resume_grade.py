@@ -1,7 +1,7 @@
-"""How exact a resume would be, reason by reason: one table for both sides of the wire, so that they cannot disagree.
+"""How exact a resume would be, and why. One table for the orchestrator and the kernel, so that they cannot disagree.
 
-The orchestrator decides by it before anything is pushed, from what it knows; the kernel decides again before
-anything is loaded, from what it built.
+The orchestrator grades before it pushes a session, from the card and the lineage. The kernel grades again before it
+loads the checkpoint, from the model that it built.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 EXACT, STATISTICAL, WEIGHTS_ONLY, REFUSE = "exact", "statistical", "weights-only", "refuse"
 GRADES = (EXACT, STATISTICAL, WEIGHTS_ONLY, REFUSE)
-"""Best first. `exact`: the same training to the last bit. `statistical`: the same training, other last bits.
-`weights-only`: another training that may begin from these weights. `refuse`: they do not even fit."""
+"""Best first. `exact`: the same training, bit for bit. `statistical`: the same training, with other rounding.
+`weights-only`: a new training that may start from these weights. `refuse`: the weights do not fit."""
 
 _OF_KEY: Mapping[str, str] = {
     "section": REFUSE,
@@ -30,10 +30,10 @@ _OF_KEY: Mapping[str, str] = {
     "code_digest": STATISTICAL,
     "lost_state": STATISTICAL,
 }
-"""What a difference in each key of an identity leaves; a key that is not here says nothing of a resume."""
+"""Best grade that is left when a key of the identity differs; keys that are not listed are not compared."""
 
 _SHAPING = frozenset({"hyper_parameters.n_quantiles"})
-"""Hyper-parameters that decide how many weights there are."""
+"""Hyper-parameters that determine the number of weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class Difference:
     """One difference between a checkpoint's identity and a training's.
 
     Attributes:
-        path: Key in the identity, nested ones with dots.
-        grade: What it leaves.
+        path: Key in the identity; nested keys are joined with dots.
+        grade: Best grade that this difference leaves.
     """
 
     path: str
@@ -59,8 +59,8 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[D
 
     Args:
         saved: Identity in a checkpoint's card.
-        current: Identity of the training that would continue it. What it does not name is not compared, and of its
-            `versions` only those that it names; what the card does not say is never taken for equal.
+        current: Identity of the training that would continue it. Only its keys, and only the `versions` that it
+            names, are compared. A key that the card lacks counts as a difference.
     """
     return tuple(found for key in _OF_KEY if key in current for found in _of(key, saved.get(key), current[key]))
 
@@ -82,7 +82,7 @@ def _difference(key: str, path: str, was: Any, now: Any) -> Difference:
 
 
 def flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping as one, its keys joined with dots."""
+    """Flatten a nested mapping; keys are joined with dots."""
     joined: dict[str, Any] = {}
     for key, value in block.items():
         joined |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
@@ -90,10 +90,10 @@ def flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def worst(grades: Sequence[str]) -> str:
-    """The least exact of some grades, `exact` of none."""
+    """The least exact of these grades; `exact` if there are none."""
     return max(grades, key=GRADES.index, default=EXACT)
 
 
 def is_below(grade: str, floor: str) -> bool:
-    """Whether a grade is less exact than the least that is accepted."""
+    """Whether `grade` is less exact than `floor`."""
     return GRADES.index(grade) > GRADES.index(floor)

@@ -1,4 +1,4 @@
-"""Save: write a checkpoint so that it exists wholly or not at all, then rotate the older ones as units."""
+"""Save: write a checkpoint completely or not at all, then delete the older ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, FileEntry, checkp
 
 KEPT_CHECKPOINTS = 2
 SET_ASIDE = "set_aside"
-"""Folder beside the checkpoints for files of other origin that were in the way of a save."""
+"""Folder beside the checkpoints; files of other origin are moved there if they have a name that a save needs."""
 
 
 def save_checkpoint(
@@ -34,25 +34,25 @@ def save_checkpoint(
     """Write one checkpoint: its files first, its card last.
 
     A kill before the card leaves files without a card, which no reader accepts; a kill after it leaves a
-    whole checkpoint. Only then are older ones removed. A file that has one of the names and that no card names is
-    somebody's own: it is moved into the folder `set_aside` first.
+    complete checkpoint. Older checkpoints are removed only then. A file that already has one of the names, and that
+    no card describes, may be the user's own: it is first moved into the folder `set_aside`.
 
     Args:
         models_dir: The models directory; files go to its `checkpoints` folder.
         scenario: Scenario name, part of the stem.
         steps: Environment steps done.
-        writers: File suffix (`.zip`, `.state.npz` ...) -> function that writes that file to the path it is given.
+        writers: File suffix (`.zip`, `.state.npz` ...) -> function that writes that file to a given path.
         identity: What a later session compares before it resumes.
         stamp: `Ticket.stamp()` of this session.
         parent: The checkpoint that this one continues, None at the beginning of a lineage.
         now: Time of the save, aware UTC.
-        continued: Grade at which the parent was taken over.
+        continued: Grade of the resume from the parent.
 
     Returns:
         The committed card.
 
     Raises:
-        OSError: The disk refused; earlier checkpoints are untouched.
+        OSError: A file cannot be written; earlier checkpoints are untouched.
     """
     folder = models_dir / CHECKPOINTS
     stem = checkpoint_stem(scenario, steps)
@@ -77,7 +77,7 @@ def save_checkpoint(
 
 
 def _write_files(folder: Path, stem: str, writers: Mapping[str, Callable[[Path], None]]) -> None:
-    """All files of a checkpoint; what was written before an error is removed: nobody but this save made it."""
+    """Write all files of a checkpoint; after an error, remove those already written."""
     written: list[Path] = []
     try:
         for suffix, write in writers.items():
@@ -90,7 +90,7 @@ def _write_files(folder: Path, stem: str, writers: Mapping[str, Callable[[Path],
 
 
 def _set_aside(folder: Path, stem: str, suffixes: Iterable[str]) -> None:
-    """Move what lies under the names of a new checkpoint out of its way, unless it is the same checkpoint of ours."""
+    """Move files with the names of a new checkpoint away, unless they are a verified checkpoint of that name."""
     paths = [folder / (stem + suffix) for suffix in (*suffixes, CARD_SUFFIX)]
     there = [path for path in paths if path.is_symlink() or path.exists()]
     card = _readable(folder / (stem + CARD_SUFFIX))
@@ -99,10 +99,10 @@ def _set_aside(folder: Path, stem: str, suffixes: Iterable[str]) -> None:
     aside = folder / SET_ASIDE
     aside.mkdir(parents=True, exist_ok=True)
     for path in there:
-        path.rename(_free(aside / path.name))
+        path.rename(_unused(aside / path.name))
 
 
-def _free(path: Path) -> Path:
+def _unused(path: Path) -> Path:
     number, free = 1, path
     while free.is_symlink() or free.exists():
         number += 1
@@ -113,9 +113,9 @@ def _free(path: Path) -> Path:
 def rotate(folder: Path, scenario: str, keep: int = KEPT_CHECKPOINTS) -> tuple[str, ...]:
     """Delete all but the newest `keep` checkpoints of a scenario.
 
-    Newest means most steps. Only what a card names, byte for byte, is deleted: any other file may be the only copy of
-    somebody's work. The files go first and their card last, so that after a kill half-way the next rotation still
-    knows what is left of them.
+    Newest means most steps. Only files that match a card byte for byte are deleted: any other file may be the only
+    copy of a user's work. The files are deleted first and their card last, so that after a kill half-way the next
+    rotation can finish.
 
     Returns:
         Stems removed.
@@ -131,7 +131,7 @@ def rotate(folder: Path, scenario: str, keep: int = KEPT_CHECKPOINTS) -> tuple[s
 
 
 def _remove(folder: Path, card: CheckpointCard) -> bool:
-    """Delete a checkpoint unless a file of it has other bytes than its card states; says whether it is gone."""
+    """Delete a checkpoint, unless one of its files does not match the card; returns whether it was deleted."""
     there = [entry for entry in card.files if (path := folder / entry.path).is_symlink() or path.exists()]
     if any((folder / entry.path).is_symlink() for entry in there) or first_fault(there, folder) is not None:
         return False
@@ -151,8 +151,8 @@ def _has_size(path: Path, entry: FileEntry) -> bool:
 
 
 def _readable(path: Path) -> CheckpointCard | None:
-    """The card in a file, None where there is none that can be read."""
+    """The card in a file, None if there is none or it cannot be read: then nothing is deleted because of it."""
     try:
         return read_card(path)
     except ValueError:
-        return None  # a file that is no card names nothing, so that nothing is deleted for it
+        return None

@@ -1,4 +1,4 @@
-"""Which checkpoints a models directory holds, and which one a training starts from."""
+"""Lists and verifies the checkpoints of a models directory; a training starts from the newest verified one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, che
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What a models directory holds.
+    """Checkpoints of one scenario in a models directory.
 
     Attributes:
-        verified: Cards whose files agree byte for byte, newest (most steps) first.
+        verified: Cards whose files match byte for byte, newest (most steps) first.
         faults: Stem -> why it is not usable, newest first.
     """
 
@@ -28,7 +28,7 @@ class Survey:
 
 
 def survey_checkpoints(models_dir: Path, scenario: str) -> Survey:
-    """Look at every checkpoint of a scenario and verify it. Order is by steps, never by file time."""
+    """Verify every checkpoint of a scenario. Order is by steps, never by file time."""
     folder = models_dir / CHECKPOINTS
     stems: dict[str, int] = {}
     if folder.is_dir():
@@ -48,9 +48,10 @@ def survey_checkpoints(models_dir: Path, scenario: str) -> Survey:
 
 
 def find_latest_checkpoint(models_dir: Path, scenario: str) -> CheckpointCard | None:
-    """The newest checkpoint whose every byte agrees with its card, or None.
+    """The newest checkpoint whose files match its card byte for byte, or None.
 
-    Damaged or uncommitted ones are walked over; `survey_checkpoints` says which and why.
+    Damaged and uncommitted checkpoints are skipped; `survey_checkpoints` lists them with the reason. Users import this
+    function by its name from `validation_kaggle_manager.py`.
     """
     return survey_checkpoints(models_dir, scenario).latest
 
@@ -58,12 +59,12 @@ def find_latest_checkpoint(models_dir: Path, scenario: str) -> CheckpointCard | 
 def _verify(folder: Path, stem: str, scenario: str) -> tuple[CheckpointCard | None, str]:
     path = folder / (stem + CARD_SUFFIX)
     if not path.is_file():
-        return None, "it has no card: its save was never committed, or it was not made by this program"
+        return None, "it has no card: its save was never completed, or this program did not make it"
     try:
         card = read_card(path)
     except ValueError as fault:
         return None, str(fault)
     if card.scenario != scenario:
         return None, f"it belongs to scenario {card.scenario}"
-    disagreement = card_fault(card, folder)
-    return (None, disagreement) if disagreement else (card, "")
+    mismatch = card_fault(card, folder)
+    return (None, mismatch) if mismatch else (card, "")

@@ -1,1 +1,1 @@
-"""The machine a session runs on: preflight, device, requirements."""
+"""The machine that a session runs on: preflight, device, requirements."""

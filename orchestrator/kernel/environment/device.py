@@ -1,4 +1,4 @@
-"""Whether the GPU computes. Asking torch is not enough: it calls one available that cannot run its first kernel."""
+"""Tests the GPU with a small computation: torch reports a GPU as available even if it cannot run any kernel."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PROBED = ("cuda", "auto")
 
 _REMEDY = "Ask for NvidiaTeslaT4 in the card, or set its device to cpu."
 
-# In a process of its own: a broken GPU can take the whole process with it, and torch's import is slow.
-# Filling, multiplying and a gradient are kernels of torch's own and of cuBLAS; each can be the one that is not there.
+# Runs in a separate process: a broken GPU can kill the whole process, and importing torch is slow.
+# Filling, multiplying and the gradient use kernels of torch and of cuBLAS; any of them can be missing.
 PROBE = """
 import json
 try:
@@ -41,13 +41,13 @@ print(json.dumps({"gpu": torch.cuda.get_device_name(), "capability": str(major) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """What a session computes on.
+    """Device of a session.
 
     Attributes:
         used: `cpu` or `cuda`.
         name: Of the GPU, None without one.
-        capability: Of the GPU, `major.minor`.
-        why: Why a GPU that would have been welcome is not used.
+        capability: Compute capability of the GPU, `major.minor`.
+        why: Why the session with device `auto` does not use a GPU.
     """
 
     used: str
@@ -57,34 +57,34 @@ class Device:
 
 
 def probe_device(wanted: str, machine: Machine) -> Device:
-    """Find out what the session will compute on.
+    """Find the device of the session.
 
     Args:
-        wanted: The spec's device. `cuda` demands a GPU, `auto` takes one that is there; with any other word
+        wanted: The spec's device. `cuda` requires a GPU; `auto` uses one if there is one; for any other value
             nothing is probed.
 
     Raises:
-        SessionRefused: The GPU is not there though demanded, or it is there and cannot compute.
+        SessionRefused: A required GPU is missing, or the GPU cannot compute.
     """
     if wanted not in PROBED:
         return Device(used="cpu")
     ran = machine.run([machine.interpreter, "-c", PROBE], PROBE_LIMIT_S)
     answer = _answer(ran)
     if answer is None:
-        raise SessionRefused(f"the GPU cannot be computed on:\n{ran.last_words}", remedy=_REMEDY)
+        raise SessionRefused(f"the GPU failed a test computation:\n{ran.summary}", remedy=_REMEDY)
     if answer["gpu"] is not None:
         return Device(used="cuda", name=str(answer["gpu"]), capability=str(answer.get("capability")))
     if wanted == "cuda":
-        raise SessionRefused(f"the spec asks for cuda, and {answer.get('why')}", remedy=_REMEDY)
+        raise SessionRefused(f"the spec asks for cuda, but {answer.get('why')}", remedy=_REMEDY)
     return Device(used="cpu", why=str(answer.get("why")))
 
 
 def _answer(ran: Ran) -> dict[str, Any] | None:
-    """The probe's JSON, None when it did not end well. Libraries may print above it."""
+    """The probe's JSON, which is its last line of output; None if the probe failed."""
     if ran.exit_code != 0 or not ran.out.strip():
         return None
     try:
         plain = json.loads(ran.out.strip().splitlines()[-1])
     except ValueError:
-        return None  # the caller refuses with what was said instead
+        return None  # the caller shows the output in its refusal
     return plain if isinstance(plain, dict) and "gpu" in plain else None

@@ -1,4 +1,4 @@
-"""Missing requirements, fetched beside what the image has. What is there is never replaced, not even by its pin."""
+"""Installs missing requirements. Libraries of the image are never replaced, not even by the pinned version."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from orchestrator.kernel.outcome import SessionRefused
 INSTALL_LIMIT_S = 300.0
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|not enough space on the disk", re.IGNORECASE)
 OF_THE_IMAGE = frozenset({"torch"})
-"""Never installed: only the image's own build fits its driver, and another one costs gigabytes."""
+"""Never installed: only the image's build fits the driver, and another build is a download of gigabytes."""
 
-# Version identifiers that pip accepts in a constraints file; images carry a few that it does not.
+# Version identifiers that pip accepts in a constraints file; images contain a few that pip refuses.
 # Source: Python packaging specifications, "Version specifiers", normalized forms.
 _VERSION = re.compile(
     r"(\d+!)?\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9]+([._-][a-z0-9]+)*)?", re.IGNORECASE
@@ -28,13 +28,13 @@ _VERSION = re.compile(
 
 
 def supply(requirements: Sequence[Requirement], workspace: Workspace, machine: Machine) -> tuple[Requirement, ...]:
-    """Install what is missing into the session's scratch folder, and let imports find it there.
+    """Install missing requirements into the session's scratch folder, and add that folder to the import path.
 
     Returns:
-        What was installed.
+        The requirements that were installed.
 
     Raises:
-        SessionRefused: Something is missing and could not be had.
+        SessionRefused: A missing requirement could not be installed.
         OSError: There is no room for it.
     """
     before = machine.versions() if requirements else {}
@@ -45,33 +45,33 @@ def supply(requirements: Sequence[Requirement], workspace: Workspace, machine: M
     absent = sorted(OF_THE_IMAGE & {requirement.name for requirement in missing})
     if absent:
         raise SessionRefused(
-            f"the section needs {', '.join(absent)}, which this image lacks and which is never installed here",
+            f"the section needs {', '.join(absent)}, which this image lacks and which is never installed",
             remedy="Run the session on an image that has it; Kaggle's own GPU image does.",
         )
     wheelhouses = _wheelhouses(missing, workspace.inputs)
     prefix = workspace.scratch / "site"
-    done = machine.run(_words(missing, before, prefix, wheelhouses, machine.interpreter), INSTALL_LIMIT_S)
+    done = machine.run(_pip_command(missing, before, prefix, wheelhouses, machine.interpreter), INSTALL_LIMIT_S)
     if done.exit_code != 0:
-        if _FULL.search(done.last_words):
+        if _FULL.search(done.summary):
             shutil.rmtree(prefix, ignore_errors=True)
             raise OSError(errno.ENOSPC, f"no room to install {names}", str(prefix))
         source = "the mounted wheels" if wheelhouses else "the package index"
         raise SessionRefused(
-            f"{names} could not be installed from {source}:\n{done.last_words}",
-            remedy="Put the missing wheels, and those that they need, into one mounted dataset"
+            f"{names} could not be installed from {source}:\n{done.summary}",
+            remedy="Put the missing wheels and their dependencies into one mounted dataset"
             + ("." if wheelhouses else ", or switch the kernel's internet on."),
         )
     machine.import_from(_site_folders(prefix))
     lost = [str(requirement) for requirement in missing if requirement.name not in machine.versions()]
     if lost:
         raise SessionRefused(
-            f"pip installed {', '.join(lost)}, and Python does not find it",
+            f"pip installed {', '.join(lost)}, but Python does not find it",
             remedy="Run the session on an image that has it.",
         )
     return missing
 
 
-def _words(
+def _pip_command(
     missing: Sequence[Requirement],
     installed: Mapping[str, str],
     prefix: Path,
@@ -80,8 +80,8 @@ def _words(
 ) -> list[str]:
     """The command line of pip.
 
-    `--prefix` and not `--target`: the latter does not see what is installed and would fetch torch a second time.
-    The constraints make pip fail where it would otherwise replace a library of the image.
+    `--prefix` and not `--target`: the latter ignores installed libraries and would download torch again.
+    The constraints make pip fail instead of replacing a library of the image.
     """
     prefix.mkdir(parents=True, exist_ok=True)
     constraints = prefix / "constraints.txt"
@@ -97,14 +97,14 @@ def _words(
 
 
 def _wheelhouses(missing: Sequence[Requirement], inputs: Sequence[Path]) -> list[Path]:
-    """Folders that hold a wheel of something that is missing."""
+    """Folders that hold a wheel of a missing requirement."""
     names = {requirement.name for requirement in missing}
     wheels = [file.path for file in survey_mounts(inputs).files if file.path.suffix == ".whl"]
     return sorted({path.parent for path in wheels if canonical_name(path.name.split("-")[0]) in names})
 
 
 def _site_folders(prefix: Path) -> list[Path]:
-    """Where pip puts modules below a prefix: pure ones, and those with compiled parts."""
+    """Folders into which pip installs modules below a prefix: pure Python, and with compiled parts."""
     scheme = sysconfig.get_preferred_scheme("prefix")
     base = {"base": str(prefix), "platbase": str(prefix)}
     return [Path(path) for path in sorted({sysconfig.get_path(kind, scheme, base) for kind in ("purelib", "platlib")})]

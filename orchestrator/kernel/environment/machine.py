@@ -1,4 +1,4 @@
-"""The machine under a session, as far as a preflight touches it; injected, so that tests need neither GPU nor pip."""
+"""What a preflight needs of the machine; injected, so that tests need neither GPU nor pip."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ def installed_versions(path: Iterable[str] | None = None) -> dict[str, str]:
     """Version of every distribution that Python finds, by canonical name.
 
     Args:
-        path: Folders to look in; None for those that imports look in.
+        path: Folders to look in; None for `sys.path`.
     """
     versions: dict[str, str] = {}
     for distribution in importlib.metadata.distributions(path=list(sys.path if path is None else path)):
         try:
             name, version = distribution.metadata["Name"], distribution.version
         except (AttributeError, KeyError, OSError, TypeError, ValueError):
-            continue  # a folder left over from a removed package describes nothing, and imports find nothing in it
+            continue  # a folder left behind by a removed package has no metadata
         if name and version:
-            versions.setdefault(canonical_name(name), version)  # an earlier folder hides a later one, as on import
+            versions.setdefault(canonical_name(name), version)  # the first folder wins, as on import
     return versions
 
 
 def import_also_from(folders: Iterable[Path]) -> None:
-    """Let imports look in these folders too, after all others: what the image has is never hidden."""
+    """Append these folders to the import path: at its end, so that they never hide a library of the image."""
     sys.path += [str(folder) for folder in folders]
     importlib.invalidate_caches()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What a preflight asks the machine for.
+    """What a preflight needs of the machine.
 
     Attributes:
         run: Runs another program.
-        versions: Installed distributions, canonical name -> version.
-        import_from: Lets imports look in more folders.
-        interpreter: The Python that runs the session.
+        versions: Returns the installed distributions, canonical name -> version.
+        import_from: Appends folders to the import path.
+        interpreter: Path of the Python that runs the session.
     """
 
     run: Runner = run_bounded

@@ -1,4 +1,4 @@
-"""Is this machine fit for the section? Asked in seconds, before anything is imported or trained."""
+"""Checks within seconds, before anything is imported or trained, whether this machine can run the section."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from orchestrator.kernel.outcome import SessionRefused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a preflight found; a refusal does not hide the rest.
+    """What a preflight found; complete even if it refuses the session.
 
     Attributes:
         versions: Requirement -> version that the session will import.
-        pinned: Requirement -> pinned version, where another one is here. It is left alone: the resume grade
-            says what it means for the numbers.
-        installed_now: What this preflight installed.
-        device: What the session computes on, None before that is known.
-        seconds: How long it took.
-        refusal: Why the session must not start, None when it may.
+        pinned: Requirement -> pinned version, where the image has another version. The image's version stays: the
+            resume grade shows its effect.
+        installed_now: Requirements that this preflight installed.
+        device: Device of the session, None before it is known.
+        seconds: Duration of the preflight.
+        refusal: Why the session must not start, None if it may.
     """
 
     seconds: float
@@ -40,7 +40,7 @@ class Findings:
     platform: str = field(default_factory=platform.platform)
 
     def to_json(self) -> dict[str, Any]:
-        """For the event log and the manifest; the refusal has its own place there."""
+        """Plain JSON for the event log and the manifest, which store the refusal elsewhere."""
         return {
             "python": self.python,
             "platform": self.platform,
@@ -53,8 +53,8 @@ class Findings:
 
     @property
     def notes(self) -> list[str]:
-        """What people should read, one sentence each; nothing when all is as it was pinned."""
-        notes = [f"{name} {self.versions[name]} is here, pinned is {pin}." for name, pin in self.pinned.items()]
+        """One sentence for the log about each thing that is not as pinned, and about the GPU."""
+        notes = [f"{name} {self.versions[name]} is installed, pinned is {pin}." for name, pin in self.pinned.items()]
         if self.installed_now:
             notes.append(f"Installed for this session: {', '.join(self.installed_now)}.")
         if self.device and self.device.name:
@@ -72,15 +72,15 @@ def examine(
     machine: Machine,
     monotonic: Callable[[], float],
 ) -> Findings:
-    """Supply the section's requirements and try its device.
+    """Install the section's missing requirements and test its device.
 
     Args:
-        spec: The session's spec; its `entry_point` leads to the requirements, its `device` is tried.
+        spec: The session's spec; uses `entry_point` and `device`.
         bundle_root: Root of the verified code.
-        workspace: Holds mounted wheels and takes what is installed.
+        workspace: Its inputs may hold wheels; its scratch folder takes installed libraries.
 
     Returns:
-        The findings, with the refusal if there is one; it is the caller's to raise.
+        The findings. A refusal is part of them; the caller raises it.
     """
     started_s = monotonic()
     requirements: tuple[Requirement, ...] = ()

@@ -1,4 +1,4 @@
-"""What a section imports beyond the standard library: one `requirements.txt` beside its entry point."""
+"""A section's libraries beyond the standard library: a `requirements.txt` beside its entry point."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9
 
 
 def canonical_name(name: str) -> str:
-    """The one spelling of a distribution's name.
+    """The normalized spelling of a distribution's name.
 
     Source: Python packaging specifications, "Names and normalization".
     """
@@ -32,12 +32,12 @@ class Requirement:
         return f"{self.name}=={self.version}"
 
     def is_met_by(self, version: str) -> bool:
-        """Whether an installed version is the pinned one, builds of it (`2.6.0+cu124`) included."""
+        """Whether an installed version is the pinned one or a build of it (`2.6.0+cu124`)."""
         return version == self.version or version.split("+")[0] == self.version
 
 
 def requirements_of(bundle_root: Path, entry_point: str) -> tuple[Requirement, ...]:
-    """The requirements of a section; none when it does not say that it needs anything.
+    """The requirements of a section; none if it has no such file.
 
     Args:
         bundle_root: Root of the unpacked code.
@@ -57,7 +57,8 @@ def requirements_of(bundle_root: Path, entry_point: str) -> tuple[Requirement, .
         pin = _PIN.fullmatch(text)
         if pin is None:
             raise SessionRefused(
-                f"{path.relative_to(bundle_root).as_posix()} says {text!r}", remedy="Write each line as name==version."
+                f"{path.relative_to(bundle_root).as_posix()} has the line {text!r}",
+                remedy="Write each line as name==version.",
             )
         found.append(Requirement(name=canonical_name(pin["name"]), version=pin["version"]))
     return tuple(found)

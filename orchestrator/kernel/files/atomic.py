@@ -1,4 +1,4 @@
-"""Writing a file so that a reader, or a kill at any instant, finds the old bytes or the new ones."""
+"""Atomic writes: a reader finds either the old bytes or the new ones, even after a kill."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary neighbour, make it durable, then rename it onto `path`.
+    """Let `write` fill a temporary file in the same folder, flush it to the disk, then rename it to `path`.
 
     Args:
-        path: Final place; its folder is created.
-        write: Receives the temporary path, which ends with the same suffix as `path`.
+        path: Final path; its folder is created.
+        write: Receives the temporary path, which has the same suffix as `path`.
 
     Raises:
-        OSError: The disk refused; `path` is as before.
+        OSError: The file cannot be written; `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".partial-{path.name}")
@@ -31,14 +31,18 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a value atomically as indented UTF-8 JSON with LF line ends; NaN is refused (ValueError)."""
+    """Write a value atomically as indented UTF-8 JSON with LF line ends.
+
+    Raises:
+        ValueError: The value holds NaN or an infinity.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    # A path of another encoding holds surrogates; written as `\udcc3` they are JSON, and come back as they were.
+    # A path that is not UTF-8 holds surrogates; escaped as `\udcc3` they are valid JSON and read back unchanged.
     write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text atomically as UTF-8; its line ends stay as they are."""
+    """Write a text atomically as UTF-8, line ends unchanged."""
     write_bytes(path, text.encode("utf-8"))
 
 
@@ -52,7 +56,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable, where the system can (Windows has no folder handles)."""
+    """Flush a rename in `folder` to the disk; does nothing on Windows, which has no folder handles."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""sha256 of files and of trees: the same numbers on every system."""
+"""sha256 of files and of folders: the same digests on every system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def sha256_file(path: Path) -> str:
-    """Hex sha256 of a file's bytes, read in pieces."""
+    """Hex sha256 of a file's bytes, read in chunks."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
@@ -21,9 +21,9 @@ def sha256_file(path: Path) -> str:
 
 
 def tree_digest(members: Mapping[str, bytes]) -> str:
-    """Digest over names and bytes of a code tree.
+    """Digest over the names and bytes of a code tree.
 
-    Independent of the zip that carried it (compressors differ between systems) and of file times.
+    It does not depend on file times or on the zip, since compressors differ between systems.
 
     Args:
         members: POSIX name -> content.
@@ -51,7 +51,7 @@ def file_entry(path: Path, relative_to: Path) -> FileEntry:
 
 
 def first_fault(entries: Iterable[FileEntry], root: Path) -> str | None:
-    """Why a described set of files is not what lies under `root`, or None when every byte agrees."""
+    """The first difference between the described files and those under `root`, None if every byte agrees."""
     for entry in entries:
         path = root / entry.path
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""Finding a session's inputs by their content, wherever and under whatever name they lie, and placing them."""
+"""Finds a session's inputs by content, in any folder and under any name, and copies them into place."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NAMED_FILES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Match:
-    """What the files of promised sizes turned out to be.
+    """Mounted files that have the size of a promised file.
 
     Attributes:
-        sources: sha256 of a promised file -> where its bytes lie.
-        others: Size -> how many files of that size hold other bytes.
+        sources: sha256 of a promised file -> path of a file with that digest.
+        others: Size -> number of files of that size with another digest.
         unread: Files that could not be read, and why.
     """
 
@@ -35,18 +35,18 @@ class _Match:
 
 
 def place_inputs(entries: Sequence[FileEntry], *, search: Sequence[Path], models_dir: Path) -> None:
-    """Copy every promised file from somewhere below `search` into the models directory.
+    """Copy every promised file from below `search` into the models directory.
 
-    A carrier may rename files and a platform may move folders; size and sha256 are all that is compared.
+    A carrier may rename files and a platform may move folders, so only size and sha256 are compared.
 
     Args:
-        entries: What the ticket promises, paths relative to the models directory. Empty at a beginning.
-        search: The folders that inputs can lie below, the first one first.
-        models_dir: Where training will look; must not hold anything yet.
+        entries: The ticket's inputs, paths relative to the models directory. Empty for a fresh training.
+        search: Folders to search, in this order.
+        models_dir: Models directory of the training; must still be empty.
 
     Raises:
-        CarrierMissing: A promised file is nowhere, or its copy is damaged. Training on anything else than what
-            was promised would be a silent fresh start. Nothing is copied unless everything was found.
+        CarrierMissing: A promised file was not found, or its copy is damaged. Training without it would silently
+            start over. Nothing is copied unless every file was found.
     """
     if not entries:
         return
@@ -54,7 +54,7 @@ def place_inputs(entries: Sequence[FileEntry], *, search: Sequence[Path], models
     match = _match(entries, mounted)
     missing = [entry for entry in entries if entry.sha256 not in match.sources]
     if missing:
-        raise CarrierMissing(_account(missing, entries, match, mounted))
+        raise CarrierMissing(_missing_report(missing, entries, match, mounted))
     for entry in entries:
         destination = models_dir / entry.path
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -62,15 +62,15 @@ def place_inputs(entries: Sequence[FileEntry], *, search: Sequence[Path], models
             shutil.copyfile(match.sources[entry.sha256], destination)
         except OSError as fault:
             if is_full(fault):
-                raise  # the carrier did its part
-            raise CarrierMissing(f"{entry.path} was found and could not be copied: {fault}") from fault
+                raise  # not the carrier's fault
+            raise CarrierMissing(f"{entry.path} was found but could not be copied: {fault}") from fault
     damage = first_fault(entries, models_dir)
     if damage:
-        raise CarrierMissing(f"copied from the input mount, {damage}")
+        raise CarrierMissing(f"after the copy from the input mount, {damage}")
 
 
 def _match(entries: Sequence[FileEntry], mounted: Mounted) -> _Match:
-    """Hash what has a promised size, each file at most once, and stop when nothing of its size is open."""
+    """Hash each file that has the size of a promised file which was not found yet."""
     promised: defaultdict[int, set[str]] = defaultdict(set)
     for entry in entries:
         promised[entry.size_bytes].add(entry.sha256)
@@ -78,24 +78,24 @@ def _match(entries: Sequence[FileEntry], mounted: Mounted) -> _Match:
     others: Counter[int] = Counter()
     unread: list[str] = []
     for file in mounted.files:
-        open_here = promised.get(file.size_bytes, set()) - sources.keys()
-        if not open_here:
+        wanted = promised.get(file.size_bytes, set()) - sources.keys()
+        if not wanted:
             continue
         try:
             sha256 = sha256_file(file.path)
         except OSError as fault:
             unread.append(f"{file.name}: {fault.strerror or fault}")
             continue
-        if sha256 in open_here:
+        if sha256 in wanted:
             sources[sha256] = file.path
         else:
             others[file.size_bytes] += 1
     return _Match(sources=sources, others=others, unread=tuple(unread))
 
 
-def _account(missing: Sequence[FileEntry], entries: Sequence[FileEntry], match: _Match, mounted: Mounted) -> str:
-    """What was mounted, then what could not be read, then what is missing: a cut log keeps its end."""
-    lines = [f"mounted are {len(mounted.files)}{' or more' if mounted.cut else ''} file(s):"]
+def _missing_report(missing: Sequence[FileEntry], entries: Sequence[FileEntry], match: _Match, mounted: Mounted) -> str:
+    """Mounted, then unreadable, then missing files: the most important last, since a cut log keeps its end."""
+    lines = [f"{len(mounted.files)}{' or more' if mounted.cut else ''} file(s) are mounted:"]
     lines += [f"  {file.size_bytes:>12} bytes  {file.name[-_LINE_CHARS:]}" for file in mounted.files[:MAX_LISTED]]
     if len(mounted.files) > MAX_LISTED:
         lines.append(f"  and {len(mounted.files) - MAX_LISTED} more")

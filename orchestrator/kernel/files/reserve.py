@@ -1,4 +1,4 @@
-"""A little room that is held back on a disk, so that the last words of a session fit when the disk is full."""
+"""Reserves a little disk space, so that the manifest can still be written when the disk is full."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 
 RESERVE_NAME = ".reserve"
 RESERVE_BYTES = 256 << 10
-"""Larger than any manifest; small enough to be no burden."""
+"""More than any manifest needs."""
 
 
 class Reserve:
-    """A file that is there only to be removed.
+    """A file of zeros that occupies disk space until it is released.
 
     Args:
-        path: Its place, on the disk whose room is held back.
+        path: Path of the file, on the disk where the space is needed.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def hold(self) -> None:
-        """Take the room.
+        """Occupy the space.
 
         Raises:
-            OSError: There is none; nothing is left of the file.
+            OSError: There is not enough; the file is removed.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -37,5 +37,5 @@ class Reserve:
             raise
 
     def release(self) -> None:
-        """Give the room back; repeatable."""
+        """Free the space; may be called again."""
         self._path.unlink(missing_ok=True)

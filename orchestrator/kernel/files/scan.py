@@ -1,4 +1,4 @@
-"""What lies below the folders that a platform mounted: each real file once, whatever its folder or name."""
+"""Lists the files below the folders that a platform mounted, each real file once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_FILES = 50_000
-"""Files looked at; somebody's image collection mounted beside our checkpoints must not cost the session."""
+"""Limit on listed files, so that a large dataset mounted beside the checkpoints does not use up the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountedFile:
-    """One file: where it is, its POSIX path from the mount's own name on, its size."""
+    """One file: its path, its POSIX path relative to the mount's parent folder, and its size."""
 
     path: Path
     name: str
@@ -23,12 +23,12 @@ class MountedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mounted:
-    """What was found.
+    """Files below the mounted folders.
 
     Attributes:
-        files: In the order of the folders given, then by path.
-        skipped: What was not looked into, and why.
-        cut: Whether there were more than `MAX_FILES`.
+        files: In the order of the given folders, then by path.
+        skipped: Paths that were not read, and why.
+        cut: Whether the list stops at the limit of files.
     """
 
     files: tuple[MountedFile, ...]
@@ -37,10 +37,10 @@ class Mounted:
 
 
 def survey_mounts(roots: Sequence[Path], max_files: int = MAX_FILES) -> Mounted:
-    """List the files below some folders; one that does not exist holds nothing.
+    """List the files below some folders; folders that do not exist are skipped.
 
-    Links are followed, each real folder once: nobody knows how a platform will build its mounts tomorrow, and
-    what is found counts only by its digest.
+    Links are followed, each real folder once: a platform may build its mounts with links, and files are accepted by
+    digest only.
     """
     files: list[MountedFile] = []
     skipped: list[str] = []

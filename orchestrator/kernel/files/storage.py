@@ -1,6 +1,6 @@
-"""Whether a failure means that files cannot be written or read here, and why; on the session's side and on the other.
+"""Whether an exception means that files cannot be written or read, and why. Used in sessions and here.
 
-The reason is often hidden: an error of a library that was raised because the disk was full, in a chain of others.
+The reason is often hidden in the chain of exceptions, for instance when a library raises its own error on a full disk.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ _OF_SQLITE: Mapping[int, StorageTrouble] = {
 _IN_WORDS = re.compile(r"\[Errno (\d+)\]")
 _FULL_IN_WORDS = re.compile(
     r"no space left on device|disk quota exceeded|disk is full|not enough space on the disk"
-    # What torch says when its stream cannot take more bytes; it does not pass on the system's reason.
+    # torch's messages when its stream cannot be written; they do not contain the system's reason.
     r"|PytorchStreamWriter failed writing|unexpected pos \d+ vs \d+",
     re.IGNORECASE,
 )
 
 
 def storage_trouble(fault: BaseException) -> StorageTrouble | None:
-    """Why files cannot be written or read, None if the failure is of another kind.
+    """Why files cannot be written or read, None if the exception has another reason.
 
-    A full disk counts wherever it stands in the chain of errors, since whatever is raised while it is dealt with
-    follows from it. The other troubles count only as the error itself or as its stated cause.
+    A full disk counts anywhere in the chain of exceptions, since errors raised while it is handled follow from it.
+    The other reasons count only in the exception itself or in its explicit causes (`raise ... from`).
     """
     chain = list(_chain(fault, set()))
     if any(_own_trouble(one) is StorageTrouble.FULL for one in chain):
@@ -70,12 +70,12 @@ def storage_trouble(fault: BaseException) -> StorageTrouble | None:
 
 
 def is_full(fault: BaseException) -> bool:
-    """Whether there was no room for what had to be written: a full disk, a spent quota, a limit of file sizes."""
+    """Whether there was no room to write: full disk, used-up quota, or file size limit."""
     return storage_trouble(fault) in (StorageTrouble.FULL, StorageTrouble.TOO_LARGE)
 
 
 def storage_path(fault: BaseException) -> Path | None:
-    """The file that could not be written or read, where the chain of errors names one."""
+    """The file that could not be written or read, None if no exception in the chain names one."""
     for one in _chain(fault, set()):
         if isinstance(one, shutil.Error) and one.args and isinstance(one.args[0], list) and one.args[0]:
             return Path(str(one.args[0][0][1]))  # the destination of the first file that could not be copied
@@ -86,7 +86,7 @@ def storage_path(fault: BaseException) -> Path | None:
 
 
 def free_text(path: Path) -> str:
-    """How much is free on the disk of a path, as `12.3 MB free`; empty if that cannot be asked."""
+    """Free space on the disk of a path, as `12.3 MB free`; empty if it cannot be read."""
     try:
         folder = path.absolute()
         while not folder.exists():
@@ -108,7 +108,7 @@ def _chain(fault: BaseException, seen: set[int]) -> Iterator[BaseException]:
 
 
 def _own_trouble(fault: BaseException) -> StorageTrouble | None:
-    if isinstance(fault, shutil.Error):  # of a whole tree: it keeps the words of each error, not their numbers
+    if isinstance(fault, shutil.Error):  # raised for a whole folder; holds the texts of all errors, not their numbers
         numbers = [int(number) for number in _IN_WORDS.findall(str(fault))]
         found = {_OF_ERRNO[number] for number in numbers if number in _OF_ERRNO}
         return StorageTrouble.FULL if StorageTrouble.FULL in found else next(iter(sorted(found)), None)

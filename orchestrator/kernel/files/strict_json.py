@@ -1,4 +1,4 @@
-"""Reading JSON that another program wrote: any text is either a plain value of bounded depth or a ValueError."""
+"""Reads JSON from another program: any text gives a value of bounded depth or a ValueError."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import math
 from typing import Any, NoReturn
 
 MAX_DEPTH = 64
-"""Nesting that no file of ours comes near; what is deeper would exhaust the stack of whoever walks it."""
+"""Far deeper than any of our files; deeper values could exhaust the stack of recursive code."""
 
 
 def read_strict(text: str) -> Any:
     """The value of a JSON text.
 
-    NaN and the infinities are refused, also where a number such as `1e999` only turns into one: JSON has none of
-    them (RFC 8259, section 6), and a comparison with NaN is false either way.
+    NaN and infinities are refused, including numbers such as `1e999` that become infinite: JSON has none of them
+    (RFC 8259, section 6), and every comparison with NaN is false.
 
     Raises:
-        ValueError: It is no JSON, holds a number that is not finite or half of a surrogate pair, or is nested too
-            deeply.
+        ValueError: The text is not JSON, holds a non-finite number or an unpaired surrogate, or is nested too deeply.
     """
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
@@ -27,7 +26,7 @@ def read_strict(text: str) -> Any:
     if _deeper_than(value, MAX_DEPTH):
         raise ValueError("nested too deeply")
     if "\\u" in text:
-        # An escape may make half of a surrogate pair, which no file and no terminal takes.
+        # An escape may produce an unpaired surrogate, which cannot be written to a file or a terminal.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 
@@ -44,7 +43,7 @@ def _finite(text: str) -> float:
 
 
 def _deeper_than(value: Any, limit: int) -> bool:
-    """Whether a value is nested deeper than the limit; level by level, since a walk by calls may not end."""
+    """Whether a value is nested deeper than the limit. Walks level by level, since recursion could overflow."""
     level = [value]
     for _ in range(limit):
         level = [

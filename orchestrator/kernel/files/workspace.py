@@ -1,4 +1,4 @@
-"""Where a kernel's inputs, outputs and scratch are: the literal `/kaggle`, or a sandbox shaped like it."""
+"""Folders of a kernel's inputs, outputs and scratch: `/kaggle`, or a sandbox with the same layout."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ class Workspace:
     """The folders of one session.
 
     Attributes:
-        input: Read-only inputs; where exactly an input lies below it changes with the platform's mood, so
-            inputs are found by content, never by path.
+        input: Read-only inputs. The platform may change their paths, so they are found by content.
         working: Saved as the session's output; starts empty.
-        scratch: For what the session needs and nobody keeps.
-        carried: Folders of inputs that came with the script itself.
+        scratch: For temporary files; not part of the output.
+        carried: Folders of inputs that the script itself contained.
     """
 
     input: Path
@@ -29,13 +28,13 @@ class Workspace:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Every folder below which a promised file may lie, nearest first."""
+        """Folders to search for promised files, in this order."""
         return (*self.carried, self.input)
 
     @classmethod
     def from_environment(
         cls, environ: Mapping[str, str] = os.environ, *, scratch: Path, carried: tuple[Path, ...] = ()
     ) -> Workspace:
-        """`/kaggle`, unless the variable `ORCHESTRATOR_KAGGLE_ROOT` names a sandbox."""
+        """The folders below `/kaggle`, or below `ORCHESTRATOR_KAGGLE_ROOT` if it is set."""
         root = Path(environ.get(ROOT_VARIABLE, "/kaggle"))
         return cls(input=root / "input", working=root / "working", scratch=scratch, carried=carried)

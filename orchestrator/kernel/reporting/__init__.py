@@ -1,1 +1,1 @@
-"""Formats of evaluations and finished trials, shared by writer and reader."""
+"""Formats of evaluations and of finished trials, shared by writer and reader."""

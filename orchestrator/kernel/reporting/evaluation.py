@@ -1,6 +1,6 @@
-"""How an evaluation during training is told, in a session's log and in its event file, as read on this side.
+"""Reads the evaluations of a training from a session's log and from its event file.
 
-The kernel writes it (`orchestrator.sb3.training.best_model`); that what it writes is what is read here is a test.
+`orchestrator.sb3.training.best_model` writes them; a test checks that this module reads what it writes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from orchestrator.kernel.files.strict_json import read_strict
 from orchestrator.kernel.wire import REPORT_TAG
 
 EVALUATED = "evaluated"
-"""Kind of the report: `steps`, `score` (higher is better), `measures`."""
+"""Kind of the report; its fields are `steps`, `score` (higher is better) and `measures`."""
 
 
 def read_evaluation(line: str) -> tuple[int, float] | None:
@@ -24,7 +24,7 @@ def read_evaluation(line: str) -> tuple[int, float] | None:
 
 
 def evaluation_in(report: Any) -> tuple[int, float] | None:
-    """Steps and score of an evaluation, None for any other report or where it holds no such numbers."""
+    """Steps and score of an evaluation, None for any other report or without valid numbers."""
     if not isinstance(report, dict) or report.get("kind") != EVALUATED:
         return None
     steps, score = report.get("steps"), report.get("score")
@@ -34,8 +34,5 @@ def evaluation_in(report: Any) -> tuple[int, float] | None:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    """Whether it is a finite number that a float holds."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
-
-
-_TOO_LARGE = 1e300
+    """Whether it is a finite number that fits into a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300

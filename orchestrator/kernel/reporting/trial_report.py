@@ -1,7 +1,4 @@
-"""What is told of a campaign's finished trials to the section that draws its own tables from them.
-
-Writer and reader stand side by side, as in `orchestrator.kernel.wire`.
-"""
+"""The report on a campaign's finished trials, from which a section makes its own tables: writer and reader."""
 
 from __future__ import annotations
 
@@ -20,8 +17,8 @@ class CurvePoint:
     Attributes:
         steps: Environment steps done.
         score: Higher is better.
-        measures: What else the evaluation told.
-        session: Slug of the session that evaluated.
+        measures: Other numbers of the evaluation.
+        session: Slug of the session that made it.
     """
 
     steps: int
@@ -36,10 +33,10 @@ class StitchedCurve:
 
     Attributes:
         points: Oldest first.
-        seams: Steps from which a session went on where another had ended.
+        seams: Steps at which a session continued another one.
         wasted_steps: Steps that were trained, lost with their session, and trained again.
-        measured_twice: Evaluations of lost stretches that were made again.
-        measured_otherwise: Those of them whose score differs the second time: 0 where every resume was exact.
+        measured_twice: Evaluations that were repeated because their session was lost.
+        measured_otherwise: Repeated evaluations with another score; 0 if every resume was exact.
     """
 
     points: tuple[CurvePoint, ...]
@@ -51,15 +48,15 @@ class StitchedCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialReport:
-    """One finished trial, traceable: which run and session, which bytes, which command.
+    """One finished trial, with the run, sessions, command and digests that produced it.
 
     Attributes:
-        variant: Label of what its seeds have in common, e.g. `main PPO`.
-        results_dir: Outputs of the session that evaluated, absolute.
+        variant: Label that its seeds share, e.g. `main PPO`.
+        results_dir: Outputs of the session with the final evaluation, absolute path.
         manifest_sha256: Of that session's manifest, which holds the digest of every output.
-        sessions: Slugs of the sessions that made it, oldest first.
-        wall_s: Seconds of those sessions, by their own accounts.
-        untold: Those of them that were killed and have no account: their hours are in no number.
+        sessions: Slugs of its sessions, oldest first.
+        wall_s: Seconds of those sessions, from their manifests.
+        untold: Number of sessions without a manifest (killed); their time is not in `wall_s`.
     """
 
     group: str
@@ -85,8 +82,8 @@ class CampaignReport:
     """All finished trials of one section in a campaign.
 
     Attributes:
-        command: That made the account.
-        unfinished: Label of each other trial -> its state.
+        command: Command that made the report.
+        unfinished: Label of each unfinished trial -> its state.
     """
 
     campaign: str
@@ -97,28 +94,28 @@ class CampaignReport:
     unfinished: Mapping[str, str]
 
 
-def report_json(account: CampaignReport) -> dict[str, Any]:
-    """The account as plain JSON."""
-    return {"format": FORMAT, **asdict(account)}
+def report_json(report: CampaignReport) -> dict[str, Any]:
+    """The report as plain JSON."""
+    return {"format": FORMAT, **asdict(report)}
 
 
 def read_account(plain: Mapping[str, Any]) -> CampaignReport:
-    """The account of `account_json`.
+    """Read the JSON of `report_json`.
 
     Raises:
-        ValueError: It is not one of this format.
+        ValueError: It is not a report of this format.
     """
     if plain.get("format") != FORMAT:
-        raise ValueError(f"an account of format {FORMAT} is needed, not {plain.get('format')!r}")
+        raise ValueError(f"trial report of format {plain.get('format')!r}, this code reads {FORMAT}")
     try:
-        words = {name: value for name, value in plain.items() if name != "format"}
-        return CampaignReport(**{**words, "trials": tuple(_trial(one) for one in plain["trials"])})
+        fields = {name: value for name, value in plain.items() if name != "format"}
+        return CampaignReport(**{**fields, "trials": tuple(_trial(one) for one in plain["trials"])})
     except (KeyError, TypeError) as fault:
-        raise ValueError(f"not an account of trials: {fault}") from fault
+        raise ValueError(f"not a trial report: {fault}") from fault
 
 
 def write_path(folder: Path, section: str) -> Path:
-    """Where the account of a section lies in a report's folder."""
+    """Path of a section's trial report in a report folder."""
     return folder / f"{section}_trials.json"
 
 

@@ -1,1 +1,1 @@
-"""One session from the inside: boot, deadline, stop flag, manifest."""
+"""One session inside the kernel: boot, deadline, stop flag, manifest."""

@@ -1,4 +1,4 @@
-"""May the session start? The code as it was pushed, the checkpoints as they were promised, a machine that computes."""
+"""Checks before a session starts: the pushed code, the promised checkpoints, and a machine that can run it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from orchestrator.kernel.session.context import SessionContext
 
 
 def admit(context: SessionContext, bundle_root: Path, *, workspace: Workspace, machine: Machine) -> Findings:
-    """Verify the code, place the inputs, examine the machine, and tell what was found.
+    """Verify the code, copy the inputs, examine the machine, and report the findings.
 
     Returns:
-        What the preflight found. Its refusal is the caller's to raise, once the findings are kept.
+        Findings of the preflight. The caller stores them, then raises their refusal.
 
     Raises:
-        SessionRefused: This is not the code that was pushed.
-        CarrierMissing: The promised checkpoints are not here.
+        SessionRefused: The code is not the code that was pushed.
+        CarrierMissing: The promised checkpoints were not found.
     """
     ticket, reporter = context.ticket, context.reporter
     found = tree_digest(read_tree(bundle_root))
     if found != ticket.bundle_digest:
-        raise SessionRefused(f"the code here has digest {found[:12]}, pushed was {ticket.bundle_digest[:12]}")
+        raise SessionRefused(
+            f"the code in this kernel has digest {found[:12]}, the pushed code has {ticket.bundle_digest[:12]}"
+        )
     place_inputs(ticket.inputs, search=workspace.inputs, models_dir=context.models_dir)
     findings = examine(ticket.spec, bundle_root, workspace=workspace, machine=machine, monotonic=context.monotonic)
     reporter.event("preflight", **findings.to_json())

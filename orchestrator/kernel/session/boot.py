@@ -1,4 +1,4 @@
-"""The order of a session inside the kernel; turns every ending that the process survives into a manifest."""
+"""The steps of a session inside the kernel. Every ending that the process survives is written to a manifest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """The outside world of a session, injected: folders, clocks, the log, the machine."""
+    """Folders, clocks, log and machine of a session; injected for tests."""
 
     workspace: Workspace
     now: Callable[[], datetime]
@@ -39,8 +39,8 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
-    """How it went: the outcome, the text of a failure, what the preflight found."""
+class _Result:
+    """Result of a session: the outcome, the text of a failure, the findings of the preflight."""
 
     outcome: SectionOutcome
     error: str | None = None
@@ -50,17 +50,17 @@ class _Account:
 def main(
     ticket_json: Mapping[str, Any], bundle_root: Path, *, scratch: Path, extra_inputs: tuple[Path, ...] = ()
 ) -> int:
-    """Run the session that a script was rendered for; the script's last call.
+    """Run the session of a rendered script; the script's last call.
 
     Args:
         ticket_json: The ticket as embedded in the script.
-        bundle_root: Where the script unpacked its code, already on `sys.path`.
-        scratch: For what the session needs and nobody keeps; not part of the output.
-        extra_inputs: Folders of checkpoints that came inside the script; searched before the input mount, and
+        bundle_root: Folder of the unpacked code, already on `sys.path`.
+        scratch: Folder for temporary files; not part of the output.
+        extra_inputs: Folders of checkpoints that the script contained; searched before the input mount, and
             need not exist.
 
     Returns:
-        Exit code of the kernel, the section's own.
+        Exit code of the kernel.
     """
     surroundings = Surroundings(
         workspace=Workspace.from_environment(scratch=scratch, carried=extra_inputs),
@@ -74,14 +74,14 @@ def main(
 
 
 def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings, stop: StopFlag) -> int:
-    """Admit the session, call the section, write the manifest whatever happened.
+    """Admit the session, call the section, and write the manifest in every case.
 
     Returns:
         Exit code of the kernel.
 
     Raises:
-        SessionRefused: The output folder already holds a manifest. Nothing is written then, since a second
-            manifest would be the lie that old results are new.
+        SessionRefused: The output folder already holds results. Nothing is written then, since a new manifest would
+            present old results as new.
     """
     working = surroundings.workspace.working
     if (working / MANIFEST_NAME).exists() or (working / ticket.section_dir).exists():
@@ -93,8 +93,8 @@ def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings
         if not is_full(fault):
             raise
         if (written := read_manifest(working)) is not None:
-            return written.exit_code  # it is in place, and only its folder could not be made durable
-        # Not even the manifest can be written: the exit code is the one word that is left.
+            return written.exit_code  # the manifest is in place; only the flush of its folder failed
+        # Not even the manifest can be written: report by the log and the exit code.
         surroundings.echo(report_line("ending", end_reason=KernelEnding.DISK_FULL))
         surroundings.echo(_no_room(working, fault))
         return EXIT_CODES[KernelEnding.DISK_FULL]
@@ -112,20 +112,20 @@ def _run_with_reserve(
         working / EVENTS_NAME, echo=surroundings.echo, now=surroundings.now, monotonic=surroundings.monotonic
     )
     context = _context(ticket, surroundings, deadline, stop, reporter)
-    account = _account(context, bundle_root, surroundings, reserve)
-    outcome = account.outcome
-    reserve.release()  # it is no output, and its room may be needed for what follows
+    result = _run_section(context, bundle_root, surroundings, reserve)
+    outcome = result.outcome
+    reserve.release()  # not an output; the manifest may need its space
     reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
     reporter.close()
     write_manifest(
         working,
         ticket=ticket,
         outcome=outcome,
-        error=account.error,
+        error=result.error,
         started_at=started_at.isoformat(),
         ended_at=surroundings.now().isoformat(),
         timings_s={"wall": deadline.elapsed_s, **deadline.totals_s},
-        preflight=account.preflight,
+        preflight=result.preflight,
     )
     return EXIT_CODES[outcome.ending]
 
@@ -147,8 +147,8 @@ def _context(
     )
 
 
-def _account(context: SessionContext, bundle_root: Path, surroundings: Surroundings, reserve: Reserve) -> _Account:
-    """Run the section if the session may start; every exception becomes an ending with its text."""
+def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surroundings, reserve: Reserve) -> _Result:
+    """Run the section if the session may start; turn every exception into an ending with its text."""
     ticket, reporter = context.ticket, context.reporter
     preflight: Mapping[str, Any] = {}
     try:
@@ -157,17 +157,17 @@ def _account(context: SessionContext, bundle_root: Path, surroundings: Surroundi
         preflight = findings.to_json()
         if findings.refusal:
             raise findings.refusal
-        # Python may write byte code next to the sources from here on; the digest was taken before.
+        # From here on Python may write byte code beside the sources; their digest is already verified.
         reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
         entry_point = importlib.import_module(str(ticket.spec["entry_point"]))
         outcome = entry_point.run(context)
         if not isinstance(outcome, SectionOutcome):
             raise TypeError(f"{ticket.spec['entry_point']}.run returned {type(outcome).__name__}")
-        return _Account(outcome=outcome, preflight=preflight)
+        return _Result(outcome=outcome, preflight=preflight)
     except SessionRefused as refusal:
         reporter.say(f"Session refused: {refusal.account}")
-        return _Account(outcome=SectionOutcome(ending=refusal.ending), error=refusal.account, preflight=preflight)
-    except BaseException as fault:  # a section may die of anything, SystemExit included: the manifest must tell
+        return _Result(outcome=SectionOutcome(ending=refusal.ending), error=refusal.account, preflight=preflight)
+    except BaseException as fault:  # SystemExit included: the manifest must record every failure of a section
         error, ending = traceback.format_exc(), KernelEnding.SECTION_FAILED
         if is_full(fault):
             reserve.release()
@@ -175,7 +175,7 @@ def _account(context: SessionContext, bundle_root: Path, surroundings: Surroundi
             error += _no_room(surroundings.workspace.working, fault)
         reporter.say(error)
         failed = _with_steps(SectionOutcome(ending=ending), context)
-        return _Account(outcome=failed, error=error, preflight=preflight)
+        return _Result(outcome=failed, error=error, preflight=preflight)
 
 
 def _no_room(working: Path, fault: BaseException) -> str:
@@ -183,7 +183,7 @@ def _no_room(working: Path, fault: BaseException) -> str:
 
 
 def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutcome:
-    """Say how far the newest committed checkpoint is, since a failed section could not."""
+    """Add the steps of the newest verified checkpoint, which a failed section did not report."""
     scenario = context.ticket.spec.get("scenario")
     if scenario is None:
         return outcome
@@ -192,10 +192,10 @@ def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutc
 
 
 def _echo(line: str) -> None:
-    # No output may crash on encoding, whatever the image's locale is.
+    # Output must not fail on a character that the image's locale cannot encode.
     encoding = sys.stdout.encoding or "ascii"
     try:
         print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError as fault:
         if not is_full(fault):
-            raise  # else the event file has the line, or fails by itself
+            raise  # on a full disk the event file still gets the line, or raises itself

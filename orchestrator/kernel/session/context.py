@@ -1,4 +1,4 @@
-"""What a section is given when a session calls it."""
+"""The argument with which a session calls its section."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from orchestrator.kernel.wire import Ticket
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionContext:
-    """The session, seen from the section: what to do, where to write, when to leave.
+    """What a section needs from its session: what to do, where to write, when to stop.
 
     Attributes:
         ticket: Identity, spec and inputs of the session.
-        models_dir: Where training reads its checkpoints and writes them; verified inputs are already there.
+        models_dir: Folder of the checkpoints, read and written; verified inputs are already there.
         metrics_dir: For CSV and JSON.
         figures_dir: For figures.
-        deadline: Seconds left; the section reports to it how long its saves and evaluations take.
-        stop: Whether somebody asked the session to leave.
-        reporter: The session's voice.
-        now: Aware UTC time, for stamps only: nothing that affects weights reads a clock.
-        monotonic: Seconds, for measuring.
+        deadline: Seconds left; the section records in it how long its saves and evaluations take.
+        stop: Whether the session was asked to stop.
+        reporter: Writes to the log and the event file.
+        now: Aware UTC time, for timestamps only: nothing that affects weights reads a clock.
+        monotonic: Seconds, for measuring durations.
     """
 
     ticket: Ticket
@@ -41,5 +41,5 @@ class SessionContext:
 
     @property
     def must_leave(self) -> bool:
-        """Whether the section must save and return at its next safe boundary."""
+        """Whether the section must save and return at the next safe boundary."""
         return self.stop.requested or self.deadline.reached

@@ -1,4 +1,4 @@
-"""The session ends before the wall does: seconds left, and seconds that must be kept back."""
+"""The soft deadline: a session stops early enough to save its results before the backend's time limit."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 
 class SoftDeadline:
-    """Counts down on a monotonic clock and knows how long the last acts of a session take.
+    """Seconds left on a monotonic clock, and seconds to reserve for the last actions of a session.
 
     Args:
         limit_s: Wall seconds that the session may use, from `started_s` on; None means no limit.
         monotonic: Returns seconds; injected so that tests need not wait.
-        started_s: Reading of `monotonic` when the session began.
-        margin_s: Kept back beside the measured acts, for the manifest and the log.
+        started_s: Value of `monotonic` when the session began.
+        margin_s: Seconds reserved for the manifest and the log, beside the measured actions.
     """
 
     def __init__(
@@ -41,22 +41,22 @@ class SoftDeadline:
         return None if self._limit_s is None else self._limit_s - self.elapsed_s
 
     def measured(self, act: str, seconds: float) -> None:
-        """Record how long an act (`save`, `evaluate`) took; the longest one is kept back from then on."""
+        """Record how long an action (`save`, `evaluate`) took; the longest time of each action is reserved."""
         self._longest_s[act] = max(seconds, self._longest_s.get(act, 0.0))
         self._total_s[act] = self._total_s.get(act, 0.0) + seconds
 
     @property
     def totals_s(self) -> dict[str, float]:
-        """Seconds spent in each measured act."""
+        """Seconds spent in each measured action."""
         return dict(self._total_s)
 
     @property
     def reserve_s(self) -> float:
-        """Seconds kept back: each measured act once more at its slowest, half as much again, and the margin."""
+        """Seconds to reserve: 1.5 times the sum of each action's longest time, plus the margin."""
         return 1.5 * sum(self._longest_s.values()) + min(self._margin_s, 0.1 * (self._limit_s or 0.0))
 
     @property
     def reached(self) -> bool:
-        """Whether the session must leave now to save, evaluate and write its manifest in time."""
+        """Whether the session must stop now to save, evaluate and write its manifest in time."""
         remaining_s = self.remaining_s
         return remaining_s is not None and remaining_s <= self.reserve_s

@@ -1,4 +1,4 @@
-"""The manifest: the kernel's own account of a session, written last; it commits the session."""
+"""The manifest: the kernel's record of a session. It is written last and commits the session."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ ERROR_LIMIT_CHARS = 8_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a session says of itself.
+    """Record of one session.
 
     Attributes:
-        stamp: `Ticket.stamp()`; results whose stamp is not the expected one are refused.
-        spec: The spec as the kernel understood it, echoed to be compared.
-        exit_code: What the kernel process exits with.
-        error: Text of the failure, its end kept, or None.
+        stamp: `Ticket.stamp()`; results with another stamp are refused.
+        spec: The spec of the kernel's ticket, for comparison.
+        exit_code: Exit code of the kernel process.
+        error: Text of the failure (its last `ERROR_LIMIT_CHARS`), or None.
         inputs: Files of the models directory that the session started from.
-        files: Every output with size and sha256, paths relative to the output folder, the manifest excepted.
-        timings_s: Seconds: `wall`, and each measured act.
-        preflight: What the machine was found to be before the section was imported; empty when it never came
-            to that.
+        files: Every output except the manifest, with size and sha256; paths relative to the output folder.
+        timings_s: Seconds in total (`wall`), and in each measured action.
+        preflight: Findings of the preflight; empty if the session ended before it.
     """
 
     stamp: Mapping[str, Any]
@@ -61,7 +60,7 @@ class Manifest:
             ValueError: It is not a manifest of this wire version, or it contradicts itself.
         """
         if plain.get("wire_version") != WIRE_VERSION:
-            raise ValueError(f"wire version {plain.get('wire_version')!r}, this code speaks {WIRE_VERSION}")
+            raise ValueError(f"wire version {plain.get('wire_version')!r}, this code reads {WIRE_VERSION}")
         require_shape(plain)
         fields = dict(plain)
         try:
@@ -80,7 +79,7 @@ class Manifest:
         except (KeyError, TypeError) as fault:
             raise ValueError(f"not a session manifest: {fault}") from fault
         if manifest.exit_code != EXIT_CODES[ending]:
-            raise ValueError(f"ending {ending} does not go with exit code {manifest.exit_code}")
+            raise ValueError(f"exit code {manifest.exit_code} does not match the end reason {ending}")
         return manifest
 
 
@@ -96,10 +95,10 @@ _PLAIN_OUTCOME = (
 
 
 def read_manifest(output: Path) -> Manifest | None:
-    """The manifest in an output folder, None when the session never committed.
+    """The manifest in an output folder, None if there is none.
 
     Raises:
-        ValueError: There is one, and it is damaged.
+        ValueError: The manifest is damaged.
     """
     path = output / MANIFEST_NAME
     if not path.is_file():
@@ -124,7 +123,7 @@ def write_manifest(
     timings_s: Mapping[str, float],
     preflight: Mapping[str, Any],
 ) -> Manifest:
-    """Describe everything below the output folder and commit the session. Must be the last write."""
+    """Write the manifest with all files below the output folder. Must be the last write of the session."""
     paths = sorted(path for path in working.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
     manifest = Manifest(
         stamp=ticket.stamp(),

@@ -1,4 +1,4 @@
-"""The shape of a manifest: which field holds what. A file of another shape is damaged, whatever wrote it."""
+"""Checks the type of every field of a manifest; a file with another shape counts as damaged."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any
 from orchestrator.kernel.wire import FileEntry
 
 _MOST = 2**53
-"""Largest count: beyond it a JSON number is not exact in every reader (RFC 8259, section 6)."""
+"""Largest count: larger JSON numbers are not exact in every reader (RFC 8259, section 6)."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def require_shape(plain: Mapping[str, Any]) -> None:
-    """See that every field that is there holds what its name says.
+    """Check the type of every field that is present.
 
     Raises:
-        ValueError: One does not; the message names it.
+        ValueError: A field has a wrong type; the message names it.
     """
     for name, fits in _FIELDS.items():
         if name in plain and not fits(plain[name]):
-            raise ValueError(f"its {name!r} is not what a manifest holds there")
+            raise ValueError(f"its field {name!r} has a value of the wrong type or range")
 
 
 def file_entries(plain: Any, name: str) -> tuple[FileEntry, ...]:
-    """The files of a list.
+    """The file entries of a JSON list.
 
     Args:
-        plain: What the JSON holds.
-        name: Of the list, for the message.
+        plain: The list.
+        name: Name of the list, for the message.
 
     Raises:
         ValueError: An entry is not a path, a size and a digest.
     """
     for entry in plain:
         if not isinstance(entry, dict) or set(entry) != {"path", "size_bytes", "sha256"} or not _entry_fits(entry):
-            raise ValueError(f"its {name!r} has an entry that describes no file")
+            raise ValueError(f"its field {name!r} has an entry that is not a path, a size and a sha256")
     return tuple(FileEntry(**entry) for entry in plain)
 
 
@@ -66,7 +66,7 @@ def _table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _spans(value: Any) -> bool:
+def _numbers(value: Any) -> bool:
     return isinstance(value, dict) and all(_number(one) for one in value.values())
 
 
@@ -93,7 +93,7 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "error": _or_none(_text),
     "inputs": _list,
     "files": _list,
-    "timings_s": _spans,
+    "timings_s": _numbers,
     "preflight": _table,
     "end_reason": _text,
     "verdict": _or_none(_text),

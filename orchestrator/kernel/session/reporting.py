@@ -1,8 +1,7 @@
-"""What a session tells while it runs: tagged lines for the log, and its own bounded event file.
+"""Reports of a running session: tagged lines in the log, and an event file of limited size.
 
-A platform's log is cut to its tail and arrives late; the event file is ours, UTF-8, and comes back with the
-outputs. Both are rate-limited so that a busy loop cannot drown what matters, the more widely the longer a session
-lasts: whoever looks again after nine hours gets the whole log once more.
+A platform's log arrives late and may keep only its end; the event file is UTF-8 and is fetched with the outputs.
+Progress is limited to a rate that falls during the session, because every poll of the log transfers all of it.
 """
 
 from __future__ import annotations
@@ -21,19 +20,20 @@ FIRST_INTERVAL_S, LAST_INTERVAL_S = 1.0, 15.0
 
 
 def progress_interval_s(elapsed_s: float) -> float:
-    """Seconds between two lines of progress, so long after a session's start: one more for every minute."""
+    """Seconds between two progress lines, `elapsed_s` after the start: 1 s, plus 1 s per minute, at most 15 s."""
     return min(LAST_INTERVAL_S, FIRST_INTERVAL_S + elapsed_s / 60.0)
 
 
 class Reporter:
-    """Speaks for one session.
+    """Writes the reports of one session.
 
     Args:
-        events_path: The event file; a write never leaves a torn line before the next one starts. Once one could not
-            be written there is none any more, and later events are counted as dropped.
+        events_path: The event file. It never holds a partial line. After a failed write it is closed, and later
+            events are counted as dropped.
         echo: Receives each line of the log, without its line end.
         now: Aware UTC time.
         monotonic: Seconds, for the rate limit.
+        limit_bytes: Size limit of the event file; events beyond it are dropped and counted.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Reporter:
         events_path.parent.mkdir(parents=True, exist_ok=True)
         self._path = events_path
         self._stream: IO[str] | None = events_path.open("a", encoding="utf-8", newline="\n")
-        self._sound_bytes = events_path.stat().st_size
+        self._complete_bytes = events_path.stat().st_size
         self._echo = echo
         self._now = now
         self._monotonic = monotonic
@@ -59,28 +59,28 @@ class Reporter:
         self.dropped_events = 0
 
     def say(self, text: str) -> None:
-        """A sentence for people: in the log, and in the event file."""
+        """Report a text for people, in the log and in the event file."""
         for line in text.splitlines():
             self._echo(line)
         self._record("said", {"text": text})
 
     def event(self, kind: str, **fields: Any) -> None:
-        """A fact for machines: a tagged line in the log, and in the event file."""
+        """Report an event for programs, as a tagged line in the log and a line in the event file."""
         self._echo(report_line(kind, **fields))
         self._record(kind, fields)
 
     def progress(self, *, last: bool = False, **fields: Any) -> None:
-        """How far the training is; at most one every `progress_interval_s` unless it is the `last`."""
-        reading_s = self._monotonic()
-        interval_s = progress_interval_s(reading_s - self._started_s)
-        early = self._last_progress_s is not None and reading_s - self._last_progress_s < interval_s
+        """Report progress; calls within `progress_interval_s` of the previous one are ignored, except the `last`."""
+        now_s = self._monotonic()
+        interval_s = progress_interval_s(now_s - self._started_s)
+        early = self._last_progress_s is not None and now_s - self._last_progress_s < interval_s
         if early and not last:
             return
-        self._last_progress_s = reading_s
+        self._last_progress_s = now_s
         self.event("progress", **fields)
 
     def close(self) -> None:
-        """Finish the event file, saying how many events did not fit."""
+        """Close the event file; its last line is the number of dropped events, if any."""
         if self.dropped_events:
             self._append(canonical_json({"kind": "dropped", "events": self.dropped_events}) + "\n")
         if self._stream is not None:
@@ -95,21 +95,21 @@ class Reporter:
         self._append(line)
 
     def _append(self, line: str) -> None:
-        """Write a line wholly or not at all; it is ASCII, so its length is its size.
+        """Write a line completely or not at all; it is ASCII, so its length is its size in bytes.
 
         Raises:
-            OSError: The disk refused.
+            OSError: The line cannot be written.
         """
         if self._stream is None:
             return
         try:
             self._stream.write(line)
             self._stream.flush()
-            self._sound_bytes += len(line)
+            self._complete_bytes += len(line)
         except OSError:
             self.dropped_events += 1
             stream, self._stream = self._stream, None
-            with suppress(OSError):  # closing tries once more to write what is left of the line
+            with suppress(OSError):  # closing tries again to write the rest of the line
                 stream.close()
-            os.truncate(self._path, self._sound_bytes)
+            os.truncate(self._path, self._complete_bytes)
             raise

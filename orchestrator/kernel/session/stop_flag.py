@@ -1,4 +1,4 @@
-"""A request to stop, as a flag: a signal handler must never do work of its own."""
+"""A request to stop, as a flag: a signal handler only sets it and does no other work."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from types import FrameType
 
 
 class StopFlag:
-    """Set by a signal, read by the training at its next safe boundary."""
+    """Set by a signal; the training reads it at its next safe boundary."""
 
     def __init__(self) -> None:
         self._requested = False
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked the session to leave."""
+        """Whether the session was asked to stop."""
         return self._requested
 
     def request(self) -> None:
-        """Ask the session to leave at its next safe boundary."""
+        """Ask the session to stop at its next safe boundary."""
         self._requested = True
 
     def listen(self) -> None:

@@ -1,7 +1,7 @@
-"""What is added to continuous actions while training: declared, built, and kept where a run is cut.
+"""Noise on continuous actions during training: declared, built, and kept when a run is cut into sessions.
 
-Ornstein-Uhlenbeck noise remembers its last value. Stable-Baselines3 puts it back to the beginning at each call of
-`learn`, which a training in one session makes once and a chain makes in every session.
+Ornstein-Uhlenbeck noise depends on its last value. Stable-Baselines3 resets it at each call of `learn`, which an
+uncut training calls once and a chain of sessions calls in every session.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ NORMAL, ORNSTEIN_UHLENBECK = "normal", "ornstein_uhlenbeck"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoisePlan:
-    """The noise of a lineage, in units of an action that goes from -1 to 1.
+    """The noise of a lineage, in units of an action from -1 to 1.
 
     Attributes:
-        kind: `normal` for independent draws, `ornstein_uhlenbeck` for noise that drifts.
-        sigma: Scale.
-        theta: Rate of return to zero, per unit of `dt`; only of drifting noise.
-        dt: Time that a decision takes for the noise; only of drifting noise.
+        kind: `normal` for independent draws, `ornstein_uhlenbeck` for correlated noise.
+        sigma: Standard deviation (`normal`) or scale (`ornstein_uhlenbeck`).
+        theta: Rate of return to zero, per unit of `dt`; for `ornstein_uhlenbeck` only.
+        dt: Time step of one decision; for `ornstein_uhlenbeck` only.
 
     Raises:
-        ValueError: The kind is unknown, or the numbers are not those of the kind.
+        ValueError: The kind is unknown, or `theta` or `dt` does not fit it.
     """
 
     kind: str
@@ -40,57 +40,56 @@ class NoisePlan:
     dt: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would be ignored or guessed."""
+        """Check the kind and its numbers."""
         if self.kind not in (NORMAL, ORNSTEIN_UHLENBECK):
             raise ValueError(f"action_noise.kind is {self.kind!r}; known are {NORMAL}, {ORNSTEIN_UHLENBECK}")
         for name in ("theta", "dt"):
             if (getattr(self, name) is None) is not (self.kind == NORMAL):
-                raise ValueError(f"action_noise.{name} belongs to {ORNSTEIN_UHLENBECK}, and to it alone")
+                raise ValueError(f"action_noise.{name} is required for {ORNSTEIN_UHLENBECK} and for no other kind")
 
     def build(self, *, n_envs: int, n_actions: int) -> VectorizedActionNoise:
-        """One noise per environment, each of `n_actions` values.
+        """One noise per environment, each of shape (n_actions,).
 
-        Always vectorized, since `learn` would do that anyway, later and only for more than one environment.
+        Always vectorized: `learn` would do that too, but later and only for more than one environment.
         """
         mean, sigma = np.zeros(n_actions), np.full(n_actions, self.sigma)
         if self.theta is None or self.dt is None:
             return VectorizedActionNoise(NormalActionNoise(mean, sigma), n_envs)
-        drifting = OrnsteinUhlenbeckActionNoise(mean, sigma, theta=self.theta, dt=self.dt)
-        return VectorizedActionNoise(drifting, n_envs)
+        return VectorizedActionNoise(OrnsteinUhlenbeckActionNoise(mean, sigma, theta=self.theta, dt=self.dt), n_envs)
 
 
 def drifting_parts(noise: ActionNoise | None) -> list[OrnsteinUhlenbeckActionNoise]:
-    """The parts of a noise that remember something.
+    """The parts of a noise that have a state.
 
     Raises:
-        ValueError: A part is of a kind that nobody here knows: it may remember something.
+        ValueError: A part is of an unknown kind, which may have a state that is not captured.
     """
     if noise is None:
         return []
     parts = noise.noises if isinstance(noise, VectorizedActionNoise) else [noise]
     for part in parts:
         if type(part) not in (NormalActionNoise, OrnsteinUhlenbeckActionNoise):
-            raise ValueError(f"the action noise {type(part).__name__} may have a state that nothing here captures")
+            raise ValueError(f"the action noise {type(part).__name__} is unknown: its state cannot be captured")
     return [part for part in parts if isinstance(part, OrnsteinUhlenbeckActionNoise)]
 
 
 def capture_noise(noise: ActionNoise | None) -> list[np.ndarray]:
-    """Last value of each part that remembers one."""
+    """Last value of each part that has a state."""
     return [np.array(part.noise_prev) for part in drifting_parts(noise)]
 
 
 def restore_noise(noise: ActionNoise | None, values: list[np.ndarray]) -> None:
-    """Put the last values back.
+    """Restore the last values.
 
     Raises:
-        ValueError: There are others than the noise has parts.
+        ValueError: Their number is not the number of parts.
     """
     for part, value in zip(drifting_parts(noise), values, strict=True):
         part.noise_prev = np.array(value)
 
 
 class KeptNoise:
-    """Mixed in before an algorithm with a replay buffer: `learn` goes on with the noise as it stands."""
+    """Mixin for an algorithm with action noise: `learn` keeps the state of the noise."""
 
     action_noise: ActionNoise | None
 

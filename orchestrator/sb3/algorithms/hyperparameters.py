@@ -1,6 +1,6 @@
-"""What a lineage declares about learning, by algorithm. Steps are decisions summed over environments.
+"""Hyper-parameters of each algorithm. Steps are decisions, summed over environments.
 
-Names are Stable-Baselines3's where it has one; what is not declared here keeps that library's default.
+Names are those of Stable-Baselines3 where it has one; its other parameters keep their defaults.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _NESTED: Mapping[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HyperParameters:
-    """What every algorithm has.
+    """Hyper-parameters of every algorithm.
 
     Attributes:
         n_envs: Environments stepped together.
         learning_rate: Of the optimizer.
         gamma: Discount per decision.
-        selection_scenarios: Tuning scenarios on which the best model is chosen.
-        normalize: What a running normalization is applied to; None, or not declared, for nothing.
+        selection_scenarios: Number of tuning scenarios on which the best model is chosen.
+        normalize: Running normalization of observations or rewards; None for none.
     """
 
     n_envs: int
@@ -42,13 +42,13 @@ class HyperParameters:
 
     @property
     def horizon_steps(self) -> int:
-        """Steps against which progress is measured."""
+        """Step at which every schedule has reached its end; progress is measured against it."""
         return common_horizon_steps(self.learning_rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayHyperParameters(HyperParameters):
-    """What every algorithm with a replay buffer has.
+    """Hyper-parameters of every algorithm with a replay buffer.
 
     Attributes:
         batch_size: Transitions per gradient update.
@@ -79,7 +79,7 @@ class DqnHyperParameters(ReplayHyperParameters):
 
     @property
     def horizon_steps(self) -> int:
-        """Steps against which progress is measured."""
+        """Step at which every schedule has reached its end; progress is measured against it."""
         return common_horizon_steps(self.learning_rate, self.exploration)
 
 
@@ -88,7 +88,7 @@ class QrDqnHyperParameters(DqnHyperParameters):
     """Quantile regression Q-learning (Dabney et al., AAAI 2018).
 
     Attributes:
-        n_quantiles: Quantiles of the return that are learned.
+        n_quantiles: Number of quantiles of the return.
     """
 
     n_quantiles: int
@@ -96,10 +96,10 @@ class QrDqnHyperParameters(DqnHyperParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContinuousHyperParameters(ReplayHyperParameters):
-    """What the algorithms with a replay buffer and a continuous action have.
+    """Hyper-parameters of the algorithms with a replay buffer and a continuous action.
 
     Attributes:
-        tau: Share of the networks that goes into their targets at each update.
+        tau: Soft update coefficient of the target networks, 0 to 1.
     """
 
     tau: float
@@ -110,7 +110,7 @@ class SacHyperParameters(ContinuousHyperParameters):
     """Soft actor-critic (Haarnoja et al., arXiv 1812.05905, 2018).
 
     Attributes:
-        ent_coef: Weight of the entropy; `auto`, or `auto_0.1` with its beginning, for one that is learned.
+        ent_coef: Weight of the entropy; `auto`, or `auto_0.1` with an initial value, if it is learned.
     """
 
     ent_coef: str | float
@@ -124,7 +124,7 @@ class Td3HyperParameters(ContinuousHyperParameters):
         policy_delay: Updates of the critics per update of the actor.
         target_policy_noise: Standard deviation of the noise on the target's action.
         target_noise_clip: Bound of that noise.
-        action_noise: What is added to the actions while training.
+        action_noise: Noise on the actions during training.
     """
 
     policy_delay: int
@@ -135,11 +135,11 @@ class Td3HyperParameters(ContinuousHyperParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutHyperParameters(HyperParameters):
-    """What every algorithm has that learns from the rollout just made.
+    """Hyper-parameters of the on-policy algorithms.
 
     Attributes:
         n_steps: Decisions per environment in one rollout.
-        gae_lambda: Of the generalized advantage estimate.
+        gae_lambda: Lambda of the generalized advantage estimate.
         ent_coef: Weight of the entropy bonus.
     """
 
@@ -155,7 +155,7 @@ class PpoHyperParameters(RolloutHyperParameters):
     Attributes:
         batch_size: Transitions per gradient update.
         n_epochs: Passes over a rollout.
-        clip_range: How far the probability ratio may move.
+        clip_range: Largest change of the probability ratio.
     """
 
     batch_size: int
@@ -169,7 +169,7 @@ class A2cHyperParameters(RolloutHyperParameters):
 
     Attributes:
         vf_coef: Weight of the value function's loss.
-        normalize_advantage: Whether advantages are brought to mean 0 and deviation 1 in each rollout.
+        normalize_advantage: Whether advantages are scaled to mean 0 and standard deviation 1 in each rollout.
     """
 
     vf_coef: float
@@ -184,7 +184,7 @@ KINDS: Mapping[str, type[HyperParameters]] = {
     "SAC": SacHyperParameters,
     "TD3": Td3HyperParameters,
 }
-"""Algorithm, by Stable-Baselines3's name -> what it declares."""
+"""Stable-Baselines3's name of an algorithm -> its hyper-parameters."""
 
 
 def read_hyper_parameters(algorithm: str, plain: Mapping[str, Any]) -> HyperParameters:

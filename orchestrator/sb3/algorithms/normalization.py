@@ -1,4 +1,4 @@
-"""Running normalization: declared, built, saved beside a model, and applied where a policy only acts."""
+"""Running normalization: declared, built, saved beside a model, and applied to a trained policy."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from orchestrator.kernel.checkpoint.normalization_file import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizePlan:
-    """What of a lineage's environment is normalized, by Stable-Baselines3's `VecNormalize` with its defaults.
+    """Normalization of a lineage, by Stable-Baselines3's `VecNormalize` with its defaults.
 
     Attributes:
-        observations: Each feature to mean 0 and deviation 1 over all that was seen.
-        rewards: To deviation 1 of the discounted return.
+        observations: Scale each feature to mean 0 and standard deviation 1 over all observations so far.
+        rewards: Scale rewards so that the discounted return has standard deviation 1.
 
     Raises:
-        ValueError: Nothing is. Then the block must not be there: one training has one name.
+        ValueError: Both are false. Leave the block out instead, so that equal trainings have equal lineage ids.
     """
 
     observations: bool
     rewards: bool
 
     def __post_init__(self) -> None:
-        """Refuse a block that says nothing."""
+        """Refuse a block without effect."""
         if not (self.observations or self.rewards):
-            raise ValueError("normalize says that nothing is normalized: leave it out")
+            raise ValueError("normalize has no effect: observations and rewards are both false. Leave it out.")
 
     def around(self, env: VecEnv, *, gamma: float) -> VecNormalize:
         """Wrap an environment."""
@@ -48,14 +48,14 @@ class NormalizePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Normalization:
-    """How the observations of a policy are normalized, as of one moment of its training.
+    """Normalization of a policy's observations at one moment of its training.
 
     Attributes:
-        mean: Of each feature.
-        variance: Of each feature.
+        mean: Of each feature, shape (features,).
+        variance: Of each feature, shape (features,).
         epsilon: Added to the variance.
-        clip: Bound of what comes out.
-        count: How many observations the statistics are taken over; None where an earlier version did not keep it.
+        clip: Bound of a normalized value.
+        count: Number of observations behind the statistics; None in files of an earlier version.
     """
 
     mean: npt.NDArray[np.float64]
@@ -65,32 +65,26 @@ class Normalization:
     count: float | None = None
 
     def __call__(self, observations: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """What the policy sees of raw observations, shape (batch, features); as `VecNormalize.normalize_obs`."""
+        """Normalize raw observations, shape (batch, features), like `VecNormalize.normalize_obs`."""
         scaled = (observations - self.mean) / np.sqrt(self.variance + self.epsilon)
         return np.clip(scaled, -self.clip, self.clip).astype(np.float32)
 
     def to_tree(self) -> dict[str, Any]:
-        """As a state file holds it."""
-        return {
-            "mean": self.mean,
-            "variance": self.variance,
-            "epsilon": self.epsilon,
-            "clip": self.clip,
-            "count": self.count,
-        }
+        """As a tree for a state file."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> Normalization:
-        """Read it back.
+        """Read the tree of `to_tree`.
 
         Raises:
-            TypeError: It is none.
+            TypeError: A key is missing or unknown.
         """
         return cls(**tree)
 
 
 def normalization_of(model: BaseAlgorithm) -> Normalization | None:
-    """How the observations of a model in training are normalized now, None if they are not."""
+    """The current normalization of a model's observations, None if they are not normalized."""
     layer = model.get_vec_normalize_env()
     if layer is None or not layer.norm_obs:
         return None
@@ -105,7 +99,7 @@ def normalization_of(model: BaseAlgorithm) -> Normalization | None:
 
 
 def returns_of(model: BaseAlgorithm) -> RunningStatistics | None:
-    """Statistics of the discounted returns of a model in training now, None without a `VecNormalize`."""
+    """The current statistics of a model's discounted returns, None without a `VecNormalize`."""
     layer = model.get_vec_normalize_env()
     if layer is None:
         return None
@@ -120,13 +114,13 @@ def saved_normalization(
     observations: Normalization | None,
     returns: RunningStatistics | None,
 ) -> SavedNormalization | None:
-    """What the statistics file beside a model zip says; None where nothing is normalized.
+    """Content of the statistics file beside a model zip, None if nothing is normalized.
 
     Args:
-        model: The training. What it normalizes never changes; the statistics do.
+        model: The model in training.
         model_sha256: Of the zip.
-        observations: As of the moment that the zip is of.
-        returns: As of the same moment; None where an earlier version did not keep them.
+        observations: Normalization at the moment when the zip was made.
+        returns: Statistics at the same moment; None if an earlier version did not store them.
     """
     layer = model.get_vec_normalize_env()
     if layer is None or not (layer.norm_obs or layer.norm_reward):
@@ -145,18 +139,18 @@ def saved_normalization(
 
 
 def load_normalization(path: Path | str, venv: VecEnv) -> VecNormalize:
-    """Put the normalization of a saved model around an environment, to act there as it did in training.
+    """Wrap an environment in the normalization of a saved model, so that the policy acts as in training.
 
-    Nothing is learned from what is seen, and rewards stay as they are.
+    The statistics stay fixed, and rewards are not normalized.
 
     Args:
         path: The model's zip; its statistics file lies beside it, with the same stem.
-        venv: The environment, with the layers that the training had inside of the normalization (the model's
-            `acts_through` names them, from outside to inside).
+        venv: The environment, with the wrappers that the training had inside the normalization (listed in the
+            model's `acts_through`, outermost first).
 
     Raises:
         FileNotFoundError: One of the two files is missing.
-        ValueError: The statistics are damaged, another model's, or of other observations than the environment's.
+        ValueError: The statistics are damaged, belong to another model, or have another shape than the observations.
     """
     saved = read_normalization(Path(path))
     layer = VecNormalize(
@@ -172,12 +166,12 @@ def load_normalization(path: Path | str, venv: VecEnv) -> VecNormalize:
     if saved.obs_rms is not None:
         if saved.obs_rms.shape != venv.observation_space.shape:
             raise ValueError(
-                f"{normalization_path(Path(path)).name} is of observations of shape {saved.obs_rms.shape},"
-                f" the environment gives {venv.observation_space.shape}"
+                f"{normalization_path(Path(path)).name} has statistics for observations of shape"
+                f" {saved.obs_rms.shape}, the environment gives {venv.observation_space.shape}"
             )
-        _put(box_statistics(layer), saved.obs_rms)
+        _load_statistics(box_statistics(layer), saved.obs_rms)
     if saved.ret_rms is not None:
-        _put(layer.ret_rms, saved.ret_rms)
+        _load_statistics(layer.ret_rms, saved.ret_rms)
     return layer
 
 
@@ -189,7 +183,7 @@ def _as_lists(observations: Normalization) -> RunningStatistics:
     )
 
 
-def _put(statistics: RunningMeanStd, saved: RunningStatistics) -> None:
+def _load_statistics(statistics: RunningMeanStd, saved: RunningStatistics) -> None:
     statistics.mean = np.array(saved.mean, dtype=np.float64)
     statistics.var = np.array(saved.var, dtype=np.float64)
     if saved.count is not None:
@@ -197,12 +191,12 @@ def _put(statistics: RunningMeanStd, saved: RunningStatistics) -> None:
 
 
 def box_statistics(layer: VecNormalize) -> RunningMeanStd:
-    """Statistics of a layer's observations, which must be one box.
+    """Statistics of a layer's observations, which must be one `Box`.
 
     Raises:
-        ValueError: They are of another kind.
+        ValueError: The observations are a `Dict` of boxes.
     """
-    statistics: object = layer.obs_rms  # by key where observations are a dict, whatever the library declares
+    statistics: object = layer.obs_rms  # a dict for `Dict` observations, although the library's types omit it
     if not isinstance(statistics, RunningMeanStd):
-        raise ValueError("only the normalization of one box of observations can be kept")
+        raise ValueError("normalized observations can only be saved if they are a single Box, not a Dict")
     return statistics

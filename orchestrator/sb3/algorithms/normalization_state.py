@@ -1,4 +1,4 @@
-"""The state of a `VecNormalize` in a training: captured for the side file, and continued."""
+"""The state of a `VecNormalize` in a training: captured for the side file, and restored."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from orchestrator.sb3.algorithms.normalization import box_statistics
 
 
 def capture_normalization(layer: VecNormalize) -> dict[str, Any]:
-    """All that a `VecNormalize` goes on with.
+    """Everything that the next steps of a `VecNormalize` depend on.
 
-    What it keeps of the newest step (`old_obs`, `old_reward`) is not among it: the next step replaces it before it
-    is looked at, and the newest raw observation is kept with the algorithm, which stores it.
+    Its `old_obs` and `old_reward` are left out: the next step replaces them before they are read, and the newest raw
+    observation is saved with the algorithm.
     """
     observations = _capture_statistics(box_statistics(layer)) if layer.norm_obs else None
     return {
@@ -29,24 +29,24 @@ def capture_normalization(layer: VecNormalize) -> dict[str, Any]:
 
 
 def restore_normalization(layer: VecNormalize, tree: Mapping[str, Any]) -> None:
-    """Go on from such a tree.
+    """Restore the tree of `capture_normalization`.
 
     Raises:
-        ValueError: It is of a layer that normalizes something else, or of another number of environments.
+        ValueError: The layer normalizes something else, or has another number of environments.
     """
     if tree["returns"].shape != layer.returns.shape:
         raise ValueError(
-            f"the normalization is of {len(tree['returns'])} environments, and here are {len(layer.returns)}"
+            f"the saved normalization has {len(tree['returns'])} environments, this training {len(layer.returns)}"
         )
     restore_statistics(layer, tree)
     layer.returns = tree["returns"].copy()
 
 
 def restore_statistics(layer: VecNormalize, tree: Mapping[str, Any]) -> None:
-    """Go on from the statistics of such a tree; the returns of running episodes stay as they are.
+    """Restore only the statistics of such a tree; the returns of running episodes stay unchanged.
 
     Raises:
-        ValueError: It is of a layer that normalizes something else.
+        ValueError: The layer normalizes something else.
     """
     if (tree["observations"] is not None) is not layer.norm_obs:
         raise ValueError("observations are normalized in only one of the checkpoint and this training")
@@ -57,12 +57,12 @@ def restore_statistics(layer: VecNormalize, tree: Mapping[str, Any]) -> None:
 
 
 def tree_of(saved: SavedNormalization, *, n_envs: int, steps: int) -> dict[str, Any]:
-    """The tree of a layer whose statistics lie in a file, at the beginning of new episodes.
+    """The tree of a layer with the statistics of a file, at the start of new episodes.
 
     Args:
         saved: The file.
-        n_envs: Environments of the layer.
-        steps: Of its model; taken for a count that an earlier version did not keep.
+        n_envs: Number of environments of the layer.
+        steps: Steps of the file's model; replaces a count that an earlier version did not store.
     """
 
     def statistics(found: RunningStatistics) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""QR-DQN with schedules of the absolute step; a room of its own, as only it needs sb3-contrib."""
+"""QR-DQN with schedules of the absolute step; a separate module, since only it needs sb3-contrib."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from orchestrator.sb3.algorithms.schedules import AbsoluteSteps
 
 
 class AbsoluteStepQRDQN(GatheringAnew, AbsoluteSteps, QRDQN):
-    """QR-DQN whose schedules do not know the target."""
+    """QR-DQN with schedules of the absolute step."""

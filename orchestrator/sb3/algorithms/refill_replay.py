@@ -1,7 +1,7 @@
-"""An empty replay buffer behind a policy that can do something already: gathered with the policy, then learned from.
+"""Refills an empty replay buffer after a warm start: the trained policy acts first, then learning starts.
 
-Stable-Baselines3 counts `learning_starts` in absolute steps. A training that began from another's weights keeps the
-step count and has an empty buffer: its first updates would learn from one or two transitions.
+Stable-Baselines3 counts `learning_starts` in absolute steps. A training that starts from saved weights keeps the step
+count but has an empty buffer, so without this its first updates would learn from one or two transitions.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from orchestrator.kernel.checkpoint.resume_grade import WEIGHTS_ONLY
 
 
 class GatheringAnew:
-    """Mixed in before an algorithm with a replay buffer: before it learns it may act by its policy, with exploration.
+    """Mixin for an algorithm with a replay buffer: before `learning_starts` it can act by its policy.
 
     Attributes:
-        acts_by_its_policy: Also before `learning_starts`, where the library draws actions at random.
+        acts_by_its_policy: Use the policy, with exploration, where the library would draw actions at random.
     """
 
     acts_by_its_policy: bool = False
@@ -29,11 +29,11 @@ class GatheringAnew:
 
 
 def gather_anew_from(model: BaseAlgorithm, steps: int) -> None:
-    """Let a freshly built model learn only after as many steps more as its lineage declares.
+    """Delay learning of a warm-started model by the declared `learning_starts`, counted from its start.
 
     Args:
-        model: Its `learning_starts` is still the declared one. Without a replay buffer nothing changes.
-        steps: At which it began from weights.
+        model: Freshly built. A model without a replay buffer is not changed.
+        steps: Step count at which it started from weights.
     """
     if isinstance(model, GatheringAnew):
         model.acts_by_its_policy = True
@@ -41,6 +41,5 @@ def gather_anew_from(model: BaseAlgorithm, steps: int) -> None:
 
 
 def began_from_weights_at(card: CheckpointCard) -> int | None:
-    """Steps at which the training of a checkpoint began from weights, by its ancestry; None if it never did."""
-    taken = [ancestor.steps for ancestor in card.ancestry if ancestor.continued == WEIGHTS_ONLY]
-    return max(taken, default=None)
+    """Steps of the newest weights-only start in a checkpoint's ancestry, None if there is none."""
+    return max((ancestor.steps for ancestor in card.ancestry if ancestor.continued == WEIGHTS_ONLY), default=None)

@@ -1,4 +1,4 @@
-"""Use or refuse: a misspelled key must never be a silent default."""
+"""Checks the keys of a spec: a misspelled key is refused, never replaced by a default."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 
 def check_keys(plain: Mapping[str, Any], described_by: type, *, place: str) -> None:
-    """Compare what was given with what is known.
+    """Check for unknown and missing keys.
 
     Args:
-        plain: What was given.
-        described_by: The dataclass whose fields are the keys; those without a default are required.
-        place: Where in the spec, for the message.
+        plain: The mapping to check.
+        described_by: The dataclass whose fields are the known keys; fields without a default are required.
+        place: Place in the spec, for the message.
 
     Raises:
-        ValueError: Names the first unknown or missing key, and the nearest known one.
+        ValueError: A key is unknown or missing. The message names it, and the nearest known key.
     """
     known = [field.name for field in fields(described_by)]
     for name in plain:

@@ -1,4 +1,4 @@
-"""How a session's training begins: from the newest verified checkpoint, or afresh, and it says which."""
+"""Starts a session's training: from the newest verified checkpoint, or fresh; the log says which."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from orchestrator.sb3.training.training_state import Task, TrainingState
 
 
 def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingState:
-    """Build the model and, where there is a checkpoint, continue it.
+    """Build the model and, if there is a checkpoint, continue it.
 
     Raises:
-        SessionRefused: The checkpoint is another training's, or a promised one does not verify.
-        CheckpointUnusable: It verifies, and holds NaN or an infinity.
-        ValueError: The spec makes no sense, or the checkpoint contradicts its card.
+        SessionRefused: The checkpoint belongs to another training, or no promised checkpoint verifies.
+        CheckpointUnusable: The checkpoint verifies, but holds NaN or an infinity.
+        ValueError: The spec is invalid, or the checkpoint contradicts its card.
     """
     latest = _latest_checkpoint(context, plan.scenario)
     device = prepare_torch(plan.device)
     model = build_model(plan.lineage, task.build_env(plan.lineage), device=device)
-    _refuse_what_cannot_be_kept(plan, model)
+    _require_savable_state(plan, model)
     training = TrainingState(
         context=context,
         plan=plan,
@@ -56,11 +56,11 @@ def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> T
     return training
 
 
-def _refuse_what_cannot_be_kept(plan: TrainingSpec, model: BaseAlgorithm) -> None:
-    """Before it costs anything: where a card demands `exact`, every later session would be refused."""
+def _require_savable_state(plan: TrainingSpec, model: BaseAlgorithm) -> None:
+    """Refuse before training: if the card requires `exact`, every later session would be refused."""
     lost = lost_state(environment_of(model))
-    if lost and plan.resume_floor == "exact":
-        raise SessionRefused(f"the card demands exact resumes, and no checkpoint can keep: {'; '.join(lost)}")
+    if lost and plan.resume_floor == EXACT:
+        raise SessionRefused(f"the card requires exact resumes, but checkpoints cannot save: {'; '.join(lost)}")
 
 
 def _latest_checkpoint(context: SessionContext, scenario: str) -> CheckpointCard | None:
@@ -69,34 +69,34 @@ def _latest_checkpoint(context: SessionContext, scenario: str) -> CheckpointCard
         context.reporter.say(f"[CHECKPOINT] Not usable: {stem}: {fault}")
     promised = [entry.path for entry in context.ticket.inputs if entry.path.startswith(f"{CHECKPOINTS}/")]
     if survey.latest is None and (promised or survey.faults):
-        # A silent fresh start is what the user feared most: the steps already paid for would be gone.
-        raise SessionRefused(f"none of the checkpoints here verifies: {survey.faults or promised}")
+        # Never start over silently: the steps already trained would be lost.
+        raise SessionRefused(f"no checkpoint in the models directory verifies: {survey.faults or promised}")
     if survey.latest is not None:
-        _refuse_strangers(context, survey.latest, survey.faults)
+        _require_own_checkpoint(context, survey.latest, survey.faults)
     return survey.latest
 
 
-def _refuse_strangers(context: SessionContext, card: CheckpointCard, damaged: Mapping[str, str]) -> None:
-    """Its own card vouches for a checkpoint's bytes; who vouches for the card is the ticket, or a newer one's ancestry.
+def _require_own_checkpoint(context: SessionContext, card: CheckpointCard, damaged: Mapping[str, str]) -> None:
+    """Check that a verified checkpoint belongs to this training: by the ticket, and by the ancestry of newer cards.
 
     Raises:
-        SessionRefused: The ticket promises others, or the checkpoint that is damaged did not come from this one.
+        SessionRefused: It is not in the ticket's inputs, or not in the ancestry of a newer, damaged checkpoint.
     """
     promised = {entry.sha256 for entry in context.ticket.inputs}
     if promised and not {entry.sha256 for entry in card.files} <= promised:
-        raise SessionRefused(f"{card.stem} is none of the checkpoints that this session was given")
+        raise SessionRefused(f"{card.stem} is not one of the checkpoints that this session was given")
     for stem in damaged:
         try:
             newer = read_card(context.models_dir / CHECKPOINTS / (stem + CARD_SUFFIX))
         except ValueError:
-            continue  # it vouches for nothing
+            continue  # an unreadable card has no ancestry to check
         of_this_run = newer.lineage_id == card.lineage_id and newer.steps > card.steps
         if of_this_run and card.digest not in {ancestor.digest for ancestor in newer.ancestry}:
             raise SessionRefused(f"{card.stem} is not in the ancestry of {stem}, which is damaged")
 
 
 def _resume(training: TrainingState, card: CheckpointCard) -> None:
-    """Grade, then load; every byte was verified against the card before."""
+    """Grade the resume, then load the checkpoint, whose files are already verified against its card."""
     context, model = training.context, training.model
     identity = current_identity(context.ticket, model)
     grade = grade_resume(card, identity, floor=training.plan.resume_floor)
@@ -116,7 +116,7 @@ def _resume(training: TrainingState, card: CheckpointCard) -> None:
     if began_at_steps is not None:
         gather_anew_from(model, began_at_steps)
     record = TrainingHistory.from_trees(state["selection"], state["provenance"])
-    _check_counted(training, card)
+    _check_loaded(training, card)
     seam = check_seam(model, state.get("probe"), exact=grade.grade == EXACT)
     if seam is not None:
         context.reporter.say(f"[CHECKPOINT] {seam}")
@@ -132,18 +132,18 @@ def _resume(training: TrainingState, card: CheckpointCard) -> None:
     place_best_model(training)
 
 
-def _check_counted(training: TrainingState, card: CheckpointCard) -> None:
-    """What was loaded must be what the card describes, not only the file that carried it."""
+def _check_loaded(training: TrainingState, card: CheckpointCard) -> None:
+    """Check that the loaded steps and policy are those of the card."""
     if training.steps != card.steps:
         raise ValueError(f"{card.stem} holds a state after {training.steps} steps")
     found = policy_digest(training.model.policy)
     if found != card.identity.get("policy_digest"):
-        raise ValueError(f"{card.stem} restored the policy {found[:12]}, its card states another")
+        raise ValueError(f"{card.stem} restored the policy {found[:12]}, its card states another one")
 
 
 def _check_complete(training: TrainingState, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
-    """Capture again what was just restored: a part that does not come back would break the claim in silence."""
+    """Capture the restored state again and compare: a part that was not restored would make the resume inexact."""
     found = capture_state(training.model)
     lost = [name for name in found if not same_state({name: found[name]}, {name: saved[name]})]
     if lost:
-        raise ValueError(f"{card.stem} was not wholly restored: {', '.join(lost)} came back different")
+        raise ValueError(f"{card.stem} was not completely restored: {', '.join(lost)} differ")

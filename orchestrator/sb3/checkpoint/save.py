@@ -1,4 +1,4 @@
-"""Save: one training at one safe boundary becomes one checkpoint, with its metadata beside it."""
+"""Save: write a training at a safe boundary as a checkpoint, and its metadata beside it."""
 
 from __future__ import annotations
 
@@ -18,42 +18,37 @@ from orchestrator.sb3.training.soundness import require_finite_record, require_f
 from orchestrator.sb3.training.training_state import LastSave, TrainingState, is_due
 
 SAVES_APART_S = 30.0
-"""After so many seconds a save that is due is made whatever it costs."""
+"""A due save is always made if the last one ended this long ago."""
 SHARE_OF_TRAINING = 0.02
-"""Sooner only if saves then take no more than this share of the time."""
+"""Sooner it is made only if saves take at most this share of the time."""
 
 
 def save_is_due(training: TrainingState) -> bool:
-    """By cadence in steps; one that would come too soon after the last is skipped.
+    """Whether to save now: by cadence in steps, unless the last save was too recent.
 
-    A save changes nothing of a training, so that a clock may skip one; nothing that affects weights asks it. The
-    save at a session's end is always made, whatever this says.
+    A save does not change the training, so the clock may decide here. The save at a session's end is always made.
     """
     last_steps, every_steps = training.record.last_save_steps, training.plan.checkpoint_every_steps
     if not is_due(training.steps, last_steps=last_steps, every_steps=every_steps):
         return False
-    if _comes_too_soon(training):
-        training.record.last_save_steps = training.steps  # the next one is due at the next multiple of the cadence
-        return False
-    return True
-
-
-def _comes_too_soon(training: TrainingState) -> bool:
     last = training.last_save
     if last is None:
-        return False
+        return True
     pause_s = min(SAVES_APART_S, last.took_s / SHARE_OF_TRAINING)
-    return training.context.monotonic() - last.ended_s < pause_s
+    if training.context.monotonic() - last.ended_s >= pause_s:
+        return True
+    training.record.last_save_steps = training.steps  # the next one is due at the next multiple of the cadence
+    return False
 
 
 def save_training(training: TrainingState) -> None:
-    """Write a checkpoint of this moment and make it the parent of the next one.
+    """Write a checkpoint of the current state and make it the parent of the next one.
 
-    Nothing is written when this moment is already saved, or when there is nothing to save yet: no step done.
+    Nothing is written before the first step, or if the current step is already saved.
 
     Raises:
-        NonFiniteTraining: A part of it holds NaN or an infinity. The last sound checkpoint stays the newest.
-        OSError: The disk refused; earlier checkpoints are untouched.
+        NonFiniteTraining: The state holds NaN or an infinity. The last checkpoint stays the newest.
+        OSError: A file cannot be written; earlier checkpoints are untouched.
     """
     context, plan, model = training.context, training.plan, training.model
     already = 0 if training.parent is None else training.parent.steps
@@ -88,13 +83,13 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 
 def session_tree(training: TrainingState) -> dict[str, Any]:
-    """Everything beside the model zip. Only `provenance` tells how the run was cut into sessions.
+    """Content of the side file. Only `provenance` depends on how the run was cut into sessions.
 
     Raises:
         NonFiniteTraining: A number in it, or of the model, is NaN or infinite.
     """
     captured = capture_state(training.model)
-    require_finite_training(training, captured)  # first: a policy of NaN cannot be probed
+    require_finite_training(training, captured)  # first, since the probe needs finite weights
     beside = {
         "selection": training.record.selection_tree(),
         "probe": probe_tree(training.model),

@@ -1,8 +1,8 @@
-"""Another training that begins from a checkpoint's weights, because the user said that this is wanted.
+"""Warm start: a new training from a checkpoint's weights, if the user accepts the grade `weights-only`.
 
-The optimizer is new, the replay buffer empty, the episodes begin; nothing is learned before the policy has filled the
-buffer with as many steps as are declared for a beginning. The step count goes on, so that schedules of the absolute
-step and the order of checkpoints do; and so does a running normalization, without which the weights mean nothing.
+Optimizer, replay buffer and episodes are new; learning starts after the policy has made `learning_starts` steps. The
+step count continues, for the schedules and the order of checkpoints, and so does a running normalization, since the
+weights are only valid with it.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from orchestrator.sb3.training.training_state import TrainingState
 
 
 def begin_from_weights(training: TrainingState, card: CheckpointCard, grade: ResumeGrade) -> None:
-    """Put the weights of a verified checkpoint into a freshly built model.
+    """Load the weights of a verified checkpoint into a freshly built model.
 
     Raises:
-        SessionRefused: They do not fit the network, or are not those that the card describes.
-        CheckpointUnusable: They, or the normalization that goes with them, are not finite.
+        SessionRefused: The weights do not fit the network, or do not match the card.
+        CheckpointUnusable: The weights or their normalization are not finite.
     """
     context, model = training.context, training.model
     path = context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
     parameters = read_parameters(path.read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX), device=model.device)
     state = read_state(path.with_name(card.stem + STATE_SUFFIX)) if card.has_state else {}
-    # The optimizer's numbers and the replay buffer are left behind: they may be what they want.
+    # Only what is taken over must be finite: the optimizer's state and the replay buffer are not used.
     require_finite_checkpoint(model, card, _taken_over(state), {"policy": parameters["policy"]})
     try:
         model.policy.load_state_dict(parameters["policy"], strict=True)
@@ -50,11 +50,11 @@ def begin_from_weights(training: TrainingState, card: CheckpointCard, grade: Res
         raise SessionRefused(f"the weights of {card.stem} do not fit this network: {fault}") from fault
     found = policy_digest(model.policy)
     if found != card.identity.get("policy_digest"):
-        raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another")
-    _take_layers(training, _kept_layers(training, card, state))
+        raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another one")
+    _restore_layers(training, _saved_layers(training, card, state))
     model.num_timesteps = card.steps
     gather_anew_from(model, card.steps)
-    _explore_as_at(model)
+    _set_exploration(model)
     training.record = TrainingHistory(
         policy_digest_at_start=found, last_eval_steps=card.steps, last_save_steps=card.steps, seams=[card.steps]
     )
@@ -67,13 +67,13 @@ def begin_from_weights(training: TrainingState, card: CheckpointCard, grade: Res
 
 
 def _taken_over(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a state goes on: the normalization, and the probe that the policy is checked by."""
+    """The parts of a state that are used: the environment's layers, and the probe for checking the policy."""
     layers = {name: part for name, part in state.get("training", {}).items() if name == "layers"}
     return {"training": layers, "probe": state.get("probe")}
 
 
-def _kept_layers(training: TrainingState, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The layers of the environment as the checkpoint keeps them, after its policy answered as it did there."""
+def _saved_layers(training: TrainingState, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The saved states of the environment's layers; first checks the policy's answers against the probe."""
     if state:
         check_seam(training.model, state.get("probe"), exact=False)
         layers: list[dict[str, Any]] = state["training"].get("layers", [])
@@ -85,8 +85,8 @@ def _kept_layers(training: TrainingState, card: CheckpointCard, state: Mapping[s
     return []
 
 
-def _take_layers(training: TrainingState, layers: list[dict[str, Any]]) -> None:
-    """Put the layers back. Where they are others now, the statistics of the normalization still come along."""
+def _restore_layers(training: TrainingState, layers: list[dict[str, Any]]) -> None:
+    """Restore the layers; if the environment has other layers now, restore the normalization's statistics only."""
     say, layer = training.context.reporter.say, training.model.get_vec_normalize_env()
     try:
         restore_layers(environment_of(training.model), layers)
@@ -104,8 +104,8 @@ def _take_layers(training: TrainingState, layers: list[dict[str, Any]]) -> None:
         say("[CHECKPOINT] The statistics of the normalization are continued")
 
 
-def _explore_as_at(model: BaseAlgorithm) -> None:
-    """The first rollout must not explore as an untrained policy would, nor as one at its end."""
+def _set_exploration(model: BaseAlgorithm) -> None:
+    """Set the exploration rate to its schedule's value at the current step, for the first rollout."""
     model._update_current_progress_remaining(model.num_timesteps, model.num_timesteps)
     if hasattr(model, "exploration_schedule"):
         rate = model.exploration_schedule(model._current_progress_remaining)

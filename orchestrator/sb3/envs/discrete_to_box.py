@@ -1,4 +1,4 @@
-"""A choice of two for algorithms that know only continuous actions: the sign says which."""
+"""Two discrete actions for algorithms with continuous actions: the sign of the action selects one."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 
 class SignActions(VecEnvWrapper):
-    """Offers `Box(-1, 1, (1,))` in place of `Discrete(2)`: above zero is 1, zero and below is 0. Has no state.
+    """Presents `Discrete(2)` as `Box(-1, 1, (1,))`: an action above zero is 1, any other is 0. Has no state.
 
-    At the crossing the sign asks for the phase. How far from zero the action lies means nothing to the signal; to
-    the algorithm it is how sure it is, since noise on an action far from zero does not turn it.
+    The distance from zero has no effect on the environment; it only makes an action robust against noise.
 
     Args:
-        venv: The environment of two actions.
+        venv: An environment with the action space `Discrete(2)`.
 
     Raises:
-        ValueError: It has others.
+        ValueError: It has another action space.
     """
 
     def __init__(self, venv: VecEnv) -> None:
         if venv.action_space != gymnasium.spaces.Discrete(2):
-            raise ValueError(f"a sign chooses one of two actions, and here they are {venv.action_space}")
+            raise ValueError(f"sign actions need the action space Discrete(2), not {venv.action_space}")
         super().__init__(venv, action_space=gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32))
 
     def reset(self) -> VecEnvObs:
-        """Begin anew in every copy."""
+        """Reset all environments."""
         return self.venv.reset()
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
-        """Take actions, shape (n_envs, 1)."""
+        """Start a step with actions of shape (n_envs, 1)."""
         self.venv.step_async(signs(actions))
 
     def step_wait(self) -> VecEnvStepReturn:
@@ -48,5 +47,5 @@ def signs(actions: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 def as_choices(actions: npt.NDArray[Any], space: gymnasium.Space[Any]) -> npt.NDArray[Any]:
-    """What a policy of this action space chose, shape (n,): its signs where it is continuous."""
+    """A policy's actions as choices, shape (n,): their signs if the action space is continuous."""
     return signs(actions) if isinstance(space, gymnasium.spaces.Box) else actions

@@ -1,4 +1,4 @@
-"""Gymnasium environments side by side in a `DummyVecEnv`: the state of each, and of the usual wrappers around it."""
+"""Captures and restores each Gymnasium environment of a `DummyVecEnv`, with the usual wrappers around it."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 Single = gymnasium.Env[Any, Any]
 
-# What of a wrapper the next steps depend on. Of a monitor also what its users read; its times are a clock's and
-# no business of a repeatable state.
-_REMEMBERED: Mapping[type[Single], tuple[str, ...]] = {
+# Attributes of a wrapper that the next steps depend on, and those of a monitor that users read. A monitor's times are
+# left out, since they differ between repeated runs.
+_STATE_OF: Mapping[type[Single], tuple[str, ...]] = {
     TimeLimit: ("_elapsed_steps",),
     OrderEnforcing: ("_has_reset",),
-    PassiveEnvChecker: (),  # looks at the first reset and step, and changes nothing
+    PassiveEnvChecker: (),  # checks the first reset and step; has no other effect
     Monitor: ("rewards", "needs_reset", "episode_returns", "episode_lengths", "total_steps", "current_reset_info"),
 }
 
 
 def lost_of_singles(env: DummyVecEnv) -> list[str]:
-    """What of the environments cannot be kept, a sentence each."""
+    """State that cannot be saved, one sentence for each class of environment or wrapper."""
     kinds = {type(part): part for copy in env.envs for part in _parts(copy)}
     return [
         f"{kind.__name__} has no get_state and set_state"
         for kind, part in kinds.items()
-        if kind not in _REMEMBERED and not _has_own(part)
+        if kind not in _STATE_OF and not _has_own_state(part)
     ]
 
 
 def wrappers_of_singles(env: DummyVecEnv) -> list[str]:
-    """Classes of the wrappers around the first environment, outermost first, without the known ones that only watch."""
+    """Classes of the wrappers around the first environment, outermost first, without the known passive ones."""
     *around, _ = _parts(env.envs[0])
-    return [type(part).__name__ for part in around if type(part) not in _REMEMBERED]
+    return [type(part).__name__ for part in around if type(part) not in _STATE_OF]
 
 
 def declared_of_singles(env: DummyVecEnv) -> frozenset[str]:
-    """Keys of the environments' states that may hold NaN or an infinity, as they or their wrappers declare."""
+    """Keys of the environments' states that may hold NaN or an infinity, as declared in `NON_FINITE_STATE`."""
     parts = (part for copy in env.envs for part in _parts(copy))
     return frozenset(name for part in parts for name in getattr(type(part), "NON_FINITE_STATE", ()))
 
 
 def capture_singles(env: DummyVecEnv) -> list[dict[str, Any]]:
-    """State of each environment, its wrappers from outside to inside.
+    """State of each environment and its wrappers: depth (0 is outermost) -> state.
 
-    The batch itself needs none: its buffers are filled by each step before they are read.
+    The `DummyVecEnv` itself has no state: each step fills its buffers before they are read.
     """
     return [{str(depth): _capture(part) for depth, part in enumerate(_parts(copy))} for copy in env.envs]
 
 
 def restore_singles(env: DummyVecEnv, trees: list[dict[str, Any]]) -> None:
-    """Put each environment back where it was.
+    """Restore each environment.
 
     Raises:
-        ValueError: There are more or fewer of them, or of their wrappers.
+        ValueError: The number of environments or of their wrappers differs.
     """
     for copy, tree in zip(env.envs, trees, strict=True):
         parts = {str(depth): part for depth, part in enumerate(_parts(copy))}
@@ -73,22 +73,22 @@ def _parts(copy: Single) -> Iterator[Single]:
         yield copy
 
 
-def _has_own(part: Single) -> bool:
+def _has_own_state(part: Single) -> bool:
     return hasattr(type(part), "get_state") and hasattr(type(part), "set_state")
 
 
 def _capture(part: Single) -> Any:
-    if type(part) in _REMEMBERED:
-        return {name: _copied(getattr(part, name)) for name in _REMEMBERED[type(part)]}
-    return part.get_state() if _has_own(part) else None  # type: ignore[attr-defined]  # asked for by name
+    if type(part) in _STATE_OF:
+        return {name: _copied(getattr(part, name)) for name in _STATE_OF[type(part)]}
+    return part.get_state() if _has_own_state(part) else None  # type: ignore[attr-defined]  # checked by name
 
 
 def _restore(part: Single, tree: Any) -> None:
-    if type(part) in _REMEMBERED:
-        for name in _REMEMBERED[type(part)]:
+    if type(part) in _STATE_OF:
+        for name in _STATE_OF[type(part)]:
             setattr(part, name, _copied(tree[name]))
-    elif _has_own(part) and tree is not None:
-        part.set_state(tree)  # type: ignore[attr-defined]  # asked for by name
+    elif _has_own_state(part) and tree is not None:
+        part.set_state(tree)  # type: ignore[attr-defined]  # checked by name
     if isinstance(part, Monitor):
         part.episode_times = [0.0] * len(part.episode_returns)
 

@@ -1,7 +1,7 @@
-"""The layers of an environment as a model sees it: put around it, kept, and what of them cannot be kept.
+"""The layers (wrappers) of an environment as a model sees it: added, captured, restored.
 
-What nobody can keep is not forgotten in silence: the checkpoint's card names it, a resume is then `statistical`
-and begins new episodes, and a lineage that demands `exact` is refused before it trains.
+State that cannot be saved is listed in the checkpoint's card: a resume is then `statistical` and starts new episodes,
+and a lineage that requires `exact` is refused before it trains.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from orchestrator.sb3.envs.dummy_vec_env import (
 
 
 def with_layers(env: VecEnv, wanted: HyperParameters) -> VecEnv:
-    """An environment with the layers that its lineage declares, the normalization outermost."""
+    """Wrap an environment in the layers that its lineage declares, the normalization outermost."""
     if isinstance(wanted, ContinuousHyperParameters):
         env = SignActions(env)
     if wanted.normalize is not None:
@@ -48,27 +48,27 @@ def _restore_monitor(layer: VecMonitor, tree: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """A kind of layer whose state is known here."""
+class _Access:
+    """The functions that capture and restore one kind of layer."""
 
     capture: Callable[[Any], Any]
     restore: Callable[[Any, Any], None]
 
 
-_KNOWN: Mapping[type[VecEnv], _Known] = {
-    VecNormalize: _Known(capture=capture_normalization, restore=restore_normalization),
-    VecMonitor: _Known(capture=_capture_monitor, restore=_restore_monitor),
-    DummyVecEnv: _Known(capture=capture_singles, restore=restore_singles),
+_KNOWN: Mapping[type[VecEnv], _Access] = {
+    VecNormalize: _Access(capture=capture_normalization, restore=restore_normalization),
+    VecMonitor: _Access(capture=_capture_monitor, restore=_restore_monitor),
+    DummyVecEnv: _Access(capture=capture_singles, restore=restore_singles),
 }
-_OWN = _Known(capture=lambda layer: layer.get_state(), restore=lambda layer, tree: layer.set_state(tree))
+_OWN = _Access(capture=lambda layer: layer.get_state(), restore=lambda layer, tree: layer.set_state(tree))
 _STATELESS = (SignActions,)
 
 
 def acts_through(env: VecEnv) -> tuple[str, ...]:
-    """Classes between a policy and its environment that change what it sees or what its actions mean, outermost first.
+    """Classes of the layers that change a policy's observations or actions, outermost first.
 
-    A plain load of the model zip has none of them; whoever acts with the model puts them around the environment.
-    Known layers that only watch are left out, and so is a normalization of rewards alone.
+    A plain load of the model zip has none of them: to use the model, wrap the environment in them. Known passive
+    layers, and a normalization of rewards only, are left out.
     """
     *around, innermost = _layers(env)
     found = [layer for layer in around if not isinstance(layer, VecMonitor)]
@@ -79,9 +79,9 @@ def acts_through(env: VecEnv) -> tuple[str, ...]:
 
 
 def lost_state(env: VecEnv) -> tuple[str, ...]:
-    """What of an environment a checkpoint cannot keep, a sentence each; empty where it keeps everything."""
+    """State of an environment that a checkpoint cannot save, one sentence each; empty if it saves everything."""
     found = list(_layers(env))
-    unknown = [layer for layer in found if _knowledge(layer) is None and not isinstance(layer, _STATELESS)]
+    unknown = [layer for layer in found if _access(layer) is None and not isinstance(layer, _STATELESS)]
     lost = [f"{type(layer).__name__} has no get_state and set_state" for layer in unknown]
     innermost = found[-1]
     if isinstance(innermost, DummyVecEnv):
@@ -92,8 +92,8 @@ def lost_state(env: VecEnv) -> tuple[str, ...]:
 def declared_non_finite(env: VecEnv) -> frozenset[str]:
     """Keys of the innermost environment's state that may hold NaN or an infinity.
 
-    An environment declares them as a class attribute, `NON_FINITE_STATE = ("next_arrival_s",)`: a place where an
-    infinity means something. Nothing else of a state may hold one, since training cannot go on from it.
+    An environment declares them as a class attribute, e.g. `NON_FINITE_STATE = ("next_arrival_s",)`, if an infinity
+    is a valid value there. No other part of a state may hold one, since training could not continue from it.
     """
     innermost = list(_layers(env))[-1]
     if isinstance(innermost, DummyVecEnv):
@@ -102,61 +102,61 @@ def declared_non_finite(env: VecEnv) -> frozenset[str]:
 
 
 def capture_environment(env: VecEnv) -> Any:
-    """State of the innermost environment, None if it has none to give."""
+    """State of the innermost environment, None if it cannot be captured."""
     innermost = list(_layers(env))[-1]
-    known = _knowledge(innermost)
-    return None if known is None else known.capture(innermost)
+    access = _access(innermost)
+    return None if access is None else access.capture(innermost)
 
 
 def restore_environment(env: VecEnv, tree: Any) -> None:
-    """Put the innermost environment back where it was; nothing where it cannot be."""
+    """Restore the innermost environment, if its state can be restored."""
     innermost = list(_layers(env))[-1]
-    known = _knowledge(innermost)
-    if known is not None and tree is not None:
-        known.restore(innermost, tree)
+    access = _access(innermost)
+    if access is not None and tree is not None:
+        access.restore(innermost, tree)
 
 
 def has_layers_to_keep(env: VecEnv) -> bool:
-    """Whether something around the innermost environment has a state."""
-    return bool(_kept_layers(env))
+    """Whether a layer around the innermost environment has a state to save."""
+    return bool(_stateful_layers(env))
 
 
 def capture_layers(env: VecEnv) -> list[dict[str, Any]]:
     """States of the layers around the innermost environment, outermost first."""
-    return [{"kind": type(layer).__name__, "state": known.capture(layer)} for layer, known in _kept_layers(env)]
+    return [{"kind": type(layer).__name__, "state": access.capture(layer)} for layer, access in _stateful_layers(env)]
 
 
 def restore_layers(env: VecEnv, trees: list[dict[str, Any]]) -> None:
-    """Put the layers back.
+    """Restore the layers around the innermost environment.
 
     Raises:
-        ValueError: There are other layers now.
+        ValueError: The environment has other layers now.
     """
-    kept = _kept_layers(env)
-    now = [type(layer).__name__ for layer, _ in kept]
+    stateful = _stateful_layers(env)
+    now = [type(layer).__name__ for layer, _ in stateful]
     if [tree["kind"] for tree in trees] != now:
         raise ValueError(f"layers of the environment: checkpoint={[tree['kind'] for tree in trees]}, current={now}")
-    for (layer, known), tree in zip(kept, trees, strict=True):
-        known.restore(layer, tree["state"])
+    for (layer, access), tree in zip(stateful, trees, strict=True):
+        access.restore(layer, tree["state"])
 
 
-def _kept_layers(env: VecEnv) -> list[tuple[VecEnv, _Known]]:
+def _stateful_layers(env: VecEnv) -> list[tuple[VecEnv, _Access]]:
     *around, _ = _layers(env)
-    pairs = [(layer, _knowledge(layer)) for layer in around]
-    return [(layer, known) for layer, known in pairs if known is not None]
+    pairs = [(layer, _access(layer)) for layer in around]
+    return [(layer, access) for layer, access in pairs if access is not None]
 
 
 def _layers(env: VecEnv) -> Iterator[VecEnv]:
-    """The environment from outside to inside."""
+    """The layers of an environment, outermost first."""
     yield env
     while isinstance(env, VecEnvWrapper):
         env = env.venv
         yield env
 
 
-def _knowledge(layer: VecEnv) -> _Known | None:
-    # By exact type: a subclass may remember more. And of the type, not of the object: a wrapper answers for what it
-    # wraps when asked for an attribute that it lacks.
+def _access(layer: VecEnv) -> _Access | None:
+    # By exact type, since a subclass may have more state. `hasattr` on the type, not on the object, since a wrapper
+    # forwards attributes that it lacks to the environment inside.
     if type(layer) in _KNOWN:
         return _KNOWN[type(layer)]
     own = hasattr(type(layer), "get_state") and hasattr(type(layer), "set_state")

@@ -1,1 +1,1 @@
-"""The proof that a cut training equals an uncut one."""
+"""The proof that a training cut into sessions equals an uncut one."""

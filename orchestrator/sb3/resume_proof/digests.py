@@ -1,4 +1,4 @@
-"""Where a training ended, in one sha256 per part: what two trainings must share to be the same one."""
+"""The final state of a training as one sha256 per part; two trainings are equal if all of them are equal."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _ENVIRONMENT = "environment"
 
 
 def digests_of(model: BaseAlgorithm, environment: StatefulEnvironment) -> dict[str, str]:
-    """Digest every part of a training as it stands at a safe boundary. Reads only; draws nothing.
+    """Digest every part of a training at a safe boundary. Changes nothing and draws no random number.
 
     Args:
-        model: The training.
-        environment: What it learns in, below every wrapper. One that records rewards is compared without its
-            record, which is an item of its own.
+        model: The model in training.
+        environment: Its environment without wrappers. A `RewardRecord` is digested without its record of rewards,
+            which is an item of its own.
 
     Returns:
-        Part -> hex sha256: `policy`, `optimizer`, `environment`, `reward_sequence` where it is recorded, and each
-        section of the full state (`replay_buffer`, the generators, the counters ...) under its own name.
+        Part -> hex sha256: `policy`, `optimizer`, `environment`, `reward_sequence` if recorded, and each section of
+        the full state (`replay_buffer`, the random generators, the counters ...) under its own name.
     """
     state: Mapping[str, Any] = environment.get_state()
     rewards = getattr(environment, "reward_sequence", None)
@@ -44,10 +44,10 @@ def digests_of(model: BaseAlgorithm, environment: StatefulEnvironment) -> dict[s
 
 
 def flat_weights(model: BaseAlgorithm) -> np.ndarray:
-    """All floating-point parameters of the policy, target networks included, as one array of little-endian doubles.
+    """All floating-point parameters of the policy, target networks included, as little-endian doubles.
 
     Returns:
-        Shape (n,), in the order of the sorted parameter names. Every single is exactly a double.
+        Shape (n,), in the order of the sorted parameter names. The conversion from single precision is exact.
     """
     tensors = model.policy.state_dict()
     flat = [tensors[name].detach().cpu().numpy().ravel() for name in sorted(tensors)]
@@ -56,14 +56,14 @@ def flat_weights(model: BaseAlgorithm) -> np.ndarray:
 
 
 def _optimizer_tree(model: BaseAlgorithm) -> dict[str, Any]:
-    """State of every optimizer, and every learned number outside the policy (an entropy coefficient)."""
+    """State of every optimizer, and every learned variable outside the policy (an entropy coefficient)."""
     names, variables = model._get_torch_save_params()
     tree = {name: _plain(recursive_getattr(model, name).state_dict()) for name in names if name != "policy"}
     return tree | {name: _plain(recursive_getattr(model, name)) for name in variables}
 
 
 def _plain(value: Any) -> Any:
-    """What torch keeps, in the types of a state file."""
+    """Convert torch's values to the types of a state file."""
     if isinstance(value, torch.Tensor):
         return value.detach().cpu().numpy().copy()
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""How a training is usually resumed: the controls of the proof, which must end elsewhere.
+"""Usual ways to resume a training: the controls of the proof, which must end in another state.
 
-Both keep this project's schedules of the absolute step, so that whatever differs at the end differs for want of
-state and not because a schedule was bent.
+Both use this project's schedules of the absolute step, so that a difference comes from missing state and not from
+changed schedules.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def train_with_usual_resume(
     folder: Path,
     documented: bool,
 ) -> tuple[BaseAlgorithm, RewardRecord]:
-    """Train to the target; at every seam save, forget the model and its environment, build anew and load.
+    """Train to the target; at every seam save, build a new model and environment, and load.
 
     Args:
         build: Builds a fresh model and its environment, as a new process would.
         seams: Absolute steps, each at a rollout's end.
         folder: For the files; they are replaced at every seam.
-        documented: Save and load the replay buffer and the `VecNormalize` too, where there are such.
+        documented: Also save and load the replay buffer and the `VecNormalize`, if there are any.
             Source: https://stable-baselines3.readthedocs.io/en/master/guide/examples.html (its sections on the
             replay buffer and on normalizing), and RL Baselines3 Zoo, which does the same.
 
@@ -64,7 +64,7 @@ def _save(model: BaseAlgorithm, folder: Path, *, documented: bool) -> None:
 
 
 def _load(fresh: BaseAlgorithm, folder: Path, *, documented: bool) -> BaseAlgorithm:
-    """Load into the environment of a fresh model, with the layers that the training puts around it."""
+    """Load into the environment of a fresh model, with the same layers around it."""
     env, layer = fresh.env, fresh.get_vec_normalize_env()
     if documented and layer is not None:
         env = VecNormalize.load(str(folder / _NORMALIZATION), layer.venv)

@@ -1,4 +1,4 @@
-"""An environment that remembers every reward it ever gave, as one digest that travels with its state."""
+"""An environment that records all its rewards as one digest, which is part of its state."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 
 
 class RewardRecord(VecEnv):
-    """Stands before an environment and changes nothing of it.
+    """Records the rewards of an environment without changing it.
 
-    The digest goes on where a restored state left it: rewards that a killed session saw after its last checkpoint
-    are forgotten with everything else of it, and counted when they are given again.
+    A restored state restores the digest too, so rewards after the last checkpoint of a killed session count once:
+    when they are given again.
 
     Args:
-        inner: The environment; not a wrapper, so that what captures environments takes this one for it.
-        before_step: Told the steps made so far, over all sessions and copies, before each step.
+        inner: The environment. This class is not a `VecEnvWrapper`, so that the state of both is captured as one.
+        before_step: Called before each step with the steps made so far, over all sessions and environments.
     """
 
-    render_mode: str | None = None  # the base class asks for it
+    render_mode: str | None = None  # the base class reads it
 
     def __init__(self, inner: VecEnv, before_step: Callable[[int], None] = lambda steps: None) -> None:
         self.inner: Any = inner
@@ -32,7 +32,7 @@ class RewardRecord(VecEnv):
         self.reward_sequence = hashlib.sha256().hexdigest()
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Step, and append this step's rewards, shape (n_envs,), to the digest."""
+        """Finish the step, and add its rewards, shape (n_envs,), to the digest."""
         self._before_step(self._rows * self.num_envs)
         observations, rewards, ends, infos = self.inner.step_wait()
         given = np.ascontiguousarray(rewards, dtype="<f4").tobytes()
@@ -41,11 +41,11 @@ class RewardRecord(VecEnv):
         return observations, rewards, ends, infos
 
     def go_on_from(self, other: RewardRecord) -> None:
-        """Continue another record, where an environment was built anew and not restored."""
+        """Continue another record, if the environment was rebuilt and not restored."""
         self._rows, self.reward_sequence = other._rows, other.reward_sequence
 
     def get_state(self) -> dict[str, Any]:
-        """The environment's state, and the record's."""
+        """State of the environment and of the record."""
         return {"environment": self.inner.get_state(), "rows": self._rows, "reward_sequence": self.reward_sequence}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -54,12 +54,12 @@ class RewardRecord(VecEnv):
         self._rows, self.reward_sequence = state["rows"], state["reward_sequence"]
 
     def reset(self) -> VecEnvObs:
-        """Begin the next episodes."""
+        """Reset the environment."""
         observations: VecEnvObs = self.inner.reset()
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Pass the actions on."""
+        """Start a step of the environment."""
         self.inner.step_async(actions)
 
     def close(self) -> None:
@@ -72,20 +72,20 @@ class RewardRecord(VecEnv):
         return seeds
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The environment's own."""
+        """Forwarded to the environment."""
         values: list[Any] = self.inner.get_attr(attr_name, indices)
         return values
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """The environment's own."""
+        """Forwarded to the environment."""
         self.inner.set_attr(attr_name, value, indices)
 
-    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **words: Any) -> list[Any]:
-        """The environment's own."""
-        answers: list[Any] = self.inner.env_method(method_name, *args, indices=indices, **words)
-        return answers
+    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
+        """Forwarded to the environment."""
+        results: list[Any] = self.inner.env_method(method_name, *args, indices=indices, **kwargs)
+        return results
 
     def env_is_wrapped(self, wrapper_class: type, indices: VecEnvIndices = None) -> list[bool]:
-        """The environment's own."""
+        """Forwarded to the environment."""
         wrapped: list[bool] = self.inner.env_is_wrapped(wrapper_class, indices)
         return wrapped

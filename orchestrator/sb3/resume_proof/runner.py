@@ -1,7 +1,7 @@
-"""One session of the proof that a chained training is the straight one. The spec's block `proof` says which part.
+"""One session of the proof that a chain of sessions equals an uncut training. The spec's block `proof` configures it.
 
-A session of the proof is a session like any other: same ticket, same checkpoints, same manifest. It differs in what
-it leaves besides: where its training ended, one digest per part.
+It is a normal session with ticket, checkpoints and manifest. In addition it writes the final state of its training,
+one digest per part.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from orchestrator.sb3.resume_proof.naive_resume import DOCUMENTED, PLAIN, train_
 from orchestrator.sb3.resume_proof.reward_digest import RewardRecord
 from orchestrator.sb3.state.identity import library_versions
 from orchestrator.sb3.training.factory import build_model, prepare_torch
-from orchestrator.sb3.training.training_spec import TrainingSpec
+from orchestrator.sb3.training.training_spec import Lineage, TrainingSpec
 from orchestrator.sb3.training.training_state import Task, TrainingState
 
 # Windows has no SIGKILL; there `os.kill` ends the process at once whatever the number is.
@@ -37,12 +37,12 @@ _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofPart:
-    """What this session does for the proof.
+    """This session's part of the proof.
 
     Attributes:
-        way: `straight`, `chain`, or `usual` for both controls.
+        way: `straight` (uncut), `chain`, or `usual` for both controls.
         kill_session: Number of the session that is killed, 0 for none.
-        kill_at_steps: Absolute steps after which it is killed, in the middle of whatever it does.
+        kill_at_steps: Absolute steps after which it is killed, even in the middle of a rollout.
         seams: Steps at which the controls save and load.
     """
 
@@ -54,7 +54,7 @@ class ProofPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingEnd:
-    """Where one training ended."""
+    """The final state of one training."""
 
     name: str
     model: BaseAlgorithm
@@ -62,11 +62,11 @@ class TrainingEnd:
 
 
 def prove_part(context: SessionContext, task: Task) -> SectionOutcome:
-    """Do this session's part of the proof; what a section's proof module calls.
+    """Run this session's part of the proof; called by a section's proof module.
 
     Raises:
         SessionRefused: The straight training was given a checkpoint.
-        ValueError: The spec makes no sense; the message names the key.
+        ValueError: The spec is invalid; the message names the key.
     """
     spec = dict(context.ticket.spec)
     block = spec.pop("proof", {})
@@ -79,18 +79,18 @@ def prove_part(context: SessionContext, task: Task) -> SectionOutcome:
 
 
 def _straight(context: SessionContext, plan: TrainingSpec, part: ProofPart, task: Task) -> SectionOutcome:
-    """One call of the library's own `learn`, without any callback: nothing is saved, loaded or evaluated."""
+    """Train with one call of the library's `learn` and no callback: nothing is saved, loaded or evaluated."""
     recorded = _Recorded(task)
     training = begin_training(context, plan, recorded.task)
     if training.resumed_from is not None:
-        raise SessionRefused("the straight training must not load anything, and there is a checkpoint")
+        raise SessionRefused("the straight training must start fresh, but the models directory holds a checkpoint")
     training.model.learn(plan.target_steps, reset_num_timesteps=False)
     _write_ends(context, [TrainingEnd(name="straight", model=training.model, record=recorded.record)])
     return _outcome(training, KernelEnding.FINISHED)
 
 
 def _chain(context: SessionContext, plan: TrainingSpec, part: ProofPart, task: Task) -> SectionOutcome:
-    """An ordinary session of training, killed where the spec says so."""
+    """Run a normal training session; kill it if the spec says so."""
     ticket = context.ticket
     doomed = ticket.session == part.kill_session and ticket.attempt == 1
 
@@ -129,12 +129,12 @@ def _usual(context: SessionContext, plan: TrainingSpec, part: ProofPart, task: T
 
 
 class _Recorded:
-    """A world whose training environment keeps a record of its rewards; remembers the one that was built."""
+    """A task whose training environment records its rewards; keeps a reference to the environment that was built."""
 
-    def __init__(self, task: Task, before_step: Any = lambda steps: None) -> None:
+    def __init__(self, task: Task, before_step: Callable[[int], None] = lambda steps: None) -> None:
         self._built: list[RewardRecord] = []
 
-        def build(lineage: Any) -> RewardRecord:
+        def build(lineage: Lineage) -> RewardRecord:
             self._built.append(RewardRecord(task.build_env(lineage), before_step))
             return self._built[-1]
 
@@ -142,12 +142,12 @@ class _Recorded:
 
     @property
     def record(self) -> RewardRecord:
-        """The environment built last."""
+        """The environment that was built last."""
         return self._built[-1]
 
 
 def _write_ends(context: SessionContext, ends: list[TrainingEnd]) -> None:
-    """Digests as JSON, weights as raw little-endian doubles: to be compared where there is no numpy."""
+    """Write digests as JSON and weights as raw little-endian doubles, which can be compared without numpy."""
     rows: list[Mapping[str, Any]] = []
     for number, end in enumerate(ends):
         name = f"proof_weights_{number}.f64"

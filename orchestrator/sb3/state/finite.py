@@ -1,7 +1,7 @@
-"""Which numbers of a training are NaN or infinite: asked of everything that goes into a checkpoint or comes out of one.
+"""Finds NaN and infinite numbers in a training; used before a checkpoint is saved and before one is loaded.
 
-One NaN in a replay buffer is harmless until its batch is drawn; then every weight is NaN and no update brings it back.
-A checkpoint that holds one is complete and verified, and no training can go on from it.
+A NaN in a replay buffer has no effect until its batch is drawn; then every weight becomes NaN for good. A checkpoint
+that holds one can be complete and verified, but no training can continue from it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import numpy as np
 import torch
 
 CHUNK_NUMBERS = 1 << 16
-"""Numbers looked at in one pass: what is computed of them stays in the processor's cache."""
+"""Numbers checked in one pass; small enough for the processor's cache."""
 _SHOWN_PARTS = 3
 
 ALLOWED: Mapping[str, str] = {
     r"episode_statistics\.episodes\.\d+\.(?!(r|l)$).+": "what an environment adds to its episode record is for people: "
-    "the library averages `r` and `l` alone, and nothing learns from any of it",
-    r"environment\.\d+\.\d+\.current_reset_info\..+": "the words of a reset, which a monitor only repeats",
+    "the library averages only `r` and `l`, and nothing learns from any of it",
+    r"environment\.\d+\.\d+\.current_reset_info\..+": "keyword arguments of a reset, which a monitor only copies",
 }
-"""Parts of a training's state, as patterns of their whole path, that may hold NaN or an infinity; each with its reason.
+"""Parts of a training's state that may hold NaN or an infinity: pattern of the whole path -> reason.
 
-An environment names its own: see `NON_FINITE_STATE` in `declared_non_finite`.
+An environment declares its own: see `NON_FINITE_STATE` in `declared_non_finite`.
 """
 _ALLOWED = tuple(re.compile(pattern) for pattern in ALLOWED)
 
@@ -38,9 +38,9 @@ class NonFinite:
     Attributes:
         part: Its path, keys joined with dots.
         value: The first such number.
-        index: Where that is in an array, empty for a number of its own.
-        found: How many such numbers there are.
-        size: Of how many.
+        index: Its index in an array; empty for a scalar.
+        found: Count of such numbers.
+        size: Count of all numbers of the part.
     """
 
     part: str
@@ -56,12 +56,12 @@ class NonFinite:
 
 
 def non_finite_parts(tree: Any, *, path: str = "", may_be: Collection[str] = ()) -> Iterator[NonFinite]:
-    """Every part of a tree that holds NaN or an infinity, in the tree's own order.
+    """Every part of a tree that holds NaN or an infinity, in the tree's order.
 
     Args:
-        tree: Mappings, lists, tuples, numbers, arrays and tensors; everything else holds no number.
-        path: Of the tree, within a larger one.
-        may_be: Keys of the environment's state at and below which nothing is looked at: `declared_non_finite`.
+        tree: Mappings, lists, tuples, numbers, arrays and tensors; other values are skipped.
+        path: Path of the tree within a larger one.
+        may_be: Keys of the environment's state that are not checked: see `declared_non_finite`.
     """
     if any(pattern.fullmatch(path) for pattern in _ALLOWED):
         return
@@ -97,7 +97,7 @@ def _in_array(array: np.ndarray, path: str) -> Iterator[NonFinite]:
     for name in array.dtype.names or ():
         yield from _in_array(array[name], f"{path}.{name}")
     if array.dtype.kind not in "fc":
-        return  # whole numbers are finite; an array of objects is refused by the state file
+        return  # integers are finite; the state file refuses arrays of objects
     flat = array.reshape(-1)
     for start in range(0, flat.size, CHUNK_NUMBERS):
         finite = np.isfinite(flat[start : start + CHUNK_NUMBERS])
@@ -113,12 +113,12 @@ def _at(path: str, shape: tuple[int, ...], first: int, value: str, *, found: int
     return NonFinite(part=path, value=value, index=index, found=found, size=math.prod(shape))
 
 
-def told(parts: list[NonFinite], training: Mapping[str, Any] | None = None) -> str:
-    """What is not finite, on one line; all of the first part, and the names of others.
+def describe_parts(parts: list[NonFinite], training: Mapping[str, Any] | None = None) -> str:
+    """One line about what is not finite: details of the first part, and the names of others.
 
     Args:
-        context: At least one.
-        training: The training's state, which tells of a replay buffer's rows when they were filled.
+        parts: At least one.
+        training: The training's state, if known; gives the step at which a row of the replay buffer was filled.
     """
     first, *others = parts
     text = str(_by_row(first, training) if training is not None else first)
@@ -130,23 +130,23 @@ def told(parts: list[NonFinite], training: Mapping[str, Any] | None = None) -> s
 
 
 def _by_row(found: NonFinite, training: Mapping[str, Any]) -> NonFinite | str:
-    """The same for people, where it is in the replay buffer: of which environment, and since which step."""
+    """A part of the replay buffer with its environment and the step when it was filled; other parts unchanged."""
     buffer, (kind, _, name) = training.get("replay_buffer"), found.part.partition(".")
     if buffer is None or kind != "replay_buffer" or not found.index:
         return found
     rows, copies = buffer["rewards"].shape
-    if name == "next_values":  # only those next observations that no other row holds; it is said of each whose it is
+    if name == "next_values":  # the next observations that no other row holds; `next_places` gives their rows
         name, places = "next_observations", buffer["next_places"][_broken_rows(buffer["next_values"])]
     else:
         places = _broken_rows(buffer[name].reshape(rows * copies, -1))
     row, copy = np.divmod(places, copies)
     ago = (buffer["pos"] - 1 - row) % rows
-    first = int(ago.argmax())  # rows are overwritten in turn: the oldest is the first
+    first = int(ago.argmax())  # the oldest one, since rows are overwritten in turn
     step = training["counters"]["num_timesteps"] - int(ago[first]) * copies
     place = f"first in row {row[first]} of environment {copy[first]}, filled at step {step}"
     return f"replay_buffer.{name} is not finite ({found.found} of {found.size} numbers, {place}: {found.value})"
 
 
 def _broken_rows(array: np.ndarray) -> np.ndarray:
-    """Places along the first axis at which something is not finite."""
+    """Indices along the first axis at which a value is not finite."""
     return np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself before anything is loaded, and how exact a resume from it would be."""
+"""The identity of a training, stored in each card, and the grade of a resume: known before anything is loaded."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from orchestrator.sb3.state.training_state_io import environment_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeGrade:
-    """How exact a resume is, and why it is not better."""
+    """How exact a resume is, and why it is not exact."""
 
     grade: str
     reasons: tuple[str, ...] = ()
 
     def lowered(self, reason: str | None, *, floor: str) -> ResumeGrade:
-        """The grade after something was found while loading; None found nothing.
+        """The grade after loading: at most `statistical` if there is a reason, unchanged if it is None.
 
         Raises:
-            SessionRefused: It is below the floor now.
+            SessionRefused: The new grade is below the floor.
         """
         if reason is None:
             return self
         grade = worst((self.grade, STATISTICAL))
         if is_below(grade, floor):
-            raise SessionRefused(f"the checkpoint resumes as {grade}, demanded is {floor}: {reason}")
+            raise SessionRefused(f"the checkpoint resumes as {grade}, but {floor} is required: {reason}")
         return ResumeGrade(grade=grade, reasons=(*self.reasons, reason))
 
 
 def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
-    """The identity of the training that runs here now, as it goes into a card; plain JSON."""
+    """The identity of the running training, as plain JSON for its cards."""
     lineage = ticket.spec["lineage"]
     through = acts_through(environment_of(model))
     return {
@@ -63,22 +63,22 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         "versions": library_versions(),
         "device_class": model.device.type,
         "code_digest": ticket.bundle_digest,
-        # What no checkpoint of this training can keep; empty for one that resumes exactly.
+        # State that no checkpoint of this training can save; empty if it resumes exactly.
         "lost_state": list(lost_state(environment_of(model))),
         "policy_digest": policy_digest(model.policy),
-        # What a plain load of the zip lacks; left out where there is nothing, so that such cards stay as they were.
+        # Layers that a plain load of the zip lacks; omitted if there are none, as in cards of earlier versions.
         **({"acts_through": list(through)} if through else {}),
     }
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
+    """Versions of the libraries that the numbers depend on."""
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "numba": numba.__version__,
-        # Without the build's local part ("+cpu"): package metadata, which the orchestrator compares with before
-        # a session, may lack it. The device class is compared on its own.
+        # Without the build's local part ("+cpu"): the package metadata that the orchestrator compares before a
+        # session may lack it. The device class is compared separately.
         "torch": str(torch.__version__).partition("+")[0],
         "stable_baselines3": stable_baselines3.__version__,
         "sb3_contrib": _contrib_version(),
@@ -88,12 +88,12 @@ def library_versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _contrib_version() -> str:
-    # From the package's metadata, read once: the package itself is imported by the one algorithm that needs it.
+    # From the metadata, read once: only QR-DQN imports the package itself.
     return importlib.metadata.version("sb3-contrib")
 
 
 def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
-    """A space in plain JSON; bounds are text, since JSON has no infinity."""
+    """A space as plain JSON; bounds are text, since JSON has no infinity."""
     if isinstance(space, gymnasium.spaces.Box):
         bounds = {"low": _bound(space.low), "high": _bound(space.high)}
         return {"kind": "Box", "shape": list(space.shape), "dtype": str(space.dtype), **bounds}
@@ -111,24 +111,24 @@ def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str
         floor: Worst grade that is accepted.
 
     Raises:
-        SessionRefused: It is another training, or the grade lies below the floor; with every reason.
+        SessionRefused: It is another training, or the grade is below the floor. The message lists all reasons.
     """
     found = differences(card.identity, current)
-    told = [str(difference) for difference in found]
+    reasons = [str(difference) for difference in found]
     grades = [difference.grade for difference in found]
     if not card.has_state:
-        told.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
+        reasons.append(f"without a {STATE_SUFFIX} file only its weights could be loaded")
         grades.append(WEIGHTS_ONLY)
-    for what in card.identity.get("lost_state", ()):
-        told.append(f"the checkpoint could not keep everything: {what}")
+    for lost in card.identity.get("lost_state", ()):
+        reasons.append(f"the checkpoint could not keep everything: {lost}")
         grades.append(STATISTICAL)
     grade = worst(grades)
     if grade == REFUSE or (grade == WEIGHTS_ONLY and is_below(grade, floor)):
-        hint = "" if grade == REFUSE else "--accept-grade weights-only begins a new training from its weights."
-        raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(told)}", remedy=hint)
+        hint = "" if grade == REFUSE else "--accept-grade weights-only starts a new training from its weights."
+        raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(reasons)}", remedy=hint)
     if is_below(grade, floor):
-        raise SessionRefused(f"{card.stem} resumes as {grade}, demanded is {floor}: {'; '.join(told)}")
-    return ResumeGrade(grade=grade, reasons=tuple(told))
+        raise SessionRefused(f"{card.stem} resumes as {grade}, but {floor} is required: {'; '.join(reasons)}")
+    return ResumeGrade(grade=grade, reasons=tuple(reasons))
 
 
 def _bound(values: np.ndarray) -> str | list[str]:

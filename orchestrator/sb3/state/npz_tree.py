@@ -1,7 +1,7 @@
 """The side file `{stem}.state.npz`: a tree of plain values and arrays, written without pickle.
 
-It is an ordinary zip: arrays are `.npy` members, so `numpy.load(path, allow_pickle=False)` reads them, and
-one `state.json` holds the tree, in which an array is a reference. The same tree always gives the same bytes.
+It is an ordinary zip: arrays are `.npy` members, which `numpy.load(path, allow_pickle=False)` reads, and `state.json`
+holds the tree, with a reference in place of each array. The same tree always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STATE_FORMAT = "validation_ch7.state"
 STATE_VERSION = 1
 TREE_MEMBER = "state.json"
 
-# The first instant that a zip can express: a file's time must not make equal states differ.
+# The earliest time of the zip format; fixed, so that equal states give equal bytes.
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _ARRAY, _FLOAT, _DICT = "$array", "$float64", "$dict"
 _NAME_LIMIT_CHARS = 80
@@ -31,21 +31,20 @@ _NAME_LIMIT_CHARS = 80
 def write_state(path: Path | IO[bytes], tree: Mapping[str, Any]) -> None:
     """Write a tree of dict, list, str, int, float, bool, None and arrays.
 
-    Members are stored, not deflated: the arrays are mostly noise to a compressor (a full replay buffer of
-    14 MB took 0.34 s to become 9 MB, 0.014 s to be stored), and a state is written far more often than carried.
+    Members are stored without compression: a full replay buffer of 14 MB took 0.34 s to compress to 9 MB and 0.014 s
+    to store, and states are written far more often than they are transferred.
 
     Args:
-        path: Where to write, a file or a stream; a file is replaced. Atomicity is the caller's affair.
-        tree: The state. Numpy scalars become the Python value that they equal; tuples are refused, since JSON
-            would give them back as lists.
+        path: File or stream; a file is replaced. The caller makes the write atomic.
+        tree: The state. Numpy scalars become equal Python values; tuples are refused, since JSON would return lists.
 
     Raises:
-        TypeError: A leaf, or a key, of another type; the message names its place in the tree.
-        OSError: The disk refused.
+        TypeError: A leaf or a key has another type; the message gives its place in the tree.
+        OSError: The file cannot be written.
     """
     arrays: dict[str, np.ndarray] = {}
     plain = {"format": STATE_FORMAT, "version": STATE_VERSION, "tree": _encode(tree, "state", arrays)}
-    # On one line: with line breaks the standard library falls back to an encoder many times slower.
+    # On one line: with `indent` the standard library uses a much slower encoder.
     text = json.dumps(plain, sort_keys=True, ensure_ascii=True, allow_nan=False)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         archive.writestr(_member(TREE_MEMBER), text.encode("utf-8"))
@@ -55,7 +54,7 @@ def write_state(path: Path | IO[bytes], tree: Mapping[str, Any]) -> None:
 
 
 def _write_array(stream: IO[bytes], array: np.ndarray) -> None:
-    """As numpy's own writer, from the array's own memory where it lies in one piece: that copies every array twice."""
+    """Like numpy's writer, but directly from the memory of a contiguous array, which avoids two copies."""
     if not array.flags.c_contiguous or array.dtype.isbuiltin != 1:
         np.lib.format.write_array(stream, array, allow_pickle=False)
         return
@@ -64,22 +63,21 @@ def _write_array(stream: IO[bytes], array: np.ndarray) -> None:
 
 
 def same_state(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two trees would be the same file, bit for bit: one from memory, perhaps, and one from a file."""
+    """Whether two trees give the same file, bit for bit."""
     streams = io.BytesIO(), io.BytesIO()
     for stream, tree in zip(streams, (one, other), strict=True):
         write_state(stream, tree)
     return streams[0].getvalue() == streams[1].getvalue()
 
 
-def read_state(source: Path | IO[bytes], *, name: str | None = None) -> dict[str, Any]:
-    """Read what `write_state` wrote. Nothing is unpickled, whatever the file holds.
+def read_state(source: Path | IO[bytes]) -> dict[str, Any]:
+    """Read the file of `write_state`. Nothing is ever unpickled.
 
     Args:
         source: The file, or a stream of its bytes.
-        name: What messages call it; needed for a stream.
 
     Raises:
-        ValueError: The file is damaged, of another format or version, or its tree and arrays disagree.
+        ValueError: The file is damaged, of another format or version, or its tree and arrays do not match.
         OSError: The file cannot be read.
     """
     try:
@@ -91,8 +89,8 @@ def read_state(source: Path | IO[bytes], *, name: str | None = None) -> dict[str
                 raise ValueError(f"state version {plain.get('version')!r}, this code reads {STATE_VERSION}")
             return _tree_of(plain["tree"], _read_arrays(archive))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error) as fault:
-        called = name or (source.name if isinstance(source, Path) else "the state")
-        raise ValueError(f"{called} cannot be read: {fault}") from fault
+        name = source.name if isinstance(source, Path) else "the state"
+        raise ValueError(f"{name} cannot be read: {fault}") from fault
 
 
 def _tree_of(node: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -123,7 +121,7 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
-    """Turn one node into plain JSON; arrays are put aside under a name made of their place."""
+    """Turn one node into plain JSON; collect arrays in `arrays`, under a name made of their place."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, np.ndarray):
@@ -134,7 +132,7 @@ def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
         return _encode_dict(value, place, arrays)
     if isinstance(value, np.bool_):
         return bool(value)
-    duration = isinstance(value, np.generic) and value.dtype.kind == "m"  # numpy counts it among its integers
+    duration = isinstance(value, np.generic) and value.dtype.kind == "m"  # timedelta64 is a subclass of np.integer
     if isinstance(value, int | np.integer) and not duration:
         return int(value)
     if isinstance(value, float | np.float16 | np.float32):
@@ -143,7 +141,7 @@ def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def _encode_float(value: float) -> Any:
-    # Python writes finite floats so that they come back bit for bit; JSON has no words for the others.
+    # Python's JSON restores finite floats bit for bit; JSON has no NaN and no infinities.
     return value if math.isfinite(value) else {_FLOAT: struct.pack(">d", value).hex()}
 
 
@@ -152,7 +150,7 @@ def _encode_dict(value: dict[Any, Any], place: str, arrays: dict[str, np.ndarray
         if not isinstance(key, str):
             raise TypeError(f"{place} has the key {key!r}, which is a {type(key).__name__} instead of a str")
     encoded = {str(key): _encode(value[key], f"{place}.{key}", arrays) for key in sorted(value)}
-    if any(key.startswith("$") for key in encoded):  # would be taken for one of our own marks
+    if any(key.startswith("$") for key in encoded):  # could be mistaken for `$array` or `$float64`
         return {_DICT: [[key, item] for key, item in encoded.items()]}
     return encoded
 

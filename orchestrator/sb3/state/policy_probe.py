@@ -1,7 +1,7 @@
-"""What the policy answers to a few observations: written by who saves, asked again by who resumes, before it trains.
+"""The probe: a policy's outputs for a few observations, stored by a save and checked again after a resume.
 
-Every file of a checkpoint can have its sha256 and the policy still be another one: a card written anew, a loader that
-changed, a network built otherwise. What the policy does cannot be mistaken.
+It detects a wrong policy even if every file has its sha256: an edited card, a changed loader, a network that is built
+differently.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from orchestrator.kernel.outcome import SessionRefused
 
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-3, 1e-4
-"""Between different devices or versions of torch: single precision keeps 7 digits, and a few hundred sums are made."""
+"""For other devices or versions of torch: single precision has 7 digits, and each output sums a few hundred terms."""
 
 _Q_HEADS = ("q_net", "q_net_target", "quantile_net", "quantile_net_target")
 _CRITICS = ("critic", "critic_target")
@@ -31,13 +31,13 @@ _REMEDY = (
 
 
 def probe_tree(model: BaseAlgorithm) -> dict[str, Any]:
-    """The newest observations and the policy's answers, for the side file. Draws nothing at random.
+    """The newest observations and the policy's outputs, for the side file. Draws no random number.
 
     Raises:
-        ValueError: The policy has no output that is known here.
+        ValueError: There is no observation yet, or the policy has no known output.
     """
     if model._last_obs is None:
-        raise ValueError("there is no observation to ask the policy about before the first rollout")
+        raise ValueError("the policy cannot be probed before the first rollout: there is no observation yet")
     observations = np.array(model._last_obs)
     answers = policy_answers(model, observations)
     return {
@@ -49,19 +49,19 @@ def probe_tree(model: BaseAlgorithm) -> dict[str, Any]:
 
 
 def check_seam(model: BaseAlgorithm, probe: Mapping[str, Any] | None, *, exact: bool) -> str | None:
-    """Ask the restored policy again.
+    """Compare the restored policy's outputs with the stored ones.
 
     Args:
         model: With its weights restored.
-        probe: As in the side file; None in one that was written before there were probes.
-        exact: Whether everything else says that the resume is exact. On the same device the answers must then have
-            the same bits; otherwise they must agree within the tolerances above.
+        probe: From the side file; None in files of a version without probes.
+        exact: Whether the resume is exact so far. On the same device the outputs must then be equal bit for bit;
+            otherwise they must agree within the tolerances above.
 
     Returns:
-        Why the resume is not exact although everything else says so; None if nothing speaks against it.
+        Why the resume is not exact after all; None if the probe found no reason.
 
     Raises:
-        SessionRefused: This is not the policy that was saved.
+        SessionRefused: This is not the saved policy.
     """
     if probe is None:
         return "probe: it was saved without one, so the seam could not be checked"
@@ -76,22 +76,22 @@ def check_seam(model: BaseAlgorithm, probe: Mapping[str, Any] | None, *, exact: 
     here, there = computing_device(model), probe["computed_on"]
     far = [name for name in answers if not _close(saved[name], answers[name])]
     if far or (exact and here == there):
-        raise SessionRefused(_account(saved, answers, far), remedy=_REMEDY)
+        raise SessionRefused(_differences(saved, answers, far), remedy=_REMEDY)
     return f"probe: other last bits, checkpoint={there}, current={here}" if exact else None
 
 
 def policy_answers(model: BaseAlgorithm, observations: np.ndarray) -> dict[str, np.ndarray]:
-    """Every output of a policy and of its targets, as it acts and not as it learns.
+    """Every output of a policy and of its target networks, in evaluation mode.
 
     Args:
-        model: The training.
-        observations: Shape (batch, features), as the policy sees them.
+        model: The model in training.
+        observations: Shape (batch, features), normalized if the policy expects that.
 
     Returns:
-        Output -> array with the batch first.
+        Output -> array of shape (batch, ...).
 
     Raises:
-        ValueError: The policy has no output that is known here.
+        ValueError: The policy has no known output.
     """
     policy = model.policy
     learning = policy.training
@@ -103,19 +103,19 @@ def policy_answers(model: BaseAlgorithm, observations: np.ndarray) -> dict[str, 
     finally:
         policy.set_training_mode(learning)
     if not answers:
-        raise ValueError(f"nothing here knows what a {type(policy).__name__} answers")
+        raise ValueError(f"the outputs of a {type(policy).__name__} are unknown, so it cannot be probed")
     return answers
 
 
 def computing_device(model: BaseAlgorithm) -> str:
-    """What the numbers are computed on, closely enough that equal words mean equal bits."""
+    """Description of the computing device; with the same description, results are equal bit for bit."""
     if model.device.type == "cuda":
         return torch.cuda.get_device_name(model.device)
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {_processor()}".strip()
 
 
 def _processor() -> str:
-    """The processor's model, where the system tells it."""
+    """The processor's model, empty if unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -147,10 +147,10 @@ def _close(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(np.allclose(one, other, rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE))
 
 
-def _account(saved: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray], far: list[str]) -> str:
+def _differences(saved: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray], far: list[str]) -> str:
     gaps = {name: float(np.abs(saved[name] - answers[name]).max()) for name in answers}
-    told = ", ".join(f"{name} by up to {gaps[name]:.3g}" for name in far or gaps)
-    return f"the seam does not hold: the restored policy answers otherwise than the one that was saved ({told})"
+    details = ", ".join(f"{name} by up to {gaps[name]:.3g}" for name in far or gaps)
+    return f"the seam does not hold: the outputs of the restored policy differ from the saved ones ({details})"
 
 
 def _digest(answers: Mapping[str, np.ndarray]) -> str:

@@ -1,7 +1,7 @@
-"""The replay buffer as plain arrays: its filled part, and where the next transition goes.
+"""The replay buffer as plain arrays: its filled part, and the position of the next transition.
 
-What follows an observation is mostly the observation one place further on, so only those next observations
-are kept that are not: the ends of episodes and the newest ones. That nearly halves the file, exactly.
+Most next observations equal the observation of the following row. Only the others are stored: at the ends of
+episodes, and the newest ones. That nearly halves the file without any loss.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def capture_replay(buffer: ReplayBuffer) -> dict[str, Any]:
     """The filled part of a replay buffer; shares no memory with it.
 
     Raises:
-        ValueError: The buffer is of a kind that keeps more than this.
+        ValueError: The buffer is of another kind, which may have more state.
     """
     if type(buffer) is not ReplayBuffer or buffer.optimize_memory_usage:
         raise ValueError(f"a {type(buffer).__name__} of this kind cannot be captured")
     filled = buffer.size()
-    places, values = _surprises(buffer.observations[:filled], buffer.next_observations[:filled])
+    places, values = _unpredicted(buffer.observations[:filled], buffer.next_observations[:filled])
     return {
         "pos": buffer.pos,
         "full": buffer.full,
@@ -35,7 +35,7 @@ def capture_replay(buffer: ReplayBuffer) -> dict[str, Any]:
 
 
 def restore_replay(buffer: ReplayBuffer, state: Mapping[str, Any]) -> None:
-    """Fill a replay buffer; what lies beyond the filled part becomes zero, as in a new one.
+    """Fill a replay buffer; the rest becomes zero, as in a new buffer.
 
     Raises:
         ValueError: The arrays do not fit the buffer.
@@ -53,16 +53,16 @@ def replay_transitions(buffer: ReplayBuffer) -> int:
     return buffer.size() * buffer.n_envs
 
 
-def _surprises(observations: np.ndarray, following: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flat places, and values, of the next observations that are not the observation one place further on.
+def _unpredicted(observations: np.ndarray, following: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flat indices and values of the next observations that differ from the observation of the following row.
 
-    Bytes are compared, not numbers: a NaN or a negative zero must come back as it was.
+    Bytes are compared, not numbers, so that NaN and negative zero are restored exactly.
     """
     rows, copies = observations.shape[:2]
     if rows * copies == 0:
         return np.zeros(0, dtype=np.int64), following.reshape(0, *following.shape[2:]).copy()
     kept, found = _words(observations), _words(following)
-    # The newest row is followed by the oldest one. Nothing is rolled: that would copy the whole buffer.
+    # The last row is followed by the first one. `np.roll` would copy the whole buffer.
     differ = np.concatenate([(kept[1:] != found[:-1]).any(axis=2), (kept[:1] != found[-1:]).any(axis=2)])
     places = np.flatnonzero(differ)
     return places, following.reshape(rows * copies, *following.shape[2:])[places]

@@ -1,4 +1,4 @@
-"""Every random generator that a training draws from: captured as plain values, restored bit for bit."""
+"""Captures every random generator of a training as plain values, and restores it bit for bit."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def capture_python() -> dict[str, Any]:
 
 
 def restore_python(state: Mapping[str, Any]) -> None:
-    """Put the module `random` back.
+    """Restore the module `random`.
 
     Raises:
-        ValueError: Another Python wrote a state that this one does not know.
+        ValueError: The state comes from an incompatible version of Python.
     """
     random.setstate((state["version"], tuple(int(word) for word in state["words"]), state["gauss_next"]))
 
@@ -33,7 +33,7 @@ def capture_numpy() -> dict[str, Any]:
 
 
 def restore_numpy(state: Mapping[str, Any]) -> None:
-    """Put numpy's global generator back."""
+    """Restore numpy's global generator."""
     np.random.set_state(dict(state))
 
 
@@ -43,23 +43,23 @@ def capture_generator(generator: np.random.Generator) -> dict[str, Any]:
 
 
 def restore_generator(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
-    """Put one numpy generator back.
+    """Restore one numpy generator.
 
     Raises:
-        ValueError: The state is of another kind of generator.
+        ValueError: The state belongs to another kind of generator.
     """
     generator.bit_generator.state = dict(state)
 
 
 class Cuda(Protocol):
-    """What is asked of `torch.cuda`; tests, which have no such device, answer for it."""
+    """The functions of `torch.cuda` that are used; tests without a GPU replace them."""
 
     def is_available(self) -> bool:
         """Whether there is a device."""
         ...
 
     def device_count(self) -> int:
-        """How many."""
+        """Number of devices."""
         ...
 
     def get_rng_state_all(self) -> list[torch.Tensor]:
@@ -67,7 +67,7 @@ class Cuda(Protocol):
         ...
 
     def set_rng_state(self, new_state: torch.Tensor, device: int) -> None:
-        """Put one back."""
+        """Restore one device's generator."""
         ...
 
 
@@ -83,9 +83,9 @@ def capture_torch(cuda: Cuda = _CUDA) -> dict[str, Any]:
 
 
 def restore_torch(state: Mapping[str, Any], cuda: Cuda = _CUDA) -> None:
-    """Put torch's generators back; those of CUDA devices as far as this machine has them.
+    """Restore torch's generators: the CPU's, and those of CUDA devices that both machines have.
 
-    A state that a machine without CUDA wrote has none; the resume grade already says that it is not exact.
+    A state from a machine without CUDA has none; the resume grade is then not `exact` because the device differs.
     """
     torch.set_rng_state(torch.from_numpy(np.array(state["cpu"])))
     devices = cuda.device_count() if cuda.is_available() else 0
@@ -94,15 +94,15 @@ def restore_torch(state: Mapping[str, Any], cuda: Cuda = _CUDA) -> None:
 
 
 def capture_space(space: gymnasium.Space[Any]) -> list[dict[str, Any]]:
-    """Generators of an action space and of the spaces inside it, which draw the random actions."""
+    """States of the generators of an action space and of the spaces inside it, which draw random actions."""
     return [capture_generator(part.np_random) for part in _parts(space)]
 
 
 def restore_space(space: gymnasium.Space[Any], states: list[dict[str, Any]]) -> None:
-    """Put the generators of an action space back.
+    """Restore the generators of an action space.
 
     Raises:
-        ValueError: The space has other parts than the one that was captured.
+        ValueError: The number of spaces inside it differs.
     """
     for part, state in zip(_parts(space), states, strict=True):
         restore_generator(part.np_random, state)
@@ -110,7 +110,7 @@ def restore_space(space: gymnasium.Space[Any], states: list[dict[str, Any]]) -> 
 
 @contextmanager
 def untouched_generators() -> Iterator[None]:
-    """Give the global generators back as they were, whatever draws from them inside."""
+    """Context manager: restores the global generators at its end."""
     python, numpy, torch_states = capture_python(), capture_numpy(), capture_torch()
     try:
         yield
@@ -134,7 +134,7 @@ def _plain_dict(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Numpy describes its generators with dicts, arrays and scalars; the state file wants Python's own."""
+    """Convert numpy's state of a generator (dicts, arrays, scalars) to the types of a state file."""
     if isinstance(value, Mapping):
         return _plain_dict(value)
     if isinstance(value, np.ndarray):

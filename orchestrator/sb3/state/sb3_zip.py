@@ -1,10 +1,10 @@
-"""The model zip: plain Stable-Baselines3, loadable without this project, the same bytes every time."""
+"""The model zip: plain Stable-Baselines3, loadable without this project; equal models give equal bytes."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import pickle  # for the name of an error alone
+import pickle  # only for the class of an error
 import re
 import zipfile
 from pathlib import Path
@@ -18,7 +18,7 @@ from orchestrator.kernel.files.atomic import write_bytes
 from orchestrator.kernel.wire import MODEL_SUFFIX, NORMALIZATION_SUFFIX
 from orchestrator.sb3.algorithms.normalization import Normalization, normalization_of, returns_of, saved_normalization
 
-# Left out because the side file owns it, or because it is this session's and not the lineage's. A plain
+# Left out because the side file stores it, or because it belongs to one session and not to the lineage. A plain
 # `load` gives each its initial value.
 NOT_IN_ZIP = (
     "_current_progress_remaining",
@@ -36,13 +36,13 @@ NOT_IN_ZIP = (
 )
 _TENSORS, _VARIABLES = ".pth", "pytorch_variables"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
-# Beside each pickled attribute the library writes a description for people, with addresses of this process.
-# What is pickled is base64 text, which has no spaces: it cannot match.
+# Beside each pickled attribute the library writes a description with memory addresses of this process. The pickle
+# itself is base64 text, which has no spaces, so it cannot match.
 _ADDRESS = re.compile(rb" at 0x[0-9a-f]+")
 
 
 def model_bytes(model: BaseAlgorithm) -> bytes:
-    """The zip of a model. Equal models give equal bytes: it holds no times and no addresses."""
+    """The zip of a model, without times and addresses: equal models give equal bytes."""
     saved = io.BytesIO()
     model.save(saved, exclude=NOT_IN_ZIP)
     fixed = io.BytesIO()
@@ -57,7 +57,7 @@ def model_bytes(model: BaseAlgorithm) -> bytes:
 
 
 def loadable_files(model: BaseAlgorithm) -> dict[str, bytes]:
-    """What a person loads to act with a model as it is now, by suffix: its zip, and its statistics if it has any."""
+    """The files for using a model as it is now, by suffix: its zip, and its statistics file if it has one."""
     content = model_bytes(model)
     return with_statistics(content, model, observations=normalization_of(model), returns=returns_of(model))
 
@@ -65,13 +65,13 @@ def loadable_files(model: BaseAlgorithm) -> dict[str, bytes]:
 def with_statistics(
     content: bytes, model: BaseAlgorithm, *, observations: Normalization | None, returns: RunningStatistics | None
 ) -> dict[str, bytes]:
-    """A model zip, and the statistics that belong to it where its training normalizes, by suffix.
+    """A model zip and, if its training normalizes, its statistics file, by suffix.
 
     Args:
-        content: The zip, of any moment of the training.
-        model: The training.
-        observations: How observations were normalized at that moment.
-        returns: By what rewards were normalized at that moment.
+        content: The zip, from any moment of the training.
+        model: The model in training.
+        observations: Normalization of observations at that moment.
+        returns: Statistics for the normalization of rewards at that moment.
     """
     sha256 = hashlib.sha256(content).hexdigest()
     saved = saved_normalization(model, model_sha256=sha256, observations=observations, returns=returns)
@@ -79,28 +79,28 @@ def with_statistics(
 
 
 def write_model(model: BaseAlgorithm, path: Path) -> None:
-    """Write the zip of a model, each file atomically, and beside it the statistics where its training normalizes.
+    """Write a model's zip and, if its training normalizes, the statistics file beside it; each file atomically.
 
     Raises:
-        OSError: The disk refused.
+        OSError: A file cannot be written.
     """
     for suffix, content in loadable_files(model).items():
         write_bytes(path.with_name(path.stem + suffix), content)
 
 
 def load_weights(model: BaseAlgorithm, content: bytes, *, sha256: str) -> None:
-    """Put the saved parameters and optimizer states into a freshly built model, and what is learned beside them.
+    """Load the saved parameters, optimizer states and learned variables into a freshly built model.
 
-    The library's own loader is never called: it would unpickle the attributes that the zip holds for its plain
-    users. The model was built from the spec; here only tensors are read, by torch's weights-only reader.
+    The library's loader is never called, since it would unpickle attributes of the zip. The model was built from the
+    spec; here only tensors are read, by torch's weights-only reader.
 
     Args:
-        model: As `build_model` gives it.
-        content: The zip, whole: what is read is what was hashed, whatever happens to the file meanwhile.
-        sha256: What the checkpoint's verified card says of it.
+        model: From `build_model`.
+        content: The whole zip in memory, so that the hashed bytes are also the loaded ones.
+        sha256: Its digest in the checkpoint's verified card.
 
     Raises:
-        ValueError: These are other bytes, or they hold other parameters than the model has.
+        ValueError: The digest differs, or the zip holds other parameters than the model.
     """
     parameters = read_parameters(content, sha256=sha256, device=model.device)
     variables = parameters.pop(_VARIABLES, {})
@@ -109,23 +109,23 @@ def load_weights(model: BaseAlgorithm, content: bytes, *, sha256: str) -> None:
         raise ValueError(f"the model zip holds the variables {sorted(variables)}, the model has {sorted(names)}")
     model.set_parameters(parameters, exact_match=True, device=model.device)
     for name in names:
-        # In place: the optimizer of SAC's entropy coefficient holds on to this very tensor.
+        # In place: the optimizer of SAC's entropy coefficient refers to this tensor object.
         with torch.no_grad():
             getattr(model, name).copy_(variables[name])
 
 
 def live_parameters(model: BaseAlgorithm) -> dict[str, Any]:
-    """The tensors that `model_bytes` writes, by the same names as `read_parameters` gives them."""
+    """The tensors that `model_bytes` writes, under the names of `read_parameters`."""
     _, names = model._get_torch_save_params()
     parameters: dict[str, Any] = dict(model.get_parameters())
     return {**parameters, _VARIABLES: {name: getattr(model, name) for name in names}} if names else parameters
 
 
 def read_parameters(content: bytes, *, sha256: str, device: torch.device) -> dict[str, Any]:
-    """Tensors of a model zip by the names of its members, read without executing anything.
+    """Tensors of a model zip by member name, read without executing any code.
 
     Raises:
-        ValueError: The bytes are not those that a card vouches for, or no such zip.
+        ValueError: The digest differs from the card's, or the bytes are not a model zip.
     """
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
@@ -138,5 +138,5 @@ def read_parameters(content: bytes, *, sha256: str, device: torch.device) -> dic
                     stream = io.BytesIO(archive.read(name))
                     parameters[name.removesuffix(_TENSORS)] = torch.load(stream, map_location=device, weights_only=True)
     except (zipfile.BadZipFile, pickle.UnpicklingError) as fault:
-        raise ValueError(f"the model zip holds something else than tensors: {fault}") from fault
+        raise ValueError(f"the model zip is damaged or holds more than tensors: {fault}") from fault
     return parameters

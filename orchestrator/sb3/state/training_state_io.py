@@ -1,7 +1,7 @@
-"""All that a training is beside its weights and optimizer: captured and restored by sections.
+"""The state of a training beside its weights and optimizer, captured and restored in sections.
 
-The list was found by leaving out one part at a time and comparing the policies at the end; the tests do that
-again. A new algorithm or wrapper adds a section; it changes none.
+Tests leave out one section at a time and check that the final policy then differs. A new algorithm or wrapper adds a
+section and changes none.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from orchestrator.sb3.state.replay_buffer import capture_replay, restore_replay
 
 
 class StatefulEnvironment(Protocol):
-    """An environment that can be cut anywhere and goes on as if it had not been."""
+    """An environment whose state can be saved and restored at any step."""
 
     def get_state(self) -> dict[str, Any]:
-        """Everything that its next steps depend on, as a tree that a state file can hold."""
+        """Everything that its next steps depend on, as a tree for a state file."""
         ...
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continue from such a tree."""
+        """Restore such a tree."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSection:
-    """One part of a training's state: its name in the tree, and the two functions that know it.
+    """One part of a training's state.
 
     Attributes:
-        name: In the tree.
-        capture: Gives the part as a tree.
-        restore: Puts it back.
-        is_part_of: Whether a training has such a part.
+        name: Key in the tree.
+        capture: Returns the part as a tree.
+        restore: Restores the part from a tree.
+        is_part_of: Whether a training has this part.
     """
 
     name: str
@@ -61,19 +61,19 @@ class StateSection:
 
 
 def capture_state(model: BaseAlgorithm) -> dict[str, Any]:
-    """Capture a training at a safe boundary: no rollout and no update is half done.
+    """Capture a training at a safe boundary, where no rollout and no update is half done.
 
     Returns:
-        Section name -> tree; it shares no memory with the model.
+        Section name -> tree; shares no memory with the model.
 
     Raises:
-        ValueError: A part of the training is of a kind that no section knows.
+        ValueError: A part of the training is of a kind that cannot be captured.
     """
     return {section.name: section.capture(model) for section in sections_of(model)}
 
 
 def restore_state(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
-    """Put a captured state into a freshly built model whose weights are already loaded. Repeatable.
+    """Restore a captured state in a freshly built model whose weights are already loaded. Can be repeated.
 
     Raises:
         ValueError: A section is missing or unknown, or does not fit the model.
@@ -87,12 +87,12 @@ def restore_state(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
 
 
 def sections_of(model: BaseAlgorithm) -> tuple[StateSection, ...]:
-    """The parts that a training of this algorithm has."""
+    """The sections of this training."""
     return tuple(section for section in SECTIONS if section.is_part_of(model))
 
 
 def environment_of(model: BaseAlgorithm) -> VecEnv:
-    """The environment of a model, as the model sees it."""
+    """The environment of a model, with all layers."""
     assert model.env is not None  # built with the model
     return model.env
 
@@ -100,18 +100,18 @@ def environment_of(model: BaseAlgorithm) -> VecEnv:
 def _restore_environment(model: BaseAlgorithm, tree: Any) -> None:
     env = environment_of(model)
     restore_environment(env, tree)
-    if lost_state(env):  # a part is not where it was: no observation of before is followed by one of its next
-        model._last_obs = None  # makes `learn` begin new episodes
+    if lost_state(env):  # not fully restored, so the last observation does not match the environment
+        model._last_obs = None  # makes `learn` start new episodes
 
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls")
-# The progress itself is worked out anew from the step counter before anything uses it.
+# The progress is not saved: it is computed from the step counter before it is used.
 _SCHEDULED = ("exploration_rate",)
 _LAST = ("_last_obs", "_last_episode_starts")
 
 
 def _capture_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm], dict[str, Any]]:
-    # Not every algorithm has every attribute: what one lacks is not in its tree.
+    # Attributes that an algorithm lacks are left out of its tree.
     return lambda model: {name.lstrip("_"): getattr(model, name) for name in names if hasattr(model, name)}
 
 
@@ -134,7 +134,7 @@ def _restore_last(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
 
 
 def _last_of(model: BaseAlgorithm) -> tuple[str, ...]:
-    # A replay buffer holds raw observations: where they are normalized, the newest raw one is kept beside.
+    # A replay buffer holds raw observations; with a normalization, the algorithm also keeps the newest raw one.
     raw = isinstance(model, OffPolicyAlgorithm) and model.get_vec_normalize_env() is not None
     return (*_LAST, "_last_original_obs") if raw else _LAST
 
@@ -146,14 +146,14 @@ def _copied(value: Any) -> Any:
 
 
 def _capture_statistics(model: BaseAlgorithm) -> dict[str, Any]:
-    # "t" is the wall clock at which a monitored episode ended: no business of a repeatable state.
+    # "t" is the wall time at which an episode ended; it differs between repeated runs, so it is left out.
     episodes = model.ep_info_buffer or ()
     timeless = [{name: _number(episode[name]) for name in episode if name != "t"} for episode in episodes]
     return {"episodes": timeless, "successes": [_number(success) for success in model.ep_success_buffer or ()]}
 
 
 def _number(value: Any) -> Any:
-    # As it comes back from a file: a monitor gives numpy's own numbers.
+    # A monitor gives numpy scalars; a state file returns Python's numbers.
     return value.item() if isinstance(value, np.generic) else value
 
 

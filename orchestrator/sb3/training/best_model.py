@@ -1,4 +1,4 @@
-"""Choosing the best model on tuning scenarios, and keeping its file; training never notices."""
+"""Chooses the best model on tuning scenarios and writes its files, without any effect on the training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from orchestrator.sb3.training.training_state import TrainingState, is_due
 
 
 def evaluation_is_due(training: TrainingState) -> bool:
-    """By cadence; and at the target when there is no best model yet."""
+    """Whether to evaluate now: by cadence, and at the target if there is no best model yet."""
     record, plan = training.record, training.plan
     if training.at_target and record.best is None:
         return True
@@ -31,11 +31,11 @@ def evaluation_is_due(training: TrainingState) -> bool:
 
 
 def evaluate_policy(training: TrainingState) -> None:
-    """Evaluate the policy as it is now, add a point to the curve, keep the model if it is the best so far.
+    """Evaluate the current policy, add a point to the curve, and store the model if it is the best so far.
 
     Raises:
         NonFiniteTraining: A number of the model is NaN or infinite.
-        ArithmeticError: The score is not a number: a best model chosen by it would mean nothing.
+        ArithmeticError: The score or a measure is not finite.
     """
     context, record, model = training.context, training.record, training.model
     started_s = context.monotonic()
@@ -78,8 +78,8 @@ def evaluate_policy(training: TrainingState) -> None:
 def place_best_model(training: TrainingState) -> None:
     """Make `best_model/` agree with the checkpoint that was just resumed.
 
-    A session that died after its last checkpoint may have left a best model from steps that are now done
-    again, and a carrier may have left the file behind; the checkpoint knows the one that belongs to it.
+    A session that died after its last checkpoint may have left a newer best model, and a carrier may have dropped the
+    file. The checkpoint contains the best model that belongs to it.
     """
     best = training.record.best
     if best is None or _is_in_place(training.context.models_dir, _files_of_best(training, best)):
@@ -89,7 +89,7 @@ def place_best_model(training: TrainingState) -> None:
 
 
 def _files_of_best(training: TrainingState, best: BestModel) -> dict[PurePosixPath, bytes]:
-    """What the best model's card names: the zip, and the statistics of its moment where the training normalizes."""
+    """Files of the best model by path: the zip and, if the training normalizes, the statistics of the same moment."""
     files = with_statistics(best.model_zip, training.model, observations=best.normalization, returns=best.returns)
     return {BEST_MODEL.with_name(BEST_MODEL.stem + suffix): content for suffix, content in files.items()}
 
@@ -101,18 +101,18 @@ def _is_in_place(models_dir: Path, files: Mapping[PurePosixPath, bytes]) -> bool
     try:
         card = read_card(card_path)
     except ValueError:
-        return False  # a damaged card is replaced, from bytes that are verified
+        return False  # a damaged card is rewritten from the verified checkpoint
     wanted = {path.name: hashlib.sha256(content).hexdigest() for path, content in files.items()}
     return {entry.path: entry.sha256 for entry in card.files} == wanted and card_fault(card, card_path.parent) is None
 
 
 def _write_best_model(training: TrainingState, best: BestModel) -> None:
-    """Its files first, its card last, as for every checkpoint."""
+    """Write its files first and its card last, as for every checkpoint."""
     context, files = training.context, _files_of_best(training, best)
     paths = [context.models_dir / name for name in files]
     for path, content in zip(paths, files.values(), strict=True):
         write_bytes(path, content)
-    if BEST_MODEL_NORMALIZATION not in files:  # one of an earlier best model must not lie beside this one
+    if BEST_MODEL_NORMALIZATION not in files:  # remove the statistics of an earlier best model
         (context.models_dir / BEST_MODEL_NORMALIZATION).unlink(missing_ok=True)
     identity = current_identity(context.ticket, training.model)
     card = CheckpointCard(

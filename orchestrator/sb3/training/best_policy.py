@@ -1,4 +1,4 @@
-"""The best policy of a training as something that acts, apart from the model that goes on learning."""
+"""The best policy of a training, for evaluation; separate from the model that continues to learn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from stable_baselines3.common.policies import BasePolicy
 
 from orchestrator.kernel.checkpoint.card import read_card
 from orchestrator.kernel.wire import BEST_MODEL_CARD, MODEL_SUFFIX
-from orchestrator.sb3.state.policy_digest import first_non_finite, policy_digest
+from orchestrator.sb3.state.finite import non_finite_parts
+from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.sb3_zip import read_parameters
 from orchestrator.sb3.training.history import BestModel
 from orchestrator.sb3.training.training_state import TrainingState
@@ -20,13 +21,13 @@ def best_policy(training: TrainingState) -> tuple[BestModel, BasePolicy]:
     """The best model so far, and its policy with exactly the parameters that were evaluated.
 
     Raises:
-        ValueError: Nothing was evaluated yet, or the kept bytes are not those that the best model's card states, or
-            they do not hold the policy that they are said to hold.
-        ArithmeticError: A weight of it is NaN or infinite.
+        ValueError: Nothing was evaluated yet, or the stored zip does not match the best model's card, or its policy
+            has another digest.
+        ArithmeticError: One of its weights is NaN or infinite.
     """
     best = training.record.best
     if best is None:
-        raise ValueError(f"there is no best model after {training.steps} steps: nothing was evaluated")
+        raise ValueError(f"there is no best model after {training.steps} steps: no evaluation was made")
     model = training.model
     stated = read_card(training.context.models_dir / BEST_MODEL_CARD).sha256_of(MODEL_SUFFIX)
     parameters = read_parameters(best.model_zip, sha256=stated, device=model.device)
@@ -35,10 +36,10 @@ def best_policy(training: TrainingState) -> tuple[BestModel, BasePolicy]:
     policy.set_training_mode(False)
     if policy_digest(policy) != best.policy_digest:
         raise ValueError(f"the best model's file does not hold the policy of {best.steps} steps")
-    broken = first_non_finite(policy)
-    if broken is not None:  # kept by code that did not look: greedily it still acts
+    broken = next(non_finite_parts(policy.state_dict()), None)
+    if broken is not None:  # code of an earlier version did not check this
         raise ArithmeticError(
-            f"the best model, of {best.steps} steps, cannot be evaluated: its {broken} is not finite\n"
-            "Begin the training again after what made it was fixed: `run ... --fresh`."
+            f"the best model, of {best.steps} steps, cannot be evaluated: its {broken.part} is not finite\n"
+            "Fix the cause, then start over: `run ... --fresh`."
         )
     return best, policy

@@ -1,4 +1,4 @@
-"""A model as its lineage describes it, always built from the spec and never unpickled."""
+"""Builds the model of a lineage, always from the spec and never by unpickling."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def prepare_torch(device: str) -> str:
         The device to train on, `cpu` or `cuda`.
 
     Raises:
-        SessionRefused: The spec asks for a device that is not here. Training elsewhere would be silent.
-        ValueError: The device is none of these.
+        SessionRefused: The spec asks for cuda on a machine without it. Another device is never used silently.
+        ValueError: The device is unknown.
     """
     if device not in DEVICES:
         raise ValueError(f"spec.device is {device!r}; known are {', '.join(DEVICES)}")
     if device == "cuda" and not torch.cuda.is_available():
-        raise SessionRefused("the spec asks for cuda, and this machine has none")
+        raise SessionRefused("the spec asks for cuda, but this machine has no GPU that torch can use")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":
-        # cuBLAS is only deterministic with a fixed workspace, chosen before its first call.
+        # cuBLAS is only deterministic with a fixed workspace, set before its first call.
         # Source: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(1)
@@ -69,12 +69,12 @@ def build_model(lineage: Lineage, env: VecEnv, *, device: str) -> BaseAlgorithm:
     """Build the untrained model of a lineage; seeds every generator from the lineage's seed.
 
     Args:
-        lineage: What is trained.
-        env: The environment as the world has it; what the lineage declares around it is put around it here.
+        lineage: The lineage.
+        env: The task's environment; the layers that the lineage declares are added here.
         device: `cpu` or `cuda`.
 
     Raises:
-        ValueError: The environments are not as many as the lineage declares.
+        ValueError: `env` has another number of environments than the lineage declares.
     """
     wanted = lineage.hyper_parameters
     if env.num_envs != wanted.n_envs:
@@ -94,17 +94,17 @@ def build_model(lineage: Lineage, env: VecEnv, *, device: str) -> BaseAlgorithm:
         **arguments,
     )
     cast(AbsoluteSteps, model).horizon_steps = wanted.horizon_steps
-    # Without one, every `learn` would leave an empty log folder in the system's temporary folder. It writes
-    # nothing and is never read, so what it gathers is no state.
+    # Without a logger, every `learn` would leave an empty folder in the system's temporary folder. This one writes
+    # nothing and is never read, so it is not part of the state.
     model.set_logger(Logger(folder=None, output_formats=[]))
     _name_layers(model, layered)
     return model
 
 
 def _name_layers(model: BaseAlgorithm, env: VecEnv) -> None:
-    """Let the zip of a policy of normalized observations say so, as an attribute that a plain load gives back.
+    """Name the layers in the zip if observations are normalized, as an attribute that a plain load restores.
 
-    The statistics lie in a file beside the zip. A zip that was copied alone would not tell that they are missing.
+    The statistics lie in a file beside the zip; the attribute shows that they are needed if the zip is copied alone.
     """
     layer = unwrap_vec_normalize(env)
     if layer is not None and layer.norm_obs:
@@ -112,7 +112,7 @@ def _name_layers(model: BaseAlgorithm, env: VecEnv) -> None:
 
 
 def _kind_of(wanted: HyperParameters, env: VecEnv) -> tuple[Callable[..., BaseAlgorithm], dict[str, Any]]:
-    """The algorithm, and those of its arguments that not every algorithm has."""
+    """The algorithm's class, and the arguments that not every algorithm has."""
     match wanted:
         case QrDqnHyperParameters():
             from orchestrator.sb3.algorithms.qrdqn import AbsoluteStepQRDQN
@@ -130,8 +130,8 @@ def _kind_of(wanted: HyperParameters, env: VecEnv) -> tuple[Callable[..., BaseAl
         case SacHyperParameters():
             return AbsoluteStepSAC, {**_of_replay(wanted), "tau": wanted.tau, "ent_coef": wanted.ent_coef}
         case Td3HyperParameters():
-            return AbsoluteStepTD3, {**_of_replay(wanted), **_of_twins(wanted, env)}
-    raise ValueError(f"nothing here builds what {type(wanted).__name__} describes")
+            return AbsoluteStepTD3, {**_of_replay(wanted), **_of_td3(wanted, env)}
+    raise ValueError(f"no algorithm is registered for {type(wanted).__name__}")
 
 
 def _of_replay(wanted: ReplayHyperParameters) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _of_rollouts(wanted: RolloutHyperParameters) -> dict[str, Any]:
     return {"n_steps": wanted.n_steps, "gae_lambda": wanted.gae_lambda, "ent_coef": wanted.ent_coef}
 
 
-def _of_twins(wanted: Td3HyperParameters, env: VecEnv) -> dict[str, Any]:
+def _of_td3(wanted: Td3HyperParameters, env: VecEnv) -> dict[str, Any]:
     (n_actions,) = env.action_space.shape or (1,)
     return {
         "tau": wanted.tau,

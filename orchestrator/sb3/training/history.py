@@ -1,4 +1,4 @@
-"""What a lineage remembers of its own training: beginning, learning curve, best model, seams."""
+"""The history of a lineage's training: initial policy, learning curve, best model, seams."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class CurvePoint:
 
     Attributes:
         steps: Environment steps done.
-        score: Higher is better; what the best model is chosen by.
-        gradient_updates: Updates done.
-        policy_digest: Of the policy that was evaluated.
-        measures: What else the evaluation told, plain numbers.
+        score: Higher is better; the best model is the one with the highest score.
+        gradient_updates: Gradient updates done.
+        policy_digest: Of the evaluated policy.
+        measures: Other numbers of the evaluation.
     """
 
     steps: int
@@ -39,11 +39,11 @@ class BestModel:
         steps: Environment steps after which it was found.
         score: Higher is better.
         policy_digest: Digest of its parameters.
-        model_zip: The bytes of its model file. They travel with every checkpoint, so that one checkpoint is
-            enough to restore the best model that belongs to it, whatever else was carried.
-        normalization: How its observations were normalized when it was found; None if they are not.
-        returns: Statistics by which its rewards were normalized then; None where nothing is normalized, or where an
-            earlier version did not keep them.
+        model_zip: The bytes of its model file. They are part of every checkpoint, so that one checkpoint is enough
+            to restore its best model.
+        normalization: Normalization of observations when it was found; None if they are not normalized.
+        returns: Statistics for the normalization of rewards at that moment; None if nothing is normalized, or in
+            checkpoints of an earlier version.
     """
 
     steps: int
@@ -54,21 +54,21 @@ class BestModel:
     returns: RunningStatistics | None = None
 
     def in_short(self) -> dict[str, Any]:
-        """Plain JSON without the file."""
+        """Plain JSON without the model file."""
         return {"steps": self.steps, "score": self.score, "policy_digest": self.policy_digest}
 
 
 @dataclass(slots=True, kw_only=True)
 class TrainingHistory:
-    """The memory of one lineage.
+    """The training history of one lineage.
 
     Attributes:
         policy_digest_at_start: Digest of the untrained policy.
         last_eval_steps: Steps at the newest evaluation.
-        last_save_steps: Steps at the newest save, or at one that was due and skipped.
+        last_save_steps: Steps at the newest save, or at a due save that was skipped.
         curve: All evaluations, oldest first.
         best: The best model, None before the first evaluation.
-        seams: Steps at which sessions were cut. The only part that tells a chain from a straight run.
+        seams: Steps at which sessions were cut. Only this part differs between a chain and an uncut run.
     """
 
     policy_digest_at_start: str
@@ -79,7 +79,7 @@ class TrainingHistory:
     seams: list[int] = field(default_factory=list)
 
     def selection_tree(self) -> dict[str, Any]:
-        """The part that a straight run and a chain share."""
+        """The part that is equal for an uncut run and a chain."""
         best = None
         if self.best is not None:
             best = {**self.best.in_short(), "model_zip": np.frombuffer(self.best.model_zip, dtype=np.uint8)}
@@ -101,10 +101,10 @@ class TrainingHistory:
 
     @classmethod
     def from_trees(cls, selection: Mapping[str, Any], provenance: Mapping[str, Any]) -> TrainingHistory:
-        """Read both parts back.
+        """Read both parts.
 
         Raises:
-            ValueError: They are not a record of this version.
+            ValueError: They are not a history of this version.
         """
         try:
             best = selection["best"]
@@ -117,7 +117,7 @@ class TrainingHistory:
                 seams=list(provenance["seams"]),
             )
         except (KeyError, TypeError) as fault:
-            raise ValueError(f"not a training record: {fault}") from fault
+            raise ValueError(f"not a training history: {fault}") from fault
 
 
 def _best_from(tree: Mapping[str, Any]) -> BestModel:

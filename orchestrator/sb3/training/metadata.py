@@ -1,4 +1,4 @@
-"""`training_metadata.json`: the training in a few lines for people and for tools that load no model."""
+"""`training_metadata.json`: a summary of the training for people and for tools that load no model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ METADATA_SCHEMA = 1
 
 
 def write_metadata(training: TrainingState) -> None:
-    """Write the metadata of this moment, atomically."""
+    """Write the current metadata atomically."""
     write_json(training.context.models_dir / METADATA_NAME, training_metadata(training))
 
 
 def training_metadata(training: TrainingState) -> dict[str, Any]:
-    """The metadata as plain JSON; fields without a value yet are null."""
+    """The metadata as plain JSON; fields without a value are null."""
     context, plan, model = training.context, training.plan, training.model
     latest, best = training.parent, training.record.best
     return {
@@ -47,9 +47,9 @@ def training_metadata(training: TrainingState) -> dict[str, Any]:
 
 
 def mean_episode_reward(model: BaseAlgorithm) -> float | None:
-    """Mean return of the newest finished training episodes; None before the first, and where it is no finite number.
+    """Mean return of the newest finished training episodes; None before the first, or if it is not finite.
 
-    JSON has no word for NaN: a line of progress must not die of it before the save names the part that holds it.
+    JSON has no NaN: a progress report must not fail on it, since the next save names the part that is not finite.
     """
     episodes = model.ep_info_buffer
     if not episodes:

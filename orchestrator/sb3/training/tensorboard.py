@@ -1,8 +1,8 @@
-"""The training's curves as TensorBoard event files, for eyes only: nothing here is read again.
+"""The training's curves as TensorBoard event files, for viewing only; this program never reads them.
 
-Each session writes a run of its own, against the absolute step, so that the runs of a chain lie end to end in one
-picture (`tensorboard --logdir validation_output/results`). Stable-Baselines3 records what it always does; the
-evaluations on tuning scenarios are added. Recording draws no random number and never changes a weight.
+Each session writes its own run against the absolute step, so that the sessions of a chain form one curve
+(`tensorboard --logdir validation_output/results`). Evaluations on tuning scenarios are added to Stable-Baselines3's
+usual values. Recording draws no random number and never changes a weight.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ CURVES = "tensorboard"
 
 @contextlib.contextmanager
 def curves_into(folder: Path, model: BaseAlgorithm) -> Iterator[None]:
-    """Let a model write its curves into a folder meanwhile; silently not, where TensorBoard is not installed.
+    """Context manager: the model writes its curves into a folder; does nothing if TensorBoard is not installed.
 
-    However the training ends, the files are whole afterwards, as the manifest will hash them.
+    The files are closed at the end, also after an error, since the manifest will hash them.
     """
     if importlib.util.find_spec(_LIBRARY) is None:
         yield
@@ -39,7 +39,7 @@ def curves_into(folder: Path, model: BaseAlgorithm) -> Iterator[None]:
 
 
 def add_evaluation(logger: Logger, steps: int, measures: Mapping[str, float]) -> None:
-    """Add the measures of an evaluation at a step, beside whatever the logger has yet to write."""
+    """Write the measures of an evaluation at a step."""
     for output in logger.output_formats:
         if isinstance(output, TensorBoardOutputFormat):
             for name, value in measures.items():

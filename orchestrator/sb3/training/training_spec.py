@@ -1,4 +1,4 @@
-"""The spec of a session as the training understands it: every key is used or refused by name."""
+"""The spec of a training session; unknown and missing keys are refused by name."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class TrainingSpec:
         target_steps: Total target of the lineage, not of this session.
         checkpoint_every_steps: Cadence of saving.
         evaluate_every_steps: Cadence of the evaluation that selects the best model.
-        evaluation_scenarios: Unseen scenarios on which the section judges at the target.
-        deadline_s: Wall seconds that the session may use; kept by the runtime.
-        criteria: What the verdict is measured against.
+        evaluation_scenarios: Number of unseen scenarios for the final evaluation at the target.
+        deadline_s: Wall seconds that the session may use; enforced by the kernel.
+        criteria: Criteria of the verdict.
         resume_floor: Worst resume grade that is accepted.
         device: `cpu`, `cuda`, or `auto`.
     """
@@ -61,7 +61,7 @@ class TrainingSpec:
         """Read a ticket's spec.
 
         Raises:
-            ValueError: A key is unknown or missing, or a value makes no sense; the message says which.
+            ValueError: A key is unknown or missing, or a value is invalid; the message names it.
         """
         check_keys(plain, cls, place="spec")
         lineage = plain["lineage"]
@@ -80,4 +80,4 @@ class TrainingSpec:
         if self.resume_floor not in RESUME_FLOORS:
             raise ValueError(f"spec.resume_floor is {self.resume_floor!r}; known: {', '.join(RESUME_FLOORS)}")
         if self.lineage.section != self.section:
-            raise ValueError(f"the lineage is of {self.lineage.section}, the spec of {self.section}")
+            raise ValueError(f"the lineage belongs to {self.lineage.section}, but the spec to {self.section}")

@@ -1,4 +1,4 @@
-"""A training that is under way: what the rooms that start, judge, save and end it share."""
+"""The state of a running training, shared by the modules that start, evaluate, save and end it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.sb3.training.training_spec import Lineage, TrainingSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What an evaluation on tuning scenarios says of a policy.
+    """Result of a policy's evaluation on tuning scenarios.
 
     Attributes:
         score: Higher is better.
@@ -31,11 +31,11 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What the training learns in, injected.
+    """The task of a training, provided by its section.
 
     Attributes:
         build_env: Builds the training environment of a lineage, not reset yet.
-        evaluate: Runs a policy greedily on the lineage's selection scenarios, in environments of its own.
+        evaluate: Runs a policy greedily on the lineage's selection scenarios, in separate environments.
     """
 
     build_env: Callable[[Lineage], VecEnv]
@@ -47,8 +47,8 @@ class LastSave:
     """The newest save of this session.
 
     Attributes:
-        ended_s: Reading of the session's monotonic clock.
-        took_s: How long it took.
+        ended_s: Time of its end on the session's monotonic clock.
+        took_s: Its duration.
     """
 
     ended_s: float
@@ -61,8 +61,8 @@ class TrainingState:
 
     Attributes:
         parent: Newest committed checkpoint of the lineage, None before the first.
-        resumed_from: The checkpoint that this session started from, None for a beginning.
-        grade: How exact the resume was, None for a beginning.
+        resumed_from: The checkpoint that this session started from, None for a fresh training.
+        grade: How exact the resume was, None for a fresh training.
         steps_start: Environment steps before this session.
         updates_start: Gradient updates before this session.
         last_save: The newest save of this session, None before the first.
@@ -82,7 +82,7 @@ class TrainingState:
 
     @property
     def continued(self) -> str:
-        """Grade at which the next checkpoint's parent was taken over: the resume's own for the first one after it."""
+        """Grade of the step from `parent` to the next checkpoint: the resume's for the first one after it."""
         if self.grade is None or self.parent is not self.resumed_from:
             return EXACT
         return self.grade.grade
@@ -99,8 +99,8 @@ class TrainingState:
 
 
 def is_due(steps: int, *, last_steps: int, every_steps: int) -> bool:
-    """Whether a multiple of the cadence lies after `last_steps` and not after `steps`.
+    """Whether a multiple of the cadence lies after `last_steps` and at or before `steps`.
 
-    An act at an odd step, as at a session's end, moves no later one.
+    An extra action between multiples, as at a session's end, does not shift later ones.
     """
     return steps // every_steps > last_steps // every_steps

@@ -48,7 +48,7 @@ def saved(model: BaseAlgorithm) -> Saved:
     """Through the bytes of both files."""
     stream = BytesIO()
     write_state(stream, capture_state(model))
-    return Saved(model=model_bytes(model), state=read_state(stream, name="state"))
+    return Saved(model=model_bytes(model), state=read_state(stream))
 
 
 def mended(algorithm: str, whole: Saved, *, leave_out: str | None = None, env: VecEnv | None = None) -> BaseAlgorithm:

@@ -166,7 +166,7 @@ def test_a_kill_before_the_card_leaves_no_checkpoint(tmp_path: Path, monkeypatch
 def test_a_checkpoint_that_does_not_verify_is_no_fresh_start(tmp_path: Path) -> None:
     stopped_at(tmp_path, 500)
     next((models_dir(tmp_path) / "checkpoints").glob("*.npz")).write_bytes(b"damaged")
-    with pytest.raises(SessionRefused, match="none of the checkpoints here verifies"):
+    with pytest.raises(SessionRefused, match="no checkpoint in the models directory verifies"):
         go(bench(tmp_path, tiny_spec(), session=2))
 
 
@@ -174,7 +174,7 @@ def test_a_promised_checkpoint_that_is_not_there_is_no_fresh_start(tmp_path: Pat
     stopped_at(tmp_path / "elsewhere", 500)
     folder = models_dir(tmp_path / "elsewhere")
     promised = tuple(file_entry(path, folder) for path in sorted((folder / "checkpoints").iterdir()))
-    with pytest.raises(SessionRefused, match="none of the checkpoints here verifies"):
+    with pytest.raises(SessionRefused, match="no checkpoint in the models directory verifies"):
         go(bench(tmp_path / "here", tiny_spec(), session=2, inputs=promised))
 
 
@@ -235,7 +235,7 @@ def test_an_evaluation_without_numbers_chooses_no_model(evaluation: Evaluation, 
 
 def test_a_layer_whose_state_nobody_can_keep_is_refused_where_exactness_is_demanded(tmp_path: Path) -> None:
     task = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
-    with pytest.raises(SessionRefused, match="no checkpoint can keep: VecFrameStack has no get_state and set_state"):
+    with pytest.raises(SessionRefused, match="checkpoints cannot save: VecFrameStack has no get_state and set_state"):
         go(bench(tmp_path, tiny_spec(target_steps=200)), task)
     assert not models_dir(tmp_path).exists()
 
@@ -258,7 +258,7 @@ def test_only_the_checkpoints_that_a_session_was_given_are_continued(tmp_path: P
     folder = models_dir(tmp_path / "elsewhere")
     promised = tuple(file_entry(path, folder) for path in sorted((folder / "checkpoints").iterdir()))
     stopped_at(tmp_path, 600)
-    with pytest.raises(SessionRefused, match="600_steps is none of the checkpoints that this session was given"):
+    with pytest.raises(SessionRefused, match="600_steps is not one of the checkpoints that this session was given"):
         go(bench(tmp_path, tiny_spec(), session=2, inputs=promised))
 
 

@@ -1,1 +1,1 @@
-"""Who asks the signal for which phase: the learned policy and everything it is compared with."""
+"""Signal controllers: the learned policy and the controllers that it is compared with."""

@@ -1,4 +1,4 @@
-"""Actuated control: a green goes on while vehicles keep coming close enough behind each other.
+"""Actuated control: a green is extended as long as vehicles follow each other closely enough.
 
 Source: FHWA, Traffic Signal Timing Manual (FHWA-HOP-08-024, 2008), ch. 5: minimum green, passage time (gap-out),
 maximum green (max-out), and a change only where the conflicting phase has a call.
@@ -20,16 +20,16 @@ from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
 _ZONE_M = 30.0
-# In a continuum there are fractions of vehicles; half of one standing is a call.
+# A continuum model has fractions of vehicles; half a standing vehicle counts as a call.
 _CALL_VEH = 0.5
 
 
 class ActuatedController(WithoutMemory):
-    """Gaps out on each approach of the green axis, maxes out, and rests in green where nobody waits.
+    """Ends a green after a gap on both approaches of its axis or at the maximum green, if a vehicle waits on red.
 
     Args:
         gap_s: Longest mean headway within the detection zone of 30 m that extends the green, in s.
-        max_green_s: Longest green while somebody waits, in s.
+        max_green_s: Longest green while a vehicle waits on red, in s.
 
     Raises:
         ValueError: A time is not positive.
@@ -45,7 +45,7 @@ class ActuatedController(WithoutMemory):
         self.max_green_s = max_green_s
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
-        """The other phase after a gap or the maximum green, where somebody waits there."""
+        """Switch after a gap or the maximum green, if a vehicle waits on red."""
         north_south = simulation.signal.phase == NORTH_SOUTH
         rate_veh_s, waiting_veh = oncoming_veh_s(simulation, _ZONE_M), standing_veh(simulation)
         on_green = np.where(north_south, rate_veh_s[:, :2].max(axis=1), rate_veh_s[:, 2:].max(axis=1))

@@ -1,6 +1,6 @@
 """The tuned controllers: how each is built from its parameters, and which parameters are tried.
 
-Every family has at most nine candidates, so that none is favoured by a finer search.
+Every family has at most nine candidates, so that none has the advantage of a finer search.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Family:
     """Controllers of one kind.
 
     Attributes:
-        name: What tables and figures call the one that is chosen.
-        build: Builds one for a crossing.
-        grid: The parameters that are tried, units in their names.
+        name: Name of the chosen controller in tables and figures.
+        build: Builds a controller for a crossing.
+        grid: The parameters to try, with units in their names.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Family:
 
 
 def grid_of(**axes: tuple[float, ...]) -> tuple[Parameters, ...]:
-    """All combinations of the values of some parameters, the last one running fastest."""
+    """All combinations of the parameters' values; the last parameter varies fastest."""
     return tuple(dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
 
 
-# Short cycles lose capacity to change intervals, long ones make everybody wait: the best plan lies inside. The
-# demand is drawn alike for both axes, so the two uneven plans are there to show that the grid would notice.
+# Short cycles lose capacity to change intervals, long ones increase waiting: the best plan lies between. Both axes
+# have the same distribution of demand; the two uneven plans show that the grid would detect a difference.
 _PLANS = tuple(
     {"green_ns_s": float(ns), "green_ew_s": float(ew)}
     for ns, ew in ((14, 14), (18, 18), (22, 22), (24, 24), (26, 26), (30, 30), (36, 36), (28, 20), (20, 28))
@@ -73,4 +73,4 @@ TUNED_FAMILIES: tuple[Family, ...] = (
 """In the order of the tables."""
 
 CLASSICAL = tuple(family.name for family in TUNED_FAMILIES)
-"""What a policy may be measured against."""
+"""Names of the controllers that a policy can be compared with."""

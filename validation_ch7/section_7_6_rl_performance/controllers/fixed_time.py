@@ -1,4 +1,4 @@
-"""A fixed plan: so much green for the one axis, so much for the other, whatever arrives."""
+"""Fixed-time control: a constant green for each axis, independent of traffic."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
 
 class FixedTimeController(WithoutMemory):
-    """A plan has no memory: the signal knows how long it has been green.
+    """Switches after a fixed green; it needs no state, since the signal counts its green.
 
     Args:
         green_ns_s: Green for north-south in whole seconds.
         green_ew_s: Green for east-west in whole seconds.
 
     Raises:
-        ValueError: A green is no whole number of seconds above zero.
+        ValueError: A green is not a whole number of seconds above zero.
     """
 
     resolution_s = CLASSICAL_RESOLUTION_S
@@ -37,6 +37,6 @@ class FixedTimeController(WithoutMemory):
         self.green_ew_s = float(green_ew_s)
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
-        """The other phase once the present one has had its green."""
+        """Switch when the current phase has had its green."""
         planned_s = np.where(simulation.signal.phase == NORTH_SOUTH, self.green_ns_s, self.green_ew_s)
         return switched_where(simulation, green_s(simulation) >= planned_s)

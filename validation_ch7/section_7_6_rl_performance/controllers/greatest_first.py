@@ -1,4 +1,4 @@
-"""Green for the axis that weighs more, with a minimum green and a hysteresis: the price of a change."""
+"""Green for the axis with the larger weight; a minimum green and a hysteresis limit the number of changes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
 
 class GreatestFirst(WithoutMemory, ABC):
-    """Decides by a weight for each approach, which its kinds define.
+    """Decides by a weight for each approach, which subclasses define.
 
     Args:
-        min_green_s: No change before that much green, in s.
-        hysteresis_veh: By how many vehicles the other axis must weigh more.
+        min_green_s: Least green before a change, in s.
+        hysteresis_veh: A change needs a weight of the other axis that is larger by more than this, in vehicles.
 
     Raises:
         ValueError: A value is negative.
@@ -40,7 +40,7 @@ class GreatestFirst(WithoutMemory, ABC):
         self.hysteresis_veh = hysteresis_veh
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
-        """The other phase where it weighs more by the hysteresis, and the present one has had its minimum."""
+        """Switch if the other axis' weight is larger by more than the hysteresis, after the minimum green."""
         ns, ew = by_axis(self._weight_veh(simulation))
         lead_veh = np.where(simulation.signal.phase == NORTH_SOUTH, ew - ns, ns - ew)
         ready = green_s(simulation) >= self.min_green_s
@@ -48,4 +48,4 @@ class GreatestFirst(WithoutMemory, ABC):
 
     @abstractmethod
     def _weight_veh(self, simulation: CrossingSimulation) -> Floats:
-        """What each approach weighs, shape (batch, 4), vehicles."""
+        """Weight of each approach, shape (batch, 4), vehicles."""

@@ -1,7 +1,7 @@
-"""What a controller is.
+"""The interface of a controller.
 
-All controllers act on the same signal hardware (minimum green, yellow, all-red, maximum green) and see the same
-simulation; they differ in how often they look and in what they ask for.
+All controllers act on the same signal hardware (minimum green, yellow, all-red, maximum green) and read the same
+simulation; they differ in how often they decide and in which phases they request.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from validation_ch7.traffic.model.demand import ScenarioAddress
 Phases = npt.NDArray[np.int64]
 
 CLASSICAL_RESOLUTION_S = 1.0
-"""How often the classical controllers look, in s: ten times as often as a policy that decides every 10 s."""
+"""Time between two decisions of the classical controllers, in s; a policy decides every 10 s by default."""
 
 
 class Controller(Protocol):
-    """Decides for a whole batch of crossings, each from its own scenario alone."""
+    """Decides for a batch of crossings, for each from its own scenario only."""
 
     @property
     def name(self) -> str:
-        """What tables and figures call it."""
+        """Name in tables and figures."""
         ...
 
     @property
@@ -36,19 +36,19 @@ class Controller(Protocol):
         ...
 
     def begin(self, addresses: Sequence[ScenarioAddress]) -> None:
-        """Forget everything: the scenarios at these addresses begin."""
+        """Reset the controller at the start of the scenarios at these addresses."""
         ...
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
-        """Choose the phases to ask for now, shape (batch,): 0 north-south, 1 east-west."""
+        """Choose the phases to request now, shape (batch,): 0 north-south, 1 east-west."""
         ...
 
 
 class WithoutMemory:
-    """A controller that knows nothing but what it sees now."""
+    """A controller without state."""
 
     def begin(self, addresses: Sequence[ScenarioAddress]) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is no state to reset."""
 
 
 def green_s(simulation: CrossingSimulation) -> Floats:
@@ -57,6 +57,6 @@ def green_s(simulation: CrossingSimulation) -> Floats:
 
 
 def switched_where(simulation: CrossingSimulation, over: npt.NDArray[np.bool_]) -> Phases:
-    """The other phase where the present one is over, shape (batch,)."""
+    """The other phase where `over` is True, else the current one, shape (batch,)."""
     phase = simulation.signal.phase
     return np.where(over, 1 - phase, phase)

@@ -1,4 +1,4 @@
-"""Longest queue first: green for the axis with more vehicles standing before its stop lines."""
+"""Longest queue first: green for the axis with more standing vehicles before its stop lines."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from validation_ch7.traffic.model.arz import Floats
 
 
 class LongestQueueController(GreatestFirst):
-    """Weighs the standing-equivalent vehicles before the stop lines.
+    """The weight of an approach is its number of standing-equivalent vehicles before the stop line.
 
     Args:
-        min_green_s: No change before that much green, in s.
-        hysteresis_veh: By how many vehicles the other axis must weigh more.
+        min_green_s: Least green before a change, in s.
+        hysteresis_veh: A change needs a weight of the other axis that is larger by more than this, in vehicles.
 
     Raises:
         ValueError: A value is negative.

@@ -1,8 +1,8 @@
-"""Max pressure: green for the phase with the greatest pressure, vehicles upstream less vehicles downstream.
+"""Max pressure: green for the phase with the greatest pressure, vehicles upstream minus vehicles downstream.
 
 Source: P. Varaiya, Max pressure control of a network of signalized intersections, Transportation Research Part C
-36:177-195, 2013. The saturation flows of all movements are equal here and drop out. The original decides anew in
-every slot without a price for changing; the hysteresis is that price.
+36:177-195, 2013. All saturation flows are equal here and cancel out. The original decides in every slot and has no
+cost of a change; here the hysteresis represents that cost.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from validation_ch7.traffic.model.arz import Floats
 
 
 class MaxPressureController(GreatestFirst):
-    """Weighs all vehicles on an approach, moving or not, less those on the exit it leads to.
+    """The weight of an approach is its number of vehicles, moving or not, minus that of the exit it leads to.
 
     Args:
-        min_green_s: No change before that much green, in s.
-        hysteresis_veh: By how many vehicles the other axis must weigh more.
+        min_green_s: Least green before a change, in s.
+        hysteresis_veh: A change needs a weight of the other axis that is larger by more than this, in vehicles.
 
     Raises:
         ValueError: A value is negative.

@@ -15,12 +15,12 @@ Predict = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.integer]]
 
 
 class PolicyController(WithoutMemory):
-    """Sees the fifteen features and nothing else.
+    """Decides from the fifteen features of an observation.
 
     Args:
-        predict: From observations (batch, 15) float32 to actions (batch,).
+        predict: Maps observations, shape (batch, 15) float32, to actions, shape (batch,).
         decision_s: Time between two decisions in s, as in training.
-        name: What tables and figures call it.
+        name: Name in tables and figures.
     """
 
     def __init__(self, predict: Predict, decision_s: float, name: str = "rl") -> None:
@@ -29,6 +29,6 @@ class PolicyController(WithoutMemory):
         self._predict = predict
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
-        """What the policy answers to the observation."""
+        """The policy's actions for the current observations."""
         actions = np.asarray(self._predict(observe(simulation)))
         return actions.astype(np.int64).reshape(simulation.batch)

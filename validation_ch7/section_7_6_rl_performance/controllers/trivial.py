@@ -1,4 +1,4 @@
-"""Controllers without skill: whoever cannot beat them has learned nothing, or measures nothing."""
+"""Trivial controllers; a policy that does not beat them has learned nothing, or the measurement is wrong."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PURPOSE_RANDOM_CONTROLLER = 1
 
 
 class ConstantController(WithoutMemory):
-    """Always asks for the same phase; only the maximum green makes it let the others pass.
+    """Always requests the same phase; only the signal's maximum green lets the other axis pass.
 
     Args:
-        phase: The one it asks for.
+        phase: The requested phase.
         resolution_s: Time between two requests in s.
 
     Raises:
@@ -27,23 +27,23 @@ class ConstantController(WithoutMemory):
 
     def __init__(self, phase: int, resolution_s: float = 10.0) -> None:
         if phase not in (NORTH_SOUTH, EAST_WEST):
-            raise ValueError(f"phase is {phase}, and must be 0 or 1")
+            raise ValueError(f"phase must be 0 or 1, not {phase}")
         self.name = "constant_ns" if phase == NORTH_SOUTH else "constant_ew"
         self.resolution_s = resolution_s
         self._phase = phase
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
-        """The one phase."""
+        """The same phase for every crossing."""
         return np.full(simulation.batch, self._phase, dtype=np.int64)
 
 
 class RandomController:
-    """Asks for either phase with equal chance.
+    """Requests one of the two phases with equal probability.
 
-    Each scenario has a random stream of its own, so that a scenario meets the same requests in every batch.
+    Each scenario has its own random stream, so that it gets the same requests in every batch.
 
     Args:
-        seed: Chooses the streams.
+        seed: Seed of the streams.
         resolution_s: Time between two requests in s.
     """
 
@@ -54,7 +54,7 @@ class RandomController:
         self._streams: list[np.random.Generator] = []
 
     def begin(self, addresses: Sequence[ScenarioAddress]) -> None:
-        """Start every scenario's stream anew."""
+        """Restart every scenario's stream."""
         self._streams = [address.generator(_PURPOSE_RANDOM_CONTROLLER, self._seed) for address in addresses]
 
     def decide(self, simulation: CrossingSimulation) -> Phases:

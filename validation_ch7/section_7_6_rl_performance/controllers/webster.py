@@ -1,4 +1,4 @@
-"""Webster's plan: the cycle and split that his formula gives for the demand, here told in advance.
+"""Webster's plan: cycle and split from his formula, for the actual demand, which is known in advance here.
 
 Source: F. V. Webster, Traffic Signal Settings, Road Research Technical Paper 39, HMSO, London 1958: optimum cycle
 `C = (1.5 L + 5) / (1 - Y)` with the lost time `L` per cycle in s and `Y` the sum over the phases of the critical flow
@@ -27,12 +27,12 @@ _LONGEST_CYCLE_S = 180.0
 
 
 class WebsterController:
-    """One plan for each scenario, from the vehicles that will really arrive in it: more than any engineer knows.
+    """One plan for each scenario, from the vehicles that will actually arrive: more than is known in practice.
 
     Args:
         settings: The crossing.
-        saturation_share: Saturation flow that the formula reckons with, as a share of the model's capacity
-            `vf rho_jam / 4`; drivers who keep larger gaps and the start of a discharge reach less than all of it.
+        saturation_share: Saturation flow of the formula, as a share of the model's capacity `vf rho_jam / 4`; drivers
+            with larger gaps, and the start of a discharge, do not reach the full capacity.
 
     Raises:
         ValueError: The share is not within (0, 1].
@@ -42,41 +42,41 @@ class WebsterController:
 
     def __init__(self, settings: EnvironmentSettings, *, saturation_share: float) -> None:
         if not 0.0 < saturation_share <= 1.0:
-            raise ValueError(f"saturation_share is {saturation_share}, and must be within (0, 1]")
+            raise ValueError(f"saturation_share must be within (0, 1], not {saturation_share}")
         self.name = "webster"
         self._settings = settings
         self._saturation_veh_s = saturation_share * settings.traffic.capacity_veh_s
         self._planned_s: Floats = np.zeros((N_PHASES, 0))
 
     def begin(self, addresses: Sequence[ScenarioAddress]) -> None:
-        """Work out the plan of each scenario."""
+        """Compute the plan of each scenario."""
         settings = self._settings
         scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
         flow_veh_s = np.stack([scenario.arrivals_veh.sum(axis=1) for scenario in scenarios], axis=1)
         self._planned_s = self.plan_s(flow_veh_s / settings.episode_s)
 
     def plan_s(self, flow_veh_s: Floats) -> Floats:
-        """Greens of the lamps by phase, shape (2, n), whole s, for the approaches' mean flows, shape (4, n), veh/s.
+        """Displayed greens by phase, shape (2, n), whole s, for the approaches' mean flows, shape (4, n), veh/s.
 
-        The formula gives effective greens. A lamp is green for longer by what is lost at its start, and shorter by
-        what is still used of the yellow after it.
+        The formula gives effective greens. The displayed green is longer by the start-up lost time and shorter by the
+        used part of the yellow.
         """
         settings = self._settings
         lost_s = N_PHASES * settings.lost_s
         ratio = flow_veh_s.reshape(N_PHASES, -1, flow_veh_s.shape[1]).max(axis=1) / self._saturation_veh_s
-        # A phase without demand still has a share: the formula divides by their sum.
+        # A phase without demand keeps a small share, since the formula divides by the sum.
         ratio = np.maximum(ratio, 1e-3)
         total = ratio.sum(axis=0)
-        # Beyond saturation the formula has no answer, and close to it an endless one.
+        # The formula is undefined beyond saturation and diverges close to it, so the cycle is limited.
         free = np.maximum(1.0 - total, (1.5 * lost_s + 5.0) / _LONGEST_CYCLE_S)
         cycle_s = (1.5 * lost_s + 5.0) / free
         effective_s = (cycle_s - lost_s) * ratio / total
-        lamp_s = effective_s + settings.start_up_lost_s - settings.yellow_used_s
-        greens_s: Floats = np.clip(np.round(lamp_s), settings.min_green_s, settings.max_green_s)
+        displayed_s = effective_s + settings.start_up_lost_s - settings.yellow_used_s
+        greens_s: Floats = np.clip(np.round(displayed_s), settings.min_green_s, settings.max_green_s)
         return greens_s
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
-        """The other phase once the present one has had its green of the scenario's plan."""
+        """Switch when the current phase has had the green of its scenario's plan."""
         ns_s, ew_s = self._planned_s
         planned_s = np.where(simulation.signal.phase == NORTH_SOUTH, ns_s, ew_s)
         return switched_where(simulation, green_s(simulation) >= planned_s)

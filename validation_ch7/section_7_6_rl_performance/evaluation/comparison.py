@@ -26,7 +26,7 @@ _RANDOM_CONTROLLER_SEED = 0
 
 
 class LeftComparison(Exception):
-    """The session must leave before all controllers were evaluated; the next one does it again."""
+    """The session must stop before all controllers were evaluated; the next session repeats the comparison."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,11 +35,11 @@ class Comparison:
 
     Attributes:
         best: The model that was evaluated as `rl`: the best one, not the last.
-        tuned: Controller name -> how its parameters were chosen, for those that have any.
-        results: Controller name -> its hours, in the order of the tables.
-        repeat_faults: Which results did not repeat when measured again.
-        controllers: Controller name -> itself, for those that were evaluated.
-        spent_s: Seconds that each act took.
+        tuned: Controller name -> how its parameters were chosen, for the tuned controllers.
+        results: Controller name -> its result, in the order of the tables.
+        repeat_faults: Results that were not reproduced when measured again, one sentence each.
+        controllers: Controller name -> the evaluated controller.
+        spent_s: Seconds spent on each action.
     """
 
     best: BestModel
@@ -51,16 +51,16 @@ class Comparison:
 
 
 def compare_controllers(context: SessionContext, training: TrainingState) -> Comparison:
-    """Tune the classical controllers on tuning scenarios, then evaluate everyone on test scenarios.
+    """Tune the classical controllers on tuning scenarios, then evaluate all controllers on test scenarios.
 
-    What is done is written down after each controller.
+    The results so far are written after each controller.
 
     Raises:
-        LeftComparison: It is time to leave; asked before each act.
+        LeftComparison: The session must stop; checked before each action.
     """
     lineage = training.plan.lineage
     best, policy = best_policy(training)
-    _stay_or_leave(context)
+    _leave_if_due(context)
     context.reporter.event(
         "phase", text=f"Comparing with the baselines on {training.plan.evaluation_scenarios} unseen scenarios"
     )
@@ -73,7 +73,7 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
         *_trivial_controllers(settings),
     ]
     for name, controller in controllers:
-        _stay_or_leave(context)
+        _leave_if_due(context)
         _add(comparison, name, controller, context=context, training=training)
         write_so_far(context, training, mean_measures(comparison))
     return comparison
@@ -82,7 +82,7 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
 def _tune_classical(comparison: Comparison, *, context: SessionContext, lineage: Lineage) -> None:
     started_s = context.monotonic()
     for family in TUNED_FAMILIES:
-        _stay_or_leave(context)
+        _leave_if_due(context)
         comparison.tuned[family.name] = tune(
             family, environment=lineage.environment, n_scenarios=lineage.hyper_parameters.selection_scenarios
         )
@@ -107,7 +107,7 @@ def _add(
 
 
 def mean_measures(comparison: Comparison) -> dict[str, dict[str, float | None]]:
-    """Controller -> means over its scenarios, plain JSON."""
+    """Controller name -> means over its scenarios, plain JSON."""
     return {
         name: {
             "delay_s_per_veh": finite_or_none(result.delay_s_per_veh.mean()),
@@ -120,13 +120,12 @@ def mean_measures(comparison: Comparison) -> dict[str, dict[str, float | None]]:
 
 
 def _trivial_controllers(settings: EnvironmentSettings) -> Iterator[tuple[str, Controller]]:
-    """Those that need no skill: whoever cannot beat them has learned nothing, or measures nothing."""
     decision_s = settings.decision_s
     yield "constant_ns", ConstantController(NORTH_SOUTH, decision_s)
     yield "constant_ew", ConstantController(EAST_WEST, decision_s)
     yield "random", RandomController(_RANDOM_CONTROLLER_SEED, decision_s)
 
 
-def _stay_or_leave(context: SessionContext) -> None:
+def _leave_if_due(context: SessionContext) -> None:
     if context.must_leave:
         raise LeftComparison

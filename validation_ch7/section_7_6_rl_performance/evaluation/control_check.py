@@ -1,7 +1,7 @@
-"""Before anything is trained: does the control change the outcome at all?
+"""Checks before any training that the control affects the traffic.
 
-A signal that no vehicle obeys, or an observation that no traffic reaches, lets a training run for hours and end in
-numbers. Both are found here in milliseconds.
+With a signal that no vehicle obeys, or an observation that does not depend on traffic, a training would run for hours
+and still give numbers. This check finds both faults in milliseconds.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from validation_ch7.traffic.signal.two_phase import EAST_WEST, NORTH_SOUTH
 
 _SCENARIOS = 2
 _WATCHED_S = 600.0
-# Rounding alone separates two orders of addition by far less, a light obeyed for minutes by far more.
+# Far above rounding differences, far below the effect of a signal that vehicles obey.
 _LEAST_DIFFERENCE = 1e-3
 
 
 def control_faults(environment: Mapping[str, object]) -> tuple[str, ...]:
-    """Drive the same minutes under opposite controls, and tell what did not differ.
+    """Simulate the same scenarios under opposite controls, and report what did not differ.
 
     Args:
         environment: The `environment` block of a section's card.
 
     Returns:
-        Why nothing could be learned here, one sentence each; empty where control has an effect and is seen.
+        Why nothing could be learned, one sentence each; empty if the control has an effect that can be observed.
     """
     settings = EnvironmentSettings.from_mapping(environment)
-    delays, seen = zip(*(_under(phase, settings) for phase in (NORTH_SOUTH, EAST_WEST)), strict=True)
+    delays, seen = zip(*(_simulate(phase, settings) for phase in (NORTH_SOUTH, EAST_WEST)), strict=True)
     return tuple(_faults(delays, seen))
 
 
@@ -43,18 +43,18 @@ def _faults(delays: tuple[Floats, ...], seen: tuple[npt.NDArray[np.float32], ...
     differ = np.abs(one - other) > _LEAST_DIFFERENCE * np.maximum(one, other)
     if not differ.all():
         yield (
-            "The control has no effect: always asking for north-south and always asking for east-west delay by"
-            f" {one.tolist()} and {other.tolist()} vehicle-seconds in the same scenarios."
+            f"The control has no effect: in the same scenarios the delay is {one.tolist()} vehicle-seconds with"
+            f" constant requests for north-south and {other.tolist()} with constant requests for east-west."
         )
     first, last = seen[0][:, 0], seen[0][:, -1]
     if np.array_equal(first, last):
-        yield "The observation does not change while traffic passes: a policy would be blind."
+        yield "The observation does not change with traffic: a policy would be blind."
     elif np.array_equal(seen[0], seen[1]):
-        yield "The observation is the same under opposite controls: a policy could not see what it does."
+        yield "The observation is the same under opposite controls: a policy could not see the effect of its actions."
 
 
-def _under(phase: int, settings: EnvironmentSettings) -> tuple[Floats, npt.NDArray[np.float32]]:
-    """Delay of each scenario in vehicle-seconds, and what was observed, shape (scenarios, decisions, features)."""
+def _simulate(phase: int, settings: EnvironmentSettings) -> tuple[Floats, npt.NDArray[np.float32]]:
+    """Delay of each scenario in vehicle-seconds, and the observations, shape (scenarios, decisions, features)."""
     addresses = [ScenarioAddress(split=Split.TUNING, index=index) for index in range(_SCENARIOS)]
     scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
     simulation = CrossingSimulation(settings, scenarios)

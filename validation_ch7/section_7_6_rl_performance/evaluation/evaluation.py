@@ -1,4 +1,4 @@
-"""How well a controller does, scenario by scenario. The same scenarios for everyone, judged by the same clock."""
+"""Evaluates a controller, scenario by scenario, with the same scenarios and measures for every controller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from validation_ch7.traffic.model.demand import ScenarioAddress, Split, draw_sce
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 from validation_ch7.traffic.signal.two_phase import N_PHASES
 
-# Wider batches fall out of the processor's cache; results do not depend on it.
+# Wider batches do not fit the processor's cache; results do not depend on this.
 _WIDEST_BATCH = 100
 
 Counts = npt.NDArray[np.int64]
@@ -26,25 +26,25 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EvaluationResult:
-    """One controller's hours, each array by scenario; where a scenario stands in one, it stands in all.
+    """Measures of one controller; all arrays have the scenarios in the same order.
 
     Attributes:
         controller: Name of the controller.
-        split: Which scenarios they are.
-        first_index: Index of the first one; the others follow it.
-        crossing: All values of the crossing it was measured at, by the card's keys.
-        arrived_veh: Vehicles that came, shape (n,): the same for everyone, or demands were not common.
-        delay_s_per_veh: Delay of those who arrived, entry queues included, over their number, shape (n,), s.
-        worst_approach_s_per_veh: The same delay up to the stop line at that of the four approaches where it is largest,
-            shape (n,), s: a control may buy a good mean with one approach's patience.
+        split: Split of the scenarios.
+        first_index: Index of the first scenario; the others follow.
+        crossing: All values of the crossing, by the card's keys.
+        arrived_veh: Vehicles that arrived, shape (n,); equal for all controllers.
+        delay_s_per_veh: Delay per arrived vehicle, entry queues included, shape (n,), s.
+        worst_approach_s_per_veh: Delay up to the stop line per vehicle on the approach with the largest delay,
+            shape (n,), s: a good mean can hide one neglected approach.
         mean_queue_veh: Mean number of standing-equivalent vehicles before the stop lines, shape (n,).
-        stops_per_veh: Stops on the approaches and before their entries, over those who arrived, shape (n,).
-        throughput: Vehicles that left over those that arrived, shape (n,).
-        mean_speed_m_s: Distance over time of all vehicles, waiting to enter included, shape (n,), m/s.
-        reward_sum: What a learner would have been paid, shape (n,).
+        stops_per_veh: Stops on the approaches and before their entries per arrived vehicle, shape (n,).
+        throughput: Vehicles that left, divided by vehicles that arrived, shape (n,).
+        mean_speed_m_s: Distance over time of all vehicles, time before the entry included, shape (n,), m/s.
+        reward_sum: Sum of the environment's rewards, shape (n,).
         n_switches: Phase changes, shape (n,).
-        n_forced_switches: Those that the maximum green forced, shape (n,).
-        action_counts: How often each phase was asked for, shape (n, 2).
+        n_forced_switches: Phase changes forced by the maximum green, shape (n,).
+        action_counts: Number of requests for each phase, shape (n, 2).
     """
 
     controller: str
@@ -65,7 +65,7 @@ class EvaluationResult:
 
     @property
     def n_scenarios(self) -> int:
-        """How many hours there are."""
+        """Number of scenarios."""
         return len(self.delay_s_per_veh)
 
 
@@ -77,21 +77,21 @@ def evaluate(
     n_scenarios: int,
     first_index: int = 0,
 ) -> EvaluationResult:
-    """Let a controller run each scenario once, from an empty crossing to the end of the hour.
+    """Run a controller once in each scenario, from an empty crossing to the end of the episode.
 
     Args:
-        controller: Who decides.
+        controller: The controller.
         environment: The `environment` block of a section's card.
-        split: Which scenarios.
-        n_scenarios: How many.
+        split: Split of the scenarios.
+        n_scenarios: Number of scenarios.
         first_index: Index of the first one.
 
     Raises:
-        ValueError: The block does not fit, there is no scenario, or the controller's resolution does not
-            divide `decision_s`.
+        ValueError: The block is invalid, there is no scenario, or the controller's resolution does not divide
+            `decision_s`.
     """
     if n_scenarios < 1:
-        raise ValueError(f"n_scenarios is {n_scenarios}, and must be at least 1")
+        raise ValueError(f"n_scenarios must be at least 1, not {n_scenarios}")
     settings = EnvironmentSettings.from_mapping(environment)
     parts = [_run_batch(controller, settings, addresses) for addresses in _batches(split, first_index, n_scenarios)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -101,7 +101,7 @@ def evaluate(
 
 
 def measure_names() -> tuple[str, ...]:
-    """The per-scenario arrays of a result, by field name."""
+    """Field names of the per-scenario arrays of a result."""
     labels = {"controller", "split", "first_index", "crossing"}
     return tuple(field.name for field in fields(EvaluationResult) if field.name not in labels)
 
@@ -115,39 +115,39 @@ def _batches(split: Split, first_index: int, n_scenarios: int) -> Iterator[list[
 def _run_batch(
     controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress]
 ) -> dict[str, npt.NDArray[np.generic]]:
-    looks, steps_per_look = _looks_per_decision(controller, settings)
+    n_decisions, steps_each = _controller_decisions(controller, settings)
     scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
     simulation = CrossingSimulation(settings, scenarios, counts_stops=True)
     controller.begin(addresses)
     reward_sum = np.zeros(len(addresses))
     action_counts = np.zeros((len(addresses), N_PHASES), dtype=np.int64)
-    everyone = np.arange(len(addresses))
+    every_scenario = np.arange(len(addresses))
     for _ in range(settings.decisions_per_episode):
         before_veh_s = simulation.traffic.delay_veh_s()
-        for _ in range(looks):
+        for _ in range(n_decisions):
             phases = controller.decide(simulation)
-            action_counts[everyone, phases] += 1
+            action_counts[every_scenario, phases] += 1
             simulation.request(phases)
-            simulation.advance(steps_per_look)
+            simulation.advance(steps_each)
         reward_sum += reward_of(simulation.traffic.delay_veh_s() - before_veh_s, settings.decision_s)
     return _measures(simulation) | {"reward_sum": reward_sum, "action_counts": action_counts}
 
 
-def _looks_per_decision(controller: Controller, settings: EnvironmentSettings) -> tuple[int, int]:
-    """How often the controller decides within `decision_s`, and for how many solver steps each time."""
-    steps_per_look = settings.steps_in(controller.resolution_s)
-    looks, rest = divmod(settings.steps("decision_s"), steps_per_look)
-    if looks < 1 or rest:
+def _controller_decisions(controller: Controller, settings: EnvironmentSettings) -> tuple[int, int]:
+    """Number of the controller's decisions within `decision_s`, and solver steps of each."""
+    steps_each = settings.steps_in(controller.resolution_s)
+    n_decisions, rest = divmod(settings.steps("decision_s"), steps_each)
+    if n_decisions < 1 or rest:
         raise ValueError(
             f"{controller.name} decides every {controller.resolution_s} s, which does not divide"
             f" decision_s = {settings.decision_s}"
         )
-    return looks, steps_per_look
+    return n_decisions, steps_each
 
 
 def _measures(simulation: CrossingSimulation) -> dict[str, npt.NDArray[np.generic]]:
     traffic, signal = simulation.traffic, simulation.signal
-    # An hour without a single vehicle has no delay; without the floor it would be 0 / 0.
+    # Avoids 0 / 0 in a scenario without any vehicle.
     arrived_veh = traffic.total_arrived_veh()
     arrived = np.maximum(arrived_veh, 1.0)
     time_veh_s = traffic.total_time_veh_s()
@@ -167,7 +167,7 @@ def _measures(simulation: CrossingSimulation) -> dict[str, npt.NDArray[np.generi
 
 
 def _approach_delay_s(traffic: Intersection) -> Floats:
-    """Delay up to the stop line over the vehicles that came to the approach, shape (4, batch), s per vehicle."""
+    """Delay up to the stop line per vehicle that arrived at the approach, shape (4, batch), s."""
     lanes = N_APPROACHES * traffic.batch
     driving_veh_s = traffic.time_veh_s[:lanes] - traffic.distance_veh_m[:lanes] / traffic.parameters.vf_m_s
     delay_s: Floats = (driving_veh_s + traffic.queue_time_veh_s) / np.maximum(traffic.arrived_veh, 1.0)

@@ -1,4 +1,4 @@
-"""What the section writes while it is not done yet: the learning curve, and evaluations as they are made."""
+"""Files that the section writes before it is finished: the learning curve, and the evaluations so far."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ SO_FAR_NAME = "evaluations_so_far.json"
 
 
 def finite_or_none(value: SupportsFloat) -> float | None:
-    """A number for JSON, which has no word for NaN: what is not finite is None, and the verdict says why."""
+    """A number for JSON, which has no NaN: None if it is not finite; the verdict then gives the reason."""
     number = float(value)
     return number if math.isfinite(number) else None
 
 
 def full_stamp(context: SessionContext, training: TrainingState) -> dict[str, Any]:
-    """The session's stamp, and the checkpoint whose training it shows."""
+    """The session's stamp, with the digest of its newest checkpoint."""
     latest = training.parent
     return {**context.ticket.stamp(), "checkpoint_digest": latest.digest if latest else None}
 
 
 def write_learning_curve(context: SessionContext, training: TrainingState) -> None:
-    """Write the evaluations made during training, over all sessions, with the steps at which it was cut."""
+    """Write the evaluations of all sessions of the training, and the steps at which it was cut."""
     record = training.record
     content = {
         "stamp": full_stamp(context, training),
@@ -42,11 +42,11 @@ def write_learning_curve(context: SessionContext, training: TrainingState) -> No
 
 
 def write_so_far(context: SessionContext, training: TrainingState, measures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write what the controllers evaluated so far did, so that a session cut short has not worked for nothing."""
+    """Write the results of the controllers evaluated so far, so that an interrupted session keeps them."""
     content = {"stamp": full_stamp(context, training), "complete": False, "controllers": dict(measures)}
     write_json(context.metrics_dir / SO_FAR_NAME, content)
 
 
 def forget_so_far(context: SessionContext) -> None:
-    """Remove the partial file once the whole comparison is written."""
+    """Remove the partial file after the complete comparison is written."""
     (context.metrics_dir / SO_FAR_NAME).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Measured again: the first scenarios of every controller must come out the same, bit for bit, here and now.
+"""Measures the first scenarios of every controller again; the results must be equal bit for bit.
 
-A number kept from older code, from another model or from a table is found by that, whoever kept it.
+This detects numbers from older code, from another model or from a stored table.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _REPEATED = 2
 def repeat_faults(
     controller: Controller, result: EvaluationResult, environment: Mapping[str, object]
 ) -> tuple[str, ...]:
-    """Evaluate a controller once more on its first scenarios.
+    """Evaluate a controller again on its first scenarios.
 
     Args:
-        controller: Whose result it is said to be.
-        result: What is to be believed.
+        controller: The controller of the result.
+        result: The result to check.
         environment: The `environment` block of a section's card.
 
     Returns:
-        What differs, one sentence; empty where everything repeats.
+        The differences, in one sentence; empty if there are none.
     """
     n_scenarios = min(_REPEATED, result.n_scenarios)
     again = evaluate(
@@ -40,8 +40,8 @@ def repeat_faults(
     if not differ:
         return ()
     return (
-        f"{result.controller} does not repeat: measured again on {n_scenarios} of its scenarios, {'; '.join(differ)}."
-        " The result is stale, or is not of this code.",
+        f"{result.controller} is not reproducible: measured again on {n_scenarios} of its scenarios,"
+        f" {'; '.join(differ)}. The result is stale or was made by other code.",
     )
 
 
@@ -49,4 +49,4 @@ def _differing(again: EvaluationResult, result: EvaluationResult, n_scenarios: i
     for name in measure_names():
         found, kept = getattr(again, name), getattr(result, name)[:n_scenarios]
         if found.tobytes() != np.ascontiguousarray(kept).tobytes():
-            yield f"{name} is {found.ravel()[0]:.6g} and not {np.ravel(kept)[0]:.6g}"
+            yield f"{name} is {found.ravel()[0]:.6g} instead of {np.ravel(kept)[0]:.6g}"

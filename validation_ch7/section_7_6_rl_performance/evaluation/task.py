@@ -1,4 +1,4 @@
-"""What the section's policy learns in, and how a policy is judged while it learns."""
+"""The section's task: its training environment, and the evaluation of a policy during training."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from validation_ch7.traffic.model.demand import Split
 
 
 def traffic_world() -> Task:
-    """The crossing of the lineage's card."""
+    """The task of this section; its crossing comes from the lineage."""
     return Task(build_env=_build_env, evaluate=_evaluate_on_tuning)
 
 
 def greedy_controller(
     policy: BasePolicy, lineage: Lineage, name: str = "rl", normalization: Normalization | None = None
 ) -> PolicyController:
-    """A policy as a controller that always takes the action it values most; draws nothing at random.
+    """A policy as a controller that always takes its best action; draws no random number.
 
     Args:
-        policy: What was learned.
-        lineage: What it was learned in.
-        name: What tables call it.
-        normalization: How its observations are normalized; None if they are not.
+        policy: The trained policy.
+        lineage: Its lineage.
+        name: Name in tables.
+        normalization: Normalization of its observations; None if they are not normalized.
     """
     settings = EnvironmentSettings.from_mapping(lineage.environment)
 
@@ -51,9 +51,9 @@ def _build_env(lineage: Lineage) -> TrafficSignalVecEnv:
 
 
 def _compile_solver(lineage: Lineage) -> None:
-    """Take one step in a world of its own, so that no measured stretch of training holds the compiler's seconds.
+    """Take one step in a separate environment, so that compiling is not part of the measured training time.
 
-    The deadline takes the longest stretch for the time to the next chance to leave.
+    The deadline reserves the longest time between two safe boundaries.
     """
     env = TrafficSignalVecEnv(n_envs=1, seed=0, environment=lineage.environment)
     env.reset()

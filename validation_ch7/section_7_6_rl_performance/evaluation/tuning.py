@@ -1,4 +1,4 @@
-"""Choosing the controllers that a learned policy has to beat: the best of a grid each, on tuning scenarios only."""
+"""Tunes the classical controllers: the best parameters of a grid, on tuning scenarios only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from validation_ch7.traffic.model.demand import Split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """How the candidates of a family did.
+    """Results of a family's candidates.
 
     Attributes:
-        family: Which family.
-        best: Place in the table of the one with the least mean delay; the first of equals.
+        family: The family.
+        best: Index in the table of the candidate with the least mean delay; the first one of a tie.
         table: Each candidate's parameters with its mean delay per vehicle in s, in the order of the grid.
-        n_scenarios: On how many tuning scenarios.
+        n_scenarios: Number of tuning scenarios.
     """
 
     family: Family
@@ -31,20 +31,20 @@ class Tuning:
 
     @property
     def chosen(self) -> Parameters:
-        """Parameters of the best."""
+        """Parameters of the best candidate."""
         return self.table[self.best][0]
 
     @property
     def delay_s_per_veh(self) -> float:
-        """Mean delay of the best on the tuning scenarios, in s."""
+        """Mean delay of the best candidate on the tuning scenarios, in s."""
         return self.table[self.best][1]
 
     def controller(self, settings: EnvironmentSettings) -> Controller:
-        """The best of the family."""
+        """Build the best controller of the family."""
         return self.family.build(settings, self.chosen)
 
     def in_short(self) -> dict[str, Any]:
-        """Plain JSON: what was chosen, and among what."""
+        """Plain JSON: the chosen parameters, and all that were tried."""
         return {
             "parameters": dict(self.chosen),
             "delay_s_per_veh": self.delay_s_per_veh,
@@ -54,15 +54,15 @@ class Tuning:
 
 
 def tune(family: Family, *, environment: Mapping[str, object], n_scenarios: int) -> Tuning:
-    """Evaluate each candidate on the first tuning scenarios and keep the best.
+    """Evaluate each candidate on the first tuning scenarios and choose the best.
 
     Args:
         family: The candidates.
         environment: The `environment` block of a section's card.
-        n_scenarios: How many tuning scenarios.
+        n_scenarios: Number of tuning scenarios.
 
     Raises:
-        ValueError: There is no candidate, or the block does not fit.
+        ValueError: There is no candidate, or the block is invalid.
     """
     if not family.grid:
         raise ValueError(f"{family.name} has no candidates to choose from")

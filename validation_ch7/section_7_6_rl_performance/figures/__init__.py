@@ -1,1 +1,1 @@
-"""What people look at: figures, a moving picture and a table, all of the session's own comparison."""
+"""Figures, an animation and a LaTeX table, all from the session's own comparison."""

@@ -1,4 +1,4 @@
-"""All pictures of a comparison, in the order in which they are drawn; each of them of the session's own numbers."""
+"""All figures of a comparison, in drawing order, all from the session's own numbers."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from validation_ch7.traffic.model.arz import Floats
 
 SUMMARY_NAME = "fig_rl_performance.png"
 BESIDE = "fixed_time"
-"""What the policy is drawn beside, whatever it is judged against: everybody knows a fixed plan."""
+"""Controller that is drawn beside the policy, for any baseline: a fixed plan is the most familiar control."""
 
 Page = Callable[[Path], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Album:
-    """What the pictures are drawn from.
+    """Data for the figures.
 
     Attributes:
-        results: Controller name -> its hours.
-        controllers: Controller name -> itself, for a scenario to be run once more.
+        results: Controller name -> its result.
+        controllers: Controller name -> controller, for running a scenario again.
         settings: The crossing.
-        baseline: Controller that the policy is measured against.
-        verdict: What the comparison says; an invalid one is marked in every picture.
-        bootstrap: How scenarios are resampled.
-        curve: How the policy learned.
-        stamp: Which session draws; on every picture.
+        baseline: Controller that the policy is compared with.
+        verdict: Verdict on the comparison; an invalid one is marked in every figure.
+        bootstrap: Resampling of the scenarios.
+        curve: The policy's learning curve.
+        stamp: Stamp of the drawing session; printed on every figure.
     """
 
     results: Mapping[str, EvaluationResult]
@@ -55,7 +55,7 @@ class Album:
     stamp: str
 
     def pages(self) -> Iterator[tuple[str, Page]]:
-        """File name and writer of each picture; nothing is drawn before the writer is called."""
+        """File name and writer of each figure; a figure is drawn when its writer is called."""
         yield SUMMARY_NAME, self._summary
         yield "fig_learning_curve.png", self._learning_curve
         yield "fig_delay_distributions.png", self._delays
@@ -66,18 +66,18 @@ class Album:
 
     @property
     def has_scene(self) -> bool:
-        """Whether there are the two controllers that are drawn side by side."""
+        """Whether both controllers of the side-by-side figures were evaluated."""
         return all(name in self.results and name in self.controllers for name in (POLICY, BESIDE))
 
     @cached_property
     def _scene(self) -> Scene:
-        """Recorded once, when the first picture asks for it."""
+        """The recorded scenario; recorded once, at first use."""
         policy, other = ((self.results[name], self.controllers[name]) for name in (POLICY, BESIDE))
         return record_scene(policy, other, settings=self.settings)
 
     @property
     def _delays_s_per_veh(self) -> dict[str, Floats]:
-        return {name: hours.delay_s_per_veh for name, hours in self.results.items()}
+        return {name: result.delay_s_per_veh for name, result in self.results.items()}
 
     def _summary(self, path: Path) -> None:
         drawn = comparison_figure(
@@ -108,23 +108,23 @@ class Album:
 
 
 def draw(album: Album, folder: Path, *, must_leave: Callable[[], bool], say: Callable[[str], None]) -> None:
-    """Write the pictures one after the other; the summary in any case, the others while there is time.
+    """Write the figures: the summary always, the others while there is time.
 
     Args:
-        album: What they are drawn from.
-        folder: Where the files go.
-        must_leave: Whether the session must leave now; asked before each picture but the first.
-        say: Told which pictures were not drawn, and why.
+        album: Data for the figures.
+        folder: Folder of the files.
+        must_leave: Whether the session must stop now; called before each figure except the first.
+        say: Receives a message about figures that were not drawn.
 
     Raises:
-        OSError: The disk refused.
+        OSError: A file cannot be written.
     """
     pages = list(album.pages())
     for place, (name, write) in enumerate(pages):
         if place and must_leave():
             left_out = ", ".join(name for name, _ in pages[place:])
-            say(f"The session must leave; these pictures were not drawn, and the numbers are complete: {left_out}.")
+            say(f"The session must stop. The numbers are complete, but these figures were not drawn: {left_out}.")
             return
         write(folder / name)
     if not album.has_scene:
-        say(f"No picture of the crossing: it needs both {POLICY} and {BESIDE}.")
+        say(f"No figure of the crossing was drawn: it needs results of both {POLICY} and {BESIDE}.")

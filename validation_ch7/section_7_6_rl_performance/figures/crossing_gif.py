@@ -1,4 +1,4 @@
-"""The crossing under the learned policy beside the other controller, moving: same scenario, same clock."""
+"""An animation of the crossing under the learned policy and under the other controller, in the same scenario."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _SCALE_PX = 220
 
 
 def crossing_frames(scene: Scene, *, verdict: Verdict, stamp: str) -> list[Pixels]:
-    """Draw the busiest minutes as palette indices, `N_FRAMES` pictures of shape (height, width).
+    """Draw the busiest minutes as palette indices, `N_FRAMES` arrays of shape (height, width).
 
     Args:
-        scene: One scenario under both.
-        verdict: An invalid comparison is marked as such.
-        stamp: Which session drew it.
+        scene: One scenario under both controllers.
+        verdict: An invalid comparison is marked.
+        stamp: Stamp of the drawing session.
     """
     span = scene.busiest_span(SPAN_S)
     states = np.rint(np.linspace(span.start, span.stop, N_FRAMES + 1)).astype(np.int64)[1:]
@@ -45,10 +45,10 @@ def crossing_frames(scene: Scene, *, verdict: Verdict, stamp: str) -> list[Pixel
 
 
 def write_crossing(scene: Scene, path: Path, *, verdict: Verdict, stamp: str) -> None:
-    """Write the moving picture as GIF, whole or not at all; the file depends on nothing but the scene and the stamp.
+    """Write the animation atomically as a GIF; equal arguments give equal bytes.
 
     Raises:
-        OSError: The disk refused.
+        OSError: The file cannot be written.
     """
     frames = [Image.fromarray(pixels) for pixels in crossing_frames(scene, verdict=verdict, stamp=stamp)]
     colours = palette()
@@ -70,24 +70,24 @@ def write_crossing(scene: Scene, path: Path, *, verdict: Verdict, stamp: str) ->
 
 
 def _page(scene: Scene, *, verdict: Verdict, stamp: str, span: slice) -> Pixels:
-    """What does not move: names, the scale of densities, the stamp."""
+    """The static parts of a frame: names, colour scale of densities, stamp."""
     page = np.full((HEAD_PX + SIDE_PX + _FOOT_PX, 2 * SIDE_PX), LAND, dtype=np.uint8)
     for place, run in enumerate((scene.policy, scene.other)):
         column = SIDE_PX // 2 + place * SIDE_PX
         write(page, paper.label_of(run.controller), row=10, column=column, size_px=19, bold=True)
     write(page, "min:s", row=35, column=SIDE_PX, size_px=11)
     if verdict is Verdict.INVALID:
-        write(page, "INVALID: not to be believed", row=56, column=SIDE_PX, size_px=15, bold=True)
+        write(page, "INVALID: do not use", row=56, column=SIDE_PX, size_px=15, bold=True)
     foot = HEAD_PX + SIDE_PX + 6
     page[foot : foot + 14, 20 : 20 + _SCALE_PX] = INK
     traffic = scene.policy.settings.traffic
     ramp = shades_of(np.linspace(0.0, traffic.rho_jam_veh_m, _SCALE_PX - 2), traffic.rho_jam_veh_m)
     page[foot + 1 : foot + 13, 21 : 19 + _SCALE_PX] = ramp[None, :]
-    jam = f"0 to {traffic.rho_jam_veh_m * 1000.0:g} vehicles per km;  +n: n wait outside"
+    jam = f"0 to {traffic.rho_jam_veh_m * 1000.0:g} vehicles per km;  +n: n wait to enter"
     write(page, jam, row=foot - 1, column=_SCALE_PX + 30, size_px=13, align=0.0)
     speed = (span.stop - span.start) * traffic.dt_s * 1000.0 / (N_FRAMES * FRAME_MS)
     write(page, f"{speed:.0f} times real time", row=foot - 1, column=2 * SIDE_PX - 20, size_px=13, align=1.0)
-    write(page, f"Busiest minutes of {scene.told}", row=foot + 19, column=20, size_px=13, align=0.0)
+    write(page, f"Busiest minutes of {scene.title}", row=foot + 19, column=20, size_px=13, align=0.0)
     write(page, stamp, row=foot + 41, column=2 * SIDE_PX - 8, size_px=10, align=1.0)
     return page
 

@@ -1,4 +1,4 @@
-"""The crossing seen from above as an array of palette indices: road cells by density, lamps, words."""
+"""The crossing seen from above as an array of palette indices: road cells by density, lamps, text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Pixels = npt.NDArray[np.uint8]
 
 SIDE_PX = 440
 N_SHADES = 64
-# Where things begin in the palette: shades of density, a ramp from land to ink for smooth letters, plain colours.
+# First indices in the palette: shades of density, a ramp from land to ink for smooth text, plain colours.
 _RAMP, _N_RAMP = N_SHADES, 16
 LAND, INK = _RAMP, _RAMP + _N_RAMP - 1
 _BOX, _KERB, _LAMPS = _RAMP + _N_RAMP, _RAMP + _N_RAMP + 1, _RAMP + _N_RAMP + 2
@@ -36,7 +36,7 @@ _LAMP_RADIUS_PX = 8
 
 
 def palette() -> list[int]:
-    """Red, green and blue of all colours, one after the other."""
+    """Red, green and blue (0 to 255) of all colours, concatenated."""
     shades = [colormaps[space_time.COLOURS](place / (N_SHADES - 1))[:3] for place in range(N_SHADES)]
     land, ink = np.array(to_rgb(_LAND_COLOUR)), np.array(to_rgb(paper.INK))
     ramp = [land + (ink - land) * place / (_N_RAMP - 1) for place in range(_N_RAMP)]
@@ -46,15 +46,15 @@ def palette() -> list[int]:
 
 
 def shades_of(density_veh_m: Floats, rho_jam_veh_m: float) -> Pixels:
-    """Palette indices of densities, any shape, on the scale of the space-time picture."""
+    """Palette indices of densities, any shape, on the colour scale of the space-time figure."""
     share = np.clip(np.nan_to_num(density_veh_m / rho_jam_veh_m), 0.0, 1.0) ** space_time.GAMMA
     return np.rint(share * (N_SHADES - 1)).astype(np.uint8)
 
 
 def crossing_pixels(run: Trace, state: int) -> Pixels:
-    """The crossing after so many steps, shape (440, 440).
+    """The crossing after `state` steps, shape (440, 440).
 
-    Traffic keeps to the right: who comes from the north drives down the western lane. North is up.
+    North is up. Traffic keeps to the right: vehicles from the north use the western lane.
     """
     pixels = np.full((SIDE_PX, SIDE_PX), LAND, dtype=np.uint8)
     pixels[_box(-_HALF_BOX, _HALF_BOX), _box(-_HALF_BOX, _HALF_BOX)] = _BOX
@@ -77,7 +77,7 @@ def crossing_pixels(run: Trace, state: int) -> Pixels:
 def write(
     pixels: Pixels, text: str, *, row: int, column: int, size_px: int, bold: bool = False, align: float = 0.5
 ) -> None:
-    """Put words onto land, their top at a row and `align` of their width left of a column."""
+    """Write text onto land; its top is at `row`, and the share `align` of its width is left of `column`."""
     mask = _letters(text, size_px, bold)
     left = max(0, column - round(align * mask.shape[1]))
     place = pixels[row : row + mask.shape[0], left : left + mask.shape[1]]
@@ -85,13 +85,13 @@ def write(
 
 
 def _seen_from(pixels: Pixels, approach: int) -> Pixels:
-    """The same pixels turned so that the approach comes from above; writing into them writes into the map."""
+    """A rotated view of the pixels in which the approach comes from above; writing to it changes the map."""
     quarter_turns = (0, 2, 1, 3)[approach]
     return np.rot90(pixels, quarter_turns)
 
 
 def _lay_lane(turned: Pixels, before: Pixels, behind: Pixels) -> None:
-    """One lane from the upper edge through the crossing to the lower one, left of the middle."""
+    """Draw the lane from the upper edge through the crossing to the lower edge, left of the middle."""
     lane = _box(-_HALF_BOX, -_MIDDLE_PX // 2)
     upper, lower = _box(-_HALF_BOX - _ARM_PX, -_HALF_BOX), _box(_HALF_BOX, _HALF_BOX + _ARM_PX)
     for rows, shades in ((upper, before), (lower, behind)):
@@ -101,7 +101,7 @@ def _lay_lane(turned: Pixels, before: Pixels, behind: Pixels) -> None:
 
 
 def _light(turned: Pixels, lamp: int) -> None:
-    """A lamp on the driver's right, and the stop line in its colour: at a corner two lamps stand side by side."""
+    """Draw a lamp on the driver's right, and the stop line in its colour."""
     turned[_CENTRE - _HALF_BOX : _CENTRE - _HALF_BOX + _STOP_LINE_PX, _box(-_HALF_BOX, -_MIDDLE_PX // 2)] = lamp
     row, column = _CENTRE - _HALF_BOX - 24, _CENTRE - _HALF_BOX - 14
     around = np.arange(-_LAMP_RADIUS_PX - 2, _LAMP_RADIUS_PX + 3)
@@ -115,7 +115,7 @@ def _box(start: int, stop: int) -> slice:
     return slice(_CENTRE + start, _CENTRE + stop)
 
 
-# Where each approach begins, as row and column of what is written there.
+# Row and column of the text at the entry of each approach.
 _ENTRANCES = (
     (2, _CENTRE - _HALF_BOX // 2),
     (SIDE_PX - 18, _CENTRE + _HALF_BOX // 2),
@@ -126,7 +126,7 @@ _ENTRANCES = (
 
 @lru_cache(maxsize=512)
 def _letters(text: str, size_px: int, bold: bool) -> Pixels:
-    """Words as palette indices of the ramp, drawn with the font that matplotlib carries along."""
+    """Text as palette indices of the ramp, drawn with the font that is part of matplotlib."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     font = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size_px)
     width, height = round(font.getlength(text)) + 2, round(size_px * 1.35)

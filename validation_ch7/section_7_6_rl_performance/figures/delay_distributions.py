@@ -1,4 +1,4 @@
-"""How the delays of the scenarios are spread under each controller, and how each does in the same scenario."""
+"""Distribution of the scenarios' delays under each controller, and the ratio to the baseline's in each scenario."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MOST_TICKS = 8
 def delay_figure(delays_s_per_veh: Mapping[str, Floats], *, baseline: str, verdict: Verdict, stamp: str) -> Figure:
     """Draw one row per controller: its delays on the left, their ratio to the baseline's on the right.
 
-    Both axes are logarithmic, so that controllers an order of magnitude apart have a shape each.
+    Both axes are logarithmic, since controllers can differ by an order of magnitude.
 
     Args:
-        delays_s_per_veh: Controller name -> delay per scenario, shape (n,), s per vehicle; what is not finite and
-            above zero has no place on a logarithm and is left out.
+        delays_s_per_veh: Controller name -> delay per scenario, shape (n,), s per vehicle; controllers with values
+            that are not finite and above zero are left out.
         baseline: Controller whose delay in the same scenario is 1 on the right.
-        verdict: An invalid comparison is marked as such.
-        stamp: Which session drew it.
+        verdict: An invalid comparison is marked.
+        stamp: Stamp of the drawing session.
     """
     sound = {name: values for name, values in delays_s_per_veh.items() if _has_logarithm(values)}
     names = sorted(sound, key=lambda name: float(np.median(sound[name])))
@@ -62,7 +62,7 @@ def density_on_a_log_axis(values: Floats, at: Floats) -> Floats:
 
     Args:
         values: Above zero, shape (n,), not all equal.
-        at: Where to tell the density, as log10, shape (m,).
+        at: Points of the estimate, as log10, shape (m,).
 
     Source:
         Silverman, Density Estimation for Statistics and Data Analysis, 1986, eq. 3.31.
@@ -81,7 +81,7 @@ def _has_logarithm(values: Floats) -> bool:
 
 
 def _draw_row(axes: Axes, row: int, values: Floats, colour: str, note: str) -> None:
-    """The shape, a bar for the middle half, a dot for the median; single points where a shape would be made up."""
+    """Draw the density, a bar for the middle half and a dot for the median; points instead if there are few values."""
     low, first, middle, third, high = np.quantile(values, (0.0, 0.25, 0.5, 0.75, 1.0))
     if len(values) >= _FEWEST_FOR_A_SHAPE and high > low * 1.0001:
         at = np.linspace(np.log10(low), np.log10(high), 200)
@@ -107,7 +107,7 @@ def _draw_row(axes: Axes, row: int, values: Floats, colour: str, note: str) -> N
 
 
 def _logarithmic(axes: Axes) -> None:
-    """Round numbers as plain text, thinned where there are many; room on the right for the notes."""
+    """Use a logarithmic axis with round tick labels, at most `_MOST_TICKS`, and space on the right for the notes."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     high *= (high / low) ** 0.13

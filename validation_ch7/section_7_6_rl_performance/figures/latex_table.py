@@ -30,13 +30,13 @@ _HEADS = (
 
 
 def comparison_latex(rows: Sequence[Row], *, baseline: str, judgement: Judgement, stamp: Mapping[str, Any]) -> str:
-    """The rows as a `table` with LF line ends; needs the package booktabs and nothing else.
+    """The rows as a `table` with LF line ends; needs only the package booktabs.
 
     Args:
-        rows: One per controller, as for the CSV; what cannot be told is None and becomes a dash.
-        baseline: Controller that the reductions are measured against.
-        judgement: What the comparison says; an invalid one says so in the table itself.
-        stamp: Which session measured it; comment lines at the top.
+        rows: One per controller, as for the CSV; unknown values are None and become a dash.
+        baseline: Controller that the reductions refer to.
+        judgement: The verdict; an invalid comparison is marked in the table.
+        stamp: Stamp of the measuring session; written as comment lines at the top.
     """
     lines = [
         _comment("stamp: " + " ".join(f"{name}={value}" for name, value in stamp.items())),
@@ -53,14 +53,14 @@ def comparison_latex(rows: Sequence[Row], *, baseline: str, judgement: Judgement
         *(_line(_cells(row)) for row in rows),
     ]
     if judgement.verdict is Verdict.INVALID:
-        told = rf"\multicolumn{{{len(_HEADS[0])}}}{{l}}{{\textbf{{Invalid comparison: not to be believed.}}}}"
-        lines += [r"    \midrule", _line((told,))]
+        warning = rf"\multicolumn{{{len(_HEADS[0])}}}{{l}}{{\textbf{{Invalid comparison: do not use.}}}}"
+        lines += [r"    \midrule", _line((warning,))]
     lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
 def latex_text(text: str) -> str:
-    """Plain words that LaTeX prints as they are."""
+    """Plain text with LaTeX's special characters escaped."""
     return "".join(_ESCAPES.get(letter, letter) for letter in text)
 
 
@@ -97,7 +97,7 @@ def _interval(row: Row, name: str) -> str:
 
 
 def _number(value: float | None, digits: int = 1) -> str:
-    """In math mode, where a minus is a minus and not a hyphen."""
+    """In math mode, which prints a minus sign instead of a hyphen."""
     return _UNKNOWN if value is None else f"${value:.{digits}f}$"
 
 

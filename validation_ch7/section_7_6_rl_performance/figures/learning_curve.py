@@ -1,4 +1,4 @@
-"""How the policy did on tuning scenarios while it learned, with the seams of the sessions."""
+"""The policy's learning curve on tuning scenarios, with the steps at which sessions were cut."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from validation_ch7.section_7_6_rl_performance.figures.style import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningCurve:
-    """How the policy did on tuning scenarios while it learned.
+    """The policy's evaluations on tuning scenarios during training.
 
     Attributes:
         steps: Environment steps at each evaluation.
-        delay_s_per_veh: Mean delay at each of them, s per vehicle.
+        delay_s_per_veh: Mean delay at each evaluation, s per vehicle.
         seams: Steps at which sessions were cut.
-        best_steps: Steps of the model that was kept, None where none was.
-        classical_s_per_veh: Tuned controller -> its mean delay on the same tuning scenarios; the plan that runs
-            whatever arrives and the best of them are drawn.
+        best_steps: Steps of the best model, None if there is none.
+        classical_s_per_veh: Tuned controller -> its mean delay on the same tuning scenarios; `fixed_time` and the
+            best of them are drawn.
     """
 
     steps: Sequence[int]
@@ -44,12 +44,12 @@ class LearningCurve:
 
 
 def learning_curve_figure(curve: LearningCurve, *, verdict: Verdict, stamp: str) -> Figure:
-    """Draw the curve on a page of its own.
+    """Draw the curve as a separate figure.
 
     Args:
-        curve: How the policy learned.
-        verdict: An invalid comparison is marked as such.
-        stamp: Which session drew it.
+        curve: The learning curve.
+        verdict: An invalid comparison is marked.
+        stamp: Stamp of the drawing session.
     """
     drawn = blank_figure((9.0, 4.9), stamp=stamp, verdict=verdict)
     draw_curve(drawn.subplots(), curve)
@@ -57,12 +57,12 @@ def learning_curve_figure(curve: LearningCurve, *, verdict: Verdict, stamp: str)
 
 
 def draw_curve(axes: Axes, curve: LearningCurve) -> None:
-    """Draw the curve into axes that are there already."""
+    """Draw the curve into existing axes."""
     for place, seam in enumerate(curve.seams):
         label = "session cut and resumed" if place == 0 else None
         axes.axvline(seam, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1, label=label)
-    for name, inks in _landmarks(curve.classical_s_per_veh):
-        axes.axhline(curve.classical_s_per_veh[name], linewidth=1.6, label=label_of(name), **inks)
+    for name, style in _references(curve.classical_s_per_veh):
+        axes.axhline(curve.classical_s_per_veh[name], linewidth=1.6, label=label_of(name), **style)
     axes.plot(
         curve.steps, curve.delay_s_per_veh, color=BLUE, marker="o", markersize=4, linewidth=1.8, label="learned policy"
     )
@@ -90,8 +90,8 @@ def draw_curve(axes: Axes, curve: LearningCurve) -> None:
     axes.legend(frameon=True, framealpha=1.0, edgecolor="none", fontsize=8, loc="best")
 
 
-def _landmarks(classical: Mapping[str, float]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Which controllers the curve is seen against: what everybody knows, and what is hardest to beat."""
+def _references(classical: Mapping[str, float]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Controllers drawn as reference lines, with their line styles: the fixed plan, and the best of all."""
     if "fixed_time" in classical:
         yield "fixed_time", {"color": VERMILION, "linestyle": "--"}
     best = min(classical, key=lambda name: classical[name], default="fixed_time")

@@ -1,4 +1,4 @@
-"""Flow against density at a point of each approach, beside the curves that the model's drivers follow."""
+"""Flow against density at a point of each approach, with the curves of the model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from validation_ch7.traffic.parameters import TrafficParameters
 DETECTOR_M = 20.0
 MEAN_OVER_S = 10.0
 
-_INKS = (paper.BLUE, "#56B4E9", paper.VERMILION, "#E69F00")  # one hue for each axis
+_COLOURS = (paper.BLUE, "#56B4E9", paper.VERMILION, "#E69F00")  # one hue for each axis
 _MARKERS = ("o", "s", "^", "v")
 
 
@@ -25,11 +25,11 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
     """Draw the whole scenario of the learned policy on the left and of the other controller on the right.
 
     Args:
-        scene: One scenario under both.
-        verdict: An invalid comparison is marked as such.
-        stamp: Which session drew it.
+        scene: One scenario under both controllers.
+        verdict: An invalid comparison is marked.
+        stamp: Stamp of the drawing session.
     """
-    heading = f"{MEAN_OVER_S:g} s means {DETECTOR_M:g} m before the stop line, {scene.told}"
+    heading = f"{MEAN_OVER_S:g} s means {DETECTOR_M:g} m before the stop line, {scene.title}"
     drawn = paper.blank_figure((11.0, 5.2), stamp=stamp, verdict=verdict, heading=heading)
     left, right = drawn.subplots(1, 2, sharex=True, sharey=True)
     for axes, run in ((left, scene.policy), (right, scene.other)):
@@ -40,7 +40,7 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
                 density[:, approach] * 1000.0,
                 flow[:, approach] * 3600.0,
                 _MARKERS[approach],
-                color=_INKS[approach],
+                color=_COLOURS[approach],
                 markersize=4.2,
                 alpha=0.6,
                 markeredgewidth=0,
@@ -60,10 +60,10 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
 
 
 def detector_means(run: Trace) -> tuple[Floats, Floats]:
-    """Density and flow at the point of measurement, each of shape (means, 4), veh/m and veh/s.
+    """Density and flow at the detector, each of shape (means, 4), veh/m and veh/s.
 
-    The density is that of the cell before the point, the flow the number of vehicles that pass it: what a detector
-    there would give. A rest at the end that fills no mean is left out.
+    The density is that of the cell before the detector, the flow the number of vehicles that pass it. An incomplete
+    interval at the end is left out.
     """
     traffic = run.settings.traffic
     cells = max(1, traffic.n_cells - round(DETECTOR_M / traffic.dx_m))
@@ -76,7 +76,7 @@ def detector_means(run: Trace) -> tuple[Floats, Floats]:
 
 
 def _draw_curves(axes: Axes, traffic: TrafficParameters) -> None:
-    """`q = rho (w - vf rho / rho_jam)` for drivers in equilibrium, `w = vf`, and for the slowest that arrive."""
+    """Draw `q = rho (w - vf rho / rho_jam)` for drivers in equilibrium, `w = vf`, and for the slowest arrivals."""
     slowest = DemandRanges().w_share[0]
     for share, style, name in (
         (1.0, "-", r"equilibrium $q = \rho\, v_f\, (1 - \rho / \rho_{jam})$"),

@@ -1,4 +1,4 @@
-"""One scenario under one controller, step by step: what the space-time pictures are drawn from."""
+"""Records one scenario under one controller, step by step, for the figures."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Lamps = npt.NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trace:
-    """What happened at one crossing. States have one row more than steps: the first is before the first step.
+    """Recording of one crossing. State arrays have one row more than steps: the first is the initial state.
 
     Attributes:
-        controller: Who decided.
-        address: Which scenario.
+        controller: Name of the controller.
+        address: Address of the scenario.
         settings: The crossing.
         density_veh_m: Densities, shape (steps + 1, 8, cells), veh/m; links 0-3 are the approaches from N, S, E, W,
             and link 4 + i is the exit that approach i leads to.
         queue_veh: Vehicles that wait to enter each approach, shape (steps + 1, 4).
-        arrived_veh: Vehicles that came to each approach so far, shape (steps + 1, 4).
+        arrived_veh: Vehicles that arrived at each approach so far, shape (steps + 1, 4).
         delay_veh_s: Delay so far, shape (steps + 1,), vehicle-seconds.
         lamps: Red, yellow or green of each axis (north-south, east-west) during each step, shape (steps, 2).
     """
@@ -48,19 +48,19 @@ class Trace:
 
     @property
     def n_steps(self) -> int:
-        """Solver steps."""
+        """Number of solver steps."""
         return len(self.lamps)
 
     def delay_s_per_veh(self) -> Floats:
-        """Delay so far over the vehicles that came so far, shape (steps + 1,), s; 0 before the first one."""
+        """Delay so far per vehicle that arrived so far, shape (steps + 1,), s; 0 before the first vehicle."""
         delay_s: Floats = self.delay_veh_s / np.maximum(self.arrived_veh.sum(axis=1), 1.0)
         return delay_s
 
     def passed_veh(self, cells: int) -> Floats:
         """Vehicles that have left the first `cells` cells of each approach so far, shape (steps + 1, 4).
 
-        Those that came, less those that wait to enter, less those that are still in these cells: the solver's own
-        count, as a detector at the end of these cells would make it.
+        Arrived vehicles minus those that wait to enter and those still in these cells: the count of a detector at
+        the end of these cells.
         """
         inside = self.density_veh_m[:, :N_APPROACHES, :cells].sum(axis=2) * self.settings.traffic.dx_m
         counted: Floats = self.arrived_veh - self.queue_veh - inside
@@ -68,13 +68,13 @@ class Trace:
 
 
 def record(controller: Controller, *, settings: EnvironmentSettings, address: ScenarioAddress) -> Trace:
-    """Let a controller run a scenario once more, exactly as in an evaluation, and write every step down.
+    """Run a controller in a scenario exactly as in an evaluation, and record every step.
 
     Raises:
-        ValueError: The controller's resolution is no whole number of solver steps.
+        ValueError: The controller's resolution is not a whole number of solver steps.
     """
     traffic, steps = settings.traffic, settings.steps("episode_s")
-    steps_per_look = settings.steps_in(controller.resolution_s)
+    steps_per_decision = settings.steps_in(controller.resolution_s)
     scenario = draw_scenario(address, episode_s=settings.episode_s, vf_m_s=traffic.vf_m_s)
     simulation = CrossingSimulation(settings, [scenario])
     density = np.zeros((steps + 1, N_LINKS, traffic.n_cells))
@@ -82,7 +82,7 @@ def record(controller: Controller, *, settings: EnvironmentSettings, address: Sc
     delay, lamps = np.zeros(steps + 1), np.empty((steps, N_PHASES), dtype=np.int8)
     controller.begin([address])
     for step in range(steps):
-        if step % steps_per_look == 0:
+        if step % steps_per_decision == 0:
             simulation.request(controller.decide(simulation))
         lamps[step] = _lamps(simulation.signal)
         simulation.advance(1)
@@ -103,7 +103,7 @@ def record(controller: Controller, *, settings: EnvironmentSettings, address: Sc
 
 
 def _lamps(signal: TwoPhaseSignal) -> tuple[int, int]:
-    """The lamps of both axes now; during a change the phase is already the coming one."""
+    """The current lamps of both axes; during a change `signal.phase` is already the next phase."""
     phase = int(signal.phase[0])
     if signal.change_steps_left[0] == 0:
         lit, colour = phase, GREEN

@@ -1,4 +1,4 @@
-"""Which scenario, which minutes and which approach the pictures show: chosen by rule, never by what looks best."""
+"""Chooses the scenario, the minutes and the approach of the figures by a fixed rule, so that none is hand-picked."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from validation_ch7.traffic.model.demand import ScenarioAddress
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scene:
-    """One scenario under the two controllers that the pictures put side by side.
+    """One scenario under the two controllers of the side-by-side figures.
 
     Attributes:
-        policy: The learned policy.
-        other: What it is set beside.
+        policy: Recording of the learned policy.
+        other: Recording of the other controller.
     """
 
     policy: Trace
     other: Trace
 
     @property
-    def told(self) -> str:
-        """Which scenario it is, for titles."""
+    def title(self) -> str:
+        """Description of the scenario for figure titles."""
         address = self.policy.address
         return f"{address.split.name.lower()} scenario {address.index} (median difference between the two)"
 
     def busiest_span(self, length_s: float) -> slice:
-        """The steps in which most vehicles arrive, the same for both; all steps where there are fewer."""
+        """The interval of this length in which most vehicles arrive, as steps; all steps if there are fewer."""
         trace = self.policy
         length = min(trace.n_steps, trace.settings.steps_in(length_s))
         arrived_veh = trace.arrived_veh.sum(axis=1)
@@ -40,15 +40,15 @@ class Scene:
         return slice(start, start + length)
 
     def busiest_approach(self, span: slice) -> int:
-        """The approach at which most vehicles arrive within a span."""
+        """The approach at which most vehicles arrive within an interval."""
         arrived_veh = self.policy.arrived_veh
         return int(np.argmax(arrived_veh[span.stop] - arrived_veh[span.start]))
 
 
 def median_place(policy: EvaluationResult, other: EvaluationResult) -> int:
-    """Where the scenario with the median difference of delays stands; the lower one of two, the first of equals.
+    """Index of the scenario with the median difference of delays; the lower of two medians, the first of a tie.
 
-    What cannot be told apart, as in an invalid comparison, gives the first scenario.
+    Results that cannot be compared, as in an invalid comparison, give the first scenario.
     """
     if policy.n_scenarios != other.n_scenarios:
         return 0
@@ -65,15 +65,15 @@ def record_scene(
     *,
     settings: EnvironmentSettings,
 ) -> Scene:
-    """Run both controllers through the scenario in which they differ as they do in the median.
+    """Record both controllers in the scenario with the median difference of their delays.
 
     Args:
-        policy: The learned policy's hours, and itself.
-        other: The same of what it is set beside.
+        policy: The learned policy's result, and its controller.
+        other: The other controller's result, and the controller.
         settings: The crossing.
     """
-    hours = policy[0]
-    place = median_place(hours, other[0])
-    address = ScenarioAddress(split=hours.split, index=hours.first_index + place)
-    ours, theirs = (record(controller, settings=settings, address=address) for _, controller in (policy, other))
-    return Scene(policy=ours, other=theirs)
+    result = policy[0]
+    place = median_place(result, other[0])
+    address = ScenarioAddress(split=result.split, index=result.first_index + place)
+    first, second = (record(controller, settings=settings, address=address) for _, controller in (policy, other))
+    return Scene(policy=first, other=second)

@@ -1,4 +1,4 @@
-"""Density along the busiest approach and its exit while time passes, with the signal drawn on the stop line."""
+"""Density along the busiest approach and its exit over time, with the signal drawn at the stop line."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from validation_ch7.section_7_6_rl_performance.figures.scenario_choice import Sc
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 
 SPAN_S = 600.0
-# Light where the road is empty, and no hue that a lamp has.
+# Light for an empty road, and without the hues of the lamps.
 COLOURS = "BuPu"
 LAMP_COLOURS = {trace.GREEN: paper.GREEN, trace.YELLOW: paper.YELLOW, trace.RED: paper.VERMILION}
 
 _LAMP_NAMES = {trace.GREEN: "green", trace.YELLOW: "yellow", trace.RED: "red"}
 _STRIP_M = 18.0
-# Free traffic is an eighth of a jam; a little more ink for it than its share.
+# Free traffic has an eighth of the jam density; an exponent below 1 makes it more visible.
 GAMMA = 0.65
 
 
 def space_time_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
-    """Draw the learned policy above what it is set beside, in the minutes in which most vehicles arrive.
+    """Draw the learned policy above the other controller, in the minutes in which most vehicles arrive.
 
     Args:
-        scene: One scenario under both.
-        verdict: An invalid comparison is marked as such.
-        stamp: Which session drew it.
+        scene: One scenario under both controllers.
+        verdict: An invalid comparison is marked.
+        stamp: Stamp of the drawing session.
     """
     span = scene.busiest_span(SPAN_S)
     approach = scene.busiest_approach(span)
-    heading = f"Approach from the {APPROACH_NAMES[approach]} and its exit, busiest minutes of {scene.told}"
+    heading = f"Approach from the {APPROACH_NAMES[approach]} and its exit, busiest minutes of {scene.title}"
     drawn = paper.blank_figure((11.0, 6.6), stamp=stamp, verdict=verdict, heading=heading)
     upper, lower = drawn.subplots(2, 1, sharex=True, sharey=True)
     for axes, run in ((upper, scene.policy), (lower, scene.other)):
@@ -89,7 +89,7 @@ def _draw_run(axes: Axes, run: Trace, approach: int, span: slice) -> AxesImage:
 
 
 def _draw_lamps(axes: Axes, lamps: trace.Lamps, start_min: float, step_min: float) -> None:
-    """One bar for each time that a lamp is lit, just behind the stop line: even a queue of one cell stays visible."""
+    """Draw one bar for each interval of a lamp, just behind the stop line, so that it does not cover a queue."""
     edges = [0, *(np.flatnonzero(np.diff(lamps)) + 1), len(lamps)]
     for first, last in pairwise(edges):
         axes.broken_barh(

@@ -1,6 +1,6 @@
-"""What all figures share: paper, inks, the names of the controllers, the stamp, and how a file is written.
+"""Style of all figures: background, colours, controller names, stamp, and how a file is written.
 
-Drawn without pyplot: no global state, no display. Colours: Okabe & Ito, safe for colour-blind readers.
+Drawn without pyplot: no global state, no display. Colours: Okabe & Ito, distinguishable for colour-blind readers.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ _HEADING_STRIP_IN = 0.28
 def blank_figure(
     size_in: tuple[float, float], *, stamp: str, verdict: Verdict | None = None, heading: str = ""
 ) -> Figure:
-    """White paper with the stamp at the bottom and, over an invalid comparison, a mark that says so.
+    """A white figure with the stamp at the bottom, a mark if the comparison is invalid, and a heading.
 
-    The layout keeps clear of all three texts.
+    The layout keeps the axes clear of these texts.
 
     Args:
         size_in: Width and height in inches.
-        stamp: Which session drew it.
-        verdict: What the comparison said; None for a figure that marks an invalid one itself.
-        heading: A line over all axes.
+        stamp: Stamp of the drawing session.
+        verdict: Verdict on the comparison; None for a figure that marks an invalid one itself.
+        heading: A line above all axes.
     """
     drawn = Figure(figsize=size_in, dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(drawn)
@@ -54,7 +54,7 @@ def blank_figure(
     drawn.text(0.995, 0.012, stamp, ha="right", va="bottom", fontsize=6.5, color=GREY, family="monospace")
     top_in = height_in
     if verdict is Verdict.INVALID:
-        mark = "INVALID comparison: not to be believed"
+        mark = "INVALID comparison: do not use"
         place = (top_in - 0.04) / height_in
         drawn.text(0.5, place, mark, ha="center", va="top", fontsize=11, color=INK, weight="bold")
         top_in -= _MARK_STRIP_IN
@@ -67,10 +67,10 @@ def blank_figure(
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all; the file depends on nothing but the figure.
+    """Write a figure atomically as PNG; equal figures give equal bytes.
 
     Raises:
-        OSError: The disk refused.
+        OSError: The file cannot be written.
     """
     write_atomically(
         path, lambda temporary: figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
@@ -78,17 +78,17 @@ def write_figure(figure: Figure, path: Path) -> None:
 
 
 def label_of(controller: str) -> str:
-    """What readers call a controller; its own name where it has no other."""
+    """A controller's label for readers; its own name if it has none."""
     return _LABELS.get(controller, controller)
 
 
 def colour_of(controller: str, baseline: str) -> str:
-    """Two controllers stand out: the policy and what it is measured against."""
+    """Colour of a controller: the policy and the baseline stand out, all others are grey."""
     return {POLICY: BLUE, baseline: VERMILION}.get(controller, GREY)
 
 
 def plain_frame(axes: Axes) -> None:
-    """Two spines are enough."""
+    """Show only the left and bottom spines."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):

@@ -1,4 +1,4 @@
-"""The summary of the section: what each controller costs, and how the policy learned it."""
+"""The summary figure of the section: the delay of each controller, and the policy's learning curve."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ def comparison_figure(
     """Draw the comparison on the left and the learning curve on the right.
 
     Args:
-        delays_s_per_veh: Controller name -> delay per scenario, shape (n,), s per vehicle; what is not finite, or of
-            another number of scenarios than the bootstrap, is left out.
-        baseline: Controller that the policy is measured against.
-        verdict: An invalid comparison says so in the place of its reduction.
-        bootstrap: How scenarios are resampled.
-        curve: How the policy learned.
-        stamp: Which session drew it; printed at the bottom.
+        delays_s_per_veh: Controller name -> delay per scenario, shape (n,), s per vehicle; controllers with values
+            that are not finite, or with another number of scenarios than the bootstrap, are left out.
+        baseline: Controller that the policy is compared with.
+        verdict: An invalid comparison is marked in place of the reduction.
+        bootstrap: Resampling of the scenarios.
+        curve: The policy's learning curve.
+        stamp: Stamp of the drawing session; printed at the bottom.
     """
     sound = {name: values for name, values in delays_s_per_veh.items() if _can_be_drawn(values, bootstrap)}
     height_in = max(4.9, 1.15 + 0.62 * len(sound))
-    drawn = blank_figure((11.0, height_in), stamp=stamp)  # says itself when it is invalid
+    drawn = blank_figure((11.0, height_in), stamp=stamp)  # an invalid comparison is marked below
     left, right = drawn.subplots(1, 2, width_ratios=(1.25, 1.0))
     _draw_controllers(left, sound, baseline, bootstrap)
-    _tell_reduction(left, sound, baseline, verdict)
+    _write_reduction(left, sound, baseline, verdict)
     draw_curve(right, curve)
     return drawn
 
 
 def _draw_controllers(axes: Axes, delays_s: Mapping[str, Floats], baseline: str, bootstrap: Bootstrap) -> None:
-    """Rows sorted by mean delay, the best on top, on a logarithmic axis: some are worse by an order of magnitude."""
+    """Draw rows sorted by mean delay, the best on top; logarithmic, since delays span an order of magnitude."""
     names = _sorted_names(delays_s)
     for row, name in enumerate(names):
         values_s, colour = delays_s[name], colour_of(name, baseline)
@@ -93,10 +93,10 @@ def _draw_controllers(axes: Axes, delays_s: Mapping[str, Floats], baseline: str,
     axes.tick_params(axis="y", length=0)
 
 
-def _tell_reduction(axes: Axes, delays_s: Mapping[str, Floats], baseline: str, verdict: Verdict) -> None:
-    """In words at the right end of the policy's row, which the worst controllers keep free."""
+def _write_reduction(axes: Axes, delays_s: Mapping[str, Floats], baseline: str, verdict: Verdict) -> None:
+    """Write the reduction at the right end of the policy's row, which is usually empty."""
     if verdict is Verdict.INVALID:
-        row, text, colour = 0.0, "INVALID\nnot to be believed", INK
+        row, text, colour = 0.0, "INVALID\ndo not use", INK
     else:
         less = 1.0 - float(delays_s[POLICY].mean()) / float(delays_s[baseline].mean())
         row, colour = float(_sorted_names(delays_s).index(POLICY)), BLUE
@@ -115,7 +115,7 @@ def _can_be_drawn(values: Floats, bootstrap: Bootstrap) -> bool:
 
 
 def _logarithmic(axes: Axes, values_s: Floats) -> None:
-    """Ticks as plain seconds. Scenarios without any delay would have no place: then the axis stays linear."""
+    """Use a logarithmic axis with ticks in seconds; the axis stays linear if a scenario has no delay."""
     if values_s.size == 0 or values_s.min() <= 0.0:
         return
     axes.set_xscale("log")
@@ -128,6 +128,6 @@ def _logarithmic(axes: Axes, values_s: Floats) -> None:
 
 
 def _spread(n: int) -> Floats:
-    """Heights that keep points apart: the golden ratio's sequence, even at any length and without chance."""
+    """Vertical offsets that separate points: the golden ratio sequence, evenly spread and not random."""
     heights = (np.arange(n, dtype=np.float64) * 0.6180339887498949) % 1.0
     return np.asarray((heights - 0.5) * 0.44, dtype=np.float64)

@@ -1,1 +1,1 @@
-"""Many trainings, one claim: the finished sessions of several seeds and algorithms taken together."""
+"""Claims about algorithms: the finished trainings of several seeds, evaluated together."""

@@ -1,4 +1,4 @@
-"""`python -m validation_ch7.section_7_6_rl_performance.multi_seed`: what the trainings of many seeds say together."""
+"""`python -m validation_ch7.section_7_6_rl_performance.multi_seed`: evaluates the trainings of many seeds together."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PROGRAM = "python -m validation_ch7.section_7_6_rl_performance.multi_seed"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the trainings, print the tables, write them where asked; exit code 2 where nothing may be claimed."""
+    """Read the trainings, print the tables, and write them if `--output` is given; exit code 2 if they are refused."""
     parser = argparse.ArgumentParser(prog=_PROGRAM, description="Pool the finished trainings of section 7.6.")
     parser.add_argument("--results", type=Path, default=Path("validation_output/results"), help="Session outputs.")
     parser.add_argument("--profile", default="full", help="Trainings of this profile (default: full).")
-    parser.add_argument("--campaign", type=Path, help="Account of a campaign, instead of --results and --profile.")
+    parser.add_argument("--campaign", type=Path, help="Trial report of a campaign; replaces --results and --profile.")
     parser.add_argument("--output", type=Path, help="Folder for the tables and figures.")
     chosen = parser.parse_args(arguments)
     account = None
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             account = campaign_of(chosen.campaign)
             trainings = list(accounted_trainings(account))
         elif not chosen.results.is_dir():
-            raise PoolRefused(f"{chosen.results} is no folder of results")
+            raise PoolRefused(f"{chosen.results} is not a folder")
         else:
             trainings = finished_trainings(chosen.results, profile=chosen.profile)
         pools = [pool_experiment(experiment) for experiment in experiments_of(trainings)]

@@ -1,4 +1,4 @@
-"""The trainings of a campaign, each traced from the orchestrator's account to the very outputs that it names."""
+"""Reads the trainings of a campaign from its trial report, and verifies the outputs that the report names."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from validation_ch7.section_7_6_rl_performance.multi_seed.load import PoolRefuse
 
 
 def campaign_of(path: Path) -> CampaignReport:
-    """Read an account.
+    """Read the trial report of a campaign.
 
     Raises:
-        PoolRefused: It is not one.
+        PoolRefused: The file is not a trial report.
     """
     try:
         return read_account(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError) as fault:
-        raise PoolRefused(f"{path} is no account of a campaign: {fault}") from fault
+        raise PoolRefused(f"{path} is not the trial report of a campaign: {fault}") from fault
 
 
 def accounted_trainings(account: CampaignReport) -> Iterator[Training]:
-    """Every training that the account names.
+    """Every training in the report.
 
     Raises:
-        PoolRefused: What lies there is not what the account says.
+        PoolRefused: The outputs of a training do not match the report.
     """
     for trial in account.trials:
         folder = Path(trial.results_dir)
         manifest = read_manifest(folder)
         if manifest is None:
             raise PoolRefused(f"{trial.variant} seed {trial.seed}: {folder} holds no manifest")
-        _require_as_told(trial, manifest, folder)
+        _require_match(trial, manifest, folder)
         yield read_training(folder, manifest, trial.variant)
 
 
-def _require_as_told(trial: TrialReport, manifest: Manifest, folder: Path) -> None:
+def _require_match(trial: TrialReport, manifest: Manifest, folder: Path) -> None:
     if sha256_file(folder / MANIFEST_NAME) != trial.manifest_sha256:
-        raise PoolRefused(f"{trial.variant} seed {trial.seed}: the manifest in {folder} has changed since")
+        raise PoolRefused(f"{trial.variant} seed {trial.seed}: the manifest in {folder} changed after the report")
     stamp = {"lineage_id": trial.lineage_id, "run_id": trial.run_id, "bundle_digest": trial.code_digest}
     for name, expected in stamp.items():
         if manifest.stamp[name] != expected:
-            raise PoolRefused(f"{trial.variant} seed {trial.seed}: {folder} is of another {name}")
+            raise PoolRefused(f"{trial.variant} seed {trial.seed}: {folder} has another {name} than the report")

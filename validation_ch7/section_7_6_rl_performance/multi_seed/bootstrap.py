@@ -1,9 +1,9 @@
-"""What several trainings say together: every number over seeds and scenarios, with an interval over both.
+"""Statistics over several trainings and scenarios, with intervals over both.
 
-Trainings and scenarios are both resampled, each as a whole: a seed that learned badly is bad in every scenario, and
-an hour that is hard is hard for everybody. (Resampling seeds within each scenario on its own, as the usual stratified
-bootstrap does, takes such seeds for 400 independent mishaps and gives intervals that are too narrow here.)
-The resampling itself is scipy's: of several samples, the numbers of the trainings and those of the scenarios.
+Trainings and scenarios are both resampled as a whole: a bad seed is bad in every scenario, and a hard scenario is hard
+for every controller. (The usual stratified bootstrap resamples seeds within each scenario separately; it would treat
+one bad seed as 400 independent events and give intervals that are too narrow.)
+The resampling is scipy's; its samples are the indices of the trainings and of the scenarios.
 
 Sources: Owen, The pigeonhole bootstrap, Ann. Appl. Stat. 1(2):386-411, 2007 (rows and columns resampled apart);
 interquartile mean and probability of improvement, Agarwal et al., NeurIPS 2021; level of the percentiles, Hesterberg,
@@ -25,33 +25,33 @@ from validation_ch7.traffic.model.arz import Floats
 
 N_RESAMPLES = 2_000
 FEW = 8
-"""Resamples of fewer trainings have too few different values for their percentiles to mean anything. The interval is
-then Student's (Hesterberg, section 3.4), and each share of the spread has its own: what a few trainings leave unknown
-says nothing of the many scenarios."""
+"""With fewer trainings the resamples have too few different values for percentiles. The interval is then Student's
+(Hesterberg, section 3.4), with separate degrees of freedom for the few trainings and the many scenarios."""
 
 Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolBootstrap:
-    """How trainings and scenarios are drawn anew, with replacement: equal ones always draw the same.
+    """Resampling of trainings and scenarios with replacement; equal bootstraps always draw the same.
 
     Attributes:
-        seed: Which draws.
-        n_resamples: How often.
+        seed: Seed of the draws.
+        n_resamples: Number of resamples.
     """
 
     seed: int
     n_resamples: int = N_RESAMPLES
 
     def estimate(self, statistic: Callable[..., float], shape: tuple[int, ...]) -> Estimate:
-        """A statistic of picked trainings and scenarios with its interval.
+        """A statistic of resampled trainings and scenarios with its interval.
 
-        Of a single training the spread between trainings is unknown: the interval is then over scenarios alone.
+        With a single training the spread between trainings is unknown; the interval is then over scenarios only.
 
         Args:
-            statistic: Of the places of the trainings, group by group, and of the scenarios.
-            shape: Trainings of each group, and scenarios at last. A single training is in every resample.
+            statistic: Function of the trainings' indices, one array per group, and of the scenarios' indices.
+            shape: Number of trainings in each group, and last the number of scenarios. A single training is in every
+                resample.
 
         Raises:
             ValueError: A group has no trainings, or there are fewer than two scenarios.
@@ -72,11 +72,16 @@ class PoolBootstrap:
     def _drawn(
         self, statistic: Callable[..., float], shape: tuple[int, ...], drawn: Sequence[int], level: float = LEVEL
     ) -> tuple[float, float, float]:
-        """Draw some of the samples anew, the others as they are; standard deviation and percentiles of the statistic.
+        """Resample some of the samples and keep the others.
 
         Args:
-            drawn: Which samples.
+            statistic: As in `estimate`.
+            shape: As in `estimate`.
+            drawn: Positions in `shape` of the samples to resample.
             level: Share of the resamples between the two percentiles.
+
+        Returns:
+            Standard deviation, lower and upper percentile of the statistic.
         """
         places = [np.arange(size) for size in shape]
 
@@ -102,22 +107,22 @@ class PoolBootstrap:
 
 
 def widened_level(n: int) -> float:
-    """Share of the resamples between the ends of an interval that is to hold with probability `LEVEL`.
+    """Share of the resamples between the ends of an interval with coverage `LEVEL`.
 
-    Resamples of few trainings spread too little, by the factor sqrt((n - 1) / n), and the normal quantile takes no
-    account of the spread being a guess itself; the level makes up for both. For ten trainings 0.983.
+    Resamples of few trainings spread too little, by the factor sqrt((n - 1) / n), and the normal quantile ignores that
+    the spread is itself estimated; a higher level corrects both. It is 0.983 for ten trainings.
 
     Args:
-        n: Size of the smallest sample that is drawn from.
+        n: Size of the smallest resampled sample.
     """
     return float(1.0 - 2.0 * stats.norm.sf(reach_in_deviations(n)))
 
 
 def reach_in_deviations(n: int) -> float:
-    """How many standard deviations of the resamples an interval reaches to either side.
+    """Half-width of an interval in standard deviations of the resamples.
 
     Args:
-        n: Size of the smallest sample that is drawn from, at least 2.
+        n: Size of the smallest resampled sample, at least 2.
     """
     return float(np.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + LEVEL / 2, n - 1))
 
@@ -127,18 +132,18 @@ def pooled_mean(values: Floats, bootstrap: PoolBootstrap) -> Estimate:
 
     Args:
         values: Shape (trainings, n).
-        bootstrap: How both are resampled.
+        bootstrap: Resampling of both.
     """
     return bootstrap.estimate(lambda seeds, hours: float(values[np.ix_(seeds, hours)].mean()), values.shape)
 
 
 def pooled_reduction_pct(values: Floats, baseline: Floats, bootstrap: PoolBootstrap) -> Estimate:
-    """By how many percent the mean lies below a baseline's; the baseline is met in the same picked scenarios.
+    """Reduction of the mean against a baseline's mean in percent, over the same resampled scenarios.
 
     Args:
         values: Shape (trainings, n).
-        baseline: Of a controller that is not trained, shape (n,).
-        bootstrap: How trainings and scenarios are resampled.
+        baseline: Values of a controller that is not trained, shape (n,).
+        bootstrap: Resampling of trainings and scenarios.
 
     Raises:
         ValueError: A number of the baseline is not above zero.
@@ -158,34 +163,34 @@ def pooled_improvement(values: Floats, baseline: Floats, bootstrap: PoolBootstra
     Args:
         values: Shape (trainings, n).
         baseline: Shape (n,).
-        bootstrap: How trainings and scenarios are resampled.
+        bootstrap: Resampling of trainings and scenarios.
     """
     return _share(pooled_mean((values < baseline) + 0.5 * (values == baseline), bootstrap))
 
 
 def pooled_iqm(values: Floats, bootstrap: PoolBootstrap) -> Estimate:
-    """Mean of the middle half of all training-scenario pairs; at either end a quarter of the pairs is left out.
+    """Mean of the middle half of all training-scenario pairs; a quarter of the pairs is left out at each end.
 
     Args:
         values: Shape (trainings, n).
-        bootstrap: How trainings and scenarios are resampled.
+        bootstrap: Resampling of trainings and scenarios.
     """
 
     def middle(seeds: Places, hours: Places) -> float:
         picked = values[np.ix_(seeds, hours)].ravel()
-        outside = picked.size // 4  # as scipy's trim_mean, which takes a millisecond for its checks alone
+        outside = picked.size // 4  # like scipy's trim_mean, whose checks alone take a millisecond
         return float(np.partition(picked, (outside, picked.size - outside - 1))[outside : picked.size - outside].mean())
 
     return bootstrap.estimate(middle, values.shape)
 
 
 def pooled_reduction_between_pct(values: Floats, others: Floats, bootstrap: PoolBootstrap) -> Estimate:
-    """By how many percent the mean of some trainings lies below that of others, on the same picked scenarios.
+    """Reduction of the mean of some trainings against that of others in percent, over the same resampled scenarios.
 
     Args:
         values: Shape (trainings, n).
         others: Shape (other trainings, n), above zero.
-        bootstrap: How both groups and the scenarios are resampled.
+        bootstrap: Resampling of both groups and the scenarios.
     """
 
     def reduction(seeds: Places, other_seeds: Places, hours: Places) -> float:
@@ -196,12 +201,12 @@ def pooled_reduction_between_pct(values: Floats, others: Floats, bootstrap: Pool
 
 
 def pooled_improvement_between(values: Floats, others: Floats, bootstrap: PoolBootstrap) -> Estimate:
-    """Share of pairs of trainings, one of either group, and scenarios in which the first delays less; a tie is a half.
+    """Share of triples (training, other training, scenario) in which the first has the smaller value; a tie is a half.
 
     Args:
         values: Shape (trainings, n).
         others: Shape (other trainings, n).
-        bootstrap: How both groups and the scenarios are resampled.
+        bootstrap: Resampling of both groups and the scenarios.
     """
     better = (values[:, None] < others[None]) + 0.5 * (values[:, None] == others[None])
 
@@ -212,5 +217,5 @@ def pooled_improvement_between(values: Floats, others: Floats, bootstrap: PoolBo
 
 
 def _share(estimate: Estimate) -> Estimate:
-    """No share lies outside of 0 and 1."""
+    """Limit the interval of a share to 0..1."""
     return Estimate(value=estimate.value, low=max(0.0, estimate.low), high=min(1.0, estimate.high))

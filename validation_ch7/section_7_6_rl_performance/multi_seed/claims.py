@@ -1,4 +1,4 @@
-"""What may be claimed of a variant, from all its trainings and the criteria that were written down before."""
+"""Claims about a variant, from all its trainings and the criteria that were fixed before the runs."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstr
 from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion
 from validation_ch7.traffic.model.arz import Floats
 
-# The resamples are part of the method, not of the run: the same delays always give the same interval.
+# The resampling seed belongs to the method, not to the run: equal delays always give equal intervals.
 _BOOTSTRAP = PoolBootstrap(seed=7_6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """A variant beside another one or a classical controller.
+    """A variant compared with another variant or with a classical controller.
 
     Attributes:
-        reduction_pct: By how much its mean delay is less.
-        improvement: Probability that it delays less in the same scenario.
-        trainings_needed: How many would tell the two means apart; None where no reasonable number would, or where
-            a single training tells no spread.
-        n_trainings: Of the group that has fewer; a single one is never told apart from anything.
-        by_seed_pct: The reduction of each of its trainings on its own, in the order of the seeds, each with the
-            interval over scenarios; empty beside another trained variant, whose seeds are no pairs with these.
+        reduction_pct: Reduction of its mean delay in percent.
+        improvement: Probability that it has less delay in the same scenario.
+        trainings_needed: Number of trainings that would separate the two means; None if no reasonable number would,
+            or if a single training shows no spread.
+        n_trainings: Trainings of the smaller group; a single training is never significant.
+        by_seed_pct: Reduction of each training, in the order of the seeds, with its interval over scenarios; empty
+            for a comparison with another trained variant, whose seeds are not paired with these.
     """
 
     reduction_pct: Estimate
@@ -52,27 +52,25 @@ class Beside:
     by_seed_pct: tuple[Estimate, ...] = ()
 
     @property
-    def told_apart(self) -> bool:
-        """Whether the whole interval lies on one side of zero, and is one over trainings."""
-        if self.n_trainings < 2:
-            return False
-        return self.reduction_pct.low > 0.0 or self.reduction_pct.high < 0.0
+    def is_significant(self) -> bool:
+        """Whether the whole interval is on one side of zero, with at least two trainings in each group."""
+        return self.n_trainings > 1 and (self.reduction_pct.low > 0.0 or self.reduction_pct.high < 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One variant.
+    """The results of one variant.
 
     Attributes:
-        label: Which.
-        seeds: Of its trainings.
-        mean_s: Delay per vehicle in s.
-        iqm_s: Its interquartile mean.
+        label: Label of the variant.
+        seeds: Seeds of its trainings.
+        mean_s: Mean delay per vehicle in s.
+        iqm_s: Interquartile mean of the delay in s.
         by_seed_s: Mean delay of each training, in the order of the seeds.
-        also: The other measures, by the names of `ALSO`.
-        beside: Controller -> how it does beside it: the classical ones, and the criteria's baseline.
-        verdict: By the card's criteria.
-        reason: Why.
+        also: The other measures, by the names in `ALSO`.
+        beside: Controller name -> comparison with it: the classical controllers, and the criteria's baseline.
+        verdict: Verdict by the card's criteria.
+        reason: Reason for the verdict.
     """
 
     label: str
@@ -88,7 +86,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
-    """A controller that is not trained: delay per vehicle in s, and the other measures by the names of `ALSO`."""
+    """A controller that is not trained: delay per vehicle in s, and the other measures by the names in `ALSO`."""
 
     mean_s: Estimate
     iqm_s: Estimate
@@ -97,14 +95,14 @@ class Other:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """A whole experiment.
+    """The results of an experiment.
 
     Attributes:
         claims: One for each variant.
         others: Controllers that are not trained.
-        versus: Labels of two variants -> the first beside the second, every pair once.
-        n_scenarios: Unseen scenarios that everybody met.
-        terms: What all trainings share.
+        versus: Labels of two variants -> comparison of the first with the second; every pair once.
+        n_scenarios: Number of unseen scenarios, equal for all controllers.
+        terms: Conditions that all trainings share.
         lineages: Lineage id -> label and seed of a training.
     """
 
@@ -117,18 +115,18 @@ class Pool:
 
 
 def pool_experiment(experiment: Experiment, bootstrap: PoolBootstrap = _BOOTSTRAP) -> Pool:
-    """Take the trainings of an experiment together.
+    """Evaluate the trainings of an experiment together.
 
     Args:
-        experiment: Which.
-        bootstrap: How intervals are made; reports never give another than the default.
+        experiment: The experiment.
+        bootstrap: Resampling for the intervals; reports always use the default.
 
     Raises:
-        ValueError: The criteria make no sense.
+        ValueError: The criteria are invalid.
     """
     first = experiment.first
     criterion = Criterion.from_mapping(first.terms["criteria"])
-    everybody = [one for variant in experiment.variants for one in variant.trainings]
+    trainings = [one for variant in experiment.variants for one in variant.trainings]
     return Pool(
         claims=tuple(_claim(variant, criterion, bootstrap) for variant in experiment.variants),
         others={label: _other(one, name, bootstrap) for label, (one, name) in experiment.others.items()},
@@ -138,7 +136,7 @@ def pool_experiment(experiment: Experiment, bootstrap: PoolBootstrap = _BOOTSTRA
         },
         n_scenarios=first.delays_s[POLICY].size,
         terms=experiment.terms,
-        lineages={one.lineage_id: (one.variant, one.seed) for one in everybody},
+        lineages={one.lineage_id: (one.variant, one.seed) for one in trainings},
     )
 
 
@@ -170,14 +168,14 @@ def _claim(variant: Variant, criterion: Criterion, bootstrap: PoolBootstrap) -> 
 
 
 def _beside(delays_s: Floats, of_other_s: Floats, bootstrap: PoolBootstrap) -> Beside:
-    over_hours = Bootstrap(n_scenarios=of_other_s.size, seed=bootstrap.seed, n_resamples=bootstrap.n_resamples)
+    over_scenarios = Bootstrap(n_scenarios=of_other_s.size, seed=bootstrap.seed, n_resamples=bootstrap.n_resamples)
     means_s = delays_s.mean(axis=1)
     return Beside(
         reduction_pct=pooled_reduction_pct(delays_s, of_other_s, bootstrap),
         improvement=pooled_improvement(delays_s, of_other_s, bootstrap),
         trainings_needed=trainings_needed(means_s, float(of_other_s.mean())) if len(means_s) > 1 else None,
         n_trainings=len(means_s),
-        by_seed_pct=tuple(reduction_pct(of_seed_s, of_other_s, over_hours) for of_seed_s in delays_s),
+        by_seed_pct=tuple(reduction_pct(of_seed_s, of_other_s, over_scenarios) for of_seed_s in delays_s),
     )
 
 

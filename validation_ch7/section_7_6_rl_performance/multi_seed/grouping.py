@@ -1,4 +1,4 @@
-"""Which trainings may stand in one table: those measured under the same terms, on the same hours, by the same code."""
+"""Groups comparable trainings: those with the same terms, scenarios and code."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from validation_ch7.section_7_6_rl_performance.controllers.families import CLASS
 from validation_ch7.section_7_6_rl_performance.multi_seed.load import OF_THE_POLICY, PoolRefused, Training
 from validation_ch7.section_7_6_rl_performance.verdict.sanity_checks import POLICY
 
-_NOTHING = np.empty(0)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Variant:
-    """Trainings that differ by their seed alone.
+    """Trainings that differ only in their seed.
 
     Attributes:
-        label: For people; no two of an experiment have the same.
+        label: Label for people, unique within an experiment.
         trainings: In the order of the seeds.
     """
 
@@ -31,11 +29,11 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Experiment:
-    """Trainings whose numbers may be compared.
+    """Trainings whose results can be compared.
 
     Attributes:
-        terms: What all of them share.
-        variants: In the order in which they came.
+        terms: Conditions that all of them share.
+        variants: In the order of the input.
     """
 
     terms: Mapping[str, Any]
@@ -43,36 +41,36 @@ class Experiment:
 
     @property
     def first(self) -> Training:
-        """Any of them: the controllers that are not trained have done the same in all."""
+        """The first training; controllers that are not trained have the same results in all trainings."""
         return self.variants[0].trainings[0]
 
     @property
     def others(self) -> Mapping[str, tuple[Training, str]]:
-        """Label -> a training that measured it, and the name there, of everybody who is not trained.
+        """Label of each controller that is not trained -> a training that measured it, and its name there.
 
-        Constants and chance decide as often as the policy does: where policies differ in that, they stand for each.
+        The trivial controllers decide as often as the policy; they are listed once for each `decision_s`.
         """
         named = {name: (self.first, name) for name in self.first.delays_s if name != POLICY}
-        of_rate: dict[float, Training] = {}
+        by_decision_s: dict[float, Training] = {}
         for variant in self.variants:
-            of_rate.setdefault(variant.trainings[0].recipe[OF_THE_POLICY], variant.trainings[0])
-        if len(of_rate) == 1:
+            by_decision_s.setdefault(variant.trainings[0].recipe[OF_THE_POLICY], variant.trainings[0])
+        if len(by_decision_s) == 1:
             return named
-        often = {
-            f"{name} every {rate:g} s": (one, name)
+        trivial = {
+            f"{name} every {decision_s:g} s": (one, name)
             for name in named
             if name not in CLASSICAL
-            for rate, one in of_rate.items()
+            for decision_s, one in by_decision_s.items()
         }
-        return {**{name: own for name, own in named.items() if name in CLASSICAL}, **often}
+        return {**{name: own for name, own in named.items() if name in CLASSICAL}, **trivial}
 
 
 def experiments_of(trainings: Iterable[Training]) -> tuple[Experiment, ...]:
-    """Sort trainings into experiments; results of other code, other crossings or other hours are never mixed.
+    """Sort trainings into experiments; results of different code, crossings or scenarios are never mixed.
 
     Raises:
-        PoolRefused: There is nothing; or two trainings under the same terms have measured a classical controller
-            otherwise, so that at least one of the two has not measured what it says.
+        PoolRefused: There are no trainings; or two trainings with the same terms have different results for a
+            controller that is not trained, so at least one of them is wrong.
     """
     by_terms: dict[str, list[Training]] = {}
     for training in trainings:
@@ -83,51 +81,51 @@ def experiments_of(trainings: Iterable[Training]) -> tuple[Experiment, ...]:
 
 
 def _experiment(members: Sequence[Training]) -> Experiment:
-    first_of_rate: dict[object, Training] = {}
+    by_decision_s: dict[object, Training] = {}
     for other in members:
         _require_same_baselines(members[0], other)
-        _require_same_baselines(first_of_rate.setdefault(other.recipe[OF_THE_POLICY], other), other)
+        _require_same_baselines(by_decision_s.setdefault(other.recipe[OF_THE_POLICY], other), other)
     by_recipe: dict[str, list[Training]] = {}
     for training in members:
         by_recipe.setdefault(digest_of(dict(training.recipe)), []).append(training)
-    of_name: dict[str, list[Training]] = {}
+    by_name: dict[str, list[Training]] = {}
     for group in by_recipe.values():
-        of_name.setdefault(group[0].variant, []).append(group[0])
+        by_name.setdefault(group[0].variant, []).append(group[0])
     return Experiment(
         terms=members[0].terms,
         variants=tuple(
-            _variant(group, _mark(group[0], of_name[group[0].variant], recipe)) for recipe, group in by_recipe.items()
+            _variant(group, _suffix(group[0], by_name[group[0].variant], recipe)) for recipe, group in by_recipe.items()
         ),
     )
 
 
-def _mark(training: Training, namesakes: Sequence[Training], digest: str) -> str:
-    """By what a variant differs from others of its name, empty where there is none."""
+def _suffix(training: Training, same_name: Sequence[Training], digest: str) -> str:
+    """How a variant differs from others of the same name; empty if there are none."""
     own = training.recipe
-    differing = [key for key, value in own.items() if any(other.recipe.get(key) != value for other in namesakes)]
+    differing = [key for key, value in own.items() if any(other.recipe.get(key) != value for other in same_name)]
     if all(isinstance(own[key], int | float | str) for key in differing):
         return ", ".join(f"{key} {own[key]}" for key in differing)
     return digest[:4]
 
 
-def _variant(group: Sequence[Training], mark: str) -> Variant:
-    label = f"{group[0].variant} ({mark})" if mark else group[0].variant
+def _variant(group: Sequence[Training], suffix: str) -> Variant:
+    label = f"{group[0].variant} ({suffix})" if suffix else group[0].variant
     trainings = tuple(sorted(group, key=lambda training: training.seed))
     seeds = [training.seed for training in trainings]
     if len(set(seeds)) < len(seeds):
-        raise PoolRefused(f"{label} holds one seed twice: {seeds}")
+        raise PoolRefused(f"{label} has a seed more than once: {seeds}")
     return Variant(label=label, trainings=tuple(replace(training, variant=label) for training in trainings))
 
 
 def _require_same_baselines(first: Training, other: Training) -> None:
-    """Who is not trained does the same in every session; constants and chance decide as often as the policy does."""
-    as_often = first.recipe[OF_THE_POLICY] == other.recipe[OF_THE_POLICY]
-    for controller in first.delays_s if as_often else CLASSICAL:
+    """Controllers that are not trained must have equal results; trivial ones only for equal `decision_s`."""
+    same_decision_s = first.recipe[OF_THE_POLICY] == other.recipe[OF_THE_POLICY]
+    for controller in first.delays_s if same_decision_s else CLASSICAL:
         if controller == POLICY:
             continue
-        if not np.array_equal(first.delays_s[controller], other.delays_s.get(controller, _NOTHING)):
-            raise PoolRefused(f"{_named(other)} measured {controller} otherwise than {_named(first)}")
+        if not np.array_equal(first.delays_s[controller], other.delays_s.get(controller, np.empty(0))):
+            raise PoolRefused(f"{_describe(other)} and {_describe(first)} have different results for {controller}")
 
 
-def _named(training: Training) -> str:
+def _describe(training: Training) -> str:
     return f"{training.variant} seed {training.seed} ({training.run_id})"

@@ -1,4 +1,4 @@
-"""Everybody's delay with its interval, and how probably each variant delays less than each classical controller."""
+"""Delays of all controllers with intervals, and each variant's probability of less delay than each classical one."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Pool
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Estimate
 
 _MARKS = ("o", "s", "D", "^", "v", "P", "X")
-_INKS = (BLUE, VERMILION, GREEN, "#CC79A7", "#56B4E9", "#E69F00", INK)
+_COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#56B4E9", "#E69F00", INK)
 
 
 def interval_figure(pool: Pool, *, stamp: str) -> Figure:
-    """Two panels: mean delays with 95 % intervals and every training's own mean; probabilities of improvement.
+    """Two panels: mean delays with 95 % intervals and the mean of every training; probabilities of improvement.
 
     Args:
-        pool: The experiment.
-        stamp: Where the numbers come from.
+        pool: Results of the experiment.
+        stamp: Source of the numbers.
     """
     height_in = 1.7 + 0.36 * max(len(pool.claims) + len(CLASSICAL), 1 + len(pool.claims) * len(CLASSICAL) // 3)
     figure = blank_figure((11.0, height_in), stamp=stamp)
@@ -83,4 +83,4 @@ def _improvements(axes: Axes, pool: Pool) -> None:
 
 
 def _ink(place: int) -> str:
-    return _INKS[place % len(_INKS)]
+    return _COLOURS[place % len(_COLOURS)]

@@ -1,4 +1,4 @@
-r"""The pool as two LaTeX tables (booktabs), to be included with `\input`."""
+r"""An experiment's results as two LaTeX tables (booktabs), to be included with `\input`."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ _UNKNOWN = "--"
 
 
 def delays_latex(pool: Pool, origin: Sequence[str]) -> str:
-    """Everybody: trainings, mean, interquartile mean, reductions against the criteria's baseline and the best other.
+    """All controllers: trainings, mean, interquartile mean, reductions against the baseline and the best classical one.
 
     Args:
-        pool: The experiment.
-        origin: Comment lines that say where the numbers come from.
+        pool: Results of the experiment.
+        origin: Comment lines with the source of the numbers.
     """
     baseline, best = _baseline(pool), min(CLASSICAL, key=lambda name: pool.others[name].mean_s.value)
     caption = (
         f"Delay per vehicle over {pool.n_scenarios} unseen scenarios and all trainings: mean and interquartile mean"
         rf" (IQM) in s, reduction of the mean in \% against {_name(baseline)} and against {_name(best)}, the best of"
         r" the controllers that are not trained; 95\,\% intervals over trainings and scenarios"
-        r" (of $n = 1$ over scenarios alone)."
+        r" (over scenarios only if $n = 1$)."
     )
     head = ("Controller", "$n$", "Mean", "IQM", f"vs {_name(baseline)}", f"vs {_name(best)}")
     rows = [(claim.mean_s.value, _trained(claim, baseline, best)) for claim in pool.claims]
     for name in CLASSICAL:
         other = pool.others[name]
-        cells = (_name(name), _UNKNOWN, _told(other.mean_s), _told(other.iqm_s), _UNKNOWN, _UNKNOWN)
+        cells = (_name(name), _UNKNOWN, _estimate(other.mean_s), _estimate(other.iqm_s), _UNKNOWN, _UNKNOWN)
         rows.append((other.mean_s.value, cells))
     return _table(origin, caption, "tab:campaign-delays", head, [cells for _, cells in sorted(rows)])
 
 
 def pairs_latex(pool: Pool, origin: Sequence[str]) -> str:
-    """Each variant beside each classical controller and each other variant: reduction, probability, trainings needed.
+    """Each variant against each classical controller and each other variant: reduction, probability, trainings needed.
 
     Args:
-        pool: The experiment.
-        origin: Comment lines that say where the numbers come from.
+        pool: Results of the experiment.
+        origin: Comment lines with the source of the numbers.
     """
     caption = (
         r"Reduction of the mean delay in \%, probability $P$ of less delay in the same scenario, each with its 95\,\%"
-        r" interval, and number $N$ of trainings that would tell the means apart with power 0.8 on these scenarios."
+        r" interval, and number $N$ of trainings that would separate the means with power 0.8 on these scenarios."
     )
     pairs = [(claim.label, _name(name), claim.beside[name]) for claim in pool.claims for name in CLASSICAL]
     pairs += [(one, latex_text(other), found) for (one, other), found in pool.versus.items()]
@@ -53,8 +53,8 @@ def pairs_latex(pool: Pool, origin: Sequence[str]) -> str:
         (
             latex_text(one),
             other,
-            _told(found.reduction_pct),
-            _told(found.improvement, digits=2),
+            _estimate(found.reduction_pct),
+            _estimate(found.improvement, digits=2),
             _UNKNOWN if found.trainings_needed is None else str(found.trainings_needed),
         )
         for one, other, found in pairs
@@ -63,8 +63,8 @@ def pairs_latex(pool: Pool, origin: Sequence[str]) -> str:
 
 
 def _trained(claim: Claim, baseline: str, best: str) -> tuple[str, ...]:
-    against = (_told(claim.beside[name].reduction_pct) for name in (baseline, best))
-    return (latex_text(claim.label), str(len(claim.seeds)), _told(claim.mean_s), _told(claim.iqm_s), *against)
+    against = (_estimate(claim.beside[name].reduction_pct) for name in (baseline, best))
+    return (latex_text(claim.label), str(len(claim.seeds)), _estimate(claim.mean_s), _estimate(claim.iqm_s), *against)
 
 
 def _baseline(pool: Pool) -> str:
@@ -76,7 +76,7 @@ def _name(controller: str) -> str:
     return latex_text(label_of(controller))
 
 
-def _told(estimate: Estimate, digits: int = 1) -> str:
+def _estimate(estimate: Estimate, digits: int = 1) -> str:
     low, high = f"{estimate.low:.{digits}f}", f"{estimate.high:.{digits}f}"
     return f"${estimate.value:.{digits}f}$ $[{low}, {high}]$"
 

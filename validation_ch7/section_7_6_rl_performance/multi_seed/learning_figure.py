@@ -1,4 +1,4 @@
-"""How the trainings of each variant learned, stitched over their sessions."""
+"""Learning curves of the trainings of each variant, joined over their sessions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _IN_A_ROW = 3
 
 
 def learning_figure(trials: Sequence[TrialReport], *, stamp: str) -> Figure:
-    """One panel for each variant: every training thin, their mean bold, each session's seam as a bar on its curve.
+    """One panel for each variant: every training thin, their mean bold, each seam between sessions as a bar.
 
     Args:
-        trials: Of one campaign; at least one.
-        stamp: Where the numbers come from.
+        trials: Trials of one campaign; at least one.
+        stamp: Source of the numbers.
     """
     variants = list(dict.fromkeys(trial.variant for trial in trials))
     columns = min(_IN_A_ROW, len(variants))
@@ -45,7 +45,7 @@ def learning_figure(trials: Sequence[TrialReport], *, stamp: str) -> Figure:
         _draw(panel, variant, [trial for trial in trials if trial.variant == variant])
     for panel in list(panels)[len(variants) :]:
         panel.set_axis_off()
-    _cut_the_untrained(figure, trials)
+    _limit_delay_axis(figure, trials)
     return figure
 
 
@@ -60,8 +60,8 @@ def _draw(axes: Axes, variant: str, trials: Sequence[TrialReport]) -> None:
     seams = sum(len(trial.curve.seams) for trial in trials)
     wasted = sum(trial.curve.wasted_steps for trial in trials)
     axes.set_title(variant, loc="left", fontsize=10, color=INK)
-    told = f"{len(trials)} trainings, {seams} seams, {wasted} steps wasted"
-    axes.text(0.98, 0.97, told, transform=axes.transAxes, ha="right", va="top", fontsize=7.5, color=GREY)
+    note = f"{len(trials)} trainings, {seams} seams, {wasted} steps wasted"
+    axes.text(0.98, 0.97, note, transform=axes.transAxes, ha="right", va="top", fontsize=7.5, color=GREY)
     axes.set_xlabel("environment steps (decisions)", fontsize=9)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
@@ -71,10 +71,10 @@ def _draw(axes: Axes, variant: str, trials: Sequence[TrialReport]) -> None:
 
 
 def mean_curve(curves: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    """Mean over trainings at the steps at which every one of them was evaluated.
+    """Mean over trainings at the steps at which all of them were evaluated.
 
     Args:
-        curves: Steps and delays in s of each.
+        curves: Steps and delays in s of each training.
 
     Returns:
         Steps, and the mean delay in s at each.
@@ -89,8 +89,8 @@ def _curve(points: Sequence[CurvePoint]) -> tuple[Floats, Floats]:
     return np.array([steps for steps, _ in known]), np.array([delay_s for _, delay_s in known])
 
 
-def _cut_the_untrained(figure: Figure, trials: Sequence[TrialReport]) -> None:
-    """The first points of an untrained policy would flatten all the rest; what lies above is cut, and said so."""
+def _limit_delay_axis(figure: Figure, trials: Sequence[TrialReport]) -> None:
+    """Limit the delay axis if the first points of untrained policies would flatten the curves; add a note."""
     delays_s = np.concatenate([_curve(trial.curve.points)[1] for trial in trials])
     if not delays_s.size:
         return
@@ -102,7 +102,7 @@ def _cut_the_untrained(figure: Figure, trials: Sequence[TrialReport]) -> None:
         figure.axes[0].text(
             0.98,
             0.91,
-            f"{above} early points lie above (up to {high_s:.0f} s)",
+            f"{above} early points are above (up to {high_s:.0f} s)",
             transform=figure.axes[0].transAxes,
             ha="right",
             va="top",

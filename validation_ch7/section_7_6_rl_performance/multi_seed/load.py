@@ -1,4 +1,4 @@
-"""Finished trainings, read from what their sessions left behind; nothing is believed that does not verify."""
+"""Reads finished trainings from the outputs of their sessions, which must match their manifests."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from validation_ch7.section_7_6_rl_performance.write_results import SCENARIOS_NA
 from validation_ch7.traffic.model.arz import Floats
 
 OF_THE_POLICY = "decision_s"
-"""The environment's only setting that is the policy's own: the classical controllers look every second."""
+"""The environment's only setting that concerns the policy alone: the classical controllers decide every second."""
 
 ALSO = ("worst_approach_s_per_veh", "stops_per_veh", "throughput")
-"""Measures that a pool tells beside the delay."""
+"""Measures that are reported beside the delay."""
 
 
 class PoolRefused(ValueError):
-    """The sessions cannot be taken together; the message says why."""
+    """The sessions cannot be evaluated together; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Training:
-    """One finished training and what its comparison measured.
+    """One finished training and the results of its comparison.
 
     Attributes:
-        variant: What its seeds have in common, for people.
+        variant: Label that its seeds share.
         algorithm: Its algorithm.
         seed: Its seed.
         lineage_id: Its lineage.
         run_id: The run that finished it.
-        ended_at: When, ISO 8601.
-        terms: Under what it was measured: criteria, scenarios of the test and of the tuning, code, and the environment
-            without `decision_s`.
-        recipe: How it was trained: algorithm, network, hyper-parameters, target, and how often the policy decides.
+        ended_at: Time of its end, ISO 8601.
+        terms: Conditions of the measurement: criteria, test and tuning scenarios, code, and the environment without
+            `decision_s`.
+        recipe: Conditions of the training: algorithm, network, hyper-parameters, target, and `decision_s`.
         delays_s: Controller -> delay per vehicle of each scenario, shape (n,), s.
-        also: Measure of `ALSO` -> controller -> each scenario's value, shape (n,).
-        wall_s: Seconds that each act of the session took.
+        also: Measure of `ALSO` -> controller -> value of each scenario, shape (n,).
+        wall_s: Seconds spent on each action of the session.
     """
 
     variant: str
@@ -65,7 +65,7 @@ def finished_trainings(results: Path, *, profile: str) -> list[Training]:
 
     Args:
         results: Folder of session outputs, each with its manifest.
-        profile: Sessions of other profiles are left out.
+        profile: Sessions of other profiles are ignored.
 
     Raises:
         PoolRefused: A session's outputs are damaged, or its comparison is invalid.
@@ -85,11 +85,11 @@ def finished_trainings(results: Path, *, profile: str) -> list[Training]:
 
 
 def read_training(folder: Path, manifest: Manifest, variant: str | None = None) -> Training:
-    """A finished training from its evaluating session.
+    """A finished training, from the session that evaluated it.
 
     Args:
         folder: The session's outputs.
-        manifest: Theirs.
+        manifest: The session's manifest.
         variant: Label; None for the algorithm's name.
 
     Raises:
@@ -114,7 +114,7 @@ def read_training(folder: Path, manifest: Manifest, variant: str | None = None) 
         terms={
             "environment": crossing,
             **{name: spec[name] for name in ("criteria", "evaluation_scenarios")},
-            # On as many of them the classical controllers were tuned: tuned on others they are other controllers.
+            # The classical controllers were tuned on these; with another number they would be other controllers.
             "tuning_scenarios": lineage["hyper_parameters"]["selection_scenarios"],
             "bundle_digest": manifest.stamp["bundle_digest"],
         },
@@ -130,7 +130,7 @@ def read_training(folder: Path, manifest: Manifest, variant: str | None = None) 
 
 
 def _by_controller(text: str, manifest: Manifest, measures: tuple[str, ...]) -> dict[str, dict[str, Floats]]:
-    """Measure -> controller -> its values, scenario after scenario."""
+    """Measure -> controller -> values in the order of the scenarios."""
     rows: dict[str, list[dict[str, str]]] = {}
     for row in csv.DictReader(io.StringIO(text)):
         if row["nonce"] != manifest.stamp["nonce"]:

@@ -1,7 +1,7 @@
-"""How many trainings would separate two means, were the truth what was observed so far.
+"""Number of trainings that would separate two means, if the observed means and spreads are the true ones.
 
-Asked of scipy's simulated power of the t-test that would be made then, on the same scenarios: Welch's between two
-trained variants, the one-sample test against a controller that is not trained. Scenarios are held fixed.
+Uses scipy's simulated power of a t-test on the same scenarios: Welch's test between two trained variants, the
+one-sample test against a controller that is not trained.
 
 Source: Colas, Sigaud & Oudeyer, How many random seeds?, arXiv:1806.08295, 2018 (Welch's test, power, its caveats).
 """
@@ -19,7 +19,7 @@ from validation_ch7.traffic.model.arz import Floats
 
 POWER = 0.8
 MOST = 1_000
-"""Where more would be needed, the answer is that nobody can tell the two apart."""
+"""Largest number of trainings that is considered."""
 
 _SEED = 7_6
 _N_RESAMPLES = 2_000
@@ -28,7 +28,7 @@ Drawer = Callable[[tuple[int, ...]], Floats]
 
 
 def trainings_needed(means: Floats, others: Floats | float) -> int | None:
-    """Trainings that each variant needs for the test to find the observed difference with probability `POWER`.
+    """Trainings of each variant with which the test would detect the observed difference with probability `POWER`.
 
     Args:
         means: Mean of each training, shape (n,) with n of at least 2.
@@ -36,14 +36,14 @@ def trainings_needed(means: Floats, others: Floats | float) -> int | None:
             is not trained.
 
     Returns:
-        None where `MOST` do not suffice.
+        The number; None if `MOST` are not enough.
 
     Raises:
-        ValueError: A spread cannot be told from a single training.
+        ValueError: A group has a single training, which shows no spread.
     """
     groups = [means] if isinstance(others, float) else [means, others]
     if min(group.size for group in groups) < 2:
-        raise ValueError("one training tells no spread")
+        raise ValueError("a single training shows no spread")
     low, high = 1, 2
     while _power(groups, others, high) < POWER:
         low, high = high, 2 * high
@@ -67,11 +67,11 @@ def _power(groups: list[Floats], others: Floats | float, n: int) -> float:
     def of_two(sample: Floats, other: Floats, axis: int) -> Any:
         return stats.ttest_ind(sample, other, equal_var=False, axis=axis)
 
-    if all(np.ptp(group) == 0.0 for group in groups):  # no spread: two are as good as a thousand
+    if all(np.ptp(group) == 0.0 for group in groups):  # without spread the number of trainings has no effect
         return float(np.mean(groups[0]) != np.mean(others))
     found = stats.power(
         of_one if len(groups) == 1 else of_two,
-        tuple(drawer(group) for group in groups),  # type: ignore[arg-type]  # the stubs know no two samples
+        tuple(drawer(group) for group in groups),  # type: ignore[arg-type]  # the stubs lack two samples
         (n,) * len(groups),
         significance=1.0 - LEVEL,
         n_resamples=_N_RESAMPLES,

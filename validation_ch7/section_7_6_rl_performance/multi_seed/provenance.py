@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from, trial by trial, and how each trial was put together from its sessions."""
+"""The source of a report's numbers, trial by trial, and the sessions of each trial."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def account_markdown(account: CampaignReport) -> str:
 
 
 def curves_csv(account: CampaignReport) -> str:
-    """Every evaluation of every trial, tidy, with LF line ends; measures have columns of their own."""
+    """Every evaluation of every trial as one CSV row, with LF line ends; each measure has its own column."""
     points = [(trial, point) for trial in account.trials for point in trial.curve.points]
     measures = sorted({name for _, point in points for name in point.measures})
     text = io.StringIO()
@@ -35,10 +35,10 @@ def _head(account: CampaignReport) -> Iterator[str]:
     yield f"{len(account.trials)} of {total} trials of `{account.campaign}` are finished. Made by `{account.command}`."
     if account.unfinished:
         yield ""
-        yield "Not in any number: " + "; ".join(_others(account)) + "."
+        yield "Not included: " + "; ".join(_unfinished(account)) + "."
 
 
-def _others(account: CampaignReport) -> Iterator[str]:
+def _unfinished(account: CampaignReport) -> Iterator[str]:
     counts = Counter((label.rpartition(" seed ")[0], state) for label, state in account.unfinished.items())
     for variant in dict.fromkeys(variant for variant, _ in counts):
         yield f"{variant}: " + ", ".join(f"{n} {state}" for (of, state), n in counts.items() if of == variant)
@@ -47,11 +47,11 @@ def _others(account: CampaignReport) -> Iterator[str]:
 def _chains(account: CampaignReport) -> Iterator[str]:
     for trial in account.trials:
         if trial.curve.measured_otherwise and trial.resume_grade == "exact":
-            yield f"**{trial.variant} seed {trial.seed} was graded exact, yet measured otherwise when trained again.**"
+            yield f"**{trial.variant} seed {trial.seed} was graded exact, but a repeated evaluation differs.**"
             yield ""
-    yield "How the trainings were put together; steps that a killed session trained and its successor again are wasted."
+    yield "Sessions of the trainings. Steps that a killed session trained and the next one repeated are wasted."
     yield ""
-    yield "| variant | trainings | sessions | seams | wasted steps | measured twice, otherwise | worst resume | hours |"
+    yield "| variant | trainings | sessions | seams | wasted steps | repeated, different | worst resume | hours |"
     yield "|---|---|---|---|---|---|---|---|"
     for variant in dict.fromkeys(trial.variant for trial in account.trials):
         own = [trial for trial in account.trials if trial.variant == variant]
@@ -65,27 +65,27 @@ def _chains(account: CampaignReport) -> Iterator[str]:
             sum(curve.wasted_steps for curve in curves),
             f"{sum(curve.measured_twice for curve in curves)}, {sum(curve.measured_otherwise for curve in curves)}",
             ", ".join(grades),
-            f"{sum(trial.wall_s for trial in own) / 3600:.2f}" + _untold(sum(trial.untold for trial in own)),
+            f"{sum(trial.wall_s for trial in own) / 3600:.2f}" + _killed(sum(trial.untold for trial in own)),
         )
         yield "| " + " | ".join(map(str, cells)) + " |"
 
 
-def _untold(sessions: int) -> str:
-    return f" and {sessions} killed without an account" if sessions else ""
+def _killed(sessions: int) -> str:
+    return f", without {sessions} killed session(s)" if sessions else ""
 
 
 def _origins(account: CampaignReport) -> Iterator[str]:
-    yield "Where each number comes from; the manifest holds the digest of every output."
+    yield "Source of each number; the manifest holds the digest of every output."
     yield ""
     yield "| variant | seed | session | manifest sha256 | policy | code |"
     yield "|---|---|---|---|---|---|"
     yield from (_origin(trial) for trial in account.trials)
     yield ""
-    yield "Each variant by hand, with its seed in place of `N`:"
+    yield "Commands to repeat each variant, with its seed in place of `N`:"
     yield ""
     yield "```"
-    by_hand = (trial.command.replace(f"--seed {trial.seed}", "--seed N") for trial in account.trials)
-    yield from (f"python -m orchestrator {command}" for command in dict.fromkeys(by_hand))
+    commands = (trial.command.replace(f"--seed {trial.seed}", "--seed N") for trial in account.trials)
+    yield from (f"python -m orchestrator {command}" for command in dict.fromkeys(commands))
     yield "```"
 
 

@@ -1,4 +1,4 @@
-"""What a report leaves in its folder."""
+"""Writes the files of a report."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from validation_ch7.section_7_6_rl_performance.multi_seed.report import pool_jso
 
 
 def write_pools(pools: Sequence[Pool], folder: Path, account: CampaignReport | None = None) -> None:
-    """Write text, JSON, LaTeX and figures; with a campaign's account also its curves and where every number is from.
+    """Write text, JSON, LaTeX and figures; for a campaign also its learning curves and the source of every number.
 
     Args:
-        pools: One for each experiment; from the second on each has a folder of its own.
-        folder: Is made.
-        account: Of the campaign, None for a mere folder of results.
+        pools: One for each experiment; from the second on, each has its own subfolder.
+        folder: Output folder; is created.
+        account: Trial report of the campaign, None for a folder of results.
 
     Raises:
-        OSError: The disk refused.
+        OSError: A file cannot be written.
     """
     for place, pool in enumerate(pools):
         inside = folder if place == 0 else folder / f"experiment_{place + 1}"
@@ -47,11 +47,12 @@ def write_pools(pools: Sequence[Pool], folder: Path, account: CampaignReport | N
 
 
 def pools_markdown(pools: Sequence[Pool], account: CampaignReport | None = None) -> str:
-    """All experiments one below the other, and last where everything comes from."""
+    """The Markdown of all experiments, followed by the source of the numbers."""
     texts = [pool_markdown(pool) for pool in pools]
     if len(texts) > 1:
         heads = [
-            f"## Experiment {place} of {len(texts)}\n{_apart(pools[0], pool)}" for place, pool in enumerate(pools, 1)
+            f"## Experiment {place} of {len(texts)}\n{_difference(pools[0], pool)}"
+            for place, pool in enumerate(pools, 1)
         ]
         texts = [f"{head}\n{text}" for head, text in zip(heads, texts, strict=True)]
     if account is not None:
@@ -59,15 +60,15 @@ def pools_markdown(pools: Sequence[Pool], account: CampaignReport | None = None)
     return "\n".join(texts)
 
 
-def _apart(first: Pool, pool: Pool) -> str:
-    """Why a pool is an experiment of its own."""
+def _difference(first: Pool, pool: Pool) -> str:
+    """Why a pool is a separate experiment."""
     others = {name: value for name, value in pool.terms.items() if value != first.terms[name]}
     if not others:
         return ""
-    told = "; ".join(
-        f"{name} {_in_short(value)}, there {_in_short(first.terms[name])}" for name, value in others.items()
+    differences = "; ".join(
+        f"{name} is {_in_short(value)} instead of {_in_short(first.terms[name])}" for name, value in others.items()
     )
-    return f"\nNot comparable with the first: {told}.\n"
+    return f"\nNot comparable with the first: {differences}.\n"
 
 
 def _in_short(value: object) -> str:
@@ -89,7 +90,7 @@ def _origin(pool: Pool, account: CampaignReport | None) -> Iterator[str]:
 
 
 def _write_twice(figure: Figure, stem: Path) -> None:
-    """As PNG for the screen and as PDF for the thesis; both depend on nothing but the figure."""
+    """Write a figure as PNG for the screen and as PDF for the thesis; equal figures give equal bytes."""
     write_figure(figure, stem.with_suffix(".png"))
     nothing = {"Creator": None, "Producer": None, "CreationDate": None}
     write_atomically(

@@ -1,1 +1,1 @@
-"""From measures to a verdict, with its checks and tables."""
+"""The verdict on a comparison, its sanity checks and its tables."""

@@ -1,4 +1,4 @@
-"""Why an evaluation must not be believed: numbers that no crossing can have, and comparisons that compare nothing."""
+"""Finds invalid evaluations: numbers that are physically impossible, and results that cannot be compared."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ POLICY = "rl"
 CONSTANTS = ("constant_ns", "constant_ew")
 RANDOM = "random"
 
-# What different controllers cannot share to the last bit in every scenario.
-_TELLING = ("delay_s_per_veh", "mean_queue_veh", "mean_speed_m_s")
-# Sums of millions of terms miss an exact bound by rounding; nothing physical hides below this.
+# Measures that cannot be bitwise equal in every scenario for different controllers.
+_DISTINCTIVE = ("delay_s_per_veh", "mean_queue_veh", "mean_speed_m_s")
+# Tolerance for rounding in sums of millions of terms.
 _ROUNDING = 1e-9
 _MOST_THROUGHPUT = 1.001
-# Reward and delay weigh an hour's minutes differently, so some pairs of controllers may change places.
+# Reward and delay weigh the minutes of an hour differently, so they may rank some pairs of controllers differently.
 _LEAST_CONCORDANCE = 0.75
 
 
 def comparison_faults(
     results: Mapping[str, EvaluationResult], *, baseline: str, settings: EnvironmentSettings
 ) -> tuple[str, ...]:
-    """All reasons not to believe a comparison, one sentence each; empty where there is none.
+    """All reasons why a comparison is invalid, one sentence each; empty if it is valid.
 
     Args:
-        results: Controller name -> its hours.
-        baseline: Name of the controller that the policy is measured against.
-        settings: The crossing, for the bounds of its physics.
+        results: Controller name -> its result.
+        baseline: Name of the controller that the policy is compared with.
+        settings: The crossing, for physical bounds.
     """
     missing = [name for name in (POLICY, baseline, *CONSTANTS, RANDOM) if name not in results]
     if missing:
         return tuple(
-            f"The controller {name} was not evaluated, so there is nothing to check against." for name in missing
+            f"The controller {name} was not evaluated, so the comparison cannot be checked." for name in missing
         )
     structural = (*_misnamed(results), *_elsewhere(results, settings), *_not_paired(results, baseline))
     if structural:
@@ -48,7 +48,7 @@ def comparison_faults(
     return (
         *_identical(results),
         *_no_variety(results),
-        *_reward_besides_delay(results),
+        *_reward_contradicts_delay(results),
         *_constant_policy(results[POLICY]),
         *_baseline_too_weak(results, baseline),
     )
@@ -57,16 +57,16 @@ def comparison_faults(
 def _misnamed(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
     for name, result in results.items():
         if result.controller != name:
-            yield f"The result of {name} is really that of {result.controller}."
+            yield f"The result of {name} is that of {result.controller}."
 
 
 def _elsewhere(results: Mapping[str, EvaluationResult], settings: EnvironmentSettings) -> Iterator[str]:
-    """Another horizon or another signal is another task, whatever the scenarios."""
-    asked = settings.describe()
+    """Results of another crossing: another episode length or signal is another task."""
+    expected = settings.describe()
     for name, result in results.items():
         differ = [
             f"{key} = {result.crossing.get(key)} instead of {value}"
-            for key, value in asked.items()
+            for key, value in expected.items()
             if result.crossing.get(key) != value
         ]
         if differ:
@@ -77,13 +77,13 @@ def _not_paired(results: Mapping[str, EvaluationResult], baseline: str) -> Itera
     of_baseline = results[baseline]
     for name, result in results.items():
         if result.split is not Split.TEST:
-            yield f"{name} was evaluated on {result.split.name.lower()} scenarios, and only test scenarios may judge."
+            yield f"{name} was evaluated on {result.split.name.lower()} scenarios; only test scenarios are allowed."
         if result.first_index != of_baseline.first_index or result.n_scenarios != of_baseline.n_scenarios:
-            yield (f"{name} met {_scenarios(result)} and {baseline} {_scenarios(of_baseline)}: they are not paired.")
+            yield f"{name} used {_scenarios(result)} and {baseline} {_scenarios(of_baseline)}: they are not paired."
         elif not np.array_equal(result.arrived_veh, of_baseline.arrived_veh):
-            yield f"{name} and {baseline} did not meet the same arrivals."
+            yield f"{name} and {baseline} did not have the same arrivals."
         if len({len(getattr(result, measure)) for measure in measure_names()}) != 1:
-            yield f"The measures of {name} are not of one number of scenarios."
+            yield f"The measures of {name} have different numbers of scenarios."
 
 
 def _scenarios(result: EvaluationResult) -> str:
@@ -111,29 +111,29 @@ def _unphysical(results: Mapping[str, EvaluationResult], settings: EnvironmentSe
             least, most = float(values.min()), float(values.max())
             if least < low - _ROUNDING or most > high + _ROUNDING * max(1.0, abs(high)):
                 yield (
-                    f"{measure} of {name} lies within [{least:.6g}, {most:.6g}] {unit}".rstrip()
-                    + f", outside the possible [{low:.6g}, {high:.6g}]."
+                    f"{measure} of {name} is within [{least:.6g}, {most:.6g}] {unit}".rstrip()
+                    + f", but only [{low:.6g}, {high:.6g}] is possible."
                 )
 
 
 def _identical(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
-    """Two controllers that do the same to every vehicle are one controller, or the signal has no effect."""
+    """Bitwise equal results of two controllers: they are the same controller, or the signal has no effect."""
     for (name, result), (other, of_other) in combinations(results.items(), 2):
-        same = [key for key in _TELLING if np.array_equal(getattr(result, key), getattr(of_other, key))]
+        same = [key for key in _DISTINCTIVE if np.array_equal(getattr(result, key), getattr(of_other, key))]
         if same:
             yield f"{name} and {other} have bitwise identical {', '.join(same)} in every scenario."
 
 
 def _no_variety(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
-    """Random demand that always turns out the same was never used."""
+    """Equal delays in all scenarios: the random demand was not used."""
     for name, result in results.items():
-        # The random controller brings a randomness of its own.
+        # The random controller's delay varies even with constant demand.
         if name != RANDOM and result.n_scenarios > 1 and np.ptp(result.delay_s_per_veh) == 0.0:
             yield f"{name} has the same delay in every scenario: the demand does not vary."
 
 
-def _reward_besides_delay(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
-    """A reward that does not fall as delay grows teaches something else than the table measures."""
+def _reward_contradicts_delay(results: Mapping[str, EvaluationResult]) -> Iterator[str]:
+    """The reward must fall as the delay grows, or the policy is trained for another goal than the measured one."""
     agree, pairs = 0.0, 0
     for one, other in combinations(results.values(), 2):
         by_delay = np.sign(one.delay_s_per_veh - other.delay_s_per_veh)
@@ -142,29 +142,29 @@ def _reward_besides_delay(results: Mapping[str, EvaluationResult]) -> Iterator[s
         pairs += one.n_scenarios
     if agree < _LEAST_CONCORDANCE * pairs:
         yield (
-            f"Reward and delay rank two controllers alike in {100.0 * agree / pairs:.0f} % of {pairs} pairs only:"
-            " the reward teaches something else."
+            f"Reward and delay rank two controllers alike in only {100.0 * agree / pairs:.0f} % of {pairs} pairs:"
+            " the reward trains for another goal."
         )
 
 
 def _constant_policy(policy: EvaluationResult) -> Iterator[str]:
     if not (policy.n_switches - policy.n_forced_switches).any():
-        yield f"The policy {policy.controller} never switched by itself in any scenario."
-    # One that always asks for the second phase does switch: back after every forced change.
-    asked = policy.action_counts.sum(axis=0)
-    if np.count_nonzero(asked) < 2:
-        yield f"The policy {policy.controller} asked for one phase only: counts {asked.tolist()}."
+        yield f"The policy {policy.controller} never changed the phase itself in any scenario."
+    # A policy that always requests the second phase does switch: back after every forced change.
+    requested = policy.action_counts.sum(axis=0)
+    if np.count_nonzero(requested) < 2:
+        yield f"The policy {policy.controller} requested only one phase: counts {requested.tolist()}."
 
 
 def _baseline_too_weak(results: Mapping[str, EvaluationResult], baseline: str) -> Iterator[str]:
-    """A baseline that no skill at all can beat was not tuned, or delay is measured wrongly."""
+    """A trivial controller must not beat the baseline: the baseline would be untuned or the delay measured wrongly."""
     if not results[baseline].delay_s_per_veh.min() > 0.0:
-        yield f"{baseline} caused no delay at all in some scenario, where nothing could be reduced."
+        yield f"{baseline} has no delay in some scenario, so a relative reduction is undefined."
     of_baseline_s = float(results[baseline].delay_s_per_veh.mean())
     for name in (RANDOM, *CONSTANTS):
         delay_s = float(results[name].delay_s_per_veh.mean())
         if delay_s <= of_baseline_s:
             yield (
                 f"{name} delays by {delay_s:.2f} s/veh, no more than {baseline} with {of_baseline_s:.2f} s/veh:"
-                " such a baseline proves nothing."
+                " the baseline is too weak."
             )

@@ -1,8 +1,7 @@
-"""What paired scenarios say: means, intervals and comparisons, each a plain function of numbers and a bootstrap.
+"""Statistics of paired scenarios: means, intervals and comparisons.
 
-The resampling is scipy's. One bootstrap, that is one seed, is handed to every function, so that the verdict, the
-tables and the figure of one comparison cannot disagree, and controllers are always resampled together, scenario by
-scenario.
+The resampling is scipy's. Every function gets the same bootstrap with one seed, so that verdict, tables and figures
+of a comparison agree. Controllers are always resampled together, scenario by scenario.
 
 Sources: percentile bootstrap, Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13; interquartile
 mean and probability of improvement, Agarwal et al., NeurIPS 2021.
@@ -30,18 +29,21 @@ class Estimate:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """How scenarios are drawn anew, with replacement: equal ones always draw the same.
+    """Resampling of scenarios with replacement; equal bootstraps always draw the same.
 
     Attributes:
-        n_scenarios: How many there are, and how many each resample draws.
-        seed: Which draws.
-        n_resamples: How often.
+        n_scenarios: Number of scenarios, and of draws in each resample.
+        seed: Seed of the draws.
+        n_resamples: Number of resamples.
 
     Raises:
-        ValueError: There is nothing to draw from, or nothing is to be drawn.
+        ValueError: A number is less than 1.
     """
 
     n_scenarios: int
@@ -56,17 +58,17 @@ class Bootstrap:
         """A statistic of paired samples with its percentile interval.
 
         Args:
-            statistic: Of as many arrays as there are samples, along `axis`.
+            statistic: Function of as many arrays as there are samples, along `axis`.
             samples: One number per scenario each, shape (n,); resampled together.
 
         Raises:
-            ValueError: A sample is not of the bootstrap's number of scenarios.
+            ValueError: A sample has another number of scenarios than the bootstrap.
         """
         for sample in samples:
             if sample.shape != (self.n_scenarios,):
-                raise ValueError(f"a bootstrap of {self.n_scenarios} scenarios was not made for shape {sample.shape}")
+                raise ValueError(f"a bootstrap of {self.n_scenarios} scenarios does not fit shape {sample.shape}")
         value = float(statistic(*samples, axis=-1))
-        if self.n_scenarios == 1:  # every resample is the one scenario
+        if self.n_scenarios == 1:  # all resamples are equal
             return Estimate(value=value, low=value, high=value)
         found = stats.bootstrap(
             samples,
@@ -96,9 +98,9 @@ def mean_estimate(values: Floats, bootstrap: Bootstrap) -> Estimate:
 
 
 def reduction_pct(values: Floats, baseline: Floats, bootstrap: Bootstrap) -> Estimate:
-    """By how many percent the mean is below the baseline's mean; above zero is less than the baseline.
+    """Reduction of the mean against the baseline's mean in percent; positive if it is below the baseline.
 
-    Both means are taken over the same picked scenarios: what makes an hour hard for everybody cancels out.
+    Both means are over the same resampled scenarios, so that the difficulty of a scenario cancels out.
 
     Args:
         values: One number per scenario, shape (n,).
@@ -106,7 +108,7 @@ def reduction_pct(values: Floats, baseline: Floats, bootstrap: Bootstrap) -> Est
         bootstrap: For that many scenarios.
 
     Raises:
-        ValueError: The arrays do not belong together, or a number of the baseline is not above zero.
+        ValueError: The arrays have different shapes, or a number of the baseline is not above zero.
     """
     if values.shape != baseline.shape:
         raise ValueError(f"{values.shape} scenarios cannot be paired with {baseline.shape}")
@@ -121,9 +123,9 @@ def reduction_pct(values: Floats, baseline: Floats, bootstrap: Bootstrap) -> Est
 
 
 def interquartile_mean(values: Floats) -> float:
-    """Mean of the middle half; a quarter of the scenarios, rounded down, is left out at either end.
+    """Mean of the middle half; a quarter of the scenarios, rounded down, is left out at each end.
 
-    NaN where a scenario is not finite: trimming must not hide it.
+    NaN if a scenario is not finite, since trimming could hide it.
     """
     if not np.isfinite(values).all():
         return float("nan")
@@ -134,7 +136,7 @@ def probability_of_improvement(values: Floats, baseline: Floats) -> float:
     """Share of scenarios in which the value is below the baseline's; a tie counts one half.
 
     Raises:
-        ValueError: The arrays do not belong together.
+        ValueError: The arrays have different shapes.
     """
     if values.shape != baseline.shape:
         raise ValueError(f"{values.shape} scenarios cannot be paired with {baseline.shape}")

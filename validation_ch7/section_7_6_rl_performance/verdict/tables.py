@@ -1,4 +1,4 @@
-"""The comparison as a table and as plain JSON, every row bearing the stamp of the session that measured it."""
+"""The comparison as CSV and as plain JSON; every row has the stamp of the session that measured it."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _MEANS = (
 
 
 def comparison_rows(results: Mapping[str, EvaluationResult], *, baseline: str, bootstrap: Bootstrap) -> list[Row]:
-    """One row per controller, in the order given; what cannot be told is None, never NaN.
+    """One row per controller, in the given order; unknown values are None, never NaN.
 
     Args:
-        results: Controller name -> its hours.
-        baseline: What the reductions are measured against; itself and anything not paired with it get None.
-        bootstrap: How scenarios are resampled.
+        results: Controller name -> its result.
+        baseline: Controller that the reductions refer to; itself and results not paired with it get None.
+        bootstrap: Resampling of the scenarios.
     """
     return [_row(name, result, results.get(baseline), bootstrap) for name, result in results.items()]
 
 
 def comparison_csv(rows: list[Row], stamp: Mapping[str, Any]) -> str:
-    """The rows as CSV text with LF line ends, the stamp in the last columns of every row."""
+    """The rows as CSV text with LF line ends; the last columns of every row are the stamp."""
     return _csv([{**row, **stamp} for row in rows])
 
 
 def scenarios_csv(results: Mapping[str, EvaluationResult], stamp: Mapping[str, Any]) -> str:
-    """Every scenario of every controller as CSV text: what the means were made of."""
+    """Every scenario of every controller as CSV text: the data behind the means."""
     rows = [
         {
             "controller": name,
@@ -124,13 +124,13 @@ def _scenario(result: EvaluationResult, place: int) -> Row:
 
 
 def _plain(value: Any) -> float | int | None:
-    """A numpy number as Python's own; whole numbers stay whole."""
+    """A numpy number as a Python number; integers stay integers."""
     number = value.item()
     return number if isinstance(number, int) else _finite(number)
 
 
 def _estimate(name: str, estimate: Estimate | None) -> Row:
-    """Three columns; without a name those of a block of its own."""
+    """The three columns of an estimate; without a name: `value`, `ci95_low`, `ci95_high`."""
     first, before = (name, f"{name}_") if name else ("value", "")
     if estimate is None:
         return {first: None, f"{before}ci95_low": None, f"{before}ci95_high": None}
@@ -146,7 +146,7 @@ def _finite(value: float) -> float | None:
 
 
 def _csv(rows: list[Row]) -> str:
-    """None becomes an empty field."""
+    """CSV text; None becomes an empty field."""
     if not rows:
         return ""
     text = io.StringIO()

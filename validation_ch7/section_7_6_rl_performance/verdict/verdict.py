@@ -1,4 +1,4 @@
-"""What the comparison says: supported, not supported, inconclusive, or not to be believed at all."""
+"""The verdict on a comparison: supported, not supported, inconclusive, or invalid."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from validation_ch7.section_7_6_rl_performance.verdict.statistics import (
 )
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 
-# Fewer hours give an interval that looks narrow by accident.
+# With fewer scenarios an interval can be narrow by chance.
 FEWEST_SCENARIOS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """What was written down before the run.
+    """Criteria of the verdict, fixed before the run.
 
     Attributes:
         baseline: Controller that the policy must beat.
-        min_delay_reduction_pct: By how many percent of the baseline's mean delay.
-        min_trainings: How many trainings a claim about the algorithm needs; one only judges its own policy.
+        min_delay_reduction_pct: Required reduction in percent of the baseline's mean delay.
+        min_trainings: Number of trainings for a claim about the algorithm; one training only judges its own policy.
     """
 
     baseline: str
@@ -40,19 +40,19 @@ class Criterion:
         """Read the `criteria` block of a section's card.
 
         Raises:
-            ValueError: A key is unknown, missing, or its value makes no sense.
+            ValueError: A key is unknown or missing, or a value is invalid.
         """
         expected = {"baseline", "min_delay_reduction_pct", "min_trainings"}
         if set(block) != expected:
             raise ValueError(f"criteria has the keys {sorted(block)}, expected {sorted(expected)}")
         baseline, least_pct = block["baseline"], block["min_delay_reduction_pct"]
         if not isinstance(baseline, str) or baseline == POLICY:
-            raise ValueError(f"criteria.baseline is {baseline!r}, and must name a controller other than the policy")
+            raise ValueError(f"criteria.baseline must name a controller other than the policy, not {baseline!r}")
         if isinstance(least_pct, bool) or not isinstance(least_pct, int | float) or not 0.0 <= least_pct < 100.0:
-            raise ValueError(f"criteria.min_delay_reduction_pct is {least_pct!r}, and must be within 0..100")
+            raise ValueError(f"criteria.min_delay_reduction_pct must be within 0..100, not {least_pct!r}")
         fewest = block["min_trainings"]
         if isinstance(fewest, bool) or not isinstance(fewest, int) or fewest < 1:
-            raise ValueError(f"criteria.min_trainings is {fewest!r}, and must be a whole number from 1 on")
+            raise ValueError(f"criteria.min_trainings must be a whole number of at least 1, not {fewest!r}")
         return cls(baseline=baseline, min_delay_reduction_pct=float(least_pct), min_trainings=fewest)
 
 
@@ -61,9 +61,9 @@ class Judgement:
     """The verdict with its numbers.
 
     Attributes:
-        verdict: What the science says.
-        reasons: Why, one sentence each.
-        reduction_pct: Reduction of the mean delay against the baseline in percent; None where it is invalid.
+        verdict: The scientific result.
+        reasons: Reasons for it, one sentence each.
+        reduction_pct: Reduction of the mean delay against the baseline in percent; None if the verdict is invalid.
     """
 
     verdict: Verdict
@@ -83,16 +83,16 @@ def judge(
     """Judge the policy `rl` against the baseline.
 
     Args:
-        results: Controller name -> its hours: `rl`, the baseline, `constant_ns`, `constant_ew`, `random`.
+        results: Controller name -> its result: `rl`, the baseline, `constant_ns`, `constant_ew`, `random`.
         criteria: The `criteria` block of a section's card.
-        training: `gradient_updates`, `policy_digest_before`, `policy_digest_after` of the lineage; and, where
-            another model than the last was evaluated, its `policy_digest_evaluated`.
+        training: `gradient_updates`, `policy_digest_before`, `policy_digest_after` of the lineage; and, if another
+            model than the last was evaluated, its `policy_digest_evaluated`.
         settings: The crossing.
-        bootstrap: How scenarios are resampled.
-        more_faults: What else was found against the comparison, one sentence each.
+        bootstrap: Resampling of the scenarios.
+        more_faults: Other reasons why the comparison is invalid, one sentence each.
 
     Raises:
-        ValueError: The criteria make no sense, or the bootstrap were drawn for another number of scenarios.
+        ValueError: The criteria are invalid, or the bootstrap is for another number of scenarios.
     """
     criterion = Criterion.from_mapping(criteria)
     faults = (
@@ -105,35 +105,32 @@ def judge(
     policy_s, baseline_s = (results[name].delay_s_per_veh for name in (POLICY, criterion.baseline))
     reduction = reduction_pct(policy_s, baseline_s, bootstrap)
     numbers = (
-        f"{POLICY} delays by {_told(mean_estimate(policy_s, bootstrap))} s/veh and {criterion.baseline} by"
-        f" {_told(mean_estimate(baseline_s, bootstrap))} s/veh on the same {len(policy_s)} test scenarios:"
+        f"{POLICY} delays by {mean_estimate(policy_s, bootstrap)} s/veh and {criterion.baseline} by"
+        f" {mean_estimate(baseline_s, bootstrap)} s/veh on the same {len(policy_s)} test scenarios:"
         f" {_change(reduction)}."
     )
     verdict, why = _against(criterion, reduction, len(policy_s))
-    strongest = _beside_the_strongest(results, criterion.baseline, bootstrap)
-    reasons = (numbers, why, *strongest, _of_one_training(criterion))
+    best_other = _against_best_other(results, criterion.baseline, bootstrap)
+    reasons = (numbers, why, *best_other, _scope(criterion))
     return Judgement(verdict=verdict, reasons=reasons, reduction_pct=reduction)
 
 
-def _of_one_training(criterion: Criterion) -> str:
-    """What such a verdict is about: a policy, never the algorithm that made it."""
+def _scope(criterion: Criterion) -> str:
+    """The verdict of one session is about one policy, never about the algorithm."""
     of_one = "This judges one trained policy: the interval is over demand scenarios and says nothing of other trainings"
     if criterion.min_trainings == 1:
         return f"{of_one}."
     return f"{of_one}; a claim about the algorithm needs {criterion.min_trainings}."
 
 
-def _beside_the_strongest(
-    results: Mapping[str, EvaluationResult], baseline: str, bootstrap: Bootstrap
-) -> Iterator[str]:
-    """The best of all others, where it is not the baseline: whoever beats a weak one only shall not look better."""
-    others = {name: hours.delay_s_per_veh for name, hours in results.items() if name != POLICY}
-    strongest = min(others, key=lambda name: float(others[name].mean()))
-    if strongest != baseline:
-        reduction = reduction_pct(results[POLICY].delay_s_per_veh, others[strongest], bootstrap)
-        its_s = _told(mean_estimate(others[strongest], bootstrap))
+def _against_best_other(results: Mapping[str, EvaluationResult], baseline: str, bootstrap: Bootstrap) -> Iterator[str]:
+    """Also compare with the best other controller, so that a weak baseline cannot flatter the policy."""
+    others = {name: result.delay_s_per_veh for name, result in results.items() if name != POLICY}
+    best = min(others, key=lambda name: float(others[name].mean()))
+    if best != baseline:
+        reduction = reduction_pct(results[POLICY].delay_s_per_veh, others[best], bootstrap)
         yield (
-            f"The best of the other controllers is {strongest} with {its_s} s/veh:"
+            f"The best of the other controllers is {best} with {mean_estimate(others[best], bootstrap)} s/veh:"
             f" {POLICY} delays by {_change(reduction)}."
         )
 
@@ -151,30 +148,23 @@ def _against(criterion: Criterion, reduction: Estimate, n_scenarios: int) -> tup
 
 
 def _training_faults(training: Mapping[str, object]) -> Iterator[str]:
-    """Why the policy cannot be the outcome of a training."""
+    """Why the policy cannot be the result of a training."""
     updates = training.get("gradient_updates")
     if isinstance(updates, bool) or not isinstance(updates, int | float) or not math.isfinite(updates):
-        yield "The training does not say how many gradient updates it made."
+        yield "The training does not state its number of gradient updates."
     elif updates <= 0:
         yield f"The training made {updates} gradient updates: nothing was learned."
     before, after = training.get("policy_digest_before"), training.get("policy_digest_after")
     if not before or not after:
-        yield "The training does not state the digests of the policy before and after it."
+        yield "The training does not state the policy digests before and after it."
     elif before == after:
         yield f"The policy has the same parameters before and after the training (digest {str(before)[:12]})."
     elif training.get("policy_digest_evaluated", after) == before:
-        yield f"The policy that was evaluated is the untrained one (digest {str(before)[:12]})."
+        yield f"The evaluated policy is the untrained one (digest {str(before)[:12]})."
 
 
 def _change(reduction: Estimate) -> str:
-    """A reduction in words; a negative one is more."""
-    return f"{_told(reduction)} % less" if reduction.value >= 0.0 else f"{_told(_turned(reduction))} % more"
-
-
-def _turned(estimate: Estimate) -> Estimate:
-    """The same estimate counted the other way."""
-    return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low)
-
-
-def _told(estimate: Estimate) -> str:
-    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+    """A reduction in words: `... % less`, or `... % more` if it is negative."""
+    if reduction.value >= 0.0:
+        return f"{reduction} % less"
+    return f"{Estimate(value=-reduction.value, low=-reduction.high, high=-reduction.low)} % more"

@@ -1,1 +1,1 @@
-"""Many crossings advanced at once, and their stops."""
+"""A batch of crossings, and the count of their stops."""

@@ -1,7 +1,8 @@
-"""One signalised crossing as a network of lanes: four approaches, four exits, through traffic, many at once.
+"""A batch of signalised crossings, each a network of lanes: four approaches, four exits, through traffic only.
 
-Seen from outside, lane `link * batch + scenario` holds one link of one scenario; links 0-3 are the approaches from
-N, S, E, W, and link `4 + i` is the exit that approach `i` leads to. Inside, scenarios lie in blocks (see `kernel`).
+In arguments and results, lane `link * batch + scenario` is one link of one scenario; links 0-3 are the approaches from
+N, S, E, W, and link `4 + i` is the exit that approach `i` leads to. Internally, scenarios are stored in blocks (see
+`numba_kernel`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.signal.two_phase import SIGNAL_STATE, TwoPhaseSignal
 from validation_ch7.traffic.state_tree import array_from
 
-# Name -> links it is kept for; `rho` and `w` have cells as well.
+# Name -> number of links that have it; `rho` and `w` also have cells.
 _FIELDS = {
     "rho": N_LINKS,
     "w": N_LINKS,
@@ -35,21 +36,21 @@ _FIELDS = {
     "served_sum": N_APPROACHES,
 }
 _BY_CELL = ("rho", "w")
-# In the order in which the kernel takes them.
+# In the order of the kernel's parameters.
 _IN_ORDER = ("rho", "w", "queue_veh", "queue_sum", "arrived_veh", "served_sum", "inside", "inside_sum", "flow_sum")
 
 
 class Intersection:
     """Traffic of a batch of independent crossings, empty at the start.
 
-    A vehicle that finds no room at the entry of an approach waits in a vertical queue, where its time counts as
-    any other's: no controller can hide a queue outside the network. Exits end freely.
+    A vehicle that finds no room at the entry of an approach waits in a vertical queue. Its time there counts too, so
+    that no controller can hide a queue outside the network. Vehicles leave the exits freely.
 
     Args:
         parameters: The model.
-        batch: Scenarios side by side.
-        widest_block: Most scenarios in one block; results do not depend on it.
-        counts_stops: Whether `stops` counts; the traffic does not depend on it.
+        batch: Number of scenarios.
+        widest_block: Largest number of scenarios in one block; results do not depend on it.
+        counts_stops: Whether to count stops; the traffic does not depend on it.
 
     Attributes:
         stops: The count of stops.
@@ -71,12 +72,12 @@ class Intersection:
         return self.parameters.n_cells if name in _BY_CELL else None
 
     def advance(self, gate: Floats, inflow_veh: Floats, w_in: Floats) -> None:
-        """Move all traffic on by one step under gates of any kind.
+        """Advance all traffic by one step with given gates.
 
         Args:
             gate: 1 where the stop line is open and 0 where it is closed, shape (4 * batch,).
             inflow_veh: Vehicles that arrive at each entry during the step, shape (4 * batch,).
-            w_in: Driver attribute of those who enter, shape (4 * batch,), m/s.
+            w_in: Driver attribute of entering vehicles, shape (4 * batch,), m/s.
         """
         gates, arriving, attributes = (self.blocks.scatter(values) for values in (gate, inflow_veh, w_in))
         kept = self._fields
@@ -97,16 +98,16 @@ class Intersection:
         steps_per_bin: int,
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
-        """Move all traffic and its signals on by many steps.
+        """Advance all traffic and its signals by many steps.
 
         Args:
             signal: The signals of the batch.
             arrivals_veh: Vehicles per step by bin, shape (bins, blocks, 4 * L), laid out by `blocks`.
-            w_in: Attribute of those who enter by bin, same shape, m/s.
-            first_step: Number of the first step, which tells its bin.
-            n_steps: How many.
-            steps_per_bin: Steps that a bin lasts.
-            pool: Threads among which the blocks are divided; results do not depend on it.
+            w_in: Attribute of entering vehicles by bin, same shape, m/s.
+            first_step: Number of the first step, which determines its bin.
+            n_steps: Number of steps.
+            steps_per_bin: Steps in one bin.
+            pool: Threads for the blocks; results do not depend on it.
         """
         rho, w, *counted = (self._fields[name] for name in _IN_ORDER)
         lights = (getattr(signal, name) for name in SIGNAL_STATE)
@@ -122,14 +123,14 @@ class Intersection:
         if pool is None:
             act(0, self.blocks.number)
         else:
-            # Blocks share nothing: whoever does them, and when, they come out the same.
+            # Blocks share no data, so the result does not depend on threads or order.
             list(pool.map(act, range(self.blocks.number), range(1, self.blocks.number + 1)))
 
     def count_vehicles(self, near_m: float) -> Floats:
-        """What detectors see of every approach, shape (3, 4, batch), vehicles.
+        """Detector counts of every approach, shape (3, 4, batch), vehicles.
 
         Args:
-            near_m: How far from the stop line still counts as near, in m.
+            near_m: Largest distance from the stop line that counts as near, in m.
 
         Returns:
             Standing-equivalent vehicles `sum rho (1 - v / vf) dx` with the entry queue, vehicles near the stop line,
@@ -143,27 +144,27 @@ class Intersection:
 
     @property
     def rho(self) -> Floats:
-        """Densities, shape (lanes, cells), veh/m; a copy that cannot be written to."""
+        """Densities, shape (lanes, cells), veh/m; a read-only copy."""
         return _read_only(self.blocks.gather(self._fields["rho"]))
 
     @property
     def w(self) -> Floats:
-        """Driver attributes, shape (lanes, cells), m/s; a copy that cannot be written to."""
+        """Driver attributes, shape (lanes, cells), m/s; a read-only copy."""
         return _read_only(self.blocks.gather(self._fields["w"]))
 
     @property
     def queue_veh(self) -> Floats:
-        """Vertical entry queues, shape (4 * batch,), vehicles; a copy that cannot be written to."""
+        """Vertical entry queues, shape (4 * batch,), vehicles; a read-only copy."""
         return _read_only(self.blocks.gather(self._fields["queue_veh"]))
 
     @property
     def inside_veh(self) -> Floats:
-        """Vehicles on each lane, shape (lanes,), by what came and went."""
+        """Vehicles on each lane, shape (lanes,), computed from inflow and outflow."""
         return self.blocks.gather(self._fields["inside"]) * self.parameters.dx_m
 
     @property
     def arrived_veh(self) -> Floats:
-        """Vehicles that came to each entry so far, shape (4 * batch,)."""
+        """Vehicles that arrived at each entry so far, shape (4 * batch,)."""
         return self.blocks.gather(self._fields["arrived_veh"])
 
     @property
@@ -180,7 +181,7 @@ class Intersection:
     def distance_veh_m(self) -> Floats:
         """Distance driven on each lane so far, shape (lanes,), vehicle-metres.
 
-        A vehicle that leaves a cell has come one cell further; a whole passage counts exactly the link's length.
+        A vehicle that leaves a cell has driven one cell; a complete passage counts exactly the link's length.
         """
         return self.blocks.gather(self._fields["flow_sum"]) * (self.parameters.dx_m * self.parameters.dt_s)
 
@@ -209,7 +210,7 @@ class Intersection:
         return self._per_scenario(self.distance_veh_m)
 
     def total_arrived_veh(self) -> Floats:
-        """Vehicles that came so far, shape (batch,)."""
+        """Vehicles that arrived so far, shape (batch,)."""
         return self._per_scenario(self.arrived_veh)
 
     def total_served_veh(self) -> Floats:
@@ -227,7 +228,7 @@ class Intersection:
         return delay_veh_s
 
     def _per_scenario(self, by_lane: Floats) -> Floats:
-        """Sum over links, link after link: the same order of additions in every batch."""
+        """Sum over links, in the order of the links, so that the rounding is the same in every batch."""
         by_link = by_lane.reshape(-1, self.batch)
         total: Floats = by_link[0].copy()
         for row in by_link[1:]:
@@ -235,14 +236,14 @@ class Intersection:
         return total
 
     def get_state(self) -> dict[str, object]:
-        """All that the next steps depend on, as copies, lane by lane: how it lay in blocks does not show."""
+        """Everything that the next steps depend on, as copies by lane, independent of the blocks."""
         return {name: self.blocks.gather(values) for name, values in self._fields.items()}
 
     def set_state(self, state: Mapping[str, object]) -> None:
-        """Continue from a state; copies it.
+        """Restore a copied state.
 
         Raises:
-            ValueError: It is not the state of a batch and model of this size.
+            ValueError: The state belongs to a batch or model of another size.
         """
         if set(state) != set(_FIELDS):
             raise ValueError(f"traffic state has keys {sorted(state)}, expected {sorted(_FIELDS)}")

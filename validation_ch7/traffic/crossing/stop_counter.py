@@ -1,4 +1,4 @@
-"""The count of stops of a batch of crossings: kept beside the traffic, which it never changes."""
+"""Counts the stops of a batch of crossings, without any effect on the traffic."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 
 
 class StopCounter:
-    """Stops on the approaches, those before the entries included.
+    """Stops on the approaches and before their entries.
 
-    Only who measures needs one. It is no part of a training's state, and traffic is bit for bit the same without.
+    Used by evaluations only. It is not part of a training's state.
 
     Args:
-        blocks: How the batch lies in memory.
-        counting: Whether anything is counted.
+        blocks: Memory layout of the batch.
+        counting: Whether stops are counted.
     """
 
     def __init__(self, blocks: Blocks, *, counting: bool) -> None:
@@ -26,16 +26,16 @@ class StopCounter:
 
     @property
     def stops_veh(self) -> Floats:
-        """Stops so far by approach, shape (4 * batch,), vehicles; who stops twice counts twice, who brakes half, half.
+        """Stops so far by approach, shape (4 * batch,); a vehicle that brakes to half its speed counts as half a stop.
 
         Raises:
-            RuntimeError: It does not count.
+            RuntimeError: Stops are not counted.
         """
         if not self._counting:
-            raise RuntimeError("stops were not counted here")
+            raise RuntimeError("stops were not counted: create the simulation with counts_stops=True")
         return self._blocks.gather(self._stops)
 
     def of_kernel(self, n_cells: int) -> tuple[Floats, Floats, Floats, bool]:
-        """In the order in which `advance_blocks` takes them; the first two are room for one block and one call."""
+        """Arguments in the order of `advance_blocks`; the first two are work arrays for one block and one call."""
         shape = (n_cells if self._counting else 0, self._stops.shape[1])
         return np.empty(shape), np.empty(shape), self._stops, self._counting

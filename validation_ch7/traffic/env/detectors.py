@@ -1,6 +1,6 @@
-"""What detectors beside the road measure, each of shape (batch, 4) by approach N, S, E, W.
+"""Detector measurements, each of shape (batch, 4) by approach N, S, E, W.
 
-All controllers, the learned one included, see a crossing through such counts and the signal alone.
+All controllers, including the learned one, use only such counts and the state of the signal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 
 
 def standing_veh(simulation: CrossingSimulation) -> Floats:
-    """Standing-equivalent vehicles: those in the entry queue, and each other by the share of `vf` that it lacks."""
+    """Standing-equivalent vehicles: the entry queue, plus `1 - v / vf` for every vehicle on the approach."""
     standing: Floats = simulation.traffic.count_vehicles(0.0)[0].T
     return standing
 
@@ -25,7 +25,7 @@ def near_veh(simulation: CrossingSimulation, reach_m: float) -> Floats:
 
 
 def upstream_veh(simulation: CrossingSimulation) -> Floats:
-    """All vehicles that have yet to pass the stop line, moving or not, entry queue included."""
+    """All vehicles before the stop line, moving or not, entry queue included."""
     traffic = simulation.traffic
     return _by_approach(traffic.inside_veh[: N_APPROACHES * traffic.batch] + traffic.queue_veh)
 
@@ -37,9 +37,9 @@ def exit_veh(simulation: CrossingSimulation) -> Floats:
 
 
 def oncoming_veh_s(simulation: CrossingSimulation, reach_m: float) -> Floats:
-    """Rate at which those within `reach_m` pass an open stop line at free speed, in veh/s.
+    """Rate at which the vehicles within `reach_m` would pass an open stop line at free speed, in veh/s.
 
-    Its inverse is their mean time headway, what a gap detector measures; a standing queue is a short headway.
+    Its inverse is their mean time headway, which a gap detector measures; a standing queue has a short headway.
     `reach_m` is rounded to whole cells, at least one.
     """
     parameters = simulation.traffic.parameters
@@ -53,5 +53,5 @@ def by_axis(by_approach: Floats) -> tuple[Floats, Floats]:
 
 
 def _by_approach(by_lane: Floats) -> Floats:
-    """From lanes `approach * batch + scenario` to rows by scenario, shape (batch, 4)."""
+    """Reorder from lanes `approach * batch + scenario` to rows by scenario, shape (batch, 4)."""
     return by_lane.reshape(N_APPROACHES, -1).T

@@ -1,4 +1,4 @@
-"""One crossing as a plain gymnasium environment: the batch of one, for whoever has no batch to learn in."""
+"""One crossing as a plain gymnasium environment, for algorithms without vectorized environments."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Observation = npt.NDArray[np.float32]
 
 
 class TrafficSignalEnv(gymnasium.Env[Observation, np.int64]):
-    """`TrafficSignalVecEnv` with one copy behind gymnasium's interface: the same traffic, step for step.
+    """`TrafficSignalVecEnv` with one environment behind gymnasium's interface: the same traffic, step for step.
 
-    An episode is never terminated, only truncated at the end of its hour.
+    An episode is never terminated, only truncated at its end.
 
     Args:
         environment: The `environment` block of a section's card.
-        seed: Stream of training scenarios; `reset(seed=...)` chooses another.
+        seed: Stream of training scenarios; `reset(seed=...)` selects another.
 
     Attributes:
         observation_space: Fifteen features, see `observation`.
-        action_space: The phase asked for: 0 north-south, 1 east-west.
+        action_space: The requested phase: 0 north-south, 1 east-west.
 
     Raises:
-        ValueError: A key of the block is unknown, or a value does not fit.
+        ValueError: A key of the block is unknown, or a value is invalid.
     """
 
     def __init__(self, *, environment: Mapping[str, object], seed: int = 0) -> None:
@@ -42,15 +42,15 @@ class TrafficSignalEnv(gymnasium.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin the next episode; with a seed, the first one of that stream.
+        """Start the next episode; with a seed, the first one of that stream.
 
         Args:
-            seed: Stream of training scenarios, None to stay in the present one.
-            options: None is known.
+            seed: Stream of training scenarios, None for the current one.
+            options: Ignored.
         """
         super().reset(seed=seed)
         if seed is None and self._begun is not None:
-            observation, self._begun = self._begun, None  # the batch began it by itself
+            observation, self._begun = self._begun, None  # the batch has already started this episode
             return observation, {}
         self._begun = None
         if seed is not None:
@@ -58,16 +58,16 @@ class TrafficSignalEnv(gymnasium.Env[Observation, np.int64]):
         return self._batch.reset()[0], {}
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Ask for a phase and let one decision interval pass.
+        """Request a phase and simulate one decision interval.
 
         Returns:
-            Observation (15,), reward, False, whether the hour is over, info (with `delay_s_per_veh` at its end).
+            Observation (15,), reward, False, whether the episode is over, info (with `delay_s_per_veh` at its end).
 
         Raises:
-            RuntimeError: The episode is over, or none has begun.
+            RuntimeError: The episode is over, or none has started.
         """
         if self._begun is not None:
-            raise RuntimeError("the episode is over: reset() comes before the next step()")
+            raise RuntimeError("the episode is over: call reset() before the next step()")
         observations, rewards, over, infos = self._batch.step(np.array([action]))
         info = dict(infos[0])
         observation: Observation = np.asarray(observations)[0]

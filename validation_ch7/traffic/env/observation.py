@@ -1,4 +1,4 @@
-"""What a policy sees of a crossing: fifteen numbers, all of them measurable by detectors."""
+"""The observation of a crossing: fifteen numbers, all of them measurable by detectors."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def observe(simulation: CrossingSimulation) -> npt.NDArray[np.float32]:
     """Features of each scenario, shape (batch, 15).
 
     Per approach (N, S, E, W) `log1p` of the standing-equivalent vehicles, entry queue included, over 20
-    (columns 0-3), of the vehicles in the last 100 m over 15 (4-7) and of those further up over 30 (8-11);
-    the phase one-hot (12-13; the coming one during a change); the green so far over 60 s (14).
+    (columns 0-3), of the vehicles in the last 100 m over 15 (4-7) and of those further away over 30 (8-11);
+    the phase one-hot (12-13; the next one during a change); the green so far over 60 s (14).
     """
     counts = simulation.traffic.count_vehicles(_NEAR_M)
     counts /= _SCALES_VEH

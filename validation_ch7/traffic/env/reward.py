@@ -1,4 +1,4 @@
-"""What a learner is paid."""
+"""The reward."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _SCALE = 4.0
 
 
 def reward_of(delay_veh_s: Floats, decision_s: float) -> Floats:
-    """`-sqrt(delay rate) / 4`, the delay rate being the mean number of delayed vehicles in an interval.
+    """`-sqrt(delay rate) / 4`; the delay rate is the mean number of delayed vehicles in an interval.
 
-    The root keeps oversaturated hours from drowning all others.
+    The root limits the weight of oversaturated scenarios.
 
     Args:
-        delay_veh_s: Delay that arose in the interval, any shape, vehicle-seconds.
+        delay_veh_s: Delay in the interval, any shape, vehicle-seconds.
         decision_s: Length of the interval in s.
     """
     rate: Floats = np.maximum(delay_veh_s, 0.0) / decision_s

@@ -1,4 +1,4 @@
-"""The environment block of a section's card: every key is used or refused by name."""
+"""The environment block of a section's card; unknown keys are refused by name."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _TRAFFIC_KEYS = {known.name for known in fields(TrafficParameters)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
-    """The crossing as a card describes it. All controllers meet the same signal hardware.
+    """The crossing of a card. All controllers have the same signal hardware.
 
     Attributes:
         decision_s: Time between two decisions of a learned policy, in s.
-        min_green_s: Requests before that much green are ignored, in s.
+        min_green_s: Least green; earlier requests for a change are ignored, in s.
         yellow_s: Yellow after each green, in s.
-        all_red_s: Red for everybody after each yellow, in s; may be 0.
+        all_red_s: Red for all approaches after each yellow, in s; may be 0.
         yellow_used_s: Part of the yellow in which vehicles still pass, in s; may be 0.
         start_up_lost_s: Part of the green before vehicles pass, in s; may be 0.
-        max_green_s: After that much green the phase changes by itself, in s.
+        max_green_s: Longest green; then the phase changes automatically, in s.
         episode_s: Length of a scenario, in s; a multiple of `decision_s`.
         traffic: The model.
 
     Raises:
-        ValueError: A value does not fit; it names the field.
+        ValueError: A value is invalid; the message names the field.
     """
 
     decision_s: float = number("signal", "decision_s")
@@ -58,10 +58,10 @@ class EnvironmentSettings:
 
     @classmethod
     def from_mapping(cls, block: Mapping[str, object]) -> EnvironmentSettings:
-        """Build from a card's block; keys that are absent keep their defaults.
+        """Build from a card's block; missing keys keep their defaults.
 
         Raises:
-            ValueError: A key is unknown, or a value does not fit.
+            ValueError: A key is unknown, or a value is invalid.
         """
         refuse_unknown_keys(block, set(_TIME_KEYS) | _TRAFFIC_KEYS)
         traffic = {name: value for name, value in block.items() if name in _TRAFFIC_KEYS}
@@ -73,7 +73,7 @@ class EnvironmentSettings:
         return {name: float(getattr(self, name)) for name in _TIME_KEYS} | self.traffic.describe()
 
     def steps(self, name: str) -> int:
-        """One of the times, by its key, in solver steps.
+        """The time with this key, in solver steps.
 
         Raises:
             ValueError: It is not a whole number of steps.
@@ -96,14 +96,14 @@ class EnvironmentSettings:
 
     @property
     def lost_s(self) -> float:
-        """Time of each change in which nobody passes, in s."""
+        """Time of each change in which no vehicle passes, in s."""
         return self.signal_times().lost_steps * self.traffic.dt_s
 
     def signal_times(self) -> SignalTimes:
         """The signal's times in solver steps.
 
         Raises:
-            ValueError: They make no signal.
+            ValueError: The times do not fit together.
         """
         names = ("min_green", "max_green", "yellow", "all_red", "yellow_used", "start_up_lost")
         return SignalTimes(**{f"{name}_steps": self.steps(f"{name}_s") for name in names})

@@ -1,4 +1,4 @@
-"""A batch of crossings under way: traffic, signal and demand on one clock."""
+"""Simulates a batch of crossings: traffic, signals and demand on one clock."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from validation_ch7.traffic.state_tree import branch_from, whole_number_from
 
 
 class CrossingSimulation:
-    """Scenarios side by side from their first second on; none knows of the others.
+    """A batch of independent scenarios, simulated from their start.
 
     Args:
         settings: The crossing.
-        scenarios: The demand of each.
-        widest_block: Most scenarios in one block of memory; results do not depend on it.
-        pool: Threads among which the blocks are divided; results do not depend on it.
+        scenarios: Demand of each scenario.
+        widest_block: Largest number of scenarios in one memory block; results do not depend on it.
+        pool: Threads for the blocks; results do not depend on it.
         counts_stops: Whether `traffic.stops` counts; the traffic does not depend on it.
 
     Attributes:
-        traffic: What drives and waits.
-        signal: What lets it pass.
+        traffic: The traffic.
+        signal: The signals.
         steps_done: The clock, in solver steps.
     """
 
@@ -50,29 +50,29 @@ class CrossingSimulation:
         self.steps_done = 0
         self._pool = pool
         self._steps_per_bin = settings.steps_in(ARRIVAL_BIN_S)
-        # Bin first, then lanes approach by approach as in the intersection: one bin is one contiguous row.
+        # Bins are the first axis, so that one bin is contiguous; then lanes by approach, as in the intersection.
         blocks = self.traffic.blocks
         self._arrivals = _by_bin([scenario.arrivals_veh for scenario in scenarios], blocks) / self._steps_per_bin
         self._w_in = _by_bin([scenario.w_in_m_s for scenario in scenarios], blocks)
 
     @property
     def batch(self) -> int:
-        """Scenarios side by side."""
+        """Number of scenarios."""
         return self.traffic.batch
 
     def request(self, phases: npt.NDArray[np.int64]) -> None:
-        """Ask each signal for a phase, shape (batch,); ignored where the signal may not change."""
+        """Request a phase from each signal, shape (batch,); ignored where the signal must not change."""
         self.signal.request(phases)
 
     def advance(self, n_steps: int) -> None:
-        """Let solver steps pass.
+        """Simulate solver steps.
 
         Raises:
-            IndexError: The scenarios are over.
+            IndexError: The steps go beyond the end of the scenarios.
         """
         last_step = self._steps_per_bin * len(self._arrivals)
         if self.steps_done + n_steps > last_step:
-            raise IndexError(f"the scenarios end after {last_step} steps, {self.steps_done} of which are done")
+            raise IndexError(f"cannot simulate {n_steps} more steps: {self.steps_done} of {last_step} are done")
         self.traffic.advance_under(
             self.signal,
             self._arrivals,
@@ -85,7 +85,7 @@ class CrossingSimulation:
         self.steps_done += n_steps
 
     def get_state(self) -> dict[str, object]:
-        """All that the next steps depend on beside the scenarios, which their addresses give again."""
+        """Everything that the next steps depend on, except the scenarios, which follow from their addresses."""
         return {
             "traffic": self.traffic.get_state(),
             "signal": self.signal.get_state(),
@@ -93,10 +93,10 @@ class CrossingSimulation:
         }
 
     def set_state(self, state: Mapping[str, object]) -> None:
-        """Continue from a state; copies it.
+        """Restore a copied state.
 
         Raises:
-            ValueError: It is not the state of a batch and model of this size.
+            ValueError: The state belongs to a batch or model of another size.
         """
         self.traffic.set_state(branch_from(state, "traffic"))
         self.signal.set_state(branch_from(state, "signal"))
@@ -104,7 +104,7 @@ class CrossingSimulation:
 
 
 def _by_bin(per_scenario: list[Floats], blocks: Blocks) -> Floats:
-    """One bin is one contiguous row of blocks."""
+    """Arrange values by bin, shape (bins, blocks, 4 * L), contiguous."""
     stacked = np.stack(per_scenario)  # scenarios, approaches, bins
     by_lane = stacked.transpose(1, 0, 2).reshape(-1, stacked.shape[2])
     return np.ascontiguousarray(blocks.scatter(by_lane).transpose(1, 0, 2))

@@ -1,4 +1,4 @@
-"""The crossing as a native stable-baselines3 environment: all copies in one batch, and a state that can be kept."""
+"""The crossing as a native stable-baselines3 environment: all copies in one batch, with a state that can be saved."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from validation_ch7.traffic.state_tree import array_from, branch_from, whole_num
 
 
 class TrafficSignalVecEnv(VecEnv):
-    """Training episodes of random demand; the action chooses the phase, the reward punishes delay.
+    """Training episodes with random demand; the action selects the phase, the reward penalizes delay.
 
-    All copies begin and end their episodes together. Episode `e` of copy `i` always has the demand of the
-    training scenario `e * n_envs + i` in the stream of the seed: nothing random has to be remembered.
-    No clock is read and no global generator drawn from.
+    All copies start and end their episodes together. Episode `e` of copy `i` always has the demand of training scenario
+    `e * n_envs + i` in the stream of the seed, so no random state has to be saved. It reads no clock and draws from no
+    global generator.
 
     Args:
-        n_envs: Crossings side by side.
+        n_envs: Number of crossings.
         seed: Stream of training scenarios.
         environment: The `environment` block of a section's card.
 
     Raises:
-        ValueError: A key of the block is unknown, or a value does not fit.
+        ValueError: A key of the block is unknown, or a value is invalid.
     """
 
-    render_mode: str | None = None  # the base class asks for it
+    render_mode: str | None = None  # the base class reads it
 
     def __init__(self, *, n_envs: int, seed: int, environment: Mapping[str, object]) -> None:
         self.settings = EnvironmentSettings.from_mapping(environment)
@@ -51,7 +51,7 @@ class TrafficSignalVecEnv(VecEnv):
         self._simulation = self._new_simulation()
 
     def reset(self) -> npt.NDArray[np.float32]:
-        """Begin the next episode in every copy.
+        """Start the next episode in every copy.
 
         Returns:
             First observations, shape (n_envs, 15).
@@ -63,34 +63,34 @@ class TrafficSignalVecEnv(VecEnv):
         return observe(self._simulation)
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
-        """Take the phases asked for, shape (n_envs,); they are granted in `step_wait`.
+        """Store the requested phases, shape (n_envs,); `step_wait` applies them.
 
         Raises:
-            ValueError: They are real numbers other than 0 and 1: cut to whole ones, a continuous policy's decisions
-                would be lost silently.
+            ValueError: They are real numbers other than 0 and 1; converting a continuous policy's actions to integers
+                would silently lose its decisions.
         """
         phases = np.asarray(actions)
         if phases.dtype.kind == "f" and not np.isin(phases, range(N_PHASES)).all():
             raise ValueError(
-                f"a phase is 0 or 1, and the actions are {phases.dtype}: put `SignActions` around the environment of a"
-                " policy with continuous actions"
+                f"actions must be 0 or 1, but they are {phases.dtype} numbers: wrap the environment in `SignActions`"
+                " for a policy with continuous actions"
             )
         self._actions = phases.astype(np.int64).reshape(self.num_envs)
 
     def step_wait(
         self,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_], list[dict[str, Any]]]:
-        """Grant the phases, let one decision interval pass, and begin anew where the episode is over.
+        """Apply the requests, simulate one decision interval, and start a new episode if this one is over.
 
         Returns:
             Observations (n_envs, 15), rewards (n_envs,), ends (n_envs,), infos; an info at an episode's end holds
-            `terminal_observation`, `TimeLimit.truncated` and `episode` (its `t` is 0: no clock was read).
+            `terminal_observation`, `TimeLimit.truncated` and `episode` (its `t` is 0, since no clock is read).
 
         Raises:
-            RuntimeError: There was no `reset` yet.
+            RuntimeError: `reset` was not called yet.
         """
         if self._episode < 0:
-            raise RuntimeError("reset() comes before the first step()")
+            raise RuntimeError("call reset() before the first step()")
         before_veh_s = self._simulation.traffic.delay_veh_s()
         self._simulation.request(self._actions)
         self._simulation.advance(self._decision_steps)
@@ -123,7 +123,7 @@ class TrafficSignalVecEnv(VecEnv):
         return self._simulation.steps_done // self._decision_steps
 
     def _new_simulation(self) -> CrossingSimulation:
-        """The simulation of the current episode at its beginning; before the first one, that of episode 0."""
+        """The simulation of the current episode at its start; before the first one, that of episode 0."""
         first = max(self._episode, 0) * self.num_envs
         addresses = [
             ScenarioAddress(split=Split.TRAINING, stream=self._seed, index=first + copy)
@@ -134,7 +134,7 @@ class TrafficSignalVecEnv(VecEnv):
         return CrossingSimulation(settings, scenarios)
 
     def get_state(self) -> dict[str, object]:
-        """All that the next steps depend on: a tree of dicts, numbers and arrays that shares no memory."""
+        """Everything that the next steps depend on: a tree of dicts, numbers and arrays that shares no memory."""
         return {
             "n_envs": self.num_envs,
             "settings": dict(self.settings.describe()),
@@ -147,10 +147,10 @@ class TrafficSignalVecEnv(VecEnv):
         }
 
     def set_state(self, state: Mapping[str, object]) -> None:
-        """Continue from a state as if there had been no interruption; copies it.
+        """Restore a copied state; the next steps are the same as without the interruption.
 
         Raises:
-            ValueError: It was taken from another number of copies or another crossing.
+            ValueError: The state has another number of copies or another crossing.
         """
         if whole_number_from(state, "n_envs") != self.num_envs:
             raise ValueError(f"the state holds {state['n_envs']} environments, expected {self.num_envs}")
@@ -165,30 +165,30 @@ class TrafficSignalVecEnv(VecEnv):
         self._simulation.set_state(branch_from(state, "simulation"))
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Choose the stream of training scenarios from the next reset on.
+        """Select the stream of training scenarios from the next reset on; None keeps the current one.
 
-        A new stream begins with its first episode. None leaves the stream: nothing is ever random.
+        A new stream starts with its first episode.
         """
         if seed is not None:
             self._next_seed = seed
         return [self._next_seed] * self.num_envs
 
     def begin_stream(self, seed: int) -> None:
-        """Make the next reset begin the first episode of a stream, also when it is the present one."""
+        """Let the next reset start the first episode of a stream, even if it is the current one."""
         self._seed, self._next_seed, self._episode = seed, seed, -1
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there are no resources to close."""
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The batch's one value of an attribute, once per copy asked for."""
+        """The attribute of the batch, repeated for each requested copy."""
         return [getattr(self, attr_name) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of the batch.
 
         Raises:
-            ValueError: Only some copies are meant; they have no attributes of their own.
+            ValueError: Only some copies are selected; all copies share their attributes.
         """
         if len(list(self._get_indices(indices))) != self.num_envs:
             raise ValueError("the copies of this environment share their attributes")
@@ -197,12 +197,12 @@ class TrafficSignalVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Call a method of the batch once; its one result stands for each copy asked for."""
+        """Call a method of the batch once; its result is repeated for each requested copy."""
         result = getattr(self, method_name)(*method_args, **method_kwargs)
         return [result for _ in self._get_indices(indices)]
 
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """No copy is wrapped."""
+        """False for every requested copy: copies are never wrapped."""
         return [False for _ in self._get_indices(indices)]

@@ -1,4 +1,4 @@
-"""Who arrives when: random demand, addressed by split and index and by nothing else."""
+"""Random demand of a scenario, determined by its address alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORD = 2**32
 
 
 class Split(enum.Enum):
-    """What a scenario may be used for. The numbers are the first word of a scenario's random key."""
+    """Use of a scenario. The numbers are the first word of a scenario's random key."""
 
     TUNING = 1
     TRAINING = 2
@@ -27,19 +27,19 @@ class Split(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class ScenarioAddress:
-    """Where a scenario stands: equal addresses are bitwise equal scenarios, whatever batch they are in.
+    """Address of a scenario: equal addresses give bitwise equal scenarios, in every batch.
 
     Its generator is seeded by `SeedSequence(constant, spawn_key=(split, stream, index))`. Keys of different
-    splits differ in their first word, so no training scenario can be a tuning or a test scenario; and since
-    demand depends on the address alone, every controller meets the same arrivals (common random numbers).
+    splits differ in their first word, so no training scenario can be a tuning or a test scenario. Since demand depends
+    on the address alone, every controller has the same arrivals (common random numbers).
 
     Attributes:
-        split: What it may be used for.
-        index: Which one, from 0.
-        stream: An independent series within the split: trainings use their seed; tuning and test stay at 0.
+        split: Use of the scenario.
+        index: Number of the scenario, from 0.
+        stream: An independent series within the split: the seed in trainings, 0 for tuning and test.
 
     Raises:
-        ValueError: A number does not fit a word of the key: longer ones could collide.
+        ValueError: A number does not fit a 32-bit word of the key; larger numbers could collide.
     """
 
     split: Split
@@ -49,14 +49,14 @@ class ScenarioAddress:
     def __post_init__(self) -> None:
         for name, value in (("index", self.index), ("stream", self.stream)):
             if not 0 <= value < _WORD:
-                raise ValueError(f"scenario {name} is {value}, and must be within 0..{_WORD - 1}")
+                raise ValueError(f"scenario {name} must be within 0..{_WORD - 1}, not {value}")
 
     def generator(self, purpose: int = 0, variant: int = 0) -> np.random.Generator:
-        """A fresh generator of this scenario.
+        """A new generator for this scenario.
 
         Args:
-            purpose: 0 draws the demand; others are free for controllers, and independent of it.
-            variant: Tells several streams of one purpose apart.
+            purpose: 0 for the demand; other numbers are for controllers, and independent of it.
+            variant: Number of the stream within a purpose.
         """
         key = (self.split.value, self.stream, self.index, purpose, variant)
         return np.random.default_rng(np.random.SeedSequence(_ENTROPY, spawn_key=key))
@@ -64,18 +64,18 @@ class ScenarioAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandRanges:
-    """Ranges from which a scenario's demand is drawn uniformly, per axis unless said otherwise.
+    """Ranges of a scenario's demand, drawn uniformly; per axis unless stated otherwise.
 
-    A base flow carries one peak for each axis, at times of their own: which axis needs the green moves during
-    the hour, and no fixed plan is right all along.
+    Each axis has a base flow and one peak, at different times. So the axis that needs the green changes during the
+    hour, and no fixed plan is optimal throughout.
 
     Attributes:
         base_veh_h: Flow per approach outside the peak.
-        peak_veh_h: What the peak adds at its height.
-        peak_centre: When it is highest, as a share of the episode.
-        peak_half_width: Half its duration, as a share of the episode.
-        direction_factor: By which an approach differs from its axis, per approach.
-        w_share: Attribute of those who arrive, as a share of the free speed, per approach and 10 s: driver types.
+        peak_veh_h: Additional flow at the maximum of the peak.
+        peak_centre: Time of the maximum, as a share of the episode.
+        peak_half_width: Half the duration of the peak, as a share of the episode.
+        direction_factor: Factor between the flows of an approach and of its axis, per approach.
+        w_share: Attribute of arriving drivers, as a share of the free speed, per approach and 10 s.
     """
 
     base_veh_h: tuple[float, float] = ends("demand", "base_veh_h")
@@ -88,12 +88,12 @@ class DemandRanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scenario:
-    """One hour (or whatever an episode lasts) of demand at one crossing.
+    """Demand of one episode at one crossing.
 
     Attributes:
-        address: Where it stands.
+        address: Address of the scenario.
         arrivals_veh: Vehicles per approach and 10 s, shape (4, bins).
-        w_in_m_s: Attribute of those who arrive, shape (4, bins), m/s.
+        w_in_m_s: Attribute of arriving drivers, shape (4, bins), m/s.
     """
 
     address: ScenarioAddress
@@ -107,8 +107,8 @@ def draw_scenario(
     """Draw the demand at an address.
 
     Args:
-        address: Which scenario.
-        episode_s: Its length in s; begun bins of 10 s count.
+        address: Address of the scenario.
+        episode_s: Its length in s; rounded up to bins of 10 s.
         vf_m_s: Free speed in m/s.
         ranges: Ranges of the random demand.
     """
@@ -135,7 +135,7 @@ def _approach_rates(generator: np.random.Generator, ranges: DemandRanges, bins: 
     half_width = generator.uniform(*ranges.peak_half_width, size=(axes, 1))
     direction = generator.uniform(*ranges.direction_factor, size=(N_APPROACHES, 1))
     time = (np.arange(bins) + 0.5) / bins
-    # A smooth bump with an end, made of products only: the same bits on every machine, unlike exp.
+    # A smooth peak of finite width; products are bitwise equal on every machine, `exp` is not.
     bump = np.maximum(0.0, 1.0 - ((time - centre) / half_width) ** 2) ** 2
     by_axis = base + peak * bump
     return np.repeat(by_axis, N_APPROACHES // axes, axis=0) * direction

@@ -1,4 +1,4 @@
-"""Blocks moved on: one step of one block, and many steps of many blocks with their signals."""
+"""Advances blocks: one step of one block, and many steps of many blocks with their signals."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def advance_block(
     carried: Floats,
     constants: Floats,
 ) -> None:
-    """Move the traffic of one block on by one step.
+    """Advance the traffic of one block by one step.
 
     Args:
         rho: Densities, shape (cells, 8 * L), veh/m.
         w: Driver attributes, shape (cells, 8 * L), m/s.
         gate: 1 where the stop line is open, shape (4 * L,).
-        arriving_veh: Vehicles that come to each entry during the step, shape (4 * L,).
+        arriving_veh: Vehicles that arrive at each entry during the step, shape (4 * L,).
         w_in: Their attribute, shape (4 * L,), m/s.
         queue_veh: Entry queues, shape (4 * L,), vehicles.
         queue_sum: Sum over steps of the queues after entering, shape (4 * L,).
-        arrived: Vehicles that came so far, shape (4 * L,).
+        arrived: Vehicles that arrived so far, shape (4 * L,).
         served_sum: Sum over steps of the flows out of the exits, shape (4 * L,).
-        inside: Sum over cells of the densities, shape (8 * L,), kept by what comes and goes.
+        inside: Sum over cells of the densities, shape (8 * L,), updated by inflow and outflow.
         inside_sum: Sum over steps of `inside` before each step, shape (8 * L,).
         flow_sum: Sum over steps and cells of the flows out of the cells, shape (8 * L,).
-        carried: Room for what a cell hands to the next, shape (3, 8 * L).
+        carried: Work array for values that a cell passes on to the next, shape (3, 8 * L).
         constants: Vector of the model's constants.
     """
     last, first_exit = rho.shape[0] - 1, gate.shape[0]
@@ -101,11 +101,11 @@ def advance_blocks(
     end_block: int,
     constants: Floats,
 ) -> None:
-    """Move whole blocks on by many steps, traffic and signals together.
+    """Advance blocks by many steps, traffic and signals together.
 
-    Arrays are those of `advance_block` with the block as their first axis; `arrivals_veh` (per step) and `w_in` have
-    shape (bins, blocks, 4 * L). The signals are those of `set_gates` and `advance_signals`, shape (batch,). Stops are
-    those of `count_stops`; `rho_before` and `v_before` are room for one block.
+    Arrays are those of `advance_block` with the block as first axis; `arrivals_veh` (per step) and `w_in` have shape
+    (bins, blocks, 4 * L). The signals are those of `set_gates` and `advance_signals`, shape (batch,). Stops are those
+    of `count_stops`; `rho_before` and `v_before` are work arrays for one block.
     """
     gate = np.empty(queue_veh.shape[1])
     carried = np.empty((3, rho.shape[2]))

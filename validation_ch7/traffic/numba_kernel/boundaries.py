@@ -1,4 +1,4 @@
-"""What happens at the ends of lanes in one step: entries, stop lines, exits."""
+"""The ends of lanes in one step: entries, stop lines, exits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def enter(
     w_before: Floats,
     constants: Floats,
 ) -> None:
-    """Entries of the approaches: all who wait and come, as far as the first cell has room."""
+    """Entries of the approaches: waiting and arriving vehicles enter as far as the first cell has room."""
     slope, half, dt = constants[SLOPE], constants[HALF_INVERSE_SLOPE], constants[DT]
     for lane in range(queue_veh.shape[0]):
         v = larger(w_first[lane] - slope * rho_first[lane], 0.0)
@@ -47,7 +47,7 @@ def pass_stop_lines(
     w_before_exit: Floats,
     constants: Floats,
 ) -> None:
-    """An open stop line is an interface like any other: a full exit closes it by itself."""
+    """Stop lines: an open one is a normal interface, so a full exit blocks it; a closed one has no flow."""
     slope, inverse, half = constants[SLOPE], constants[INVERSE_SLOPE], constants[HALF_INVERSE_SLOPE]
     for lane in range(gate.shape[0]):
         v = larger(w_exit[lane] - slope * rho_exit[lane], 0.0)
@@ -61,7 +61,7 @@ def pass_stop_lines(
 
 @compiled
 def leave(rho_last: Floats, w_last: Floats, outflow: Floats, served_sum: Floats, constants: Floats) -> None:
-    """Exits end freely: they send what they can."""
+    """Ends of the exits: vehicles leave freely, at the cell's demand."""
     slope, half = constants[SLOPE], constants[HALF_INVERSE_SLOPE]
     for lane in range(outflow.shape[0]):
         attribute = w_last[lane]
@@ -73,7 +73,7 @@ def leave(rho_last: Floats, w_last: Floats, outflow: Floats, served_sum: Floats,
 
 @compiled
 def count_inside(inflow: Floats, outflow: Floats, inside: Floats, inside_sum: Floats, constants: Floats) -> None:
-    """Keep count of who is on each lane; cheaper than adding up its cells at every step."""
+    """Update the content of each lane from its inflow and outflow; cheaper than summing its cells at every step."""
     ratio = constants[CELL_RATIO]
     for lane in range(inside.shape[0]):
         inside_sum[lane] += inside[lane]

@@ -1,4 +1,4 @@
-"""How the functions of this package are compiled, and what the vectoriser can follow."""
+"""Compiles the functions of this package, and defines `larger` and `smaller`, which can be vectorized."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile at the first call, without the interpreter's lock, divisions as numpy does them.
+    """Compile at the first call; releases the GIL, and divides by zero like numpy.
 
-    Nothing is cached on disk: the compiler notices changes of a function's own file only, not of those it calls.
+    There is no cache on disk, since numba detects changes of a function's own file but not of the functions it calls.
     """
     return cast(_Function, numba.njit(function, nogil=True, error_model="numpy"))
 
 
-# `max` and `min` treat NaN specially, which the vectoriser cannot follow.
+# `max` and `min` handle NaN specially, which prevents vectorization.
 @compiled
 def larger(one: float, other: float) -> float:
     """The larger of two numbers."""

@@ -1,4 +1,4 @@
-"""The model's constants as the vector that compiled functions take, and where each stands in it."""
+"""The model's constants as a vector for compiled functions, and the index of each."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from validation_ch7.traffic.parameters import TrafficParameters
 N_APPROACHES = 4
 N_LINKS = 2 * N_APPROACHES
 
-# Below this density a cell holds no vehicle whose attribute could matter; it keeps divisions defined.
+# Lower bound of a divisor; a cell with a smaller density is practically empty.
 VACUUM_VEH_M = 1e-250
 
 SLOPE, INVERSE_SLOPE, HALF_INVERSE_SLOPE, CELL_RATIO, DT, DX, VF, RELAXATION = range(8)
 
 
 def constants_of(parameters: TrafficParameters) -> Floats:
-    """The vector of a model, shape (8,), in the units of its parameters."""
+    """The vector of constants, shape (8,), in the units of the parameters."""
     constants = np.empty(8)
     constants[SLOPE] = parameters.pressure_slope
     constants[INVERSE_SLOPE] = 1.0 / parameters.pressure_slope

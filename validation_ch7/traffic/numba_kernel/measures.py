@@ -1,4 +1,4 @@
-"""What is measured of the traffic as it stands: detector counts, and delay so far."""
+"""Measures of the traffic: detector counts now, and delay so far."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _count_cell(rho: Floats, w: Floats, standing: Floats, counted: Floats, slope
 def count_vehicles(
     rho: Floats, w: Floats, queue_veh: Floats, first_near: int, counted: Floats, constants: Floats
 ) -> None:
-    """Count the vehicles of every approach as detectors would.
+    """Count the vehicles of every approach like detectors.
 
     Args:
         rho: Densities, shape (blocks, cells, 8 * L), veh/m.
         w: Driver attributes, shape (blocks, cells, 8 * L), m/s.
         queue_veh: Entry queues, shape (blocks, 4 * L), vehicles.
         first_near: First cell that counts as near the stop line.
-        counted: Written, shape (3, 4, batch), vehicles: standing-equivalent ones `sum rho (1 - v / vf) dx` with the
+        counted: Output, shape (3, 4, batch), vehicles: standing-equivalent ones `sum rho (1 - v / vf) dx` with the
             entry queue; those from `first_near` on; those before it.
         constants: Vector of the model's constants.
     """
@@ -60,14 +60,14 @@ def count_vehicles(
 def sum_delay(
     inside_sum: Floats, flow_sum: Floats, queue_sum: Floats, links: int, delay_veh_s: Floats, constants: Floats
 ) -> None:
-    """Add up the delay of every crossing, link after link, then that of its entry queues.
+    """Sum the delay of every crossing over its links in order, then over its entry queues.
 
     Args:
         inside_sum: See `advance_block`, shape (blocks, 8 * L).
         flow_sum: See `advance_block`, shape (blocks, 8 * L).
         queue_sum: See `advance_block`, shape (blocks, 4 * L).
-        links: The first so many count: 4 for the approaches alone, 8 for all.
-        delay_veh_s: Written, shape (batch,), vehicle-seconds.
+        links: Number of links to sum: 4 for the approaches only, 8 for all.
+        delay_veh_s: Output, shape (batch,), vehicle-seconds.
         constants: Vector of the model's constants.
     """
     dt, vf = constants[DT], constants[VF]

@@ -1,4 +1,4 @@
-"""The signals of a batch: requests granted, stop lines opened, time passing."""
+"""The signals of a batch: grant requests, open stop lines, advance time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def grant_requests(
     min_green_steps: int,
     change_interval_steps: int,
 ) -> bool:
-    """Begin the changes that are asked for and allowed.
+    """Start the requested changes that are allowed.
 
     Returns:
-        False, with nothing changed, if a phase asked for does not exist.
+        False, with nothing changed, if a requested phase does not exist.
     """
     for number in range(wanted.shape[0]):
         if wanted[number] != 0 and wanted[number] != 1:
             return False
     for number in range(wanted.shape[0]):
-        # During a change no green has run, so the minimum green refuses it as well.
+        # During a change `green_steps` is 0, so the minimum green also prevents another change.
         if wanted[number] != phase[number] and green_steps[number] >= min_green_steps:
             phase[number] = wanted[number]
             green_steps[number] = 0
@@ -44,16 +44,16 @@ def set_gates(
     first: int,
     gate: Floats,
 ) -> None:
-    """Open the stop lines of the crossings from `first` on that vehicles pass now, in the order N, S, E, W.
+    """Set the gates of the stop lines of the crossings from `first` on, in the order N, S, E, W.
 
     Args:
         phase: Of all crossings, shape (batch,).
         green_steps: Of all crossings, shape (batch,).
         change_steps_left: Of all crossings, shape (batch,).
-        closed_steps: At the end of a change all stop lines are closed for so long; before, the ending phase passes.
-        start_up_lost_steps: At the beginning of a green its stop lines are closed for so long.
+        closed_steps: Last steps of a change, in which all stop lines are closed; before, the ending phase passes.
+        start_up_lost_steps: First steps of a green, in which its stop lines are still closed.
         first: The crossing of the gate's first lane.
-        gate: Written: 1 where open, shape (4 * L,); places beyond the batch stay closed.
+        gate: Output: 1 where open, shape (4 * L,); unused places are closed.
     """
     crossings = gate.shape[0] // N_APPROACHES
     for place in range(crossings):
@@ -80,7 +80,7 @@ def advance_signals(
     max_green_steps: int,
     change_interval_steps: int,
 ) -> None:
-    """Let one solver step pass for the signals `first` to `end`; green that has lasted too long ends."""
+    """Advance the signals `first` to `end - 1` by one solver step; a green at its maximum ends."""
     for number in range(first, min(end, phase.shape[0])):
         if change_steps_left[number] > 0:
             change_steps_left[number] -= 1

@@ -1,4 +1,4 @@
-"""How much vehicles brake on the approaches, counted step by step while the traffic moves on."""
+"""Counts stops: the braking of vehicles on the approaches, step by step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def _remember_cell(rho: Floats, w: Floats, rho_before: Floats, v_before: Floats,
 
 @compiled
 def remember_traffic(rho: Floats, w: Floats, rho_before: Floats, v_before: Floats, constants: Floats) -> None:
-    """Note the approaches of a block before a step.
+    """Store density and speed of a block's approaches before a step.
 
     Args:
         rho: Densities, shape (cells, 8 * L), veh/m.
         w: Driver attributes, shape (cells, 8 * L), m/s.
-        rho_before: Written, shape (cells, 4 * L), veh/m.
-        v_before: Written, shape (cells, 4 * L), m/s.
+        rho_before: Output, shape (cells, 4 * L), veh/m.
+        v_before: Output, shape (cells, 4 * L), m/s.
         constants: Vector of the model's constants.
     """
     for cell in range(rho.shape[0]):
@@ -61,10 +61,10 @@ def count_stops(
     room: Floats,
     constants: Floats,
 ) -> None:
-    """Add what the vehicles of a block braked in the step that has just been made.
+    """Add the stops of a block's vehicles in the last step.
 
-    Those who were in a cell are now in it or in the next one; what they are slower now on the average, over the free
-    speed, is so much of a stop. Whoever brakes from the free speed to a standstill has made exactly one.
+    The vehicles of a cell are then in the same cell or in the next one. Their mean loss of speed over the free speed
+    is the fraction of a stop; braking from the free speed to a standstill is exactly one stop.
 
     Args:
         rho: Densities now, shape (cells, 8 * L), veh/m.
@@ -72,8 +72,8 @@ def count_stops(
         outflow: Flow over the stop lines in the step, shape (4 * L,), veh/s.
         rho_before: Of `remember_traffic`, shape (cells, 4 * L), veh/m.
         v_before: Of `remember_traffic`, shape (cells, 4 * L), m/s.
-        stops: Stops so far, shape (4 * L,); added to.
-        room: For what an interface hands to the one before, shape (2, 4 * L).
+        stops: Stops so far, shape (4 * L,); updated.
+        room: Work array for values that an interface passes on to the one before, shape (2, 4 * L).
         constants: Vector of the model's constants.
 
     Source:
@@ -91,10 +91,10 @@ def count_stops(
 
 @compiled
 def count_arrivals_behind_others(queue_veh: Floats, arriving_veh: Floats, stops: Floats) -> None:
-    """Whoever comes while others still wait to enter stops before the entry; all shapes (4 * L,), vehicles.
+    """Count one stop for each vehicle that arrives behind an entry queue; all shapes (4 * L,), vehicles.
 
-    However short the wait is: of Poisson arrivals some always come faster than an entry takes them, so that a crossing
-    counts a few hundredths of a stop per vehicle even where the light never turns red, whoever controls it.
+    Any wait counts. Some Poisson arrivals are always faster than the entry's capacity, so a crossing has a few
+    hundredths of a stop per vehicle under every controller, even if the light never turns red.
     """
     for lane in range(stops.shape[0]):
         if queue_veh[lane] > 0.0:

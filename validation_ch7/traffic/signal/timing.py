@@ -1,4 +1,4 @@
-"""The times of a signal, in whole solver steps, and which of them fit together."""
+"""The times of a signal, in whole solver steps, and their consistency."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalTimes:
-    """How long each light lasts. Steps, not seconds: no rounding decides when a light changes.
+    """Durations of a signal's lights in solver steps, so that rounding cannot affect when a light changes.
 
-    What vehicles pass is not what the lamps show: some still pass in the yellow, and after the lamp has turned
-    green some time is lost until they move. With both, the effective green begins and ends later than the lamp's.
+    Vehicles do not pass exactly when the lamp is green: some still pass in the yellow, and some time is lost at the
+    start of the green. So the effective green begins and ends later than the displayed green.
 
     Attributes:
-        min_green_steps: Requests to change before that much green are ignored.
-        max_green_steps: After that much green the phase changes by itself.
-        yellow_steps: Yellow for the phase that ends.
-        all_red_steps: Red for everybody, after the yellow.
-        yellow_used_steps: Of the yellow: so long its vehicles still pass.
-        start_up_lost_steps: Of the green: so long its vehicles do not pass yet.
+        min_green_steps: Least green; earlier requests for a change are ignored.
+        max_green_steps: Longest green; then the phase changes automatically.
+        yellow_steps: Yellow for the ending phase.
+        all_red_steps: Red for all approaches, after the yellow.
+        yellow_used_steps: Part of the yellow in which vehicles still pass.
+        start_up_lost_steps: Part of the green before vehicles pass.
 
     Raises:
-        ValueError: The times make no signal; the message names them.
+        ValueError: The times do not fit together; the message names them.
 
     Source:
         Transportation Research Board, Highway Capacity Manual, 6th ed., 2016, ch. 19 (effective green).
@@ -38,11 +38,17 @@ class SignalTimes:
         if not 1 <= self.min_green_steps <= self.max_green_steps:
             raise ValueError(f"min_green of {self.min_green_steps} steps is not within 1..{self.max_green_steps}")
         if self.yellow_steps < 1 or self.all_red_steps < 0:
-            raise ValueError(f"yellow of {self.yellow_steps} and all_red of {self.all_red_steps} steps make no change")
+            raise ValueError(
+                f"yellow must last at least 1 step and all_red at least 0,"
+                f" not {self.yellow_steps} and {self.all_red_steps}"
+            )
         if not 0 <= self.yellow_used_steps <= self.yellow_steps:
             raise ValueError(f"yellow_used of {self.yellow_used_steps} steps is not within 0..{self.yellow_steps}")
         if not 0 <= self.start_up_lost_steps < self.min_green_steps:
-            raise ValueError(f"start_up_lost of {self.start_up_lost_steps} steps leaves no green that vehicles pass")
+            raise ValueError(
+                f"start_up_lost of {self.start_up_lost_steps} steps is not within 0..{self.min_green_steps - 1}:"
+                " no vehicle could pass in the shortest green"
+            )
 
     @property
     def change_interval_steps(self) -> int:
@@ -51,14 +57,14 @@ class SignalTimes:
 
     @property
     def closed_steps(self) -> int:
-        """Last part of a change, in which every stop line is closed."""
+        """Last steps of a change, in which every stop line is closed."""
         return self.change_interval_steps - self.yellow_used_steps
 
     @property
     def lost_steps(self) -> int:
-        """Steps of each change in which nobody passes."""
+        """Steps of each change in which no vehicle passes."""
         return self.closed_steps + self.start_up_lost_steps
 
     def of_kernel(self) -> tuple[int, int, int, int]:
-        """In the order in which `advance_blocks` takes them."""
+        """Arguments in the order of `advance_blocks`."""
         return self.max_green_steps, self.change_interval_steps, self.closed_steps, self.start_up_lost_steps

@@ -1,4 +1,4 @@
-"""The signal: two phases, a minimum green, yellow and all-red between them, a forced switch."""
+"""The signal: two phases, minimum green, yellow and all-red between them, forced switch at the maximum green."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Steps = npt.NDArray[np.int64]
 
 
 class TwoPhaseSignal:
-    """Signals of a batch of crossings, each starting with a fresh green for north-south.
+    """Signals of a batch of crossings; each starts with a new green for north-south.
 
     Args:
-        batch: Scenarios side by side.
-        times: How long each light lasts.
+        batch: Number of scenarios.
+        times: Durations of the lights.
 
     Attributes:
         times: As given.
         phase: Phase that has green, or gets it after the change interval, shape (batch,).
         green_steps: Green so far; 0 during a change, shape (batch,).
-        change_steps_left: What is left of yellow and all-red, shape (batch,).
-        n_switches: Changes so far, the forced ones included, shape (batch,).
-        n_forced_switches: Changes so far that the maximum green forced, shape (batch,).
+        change_steps_left: Remaining steps of yellow and all-red, shape (batch,).
+        n_switches: Changes so far, including forced ones, shape (batch,).
+        n_forced_switches: Changes so far that were forced by the maximum green, shape (batch,).
     """
 
     def __init__(self, *, batch: int, times: SignalTimes) -> None:
@@ -46,10 +46,10 @@ class TwoPhaseSignal:
         self.n_forced_switches: Steps = np.zeros(batch, dtype=np.int64)
 
     def request(self, phases: npt.NDArray[np.int64]) -> None:
-        """Ask for phases; granted at once where the signal may change, ignored elsewhere.
+        """Request phases; granted at once where the signal may change, ignored elsewhere.
 
         Args:
-            phases: Phase asked for, shape (batch,): 0 north-south, 1 east-west.
+            phases: Requested phases, shape (batch,): 0 north-south, 1 east-west.
 
         Raises:
             ValueError: A phase does not exist.
@@ -66,18 +66,18 @@ class TwoPhaseSignal:
             raise ValueError(f"phases must be 0 or 1 in shape {self.phase.shape}, got {phases!r}")
 
     def gate(self) -> Floats:
-        """1 where vehicles pass the stop line, 0 where not, shape (4 * batch,) in the order N, S, E, W."""
+        """1 where vehicles pass the stop line, else 0, shape (4 * batch,) in the order N, S, E, W."""
         gate = np.empty(N_APPROACHES * len(self.phase))
         closed, lost = self.times.closed_steps, self.times.start_up_lost_steps
         set_gates(self.phase, self.green_steps, self.change_steps_left, closed, lost, 0, gate)
         return gate
 
     def is_yellow(self) -> npt.NDArray[np.bool_]:
-        """Where the phase that ends still shows yellow, shape (batch,)."""
+        """Where the ending phase still shows yellow, shape (batch,)."""
         return self.change_steps_left > self.times.all_red_steps
 
     def advance(self) -> None:
-        """Let one solver step pass."""
+        """Advance by one solver step."""
         advance_signals(
             self.phase,
             self.green_steps,
@@ -91,14 +91,14 @@ class TwoPhaseSignal:
         )
 
     def get_state(self) -> dict[str, object]:
-        """All that the next steps depend on, as copies."""
+        """Everything that the next steps depend on, as copies."""
         return {name: np.array(getattr(self, name)) for name in SIGNAL_STATE}
 
     def set_state(self, state: Mapping[str, object]) -> None:
-        """Continue from a state; copies it.
+        """Restore a copied state.
 
         Raises:
-            ValueError: It is not the state of a batch of this size.
+            ValueError: The state belongs to a batch of another size.
         """
         if set(state) != set(SIGNAL_STATE):
             raise ValueError(f"signal state has keys {sorted(state)}, expected {sorted(SIGNAL_STATE)}")

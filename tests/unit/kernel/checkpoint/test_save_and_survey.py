@@ -49,7 +49,7 @@ def test_ancestry_says_how_each_checkpoint_was_taken_over(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="digest that it states"):
         read_card(path)
     path.write_text(path.read_text("utf-8").replace('"continued": "exact"', '"continued": "nice"'), encoding="utf-8")
-    with pytest.raises(ValueError, match="nobody knows: nice"):
+    with pytest.raises(ValueError, match="unknown resume grade: nice"):
         read_card(path)
 
 
@@ -97,7 +97,7 @@ def test_a_kill_before_the_card_leaves_nothing_that_counts(tmp_path: Path) -> No
         )
     survey = survey_checkpoints(tmp_path, SCENARIO)
     assert survey.latest == good
-    assert "never committed" in survey.faults[f"{SCENARIO}_checkpoint_20_steps"]
+    assert "never completed" in survey.faults[f"{SCENARIO}_checkpoint_20_steps"]
     assert not list((tmp_path / "checkpoints").glob(".partial*"))
 
 
@@ -238,4 +238,4 @@ def test_a_card_that_names_no_model_does_not_verify(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / card.name).write_text(json.dumps({**plain, "digest": bare.digest}), encoding="utf-8")
     survey = survey_checkpoints(tmp_path, SCENARIO)
     assert survey.latest is None
-    assert "does not name its model" in survey.faults[card.stem]
+    assert "does not list its model" in survey.faults[card.stem]

@@ -143,7 +143,7 @@ def test_what_the_preflight_found_is_in_the_event_log_and_in_the_manifest(booth:
     assert found["device"] == {"used": "cuda", "name": "Tesla T4", "capability": "7.5", "why": None}
     (event,) = booth.events("preflight")
     assert {name: event[name] for name in found} == found
-    assert "numpy 2.0.2 is here, pinned is 2.4.6." in booth.lines
+    assert "numpy 2.0.2 is installed, pinned is 2.4.6." in booth.lines
     assert "Computing on Tesla T4 (capability 7.5)." in booth.lines
 
 

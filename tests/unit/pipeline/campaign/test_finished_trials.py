@@ -66,9 +66,9 @@ def test_an_account_comes_back_as_it_was_written() -> None:
     assert len(account.trials) == len(finished) and account.unfinished == {waiting.trial.label: "waiting"}
     assert read_account(json.loads(json.dumps(report_json(account)))) == account
     assert campaign_report(context.campaign, "another", finished, standings, "").trials == ()
-    with pytest.raises(ValueError, match="format 1 is needed, not 7"):
+    with pytest.raises(ValueError, match="format 7, this code reads 1"):
         read_account({**report_json(account), "format": 7})
-    with pytest.raises(ValueError, match="not an account"):
+    with pytest.raises(ValueError, match="not a trial report"):
         read_account({"format": 1, "trials": [{}]})
 
 

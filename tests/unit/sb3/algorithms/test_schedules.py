@@ -46,5 +46,5 @@ def test_the_model_learns_with_the_declared_values() -> None:
 
 @pytest.mark.parametrize("over_steps", [0, -5])
 def test_a_schedule_takes_time(over_steps: int) -> None:
-    with pytest.raises(ValueError, match="positive number of steps"):
+    with pytest.raises(ValueError, match="over_steps of a schedule must be positive"):
         LinearPlan(start=1.0, end=0.0, over_steps=over_steps)

@@ -144,7 +144,7 @@ def test_each_element_of_the_state_is_needed(
         DISTURBANCES.get(element, lambda: None)()
 
     monkeypatch.setattr(starting, "restore_state", restore_all_but_one)
-    with pytest.raises(ValueError, match=f"not wholly restored: {element.partition('.')[0]} came back different"):
+    with pytest.raises(ValueError, match=f"not completely restored: {element.partition('.')[0]} differ"):
         session_here(cut_copy, session=2)
     monkeypatch.setattr(starting, "_check_complete", lambda training, card, saved: None)
 
@@ -216,7 +216,7 @@ def test_a_cut_exactly_at_an_evaluation_loses_and_repeats_nothing(straight: Path
 
 def test_another_policy_than_the_card_states_is_not_continued(cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starting, "load_weights", lambda model, content, sha256: None)
-    with pytest.raises(ValueError, match="its card states another"):
+    with pytest.raises(ValueError, match="its card states another one"):
         session_here(cut_copy, session=2)
 
 

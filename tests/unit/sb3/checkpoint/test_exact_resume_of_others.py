@@ -138,7 +138,7 @@ def test_each_element_of_the_state_of_ppo_is_needed(
         _DISTURBED.get(element, lambda model: None)(model)
 
     monkeypatch.setattr(starting, "restore_state", restore_all_but_one)
-    with pytest.raises(ValueError, match=f"not wholly restored: {section} came back different"):
+    with pytest.raises(ValueError, match=f"not completely restored: {section} differ"):
         session(tmp_path, "PPO", 2)
     monkeypatch.setattr(starting, "_check_complete", lambda training, card, saved: None)
     session(tmp_path, "PPO", 2)

@@ -303,7 +303,7 @@ def test_weights_with_another_number_of_environments_keep_their_statistics(tmp_p
     layer = go(outside).training.model.get_vec_normalize_env()
     assert layer is not None and np.array_equal(layer.obs_rms.mean, before.obs_rms.mean)
     assert (layer.obs_rms.count, float(layer.ret_rms.var)) == (before.obs_rms.count, float(before.ret_rms.var))
-    assert any("of 4 environments, and here are 8" in line for line in outside.said)
+    assert any("has 4 environments, this training 8" in line for line in outside.said)
     assert any("statistics of the normalization are continued" in line for line in outside.said)
 
 

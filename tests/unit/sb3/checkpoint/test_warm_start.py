@@ -128,6 +128,6 @@ def test_weights_that_the_card_does_not_describe_are_refused(tmp_path: Path, mon
         return original(module, {name: tensor + 1e-3 for name, tensor in state.items()}, **words)
 
     monkeypatch.setattr("stable_baselines3.common.policies.BasePolicy.load_state_dict", shifted)
-    with pytest.raises(SessionRefused, match="its card states another"):
+    with pytest.raises(SessionRefused, match="its card states another one"):
         go(tmp_path, other_training("DQN", 800), session=2)
     assert models_dir(tmp_path).is_dir()

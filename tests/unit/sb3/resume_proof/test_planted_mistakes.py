@@ -152,22 +152,22 @@ def lost_vehicles(patch: pytest.MonkeyPatch) -> None:
 
 
 PLANTS: dict[Plant, str] = {
-    kept_number: "fixed_time does not repeat",
-    literal_result: "rl does not repeat",
-    negative_delay: "delay_s_per_veh of rl lies within",
-    speed_of_sound: "mean_speed_m_s of rl lies within",
+    kept_number: "fixed_time is not reproducible",
+    literal_result: "rl is not reproducible",
+    negative_delay: "delay_s_per_veh of rl is within",
+    speed_of_sound: "mean_speed_m_s of rl is within",
     same_for_all: "rl and fixed_time have bitwise identical",
     other_window: "fixed_time was measured at another crossing: episode_s = 150.0",
-    farmed_reward: "the reward teaches something else",
-    paid_for_delay: "reward_sum of rl lies within",
+    farmed_reward: "the reward trains for another goal",
+    paid_for_delay: "reward_sum of rl is within",
     deaf_signal: "The control has no effect",
     frozen_observation: "a policy would be blind",
     other_demand: "they are not paired",
-    swapped_demand: "did not meet the same arrivals",
-    straw_man: "such a baseline proves nothing",
-    never_switching: "asked for one phase only",
+    swapped_demand: "did not have the same arrivals",
+    straw_man: "the baseline is too weak",
+    never_switching: "requested only one phase",
     one_demand: "the demand does not vary",
-    lost_vehicles: "throughput of rl lies within",
+    lost_vehicles: "throughput of rl is within",
 }
 
 

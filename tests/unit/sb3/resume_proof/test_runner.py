@@ -71,7 +71,7 @@ def test_the_straight_training_saves_loads_and_evaluates_nothing(tmp_path: Path)
 
 def test_the_straight_training_refuses_a_checkpoint(tmp_path: Path) -> None:
     go(tmp_path, "chain", target_steps=192)
-    with pytest.raises(SessionRefused, match="must not load"):
+    with pytest.raises(SessionRefused, match="must start fresh"):
         go(tmp_path, "straight", session=2)
 
 

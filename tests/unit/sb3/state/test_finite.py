@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from orchestrator.sb3.state.finite import CHUNK_NUMBERS, non_finite_parts, told
+from orchestrator.sb3.state.finite import CHUNK_NUMBERS, describe_parts, non_finite_parts
 
 BROKEN = [float("nan"), float("inf"), float("-inf")]
 FLOATS = st.sampled_from(["<f2", "<f4", ">f4", "<f8", np.dtype(np.longdouble).str, "<c8", "<c16"])
@@ -138,13 +138,14 @@ def test_a_row_of_a_replay_buffer_is_told_by_the_step_that_filled_it(
         "counters": {"num_timesteps": made * copies},
         "replay_buffer": {"pos": pos, "full": made >= size, "rewards": rewards[:rows]},
     }
-    text = told(list(non_finite_parts(training)), training)
+    text = describe_parts(list(non_finite_parts(training)), training)
     assert f"first in row {row} of environment {copy}, filled at step {filled_at[row]}: nan" in text
     rewards[:rows] = np.nan  # the oldest is the first, wherever the rows begin
-    assert f"filled at step {min(filled_at.values())}: nan" in told(list(non_finite_parts(training)), training)
+    text = describe_parts(list(non_finite_parts(training)), training)
+    assert f"filled at step {min(filled_at.values())}: nan" in text
 
 
 def test_other_parts_are_named_and_counted() -> None:
     parts = list(non_finite_parts({name: float("nan") for name in "abcde"}))
-    assert told(parts) == "a is not finite (nan); so is b, c and 2 more"
-    assert told(parts[:1]) == "a is not finite (nan)"
+    assert describe_parts(parts) == "a is not finite (nan); so is b, c and 2 more"
+    assert describe_parts(parts[:1]) == "a is not finite (nan)"

@@ -13,8 +13,9 @@ from tiny_world import TinyVecEnv, ticket, tiny_spec
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.wire import FileEntry
+from orchestrator.sb3.state.finite import non_finite_parts
 from orchestrator.sb3.state.identity import current_identity, describe_space, grade_resume
-from orchestrator.sb3.state.policy_digest import first_non_finite, policy_digest
+from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.training.factory import build_model
 from orchestrator.sb3.training.training_spec import TrainingSpec
 
@@ -68,7 +69,7 @@ def test_other_versions_or_code_are_statistical(path: str, value: Any, reason: s
     old = card(altered(identity, path, value))
     grade = grade_resume(old, identity, floor="statistical")
     assert grade.grade == "statistical" and len(grade.reasons) == 1 and reason in grade.reasons[0]
-    with pytest.raises(SessionRefused, match=r"resumes as statistical, demanded is exact: .*checkpoint="):
+    with pytest.raises(SessionRefused, match=r"resumes as statistical, but exact is required: .*checkpoint="):
         grade_resume(old, identity, floor="exact")
 
 
@@ -137,13 +138,13 @@ def test_a_space_is_described_by_what_matters() -> None:
 def test_a_policy_digest_sees_one_bit_and_not_the_order() -> None:
     policy = torch.nn.Linear(2, 2)
     before = policy_digest(policy)
-    assert policy_digest(policy) == before and first_non_finite(policy) is None
+    assert policy_digest(policy) == before and not list(non_finite_parts(policy.state_dict()))
     with torch.no_grad():
         policy.bias[0] = torch.nextafter(policy.bias[0], torch.tensor(10.0))
     assert policy_digest(policy) != before
     with torch.no_grad():
         policy.bias[1] = torch.nan
-    assert first_non_finite(policy) == "bias"
+    assert [found.part for found in non_finite_parts(policy.state_dict())] == ["bias"]
 
 
 def test_the_identity_is_plain_json(identity: dict[str, Any], tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_on_another_device_last_bits_may_differ_and_the_grade_says_so(tmp_path: 
     go(tmp_path, "DQN", 1, target_steps=400)
     plant(tmp_path, lambda tensor: tensor * (1 + 1e-6))
     change_probe(tmp_path, lambda tree: tree["probe"].update(computed_on="a machine of yore"))
-    with pytest.raises(SessionRefused, match=r"resumes as statistical, demanded is exact: probe: other last bits"):
+    with pytest.raises(SessionRefused, match=r"resumes as statistical, but exact is required: probe: other last bits"):
         go(tmp_path, "DQN", 2, target_steps=600)
     result, said = go(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")
     assert result.training.grade is not None and result.training.grade.grade == "statistical"
@@ -179,5 +179,5 @@ def test_continuous_policies_and_their_targets_are_asked_too(kind: Any, outputs:
 def test_a_policy_that_nobody_knows_is_no_silent_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_model(TrainingSpec.from_json(spec_of("DQN")).lineage, TinyVecEnv(4, 7), device="cpu")
     monkeypatch.setattr(seam_probe, "_Q_HEADS", ())
-    with pytest.raises(ValueError, match="nothing here knows what a DQNPolicy answers"):
+    with pytest.raises(ValueError, match="the outputs of a DQNPolicy are unknown"):
         policy_answers(model, np.zeros((1, 3), dtype=np.float32))

@@ -67,7 +67,7 @@ def test_every_key_is_required(path: tuple[str, ...]) -> None:
         (("target_steps",), 0, "target_steps must be positive"),
         (("evaluate_every_steps",), -1, "evaluate_every_steps must be positive"),
         (("resume_floor",), "roughly", "resume_floor is 'roughly'"),
-        (("section",), "section_7_3", "the lineage is of section_7_6"),
+        (("section",), "section_7_3", "the lineage belongs to section_7_6"),
     ],
 )
 def test_values_without_sense_are_refused(path: tuple[str, ...], value: Any, fault: str) -> None:

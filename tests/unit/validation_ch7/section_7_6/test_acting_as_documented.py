@@ -117,5 +117,5 @@ def test_signs_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return as_choices(model.predict(env.normalize_obs(seen), deterministic=True)[0], model.action_space)
 
     assert delay_of(decide, identity) == -identity["score"]
-    with pytest.raises(ValueError, match="put `SignActions` around"):
+    with pytest.raises(ValueError, match="wrap the environment in `SignActions`"):
         crossing.step(np.array([[0.7], [-0.2]], dtype=np.float32))

@@ -52,7 +52,7 @@ def test_a_session_that_must_leave_has_the_summary_and_says_what_it_lacks(tmp_pa
     said: list[str] = []
     draw(album(), tmp_path, must_leave=lambda: True, say=said.append)
     assert names(tmp_path) == {SUMMARY_NAME}
-    assert len(said) == 1 and "must leave" in said[0] and all(name in said[0] for name in ALL - {SUMMARY_NAME})
+    assert len(said) == 1 and "must stop" in said[0] and all(name in said[0] for name in ALL - {SUMMARY_NAME})
 
 
 def test_the_clock_is_asked_before_each_picture(tmp_path: Path) -> None:

@@ -177,12 +177,12 @@ def test_a_single_training_is_told_apart_from_nothing_and_claims_nothing() -> No
     criteria = {**CRITERIA, "min_trainings": 1}
     (experiment,) = experiments_of([training("DQN", 0, criteria=criteria), training("PPO", 0, criteria=criteria)])
     found = pool_experiment(experiment, BOOTSTRAP)
-    assert not found.versus["DQN", "PPO"].told_apart
-    assert not any(beside.told_apart for claim in found.claims for beside in claim.beside.values())
+    assert not found.versus["DQN", "PPO"].is_significant
+    assert not any(beside.is_significant for claim in found.claims for beside in claim.beside.values())
     assert {claim.verdict for claim in found.claims} == {Verdict.INCONCLUSIVE}
     told = pool_markdown(found)
-    assert "Of a single training (DQN, PPO) the interval is over scenarios alone" in told
-    assert "| one training |" in told and "a single training tells no spread" in told
+    assert "With a single training (DQN, PPO) the interval is over scenarios only" in told
+    assert "| one training |" in told and "a single training shows no spread" in told
 
 
 def test_trainings_needed_are_those_of_the_textbook() -> None:
@@ -195,7 +195,7 @@ def test_trainings_needed_are_those_of_the_textbook() -> None:
     assert alone is not None and abs(alone - 34) <= 3
     assert trainings_needed(spread, spread + 1e-3) is None and trainings_needed(spread, 0.0) is None
     assert trainings_needed(np.ones(3), np.full(3, 2.0)) == 2 and trainings_needed(np.ones(3), 1.0) is None
-    with pytest.raises(ValueError, match="one training"):
+    with pytest.raises(ValueError, match="a single training"):
         trainings_needed(spread[:1], spread)
 
 
@@ -320,10 +320,10 @@ def test_two_alike_are_not_told_apart_and_a_better_one_is() -> None:
             ]
         )[0]
     )
-    assert found.versus["best", "a"].told_apart and not found.versus["a", "b"].told_apart
+    assert found.versus["best", "a"].is_significant and not found.versus["a", "b"].is_significant
     assert found.versus["best", "a"].reduction_pct.value == pytest.approx(14.3, abs=1.0)
     assert found.versus["best", "a"].improvement.value == 1.0
-    assert "Of fewer than 8 trainings (best, a, b) the interval is Student's" in pool_markdown(found)
+    assert "With fewer than 8 trainings (best, a, b) the interval is Student's" in pool_markdown(found)
     alike = found.versus["a", "b"]
     assert alike.by_seed_pct == () and "would separate them" in more_needed(alike, 4)
     assert more_needed(alike, 2000).startswith("2000 trainings separate") or alike.trainings_needed is None
@@ -376,10 +376,10 @@ def test_who_decides_by_chance_may_differ_where_decisions_are_more_frequent() ->
     assert experiment.others["random every 10 s"] == (often_named(experiment, 10.0), "random")
     third = training("DQN", 1, decision_s=5.0)
     third.delays_s["random"] = BASELINE * 2.5  # type: ignore[index]
-    with pytest.raises(PoolRefused, match=r"DQN seed 1 .* measured random otherwise than DQN seed 0"):
+    with pytest.raises(PoolRefused, match=r"DQN seed 1 .* and DQN seed 0 .* have different results for random"):
         experiments_of([usual, often, third])
     often.delays_s["actuated"] += 1e-9  # type: ignore[index]
-    with pytest.raises(PoolRefused, match="measured actuated otherwise"):
+    with pytest.raises(PoolRefused, match="have different results for actuated"):
         experiments_of([usual, often])
 
 
@@ -388,11 +388,11 @@ def test_a_report_says_why_two_experiments_are_not_compared() -> None:
     pools = [pool_experiment(experiment, BOOTSTRAP) for experiment in experiments_of(trainings)]
     told = pools_markdown(pools)
     assert told.count("## Experiment") == 2
-    assert "Not comparable with the first: tuning_scenarios 100, there 20." in told
+    assert "Not comparable with the first: tuning_scenarios is 100 instead of 20." in told
 
 
 def test_one_seed_counts_once() -> None:
-    with pytest.raises(PoolRefused, match=r"DQN holds one seed twice: \[0, 0\]"):
+    with pytest.raises(PoolRefused, match=r"DQN has a seed more than once: \[0, 0\]"):
         experiments_of([training("DQN", 0), training("DQN", 0)])
 
 
@@ -400,7 +400,7 @@ def test_a_baseline_that_was_measured_otherwise_is_found() -> None:
     """The stale baseline of the past (C5): one of the sessions took its reference from elsewhere."""
     stale = training("DQN", 1)
     stale.delays_s["fixed_time"] += 1e-9  # type: ignore[index]
-    with pytest.raises(PoolRefused, match=r"DQN seed 1 .* measured fixed_time otherwise than DQN seed 0"):
+    with pytest.raises(PoolRefused, match=r"DQN seed 1 .* and DQN seed 0 .* have different results for fixed_time"):
         experiments_of([training("DQN", 0), stale])
     with pytest.raises(PoolRefused, match="no finished training"):
         experiments_of([])

@@ -173,10 +173,10 @@ def test_a_campaign_is_reported_with_curves_and_origins(results: Path, tmp_path:
 def test_an_exact_resume_that_was_none_is_told(results: Path, tmp_path: Path) -> None:
     account = account_of(results)
     first, second = account.trials
-    assert "measured otherwise when" not in account_markdown(account)
+    assert "a repeated evaluation differs" not in account_markdown(account)
     drifted = replace(second, curve=replace(second.curve, measured_otherwise=1))
     told = account_markdown(replace(account, trials=(first, drifted)))
-    assert "**main DQN seed 1 was graded exact, yet measured otherwise" in told
+    assert "**main DQN seed 1 was graded exact, but a repeated evaluation differs" in told
 
 
 def test_what_is_not_what_the_account_says_is_refused(
@@ -185,8 +185,8 @@ def test_what_is_not_what_the_account_says_is_refused(
     account = account_of(results)
     first, second = account.trials
     for spoilt, told in (
-        (replace(second, manifest_sha256="0" * 64), "has changed since"),
-        (replace(second, lineage_id="0" * 64), "of another lineage_id"),
+        (replace(second, manifest_sha256="0" * 64), "changed after the report"),
+        (replace(second, lineage_id="0" * 64), "has another lineage_id than the report"),
         (replace(second, results_dir=str(tmp_path)), "holds no manifest"),
     ):
         assert reported(replace(account, trials=(first, spoilt)), tmp_path / "report") == 2
@@ -195,4 +195,4 @@ def test_what_is_not_what_the_account_says_is_refused(
     (tmp_path / "list.json").write_text('{"format": 2}', "utf-8")
     for path in (tmp_path / "list.json", tmp_path / "nowhere.json"):
         assert main(["--campaign", str(path)]) == 2
-        assert "no account of a campaign" in capsys.readouterr().err
+        assert "not the trial report of a campaign" in capsys.readouterr().err

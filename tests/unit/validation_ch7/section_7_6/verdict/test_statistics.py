@@ -93,7 +93,7 @@ def test_arrays_that_do_not_belong_together_are_refused() -> None:
         lambda: mean_estimate(np.ones(3), bootstrap_for(4)),
         lambda: mean_estimate(np.ones((2, 3)), bootstrap_for(3)),
     ):
-        with pytest.raises(ValueError, match="not made for"):
+        with pytest.raises(ValueError, match="does not fit"):
             call()
 
 

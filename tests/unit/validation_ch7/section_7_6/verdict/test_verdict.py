@@ -84,12 +84,12 @@ def test_a_handful_of_scenarios_concludes_nothing() -> None:
 
 TRAINING_MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"gradient_updates": 0}, "made 0 gradient updates"),
-    ({"gradient_updates": None}, "does not say how many gradient updates"),
-    ({"gradient_updates": float("nan")}, "does not say how many gradient updates"),
-    ({"gradient_updates": True}, "does not say how many gradient updates"),
+    ({"gradient_updates": None}, "does not state its number of gradient updates"),
+    ({"gradient_updates": float("nan")}, "does not state its number of gradient updates"),
+    ({"gradient_updates": True}, "does not state its number of gradient updates"),
     ({"policy_digest_after": TRAINING["policy_digest_before"]}, "same parameters before and after"),
-    ({"policy_digest_before": None}, "does not state the digests"),
-    ({"policy_digest_after": ""}, "does not state the digests"),
+    ({"policy_digest_before": None}, "does not state the policy digests"),
+    ({"policy_digest_after": ""}, "does not state the policy digests"),
     ({"policy_digest_evaluated": TRAINING["policy_digest_before"]}, "is the untrained one"),
 ]
 
@@ -124,15 +124,15 @@ MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
     "delay is not a number": (measure("rl", "delay_s_per_veh", np.nan), "delay_s_per_veh of rl is not a finite"),
     "delay is infinite": (measure("random", "delay_s_per_veh", np.inf), "delay_s_per_veh of random is not a finite"),
     "reward is not a number": (measure("rl", "reward_sum", np.nan), "reward_sum of rl is not a finite"),
-    "delay below zero": (measure("rl", "delay_s_per_veh", -175.0), "delay_s_per_veh of rl lies within [-175"),
-    "delay beyond the hour": (measure("rl", "delay_s_per_veh", 3601.0), "delay_s_per_veh of rl lies within"),
-    "speed beyond free flow": (measure("fixed_time", "mean_speed_m_s", 13.9), "mean_speed_m_s of fixed_time lies"),
-    "speed below zero": (measure("rl", "mean_speed_m_s", -0.1), "mean_speed_m_s of rl lies within"),
-    "more out than in": (measure("rl", "throughput", 1.002), "throughput of rl lies within"),
-    "throughput below zero": (measure("rl", "throughput", -0.01), "throughput of rl lies within"),
-    "queue below zero": (measure("rl", "mean_queue_veh", -1.0), "mean_queue_veh of rl lies within"),
-    "paid for delay": (measure("rl", "reward_sum", 0.5), "reward_sum of rl lies within"),
-    "switches below zero": (measure("rl", "n_switches", -1), "n_switches of rl lies within"),
+    "delay below zero": (measure("rl", "delay_s_per_veh", -175.0), "delay_s_per_veh of rl is within [-175"),
+    "delay beyond the hour": (measure("rl", "delay_s_per_veh", 3601.0), "delay_s_per_veh of rl is within"),
+    "speed beyond free flow": (measure("fixed_time", "mean_speed_m_s", 13.9), "mean_speed_m_s of fixed_time is within"),
+    "speed below zero": (measure("rl", "mean_speed_m_s", -0.1), "mean_speed_m_s of rl is within"),
+    "more out than in": (measure("rl", "throughput", 1.002), "throughput of rl is within"),
+    "throughput below zero": (measure("rl", "throughput", -0.01), "throughput of rl is within"),
+    "queue below zero": (measure("rl", "mean_queue_veh", -1.0), "mean_queue_veh of rl is within"),
+    "paid for delay": (measure("rl", "reward_sum", 0.5), "reward_sum of rl is within"),
+    "switches below zero": (measure("rl", "n_switches", -1), "n_switches of rl is within"),
     "both constants alike": (
         copied("constant_ns", "constant_ew", "delay_s_per_veh"),
         "constant_ns and constant_ew have bitwise identical delay_s_per_veh",
@@ -148,12 +148,12 @@ MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
     "same queues": (copied("random", "rl", "mean_queue_veh"), "bitwise identical mean_queue_veh"),
     "only forced switches": (
         lambda sound: spoilt(sound, "rl", n_forced_switches=sound["rl"].n_switches),
-        "never switched by itself",
+        "never changed the phase itself",
     ),
-    "one phase only": (one_phase_only, "asked for one phase only"),
+    "only one phase": (one_phase_only, "requested only one phase"),
     "random beats the baseline": (lambda _: results(random=29.0), "no more than fixed_time"),
     "a constant beats the baseline": (lambda _: results(constant_ew=15.0), "constant_ew delays by"),
-    "no delay to reduce": (measure("fixed_time", "delay_s_per_veh", 0.0), "caused no delay at all"),
+    "no delay to reduce": (measure("fixed_time", "delay_s_per_veh", 0.0), "has no delay in some scenario"),
     "no policy": (without("rl"), "rl was not evaluated"),
     "no baseline": (without("fixed_time"), "fixed_time was not evaluated"),
     "no constant": (without("constant_ns"), "constant_ns was not evaluated"),
@@ -161,11 +161,11 @@ MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
     "no random": (without("random"), "random was not evaluated"),
     "fewer scenarios": (
         lambda sound: {**sound, "fixed_time": result("fixed_time", 30.0, n=40)},
-        "rl met scenarios 0 to 59 and fixed_time scenarios 0 to 39: they are not paired",
+        "rl used scenarios 0 to 59 and fixed_time scenarios 0 to 39: they are not paired",
     ),
     "other scenarios": (
         lambda sound: spoilt(sound, "rl", first_index=60),
-        "rl met scenarios 60 to 119 and fixed_time scenarios 0 to 59",
+        "rl used scenarios 60 to 119 and fixed_time scenarios 0 to 59",
     ),
     "judged on tuning": (lambda sound: spoilt(sound, "rl", split=Split.TUNING), "evaluated on tuning scenarios"),
     "judged on training": (
@@ -174,9 +174,9 @@ MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
     ),
     "an array cut short": (
         lambda sound: spoilt(sound, "rl", throughput=sound["rl"].throughput[:-1]),
-        "measures of rl are not of one number",
+        "measures of rl have different numbers",
     ),
-    "another's result": (lambda sound: {**sound, "rl": sound["fixed_time"]}, "rl is really that of fixed_time"),
+    "another's result": (lambda sound: {**sound, "rl": sound["fixed_time"]}, "rl is that of fixed_time"),
 }
 
 

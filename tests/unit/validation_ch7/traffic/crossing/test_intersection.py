@@ -158,7 +158,7 @@ def test_a_state_is_complete_and_shares_no_memory() -> None:
     assert not np.array_equal(third.rho, second.rho)
 
 
-@pytest.mark.parametrize("flaw", ["missing", "extra", "shape", "dtype", "no array"])
+@pytest.mark.parametrize("flaw", ["missing", "extra", "shape", "dtype", "not an array"])
 def test_a_state_that_does_not_fit_is_refused(flaw: str) -> None:
     state = Intersection(PARAMETERS, batch=2).get_state()
     if flaw == "missing":
