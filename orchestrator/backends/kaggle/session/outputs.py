@@ -1,4 +1,4 @@
-"""All outputs of an ended session: every file fetched by itself and checked, the folder replaced as a whole."""
+"""Fetches all outputs of an ended session: each file is checked, then the results folder is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _ROUNDS = 3
 class OutputFetcher:
     """Fetches the outputs of one session.
 
-    No file stands in the way of another: what cannot be had is named, and the rest is brought.
+    A file that cannot be fetched is reported and does not stop the others.
 
     Args:
-        into: The results folder. What it holds already is used if it agrees with the manifest, else replaced.
+        into: The results folder. Files in it are reused if they agree with the manifest, else replaced.
     """
 
     def __init__(self, gateway: KaggleApi, retry: Retry, *, owner: str, slug: str, into: Path) -> None:
@@ -49,24 +49,24 @@ class OutputFetcher:
         self._files = FileFetcher(gateway, retry, into=self._partial, before=into)
 
     def fetch(self) -> Retrieval:
-        """Bring what can be had. Repeatable; a fetch that was cut off goes on where it was.
+        """Fetch what can be fetched. Repeatable; continues an interrupted fetch.
 
         Returns:
-            Where it lies, and what did not come and why.
+            The results folder, and which files are missing and why.
 
         Raises:
-            ServiceFault: The service is away: it lists nothing, or gives no file at all.
+            ServiceFault: Kaggle did not answer the listing, or no download at all.
             OSError: Nothing can be written here.
         """
-        self._take_up_begun()
+        self._reuse_begun()
         self._partial.mkdir(parents=True, exist_ok=True)
-        (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, cut-off fetch
+        (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, interrupted fetch
         listing = list_outputs(self._gateway, self._owner, self._slug)
         lacking = self._one_round(listing)
         for _ in range(_ROUNDS - 1):
             if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in lacking.values()):
                 break
-            # Addresses expire; a fresh listing has fresh ones.
+            # Addresses expire; a new listing has new ones.
             listing = list_outputs(self._gateway, self._owner, self._slug)
             lacking = self._one_round(listing)
         self._files.require_any_answer()
@@ -78,7 +78,7 @@ class OutputFetcher:
         return Retrieval(folder=self._into, missing=tuple(map(str, files)), files=files)
 
     def _one_round(self, listing: Listing) -> dict[str, MissingFile]:
-        """Bring every file that is not here yet; the manifest and the cards first, since they describe the others."""
+        """Fetch every file that is not here yet; first manifest and cards, since they describe the others."""
         lacking: dict[str, MissingFile] = {}
         manifest, _ = manifest_in(self._partial)
         if manifest is None and (lack := self._manifest(listing)) is not None:
@@ -92,12 +92,12 @@ class OutputFetcher:
                     lacking[path] = lack
         for path, fault in self._promises(listing).unreadable.items():
             self._files.forget(path)
-            lacking[path] = MissingFile(path=path, lack=Lack.DAMAGED, reason=f"is no whole card: {fault}")
+            lacking[path] = MissingFile(path=path, lack=Lack.DAMAGED, reason=f"is not a complete card: {fault}")
         for path in listing.refused:
-            # The ledger writes it down, and half of a surrogate pair cannot be written.
+            # The ledger records the name, and half a surrogate pair cannot be encoded.
             named = path.encode("utf-8", "backslashreplace").decode("utf-8")
             lacking[named] = MissingFile(
-                path=named, lack=Lack.UNWRITABLE, reason="has no name for a file here: refused"
+                path=named, lack=Lack.UNWRITABLE, reason="is not a valid file name on this computer: refused"
             )
         return lacking
 
@@ -109,14 +109,14 @@ class OutputFetcher:
         if lack is not None:
             return lack
         _, fault = manifest_in(self._partial)
-        return MissingFile(path=MANIFEST_NAME, lack=Lack.DAMAGED, reason=f"came damaged: {fault}") if fault else None
+        return MissingFile(path=MANIFEST_NAME, lack=Lack.DAMAGED, reason=f"is damaged: {fault}") if fault else None
 
     def _promises(self, listing: Listing) -> Promises:
         manifest, _ = manifest_in(self._partial)
         return promises_of_manifest(manifest) if manifest else promises_of_cards(self._partial, listing.files)
 
     def _with_earlier_manifest(self, listing: Listing, lacking: dict[str, MissingFile]) -> dict[str, MissingFile]:
-        """What is still missing if an earlier fetch brought the manifest that this one did not get whole."""
+        """What is still missing with the manifest of an earlier fetch, if this one did not get a valid one."""
         earlier, _ = manifest_in(self._into)
         if MANIFEST_NAME not in lacking or earlier is None:
             return lacking
@@ -141,7 +141,7 @@ class OutputFetcher:
         return list(self._gateway.log_events(self._owner, self._slug))
 
     def _put_in_place(self, kept: set[str]) -> None:
-        """Replace the results folder; files that were begun are put aside, so that the next fetch goes on with them."""
+        """Replace the results folder; incomplete files are kept aside for the next fetch to continue."""
         for path in list(self._partial.rglob("*")):
             name = path.relative_to(self._partial).as_posix()
             if not path.is_file() or name in {*kept, LOG_NAME, MANIFEST_NAME}:
@@ -150,13 +150,13 @@ class OutputFetcher:
                 (self._begun / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, self._begun / name)
             else:
-                path.unlink()  # of an earlier, cut-off fetch: this session does not have it
+                path.unlink()  # of an earlier, interrupted fetch: the session does not have this file
         if self._into.exists():
             shutil.rmtree(self._into)
         os.replace(self._partial, self._into)
-        self._take_up_begun()
+        self._reuse_begun()
 
-    def _take_up_begun(self) -> None:
+    def _reuse_begun(self) -> None:
         if self._begun.is_dir():
             if self._partial.exists():
                 shutil.rmtree(self._begun)
