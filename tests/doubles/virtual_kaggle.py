@@ -1,4 +1,4 @@
-"""Kaggle in virtual time: a gateway with memory whose kernels run as long as the clock is slept on."""
+"""Kaggle in virtual time: an API with memory whose kernels run while the clock is slept on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.doubles.clock import FakeClock
 
 
 @dataclass
-class VirtualGateway:
+class VirtualKaggle:
     """One account.
 
     Attributes:

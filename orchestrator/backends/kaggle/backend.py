@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.backends.kaggle.client import mapping as dialect
+from orchestrator.backends.kaggle.client import mapping
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import LineAssembler
@@ -52,7 +52,7 @@ class KaggleBackend(Backend):
     """Runs sessions as private Kaggle kernels.
 
     Args:
-        gateway: Kaggle's API; it repeats its queries itself.
+        api: Kaggle's API; it repeats its queries itself.
         datasets: Sends checkpoints that no earlier kernel holds.
         settings: The card's `kaggle` block.
         retry: Repeats downloads.
@@ -60,8 +60,8 @@ class KaggleBackend(Backend):
 
     name = "kaggle"
 
-    def __init__(self, gateway: KaggleApi, datasets: CheckpointDataset, settings: KaggleSettings, retry: Retry) -> None:
-        self._gateway = gateway
+    def __init__(self, api: KaggleApi, datasets: CheckpointDataset, settings: KaggleSettings, retry: Retry) -> None:
+        self._api = api
         self._datasets = datasets
         self._settings = settings
         self._retry = retry
@@ -72,7 +72,7 @@ class KaggleBackend(Backend):
         """Sessions end at their time limit and cannot be cancelled."""
         settings = self._settings
         return Capabilities(
-            owner=self._gateway.account,
+            owner=self._api.account,
             device=f"Kaggle, {settings.accelerator if settings.gpu else 'CPU'}",
             max_script_bytes=MAX_SCRIPT_BYTES,
             max_wall_s=settings.longest_session_s,
@@ -89,7 +89,7 @@ class KaggleBackend(Backend):
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
         """The complete request. Pure."""
-        return build_push(self._gateway.account, self._settings, ticket, script, checkpoints, slug, carrier)
+        return build_push(self._api.account, self._settings, ticket, script, checkpoints, slug, carrier)
 
     def stage(self, push: Push) -> None:
         """Check that the slug is free, and upload what the session needs.
@@ -98,7 +98,7 @@ class KaggleBackend(Backend):
             NameTaken: A kernel of that slug belongs to another session.
             NotYet: A dataset is being processed; call again.
         """
-        record = self._gateway.kernel(push.owner, push.slug)
+        record = self._api.kernel(push.owner, push.slug)
         if record is not None and push.ticket.nonce not in record.source:
             raise NameTaken(f"kernel {push.owner}/{push.slug} already belongs to another session")
         if push.carrier is Carrier.DATASET:
@@ -113,7 +113,7 @@ class KaggleBackend(Backend):
             BadInput: Kaggle refused the request; its message is shown.
         """
         try:
-            answer = self._gateway.save_kernel(save_request(push))
+            answer = self._api.save_kernel(save_request(push))
         except ServiceFault as fault:
             raise self._submit_fault(fault) from fault
         problem = refusal(answer, push.slug, None)
@@ -129,12 +129,12 @@ class KaggleBackend(Backend):
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
         """The kernel of that name, if its source holds this session's nonce."""
-        record = self._gateway.kernel(self._gateway.account, slug)
+        record = self._api.kernel(self._api.account, slug)
         return self._handle(slug) if record is not None and ticket.nonce in record.source else None
 
     def read(self, slug: str) -> RemoteSession | None:
         """The session of that kernel, read back from its source, whichever computer pushed it."""
-        record = self._gateway.kernel(self._gateway.account, slug)
+        record = self._api.kernel(self._api.account, slug)
         ticket = ticket_in(record.source) if record is not None else None
         if record is None or ticket is None:
             return None
@@ -142,20 +142,20 @@ class KaggleBackend(Backend):
 
     def names(self, prefix: str) -> Sequence[str]:
         """Kernels of the account with that prefix; new ones may not be listed yet."""
-        return [slug for slug in self._gateway.kernel_slugs() if slug.startswith(prefix)]
+        return [slug for slug in self._api.kernel_slugs() if slug.startswith(prefix)]
 
     def observe(self, handle: Handle) -> Observation:
         """The state now. A kernel that is not visible does not count as ended."""
         try:
-            status, message = self._gateway.status(handle.owner, handle.slug)
+            status, message = self._api.status(handle.owner, handle.slug)
         except ServiceFault as fault:
             if fault.status == 404:
-                return Observation(state=SessionState.ABSENT, native=dialect.NEVER_RUN)
+                return Observation(state=SessionState.ABSENT, native=mapping.NEVER_RUN)
             if fault.status == 403:
                 # The answer for a slug that is not visible, and for a token without the right to read: not an end.
                 return Observation(state=SessionState.UNKNOWN, native=str(fault))
             raise
-        return replace(dialect.observation(status, message), note=self._left_out.get(handle.slug, ""))
+        return replace(mapping.observation(status, message), note=self._left_out.get(handle.slug, ""))
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """Lines of the log after the first `cursor`, live while the session runs.
@@ -165,7 +165,7 @@ class KaggleBackend(Backend):
         """
         assembler = LineAssembler()
         count = 0
-        for event in self._gateway.log_events(handle.owner, handle.slug):
+        for event in self._api.log_events(handle.owner, handle.slug):
             # Every stream starts at the beginning: lines that were already returned are counted and skipped.
             for line in assembler.feed(event):
                 count += 1
@@ -178,7 +178,7 @@ class KaggleBackend(Backend):
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Fetch all outputs and the log."""
-        fetcher = OutputFetcher(self._gateway, self._retry, owner=handle.owner, slug=handle.slug, into=into)
+        fetcher = OutputFetcher(self._api, self._retry, owner=handle.owner, slug=handle.slug, into=into)
         try:
             return fetcher.fetch()
         except OSError as fault:
@@ -196,10 +196,10 @@ class KaggleBackend(Backend):
         """The GPU quota; None if the card asks for no GPU."""
         if not self._settings.gpu:
             return None
-        return next((quota for quota in self._gateway.quotas() if quota.resource == "GPU"), None)
+        return next((quota for quota in self._api.quotas() if quota.resource == "GPU"), None)
 
     def _handle(self, slug: str) -> Handle:
-        return Handle(backend=self.name, owner=self._gateway.account, slug=slug)
+        return Handle(backend=self.name, owner=self._api.account, slug=slug)
 
     def _refresh_at(self) -> datetime | None:
         try:

@@ -20,7 +20,7 @@ MOST_SKEW_S = 120.0
 def examine(
     found: Callable[[], Sequence[Credentials]],
     sign_in: Callable[[Sequence[Credentials]], Account],
-    gateway_of: Callable[[Account], KaggleApi],
+    api_of: Callable[[Account], KaggleApi],
     disk: Path,
 ) -> Iterator[Check]:
     """Run every check that spends and changes nothing.
@@ -28,7 +28,7 @@ def examine(
     Args:
         found: Finds the credentials on this computer.
         sign_in: Uses them.
-        gateway_of: Returns the API of an account.
+        api_of: Returns the API of an account.
         disk: Where results are written.
     """
     yield _versions()
@@ -45,8 +45,8 @@ def examine(
     yield Check(name="credentials", good=True, found=forms)
     try:
         account = sign_in(credentials)
-        gateway = gateway_of(account)
-        quotas = gateway.quotas()
+        api = api_of(account)
+        quotas = api.quotas()
     except RemoteUnavailable as fault:
         yield Check(name="account", good=False, found=str(fault), remedy=fault.remedy, remote=True)
         return

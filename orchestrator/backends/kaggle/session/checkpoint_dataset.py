@@ -31,8 +31,8 @@ def content_names(checkpoints: CheckpointSet) -> dict[str, int]:
 class CheckpointDataset:
     """Puts checkpoint sets into the datasets of one account."""
 
-    def __init__(self, storage: DatasetsApi, clock: Clock) -> None:
-        self._storage = storage
+    def __init__(self, datasets: DatasetsApi, clock: Clock) -> None:
+        self._datasets = datasets
         self._clock = clock
         self._sent: dict[str, tuple[dict[str, int], float]] = {}
 
@@ -45,8 +45,8 @@ class CheckpointDataset:
             ServiceFault: Kaggle cannot be reached.
         """
         wanted = content_names(checkpoints)
-        listing = self._storage.listing(slug)
-        status = self._storage.status(slug) if listing is not None else None
+        listing = self._datasets.listing(slug)
+        status = self._datasets.status(slug) if listing is not None else None
         if listing == wanted and status == "READY":
             self._sent.pop(slug, None)
             return
@@ -64,14 +64,14 @@ class CheckpointDataset:
 
     def _send(self, slug: str, checkpoints: CheckpointSet, *, new: bool) -> None:
         paths = {f"{entry.sha256}.bin": checkpoints.root / entry.path for entry in checkpoints.entries}
-        tokens = [self._storage.upload(path, name) for name, path in sorted(paths.items())]
+        tokens = [self._datasets.upload(path, name) for name, path in sorted(paths.items())]
         # Noted before the request: if its answer is lost, the listing shows the outcome, and nothing is uploaded twice.
         self._sent[slug] = (content_names(checkpoints), self._clock.monotonic())
         try:
             if new:
-                self._storage.create(slug, slug, tokens)
+                self._datasets.create(slug, slug, tokens)
             else:
-                self._storage.add_version(slug, f"{len(tokens)} files", tokens)
+                self._datasets.add_version(slug, f"{len(tokens)} files", tokens)
         except ServiceFault as fault:
             if not fault.undecided:
                 del self._sent[slug]

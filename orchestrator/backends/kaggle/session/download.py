@@ -32,7 +32,7 @@ def agrees(path: Path, expected: FileEntry) -> bool:
 
 
 def download(
-    gateway: KaggleApi, url: str, destination: Path, expected: FileEntry | None, *, most_bytes: int | None = None
+    api: KaggleApi, url: str, destination: Path, expected: FileEntry | None, *, most_bytes: int | None = None
 ) -> bool:
     """Download one file; an interrupted transfer leaves its beginning for the next call.
 
@@ -53,7 +53,7 @@ def download(
     offset = partial.stat().st_size if expected and partial.exists() else 0
     limit = expected.size_bytes if expected else most_bytes
     if expected is None or offset < expected.size_bytes or offset == 0:
-        with gateway.download(url, offset) as (resumed, pieces), partial.open("ab" if resumed else "wb") as stream:
+        with api.download(url, offset) as (resumed, pieces), partial.open("ab" if resumed else "wb") as stream:
             size_bytes = offset if resumed else 0
             for piece in pieces:
                 size_bytes += len(piece)

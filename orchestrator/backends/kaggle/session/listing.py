@@ -25,7 +25,7 @@ class Listing:
     log: str
 
 
-def list_outputs(gateway: KaggleApi, owner: str, slug: str) -> Listing:
+def list_outputs(api: KaggleApi, owner: str, slug: str) -> Listing:
     """List the outputs of a session.
 
     A page whose next page was already read ends the listing; files not listed by then count as missing.
@@ -38,7 +38,7 @@ def list_outputs(gateway: KaggleApi, owner: str, slug: str) -> Listing:
     log, token, seen = "", "", set[str]()
     while token not in seen:
         seen.add(token)
-        page = gateway.output_page(owner, slug, token)
+        page = api.output_page(owner, slug, token)
         log = log or page.log
         for file in page.files:
             if confined(file.path):

@@ -35,8 +35,8 @@ class FileFetcher:
         before: Folder of an earlier fetch; its files are reused if they agree with their description.
     """
 
-    def __init__(self, gateway: KaggleApi, retry: Retry, *, into: Path, before: Path) -> None:
-        self._gateway = gateway
+    def __init__(self, api: KaggleApi, retry: Retry, *, into: Path, before: Path) -> None:
+        self._api = api
         self._retry = retry
         self._into = into
         self._before = before
@@ -96,7 +96,7 @@ class FileFetcher:
         most_bytes = _MANIFEST_BYTES if path == MANIFEST_NAME else None
 
         def once() -> bool:
-            return download(self._gateway, url, self._into / path, promised, most_bytes=most_bytes)
+            return download(self._api, url, self._into / path, promised, most_bytes=most_bytes)
 
         try:
             # After one unanswered file the others are tried once each: retrying every one would take minutes per file.

@@ -39,14 +39,14 @@ class OutputFetcher:
         into: The results folder. Files in it are reused if they agree with the manifest, else replaced.
     """
 
-    def __init__(self, gateway: KaggleApi, retry: Retry, *, owner: str, slug: str, into: Path) -> None:
-        self._gateway = gateway
+    def __init__(self, api: KaggleApi, retry: Retry, *, owner: str, slug: str, into: Path) -> None:
+        self._api = api
         self._retry = retry
         self._owner, self._slug = owner, slug
         self._into = into
         self._partial = into.with_name(f".fetching-{into.name}")
         self._begun = into.with_name(f".begun-{into.name}")
-        self._files = FileFetcher(gateway, retry, into=self._partial, before=into)
+        self._files = FileFetcher(api, retry, into=self._partial, before=into)
 
     def fetch(self) -> Retrieval:
         """Fetch what can be fetched. Repeatable; continues an interrupted fetch.
@@ -61,13 +61,13 @@ class OutputFetcher:
         self._reuse_begun()
         self._partial.mkdir(parents=True, exist_ok=True)
         (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, interrupted fetch
-        listing = list_outputs(self._gateway, self._owner, self._slug)
+        listing = list_outputs(self._api, self._owner, self._slug)
         lacking = self._one_round(listing)
         for _ in range(_ROUNDS - 1):
             if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in lacking.values()):
                 break
             # Addresses expire; a new listing has new ones.
-            listing = list_outputs(self._gateway, self._owner, self._slug)
+            listing = list_outputs(self._api, self._owner, self._slug)
             lacking = self._one_round(listing)
         self._files.require_any_answer()
         lacking = self._with_earlier_manifest(listing, lacking)
@@ -138,7 +138,7 @@ class OutputFetcher:
         return None
 
     def _whole_log(self) -> list[Mapping[str, Any]]:
-        return list(self._gateway.log_events(self._owner, self._slug))
+        return list(self._api.log_events(self._owner, self._slug))
 
     def _put_in_place(self, kept: set[str]) -> None:
         """Replace the results folder; incomplete files are kept aside for the next fetch to continue."""
