@@ -1,4 +1,4 @@
-"""The models directory that training reads: `validation_ch7/{section}/data/models/`, under its lock."""
+"""The models directory that training reads, `validation_ch7/{section}/data/models/`, and its lock."""
 
 from __future__ import annotations
 
@@ -19,14 +19,8 @@ from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
 from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, put_aside
 from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish
-from orchestrator.stores.checkpoint.own_files import (
-    checkpoint_entries,
-    entries_beside,
-    files_below,
-    final_names,
-    is_plain_file,
-    names_beside,
-)
+from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
+from orchestrator.stores.checkpoint.own_files import entries_beside, files_below, final_names, names_beside
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change
 from orchestrator.stores.checkpoint.swap_recovery import recover_swap
 from orchestrator.stores.checkpoint.usable import NO_ROOM, require_readable, require_usable, writing
@@ -36,11 +30,11 @@ _CHUNK_BYTES = 1 << 20
 
 
 class ModelsDirectory:
-    """One training place.
+    """The models directory of one training.
 
     Args:
         path: The models directory; it need not exist.
-        scenario: Scenario of its checkpoints.
+        scenario: Scenario in the names of its checkpoints.
     """
 
     def __init__(self, path: Path, scenario: str) -> None:
@@ -53,7 +47,7 @@ class ModelsDirectory:
 
         Raises:
             InUse: Another run holds it.
-            BadInput: It cannot be used: a file or a broken link lies where a folder must be.
+            BadInput: It cannot be used: a file or a broken link is in the place of a folder.
         """
         lock_path = self._path.parent / "models.lock"
         try:
@@ -80,15 +74,15 @@ class ModelsDirectory:
             lock.release()
 
     def recover(self) -> str | None:
-        """Finish a change that was cut off; says what was done."""
+        """Finish an interrupted change; returns what was done, None if there is nothing to report."""
         with writing(self._path):
             return recover_swap(self._path, self._scenario)
 
     def view(self) -> CheckpointInventory:
-        """What is there, every checkpoint verified.
+        """What the directory holds, with every checkpoint verified.
 
         Raises:
-            BadInput: It cannot be looked at.
+            BadInput: It cannot be read.
         """
         require_readable(self._path)
         try:
@@ -101,7 +95,6 @@ class ModelsDirectory:
 
     def _view(self) -> CheckpointInventory:
         survey = survey_checkpoints(self._path, self._scenario)
-        # As their cards say, and as was just verified.
         checkpoints = tuple(checkpoint_entries(self._path, survey.verified))
         beside = entries_beside(self._path, self._scenario, survey.verified)
         ours = {entry.path for entry in (*checkpoints, *beside)}
@@ -119,20 +112,20 @@ class ModelsDirectory:
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
-        """These files as one deterministic zip, to travel inside a script."""
+        """These files as one deterministic zip, to be sent inside a script."""
         return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
 
     def replace_with(self, incoming: FetchedCheckpoints, token: str) -> Path:
-        """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`.
+        """Put a verified set in place; the files that it replaces stay in the archive until `discard_archive(token)`.
 
-        Files of the user's own stay where they are. One whose place is needed goes to the archive for good. The best
-        model is never lost: one in place stays when the incoming set brings none.
+        The user's own files stay, except one at the place of a new file, which moves to the archive permanently. The
+        best model stays if the incoming set has none.
 
         Returns:
-            Where what it replaces lies.
+            Folder of the archive with the replaced files.
 
         Raises:
-            RunFailed: A copied file does not have its digest; the directory is as before.
+            RunFailed: A copied file does not have its digest; the directory is unchanged.
             BadInput: A folder in it cannot be written to.
         """
         require_usable(self._path)
@@ -159,9 +152,9 @@ class ModelsDirectory:
         return volume_of(self._path, "any").archived(change.folder, "")
 
     def archive(self, token: str) -> Path:
-        """Move everything aside for good; returns where it lies. Linked folders stay, and keep their own archive.
+        """Move everything to the archive permanently; returns the folder. Linked folders have their own archive.
 
-        An empty directory stays as well: an absent one is a loss.
+        The empty directory stays, since a missing one counts as a loss.
         """
         volume, folder = volume_of(self._path, "any"), free_folder(self._path, token)
         with writing(self._path):
@@ -175,7 +168,7 @@ class ModelsDirectory:
         return volume.archived(folder, "")
 
     def archive_leftovers(self, token: str) -> Path:
-        """Move best model, metadata and final model aside for good; returns where they lie."""
+        """Move best model, metadata and final model to the archive permanently; returns the folder."""
         folder = free_folder(self._path, token)
         best = self._path / BEST_MODEL.parent
         with writing(self._path):
@@ -186,7 +179,7 @@ class ModelsDirectory:
         return volume_of(self._path, "any").archived(folder, "")
 
     def discard_archive(self, token: str) -> None:
-        """The new set is recorded: the files of earlier sessions that it replaced are not needed any more."""
+        """Delete the replaced files of earlier sessions, once the new set is recorded."""
         discard_replaced(self._path, token)
 
     def _is_in_place(self, entry: FileEntry) -> bool:
@@ -198,9 +191,9 @@ class ModelsDirectory:
         return _copied_fault(entry, source / entry.path, staged)
 
     def _retired(self, incoming: FetchedCheckpoints) -> Iterator[FileEntry]:
-        """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one.
+        """Files of earlier sessions that the new set does not have with the same bytes.
 
-        They are only described here; nothing is deleted that does not agree with its description.
+        The best model is among them only if the new set has one.
         """
         survey = survey_checkpoints(self._path, self._scenario)
         brought = {entry.path: entry.sha256 for entry in incoming.entries}
@@ -213,9 +206,9 @@ class ModelsDirectory:
 
 
 def _copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | None:
-    """Copy one file and say why it is not the one described, None when every byte agrees.
+    """Copy one file; returns why it is not the one described, None if every byte agrees.
 
-    What is hashed is what is written, in one pass: reading the copy again would only ask the system's memory.
+    Bytes are hashed while they are copied: reading the copy again would only read the system's cache.
     """
     size_bytes, sha256 = _copy(source, destination)
     if size_bytes != entry.size_bytes:

@@ -1,4 +1,4 @@
-"""What the next start does about a change of the models directory that was cut off, or about a journal that is none."""
+"""Finishes a change of the models directory that was interrupted, and sets invalid journals aside."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.kernel.wire import FileEntry
 from orchestrator.stores.checkpoint.atomic_swap import JOURNAL, begin, finish, put_staging_aside
-from orchestrator.stores.checkpoint.own_files import checkpoint_entries, entries_beside, is_plain_file
+from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
+from orchestrator.stores.checkpoint.own_files import entries_beside
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change, EarlierSwap, read_journal
 from orchestrator.stores.checkpoint.volumes import ARCHIVE, PARTS, STAGING_PREFIX, free_name, move, there, volumes
 
 _DONE = {
-    STAGE: None,  # nothing was in place yet, and the session's results still have all of it
-    RESTORE: "finished a restore that was cut off",
-    FRESH: "finished putting everything aside for a new beginning, which was cut off",
+    STAGE: None,  # nothing was in place yet, and the session's results still hold every file
+    RESTORE: "finished an interrupted restore",
+    FRESH: "finished moving everything to the archive for a fresh start that was interrupted",
 }
 
 
 def recover_swap(models: Path, scenario: str) -> str | None:
-    """Finish what was cut off, and put aside what nobody can finish.
+    """Finish an interrupted change; move to the archive what cannot be finished.
 
     Returns:
-        What was done, None when there was nothing to tell.
+        What was done, None if there is nothing to report.
     """
     journal = models.parent / JOURNAL
     said: list[str] = []
@@ -36,7 +37,7 @@ def recover_swap(models: Path, scenario: str) -> str | None:
         else:
             said += _finished(models, change, scenario)
     kept = [path for volume in volumes(models) for path in put_staging_aside(volume, volume.archives)]
-    said += [f"an unfinished copy of an earlier version was put aside: {path}" for path in kept]
+    said += [f"moved an unfinished copy of an earlier version to the archive: {path}" for path in kept]
     return "; ".join(said) or None
 
 
@@ -45,7 +46,7 @@ def _finished(models: Path, change: Change | EarlierSwap, scenario: str) -> list
         staged = models.parent / change.staged
         if not staged.is_dir():
             (models.parent / JOURNAL).unlink()
-            return ["a restore that was cut off had already put its files in place"]
+            return ["an interrupted restore had already put its files in place"]
         change = _taken_over(models, change, scenario)
         begin(models, change)
     finish(models, change, scenario)
@@ -54,10 +55,10 @@ def _finished(models: Path, change: Change | EarlierSwap, scenario: str) -> list
 
 
 def _taken_over(models: Path, swap: EarlierSwap, scenario: str) -> Change:
-    """The same restore as a change of today: what it had staged beside the models directory, file by file."""
+    """A version 1 restore as a change of version 2: the files that it had staged beside the models directory."""
     staged, archived = models.parent / swap.staged, models.parent / ARCHIVE / swap.archive
     if archived.is_symlink() and not there(models):
-        move(archived, models)  # the models directory was a link, which belongs where it was
+        move(archived, models)  # the models directory was a link, so it is moved back
     places = [path for place in ("", *PARTS) for path in sorted((staged / place).glob("*")) if is_plain_file(path)]
     place = tuple(file_entry(path, staged) for path in places)
     folder = swap.staged.removeprefix(STAGING_PREFIX)
@@ -72,9 +73,9 @@ def _replaced_by(models: Path, place: tuple[FileEntry, ...], scenario: str) -> l
 
 
 def _put_journal_aside(models: Path, journal: Path, fault: str) -> str:
-    """Keep a journal that cannot be followed, and whatever was staged, where people can look at it."""
+    """Keep an invalid journal and everything staged in the archive, where the user can look at it."""
     folder = free_name(models.parent / ARCHIVE / "rejected-journal")
     move(journal, folder / journal.name)
     for volume in volumes(models):
         put_staging_aside(volume, volume.archives if volume.apart else folder)
-    return f"{journal} was not followed ({fault}); it and what was staged are kept in {folder}"
+    return f"{journal} was not followed ({fault}); it was moved to {folder}, with what was staged"
