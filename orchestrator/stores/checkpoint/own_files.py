@@ -113,9 +113,8 @@ def write_inventory(models: Path, placed: tuple[FileEntry, ...], scenario: str) 
         try:
             _inventory(models)
         except ValueError:
-            move(
-                models.parent / INVENTORY, free_name(models.parent / ARCHIVE / INVENTORY)
-            )  # this program did not write it
+            # This program did not write that file, so it is kept.
+            move(models.parent / INVENTORY, free_name(models.parent / ARCHIVE / INVENTORY))
     write_json(models.parent / INVENTORY, {"files": entries_to_json(kept)})
 
 
