@@ -98,5 +98,9 @@ def move(source: Path, destination: Path) -> None:
     except OSError as fault:
         if fault.errno != errno.EXDEV or source.is_dir():
             raise
-        write_atomically(destination, lambda to: shutil.copyfile(source, to, follow_symlinks=False))
+        write_atomically(destination, lambda temporary: _copy(source, temporary))
         source.unlink()
+
+
+def _copy(source: Path, destination: Path) -> None:
+    shutil.copyfile(source, destination, follow_symlinks=False)

@@ -30,13 +30,17 @@ def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == CSV:
         text = to_csv(rows)
-        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""))
+        write_atomically(path, lambda temporary: _as_text(temporary, text))
     elif path.suffix != PARQUET:
         raise BadInput(f"{path.name} is neither {CSV} nor {PARQUET}", remedy="Give the file one of these two suffixes.")
     elif not parquet_at_hand():
         raise BadInput(f"{path.name} needs the library {_LIBRARY}", remedy=f"python -m pip install {_LIBRARY}")
     else:
         write_atomically(path, lambda temporary: _as_parquet(temporary, rows))
+
+
+def _as_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="")
 
 
 def _as_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
