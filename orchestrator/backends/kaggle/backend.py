@@ -14,7 +14,7 @@ from orchestrator.backends.kaggle.client.log_parser import LineAssembler
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
-from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal, refused_with_words
+from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal, refused_with_message
 from orchestrator.backends.kaggle.session.push_request import build_push, save_request
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
@@ -118,7 +118,7 @@ class KaggleBackend(Backend):
             raise self._submit_fault(fault) from fault
         problem = refusal(answer, push.slug, None)
         if isinstance(problem, NotYet) and problem.wait_s is None:
-            problem = refused_with_words(answer.error, self._refresh_at())
+            problem = refused_with_message(answer.error, self._refresh_at())
         if problem is not None:
             raise problem
         if lost := lost_sources(answer):
@@ -215,7 +215,7 @@ class KaggleBackend(Backend):
         if fault.undecided:
             return OutcomeUnknown(str(fault), remedy=fault.remedy)
         if fault.status == 409:
-            return conflict(fault.words)
+            return conflict(fault.message)
         if fault.status in (401, 403):
             return fault
-        return refused_with_words(fault.words or f"HTTP {fault.status}")
+        return refused_with_message(fault.message or f"HTTP {fault.status}")

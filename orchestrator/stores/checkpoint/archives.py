@@ -16,7 +16,7 @@ from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import FileEntry
 from orchestrator.stores.checkpoint.entries import entries_from, entries_to_json, is_plain_file
-from orchestrator.stores.checkpoint.volumes import ARCHIVE, free_name, move, there, volume_of, volumes
+from orchestrator.stores.checkpoint.volumes import ARCHIVE, free_name, move, volume_of, volumes
 
 REPLACED = "replaced_files.json"
 
@@ -24,16 +24,16 @@ REPLACED = "replaced_files.json"
 def free_folder(models: Path, token: str) -> str:
     """A name that no folder of the archive and no staging folder has."""
     number, name = 1, token
-    while any(there(one.archives / name) or there(one.staged(name, "")) for one in volumes(models)):
+    while any(os.path.lexists(one.archives / name) or os.path.lexists(one.staged(name, "")) for one in volumes(models)):
         number += 1
         name = f"{token}-{number}"
     return name
 
 
-def put_aside(models: Path, relative: str, folder: str) -> Path | None:
+def move_to_archive(models: Path, relative: str, folder: str) -> Path | None:
     """Move a file or folder of the models directory to the archive; returns its new path, None if it did not exist."""
     source = models / relative
-    if not there(source):
+    if not os.path.lexists(source):
         return None
     archived = free_name(volume_of(models, relative).archived(folder, relative))
     move(source, archived)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.kernel.files.atomic import sync_folder, write_json
 from orchestrator.kernel.wire import CARD_SUFFIX, FileEntry
-from orchestrator.stores.checkpoint.archives import put_aside, remove_empty, write_replaced
+from orchestrator.stores.checkpoint.archives import move_to_archive, remove_empty, write_replaced
 from orchestrator.stores.checkpoint.own_files import write_inventory
 from orchestrator.stores.checkpoint.restore_journal import FRESH, STAGE, Change
 from orchestrator.stores.checkpoint.volumes import (
@@ -22,7 +22,6 @@ from orchestrator.stores.checkpoint.volumes import (
     free_name,
     is_apart,
     move,
-    there,
     volume_of,
     volumes,
 )
@@ -47,7 +46,7 @@ def finish(models: Path, change: Change, scenario: str) -> None:
         placed = {entry.path for entry in change.place}
         for entry in change.retire:
             if entry.path not in placed:
-                put_aside(models, entry.path, change.folder)
+                move_to_archive(models, entry.path, change.folder)
         write_inventory(models, change.place, scenario)
     for part in ("", *PARTS):
         if (models / part).is_dir():
@@ -60,13 +59,13 @@ def discard_staged(models: Path, change: Change) -> None:
     """Remove the staged copies of a change, and staging folders that are then empty."""
     for entry in change.place:
         staged = _staged(models, entry, change.folder)
-        if there(staged):
+        if os.path.lexists(staged):
             staged.unlink()
     for volume in volumes(models):
         remove_empty(volume.staged(change.folder, ""))
 
 
-def put_staging_aside(volume: Volume, archive: Path) -> list[Path]:
+def archive_staging(volume: Volume, archive: Path) -> list[Path]:
     """Move staging folders without a journal into a folder of the archive; returns their new paths."""
     kept = []
     for folder in sorted(volume.root.glob(f"{STAGING_PREFIX}*")) if volume.root.is_dir() else ():
@@ -78,12 +77,12 @@ def put_staging_aside(volume: Volume, archive: Path) -> list[Path]:
 
 def _put_in_place(models: Path, entry: FileEntry, folder: str) -> None:
     staged = _staged(models, entry, folder)
-    if not there(staged):
+    if not os.path.lexists(staged):
         return  # already in place
     part = entry.path.rpartition("/")[0]
     if part and not (models / part).is_dir():
-        put_aside(models, part, folder)  # in case it is a file
-    put_aside(models, entry.path, folder)
+        move_to_archive(models, part, folder)  # in case it is a file
+    move_to_archive(models, entry.path, folder)
     move(staged, models / entry.path)
 
 
@@ -91,7 +90,7 @@ def _staged(models: Path, entry: FileEntry, folder: str) -> Path:
     """Path of a staged file: on its own volume, or beside the models directory, where version 1 staged it."""
     staged = volume_of(models, entry.path).staged(folder, entry.path)
     beside = models.parent / f"{STAGING_PREFIX}{folder}" / entry.path
-    return staged if there(staged) or not there(beside) else beside
+    return staged if os.path.lexists(staged) or not os.path.lexists(beside) else beside
 
 
 def _archive_everything(models: Path, folder: str) -> None:
@@ -104,7 +103,7 @@ def _archive_everything(models: Path, folder: str) -> None:
         if name in PARTS and is_apart(models, name):
             _archive_part(models, name, folder)
         else:
-            put_aside(models, name, folder)
+            move_to_archive(models, name, folder)
     for part in PARTS:
         if (models / part).is_symlink() and not (models / part).exists():
             Path(os.path.realpath(models / part)).mkdir(parents=True)  # its target lay in here and was moved too
@@ -114,4 +113,4 @@ def _archive_part(models: Path, part: str, folder: str) -> None:
     archives = volume_of(models, f"{part}/any").archives
     for name in sorted(os.listdir(models / part)):  # noqa: PTH208
         if not name.startswith(STAGING_PREFIX) and models / part / name != archives:
-            put_aside(models, f"{part}/{name}", folder)
+            move_to_archive(models, f"{part}/{name}", folder)

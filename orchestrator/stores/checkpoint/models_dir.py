@@ -17,7 +17,7 @@ from orchestrator.core.session.zip_archive import pack
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
-from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, put_aside
+from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, move_to_archive
 from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish
 from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
 from orchestrator.stores.checkpoint.own_files import entries_beside, files_below, final_names, names_beside
@@ -173,7 +173,7 @@ class ModelsDirectory:
         best = self._path / BEST_MODEL.parent
         with writing(self._path):
             for name in names_beside(self._scenario):
-                put_aside(self._path, name, folder)
+                move_to_archive(self._path, name, folder)
             if best.is_dir() and not is_apart(self._path, best.name) and next(best.iterdir(), None) is None:
                 best.rmdir()
         return volume_of(self._path, "any").archived(folder, "")
@@ -196,12 +196,12 @@ class ModelsDirectory:
         The best model is among them only if the new set has one.
         """
         survey = survey_checkpoints(self._path, self._scenario)
-        brought = {entry.path: entry.sha256 for entry in incoming.entries}
+        incoming_files = {entry.path: entry.sha256 for entry in incoming.entries}
         best = {name.as_posix() for name in BEST_MODEL_FILES}
         beside = entries_beside(self._path, self._scenario, survey.verified)
         for entry in (*checkpoint_entries(self._path, survey.verified), *beside):
-            stays = entry.path in best and BEST_MODEL.as_posix() not in brought
-            if not stays and brought.get(entry.path) != entry.sha256:
+            stays = entry.path in best and BEST_MODEL.as_posix() not in incoming_files
+            if not stays and incoming_files.get(entry.path) != entry.sha256:
                 yield entry
 
 

@@ -36,7 +36,6 @@ from orchestrator.stores.checkpoint.volumes import (
     free_name,
     is_apart,
     move,
-    there,
 )
 
 INVENTORY = "restored_files.json"
@@ -109,7 +108,7 @@ def write_inventory(models: Path, placed: tuple[FileEntry, ...], scenario: str) 
     names = names_beside(scenario)
     entries = {entry.path: entry for entry in (*read_inventory(models), *placed) if entry.path in names}
     kept = [entry for entry in entries.values() if is_plain_file(models / entry.path)]
-    if there(models.parent / INVENTORY):
+    if os.path.lexists(models.parent / INVENTORY):
         try:
             _inventory(models)
         except ValueError:

@@ -8,11 +8,11 @@ from pathlib import Path
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.kernel.wire import FileEntry
-from orchestrator.stores.checkpoint.atomic_swap import JOURNAL, begin, finish, put_staging_aside
+from orchestrator.stores.checkpoint.atomic_swap import JOURNAL, archive_staging, begin, finish
 from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
 from orchestrator.stores.checkpoint.own_files import entries_beside
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change, EarlierSwap, read_journal
-from orchestrator.stores.checkpoint.volumes import ARCHIVE, PARTS, STAGING_PREFIX, free_name, move, there, volumes
+from orchestrator.stores.checkpoint.volumes import ARCHIVE, PARTS, STAGING_PREFIX, free_name, move, volumes
 
 _DONE = {
     STAGE: None,  # nothing was in place yet, and the session's results still hold every file
@@ -28,17 +28,17 @@ def recover_swap(models: Path, scenario: str) -> str | None:
         What was done, None if there is nothing to report.
     """
     journal = models.parent / JOURNAL
-    said: list[str] = []
+    done: list[str] = []
     if os.path.lexists(journal):
         try:
             change = read_journal(journal, models.name)
         except ValueError as fault:
-            said.append(_put_journal_aside(models, journal, str(fault)))
+            done.append(_archive_journal(models, journal, str(fault)))
         else:
-            said += _finished(models, change, scenario)
-    kept = [path for volume in volumes(models) for path in put_staging_aside(volume, volume.archives)]
-    said += [f"moved an unfinished copy of an earlier version to the archive: {path}" for path in kept]
-    return "; ".join(said) or None
+            done += _finished(models, change, scenario)
+    kept = [path for volume in volumes(models) for path in archive_staging(volume, volume.archives)]
+    done += [f"moved an unfinished copy of an earlier version to the archive: {path}" for path in kept]
+    return "; ".join(done) or None
 
 
 def _finished(models: Path, change: Change | EarlierSwap, scenario: str) -> list[str]:
@@ -57,7 +57,7 @@ def _finished(models: Path, change: Change | EarlierSwap, scenario: str) -> list
 def _taken_over(models: Path, swap: EarlierSwap, scenario: str) -> Change:
     """A version 1 restore as a change of version 2: the files that it had staged beside the models directory."""
     staged, archived = models.parent / swap.staged, models.parent / ARCHIVE / swap.archive
-    if archived.is_symlink() and not there(models):
+    if archived.is_symlink() and not os.path.lexists(models):
         move(archived, models)  # the models directory was a link, so it is moved back
     places = [path for place in ("", *PARTS) for path in sorted((staged / place).glob("*")) if is_plain_file(path)]
     place = tuple(file_entry(path, staged) for path in places)
@@ -68,14 +68,14 @@ def _taken_over(models: Path, swap: EarlierSwap, scenario: str) -> Change:
 def _replaced_by(models: Path, place: tuple[FileEntry, ...], scenario: str) -> list[FileEntry]:
     verified = survey_checkpoints(models, scenario).verified
     ours = (*checkpoint_entries(models, verified), *entries_beside(models, scenario, verified))
-    brought = {(entry.path, entry.sha256) for entry in place}
-    return [entry for entry in ours if (entry.path, entry.sha256) not in brought]
+    incoming_files = {(entry.path, entry.sha256) for entry in place}
+    return [entry for entry in ours if (entry.path, entry.sha256) not in incoming_files]
 
 
-def _put_journal_aside(models: Path, journal: Path, fault: str) -> str:
+def _archive_journal(models: Path, journal: Path, fault: str) -> str:
     """Keep an invalid journal and everything staged in the archive, where the user can look at it."""
     folder = free_name(models.parent / ARCHIVE / "rejected-journal")
     move(journal, folder / journal.name)
     for volume in volumes(models):
-        put_staging_aside(volume, volume.archives if volume.apart else folder)
+        archive_staging(volume, volume.archives if volume.apart else folder)
     return f"{journal} was not followed ({fault}); it was moved to {folder}, with what was staged"

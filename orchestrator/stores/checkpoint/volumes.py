@@ -73,15 +73,10 @@ def volumes(models: Path) -> Iterator[Volume]:
             yield Volume(root=models / part, archives=models / part / INNER_ARCHIVE, apart=True)
 
 
-def there(path: Path) -> bool:
-    """Whether a path exists, if only as a broken link."""
-    return os.path.lexists(path)
-
-
 def free_name(path: Path) -> Path:
     """The path itself, or with the first free number at its end."""
     number, free = 1, path
-    while there(free):
+    while os.path.lexists(free):
         number += 1
         free = path.with_name(f"{path.name}-{number}")
     return free

@@ -49,7 +49,7 @@ class SqliteLease:
             expired_only = True
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            number, until = self._standing()
+            number, until = self._current()
             if expired_only and until is not None and self._now() < until:
                 return False
             self._number = number + 1
@@ -62,7 +62,7 @@ class SqliteLease:
         """Whether the lease is still ours; renews it."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            if self._number is None or self._standing()[0] != self._number:
+            if self._number is None or self._current()[0] != self._number:
                 return False
             self._write(self._number)
             return True
@@ -76,7 +76,7 @@ class SqliteLease:
         self._number = None
         self._lock.release()
 
-    def _standing(self) -> tuple[int, datetime | None]:
+    def _current(self) -> tuple[int, datetime | None]:
         row = self._connection.execute("SELECT number, until FROM leases WHERE name = ?", (self._NAME,)).fetchone()
         return (int(row[0]), datetime.fromisoformat(row[1])) if row else (0, None)
 

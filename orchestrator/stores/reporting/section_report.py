@@ -12,7 +12,7 @@ from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
 
-_ROOM = "multi_seed"
+_REPORT_PACKAGE = "multi_seed"
 _LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
 
 
@@ -34,7 +34,7 @@ def section_report(code: Path, entry_point: str, account: CampaignReport, folder
     path = write_path(folder, account.section)
     write_json(path, report_json(account))
     lines = [f"Wrote {path.as_posix()}"]
-    package = f"{entry_point.rpartition('.')[0]}.{_ROOM}"
+    package = f"{entry_point.rpartition('.')[0]}.{_REPORT_PACKAGE}"
     if not code.joinpath(*package.split(".")).is_dir():
         return [*lines, f"{account.section} has no report of its own"]
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]

@@ -110,7 +110,7 @@ class KaggleApi:
                 return None
             raise
         if answer.blob is None or answer.metadata is None:
-            raise ServiceFault("read back", status=None, words="the answer holds no kernel")
+            raise ServiceFault("read back", status=None, message="the answer holds no kernel")
         return KernelRecord(
             source=answer.blob.source or "",
             version=answer.metadata.current_version_number or 0,
@@ -146,7 +146,7 @@ class KaggleApi:
             token = answer.next_page_token or ""
             if not token:
                 return
-        raise ServiceFault("kernels", status=None, words="the pages of the listing repeat")
+        raise ServiceFault("kernels", status=None, message="the pages of the listing repeat")
 
     def output_page(self, owner: str, slug: str, token: str = "") -> OutputPage:
         """One page of a session's outputs. Their addresses expire within an hour."""
@@ -231,7 +231,7 @@ class KaggleApi:
                     raise self._connection.fault(what, response, "")
                 yield response
         except requests.RequestException as fault:
-            raise ServiceFault(what, status=None, words=type(fault).__name__) from None
+            raise ServiceFault(what, status=None, message=type(fault).__name__) from None
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -115,30 +115,30 @@ class Connection:
             raise self.fault(act, fault.response, str(fault)) from None
         except requests.RequestException as fault:
             # Its text may hold the address, the proxy and their passwords, so only the type is reported.
-            raise ServiceFault(act, status=None, words=type(fault).__name__) from None
+            raise ServiceFault(act, status=None, message=type(fault).__name__) from None
         except (ValueError, TypeError, AttributeError, RecursionError) as fault:
             # What the SDK raises for a body that is not JSON, or is JSON of another shape than it expects.
-            raise ServiceFault(act, status=None, words=f"unreadable answer ({type(fault).__name__})") from None
+            raise ServiceFault(act, status=None, message=f"unreadable answer ({type(fault).__name__})") from None
 
-    def fault(self, act: str, response: requests.Response | None, words: str) -> ServiceFault:
+    def fault(self, act: str, response: requests.Response | None, message: str) -> ServiceFault:
         """The exception for an error answer, with the service's own message if it has one."""
         if response is None:
-            return ServiceFault(act, status=None, words="no answer")
+            return ServiceFault(act, status=None, message="no answer")
         status = response.status_code
         try:
             plain = json.loads(response.text)
         except (ValueError, RecursionError):
             plain = None  # an HTML page of a proxy: its status is enough
         if isinstance(plain, dict):
-            words = str(plain.get("message") or words)
+            message = str(plain.get("message") or message)
             code = plain.get("code")
             status = code if isinstance(code, int) and 100 <= code < 600 and status < 400 else status
         else:
-            words = response.reason or ""
+            message = response.reason or ""
         return ServiceFault(
             act,
             status=status,
-            words=words,
+            message=message,
             retry_after_s=retry_after_s(response.headers.get("Retry-After"), self._now()),
         )
 

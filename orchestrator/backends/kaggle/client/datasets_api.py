@@ -136,14 +136,14 @@ class DatasetsApi:
                 # An empty stream would be sent chunked, which storage services need not accept.
                 answer = session.put(url, data=stream if path.stat().st_size else b"")
             except requests.RequestException as fault:
-                raise ServiceFault("upload", status=None, words=type(fault).__name__) from None
+                raise ServiceFault("upload", status=None, message=type(fault).__name__) from None
             if answer.status_code not in (200, 201):
                 raise self._connection.fault("upload", answer, "")
 
     def _accepted(self, answer: Any) -> None:
         """Raise if the service refused: it then answers 200 with a message in `error`."""
         if answer.error:
-            raise ServiceFault("dataset", status=400, words=str(answer.error))
+            raise ServiceFault("dataset", status=400, message=str(answer.error))
 
 
 def _new_file(token: str) -> Any:

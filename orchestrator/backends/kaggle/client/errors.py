@@ -33,15 +33,15 @@ class ServiceFault(RemoteUnavailable):
 
     Attributes:
         status: HTTP status, or the error code inside a 200 answer; None without an answer.
-        words: The service's own message, shortened, without signed addresses.
+        message: The service's own message, shortened, without signed addresses.
     """
 
-    def __init__(self, act: str, *, status: int | None, words: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, act: str, *, status: int | None, message: str, retry_after_s: float | None = None) -> None:
         self.status = status
-        self.words = clean(words)
+        self.message = clean(message)
         answer = f"HTTP {status}" if status is not None else "no answer"
         super().__init__(
-            f"Kaggle, {act}: {answer}" + (f", {self.words}" if self.words else ""),
+            f"Kaggle, {act}: {answer}" + (f", {self.message}" if self.message else ""),
             remedy=_REMEDIES.get(status or 0, _LATER),
             transient=status is None or status in WORTH_REPEATING,
         )
@@ -53,9 +53,9 @@ class ServiceFault(RemoteUnavailable):
         return self.status is None or self.status >= 500
 
 
-def clean(words: str) -> str:
+def clean(message: str) -> str:
     """Server text that can be shown and stored: one short line without signed addresses and control characters."""
-    text = _SIGNED.sub("<address>", words)
+    text = _SIGNED.sub("<address>", message)
     text = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(text.split())[:_WORDS_LIMIT_CHARS]
 

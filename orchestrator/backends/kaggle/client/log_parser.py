@@ -93,4 +93,4 @@ def live_events(raw_lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
         event = event_of_sse(line)
         if event is not None:
             yield event
-    raise ServiceFault("log", status=None, words="the log stream ended early")
+    raise ServiceFault("log", status=None, message="the log stream ended early")

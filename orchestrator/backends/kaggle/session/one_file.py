@@ -40,28 +40,28 @@ class FileFetcher:
         self._retry = retry
         self._into = into
         self._before = before
-        self._brought: set[str] = set()
+        self._fetched: set[str] = set()
         self._answered = False
         self._unanswered: dict[str, ServiceFault] = {}
 
-    def bring(self, listing: Listing, path: str, promised: FileEntry | None) -> MissingFile | None:
+    def get(self, listing: Listing, path: str, expected: FileEntry | None) -> MissingFile | None:
         """Get one file unless it is here; returns why it is missing, None if it is not.
 
         Args:
-            promised: Size and digest from the manifest or a card, None if neither describes it.
+            expected: Size and digest from the manifest or a card, None if neither describes it.
 
         Raises:
             ServiceFault: Several files were requested and Kaggle answered for none of them.
             OSError: This computer cannot write files at all (for example: full disk).
         """
         try:
-            if self._is_here(path, promised):
+            if self._is_here(path, expected):
                 return None
             if path in self._unanswered:
                 return _unanswered(path, self._unanswered[path])  # its retries are used up
             if path not in listing.files:
                 return MissingFile(path=path, lack=Lack.UNLISTED, reason="is not listed")
-            return self._download(listing.files[path].url, path, promised)
+            return self._download(listing.files[path].url, path, expected)
         except OSError as fault:
             if fault.errno not in _BAD_NAME:
                 raise
@@ -70,7 +70,7 @@ class FileFetcher:
 
     def forget(self, path: str) -> None:
         """Mark a file without description as damaged: the next call downloads it again."""
-        self._brought.discard(path)
+        self._fetched.discard(path)
 
     def require_any_answer(self) -> None:
         """Raise if no download at all was answered.
@@ -81,22 +81,22 @@ class FileFetcher:
         if MANIFEST_NAME in self._unanswered and not self._answered:
             raise self._unanswered[MANIFEST_NAME]
 
-    def _is_here(self, path: str, promised: FileEntry | None) -> bool:
-        if promised is None:
-            return path in self._brought
-        if agrees(self._into / path, promised):
+    def _is_here(self, path: str, expected: FileEntry | None) -> bool:
+        if expected is None:
+            return path in self._fetched
+        if agrees(self._into / path, expected):
             return True
-        if not agrees(self._before / path, promised):
+        if not agrees(self._before / path, expected):
             return False
         (self._into / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self._before / path, self._into / path)
         return True
 
-    def _download(self, url: str, path: str, promised: FileEntry | None) -> MissingFile | None:
+    def _download(self, url: str, path: str, expected: FileEntry | None) -> MissingFile | None:
         most_bytes = _MANIFEST_BYTES if path == MANIFEST_NAME else None
 
         def once() -> bool:
-            return download(self._api, url, self._into / path, promised, most_bytes=most_bytes)
+            return download(self._api, url, self._into / path, expected, most_bytes=most_bytes)
 
         try:
             # After one unanswered file the others are tried once each: retrying every one would take minutes per file.
@@ -111,7 +111,7 @@ class FileFetcher:
             return _unanswered(path, fault)
         self._answered = True
         if whole:
-            self._brought.add(path)
+            self._fetched.add(path)
             return None
         return MissingFile(path=path, lack=Lack.DAMAGED, reason="differs from its description in the manifest or card")
 

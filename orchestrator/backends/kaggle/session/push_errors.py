@@ -31,26 +31,28 @@ def refusal(answer: SaveAnswer, slug: str, refresh_at: datetime | None) -> Orche
         that neither accepts nor refuses.
     """
     if answer.error:
-        return refused_with_words(answer.error, refresh_at)
+        return refused_with_message(answer.error, refresh_at)
     if not answer.ref or answer.version is None:
-        words = f"Kaggle answered the push of {slug} without naming a version"
+        message = f"Kaggle answered the push of {slug} without naming a version"
         remedy = "Open the kernel's page on kaggle.com to see why."
-        return OutcomeUnknown(words, remedy=remedy, if_absent=BadInput(f"{words}, and there is none", remedy=remedy))
+        return OutcomeUnknown(
+            message, remedy=remedy, if_absent=BadInput(f"{message}, and there is none", remedy=remedy)
+        )
     return None
 
 
-def refused_with_words(words: str, refresh_at: datetime | None = None) -> OrchestratorError:
+def refused_with_message(message: str, refresh_at: datetime | None = None) -> OrchestratorError:
     """The error for a refusal with this message of the service."""
-    if _SESSION_CAP.search(words):
-        return NotYet(f"Kaggle: {words}", remedy="A slot frees when a session ends.", wait_s=SLOT_WAIT_S)
-    if _WEEKLY_QUOTA.search(words):
+    if _SESSION_CAP.search(message):
+        return NotYet(f"Kaggle: {message}", remedy="A slot frees when a session ends.", wait_s=SLOT_WAIT_S)
+    if _WEEKLY_QUOTA.search(message):
         return NotYet(
-            f"Kaggle: {words}",
+            f"Kaggle: {message}",
             remedy="Run the same command again after the quota's refresh; nothing is lost.",
             until=refresh_at,
         )
     return BadInput(
-        f"Kaggle refused the push: {words}", remedy="Fix what Kaggle names, then run the same command again."
+        f"Kaggle refused the push: {message}", remedy="Fix what Kaggle names, then run the same command again."
     )
 
 
@@ -59,11 +61,11 @@ def lost_sources(answer: SaveAnswer) -> tuple[str, ...]:
     return tuple(f"{kind} {name}" for kind, names in answer.invalid_sources.items() for name in names)
 
 
-def conflict(words: str) -> OrchestratorError:
+def conflict(message: str) -> OrchestratorError:
     """The error for a 409: usually a dataset is still being processed, else the title belongs to another kernel."""
-    if _PROCESSING.search(words):
-        return NotYet(f"Kaggle: {words}", remedy="The dataset is still being processed.", wait_s=PROCESSING_WAIT_S)
+    if _PROCESSING.search(message):
+        return NotYet(f"Kaggle: {message}", remedy="The dataset is still being processed.", wait_s=PROCESSING_WAIT_S)
     return BadInput(
-        f"Kaggle refused the push: {words}",
+        f"Kaggle refused the push: {message}",
         remedy="A kernel of that name may exist with another title; delete it on kaggle.com or use --fresh.",
     )

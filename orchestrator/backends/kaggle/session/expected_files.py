@@ -19,7 +19,7 @@ from orchestrator.kernel.wire import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promises:
+class ExpectedFiles:
     """Expected files of an output folder.
 
     Attributes:
@@ -39,12 +39,12 @@ def manifest_in(folder: Path) -> tuple[Manifest | None, str]:
         return None, str(fault)
 
 
-def promises_of_manifest(manifest: Manifest) -> Promises:
+def expected_by_manifest(manifest: Manifest) -> ExpectedFiles:
     """Every output that a manifest lists, except itself."""
-    return Promises(entries={entry.path: entry for entry in manifest.files if entry.path != MANIFEST_NAME})
+    return ExpectedFiles(entries={entry.path: entry for entry in manifest.files if entry.path != MANIFEST_NAME})
 
 
-def promises_of_cards(folder: Path, paths: Iterable[str]) -> Promises:
+def expected_by_cards(folder: Path, paths: Iterable[str]) -> ExpectedFiles:
     """What the checkpoint cards in a folder describe, for a session without a manifest.
 
     Args:
@@ -66,7 +66,7 @@ def promises_of_cards(folder: Path, paths: Iterable[str]) -> Promises:
                 continue  # not a plain name: the restore refuses the whole card
             place = (beside / described.path).as_posix()
             entries[place] = FileEntry(path=place, size_bytes=described.size_bytes, sha256=described.sha256)
-    return Promises(entries=entries, unreadable=unreadable)
+    return ExpectedFiles(entries=entries, unreadable=unreadable)
 
 
 def is_card(path: str) -> bool:
