@@ -1,1 +1,1 @@
-"""Where sessions run. Siblings never import each other."""
+"""Where sessions run. Backends never import each other."""

@@ -1,4 +1,4 @@
-"""The counters between the pipeline and the outside: Protocols only."""
+"""Interfaces between the pipeline and the outside: Protocols only."""
 
 from orchestrator.ports.backend import Backend
 from orchestrator.ports.services import Clock, Narrator, Notifier, Proposer

@@ -1,4 +1,4 @@
-"""Where sessions run, as the pipeline sees it. The last four methods have defaults for backends without them."""
+"""The interface of a backend. The last four methods have defaults."""
 
 from __future__ import annotations
 
@@ -21,76 +21,76 @@ from orchestrator.kernel.wire import Ticket
 
 
 class Backend(Protocol):
-    """Runs sessions somewhere. Never waits, never retries in silence, keeps no state that the ledger lacks.
+    """Runs sessions. Never waits, never retries silently, and keeps no state that the ledger lacks.
 
-    Implementations name it as their base class, which gives them the defaults.
+    Implementations inherit from it to get the defaults.
     """
 
     @property
     def name(self) -> str:
-        """Word on the command line."""
+        """Name on the command line."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
+        """What the backend can do, and its limits."""
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
-        """The complete request. Pure: nothing is sent or written."""
+        """Build the complete request. Pure: nothing is sent or written."""
 
     def stage(self, push: Push) -> None:
-        """Bring what must be there before a submit. Repeatable.
+        """Upload what the session needs before it starts. Repeatable.
 
         Raises:
-            NotYet: It is on its way; ask again.
+            NotYet: It is being processed; call again.
             NameTaken: The slug belongs to another session.
         """
 
     def submit(self, push: Push) -> Handle:
-        """Start the session: the only verb that spends quota.
+        """Start the session: the only method that spends quota.
 
         Raises:
-            NotYet: It was refused, and waiting helps. Nothing was started.
-            OutcomeUnknown: The answer was lost. `find` tells, once `Capabilities.visibility_s` have passed.
-            BadInput: It was refused for good.
+            NotYet: It was refused for now; nothing was started.
+            OutcomeUnknown: The answer was lost; `find` shows the outcome after `Capabilities.visibility_s`.
+            BadInput: It was refused permanently.
         """
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
-        """The session of this ticket if it was ever submitted, recognised by its nonce."""
+        """The session of this ticket, recognised by its nonce; None if it was never submitted."""
 
     def observe(self, handle: Handle) -> Observation:
-        """One look."""
+        """The state of a session now."""
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
-        """New whole lines of the session's log, each with the cursor after it; ends when there are none now.
+        """New complete lines of the session's log, each with the cursor after it; ends if there are none now.
 
-        A backend with a live stream ends only when the log is complete or the stream breaks.
+        With a live stream it ends only when the log is complete or the stream breaks.
         """
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
-        """Bring all outputs. Repeatable; says what is missing."""
+        """Fetch all outputs. Repeatable; the result lists what is missing."""
 
     def cancel(self, handle: Handle) -> None:
-        """Ask the session to leave: a request, not a promise."""
+        """Ask the session to stop; it may not."""
 
     def quota(self) -> Quota | None:
-        """What the account may still compute; None where nothing counts it."""
+        """The account's remaining compute time; None if there is no quota."""
         return None
 
     def recall(self, lineage_id: str) -> Sequence[RemoteSession]:
-        """Sessions of a lineage whose outputs were never fetched, oldest first, as the backend itself remembers them.
+        """Sessions of a lineage whose outputs were never fetched, oldest first, from the backend's own records.
 
-        Empty for a backend without a memory of its own; `Capabilities.remembers` says which one has it.
+        Empty for a backend without such records (`Capabilities.remembers` is False).
         """
         return ()
 
     def read(self, slug: str) -> RemoteSession | None:
-        """The session of that name, read back from the backend; None without one, or if it is none of ours."""
+        """The session of that slug, read back from the backend; None if there is none or it is not ours."""
         return None
 
     def names(self, prefix: str) -> Sequence[str]:
-        """Names of this account that begin so, in any order. What it lists exists; the newest may be missing.
+        """Slugs of this account with that prefix, in any order. All of them exist; the newest may be missing.
 
         Raises:
-            RemoteUnavailable: The listing cannot be asked. An empty answer would mean: nothing was ever trained.
+            RemoteUnavailable: There is no answer. It must not be taken for an empty list, which means: never trained.
         """
         return ()

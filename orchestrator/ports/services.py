@@ -11,7 +11,7 @@ from orchestrator.core.search.proposals import Batch, Point
 
 
 class Clock(Protocol):
-    """Time, injected so that tests need not wait."""
+    """Time; injected so that tests need not wait."""
 
     def now(self) -> datetime:
         """Aware time, UTC."""
@@ -20,20 +20,20 @@ class Clock(Protocol):
         """Seconds that never go back."""
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait."""
 
 
 class Narrator(Protocol):
-    """Shows people what happens."""
+    """Shows the user what happens."""
 
     def report(self, message: Message) -> None:
-        """Show a message, or leave it out by its level; never by its words."""
+        """Show a message, or omit it by its level; never by its text."""
 
     def progress(self, report: dict[str, Any]) -> None:
-        """How far the training is."""
+        """Show the progress of a training."""
 
     def quiet(self) -> None:
-        """End a progress display."""
+        """End the progress display."""
 
 
 class Notifier(Protocol):

@@ -1,4 +1,4 @@
-"""What is kept on this computer: events and rows, checkpoints, results, code, the right to act."""
+"""Interfaces of the stores: ledger, models directory, results, code, secrets gate, lease."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedC
 from orchestrator.core.ledger.events import Event
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
-from orchestrator.core.session.backend_types import (
-    Bundle,
-)
+from orchestrator.core.session.backend_types import Bundle
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import FileEntry, Ticket
 
 
 class Ledger(Protocol):
-    """What happened, durable."""
+    """The durable record of runs and sessions."""
 
     def record(self, *events: Event) -> None:
         """Append events of one session, or of one run itself, and update their rows in one transaction."""
@@ -34,23 +32,23 @@ class Ledger(Protocol):
         """One session."""
 
     def open_sessions(self) -> Sequence[SessionRecord]:
-        """Sessions that were not carried to their end, oldest first."""
+        """Sessions that are not closed, oldest first."""
 
     def changes(self, since: int) -> tuple[int, frozenset[str]]:
-        """Number of the latest event, and the lineages that any event after number `since` concerns."""
+        """Number of the latest event, and the lineages of all events after number `since`."""
 
 
 class ModelsStore(Protocol):
-    """The models directory of one training place, under its lock."""
+    """The models directory of one training."""
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the directory's lock."""
 
     def recover(self) -> str | None:
-        """Finish or undo a restore that was cut off; says what it did."""
+        """Finish an interrupted change; returns what was done, None if there is nothing to report."""
 
     def view(self) -> CheckpointInventory:
-        """What is there, verified."""
+        """What the directory holds, with every checkpoint verified."""
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
         """These files as one deterministic zip."""
@@ -68,13 +66,13 @@ class ModelsStore(Protocol):
         """
 
     def archive(self, token: str) -> Path:
-        """Move everything aside for good; returns where it lies."""
+        """Move everything to the archive permanently; returns the folder."""
 
     def archive_leftovers(self, token: str) -> Path:
-        """Move what a training left beside its checkpoints aside for good; returns where it lies."""
+        """Move best model, metadata and final model to the archive permanently; returns the folder."""
 
     def discard_archive(self, token: str) -> None:
-        """The new set is recorded: the files of earlier sessions that it replaced are not needed any more."""
+        """Delete the replaced files of earlier sessions, once the new set is recorded."""
 
 
 class ResultsStore(Protocol):
@@ -87,46 +85,46 @@ class ResultsStore(Protocol):
         """Slugs of this owner that already have a folder."""
 
     def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
-        """The manifest in a results folder, and what is wrong with the files that it lists."""
+        """The manifest in a results folder, and the faults of the outputs that it lists."""
 
     def manifest_sha256(self, folder: Path) -> str:
         """Digest of the manifest's file."""
 
     def stretch(self, record: SessionRecord) -> SessionCurve | None:
-        """What a session told of its training; None for one that never trained.
+        """The learning curve of a session; None for one that never trained.
 
         Raises:
-            RunFailed: What it left is damaged, or of another session.
+            RunFailed: Its event file is damaged, or of another session.
         """
 
     def evaluations(self, folder: Path) -> tuple[tuple[int, float], ...]:
         """Evaluations that a session reported in its event file, oldest first: steps and score."""
 
     def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
-        """The session that wrote a results folder, by its own word; None where nothing in it says so."""
+        """Ticket of the session that wrote a results folder, as the folder states it; None if it states none."""
 
     def incoming(self, folder: Path, ticket: Ticket) -> FetchedCheckpoints:
-        """Checkpoints of the session that agree with their cards, newest first, and what is wrong with others."""
+        """Checkpoints of the session that agree with their cards, newest first, and the faults of the others."""
 
 
 class CodeStore(Protocol):
-    """The code and the template that go into a kernel."""
+    """The code and the template of a kernel."""
 
     def bundle(self) -> Bundle:
-        """Pack the code as it is now."""
+        """Pack the present code."""
 
     def template(self) -> str:
         """Text of the kernel template."""
 
 
 class Gate(Protocol):
-    """Searches for secrets whatever is about to leave this computer."""
+    """Refuses to send anything that holds a secret."""
 
     def check_files(self, root: Path, entries: Sequence[FileEntry]) -> None:
-        """Refuse files that hold a secret in use, archives among them member by member.
+        """Refuse files that hold a secret in use; archives are searched member by member.
 
         Raises:
-            BadInput: One does; it is named, the secret is not shown.
+            BadInput: One does; the message names the file and does not show the secret.
         """
 
     def check_fields(self, texts: Mapping[str, str]) -> None:

@@ -1,1 +1,1 @@
-"""What is kept on this disk."""
+"""What is stored on this computer."""

@@ -1,4 +1,4 @@
-"""Where the project is, found once; every other path is made from it, so no command depends on the current folder."""
+"""Finds the project's folder, from which every other path is built, so no command depends on the current folder."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = N
 
 
 def require_writable(folder: Path) -> None:
-    """Make a folder and prove that files can be written there.
+    """Create a folder and check that files can be written there.
 
     Raises:
-        StorageFault: They cannot: no room, no permission, a read-only disk.
-        BadInput: Something else is in the folder's place.
+        StorageFault: They cannot: full disk, no permission, or a read-only disk.
+        BadInput: Something else is at the folder's path.
     """
     probe = folder / ".write-probe"
     try:
@@ -109,5 +109,5 @@ def require_writable(folder: Path) -> None:
             raise storage_fault(trouble, str(folder), free_text(folder)) from fault
         raise BadInput(
             f"{folder} cannot be written: {fault.strerror or fault}",
-            remedy="Make room for a folder of that name, then run the same command again.",
+            remedy="Move away what has that name, then run the same command again.",
         ) from fault

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """Wall time, a monotonic reading and real waiting."""
+    """The system's time; `sleep` really waits."""
 
     def now(self) -> datetime:
         """Aware time, UTC."""
@@ -18,5 +18,5 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait."""
         time.sleep(seconds)

@@ -1,8 +1,7 @@
-"""The only room that knows concrete classes: names in, objects out."""
+"""The only package that knows concrete classes: names in, objects out."""
 
 from __future__ import annotations
 
-import random
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -12,12 +11,10 @@ from orchestrator import __version__
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
 from orchestrator.core.checkpoint.compatibility import Compatibility, Intended, compare
-from orchestrator.core.diagnostics.health_check import Check
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import RunRecord
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
-from orchestrator.core.session.backend_types import Quota
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import Backend, Clock, Narrator
@@ -36,76 +33,29 @@ def _local(project: Project, card: SectionCard, clock: Clock) -> Backend:
 
 
 def _kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
-    # Imported late: the client library takes half a second that no other command pays.
-    from orchestrator.backends.kaggle.backend import KaggleBackend
-    from orchestrator.backends.kaggle.client.api import KaggleApi
-    from orchestrator.backends.kaggle.client.auth import sign_in
-    from orchestrator.backends.kaggle.client.credentials import candidates
-    from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
-    from orchestrator.backends.kaggle.client.retry import Retry
-    from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
+    from orchestrator.wiring.kaggle import kaggle_backend  # imported late: its client library takes half a second
 
-    retry = Retry(clock, random.SystemRandom().uniform)
-    account = sign_in(candidates(), now=clock.now, retry=retry)
-    storage = DatasetsApi(account.connection, account.name, retry)
-    gateway = KaggleApi(account.connection, account.name, retry)
-    return KaggleBackend(gateway, CheckpointDataset(storage, clock), card.kaggle, retry)
+    return kaggle_backend(card, clock)
 
 
 BACKENDS: Mapping[str, Callable[[Project, SectionCard, Clock], Backend]] = {"local": _local, "kaggle": _kaggle}
-"""Name -> how to build it. A new backend is one line here."""
+"""Name -> function that builds it. A new backend is one line here."""
 
 
 def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | None = None) -> Backend:
-    """The backend of that name. Never another one in its place.
+    """The backend of that name; never a substitute.
 
     Raises:
         BadInput: There is no such backend.
-        RemoteUnavailable: It cannot be used here: no credentials, no network.
+        RemoteUnavailable: It cannot be used now: no credentials or no network.
     """
     if name not in BACKENDS:
         raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
     return BACKENDS[name](project, card, clock or SystemClock())
 
 
-def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
-    """Account name and weekly quotas.
-
-    Raises:
-        RemoteUnavailable: No credentials, or the service is away.
-    """
-    from orchestrator.backends.kaggle.client.api import KaggleApi
-    from orchestrator.backends.kaggle.client.auth import sign_in
-    from orchestrator.backends.kaggle.client.credentials import candidates
-    from orchestrator.backends.kaggle.client.retry import Retry
-
-    clock = SystemClock()
-    retry = Retry(clock, random.SystemRandom().uniform)
-    account = sign_in(candidates(), now=clock.now, retry=retry)
-    return account.name, KaggleApi(account.connection, account.name, retry).quotas()
-
-
-def kaggle_checkup(project: Project) -> Iterator[Check]:
-    """The doctor's findings, one after another."""
-    from orchestrator.backends.kaggle.client.api import KaggleApi
-    from orchestrator.backends.kaggle.client.auth import sign_in
-    from orchestrator.backends.kaggle.client.credentials import candidates
-    from orchestrator.backends.kaggle.client.retry import Patience, Retry
-    from orchestrator.backends.kaggle.health_check import examine
-
-    clock = SystemClock()
-    # A person waits for the answer: one repetition tells a hiccup from an outage.
-    retry = Retry(clock, random.SystemRandom().uniform, Patience(attempts=2))
-    return examine(
-        candidates,
-        lambda found: sign_in(found, now=clock.now, retry=retry),
-        lambda account: KaggleApi(account.connection, account.name, retry),
-        project.results,
-    )
-
-
 def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
-    """Runs of a section that have not ended, oldest first; asking creates nothing, but may update an older ledger."""
+    """Runs of a section that have not ended, oldest first. Creates no ledger, but may migrate an older one."""
     with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         return [run for run in ledger.runs(card.lineage.id) if run.ended_at is None]
 
@@ -120,12 +70,12 @@ def _models_path(project: Project, card: SectionCard) -> Path:
 
 
 def compatibility_in_place(project: Project, card: SectionCard, checkpoint: CheckpointCard) -> Compatibility:
-    """How exact it would be to continue a checkpoint with the card and the code as they are now.
+    """The grade at which a checkpoint would be continued with the present card and code.
 
     Raises:
         BadInput: The code cannot be packed.
     """
-    # Only of sessions on this computer are the libraries known before they start.
+    # The library versions are known in advance only for sessions on this computer.
     local = card.backend == "local"
     device = card.device if local else card.kaggle.device
     intended = Intended(
@@ -147,13 +97,13 @@ def assemble(
     clock: Clock | None = None,
     only_look: bool = False,
 ) -> Iterator[RunContext]:
-    """Everything that a run of a section needs.
+    """Build everything that a run of a section needs.
 
     Args:
-        only_look: Create nothing, not even a folder.
+        only_look: Read only: create nothing, not even a folder.
 
     Raises:
-        BadInput: A folder that must be written cannot be.
+        BadInput: A folder cannot be written.
     """
     models = _models_path(project, card)
     ledger_path = project.own / "ledger.sqlite"

@@ -113,14 +113,14 @@ def test_a_report_of_what_is_finished_so_far(tmp_path: Path) -> None:
     (folder / "pool.md").write_text("an old one", encoding="utf-8")
     assert orchestrate(root, "campaign", "report", "smoke").code == 0 and not (folder / "pool.md").exists()
     mine = orchestrate(root, "campaign", "report", "smoke", "--output", "configs")
-    assert mine.code == 2 and "holds files that are no report's" in mine.err and (root / "configs/campaigns").is_dir()
+    assert mine.code == 2 and "holds files that no report wrote" in mine.err and (root / "configs/campaigns").is_dir()
 
     refusing = root / "validation_ch7/section_7_6_rl_performance/multi_seed"
     refusing.mkdir()
     (refusing / "__init__.py").write_text("", encoding="utf-8")
     (refusing / "__main__.py").write_text("raise SystemExit('Nothing pooled: as it was told')", encoding="utf-8")
     refused = orchestrate(root, "campaign", "report", "smoke")
-    assert refused.code == 1 and "refused: Nothing pooled: as it was told" in refused.err
+    assert refused.code == 1 and "failed: Nothing pooled: as it was told" in refused.err
 
 
 def test_plan_shows_everything_before_anything_is_pushed(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_quota_and_doctor_in_the_users_words(laptop: Laptop) -> None:
     ill = ask(laptop, "doctor", "--json")
     assert ill.code == 4
     assert "✗ account" in ill.err
-    assert "make a new token" in ill.err
+    assert "create a new token" in ill.err
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_name_that_is_taken_over_there_is_never_used_again(laptop: Laptop) -> 
         shutil.rmtree(laptop.root / lost)
     summary = laptop.run()
     assert str(summary.results_dir).endswith("-s02")
-    assert "already holds another session; taking the next number" in laptop.told
+    assert "already belongs to another session; taking the next number" in laptop.told
     assert laptop.kaggle.kernels.runs == 2
 
 
@@ -191,7 +191,7 @@ def test_inputs_that_a_push_lost_are_told_and_sent_otherwise(laptop: Laptop) -> 
     del laptop.kaggle.kernels.all["ana", slug]  # the user tidied up on the website
     summary = laptop.run(add_steps=20)
     assert (summary.steps_done, summary.end_reason) == (60, "finished")
-    assert f"left out its inputs: kernel ana/{slug}" in laptop.told
+    assert f"accepted the push without these inputs: kernel ana/{slug}" in laptop.told
     assert laptop.carriers()[-1] == ([], ["ana/arz-checkpoints-1d718dcf"])
 
 

@@ -82,5 +82,5 @@ def kaggle_backend(settings: KaggleSettings | None = None, clock: HastyClock | N
     retry = Retry(clock, random.Random(0).uniform)
     account = sign_in(candidates(home=Path.home()), now=clock.now, retry=retry)
     storage = DatasetsApi(account.connection, account.name, retry)
-    gateway = KaggleApi(account.connection, account.name, retry)
-    return KaggleBackend(gateway, CheckpointDataset(storage, clock), settings or KaggleSettings(device="cpu"), retry)
+    api = KaggleApi(account.connection, account.name, retry)
+    return KaggleBackend(api, CheckpointDataset(storage, clock), settings or KaggleSettings(device="cpu"), retry)

@@ -1,4 +1,4 @@
-"""Kaggle in virtual time: a gateway with memory whose kernels run as long as the clock is slept on."""
+"""Kaggle in virtual time: an API with memory whose kernels run while the clock is slept on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.doubles.clock import FakeClock
 
 
 @dataclass
-class VirtualGateway:
+class VirtualKaggle:
     """One account.
 
     Attributes:
@@ -45,13 +45,13 @@ class VirtualGateway:
         self.calls["save_kernel"] += 1
         how = self.lose.pop(0) if self.lose else ""
         if how == "before":
-            raise ServiceFault("push", status=None, words="ConnectionError")
+            raise ServiceFault("push", status=None, message="ConnectionError")
         if self.refuse:
             return SaveAnswer(ref="", version=None, error=self.refuse.pop(0))
         self.pushes += 1
         self.saved[wanted.slug] = (wanted, self.clock.monotonic())
         if how == "after":
-            raise ServiceFault("push", status=None, words="ReadTimeout")
+            raise ServiceFault("push", status=None, message="ReadTimeout")
         return SaveAnswer(ref=f"{wanted.owner}/{wanted.slug}", version=1)
 
     def kernel(self, owner: str, slug: str) -> KernelRecord | None:
@@ -64,7 +64,7 @@ class VirtualGateway:
         self.calls["status"] += 1
         age_s = self._age_s(slug)
         if age_s is None:
-            raise ServiceFault("state", status=404, words="No runs found for this kernel")
+            raise ServiceFault("state", status=404, message="No runs found for this kernel")
         if age_s < self.queued_s:
             return "QUEUED", ""
         return ("RUNNING" if age_s < self.queued_s + self.runs_s else "COMPLETE"), ""
@@ -79,7 +79,7 @@ class VirtualGateway:
             if ahead_s > 0:
                 if self.clock.monotonic() + ahead_s - opened_s > self.stream_lasts_s:
                     self.clock.sleep(max(0.0, opened_s + self.stream_lasts_s - self.clock.monotonic()))
-                    raise ServiceFault("log", status=None, words="ChunkedEncodingError")
+                    raise ServiceFault("log", status=None, message="ChunkedEncodingError")
                 self.clock.sleep(ahead_s)
             yield {
                 "stream_name": "stdout",

@@ -313,7 +313,7 @@ class SimBackend(Backend):
     def stage(self, push: Push) -> None:
         kernel = self._seen(push.slug)
         if kernel is not None and kernel.ticket.nonce != push.ticket.nonce:
-            raise NameTaken(f"{push.slug} already holds another session")
+            raise NameTaken(f"{push.slug} already belongs to another session")
 
     def submit(self, push: Push) -> Handle:
         self._call()

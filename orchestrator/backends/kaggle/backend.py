@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.backends.kaggle.client import mapping as dialect
+from orchestrator.backends.kaggle.client import mapping
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import LineAssembler
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
-from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal, refused_with_words
+from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal, refused_with_message
 from orchestrator.backends.kaggle.session.push_request import build_push, save_request
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
@@ -37,30 +37,31 @@ from orchestrator.kernel.wire import Ticket
 from orchestrator.ports import Backend
 
 MAX_SCRIPT_BYTES = 1_000_000
-"""Kaggle refuses scripts above about 1 MiB, without saying why."""
+"""Kaggle refuses scripts above about 1 MiB without a reason."""
 
 VISIBILITY_S = 90.0
-"""How long a saved kernel may still answer 404; longer lags have not been reported."""
+"""How long a saved kernel may still answer 404; longer delays have not been reported."""
 
 _RATE_WAIT_S = 60.0
 
 _ABSENT_PATIENCE_S = 1800.0
-"""The state service has answered 404 for running kernels before; a deleted kernel answers so for ever."""
+"""How long a 404 is not believed: it has been seen for running kernels too; a deleted one answers it for ever."""
 
 
 class KaggleBackend(Backend):
-    """The far side through the gateway.
+    """Runs sessions as private Kaggle kernels.
 
     Args:
+        api: Kaggle's API; it repeats its queries itself.
+        datasets: Sends checkpoints that no earlier kernel holds.
         settings: The card's `kaggle` block.
-        datasets: Carrier for checkpoints that no earlier kernel holds.
-        retry: Repeats downloads; questions are repeated inside the gateway.
+        retry: Repeats downloads.
     """
 
     name = "kaggle"
 
-    def __init__(self, gateway: KaggleApi, datasets: CheckpointDataset, settings: KaggleSettings, retry: Retry) -> None:
-        self._gateway = gateway
+    def __init__(self, api: KaggleApi, datasets: CheckpointDataset, settings: KaggleSettings, retry: Retry) -> None:
+        self._api = api
         self._datasets = datasets
         self._settings = settings
         self._retry = retry
@@ -68,10 +69,10 @@ class KaggleBackend(Backend):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Sessions that cannot be cancelled from outside and end at their time limit."""
+        """Sessions end at their time limit and cannot be cancelled."""
         settings = self._settings
         return Capabilities(
-            owner=self._gateway.account,
+            owner=self._api.account,
             device=f"Kaggle, {settings.accelerator if settings.gpu else 'CPU'}",
             max_script_bytes=MAX_SCRIPT_BYTES,
             max_wall_s=settings.longest_session_s,
@@ -88,18 +89,18 @@ class KaggleBackend(Backend):
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
         """The complete request. Pure."""
-        return build_push(self._gateway.account, self._settings, ticket, script, checkpoints, slug, carrier)
+        return build_push(self._api.account, self._settings, ticket, script, checkpoints, slug, carrier)
 
     def stage(self, push: Push) -> None:
-        """See that the name is free, and upload what must be there first.
+        """Check that the slug is free, and upload what the session needs.
 
         Raises:
-            NameTaken: A kernel of that name holds another session.
-            NotYet: A dataset is being processed; ask again.
+            NameTaken: A kernel of that slug belongs to another session.
+            NotYet: A dataset is being processed; call again.
         """
-        record = self._gateway.kernel(push.owner, push.slug)
+        record = self._api.kernel(push.owner, push.slug)
         if record is not None and push.ticket.nonce not in record.source:
-            raise NameTaken(f"kernel {push.owner}/{push.slug} already holds another session")
+            raise NameTaken(f"kernel {push.owner}/{push.slug} already belongs to another session")
         if push.carrier is Carrier.DATASET:
             self._datasets.stage(dataset_slug(push.ticket.lineage_id), push.checkpoints)
 
@@ -107,65 +108,65 @@ class KaggleBackend(Backend):
         """Save and run the kernel: one request, never repeated here.
 
         Raises:
-            NotYet: All slots are taken, the weekly quota is spent, a dataset is being processed.
-            OutcomeUnknown: The answer was lost; `find` will tell.
-            BadInput: Kaggle refused the request, in its own words.
+            NotYet: All slots are taken, the weekly quota is spent, or a dataset is being processed.
+            OutcomeUnknown: The answer was lost; `find` shows whether the session exists.
+            BadInput: Kaggle refused the request; its message is shown.
         """
         try:
-            answer = self._gateway.save_kernel(save_request(push))
+            answer = self._api.save_kernel(save_request(push))
         except ServiceFault as fault:
             raise self._submit_fault(fault) from fault
         problem = refusal(answer, push.slug, None)
         if isinstance(problem, NotYet) and problem.wait_s is None:
-            problem = refused_with_words(answer.error, self._refresh_at())
+            problem = refused_with_message(answer.error, self._refresh_at())
         if problem is not None:
             raise problem
         if lost := lost_sources(answer):
-            # The session exists and will see for itself that its checkpoints are missing, within seconds.
-            self._left_out[push.slug] = f"Kaggle accepted the push and left out its inputs: {', '.join(lost)}"
-        # The name that the service gave it, should it ever differ from the one that was asked for.
+            # The session exists, and refuses itself within seconds because its checkpoints are missing.
+            self._left_out[push.slug] = f"Kaggle accepted the push without these inputs: {', '.join(lost)}"
+        # The slug in the answer, in case it differs from the requested one.
         return self._handle(answer.ref.rstrip("/").rpartition("/")[2])
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
         """The kernel of that name, if its source holds this session's nonce."""
-        record = self._gateway.kernel(self._gateway.account, slug)
+        record = self._api.kernel(self._api.account, slug)
         return self._handle(slug) if record is not None and ticket.nonce in record.source else None
 
     def read(self, slug: str) -> RemoteSession | None:
-        """What the kernel of that name was told, read back from its source; whoever pushed it."""
-        record = self._gateway.kernel(self._gateway.account, slug)
+        """The session of that kernel, read back from its source, whichever computer pushed it."""
+        record = self._api.kernel(self._api.account, slug)
         ticket = ticket_in(record.source) if record is not None else None
         if record is None or ticket is None:
             return None
         return RemoteSession(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
 
     def names(self, prefix: str) -> Sequence[str]:
-        """Kernels of the account whose names begin so; new ones may not be listed yet."""
-        return [slug for slug in self._gateway.kernel_slugs() if slug.startswith(prefix)]
+        """Kernels of the account with that prefix; new ones may not be listed yet."""
+        return [slug for slug in self._api.kernel_slugs() if slug.startswith(prefix)]
 
     def observe(self, handle: Handle) -> Observation:
-        """One look. A kernel that is not visible is no ended one."""
+        """The state now. A kernel that is not visible does not count as ended."""
         try:
-            status, message = self._gateway.status(handle.owner, handle.slug)
+            status, message = self._api.status(handle.owner, handle.slug)
         except ServiceFault as fault:
             if fault.status == 404:
-                return Observation(state=SessionState.ABSENT, native=dialect.NEVER_RUN)
+                return Observation(state=SessionState.ABSENT, native=mapping.NEVER_RUN)
             if fault.status == 403:
-                # So it answers for a name that is not visible, and for a token that may not look: not an end.
+                # The answer for a slug that is not visible, and for a token without the right to read: not an end.
                 return Observation(state=SessionState.UNKNOWN, native=str(fault))
             raise
-        return replace(dialect.observation(status, message), note=self._left_out.get(handle.slug, ""))
+        return replace(mapping.observation(status, message), note=self._left_out.get(handle.slug, ""))
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """Lines of the log after the first `cursor`, live while the session runs.
 
         Raises:
-            ServiceFault: The stream broke; a new call goes on from the last cursor.
+            ServiceFault: The stream broke; a new call continues from the last cursor.
         """
         assembler = LineAssembler()
         count = 0
-        for event in self._gateway.log_events(handle.owner, handle.slug):
-            # Every stream starts at the beginning: what was told before is counted, not told again.
+        for event in self._api.log_events(handle.owner, handle.slug):
+            # Every stream starts at the beginning: lines that were already returned are counted and skipped.
             for line in assembler.feed(event):
                 count += 1
                 if count > cursor:
@@ -176,8 +177,8 @@ class KaggleBackend(Backend):
                 yield line, count
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
-        """Bring all outputs and the log."""
-        fetcher = OutputFetcher(self._gateway, self._retry, owner=handle.owner, slug=handle.slug, into=into)
+        """Fetch all outputs and the log."""
+        fetcher = OutputFetcher(self._api, self._retry, owner=handle.owner, slug=handle.slug, into=into)
         try:
             return fetcher.fetch()
         except OSError as fault:
@@ -189,22 +190,22 @@ class KaggleBackend(Backend):
             ) from fault
 
     def cancel(self, handle: Handle) -> None:
-        """Nothing: no answer of Kaggle's API names the session that a cancel would need (`can_cancel` says so)."""
+        """Do nothing: no answer of Kaggle's API holds the session id that a cancel needs (see `can_cancel`)."""
 
     def quota(self) -> Quota | None:
-        """The GPU quota; None when the card asks for none."""
+        """The GPU quota; None if the card asks for no GPU."""
         if not self._settings.gpu:
             return None
-        return next((quota for quota in self._gateway.quotas() if quota.resource == "GPU"), None)
+        return next((quota for quota in self._api.quotas() if quota.resource == "GPU"), None)
 
     def _handle(self, slug: str) -> Handle:
-        return Handle(backend=self.name, owner=self._gateway.account, slug=slug)
+        return Handle(backend=self.name, owner=self._api.account, slug=slug)
 
     def _refresh_at(self) -> datetime | None:
         try:
             quota = self.quota()
         except ServiceFault:
-            return None  # the refusal itself is what must be told
+            return None  # the refusal itself matters more and is reported
         return quota.refresh_at if quota else None
 
     def _submit_fault(self, fault: ServiceFault) -> OrchestratorError:
@@ -214,7 +215,7 @@ class KaggleBackend(Backend):
         if fault.undecided:
             return OutcomeUnknown(str(fault), remedy=fault.remedy)
         if fault.status == 409:
-            return conflict(fault.words)
+            return conflict(fault.message)
         if fault.status in (401, 403):
             return fault
-        return refused_with_words(fault.words or f"HTTP {fault.status}")
+        return refused_with_message(fault.message or f"HTTP {fault.status}")

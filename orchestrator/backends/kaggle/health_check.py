@@ -1,4 +1,4 @@
-"""The doctor's questions about Kaggle, from this computer outwards; each answer stands on the one before."""
+"""The Kaggle checks of `doctor`, from this computer outwards; a failed one ends the list if the rest need it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ MOST_SKEW_S = 120.0
 def examine(
     found: Callable[[], Sequence[Credentials]],
     sign_in: Callable[[Sequence[Credentials]], Account],
-    gateway_of: Callable[[Account], KaggleApi],
+    api_of: Callable[[Account], KaggleApi],
     disk: Path,
 ) -> Iterator[Check]:
-    """Ask everything that can be asked without spending or changing anything.
+    """Run every check that spends and changes nothing.
 
     Args:
-        found: Looks for credentials on this computer.
+        found: Finds the credentials on this computer.
         sign_in: Uses them.
-        gateway_of: The account's gateway.
+        api_of: Returns the API of an account.
         disk: Where results are written.
     """
     yield _versions()
@@ -45,8 +45,8 @@ def examine(
     yield Check(name="credentials", good=True, found=forms)
     try:
         account = sign_in(credentials)
-        gateway = gateway_of(account)
-        quotas = gateway.quotas()
+        api = api_of(account)
+        quotas = api.quotas()
     except RemoteUnavailable as fault:
         yield Check(name="account", good=False, found=str(fault), remedy=fault.remedy, remote=True)
         return
@@ -60,7 +60,7 @@ def examine(
     yield Check(
         name="phone verification",
         good=None,
-        found="cannot be asked through the API",
+        found="not available through the API",
         remedy="GPU and internet need it: https://www.kaggle.com/settings must show a verified phone number.",
     )
 
@@ -87,7 +87,7 @@ def _disk(folder: Path) -> Check:
 def _clock(account: Account) -> Check:
     skew_s = account.connection.clock_skew_s
     if skew_s is None:
-        return Check(name="clock", good=None, found="the service did not tell the time")
+        return Check(name="clock", good=None, found="the service sent no date")
     good = abs(skew_s) <= MOST_SKEW_S
     remedy = "" if good else "Set this computer's clock: signed addresses and tokens depend on it."
     return Check(name="clock", good=good, found=f"{skew_s:+.0f} s from Kaggle's", remedy=remedy)

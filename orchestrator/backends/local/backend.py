@@ -1,4 +1,4 @@
-"""The embedded default: no account, no network, the same script and the same runtime as on Kaggle."""
+"""The default backend: no account, no network, the same script and runtime as on Kaggle."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from orchestrator.ports import Backend
 
 OWNER = "local"
 _STARTING_S = 30.0
-"""An interpreter takes a second to start; a busy disk some more."""
+"""Longest time that an interpreter needs to start, on a busy disk too."""
 _WALL_FACTOR, _WALL_EXTRA_S = 1.5, 120.0
 
 
 class LocalBackend(Backend):
-    """Sessions as subprocesses, each in a sandbox of its own.
+    """Runs sessions as subprocesses, each in its own sandbox.
 
     Args:
         root: Folder of all sandboxes.
@@ -55,7 +55,7 @@ class LocalBackend(Backend):
 
     @property
     def capabilities(self) -> Capabilities:
-        """No wall but the section's own deadline; checkpoints travel as a mounted folder."""
+        """No time limit but the section's own deadline; checkpoints are copied into the sandbox's input folder."""
         return Capabilities(
             owner=OWNER,
             device="this computer's CPU",
@@ -73,12 +73,12 @@ class LocalBackend(Backend):
         return Push(slug=slug, owner=OWNER, script=script, ticket=ticket, carrier=carrier, checkpoints=checkpoints)
 
     def stage(self, push: Push) -> None:
-        """Make the sandbox. Repeatable until the session is submitted.
+        """Create the sandbox. Repeatable until the session is submitted.
 
         Raises:
-            BadInput: The science's libraries are not installed.
-            NameTaken: The sandbox of that name holds another session.
-            OSError: The disk refused; nothing is left of the sandbox.
+            BadInput: The training libraries are not installed.
+            NameTaken: The sandbox of that slug belongs to another session.
+            OSError: The sandbox cannot be written; it is removed again.
         """
         absent = sorted(set(LIBRARIES) - set(self.capabilities.runtime_versions))
         if absent:
@@ -90,7 +90,7 @@ class LocalBackend(Backend):
         submitted = read_json(sandbox.submitted)
         if submitted is not None:
             if submitted.get("nonce") != push.ticket.nonce:
-                raise NameTaken(f"{sandbox.root} already holds another session")
+                raise NameTaken(f"{sandbox.root} already belongs to another session")
             return
         sweep(self._root)
         if sandbox.root.exists():
@@ -98,7 +98,7 @@ class LocalBackend(Backend):
         try:
             self._fill(sandbox, push)
         except OSError:
-            shutil.rmtree(sandbox.root, ignore_errors=True)  # half a sandbox would only keep the disk full
+            shutil.rmtree(sandbox.root, ignore_errors=True)  # free the disk space again
             raise
 
     def _fill(self, sandbox: Sandbox, push: Push) -> None:
@@ -114,26 +114,25 @@ class LocalBackend(Backend):
         write_json(sandbox.launch, self._plan(push.ticket, sandbox))
 
     def submit(self, push: Push) -> Handle:
-        """Start the supervisor and wait for its word that the session exists.
+        """Start the supervisor and wait until it reports that the session exists.
 
         Raises:
             RemoteUnavailable: The supervisor died before that.
+            StorageFault: The disk is full; the session does not exist.
         """
         start_supervisor(self._sandbox(push.slug).root, self._python)
-        return Handle(backend=self.name, owner=OWNER, slug=push.slug)
+        return self._handle(push.slug)
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
         """The session of this ticket if it was ever submitted, recognised by its nonce.
 
-        One that is not found can never start any more: a supervisor on its way finds its launch withdrawn.
+        A session that is not found can never start afterwards: its launch is withdrawn.
         """
         submitted = withdraw_unless_submitted(self._sandbox(slug))
-        if submitted is None or submitted.get("nonce") != ticket.nonce:
-            return None
-        return Handle(backend=self.name, owner=OWNER, slug=slug)
+        return self._handle(slug) if submitted is not None and submitted.get("nonce") == ticket.nonce else None
 
     def read(self, slug: str) -> RemoteSession | None:
-        """What the session of that name was told; None if none was ever submitted under it, or none of this version."""
+        """The session of that slug; None if none was submitted, or if another version of this program wrote it."""
         sandbox = self._sandbox(slug)
         submitted, plain = read_json(sandbox.submitted), read_json(sandbox.ticket)
         if submitted is None or plain is None:
@@ -141,44 +140,35 @@ class LocalBackend(Backend):
         try:
             ticket = Ticket.from_json(plain)
         except (ValueError, KeyError, TypeError):
-            return None  # of another version of this program, or damaged: nothing can be verified by it
-        handle = Handle(backend=self.name, owner=OWNER, slug=slug)
-        return RemoteSession(handle=handle, ticket=ticket, begun_at=parse_timestamp(str(submitted["at"])))
+            return None  # written by another version, or damaged: nothing can be verified with it
+        return RemoteSession(handle=self._handle(slug), ticket=ticket, begun_at=parse_timestamp(str(submitted["at"])))
 
     def names(self, prefix: str) -> Sequence[str]:
-        """Sandboxes that were made here under a name that begins so."""
+        """Slugs of the sandboxes with that prefix."""
         return [path.name for path in self._root.glob(f"{prefix}*")]
 
     def recall(self, lineage_id: str) -> Sequence[RemoteSession]:
         """Sessions of a lineage that were submitted here and never fetched, oldest first."""
-        found: list[tuple[str, RemoteSession]] = []
-        for path in self._root.iterdir() if self._root.is_dir() else ():
-            sandbox = self._sandbox(path.name)
-            submitted, existing = read_json(sandbox.submitted), self.read(path.name)
-            if submitted is None or existing is None or sandbox.fetched.exists() or not sandbox.working.is_dir():
-                continue
-            if existing.ticket.lineage_id == lineage_id:
-                found.append((str(submitted["at"]), existing))
-        return [existing for _, existing in sorted(found, key=lambda entry: entry[0])]
+        boxes = (self._sandbox(slug) for slug in self.names(""))
+        unfetched = (box.root.name for box in boxes if box.working.is_dir() and not box.fetched.exists())
+        sessions = (one for slug in unfetched if (one := self.read(slug)) and one.ticket.lineage_id == lineage_id)
+        return sorted(sessions, key=lambda one: str(one.begun_at))
 
     def observe(self, handle: Handle) -> Observation:
-        """One look: the end is what the supervisor wrote, never mere silence."""
+        """The state now. A session has ended only if the supervisor recorded it or both processes are dead."""
         sandbox = self._sandbox(handle.slug)
         if not sandbox.submitted.exists():
             return Observation(state=SessionState.ABSENT, native="no sandbox")
-        ended = read_json(sandbox.ended)
-        if ended is not None:
+        begun = sandbox.kernel_begun.exists()  # read before the locks, since the file may be created meanwhile
+        alive = held(sandbox.supervisor_lock) or held(sandbox.kernel_lock)
+        if (ended := read_json(sandbox.ended)) is not None:  # read after the locks, since it may end meanwhile
             return _ended(ended)
-        begun = sandbox.kernel_begun.exists()  # before the locks are looked at: it may come while they are
-        if held(sandbox.supervisor_lock) or held(sandbox.kernel_lock):
+        if alive:
             return Observation(state=SessionState.RUNNING, native="running")
-        ended = read_json(sandbox.ended)
-        if ended is not None:  # it ended between the two looks
-            return _ended(ended)
         if not begun and time.time() - sandbox.submitted.stat().st_mtime < _STARTING_S:
-            # The supervisor may have been killed while its kernel was on its way to that lock.
+            # The supervisor may have been killed while its kernel was starting.
             return Observation(state=SessionState.RUNNING, native="starting")
-        # Both processes are gone without a word (power cut, kill -9): only the manifest knows the exit code.
+        # Both processes died without recording the end (power cut, kill -9): only the manifest has the exit code.
         return Observation(state=SessionState.ENDED, native="vanished", exit_code=_manifest_code(sandbox.working))
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
@@ -194,9 +184,9 @@ class LocalBackend(Backend):
             yield line.decode("utf-8", "replace").rstrip("\r"), cursor
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
-        """Copy the outputs and the log beside the destination, then rename: never half a folder."""
+        """Copy the outputs and the log beside the destination, then rename: the folder is never incomplete."""
         sandbox = self._sandbox(handle.slug)
-        if not sandbox.working.is_dir():  # emptied after an earlier fetch, whose copy is then the only one
+        if not sandbox.working.is_dir():  # emptied after an earlier fetch, whose copy is now the only one
             return Retrieval(folder=into, missing=() if into.is_dir() else ("every output",))
         partial = into.with_name(f".fetching-{into.name}")
         if partial.exists():
@@ -207,7 +197,7 @@ class LocalBackend(Backend):
                 text = sandbox.log.read_bytes().decode("utf-8", "replace")
                 (partial / "kernel.log").write_bytes(text.encode("utf-8"))
         except OSError:
-            shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has all of it
+            shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything
             raise
         if into.exists():
             shutil.rmtree(into)
@@ -216,13 +206,16 @@ class LocalBackend(Backend):
         return Retrieval(folder=into)
 
     def cancel(self, handle: Handle) -> None:
-        """Ask the session to save and leave."""
+        """Ask the session to save and stop."""
         sandbox = self._sandbox(handle.slug)
         if sandbox.root.is_dir():
             sandbox.cancel.touch()
 
     def _sandbox(self, slug: str) -> Sandbox:
         return Sandbox(root=self._root / slug)
+
+    def _handle(self, slug: str) -> Handle:
+        return Handle(backend=self.name, owner=OWNER, slug=slug)
 
     def _plan(self, ticket: Ticket, sandbox: Sandbox) -> dict[str, object]:
         deadline_s = ticket.spec.get("deadline_s")
@@ -251,5 +244,5 @@ def _manifest_code(working: Path) -> int | None:
     try:
         manifest = read_manifest(working)
     except ValueError:
-        return None  # a damaged manifest is judged after the fetch, where it is reported
+        return None  # a damaged manifest is reported after the fetch
     return manifest.exit_code if manifest else None

@@ -1,4 +1,4 @@
-"""Which of the science's libraries are installed here, without importing any of them."""
+"""Versions of the training libraries on this computer, read without importing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a kernel script under a lock that tells the living from the dead: `launcher.py LOCK BEGUN SCRIPT`."""
+"""Runs a kernel script under a lock that is held while the process lives: `launcher.py LOCK BEGUN SCRIPT`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if __name__ == "__main__":
     lock_path, begun_path, script = sys.argv[1:]
     lock = FileLock(lock_path)
     lock.acquire()
-    Path(begun_path).touch()  # under the lock: who sees this file and no lock sees the dead
+    Path(begun_path).touch()  # under the lock: this file without a held lock means that the process is dead
     sys.argv = [script]
     runpy.run_path(script, run_name="__main__")

@@ -1,4 +1,4 @@
-"""Starting a process that outlives this one, and telling the living from the dead."""
+"""Starts a supervisor that outlives this program, and checks whether one still lives."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _DETACHED = 0x00000008 | 0x00000200 if os.name == "nt" else 0
 
 
 def start_supervisor(sandbox: Path, python: str) -> None:
-    """Start the supervisor of a sandbox and wait for its word that the session exists.
+    """Start the supervisor of a sandbox and wait until it reports that the session exists.
 
     Args:
         sandbox: Root of the sandbox.
         python: Interpreter for it.
 
     Raises:
-        RemoteUnavailable: It died before that, or another one has the sandbox.
+        RemoteUnavailable: It died before that, or another supervisor has the sandbox.
         StorageFault: The disk is full; the session does not exist.
     """
     errors_path = sandbox / "supervisor.log"
     with errors_path.open("ab") as errors:
-        # Not waited for: it must outlive this program, so it gets a session of its own.
+        # It must outlive this program, so it is not waited for and gets its own process session.
         supervisor = subprocess.Popen(
             [python, "-X", "utf8", "-m", "orchestrator.backends.local.supervisor", str(sandbox)],
             stdin=subprocess.DEVNULL,
@@ -53,7 +53,7 @@ def start_supervisor(sandbox: Path, python: str) -> None:
         raise RemoteUnavailable("the local supervisor has no output")
     with supervisor.stdout as output:
         first = output.readline().decode("ascii", "replace").strip()
-    # The object would warn that its process is still alive when it is collected; that is what we want.
+    # Without a return code, the object would warn when it is garbage-collected that its process is still alive.
     supervisor.returncode = 0
     if first == NO_ROOM or (first != READY and _says_no_room(errors_path)):
         raise storage_fault(StorageTrouble.FULL, str(sandbox), free_text(sandbox))
@@ -62,12 +62,12 @@ def start_supervisor(sandbox: Path, python: str) -> None:
 
 
 def _says_no_room(errors_path: Path) -> bool:
-    """Whether an interpreter died of a full disk before the supervisor could say so."""
+    """Whether the interpreter failed on a full disk before the supervisor could report it."""
     return "[Errno 28]" in errors_path.read_text(encoding="utf-8", errors="replace")
 
 
 def held(lock_path: Path) -> bool:
-    """Whether some living process holds a lock; asking creates nothing."""
+    """Whether a living process holds a lock; creates no file."""
     if not lock_path.exists():
         return False
     lock = FileLock(lock_path, timeout=0)
@@ -80,10 +80,13 @@ def held(lock_path: Path) -> bool:
 
 
 def withdraw_unless_submitted(sandbox: Sandbox) -> dict[str, Any] | None:
-    """What the supervisor wrote when the session came into being; without it, see that it never will.
+    """Read `submitted.json`; if it does not exist, withdraw the launch so that the session can never start.
 
     Returns:
-        The content of `submitted.json`, None if there is no such session.
+        Its content, None if there is no such session.
+
+    Raises:
+        RemoteUnavailable: A supervisor holds the lock for 5 s without writing that file.
     """
     if not sandbox.root.is_dir():
         return None
@@ -95,19 +98,19 @@ def withdraw_unless_submitted(sandbox: Sandbox) -> dict[str, Any] | None:
                     sandbox.launch.unlink(missing_ok=True)
                 return submitted
         except Timeout:
-            # A supervisor lives: it writes that file as its first act.
+            # A supervisor lives: it writes that file first.
             submitted = read_json(sandbox.submitted)
             if submitted is not None:
                 return submitted
             time.sleep(_SUBMIT_PAUSE_S)
     raise RemoteUnavailable(
-        f"the supervisor of {sandbox.root} lives and does not speak",
+        f"the supervisor of {sandbox.root} runs but does not report",
         remedy="End that process, then run the same command again.",
     )
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """This environment without secrets, and with the place of this very code."""
+    """This environment without secrets, with this code on its PYTHONPATH."""
     kept = {name: value for name, value in environ.items() if not _SECRET_VARIABLE.search(name)}
     kept["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
     return kept

@@ -1,4 +1,4 @@
-"""A folder shaped like the machine that a Kaggle kernel sees, and the names of what lies in it."""
+"""The sandbox: a folder with the layout of a Kaggle machine, and the names of its files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sandbox:
 
     @property
     def emptied(self) -> Path:
-        """What stood for `/kaggle`, on its way out: no half of it is ever taken for the outputs."""
+        """The `kaggle` folder while it is deleted, so that its rest is never taken for the outputs."""
         return self.root / "emptied"
 
     @property
@@ -40,7 +40,7 @@ class Sandbox:
 
     @property
     def scratch(self) -> Path:
-        """For temporaries; never part of the output."""
+        """For temporary files; never part of the output."""
         return self.root / "scratch"
 
     @property
@@ -55,57 +55,57 @@ class Sandbox:
 
     @property
     def launch(self) -> Path:
-        """What the supervisor must do; written when everything else is staged."""
+        """The supervisor's instructions; written after everything else is staged."""
         return self.root / "launch.json"
 
     @property
     def ticket(self) -> Path:
-        """The session's ticket, so that it is known even when the ledger is lost."""
+        """The session's ticket, so that it is known even if the ledger is lost."""
         return self.root / "ticket.json"
 
     @property
     def submitted(self) -> Path:
-        """Written by the supervisor when it has taken its lock: the session exists from then on."""
+        """Written by the supervisor under its lock: the session exists from then on."""
         return self.root / "submitted.json"
 
     @property
     def ended(self) -> Path:
-        """Exit code and reason, written by the supervisor last."""
+        """Exit code and reason; the supervisor's last file."""
         return self.root / "exit.json"
 
     @property
     def fetched(self) -> Path:
-        """Present when the outputs were copied into the results."""
+        """Exists once the outputs were copied into the results."""
         return self.root / "fetched"
 
     @property
     def cancel(self) -> Path:
-        """Present when somebody asked the session to leave."""
+        """Exists once the session was asked to stop."""
         return self.root / "cancel"
 
     @property
     def reserve(self) -> Path:
-        """Room held back, so that the end can be written down on a full disk."""
+        """Reserved disk space, so that the end can be recorded on a full disk."""
         return self.root / "reserve"
 
     @property
     def supervisor_lock(self) -> Path:
-        """Held while the supervisor lives: a lock dies with its process, a process id may be used again."""
+        """Held while the supervisor lives. A lock ends with its process, while a process id may be reused."""
         return self.root / "supervisor.lock"
 
     @property
     def kernel_lock(self) -> Path:
-        """Held while the kernel lives, so that a kernel which outlives its supervisor is still seen."""
+        """Held while the kernel lives, so that a kernel that outlives its supervisor is still detected."""
         return self.root / "kernel.lock"
 
     @property
     def kernel_begun(self) -> Path:
-        """Made by the kernel once it holds its lock; the lock's file is there a moment before it is held."""
+        """Created once the kernel holds its lock; the lock's file exists a moment before the lock is held."""
         return self.root / "kernel.begun"
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object, None if the file is not there."""
+    """A JSON object, None if the file does not exist or holds something else."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

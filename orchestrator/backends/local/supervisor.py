@@ -1,4 +1,4 @@
-"""Watches one kernel: outlives the orchestrator, keeps the wall, and writes down how the kernel ended.
+"""Watches one kernel: outlives the orchestrator, enforces the time limit and records how the kernel ended.
 
 Started as its own process: `python -m orchestrator.backends.local.supervisor SANDBOX`.
 """
@@ -23,7 +23,7 @@ from orchestrator.kernel.files.storage import is_full
 
 READY = "ready"
 NO_ROOM = "no room"
-"""Said instead of `READY`: the disk is full, and the session does not exist."""
+"""Printed instead of `READY`: the disk is full, and the session does not exist."""
 _LOOK_EVERY_S = 0.1
 _GRACE_S = 30.0
 
@@ -32,12 +32,12 @@ def main(root: Path) -> int:
     """Run the kernel of a sandbox to its end.
 
     Returns:
-        0, or 1 when another supervisor already has the sandbox, the launch was withdrawn, or there is no room.
+        0, or 1 if another supervisor has the sandbox, the launch was withdrawn, or the disk is full.
     """
     sandbox = Sandbox(root=root)
     try:
         with FileLock(sandbox.supervisor_lock, timeout=0):
-            # Under the lock: whoever found this session absent has withdrawn its launch under the same lock.
+            # Read under the lock: `find` withdraws the launch of an absent session under the same lock.
             plan = read_json(sandbox.launch)
             if plan is None or sandbox.submitted.exists():
                 return 1
@@ -51,7 +51,7 @@ def main(root: Path) -> int:
                 reserve.release()
                 print(NO_ROOM, flush=True)
                 return 1
-            _tell_ready()
+            _report_ready()
             exit_code, reason = _supervise(sandbox, plan)
             reserve.release()
             write_json(sandbox.ended, {"exit_code": exit_code, "reason": reason, "at": _now()})
@@ -61,7 +61,7 @@ def main(root: Path) -> int:
 
 
 def _supervise(sandbox: Sandbox, plan: dict[str, Any]) -> tuple[int, str | None]:
-    """Exit code of the kernel, and why it was made to leave, if it was."""
+    """Run the kernel; returns its exit code, and why it was stopped, None if it was not."""
     launcher = Path(__file__).with_name("launcher.py")
     command = [
         plan["python"],
@@ -93,7 +93,7 @@ def _supervise(sandbox: Sandbox, plan: dict[str, Any]) -> tuple[int, str | None]
                 kernel.terminate()
             wall_s = plan["wall_limit_s"]
             if wall_s is not None and elapsed_s > wall_s:
-                # The far side's wall gives no notice either: that is what the soft deadline is for.
+                # Kaggle's time limit gives no notice either: the session's own deadline comes before it.
                 reason = reason or "wall_limit"
                 kernel.kill()
             if asked_at_s is not None and elapsed_s - asked_at_s > _GRACE_S:
@@ -108,8 +108,8 @@ def _poll(kernel: subprocess.Popen[bytes]) -> int | None:
         return None
 
 
-def _tell_ready() -> None:
-    # The starter only waits for that line, and may be dead already; nobody reads this pipe afterwards.
+def _report_ready() -> None:
+    # The starting program waits for this line only, and may be dead already; the pipe is not read afterwards.
     with suppress(BrokenPipeError):
         print(READY, flush=True)
     null = os.open(os.devnull, os.O_WRONLY)

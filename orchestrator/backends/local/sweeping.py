@@ -1,4 +1,4 @@
-"""Sandboxes are emptied once their outputs were fetched: they are copies, and disks are small."""
+"""Deletes the files of old sandboxes whose outputs were fetched, to save disk space."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _KEPT_SANDBOXES = 3
 
 
 def sweep(root: Path) -> None:
-    """Empty the oldest sandboxes whose outputs were fetched, each as a whole or not at all.
+    """Empty the sandboxes whose outputs were fetched, except the last three; each completely or not at all.
 
-    The small files stay: they say that the session existed, so its slug is never used again.
+    The small files stay: they show that the session existed, so its slug is never used again.
 
     Args:
         root: Folder of all sandboxes.
@@ -43,4 +43,4 @@ def _empty(sandbox: Sandbox) -> None:
     for folder in (sandbox.emptied, sandbox.scratch):
         shutil.rmtree(folder, ignore_errors=True)
     if not sandbox.emptied.exists() and not sandbox.scratch.exists():
-        sandbox.fetched.unlink(missing_ok=True)  # another program may be at it as well
+        sandbox.fetched.unlink(missing_ok=True)  # another program may have deleted it already

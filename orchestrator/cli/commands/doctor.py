@@ -18,7 +18,7 @@ def doctor(as_json: AsJson = False) -> int:
         from orchestrator.cli.output.console import Console
         from orchestrator.core.diagnostics.health_check import exit_code
         from orchestrator.stores.project import find_project
-        from orchestrator.wiring import kaggle_checkup
+        from orchestrator.wiring.kaggle import kaggle_checkup
 
         console = Console(sys.stderr if as_json else sys.stdout)
         checks = []

@@ -13,7 +13,7 @@ def quota(as_json: AsJson = False) -> int:
 
     def act() -> int:
         from orchestrator.cli.output.console import Console
-        from orchestrator.wiring import kaggle_quotas
+        from orchestrator.wiring.kaggle import kaggle_quotas
 
         account, quotas = kaggle_quotas()
         if as_json:

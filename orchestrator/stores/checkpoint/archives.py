@@ -1,7 +1,7 @@
-"""The archive of a models directory: what a restore or a new beginning put aside, and what of it may be deleted again.
+"""The archive of a models directory: files that a restore or a fresh start moved aside, and which may be deleted.
 
-A folder of the archive holds files as they lay in the models directory. Beside those of a restore lies a list of the
-files of earlier sessions among them. Only what that list describes, byte for byte, is ever deleted.
+A folder of the archive has the layout of the models directory. A restore adds a list of the files of earlier sessions
+in it. Only files that this list describes byte for byte are ever deleted.
 """
 
 from __future__ import annotations
@@ -15,26 +15,25 @@ from orchestrator.kernel.checkpoint.card_shape import read_object
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import FileEntry
-from orchestrator.stores.checkpoint.entries import entries_from, entries_to_json
-from orchestrator.stores.checkpoint.own_files import is_plain_file
-from orchestrator.stores.checkpoint.volumes import ARCHIVE, free_name, move, there, volume_of, volumes
+from orchestrator.stores.checkpoint.entries import entries_from, entries_to_json, is_plain_file
+from orchestrator.stores.checkpoint.volumes import ARCHIVE, free_name, move, volume_of, volumes
 
 REPLACED = "replaced_files.json"
 
 
 def free_folder(models: Path, token: str) -> str:
-    """A name for a folder of the archive, and for staging folders, that is taken nowhere."""
+    """A name that no folder of the archive and no staging folder has."""
     number, name = 1, token
-    while any(there(one.archives / name) or there(one.staged(name, "")) for one in volumes(models)):
+    while any(os.path.lexists(one.archives / name) or os.path.lexists(one.staged(name, "")) for one in volumes(models)):
         number += 1
         name = f"{token}-{number}"
     return name
 
 
-def put_aside(models: Path, relative: str, folder: str) -> Path | None:
-    """Move what lies at a path of the models directory to the archive; returns where it lies, None if nothing did."""
+def move_to_archive(models: Path, relative: str, folder: str) -> Path | None:
+    """Move a file or folder of the models directory to the archive; returns its new path, None if it did not exist."""
     source = models / relative
-    if not there(source):
+    if not os.path.lexists(source):
         return None
     archived = free_name(volume_of(models, relative).archived(folder, relative))
     move(source, archived)
@@ -42,23 +41,23 @@ def put_aside(models: Path, relative: str, folder: str) -> Path | None:
 
 
 def write_replaced(models: Path, folder: str, retired: Iterable[FileEntry]) -> None:
-    """Note which files of a folder of the archive are those of earlier sessions."""
+    """Record which files of a folder of the archive are those of earlier sessions."""
     write_json(_list_of(models, folder), {"files": entries_to_json(retired)})
 
 
 def read_replaced(models: Path, folder: str) -> tuple[FileEntry, ...]:
-    """What such a list describes; nothing where there is none that can be read."""
+    """The entries of such a list; empty if there is none or it cannot be read."""
     path = _list_of(models, folder)
     if not is_plain_file(path):
         return ()
     try:
         return entries_from(read_object(path).get("files"))
     except ValueError:
-        return ()  # nothing is known of the folder, so that all of it is kept
+        return ()  # then everything in the folder is kept
 
 
 def discard_replaced(models: Path, token: str) -> None:
-    """Delete the files of earlier sessions from the archive folders of a restore; whatever else lies there stays."""
+    """Delete the files of earlier sessions from the archive folders of a restore; everything else stays."""
     for folder in _folders_of(models, token):
         for entry in read_replaced(models, folder):
             path = volume_of(models, entry.path).archived(folder, entry.path)
@@ -71,7 +70,7 @@ def discard_replaced(models: Path, token: str) -> None:
 
 
 def archived_files(models: Path) -> Iterator[Path]:
-    """Every file of the archive but those of earlier sessions that a restore is about to delete."""
+    """Every file of the archive, except the files of earlier sessions that will be deleted."""
     for volume in volumes(models):
         for folder in sorted(_children(volume.archives)):
             ours = {entry.path: entry for entry in read_replaced(models, folder)}
@@ -83,7 +82,7 @@ def archived_files(models: Path) -> Iterator[Path]:
 
 
 def remove_empty(folder: Path) -> None:
-    """Remove a folder and those in it as far as they are empty."""
+    """Remove a folder and the folders in it as far as they are empty."""
     if folder.is_symlink() or not folder.is_dir():
         return
     for path in folder.iterdir():

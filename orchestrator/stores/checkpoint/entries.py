@@ -1,13 +1,59 @@
-"""Lists of described files in JSON that is kept beside a models directory, read strictly."""
+"""Descriptions of files (path, size, sha256): of checkpoints as their cards state them, and as lists in JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestrator.kernel.wire import FileEntry
+from orchestrator.kernel.checkpoint.card import CheckpointCard, card_fault, read_card
+from orchestrator.kernel.checkpoint.card_shape import read_object
+from orchestrator.kernel.files.digests import file_entry
+from orchestrator.kernel.wire import BEST_MODEL_CARD, CHECKPOINTS, FileEntry
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether it is a regular file, not a link to one."""
+    return path.is_file() and not path.is_symlink()
+
+
+def checkpoint_entries(models: Path, cards: Iterable[CheckpointCard]) -> Iterator[FileEntry]:
+    """Files of verified checkpoints, as their cards describe them, and the cards."""
+    for card in cards:
+        for described in card.files:
+            path = f"{CHECKPOINTS}/{described.path}"
+            yield FileEntry(path=path, size_bytes=described.size_bytes, sha256=described.sha256)
+        yield file_entry(models / CHECKPOINTS / card.name, models)
+
+
+def best_model_entries(models: Path, lineage_id: str | None = None) -> Iterator[FileEntry]:
+    """Files of the best model and its card, if they agree; nothing otherwise.
+
+    Args:
+        lineage_id: The lineage that it must be of, None for any.
+    """
+    path = models / BEST_MODEL_CARD
+    if not is_plain_file(path):
+        return
+    try:
+        card = read_card(path)
+    except ValueError:
+        return
+    if lineage_id in (None, card.lineage_id) and card_fault(card, path.parent) is None:
+        folder = BEST_MODEL_CARD.parent.as_posix()
+        for entry in card.files:
+            yield FileEntry(path=f"{folder}/{entry.path}", size_bytes=entry.size_bytes, sha256=entry.sha256)
+        yield file_entry(path, models)
+
+
+def describes(metadata: Path, cards: Iterable[CheckpointCard]) -> bool:
+    """Whether `training_metadata.json` states the digest of one of these checkpoints."""
+    try:
+        stated = read_object(metadata).get("latest_checkpoint_digest")
+    except ValueError:
+        return False
+    return isinstance(stated, str) and stated in {card.digest for card in cards}
 
 
 def entries_to_json(entries: Iterable[FileEntry]) -> list[dict[str, Any]]:
@@ -19,7 +65,7 @@ def entries_from(plain: Any) -> tuple[FileEntry, ...]:
     """Read such a list.
 
     Raises:
-        ValueError: It is not one, or a path of it leads out of its folder.
+        ValueError: It is not one, or one of its paths leads out of the folder.
     """
     if not isinstance(plain, list):
         raise ValueError("a list of files is missing")
@@ -27,7 +73,7 @@ def entries_from(plain: Any) -> tuple[FileEntry, ...]:
 
 
 def is_inner_path(text: str) -> bool:
-    """Whether a text is a relative POSIX path to something below its folder, and nothing else."""
+    """Whether a text is a relative POSIX path to something below its folder."""
     path = PurePosixPath(text)
     plain = text == path.as_posix() and "\\" not in text and text.isprintable()
     return plain and not path.is_absolute() and ".." not in path.parts and path.parts != () and ":" not in text
@@ -40,10 +86,10 @@ def is_plain_name(text: object) -> bool:
 
 def _entry(plain: Any) -> FileEntry:
     if not isinstance(plain, dict) or set(plain) != {"path", "size_bytes", "sha256"}:
-        raise ValueError("a file is not described as one")
+        raise ValueError("an entry is not the description of a file")
     path, size_bytes, sha256 = plain["path"], plain["size_bytes"], plain["sha256"]
     if not isinstance(path, str) or not is_inner_path(path):
         raise ValueError(f"it names {str(path)[:80]!r}, which is not a path within the models directory")
     if not isinstance(size_bytes, int) or isinstance(size_bytes, bool) or not isinstance(sha256, str):
-        raise ValueError(f"the size or digest of {path[:80]} is no such thing")
+        raise ValueError(f"the size or the digest of {path[:80]} has the wrong type")
     return FileEntry(path=path, size_bytes=size_bytes, sha256=sha256)

@@ -1,4 +1,4 @@
-"""The models directory that training reads: `validation_ch7/{section}/data/models/`, under its lock."""
+"""The models directory that training reads, `validation_ch7/{section}/data/models/`, and its lock."""
 
 from __future__ import annotations
 
@@ -18,16 +18,10 @@ from orchestrator.core.session.zip_archive import pack
 from orchestrator.kernel.checkpoint.survey import Survey, survey_checkpoints
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
-from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, put_aside
+from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, move_to_archive
 from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish
-from orchestrator.stores.checkpoint.own_files import (
-    checkpoint_entries,
-    entries_beside,
-    files_below,
-    final_names,
-    is_plain_file,
-    names_beside,
-)
+from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
+from orchestrator.stores.checkpoint.own_files import entries_beside, files_below, final_names, names_beside
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change
 from orchestrator.stores.checkpoint.swap_recovery import recover_swap
 from orchestrator.stores.checkpoint.usable import NO_ROOM, require_readable, require_usable, writing
@@ -39,11 +33,11 @@ _TIME_STEP_NS = 100_000_000
 
 
 class ModelsDirectory:
-    """One training place.
+    """The models directory of one training.
 
     Args:
         path: The models directory; it need not exist.
-        scenario: Scenario of its checkpoints.
+        scenario: Scenario in the names of its checkpoints.
     """
 
     def __init__(self, path: Path, scenario: str) -> None:
@@ -56,7 +50,7 @@ class ModelsDirectory:
 
         Raises:
             InUse: Another run holds it.
-            BadInput: It cannot be used: a file or a broken link lies where a folder must be.
+            BadInput: It cannot be used: a file or a broken link is in the place of a folder.
         """
         lock_path = self._path.parent / "models.lock"
         try:
@@ -83,15 +77,15 @@ class ModelsDirectory:
             lock.release()
 
     def recover(self) -> str | None:
-        """Finish a change that was cut off; says what was done."""
+        """Finish an interrupted change; returns what was done, None if there is nothing to report."""
         with writing(self._path):
             return recover_swap(self._path, self._scenario)
 
     def view(self) -> CheckpointInventory:
-        """What is there, every checkpoint verified.
+        """What the directory holds, with every checkpoint verified.
 
         Raises:
-            BadInput: It cannot be looked at.
+            BadInput: It cannot be read.
         """
         require_readable(self._path)
         try:
@@ -141,7 +135,7 @@ class ModelsDirectory:
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
-        """These files as one deterministic zip, to travel inside a script."""
+        """These files as one deterministic zip, to be sent inside a script."""
         return pack((entry.path, (self._path / entry.path).read_bytes()) for entry in entries)
 
     def replace_with(
@@ -149,8 +143,8 @@ class ModelsDirectory:
     ) -> Replaced:
         """Put a verified set in place; what it replaces lies in the archive until `discard_archive(token)`.
 
-        Files of the user's own stay where they are. One whose place is needed goes to the archive for good. The best
-        model is never lost: one in place stays when the incoming set brings none.
+        The user's own files stay, except one at the place of a new file, which moves to the archive permanently. The
+        best model stays if the incoming set has none.
 
         Args:
             before: What is in place, None to survey it.
@@ -159,7 +153,7 @@ class ModelsDirectory:
             What is in place then. Its files were verified while they were copied, and are not read again.
 
         Raises:
-            RunFailed: A copied file does not have its digest; the directory is as before.
+            RunFailed: A copied file does not have its digest; the directory is unchanged.
             BadInput: A folder in it cannot be written to.
         """
         require_usable(self._path)
@@ -190,9 +184,9 @@ class ModelsDirectory:
         return volume_of(self._path, "any").archived(change.folder, "")
 
     def archive(self, token: str) -> Path:
-        """Move everything aside for good; returns where it lies. Linked folders stay, and keep their own archive.
+        """Move everything to the archive permanently; returns the folder. Linked folders have their own archive.
 
-        An empty directory stays as well: an absent one is a loss.
+        The empty directory stays, since a missing one counts as a loss.
         """
         volume, folder = volume_of(self._path, "any"), free_folder(self._path, token)
         with writing(self._path):
@@ -206,18 +200,18 @@ class ModelsDirectory:
         return volume.archived(folder, "")
 
     def archive_leftovers(self, token: str) -> Path:
-        """Move best model, metadata and final model aside for good; returns where they lie."""
+        """Move best model, metadata and final model to the archive permanently; returns the folder."""
         folder = free_folder(self._path, token)
         best = self._path / BEST_MODEL.parent
         with writing(self._path):
             for name in names_beside(self._scenario):
-                put_aside(self._path, name, folder)
+                move_to_archive(self._path, name, folder)
             if best.is_dir() and not is_apart(self._path, best.name) and next(best.iterdir(), None) is None:
                 best.rmdir()
         return volume_of(self._path, "any").archived(folder, "")
 
     def discard_archive(self, token: str) -> None:
-        """The new set is recorded: the files of earlier sessions that it replaced are not needed any more."""
+        """Delete the replaced files of earlier sessions, once the new set is recorded."""
         discard_replaced(self._path, token)
 
     def _is_in_place(self, entry: FileEntry) -> bool:
@@ -231,7 +225,7 @@ class ModelsDirectory:
     def _retired(self, incoming: FetchedCheckpoints, before: CheckpointInventory) -> Iterator[FileEntry]:
         """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one.
 
-        They are only described here; nothing is deleted that does not agree with its description.
+        The best model is among them only if the new set has one.
         """
         brought = {entry.path: entry.sha256 for entry in incoming.entries}
         best = {name.as_posix() for name in BEST_MODEL_FILES}
@@ -243,9 +237,9 @@ class ModelsDirectory:
 
 
 def _copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | None:
-    """Copy one file and say why it is not the one described, None when every byte agrees.
+    """Copy one file; returns why it is not the one described, None if every byte agrees.
 
-    What is hashed is what is written, in one pass: reading the copy again would only ask the system's memory.
+    Bytes are hashed while they are copied: reading the copy again would only read the system's cache.
     """
     size_bytes, sha256 = _copy(source, destination)
     if size_bytes != entry.size_bytes:

@@ -1,7 +1,7 @@
-"""Which files of a models directory are accounted for, and which are the user's own.
+"""Separates the files of sessions from the user's own files in a models directory.
 
-Accounted for is what a card names byte for byte, and what a restore wrote and nobody changed since. Everything else is
-the user's own: it may be the only copy of somebody's work, so no writer deletes it.
+A file belongs to a session if a card describes it byte for byte, or if a restore wrote it and it has not changed since.
+Every other file is the user's own: it may be the only copy of their work, so it is never deleted.
 """
 
 from __future__ import annotations
@@ -10,21 +10,24 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.kernel.checkpoint.card import CheckpointCard, card_fault, read_card
+from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.card_shape import read_object
 from orchestrator.kernel.checkpoint.normalization_file import normalization_path
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.files.digests import file_entry, first_fault
 from orchestrator.kernel.wire import (
-    BEST_MODEL_CARD,
     BEST_MODEL_FILES,
-    CARD_SUFFIX,
-    CHECKPOINTS,
     METADATA_NAME,
     FileEntry,
     final_model_name,
 )
-from orchestrator.stores.checkpoint.entries import entries_from, entries_to_json
+from orchestrator.stores.checkpoint.entries import (
+    best_model_entries,
+    describes,
+    entries_from,
+    entries_to_json,
+    is_plain_file,
+)
 from orchestrator.stores.checkpoint.volumes import (
     ARCHIVE,
     INNER_ARCHIVE,
@@ -33,29 +36,28 @@ from orchestrator.stores.checkpoint.volumes import (
     free_name,
     is_apart,
     move,
-    there,
 )
 
 INVENTORY = "restored_files.json"
-"""Beside the models directory: what the last restores wrote there that no card names."""
+"""Beside the models directory: the files that restores wrote and no card describes."""
 
 
 def names_beside(scenario: str) -> tuple[str, ...]:
-    """Files beside the checkpoints that a training writes."""
+    """Files that a training writes besides its checkpoints."""
     best = (name.as_posix() for name in BEST_MODEL_FILES)
     return (*best, METADATA_NAME, *final_names(scenario))
 
 
 def final_names(scenario: str) -> tuple[str, ...]:
-    """The final model and its statistics: results that no session starts from."""
+    """The final model and its normalization statistics; no session starts from them."""
     model = Path(final_model_name(scenario))
     return (model.name, normalization_path(model).name)
 
 
 def files_below(models: Path) -> Iterator[str]:
-    """Every file and link of a models directory, relative POSIX paths in order; archives and staging left out.
+    """Relative POSIX paths of all files and links of a models directory, sorted; archives and staging left out.
 
-    A linked folder that the program writes to is entered. Any other link is the user's own and is named itself.
+    Linked folders that the program writes to are entered. Any other link is the user's own and is listed itself.
     """
     yield from _walk(models, "")
 
@@ -68,7 +70,7 @@ def _walk(models: Path, folder: str) -> Iterator[str]:
     except FileNotFoundError:
         return
     except OSError:
-        yield folder  # it cannot be looked into, so that at least its name is told
+        yield folder  # it cannot be read, so its name is listed instead
         return
     for entry in entries:
         if hidden and (entry.name == INNER_ARCHIVE or entry.name.startswith(STAGING_PREFIX)):
@@ -80,51 +82,38 @@ def _walk(models: Path, folder: str) -> Iterator[str]:
             yield relative
 
 
-def is_plain_file(path: Path) -> bool:
-    """Whether it is a regular file itself, and not a link to one."""
-    return path.is_file() and not path.is_symlink()
-
-
-def checkpoint_entries(models: Path, cards: tuple[CheckpointCard, ...]) -> Iterator[FileEntry]:
-    """Files of verified checkpoints, as their cards describe them, and the cards."""
-    for card in cards:
-        for described in card.files:
-            path = f"{CHECKPOINTS}/{described.path}"
-            yield FileEntry(path=path, size_bytes=described.size_bytes, sha256=described.sha256)
-        yield file_entry(models / CHECKPOINTS / (card.stem + CARD_SUFFIX), models)
-
-
 def entries_beside(models: Path, scenario: str, cards: tuple[CheckpointCard, ...]) -> tuple[FileEntry, ...]:
-    """Best model, metadata and final model, each only if it is accounted for."""
+    """Best model, metadata and final model, each only if it belongs to a session."""
     known = {entry.path: entry for entry in read_inventory(models) if is_plain_file(models / entry.path)}
-    found = {entry.path: entry for entry in _best_entries(models)}
+    found = {entry.path: entry for entry in best_model_entries(models)}
     for name in names_beside(scenario):
         if name in known and name not in found and first_fault((known[name],), models) is None:
             found[name] = known[name]
     metadata = models / METADATA_NAME
-    if METADATA_NAME not in found and is_plain_file(metadata) and _describes(metadata, cards):
+    if METADATA_NAME not in found and is_plain_file(metadata) and describes(metadata, cards):
         found[METADATA_NAME] = file_entry(metadata, models)
     return tuple(found.values())
 
 
 def read_inventory(models: Path) -> tuple[FileEntry, ...]:
-    """What the last restores wrote beside the checkpoints; nothing where that is not known."""
+    """The files that restores wrote beside the checkpoints; empty if that is unknown."""
     try:
         return _inventory(models)
     except ValueError:
-        return ()  # absent or damaged: then nothing is known to be ours, and nothing is deleted for it
+        return ()  # absent or damaged: then every such file counts as the user's own
 
 
 def write_inventory(models: Path, placed: tuple[FileEntry, ...], scenario: str) -> None:
-    """Remember what a restore wrote beside the checkpoints, and what earlier ones wrote and is still there."""
+    """Record the files that this restore and earlier ones wrote beside the checkpoints and that still exist."""
     names = names_beside(scenario)
     entries = {entry.path: entry for entry in (*read_inventory(models), *placed) if entry.path in names}
     kept = [entry for entry in entries.values() if is_plain_file(models / entry.path)]
-    if there(models.parent / INVENTORY):
+    if os.path.lexists(models.parent / INVENTORY):
         try:
             _inventory(models)
         except ValueError:
-            move(models.parent / INVENTORY, free_name(models.parent / ARCHIVE / INVENTORY))  # it is none of ours
+            # This program did not write that file, so it is kept.
+            move(models.parent / INVENTORY, free_name(models.parent / ARCHIVE / INVENTORY))
     write_json(models.parent / INVENTORY, {"files": entries_to_json(kept)})
 
 
@@ -133,26 +122,3 @@ def _inventory(models: Path) -> tuple[FileEntry, ...]:
     if not is_plain_file(path):
         raise ValueError(f"{path.name} is not a file")
     return entries_from(read_object(path).get("files"))
-
-
-def _best_entries(models: Path) -> Iterator[FileEntry]:
-    path = models / BEST_MODEL_CARD
-    if not is_plain_file(path):
-        return
-    try:
-        card = read_card(path)
-    except ValueError:
-        return  # it commits nothing
-    if card_fault(card, path.parent) is None:
-        folder = BEST_MODEL_CARD.parent.as_posix()
-        for entry in card.files:
-            yield FileEntry(path=f"{folder}/{entry.path}", size_bytes=entry.size_bytes, sha256=entry.sha256)
-        yield file_entry(path, models)
-
-
-def _describes(metadata: Path, cards: tuple[CheckpointCard, ...]) -> bool:
-    try:
-        stated = read_object(metadata).get("latest_checkpoint_digest")
-    except ValueError:
-        return False
-    return isinstance(stated, str) and stated in {card.digest for card in cards}

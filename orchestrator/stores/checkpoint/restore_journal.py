@@ -1,6 +1,6 @@
-"""The journal of a change to the models directory: what is under way, so that the next start can finish it.
+"""The journal of a change to the models directory, from which the next start finishes an interrupted change.
 
-It lies in a folder that people write to, so it is read strictly: one that this program cannot have written is never
+Users write to its folder as well, so it is checked strictly: a journal that this program cannot have written is not
 followed.
 """
 
@@ -29,7 +29,7 @@ class Change:
             verified, and are being moved into place. `archive`: everything is being moved to the archive.
         folder: Name of its folder in every archive, and of its staging folders after their prefix.
         place: Files to put in place.
-        retire: Files of earlier sessions that leave their places, as they were described.
+        retire: Files of earlier sessions to move to the archive.
     """
 
     act: str
@@ -50,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierSwap:
-    """A journal of version 1, which swapped whole folders beside the models directory."""
+    """A journal of version 1, which replaced the models directory as a whole."""
 
     staged: str
     archive: str
@@ -60,7 +60,7 @@ def read_journal(path: Path, models_name: str) -> Change | EarlierSwap:
     """Read a journal.
 
     Args:
-        models_name: Name of the models directory that it lies beside.
+        models_name: Name of the models directory beside it.
 
     Raises:
         ValueError: This program cannot have written it.

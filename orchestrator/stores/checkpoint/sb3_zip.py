@@ -1,4 +1,4 @@
-"""Reads a Stable-Baselines3 model file as what it is, a zip with JSON: nothing in it is ever loaded or executed."""
+"""Reads a stable-baselines3 model file as a zip with JSON, without unpickling anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.core.checkpoint.pickle_scan import NotReadable, imported_names
 from orchestrator.core.errors import BadInput
 
 _LIMIT_BYTES = 64_000_000
-"""Of one member that is read: the description of a model takes kilobytes, and a zip can promise anything."""
+"""Limit for one member: the description of a model takes kilobytes, and a zip may state any size."""
 
 _SERIALIZED = ":serialized:"
 _COUNTERS = {"num_timesteps": "steps", "_n_updates": "updates", "_episode_num": "episodes", "n_envs": "environments"}
@@ -28,15 +28,15 @@ _MARKS: Mapping[str, frozenset[str]] = {
     "DQN": frozenset({"exploration_schedule", "target_update_interval"}),
     "A2C": frozenset({"n_steps", "gae_lambda", "vf_coef"}),
 }
-"""Attributes that a model of an algorithm has, the more particular first; the file does not name its algorithm.
+"""Algorithm -> attributes that identify it, the more specific first; the file does not name its algorithm.
 Source: the constructors in stable-baselines3 2.9."""
 
 
 def read_model_zip(path: Path) -> ModelZip:
-    """Read what can be read without obeying anything.
+    """Read everything that can be read without executing anything.
 
     Raises:
-        BadInput: It is not such a file.
+        BadInput: It is not a model file.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -74,27 +74,27 @@ def _texts(value: Any) -> tuple[str, ...] | None:
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     with archive.open(name) as stream:
-        content = stream.read(_LIMIT_BYTES + 1)  # what is there, not what the directory says
+        content = stream.read(_LIMIT_BYTES + 1)  # the size in the zip's directory is not trusted
     if len(content) > _LIMIT_BYTES:
         raise ValueError(f"{name} is larger than {_LIMIT_BYTES} bytes")
     return content
 
 
 def _pickled(described: Mapping[str, Any], content: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Everything that a plain load would unpickle, with its place."""
+    """Everything that a plain `load` would unpickle, with its place in the file."""
     for name, value in described.items():
         if isinstance(value, dict) and _SERIALIZED in value:
             try:
                 yield f"data:{name}", base64.b64decode(str(value[_SERIALIZED]), validate=True)
             except binascii.Error:
-                yield f"data:{name}", b""  # not readable, and said so
+                yield f"data:{name}", b""  # reported as not readable
     for name, member in content.items():
         if name.endswith((".pth", ".pt", ".pkl")):
             yield from _of_torch(name, member)
 
 
 def _of_torch(name: str, member: bytes) -> Iterator[tuple[str, bytes]]:
-    """Torch's own file is a zip around one stream; older ones are the stream itself."""
+    """A torch file is a zip around one pickle stream; in older versions it is the stream itself."""
     if not zipfile.is_zipfile(io.BytesIO(member)):
         yield name, member
         return
@@ -107,25 +107,25 @@ def _of_torch(name: str, member: bytes) -> Iterator[tuple[str, bytes]]:
 def _algorithm(described: Mapping[str, Any]) -> str | None:
     policy = described.get("policy_class")
     module = str(policy.get("__module__", "")) if isinstance(policy, dict) else ""
-    if module.startswith("sb3_contrib."):  # one package for each
+    if module.startswith("sb3_contrib."):  # a package per algorithm
         return module.split(".")[1].upper()
     return next((name for name, marks in _MARKS.items() if marks <= described.keys()), None)
 
 
 def _space(value: Any) -> str:
-    """A space from the texts that the library writes beside its pickled form."""
+    """A space, from the texts that the library writes beside its pickled form."""
     if not isinstance(value, dict):
         return "unknown"
     kind = str(value.get(":type:", "")).rpartition(".")[2].rstrip("'>")
     shown = {key: value[key] for key in ("n", "start", "_shape", "dtype", "low", "high") if key in value}
     if "n" in shown:
         shown = {key: shown[key] for key in ("n", "start") if key in shown}
-    told = ", ".join(f"{key.lstrip('_')}={_short(item)}" for key, item in shown.items())
-    return f"{kind}({told})"
+    arguments = ", ".join(f"{key.lstrip('_')}={_short(item)}" for key, item in shown.items())
+    return f"{kind}({arguments})"
 
 
 def _short(value: Any) -> str:
-    """A text in one line; equal bounds once."""
+    """A text in one line; a list of equal bounds as one of them."""
     text = re.sub(r"\s+", " ", str(value)).strip()
     entries = text.strip("[] ").split()
     return entries[0] if isinstance(value, str) and len(entries) > 1 and len(set(entries)) == 1 else text
@@ -133,6 +133,6 @@ def _short(value: Any) -> str:
 
 def _versions(content: Mapping[str, bytes]) -> dict[str, str]:
     text = content.get("system_info.txt", b"").decode("utf-8", "replace")
-    told = dict(re.findall(r"^- ([\w-]+): (.+)$", text, re.MULTILINE))
+    stated = dict(re.findall(r"^- ([\w-]+): (.+)$", text, re.MULTILINE))
     wanted = ("Python", "Stable-Baselines3", "PyTorch", "Numpy", "Gymnasium")
-    return {name: told[name].strip() for name in wanted if name in told}
+    return {name: stated[name].strip() for name in wanted if name in stated}

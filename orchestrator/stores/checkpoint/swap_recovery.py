@@ -1,4 +1,4 @@
-"""What the next start does about a change of the models directory that was cut off, or about a journal that is none."""
+"""Finishes a change of the models directory that was interrupted, and sets invalid journals aside."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ from pathlib import Path
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.kernel.wire import FileEntry
-from orchestrator.stores.checkpoint.atomic_swap import JOURNAL, begin, finish, put_staging_aside
-from orchestrator.stores.checkpoint.own_files import checkpoint_entries, entries_beside, is_plain_file
+from orchestrator.stores.checkpoint.atomic_swap import JOURNAL, archive_staging, begin, finish
+from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
+from orchestrator.stores.checkpoint.own_files import entries_beside
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change, EarlierSwap, read_journal
-from orchestrator.stores.checkpoint.volumes import ARCHIVE, PARTS, STAGING_PREFIX, free_name, move, there, volumes
+from orchestrator.stores.checkpoint.volumes import ARCHIVE, PARTS, STAGING_PREFIX, free_name, move, volumes
 
 _DONE = {
-    STAGE: None,  # nothing was in place yet, and the session's results still have all of it
-    RESTORE: "finished a restore that was cut off",
-    FRESH: "finished putting everything aside for a new beginning, which was cut off",
+    STAGE: None,  # nothing was in place yet, and the session's results still hold every file
+    RESTORE: "finished an interrupted restore",
+    FRESH: "finished moving everything to the archive for a fresh start that was interrupted",
 }
 
 
 def recover_swap(models: Path, scenario: str) -> str | None:
-    """Finish what was cut off, and put aside what nobody can finish.
+    """Finish an interrupted change; move to the archive what cannot be finished.
 
     Returns:
-        What was done, None when there was nothing to tell.
+        What was done, None if there is nothing to report.
     """
     journal = models.parent / JOURNAL
-    said: list[str] = []
+    done: list[str] = []
     if os.path.lexists(journal):
         try:
             change = read_journal(journal, models.name)
         except ValueError as fault:
-            said.append(_put_journal_aside(models, journal, str(fault)))
+            done.append(_archive_journal(models, journal, str(fault)))
         else:
-            said += _finished(models, change, scenario)
-    kept = [path for volume in volumes(models) for path in put_staging_aside(volume, volume.archives)]
-    said += [f"an unfinished copy of an earlier version was put aside: {path}" for path in kept]
-    return "; ".join(said) or None
+            done += _finished(models, change, scenario)
+    kept = [path for volume in volumes(models) for path in archive_staging(volume, volume.archives)]
+    done += [f"moved an unfinished copy of an earlier version to the archive: {path}" for path in kept]
+    return "; ".join(done) or None
 
 
 def _finished(models: Path, change: Change | EarlierSwap, scenario: str) -> list[str]:
@@ -45,7 +46,7 @@ def _finished(models: Path, change: Change | EarlierSwap, scenario: str) -> list
         staged = models.parent / change.staged
         if not staged.is_dir():
             (models.parent / JOURNAL).unlink()
-            return ["a restore that was cut off had already put its files in place"]
+            return ["an interrupted restore had already put its files in place"]
         change = _taken_over(models, change, scenario)
         begin(models, change)
     finish(models, change, scenario)
@@ -54,10 +55,10 @@ def _finished(models: Path, change: Change | EarlierSwap, scenario: str) -> list
 
 
 def _taken_over(models: Path, swap: EarlierSwap, scenario: str) -> Change:
-    """The same restore as a change of today: what it had staged beside the models directory, file by file."""
+    """A version 1 restore as a change of version 2: the files that it had staged beside the models directory."""
     staged, archived = models.parent / swap.staged, models.parent / ARCHIVE / swap.archive
-    if archived.is_symlink() and not there(models):
-        move(archived, models)  # the models directory was a link, which belongs where it was
+    if archived.is_symlink() and not os.path.lexists(models):
+        move(archived, models)  # the models directory was a link, so it is moved back
     places = [path for place in ("", *PARTS) for path in sorted((staged / place).glob("*")) if is_plain_file(path)]
     place = tuple(file_entry(path, staged) for path in places)
     folder = swap.staged.removeprefix(STAGING_PREFIX)
@@ -67,14 +68,14 @@ def _taken_over(models: Path, swap: EarlierSwap, scenario: str) -> Change:
 def _replaced_by(models: Path, place: tuple[FileEntry, ...], scenario: str) -> list[FileEntry]:
     verified = survey_checkpoints(models, scenario).verified
     ours = (*checkpoint_entries(models, verified), *entries_beside(models, scenario, verified))
-    brought = {(entry.path, entry.sha256) for entry in place}
-    return [entry for entry in ours if (entry.path, entry.sha256) not in brought]
+    incoming_files = {(entry.path, entry.sha256) for entry in place}
+    return [entry for entry in ours if (entry.path, entry.sha256) not in incoming_files]
 
 
-def _put_journal_aside(models: Path, journal: Path, fault: str) -> str:
-    """Keep a journal that cannot be followed, and whatever was staged, where people can look at it."""
+def _archive_journal(models: Path, journal: Path, fault: str) -> str:
+    """Keep an invalid journal and everything staged in the archive, where the user can look at it."""
     folder = free_name(models.parent / ARCHIVE / "rejected-journal")
     move(journal, folder / journal.name)
     for volume in volumes(models):
-        put_staging_aside(volume, volume.archives if volume.apart else folder)
-    return f"{journal} was not followed ({fault}); it and what was staged are kept in {folder}"
+        archive_staging(volume, volume.archives if volume.apart else folder)
+    return f"{journal} was not followed ({fault}); it was moved to {folder}, with what was staged"

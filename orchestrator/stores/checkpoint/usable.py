@@ -1,4 +1,4 @@
-"""Whether a models directory can be used as it lies there; said before anything is waited for or trained."""
+"""Checks that a models directory can be used, before anything waits or trains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def require_usable(models: Path) -> None:
-    """Refuse a place that a restore could not write to.
+    """Refuse a models directory that a restore could not write to.
 
     Raises:
         BadInput: A link leads nowhere, or a file lies where a folder must be.
@@ -24,16 +24,16 @@ def require_usable(models: Path) -> None:
     for volume in volumes(models):
         if os.path.lexists(volume.archives) and not volume.archives.is_dir():
             raise BadInput(
-                f"{volume.archives} is not a folder, and what is put aside goes to a folder of that name",
+                f"{volume.archives} is not a folder, but the archive needs a folder of that name",
                 remedy="Move or rename it, then run the same command again.",
             )
 
 
 def require_readable(models: Path) -> None:
-    """Refuse what would be read as an empty directory and is none: a disk that is not there, a file.
+    """Refuse what would look like an empty directory: a link to a missing disk, or a file.
 
     Raises:
-        BadInput: That is so.
+        BadInput: It is one of these.
     """
     for folder in (models, *(models / part for part in PARTS)):
         if folder.is_symlink() and not folder.exists():
@@ -43,14 +43,14 @@ def require_readable(models: Path) -> None:
             )
     if os.path.lexists(models) and not models.is_dir():
         raise BadInput(
-            f"{models} is a file, and the checkpoints go to a folder of that name",
+            f"{models} is a file, but the checkpoints need a folder of that name",
             remedy="Move or rename it, then run the same command again.",
         )
 
 
 @contextmanager
 def writing(models: Path) -> Iterator[None]:
-    """Say in words what the system does not let this program write; a full disk is the caller's to report.
+    """Turn a refused write into a message with a remedy; a full disk is reported by the caller.
 
     Raises:
         BadInput: A file or folder cannot be changed.

@@ -1,8 +1,8 @@
-"""On which disk each part of a models directory lies, so that every move within it is a rename.
+"""Finds the disk of each part of a models directory, so that every move in it is a rename.
 
-People put large folders on large disks: the models directory, or its `checkpoints` or `best_model`, may be a symbolic
-link or a mounted disk. Such a folder is written through and never replaced: what is staged for it, and what is put
-aside from it, lies within it. Everything else is staged and archived beside the models directory.
+Users put large folders on large disks: the models directory, or its `checkpoints` or `best_model`, may be a symbolic
+link or a mounted disk. Such a folder is never replaced itself: its files are staged and archived inside it. All other
+files are staged and archived beside the models directory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orchestrator.kernel.files.atomic import write_atomically
 from orchestrator.kernel.wire import BEST_MODEL, CHECKPOINTS
 
 PARTS = (CHECKPOINTS, BEST_MODEL.parent.as_posix())
-"""Folders of a models directory that the program writes to."""
+"""Folders of a models directory that this program writes to."""
 ARCHIVE = "archive"
 INNER_ARCHIVE = ".archive"
 STAGING_PREFIX = ".incoming-"
@@ -26,11 +26,11 @@ STAGING_PREFIX = ".incoming-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """One place within which a rename works.
+    """A place within which a rename works.
 
     Attributes:
-        root: Folder that staging folders are made in.
-        archives: Folder that archived files are moved to, each set in a folder of its own.
+        root: Folder of the staging folders.
+        archives: The archive; each set of files has its own folder in it.
         apart: Whether it is a linked or mounted folder of the models directory.
     """
 
@@ -73,24 +73,19 @@ def volumes(models: Path) -> Iterator[Volume]:
             yield Volume(root=models / part, archives=models / part / INNER_ARCHIVE, apart=True)
 
 
-def there(path: Path) -> bool:
-    """Whether a name is taken, be it by a link that leads nowhere."""
-    return os.path.lexists(path)
-
-
 def free_name(path: Path) -> Path:
-    """The path itself, or with the first number at its end that is not taken."""
+    """The path itself, or with the first free number at its end."""
     number, free = 1, path
-    while there(free):
+    while os.path.lexists(free):
         number += 1
         free = path.with_name(f"{path.name}-{number}")
     return free
 
 
 def move(source: Path, destination: Path) -> None:
-    """Rename a file, a link or a folder; its new folder is made.
+    """Rename a file, a link or a folder; creates the new parent folder.
 
-    Where the system will not rename (a mount within a folder), a file is copied durably before it is removed.
+    If the system refuses to rename (a mount within the folder), a file is copied durably and then removed.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,1 +1,1 @@
-"""The SQLite ledger, and the lease beside it."""
+"""The SQLite ledger, with leases and refusals in tables beside it."""

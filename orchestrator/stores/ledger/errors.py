@@ -1,4 +1,4 @@
-"""What to tell and advise when SQLite refuses the ledger."""
+"""Errors for a ledger that SQLite cannot read or write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.kernel.files.storage import free_text, storage_trouble
 
 
 def unreadable(path: Path, why: str) -> BadInput:
-    """The file is no ledger, or a damaged one."""
+    """The file is damaged or not a ledger."""
     return BadInput(
         f"{path} is not a readable ledger: {why}",
         remedy="Move that file away; checkpoints and results do not depend on it. A campaign then needs "
@@ -20,7 +20,7 @@ def unreadable(path: Path, why: str) -> BadInput:
 
 
 def disk_full(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
-    """It cannot be used now."""
+    """The ledger cannot be used now: disk full, no permission, or held by another program."""
     if (trouble := storage_trouble(fault)) is not None:
         return storage_fault(trouble, f"{path}: {fault}", free_text(path))
     return RunFailed(

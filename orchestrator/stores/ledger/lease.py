@@ -1,8 +1,8 @@
-"""One tick at a time on a machine: a lock that dies with its holder, and a number that outlives it.
+"""The lease: one tick at a time on a computer, by a lock that ends with its process and a number in the ledger.
 
-The lock alone would let a program that was suspended for a day go on beside the one that took over; the number
-alone would keep everybody waiting after a kill. Together: whoever gets the lock takes over at once; a holder that
-lives but has not renewed for `LEASE_S` loses the lease, and finds out before its next step.
+With the lock alone, a program that was suspended for a day could continue beside its successor. With the number alone,
+everything would wait after a kill. With both, a program that gets the lock takes over at once; a holder that lives but
+has not renewed for `LEASE_S` loses the lease and notices it before its next step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, number INTE
 
 
 class SqliteLease:
-    """The right to move the campaigns of one ledger on.
+    """The right to run ticks on one ledger.
 
     Args:
         ledger: Holds the table of leases.
@@ -41,7 +41,7 @@ class SqliteLease:
         self._number: int | None = None
 
     def take(self) -> bool:
-        """Take the lease; False when a living program has it and has renewed it in time."""
+        """Take the lease; False if a living program holds it and has renewed it in time."""
         try:
             self._lock.acquire()
             expired_only = False
@@ -49,7 +49,7 @@ class SqliteLease:
             expired_only = True
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            number, until = self._standing()
+            number, until = self._current()
             if expired_only and until is not None and self._now() < until:
                 return False
             self._number = number + 1
@@ -59,10 +59,10 @@ class SqliteLease:
             self._connection.execute("COMMIT")
 
     def holds(self) -> bool:
-        """Whether nobody has taken over meanwhile; renews the lease."""
+        """Whether the lease is still ours; renews it."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            if self._number is None or self._standing()[0] != self._number:
+            if self._number is None or self._current()[0] != self._number:
                 return False
             self._write(self._number)
             return True
@@ -70,13 +70,13 @@ class SqliteLease:
             self._connection.execute("COMMIT")
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lease."""
         if self._number is not None and self.holds():
             self._connection.execute("UPDATE leases SET until = ? WHERE name = ?", (_text(self._now()), self._NAME))
         self._number = None
         self._lock.release()
 
-    def _standing(self) -> tuple[int, datetime | None]:
+    def _current(self) -> tuple[int, datetime | None]:
         row = self._connection.execute("SELECT number, until FROM leases WHERE name = ?", (self._NAME,)).fetchone()
         return (int(row[0]), datetime.fromisoformat(row[1])) if row else (0, None)
 

@@ -1,4 +1,4 @@
-"""The ledger for a command that only asks: it works where nothing can be written, and creates no ledger."""
+"""Opens the ledger for a command that only reads: creates no ledger, and works on a read-only disk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _MEMORY = Path(":memory:")
 
 @contextmanager
 def ledger_for_reading(path: Path) -> Iterator[SqliteLedger]:
-    """The ledger at a path; an empty one in memory if there is no file.
+    """The ledger at a path, or an empty one in memory if there is no file.
 
-    SQLite writes beside a database in this mode even to read it. Where that is not possible, a copy is read; it holds
-    what was committed when it was made.
+    In WAL mode SQLite writes beside the database even to read it. If that is not possible, a copy is read; it holds
+    what was committed at that time.
 
     Raises:
-        BadInput: The file is no ledger.
-        StorageFault: It can be neither opened nor copied.
+        BadInput: The file is not a ledger.
+        StorageFault: The file can be neither opened nor copied.
     """
     with ExitStack() as held:
         yield held.enter_context(closing(_opened(path, held)))
@@ -37,13 +37,13 @@ def _opened(path: Path, held: ExitStack) -> SqliteLedger:
     except StorageFault as fault:
         try:
             folder = held.enter_context(tempfile.TemporaryDirectory(prefix="orchestrator-ledger-"))
-        except OSError:  # nothing at all can be written
+        except OSError:  # nothing can be written, not even a temporary folder
             return _in_memory(path, fault)
         return SqliteLedger(_copied(path, Path(folder)))
 
 
 def _copied(path: Path, folder: Path) -> Path:
-    for beside in ("", "-wal"):  # what is not yet in the database itself stands in the second
+    for beside in ("", "-wal"):  # the -wal file holds commits that are not in the database file yet
         source = path.with_name(path.name + beside)
         if source.is_file():
             shutil.copyfile(source, folder / source.name)
@@ -51,13 +51,13 @@ def _copied(path: Path, folder: Path) -> Path:
 
 
 def _in_memory(path: Path, fault: StorageFault) -> SqliteLedger:
-    """The database itself, if all that was committed is in it."""
+    """A copy in memory, if every commit is in the database file itself."""
     beside = path.with_name(path.name + "-wal")
     if beside.is_file() and beside.stat().st_size:
         raise fault
     content = bytearray(path.read_bytes())
-    # Bytes 18 and 19 tell the journal mode (https://www.sqlite.org/fileformat2.html, 1.3): 1 is one without a file
-    # beside the database.
+    # Bytes 18 and 19 hold the journal mode (https://www.sqlite.org/fileformat2.html, 1.3): 1 needs no file beside the
+    # database.
     content[18:20] = b"\x01\x01"
     ledger = SqliteLedger(_MEMORY)
     ledger.connection.deserialize(bytes(content))

@@ -1,4 +1,4 @@
-"""Trials that the last tick refused before anything was sent: a table beside the events, for `campaign status`."""
+"""Trials that the last tick refused before a push: a table beside the events, for `campaign status`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS refusals (lineage_id TEXT PRIMARY KEY, why
 
 
 class SqliteRefusals:
-    """The reasons, by lineage. What is lost of them is found again by the next tick.
+    """The reasons by lineage. If one is lost, the next tick finds it again.
 
     Args:
         ledger: Holds the table.
@@ -21,20 +21,20 @@ class SqliteRefusals:
         self._connection = ledger.connection
 
     def note(self, lineage_id: str, why: str) -> None:
-        """Remember why a trial was refused, in place of an earlier reason."""
+        """Store why a trial was refused; replaces an earlier reason."""
         self._connection.execute(_SCHEMA)
         self._connection.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?)", (lineage_id, why))
 
     def clear(self, lineage_id: str) -> None:
-        """It is not refused any more."""
+        """Remove the reason of a trial."""
         if lineage_id in self.reasons():
             self._connection.execute("DELETE FROM refusals WHERE lineage_id = ?", (lineage_id,))
 
     def reasons(self) -> Mapping[str, str]:
-        """Lineage id -> why; asking writes nothing."""
+        """Lineage id -> reason. Writes nothing."""
         try:
             return dict(self._connection.execute("SELECT lineage_id, why FROM refusals"))
         except sqlite3.OperationalError as fault:
             if "no such table" in str(fault):
-                return {}  # no tick has refused anything yet
+                return {}  # no tick has refused a trial yet
             raise

@@ -1,4 +1,4 @@
-"""The tables of the ledger, and how those of an earlier version come up to date."""
+"""The tables of the ledger, and the migration from earlier versions."""
 
 from __future__ import annotations
 
@@ -30,27 +30,30 @@ _TICKETS_TO_EVENTS = (
     "ALTER TABLE sessions_of_today RENAME TO sessions",
     *_SESSION_INDEXES,
 )
-"""An earlier ledger has the ticket, more than half of a session's text, inside of its row or in a column of its own.
+"""Earlier ledgers store the ticket, more than half of a session's text, in its row or in a column of its own.
 
-A new table, because SQLite can take a column out of one only since 3.35, which not every system's Python 3.11 has.
+Copied to a new table, because SQLite can drop a column only since 3.35, which not every Python 3.11 has.
 """
 
 
 def create_schema(connection: sqlite3.Connection) -> None:
-    """Make the tables that are not there."""
+    """Create the tables that do not exist."""
     for statement in _TABLES:
         connection.execute(statement)
 
 
 def needs_migration(connection: sqlite3.Connection) -> bool:
-    """Whether a session's row holds the ticket, which its first event holds as well."""
+    """Whether the rows of sessions still hold tickets."""
     columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('sessions')")}
-    # A program of the version before makes its column anew in a ledger of today that has no session yet.
+    # The previous version adds its column again to a present ledger that has no session yet.
     return "planned_seq" not in columns or "ticket" in columns
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Leave tickets to the events, and let rows name theirs. Within a transaction; another program may come first."""
+    """Move from stored tickets to the number of the event that holds them.
+
+    Call within a transaction; another program may have migrated first.
+    """
     if needs_migration(connection):
         for statement in _TICKETS_TO_EVENTS:
             connection.execute(statement)

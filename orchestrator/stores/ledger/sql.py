@@ -1,6 +1,6 @@
-"""What the ledger asks of SQLite and tells it.
+"""The ledger's SQL statements.
 
-Oldest first is by rowid, the order in which rows were first written: a clock may be set back between two of them.
+"Oldest first" is by rowid, the order in which rows were first written, because a clock may be set back.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ PLANNED = "SELECT session, max(seq) FROM events WHERE kind = 'session_planned' G
 APPEND = "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)"
 
 RUN = "SELECT row FROM runs WHERE run_id = ?"
-ALL_RUNS = "SELECT run_id, row FROM runs ORDER BY rowid"
-RUNS_OF = "SELECT run_id, row FROM runs WHERE json_extract(row, '$.lineage_id') = ? ORDER BY rowid"
+ALL_RUNS = "SELECT row FROM runs ORDER BY rowid"
+RUNS_OF = "SELECT row FROM runs WHERE json_extract(row, '$.lineage_id') = ? ORDER BY rowid"
 STORE_RUN = "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row"
 
-SESSION = "SELECT row FROM sessions WHERE key = ?"
-SESSION_WITH_TICKET = "SELECT sessions.row, events.body FROM sessions JOIN events ON seq = planned_seq WHERE key = ?"
-ALL_SESSIONS = "SELECT key, row FROM sessions ORDER BY rowid"
-SESSIONS_OF = "SELECT key, row FROM sessions WHERE lineage_id = ? ORDER BY rowid"
-OPEN_SESSIONS = "SELECT key, row FROM sessions INDEXED BY sessions_open WHERE stage != 'closed' ORDER BY rowid"
-"""By its index: left to choose, SQLite reads all sessions there ever were, since those are in order already."""
+_TICKET = "LEFT JOIN events ON seq = planned_seq"
+SESSION = f"SELECT key, row, body FROM sessions {_TICKET} WHERE key = ?"
+ALL_SESSIONS = f"SELECT key, row, body FROM sessions {_TICKET} ORDER BY sessions.rowid"
+SESSIONS_OF = f"SELECT key, row, body FROM sessions {_TICKET} WHERE lineage_id = ? ORDER BY sessions.rowid"
+OPEN_SESSIONS = (
+    f"SELECT key, row, body FROM sessions INDEXED BY sessions_open {_TICKET} WHERE stage != 'closed'"
+    " ORDER BY sessions.rowid"
+)
+"""By its index: otherwise SQLite reads all sessions, since they are in the wanted order already."""
 PLAN_SESSION = """
 INSERT INTO sessions (key, lineage_id, planned_at, stage, row, planned_seq) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET

@@ -1,4 +1,4 @@
-"""The folder of a campaign's report: what an earlier report wrote there must not stand beside what this one writes."""
+"""The folder of a campaign's report, emptied of an earlier report."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _MARK = ".campaign_report"
 
 
 def emptied_report(folder: Path) -> Path:
-    """The folder, empty but for its mark.
+    """Empty the folder and mark it as a report's.
 
     Raises:
-        BadInput: It holds files and no report was ever written there: they are somebody's.
-        OSError: The disk refused.
+        BadInput: It holds files but no mark, so the files are not a report's.
+        OSError: It cannot be written.
     """
     mark = folder / _MARK
     if folder.exists() and any(folder.iterdir()):
         if not mark.is_file():
             raise BadInput(
-                f"{folder} holds files that are no report's",
-                remedy="Name a new or empty folder with --output: what is in it is replaced by the next report.",
+                f"{folder} holds files that no report wrote",
+                remedy="Give a new or empty folder with --output: the next report replaces everything in it.",
             )
         for path in folder.iterdir():
             if path.is_dir():
@@ -31,18 +31,18 @@ def emptied_report(folder: Path) -> Path:
             elif path != mark:
                 path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text("What is in this folder is replaced by the next report.\n", encoding="utf-8")
+    mark.write_text("The next report replaces everything in this folder.\n", encoding="utf-8")
     return folder
 
 
 def section_folder(folder: Path, section: str, sections: Collection[str]) -> Path:
-    """Where a section's report goes: the folder itself, or one below it where the campaign has several sections.
+    """Folder of a section's report: the folder itself, or one below it if the campaign has several sections.
 
     Args:
-        sections: All of the campaign, also those of which nothing is finished yet: a report stays where it is.
+        sections: All sections of the campaign, unfinished ones too, so that a report keeps its folder.
 
     Raises:
-        OSError: The disk refused.
+        OSError: It cannot be written.
     """
     own = folder if len(sections) == 1 else folder / section
     own.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""A section's own report on its finished trials: the science is asked in a process of its own, never imported."""
+"""Runs a section's own report on its finished trials, in a separate process: sections are never imported here."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
 
-_ROOM = "multi_seed"
+_REPORT_PACKAGE = "multi_seed"
 _LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
 
 
 def section_report(code: Path, entry_point: str, account: CampaignReport, folder: Path) -> list[str]:
-    """Hand the account to the section's report, which writes into the same folder.
+    """Write the account and run the section's report on it; both write into the same folder.
 
     Args:
         code: Folder that holds `validation_ch7`.
-        entry_point: Of the section; its report is the package `multi_seed` beside it.
+        entry_point: Entry point of the section; its report is the package `multi_seed` beside it.
         folder: Must exist.
 
     Returns:
-        What there is to tell, line by line.
+        Output lines for the user.
 
     Raises:
-        BadInput: The libraries of the science are not installed.
-        RunFailed: The report refused.
+        BadInput: The libraries of the report are not installed.
+        RunFailed: The report failed.
     """
     path = write_path(folder, account.section)
     write_json(path, report_json(account))
-    told = [f"Wrote {path.as_posix()}"]
-    package = f"{entry_point.rpartition('.')[0]}.{_ROOM}"
+    lines = [f"Wrote {path.as_posix()}"]
+    package = f"{entry_point.rpartition('.')[0]}.{_REPORT_PACKAGE}"
     if not code.joinpath(*package.split(".")).is_dir():
-        return [*told, f"{account.section} has no report of its own"]
+        return [*lines, f"{account.section} has no report of its own"]
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         raise BadInput(
@@ -52,6 +52,6 @@ def section_report(code: Path, entry_point: str, account: CampaignReport, folder
         check=False,
     )
     if ended.returncode != 0:
-        last = (ended.stderr.strip().splitlines() or ["no word"])[-1]
-        raise RunFailed(f"the report of {account.section} refused: {last}", remedy=f"What it was told lies in {path}.")
-    return [*told, *ended.stdout.splitlines()]
+        last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RunFailed(f"the report of {account.section} failed: {last}", remedy=f"Check its input: {path}.")
+    return [*lines, *ended.stdout.splitlines()]

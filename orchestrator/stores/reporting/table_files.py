@@ -1,4 +1,4 @@
-"""The tidy table as a file: CSV always, Parquet where its library is installed."""
+"""Writes the results table: CSV always, Parquet if its library is installed."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def parquet_at_hand() -> bool:
 
 
 def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the table in the format of the file's suffix, whole or not at all.
+    """Write the table atomically, in the format of the file's suffix.
 
     Raises:
-        BadInput: No such format is known, or its library is not installed.
-        OSError: The disk refused.
+        BadInput: The format is unknown, or its library is not installed.
+        OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == CSV:
         text = to_csv(rows)
         write_atomically(path, lambda temporary: _as_text(temporary, text))
     elif path.suffix != PARQUET:
-        raise BadInput(f"{path.name} is neither {CSV} nor {PARQUET}", remedy="Give the file one of the two suffixes.")
+        raise BadInput(f"{path.name} is neither {CSV} nor {PARQUET}", remedy="Give the file one of these two suffixes.")
     elif not parquet_at_hand():
         raise BadInput(f"{path.name} needs the library {_LIBRARY}", remedy=f"python -m pip install {_LIBRARY}")
     else:

@@ -1,1 +1,1 @@
-"""Secrets in use on this computer, and the rules by which others are recognised."""
+"""Finds secrets: those in use on this computer, and others by rules for their form."""

@@ -1,4 +1,4 @@
-"""Which secrets are in use on this computer: in the environment, and in the files where known clients keep them."""
+"""Finds the secrets in use on this computer: in environment variables, and in the files of known clients."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _FILES: Mapping[str, re.Pattern[str]] = {
     ".comet.config": re.compile(r"api_key\s*=\s*(\S+)"),
     ".pypirc": re.compile(r"password\s*[=:]\s*(\S+)"),
 }
-"""File below the home folder -> what in it is secret."""
+"""File below the home folder -> pattern of the secrets in it."""
 
 
 def secrets_in_use(environ: Mapping[str, str] = os.environ, home: Path | None = None) -> tuple[SecretValue, ...]:
-    """Every secret that is found here, each value once. What cannot be read is no secret in use.
+    """Every secret on this computer, each value once. Unreadable files are skipped.
 
     Args:
-        environ: Variables of this process.
+        environ: Environment variables.
         home: Folder of the user's own files; the user's home by default.
     """
     home = home or _home()
@@ -60,7 +60,7 @@ def secrets_in_use(environ: Mapping[str, str] = os.environ, home: Path | None = 
 
 
 def webhook_secrets(name: str, address: str) -> tuple[SecretValue, ...]:
-    """A webhook's address, and the part of it that is the secret: what stands behind the host."""
+    """A webhook's address, and its secret part: path and query."""
     parts = urlsplit(address)
     behind = parts.path.strip("/") + (f"?{parts.query}" if parts.query else "")
     values = [address, *([behind] if _looks_random(behind, _SHORTEST_UNKNOWN) else ())]
@@ -70,7 +70,7 @@ def webhook_secrets(name: str, address: str) -> tuple[SecretValue, ...]:
 def _home() -> Path | None:
     try:
         return Path.home()
-    except RuntimeError:  # no home folder: then there are no files of the user either
+    except RuntimeError:  # no home folder, so no files of the user
         return None
 
 
@@ -78,7 +78,7 @@ def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, given in environ.items():
         value = given.strip()
         if name.upper() in _WELL_KNOWN:
-            # A switch such as `disabled` in the place of a key is no secret; what stands for Kaggle's always is.
+            # A word such as `disabled` instead of a key is not a secret, except in Kaggle's variables.
             if not _names_a_file(value) and (name.upper().startswith("KAGGLE") or not _WORDS.fullmatch(value)):
                 yield name, value
         elif "WEBHOOK" in name.upper() and "://" in value:
@@ -91,14 +91,14 @@ def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _looks_random(value: str, shortest: int) -> bool:
-    """Whether a value cannot be a word, a path or a sentence that stands in honest code."""
+    """Whether a value is unlikely to be a word, a path or a sentence in ordinary code."""
     if len(value) < shortest or _WORDS.fullmatch(value) or _PATH.match(value) or any(sign.isspace() for sign in value):
         return False
     return len(set(value)) >= 6
 
 
 def _password_in(value: str) -> str | None:
-    """Of an address with a user and a password, e.g. of a proxy or of a data base."""
+    """The password in an address such as that of a proxy or a database, None without one."""
     if "://" not in value or "@" not in value:
         return None
     try:
@@ -109,7 +109,7 @@ def _password_in(value: str) -> str | None:
 
 
 def _names_a_file(value: str) -> bool:
-    """The official Kaggle client takes a path in place of a token."""
+    """Whether a value is the path of a file, which the official Kaggle client accepts instead of a token."""
     try:
         return Path(value).is_file()
     except (OSError, ValueError):
@@ -138,7 +138,7 @@ def _kaggle_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
 
 
 def _values_of(text: str) -> Iterator[str]:
-    """Keys and tokens of a JSON object."""
+    """Keys and tokens in a JSON object."""
     try:
         plain = json.loads(text) if text else {}
     except ValueError:

@@ -1,4 +1,4 @@
-"""The gate before everything that leaves this computer: what holds a secret does not pass it."""
+"""The secrets gate: refuses to send anything that holds a secret."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Gate:
     """Refuses what holds a secret in use, or what looks like a secret.
 
     Args:
-        in_use: Looks for the secrets in use.
+        in_use: Finds the secrets in use.
     """
 
     def __init__(self, in_use: Callable[[], Sequence[SecretValue]] = secrets_in_use) -> None:
@@ -44,14 +44,14 @@ class Gate:
         self._passed: set[tuple[object, str]] = set()
 
     def check_code(self, members: Mapping[str, bytes], digest: str) -> None:
-        """Let code pass; the same code is searched once for the same secrets.
+        """Check the code; the same code is searched only once for the same secrets.
 
         Args:
             members: Path -> content.
-            digest: Of all of it.
+            digest: Digest of all members.
 
         Raises:
-            BadInput: A file holds a secret; file and line are named, the secret itself is not shown.
+            BadInput: A file holds a secret; the message names file and line, but does not show the secret.
         """
         values = tuple(self._in_use())
         if (values, digest) not in self._passed:
@@ -60,9 +60,9 @@ class Gate:
             self._passed.add((values, digest))
 
     def check_files(self, root: Path, entries: Sequence[FileEntry]) -> None:
-        """Let files pass that travel as they are, archives among them searched member by member.
+        """Check files that are sent as they are; archives are searched member by member.
 
-        Only values in use are looked for: what a rule would find in a million numbers is chance.
+        Only secrets in use are searched for: rules would match by chance in millions of numbers.
 
         Raises:
             BadInput: A file holds a secret in use.
@@ -79,10 +79,10 @@ class Gate:
                 self._passed.add((values, entry.sha256))
 
     def check_texts(self, texts: Mapping[str, str]) -> None:
-        """Let the rest of a push pass: the script, the fields of its ticket, titles and settings.
+        """Check the other texts of a push, such as its script and settings, for secrets in use.
 
         Args:
-            texts: What it is, for people -> its text.
+            texts: Name for messages -> text.
 
         Raises:
             BadInput: One holds a secret in use.
@@ -91,10 +91,10 @@ class Gate:
         _refuse(found for place, text in texts.items() for found in search.of_values(place, text.encode("utf-8")))
 
     def check_fields(self, texts: Mapping[str, str]) -> None:
-        """As `check_texts`, and refuse also what only looks like a secret.
+        """Check short texts for secrets in use and for what looks like a secret.
 
         Raises:
-            BadInput: One holds a secret, or what looks like one.
+            BadInput: One holds either.
         """
         search = SecretSearch(tuple(self._in_use()), rule_findings)
         _refuse(found for place, text in texts.items() for found in search.in_text(place, text.encode("utf-8")))
@@ -110,14 +110,14 @@ def _refuse(findings: Iterator[Finding]) -> None:
 
 
 def _unpacked(place: str, content: bytes, depth: int = 0) -> Iterator[tuple[str, bytes]]:
-    """The content itself and, of an archive, every member."""
+    """The content itself and every member of an archive."""
     yield place, content
     if depth >= _NESTED:
         return
     for magic, decompress in _COMPRESSED.items():
         if content.startswith(magic):
             plain = b""
-            # Else it is no such archive after all, and its bytes were searched as they are.
+            # On an error it is not such an archive, and its bytes were already searched.
             with suppress(OSError, EOFError, lzma.LZMAError, zlib.error):
                 plain = decompress(content)
             yield from _unpacked(f"{place} (unpacked)", plain, depth + 1)
@@ -132,8 +132,8 @@ def _members(place: str, content: bytes, depth: int) -> Iterator[tuple[str, byte
                 yield f"{place}: {name}", name.encode("utf-8")
                 yield from _unpacked(f"{place}: {name}", archive.read(name), depth + 1)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as fault:
-        # Encrypted or damaged: it was searched as it is, and a verified checkpoint is never such an archive.
+        # Encrypted or damaged; a verified checkpoint is never such an archive.
         raise BadInput(
             f"{place} is an archive that cannot be searched for secrets: {type(fault).__name__}",
-            remedy="Take the file out of what a session is given.",
+            remedy="Remove the file from the inputs of the session.",
         ) from fault

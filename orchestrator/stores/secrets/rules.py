@@ -1,7 +1,7 @@
-"""What looks like a secret although it is not in use here: the rules of detect-secrets, and what they lack.
+"""Finds what looks like a secret: the rules of detect-secrets, and rules that it lacks.
 
-Only rules that know one service's form are taken. The package's rules by keyword and by randomness find digests,
-seeds and table entries in honest code.
+Only rules for the form of one service's secrets are used. The package's rules by keyword and by randomness match
+digests, seeds and table entries in ordinary code.
 """
 
 from __future__ import annotations
@@ -70,34 +70,34 @@ _OWN: Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     "private key": (("private key",), re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")),
     "key or token under its usual name": (("key", "token", "password"), re.compile(_NAMED)),
 }
-"""Kind -> words in lower case of which one must stand in the text (a quick test), and form.
+"""Kind -> lower-case words, one of which the text must contain (a quick test), and the pattern.
 
-Kaggle, Hugging Face and Weights & Biases have no rule in detect-secrets 1.5; neither have the newer forms of GitHub's
-and OpenAI's tokens, encrypted private keys and values without quotes.
+detect-secrets 1.5 has no rule for Kaggle, Hugging Face, Weights & Biases, the newer tokens of GitHub and OpenAI,
+encrypted private keys, or values without quotes.
 """
 
 _ALLOWED = re.compile(r"pragma:\s?(?:allow|white)list[ -]secret\b")
-"""The mark that detect-secrets documents, in a comment of any language."""
+"""The marker that detect-secrets documents, in a comment of any language."""
 
 
 def rule_findings(text: str) -> Iterator[tuple[int, str]]:
-    """Line and kind of whatever looks like a secret; a line with `pragma: allowlist secret` is left out."""
+    """Line number and kind of everything that looks like a secret; skips lines with `pragma: allowlist secret`."""
     lines: list[str] = []
-    told = set[int]()
+    reported = set[int]()
     for kind, find in _rules(text.lower()):
         if hits := {_last_line(hit) for hit in find(text)}:
             lines = lines or text.split("\n")
             holding = [number for number, line in enumerate(lines, start=1) if any(hit in line for hit in hits)]
-            # A short password stands in other lines as well; of a match over two lines, the last one counts.
+            # A short password may be in other lines too; of a match over two lines, the last one counts.
             exact = [number for number in holding if any(find(lines[number - 1]))]
             for number in exact or holding:
-                if number not in told and not _ALLOWED.search(lines[number - 1]):
-                    told.add(number)
+                if number not in reported and not _ALLOWED.search(lines[number - 1]):
+                    reported.add(number)
                     yield number, f"what looks like a {kind}"
 
 
 def _rules(lowered: str) -> Iterator[tuple[str, Callable[[str], list[str]]]]:
-    """Kind, and what finds its matches; own rules only where one of their words stands in the text."""
+    """Kind and search function of each rule; own rules only if one of their words is in the text."""
     for kind, (words, form) in _OWN.items():
         if any(word in lowered for word in words):
             yield kind, partial(_matches, form)
@@ -118,15 +118,15 @@ def _last_line(match: str) -> str:
 
 
 def _is_real(hit: str) -> bool:
-    """Whether it is more than a place for a secret (`{password}`, `<token>`, `$PASSWORD`), as the package has it."""
+    """Whether it is more than a placeholder such as `{password}`, `<token>` or `$PASSWORD`."""
     heuristic = importlib.import_module("detect_secrets.filters.heuristic")
     return bool(hit) and not heuristic.is_templated_secret(hit) and not hit.startswith("$")
 
 
 @lru_cache(maxsize=1)
 def _detectors() -> tuple[Any, ...]:
-    # Late: a tenth of a second, most of it an HTTP library, which only what packs code has to pay. The rules are used
-    # one by one; the package's own scan would also ask the services whether a secret is valid.
+    # Imported late: it takes a tenth of a second, mostly for an HTTP library. The rules are used one by one, because
+    # the package's own scan would also ask the services whether a secret is valid.
     found = (
         getattr(importlib.import_module(f"detect_secrets.plugins.{module}"), name)
         for module, name in _DETECTORS.items()

@@ -1,4 +1,4 @@
-"""Section cards from YAML; reports every fault at once, each with its key path."""
+"""Reads section cards from YAML; reports all faults at once, each with its key."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def load_card(folder: Path, section: str, settings: Settings | None = None) -> S
     """Read and check the card of a section.
 
     Args:
-        settings: Keys of the card, nested ones with dots, and values that replace those of the file.
+        settings: Key, nested ones with dots -> value that replaces the file's.
 
     Raises:
-        BadInput: No such section, unreadable YAML, or any number of wrong keys and values, all named.
+        BadInput: No such section, unreadable YAML, or wrong keys and values, all of them listed.
     """
     known = card_names(folder)
     if section not in known:
-        spelled_out = f"section_{section.replace('.', '_')}"  # people say 7.6
+        spelled_out = f"section_{section.replace('.', '_')}"  # users write 7.6
         near = [spelled_out] if spelled_out in known else difflib.get_close_matches(section, known, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}."
         raise BadInput(f"there is no section {section!r}", remedy=hint)
@@ -46,20 +46,22 @@ def load_card(folder: Path, section: str, settings: Settings | None = None) -> S
 
 
 def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCard:
-    """The same section with other values: a trial, as soon as its training is another one.
+    """The section with other values; it becomes a trial if that changes its lineage.
 
     Args:
-        card: As its file has it.
+        card: The card of the file.
         plain: The file's YAML.
         settings: Keys with dots -> values.
 
     Raises:
-        BadInput: The card has no such key, or it does not take the value.
+        BadInput: The card has no such key, or the value is not valid for it.
     """
     changed = copy.deepcopy(plain)
     for key, value in settings.items():
         if key in NEVER_SET:
-            raise BadInput(f"{card.section}: {key} cannot be set", remedy="It says which section this is.")
+            raise BadInput(
+                f"{card.section}: {key} cannot be set", remedy="It identifies the section; leave this setting out."
+            )
         block, leaf = changed, key
         while "." in leaf and isinstance(block, dict):
             part, _, leaf = leaf.partition(".")
@@ -78,21 +80,21 @@ def read_settings(words: Sequence[str] | None) -> Settings:
     """`KEY=VALUE` words of a command line; a value is YAML, as in a file.
 
     Raises:
-        BadInput: A word is not of that form, or a key stands twice.
+        BadInput: A word does not have that form, or a key is given twice.
     """
     settings: dict[str, Setting] = {}
     for word in words or ():
         key, equals, value = word.partition("=")
         if not equals or not key or key in settings:
             raise BadInput(
-                f"--set {word}: not KEY=VALUE, or given twice", remedy="For example environment.decision_s=5.0."
+                f"--set {word}: not KEY=VALUE, or given twice", remedy="For example: --set environment.decision_s=5.0"
             )
         settings[key] = read_yaml(value, f"--set {key}")
     return settings
 
 
 def value_of(card: SectionCard, key: str) -> Any:
-    """What a card says under a key with dots, None where it says nothing."""
+    """The value of a card at a key with dots, None if it has none."""
     value: Any = card
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
@@ -100,7 +102,7 @@ def value_of(card: SectionCard, key: str) -> Any:
 
 
 def _optional_keys(key: str) -> list[str]:
-    """Keys that a card may have at the place of this one, with those that it leaves to their default."""
+    """Keys that a card may have beside this one, including those with a default."""
     return keys_at(SectionCard, tuple(key.split(".")[:-1]))
 
 
@@ -112,18 +114,18 @@ def _leaves(block: Any, prefix: str = "") -> Iterator[str]:
 
 
 def choose(card: SectionCard, *, algorithm: str | None, seed: int | None) -> SectionCard:
-    """A card with another algorithm or seed, each None for the card's own.
+    """A card with another algorithm or seed; None keeps the card's own.
 
     Raises:
         BadInput: The card declares no such algorithm, or the seed is out of range.
     """
     known = {name.replace("-", "").lower(): name for name in card.algorithms.names}
     if algorithm is not None:
-        algorithm = known.get(algorithm.replace("-", "").lower(), algorithm)  # people write QR-DQN
+        algorithm = known.get(algorithm.replace("-", "").lower(), algorithm)  # users write QR-DQN
     try:
         return card.chosen(algorithm=algorithm, seed=seed)
     except ValueError as fault:
-        raise BadInput(str(fault), remedy="Give --algorithm and --seed as the section's card knows them.") from fault
+        raise BadInput(str(fault), remedy="Give an --algorithm and a --seed that the section's card allows.") from fault
 
 
 def parse_card(text: str, source: str) -> SectionCard:
@@ -131,7 +133,7 @@ def parse_card(text: str, source: str) -> SectionCard:
 
     Args:
         text: YAML.
-        source: File name for messages; its stem must be the card's section.
+        source: File name, for messages; its stem must be the card's section.
 
     Raises:
         BadInput: See `load_card`.
@@ -145,15 +147,15 @@ def parse_card(text: str, source: str) -> SectionCard:
 
 
 def read_yaml(text: str, source: str) -> Any:
-    """Plain values of a YAML text, without its shared blocks.
+    """Plain values of a YAML text, without shared blocks.
 
     Raises:
-        BadInput: It is not YAML, or something in it cannot be read; each line is named.
+        BadInput: It is not YAML, or values cannot be read; each with its line.
     """
     document = read_document(text, source)
     if document.faults:
-        lines = dict.fromkeys(f"{source}, line {one.line}: {one.told}" for one in document.faults)
-        raise BadInput("\n".join(lines), remedy="Correct the YAML at that place.")
+        lines = dict.fromkeys(f"{source}, line {one.line}: {one.text}" for one in document.faults)
+        raise BadInput("\n".join(lines), remedy="Correct the YAML there.")
     return document.plain
 
 
@@ -161,7 +163,7 @@ def check_card(plain: Any, source: str) -> SectionCard:
     """A card from plain values.
 
     Raises:
-        BadInput: Every wrong key and value, each named.
+        BadInput: Wrong keys and values, all of them listed.
     """
     return _checked(Document(plain=plain, lines={}, faults=()), source)
 

@@ -1,4 +1,4 @@
-"""The code that goes into a kernel: packed deterministically, files that hold or seem to hold a secret refused."""
+"""Packs the code that runs in a session: deterministic, and refused if a file holds or may hold a secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INSTALLED = Path(__file__).resolve().parents[3]
 _RUNTIME = ("orchestrator/kernel", "orchestrator/sb3")
 _SECTIONS = "validation_ch7"
 _NEVER_ENTERED = frozenset({"data", "trials", "scripts", "multi_seed", "__pycache__"})
-"""Outputs, launchers, and what is done here with finished trainings: an edit of it must not make those stale."""
+"""Outputs, launchers and analysis of finished trainings; changing them must not change the code digest."""
 _PACKED_SUFFIXES = frozenset({".py", ".yaml", ".json", ".csv", ".txt"})
 _CREDENTIAL_NAMES = (
     "kaggle*.json",
@@ -43,8 +43,8 @@ class CodeStore:
 
     Args:
         root: The project: holds `validation_ch7`.
-        gate: Searches what is packed for secrets.
-        installed: Holds the packages `orchestrator` and `kernel_templates`: a clone, or site-packages.
+        gate: Searches the code for secrets.
+        installed: Folder of the packages `orchestrator` and `kernel_templates`: a clone or site-packages.
     """
 
     def __init__(self, root: Path, gate: Gate | None = None, installed: Path = _INSTALLED) -> None:
@@ -65,11 +65,11 @@ class CodeStore:
             raise BadInput(f"{path} cannot be read: {fault}", remedy="Restore the file from the repository.") from fault
 
     def bundle(self) -> Bundle:
-        """Pack the runtime and the science. Equal code gives equal bytes, whatever the file times.
+        """Pack the runtime and the sections. Equal code gives equal bytes, whatever the file times.
 
         Raises:
-            BadInput: A file is a credential by its name, holds a secret in use or what looks like a secret, or is a
-                link to a place outside the project. Nothing is packed, and no secret is shown.
+            BadInput: A file has the name of a credential, holds a secret in use or what looks like one, or is a link
+                out of the project. Nothing is packed, and the secret is not shown.
         """
         members = self._contents()
         digest = tree_digest(members)
@@ -83,7 +83,7 @@ class CodeStore:
         )
 
     def digest(self) -> str:
-        """Digest of the code as it is now, for a command that sends nothing: nothing is searched or packed.
+        """Digest of the present code, without a search for secrets and without packing.
 
         Raises:
             BadInput: A file cannot be read, or must not be packed.
@@ -94,19 +94,19 @@ class CodeStore:
         return {path.relative_to(top).as_posix(): _read(path) for top, path in self._members()}
 
     def _members(self) -> Iterator[tuple[Path, Path]]:
-        """The folder that a member's name is relative to, and its file."""
+        """For each file: the folder that its name is relative to, and its path."""
         yield self._installed, self._installed / "orchestrator" / "__init__.py"
         for top, name in (*((self._installed, name) for name in _RUNTIME), (self._root, _SECTIONS)):
-            # A code folder may itself be a link: its place is then where the code is.
+            # A code folder may itself be a link; its target then counts as inside.
             inside = (top.resolve(), (top / name).resolve())
             yield from ((top, path) for path in _walk(top / name, inside))
 
 
 class FrozenCode:
-    """The code as it was when it was first asked for: one program's sessions must not differ by an edit meanwhile.
+    """The code as first packed, so that an edit meanwhile changes no later session of the same program.
 
     Args:
-        store: Where it comes from.
+        store: Packs the code once.
     """
 
     def __init__(self, store: CodeStore) -> None:
@@ -139,17 +139,17 @@ def _walk(folder: Path, inside: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def _require_inside(path: Path, inside: tuple[Path, ...]) -> None:
-    """Refuse a link whose target is outside the project, a credential, or a folder around the link itself."""
+    """Refuse a link to a target outside the project, to a credential, or to a folder that contains the link."""
     if not path.is_symlink():
         return
     target = path.resolve()
     remedy = "Replace the link with a copy of what it points to, or remove it."
     if not any(target.is_relative_to(folder) for folder in inside):
-        raise BadInput(f"{path} is a link to {target}, outside the project; it is not packed", remedy=remedy)
+        raise BadInput(f"{path} is a link to {target}, which is outside the project", remedy=remedy)
     if target.is_dir() and path.parent.resolve().is_relative_to(target):
         raise BadInput(f"{path} is a link to a folder that contains it", remedy=remedy)
     if _looks_secret(target.name):
-        raise BadInput(f"{path} is a link to {target.name}, a credential by its name", remedy=remedy)
+        raise BadInput(f"{path} is a link to {target.name}, which has the name of a credential", remedy=remedy)
 
 
 def _looks_secret(name: str) -> bool:
@@ -159,11 +159,11 @@ def _looks_secret(name: str) -> bool:
 def _read(path: Path) -> bytes:
     if _looks_secret(path.name):
         raise BadInput(
-            f"{path} is a credential by its name and would have gone into the kernel",
-            remedy="Move it out of the code folders; credentials belong into the environment or ~/.kaggle.",
+            f"{path} has the name of a credential and would be sent in the kernel",
+            remedy="Move it out of the code folders; credentials belong in the environment or in ~/.kaggle.",
         )
     if not path.is_file():
-        raise BadInput(f"{path} is no file that can be packed", remedy="Remove it, or the link that leads nowhere.")
+        raise BadInput(f"{path} is not a file that can be packed", remedy="Remove it; it may be a broken link.")
     try:
         return path.read_bytes()
     except PermissionError as fault:

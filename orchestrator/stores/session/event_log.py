@@ -1,4 +1,4 @@
-"""The event file that a session leaves: how far it was seen, and what it evaluated on the way."""
+"""Reads a session's event file: its steps and its evaluations."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from orchestrator.kernel.wire import EVENTS_NAME
 
 
 def session_curve(record: SessionRecord) -> SessionCurve | None:
-    """What a session told of its training; None for one that never ran.
+    """The learning curve of a session; None for one that never ran.
 
-    One that was killed has no account of its own, but what it was given and what its event file saw; one that brought
-    no event file home still counts with the steps that it is known to have done.
+    A killed session has no manifest, so its steps come from its start and its event file. Without an event file the
+    recorded steps count, and there are no points.
 
     Raises:
-        RunFailed: The file is another session's, or cannot be read.
+        RunFailed: The file belongs to another session, or cannot be read.
     """
     begun = record.steps_begun
     if begun is None:
@@ -42,8 +42,8 @@ def _point(event: dict[str, Any], slug: str) -> CurvePoint | None:
     read = evaluation_in(event)
     if read is None:
         return None
-    told = event.get("measures")
-    measures = told if isinstance(told, dict) else {}
+    stated = event.get("measures")
+    measures = stated if isinstance(stated, dict) else {}
     finite = {name: value for name, value in measures.items() if isinstance(value, int | float)}
     return CurvePoint(steps=read[0], score=read[1], measures=finite, session=slug)
 
@@ -55,7 +55,7 @@ def _is_count(value: Any) -> bool:
 def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
     """Evaluations that a session reported, oldest first: steps and score.
 
-    Here a damaged line is none at all: the ledger keeps what can be read, of whatever a killed session has left.
+    Damaged lines are skipped: the ledger records what can be read, also of a killed session.
     """
     path = folder / EVENTS_NAME
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
@@ -63,7 +63,7 @@ def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
-    """Its lines; the last one may be torn where the session was killed while it wrote."""
+    """The events of a file; the last line may be incomplete if the session was killed."""
     lines = path.read_bytes().split(b"\n")
     for place, line in enumerate(lines):
         try:
@@ -83,4 +83,4 @@ def _require_own(events: list[dict[str, Any]], record: SessionRecord, path: Path
 
 
 _MOST_STEPS = 2**53
-_REMEDY = "`fetch` brings the session's outputs again."
+_REMEDY = "Download the session's outputs again with `fetch`."

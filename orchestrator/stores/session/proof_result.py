@@ -1,4 +1,4 @@
-"""What a session of a proof left: where its trainings ended."""
+"""Reads the result of a session of `prove-resume`: the final state of its trainings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.kernel.wire import PROOF_NAME, Ticket, models_path
 
 
 def read_ends(folder: Path, ticket: Ticket) -> tuple[End, ...]:
-    """Read the ends in a results folder whose manifest has been verified.
+    """Read the final states in a results folder whose manifest has been verified.
 
     Raises:
         RunFailed: There are none, or another session wrote them.
@@ -28,14 +28,14 @@ def read_ends(folder: Path, ticket: Ticket) -> tuple[End, ...]:
             for row in plain["ends"]
         )
     except (OSError, ValueError, KeyError, TypeError) as fault:
-        raise RunFailed(f"{folder} tells no end of a training: {fault}", remedy=_REMEDY) from fault
+        raise RunFailed(f"{folder} holds no readable proof result: {fault}", remedy=_REMEDY) from fault
 
 
 _REMEDY = "Read the session's log (kernel.log in that folder), then run the same command again."
 
 
 def _doubles(path: Path) -> array[float]:
-    """Little-endian doubles, on every machine."""
+    """Read a file of little-endian doubles."""
     values = array("d")
     values.frombytes(path.read_bytes())
     if sys.byteorder == "big":

@@ -1,8 +1,7 @@
-"""`validation_output/results/`: what sessions brought back, verified before anything of it is believed."""
+"""`validation_output/results/`: the fetched outputs of sessions, verified before they are used."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -10,14 +9,13 @@ from orchestrator.core.checkpoint.inventory import FetchedCheckpoints
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.slug import results_folder
-from orchestrator.kernel.checkpoint.card import CheckpointCard, card_fault, read_card
+from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.normalization_file import normalization_path, read_normalization
 from orchestrator.kernel.checkpoint.save import KEPT_CHECKPOINTS
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.digests import file_entry, first_fault, sha256_file
 from orchestrator.kernel.session.manifest import Manifest, read_manifest
 from orchestrator.kernel.wire import (
-    BEST_MODEL_CARD,
     CHECKPOINTS,
     MANIFEST_NAME,
     METADATA_NAME,
@@ -27,11 +25,12 @@ from orchestrator.kernel.wire import (
     final_model_name,
     models_path,
 )
+from orchestrator.stores.checkpoint.entries import best_model_entries, checkpoint_entries, describes
 from orchestrator.stores.session.event_log import evaluations_in, session_curve
 from orchestrator.stores.session.results_author import author_of
 
 _ROLLOUT_STEPS = 1 << 20
-"""More than any rollout; a session overshoots its target by less than one."""
+"""More than any rollout; a session exceeds its target by less than one."""
 
 
 class ResultsTree:
@@ -54,11 +53,11 @@ class ResultsTree:
         return [path.name.removeprefix(prefix) for path in sorted(self._root.glob(f"{prefix}*"))]
 
     def author(self, folder: Path, section_dir: str, scenario: str) -> Ticket | None:
-        """The session that wrote a results folder, by its own word; None where nothing in it says so."""
+        """Ticket of the session that wrote a results folder, as the folder states it; None if it states none."""
         return author_of(folder, section_dir, scenario)
 
     def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
-        """The manifest of a session, and what is wrong with the outputs that it lists."""
+        """The manifest of a session, and the faults of the outputs that it lists."""
         try:
             manifest = read_manifest(folder)
         except ValueError as fault:
@@ -76,7 +75,7 @@ class ResultsTree:
         return evaluations_in(folder)
 
     def stretch(self, record: SessionRecord) -> SessionCurve | None:
-        """What a session told of its training; None for one that never trained.
+        """The learning curve of a session; None for one that never trained.
 
         Raises:
             RunFailed: Its event file is damaged, or of another session.
@@ -84,10 +83,10 @@ class ResultsTree:
         return session_curve(record)
 
     def incoming(self, folder: Path, ticket: Ticket) -> FetchedCheckpoints:
-        """What a session brought for the models directory.
+        """The files of a session for the models directory.
 
-        Only checkpoints that this very session saved, or that it was given, count: anything else would be a
-        stale result delivered as a new one.
+        Only checkpoints that this session saved or was given are accepted; others would be old results of another
+        session.
         """
         root = models_path(folder, ticket.section_dir)
         scenario = str(ticket.spec["scenario"])
@@ -99,13 +98,13 @@ class ResultsTree:
             if not _of_session(card, ticket, root):
                 faults[card.stem] = "it was saved by another session"
             elif card.steps > most_steps:
-                faults[card.stem] = f"it states {card.steps} steps, and the session can have done {most_steps} at most"
+                faults[card.stem] = f"it states {card.steps} steps, but the session can have done {most_steps} at most"
             else:
                 own.append(card)
         kept = tuple(own[:KEPT_CHECKPOINTS])
         entries: list[FileEntry] = []
         if kept:
-            entries = [*_checkpoint_entries(kept, root), *_beside(root, kept[0], ticket, scenario)]
+            entries = [*checkpoint_entries(root, kept), *_beside(root, kept[0], ticket, scenario)]
         return FetchedCheckpoints(root=root, verified=kept, entries=tuple(entries), faults=faults)
 
 
@@ -117,14 +116,14 @@ def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:
             continue
         try:
             fault = first_fault((entry,), folder)
-        except (OSError, ValueError):  # no file can have such a name here
+        except (OSError, ValueError):  # not a valid file name here
             fault = f"{entry.path} is missing"
         if fault:
             yield fault
 
 
 def _most_steps(folder: Path, ticket: Ticket) -> int:
-    """Steps that no checkpoint of a session can exceed: its own account, else its target and one rollout more."""
+    """Upper bound of the steps of a session's checkpoints: from its manifest, else its target plus one rollout."""
     given = [checkpoint_steps(PurePosixPath(entry.path).stem) or 0 for entry in ticket.inputs]
     try:
         manifest = read_manifest(folder)
@@ -137,47 +136,27 @@ def _most_steps(folder: Path, ticket: Ticket) -> int:
 
 
 def _of_session(card: CheckpointCard, ticket: Ticket, root: Path) -> bool:
-    stamp = ticket.stamp()  # its lineage among it
+    stamp = ticket.stamp()  # includes the lineage
     if all(card.stamp.get(name) == value for name, value in stamp.items()):
         return True
-    # What it was given is its own too, of whatever lineage: a training that began from other weights keeps them.
+    # Its inputs are accepted too, of any lineage: a training may start from the weights of another one.
     given = {(entry.path, entry.sha256) for entry in ticket.inputs}
     entry = file_entry(root / CHECKPOINTS / card.name, root)
     return (entry.path, entry.sha256) in given
 
 
-def _checkpoint_entries(cards: Sequence[CheckpointCard], root: Path) -> Iterator[FileEntry]:
-    for card in cards:
-        for described in card.files:
-            yield FileEntry(
-                path=f"{CHECKPOINTS}/{described.path}",
-                size_bytes=described.size_bytes,
-                sha256=described.sha256,
-            )
-        yield file_entry(root / CHECKPOINTS / card.name, root)
-
-
 def _beside(root: Path, newest: CheckpointCard, ticket: Ticket, scenario: str) -> Iterator[FileEntry]:
-    """Best model, metadata and final model with its statistics, each only if it can be believed."""
-    best = root / BEST_MODEL_CARD
-    if best.is_file():
-        try:
-            card = read_card(best)
-        except ValueError:
-            card = None  # an unreadable card commits nothing; the best model in place is then kept
-        if card and card.lineage_id == ticket.lineage_id and card_fault(card, best.parent) is None:
-            for described in card.files:
-                yield file_entry(best.parent / described.path, root)
-            yield file_entry(best, root)
+    """Best model, metadata and final model with its statistics, each only if it can be verified."""
+    yield from best_model_entries(root, ticket.lineage_id)
     metadata = root / METADATA_NAME
-    if metadata.is_file() and _describes(metadata, newest):
+    if metadata.is_file() and describes(metadata, (newest,)):
         yield file_entry(metadata, root)
     if newest.steps >= int(ticket.spec["target_steps"]):
         yield from _final_model(root, newest, scenario)
 
 
 def _final_model(root: Path, newest: CheckpointCard, scenario: str) -> Iterator[FileEntry]:
-    """The model at the target, with its statistics where the training normalizes: both or neither."""
+    """The model at the target, with its statistics if the training normalizes: both or neither."""
     final = root / final_model_name(scenario)
     if not final.is_file():
         return
@@ -185,14 +164,6 @@ def _final_model(root: Path, newest: CheckpointCard, scenario: str) -> Iterator[
         try:
             read_normalization(final)
         except (OSError, ValueError):
-            return  # half a unit would act wrongly; the newest checkpoint holds the same model, whole
+            return  # the model alone would act wrongly; the newest checkpoint holds both
         yield file_entry(normalization_path(final), root)
     yield file_entry(final, root)
-
-
-def _describes(metadata: Path, newest: CheckpointCard) -> bool:
-    try:
-        plain = json.loads(metadata.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(plain, dict) and plain.get("latest_checkpoint_digest") == newest.digest

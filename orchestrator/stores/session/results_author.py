@@ -1,4 +1,4 @@
-"""Which session wrote a results folder, read from the folder itself: for a computer whose ledger does not know it."""
+"""Finds the session that wrote a results folder, from the folder itself, if the ledger does not know it."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ _STAMP = {
     "spec_digest": str,
     "bundle_digest": str,
 }
-"""Field of a stamp -> its kind."""
+"""Field of a stamp -> its type."""
 
 
 def author_of(folder: Path, section_dir: str, scenario: str) -> Ticket | None:
-    """The ticket of the session that wrote this folder, as far as the folder tells.
+    """The ticket of the session that wrote this folder, as far as the folder states it.
 
-    The manifest says it; a session that was killed has only the stamps in its checkpoint cards.
+    The manifest states it; a killed session has only the stamps in its checkpoint cards.
 
     Args:
-        section_dir: Folder name of the section whose checkpoints are looked for.
-        scenario: Of its checkpoints.
+        section_dir: Folder name of the section.
+        scenario: Scenario in the names of its checkpoints.
 
     Returns:
-        Enough to verify what the session brought; None where nothing readable says who wrote it.
+        Enough to verify the session's checkpoints; None if no readable file states the session.
     """
     try:
         manifest = read_manifest(folder)
     except (ValueError, OSError):
-        manifest = None  # a damaged manifest says nothing; the cards have digests of their own
+        manifest = None  # then the cards are read, which have their own digests
     if manifest is not None and _describes(manifest.spec, section_dir, scenario):
         return _ticket(manifest.stamp, manifest.spec, section_dir, manifest.inputs)
     verified = survey_checkpoints(models_path(folder, section_dir), scenario).verified
     if not verified:
         return None
-    # The newest is its own: what it was given has fewer steps. Without its spec no final model is believed.
+    # The newest checkpoint is the session's own, since its inputs have fewer steps. Without a spec the target is
+    # unknown: one step above the checkpoint, so that no final model is accepted.
     return _ticket(verified[0].stamp, {"scenario": scenario, "target_steps": verified[0].steps + 1}, section_dir, ())
 
 

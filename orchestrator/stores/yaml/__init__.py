@@ -1,1 +1,1 @@
-"""YAML 1.2 with merge keys: documents, values, and faults with their line."""
+"""YAML 1.2 with merge keys: documents, values, and faults with their lines."""

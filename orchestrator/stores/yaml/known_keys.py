@@ -1,4 +1,4 @@
-"""The keys that a dataclass of the core knows at a place of a file, and the one that a wrong key may have meant."""
+"""The keys that a dataclass allows at a place of a file, and the best suggestion for a wrong key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.stores.yaml.document import SHARED, Path
 
-_OTHER_WORDS: Mapping[str, str] = {
+_OTHER_NAMES: Mapping[str, str] = {
     "policy_kwargs": "the layers are the card's `network`, for example network: [64, 64]",
     "net_arch": "the layers are the card's `network`, for example network: [64, 64]",
     "n_timesteps": "it is target_steps of a profile, for example profiles.full.target_steps",
@@ -23,19 +23,19 @@ _OTHER_WORDS: Mapping[str, str] = {
     "noise_std": "it is action_noise: {kind, sigma}",
     "seed_list": "it is seeds",
 }
-"""Keys of stable-baselines3 and its Zoo that have another name here."""
+"""Keys of stable-baselines3 and the RL Zoo that have another name here."""
 
 
 def nearest_key(kind: Any, path: Path, whole: str) -> str:
-    """Where an unknown key belongs, or which one may be meant."""
+    """Hint for an unknown key: where it belongs, or which key may be meant; empty without one."""
     *above, leaf = path
     key = str(leaf)
-    if key in _OTHER_WORDS:
-        return f", {_OTHER_WORDS[key]}"
-    at_the_margin = keys_at(kind, ())
+    if key in _OTHER_NAMES:
+        return f", {_OTHER_NAMES[key]}"
+    top_level = keys_at(kind, ())
     if above and key.startswith(SHARED):
-        return f"; a shared block ({SHARED}...) stands at the left margin"
-    if above and key in at_the_margin:
+        return f"; a shared block ({SHARED}...) must be at the left margin"
+    if above and key in top_level:
         return f", it belongs to the {whole} itself, at the left margin"
     near = difflib.get_close_matches(key, keys_at(kind, tuple(above)), n=1) or difflib.get_close_matches(
         key, sorted(_all_keys(kind) - {key}), n=1
@@ -46,18 +46,18 @@ def nearest_key(kind: Any, path: Path, whole: str) -> str:
 
 
 def keys_at(kind: Any, path: Path) -> list[str]:
-    """Keys that a dataclass knows at a place, those included that may be left out."""
+    """Keys that a dataclass allows at a place, optional ones included."""
     return [field.name for one in kinds_at(kind, path) if _is_block(one) for field in dataclasses.fields(one)]
 
 
 def required_keys(kind: Any) -> list[str]:
-    """Keys of a dataclass that may not be left out."""
+    """Required keys of a dataclass."""
     missing = dataclasses.MISSING
     return [one.name for one in dataclasses.fields(kind) if one.default is missing and one.default_factory is missing]
 
 
 def kinds_at(kind: Any, path: Path) -> list[Any]:
-    """The types that a place may have, the members of a union one by one."""
+    """The types allowed at a place; of a union, each member."""
     kinds = _members(kind)
     for part in path:
         kinds = [member for one in kinds for below in _below(one, part) for member in _members(below)]

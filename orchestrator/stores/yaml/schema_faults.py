@@ -1,4 +1,4 @@
-"""Checks plain values against the dataclasses of the core; each fault gets its file, line, key and nearest name."""
+"""Checks plain values against a dataclass; each fault has its file, line, key and nearest valid name."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from orchestrator.stores.yaml.values import yaml_1_1_hint
 Checked = TypeVar("Checked")
 
 _EXACT_WHOLE = 2**53
-"""Up to here a float stands for one whole number."""
+"""Up to here every whole number is exact as a float."""
 
 
 def checked(document: Document, kind: type[Checked], source: str, *, whole: str, example: str) -> Checked:
-    """The value that a document declares.
+    """Convert a document to a dataclass.
 
     Args:
-        document: As it was read.
+        document: The document that was read.
         kind: The dataclass.
         source: Name of the file, for messages.
-        whole: What the file is, for example `card`.
-        example: A file of this kind that works.
+        whole: Name of this kind of file, for example `card`.
+        example: A valid file of this kind.
 
     Raises:
-        BadInput: Every fault of the reading and of the values, in the order of lines.
+        BadInput: All faults of the YAML and of the values, sorted by line.
     """
     if document.empty:
         raise BadInput(
@@ -52,7 +52,7 @@ def checked(document: Document, kind: type[Checked], source: str, *, whole: str,
         return value
     places = {one: f"{'.'.join(map(str, one.path)) or f'the {whole}'}: " for one in found}
     lines = [
-        f"{source}{f', line {one.line}' if one.line else ''}: {places.get(one, '')}{one.told}"
+        f"{source}{f', line {one.line}' if one.line else ''}: {places.get(one, '')}{one.text}"
         for one in sorted((*document.faults, *found), key=lambda one: one.line)
     ]
     raise BadInput("\n".join(dict.fromkeys(lines)), remedy="Correct the named keys; nothing was started.")
@@ -70,7 +70,7 @@ def _value_at(plain: Any, path: Path) -> Any:
 
 
 def _validated(plain: Any, kind: type[Checked]) -> Checked:
-    """Through JSON, because pydantic's strict mode then takes a mapping for a dataclass and a list for a tuple."""
+    """Validate as JSON: only then pydantic's strict mode accepts a mapping as a dataclass and a list as a tuple."""
     adapter: TypeAdapter[Checked] = _adapter(cast("Hashable", kind))
     try:
         return adapter.validate_json(json.dumps(plain))
@@ -82,7 +82,7 @@ def _validated(plain: Any, kind: type[Checked]) -> Checked:
 
 
 def _with_whole_numbers(plain: Any, errors: Sequence[ErrorDetails]) -> Any | None:
-    """The same values with `1e6` as a whole number where one is needed; None where there is no such place."""
+    """The values with floats such as `1e6` as integers where an integer is needed; None if there is no such place."""
     places = [
         _path_of(plain, error["loc"])
         for error in errors
@@ -103,7 +103,7 @@ def _with_whole_numbers(plain: Any, errors: Sequence[ErrorDetails]) -> Any | Non
 
 
 def _path_of(plain: Any, location: tuple[int | str, ...]) -> Path:
-    """The part of pydantic's location that the values have; its own words for branches of a union are left out."""
+    """The path of pydantic's location in the values, without its own names for the members of a union."""
     path: list[str | int] = []
     for part in location:
         if isinstance(plain, dict) and str(part) in plain:
@@ -116,63 +116,64 @@ def _path_of(plain: Any, location: tuple[int | str, ...]) -> Path:
 
 
 def _faults(errors: Sequence[ErrorDetails], document: Document, kind: Any, whole: str) -> Iterator[Fault]:
-    """One fault a place: what the branches of a union say of the same place is joined."""
-    told: dict[Path, list[ErrorDetails]] = {}
+    """One fault per place: errors of the members of a union at the same place are joined."""
+    by_place: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
         path = _path_of(document.plain, error["loc"])
         leaf = str(error["loc"][-1]) if error["loc"] else ""
         if error["type"] == "missing" and path[-1:] != (leaf,):
             path = (*path, leaf)
-        told.setdefault(path, []).append(error)
-    for path, several in told.items():
-        # Of the branches of a union, one that fits in its form says more than one that does not fit at all.
-        deeper = any(other[: len(path)] == path and other != path for other in told)
+        by_place.setdefault(path, []).append(error)
+    for path, several in by_place.items():
+        # An error of a union member of the right type explains more than one of a member of the wrong type.
+        deeper = any(other[: len(path)] == path and other != path for other in by_place)
         if deeper and all(one["type"].endswith("_type") for one in several):
             continue
-        told_best = [one for one in several if not one["type"].endswith("_type")] or several
-        for words in _words(told_best, path, kind, whole).splitlines():  # a block's own check may name several keys
-            yield Fault(line=_line(document, path, words), path=path, told=words)
+        best = [one for one in several if not one["type"].endswith("_type")] or several
+        for text in _text(best, path, kind, whole).splitlines():  # a block's own check may report several keys
+            yield Fault(line=_line(document, path, text), path=path, text=text)
 
 
-def _line(document: Document, path: Path, words: str) -> int:
-    """The line of a place or of the nearest one above it; a sentence about one key of a block has that key's line."""
-    named = (*path, words.partition(" ")[0].rstrip(":"))
+def _line(document: Document, path: Path, text: str) -> int:
+    """Line of a place, or of the nearest one above; a text that begins with a key of the block has that key's line."""
+    named = (*path, text.partition(" ")[0].rstrip(":"))
     for length in range(len(named), 0, -1):
         if named[:length] in document.lines:
             return document.lines[named[:length]]
     return 1 if document.lines else 0
 
 
-def _words(several: Sequence[ErrorDetails], path: Path, kind: Any, whole: str) -> str:
+def _text(several: Sequence[ErrorDetails], path: Path, kind: Any, whole: str) -> str:
     first, value = several[0], several[0]["input"]
     if first["type"] == "unexpected_keyword_argument":
         return f"unknown key{nearest_key(kind, path, whole)}"
     if first["type"] == "missing":
         return "missing"
-    said = list(dict.fromkeys(_said(one) for one in several))
-    forms = [one.removeprefix("Input should be ") for one in said]
-    words = "Input should be " + " or ".join(forms) if len(said) > 1 and forms != said else "; ".join(said)
+    messages = list(dict.fromkeys(_message(one) for one in several))
+    forms = [one.removeprefix("Input should be ") for one in messages]
+    several_forms = len(messages) > 1 and forms != messages
+    text = "Input should be " + " or ".join(forms) if several_forms else "; ".join(messages)
     if isinstance(value, str):
-        words += yaml_1_1_hint(value)
+        text += yaml_1_1_hint(value)
     if LinearSchedule in kinds_at(kind, path):
-        words += _schedule_hint(value)
+        text += _schedule_hint(value)
     if isinstance(value, dict) and len(several) > 1:
-        words += f"; a nested key is written with dots, as {path[-1]}.{next(iter(value), 'key')}"
-    return words
+        text += f"; write a nested key with dots, as {path[-1]}.{next(iter(value), 'key')}"
+    return text
 
 
 _PLAINER = {"dataclass_type": "Input should be a mapping (key: value)", "list_type": "Input should be a list"}
 
 
-def _said(error: ErrorDetails) -> str:
+def _message(error: ErrorDetails) -> str:
     return _PLAINER.get(error["type"]) or error["msg"].removeprefix("Value error, ")
 
 
 def _schedule_hint(value: Any) -> str:
-    """How a rate is written that is a plain number, or a word such as `lin_0.001` of the RL Zoo."""
+    """How to write a rate given as a plain number, or as `lin_0.001` of the RL Zoo."""
     linear = re.fullmatch(r"lin_([0-9.eE+-]+)", value) if isinstance(value, str) else None
     if linear:
         return f": write {{start: {linear[1]}, end: 0.0, over_steps: N}} with N the steps of the whole training"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return f": write {{start: {value}, end: {value}, over_steps: 1}} for a rate that stays"
+        return f": write {{start: {value}, end: {value}, over_steps: 1}} for a constant rate"
     return ""

@@ -1,4 +1,4 @@
-"""Text of a file that people write: UTF-8, and not larger than such a file can be."""
+"""Reads text files written by users: UTF-8, up to 1 MiB."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from orchestrator.core.errors import BadInput
 
 MOST_BYTES = 1 << 20
-"""A card has four thousand; a campaign that names ten thousand cells has less than this."""
+"""A card has about 4,000 bytes; a campaign that lists 10,000 cells stays below this limit."""
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_text(path: Path) -> str:
-    """A file's text, without a byte order mark.
+    """Text of a file, without a byte order mark.
 
     Raises:
         BadInput: It cannot be read, is too large, or is not UTF-8.
@@ -24,7 +24,7 @@ def read_text(path: Path) -> str:
     except IsADirectoryError as fault:
         raise BadInput(f"{path} cannot be read: it is a folder", remedy="Give the file itself.") from fault
     except OSError as fault:
-        remedy = "It must be a file that may be read."
+        remedy = "Check the path and the file's permissions."
         raise BadInput(f"{path} cannot be read: {fault.strerror or fault}", remedy=remedy) from fault
     if len(content) > MOST_BYTES:
         raise BadInput(

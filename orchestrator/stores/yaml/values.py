@@ -1,4 +1,4 @@
-"""Scalars of the YAML 1.2 core schema: which text is which value, and what YAML 1.1 made of the same text.
+"""Scalars of the YAML 1.2 core schema, and hints for texts that YAML 1.1 read differently.
 
 Source: YAML 1.2.2, section 10.3.2, https://yaml.org/spec/1.2.2/#1032-tag-resolution.
 """
@@ -13,7 +13,7 @@ import yaml
 
 _CORE = "tag:yaml.org,2002:"
 MERGE = f"{_CORE}merge"
-"""Tag of a plain `<<`. Merge keys are no part of YAML 1.2; https://yaml.org/type/merge.html defines them."""
+"""Tag of a plain `<<`. Merge keys are not part of YAML 1.2; https://yaml.org/type/merge.html defines them."""
 
 STRING, SEQUENCE, MAPPING = f"{_CORE}str", f"{_CORE}seq", f"{_CORE}map"
 
@@ -26,11 +26,11 @@ _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII
 )
 _MOST_DIGITS = 300
-"""A whole number with more digits fits into no float, and Python takes long to read very long ones."""
+"""A whole number with more digits fits no float, and Python is slow at very long ones."""
 
 
 class SyntaxLoader(yaml.SafeLoader):
-    """PyYAML's scanner, parser and composer with the tags of YAML 1.2. Nothing is constructed by it."""
+    """PyYAML's scanner, parser and composer with the tags of YAML 1.2; constructs no values."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012  # replaces the YAML 1.1 table of the base class
 
@@ -49,23 +49,23 @@ def scalar_of(tag: str, text: str) -> Scalar:
     """The value of a scalar.
 
     Args:
-        tag: As the composer resolved it, or as the file names it.
+        tag: Resolved by the composer, or written in the file.
         text: The scalar's text.
 
     Raises:
-        ValueError: The tag is none of the core schema, or the text has not its form.
+        ValueError: The tag is not in the core schema, or the text does not fit it.
     """
     kind = tag.removeprefix(_CORE) if tag.startswith(_CORE) else None
     if kind not in _READERS:
-        raise ValueError(f"the tag {tag_word(tag)} is not taken: values are text, numbers, true, false and null")
+        raise ValueError(f"the tag {tag_word(tag)} is not allowed: values are text, numbers, true, false and null")
     form, read = _READERS[kind]
     if not form.fullmatch(text):
-        raise ValueError(f"{text!r} is not of the form of its tag {tag_word(tag)}")
+        raise ValueError(f"{text!r} does not fit its tag {tag_word(tag)}")
     return read(text)
 
 
 def tag_word(tag: str) -> str:
-    """A tag as a file writes it."""
+    """A tag as written in a file."""
     return f"!!{tag.removeprefix(_CORE)}" if tag.startswith(_CORE) else tag
 
 
@@ -83,13 +83,13 @@ def _number(text: str) -> float:
         return math.copysign(float(word[1:]), -1.0 if text.startswith("-") else 1.0)
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"{text} is too large for a number; write .inf where infinity is meant")
+        raise ValueError(f"{text} is too large for a number; write .inf for infinity")
     return number
 
 
 def _text(text: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("the text holds half of a surrogate pair, which is no character")
+        raise ValueError("the text holds half a surrogate pair, which is not a character")
     return text
 
 
@@ -111,7 +111,7 @@ _YAML_1_1: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def yaml_1_1_hint(text: str) -> str:
-    """What to write instead of a text that YAML 1.1 read as a number or a truth value; empty for any other text."""
+    """What to write instead of a text that YAML 1.1 read as a number or boolean; empty for any other text."""
     for form, instead in _YAML_1_1:
         if form.fullmatch(text):
             return f": {text} is text in YAML 1.2, write {instead}"

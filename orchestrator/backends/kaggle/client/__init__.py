@@ -1,1 +1,1 @@
-"""Every call to Kaggle: connection, sign-in, retries, words of the service."""
+"""Every call to Kaggle: connection, sign-in, retries, and the service's values."""

@@ -1,13 +1,12 @@
-"""From the credentials on this computer to a signed connection and the account's name."""
+"""Signs in: from the credentials on this computer to an authenticated connection and the account's name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from orchestrator.backends.kaggle.client.connection import Connection
+from orchestrator.backends.kaggle.client.connection import Connection, request_of
 from orchestrator.backends.kaggle.client.credentials import CredentialForm, Credentials, no_credentials
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.retry import Retry
@@ -17,7 +16,7 @@ _REFUSED = frozenset({400, 401, 403, 404})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who we are there, and the connection that proves it."""
+    """An account and its authenticated connection."""
 
     name: str
     credentials: Credentials
@@ -28,10 +27,10 @@ def sign_in(found: Sequence[Credentials], *, now: Callable[[], datetime], retry:
     """Use the first credential that the service accepts, in the official client's order.
 
     Args:
-        found: Candidates, the preferred one first.
+        found: Credentials in order of preference.
 
     Raises:
-        RemoteUnavailable: There is none, none is accepted, or the service is away.
+        RemoteUnavailable: There is none, none is accepted, or the service cannot be reached.
     """
     if not found:
         raise no_credentials()
@@ -48,7 +47,7 @@ def sign_in(found: Sequence[Credentials], *, now: Callable[[], datetime], retry:
 
 def _try(credentials: Credentials, now: Callable[[], datetime], retry: Retry) -> Account | None:
     if credentials.form is CredentialForm.LEGACY_KEY:
-        # The service has no cheap way to check a key: a wrong one shows at the first real request.
+        # The service has no cheap check for a key: a wrong one fails at the first real request.
         name = str(credentials.username)
         return Account(name=name, credentials=credentials, connection=Connection(credentials, now=now))
     renew = None
@@ -73,21 +72,20 @@ def _introspected(connection: Connection, token: str, retry: Retry) -> str | Non
     """Account name of an active token."""
     from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
-    request: Any = IntrospectTokenRequest()
-    request.token = token
+    request = request_of(IntrospectTokenRequest, token=token)
     client = connection.client.security.oauth_client
     answer = retry(lambda: connection.ask("sign in", lambda: client.introspect_token(request)))
     return str(answer.username) if answer.active and answer.username else None
 
 
 def _exchanged(credentials: Credentials, now: Callable[[], datetime], retry: Retry) -> Credentials:
-    """An access token for the refresh token of `kaggle auth login`; kept in memory, the user's file stays as it is."""
+    """An access token for the refresh token of `kaggle auth login`; kept in memory only, no file is changed."""
     from kagglesdk.users.types.account_service import ApiVersion, GenerateAccessTokenRequest
 
     connection = Connection(None, now=now)
-    request: Any = GenerateAccessTokenRequest()
-    request.refresh_token = credentials.secret
-    request.api_version = ApiVersion.API_VERSION_V1
+    request = request_of(
+        GenerateAccessTokenRequest, refresh_token=credentials.secret, api_version=ApiVersion.API_VERSION_V1
+    )
     client = connection.client.users.account_client
     answer = retry(lambda: connection.ask("sign in", lambda: client.generate_access_token(request)))
     return replace(credentials, secret=str(answer.token))

@@ -1,4 +1,4 @@
-"""The wire to Kaggle: the official SDK's client, with our credentials in it and a time limit on every request."""
+"""The connection to Kaggle: the official SDK's client with our credentials and a time limit on every request."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from orchestrator.backends.kaggle.client.errors import ServiceFault, http_date, 
 
 CONNECT_S = 15.0
 READ_S = 60.0
-"""Longest silence of the far side. The SDK sets no limit at all, so a dead connection would hang for ever."""
+"""Longest silence of the service. The SDK sets no limit, so a dead connection would hang for ever."""
 
 Answer = TypeVar("Answer")
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Gives every request a time limit that does not bring its own."""
+    """Gives a time limit to every request that has none."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send, bounded."""
+        """Send with a time limit."""
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = (CONNECT_S, READ_S)
         return super().send(request, *args, **kwargs)
@@ -53,14 +53,14 @@ class Connection:
     """One account's connection.
 
     Args:
-        credentials: Whose; None for the exchange of an OAuth refresh token, which is its own proof.
-        now: Aware UTC time, to read `Retry-After` dates.
-        renew: Gets a fresh access token when the present one has run out; an OAuth login's lasts about an hour.
+        credentials: None for the exchange of an OAuth refresh token, which needs no other credential.
+        now: Returns aware UTC time; used for `Retry-After` dates and the clock skew.
+        renew: Returns a new access token when the present one has expired; one of an OAuth login lasts about an hour.
 
     Attributes:
         client: `kagglesdk.KaggleClient`; honours `KAGGLE_API_ENVIRONMENT`.
         session: Its HTTP session, signed.
-        clock_skew_s: This computer's clock less the service's, as of the last answer; None before one.
+        clock_skew_s: This computer's clock minus the service's, from the last answer; None before the first.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Connection:
         now: Callable[[], datetime],
         renew: Callable[[], str] | None = None,
     ) -> None:
-        # Late: half a second that `--help` and the local backend must not pay.
+        # Imported late: it takes half a second, which `--help` and the local backend must not spend.
         from kagglesdk import KaggleClient
 
         self._now = now
@@ -78,33 +78,33 @@ class Connection:
         self.clock_skew_s: float | None = None
         self.client: Any = KaggleClient(user_agent="orchestrator", response_processor=self._read_clock)
         http = self.client.http_client()
-        # The SDK makes its session at the first call and has no place for limits or for our own choice among
-        # several credentials; `_init_session` is what its `with` statement calls.
+        # The SDK creates its session at the first call and takes neither limits nor our choice among several
+        # credentials; `_init_session` is what its `with` statement calls.
         http._init_session()
         self.session: requests.Session = bounded(http._session)
         self.session.auth = _auth(credentials)
         self.endpoint: str = http._get_request_url("", "").rstrip("/")
 
     def _read_clock(self, response: requests.Response) -> None:
-        told = http_date(response.headers.get("Date") or "")
-        if told is not None:
-            self.clock_skew_s = (self._now() - told).total_seconds()
+        date = http_date(response.headers.get("Date") or "")
+        if date is not None:
+            self.clock_skew_s = (self._now() - date).total_seconds()
 
     def ask(self, act: str, call: Callable[[], Answer]) -> Answer:
-        """Make one call; once more with a fresh token where the old one has run out.
+        """Make one call; repeat it once with a new token if the old one has expired.
 
         Args:
-            act: What is being done, for people.
+            act: What the call does, for messages.
 
         Raises:
-            ServiceFault: It failed, whatever the way.
+            ServiceFault: The call failed, for whatever reason.
         """
         try:
             return self._ask_once(act, call)
         except ServiceFault as fault:
             if fault.status != 401 or self._renew is None:
                 raise
-        # A 401 is decided before anything is done, so even an act may be sent again.
+        # The service checks the token before it does anything, so after a 401 even a push may be sent again.
         self.session.auth = BearerAuth(self._renew())
         return self._ask_once(act, call)
 
@@ -114,35 +114,47 @@ class Connection:
         except requests.HTTPError as fault:
             raise self.fault(act, fault.response, str(fault)) from None
         except requests.RequestException as fault:
-            # Its text may hold the address, the proxy and their passwords: the kind is enough.
-            raise ServiceFault(act, status=None, words=type(fault).__name__) from None
+            # Its text may hold the address, the proxy and their passwords, so only the type is reported.
+            raise ServiceFault(act, status=None, message=type(fault).__name__) from None
         except (ValueError, TypeError, AttributeError, RecursionError) as fault:
-            # What the SDK raises over a body that is no JSON, or JSON of another shape than it expects.
-            raise ServiceFault(
-                act, status=None, words=f"an answer that cannot be read ({type(fault).__name__})"
-            ) from None
+            # What the SDK raises for a body that is not JSON, or is JSON of another shape than it expects.
+            raise ServiceFault(act, status=None, message=f"unreadable answer ({type(fault).__name__})") from None
 
-    def fault(self, act: str, response: requests.Response | None, words: str) -> ServiceFault:
-        """The fault in an answer, its own words preferred."""
+    def fault(self, act: str, response: requests.Response | None, message: str) -> ServiceFault:
+        """The exception for an error answer, with the service's own message if it has one."""
         if response is None:
-            return ServiceFault(act, status=None, words="no answer")
+            return ServiceFault(act, status=None, message="no answer")
         status = response.status_code
         try:
             plain = json.loads(response.text)
         except (ValueError, RecursionError):
-            plain = None  # an HTML page of a proxy: its status says all
+            plain = None  # an HTML page of a proxy: its status is enough
         if isinstance(plain, dict):
-            words = str(plain.get("message") or words)
+            message = str(plain.get("message") or message)
             code = plain.get("code")
             status = code if isinstance(code, int) and 100 <= code < 600 and status < 400 else status
         else:
-            words = response.reason or ""
+            message = response.reason or ""
         return ServiceFault(
             act,
             status=status,
-            words=words,
+            message=message,
             retry_after_s=retry_after_s(response.headers.get("Retry-After"), self._now()),
         )
+
+
+def request_of(kind: Callable[[], Any], **fields: Any) -> Any:
+    """An SDK request with these fields; a field that is None keeps its default."""
+    request = kind()
+    for name, value in fields.items():
+        if value is not None:
+            setattr(request, name, value)
+    return request
+
+
+def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """For signed addresses: sends no credentials, and keeps requests from taking any out of ~/.netrc."""
+    return request
 
 
 def _auth(credentials: Credentials | None) -> Any:

@@ -1,8 +1,8 @@
-"""Who we are to Kaggle: every form of credential that the official client knows, in its order, found without it.
+"""Finds Kaggle credentials: every form that the official client knows, in its order, without importing it.
 
-`import kaggle` authenticates while it is imported, over the network, without a time limit, and may leave the
-process; `kagglesdk` under it does nothing until asked. So only the latter is used, and this room looks where the
-former would (`KaggleApi.authenticate` in kaggle 2.2.4): access token, then legacy key, then OAuth login.
+`import kaggle` signs in during the import, over the network, without a time limit, and may exit the process;
+`kagglesdk` below it does nothing until it is called. So only `kagglesdk` is used, and this module looks where
+`KaggleApi.authenticate` (kaggle 2.2.4) does: access token, then legacy key, then OAuth login.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REMEDY = (
 
 
 class CredentialForm(StrEnum):
-    """How the account proves itself."""
+    """Kind of a credential."""
 
     ACCESS_TOKEN = "access token"
     LEGACY_KEY = "legacy key"
@@ -34,11 +34,11 @@ class CredentialForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """One credential. Its secret never shows when it is printed.
+    """One credential. Printing it does not show the secret.
 
     Attributes:
-        source: Where it was found, for people.
-        username: Account name; None while only the service can tell (access token).
+        source: Where it was found, for messages.
+        username: Account name; None for an access token, whose account only the service knows.
         secret: The token or the key.
     """
 
@@ -49,7 +49,7 @@ class Credentials:
 
 
 def config_folder(environ: Mapping[str, str], home: Path) -> Path:
-    """Where the client keeps `kaggle.json`: its variable, `~/.kaggle`, or the XDG folder on Linux."""
+    """Folder of `kaggle.json`: that of KAGGLE_CONFIG_DIR, `~/.kaggle`, or the XDG folder on Linux."""
     named = environ.get("KAGGLE_CONFIG_DIR")
     if named:
         return Path(named)
@@ -60,14 +60,14 @@ def config_folder(environ: Mapping[str, str], home: Path) -> Path:
 
 
 def candidates(environ: Mapping[str, str] = os.environ, home: Path | None = None) -> list[Credentials]:
-    """Every credential on this machine, the one that the official client would try first at the front."""
+    """Every credential on this computer, in the order in which the official client would try them."""
     home = home or Path.home()
     found = [_access_token(environ, home), _legacy_key(environ, config_folder(environ, home)), _oauth(home)]
     return [credentials for credentials in found if credentials is not None]
 
 
 def no_credentials() -> RemoteUnavailable:
-    """The failure when there is none."""
+    """The error for a computer without credentials."""
     return RemoteUnavailable("no Kaggle credentials on this computer", remedy=REMEDY)
 
 
@@ -78,7 +78,7 @@ def _access_token(environ: Mapping[str, str], home: Path) -> Credentials | None:
         try:
             from_file = path.is_file()
         except (OSError, ValueError):
-            from_file = False  # a token may be too long, or no path at all
+            from_file = False  # a token may be too long for a path, or hold characters that no path can
         secret = _text(path) if from_file else value
         if secret:
             return Credentials(

@@ -1,4 +1,4 @@
-"""Datasets and blobs in plain forms: how a file gets to Kaggle without a kernel."""
+"""Kaggle's dataset and blob API in plain values: how a file gets to Kaggle without a kernel."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, TypeVar
 
 import requests
 
-from orchestrator.backends.kaggle.client.connection import Connection, bounded
+from orchestrator.backends.kaggle.client.connection import Connection, bounded, no_auth, request_of
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.retry import Retry
 
 Answer = TypeVar("Answer")
 
 _LICENSE = "unknown"
-"""A dataset needs exactly one licence (Kaggle's dataset metadata lists the names); this one gives nothing away."""
+"""A dataset needs exactly one licence (Kaggle's dataset metadata lists the names); this one grants nothing."""
 
 
 class DatasetsApi:
-    """The dataset side of one account."""
+    """The datasets of one account."""
 
     def __init__(self, connection: Connection, account: str, retry: Retry) -> None:
         self._connection = connection
@@ -28,7 +28,7 @@ class DatasetsApi:
         self.account = account
 
     def listing(self, slug: str) -> dict[str, int] | None:
-        """Name -> size in bytes of the current version's files; None without such a dataset."""
+        """File name -> size in bytes in the current version; None if there is no such dataset."""
         found: dict[str, int] = {}
         token = ""
         while True:
@@ -44,30 +44,31 @@ class DatasetsApi:
                 return found
 
     def status(self, slug: str) -> str:
-        """State name of the newest version, `READY` when it is whole."""
+        """State of the newest version, `READY` when it is complete."""
         from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetStatusRequest
 
-        request: Any = ApiGetDatasetStatusRequest()
-        request.owner_slug, request.dataset_slug = self.account, slug
+        request = request_of(ApiGetDatasetStatusRequest, owner_slug=self.account, dataset_slug=slug)
         try:
-            answer = self._question("dataset state", lambda: self._datasets.get_dataset_status(request))
-        except KeyError as unknown:  # the SDK's enum parser: a word that is not READY, so it is waited for
+            answer = self._query("dataset state", lambda: self._datasets.get_dataset_status(request))
+        except KeyError as unknown:  # raised by the SDK's enum parser: not READY, so the caller waits
             return str(unknown.args[0])
         return str(answer.status.name)
 
     def upload(self, path: Path, name: str) -> str:
-        """Send one file; returns the token under which a dataset version may take it.
+        """Send one file; returns the token by which a dataset version refers to it.
 
-        Sending a file twice leaves an unused blob and nothing else, so this may be repeated.
+        This may be repeated: a file sent twice only leaves an unused blob.
         """
         from kagglesdk.blobs.types.blob_api_service import ApiBlobType, ApiStartBlobUploadRequest
 
         stat = path.stat()
-        request: Any = ApiStartBlobUploadRequest()
-        request.type = ApiBlobType.DATASET
-        request.name = name
-        request.content_length = stat.st_size
-        request.last_modified_epoch_seconds = int(stat.st_mtime)
+        request = request_of(
+            ApiStartBlobUploadRequest,
+            type=ApiBlobType.DATASET,
+            name=name,
+            content_length=stat.st_size,
+            last_modified_epoch_seconds=int(stat.st_mtime),
+        )
 
         def send() -> str:
             blobs = self._client.blobs.blob_api_client
@@ -78,69 +79,74 @@ class DatasetsApi:
         return self._retry(send)
 
     def create(self, slug: str, title: str, tokens: Sequence[str]) -> None:
-        """Make the dataset, private. Sent once."""
+        """Create a private dataset. Sent once."""
         from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetRequest
 
-        request: Any = ApiCreateDatasetRequest()
-        request.owner_slug, request.slug, request.title = self.account, slug, title
-        request.license_name = _LICENSE
-        request.is_private = True
-        request.files = [_new_file(token) for token in tokens]
+        request = request_of(
+            ApiCreateDatasetRequest,
+            owner_slug=self.account,
+            slug=slug,
+            title=title,
+            license_name=_LICENSE,
+            is_private=True,
+            files=[_new_file(token) for token in tokens],
+        )
         self._accepted(self._connection.ask("new dataset", lambda: self._datasets.create_dataset(request)))
 
     def add_version(self, slug: str, note: str, tokens: Sequence[str]) -> None:
-        """Make a new version that holds exactly these files. Sent once."""
+        """Create a new version that holds exactly these files. Sent once."""
         from kagglesdk.datasets.types.dataset_api_service import (
             ApiCreateDatasetVersionRequest,
             ApiCreateDatasetVersionRequestBody,
         )
 
-        body: Any = ApiCreateDatasetVersionRequestBody()
-        body.version_notes = note
-        body.delete_old_versions = False
-        body.files = [_new_file(token) for token in tokens]
-        request: Any = ApiCreateDatasetVersionRequest()
-        request.owner_slug, request.dataset_slug, request.body = self.account, slug, body
+        body = request_of(
+            ApiCreateDatasetVersionRequestBody,
+            version_notes=note,
+            delete_old_versions=False,
+            files=[_new_file(token) for token in tokens],
+        )
+        request = request_of(ApiCreateDatasetVersionRequest, owner_slug=self.account, dataset_slug=slug, body=body)
         self._accepted(self._connection.ask("dataset version", lambda: self._datasets.create_dataset_version(request)))
 
     def _page(self, slug: str, token: str) -> Any:
         from kagglesdk.datasets.types.dataset_api_service import ApiListDatasetFilesRequest
 
-        request: Any = ApiListDatasetFilesRequest()
-        request.owner_slug, request.dataset_slug = self.account, slug
-        request.page_size = 200
-        if token:
-            request.page_token = token
-        return self._question("dataset files", lambda: self._datasets.list_dataset_files(request))
+        request = request_of(
+            ApiListDatasetFilesRequest,
+            owner_slug=self.account,
+            dataset_slug=slug,
+            page_size=200,
+            page_token=token or None,
+        )
+        return self._query("dataset files", lambda: self._datasets.list_dataset_files(request))
 
     @property
     def _datasets(self) -> Any:
         return self._client.datasets.dataset_api_client
 
-    def _question(self, what: str, call: Callable[[], Answer]) -> Answer:
+    def _query(self, what: str, call: Callable[[], Answer]) -> Answer:
         return self._retry(lambda: self._connection.ask(what, call))
 
     def _put(self, url: str, path: Path) -> None:
-        """Send a file's bytes to its upload address, without our credentials."""
+        """Send a file's bytes to its signed upload address."""
         with path.open("rb") as stream, bounded(requests.Session()) as session:
-            session.auth = lambda request: request  # nothing out of ~/.netrc either
+            session.auth = no_auth
             try:
-                # An empty file would go out chunked, which storage services need not take.
+                # An empty stream would be sent chunked, which storage services need not accept.
                 answer = session.put(url, data=stream if path.stat().st_size else b"")
             except requests.RequestException as fault:
-                raise ServiceFault("upload", status=None, words=type(fault).__name__) from None
+                raise ServiceFault("upload", status=None, message=type(fault).__name__) from None
             if answer.status_code not in (200, 201):
                 raise self._connection.fault("upload", answer, "")
 
     def _accepted(self, answer: Any) -> None:
-        """A refused dataset answers 200 with words in `error`."""
+        """Raise if the service refused: it then answers 200 with a message in `error`."""
         if answer.error:
-            raise ServiceFault("dataset", status=400, words=str(answer.error))
+            raise ServiceFault("dataset", status=400, message=str(answer.error))
 
 
 def _new_file(token: str) -> Any:
     from kagglesdk.datasets.types.dataset_api_service import ApiDatasetNewFile
 
-    file: Any = ApiDatasetNewFile()
-    file.token = token
-    return file
+    return request_of(ApiDatasetNewFile, token=token)

@@ -1,8 +1,8 @@
-"""A kernel's log, in whatever form it comes, as whole lines. Pure.
+"""Parses a kernel's log into whole lines. Pure.
 
-Three forms are known: events `{stream_name, time, data}` while the session runs, a JSON array of the same once it
-is persisted, and plain text. Events may cut a line anywhere; the whole stream is replayed on every reconnect, so
-the same assembly over the same events gives the same lines and a reader can count them.
+Three forms are known: events `{stream_name, time, data}` while the session runs, a JSON array of such events
+afterwards, and plain text. An event may end in the middle of a line. Every reconnect replays the whole stream, and
+equal events give equal lines, so a reader can count lines to find its place.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 
 _END_OF_LOG = "END_OF_LOG"
-"""The stream's last word: `_LOG_STREAM_END_SENTINEL` in kaggle 2.2.4."""
+"""End mark of the stream: `_LOG_STREAM_END_SENTINEL` in kaggle 2.2.4."""
 
 
 class LineAssembler:
-    """Joins the pieces of each stream into whole lines, in the order in which they become whole."""
+    """Joins the pieces of each stream into whole lines, in the order in which the lines are completed."""
 
     def __init__(self) -> None:
         self._partial: dict[str, str] = {}
@@ -34,13 +34,13 @@ class LineAssembler:
             yield line.rstrip("\r")
 
     def rest(self) -> Iterator[str]:
-        """What is left without a line end when the log has ended."""
+        """The last lines without a line end, once the log has ended."""
         for name in list(self._partial):
             yield self._partial.pop(name).rstrip("\r")
 
 
 def assemble(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """All lines of a log that has ended."""
+    """All lines of a complete log."""
     assembler = LineAssembler()
     for event in events:
         yield from assembler.feed(event)
@@ -48,27 +48,27 @@ def assemble(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def lines_of_log(text: str) -> list[str]:
-    """Lines of a persisted log: a JSON array of events, or plain text."""
+    """Lines of a stored log: a JSON array of events, or plain text."""
     if text.lstrip().startswith("["):
         try:
             events = json.loads(text)
         except (ValueError, RecursionError):
-            events = None  # a plain line may begin with a bracket, ours do
+            events = None  # plain text whose first line begins with a bracket, as ours do
         if isinstance(events, list) and all(isinstance(event, dict) for event in events):
             return list(assemble(events))
-    # Not `splitlines`, which also splits at characters like U+0085 and U+2028.
+    # Not `splitlines`, which also splits at characters such as U+0085 and U+2028.
     return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 def ends_stream(line: str) -> bool:
-    """Whether a line of a server-sent stream says that the log is complete."""
+    """Whether a line of a server-sent event stream is its end mark."""
     return line.startswith("data:") and line.removeprefix("data:").strip() == _END_OF_LOG
 
 
 def event_of_sse(line: str) -> Mapping[str, Any] | None:
-    """The event in one line of a server-sent stream; None for comments, blanks and other fields.
+    """The event in one line of a server-sent event stream; None for comments, blanks and other fields.
 
-    Source: WHATWG HTML, server-sent events: a `data:` field, one optional space, the value.
+    Source: WHATWG HTML, server-sent events: `data:`, one optional space, the value.
     """
     if not line.startswith("data:"):
         return None
@@ -81,10 +81,10 @@ def event_of_sse(line: str) -> Mapping[str, Any] | None:
 
 
 def live_events(raw_lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
-    """Events of a server-sent stream until its last word.
+    """Events of a server-sent event stream until its end mark.
 
     Raises:
-        ServiceFault: It ended without that.
+        ServiceFault: The stream ended without the mark.
     """
     for raw in raw_lines:
         line = raw.decode("utf-8", "replace")
@@ -93,4 +93,4 @@ def live_events(raw_lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
         event = event_of_sse(line)
         if event is not None:
             yield event
-    raise ServiceFault("log", status=None, words="the stream ended without its last word")
+    raise ServiceFault("log", status=None, message="the log stream ended early")

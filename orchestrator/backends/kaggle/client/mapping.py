@@ -1,7 +1,7 @@
-"""Kaggle's words as plain forms, and what they mean to us. No I/O.
+"""Kaggle's requests, answers and states as plain values. No I/O.
 
-Source: the request and response types of kagglesdk 0.1.37 (kernels, datasets); refusal sentences as quoted in
-public issue threads of kaggle-cli, since the service documents none of them.
+Source: the request and response types of kagglesdk 0.1.37 (kernels, datasets); error messages as quoted in public
+issue threads of kaggle-cli, since the service documents none of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STATES: Mapping[str, SessionState] = {
     "QUEUED": SessionState.PENDING,
     "NEW_SCRIPT": SessionState.PENDING,
     "RUNNING": SessionState.RUNNING,
-    # The worker was asked to leave and is still copying outputs: reading them now would find half.
+    # The worker was asked to stop and is still copying outputs: a listing now may be incomplete.
     "CANCEL_REQUESTED": SessionState.SAVING,
     "COMPLETE": SessionState.ENDED,
     "ERROR": SessionState.ENDED,
@@ -27,7 +27,7 @@ STATES: Mapping[str, SessionState] = {
 """Every member of kagglesdk's `KernelWorkerStatus`; a test keeps the table complete."""
 
 NEVER_RUN = "never run"
-"""Our word for the 404 that a kernel answers before its first run is visible."""
+"""Our name for the 404 that a kernel answers before its first run is visible."""
 
 _TIMED_OUT = re.compile(r"time[d ]?\s?-?out|timeout|time limit|exceeded .*(time|seconds|hours)", re.IGNORECASE)
 
@@ -50,7 +50,7 @@ class SaveRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveAnswer:
-    """What the service says of a saved kernel; a refusal looks almost the same."""
+    """The answer to a saved kernel. A refusal has almost the same form: see `push_errors`."""
 
     ref: str
     version: int | None
@@ -63,8 +63,8 @@ class KernelRecord:
     """A kernel as read back.
 
     Attributes:
-        run_at: When its last version ran, aware; None where the service does not say. Each of our names has one
-            version, so this lies within the hours of its session.
+        run_at: When its last version ran, aware; None if the service does not say. Each of our slugs has one version,
+            so this lies within its session.
     """
 
     source: str
@@ -75,7 +75,7 @@ class KernelRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
-    """One output: its path and a signed address that expires. The listing knows no size and no digest."""
+    """One output: its path and a signed address that expires. The listing has neither size nor digest."""
 
     path: str
     url: str
@@ -90,19 +90,12 @@ class OutputPage:
     next_token: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetListing:
-    """What a dataset's current version holds: name -> size in bytes."""
-
-    files: Mapping[str, int]
-
-
 def observation(status: str, failure_message: str = "") -> Observation:
-    """Our reading of a kernel's state.
+    """A kernel's state as an observation.
 
     Args:
-        status: Name of the service's state, kept verbatim in the result.
-        failure_message: The service's own words, if any.
+        status: The service's state, kept verbatim in the result.
+        failure_message: The service's own message, if any.
     """
     state = STATES.get(status, SessionState.UNKNOWN)
     native = f"{status}: {failure_message}" if failure_message else status

@@ -1,4 +1,4 @@
-"""Repeating a question that may be repeated: tenacity once, with our faults, our clock and real jitter."""
+"""Repeats failed queries: tenacity with our exceptions, an injected clock and full jitter."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a question is repeated before its failure is told.
+    """How often and how long a query is repeated before its failure is reported.
 
     Attributes:
-        first_s: Upper end of the first pause; it doubles with each attempt.
-        longest_s: Upper end of any pause.
-        give_up_s: Seconds from the first attempt after which no further one starts.
+        first_s: Upper bound of the first pause; it doubles with each attempt.
+        longest_s: Upper bound of every pause.
+        give_up_s: Seconds after the first attempt from which on no further one starts.
     """
 
     attempts: int = 5
@@ -31,11 +31,11 @@ class Patience:
 
 
 class Retry:
-    """Repeats questions; an act that changes something over there must never come here.
+    """Repeats queries. Never use it for a request that changes something on the service, such as a push.
 
     Args:
-        clock: Its `sleep` is the only way in which this waits.
-        uniform: Uniform random number between two bounds.
+        clock: Its `sleep` is the only wait.
+        uniform: Returns a uniform random number between two bounds.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class Retry:
         self._patience = patience or Patience()
 
     def __call__(self, ask: Callable[[], Answer]) -> Answer:
-        """Ask until an answer comes.
+        """Repeat until the query succeeds.
 
         Raises:
-            ServiceFault: The last one, when patience ended or repeating cannot help.
+            ServiceFault: The last failure, when the limits are reached or repeating cannot help.
         """
         started_s = self._clock.monotonic()
         loop = tenacity.Retrying(
@@ -62,7 +62,7 @@ class Retry:
         return loop(ask)
 
     def _pause_s(self, state: tenacity.RetryCallState) -> float:
-        """Full jitter, but never less than the service asks for.
+        """Full jitter, but never less than the `Retry-After` of the service.
 
         Source: M. Brooker, Exponential backoff and jitter, AWS Architecture Blog, 2015.
         """
@@ -71,7 +71,7 @@ class Retry:
 
     def _ends(self, state: tenacity.RetryCallState, started_s: float) -> bool:
         spent_s = self._clock.monotonic() - started_s
-        # Sleeping through a longer Retry-After here would be waiting in silence: the caller must say so.
+        # A longer Retry-After is not slept through here, without a message; the caller reports it and waits.
         return (
             state.attempt_number >= self._patience.attempts or spent_s + _asked_for_s(state) >= self._patience.give_up_s
         )

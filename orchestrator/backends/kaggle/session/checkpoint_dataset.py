@@ -1,7 +1,7 @@
-"""Checkpoints by private dataset: uploaded when their digest is new, used once the listing equals what was sent.
+"""Sends checkpoints in a private dataset; it is used once its listing equals what was sent.
 
-Kaggle unpacks archives that a dataset is given, and a `.zip` checkpoint is one; so every file travels under its
-digest with a suffix that means nothing. The kernel finds its inputs by digest, whatever their names.
+Kaggle unpacks archives in a dataset, and a `.zip` checkpoint is one, so every file is named by its digest with the
+neutral suffix `.bin`. The kernel finds its inputs by digest, whatever their names.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from orchestrator.core.session.backend_types import CheckpointSet
 from orchestrator.ports import Clock
 
 _FORGET_S = 1800.0
-"""After this long without the sent files in the listing, they are believed lost and sent again."""
+"""Files that the listing does not show after this time are taken for lost and sent again."""
 
 
 def dataset_slug(lineage_id: str) -> str:
-    """Dataset of a lineage's checkpoints; its versions follow one another."""
+    """Dataset of a lineage's checkpoints; each set is a new version."""
     return f"arz-checkpoints-{short(lineage_id)}"
 
 
 def content_names(checkpoints: CheckpointSet) -> dict[str, int]:
-    """Name over there -> size in bytes: what the dataset's listing must show."""
+    """Name in the dataset -> size in bytes: what its listing must show."""
     return {f"{entry.sha256}.bin": entry.size_bytes for entry in checkpoints.entries}
 
 
 class CheckpointDataset:
-    """Brings checkpoint sets into datasets of one account."""
+    """Puts checkpoint sets into the datasets of one account."""
 
-    def __init__(self, storage: DatasetsApi, clock: Clock) -> None:
-        self._storage = storage
+    def __init__(self, datasets: DatasetsApi, clock: Clock) -> None:
+        self._datasets = datasets
         self._clock = clock
         self._sent: dict[str, tuple[dict[str, int], float]] = {}
 
     def stage(self, slug: str, checkpoints: CheckpointSet) -> None:
-        """Make the dataset's current version hold exactly these files. Repeat until it returns.
+        """Make the dataset's current version hold exactly these files. Call again until it returns.
 
         Raises:
-            NotYet: The version is being processed; ask again.
+            NotYet: Kaggle is processing the version; call again.
             BadInput: Kaggle cannot process the files.
-            ServiceFault: The service is away.
+            ServiceFault: Kaggle cannot be reached.
         """
         wanted = content_names(checkpoints)
-        listing = self._storage.listing(slug)
-        status = self._storage.status(slug) if listing is not None else None
+        listing = self._datasets.listing(slug)
+        status = self._datasets.status(slug) if listing is not None else None
         if listing == wanted and status == "READY":
             self._sent.pop(slug, None)
             return
@@ -64,14 +64,14 @@ class CheckpointDataset:
 
     def _send(self, slug: str, checkpoints: CheckpointSet, *, new: bool) -> None:
         paths = {f"{entry.sha256}.bin": checkpoints.root / entry.path for entry in checkpoints.entries}
-        tokens = [self._storage.upload(path, name) for name, path in sorted(paths.items())]
-        # Before the request: if its answer is lost the listing tells, and nothing is uploaded twice.
+        tokens = [self._datasets.upload(path, name) for name, path in sorted(paths.items())]
+        # Noted before the request: if its answer is lost, the listing shows the outcome, and nothing is uploaded twice.
         self._sent[slug] = (content_names(checkpoints), self._clock.monotonic())
         try:
             if new:
-                self._storage.create(slug, slug, tokens)
+                self._datasets.create(slug, slug, tokens)
             else:
-                self._storage.add_version(slug, f"{len(tokens)} files", tokens)
+                self._datasets.add_version(slug, f"{len(tokens)} files", tokens)
         except ServiceFault as fault:
             if not fault.undecided:
                 del self._sent[slug]

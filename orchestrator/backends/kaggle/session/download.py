@@ -1,4 +1,4 @@
-"""One output file, brought whole or not at all: resumed where it broke off, checked, renamed into place."""
+"""Downloads one output file: resumed after an interruption, checked, then renamed into place."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from orchestrator.kernel.files.digests import sha256_file
 from orchestrator.kernel.wire import FileEntry
 
 PARTIAL_SUFFIX = ".orchestrator-partial"
-"""End of the name of a file that was begun."""
+"""End of the name of an incomplete file."""
 _FORBIDDEN = frozenset('\\:*?"<>|')
-"""Characters that mean something else on Windows: a path with them could leave its folder there."""
+"""Characters with a special meaning on Windows, where a path with them could leave its folder."""
 
 
 def confined(path: str) -> bool:
-    """Whether a path that the service names stays inside the folder it is joined to, on every system."""
+    """Whether a path from the service stays inside the folder that it is joined to, on every system."""
     parts = PurePosixPath(path).parts
     inside = bool(parts) and not path.startswith("/") and ".." not in parts
-    # Control characters reach no disk in the same way everywhere, half of a surrogate pair none at all.
+    # Control characters do not work on every file system, half a surrogate pair on none.
     writable = not any(unicodedata.category(char) in ("Cc", "Cs") for char in path)
     return inside and writable and not _FORBIDDEN & set(path)
 
 
 def agrees(path: Path, expected: FileEntry) -> bool:
-    """Whether a file is there with the promised size and digest."""
+    """Whether a file exists with the expected size and digest."""
     return path.is_file() and path.stat().st_size == expected.size_bytes and sha256_file(path) == expected.sha256
 
 
 def download(
-    gateway: KaggleApi, url: str, destination: Path, expected: FileEntry | None, *, most_bytes: int | None = None
+    api: KaggleApi, url: str, destination: Path, expected: FileEntry | None, *, most_bytes: int | None = None
 ) -> bool:
-    """Bring one file; a broken transfer leaves its beginning for the next call.
+    """Download one file; an interrupted transfer leaves its beginning for the next call.
 
     Args:
-        expected: What the manifest or a card promises; None when there is no promise to hold it to.
-        most_bytes: So many bytes are taken at most where there is no promise; None without a limit.
+        expected: Size and digest from the manifest or a card; None if neither describes the file.
+        most_bytes: Limit for a file without a description; None for no limit.
 
     Returns:
-        False if what came is not what was promised, or more of it; nothing is left then.
+        False if the file does not agree with its description or exceeds the limit; it is then deleted.
 
     Raises:
         ServiceFault: The transfer broke.
@@ -49,11 +49,11 @@ def download(
     """
     partial = _partial_of(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    # Without a digest nothing shows whether an old beginning belongs to this file.
+    # Without a digest it is unknown whether an older beginning belongs to this file.
     offset = partial.stat().st_size if expected and partial.exists() else 0
     limit = expected.size_bytes if expected else most_bytes
     if expected is None or offset < expected.size_bytes or offset == 0:
-        with gateway.download(url, offset) as (resumed, pieces), partial.open("ab" if resumed else "wb") as stream:
+        with api.download(url, offset) as (resumed, pieces), partial.open("ab" if resumed else "wb") as stream:
             size_bytes = offset if resumed else 0
             for piece in pieces:
                 size_bytes += len(piece)
@@ -71,6 +71,6 @@ def download(
 
 
 def _partial_of(destination: Path) -> Path:
-    """Where a file is written before it is whole; short, so that any name that can exist can also be begun."""
+    """Path of the incomplete file; its name is short, so that every valid file name also has a valid partial name."""
     name = hashlib.sha256(destination.name.encode()).hexdigest()[:16]
     return destination.with_name(f".{name}{PARTIAL_SUFFIX}")

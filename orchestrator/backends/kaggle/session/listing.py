@@ -1,4 +1,4 @@
-"""A session's outputs as the service lists them now, all pages of it."""
+"""Lists a session's outputs, all pages."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Listing:
     """One listing.
 
     Attributes:
-        files: Path -> file, of those whose path can be used here.
-        refused: Paths that cannot.
-        log: The log as the listing brings it, empty without one.
+        files: Path -> file, for paths that can be used here.
+        refused: Paths that cannot be used here.
+        log: The log in the listing, empty if there is none.
     """
 
     files: Mapping[str, OutputFile]
@@ -25,20 +25,20 @@ class Listing:
     log: str
 
 
-def list_outputs(gateway: KaggleApi, owner: str, slug: str) -> Listing:
+def list_outputs(api: KaggleApi, owner: str, slug: str) -> Listing:
     """List the outputs of a session.
 
-    A page that names an earlier page as its next one ends the listing: what was not listed by then is missing.
+    A page whose next page was already read ends the listing; files not listed by then count as missing.
 
     Raises:
-        ServiceFault: The service cannot be asked.
+        ServiceFault: Kaggle did not answer.
     """
     files: dict[str, OutputFile] = {}
     refused: list[str] = []
     log, token, seen = "", "", set[str]()
     while token not in seen:
         seen.add(token)
-        page = gateway.output_page(owner, slug, token)
+        page = api.output_page(owner, slug, token)
         log = log or page.log
         for file in page.files:
             if confined(file.path):

@@ -1,4 +1,4 @@
-"""One output file after another: brought, found here already, or named with the reason why it is missing."""
+"""Gets single output files: downloaded, reused from an earlier fetch, or reported missing with a reason."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry
 
 _MANIFEST_BYTES = 64 << 20
-"""Far above any manifest: two hundred bytes describe one output."""
-_IN_VAIN = 3
-"""So many files without any answer, and none with one: the service is away."""
+"""Far above any manifest, which takes about 200 bytes for each output."""
+_MOST_UNANSWERED = 3
+"""After this many unanswered downloads and no answered one, Kaggle counts as unreachable."""
 
 _BAD_NAME = frozenset(
     {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP}
     | ({errno.ENOENT} if os.name == "nt" else set())
 )
-"""What a system says of a name that it cannot give to a file, while it writes others."""
+"""Errors about the name of a file; other files can still be written."""
 
 
 class FileFetcher:
-    """Brings single files of one session.
+    """Gets single files of one session.
 
     Args:
         into: Folder that is being filled.
-        before: Folder of an earlier fetch, whose files are used where they agree with a promise.
+        before: Folder of an earlier fetch; its files are reused if they agree with their description.
     """
 
-    def __init__(self, gateway: KaggleApi, retry: Retry, *, into: Path, before: Path) -> None:
-        self._gateway = gateway
+    def __init__(self, api: KaggleApi, retry: Retry, *, into: Path, before: Path) -> None:
+        self._api = api
         self._retry = retry
         self._into = into
         self._before = before
-        self._brought: set[str] = set()
+        self._fetched: set[str] = set()
         self._answered = False
         self._unanswered: dict[str, ServiceFault] = {}
 
-    def bring(self, listing: Listing, path: str, promised: FileEntry | None) -> MissingFile | None:
-        """Bring one file unless it is here; says why it is missing.
+    def get(self, listing: Listing, path: str, expected: FileEntry | None) -> MissingFile | None:
+        """Get one file unless it is here; returns why it is missing, None if it is not.
 
         Args:
-            promised: What the manifest or a card says of it, None where neither does.
+            expected: Size and digest from the manifest or a card, None if neither describes it.
 
         Raises:
-            ServiceFault: The service has answered for no file at all.
-            OSError: Nothing can be written here, whatever its name.
+            ServiceFault: Several files were requested and Kaggle answered for none of them.
+            OSError: This computer cannot write files at all (for example: full disk).
         """
         try:
-            if self._is_here(path, promised):
+            if self._is_here(path, expected):
                 return None
             if path in self._unanswered:
-                return _unanswered(path, self._unanswered[path])  # asked for as often as patience allows
+                return _unanswered(path, self._unanswered[path])  # its retries are used up
             if path not in listing.files:
                 return MissingFile(path=path, lack=Lack.UNLISTED, reason="is not listed")
-            return self._download(listing.files[path].url, path, promised)
+            return self._download(listing.files[path].url, path, expected)
         except OSError as fault:
             if fault.errno not in _BAD_NAME:
                 raise
@@ -69,51 +69,51 @@ class FileFetcher:
             return MissingFile(path=path, lack=Lack.UNWRITABLE, reason=reason)
 
     def forget(self, path: str) -> None:
-        """What was brought under this name is damaged: the next call brings it again."""
-        self._brought.discard(path)
+        """Mark a file without description as damaged: the next call downloads it again."""
+        self._fetched.discard(path)
 
     def require_any_answer(self) -> None:
-        """See that the service has given anything where it was asked for a file.
+        """Raise if no download at all was answered.
 
         Raises:
-            ServiceFault: It answered for no file, the manifest among them.
+            ServiceFault: Kaggle answered for no file, not even for the manifest.
         """
         if MANIFEST_NAME in self._unanswered and not self._answered:
             raise self._unanswered[MANIFEST_NAME]
 
-    def _is_here(self, path: str, promised: FileEntry | None) -> bool:
-        if promised is None:
-            return path in self._brought
-        if agrees(self._into / path, promised):
+    def _is_here(self, path: str, expected: FileEntry | None) -> bool:
+        if expected is None:
+            return path in self._fetched
+        if agrees(self._into / path, expected):
             return True
-        if not agrees(self._before / path, promised):
+        if not agrees(self._before / path, expected):
             return False
         (self._into / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self._before / path, self._into / path)
         return True
 
-    def _download(self, url: str, path: str, promised: FileEntry | None) -> MissingFile | None:
+    def _download(self, url: str, path: str, expected: FileEntry | None) -> MissingFile | None:
         most_bytes = _MANIFEST_BYTES if path == MANIFEST_NAME else None
 
         def once() -> bool:
-            return download(self._gateway, url, self._into / path, promised, most_bytes=most_bytes)
+            return download(self._api, url, self._into / path, expected, most_bytes=most_bytes)
 
         try:
-            # Where one file is not answered, the next ones may be; but minutes are not spent on each of them.
+            # After one unanswered file the others are tried once each: retrying every one would take minutes per file.
             whole = once() if self._unanswered else self._retry(once)
         except ServiceFault as fault:
             if not fault.transient:
                 self._answered = True
                 return MissingFile(path=path, lack=Lack.WITHHELD, reason=f"could not be fetched: {fault}")
             self._unanswered[path] = fault
-            if len(self._unanswered) >= _IN_VAIN and not self._answered:
+            if len(self._unanswered) >= _MOST_UNANSWERED and not self._answered:
                 raise
             return _unanswered(path, fault)
         self._answered = True
         if whole:
-            self._brought.add(path)
+            self._fetched.add(path)
             return None
-        return MissingFile(path=path, lack=Lack.DAMAGED, reason="did not come as the session describes it")
+        return MissingFile(path=path, lack=Lack.DAMAGED, reason="differs from its description in the manifest or card")
 
 
 def _unanswered(path: str, fault: ServiceFault) -> MissingFile:

@@ -1,4 +1,4 @@
-"""All outputs of an ended session: every file fetched by itself and checked, the folder replaced as a whole."""
+"""Fetches all outputs of an ended session: each file is checked, then the results folder is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import assemble, lines_of_log
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session.download import PARTIAL_SUFFIX
-from orchestrator.backends.kaggle.session.listing import Listing, list_outputs
-from orchestrator.backends.kaggle.session.one_file import FileFetcher
-from orchestrator.backends.kaggle.session.promises import (
-    Promises,
+from orchestrator.backends.kaggle.session.expected_files import (
+    ExpectedFiles,
+    expected_by_cards,
+    expected_by_manifest,
     is_card,
     manifest_in,
-    promises_of_cards,
-    promises_of_manifest,
 )
+from orchestrator.backends.kaggle.session.listing import Listing, list_outputs
+from orchestrator.backends.kaggle.session.one_file import FileFetcher
 from orchestrator.core.session.backend_types import Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.kernel.wire import MANIFEST_NAME
@@ -33,93 +33,93 @@ _ROUNDS = 3
 class OutputFetcher:
     """Fetches the outputs of one session.
 
-    No file stands in the way of another: what cannot be had is named, and the rest is brought.
+    A file that cannot be fetched is reported and does not stop the others.
 
     Args:
-        into: The results folder. What it holds already is used if it agrees with the manifest, else replaced.
+        into: The results folder. Files in it are reused if they agree with the manifest, else replaced.
     """
 
-    def __init__(self, gateway: KaggleApi, retry: Retry, *, owner: str, slug: str, into: Path) -> None:
-        self._gateway = gateway
+    def __init__(self, api: KaggleApi, retry: Retry, *, owner: str, slug: str, into: Path) -> None:
+        self._api = api
         self._retry = retry
         self._owner, self._slug = owner, slug
         self._into = into
         self._partial = into.with_name(f".fetching-{into.name}")
-        self._begun = into.with_name(f".begun-{into.name}")
-        self._files = FileFetcher(gateway, retry, into=self._partial, before=into)
+        self._incomplete = into.with_name(f".begun-{into.name}")
+        self._files = FileFetcher(api, retry, into=self._partial, before=into)
 
     def fetch(self) -> Retrieval:
-        """Bring what can be had. Repeatable; a fetch that was cut off goes on where it was.
+        """Fetch what can be fetched. Repeatable; continues an interrupted fetch.
 
         Returns:
-            Where it lies, and what did not come and why.
+            The results folder, and which files are missing and why.
 
         Raises:
-            ServiceFault: The service is away: it lists nothing, or gives no file at all.
+            ServiceFault: Kaggle did not answer the listing, or no download at all.
             OSError: Nothing can be written here.
         """
-        self._take_up_begun()
+        self._reuse_incomplete()
         self._partial.mkdir(parents=True, exist_ok=True)
-        (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, cut-off fetch
-        listing = list_outputs(self._gateway, self._owner, self._slug)
-        lacking = self._one_round(listing)
+        (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, interrupted fetch
+        listing = list_outputs(self._api, self._owner, self._slug)
+        missing = self._one_round(listing)
         for _ in range(_ROUNDS - 1):
-            if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in lacking.values()):
+            if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in missing.values()):
                 break
-            # Addresses expire; a fresh listing has fresh ones.
-            listing = list_outputs(self._gateway, self._owner, self._slug)
-            lacking = self._one_round(listing)
+            # Addresses expire; a new listing has new ones.
+            listing = list_outputs(self._api, self._owner, self._slug)
+            missing = self._one_round(listing)
         self._files.require_any_answer()
-        lacking = self._with_earlier_manifest(listing, lacking)
+        missing = self._with_earlier_manifest(listing, missing)
         if (log := self._write_log(listing)) is not None:
-            lacking[LOG_NAME] = log
-        self._put_in_place({*listing.files, *self._promises(listing).entries} - set(lacking))
-        files = tuple(lacking[path] for path in sorted(lacking))
+            missing[LOG_NAME] = log
+        self._put_in_place({*listing.files, *self._expected(listing).entries} - set(missing))
+        files = tuple(missing[path] for path in sorted(missing))
         return Retrieval(folder=self._into, missing=tuple(map(str, files)), files=files)
 
     def _one_round(self, listing: Listing) -> dict[str, MissingFile]:
-        """Bring every file that is not here yet; the manifest and the cards first, since they describe the others."""
-        lacking: dict[str, MissingFile] = {}
+        """Fetch every file that is not here yet; first manifest and cards, since they describe the others."""
+        missing: dict[str, MissingFile] = {}
         manifest, _ = manifest_in(self._partial)
         if manifest is None and (lack := self._manifest(listing)) is not None:
-            lacking[MANIFEST_NAME] = lack
+            missing[MANIFEST_NAME] = lack
         for cards in (True, False):
-            promises = self._promises(listing)
-            wanted = {*listing.files, *promises.entries} - {MANIFEST_NAME, LOG_NAME}
+            expected = self._expected(listing)
+            wanted = {*listing.files, *expected.entries} - {MANIFEST_NAME, LOG_NAME}
             for path in sorted(path for path in wanted if is_card(path) is cards):
-                lack = self._files.bring(listing, path, promises.entries.get(path))
+                lack = self._files.get(listing, path, expected.entries.get(path))
                 if lack is not None:
-                    lacking[path] = lack
-        for path, fault in self._promises(listing).unreadable.items():
+                    missing[path] = lack
+        for path, fault in self._expected(listing).unreadable.items():
             self._files.forget(path)
-            lacking[path] = MissingFile(path=path, lack=Lack.DAMAGED, reason=f"is no whole card: {fault}")
+            missing[path] = MissingFile(path=path, lack=Lack.DAMAGED, reason=f"is not a complete card: {fault}")
         for path in listing.refused:
-            # The ledger writes it down, and half of a surrogate pair cannot be written.
+            # The ledger records the name, and half a surrogate pair cannot be encoded.
             named = path.encode("utf-8", "backslashreplace").decode("utf-8")
-            lacking[named] = MissingFile(
-                path=named, lack=Lack.UNWRITABLE, reason="has no name for a file here: refused"
+            missing[named] = MissingFile(
+                path=named, lack=Lack.UNWRITABLE, reason="is not a valid file name on this computer: refused"
             )
-        return lacking
+        return missing
 
     def _manifest(self, listing: Listing) -> MissingFile | None:
         if MANIFEST_NAME not in listing.files:
             return MissingFile(path=MANIFEST_NAME, lack=Lack.UNLISTED, reason="is not among the outputs")
         self._files.forget(MANIFEST_NAME)
-        lack = self._files.bring(listing, MANIFEST_NAME, None)
+        lack = self._files.get(listing, MANIFEST_NAME, None)
         if lack is not None:
             return lack
         _, fault = manifest_in(self._partial)
-        return MissingFile(path=MANIFEST_NAME, lack=Lack.DAMAGED, reason=f"came damaged: {fault}") if fault else None
+        return MissingFile(path=MANIFEST_NAME, lack=Lack.DAMAGED, reason=f"is damaged: {fault}") if fault else None
 
-    def _promises(self, listing: Listing) -> Promises:
+    def _expected(self, listing: Listing) -> ExpectedFiles:
         manifest, _ = manifest_in(self._partial)
-        return promises_of_manifest(manifest) if manifest else promises_of_cards(self._partial, listing.files)
+        return expected_by_manifest(manifest) if manifest else expected_by_cards(self._partial, listing.files)
 
-    def _with_earlier_manifest(self, listing: Listing, lacking: dict[str, MissingFile]) -> dict[str, MissingFile]:
-        """What is still missing if an earlier fetch brought the manifest that this one did not get whole."""
+    def _with_earlier_manifest(self, listing: Listing, missing: dict[str, MissingFile]) -> dict[str, MissingFile]:
+        """What is still missing with the manifest of an earlier fetch, if this one did not get a valid one."""
         earlier, _ = manifest_in(self._into)
-        if MANIFEST_NAME not in lacking or earlier is None:
-            return lacking
+        if MANIFEST_NAME not in missing or earlier is None:
+            return missing
         shutil.copyfile(self._into / MANIFEST_NAME, self._partial / MANIFEST_NAME)
         return self._one_round(listing)
 
@@ -138,27 +138,27 @@ class OutputFetcher:
         return None
 
     def _whole_log(self) -> list[Mapping[str, Any]]:
-        return list(self._gateway.log_events(self._owner, self._slug))
+        return list(self._api.log_events(self._owner, self._slug))
 
     def _put_in_place(self, kept: set[str]) -> None:
-        """Replace the results folder; files that were begun are put aside, so that the next fetch goes on with them."""
+        """Replace the results folder; incomplete files are kept aside for the next fetch to continue."""
         for path in list(self._partial.rglob("*")):
             name = path.relative_to(self._partial).as_posix()
             if not path.is_file() or name in {*kept, LOG_NAME, MANIFEST_NAME}:
                 continue
             if path.name.endswith(PARTIAL_SUFFIX):
-                (self._begun / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(path, self._begun / name)
+                (self._incomplete / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, self._incomplete / name)
             else:
-                path.unlink()  # of an earlier, cut-off fetch: this session does not have it
+                path.unlink()  # of an earlier, interrupted fetch: the session does not have this file
         if self._into.exists():
             shutil.rmtree(self._into)
         os.replace(self._partial, self._into)
-        self._take_up_begun()
+        self._reuse_incomplete()
 
-    def _take_up_begun(self) -> None:
-        if self._begun.is_dir():
+    def _reuse_incomplete(self) -> None:
+        if self._incomplete.is_dir():
             if self._partial.exists():
-                shutil.rmtree(self._begun)
+                shutil.rmtree(self._incomplete)
             else:
-                os.replace(self._begun, self._partial)
+                os.replace(self._incomplete, self._partial)

@@ -1,4 +1,4 @@
-"""A refused push looks like a successful one: recognise every form, and say whether waiting helps. No I/O."""
+"""Recognises refused pushes, some of which look like accepted ones, and decides whether waiting helps. No I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.backends.kaggle.client.mapping import SaveAnswer
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown
 
 SLOT_WAIT_S = 120.0
-"""Pause before a push is tried again when all session slots are taken: a session ends within hours, not seconds."""
+"""Pause before the next attempt when all session slots are taken; sessions last hours, not seconds."""
 
 PROCESSING_WAIT_S = 15.0
 """Pause while a dataset is being processed; small ones take seconds to minutes."""
@@ -20,48 +20,52 @@ _PROCESSING = re.compile(r"process(ing|ed)|not (yet )?ready|being created", re.I
 
 
 def refusal(answer: SaveAnswer, slug: str, refresh_at: datetime | None) -> OrchestratorError | None:
-    """Why a push was not accepted, None when it was.
+    """Why a push was not accepted, None if it was.
 
     Args:
-        slug: What was asked for.
-        refresh_at: When the weekly quota starts anew, if known.
+        slug: The requested slug.
+        refresh_at: When the weekly quota is refreshed, if known.
 
     Returns:
-        `NotYet` where waiting helps, `BadInput` with the server's own words where it does not, `OutcomeUnknown`
-        for an answer that says neither yes nor no.
+        `NotYet` if waiting helps, `BadInput` with the server's message if it does not, `OutcomeUnknown` for an answer
+        that neither accepts nor refuses.
     """
     if answer.error:
-        return refused_with_words(answer.error, refresh_at)
+        return refused_with_message(answer.error, refresh_at)
     if not answer.ref or answer.version is None:
-        words = f"Kaggle answered the push of {slug} without naming a version"
+        message = f"Kaggle answered the push of {slug} without naming a version"
         remedy = "Open the kernel's page on kaggle.com to see why."
-        return OutcomeUnknown(words, remedy=remedy, if_absent=BadInput(f"{words}, and there is none", remedy=remedy))
+        return OutcomeUnknown(
+            message, remedy=remedy, if_absent=BadInput(f"{message}, and there is none", remedy=remedy)
+        )
     return None
 
 
-def refused_with_words(words: str, refresh_at: datetime | None = None) -> OrchestratorError:
-    """A refusal from the service's own sentence."""
-    if _SESSION_CAP.search(words):
-        return NotYet(f"Kaggle: {words}", remedy="A slot frees when a session ends.", wait_s=SLOT_WAIT_S)
-    if _WEEKLY_QUOTA.search(words):
+def refused_with_message(message: str, refresh_at: datetime | None = None) -> OrchestratorError:
+    """The error for a refusal with this message of the service."""
+    if _SESSION_CAP.search(message):
+        return NotYet(f"Kaggle: {message}", remedy="A slot frees when a session ends.", wait_s=SLOT_WAIT_S)
+    if _WEEKLY_QUOTA.search(message):
         return NotYet(
-            f"Kaggle: {words}",
+            f"Kaggle: {message}",
             remedy="Run the same command again after the quota's refresh; nothing is lost.",
             until=refresh_at,
         )
-    return BadInput(f"Kaggle refused the push: {words}", remedy="Mend what Kaggle names, then run the command again.")
+    return BadInput(
+        f"Kaggle refused the push: {message}", remedy="Fix what Kaggle names, then run the same command again."
+    )
 
 
 def lost_sources(answer: SaveAnswer) -> tuple[str, ...]:
-    """Inputs that the service left out although it accepted the push: the session starts without them."""
+    """Inputs that the service dropped although it accepted the push: the session starts without them."""
     return tuple(f"{kind} {name}" for kind, names in answer.invalid_sources.items() for name in names)
 
 
-def conflict(words: str) -> OrchestratorError:
-    """A 409: mostly a dataset that is still being processed, else a title that belongs to another kernel."""
-    if _PROCESSING.search(words):
-        return NotYet(f"Kaggle: {words}", remedy="The dataset is still being processed.", wait_s=PROCESSING_WAIT_S)
+def conflict(message: str) -> OrchestratorError:
+    """The error for a 409: usually a dataset is still being processed, else the title belongs to another kernel."""
+    if _PROCESSING.search(message):
+        return NotYet(f"Kaggle: {message}", remedy="The dataset is still being processed.", wait_s=PROCESSING_WAIT_S)
     return BadInput(
-        f"Kaggle refused the push: {words}",
+        f"Kaggle refused the push: {message}",
         remedy="A kernel of that name may exist with another title; delete it on kaggle.com or use --fresh.",
     )

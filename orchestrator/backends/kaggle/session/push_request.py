@@ -1,4 +1,4 @@
-"""What is asked of Kaggle for one session: first as a push that prints itself, then in the service's words. Pure."""
+"""Builds the request for one session: first a `Push`, which prints itself, then a `SaveRequest`. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push
 from orchestrator.kernel.wire import Ticket
 
 _SLACK = 1.25
-"""A session leaves before its deadline; a quarter more is a session that hangs."""
+"""A session ends before its deadline; one that takes a quarter more hangs."""
 
 
 def build_push(
@@ -48,12 +48,12 @@ def build_push(
 
 
 def time_limit_s(ticket: Ticket, settings: KaggleSettings) -> float:
-    """Kaggle's own limit for the session: late enough for its deadline, early enough to spare quota if it hangs."""
+    """Time limit that Kaggle enforces: after the session's deadline, but soon enough to save quota if it hangs."""
     return min(settings.session_timeout_s, float(ticket.spec["deadline_s"]) * _SLACK + OUTSIDE_S)
 
 
 def save_request(push: Push) -> SaveRequest:
-    """A push in the words of the gateway."""
+    """A push as the client's request."""
     settings = push.settings
     return SaveRequest(
         owner=push.owner,

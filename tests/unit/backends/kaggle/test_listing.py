@@ -70,5 +70,5 @@ def test_pages_that_go_in_a_circle_come_to_an_end(kaggle: LoopbackKaggle) -> Non
     stand(kaggle, f"{MINE}00000000-s01")
     for _ in range(3):
         kaggle.faults.add("ListKernels", change=lambda answer: {**answer, "nextPageToken": "0"})
-    with pytest.raises(RemoteUnavailable, match="circle"):
+    with pytest.raises(RemoteUnavailable, match="pages of the listing repeat"):
         kaggle_backend().names(MINE)

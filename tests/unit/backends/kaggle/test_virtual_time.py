@@ -27,14 +27,14 @@ from orchestrator.stores.section.card_yaml import load_card
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.doubles.narrator import Listener
-from tests.doubles.virtual_kaggle import VirtualGateway
+from tests.doubles.virtual_kaggle import VirtualKaggle
 
 
 @dataclass
 class FarSide:
     """A backend over a virtual Kaggle, with the parts that the pipeline needs."""
 
-    gateway: VirtualGateway
+    api: VirtualKaggle
     clock: FakeClock
     backend: KaggleBackend
     listener: Listener
@@ -71,10 +71,10 @@ class FarSide:
 
 def far_side(**traits: Any) -> FarSide:
     clock = FakeClock()
-    gateway = VirtualGateway(clock, **traits)
+    api = VirtualKaggle(clock, **traits)
     retry = Retry(clock, lambda low, high: high)
-    backend = KaggleBackend(cast(KaggleApi, gateway), cast(CheckpointDataset, None), KaggleSettings(), retry)
-    return FarSide(gateway, clock, backend, Listener())
+    backend = KaggleBackend(cast(KaggleApi, api), cast(CheckpointDataset, None), KaggleSettings(), retry)
+    return FarSide(api, clock, backend, Listener())
 
 
 @pytest.mark.parametrize("lose", [[], ["after"], ["before"], ["before", "after"], ["before", "before"]])
@@ -83,7 +83,7 @@ def test_a_lost_answer_never_makes_two_kernels_or_none(lose: Sequence[str], hidd
     far = far_side(lose=list(lose), hidden_s=hidden_s)
     push = far.push()
     handle = submit_session(far.context, push)
-    assert far.gateway.pushes == 1
+    assert far.api.pushes == 1
     assert handle.slug == push.slug
     assert [event.kind.value for event in far.events] == ["session_planned", "session_submitted"]
 
@@ -114,7 +114,7 @@ def test_a_full_house_and_a_spent_week_are_waited_for_and_told() -> None:
         refresh_after_s=48 * 3600.0,
     )
     submit_session(far.context, far.push())
-    assert far.gateway.pushes == 1
+    assert far.api.pushes == 1
     assert 48 * 3600.0 <= far.clock.slept_s <= 48 * 3600.0 + 300.0
     told = "\n".join(far.listener.lines)
     assert "session count of 2" in told
@@ -125,7 +125,7 @@ def test_a_bad_request_stops_with_the_servers_words() -> None:
     far = far_side(refuse=["Notebook not found"])
     with pytest.raises(BadInput, match="Notebook not found"):
         submit_session(far.context, far.push())
-    assert far.gateway.calls["save_kernel"] == 1
+    assert far.api.calls["save_kernel"] == 1
 
 
 def test_a_name_that_holds_another_session_is_never_overwritten() -> None:
@@ -133,19 +133,19 @@ def test_a_name_that_holds_another_session_is_never_overwritten() -> None:
     submit_session(far.context, far.push(nonce="1" * 32))
     with pytest.raises(NameTaken):
         submit_session(far.context, far.push(nonce="2" * 32))
-    assert far.gateway.pushes == 1
+    assert far.api.pushes == 1
     assert len(far.events) == 2
 
 
 def test_an_hour_of_kernel_costs_few_calls_and_its_end_is_seen_within_a_minute() -> None:
     far = far_side(runs_s=3600.0, queued_s=40.0, hidden_s=10.0)
     handle = submit_session(far.context, far.push())
-    far.gateway.calls.clear()
+    far.api.calls.clear()
     observation = watch(far.context, handle)
     assert observation.state is SessionState.ENDED
-    calls = sum(far.gateway.calls.values())
+    calls = sum(far.api.calls.values())
     late_s = far.clock.slept_s - (3600.0 + 50.0)
-    print(f"calls per kernel-hour {calls} {dict(far.gateway.calls)}, end seen {late_s:.0f} s late")
+    print(f"calls per kernel-hour {calls} {dict(far.api.calls)}, end seen {late_s:.0f} s late")
     assert 0 <= late_s <= 60.0
     assert calls <= 20
 

@@ -125,7 +125,7 @@ def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
             HEAD + "    search: {space: {a: [1]}, trials: 3, batch: 1}\n    cells: [{a: 1}]\n",
             "search stands instead of matrix",
         ),
-        (HEAD + "    priority: 1\n    priority: 2\n", "a.yaml, line 6: key 'priority' stands twice"),
+        (HEAD + "    priority: 1\n    priority: 2\n", "a.yaml, line 6: key 'priority' is given twice"),
     ],
 )
 def test_a_wrong_file_is_told_with_line_and_key(text: str, told: str) -> None:

@@ -31,7 +31,7 @@ def test_a_swap_of_an_earlier_version_is_finished(data: Path, first_rename_done:
     save(data / ".incoming-s02", 20)
     (data / "restore_journal.json").write_text(json.dumps(EARLIER), encoding="utf-8")
     models = ModelsDirectory(data / "models", SCENARIO)
-    assert models.recover() == "finished a restore that was cut off"
+    assert models.recover() == "finished an interrupted restore"
     assert models.view().steps == 20
     models.discard_archive("s02")
     assert [path.read_bytes() for path in data.rglob("model.zip")] == [b"own"]

@@ -228,7 +228,7 @@ def test_a_run_knows_what_its_sessions_cost_and_whose_code_they_ran(ledger: Sqli
 
 
 def test_what_was_just_written_is_what_another_program_reads(ledger: SqliteLedger, tmp_path: Path) -> None:
-    """A ledger need not read again what it has written; whoever reads it must find the very same."""
+    """What one program has written, another one reads as the same records."""
     for event in (_start(), _plan(), *WHOLE_SESSION):
         ledger.record(event)
         other = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
@@ -283,7 +283,7 @@ def _columns(connection: sqlite3.Connection) -> list[str]:
 
 
 def test_what_a_transaction_that_was_undone_had_stored_is_not_believed(tmp_path: Path) -> None:
-    """Rows are kept when they are written, and the disk may be full only at the commit."""
+    """A transaction that fails at its second row leaves nothing of its first."""
     ledger = SqliteLedger(tmp_path / "ledger.sqlite")
     for event in (_start(), _plan()):
         ledger.record(event)
@@ -378,7 +378,7 @@ def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go
         assert "planned_seq" not in _columns(looking)
 
 
-def test_rows_that_are_kept_give_way_to_what_another_program_writes(tmp_path: Path) -> None:
+def test_two_programs_that_write_in_turn_read_the_same(tmp_path: Path) -> None:
     mine, other = SqliteLedger(tmp_path / "ledger.sqlite"), SqliteLedger(tmp_path / "ledger.sqlite")
     lineage = "c" * 64
     assert mine.sessions(lineage) == mine.runs(lineage) == []

@@ -18,7 +18,7 @@ def test_a_report_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> No
     thesis = tmp_path / "thesis"
     thesis.mkdir()
     (thesis / "chapter.tex").write_text("years of work", encoding="utf-8")
-    with pytest.raises(BadInput, match="no report's"):
+    with pytest.raises(BadInput, match="that no report wrote"):
         emptied_report(thesis)
     assert (thesis / "chapter.tex").exists()
 

@@ -84,7 +84,7 @@ def test_a_number_in_scientific_notation_is_a_number(project_root: Path) -> None
 
 def test_a_key_that_stands_twice_is_a_fault(project_root: Path) -> None:
     text = (project_root / "configs/sections/section_7_6.yaml").read_text(encoding="utf-8")
-    with pytest.raises(BadInput, match="stands twice"):
+    with pytest.raises(BadInput, match="is given twice"):
         parse_card(text + "\nseed: 3\n", "section_7_6.yaml")
 
 

@@ -151,7 +151,7 @@ def test_every_fault_of_a_card_is_told_at_once_with_its_line() -> None:
         (at("100_000"), "100_000 is text in YAML 1.2, write the digits without _"),
         (at("policy_kwargs"), "unknown key, the layers are the card's `network`, for example network: [64, 64]"),
         (at("normalize_advantage: yes"), "yes is text in YAML 1.2, write true"),
-        (len(lines) - 1, f"key 'device' stands twice (first in line {at('device: cpu')})"),
+        (len(lines) - 1, f"key 'device' is given twice (first in line {at('device: cpu')})"),
         (len(lines), "the key 2 is not text"),
     ]
     assert len(told) == len(expected)

@@ -96,7 +96,7 @@ def test_a_conflict_is_waited_for_only_while_something_is_processed() -> None:
 
 
 def test_no_signed_address_and_no_control_character_survives_in_a_fault() -> None:
-    fault = ServiceFault("x", status=403, words="see https://h/x?Signature=s3cret\x1b[31m now\nplease")
+    fault = ServiceFault("x", status=403, message="see https://h/x?Signature=s3cret\x1b[31m now\nplease")
     assert "s3cret" not in str(fault)
     assert "\x1b" not in str(fault)
     assert clean("a" * 5000) == "a" * 400
@@ -109,7 +109,7 @@ def test_no_signed_address_and_no_control_character_survives_in_a_fault() -> Non
 def test_which_faults_pass_and_which_leave_open_what_happened(
     status: int | None, transient: bool, undecided: bool
 ) -> None:
-    fault = ServiceFault("x", status=status, words="")
+    fault = ServiceFault("x", status=status, message="")
     assert (fault.transient, fault.undecided) == (transient, undecided)
 
 

@@ -26,7 +26,7 @@ class Moody:
 
 
 def away(status: int | None = 503, retry_after_s: float | None = None) -> ServiceFault:
-    return ServiceFault("x", status=status, words="", retry_after_s=retry_after_s)
+    return ServiceFault("x", status=status, message="", retry_after_s=retry_after_s)
 
 
 def test_an_answer_that_comes_late_is_an_answer() -> None:

@@ -1,4 +1,4 @@
-"""What a session's own files say of the others: its manifest of all, each checkpoint card of its checkpoint."""
+"""Expected size and digest of each output, from the manifest or from the checkpoint cards."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from orchestrator.kernel.wire import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promises:
-    """What the files of an output folder must be.
+class ExpectedFiles:
+    """Expected files of an output folder.
 
     Attributes:
         entries: Path -> size and digest.
-        unreadable: Path of a card that is there and cannot be read -> why.
+        unreadable: Path of a card that exists and cannot be read -> why.
     """
 
     entries: Mapping[str, FileEntry] = field(default_factory=dict)
@@ -32,23 +32,23 @@ class Promises:
 
 
 def manifest_in(folder: Path) -> tuple[Manifest | None, str]:
-    """The manifest of a folder, and why the one that is there cannot be used, empty without a fault."""
+    """The manifest of a folder, and what is wrong with it; the text is empty if nothing is wrong."""
     try:
         return read_manifest(folder), ""
     except ValueError as fault:
         return None, str(fault)
 
 
-def promises_of_manifest(manifest: Manifest) -> Promises:
-    """Of a manifest: every output but itself."""
-    return Promises(entries={entry.path: entry for entry in manifest.files if entry.path != MANIFEST_NAME})
+def expected_by_manifest(manifest: Manifest) -> ExpectedFiles:
+    """Every output that a manifest lists, except itself."""
+    return ExpectedFiles(entries={entry.path: entry for entry in manifest.files if entry.path != MANIFEST_NAME})
 
 
-def promises_of_cards(folder: Path, paths: Iterable[str]) -> Promises:
-    """Of the checkpoint cards in a folder, where no manifest says more.
+def expected_by_cards(folder: Path, paths: Iterable[str]) -> ExpectedFiles:
+    """What the checkpoint cards in a folder describe, for a session without a manifest.
 
     Args:
-        paths: Of the listed outputs.
+        paths: Paths of all listed outputs.
     """
     entries: dict[str, FileEntry] = {}
     unreadable: dict[str, str] = {}
@@ -63,14 +63,14 @@ def promises_of_cards(folder: Path, paths: Iterable[str]) -> Promises:
         beside = PurePosixPath(path).parent
         for described in card.files:
             if "/" in described.path or "\\" in described.path or described.path in ("", ".", ".."):
-                continue  # no plain name: the restore refuses the whole card
+                continue  # not a plain name: the restore refuses the whole card
             place = (beside / described.path).as_posix()
             entries[place] = FileEntry(path=place, size_bytes=described.size_bytes, sha256=described.sha256)
-    return Promises(entries=entries, unreadable=unreadable)
+    return ExpectedFiles(entries=entries, unreadable=unreadable)
 
 
 def is_card(path: str) -> bool:
-    """Whether a path is that of a checkpoint card."""
+    """Whether a path is that of a checkpoint card or of the best model's card."""
     posix = PurePosixPath(path)
     if posix.suffix != CARD_SUFFIX:
         return False

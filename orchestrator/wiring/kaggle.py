@@ -1,0 +1,66 @@
+"""Builds what speaks to Kaggle. Imported late: the client library takes half a second."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from orchestrator.backends.kaggle.backend import KaggleBackend
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.auth import Account, sign_in
+from orchestrator.backends.kaggle.client.credentials import candidates
+from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
+from orchestrator.backends.kaggle.client.retry import Patience, Retry
+from orchestrator.backends.kaggle.health_check import examine
+from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
+from orchestrator.core.diagnostics.health_check import Check
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.session.backend_types import Quota
+from orchestrator.ports import Clock
+from orchestrator.stores.project import Project
+from orchestrator.stores.system_clock import SystemClock
+
+
+def kaggle_backend(card: SectionCard, clock: Clock) -> KaggleBackend:
+    """The Kaggle backend of a section.
+
+    Raises:
+        RemoteUnavailable: No credentials, or Kaggle cannot be reached.
+    """
+    retry = _retry(clock)
+    account = sign_in(candidates(), now=clock.now, retry=retry)
+    datasets = DatasetsApi(account.connection, account.name, retry)
+    return KaggleBackend(_api(account, retry), CheckpointDataset(datasets, clock), card.kaggle, retry)
+
+
+def kaggle_quotas() -> tuple[str, tuple[Quota, ...]]:
+    """Account name and weekly quotas.
+
+    Raises:
+        RemoteUnavailable: No credentials, or Kaggle cannot be reached.
+    """
+    clock = SystemClock()
+    retry = _retry(clock)
+    account = sign_in(candidates(), now=clock.now, retry=retry)
+    return account.name, _api(account, retry).quotas()
+
+
+def kaggle_checkup(project: Project) -> Iterator[Check]:
+    """The Kaggle checks of `doctor`, one after another."""
+    clock = SystemClock()
+    # Only one repetition, since a person waits: enough to survive a single failed request.
+    retry = _retry(clock, Patience(attempts=2))
+    return examine(
+        candidates,
+        lambda found: sign_in(found, now=clock.now, retry=retry),
+        lambda account: _api(account, retry),
+        project.results,
+    )
+
+
+def _retry(clock: Clock, patience: Patience | None = None) -> Retry:
+    return Retry(clock, random.SystemRandom().uniform, patience)
+
+
+def _api(account: Account, retry: Retry) -> KaggleApi:
+    return KaggleApi(account.connection, account.name, retry)
