@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
-from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_CARD, CHECKPOINTS, checkpoint_steps
+from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_CARD, CHECKPOINTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +30,7 @@ class Source:
     @property
     def potential_steps(self) -> int | None:
         """The most steps that it can give, None where nobody knows."""
-        known = max(self.record.steps_done or 0, self.record.models_steps or 0, input_steps(self.record))
+        known = max(self.record.steps_done or 0, self.record.models_steps or 0, self.record.input_steps)
         if self.record.steps_done is None:  # it was killed before it wrote its manifest
             return self.most_steps
         return known if self.most_steps is None else min(known, self.most_steps)
@@ -83,7 +82,7 @@ def walked_to(runs: Sequence[RunRecord], chain: Sequence[SessionRecord]) -> int 
         return None
     left, _ = walking.walks[-1]
     newest = chain[0]
-    still_left = input_steps(newest) >= left and (newest.models_steps or 0) <= left
+    still_left = newest.input_steps >= left and (newest.models_steps or 0) <= left
     return min(walking.steps_done, left) if still_left else None
 
 
@@ -97,7 +96,7 @@ def expected_steps(chain: Sequence[SessionRecord], walked: int | None = None) ->
     if walked is not None:
         return walked
     for one in chain:
-        given = input_steps(one)
+        given = one.input_steps
         if one.stage is Stage.CLOSED:
             in_place = one.steps_done if one.models_steps is None else one.models_steps
             # A directory that was missing already at its end says 0; what the session was given existed all the same.
@@ -113,13 +112,7 @@ def sources(chain: Sequence[SessionRecord], walked: int | None = None) -> Iterat
     for one in chain:
         if one.stage is Stage.CLOSED and one.handle is not None:
             yield Source(record=one, most_steps=_least(bound, one.models_steps or None))
-        bound = _least(bound, input_steps(one) or None)
-
-
-def input_steps(record: SessionRecord) -> int:
-    """Steps of the newest checkpoint that a session was given, 0 without one."""
-    stems = (PurePosixPath(entry["path"]).stem for entry in record.ticket.get("inputs", ()))
-    return max((checkpoint_steps(stem) or 0 for stem in stems), default=0)
+        bound = _least(bound, one.input_steps or None)
 
 
 def is_missing(view: CheckpointInventory, expected: int, *, stays: bool) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from orchestrator.core.checkpoint.log_messages import TAG
 
 SHOWN_FILES = 50
-HOW_THEY_ENTER = (
+OWN_FILES_ADVICE = (
     "No card describes them, so no run resumes from them. To use such a model, load it in a script of your own; "
     "`run ... --fresh` moves them to the archive."
 )
@@ -33,7 +33,7 @@ def own_files(names: Sequence[str], root: str) -> tuple[str, ...]:
     return (
         f"{TAG} {len(names)} file(s) of your own in {shown_name(root)} are kept and not used for training:",
         *(f"{TAG} {line}" for line in named(names)),
-        f"{TAG} {HOW_THEY_ENTER}",
+        f"{TAG} {OWN_FILES_ADVICE}",
     )
 
 

@@ -140,6 +140,12 @@ class SessionRecord:
         return datetime.fromisoformat(self.started_at or self.begun_at or self.planned_at)
 
     @property
+    def input_steps(self) -> int:
+        """Steps of the newest checkpoint among its inputs, 0 without one."""
+        stems = (PurePosixPath(entry["path"]).stem for entry in self.ticket.get("inputs", ()))
+        return max((checkpoint_steps(stem) or 0 for stem in stems), default=0)
+
+    @property
     def steps_begun(self) -> int | None:
         """Steps from which it went on: by its own account, else those of the newest checkpoint that it was given.
 
@@ -147,8 +153,7 @@ class SessionRecord:
         """
         if self.steps_start is not None or self.handle is None or self.never_submitted:
             return self.steps_start
-        stems = (PurePosixPath(entry["path"]).stem for entry in self.ticket.get("inputs", ()))
-        return max((checkpoint_steps(stem) or 0 for stem in stems), default=0)
+        return self.input_steps
 
     @property
     def never_submitted(self) -> bool:
