@@ -46,11 +46,11 @@ class CheckpointInventory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedCheckpoints:
-    """The checkpoints in a session's outputs.
+    """The usable checkpoints in a session's outputs.
 
     Attributes:
         root: The models directory inside the results folder.
-        verified: Cards of this session's checkpoints whose files match, newest first.
+        verified: Cards of checkpoints that it saved or was given and whose files match, newest first.
         faults: Checkpoint stem -> why it was refused.
         entries: Files to put in place, with digest; paths relative to `root`.
     """
