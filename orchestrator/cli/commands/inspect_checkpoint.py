@@ -40,11 +40,12 @@ def _inspect(path: Path) -> Inspection:
     from orchestrator.core.checkpoint.acting import acting_needs
     from orchestrator.core.checkpoint.inspection import Descent, Inspection, descent_of
     from orchestrator.core.errors import BadInput
+    from orchestrator.core.session.settling import stem_of_file
     from orchestrator.kernel.checkpoint.card import card_fault, read_card
     from orchestrator.kernel.wire import CARD_SUFFIX, MODEL_SUFFIX
     from orchestrator.stores.checkpoint.sb3_zip import read_model_zip
 
-    stem, folder = _stem_of(path), path.parent
+    stem, folder = stem_of_file(path.name), path.parent
     zip_path, card_path = folder / (stem + MODEL_SUFFIX), folder / (stem + CARD_SUFFIX)
     if not (zip_path.is_file() or card_path.is_file()):
         raise BadInput(f"no checkpoint {zip_path}", remedy="`python -m orchestrator status` lists those in place.")
@@ -72,16 +73,6 @@ def _inspect(path: Path) -> Inspection:
         faults=tuple(faults),
         needs=needs,
     )
-
-
-def _stem_of(path: Path) -> str:
-    """The name that the files of one model share; it may contain dots."""
-    from orchestrator.kernel.wire import CARD_SUFFIX, MODEL_SUFFIX, NORMALIZATION_SUFFIX, STATE_SUFFIX
-
-    for suffix in (STATE_SUFFIX, NORMALIZATION_SUFFIX, MODEL_SUFFIX, CARD_SUFFIX):  # longer suffixes first
-        if path.name.endswith(suffix):
-            return path.name.removesuffix(suffix)
-    return path.name
 
 
 def _statistics_beside(zip_path: Path) -> StatisticsFile:

@@ -67,7 +67,7 @@ def test_what_is_not_python_never_leaves(template: str) -> None:
 
 
 def test_a_title_cannot_break_out_of_its_place(project_root: Path) -> None:
-    with pytest.raises(BadInput, match="not Python"):
+    with pytest.raises(BadInput, match="not valid Python"):
         _render(_template(project_root), title='""" + evil')
 
 

@@ -1,4 +1,4 @@
-"""When another look may settle how a session ended: never without a limit, never for what has no bearing."""
+"""When a later look may settle how a session ended: always with a limit, and only for files that matter."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_manifest_that_is_damaged_or_of_another_session_is_open_however_the_se
         assert _asked(_manifest("f" * 32), seen=seen) is Doubt.MANIFEST
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".state.npz", ".json"])
+@pytest.mark.parametrize("suffix", [".zip", ".state.npz", ".vecnormalize.json", ".json"])
 def test_a_newer_checkpoint_that_is_not_answered_decides_and_an_older_one_does_not(suffix: str) -> None:
     assert _asked(_manifest(), _checkpoint(40, Lack.UNANSWERED, suffix)) is Doubt.UNANSWERED
     assert _asked(_manifest(), _checkpoint(20, Lack.UNANSWERED, suffix)) is Doubt.FILES
