@@ -1,4 +1,4 @@
-"""Lists what a pickle would import when loaded. Its instructions are read, never executed."""
+"""Lists what a pickled stream would import when loaded. Its instructions are read, never executed."""
 
 from __future__ import annotations
 
