@@ -88,7 +88,7 @@ def without_effect(
     """A line for each option that changes nothing.
 
     Args:
-        own: The section's card as it stands in its file.
+        own: The section's card as in its file.
         settings: Values of `--set`.
         limits: Of the backend.
         backend: Name of the backend.

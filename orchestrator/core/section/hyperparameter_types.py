@@ -87,8 +87,3 @@ def is_positive(text: str) -> bool:
         return 0.0 < float(text) < float("inf")
     except ValueError:
         return False
-
-
-def is_below_zero(value: str | float) -> bool:
-    """Whether a value is a number below 0."""
-    return not isinstance(value, str) and value < 0.0

@@ -15,7 +15,6 @@ from orchestrator.core.section.hyperparameter_types import (
     ActionNoiseSettings,
     LinearSchedule,
     NormalizeSettings,
-    is_below_zero,
     is_positive,
     require_positive,
     require_share,
@@ -99,8 +98,12 @@ class SacSettings(ReplaySettings):
     def __post_init__(self) -> None:
         ReplaySettings.__post_init__(self)
         require_share(self, "tau")
-        word = self.ent_coef if isinstance(self.ent_coef, str) else "auto"
-        if not (word == "auto" or is_positive(word.removeprefix("auto_"))) or is_below_zero(self.ent_coef):
+        value = self.ent_coef
+        if isinstance(value, str):
+            wrong = value != "auto" and not is_positive(value.removeprefix("auto_"))
+        else:
+            wrong = value < 0.0
+        if wrong:
             raise ValueError(f"ent_coef must be auto, auto_ and its start value, or a number, not {self.ent_coef}")
 
 
