@@ -42,7 +42,7 @@ def record(session: int, began_at: int, end_reason: str = "finished") -> Session
 WHOLE = [record(1, 0), record(2, 20), record(3, 60, "crashed"), record(4, 70)]
 
 
-def test_a_killed_session_began_where_it_was_given_a_checkpoint() -> None:
+def test_a_killed_session_starts_from_its_input_checkpoint() -> None:
     assert [one.input_steps for one in WHOLE] == [0, 20, 60, 70]
     assert list(_chain_faults(PLAN, WHOLE)) == []
 
