@@ -1,1 +1,1 @@
-"""Words in, exit code out. One small file per command."""
+"""The command line: parses options, prints results, returns exit codes."""

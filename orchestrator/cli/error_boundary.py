@@ -1,4 +1,4 @@
-"""The one door by which every failure leaves: one line of cause, one of remedy, an exit code, no traceback."""
+"""Turns every failure of a command into one line of cause, one of remedy, and an exit code; never a traceback."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from orchestrator.cli.output.encoding import encodable
-from orchestrator.cli.output.lost_output import first_loss, lose
+from orchestrator.cli.output.lost_output import note_lost, take_lost
 from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OUR_BUG, OrchestratorError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """What is said of a failure."""
+class _Failure:
+    """What is printed for a failure."""
 
     cause: str
     remedy: str
@@ -27,68 +27,67 @@ class _Told:
 
 
 def run_command(act: Callable[[], int], *, as_json: bool = False) -> int:
-    """Run a command and turn whatever it raises into words and an exit code.
+    """Run a command; print any failure and return its exit code.
 
     Args:
         act: The command; returns its exit code.
-        as_json: Also put the failure on the last line of standard output, as one JSON object.
+        as_json: Also print the failure as one JSON object on the last line of standard output.
     """
     try:
         code = act()
-        _require_written()
+        _require_output_written()
         return code
     except (Exception, KeyboardInterrupt) as fault:
-        told = _masked(_told_of(fault))
-    text = f"Error: {told.cause}" + (f"\n{told.remedy}" if told.remedy else "")
-    _say(encodable(text, sys.stderr.encoding), sys.stderr)
+        failure = _masked(_failure_of(fault))
+    text = f"Error: {failure.cause}" + (f"\n{failure.remedy}" if failure.remedy else "")
+    _print(encodable(text, sys.stderr.encoding), sys.stderr)
     if as_json:
-        plain = {"error": told.cause, "remedy": told.remedy, "exit_code": told.code}
-        _say(json.dumps(plain, ensure_ascii=True, allow_nan=False), sys.stdout)
-    return told.code
+        plain = {"error": failure.cause, "remedy": failure.remedy, "exit_code": failure.code}
+        _print(json.dumps(plain, ensure_ascii=True, allow_nan=False), sys.stdout)
+    return failure.code
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One object on one line of standard output, ASCII so that no terminal can refuse it."""
+    """Print one object on one line of standard output, in ASCII so that every terminal can show it."""
     try:
         print(json.dumps(value, ensure_ascii=True, allow_nan=False), flush=True)
     except OSError as fault:
-        lose(fault)
+        note_lost(fault)
 
 
-def _told_of(fault: BaseException) -> _Told:
+def _failure_of(fault: BaseException) -> _Failure:
     if isinstance(fault, OrchestratorError) and fault.exit_code == EXIT_BAD_INPUT:
-        return _Told(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+        return _Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
     if isinstance(fault, KeyboardInterrupt):
-        remedy = "A running session goes on by itself; run the same command again to find it."
-        return _Told(cause="interrupted", remedy=remedy, code=EXIT_INTERRUPTED)
-    # A full disk is the reason, whatever was raised on the way out of it.
-    if (stored := _of_storage(fault)) is not None:
-        return stored
+        remedy = "A session in flight keeps running; run the same command again to find it."
+        return _Failure(cause="interrupted", remedy=remedy, code=EXIT_INTERRUPTED)
+    # If the disk is full, that is the cause, whatever was raised because of it.
+    if (storage := _storage_failure(fault)) is not None:
+        return storage
     if isinstance(fault, OrchestratorError):
-        return _Told(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+        return _Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
     report = "".join(traceback.format_exception(fault))
-    return _Told(
+    return _Failure(
         cause=f"internal error: {type(fault).__name__}: {fault}",
         remedy=f"Please report it with {_keep(report)}.",
         code=EXIT_OUR_BUG,
     )
 
 
-def _of_storage(fault: BaseException) -> _Told | None:
-    """The words for a file that could not be written or read here, None for every other failure."""
+def _storage_failure(fault: BaseException) -> _Failure | None:
+    """The failure for a file that could not be written or read here; None for any other fault."""
     try:
         from orchestrator.core.diagnostics.storage import storage_fault
         from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
     except ModuleNotFoundError:
-        return None  # the project's own runtime is not there: that is the failure to tell
-
+        return None  # the project's own code is missing: that is the failure to print
     trouble = storage_trouble(fault)
     if trouble is None:
         return None
-    # An error of writing names no file; what is written stands in the project, with few exceptions.
+    # A write error names no file; nearly everything that is written belongs to the project.
     path = storage_path(fault) or _project_folder()
-    told = storage_fault(trouble, str(path or fault), free_text(path) if path else "")
-    return _Told(cause=str(told), remedy=told.remedy, code=told.exit_code)
+    failure = storage_fault(trouble, str(path or fault), free_text(path) if path else "")
+    return _Failure(cause=str(failure), remedy=failure.remedy, code=failure.exit_code)
 
 
 def _project_folder() -> Path | None:
@@ -100,40 +99,40 @@ def _project_folder() -> Path | None:
         return None
 
 
-def _masked(told: _Told) -> _Told:
-    """The same without any secret in use."""
+def _masked(failure: _Failure) -> _Failure:
+    """Replace every secret in use."""
     from orchestrator.core.secret_search import masked
     from orchestrator.stores.secrets.in_use import secrets_in_use
 
     secrets = secrets_in_use()
-    return _Told(cause=masked(told.cause, secrets), remedy=masked(told.remedy, secrets), code=told.code)
+    return _Failure(cause=masked(failure.cause, secrets), remedy=masked(failure.remedy, secrets), code=failure.code)
 
 
-def _say(text: str, stream: TextIO) -> None:
-    # The stream may be what is full or gone; the exit code still tells.
+def _print(text: str, stream: TextIO) -> None:
+    # The stream itself may be full or closed; the exit code still shows the failure.
     with suppress(OSError):
         print(text, file=stream, flush=True)
         return
-    _give_up(stream)
+    _discard(stream)
 
 
-def _require_written() -> None:
-    """See that all output was written, so that a full disk is told here and not by the interpreter on its way out.
+def _require_output_written() -> None:
+    """Check that all output was written, so that a full disk is reported here and not at interpreter exit.
 
     Raises:
-        OSError: Some could not be written.
+        OSError: A line could not be written.
     """
     try:
         sys.stdout.flush()
     except OSError as fault:
-        lose(fault)
-        _give_up(sys.stdout)
-    if (lost := first_loss()) is not None:
+        note_lost(fault)
+        _discard(sys.stdout)
+    if (lost := take_lost()) is not None:
         raise OSError(lost.errno, lost.strerror, "standard output") from lost
 
 
-def _give_up(stream: TextIO) -> None:
-    """Throw away what a stream could not write: the interpreter would try again at its end, and exit with 120."""
+def _discard(stream: TextIO) -> None:
+    """Discard what a stream could not write: at its exit the interpreter would try again, and exit with 120."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -142,7 +141,7 @@ def _give_up(stream: TextIO) -> None:
 
 
 def _own_folder() -> Path:
-    """The program's own folder in the project, found also where the project's runtime is damaged."""
+    """The folder `.orchestrator` of the project; found even if the project's own code is damaged."""
     try:
         from orchestrator.stores.project import find_project
     except ModuleNotFoundError:
@@ -154,7 +153,7 @@ def _own_folder() -> Path:
 
 
 def _keep(report: str) -> str:
-    """Put the account of our own bug into a file; says where it is."""
+    """Write the traceback of our own bug to a file, and return its path."""
     from orchestrator.core.secret_search import masked
     from orchestrator.stores.secrets.in_use import secrets_in_use
 
@@ -164,7 +163,7 @@ def _keep(report: str) -> str:
         path.parent.mkdir(exist_ok=True)
         path.write_text(report, encoding="utf-8", errors="backslashreplace")
     except (OSError, OrchestratorError):
-        # Without a project, or where it cannot be written, the terminal is the only place left.
-        _say(encodable(report, sys.stderr.encoding), sys.stderr)
+        # Without a project, or where it cannot be written, only the terminal is left.
+        _print(encodable(report, sys.stderr.encoding), sys.stderr)
         return "the text above"
     return str(path)

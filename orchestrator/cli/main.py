@@ -1,30 +1,18 @@
-"""`main(argv) -> int`: the list of commands. Each command imports what it needs only when it is called."""
+"""`main(argv) -> int` and the table of commands. A command imports what it needs only when it is called."""
 
 from __future__ import annotations
 
-import functools
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec
+from typing import Any, get_type_hints
 
 import typer
 
 from orchestrator.cli.campaign import plan, results, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
-from orchestrator.cli.commands import (
-    attach,
-    doctor,
-    fetch,
-    inspect_checkpoint,
-    logs,
-    prove_resume,
-    quota,
-    render,
-    run,
-    status,
-    verify,
-)
+from orchestrator.cli.commands import account, inspect_checkpoint, prove_resume, render, run, sessions, status, verify
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.output.encoding import restart_with_utf8_paths
 from orchestrator.core.errors import EXIT_DONE, BadInput
@@ -37,29 +25,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-
-Words = ParamSpec("Words")
-
-
-def _exiting(command: Callable[Words, int]) -> Callable[Words, None]:
-    """Typer takes an exit code as an exception, not as a return value."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Words.args, **kwargs: Words.kwargs) -> None:
-        raise typer.Exit(command(*args, **kwargs))
-
-    return wrapped
-
-
 COMMANDS: Mapping[str, Callable[..., int]] = {
     "run": run.run,
     "status": status.status,
     "render": render.render,
-    "attach": attach.attach,
-    "logs": logs.logs,
-    "fetch": fetch.fetch,
-    "quota": quota.quota,
-    "doctor": doctor.doctor,
+    "attach": sessions.attach,
+    "logs": sessions.logs,
+    "fetch": sessions.fetch,
+    "quota": account.quota,
+    "doctor": account.doctor,
     "verify": verify.verify,
     "inspect": inspect_checkpoint.inspect_checkpoint,
     "prove-resume": prove_resume.prove_resume,
@@ -77,22 +51,52 @@ CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
     "schema": campaign_status.schema,
 }
 
+
+def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
+    """A command in the form that Typer takes.
+
+    A parameter `options` is a block of options: Typer gets its fields instead, as single options. A failure is printed
+    here, and the exit code is raised, because Typer does not take it as a return value.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    parameters = dict(inspect.signature(command).parameters)
+    block = hints["options"] if parameters.pop("options", None) else None
+    names: Sequence[str] = ()
+    if block is not None:
+        hints |= get_type_hints(block, include_extras=True)
+        fields = dict(inspect.signature(block).parameters)
+        names, parameters = tuple(fields), fields | parameters
+
+    def call(**values: Any) -> None:
+        if block is not None:
+            values["options"] = block(**{name: values.pop(name) for name in names})
+        raise typer.Exit(run_command(lambda: command(**values), as_json=values.get("as_json", False)))
+
+    flat = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
+        for name, parameter in parameters.items()
+    ]
+    call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    call.__doc__ = command.__doc__
+    return call
+
+
 campaign = typer.Typer(help="Many trials under limits: plan them, run them, see their status.")
 for group, commands in ((app, COMMANDS), (campaign, CAMPAIGN_COMMANDS)):
     for name, command in commands.items():
-        group.command(name)(_exiting(command))
+        group.command(name)(_for_typer(command))
 app.add_typer(campaign, name="campaign", no_args_is_help=True)
 
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-"""Typer brings click along under a name of its own; this is the class of every wrong word on a command line."""
+"""Click's class for every mistake on a command line; Typer brings its own copy of click and does not export it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Returns:
-        0 done, 1 run failed, 2 bad input, 3 our bug, 4 remote unavailable or quota spent, 130 interrupted.
+        0 done, 1 run failed, 2 bad input, 3 our bug, 4 backend unavailable or quota spent, 130 interrupted.
     """
     if argv is None:
         restart_with_utf8_paths()
@@ -104,8 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except _UsageError as fault:
             context = getattr(fault, "ctx", None)
             path = context.command_path if context else "orchestrator"
-            told = fault.format_message() if hasattr(fault, "format_message") else str(fault)
-            raise BadInput(told.rstrip("."), remedy=f"See `{path} --help`.") from fault
+            cause = fault.format_message() if hasattr(fault, "format_message") else str(fault)
+            raise BadInput(cause.rstrip("."), remedy=f"See `{path} --help`.") from fault
         return code if isinstance(code, int) else EXIT_DONE
 
     return run_command(act, as_json="--json" in words)

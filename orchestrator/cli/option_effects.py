@@ -1,4 +1,4 @@
-"""Options that would do nothing: refused where they contradict each other, said in one line where they are harmless."""
+"""Options without effect: refused where they contradict each other, mentioned in one line where they are harmless."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _OF_RUNS = ("QUICK", "ALGORITHM", "SEED", "TARGET_STEPS", "DEADLINE_S")
 
 
 def from_variable(context: typer.Context, option: str) -> bool:
-    """Whether an option's value comes from its variable, and not from the command line."""
+    """Whether an option's value comes from its environment variable, not from the command line."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "ENVIRONMENT"
 
 
 def require_algorithm_settings(settings: Settings, card: SectionCard, algorithm: str | None) -> None:
-    """Refuse settings of another algorithm than the one that is trained.
+    """Refuse settings of an algorithm that is not trained.
 
     Args:
         card: With its algorithm chosen.
-        algorithm: What `--algorithm` says.
+        algorithm: Value of `--algorithm`.
 
     Raises:
-        BadInput: One of the settings would do nothing.
+        BadInput: One of the settings would have no effect.
     """
     from orchestrator.core.errors import BadInput
 
@@ -51,14 +51,14 @@ def require_algorithm_settings(settings: Settings, card: SectionCard, algorithm:
             )
 
 
-def require_size_settings(settings: Settings, profile: str, typed: Mapping[str, object]) -> None:
-    """Refuse sizes of another profile, and sizes that an option of the same command line replaces.
+def require_size_settings(settings: Settings, profile: str, options: Mapping[str, object]) -> None:
+    """Refuse sizes of another profile, and sizes that another option of the same command replaces.
 
     Args:
-        typed: Typed option -> its value, None where it was not typed.
+        options: Option -> its value, None where it is not given.
 
     Raises:
-        BadInput: One of the settings would do nothing.
+        BadInput: One of the settings would have no effect.
     """
     from orchestrator.core.errors import BadInput
 
@@ -70,14 +70,14 @@ def require_size_settings(settings: Settings, profile: str, typed: Mapping[str, 
                 remedy=f"Give --{other}, or set profiles.{profile}.… instead.",
             )
     replaced = {"target_steps": ("--target-steps", "--add-steps"), "deadline_s": ("--deadline-s",)}
-    for size, options in replaced.items():
+    for size, others in replaced.items():
         key = f"profiles.{profile}.{size}"
-        for option in options:
-            if key in settings and typed.get(option) is not None:
+        for option in others:
+            if key in settings and options.get(option) is not None:
                 raise BadInput(f"--set {key} has no effect beside {option}", remedy="Give one of them.")
 
 
-def remarks(
+def without_effect(
     context: typer.Context,
     request: RunRequest,
     own: SectionCard,
@@ -88,43 +88,44 @@ def remarks(
     """A line for each option that changes nothing.
 
     Args:
-        own: The section's card as its file has it.
-        settings: What `--set` says.
-        backend: Where the session runs.
+        own: The section's card as in its file.
+        settings: Values of `--set`.
+        limits: Of the backend.
+        backend: Name of the backend.
     """
     return [
-        *lost_variables(context, settings, request.profile),
+        *ignored_variables(context, settings, request.profile),
         *_own_values(context, own, settings),
-        *_elsewhere(settings, backend),
-        *_beyond_wall(request.deadline_s, limits, backend),
+        *_other_backend(settings, backend),
+        *_beyond_limit(request.deadline_s, limits, backend),
     ]
 
 
-def lost_variables(context: typer.Context, settings: Settings, profile: str = "") -> Iterator[str]:
-    """Variables that say something else than the command line, which wins.
+def ignored_variables(context: typer.Context, settings: Settings, profile: str = "") -> Iterator[str]:
+    """A line for each environment variable that the command line overrides with another value.
 
     Args:
-        settings: What `--set` says; it wins over a variable for the same value.
+        settings: Values of `--set`; they override variables.
         profile: The profile that runs.
     """
     keys = {name: f"profiles.{profile}.{name}" for name in ("target_steps", "deadline_s")} | {"algorithm": "algorithm"}
     for option in context.command.params:
         name, variable = str(option.name), option.envvar
-        told = os.environ.get(variable) if isinstance(variable, str) else None
+        text = os.environ.get(variable) if isinstance(variable, str) else None
         value = context.params.get(name)
-        if not told:
+        if not text:
             continue
         if not from_variable(context, name):
-            if _typed(context, name) and not _same(told, value):
-                yield f"{variable}={told} has no effect: the command line says {_as_typed(name, value)}"
+            if _typed(context, name) and not _same(text, value):
+                yield f"{variable}={text} has no effect: the command line says {_as_typed(name, value)}"
         elif name == "target_steps" and context.params.get("add_steps") is not None:
-            yield f"{variable}={told} has no effect: the command line says --add-steps {context.params['add_steps']}"
+            yield f"{variable}={text} has no effect: the command line says --add-steps {context.params['add_steps']}"
         elif keys.get(name) in settings:
-            yield f"{variable}={told} has no effect: the command line says --set {keys[name]}"
+            yield f"{variable}={text} has no effect: the command line says --set {keys[name]}"
 
 
 def campaign_variables(file_backend: str, backend: str | None) -> Iterator[str]:
-    """Variables that mean nothing to a campaign, and a backend that is not the file's."""
+    """A line for a backend that is not the one in the campaign file, and for each variable that a campaign ignores."""
     if backend is not None and backend != file_backend:
         yield f"Backend {backend} by --backend or ORCHESTRATOR_BACKEND; the campaign's file says {file_backend}"
     for name in _OF_RUNS:
@@ -137,11 +138,11 @@ def _typed(context: typer.Context, option: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _same(told: str, value: Any) -> bool:
+def _same(text: str, value: Any) -> bool:
     if isinstance(value, bool):
-        return (told.strip().lower() in _TRUE) is value
+        return (text.strip().lower() in _TRUE) is value
     try:
-        return told.strip() == str(value) or float(told) == value
+        return text.strip() == str(value) or float(text) == value
     except ValueError:
         return False
 
@@ -163,7 +164,7 @@ def _own_values(context: typer.Context, own: SectionCard, settings: Settings) ->
             yield f"--set {key}={value} is the card's own value"
 
 
-def _elsewhere(settings: Settings, backend: str) -> Iterator[str]:
+def _other_backend(settings: Settings, backend: str) -> Iterator[str]:
     for key in settings:
         if key.startswith("kaggle.") and backend != "kaggle":
             yield f"--set {key} has no effect on the backend {backend}"
@@ -171,6 +172,6 @@ def _elsewhere(settings: Settings, backend: str) -> Iterator[str]:
             yield "--set device has no effect on kaggle: set kaggle.device instead"
 
 
-def _beyond_wall(deadline_s: float | None, limits: Capabilities, backend: str) -> Iterator[str]:
+def _beyond_limit(deadline_s: float | None, limits: Capabilities, backend: str) -> Iterator[str]:
     if deadline_s is not None and limits.max_wall_s is not None and deadline_s > limits.max_wall_s:
         yield f"--deadline-s {deadline_s:g} is cut: a session on {backend} may take {limits.max_wall_s:g} s"

@@ -1,8 +1,9 @@
-"""The options that several commands share, declared once, and the request that they make together."""
+"""The options that several commands share: each is declared once, alone or in a block of options."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,17 +26,17 @@ Algorithm = Annotated[
     typer.Option(
         "--algorithm",
         envvar="ORCHESTRATOR_ALGORITHM",
-        help="DQN, QRDQN, PPO, A2C, SAC or TD3, with a models directory of its own.",
+        help="DQN, QRDQN, PPO, A2C, SAC or TD3; each has its own models directory.",
     ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", envvar="ORCHESTRATOR_SEED", help="Training seed, with a models directory of its own."),
+    typer.Option("--seed", envvar="ORCHESTRATOR_SEED", help="Training seed; each has its own models directory."),
 ]
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Another value of the section's card, e.g. environment.decision_s=5"
+        "--set", metavar="KEY=VALUE", help="Replace a value of the section's card, e.g. environment.decision_s=5"
     ),
 ]
 TargetSteps = Annotated[
@@ -44,114 +45,101 @@ TargetSteps = Annotated[
 AddSteps = Annotated[int | None, typer.Option("--add-steps", help="Steps to train beyond those already done.")]
 DeadlineS = Annotated[
     float | None,
-    typer.Option("--deadline-s", envvar="ORCHESTRATOR_DEADLINE_S", help="Seconds that one session may take."),
+    typer.Option("--deadline-s", envvar="ORCHESTRATOR_DEADLINE_S", help="Longest duration of one session, in seconds."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Archive the checkpoints and start over from step 0.")]
-Detach = Annotated[
-    bool, typer.Option("--detach", help="Leave as soon as a session is in flight; `attach` goes on with it.")
-]
 AcceptGrade = Annotated[
     str | None,
-    typer.Option("--accept-grade", help="weights-only: begin a new training from the weights that are in place."),
+    typer.Option("--accept-grade", help="weights-only: start a new training from the weights in place."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line of stdout.")]
 
 
-def build_request(
-    project: Project,
-    section: str,
-    *,
-    quick: bool,
-    algorithm: str | None,
-    seed: int | None,
-    target_steps: int | None,
-    add_steps: int | None,
-    fresh: bool,
-    deadline_s: float | None,
-    context: typer.Context,
-    detach: bool = False,
-    accept_grade: str | None = None,
-    settings: list[str] | None = None,
-) -> RunRequest:
-    """The request of a command line, flags before environment.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """Which training a command is about: a section, and what replaces values of its card.
 
-    Args:
-        context: Of the command, to tell a typed flag from a variable.
+    Attributes:
+        context: Of the command; knows which options were typed and which come from environment variables.
         settings: `KEY=VALUE` words that replace values of the card.
-
-    Raises:
-        BadInput: The section or a value is wrong.
     """
-    from orchestrator.cli.option_effects import from_variable, require_size_settings
-    from orchestrator.core.run.request import RunRequest
-    from orchestrator.stores.section.card_yaml import read_settings
 
-    profile, values = "quick" if quick else "full", read_settings(settings)
-    set_target = f"profiles.{profile}.target_steps" in values
-    # A flag was typed, and the variable was only there.
-    if from_variable(context, "target_steps") and (add_steps is not None or set_target):
-        target_steps = None
-    if from_variable(context, "deadline_s") and f"profiles.{profile}.deadline_s" in values:
-        deadline_s = None
-    typed = {"--target-steps": target_steps, "--add-steps": add_steps, "--deadline-s": deadline_s}
-    require_size_settings(values, profile, typed)
-    return RunRequest(
-        card=chosen_card(project, section, context, algorithm=algorithm, seed=seed, settings=settings),
-        profile=profile,
-        target_steps=target_steps,
-        add_steps=add_steps,
-        fresh=fresh,
-        deadline_s=deadline_s,
-        detach=detach,
-        accept_grade=accept_grade,
-    )
+    context: typer.Context
+    section: Section
+    backend: BackendName = None
+    algorithm: Algorithm = None
+    seed: Seed = None
+    settings: Set = None
 
+    def card(self, project: Project) -> SectionCard:
+        """The section's card with the chosen values.
 
-def remarks_on(
-    project: Project,
-    section: str,
-    context: typer.Context,
-    request: RunRequest,
-    settings: list[str] | None,
-    limits: Capabilities,
-    backend: str,
-) -> list[str]:
-    """A line for each option of a `run` or `render` that changes nothing."""
-    from orchestrator.cli.option_effects import remarks
-    from orchestrator.stores.section.card_yaml import load_card, read_settings
+        Raises:
+            BadInput: A value is wrong, or would have no effect.
+        """
+        from orchestrator.cli.option_effects import from_variable, require_algorithm_settings
+        from orchestrator.stores.section.card_yaml import choose, load_card, read_settings
 
-    own = load_card(project.cards, section)
-    return remarks(context, request, own, read_settings(settings), limits, backend)
+        values, algorithm = read_settings(self.settings), self.algorithm
+        if "algorithm" in values and from_variable(self.context, "algorithm"):
+            algorithm = None  # what was typed wins over a variable
+        card = choose(load_card(project.cards, self.section, values), algorithm=algorithm, seed=self.seed)
+        require_algorithm_settings(values, card, algorithm)
+        return card
+
+    def ignored_variables(self) -> Iterator[str]:
+        """A line for each environment variable that the command line overrides."""
+        from orchestrator.cli.option_effects import ignored_variables
+        from orchestrator.stores.section.card_yaml import read_settings
+
+        return ignored_variables(self.context, read_settings(self.settings))
 
 
-def chosen_card(
-    project: Project,
-    section: str,
-    context: typer.Context,
-    *,
-    algorithm: str | None,
-    seed: int | None,
-    settings: list[str] | None,
-) -> SectionCard:
-    """The card of a section with what a command line chooses.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(TrainingOptions):
+    """What `run` and `render` train: a training, and the sizes of this run."""
 
-    Raises:
-        BadInput: A value is wrong, or would do nothing.
-    """
-    from orchestrator.cli.option_effects import from_variable, require_algorithm_settings
-    from orchestrator.stores.section.card_yaml import choose, load_card, read_settings
+    quick: Quick = False
+    target_steps: TargetSteps = None
+    add_steps: AddSteps = None
+    deadline_s: DeadlineS = None
+    fresh: Fresh = False
+    accept_grade: AcceptGrade = None
 
-    values = read_settings(settings)
-    if "algorithm" in values and from_variable(context, "algorithm"):
-        algorithm = None  # as above
-    card = choose(load_card(project.cards, section, values), algorithm=algorithm, seed=seed)
-    require_algorithm_settings(values, card, algorithm)
-    return card
+    def request(self, project: Project, *, detach: bool = False) -> RunRequest:
+        """The request of this command line; a typed option wins over an environment variable.
 
+        Raises:
+            BadInput: The section or a value is wrong.
+        """
+        from orchestrator.cli.option_effects import from_variable, require_size_settings
+        from orchestrator.core.run.request import RunRequest
+        from orchestrator.stores.section.card_yaml import read_settings
 
-def relative(path: str | None, root: Path) -> str | None:
-    """A path for people: within the project relative to it, POSIX."""
-    if path is None:
-        return None
-    place = Path(path)
-    return place.relative_to(root).as_posix() if place.is_relative_to(root) else place.as_posix()
+        profile, values = "quick" if self.quick else "full", read_settings(self.settings)
+        target_steps, deadline_s = self.target_steps, self.deadline_s
+        replaced = self.add_steps is not None or f"profiles.{profile}.target_steps" in values
+        if replaced and from_variable(self.context, "target_steps"):
+            target_steps = None
+        if f"profiles.{profile}.deadline_s" in values and from_variable(self.context, "deadline_s"):
+            deadline_s = None
+        sizes = {"--target-steps": target_steps, "--add-steps": self.add_steps, "--deadline-s": deadline_s}
+        require_size_settings(values, profile, sizes)
+        return RunRequest(
+            card=self.card(project),
+            profile=profile,
+            target_steps=target_steps,
+            add_steps=self.add_steps,
+            fresh=self.fresh,
+            deadline_s=deadline_s,
+            detach=detach,
+            accept_grade=self.accept_grade,
+        )
+
+    def without_effect(self, project: Project, request: RunRequest, limits: Capabilities, backend: str) -> list[str]:
+        """A line for each option that changes nothing."""
+        from orchestrator.cli.option_effects import without_effect
+        from orchestrator.stores.section.card_yaml import load_card, read_settings
+
+        own = load_card(project.cards, self.section)
+        return without_effect(self.context, request, own, read_settings(self.settings), limits, backend)

@@ -1,1 +1,1 @@
-"""Frozen values and pure decisions: no clock, no disk, no network."""
+"""Frozen values and pure decisions; nothing here reads a clock, a disk or a network."""

@@ -1,17 +1,17 @@
-"""What can go wrong, by who must act.
+"""Expected failures, each with the exit code of the command.
 
     OrchestratorError            exit code
-    ├── BadInput                 2   the user mends it: flag, file, card, models directory
-    │   ├── InUse                    another command works on the same training just now
-    │   └── CheckpointsMissing       the ledger knows steps of which no checkpoint is left anywhere
-    ├── RunFailed                1   the run cannot go on; what it made is kept
-    │   └── StorageFault         2       this computer cannot write or read: a full disk, a missing permission
-    ├── NameTaken                1   a session's name is used already over there
-    └── RemoteUnavailable        4   the far side is away or its quota is spent; the same command goes on later
-        ├── NotYet                   it takes this act later: a slot, the weekly quota, a dataset being processed
-        └── OutcomeUnknown           the act may have happened; its answer was lost
+    ├── BadInput                 2   the user must fix it: flag, file, card, models directory
+    │   ├── InUse                    another command is working on the same training
+    │   └── CheckpointsMissing       the ledger knows steps, but none of their checkpoints is found
+    ├── RunFailed                1   the run cannot continue; its results and checkpoints are kept
+    │   └── StorageFault         2       this computer cannot write or read: full disk, missing permission
+    ├── NameTaken                1   the backend already has another session of this name
+    └── RemoteUnavailable        4   the backend cannot be reached, or its quota is spent; run the command again later
+        ├── NotYet                   the backend refuses for now: no slot, weekly quota, dataset being processed
+        └── OutcomeUnknown           the request may have been carried out; its answer was lost
 
-Anything else that is raised is our own bug: exit code 3.
+Any other exception is our own bug: exit code 3.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ EXIT_INTERRUPTED = 130
 
 
 class OrchestratorError(Exception):
-    """An expected failure: one line of cause, one of remedy.
+    """An expected failure, with a cause and a remedy.
 
     Attributes:
         remedy: What the user can do, as a sentence.
-        transient: Whether the same act may succeed if it is simply repeated.
-        wait_s: Seconds after which asking again makes sense, None if nobody knows.
+        transient: Whether the same request may succeed if it is simply repeated.
+        wait_s: Seconds to wait before the next try, None if unknown.
     """
 
     exit_code: ClassVar[int] = EXIT_RUN_FAILED
@@ -46,22 +46,22 @@ class OrchestratorError(Exception):
 
 
 class BadInput(OrchestratorError):
-    """Something that the user gave cannot be used; nothing was changed."""
+    """The user's input cannot be used; nothing was changed."""
 
     exit_code = EXIT_BAD_INPUT
 
 
 class InUse(BadInput):
-    """Another command holds what this one needs; it lets go by itself."""
+    """Another command holds what this one needs, and releases it when it ends."""
 
 
 class CheckpointsMissing(BadInput):
-    """A training has steps by the ledger, and none of its checkpoints can be found: it must not start from step 0.
+    """The ledger knows steps of a training but none of its checkpoints is found: it must not start from step 0.
 
     Args:
         place: Folder into which the user can copy its checkpoints.
-        command: The `run` command of this training, from the word `run` on.
-        first: A sentence before the remedy.
+        command: The `run` command of this training, starting with the word `run`.
+        first: Text before the remedy.
     """
 
     def __init__(self, cause: str, *, place: str, command: str, first: str = "") -> None:
@@ -70,21 +70,21 @@ class CheckpointsMissing(BadInput):
         self.advise(command)
 
     def advise(self, command: str) -> None:
-        """Name the exact command of the training in the remedy."""
+        """Set the remedy, with the exact command of the training."""
         self.remedy = (
-            f"{self._first}Copy its checkpoints into {self._place} to go on from them; "
+            f"{self._first}Copy its checkpoints into {self._place} to continue from them; "
             f"or start over on purpose: `python -m orchestrator {command} --fresh`."
         )
 
 
 class RunFailed(OrchestratorError):
-    """The run cannot reach its target; results and checkpoints so far are kept."""
+    """The run cannot reach its target; its results and checkpoints are kept."""
 
     exit_code = EXIT_RUN_FAILED
 
 
 class StorageFault(RunFailed):
-    """Files cannot be written or read on this computer; the same command goes on once they can."""
+    """Files cannot be written or read on this computer; once they can, the same command continues."""
 
     exit_code = EXIT_BAD_INPUT
 
@@ -96,10 +96,10 @@ class RemoteUnavailable(OrchestratorError):
 
 
 class NotYet(RemoteUnavailable):
-    """The far side is well and cannot take this act now; nothing happened there.
+    """The backend works but refuses this request for now; nothing was changed there.
 
     Attributes:
-        until: When it will take it, where it says so (the refresh of a weekly quota).
+        until: When it will accept it, if known (the refresh of a weekly quota).
     """
 
     def __init__(
@@ -111,14 +111,14 @@ class NotYet(RemoteUnavailable):
 
 
 class NameTaken(OrchestratorError):
-    """The name of a session belongs to another session over there: this one needs another number."""
+    """The backend has another session of this name: the new session needs another number."""
 
 
 class OutcomeUnknown(RemoteUnavailable):
-    """The request may or may not have been carried out: it must be read back, never simply repeated.
+    """The request may have been carried out: look for its result, never simply repeat it.
 
     Attributes:
-        if_absent: What the answer meant if reading back finds nothing; None if it may then be sent again.
+        if_absent: The failure to raise if nothing is found; None if the request may then be sent again.
     """
 
     def __init__(self, cause: str, *, remedy: str = "", if_absent: OrchestratorError | None = None) -> None:

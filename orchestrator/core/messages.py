@@ -1,4 +1,4 @@
-"""What a run reports while it works: leveled messages with a stable code. The text is for people alone."""
+"""Messages of a run: a level and a stable code for programs, a text for people."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from enum import IntEnum
 
 
 class Level(IntEnum):
-    """How much a message matters to somebody who watches many runs at once."""
+    """How important a message is to a person who watches many runs at once."""
 
     DETAIL = 10
-    """Routine of one session: shown where a person watches that one run."""
+    """Routine of one session: shown only where a person watches that one run."""
     INFO = 20
-    """A step of a run: a session starts, was adopted, was fetched."""
+    """A step of a run: a session was started, adopted or fetched."""
     WARNING = 30
-    """Something a person should know whatever else is shown: damage, a walk back, a wait, a refusal."""
+    """Always shown: damage, a walk back, a wait, a refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,8 @@ class Message:
     """One message.
 
     Attributes:
-        code: Stable name of what happened, for filters and tests; the text may change, the code does not.
-        lines: The text, line by line.
+        code: Stable name of the event for filters and tests; only the text may change.
+        lines: Lines of the text.
     """
 
     level: Level

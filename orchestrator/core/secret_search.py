@@ -1,4 +1,4 @@
-"""Search bytes for the secrets in use, in each spelling in which they are usually written. No I/O."""
+"""Searches bytes for the secrets in use, in every usual encoding of them. No I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 SHORTEST = 8
-"""A shorter value stands in honest files by chance."""
+"""Shorter values occur in harmless files by chance."""
 _SHORTEST_CORE = 10
 _DROPPED = b"\"'`\\+,() \t\r\n"
 _FOLDED = bytes(range(256)).lower()
@@ -17,10 +17,10 @@ _FOLDED = bytes(range(256)).lower()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretValue:
-    """A secret that is in use on this computer. Its value never shows when it is printed.
+    """A secret in use on this computer. Its value is never printed.
 
     Attributes:
-        name: Variable, or file, that holds it.
+        name: Environment variable or file that holds it.
     """
 
     name: str
@@ -29,12 +29,12 @@ class SecretValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A secret in something that would leave this computer.
+    """A secret found in content that would leave this computer.
 
     Attributes:
         place: File, member of an archive, or field.
-        line: From 1 on, None in a binary file.
-        what: Which secret, without its value.
+        line: Line number from 1, None in a binary file.
+        what: Which secret; never its value.
     """
 
     place: str
@@ -47,26 +47,26 @@ class Finding:
 
 
 Rules = Callable[[str], Iterable[tuple[int, str]]]
-"""Text -> line and kind of each secret that it seems to hold."""
+"""Text -> line number and kind of each secret that it seems to contain."""
 
 
 class SecretSearch:
-    """Searches for values in use, and for what looks like a secret.
+    """Searches for secrets in use, and for text that looks like a secret.
 
     Args:
-        values: Secrets in use. A value that is found is refused in every kind of content.
-        rules: For text whose secrets are not in use here; a line may be exempted from them.
+        values: Secrets in use, searched in text and in binary content.
+        rules: Find secrets in text that are not in use here; a line can be exempted from these only.
     """
 
     def __init__(self, values: Sequence[SecretValue], rules: Rules = lambda text: ()) -> None:
         self._rules = rules
         self._raw = [(value, form) for value in values for form in _spellings(value.value)]
-        # In text, quotes, blanks and line ends inside a value do not hide it, nor does upper case.
+        # In text, a value is found in spite of quotes, blanks or line ends inside it, and in either case.
         folded = [(value, _fold(form)) for value, form in self._raw if b"\0" not in form]
         self._folded = [(value, form) for value, form in folded if len(form) >= SHORTEST]
 
     def in_text(self, place: str, content: bytes) -> Iterator[Finding]:
-        """Values in use and whatever the rules find, values first."""
+        """Secrets in use, then what the rules find on other lines."""
         found = list(self.of_values(place, content))
         yield from found
         known = {one.line for one in found}
@@ -76,19 +76,19 @@ class SecretSearch:
                     yield Finding(place=place, line=line, what=what)
 
     def of_values(self, place: str, content: bytes) -> Iterator[Finding]:
-        """Values in use: each once, where it stands first."""
-        told = set[SecretValue]()
+        """Secrets in use, each at its first place."""
+        found = set[SecretValue]()
         binary = b"\0" in content
         searched = content if binary else _fold(content)
         for value, form in self._raw if binary else self._folded:
-            if value not in told and (at := searched.find(form)) >= 0:
-                told.add(value)
+            if value not in found and (at := searched.find(form)) >= 0:
+                found.add(value)
                 line = None if binary else _line_of(content, at)
                 yield Finding(place=place, line=line, what=f"the value of {value.name}, which is in use here")
 
 
 def masked(text: str, values: Iterable[SecretValue]) -> str:
-    """The text without the secrets in use, in any spelling that text can have."""
+    """The text with every encoding of the secrets in use replaced by their names."""
     for value in values:
         for form in _spellings(value.value):
             if b"\0" not in form:
@@ -98,7 +98,7 @@ def masked(text: str, values: Iterable[SecretValue]) -> str:
 
 
 def _spellings(value: str) -> list[bytes]:
-    """Byte forms of a value: plain, escaped, hexadecimal, UTF-16 and UTF-32, and base64 at every offset."""
+    """Encodings of a value: plain, percent- and JSON-escaped, hexadecimal, UTF-16, UTF-32, base64 at each offset."""
     plain = value.encode("utf-8")
     forms = [plain, quote(value, safe="").encode("ascii"), json.dumps(value)[1:-1].encode("ascii")]
     forms += [plain.hex().encode("ascii"), plain.hex().upper().encode("ascii")]
@@ -110,7 +110,7 @@ def _spellings(value: str) -> list[bytes]:
 
 
 def _base64_cores(plain: bytes) -> Iterator[bytes]:
-    """The base64 characters that depend on the value alone, whatever stands before and behind it (`user:key`)."""
+    """The base64 characters that depend on the value alone, whatever surrounds it (`user:key`)."""
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + plain)
         core = encoded[(before * 8 + 5) // 6 : (before + len(plain)) * 8 // 6]

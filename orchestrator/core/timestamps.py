@@ -1,4 +1,4 @@
-"""A moment as text that another computer wrote."""
+"""Timestamps in texts that another computer wrote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """The moment in an ISO text, None where it is none or names no time zone: a guess could name another week."""
+    """Parse an ISO timestamp; None if it is malformed or has no time zone (a guessed one could shift the week)."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:

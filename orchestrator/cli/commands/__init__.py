@@ -1,1 +1,1 @@
-"""One file per command: `run`, `status`, `attach` and the others."""
+"""The commands on one section, one checkpoint or one account; `campaign` has its own folder."""

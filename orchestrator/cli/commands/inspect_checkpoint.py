@@ -1,4 +1,4 @@
-"""`inspect`: tell everything about a checkpoint without loading it."""
+"""`inspect`: show everything about a checkpoint without loading it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.error_boundary import print_json, run_command
+from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -17,41 +17,38 @@ if TYPE_CHECKING:
     from orchestrator.core.checkpoint.inspection import Inspection, ModelZip
     from orchestrator.kernel.checkpoint.card import CheckpointCard
 
-_Path = Annotated[Path, typer.Argument(help="A model's .zip, or another file with its stem.")]
+_Path = Annotated[Path, typer.Argument(help="A model's .zip, or another file of the same checkpoint.")]
 
 
 def inspect_checkpoint(path: _Path, as_json: AsJson = False) -> int:
-    """Show a checkpoint's card, grade and contents, and what a plain load would execute; nothing is executed.
+    """Show a checkpoint's card, grade and contents, and what a plain load would execute. Nothing is executed.
 
-    Exit 0 if all agrees and a plain load would execute only what every model file names, else 1.
+    Exit 0 if its files agree and a plain load would execute nothing unexpected, else 1.
     """
+    from orchestrator.cli.output.console import Console
+    from orchestrator.core.checkpoint.inspection import lines_of
 
-    def act() -> int:
-        from orchestrator.cli.output.console import Console
-        from orchestrator.core.checkpoint.inspection import lines_of
-
-        found = _inspect(path)
-        code = 0 if found.sound else 1
-        Console(sys.stderr if as_json else sys.stdout).say(*lines_of(found))
-        if as_json:
-            print_json({**found.to_json(), "exit_code": code})
-        return code
-
-    return run_command(act, as_json=as_json)
+    found = _inspect(path)
+    code = 0 if found.sound else 1
+    Console(sys.stderr if as_json else sys.stdout).say(*lines_of(found))
+    if as_json:
+        print_json({**found.to_json(), "exit_code": code})
+    return code
 
 
 def _inspect(path: Path) -> Inspection:
     from orchestrator.core.checkpoint.acting import acting_needs
     from orchestrator.core.checkpoint.inspection import Descent, Inspection, descent_of
     from orchestrator.core.errors import BadInput
+    from orchestrator.core.session.settling import stem_of_file
     from orchestrator.kernel.checkpoint.card import card_fault, read_card
     from orchestrator.kernel.wire import CARD_SUFFIX, MODEL_SUFFIX
     from orchestrator.stores.checkpoint.sb3_zip import read_model_zip
 
-    stem, folder = _stem_of(path), path.parent
+    stem, folder = stem_of_file(path.name), path.parent
     zip_path, card_path = folder / (stem + MODEL_SUFFIX), folder / (stem + CARD_SUFFIX)
     if not (zip_path.is_file() or card_path.is_file()):
-        raise BadInput(f"there is no checkpoint {zip_path}", remedy="`status` lists those in place.")
+        raise BadInput(f"no checkpoint {zip_path}", remedy="`python -m orchestrator status` lists those in place.")
     card: CheckpointCard | None = None
     faults: list[str] = []
     if card_path.is_file():
@@ -78,18 +75,8 @@ def _inspect(path: Path) -> Inspection:
     )
 
 
-def _stem_of(path: Path) -> str:
-    """What the files of one model share; a name may have dots of its own."""
-    from orchestrator.kernel.wire import CARD_SUFFIX, MODEL_SUFFIX, NORMALIZATION_SUFFIX, STATE_SUFFIX
-
-    for suffix in (STATE_SUFFIX, NORMALIZATION_SUFFIX, MODEL_SUFFIX, CARD_SUFFIX):  # the longer ones first
-        if path.name.endswith(suffix):
-            return path.name.removesuffix(suffix)
-    return path.name
-
-
 def _statistics_beside(zip_path: Path) -> StatisticsFile:
-    """The statistics file of a zip, checked against the zip's own bytes."""
+    """The statistics file beside a zip, checked against the zip's bytes."""
     from orchestrator.core.checkpoint.acting import StatisticsFile
     from orchestrator.kernel.checkpoint.normalization_file import normalization_path, read_normalization
 
@@ -103,19 +90,19 @@ def _statistics_beside(zip_path: Path) -> StatisticsFile:
 
 
 def _contradictions(card: CheckpointCard, model: ModelZip | None) -> list[str]:
-    """Where the model file says something else than its card."""
+    """Where the model file and its card disagree."""
     if model is None:
         return []
-    told = (
+    pairs = (
         ("algorithm", card.identity.get("algorithm"), model.algorithm),
         ("network", card.identity.get("network"), model.network),
         ("steps", card.steps, model.counters.get("steps")),
     )
-    return [f"{what}: the card says {said}, the model file {found}" for what, said, found in told if said != found]
+    return [f"{what}: the card says {said}, the model file {found}" for what, said, found in pairs if said != found]
 
 
 def _cards_beside(folder: Path) -> tuple[CheckpointCard, ...]:
-    """Cards of the checkpoints beside it, newest first; an unreadable one says nothing of this one."""
+    """The readable cards in a folder, newest first."""
     from orchestrator.kernel.checkpoint.card import read_card
 
     cards = []
@@ -128,7 +115,7 @@ def _cards_beside(folder: Path) -> tuple[CheckpointCard, ...]:
 
 
 def _grade(card: CheckpointCard, path: Path) -> Compatibility | None:
-    """Against the section's card as it is now; None where there is no project or no such section."""
+    """Its compatibility with the section's present card; None without a project or without such a section."""
     from orchestrator.core.errors import BadInput
     from orchestrator.stores.project import find_project
     from orchestrator.stores.section.card_yaml import choose, load_card
@@ -138,7 +125,7 @@ def _grade(card: CheckpointCard, path: Path) -> Compatibility | None:
     try:
         project = find_project()
         current = load_card(project.cards, str(identity.get("section")))
-        if "trials" in path.resolve().parts:  # its training is the one that the flags name
+        if "trials" in path.resolve().parts:  # a trial has an algorithm and a seed of its own
             current = choose(current, algorithm=identity.get("algorithm"), seed=identity.get("seed"))
         return compatibility_in_place(project, current, card)
     except BadInput:

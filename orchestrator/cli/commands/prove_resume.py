@@ -1,4 +1,4 @@
-"""`prove-resume`: show that a chain of sessions is the same training as one long session, or that it is not."""
+"""`prove-resume`: test whether a chain of sessions ends exactly as one long session does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.error_boundary import print_json, run_command
+from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson, BackendName, Section
 
 if TYPE_CHECKING:
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 _Algorithms = Annotated[
     list[str] | None,
-    typer.Option("--algo", help="An algorithm of the section's card; may be repeated. Default: all that it declares."),
+    typer.Option("--algo", help="An algorithm of the section's card; may be repeated. Default: all of them."),
 ]
-_Cuts = Annotated[int, typer.Option("--cuts", help="Cuts of the chain, one of them by kill -9.")]
-_CutSeed = Annotated[int | None, typer.Option("--seed", help="Seed of the cuts; drawn and printed without one.")]
-_Steps = Annotated[int | None, typer.Option("--steps", help="Length of the training in steps; default: seconds.")]
-_Keep = Annotated[Path | None, typer.Option("--keep", help="Make the proof in this new folder and leave it there.")]
+_Cuts = Annotated[int, typer.Option("--cuts", help="Number of cuts in the chain; one of them is a kill -9.")]
+_CutSeed = Annotated[int | None, typer.Option("--seed", help="Seed of the cuts; default: random, and printed.")]
+_Steps = Annotated[
+    int | None, typer.Option("--steps", help="Length of the training in steps; default: seconds of training.")
+]
+_Keep = Annotated[Path | None, typer.Option("--keep", help="Work in this new folder and keep it.")]
 
 
 def prove_resume(
@@ -38,40 +40,36 @@ def prove_resume(
     keep: _Keep = None,
     as_json: AsJson = False,
 ) -> int:
-    """Train straight and in cut sessions, and compare every part at the end; exit 0 only if all are equal.
+    """Train in one session and in a cut chain, and compare every part of the state; exit 0 only if all are equal.
 
     The user's models directory and ledger are not touched.
     """
+    import secrets
 
-    def act() -> int:
-        import secrets
+    from orchestrator.cli.commands.prove_resume_steps import prove
+    from orchestrator.cli.output.console import Console
+    from orchestrator.core.diagnostics.resume_proof import Finding
 
-        from orchestrator.cli.commands.prove_resume_steps import prove
-        from orchestrator.cli.output.console import Console
-        from orchestrator.core.diagnostics.resume_proof import Finding
-
-        console = Console(sys.stderr if as_json else sys.stdout)
-        cut_seed = secrets.randbelow(1_000_000) if seed is None else seed
-        proofs = []
-        with _folder(keep) as folder:
-            for ground in _grounds(section, algo, cuts, steps, cut_seed, backend, folder, console):
-                console.say(*_opening_lines(ground))
-                proofs.append(prove(ground))
-                console.say(*_closing_lines(proofs[-1]))
-        equal = all(proof.finding is Finding.EQUAL for proof in proofs)
-        console.say(_conclusion(proofs, cut_seed))
-        if as_json:
-            rows = [proof.to_json() for proof in proofs]
-            whole = {"section": section, "cut_seed": cut_seed, "equal": equal, "proofs": rows}
-            print_json({**whole, "exit_code": 0 if equal else 1})
-        return 0 if equal else 1
-
-    return run_command(act, as_json=as_json)
+    console = Console(sys.stderr if as_json else sys.stdout)
+    cut_seed = secrets.randbelow(1_000_000) if seed is None else seed
+    proofs = []
+    with _folder(keep) as folder:
+        for workspace in _workspaces(section, algo, cuts, steps, cut_seed, backend, folder, console):
+            console.say(*_opening_lines(workspace))
+            proofs.append(prove(workspace))
+            console.say(*_closing_lines(proofs[-1]))
+    equal = all(proof.finding is Finding.EQUAL for proof in proofs)
+    console.say(_conclusion(proofs, cut_seed))
+    if as_json:
+        rows = [proof.to_json() for proof in proofs]
+        whole = {"section": section, "cut_seed": cut_seed, "equal": equal, "proofs": rows}
+        print_json({**whole, "exit_code": 0 if equal else 1})
+    return 0 if equal else 1
 
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
-    """A new folder for everything that the proof writes."""
+    """The folder for everything that the proof writes."""
     import tempfile
 
     from orchestrator.core.errors import BadInput
@@ -84,12 +82,12 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         keep.mkdir(parents=True)
     except OSError as fault:
         raise BadInput(
-            f"{keep} cannot be made: {fault.strerror}", remedy="Name a folder that does not exist."
+            f"{keep} cannot be made: {fault.strerror}", remedy="Give --keep a folder that does not exist yet."
         ) from fault
     yield keep.resolve()
 
 
-def _grounds(
+def _workspaces(
     section: str,
     algorithms: list[str] | None,
     cuts: int,
@@ -99,7 +97,7 @@ def _grounds(
     folder: Path,
     console: Console,
 ) -> list[ProofWorkspace]:
-    """One ground for each algorithm; whatever can be refused is refused here, before anything is trained."""
+    """One workspace for each algorithm. Wrong input is refused here, before anything is trained."""
     from orchestrator.cli.commands.prove_resume_steps import ProofWorkspace, plan_of, proof_card
     from orchestrator.cli.output.narrators import for_proof
     from orchestrator.core.errors import BadInput
@@ -111,12 +109,12 @@ def _grounds(
     name = backend or card.backend
     chosen = [choose(card, algorithm=algorithm, seed=None) for algorithm in algorithms or card.algorithms.names]
     if len({one.algorithm for one in chosen}) < len(chosen):
-        raise BadInput("--algo names an algorithm twice", remedy="Give each once: the proof would be the same.")
-    console.say(f"Backend: {name}, cuts drawn with seed {cut_seed} (--seed {cut_seed} draws the same)")
-    grounds = []
+        raise BadInput("--algo names an algorithm twice", remedy="Give each algorithm once.")
+    console.say(f"Backend: {name}, cuts drawn with seed {cut_seed} (--seed {cut_seed} repeats them)")
+    workspaces = []
     for one in chosen:
         plan = plan_of(one, cuts=cuts, steps=steps, seed=cut_seed)
-        grounds.append(
+        workspaces.append(
             ProofWorkspace(
                 project=project,
                 folder=folder / one.algorithm,
@@ -126,14 +124,14 @@ def _grounds(
                 narrator=for_proof(console),
             )
         )
-    return grounds
+    return workspaces
 
 
-def _opening_lines(ground: ProofWorkspace) -> list[str]:
-    plan = ground.plan
+def _opening_lines(workspace: ProofWorkspace) -> list[str]:
+    plan = workspace.plan
     orderly = ", ".join(map(str, plan.orderly)) or "none"
     return [
-        f"{ground.card.algorithm}: {plan.target_steps} steps straight, and in {plan.sessions} sessions",
+        f"{workspace.card.algorithm}: {plan.target_steps} steps in one session, and in {plan.sessions} sessions",
         f"  cuts: {orderly}; kill -9 after {plan.kill_at_steps} steps",
     ]
 
@@ -141,14 +139,14 @@ def _opening_lines(ground: ProofWorkspace) -> list[str]:
 def _closing_lines(proof: Proof) -> list[str]:
     from orchestrator.core.diagnostics.resume_proof import Finding, table
 
-    says = {
-        Finding.EQUAL: "equal: the chain is the straight training, and the usual ways to resume are not",
+    results = {
+        Finding.EQUAL: "equal: the chain ends exactly as one long session does; the usual ways to resume do not",
         Finding.DIFFERENT: f"DIFFERENT: {', '.join((*proof.differing, *proof.faults))}",
-        Finding.CANNOT_TELL: "CANNOT TELL: a control ended as the straight training did; take more --steps or --cuts",
+        Finding.CANNOT_TELL: "CANNOT TELL: a control ended exactly as the long session; give more --steps or --cuts",
     }
-    back = proof.went_on_from or "the beginning"
-    killed = f"  the killed session was gone on with from {back}; grades {', '.join(proof.grades)}"
-    return [killed, *(f"  {line}" for line in table(proof)), f"  {proof.algorithm}: {says[proof.finding]}"]
+    start = f"{proof.went_on_from} steps" if proof.went_on_from else "step 0"
+    killed = f"  after the kill, training continued from {start}; grades {', '.join(proof.grades)}"
+    return [killed, *(f"  {line}" for line in table(proof)), f"  {proof.algorithm}: {results[proof.finding]}"]
 
 
 def _conclusion(proofs: list[Proof], cut_seed: int) -> str:

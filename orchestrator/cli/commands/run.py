@@ -1,4 +1,4 @@
-"""`run`: carry a section to its target."""
+"""`run`: train a section to its target."""
 
 from __future__ import annotations
 
@@ -8,25 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.error_boundary import print_json, run_command
-from orchestrator.cli.options import (
-    AcceptGrade,
-    AddSteps,
-    Algorithm,
-    AsJson,
-    BackendName,
-    DeadlineS,
-    Detach,
-    Fresh,
-    Quick,
-    Section,
-    Seed,
-    Set,
-    TargetSteps,
-    build_request,
-    relative,
-    remarks_on,
-)
+from orchestrator.cli.error_boundary import print_json
+from orchestrator.cli.options import AsJson, RunOptions
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
@@ -35,69 +18,40 @@ if TYPE_CHECKING:
     from orchestrator.core.run.summary import RunSummary
     from orchestrator.pipeline.context import RunContext
 
+_Detach = Annotated[
+    bool, typer.Option("--detach", help="Leave as soon as a session is in flight; `attach` continues with it.")
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; change nothing.")]
 
-def run(
-    context: typer.Context,
-    section: Section,
-    quick: Quick = False,
-    backend: BackendName = None,
-    algorithm: Algorithm = None,
-    seed: Seed = None,
-    settings: Set = None,
-    target_steps: TargetSteps = None,
-    add_steps: AddSteps = None,
-    deadline_s: DeadlineS = None,
-    fresh: Fresh = False,
-    accept_grade: AcceptGrade = None,
-    detach: Detach = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; change nothing.")] = False,
-    as_json: AsJson = False,
-) -> int:
-    """Train a section to its target, in as many sessions as it takes, and judge it."""
 
-    def act() -> int:
-        from orchestrator.cli.output.console import Console
-        from orchestrator.stores.project import find_project
-        from orchestrator.wiring import assemble, make_backend
+def run(options: RunOptions, detach: _Detach = False, dry_run: _DryRun = False, as_json: AsJson = False) -> int:
+    """Train a section to its target, in as many sessions as needed, and evaluate it."""
+    from orchestrator.cli.output.console import Console
+    from orchestrator.stores.project import find_project
+    from orchestrator.wiring import assemble, make_backend
 
-        project = find_project()
-        request = build_request(
-            project,
-            section,
-            quick=quick,
-            algorithm=algorithm,
-            seed=seed,
-            target_steps=target_steps,
-            add_steps=add_steps,
-            fresh=fresh,
-            deadline_s=deadline_s,
-            context=context,
-            detach=detach,
-            accept_grade=accept_grade,
-            settings=settings,
-        )
-        console = Console(sys.stderr if as_json else sys.stdout)
-        name = backend or request.card.backend
-        side = make_backend(name, project, request.card)
-        limits = side.capabilities
-        console.say(f"Backend: {name} ({limits.device}), device {limits.session_device or request.card.device}")
-        console.say(*remarks_on(project, section, context, request, settings, limits, name))
-        with assemble(project, request.card, side, console, only_look=dry_run) as run_context:
-            if dry_run:
-                return _show_plan(run_context, request, console, as_json)
-            return execute_request(run_context, request, console, project.state, as_json)
-
-    return run_command(act, as_json=as_json)
+    project = find_project()
+    request = options.request(project, detach=detach)
+    console = Console(sys.stderr if as_json else sys.stdout)
+    name = options.backend or request.card.backend
+    backend = make_backend(name, project, request.card)
+    limits = backend.capabilities
+    console.say(f"Backend: {name} ({limits.device}), device {limits.session_device or request.card.device}")
+    console.say(*options.without_effect(project, request, limits, name))
+    with assemble(project, request.card, backend, console, only_look=dry_run) as run_context:
+        if dry_run:
+            return _show_plan(run_context, request, console, as_json)
+        return execute_request(run_context, request, console, project.state, as_json)
 
 
 def execute_request(run_context: RunContext, request: RunRequest, console: Console, root: Path, as_json: bool) -> int:
-    """Carry a request to its end, tell what came out, and give the exit code."""
+    """Run a request to its end, print the result, and return the exit code."""
     from orchestrator.pipeline.run.runner import execute
 
     summary = execute(run_context, request)
     console.say(*_closing_lines(summary, root), *_without_effect(request, summary), *_own_file_lines(summary))
     if as_json:
-        print_json({**summary.to_json(), "results_dir": relative(summary.results_dir, root)})
+        print_json({**summary.to_json(), "results_dir": _relative(summary.results_dir, root)})
     return summary.exit_code
 
 
@@ -111,7 +65,7 @@ def _own_file_lines(summary: RunSummary) -> list[str]:
 
 
 def _without_effect(request: RunRequest, summary: RunSummary) -> list[str]:
-    """Options that turned out to do nothing."""
+    """Options that turned out to have no effect."""
     from orchestrator.core.run.weights_only import unneeded
 
     lines = [] if summary.handle else unneeded(request, summary.expected_grade)
@@ -163,7 +117,10 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
     from orchestrator.core.session.end_reason import RUN_REMEDIES
 
     if summary.handle:
-        return [f"In flight: {summary.handle}", f"`python -m orchestrator attach {summary.section}` goes on with it."]
+        return [
+            f"In flight: {summary.handle}",
+            f"Continue with `python -m orchestrator attach {summary.section}`.",
+        ]
     ends = {
         "at_target": f"Already at the target: {summary.steps_done} steps done, target {summary.target_steps}",
         "finished": f"Target reached: {summary.steps_done} steps, target {summary.target_steps}",
@@ -178,6 +135,14 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
     lines.append(f"Verdict: {summary.verdict or 'none'}")
     lines += [f"  {reason}" for reason in summary.verdict_reasons]
     if summary.results_dir:
-        lines.append(f"Results: {relative(summary.results_dir, root)}")
-    lines.append(f"Models: {relative(summary.models_dir, root)}")
+        lines.append(f"Results: {_relative(summary.results_dir, root)}")
+    lines.append(f"Models: {_relative(summary.models_dir, root)}")
     return lines
+
+
+def _relative(path: str | None, root: Path) -> str | None:
+    """A path inside the project relative to its root, any other path whole; with forward slashes."""
+    if path is None:
+        return None
+    place = Path(path)
+    return place.relative_to(root).as_posix() if place.is_relative_to(root) else place.as_posix()

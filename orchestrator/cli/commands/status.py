@@ -1,14 +1,13 @@
-"""`status`: what is in place and what has run."""
+"""`status`: the checkpoints in place, and the latest runs and sessions."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from orchestrator.cli.error_boundary import print_json, run_command
+from orchestrator.cli.error_boundary import print_json
+from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,53 +17,47 @@ if TYPE_CHECKING:
 _SHOWN_RUNS = 10
 
 
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on the last line of stdout.")] = False,
-) -> int:
+def status(as_json: AsJson = False) -> int:
     """Show the models directory of each section, and the latest runs and sessions.
 
-    What cannot be read is shown as such, and takes nothing from the rest; the exit code is then 2.
+    What cannot be read is shown as unreadable, and the rest is still shown; the exit code is then 2.
     """
+    from orchestrator.cli.commands.status_models import model_lines, model_rows
+    from orchestrator.cli.output.console import Console
+    from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, OrchestratorError
+    from orchestrator.stores.project import find_project
 
-    def act() -> int:
-        from orchestrator.cli.commands.status_models import model_rows
-        from orchestrator.cli.output.console import Console
-        from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, OrchestratorError
-        from orchestrator.stores.project import find_project
-
-        project = find_project()
-        models = model_rows(project)
-        runs: list[RunRecord] = []
-        sessions: list[SessionRecord] = []
-        unreadable: OrchestratorError | None = None
-        try:
-            runs, sessions = _recorded(project.own / "ledger.sqlite")
-        except OrchestratorError as fault:
-            unreadable = fault
-        code = EXIT_BAD_INPUT if any("problem" in row for row in models) else EXIT_DONE
-        code = code if unreadable is None else unreadable.exit_code
-        if as_json:
-            print_json(
-                {
-                    "models": models,
-                    "runs": [asdict(run) for run in runs],
-                    "sessions": [_plain(s) for s in sessions],
-                    **({} if unreadable is None else {"problem": str(unreadable), "remedy": unreadable.remedy}),
-                }
-            )
-            return code
-        console = Console(sys.stdout)
-        console.say(*_model_lines(models))
-        if unreadable is not None:
-            raise unreadable
-        console.say(*_run_lines(runs, sessions))
+    project = find_project()
+    models = model_rows(project)
+    runs: list[RunRecord] = []
+    sessions: list[SessionRecord] = []
+    unreadable: OrchestratorError | None = None
+    try:
+        runs, sessions = _recorded(project.own / "ledger.sqlite")
+    except OrchestratorError as fault:
+        unreadable = fault
+    code = EXIT_BAD_INPUT if any("problem" in row for row in models) else EXIT_DONE
+    code = code if unreadable is None else unreadable.exit_code
+    if as_json:
+        print_json(
+            {
+                "models": models,
+                "runs": [asdict(run) for run in runs],
+                "sessions": [_session_json(session) for session in sessions],
+                **({} if unreadable is None else {"problem": str(unreadable), "remedy": unreadable.remedy}),
+            }
+        )
         return code
-
-    return run_command(act, as_json=as_json)
+    console = Console(sys.stdout)
+    console.say(*model_lines(models))
+    if unreadable is not None:
+        raise unreadable
+    console.say(*_run_lines(runs, sessions))
+    return code
 
 
 def _recorded(path: Path) -> tuple[list[RunRecord], list[SessionRecord]]:
-    """Runs and sessions in the ledger; asking must not create anything.
+    """Runs and sessions in the ledger. Reading creates no ledger where there is none.
 
     Raises:
         OrchestratorError: It cannot be read.
@@ -73,12 +66,6 @@ def _recorded(path: Path) -> tuple[list[RunRecord], list[SessionRecord]]:
 
     with ledger_for_reading(path) as ledger:
         return list(ledger.runs()), list(ledger.sessions())
-
-
-def _model_lines(rows: list[dict[str, Any]]) -> list[str]:
-    from orchestrator.cli.commands.status_models import model_lines
-
-    return model_lines(rows)
 
 
 def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str]:
@@ -97,5 +84,5 @@ def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str
     return lines
 
 
-def _plain(session: SessionRecord) -> dict[str, Any]:
+def _session_json(session: SessionRecord) -> dict[str, Any]:
     return {name: value for name, value in asdict(session).items() if name != "ticket"}

@@ -1,4 +1,4 @@
-"""What `status` shows of each models directory. One that cannot be read takes nothing from the others."""
+"""What `status` shows of each models directory. One that cannot be read does not hide the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def model_rows(project: Project) -> list[dict[str, Any]]:
-    """One row for each models directory, those of trials included; a row with a `problem` has nothing else to show."""
+    """One row for each models directory, trials included; a row with a `problem` has no other findings."""
     from orchestrator.core.errors import OrchestratorError
     from orchestrator.stores.section.card_yaml import card_names, load_card
 
@@ -30,7 +30,7 @@ def model_rows(project: Project) -> list[dict[str, Any]]:
 
 
 def model_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """The same for people."""
+    """The rows as text."""
     return [line for row in rows for line in _lines(row)]
 
 
@@ -68,7 +68,7 @@ def _row(project: Project, card: SectionCard, trial: str | None) -> dict[str, An
 
 
 def _grade(project: Project, card: SectionCard, view: CheckpointInventory, trial: str | None) -> Compatibility | None:
-    """How the next run would resume, None without a checkpoint or a card that still declares its algorithm."""
+    """How the next run would resume; None without a checkpoint, or if the card no longer declares its algorithm."""
     from orchestrator.core.errors import BadInput
     from orchestrator.stores.section.card_yaml import choose
     from orchestrator.wiring import compatibility_in_place
@@ -107,13 +107,13 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
 
 
 def _own_lines(row: dict[str, Any]) -> Iterator[str]:
-    from orchestrator.core.checkpoint.own_files import HOW_THEY_ENTER, named
+    from orchestrator.core.checkpoint.own_files import OWN_FILES_ADVICE, named
 
     own, archived = row.get("own_files", ()), row.get("archived", ())
     if own:
         yield f"  {len(own)} file(s) of your own in {row['models_dir']}, kept and not used for training:"
         yield from (f"  {line}" for line in named(own))
-        yield f"    {HOW_THEY_ENTER}"
+        yield f"    {OWN_FILES_ADVICE}"
     if archived:
         yield f"  {len(archived)} file(s) kept in the archive:"
         yield from (f"  {line}" for line in named(archived))

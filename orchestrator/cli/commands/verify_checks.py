@@ -1,4 +1,4 @@
-"""The checks of `verify`. Each one acts for real: a check that only looks for names would pass on anything."""
+"""The checks of `verify`. Each one trains, saves or reads for real: a check of names alone would always pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIRST_STEPS, SECOND_STEPS = 2_000, 3_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was tried."""
+    """One check and its result."""
 
     name: str
     passed: bool
@@ -33,7 +33,7 @@ class Check:
 
 
 class _Silent:
-    """Keeps what a run reports, to be checked."""
+    """A narrator that keeps the lines of a run for the checks."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -42,14 +42,14 @@ class _Silent:
         self.lines += message.lines
 
     def progress(self, report: dict[str, Any]) -> None:
-        """A tiny run needs no bar."""
+        """Not shown: the run is tiny."""
 
     def quiet(self) -> None:
-        """Nothing to end."""
+        """There is no progress display to end."""
 
 
 def check_all(project: Project, section: str) -> Iterator[Check]:
-    """All checks, in order; stops where a later one would have no ground to stand on."""
+    """All checks, in order; stops where the later ones need what has failed."""
     try:
         card = load_card(project.cards, section)
         yield Check(name="card", passed=True, detail=f"{section}.yaml, lineage {card.lineage.id[:8]}")
@@ -68,7 +68,7 @@ def _models_check(project: Project, card: SectionCard) -> Check:
     if view.faults:
         detail = "; ".join(f"{stem}: {fault}" for stem, fault in view.faults.items())
         return Check(name="checkpoints in place", passed=False, detail=detail)
-    detail = f"{len(view.verified)} verified, {view.steps} steps" if view.verified else "none: a first run will begin"
+    detail = f"{len(view.verified)} verified, {view.steps} steps" if view.verified else "none: a run starts from step 0"
     return Check(name="checkpoints in place", passed=True, detail=detail)
 
 
@@ -77,10 +77,10 @@ def _round_trip(project: Project, card: SectionCard) -> Iterator[Check]:
     with tempfile.TemporaryDirectory(prefix="orchestrator-verify-") as folder:
         place = Project(code=project.code, state=Path(folder))
         try:
-            first, told = _run(place, tiny, FIRST_STEPS)
+            first, _ = _run(place, tiny, FIRST_STEPS)
             yield _check_first(place, tiny, first)
-            second, told = _run(place, tiny, SECOND_STEPS)
-            yield _check_second(second, told)
+            second, lines = _run(place, tiny, SECOND_STEPS)
+            yield _check_second(second, lines)
             yield _check_damage(place, tiny)
         except OrchestratorError as fault:
             yield Check(name="round trip", passed=False, detail=f"{fault} {fault.remedy}".strip())
@@ -102,8 +102,8 @@ def _check_first(place: Project, card: SectionCard, summary: RunSummary) -> Chec
     return Check(name="train, fetch, verify, restore", passed=passed, detail=detail)
 
 
-def _check_second(summary: RunSummary, told: list[str]) -> Check:
-    resumed = any("Loading checkpoint" in line and f"{FIRST_STEPS}" in line for line in told)
+def _check_second(summary: RunSummary, lines: list[str]) -> Check:
+    resumed = any("Loading checkpoint" in line and f"{FIRST_STEPS}" in line for line in lines)
     passed = (
         resumed
         and summary.end_reason == "finished"
@@ -116,18 +116,18 @@ def _check_second(summary: RunSummary, told: list[str]) -> Check:
 
 
 def _check_damage(place: Project, card: SectionCard) -> Check:
-    """Cut the newest checkpoint short: it must be walked over, not used and not mistaken for a beginning."""
+    """Truncate the newest checkpoint: the one before it must be chosen, and not a start from step 0."""
     directory = models_directory(place, card)
     view = directory.view()
     newest = view.root / "checkpoints" / f"{view.verified[0].stem}.zip"
     newest.write_bytes(newest.read_bytes()[:-1])
     after = directory.view()
     passed = bool(after.faults) and 0 < after.steps < SECOND_STEPS
-    return Check(name="damage is seen", passed=passed, detail=f"{newest.name} cut short: walks back to {after.steps}")
+    return Check(name="damage is detected", passed=passed, detail=f"{newest.name} truncated, {after.steps} steps used")
 
 
 def _small(settings: LearningSettings) -> LearningSettings:
-    """The same algorithm with rollouts that divide the steps of the check."""
+    """The same algorithm with rollouts whose length divides the steps of the checks."""
     small = replace(settings, selection_scenarios=2)
     if isinstance(small, PpoSettings):
         return replace(small, n_envs=10, n_steps=10, batch_size=50)
@@ -139,7 +139,7 @@ def _small(settings: LearningSettings) -> LearningSettings:
 
 
 def _tiny(card: SectionCard) -> SectionCard:
-    """The same section, small enough for half a minute: short episodes, little evaluation."""
+    """The same section with short episodes and little evaluation: about half a minute."""
     sizes = Profile(
         target_steps=FIRST_STEPS,
         checkpoint_every_steps=1_000,

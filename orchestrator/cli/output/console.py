@@ -1,4 +1,4 @@
-"""Tells people what happens: whole lines, and one progress bar that knows when it is not on a terminal."""
+"""Prints whole lines, and a progress bar on a terminal; elsewhere progress is a line from time to time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from orchestrator.cli.output.encoding import encodable
-from orchestrator.cli.output.lost_output import lose
+from orchestrator.cli.output.lost_output import note_lost
 from orchestrator.core.messages import Message
 
 _LINE_EVERY_S = 15.0
@@ -21,8 +21,8 @@ class Console:
     """A narrator on a text stream.
 
     Args:
-        stream: Where to speak; standard output, or standard error when the output is for machines.
-        monotonic: Seconds, to space the progress lines of a stream that is no terminal.
+        stream: Standard output, or standard error when standard output is for machines.
+        monotonic: Clock in seconds, to space the progress lines where there is no terminal.
     """
 
     def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -43,11 +43,11 @@ class Console:
                 self._print(text)
 
     def report(self, message: Message) -> None:
-        """Show a message, of whatever level: here a person watches."""
+        """Print a message of any level: a person watches this one run."""
         self.say(*message.lines)
 
     def progress(self, report: dict[str, Any]) -> None:
-        """Show how far the training is."""
+        """Show the progress of the training."""
         text = encodable(describe_progress(report), self._stream.encoding)
         share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
         if self._stream.isatty():
@@ -66,12 +66,12 @@ class Console:
         self._bar, self._bar_row, self._last_share = None, None, -1.0
 
     def _print(self, text: str) -> None:
-        # A reader that went away (a closed pipe), or a log on a full disk, must not end a run that takes hours; the
-        # command says at its end that its output could not be written.
+        # A closed pipe, or a log on a full disk, must not end a run that takes hours. The command reports at its end
+        # that output could not be written.
         try:
             print(text, file=self._stream, flush=True)
         except OSError as fault:
-            lose(fault)
+            note_lost(fault)
 
     def _show_bar(self, text: str, share: float) -> None:
         if self._bar is None:
@@ -90,7 +90,7 @@ class Console:
 
 
 def describe_progress(report: dict[str, Any]) -> str:
-    """Steps, speed, time left and reward of a progress report, whatever of them it has as a number."""
+    """Steps, speed, time left and reward of a progress report; what is not a number there is left out."""
     steps, target = (_number(report, name) for name in ("steps", "target_steps"))
     parts = [f"{'?' if steps is None else f'{steps:.0f}'}/{'?' if target is None else f'{target:.0f}'} steps"]
     if (speed := _number(report, "steps_per_s")) is not None:
@@ -104,7 +104,7 @@ def describe_progress(report: dict[str, Any]) -> str:
 
 
 def _number(report: dict[str, Any], name: str) -> float | None:
-    """A number of a report; None where a session told something else under that name, or nothing."""
+    """A number of a report, None where it is missing or no usable number."""
     value = report.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _TOO_LARGE:
         return None
@@ -112,4 +112,4 @@ def _number(report: dict[str, Any], name: str) -> float | None:
 
 
 _TOO_LARGE = 1e15
-"""No count and no time of ours; also what neither NaN nor an infinity is below."""
+"""Above every real count or time; the comparison also excludes NaN and infinities."""

@@ -1,4 +1,4 @@
-"""No output may crash on encoding: what a terminal cannot show is said in ASCII."""
+"""Output never crashes on its encoding: what a terminal cannot show is printed in ASCII."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ASCII = {
 
 
 def encodable(text: str, encoding: str | None) -> str:
-    """The text itself where the encoding has it, else the same words with ASCII signs.
+    """The text itself where the encoding has all its characters, else an ASCII version.
 
     Args:
         text: What to print.
-        encoding: Of the stream, as Python names it; None counts as ASCII.
+        encoding: Python name of the stream's encoding; None counts as ASCII.
     """
     name = encoding or "ascii"
     try:
@@ -36,10 +36,10 @@ def encodable(text: str, encoding: str | None) -> str:
 
 
 def restart_with_utf8_paths() -> None:
-    """Start this very command again in Python's UTF-8 mode, where the names of files would be read as ASCII.
+    """Restart this command in Python's UTF-8 mode if file names would be read as ASCII.
 
-    With `LC_ALL=C PYTHONUTF8=0` a path with an accent becomes a text that no file and no database takes, and a path
-    that the ledger kept under another locale is not found. Output stays in the encoding of the terminal.
+    With `LC_ALL=C PYTHONUTF8=0`, a path with an accent becomes text that no file system and no database accepts, and
+    a path that the ledger stored under another locale is not found. Output keeps the encoding of the terminal.
     """
     if sys.getfilesystemencoding().lower().replace("-", "") == "utf8" or "utf8" in sys._xoptions:
         return

@@ -1,4 +1,4 @@
-"""The live table of a campaign, and whole lines above it; on anything but a terminal only the lines."""
+"""The live table of a campaign with lines above it; without a terminal only the lines."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MOST_ROWS = 40
 
 
 class LiveBoard:
-    """A narrator for many runs at once: it shows how they stand, not what each of them says.
+    """Shows many runs at once: a table of their status on a terminal, and lines.
 
     Args:
-        stream: Where to speak.
+        stream: Where to print.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -43,7 +43,7 @@ class LiveBoard:
             self._live.stop()
 
     def say(self, *lines: str) -> None:
-        """Whole lines."""
+        """Print whole lines."""
         for line in lines:
             text = encodable(line, self._stream.encoding)
             if self._live is not None:
@@ -52,34 +52,34 @@ class LiveBoard:
                 print(text, file=self._stream, flush=True)
 
     def report(self, message: Message) -> None:
-        """Show a message."""
+        """Print a message."""
         self.say(*message.lines)
 
     def progress(self, report: dict[str, Any]) -> None:
-        """How far one of many trainings is: in the table, after its session."""
+        """Not shown: the table has the steps of each variant once a session has ended."""
 
     def quiet(self) -> None:
-        """There is no progress bar to end."""
+        """There is no progress display to end."""
 
     def show(self, campaign: Campaign, ticked: TickReport) -> None:
-        """Draw the table anew."""
+        """Redraw the table."""
         if self._live is not None:
             self._live.update(table_of(campaign, ticked.standings, ticked.waits), refresh=True)
 
 
 def table_of(campaign: Campaign, standings: tuple[TrialStatus, ...], waits: str) -> Table:
-    """A row for each variant, ASCII lines so that every terminal can draw them."""
+    """A row for each variant, with ASCII borders that every terminal can draw."""
     table = Table(title=campaign.title or campaign.campaign, caption=waits or None, box=box.ASCII)
     searches = any(one.trial.variant.searched for one in standings)
-    shown = ("done", "live", "waiting", "failed", *(("pruned",) if searches else ()))
-    for name in ("variant", *shown, "other", "steps", "hours"):
+    states = ("done", "live", "waiting", "failed", *(("pruned",) if searches else ()))
+    for name in ("variant", *states, "other", "steps", "hours"):
         table.add_column(name, justify="left" if name == "variant" else "right")
     rows: dict[int, list[TrialStatus]] = {}
     for one in standings:
         rows.setdefault(one.trial.variant.index, []).append(one)
     for members in list(rows.values())[:_MOST_ROWS]:
         counts = Counter(one.state.value for one in members)
-        known = [counts.pop(name, 0) for name in shown]
+        known = [counts.pop(name, 0) for name in states]
         table.add_row(
             members[0].trial.variant.label,
             *map(str, known),
@@ -88,5 +88,5 @@ def table_of(campaign: Campaign, standings: tuple[TrialStatus, ...], waits: str)
             f"{sum(one.wall_s for one in members) / 3600:.2f}",
         )
     if len(rows) > _MOST_ROWS:
-        table.add_row(f"and {len(rows) - _MOST_ROWS} more", *[""] * (len(shown) + 3))
+        table.add_row(f"and {len(rows) - _MOST_ROWS} more", *[""] * (len(states) + 3))
     return table

@@ -1,4 +1,4 @@
-"""Narrators that pass on a part of what is reported, chosen by level and never by words."""
+"""Narrators that pass on messages by their level."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from orchestrator.ports import Narrator
 
 
 class Filtered:
-    """Passes on messages from a level on, each line after a prefix. Progress is left out.
+    """Passes on messages of a level or above, with a prefix before each line. Progress is left out.
 
     Args:
-        narrator: Gets what is passed on.
+        narrator: Receives the messages.
         least: The lowest level that is passed on.
         prefix: Before each line, for example the trial's name in a campaign.
     """
@@ -30,7 +30,7 @@ class Filtered:
             self._narrator.report(replace(message, lines=lines))
 
     def progress(self, report: dict[str, Any]) -> None:
-        """Not shown: many runs at once have a table instead."""
+        """Not shown: a campaign has a table instead."""
 
     def quiet(self) -> None:
         """There is no progress display to end."""
@@ -47,5 +47,5 @@ def for_trial(name: str, narrator: Narrator) -> Filtered:
 
 
 def for_proof(narrator: Narrator) -> Filtered:
-    """The narrator of the many small runs of a resume proof: warnings only."""
+    """The narrator of the small runs of a resume proof: warnings only."""
     return Filtered(narrator, least=Level.WARNING, prefix="  ")

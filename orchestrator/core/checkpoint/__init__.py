@@ -1,1 +1,1 @@
-"""Checkpoints as values: what is in place, what a resume may do, how they travel."""
+"""Checkpoints as values: what is in place, what a resume may use, how they reach a session."""

@@ -1,4 +1,4 @@
-"""What a model file needs around it, so that its policy acts elsewhere as it did in training."""
+"""What a model file needs besides itself so that its policy acts as it did in training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _OBSERVATIONS, _REWARDS = "observations", "rewards"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticsFile:
-    """The statistics file beside a model zip, as it was found.
+    """The statistics file beside a model zip.
 
     Attributes:
-        path: Where it lies, or would.
-        saved: What it says; None where it is missing or faulty.
-        fault: Why it cannot be used; None where it is sound, or missing.
+        path: Where it is, or should be.
+        saved: Its content; None if it is missing or faulty.
+        fault: Why it cannot be used; None if it is sound or missing.
     """
 
     path: str
@@ -28,7 +28,7 @@ class StatisticsFile:
 
     @property
     def state(self) -> str:
-        """One word: `verified` (it belongs to this very zip), `missing` or `faulty`."""
+        """`verified` (it belongs to exactly this zip), `missing` or `faulty`."""
         if self.saved is not None:
             return "verified"
         return "missing" if self.fault is None else "faulty"
@@ -36,12 +36,12 @@ class StatisticsFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActingNeeds:
-    """What a plain load of the zip lacks.
+    """What a plain load of the zip leaves out.
 
     Attributes:
-        layers: Classes between policy and environment, outermost first; None where nothing tells.
-        normalizes: What was normalized in training, `observations` and `rewards`; None where nothing tells.
-        statistics: The file with the numbers.
+        layers: Classes between policy and environment, outermost first; None if unknown.
+        normalizes: What was normalized in training, `observations` and `rewards`; None if unknown.
+        statistics: The file with the normalization statistics.
         has_card: Whether a card describes the zip.
     """
 
@@ -52,22 +52,22 @@ class ActingNeeds:
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether the policy acts wrongly without the file."""
+        """Whether the policy acts wrongly without the statistics file."""
         return self.normalizes is not None and _OBSERVATIONS in self.normalizes
 
     @property
     def fault(self) -> str | None:
-        """Why a person cannot act with the model, None if nothing speaks against it.
+        """Why the policy cannot be used, None if it can.
 
-        A checkpoint of an earlier version has a card and no statistics file. It is no fault: its side file holds the
-        numbers, and a session continues from it exactly.
+        A checkpoint of an earlier version has a card but no statistics file. That is no fault: its state file holds
+        the statistics, and a session resumes from it exactly.
         """
         if self.statistics.fault is not None:
             return self.statistics.fault
         if self.needs_statistics and self.statistics.state == "missing" and not self.has_card:
             return (
                 f"{self.statistics.path} is missing: this policy learned from normalized observations and acts wrongly"
-                " without it; copy it from where the zip comes from"
+                " without it; copy it from the place where you got the zip"
             )
         return None
 
@@ -84,12 +84,12 @@ class ActingNeeds:
 def acting_needs(
     card: CheckpointCard | None, in_zip: tuple[str, ...] | None, statistics: StatisticsFile
 ) -> ActingNeeds:
-    """Put together what the statistics file, the card and the zip tell.
+    """Combine what the statistics file, the card and the zip say.
 
     Args:
-        card: The zip's card, None where there is none.
-        in_zip: The layers that the zip names; None where it names none.
-        statistics: As found beside the zip.
+        card: The zip's card, None without one.
+        in_zip: Layers named in the zip; None if it names none.
+        statistics: The file beside the zip.
     """
     identity = card.identity if card else {}
     named = identity.get("acts_through", in_zip)
@@ -103,7 +103,7 @@ def acting_needs(
 def _normalizes(
     identity: Mapping[str, Any], layers: tuple[str, ...] | None, saved: SavedNormalization | None, *, has_card: bool
 ) -> tuple[str, ...] | None:
-    """What was normalized, by the first that knows: the statistics, the hyper-parameters, the names of the layers."""
+    """What was normalized: by the statistics, else by the hyper-parameters, else by the names of the layers."""
     if saved is not None:
         return saved.normalizes
     hyper_parameters = identity.get("hyper_parameters")
@@ -116,7 +116,7 @@ def _normalizes(
 
 
 def acting_lines(needs: ActingNeeds, *, zip_path: str, algorithm: str | None) -> list[str]:
-    """The same for people."""
+    """The needs as lines of text."""
     lines = _normalization_lines(needs, zip_path=zip_path, algorithm=algorithm)
     if needs.layers:
         lines.append(f"  between policy and environment: {', '.join(needs.layers)} (a plain load has none of them)")

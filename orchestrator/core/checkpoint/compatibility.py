@@ -1,4 +1,4 @@
-"""May this checkpoint continue that training? Decided reason by reason, before anything is spent or unpickled."""
+"""Decides whether a checkpoint may continue a training, before any session starts and without unpickling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.kernel.checkpoint.resume_grade import Difference, differences,
 
 
 class Grade(IntEnum):
-    """How exact a resume is; a higher one is better. The words are those of the stone, `grading.GRADES`."""
+    """How exact a resume is; higher is better. The words are those of `kernel.checkpoint.resume_grade`."""
 
     REFUSE = 0
     WEIGHTS_ONLY = 1
@@ -21,12 +21,12 @@ class Grade(IntEnum):
 
     @property
     def word(self) -> str:
-        """As in cards, flags and reports."""
+        """Its name in cards, options and reports."""
         return self.name.lower().replace("_", "-")
 
     @classmethod
     def of(cls, word: str) -> Grade:
-        """The grade of a word.
+        """The grade with this name.
 
         Raises:
             KeyError: There is no such grade.
@@ -35,7 +35,7 @@ class Grade(IntEnum):
 
 
 def worse_grade(one: str | None, other: str | None) -> str | None:
-    """The less exact of two grades by their words; None says nothing."""
+    """The less exact of two grades, given by name; None counts as unknown."""
     words = [word for word in (one, other) if word is not None]
     return worst(words) if words else None
 
@@ -55,10 +55,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compatibility:
-    """All differences, and the grade that the worst of them leaves.
+    """All differences between a checkpoint and a training.
 
     Attributes:
-        left_to_kernel: What nobody can compare before the session; the kernel does, before it trains.
+        left_to_kernel: What is unknown before the session; the kernel compares it before it trains.
     """
 
     reasons: tuple[Reason, ...]
@@ -66,11 +66,11 @@ class Compatibility:
 
     @property
     def grade(self) -> Grade:
-        """The lowest grade of any reason; exact without reasons."""
+        """The lowest grade among the reasons; exact without reasons."""
         return min((reason.grade for reason in self.reasons), default=Grade.EXACT)
 
     def below(self, floor: Grade) -> tuple[str, ...]:
-        """The reasons that leave less than a floor."""
+        """The reasons with a grade below `floor`."""
         return tuple(str(reason) for reason in self.reasons if reason.grade < floor)
 
     def to_json(self) -> dict[str, Any]:
@@ -87,8 +87,8 @@ class Intended:
     """The training that a checkpoint would continue, as far as it is known before a session.
 
     Attributes:
-        versions: Library -> version in the coming session, where known; unknown ones are left to the kernel.
-        device_class: `cpu` or `cuda`, None if only the kernel can tell.
+        versions: Library -> version in the coming session; unknown ones are compared by the kernel.
+        device_class: `cpu` or `cuda`, None if unknown before the session.
     """
 
     lineage: Lineage
@@ -97,7 +97,7 @@ class Intended:
     device_class: str | None
 
     def identity(self) -> dict[str, Any]:
-        """The known part of the identity that the session's checkpoints will bear."""
+        """The known part of the identity in the checkpoints of that session."""
         known = {**self.lineage.to_json(), "versions": dict(self.versions), "code_digest": self.code_digest}
         return known if self.device_class is None else {**known, "device_class": self.device_class}
 
@@ -106,16 +106,16 @@ def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool 
     """Compare a card's identity with the training that is to continue it.
 
     Args:
-        identity: As the kernel wrote it into the card.
-        intended: What the next session will be.
-        has_state: Whether the checkpoint has a side file with everything beside its weights.
+        identity: From the checkpoint's card.
+        intended: The next session.
+        has_state: Whether the checkpoint has a state file besides its weights.
     """
     lost = [
         Reason(label="State", checkpoint=f"without {what}", current="whole", grade=Grade.STATISTICAL)
         for what in identity.get("lost_state", ())
     ]
     stateless = Reason(label="State", checkpoint="weights only", current="full state", grade=Grade.WEIGHTS_ONLY)
-    # Most blocks are the very same, and need not be taken apart. A key that the card lacks equals nothing.
+    # Equal blocks, the usual case, need no comparison key by key. A key that the card lacks counts as different.
     other = {key: now for key, now in intended.identity().items() if key not in identity or identity[key] != now}
     unknown = ["spaces"]
     if not intended.versions:
@@ -147,7 +147,7 @@ _SHOWN_DIGITS = 12
 
 
 def _reason(found: Difference) -> Reason:
-    """A difference in the users' words."""
+    """A difference in terms that users know."""
     key, _, rest = found.path.partition(".")
     was, now = found.checkpoint, found.current
     if key == "code_digest":

@@ -1,4 +1,4 @@
-"""What can be said of a checkpoint without loading it: values, and the words for people."""
+"""What `inspect` finds in a checkpoint without loading it, as values and as text."""
 
 from __future__ import annotations
 
@@ -45,29 +45,29 @@ _EXPECTED_NAMES = frozenset(
         "torch.optim.rmsprop.RMSprop",
     }
 )
-"""All that the model files of this project's algorithms name; a test makes such files and finds these and no others.
-Whole names, since the libraries hold functions that execute what they are given (`torch.load`)."""
+"""All globals in the model files of this project's algorithms; a test makes such files and finds exactly these.
+Whole names, because the libraries also have functions that execute their argument (`torch.load`)."""
 
 
 def strange_names(executes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Names that no model file of this project needs: code of the user's own, or of somebody else's."""
+    """Names that no model file of this project needs: the user's own code, or foreign code."""
     names = {name for found in executes.values() for name in found}
     return tuple(sorted(names - _EXPECTED_NAMES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelZip:
-    """A Stable-Baselines3 model file as its zip and its JSON tell it.
+    """A Stable-Baselines3 model file, read from its zip and its JSON.
 
     Attributes:
-        algorithm: Told by its attributes; None for one that nobody here knows.
+        algorithm: Recognised by its attributes; None if unknown.
         spaces: `observation` and `action`, as text.
-        network: Layer sizes of `net_arch`, None where the default was taken.
+        network: Layer sizes of `net_arch`, None for the default.
         counters: Steps, updates and the like.
-        versions: Library -> version that wrote it.
-        executes: Place of what is pickled -> the globals that loading it would import.
-        sealed: Places that cannot be read without obeying them.
-        acts_through: Layers between policy and environment that the zip names; None where it names none.
+        versions: Library -> version that wrote the file.
+        executes: Place of pickled data -> the globals that loading it would import.
+        sealed: Place of pickled data that cannot be read without executing it -> why.
+        acts_through: Layers between policy and environment named in the zip; None if it names none.
     """
 
     algorithm: str | None
@@ -95,12 +95,12 @@ class ModelZip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descent:
-    """Where a checkpoint stands among the cards beside it.
+    """How a checkpoint relates to the newer ones beside it.
 
     Attributes:
-        confirmed_by: Newer checkpoints in whose ancestry its digest stands.
-        contradicted_by: Those whose ancestry has another digest at its steps.
-        unrelated: Newer ones that do not descend from it.
+        confirmed_by: Newer checkpoints that have its digest in their ancestry.
+        contradicted_by: Newer checkpoints that have another digest at its steps.
+        unrelated: Newer checkpoints that do not descend from it.
     """
 
     confirmed_by: tuple[str, ...] = ()
@@ -109,7 +109,7 @@ class Descent:
 
 
 def descent_of(card: CheckpointCard, others: tuple[CheckpointCard, ...]) -> Descent:
-    """Look for a checkpoint's digest in the ancestries of newer ones."""
+    """Search the ancestries of newer checkpoints for a checkpoint's digest."""
     newer = [other for other in others if other.steps > card.steps]
     groups: dict[str, list[str]] = {"confirmed_by": [], "contradicted_by": [], "unrelated": []}
     for other in newer:
@@ -121,13 +121,13 @@ def descent_of(card: CheckpointCard, others: tuple[CheckpointCard, ...]) -> Desc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """All that was found.
+    """All findings of `inspect`.
 
     Attributes:
-        card: None where there is none.
+        card: None without one.
         faults: What is wrong, one sentence each.
-        compatibility: Against the section's card and code as they are now; None where there is nothing to compare.
-        needs: What a plain load lacks; None where there is no zip.
+        compatibility: With the section's present card and code; None if there is nothing to compare with.
+        needs: What a plain load leaves out; None without a zip.
     """
 
     path: str
@@ -140,7 +140,7 @@ class Inspection:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing contradicts anything else, and a plain load would execute nothing unexpected."""
+        """Whether all files agree and a plain load would execute nothing unexpected."""
         executes_more = self.model is not None and (self.model.sealed or strange_names(self.model.executes))
         return not (self.faults or self.descent.contradicted_by or executes_more)
 
@@ -165,7 +165,7 @@ class Inspection:
 
 
 def lines_of(inspection: Inspection) -> list[str]:
-    """The findings for people."""
+    """The findings as lines of text."""
     return [
         inspection.path,
         *_card_lines(inspection),
@@ -185,16 +185,16 @@ def _acting_lines(inspection: Inspection) -> list[str]:
 def _card_lines(inspection: Inspection) -> list[str]:
     card, descent = inspection.card, inspection.descent
     if card is None:
-        return ["  no card: it was never committed, and its digest stands in no ancestry"]
+        return ["  no card: it was never committed, and no ancestry holds its digest"]
     lines = [
         f"  card: {card.steps} steps, digest {card.digest[:12]}, lineage {card.lineage_id[:8]}, saved {card.saved_at}",
-        f"  ancestry: {len(card.ancestry)} checkpoint(s) back to the beginning, lowest grade {card.lowest_grade}",
+        f"  ancestry: {len(card.ancestry)} checkpoint(s) back to step 0, lowest grade {card.lowest_grade}",
     ]
-    lines += [f"  ✓ its digest stands in the ancestry of {stem}" for stem in descent.confirmed_by]
+    lines += [f"  ✓ its digest is in the ancestry of {stem}" for stem in descent.confirmed_by]
     lines += [f"  ✗ {stem} descends from another checkpoint of {card.steps} steps" for stem in descent.contradicted_by]
     lines += [f"  {stem} does not descend from it" for stem in descent.unrelated]
     if not (descent.confirmed_by or descent.contradicted_by or descent.unrelated):
-        lines.append("  nothing newer lies beside it")
+        lines.append("  no newer checkpoint beside it")
     return lines
 
 
@@ -203,7 +203,7 @@ def _grade_lines(found: Compatibility | None) -> list[str]:
         return ["  would resume: nothing to compare with"]
     left = ", ".join(found.left_to_kernel)
     return [
-        f"  would resume: {found.grade.word}; the session compares {left} as well",
+        f"  would resume: {found.grade.word}; the session also compares {left}",
         *(f"    - {reason} ({reason.grade.word})" for reason in found.reasons),
     ]
 
@@ -221,5 +221,5 @@ def _model_lines(model: ModelZip | None) -> list[str]:
         "  a plain load would execute (this project never does it):",
         *(f"    {place}: {', '.join(names) or 'nothing'}" for place, names in model.executes.items()),
         *(f"    ✗ {place}: {why}" for place, why in model.sealed.items()),
-        *([f"  ✗ in no model file of this project: {', '.join(strange)}"] if strange else []),
+        *([f"  ✗ unknown to this project: {', '.join(strange)}"] if strange else []),
     ]

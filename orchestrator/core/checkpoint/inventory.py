@@ -1,4 +1,4 @@
-"""The models directory as values: what is there, and what a session brought for it."""
+"""The content of a models directory, and the checkpoints that a session made for it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ class CheckpointInventory:
     """What a models directory holds.
 
     Attributes:
-        verified: Cards whose files agree byte for byte, newest first.
+        verified: Cards of checkpoints whose files match their digests, newest first.
         faults: Checkpoint stem -> why it is not usable.
-        leftovers: What a training leaves beside its checkpoints (best model, metadata, final model), relative POSIX
-            paths.
-        entries: Every file that a session would start from, with digest.
-        own: Files that no card names byte for byte and no restore wrote: the user's own, relative POSIX paths.
-        archived: Files that were put aside and are kept for good.
-        exists: Whether the directory itself is there, with or without files.
-        signature: Names, sizes and times of its files, None where these could not show every later change.
+        leftovers: Other files of a training (best model, metadata, final model), relative POSIX paths.
+        entries: Every file that a session would start from, with its digest.
+        own: The user's own files: no card describes them and no restore wrote them; relative POSIX paths.
+        archived: Files that were moved to the archive and are kept.
+        exists: Whether the directory exists, even if it is empty.
+        signature: Names, sizes and times of its files; None if these could not show every later change.
     """
 
     root: Path
@@ -38,12 +37,12 @@ class CheckpointInventory:
 
     @property
     def latest(self) -> CheckpointCard | None:
-        """Where a run starts from."""
+        """The checkpoint that a run starts from."""
         return self.verified[0] if self.verified else None
 
     @property
     def steps(self) -> int:
-        """Steps of the latest checkpoint, 0 at a beginning."""
+        """Steps of the latest checkpoint, 0 without one."""
         return self.latest.steps if self.latest else 0
 
 
@@ -61,13 +60,13 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedCheckpoints:
-    """What a session brought for the models directory.
+    """The usable checkpoints in a session's outputs.
 
     Attributes:
         root: The models directory inside the results folder.
-        verified: Cards of this session whose files agree, newest first.
-        faults: What was refused, and why.
-        entries: Files to put in place, with digest, relative to `root`.
+        verified: Cards of checkpoints that it saved or was given and whose files match, newest first.
+        faults: Checkpoint stem -> why it was refused.
+        entries: Files to put in place, with digest; paths relative to `root`.
     """
 
     root: Path

@@ -1,4 +1,4 @@
-"""The `[CHECKPOINT]` lines that the users watch for, byte for byte but for the values."""
+"""The `[CHECKPOINT]` lines that users rely on. Their text never changes, only the values in them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def restoration(files: Sequence[RestoredFile]) -> tuple[str, ...]:
 
 
 def nothing_found(source: str) -> tuple[str, ...]:
-    """What is printed when a session brought no checkpoint."""
+    """What is printed when a session made no checkpoint."""
     return (
         f"{TAG} No checkpoints found in {source}",
         f"{TAG} This is normal for first run or if training didn't reach checkpoint threshold",
@@ -36,7 +36,7 @@ def nothing_found(source: str) -> tuple[str, ...]:
 
 
 def incompatibility(reasons: Sequence[str], recommendation: str = DELETE_REMEDY) -> tuple[str, ...]:
-    """What is printed when a checkpoint may not be continued."""
+    """What is printed when a checkpoint may not be resumed."""
     return (
         f"{TAG} ⚠️  INCOMPATIBILITY DETECTED:",
         *(f"{TAG}   - {reason}" for reason in reasons),
@@ -45,7 +45,7 @@ def incompatibility(reasons: Sequence[str], recommendation: str = DELETE_REMEDY)
 
 
 def unusable(faults: Mapping[str, str]) -> tuple[str, ...]:
-    """What is printed of checkpoints that do not count."""
+    """What is printed about unusable checkpoints."""
     return tuple(f"{TAG} ⚠️  {stem} is not usable: {fault}" for stem, fault in faults.items())
 
 

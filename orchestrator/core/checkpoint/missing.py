@@ -1,30 +1,29 @@
-"""Which checkpoints a lineage should have in place, by what the ledger knows, and where they can be looked for.
+"""Which checkpoints should be in place according to the ledger, and which sessions' outputs may hold missing ones.
 
-A ledger without its checkpoints is no fresh start: a CI job that was cancelled while it restored its cache leaves just
-that, and so does a ledger that was copied alone. Only the user's own `run` may read a models directory that is there
-and empty as a fresh start.
+A ledger without its checkpoints is no fresh start: a CI job cancelled while it restored its cache leaves exactly that,
+and so does a ledger copied alone. Only the user's own `run` may take an existing, empty models directory as a fresh
+start.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.checkpoint.log_messages import TAG
 from orchestrator.core.errors import CheckpointsMissing
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
-from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_CARD, CHECKPOINTS, checkpoint_steps
+from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_CARD, CHECKPOINTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A session whose outputs may hold the checkpoints that are missing.
+    """A session whose outputs may hold missing checkpoints.
 
     Attributes:
-        most_steps: Its checkpoints with more steps than this are left out: a later session started from fewer, so
-            they were given up on purpose. None where nothing says so.
+        most_steps: Upper limit for its checkpoints: a later session started from these steps, so the ones above were
+            abandoned on purpose. None without a limit.
     """
 
     record: SessionRecord
@@ -32,19 +31,19 @@ class Source:
 
     @property
     def potential_steps(self) -> int | None:
-        """The most steps that it can give, None where nobody knows."""
-        known = max(self.record.steps_done or 0, self.record.models_steps or 0, input_steps(self.record))
+        """The most steps that its checkpoints can have, None if unknown."""
+        known = max(self.record.steps_done or 0, self.record.models_steps or 0, self.record.input_steps)
         if self.record.steps_done is None:  # it was killed before it wrote its manifest
             return self.most_steps
         return known if self.most_steps is None else min(known, self.most_steps)
 
 
 def current_chain(runs: Sequence[RunRecord], sessions: Sequence[SessionRecord]) -> tuple[SessionRecord, ...]:
-    """The sessions of the training under way, newest first; those before the user's last fresh start are left out.
+    """The sessions of the current training, newest first, back to the user's last fresh start.
 
     Args:
         runs: Of one lineage, oldest first.
-        sessions: Of the same lineage, in the order in which they were written down.
+        sessions: Of the same lineage, in the order of their ledger entries.
     """
     started = {one.run_id for one in sessions if not one.never_submitted}
     since = (place for place in reversed(range(len(runs))) if _is_fresh_start(runs[place], started))
@@ -54,28 +53,28 @@ def current_chain(runs: Sequence[RunRecord], sessions: Sequence[SessionRecord]) 
     for one in reversed(real):
         chain.append(one)
         if not one.recovered and not one.ticket.get("inputs"):
-            break  # this ledger itself started it without a checkpoint: the chain begins here
+            break  # this ledger started it without a checkpoint: the chain begins here
     return tuple(chain)
 
 
 def _is_fresh_start(run: RunRecord, started: Collection[str]) -> bool:
-    """Whether the user meant a run to start over.
+    """Whether the user asked this run to start over.
 
-    With `--fresh`, or by an empty models directory that a `run` command found and of which no session tells yet. The
-    runs of a campaign bear its name, and those that were read back bear None: they say nothing of the user's wish.
+    Either with `--fresh`, or by emptying the models directory before a `run` that has no session yet. The runs of a
+    campaign have its name and recovered runs have None: neither shows what the user wants.
     """
     by_hand = run.campaign == "" and run.steps_start == 0 and run.run_id not in started
     return run.fresh or by_hand
 
 
 def walked_to(runs: Sequence[RunRecord], chain: Sequence[SessionRecord]) -> int | None:
-    """Steps of the checkpoint that a walk back put in place and no session has gone on from yet.
+    """Steps of the checkpoint that a walk back put in place, until a session has continued from it.
 
-    The newer one was left on purpose: it is not missing, and must not be put back.
+    The newer checkpoint was abandoned on purpose: it is not missing and must not be restored.
 
     Args:
         runs: Of one lineage, oldest first.
-        chain: As `current_chain` gives it.
+        chain: From `current_chain`.
 
     Returns:
         None without such a walk back.
@@ -85,24 +84,24 @@ def walked_to(runs: Sequence[RunRecord], chain: Sequence[SessionRecord]) -> int 
         return None
     left, _ = walking.walks[-1]
     newest = chain[0]
-    still_left = input_steps(newest) >= left and (newest.models_steps or 0) <= left
+    still_left = newest.input_steps >= left and (newest.models_steps or 0) <= left
     return min(walking.steps_done, left) if still_left else None
 
 
 def expected_steps(chain: Sequence[SessionRecord], walked: int | None = None) -> int:
-    """Steps of the newest checkpoint that must be in place, 0 where the ledger knows of none.
+    """Steps of the newest checkpoint that must be in place, 0 if the ledger knows none.
 
     Args:
-        chain: As `current_chain` gives it.
-        walked: As `walked_to` gives it.
+        chain: From `current_chain`.
+        walked: From `walked_to`.
     """
     if walked is not None:
         return walked
     for one in chain:
-        given = input_steps(one)
+        given = one.input_steps
         if one.stage is Stage.CLOSED:
             in_place = one.steps_done if one.models_steps is None else one.models_steps
-            # A directory that was missing already at its end says 0; what the session was given existed all the same.
+            # If the directory was already missing at its end, this is 0; but its inputs did exist.
             return max(in_place or 0, given)
         if given:
             return given
@@ -110,26 +109,20 @@ def expected_steps(chain: Sequence[SessionRecord], walked: int | None = None) ->
 
 
 def sources(chain: Sequence[SessionRecord], walked: int | None = None) -> Iterator[Source]:
-    """Ended sessions of a chain, newest first, each with the most steps that may be taken from it."""
+    """Closed sessions of a chain, newest first, each with the step limit for its checkpoints."""
     bound = walked
     for one in chain:
         if one.stage is Stage.CLOSED and one.handle is not None:
             yield Source(record=one, most_steps=_least(bound, one.models_steps or None))
-        bound = _least(bound, input_steps(one) or None)
-
-
-def input_steps(record: SessionRecord) -> int:
-    """Steps of the newest checkpoint that a session was given, 0 without one."""
-    stems = (PurePosixPath(entry["path"]).stem for entry in record.ticket.get("inputs", ()))
-    return max((checkpoint_steps(stem) or 0 for stem in stems), default=0)
+        bound = _least(bound, one.input_steps or None)
 
 
 def is_missing(view: CheckpointInventory, expected: int, *, stays: bool) -> bool:
-    """Whether checkpoints that the ledger knows must be put back before anything is trained.
+    """Whether checkpoints that the ledger knows must be restored before training.
 
     Args:
-        expected: As `expected_steps` gives it.
-        stays: Whether the command is the user's own `run`, for which a directory that exists says where to start.
+        expected: From `expected_steps`.
+        stays: Whether the command is the user's own `run`: it accepts an existing directory as it is.
     """
     return view.steps < expected and not (stays and view.exists)
 
@@ -170,7 +163,7 @@ def gone_lines(inventory: CheckpointInventory, *, backend: str, steps: int | Non
 
 
 def at_most(incoming: FetchedCheckpoints, most_steps: int | None) -> FetchedCheckpoints:
-    """What a session brought, without its checkpoints of more steps; what describes these is left out with them."""
+    """A session's checkpoints of at most so many steps, and its best model; metadata and final model are left out."""
     if most_steps is None or incoming.steps <= most_steps:
         return incoming
     kept = tuple(card for card in incoming.verified if card.steps <= most_steps)

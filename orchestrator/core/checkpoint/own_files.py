@@ -1,4 +1,4 @@
-"""What is said of files in a models directory that no checkpoint card names: they are the user's own."""
+"""Texts about the user's own files in a models directory: those that no checkpoint card describes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from orchestrator.core.checkpoint.log_messages import TAG
 
 SHOWN_FILES = 50
-HOW_THEY_ENTER = (
+OWN_FILES_ADVICE = (
     "No card describes them, so no run resumes from them. To use such a model, load it in a script of your own; "
     "`run ... --fresh` moves them to the archive."
 )
 
 
 def shown_name(name: str) -> str:
-    """A file name as one line of text that every terminal can print, whatever its bytes are."""
+    """A file name as one printable line, whatever its bytes are."""
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def named(names: Sequence[str]) -> tuple[str, ...]:
-    """One line for each file, the rest of a long list as their number."""
+    """One line for each file; a long list is cut and ends with the number of the rest."""
     lines = [f"  - {shown_name(name)}" for name in names[:SHOWN_FILES]]
     if len(names) > SHOWN_FILES:
         lines.append(f"  - and {len(names) - SHOWN_FILES} more (`status --json` lists all)")
@@ -27,25 +27,25 @@ def named(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def own_files(names: Sequence[str], root: str) -> tuple[str, ...]:
-    """What a run says of own files that are in place; nothing where there are none."""
+    """What a run prints about own files in place; empty without any."""
     if not names:
         return ()
     return (
         f"{TAG} {len(names)} file(s) of your own in {shown_name(root)} are kept and not used for training:",
         *(f"{TAG} {line}" for line in named(names)),
-        f"{TAG} {HOW_THEY_ENTER}",
+        f"{TAG} {OWN_FILES_ADVICE}",
     )
 
 
 def archived_too(names: Sequence[str]) -> tuple[str, ...]:
-    """What is said of own files that went to the archive with the rest; nothing where there were none."""
+    """What is printed about own files that were archived with the rest; empty without any."""
     if not names:
         return ()
     return (f"{TAG} {len(names)} of them are files of your own:", *(f"{TAG} {line}" for line in named(names)))
 
 
 def in_the_way(paths: Sequence[str]) -> tuple[str, ...]:
-    """What a restore says of own files that had the name of a new one; nothing where there were none."""
+    """What a restore prints about own files that had the name of a restored one; empty without any."""
     if not paths:
         return ()
     return (

@@ -1,4 +1,4 @@
-"""What a pickled stream would import if somebody loaded it. It is read as a list of instructions and never obeyed."""
+"""Lists what a pickled stream would import when loaded. Its instructions are read, never executed."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ _MARK = pickletools.markobject
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
 _GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
 _NAMED_IN_LINE = frozenset({"GLOBAL", "INST"})
-UNKNOWN_NAME = "a name that it works out only while it is loaded"
+UNKNOWN_NAME = "a name that is known only while it is loaded"
 
 
 class NotReadable(ValueError):
-    """The stream is not one that this room understands, so nobody can say what loading it would do."""
+    """The stream cannot be followed, so what loading it would do is unknown."""
 
 
 def imported_names(stream: bytes) -> tuple[str, ...]:
     """Every global that loading the stream would import, as `module.name`, sorted.
 
-    A name with dots of its own reaches through what the module holds, to anything that this has imported: it is
-    given as `module:name.rest`, so that nobody takes it for a plain one.
+    A name that itself contains dots reaches through the module's attributes to anything that the module has imported.
+    It is given as `module:name.rest`, so that it cannot be mistaken for a plain name.
 
-    The unpickler's stack is followed, not only its strings: a stream that pushes harmless names and drops them again
-    would deceive anything simpler.
+    The unpickler's stack is followed, not only its strings: a stream can push harmless names and drop them again.
     Source: CPython `Lib/pickletools.py`, whose opcode table states what each instruction takes and leaves.
 
     Raises:
-        NotReadable: The stream is damaged, or takes from its stack what is not there.
+        NotReadable: The stream is damaged, or its instructions do not fit its stack.
     """
     reading = _Reading()
     try:
@@ -43,7 +42,7 @@ def _joined(module: str, name: str) -> str:
 
 
 class _Reading:
-    """The unpickler's stack and memo, holding texts where there are texts and None for everything else."""
+    """The unpickler's stack and memo: strings as they are, None for everything else."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -51,7 +50,7 @@ class _Reading:
         self._memo: dict[int, Any] = {}
 
     def follow(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
-        """Do to the stack what one instruction would do."""
+        """Apply one instruction to the stack."""
         name = opcode.name
         if name in _PUTS:
             self._memo[len(self._memo) if argument is None else int(argument)] = self._stack[-1]
@@ -61,7 +60,7 @@ class _Reading:
         if name in _NAMED_IN_LINE:
             module, _, within = str(argument).partition(" ")
             self.names.add(_joined(module, within))
-        elif name.startswith("EXT"):  # a number that stands for a global somewhere else
+        elif name.startswith("EXT"):  # a number from the copyreg extension registry stands for a global
             self.names.add(UNKNOWN_NAME)
         taken = self._take(opcode)
         if name == "STACK_GLOBAL":

@@ -1,4 +1,4 @@
-"""Where a run starts, decided from what the models directory holds. `run` acts on it, `--dry-run` only shows it."""
+"""Decides from the models directory where a run starts. `run` acts on it, `--dry-run` only shows it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from orchestrator.core.ledger.records import SessionRecord, Stage
 
 
 class StartMode(Enum):
-    """What is done with the models directory before the first session."""
+    """What a run does with the models directory before its first session."""
 
     CONTINUE = "continue"
-    """Its newest verified checkpoint is gone on from."""
+    """Continue from its newest verified checkpoint."""
     NEW = "new"
-    """It is empty."""
+    """It is empty: start from step 0."""
     ARCHIVE_FRESH = "archive_fresh"
-    """`--fresh`: everything is put aside, the user's own files included."""
+    """`--fresh`: archive everything, the user's own files included, and start from step 0."""
     ARCHIVE_LEFTOVERS = "archive_leftovers"
-    """The checkpoints were removed by hand, which means a new beginning; best model and the like are put aside."""
+    """The user removed the checkpoints, which means a fresh start: archive best model, metadata and final model."""
 
 
 def decide_start(view: CheckpointInventory, *, fresh: bool) -> StartMode:
-    """Decide.
+    """Decide where the run starts.
 
     Raises:
-        BadInput: There are checkpoints and none is usable: beginning anew in silence would lose them.
+        BadInput: There are checkpoints but none is usable; starting over without asking would lose them.
     """
     if fresh:
         there = view.verified or view.faults or view.leftovers or view.own
@@ -45,13 +45,13 @@ def decide_start(view: CheckpointInventory, *, fresh: bool) -> StartMode:
 
 
 def has_only_recovered_checkpoints(sessions: Sequence[SessionRecord], steps_in_place: int) -> bool:
-    """Whether what is in place is what recovered sessions brought, be it nothing: nobody has emptied or filled it.
+    """Whether the directory holds exactly what recovered sessions restored, which may be nothing.
 
-    The difference between a computer that never had the checkpoints and one whose user removed them: the latter's
-    ledger has pushed a session that started from some, or has seen more steps in place than there are.
+    This separates a computer that never had the checkpoints from one whose user removed them. In the second case the
+    ledger has pushed a session that started from some, or has seen more steps in place than there are now.
 
     Args:
-        sessions: Of one lineage, in the order in which they were written down.
+        sessions: Of one lineage, in the order of their ledger entries.
         steps_in_place: Steps of the newest checkpoint in the models directory, 0 without one.
     """
     known = [one for one in sessions if not one.never_submitted]
@@ -62,5 +62,5 @@ def has_only_recovered_checkpoints(sessions: Sequence[SessionRecord], steps_in_p
 
 
 def _left_nothing(record: SessionRecord) -> bool:
-    """Whether a session of this ledger's own neither started from a checkpoint nor brought one."""
+    """Whether a closed session neither started from a checkpoint nor left one."""
     return record.stage is Stage.CLOSED and not record.ticket["inputs"] and not record.models_steps

@@ -1,4 +1,4 @@
-"""How checkpoints travel into a session: the cheapest way that is open."""
+"""How checkpoints reach a session: the cheapest carrier that is available."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ def choose_carrier(
     failed: Collection[Carrier] = (),
     fits_inline: bool,
 ) -> Carrier:
-    """Choose the carrier of one session.
+    """Choose how one session gets its checkpoints.
 
     Args:
-        offered: What the backend can do.
-        failed: Carriers with which this session was tried before and its files did not arrive. After any
-            failure only `dataset` is trusted, also again: a fresh version may have been mounted late.
-        fits_inline: Whether the script stays within the backend's limit with the checkpoints inside.
+        offered: Carriers of the backend.
+        failed: Carriers of earlier attempts at this session whose files did not arrive. After any failure only
+            `dataset` is used, even if it failed itself: a new version may have been mounted late.
+        fits_inline: Whether the script with the checkpoints inside stays within the backend's limit.
 
     Returns:
-        `none` at a beginning, else the first that is open of `inline` (one request carries all), `kernel_output`
-        (nothing is uploaded) and `dataset`.
+        `none` without checkpoints, else the first available of `inline` (one request for everything),
+        `kernel_output` (nothing is uploaded) and `dataset`.
 
     Raises:
-        BadInput: None is open.
+        BadInput: None is available.
     """
     if not checkpoints.entries:
         return Carrier.NONE
-    open_ways = {
+    available = {
         Carrier.INLINE: fits_inline and not failed,
         Carrier.KERNEL_OUTPUT: checkpoints.source is not None and not failed,
         Carrier.DATASET: True,
     }
-    for carrier, is_open in open_ways.items():
-        if is_open and carrier in offered:
+    for carrier, usable in available.items():
+        if usable and carrier in offered:
             return carrier
     raise BadInput(
-        f"{checkpoints.size_bytes} bytes of checkpoints cannot be brought into a session of this backend",
-        remedy="Choose another backend, or begin anew with --fresh.",
+        f"{checkpoints.size_bytes} bytes of checkpoints cannot be sent to a session of this backend",
+        remedy="Choose another backend with --backend, or start over with --fresh.",
     )
 
 
 def manifest_holds(manifest: Manifest, section_dir: str, entries: Collection[FileEntry]) -> bool:
-    """Whether a session's outputs hold every one of these files, byte for byte.
+    """Whether a session's outputs hold all of these files, with equal digests.
 
     Args:
-        section_dir: Folder of the section in the outputs.
+        section_dir: The section's folder in the outputs.
         entries: Files of a models directory, paths relative to it.
     """
     prefix = _models_prefix(section_dir)
@@ -64,11 +64,11 @@ def manifest_holds(manifest: Manifest, section_dir: str, entries: Collection[Fil
     return all((f"{prefix}/{entry.path}", entry.sha256, entry.size_bytes) in there for entry in entries)
 
 
-@cache  # asked for each earlier session of a lineage
+@cache  # called for each earlier session of a lineage
 def _models_prefix(section_dir: str) -> str:
     return models_path(_NOWHERE, section_dir).as_posix()
 
 
 def inline_bytes(size_bytes: int, files: int) -> int:
-    """Upper bound of what a checkpoint set adds to a script: base64 with line ends, and a zip header per file."""
+    """Upper bound of the bytes that checkpoints add to a script: base64 with line ends, a zip header per file."""
     return (size_bytes + 512 * (files + 1)) * 138 // 100

@@ -1,7 +1,7 @@
-"""When a training leaves its newest checkpoint for the one before: decided from what the ledger says of its sessions.
+"""Decides from the ledger when a training abandons its newest checkpoint for the one before it: a walk back.
 
-A checkpoint can be whole and verified, and no session can go on from it. One failure says nothing of that: the code or
-the machine failed. Two in a row right after the same checkpoint are reason enough to try the one before.
+A checkpoint can be whole and verified, and still no session can continue from it. One failure is no sign of that: it
+may come from the code or the machine. Two in a row from the same checkpoint are reason to try the one before.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from orchestrator.kernel.wire import CHECKPOINTS, FileEntry, checkpoint_steps
 
 FAILURES_IN_ROW = 2
 MOST_WALKS = 2
-"""Walks back in a row on failures alone. If a third checkpoint fails as well, the code fails and no checkpoint does."""
+"""Walks back in a row on failures alone. If a third checkpoint fails too, the code is at fault, not the checkpoints."""
 
 Files = frozenset[tuple[str, str]]
 """Path and sha256 of each file of one checkpoint."""
 
 
-class Says(Enum):
-    """What the end of a session says of the checkpoint that it started from."""
+class StartCheck(Enum):
+    """What the end of a session shows about the checkpoint that it started from."""
 
     SOUND = "sound"
-    """It was gone on from."""
-    NOTHING = "nothing"
-    """The session never came to it, or ended for a reason of its own: infrastructure, a limit, a person."""
+    """The session continued from it."""
+    UNKNOWN = "unknown"
+    """The session did not use it, or ended for another reason: infrastructure, a limit, a person."""
     FAILURE = "failure"
-    """It failed, and left nothing newer."""
+    """The session failed and saved nothing newer."""
     UNUSABLE = "unusable"
-    """The kernel looked into the checkpoint and found that nothing can go on from it."""
+    """The kernel read the checkpoint and found that no training can continue from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """Why the newest checkpoint should be left.
+    """Why the newest checkpoint should be abandoned.
 
     Attributes:
         failed: Sessions in a row that started from it and failed, oldest first.
-        proven: Whether a kernel found it unusable.
+        proven: Whether the kernel found it unusable.
     """
 
     failed: tuple[SessionRecord, ...]
@@ -54,7 +54,7 @@ class Suspicion:
 
     @property
     def why(self) -> str:
-        """In one clause."""
+        """The reason, as a clause."""
         ends = ", ".join(f"{record.slug}: {record.end_reason}" for record in self.failed)
         if self.proven:
             return f"the session that started from it refused its contents ({ends})"
@@ -91,16 +91,16 @@ def view_after(due: WalkBack | None, view: CheckpointInventory) -> CheckpointInv
 def suspicion(
     sessions: Sequence[SessionRecord], runs: Sequence[RunRecord], view: CheckpointInventory
 ) -> Suspicion | None:
-    """Whether to leave the newest checkpoint in place for its parent, and why.
+    """Whether to walk back from the newest checkpoint to its parent, and why.
 
     Args:
         sessions: All of the lineage, oldest first.
         runs: All of the lineage, oldest first.
-        view: What is in place.
+        view: The models directory.
 
     Returns:
-        None while nothing speaks for it, and where an earlier walk back has shown that the code fails and not the
-        checkpoint: one that was made anew since, or put back by hand, failed as well.
+        None without a reason; also None where an earlier walk back has shown that the code is at fault and not the
+        checkpoint, because a new or restored checkpoint of as many steps failed too.
     """
     if view.latest is None:
         return None
@@ -116,7 +116,7 @@ def suspicion(
 
 
 def files_of_newest(entries: Iterable[FileEntry]) -> Files:
-    """The files of the checkpoint with the most steps; empty where there is none."""
+    """The files of the checkpoint with the most steps; empty without one."""
     found: dict[int, set[tuple[str, str]]] = {}
     for entry in entries:
         path = PurePosixPath(entry.path)
@@ -126,46 +126,46 @@ def files_of_newest(entries: Iterable[FileEntry]) -> Files:
     return frozenset(found[max(found)]) if found else frozenset()
 
 
-def says(record: SessionRecord, start_steps: int) -> Says:
-    """What the end of a closed session says of the checkpoint of `start_steps` that it started from."""
+def check_start(record: SessionRecord, start_steps: int) -> StartCheck:
+    """What the end of a closed session shows about its start checkpoint, which has `start_steps`."""
     if record.end_reason == EndReason.CHECKPOINT_UNUSABLE:
-        return Says.UNUSABLE
+        return StartCheck.UNUSABLE
     if record.end_reason in (EndReason.FINISHED, EndReason.PAUSED, EndReason.STOPPED) or record.restored:
-        return Says.SOUND
+        return StartCheck.SOUND
     if (record.steps_done or 0) > start_steps:
-        return Says.SOUND
+        return StartCheck.SOUND
     if record.end_reason not in (EndReason.SECTION_FAILED, EndReason.CRASHED) or record.gone:
-        return Says.NOTHING
-    # At its target it only evaluated, and with an invalid verdict it never trained: neither touched the state.
+        return StartCheck.UNKNOWN
+    # At its target it only evaluates, and with an invalid verdict it never trained: neither uses the state.
     evaluates = start_steps >= int(_spec(record).get("target_steps", start_steps + 1))
-    return Says.NOTHING if evaluates or record.verdict == Verdict.INVALID else Says.FAILURE
+    return StartCheck.UNKNOWN if evaluates or record.verdict == Verdict.INVALID else StartCheck.FAILURE
 
 
 def _failures(
     sessions: Sequence[SessionRecord], newest: Files, start_steps: int
 ) -> tuple[tuple[SessionRecord, ...], bool]:
-    """The newest failures in a row from one checkpoint, oldest first; and whether one of them is a proof."""
+    """The latest failures in a row from one checkpoint, oldest first; and whether the kernel found it unusable."""
     failed: list[SessionRecord] = []
     for record in reversed(sessions):
         if record.stage is not Stage.CLOSED or record.never_submitted or record.end_reason is None:
             continue
         if files_of_newest(FileEntry(**entry) for entry in record.ticket.get("inputs", ())) != newest:
             break
-        told = says(record, start_steps)
-        if told is Says.SOUND:
+        found = check_start(record, start_steps)
+        if found is StartCheck.SOUND:
             break
-        if told is Says.UNUSABLE:
+        if found is StartCheck.UNUSABLE:
             return (record,), True
-        if told is Says.FAILURE:
+        if found is StartCheck.FAILURE:
             failed.insert(0, record)
     return tuple(failed), False
 
 
 def _open_walks(sessions: Sequence[SessionRecord], runs: Sequence[RunRecord]) -> Iterable[int]:
-    """Steps of the checkpoints that were left since the last beginning, and that no session has passed since."""
-    begun = max((place for place, run in enumerate(runs) if run.fresh), default=0)
+    """Steps of the checkpoints abandoned since the last fresh start that no session has passed since."""
+    start = max((place for place, run in enumerate(runs) if run.fresh), default=0)
     keys = [record.key for record in sessions]
-    for run in runs[begun:]:
+    for run in runs[start:]:
         for steps, after in run.walks:
             since = sessions[keys.index(after) + 1 :] if after in keys else ()
             if not any(record.restored and (record.models_steps or 0) > steps for record in since):

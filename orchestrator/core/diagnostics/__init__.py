@@ -1,1 +1,1 @@
-"""Findings of `doctor` and of a resume proof."""
+"""Results of `doctor` and of a resume proof, and failures of storage."""

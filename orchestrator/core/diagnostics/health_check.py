@@ -1,4 +1,4 @@
-"""One finding of the doctor, and what all of them come to."""
+"""The checks of `doctor`, and its exit code."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_REMOTE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What was looked at, whether it is well, and what to do.
+    """One check and its result.
 
     Attributes:
-        good: None where nobody can tell from here.
-        found: In the user's words.
-        remedy: What to do if it is not well, or what the user alone can see.
-        remote: Whether the far side or the account is at fault, rather than this computer.
+        good: None if it cannot be checked from here.
+        found: The result, for people.
+        remedy: What to do about it, or what only the user can check.
+        remote: Whether the cause is Kaggle or the account, not this computer.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Check:
 
 
 def exit_code(checks: Sequence[Check]) -> int:
-    """0 if all is well, 4 if the far side is at fault, 2 if this computer is."""
+    """0 if all checks are good, 4 if only remote ones failed, 2 if this computer is at fault."""
     bad = [check for check in checks if check.good is False]
     if not bad:
         return EXIT_DONE

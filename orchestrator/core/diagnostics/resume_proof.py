@@ -1,4 +1,4 @@
-"""The proof that a chain of sessions is one long session: where it is cut, and what its ends have in common."""
+"""The proof that a chain of sessions equals one long session: where it is cut, and how the ends compare."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ _LEAST_STEPS = 10_000
 _ROLLOUTS_PER_SESSION = 3
 MOST_CUTS = 1_000
 _SAVES = 20
-"""Saves by cadence over the whole proof, as far as they do not come too soon; the killed session is gone on with
-from the last one."""
+"""Periodic saves over the whole proof, at most one per rollout; after the kill, training continues from the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +23,10 @@ class CutPlan:
 
     Attributes:
         target_steps: Where every training of the proof ends.
-        orderly: Sessions end here by themselves, saved.
+        orderly: Steps at which a session ends normally, with a save.
         kill_session: Number of the session that is ended by kill -9.
-        kill_at_steps: When, in the middle of a rollout.
-        save_every_steps: Cadence of saves within the chain's sessions.
+        kill_at_steps: Steps at which it is killed, inside a rollout.
+        save_every_steps: Steps between saves within the chain's sessions.
     """
 
     target_steps: int
@@ -38,12 +37,12 @@ class CutPlan:
 
     @property
     def sessions(self) -> int:
-        """Sessions of the chain."""
+        """Number of sessions in the chain."""
         return len(self.orderly) + 2
 
 
 def default_steps(rollout_steps: int, cuts: int) -> int:
-    """Steps that leave room for the cuts: seconds of training, and some rollouts in each session."""
+    """Steps for so many cuts: some rollouts in each session, at least 10,000 steps."""
     wanted = max(_LEAST_STEPS, _ROLLOUTS_PER_SESSION * (cuts + 1) * rollout_steps)
     return -(-wanted // rollout_steps) * rollout_steps
 
@@ -54,14 +53,14 @@ def draw_cuts(
     """Draw where a chain is cut: all but one cut at a rollout's end, one by kill -9 inside a rollout.
 
     Args:
-        draw: `draw(low, high)` gives an integer in [low, high), evenly.
-        cuts: How many, 1 or more; they make one session more.
+        draw: `draw(low, high)` returns a uniform integer in [low, high).
+        cuts: How many, 1 or more; they make `cuts + 1` sessions.
         target_steps: A multiple of `rollout_steps`.
         rollout_steps: Steps between two safe boundaries.
-        n_envs: Steps that the environments make together at once.
+        n_envs: Environments stepped together; steps are counted over all of them.
 
     Raises:
-        BadInput: There is not room for so many cuts.
+        BadInput: The training is too short for so many cuts.
     """
     rollouts = target_steps // rollout_steps
     if cuts > MOST_CUTS:
@@ -69,7 +68,7 @@ def draw_cuts(
     if cuts < 1 or rollouts * rollout_steps != target_steps or rollouts <= cuts:
         raise BadInput(
             f"{target_steps} steps in rollouts of {rollout_steps} cannot be cut {cuts} time(s)",
-            remedy=f"Give --cuts from 1 on, and --steps as a multiple of {rollout_steps} with more rollouts than cuts.",
+            remedy=f"Give --cuts 1 or more, and --steps as a multiple of {rollout_steps} with more rollouts than cuts.",
         )
     places: set[int] = set()
     while len(places) < cuts:
@@ -80,7 +79,7 @@ def draw_cuts(
         target_steps=target_steps,
         orderly=tuple(at[:index] + at[index + 1 :]),
         kill_session=index + 1,
-        # Actions are chosen and not carried out: never at the boundary itself, where nothing is half done.
+        # The kill comes after actions are chosen and before they are executed: even at offset 0 a step is half done.
         kill_at_steps=at[index] + draw(0, rollout_steps // n_envs) * n_envs,
         save_every_steps=max(1, rollouts // _SAVES) * rollout_steps,
     )
@@ -88,10 +87,10 @@ def draw_cuts(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """Where one training ended.
+    """The final state of one training.
 
     Attributes:
-        items: Part -> hex sha256.
+        items: Part of the state -> hex sha256.
         weights: The policy's parameters.
     """
 
@@ -102,12 +101,12 @@ class End:
 
 
 class Finding(StrEnum):
-    """What a proof came to."""
+    """The result of a proof."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
     CANNOT_TELL = "cannot-tell"
-    """The chain ended as the straight training did, and so did a control that must not."""
+    """The chain ended exactly as the straight training, but so did a control that must not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +114,9 @@ class Proof:
     """One algorithm's proof.
 
     Attributes:
-        went_on_from: The checkpoint that the session after the killed one took over; 0 is the beginning.
+        went_on_from: Steps of the checkpoint that the session after the kill started from; 0 without one.
         controls: Ends of trainings that were resumed without the full state.
-        faults: Why the straight training or the chain was not what it should be, one sentence each.
+        faults: What was wrong with the straight training or the chain, one sentence each.
         grades: Resume grade of each session of the chain that resumed.
     """
 
@@ -133,12 +132,12 @@ class Proof:
 
     @property
     def differing(self) -> tuple[str, ...]:
-        """Parts in which the chain ended elsewhere."""
+        """Parts of the state in which the chain differs from the straight training."""
         return differing(self.straight, self.chain)
 
     @property
     def finding(self) -> Finding:
-        """Equal only if every part is, nothing was wrong on the way, and both controls show that it could differ."""
+        """Equal only if every part is equal, there is no fault, and every control ended with another policy."""
         if self.differing or self.faults:
             return Finding.DIFFERENT
         blind = [control for control in self.controls if control.items["policy"] == self.straight.items["policy"]]
@@ -170,15 +169,15 @@ class Proof:
 
 
 def differing(one: End, other: End) -> tuple[str, ...]:
-    """Parts that two ends do not share; the step count is one of them."""
+    """Parts in which two ends differ, the step count included."""
     names = [name for name in sorted({*one.items, *other.items}) if one.items.get(name) != other.items.get(name)]
     return tuple(names + (["steps"] if one.steps != other.steps else []))
 
 
 def max_abs_difference(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """The largest difference between two parameters in the same place; None for different networks.
+    """The largest difference between corresponding parameters; None for different networks.
 
-    A NaN on one side counts as different from everything.
+    A NaN gives infinity.
     """
     if len(one) != len(other):
         return None
@@ -187,7 +186,7 @@ def max_abs_difference(one: Sequence[float], other: Sequence[float]) -> float | 
 
 
 def table(proof: Proof) -> tuple[str, ...]:
-    """The ends side by side: one part a line, the digests' first eight characters, and whether they are equal."""
+    """The ends side by side: a line per part, with the first eight digits of each digest and whether it is equal."""
     ends = (proof.straight, proof.chain, *proof.controls)
     rows = [["", proof.straight.name, *(end.name for end in ends[1:])]]
     for name in _order(proof.straight.items):

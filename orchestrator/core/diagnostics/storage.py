@@ -1,4 +1,4 @@
-"""What to tell and advise when files cannot be written or read on this computer."""
+"""Causes and remedies for files that cannot be written or read on this computer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.kernel.files.storage import StorageTrouble
 
 _CAUSES: Mapping[StorageTrouble, str] = {
     StorageTrouble.FULL: "the disk is full",
-    StorageTrouble.READ_ONLY: "this place is read-only",
+    StorageTrouble.READ_ONLY: "the file system or folder is read-only",
     StorageTrouble.DENIED: "permission denied",
     StorageTrouble.TOO_LARGE: "a file would be larger than this system allows",
     StorageTrouble.TOO_MANY_OPEN: "too many files are open",
@@ -26,15 +26,15 @@ _REMEDIES: Mapping[StorageTrouble, str] = {
 
 
 def storage_fault(trouble: StorageTrouble, place: str, free: str = "") -> StorageFault:
-    """The failure, in one line of cause and one of remedy.
+    """The failure with its cause and remedy.
 
     Args:
-        place: File or folder; empty if nobody knows it.
-        free: How much is free there, as `12.3 MB free`; told of a full disk only.
+        place: File or folder; empty if unknown.
+        free: Free space there, e.g. `12.3 MB free`; shown for a full disk only.
     """
     where = f": {place}" if place else ""
     room = f" ({free})" if free and trouble is StorageTrouble.FULL else ""
     return StorageFault(
         f"{_CAUSES[trouble]}{where}{room}",
-        remedy=f"{_REMEDIES[trouble]}, then run the same command again; it goes on, and nothing is lost.",
+        remedy=f"{_REMEDIES[trouble]}, then run the same command again: it continues, and nothing is lost.",
     )

@@ -1,1 +1,1 @@
-"""Events and the rows that follow from them."""
+"""The ledger's events, and the rows computed from them."""

@@ -1,4 +1,4 @@
-"""The ledger's events and their fold: a row is what its events say, and rebuilding it is a test."""
+"""The ledger's events, and the functions that compute rows from them. A test rebuilds all rows from the events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.core.session.spec import question_of
 
 
 class EventKind(StrEnum):
-    """What can happen to a run or a session."""
+    """Everything that can happen to a run or a session."""
 
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"
@@ -32,11 +32,11 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One fact, appended and never changed.
+    """One fact: appended to the ledger and never changed.
 
     Attributes:
         session: Key of the session, None for an event of the run itself.
-        body: The fact's fields, plain JSON.
+        body: Fields of the fact, plain JSON.
     """
 
     kind: EventKind
@@ -47,7 +47,7 @@ class Event:
 
     @property
     def durable(self) -> bool:
-        """Whether it must be on the disk before anything else happens: the intent before a submit."""
+        """Whether it must be on disk before the next act: the intent before a submit."""
         return self.kind is EventKind.SESSION_PLANNED
 
     @property
@@ -68,10 +68,10 @@ _OF_RUN = frozenset(
 
 
 def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
-    """The run's row after an event that concerns it.
+    """The run's row after one of its events.
 
     Raises:
-        ValueError: The event cannot follow what is known.
+        ValueError: The event cannot follow the earlier ones.
     """
     if event.kind is EventKind.RUN_STARTED:
         if record is not None:
@@ -103,15 +103,15 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
             trained_steps=record.trained_steps + int(event.body.get("trained_steps") or 0),
             **_failed(record, event.body),
         )
-    return record  # as `tells_of_run` has it
+    return record  # the other events do not change the run's row: see `tells_of_run`
 
 
 def _failed(record: RunRecord, body: Mapping[str, Any]) -> dict[str, Any]:
-    """How often in a row sessions failed, after one more was closed; one that was never submitted says nothing."""
+    """Failures in a row after one more session was closed; a session that was never submitted does not count."""
     if "end_reason" not in body:
         return {}
     effect = EFFECTS[EndReason(body["end_reason"])]
-    # What came back says nothing of the room on the disk: the next session would end in the same way.
+    # After a full disk, restored files are no success: the next session would end in the same way.
     if effect is not Effect.REST and (effect in (Effect.GO_ON, Effect.HALT) or body["restored"]):
         return {"failed_in_row": 0, "failed_at": None}
     return {"failed_in_row": record.failed_in_row + 1, "failed_at": body["ended_at"]}
@@ -128,7 +128,7 @@ def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
     """The session's row after one of its events.
 
     Raises:
-        ValueError: The event cannot follow what is known.
+        ValueError: The event cannot follow the earlier ones.
     """
     if event.session is None:
         raise ValueError(f"{event.kind} names no session")
@@ -140,13 +140,13 @@ def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
             run_id=event.run_id,
             stage=Stage.PLANNED,
             planned_at=event.at,
-            # One that was given up as lost and shows after all says itself how many others of its name were lost.
+            # A lost session that appears after all brings its own number of lost pushes in the body.
             **{"lost": record.lost_pushes if record else 0, **event.body},
         )
     if record is None:
         raise ValueError(f"{event.kind} of session {event.session}, which was never planned")
     stepped = _STEPS[event.kind](record, event.body)
-    # Fetched again out of curiosity, a closed session stays closed: nobody has to carry it on.
+    # A closed session that is fetched again stays closed.
     return fast_replace(stepped, stage=Stage.CLOSED) if record.stage is Stage.CLOSED else stepped
 
 
@@ -155,7 +155,7 @@ def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
 
 
 def _missed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    # The earlier one counts: a later moment that is written first comes from a clock that was set back since.
+    # The earlier time counts: a later one that was recorded first comes from a clock that has been set back.
     return fast_replace(record, missed_at=min(record.missed_at or body["since"], body["since"]))
 
 
@@ -174,36 +174,33 @@ def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
 
 
 def _deferred(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    """Another look may settle what this one did not; each doubt counts from when it was first met."""
+    """A later look may settle this doubt; its age counts from its first occurrence."""
     known = (record.doubts or {}).get(body["doubt"], {"since": body["since"], "waits": 0})
-    # The earlier moment counts, as for a session that is missed.
-    told = {"since": min(known["since"], body["since"]), "waits": known["waits"] + int(body["waited"])}
-    return fast_replace(record, doubts={**(record.doubts or {}), body["doubt"]: told})
+    # The earlier time counts, as for a missed session.
+    doubt = {"since": min(known["since"], body["since"]), "waits": known["waits"] + int(body["waited"])}
+    return fast_replace(record, doubts={**(record.doubts or {}), body["doubt"]: doubt})
 
 
 def _fetched(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     return fast_replace(record, stage=Stage.FETCHED, results_dir=body["results_dir"])
 
 
-_TUPLES = ("problems", "resume_reasons", "lacking")
-
-
 def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    listed: dict[str, Any] = {
+    # JSON has lists where the row has tuples.
+    tuples: dict[str, Any] = {
         name: tuple(body[name]) for name in ("problems", "resume_reasons", "lacking") if name in body
     }
     if "curve" in body:
-        listed["curve"] = tuple((steps, score) for steps, score in body["curve"])
-    return fast_replace(record, stage=Stage.JUDGED, **{**body, **listed})
+        tuples["curve"] = tuple((steps, score) for steps, score in body["curve"])
+    return fast_replace(record, stage=Stage.JUDGED, **{**body, **tuples})
 
 
 def _closed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    steps = body.get("models_steps")
     return fast_replace(
         record,
         stage=Stage.CLOSED,
         restored=tuple(body["restored"]),
-        models_steps=steps,
+        models_steps=body.get("models_steps"),
         wall_s=body.get("wall_s"),
     )
 
@@ -221,7 +218,7 @@ _STEPS: Mapping[EventKind, Callable[[SessionRecord, Mapping[str, Any]], SessionR
 
 
 def fold(events: Iterable[Event]) -> tuple[dict[str, RunRecord], dict[str, SessionRecord]]:
-    """All rows from all events, in their order."""
+    """Compute all rows from all events, in order."""
     runs: dict[str, RunRecord] = {}
     sessions: dict[str, SessionRecord] = {}
     for event in events:

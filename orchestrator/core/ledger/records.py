@@ -1,4 +1,4 @@
-"""What the ledger knows of a run and of a session: rows that are nothing but a fold of events."""
+"""What the ledger knows of runs and sessions: rows computed from events."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.wire import checkpoint_steps
 
 GONE = "gone: "
-"""How the native word begins of a session of which nothing was left over there when it was looked for."""
+"""Prefix of the native state of a session that no longer existed on the backend when it was looked for."""
 
 
 class Stage(StrEnum):
-    """How far a session has been carried, in order."""
+    """The stages of a session, in order."""
 
     PLANNED = "planned"
     SUBMITTED = "submitted"
@@ -27,21 +27,21 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
+@dataclass(frozen=True, kw_only=True)  # without slots: see `fast_replace`
 class RunRecord:
-    """One run: a lineage on its way to a target.
+    """One run: the training of a lineage to a target.
 
     Attributes:
-        fresh: Whether it put earlier checkpoints aside to begin anew.
-        code_digest: Of the code that its latest session ran, or that it began with.
-        question: `question_of` criteria and scenarios that its latest session was asked, or that it began with.
-        campaign: Which one began it; empty by hand, None where nobody knows: read back, or begun before this was kept.
-        wall_s: Wall seconds of its closed sessions, by the kernels' own account where there is one.
-        trained_steps: Steps that these sessions trained, those lost again included.
-        failed_in_row: So many of its last sessions failed and left nothing.
-        failed_at: When the last of these ended, None where nobody knows.
-        walks: Its walks back, oldest first: steps of the checkpoint that was left, and key of the lineage's session
-            whose end was the reason.
+        fresh: Whether it archived earlier checkpoints to start over.
+        code_digest: Of the code of its latest session; of the code at its start before the first one.
+        question: `question_of` the criteria and scenarios of its latest session; at its start, of the run's own.
+        campaign: Campaign that started it; empty for a user's `run`, None if unknown: recovered, or an old ledger.
+        wall_s: Wall seconds of its closed sessions, as the kernels measured them where known.
+        trained_steps: Steps trained by these sessions, including steps that were lost again.
+        failed_in_row: How many of its latest sessions in a row failed and left nothing.
+        failed_at: When the last of these ended, None if unknown.
+        walks: Its walks back, oldest first: steps of the abandoned checkpoint, and key of the session whose end was
+            the reason.
     """
 
     run_id: str
@@ -68,29 +68,29 @@ class RunRecord:
     walks: tuple[tuple[int, str], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
+@dataclass(frozen=True, kw_only=True)  # without slots: see `fast_replace`
 class SessionRecord:
     """One attempt at one session.
 
     Attributes:
         key: `{run_id}/s{NN}a{N}`.
-        ticket: The ticket as pushed, enough to recognise and judge the session after a crash of this program.
+        ticket: The ticket as pushed; enough to recognise and judge the session after a crash of this program.
         restored: Names of the checkpoint files that its restore put in place.
         models_steps: Steps in place when it was closed.
-        missed_at: When it was first looked for in vain, None while it is seen.
-        lost: Earlier pushes under this very name whose answer was lost and which never came to be.
-        score: Best evaluation of the training so far, as the section tells it.
-        wall_s: Seconds that it took by its own account.
-        curve: Its evaluations, oldest first: steps, and score as the section tells it.
-        numbers: Numbers of its summary, nested keys joined with dots; None where it was not evaluated, or was judged
-            before the ledger kept them.
-        recovered: Whether it was read back from the far side: this ledger had not submitted it.
-        begun_at: When it began by the far side's clock, of one that was taken up from there; None if that did not tell.
-        started_at: When it began by its own account, None without one.
-        ended_at: When it ended by its own account, None without one.
-        campaign: Which one pushed it; empty by hand, None where nobody knows: read back, or from before this was kept.
-        doubts: What another look may settle, by `settling.Doubt`: since when, and how many commands waited in vain.
-        lacking: Outputs that could not be had when it was judged, relative paths.
+        missed_at: When a look first failed to find it; None while it is found.
+        lost: Earlier pushes of this name whose answer was lost and that never became sessions.
+        score: Best evaluation of the training so far, as the section reports it.
+        wall_s: Seconds that it took, from its manifest.
+        curve: Its evaluations, oldest first: steps, and score as the section reports it.
+        numbers: Numbers of its summary, nested keys joined with dots; None if it was not evaluated, or was judged
+            before the ledger stored them.
+        recovered: Whether it was found on the backend and not submitted from this ledger.
+        begun_at: When it began by the backend's clock, for a recovered session; None if unknown.
+        started_at: When it began, from its manifest; None without one.
+        ended_at: When it ended, from its manifest; None without one.
+        campaign: Campaign that pushed it; empty for a user's `run`, None if unknown: recovered, or an old ledger.
+        doubts: Open questions by `settling.Doubt`: since when, and how many commands have waited for an answer.
+        lacking: Outputs that could not be fetched when it was judged, relative paths.
     """
 
     key: str
@@ -136,33 +136,38 @@ class SessionRecord:
 
     @property
     def began_at(self) -> datetime:
-        """When it began, as well as anybody knows: one that was taken up may have been planned here weeks later."""
+        """The best known start time. A recovered session may have been entered here weeks after it ran."""
         return datetime.fromisoformat(self.started_at or self.begun_at or self.planned_at)
 
     @property
-    def steps_begun(self) -> int | None:
-        """Steps from which it went on: by its own account, else those of the newest checkpoint that it was given.
-
-        None for one that never ran. One that was killed without an account has trained all the same.
-        """
-        if self.steps_start is not None or self.handle is None or self.never_submitted:
-            return self.steps_start
+    def input_steps(self) -> int:
+        """Steps of the newest checkpoint among its inputs, 0 without one."""
         stems = (PurePosixPath(entry["path"]).stem for entry in self.ticket.get("inputs", ()))
         return max((checkpoint_steps(stem) or 0 for stem in stems), default=0)
 
     @property
+    def steps_begun(self) -> int | None:
+        """Steps from which it continued: from its manifest, else those of its newest input checkpoint.
+
+        None if it never ran. A session that was killed before it wrote a manifest has trained too.
+        """
+        if self.steps_start is not None or self.handle is None or self.never_submitted:
+            return self.steps_start
+        return self.input_steps
+
+    @property
     def never_submitted(self) -> bool:
-        """Whether it is closed and never came into being over there: its name may be used again."""
+        """Whether it is closed and never existed on the backend, so its name may be used again."""
         return self.stage is Stage.CLOSED and self.end_reason == EndReason.NEVER_SUBMITTED
 
     @property
     def gone(self) -> bool:
-        """Whether nothing of it was left over there: another computer may have used its name again."""
+        """Whether it no longer existed on the backend; another computer may have reused its name."""
         return self.stage is Stage.CLOSED and (self.native or "").startswith(GONE)
 
     @property
     def lost_pushes(self) -> int:
-        """Pushes under this name that were lost, the last one included. One that was refused for now is not lost."""
+        """Lost pushes of this name, the last one included. A push that was refused is not lost."""
         return self.lost + (self.never_submitted and not self.problems)
 
 

@@ -1,1 +1,1 @@
-"""Tables, learning curves and forecasts, as plain values and text."""
+"""Result tables, learning curves and forecasts, as values and text."""

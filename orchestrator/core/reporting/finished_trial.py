@@ -1,4 +1,4 @@
-"""What a campaign tells of a finished trial, with everything that it can be traced by."""
+"""A finished trial of a campaign, with everything that traces its numbers to sessions and files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import Trial
@@ -22,13 +21,13 @@ from orchestrator.kernel.session.manifest import Manifest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A trial that is done.
+    """A finished trial.
 
     Attributes:
-        sessions: Those that made what was evaluated, oldest first; the last one reached the target and evaluated.
-        manifest: What that last session says of itself.
+        sessions: The sessions that made the evaluated policy, oldest first; the last one evaluated it.
+        manifest: Of that last session.
         manifest_sha256: Of the manifest's file.
-        curve: How it learned, over all its sessions.
+        curve: Learning curve over all its sessions.
     """
 
     standing: TrialStatus
@@ -39,59 +38,59 @@ class Finished:
 
     @property
     def trial(self) -> Trial:
-        """Which."""
+        """The trial."""
         return self.standing.trial
 
     @property
     def evaluating(self) -> SessionRecord:
-        """The session whose numbers these are."""
+        """The session that evaluated the policy."""
         return self.sessions[-1]
 
     @property
     def wall_s(self) -> float:
-        """Seconds of its sessions, by their own accounts."""
+        """Seconds of its sessions, from their manifests; 0 for a session without one."""
         return round(sum(one.wall_s or 0.0 for one in self.sessions), 3)
 
     @property
     def resume_grade(self) -> str:
-        """The worst of all its resumes, empty where there was none."""
+        """The lowest grade of its resumes, empty without a resume."""
         return str(reduce(worse_grade, (one.resume_grade for one in self.sessions)) or "")
 
     @property
     def policy_digest(self) -> str:
-        """Of the policy that the numbers come from: where a section says which one it evaluated, of that."""
+        """Digest of the evaluated policy: the one that the section names, else the final one."""
         outcome = self.manifest.outcome
         evaluated = outcome.summary.get("evaluated_model") or {}
         return str(evaluated.get("policy_digest") or outcome.training.get("policy_digest_after", ""))
 
     @property
     def command(self) -> str:
-        """The `run` command that is this trial."""
+        """The `run` command that trains this trial."""
         return run_command(self.trial, self.evaluating.backend)
 
 
 def run_command(trial: Trial, backend: str) -> str:
-    """The `run` command that is a trial, from the word `run` on."""
+    """The `run` command that trains a trial, starting with the word `run`."""
     variant = trial.variant
     words = ["run", variant.card.section, f"--{variant.profile}", "--backend", backend, "--seed", str(trial.seed)]
     for key, value in sorted(variant.settings.items()):
         if _foreign(key, variant.card.algorithm, variant.profile):
-            continue  # what the group shares with its other variants, and `run` refuses as without effect
+            continue  # for other variants of the group; `run` would refuse it as without effect
         words += ["--set", f"{key}={as_typed(value)}"]
     return shlex.join(words)
 
 
 def _foreign(key: str, algorithm: str, profile: str) -> bool:
-    """Whether a setting is of another algorithm or profile than the ones that run."""
+    """Whether a setting belongs to another algorithm or profile than the trial's."""
     block, _, rest = key.partition(".")
     return {"algorithms": algorithm, "profiles": profile}.get(block, "") not in ("", rest.partition(".")[0])
 
 
 def as_typed(value: Setting) -> str:
-    """A value as `--set` reads it back: plain words as they are, everything that could be read otherwise as JSON."""
+    """A value in the form that `--set` parses: plain words as they are, anything ambiguous as JSON."""
     if isinstance(value, list):
         return f"[{', '.join(map(as_typed, value))}]"
-    if isinstance(value, float):  # YAML takes an exponent without a point for a word
+    if isinstance(value, float):  # YAML reads `1e-05` as a word: the mantissa needs a point
         mantissa, exponent, power = repr(value).partition("e")
         return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else repr(value)
     plain_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value) is not None
@@ -103,12 +102,13 @@ _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y",
 
 
 def trial_report(finished: Finished) -> TrialReport:
-    """The trial as its section's own report reads it."""
-    record: SessionRecord = finished.evaluating
+    """The trial in the form that its section's report reads."""
+    record = finished.evaluating
     trial, ticket = finished.trial, record.ticket
-    words: dict[str, Any] = {"group": trial.variant.group, "variant": trial.variant.label, "seed": trial.seed}
     return TrialReport(
-        **words,
+        group=trial.variant.group,
+        variant=trial.variant.label,
+        seed=trial.seed,
         lineage_id=trial.lineage_id,
         run_id=record.run_id,
         session=record.slug,
@@ -128,11 +128,11 @@ def trial_report(finished: Finished) -> TrialReport:
 def campaign_report(
     campaign: Campaign, section: str, finished: Sequence[Finished], standings: Sequence[TrialStatus], command: str
 ) -> CampaignReport:
-    """The finished trials of one section, and which others there are: a partial campaign must look like one.
+    """The finished trials of one section, and the state of the others: a partial campaign must look partial.
 
     Args:
-        standings: Of the same moment as `finished`.
-        command: That asked for it, as it was typed.
+        standings: Status of all trials at the same time as `finished`.
+        command: The command line that asked for the report.
     """
     others = [one for one in standings if one.trial.variant.card.section == section and one.state is not State.DONE]
     return CampaignReport(

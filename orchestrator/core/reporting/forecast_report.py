@@ -1,4 +1,4 @@
-"""A campaign at a glance: a row for each variant, and what the rest of it will take. Plain JSON and words."""
+"""The plan of a campaign as JSON and text: a row for each variant, and the sessions and hours still to come."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from orchestrator.core.session.backend_types import Quota
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignForecast:
-    """What is done and what is to come.
+    """What is done and what remains.
 
     Attributes:
-        loads: Of the trials that are known.
-        searches: Where each search stands; what it will still propose is in the forecast.
-        quota: The service's answer, None where it was not or could not be asked.
+        loads: Remaining work of the trials that exist.
+        rates: Training speed of each variant.
+        ahead: Forecast of the sessions to come, proposals of searches included.
+        searches: Progress of each search.
+        quota: The service's quota, None if unknown.
     """
 
     campaign: Campaign
@@ -38,7 +40,7 @@ class CampaignForecast:
 
     @property
     def finish(self) -> datetime:
-        """When the last session will end."""
+        """Expected end of the last session."""
         return self.now + timedelta(seconds=self.ahead.makespan_s)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,7 +93,7 @@ class CampaignForecast:
             }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The plan as lines of text."""
         plain = self.to_json()
         rows = plain["variants"]
         wide = max((len(row["variant"]) for row in rows), default=0)
@@ -100,28 +102,28 @@ class CampaignForecast:
             f"{plain['concurrency']} session(s) at a time"
         ]
         for row in rows:
-            told = ", ".join(f"{count} {state}" for state, count in row["states"].items())
+            states = ", ".join(f"{count} {state}" for state, count in row["states"].items())
             speed = f"{row['steps_per_s']:.0f} steps/s {'measured' if row['measured'] else 'assumed'}"
             lines.append(
-                f"  {row['variant']:<{wide}}  to {row['target_steps']} steps  {told:<22} "
+                f"  {row['variant']:<{wide}}  to {row['target_steps']} steps  {states:<22} "
                 f"{row['sessions']:>4} sessions  {row['compute_h']:>8.2f} h  {speed}"
             )
         if short := [row["variant"] for row in rows if row["session_too_short"]]:
             lines.append(
-                f"A session of {', '.join(short)} is no longer than assume.start_s + assume.save_s: "
-                "it would train nothing; raise the profile's deadline_s or correct assume"
+                f"A session of {', '.join(short)} is too short to train: it takes no longer than assume.start_s + "
+                "assume.save_s. Raise the profile's deadline_s or correct assume"
             )
         return [*lines, *self.rest_lines()]
 
     def rest_lines(self) -> list[str]:
-        """For people: where the searches stand, and what the rest of the campaign will take."""
+        """The progress of the searches and the rest of the campaign, as lines of text."""
         plain = self.to_json()
         lines = [line for one in self.searches for line in one.lines()]
         if self.standings and not plain["sessions"] and all(one.state.final for one in self.standings):
-            return [*lines, "Nothing is to come"]
+            return [*lines, "Nothing left to run"]
         lines.append(
             f"To come: {plain['sessions']} sessions, {plain['compute_h']} h of computing, "
-            f"{plain['makespan_h']} h until the end (no order takes less than {plain['least_possible_h']} h)"
+            f"{plain['makespan_h']} h until the end (lower bound {plain['least_possible_h']} h)"
         )
         if plain["weeks"]:
             weeks = ", ".join(f"{week['from'][:10]} {week['quota_h']} h" for week in plain["weeks"])
@@ -143,12 +145,13 @@ def forecast_campaign(
     allowed: Allowance | None,
     quota: Quota | None = None,
 ) -> CampaignForecast:
-    """The outlook of a campaign.
+    """Forecast the rest of a campaign.
 
     Args:
+        now: Start of the forecast.
         longest_s: Longest session of the backend, None without a limit.
-        allowed: Weekly quota or budget, None where nothing is counted.
-        quota: The service's answer that it comes from.
+        allowed: Weekly quota or budget, None without either.
+        quota: The service's quota behind `allowed`.
     """
     left = [
         load

@@ -1,4 +1,4 @@
-"""One learning curve from the sessions of a chain: every step once, seams marked, lost work counted. Pure."""
+"""One learning curve from the sessions of a chain: each step once, with seams and lost work."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from orchestrator.kernel.reporting.trial_report import CurvePoint, StitchedCurve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCurve:
-    """What one session told of its training.
+    """The learning curve of one session.
 
     Attributes:
-        steps_start: Where it began.
-        steps_seen: The furthest that it was seen; beyond its last save where it was killed.
+        steps_start: Steps at its start.
+        steps_seen: Highest reported steps; beyond its last save if it was killed.
         points: Its evaluations, oldest first.
     """
 
@@ -23,35 +23,35 @@ class SessionCurve:
     points: tuple[CurvePoint, ...] = ()
 
 
-def stitch(stretches: Sequence[SessionCurve]) -> StitchedCurve:
-    """Lay the stretches end to end.
+def stitch(curves: Sequence[SessionCurve]) -> StitchedCurve:
+    """Join the curves of sessions into one.
 
-    What a session did beyond the step from which the next one went on is lost; the next one did it again. An
-    evaluation that was made twice is told as the later session made it, the one whose policy lives on.
+    What a session did beyond the step from which the next one continued is lost, and was done again. Of an evaluation
+    that was made twice the later one counts, because its policy was kept.
 
     Args:
-        stretches: Those of one lineage since its beginning, oldest first.
+        curves: Of one lineage from step 0 on, oldest first.
     """
     kept: dict[int, CurvePoint] = {}
     lost: dict[int, CurvePoint] = {}
     seams: list[int] = []
     wasted_steps = twice = otherwise = 0
     furthest = 0
-    for place, stretch in enumerate(stretches):
+    for place, curve in enumerate(curves):
         if place:
-            wasted_steps += max(0, furthest - stretch.steps_start)
-            if stretch.steps_start:
-                seams.append(stretch.steps_start)
-            beyond = {steps: point for steps, point in kept.items() if steps > stretch.steps_start}
+            wasted_steps += max(0, furthest - curve.steps_start)
+            if curve.steps_start:
+                seams.append(curve.steps_start)
+            beyond = {steps: point for steps, point in kept.items() if steps > curve.steps_start}
             lost.update(beyond)
             kept = {steps: point for steps, point in kept.items() if steps not in beyond}
-        for point in stretch.points:
+        for point in curve.points:
             earlier = lost.pop(point.steps, None)
             if earlier is not None:
                 twice += 1
                 otherwise += earlier.score != point.score
             kept[point.steps] = point
-        furthest = max(stretch.steps_start, stretch.steps_seen)
+        furthest = max(curve.steps_start, curve.steps_seen)
     return StitchedCurve(
         points=tuple(kept[steps] for steps in sorted(kept)),
         seams=tuple(dict.fromkeys(seams)),

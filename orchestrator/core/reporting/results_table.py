@@ -1,4 +1,4 @@
-"""The tidy table of a campaign: one line for each finished trial and number, each traceable to session and bytes."""
+"""The tidy table of a campaign: one row per number of a finished trial, traceable to its session and files."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ HISTORY = (
     "wall_s",
     "command",
 )
-"""Columns that say how a trial came about; two campaigns with the same results may differ in them, and only in them."""
+"""Columns on how a trial was run. Campaigns with equal results may differ in these columns only."""
 
 COLUMNS = (*WHAT, *NUMBER, *ORIGIN, *HISTORY)
 
 
 def rows_of(campaign: str, finished: Finished) -> Iterator[dict[str, Any]]:
-    """Lines of one finished trial."""
+    """Rows of one finished trial."""
     trial, record = finished.trial, finished.evaluating
     about = {
         "campaign": campaign,
@@ -58,21 +58,21 @@ def rows_of(campaign: str, finished: Finished) -> Iterator[dict[str, Any]]:
 
 
 def _numbers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
-    """Headline numbers of a section, whatever it calls them; at least one line, so that no trial is left out."""
-    told = False
+    """Headline numbers in a section's summary; one empty row without any, so that no trial is left out."""
+    found = False
     for name, value in sorted(summary.items()):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            told = True
+            found = True
             yield name, "", value
         elif isinstance(value, Mapping) and name == "delay_s_per_veh":
             for controller, number in sorted(value.items()):
-                told = True
+                found = True
                 yield name, controller, number
         elif name == "delay_reduction_pct" and isinstance(value, Sequence) and len(value) == 3:
             for end, number in zip(("", "_low", "_high"), value, strict=True):
-                told = True
+                found = True
                 yield f"{name}{end}", "", number
-    if not told:
+    if not found:
         yield "", "", ""
 
 

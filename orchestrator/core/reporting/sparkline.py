@@ -1,4 +1,4 @@
-"""Learning curves where no picture can be drawn: as a line of blocks, and as a Mermaid chart for a job summary."""
+"""Learning curves as text: a line of block characters, and a Mermaid chart for a CI job summary."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _MOST_POINTS = 20
 
 
 def sparkline(points: Sequence[CurvePoint], width: int = 20) -> str:
-    """The scores of evaluations as blocks, the lowest the shortest; a long curve shows evenly spread points of it.
+    """The scores as block characters, the lowest score shortest; of a long curve evenly spread points.
 
     Args:
         points: Oldest first.
-        width: Most characters.
+        width: Maximum number of characters.
     """
     scores = [point.score for point in _thinned(points, width)]
     if not scores:
@@ -30,24 +30,24 @@ def sparkline(points: Sequence[CurvePoint], width: int = 20) -> str:
 def mermaid(curves: Mapping[str, Sequence[StitchedCurve]]) -> Iterator[str]:
     """A chart for each variant: the mean score of its trainings at the steps that all of them have reached.
 
-    Those with less than half of the points of the longest have only begun, and would hide the rest: they are left out.
+    Trainings with less than half of the points of the longest are left out, because they would shorten the chart.
 
     Args:
-        curves: Variant -> the curves of its trainings.
+        curves: Variant -> curves of its trainings.
     """
     for variant, members in curves.items():
         longest = max((len(curve.points) for curve in members), default=0)
-        told = [
+        drawn = [
             {point.steps: point.score for point in curve.points}
             for curve in members
             if 2 * len(curve.points) >= longest
         ]
-        steps = sorted(set.intersection(*map(set, told))) if told else []
+        steps = sorted(set.intersection(*map(set, drawn))) if drawn else []
         if len(steps) < 2:
             continue
         shown = _thinned(steps, _MOST_POINTS)
-        means = [sum(one[step] for one in told) / len(told) for step in shown]
-        trainings = f"mean of {len(told)} of {len(members)} trainings"
+        means = [sum(one[step] for one in drawn) / len(drawn) for step in shown]
+        trainings = f"mean of {len(drawn)} of {len(members)} trainings"
         yield "```mermaid"
         yield "xychart-beta"
         yield f'  title "{variant}, {trainings}: score on tuning scenarios"'
@@ -63,7 +63,7 @@ def _outside(low: float, high: float) -> str:
 
 
 def _thinned(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many of them, evenly spread, first and last among them."""
+    """At most `most` of the items, evenly spread, with the first and the last."""
     if len(items) <= most:
         return list(items)
     return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

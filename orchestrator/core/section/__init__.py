@@ -1,1 +1,1 @@
-"""A section's card: profiles, hyper-parameters, lineage."""
+"""A section's card: its profiles, environment, hyper-parameters and lineage."""

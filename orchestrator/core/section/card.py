@@ -1,4 +1,4 @@
-"""What the orchestrator knows of a section without importing it: its card and its profiles."""
+"""A section's card: what the orchestrator knows of a section without importing it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 BackendName = Literal["local", "kaggle"]
 
 SEEDS_END = 2**32
-"""Seeds lie below it: `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls, takes no other ones."""
+"""Seeds are below this: the limit of `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls."""
 
 MOST_STEPS = 2**53
-"""Whole numbers up to here are exact in JSON, and fit into the ledger's columns."""
+"""Integers up to here are exact in JSON and fit into the ledger's columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A named size of a section. Same network, same hyper-parameters, fewer or more steps.
+    """A size of a section's training. Network and hyper-parameters are the same in all profiles.
 
     Attributes:
         target_steps: Total environment steps to reach, over all sessions.
-        checkpoint_every_steps: Cadence of saves.
-        evaluate_every_steps: Cadence of evaluations during training.
-        evaluation_scenarios: Unseen scenarios in the final comparison.
-        deadline_s: Wall seconds that one session may use.
+        checkpoint_every_steps: Steps between saves.
+        evaluate_every_steps: Steps between evaluations during training.
+        evaluation_scenarios: Number of unseen scenarios in the final comparison.
+        deadline_s: Longest session, wall seconds.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -57,21 +57,21 @@ class Profile:
             raise ValueError("\n".join(faults))
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: the lineage is worked out once
+@dataclass(frozen=True, kw_only=True)  # without slots: the lineage is cached
 class SectionCard:
-    """A section as its YAML file declares it.
+    """A section as declared in its YAML file.
 
     Attributes:
         section: Name on the command line, e.g. `section_7_6`.
-        title: For people.
-        directory: Folder of the section below `validation_ch7` and in every output.
+        title: Shown to people.
+        directory: The section's folder below `validation_ch7` and in every output.
         entry_point: Module whose `run(context)` the kernel calls.
-        scenario: Scenario name in checkpoint stems; None for a section without checkpoints.
+        scenario: Scenario name in checkpoint stems.
         resume_floor: Lowest grade at which a checkpoint may be resumed.
-        backend: Where it runs when neither flag nor environment says otherwise.
+        backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
         device: `cpu`, `cuda` or `auto`, on this computer.
-        kaggle: What a session on Kaggle asks for, its device included.
-        trial: Whether this is a variant with a models directory of its own; made by `chosen`, no key of a file.
+        kaggle: Settings of a session on Kaggle, its device included.
+        trial: Whether this is a variant with its own models directory; set by `chosen`, not a key of the file.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -104,18 +104,18 @@ class SectionCard:
         if not re.fullmatch(r"validation_ch7(\.[A-Za-z_][A-Za-z0-9_]*)+", self.entry_point):
             raise ValueError(f"entry_point must be a module below validation_ch7, not {self.entry_point!r}")
         if self.algorithm not in self.algorithms.names:
-            raise ValueError(f"algorithms must declare {self.algorithm}, the section's own")
+            raise ValueError(f"algorithms must declare {self.algorithm}, the section's algorithm")
         if not 0 <= self.seed < SEEDS_END:
             raise ValueError(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
 
     @property
     def hyper_parameters(self) -> LearningSettings:
-        """Those of the section's algorithm."""
+        """Hyper-parameters of the section's algorithm."""
         own: LearningSettings = getattr(self.algorithms, self.algorithm)
         return own
 
     def chosen(self, *, algorithm: str | None = None, seed: int | None = None) -> SectionCard:
-        """The same section with another algorithm or seed: a trial, unless that is what the card says anyway.
+        """The section with another algorithm or seed: a trial, unless both equal the card's.
 
         Raises:
             ValueError: The card declares no such algorithm, or the seed is out of range.
@@ -131,7 +131,7 @@ class SectionCard:
 
     @cached_property
     def lineage(self) -> Lineage:
-        """What its trainings have in common, whatever the profile."""
+        """Lineage of its trainings, the same for every profile."""
         return Lineage(
             section=self.section,
             environment=plain(self.environment),

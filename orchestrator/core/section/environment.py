@@ -1,6 +1,6 @@
-"""The blocks of a section card that the science reads: declared here so that a slip is found before a session.
+"""The card's blocks `environment` and `criteria`, declared here so that a mistake is found before a session.
 
-The kernel checks the same keys again; a test keeps the two in step.
+The kernel checks the same keys again; a test compares the two.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
 FREE_SPEED_M_S, LINK_LENGTH_M, ARRIVAL_BIN_S = 13.89, 300.0, 10.0
-"""Constants of the science's model that a card's values must fit; a test holds them to those over there."""
+"""Constants of the traffic model that limit a card's values; a test compares them with the model's own."""
 
 
 _MAY_BE_ZERO = frozenset({"all_red_s", "yellow_used_s", "start_up_lost_s"})
@@ -64,12 +64,12 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """What the section claims, written down before it runs.
+    """The section's claim, fixed before it runs.
 
     Attributes:
         baseline: Classical controller that the policy must beat.
-        min_delay_reduction_pct: Least reduction of the mean delay per vehicle, percent.
-        min_trainings: Trainings with different seeds that a claim about an algorithm needs; fewer are inconclusive.
+        min_delay_reduction_pct: Smallest reduction of the mean delay per vehicle, percent.
+        min_trainings: Trainings with different seeds that a claim needs; with fewer it is inconclusive.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -92,5 +92,5 @@ def _require_multiple(name: str, value: float, unit_name: str, unit: float) -> N
 
 
 def plain(block: Any) -> dict[str, Any]:
-    """A block as plain JSON; its values are plain already."""
+    """A block as plain JSON. Its values must be plain already."""
     return {field.name: getattr(block, field.name) for field in fields(block)}

@@ -1,4 +1,4 @@
-"""What the hyper-parameters of several algorithms share: schedules, normalization, noise, and checks of values."""
+"""Types that the hyper-parameters of several algorithms share, and checks of values."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
-"""For pydantic: no unknown key, no value of another type."""
+"""Pydantic settings: refuse unknown keys and values of another type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearSchedule:
-    """A value that goes from `start` to `end` over the first `over_steps` absolute steps, then stays."""
+    """A value that changes linearly from `start` to `end` over the first `over_steps` absolute steps."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
@@ -30,7 +30,7 @@ class LinearSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizeSettings:
-    """What of the environment a running normalization is applied to; at least one."""
+    """What a running normalization is applied to; at least one of the two."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
@@ -39,12 +39,12 @@ class NormalizeSettings:
 
     def __post_init__(self) -> None:
         if not (self.observations or self.rewards):
-            raise ValueError("normalize must name something to normalize, or be left out")
+            raise ValueError("normalize needs observations or rewards to be true; else leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionNoiseSettings:
-    """What is added to continuous actions while training; `theta` and `dt` belong to drifting noise alone."""
+    """Noise added to continuous actions in training; `theta` and `dt` are for `ornstein_uhlenbeck` only."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
@@ -57,14 +57,14 @@ class ActionNoiseSettings:
         require_positive(self, "sigma")
         for name in ("theta", "dt"):
             if (getattr(self, name) is None) is not (self.kind == "normal"):
-                raise ValueError(f"{name} belongs to ornstein_uhlenbeck, and to it alone")
+                raise ValueError(f"{name} is required for ornstein_uhlenbeck, and not allowed for normal")
 
 
 def require_positive(block: Any, *names: str) -> None:
-    """Refuse a block of which one of these is not above zero.
+    """Refuse a block in which one of these fields is not above zero.
 
     Raises:
-        ValueError: It names all of them, one a line.
+        ValueError: Names all such fields, one per line.
     """
     faults = [f"{name} must be above 0, not {getattr(block, name)}" for name in names if not getattr(block, name) > 0]
     if faults:
@@ -72,23 +72,18 @@ def require_positive(block: Any, *names: str) -> None:
 
 
 def require_share(block: Any, name: str) -> None:
-    """Refuse a block of which this lies outside (0, 1].
+    """Refuse a block in which this field lies outside (0, 1].
 
     Raises:
-        ValueError: It names it.
+        ValueError: Names the field and its value.
     """
     if not 0.0 < getattr(block, name) <= 1.0:
         raise ValueError(f"{name} must lie in (0, 1], not {getattr(block, name)}")
 
 
 def is_positive(text: str) -> bool:
-    """Whether a text is a finite number above zero."""
+    """Whether a text is a finite number above 0."""
     try:
         return 0.0 < float(text) < float("inf")
     except ValueError:
         return False
-
-
-def is_below_zero(value: str | float) -> bool:
-    """Whether a value is a number, and one below zero."""
-    return not isinstance(value, str) and value < 0.0

@@ -1,13 +1,13 @@
-"""Hyper-parameters of a section card, by algorithm: declared here so that a slip is found before a session.
+"""Hyper-parameters of a section card, by algorithm; declared here so that a mistake is found before a session.
 
-The names are stable-baselines3's and sb3-contrib's. The kernel checks the same keys again; a test keeps the two in
-step. A key that may be left out is not in the lineage when it is: it makes no other training of one that lacks it.
+The names are those of stable-baselines3 and sb3-contrib. The kernel checks the same keys again; a test compares the
+two. An optional key that is left out is not part of the lineage, so adding such a key here changes no lineage id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
 from orchestrator.core.section.hyperparameter_types import (
@@ -15,7 +15,6 @@ from orchestrator.core.section.hyperparameter_types import (
     ActionNoiseSettings,
     LinearSchedule,
     NormalizeSettings,
-    is_below_zero,
     is_positive,
     require_positive,
     require_share,
@@ -24,12 +23,12 @@ from orchestrator.core.section.hyperparameter_types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningSettings:
-    """What every algorithm declares.
+    """Hyper-parameters of every algorithm.
 
     Attributes:
         n_envs: Environments stepped together; steps are counted over all of them.
-        selection_scenarios: Tuning scenarios on which the best model is chosen during training.
-        normalize: What is normalized; may be left out.
+        selection_scenarios: Number of tuning scenarios on which the best model is chosen during training.
+        normalize: What is normalized; optional.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
@@ -46,13 +45,13 @@ class LearningSettings:
 
     @property
     def rollout_steps(self) -> int:
-        """Steps between two safe boundaries: by less than that a training may overshoot its target."""
+        """Steps between two safe boundaries; a training overshoots its target by less than this."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaySettings(LearningSettings):
-    """Of the algorithms that learn from a replay buffer."""
+    """Hyper-parameters of algorithms with a replay buffer."""
 
     batch_size: int
     buffer_size: int
@@ -66,7 +65,7 @@ class ReplaySettings(LearningSettings):
 
     @property
     def rollout_steps(self) -> int:
-        """Steps between two safe boundaries: by less than that a training may overshoot its target."""
+        """Steps between two safe boundaries; a training overshoots its target by less than this."""
         return self.n_envs * self.train_freq
 
 
@@ -91,7 +90,7 @@ class QrDqnSettings(DqnSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SacSettings(ReplaySettings):
-    """Soft actor-critic (Haarnoja et al., 2018); `ent_coef` is `auto` for one that is learned."""
+    """Soft actor-critic (Haarnoja et al., 2018); `ent_coef: auto` means that it is learned."""
 
     tau: float
     ent_coef: str | float
@@ -99,9 +98,13 @@ class SacSettings(ReplaySettings):
     def __post_init__(self) -> None:
         ReplaySettings.__post_init__(self)
         require_share(self, "tau")
-        word = self.ent_coef if isinstance(self.ent_coef, str) else "auto"
-        if not (word == "auto" or is_positive(word.removeprefix("auto_"))) or is_below_zero(self.ent_coef):
-            raise ValueError(f"ent_coef must be auto, auto_ and its beginning, or a number, not {self.ent_coef}")
+        value = self.ent_coef
+        if isinstance(value, str):
+            wrong = value != "auto" and not is_positive(value.removeprefix("auto_"))
+        else:
+            wrong = value < 0.0
+        if wrong:
+            raise ValueError(f"ent_coef must be auto, auto_ and its start value, or a number, not {self.ent_coef}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +125,7 @@ class Td3Settings(ReplaySettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutSettings(LearningSettings):
-    """Of the algorithms that learn from the rollout just made."""
+    """Hyper-parameters of on-policy algorithms, which learn from the latest rollout."""
 
     n_steps: int
     gae_lambda: float
@@ -137,7 +140,7 @@ class RolloutSettings(LearningSettings):
 
     @property
     def rollout_steps(self) -> int:
-        """Steps between two safe boundaries: by less than that a training may overshoot its target."""
+        """Steps between two safe boundaries; a training overshoots its target by less than this."""
         return self.n_envs * self.n_steps
 
 
@@ -173,7 +176,7 @@ AlgorithmName = Literal["DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Algorithms:
-    """Hyper-parameters of each algorithm that a section knows; at least those of its own."""
+    """Hyper-parameters of each algorithm that a section declares; at least those of its own."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
@@ -186,13 +189,12 @@ class Algorithms:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those that are declared."""
-        known = ("DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3")
-        return tuple(name for name in known if getattr(self, name) is not None)
+        """Names of the declared algorithms."""
+        return tuple(field.name for field in fields(self) if getattr(self, field.name) is not None)
 
 
 def declared(block: LearningSettings) -> dict[str, Any]:
-    """A block as plain JSON, as the card has it: what was left out stays out."""
+    """A block as plain JSON, without the keys that the card leaves out."""
     return _without_none(asdict(block))
 
 

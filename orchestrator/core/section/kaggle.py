@@ -1,4 +1,4 @@
-"""The `kaggle` block of a section card: what a session there asks for."""
+"""The `kaggle` block of a section card."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ MAX_SESSION_S = 43_200.0
 """Kaggle ends CPU and GPU sessions after 12 hours."""
 
 OUTSIDE_S = 300.0
-"""Part of Kaggle's limit that passes before our first line and after our last: image, mounts, saving outputs."""
+"""Seconds of Kaggle's limit spent outside our script: starting the image, mounting inputs, saving outputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KaggleSettings:
-    """What a push asks Kaggle for.
+    """Settings of a session on Kaggle.
 
     Attributes:
-        gpu: Whether the session gets one, and spends GPU quota.
-        accelerator: Machine shape by Kaggle's name. The T4 by default: the image's torch has no code for the P100,
-            which a plain GPU request may get.
-        device: Where the section computes there.
-        internet: Whether the session may install what its image lacks; needs a phone-verified account.
+        gpu: Whether the session gets a GPU and spends GPU quota.
+        accelerator: Kaggle's name of the machine. Default T4: a plain GPU request may get a P100, for which the
+            image's torch has no code.
+        device: Device that the section computes on.
+        internet: Whether the session may install missing packages; needs a phone-verified account.
         session_timeout_s: Wall limit that Kaggle enforces.
-        docker_image: A pinned image of Kaggle's own, None for the current one.
-        wheelhouse: `owner/dataset` with wheels, for sessions without internet.
+        docker_image: A pinned image of Kaggle's, None for the current one.
+        wheelhouse: Dataset `owner/dataset` with wheels, for sessions without internet.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
@@ -40,7 +40,7 @@ class KaggleSettings:
 
     @property
     def longest_session_s(self) -> float:
-        """Wall seconds that a session may really take."""
+        """Wall seconds that our script may take."""
         return self.session_timeout_s - OUTSIDE_S
 
     def __post_init__(self) -> None:

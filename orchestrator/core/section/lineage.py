@@ -1,4 +1,4 @@
-"""Lineage: what makes two trainings the same training, and the short names made from it."""
+"""Lineage: what makes two trainings the same training, and its id."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from orchestrator.kernel.wire import canonical_json, digest_of
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: the digest is taken once
+@dataclass(frozen=True, kw_only=True)  # without slots: the digest is cached
 class Lineage:
     """Section, environment, algorithm, network, hyper-parameters and seed.
 
-    Target, cadence, deadline and backend are not part of it, so quick and full share it; the code digest is
-    compared and graded beside it, never part of it.
+    Target, save interval, deadline and backend are not part of it, so `quick` and `full` share it. The code digest is
+    not part of it either; it is compared and graded separately.
     """
 
     section: str
@@ -38,10 +38,9 @@ class Lineage:
         }
 
     def ids_of(self, seeds: Iterable[int]) -> Iterator[str]:
-        """Lineage ids of the same training with other seeds, in their order.
+        """Lineage ids of the same training with other seeds, in the given order.
 
-        A campaign has many seeds of one training, and the texts under their digests differ in nothing but the seed,
-        which canonical JSON has last: the rest is written once.
+        The digested texts differ only in the seed, which is last in canonical JSON, so the rest is built once.
         """
         before_seed = canonical_json({**self.to_json(), "seed": 0}).removesuffix("0}")
         for seed in seeds:
@@ -49,10 +48,10 @@ class Lineage:
 
     @cached_property
     def id(self) -> str:
-        """The lineage id: hex sha256 of the plain form."""
+        """The lineage id: hex sha256 of the JSON form."""
         return digest_of(self.to_json())
 
 
 def short(lineage_id: str) -> str:
-    """First eight characters of a lineage id, as in slugs and folder names."""
+    """First eight characters of a lineage id, used in slugs and folder names."""
     return lineage_id[:8]

@@ -1,4 +1,4 @@
-"""A cell of a campaign: keys of a section's card, and the values that replace theirs."""
+"""Settings that replace values of a section's card."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 Scalar = bool | int | float | str
 Setting = Scalar | list[Scalar]
 Settings = Mapping[str, Setting]
-"""Keys of a section card, nested ones with dots (`environment.decision_s`), and the values that replace theirs."""
+"""Key of a section card, nested ones with dots (`environment.decision_s`) -> value that replaces the card's."""
 
 NEVER_SET = frozenset({"section", "title", "directory", "entry_point", "scenario", "backend", "trial", "seed"})
-"""Keys of a card that say which section it is and where it lies: another value would be another section."""
+"""Keys that identify a section and its place: another value would mean another section."""
 
 MOST_TRIALS = 100_000
-"""Trainings of a whole campaign, spares included. All of them are laid out before the first one starts."""
+"""Largest number of trials in a campaign, spares included; all are listed before the first one starts."""

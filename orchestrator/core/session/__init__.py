@@ -1,1 +1,1 @@
-"""One session: its spec, script, names, time budget and judgement."""
+"""One session: its spec, script, name, time budget, outputs and judgement."""

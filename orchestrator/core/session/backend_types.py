@@ -1,4 +1,4 @@
-"""The forms passed over the counter between the pipeline and a backend."""
+"""The values that the pipeline and a backend exchange."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.kernel.wire import FileEntry, Ticket
 
 
 class Carrier(StrEnum):
-    """How checkpoints travel in."""
+    """How checkpoints reach a session."""
 
     NONE = "none"
     INLINE = "inline"
@@ -27,8 +27,8 @@ class Carrier(StrEnum):
 class SessionState(StrEnum):
     """State of a submitted session. Only `ENDED` is terminal.
 
-    `SAVING` was asked to leave and still copies its outputs; `ABSENT` is not there, or not yet; `UNKNOWN` is there
-    and its state has a word that we do not know.
+    `SAVING`: asked to stop, and still copying its outputs. `ABSENT`: not found, or not visible yet. `UNKNOWN`: it
+    exists, with a state word that we do not know.
     """
 
     PENDING = "pending"
@@ -40,27 +40,27 @@ class SessionState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the state is final."""
         return self is SessionState.ENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a backend can do, as data.
+    """What a backend can do.
 
     Attributes:
-        max_script_bytes: Largest script it takes.
-        max_wall_s: Longest session, None without a limit.
-        look_every_s: Shortest and longest pause between two looks.
         owner: Account in handles and folder names.
         device: What it computes on, for the first line of output.
-        runtime_versions: Versions of the libraries in a session where they are known before it starts.
+        max_script_bytes: Largest accepted script.
+        max_wall_s: Longest session, None without a limit.
+        look_every_s: Shortest and longest pause between two looks at a session.
+        runtime_versions: Library -> version in its sessions, where known in advance.
         streams_log: Whether `follow` waits for new lines until the log is complete.
-        late_outputs: Whether outputs may still be missing when the state says that the session has ended.
-        absent_patience_s: How long a submitted session may be absent before it is believed to be gone.
-        visibility_s: How long a submitted session may stay invisible to `find`: only after that is absence believed.
+        late_outputs: Whether outputs may still be missing after the state says that the session has ended.
+        absent_patience_s: Seconds that a submitted session may be absent before it counts as gone.
+        visibility_s: Seconds that a submitted session may stay invisible to `find` before it counts as absent.
         remembers: Whether `Backend.recall` knows every session that was never fetched, even without the ledger.
-        session_device: Device that the sections compute on there, None where the card decides.
+        session_device: Device that its sessions compute on, None if the card decides.
     """
 
     owner: str
@@ -81,7 +81,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The code that goes in: deterministic zip, its sha256, and the digest over names and bytes."""
+    """The code of a session: a deterministic zip, its sha256, and the digest over names and bytes."""
 
     digest: str
     archive: bytes
@@ -91,10 +91,10 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSet:
-    """The files of a models directory that a session starts from; empty at a beginning.
+    """The files of a models directory that a session starts from; empty for a start from step 0.
 
     Attributes:
-        source: An ended session whose outputs hold every one of these files, byte for byte.
+        source: An ended session whose outputs hold all of these files, with equal digests.
     """
 
     root: Path
@@ -109,10 +109,10 @@ class CheckpointSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """The complete prepared request, before sending. Prints itself.
+    """The complete request for a session, before it is sent.
 
     Attributes:
-        settings: What this backend adds of its own (accelerator, sources ...), plain JSON.
+        settings: Settings of this backend (accelerator, sources ...), plain JSON.
     """
 
     slug: str
@@ -124,7 +124,7 @@ class Push:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
-        """What would be sent, as plain JSON, for `--dry-run`."""
+        """The request as plain JSON, for `--dry-run`."""
         ticket = self.ticket.to_json()
         return {
             "kernel": f"{self.owner}/{self.slug}",
@@ -139,7 +139,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
-    """Text pointer to a submitted session: `local://local/slug`, `kaggle://owner/slug`."""
+    """Address of a submitted session: `local://local/slug`, `kaggle://owner/slug`."""
 
     backend: str
     owner: str
@@ -150,7 +150,7 @@ class Handle:
 
     @classmethod
     def parse(cls, text: str) -> Handle:
-        """Read the text form.
+        """Parse the text form.
 
         Raises:
             BadInput: It is not a handle.
@@ -158,16 +158,16 @@ class Handle:
         backend, scheme, rest = text.partition("://")
         owner, slash, slug = rest.partition("/")
         if not (scheme and slash and backend and owner and slug) or "/" in slug:
-            raise BadInput(f"{text!r} is not a session handle", remedy="A handle reads backend://owner/slug.")
+            raise BadInput(f"{text!r} is not a session handle", remedy="Write it as backend://owner/slug.")
         return cls(backend=backend, owner=owner, slug=slug)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSession:
-    """A session that exists over there, whoever submitted it, with what it was told.
+    """A session that exists on the backend, from any computer, with its ticket.
 
     Attributes:
-        begun_at: When it began, aware, by the far side's clock; None where that does not tell.
+        begun_at: When it began, aware, by the backend's clock; None if unknown.
     """
 
     handle: Handle
@@ -180,11 +180,11 @@ class Observation:
     """One look at a session.
 
     Attributes:
-        native: The backend's own word for the state, kept verbatim.
-        exit_code: Exit code of the kernel process where the backend knows it.
-        reason: Why it ended, where the backend knows better than the manifest (wall limit, cancelled).
-        note: What the user should know of this session besides its state.
-        gone: Whether it ended by not being there any more: nothing can be fetched of it.
+        native: The backend's own word for the state, unchanged.
+        note: What else the user should know about this session.
+        exit_code: Exit code of the kernel process, if the backend knows it.
+        reason: Why it ended, if the backend knows more than the manifest (wall limit, cancelled).
+        gone: Whether it no longer exists: nothing can be fetched.
         succeeded: Whether the backend says that it ended well; such a session has left a manifest.
     """
 
@@ -199,12 +199,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
-    """What a fetch brought.
+    """The result of a fetch.
 
     Attributes:
-        folder: Where it lies.
-        missing: What did not come, one sentence each.
-        files: The same file by file, where the backend knows.
+        folder: Folder with the fetched files.
+        missing: What was not fetched, one sentence each.
+        files: The missing files, if the backend knows them.
     """
 
     folder: Path
@@ -214,12 +214,12 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """What an account may still compute.
+    """Weekly computing quota of an account.
 
     Attributes:
         resource: What is counted, e.g. `GPU`.
-        reserved_s: Held back for sessions that are running.
-        refresh_at: When the window starts anew, aware UTC, None if unknown.
+        reserved_s: Reserved for running sessions.
+        refresh_at: When the next week starts, aware UTC; None if unknown.
     """
 
     resource: str
@@ -230,5 +230,5 @@ class Quota:
 
     @property
     def left_s(self) -> float:
-        """Seconds that a new session may still use."""
+        """Seconds left for new sessions."""
         return max(0.0, self.allowed_s - self.used_s - self.reserved_s)

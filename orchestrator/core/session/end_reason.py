@@ -1,4 +1,4 @@
-"""Why a session ended, and what a run does about it: one complete table, tested to be complete."""
+"""Why a session ended, and what a run does next. A test checks that the tables are complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding
 
 
 class EndReason(StrEnum):
-    """Every way in which a session ends. The first seven are the kernel's own words."""
+    """Every way in which a session ends. Those up to `CHECKPOINT_UNUSABLE` are the kernel's own words."""
 
     FINISHED = "finished"
     PAUSED = "paused"
@@ -30,17 +30,17 @@ class Effect(StrEnum):
     """What a run does after a session."""
 
     GO_ON = "go_on"
-    """The session did its part: look at the models directory and decide."""
+    """The session did its part: decide the next step from the models directory."""
     TRY_AGAIN = "try_again"
-    """The infrastructure failed: go on from whatever came back, or repeat the session, a few times."""
+    """The infrastructure failed: continue from what was fetched, or repeat the session, a few times."""
     WALK_BACK = "walk_back"
-    """Its checkpoint is of no use: go on from the one before."""
+    """Its start checkpoint is unusable: continue from the one before."""
     GIVE_UP = "give_up"
-    """Repeating would fail the same way."""
+    """A repetition would fail in the same way."""
     HALT = "halt"
-    """Somebody asked for it."""
+    """A person stopped it."""
     REST = "rest"
-    """The place where it ran cannot take it now, and says nothing of the training: the same command goes on later."""
+    """The machine cannot run it now; the training is not at fault. The same command continues later."""
 
 
 EFFECTS: Mapping[EndReason, Effect] = {
@@ -62,33 +62,34 @@ EFFECTS: Mapping[EndReason, Effect] = {
 OF_KERNEL: Mapping[KernelEnding, EndReason] = {ending: EndReason(ending.value) for ending in KernelEnding}
 
 OF_EXIT_CODE: Mapping[int, EndReason] = {EXIT_CODES[KernelEnding.DISK_FULL]: EndReason.DISK_FULL}
-"""Exit codes that say how a kernel ended although it could not write a manifest."""
+"""Exit code -> end reason of a kernel that could not write a manifest."""
 
 REMEDIES: Mapping[EndReason, str] = {
-    EndReason.STOPPED: "Run the same command again to go on from the saved checkpoint.",
-    EndReason.CANCELLED: "Run the same command again to go on from the saved checkpoint.",
+    EndReason.STOPPED: "Run the same command again to continue from the saved checkpoint.",
+    EndReason.CANCELLED: "Run the same command again to continue from the saved checkpoint.",
     EndReason.SECTION_FAILED: "Read the error above and the session's log, fix the section's code or its "
-    "settings, then run the same command again: it goes on from the last good checkpoint.",
-    EndReason.REFUSED: "The kernel refused its inputs before training; read its reason above.",
-    EndReason.CARRIER_MISSING: "The checkpoints did not reach the session; its error lists what did. The same "
-    "command sends them again.",
+    "settings, then run the same command again: it continues from the last good checkpoint.",
+    EndReason.REFUSED: "The kernel refused its inputs before training; its reason is shown above.",
+    EndReason.CARRIER_MISSING: "The checkpoints did not reach the session; its error lists what did. Run the "
+    "same command again: it sends them again.",
     EndReason.DISK_FULL: "The session's disk was full. Free disk space there (on this computer, if the backend is "
-    "local), then run the same command again: it goes on from the last checkpoint.",
-    EndReason.CHECKPOINT_UNUSABLE: "The checkpoint holds numbers that no training can go on from; the run goes on from "
-    "the checkpoint before it.",
-    EndReason.CRASHED: "Read the end of the session's log (memory, killed process); the same command goes on.",
-    EndReason.WALL_LIMIT: "Lower the profile's deadline_s so that the session can save before the wall.",
-    EndReason.STALE_RESULTS: "The outputs belong to another session and were not used; run the same command again.",
+    "local), then run the same command again: it continues from the last checkpoint.",
+    EndReason.CHECKPOINT_UNUSABLE: "The checkpoint holds numbers that no training can continue from; the run continues "
+    "from the checkpoint before it.",
+    EndReason.CRASHED: "Read the end of the session's log (out of memory, killed process), then run the same "
+    "command again: it continues.",
+    EndReason.WALL_LIMIT: "Lower the profile's deadline_s so that the session can save before the wall limit.",
+    EndReason.STALE_RESULTS: "The outputs belong to another session and were not used. Run the same command again.",
     EndReason.NEVER_SUBMITTED: "Run the same command again.",
 }
-"""One sentence per ending that stops a run."""
+"""End reason that stops a run -> what the user can do."""
 
 RUN_REMEDIES: Mapping[str, str] = {
-    "stuck": "Three sessions in a row brought no new steps. If they paused, the deadline is shorter than one save "
-    "takes: raise deadline_s in the card or with --deadline-s. Else read the last session's log.",
+    "stuck": "Three sessions in a row made no new steps. If they paused, the deadline is too short for one save: "
+    "raise deadline_s in the card or with --deadline-s. Otherwise read the last session's log.",
     "checkpoint_unusable": "The newest checkpoint cannot be used, and no earlier one of its ancestry is in the models "
-    "directory or in the results. Put one back from a copy of yours, or start over: `python -m orchestrator run "
+    "directory or in the results. Put one back from your own copy, or start over: `python -m orchestrator run "
     "{section} --fresh` (it archives what is there).",
-    "emptied": "The models directory was emptied while the run was under way: run the command again to begin anew.",
+    "emptied": "The models directory was emptied while the run was active. Run the command again to start over.",
 }
-"""One sentence per ending that only a run has."""
+"""End reason of a run alone -> what the user can do."""

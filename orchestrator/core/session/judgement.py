@@ -1,4 +1,4 @@
-"""From an observation and a manifest to three separate answers: how it ended, its exit code, its verdict."""
+"""Judges an ended session: its end reason, exit code and verdict are three separate answers."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, Ticket
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What became of a session.
+    """How a session ended.
 
     Attributes:
-        exit_code: Of the kernel; None when nobody knows it.
-        verdict: What the science says; None where there is nothing to judge or nothing to believe.
+        exit_code: Of the kernel; None if unknown.
+        verdict: Verdict of the section; None if it was not evaluated, or if files are damaged.
         problems: What is wrong with the outputs, one sentence each.
-        lacking: Those of the problems that name outputs which could not be had. The manifest has the session's
-            numbers, so they stand.
+        lacking: The problems that are outputs which could not be fetched. They do not affect the verdict: the
+            manifest has the session's numbers.
         error: The kernel's own text of its failure.
-        wall_s: Seconds that the session took by its own account, None where it gave none.
-        score: Best evaluation of the training so far, None where the section tells none.
-        numbers: Numbers of its summary, nested keys joined with dots; None where it has no verdict.
-        started_at: When the kernel began by its own account, None without one.
-        ended_at: When it ended.
+        wall_s: Seconds that the session took, from its manifest; None without one.
+        score: Best evaluation of the training so far, None if the section reports none.
+        numbers: Numbers of its summary, nested keys joined with dots; None without a verdict.
+        started_at: When the kernel began, from its manifest; None without one.
+        ended_at: When it ended, from its manifest; None without one.
     """
 
     end_reason: EndReason
@@ -53,7 +53,7 @@ class Judgement:
 
     @property
     def trained_steps(self) -> int:
-        """Steps that the session trained, by its own account."""
+        """Steps that the session trained, from its manifest."""
         return max(0, (self.steps_done or 0) - (self.steps_start or 0))
 
 
@@ -66,26 +66,25 @@ def judge(
 ) -> Judgement:
     """Judge one ended session.
 
-    A state word such as COMPLETE is a hint; only a manifest that bears this session's stamp and echoes its
-    spec can make a success.
+    A state word such as COMPLETE is only a hint: success needs a manifest with this session's stamp and spec.
 
     Args:
         ticket: What was pushed.
         observation: The last look.
-        manifest: What came back, None without one.
-        faults: What is wrong with the fetched files (damaged manifest, digests that do not agree).
-        lacking: Outputs that could not be had, one sentence each; a missing manifest may be among them.
+        manifest: The fetched manifest, None without one.
+        faults: What is wrong with the fetched files (damaged manifest, wrong digests).
+        lacking: Outputs that could not be fetched, one sentence each; the manifest may be among them.
     """
     if manifest is None:
-        told = None if observation.exit_code is None else OF_EXIT_CODE.get(observation.exit_code)
-        reason = observation.reason or told or EndReason.CRASHED
+        by_code = None if observation.exit_code is None else OF_EXIT_CODE.get(observation.exit_code)
+        reason = observation.reason or by_code or EndReason.CRASHED
         return Judgement(
             end_reason=reason,
             exit_code=observation.exit_code,
             problems=(*(() if _names_manifest(lacking) else ("the session wrote no manifest",)), *faults, *lacking),
             lacking=tuple(lacking),
         )
-    foreign = strangers(ticket, manifest)
+    foreign = foreign_parts(ticket, manifest)
     if foreign:
         return Judgement(
             end_reason=EndReason.STALE_RESULTS,
@@ -95,14 +94,14 @@ def judge(
         )
     outcome = manifest.outcome
     reason = OF_KERNEL[outcome.ending]
-    problems = list(faults)  # those that numbers must not stand beside
+    problems = list(faults)  # with any of these, the numbers are not used
     if observation.exit_code is not None and observation.exit_code != manifest.exit_code:
         problems.append(f"the process ended with {observation.exit_code}, its manifest says {manifest.exit_code}")
         reason = observation.reason or EndReason.CRASHED
     return Judgement(
         end_reason=reason,
         exit_code=manifest.exit_code if observation.exit_code is None else observation.exit_code,
-        # Numbers beside damaged files are not numbers to report.
+        # Numbers from damaged outputs are not reported.
         verdict=None if problems else outcome.verdict,
         verdict_reasons=outcome.verdict_reasons,
         steps_start=outcome.steps_start,
@@ -116,13 +115,13 @@ def judge(
         wall_s=manifest.timings_s.get("wall"),
         score=_finite(outcome.training.get("best_model_score")),
         numbers=None if outcome.verdict is None or problems else dict(numbers_in(outcome.summary)),
-        started_at=_moment_text(manifest.started_at),
-        ended_at=_moment_text(manifest.ended_at),
+        started_at=_iso(manifest.started_at),
+        ended_at=_iso(manifest.ended_at),
     )
 
 
 def numbers_in(summary: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """The finite numbers of a summary, nested keys joined with dots: what a search may name as its objective."""
+    """The finite numbers of a summary, nested keys joined with dots. A search can use each as its objective."""
     for key, value in summary.items():
         if isinstance(value, Mapping):
             yield from numbers_in(value, f"{above}{key}.")
@@ -131,7 +130,7 @@ def numbers_in(summary: Mapping[str, Any], above: str = "") -> Iterator[tuple[st
 
 
 def _finite(value: object) -> float | None:
-    """A number that can be compared and written down, None for anything else."""
+    """A finite number as a float, None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:
@@ -145,13 +144,13 @@ def _names_manifest(lacking: Sequence[str]) -> bool:
     return any(sentence.startswith(f"{MANIFEST_NAME} could not") for sentence in lacking)
 
 
-def _moment_text(text: str) -> str | None:
+def _iso(text: str) -> str | None:
     read = parse_timestamp(text)
     return read.isoformat() if read else None
 
 
-def strangers(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:
-    """Which parts of the stamp, the spec or the inputs are not this session's."""
+def foreign_parts(ticket: Ticket, manifest: Manifest) -> tuple[str, ...]:
+    """Parts of the stamp, the spec or the inputs in which a manifest differs from the ticket, one sentence each."""
     expected = ticket.stamp()
     wrong = [
         f"{name} is {manifest.stamp.get(name)!r}, pushed was {value!r}"

@@ -1,4 +1,4 @@
-"""Files of a session's outputs that are not here, and why."""
+"""Missing files of a session's outputs, and why they are missing."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from enum import StrEnum
 
 
 class Lack(StrEnum):
-    """Why a file of a session's outputs is not here."""
+    """Why a file of a session's outputs is missing."""
 
     UNLISTED = "unlisted"
-    """The backend does not list it, or not yet."""
+    """The backend does not list it, or does not list it yet."""
     UNANSWERED = "unanswered"
-    """The backend cannot answer now: no answer, a server's fault, too many requests. Another look may bring it."""
+    """The backend cannot answer now: timeout, server error, too many requests. A later look may bring it."""
     WITHHELD = "withheld"
-    """The backend answers, and does not give it."""
+    """The backend answers, but does not give the file."""
     DAMAGED = "damaged"
-    """What came is not what its manifest or its checkpoint card describes."""
+    """The fetched file is not what the manifest or the checkpoint card describes."""
     UNWRITABLE = "unwritable"
-    """Its name cannot exist on this computer; no further look changes that."""
+    """Its name is not possible on this computer; a later look changes nothing."""
 
 
 _SHOWN_CHARS = 260
@@ -26,11 +26,11 @@ _SHOWN_CHARS = 260
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingFile:
-    """One file of a session's outputs that is not here.
+    """One missing file of a session's outputs.
 
     Attributes:
-        path: As the backend or the manifest names it, relative to the output folder.
-        reason: Why, as words that follow the path.
+        path: Path in the backend's list or in the manifest, relative to the output folder.
+        reason: Why, as text that follows the path.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""When to look next: often at first, then ever less, within what the backend wants."""
+"""How long to wait between two looks: short pauses at first, then longer ones, within the backend's limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def pause_s(looks_since_change: int, look_every_s: tuple[float, float]) -> float
     """Seconds until the next look.
 
     Args:
-        looks_since_change: Looks since something last changed.
+        looks_since_change: Number of looks since the last change.
         look_every_s: Shortest and longest pause.
     """
     shortest_s, longest_s = look_every_s

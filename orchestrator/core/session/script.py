@@ -1,4 +1,4 @@
-"""Ticket and bundle to one readable script, proven before it can cost anything."""
+"""Renders a session's ticket and code into one readable script, and checks it before it is sent."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from orchestrator.core.session.backend_types import Bundle
 from orchestrator.kernel.wire import Ticket
 
 _LINE_CHARS = 120
+_REMEDY = "Fix kernel_templates/kernel.py.j2."
 
 
 def render_kernel(
@@ -31,16 +32,16 @@ def render_kernel(
 
     Args:
         template: Text of `kernel.py.j2`.
-        title: For people who open the script.
+        title: Shown to people who open the script.
         version: Of the orchestrator.
-        inline_archive: Zip of the checkpoint set (`packing.pack`), paths as in the ticket's inputs, when it
-            travels inside the script; None when a mount carries it or there is none.
+        inline_archive: Zip of the checkpoints (`zip_archive.pack`), paths as in the ticket's inputs, to embed in the
+            script; None if they are mounted or there are none.
 
     Returns:
-        A complete Python program that `compile()` accepts.
+        A complete Python program, checked with `compile()`.
 
     Raises:
-        BadInput: The template uses a name that nobody gives, or the result is not Python.
+        BadInput: The template uses an unknown name, or the result is not valid Python.
     """
     try:
         script = _compiled(template).render(
@@ -55,15 +56,11 @@ def render_kernel(
             checkpoints_base64=_encoded(inline_archive) if inline_archive else "",
         )
     except TemplateError as fault:
-        raise BadInput(
-            f"kernel.py.j2 cannot be rendered: {fault}", remedy="Mend kernel_templates/kernel.py.j2."
-        ) from fault
+        raise BadInput(f"kernel.py.j2 cannot be rendered: {fault}", remedy=_REMEDY) from fault
     try:
         compile(script, "kernel.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as fault:
-        raise BadInput(
-            f"the rendered script is not Python: {fault}", remedy="Mend kernel_templates/kernel.py.j2."
-        ) from fault
+        raise BadInput(f"the rendered script is not valid Python: {fault}", remedy=_REMEDY) from fault
     return script
 
 
@@ -86,7 +83,7 @@ def without_inline(script: str, inline_archive: bytes | None) -> str:
 
 
 class _Pretty:
-    """A ticket as readable Python, written when the template asks for it."""
+    """A ticket as readable Python, formatted only if the template uses it."""
 
     def __init__(self, ticket: Ticket) -> None:
         self._ticket = ticket
@@ -105,7 +102,7 @@ _TICKET = re.compile(r"^TICKET = (\{.*?\})\n\nARCHIVE_SHA256 = ", re.DOTALL | re
 
 
 def ticket_in(script: str) -> Ticket | None:
-    """The ticket of a rendered script, None if the text is none of ours. The reader beside the writer."""
+    """Read the ticket back from a rendered script; None if the text is not one of our scripts."""
     found = _TICKET.search(script)
     if found is None:
         return None
@@ -115,21 +112,21 @@ def ticket_in(script: str) -> Ticket | None:
         return None
 
 
-@lru_cache(maxsize=4)  # all sessions of a campaign carry the same code
+@lru_cache(maxsize=4)  # all sessions of a campaign have the same code
 def _encoded(archive: bytes) -> str:
     encoded = base64.b64encode(archive).decode("ascii")
     return "\n".join(encoded[start : start + _LINE_CHARS] for start in range(0, len(encoded), _LINE_CHARS))
 
 
 def guard_size(script: str, max_script_bytes: int) -> None:
-    """Refuse a script that the backend would refuse with less clear words.
+    """Refuse a script that is too large for the backend, with a clearer message than the backend's.
 
     Raises:
-        BadInput: It is too large.
+        BadInput: The script is too large.
     """
     size_bytes = len(script.encode("utf-8"))
     if size_bytes > max_script_bytes:
         raise BadInput(
-            f"the script has {size_bytes} bytes, the backend takes {max_script_bytes}",
-            remedy="Move large files out of validation_ch7's code folders.",
+            f"the script has {size_bytes} bytes, the backend accepts at most {max_script_bytes}",
+            remedy="Move large files out of the code folders of validation_ch7.",
         )

@@ -1,4 +1,4 @@
-"""Names of sessions on a backend. A slug is a function of run place, session and attempt, so none is used twice."""
+"""Names of sessions on a backend. A slug is made from lineage, session and attempt, so none is used twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.core.section.lineage import short
 
 MAX_SLUG_CHARS = 50
-"""Kaggle refuses longer slugs; the title must slugify to the very slug, so it is the slug."""
+"""Kaggle's limit. The title must slugify to the slug, so we send the slug as the title."""
 
 _SLUG = re.compile(
     r"^arz-validation-(?P<section>[a-z0-9-]+)-(?P<lineage8>[0-9a-f]{8})-s(?P<session>\d{2,})(?:-a(?P<attempt>\d+))?$"
@@ -25,7 +25,7 @@ class Place:
 
 
 def session_slug(section: str, lineage_id: str, session: int, attempt: int) -> str:
-    """Kernel name of one attempt at one session.
+    """Kernel name of one attempt at a session.
 
     Raises:
         ValueError: The section's name is too long for the service's limit of 50 characters.
@@ -38,12 +38,12 @@ def session_slug(section: str, lineage_id: str, session: int, attempt: int) -> s
 
 
 def section_prefix(section: str) -> str:
-    """How every kernel name of a section begins."""
+    """Prefix of every kernel name of a section."""
     return f"arz-validation-{section.lower().replace('_', '-')}-"
 
 
 def lineage_prefix(section: str, lineage_id: str) -> str:
-    """How every kernel name of a lineage begins."""
+    """Prefix of every kernel name of a lineage."""
     return f"{section_prefix(section)}{short(lineage_id)}-"
 
 

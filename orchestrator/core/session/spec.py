@@ -1,4 +1,4 @@
-"""Spec: the lineage plus one session's target, cadence, deadline and backend. Frozen, digested, echoed, compared."""
+"""Spec and ticket: what a session computes. The manifest echoes the spec, and both are compared."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class SessionSpec:
     """Everything that decides what a session computes.
 
     Attributes:
-        session_device: Device of the backend's sessions where it is not the card's.
+        session_device: Device of the backend's sessions, None for the card's.
         accept_grade: Lowest resume grade that the user accepts, None for the card's floor.
-        proof: The session's part in a proof of resume, plain JSON; empty for every other session.
+        proof: The session's part in a resume proof, plain JSON; empty for every other session.
     """
 
     card: SectionCard
@@ -32,11 +32,11 @@ class SessionSpec:
 
     @property
     def lineage(self) -> Lineage:
-        """What the training is, apart from this session's sizes."""
+        """The lineage that the session trains."""
         return self.card.lineage
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON form: what the kernel reads, and nothing that it does not."""
+        """Plain JSON form: exactly what the kernel reads."""
         card, sizes = self.card, self.sizes
         return {
             "section": card.section,
@@ -59,12 +59,12 @@ class SessionSpec:
 
     @property
     def digest(self) -> str:
-        """Hex sha256 of the plain form."""
+        """Hex sha256 of the JSON form."""
         return digest_of(self.to_json())
 
 
 def question_of(criteria: Mapping[str, Any], evaluation_scenarios: int) -> str:
-    """Hex sha256 of what an evaluation is asked: another question's verdict is no answer to this one."""
+    """Hex sha256 of criteria and number of scenarios: a verdict is valid for its own question only."""
     return digest_of({"criteria": dict(criteria), "evaluation_scenarios": evaluation_scenarios})
 
 

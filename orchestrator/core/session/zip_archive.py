@@ -1,4 +1,4 @@
-"""Files into one zip whose bytes depend on nothing but their names and content."""
+"""Packs files into a zip whose bytes depend only on their names and content."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def pack(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """Zip some files: sorted by name, without times, owners or the packing system's own marks.
+    """Zip files: sorted by name, without times, owners or marks of the packing system.
 
     Args:
         members: POSIX path and content of each file, in any order.
 
     Raises:
-        ValueError: Two files have the same path; one of them would be lost on unpacking.
+        ValueError: Two files have the same path; one would be lost on unpacking.
     """
     ordered = sorted(members)
     names = [name for name, _ in ordered]

@@ -1,10 +1,10 @@
-"""A chain that was not cut as it was meant to be proves nothing, and is told apart."""
+"""A chain that was not cut as planned proves nothing, and its faults say so."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.cli.commands.prove_resume_steps import _began_at, _chain_faults
+from orchestrator.cli.commands.prove_resume_steps import _chain_faults
 from orchestrator.core.diagnostics.resume_proof import CutPlan
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.kernel.wire import FileEntry
@@ -15,7 +15,7 @@ PLAN = CutPlan(target_steps=100, orderly=(20, 60), kill_session=3, kill_at_steps
 
 def record(session: int, began_at: int, end_reason: str = "finished") -> SessionRecord:
     stems = [f"{SCENARIO}_checkpoint_{steps}_steps" for steps in (began_at, began_at - 10) if steps > 0]
-    suffixes = (".zip", ".json")  # a side file's stem holds a dot, and says nothing more
+    suffixes = (".zip", ".json")  # a side file's stem holds a dot, and is no checkpoint stem
     inputs = [
         FileEntry(path=f"checkpoints/{stem}{end}", size_bytes=1, sha256="0") for stem in stems for end in suffixes
     ]
@@ -42,8 +42,8 @@ def record(session: int, began_at: int, end_reason: str = "finished") -> Session
 WHOLE = [record(1, 0), record(2, 20), record(3, 60, "crashed"), record(4, 70)]
 
 
-def test_a_killed_session_began_where_it_was_given_a_checkpoint() -> None:
-    assert [_began_at(one) for one in WHOLE] == [0, 20, 60, 70]
+def test_a_killed_session_starts_from_its_input_checkpoint() -> None:
+    assert [one.input_steps for one in WHOLE] == [0, 20, 60, 70]
     assert list(_chain_faults(PLAN, WHOLE)) == []
 
 
@@ -54,4 +54,4 @@ def test_a_chain_without_its_kill_or_with_a_cut_left_out_is_no_proof() -> None:
         "the chain took 3 sessions instead of 4",
     ]
     skipped = [WHOLE[0], record(2, 30), *WHOLE[2:]]
-    assert list(_chain_faults(PLAN, skipped)) == ["no session went on from 20 steps"]
+    assert list(_chain_faults(PLAN, skipped)) == ["no session continued from 20 steps"]

@@ -1,4 +1,4 @@
-"""What `status` says of a models directory."""
+"""What `status` shows of a models directory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.commands.status import _model_lines
+from orchestrator.cli.commands.status_models import model_lines
 
 
 @pytest.mark.parametrize(
     ("algorithm", "told"), [("PPO", "section_7_6 trial 504a253b (PPO, seed 1): 0 steps"), (None, "(nothing saved yet)")]
 )
-def test_a_trial_that_flies_for_the_first_time_has_nothing_to_name_it_by(algorithm: str | None, told: str) -> None:
+def test_a_trial_whose_first_session_is_in_flight_has_no_algorithm_to_show(algorithm: str | None, told: str) -> None:
     row: dict[str, Any] = {
         "section": "section_7_6",
         "trial": "504a253b",
@@ -25,5 +25,5 @@ def test_a_trial_that_flies_for_the_first_time_has_nothing_to_name_it_by(algorit
         "faults": {},
         "profiles": {"quick": 100},
     }
-    (line,) = _model_lines([row])
+    (line,) = model_lines([row])
     assert told in line and "None" not in line

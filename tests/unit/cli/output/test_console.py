@@ -1,4 +1,4 @@
-"""What people read: any encoding, any stream, and never a crash for it."""
+"""Printing works on any stream in any encoding, and never crashes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_progress_with_nothing_known_is_still_a_line() -> None:
     assert describe_progress({}) == "?/? steps"
 
 
-def test_a_reader_that_went_away_does_not_end_the_run() -> None:
+def test_a_closed_pipe_does_not_end_the_run() -> None:
     class Closed(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError
@@ -69,7 +69,7 @@ def test_a_reader_that_went_away_does_not_end_the_run() -> None:
         (ZeroDivisionError("x"), 3),
     ],
 )
-def test_every_failure_leaves_by_the_door(
+def test_every_failure_has_its_exit_code(
     fault: BaseException,
     code: int,
     capsys: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""What is passed on is chosen by level: no wording can make a warning disappear."""
+"""Messages are filtered by level: no wording can hide a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINES = st.one_of(st.text(max_size=60), st.sampled_from((f"{TAG} x", "Found sess
 
 
 @given(level=st.sampled_from(list(Level)), least=st.sampled_from(list(Level)), lines=st.lists(LINES, min_size=1))
-def test_the_level_decides_whatever_the_words(level: Level, least: Level, lines: list[str]) -> None:
+def test_messages_are_filtered_by_level_only(level: Level, least: Level, lines: list[str]) -> None:
     listener = Listener()
     message = Message(level=level, code="any", lines=tuple(lines))
     Filtered(listener, least=least, prefix="> ").report(message)

@@ -1,4 +1,4 @@
-"""A progress line may hold anything: it is told as far as it holds numbers."""
+"""A progress report may hold anything: only its numbers are shown."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def test_an_odd_value_is_left_out(name: str, odd: str) -> None:
     assert "steps" in describe_progress(report) and "steps" in stream.getvalue()
 
 
-def test_numbers_are_told_as_before() -> None:
+def test_numbers_are_shown() -> None:
     report = {"steps": 5, "target_steps": 10, "steps_per_s": 12.3, "eta_s": 61.0, "reward_mean": -3.25}
     assert describe_progress(report) == "5/10 steps | 12 steps/s | 1:01 left | reward -3.2"

@@ -70,7 +70,7 @@ def test_each_difference_is_named_and_graded(change: dict[str, Any], label: str,
 
 
 @pytest.mark.parametrize("missing", sorted(set(IDENTITY) - {"versions"}))
-def test_a_card_that_does_not_say_is_not_taken_for_equal(missing: str) -> None:
+def test_a_key_missing_from_the_card_counts_as_different(missing: str) -> None:
     identity = {name: value for name, value in IDENTITY.items() if name != missing}
     assert compare(identity, INTENDED).grade < Grade.EXACT
 
@@ -93,13 +93,13 @@ def test_without_a_side_file_only_the_weights_are_there() -> None:
     assert comparison.below(Grade.WEIGHTS_ONLY) == ()
 
 
-def test_what_a_checkpoint_could_not_keep_makes_it_statistical() -> None:
+def test_lost_state_makes_a_checkpoint_statistical() -> None:
     comparison = compare({**IDENTITY, "lost_state": ["the wind"]}, INTENDED)
     assert comparison.grade is Grade.STATISTICAL
     assert [str(reason) for reason in comparison.reasons] == ["State: checkpoint=without the wind, current=whole"]
 
 
-def test_the_words_are_those_of_the_stone() -> None:
+def test_the_grades_are_those_of_the_kernel() -> None:
     assert [grade.word for grade in sorted(Grade, reverse=True)] == list(GRADES)
     assert [Grade.of(word).word for word in GRADES] == list(GRADES)
     assert worse_grade("exact", "weights-only") == "weights-only" == worse_grade("weights-only", None)
@@ -116,7 +116,7 @@ def test_both_sides_decide_by_one_table(order: list[int]) -> None:
     assert compare(identity, INTENDED).grade.word == worst(there)
 
 
-def test_the_lines_are_the_users_own() -> None:
+def test_the_checkpoint_lines_never_change() -> None:
     reason = compare(IDENTITY, replace(INTENDED, lineage=replace(LINEAGE, network=(128, 128)))).reasons[0]
     assert incompatibility([str(reason)]) == (
         "[CHECKPOINT] ⚠️  INCOMPATIBILITY DETECTED:",

@@ -1,4 +1,4 @@
-"""What a ledger knows of checkpoints: the chain under way, what must be in place, and where it may be looked for."""
+"""What the ledger knows of checkpoints: the current chain, what must be in place, and which sessions may hold it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ def test_what_must_be_in_place(runs: list[RunRecord], sessions: list[SessionReco
         ([session(1, 0, 10), session(2, 10, 0, **LOST)], [(1, 10)]),
     ],
 )
-def test_where_it_may_be_looked_for(sessions: list[SessionRecord], looked_at: list[tuple[int, int]]) -> None:
+def test_which_sessions_may_hold_missing_checkpoints(
+    sessions: list[SessionRecord], looked_at: list[tuple[int, int]]
+) -> None:
     found = [(one.record.session, one.most_steps) for one in sources(current_chain([run(1)], sessions))]
     assert found == looked_at
 
@@ -152,7 +154,7 @@ def test_when_checkpoints_are_missing(
     assert is_missing(seen, expected, stays=False) is missing_for_tick
 
 
-def test_what_was_given_up_is_left_out_with_what_describes_it() -> None:
+def test_abandoned_checkpoints_are_left_out_with_their_metadata() -> None:
     names = [
         f"{CHECKPOINTS}/{checkpoint_stem(SCENARIO, steps)}{end}" for steps in (30, 40) for end in (".zip", ".json")
     ]
@@ -166,7 +168,7 @@ def test_what_was_given_up_is_left_out_with_what_describes_it() -> None:
     assert nothing.verified == nothing.entries == ()
 
 
-def test_a_checkpoint_that_was_left_by_a_walk_back_is_not_missing() -> None:
+def test_a_checkpoint_abandoned_by_a_walk_back_is_not_missing() -> None:
     walked = [run(1, walks=((40, "run1/s03a1"),), steps_done=20)]
     failed = [session(1, 0, 20), session(2, 20, 40), session(3, 40, 40), session(4, 40, 40)]
     chain = current_chain(walked, failed)
@@ -177,11 +179,11 @@ def test_a_checkpoint_that_was_left_by_a_walk_back_is_not_missing() -> None:
 
 
 @pytest.mark.parametrize(("given", "in_place"), [(20, 30), (20, None), (40, 60)])
-def test_after_a_session_from_the_parent_the_walk_back_bounds_nothing(given: int, in_place: int | None) -> None:
+def test_after_a_session_from_the_parent_the_walk_back_sets_no_limit(given: int, in_place: int | None) -> None:
     walked = [run(1, walks=((40, "run1/s02a1"),), steps_done=20)]
     chain = current_chain(walked, [session(1, 0, 40), session(2, 40, 40), session(3, given, in_place)])
     assert walked_to(walked, chain) is None
 
 
-def test_without_a_walk_back_nothing_is_bounded() -> None:
+def test_without_a_walk_back_there_is_no_limit() -> None:
     assert walked_to([run(1)], current_chain([run(1)], [session(1, 0, 20)])) is None

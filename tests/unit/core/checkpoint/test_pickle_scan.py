@@ -1,4 +1,4 @@
-"""A stream is read as instructions: what it would import is named, and nothing of it happens."""
+"""A stream is read as instructions: its imports are listed, and nothing is executed."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def test_any_plain_tree_can_be_followed_to_its_end(tree: Any) -> None:
     assert imported_names(pickle.dumps(tree, protocol=4)) == ()
 
 
-def test_a_stream_that_drops_harmless_names_deceives_nobody() -> None:
+def test_harmless_names_that_are_dropped_again_are_not_reported() -> None:
     deceit = b"\x80\x04\x8c\x02os\x8c\x06system\x8c\x08builtins\x8c\x05print00\x93."
     assert imported_names(deceit) == ("os.system",)
     through_the_memo = b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x8c\x01a\x8c\x01b00\x30\x30h\x00h\x01\x93."
     assert imported_names(through_the_memo) == ("os.system",)
 
 
-def test_a_name_that_is_worked_out_is_not_taken_for_harmless() -> None:
+def test_a_computed_name_is_reported_as_unknown() -> None:
     assert imported_names(b"\x80\x04N\x8c\x06system\x93.") == (UNKNOWN_NAME,)
     assert imported_names(b"\x80\x02\x82\x01.") == (UNKNOWN_NAME,)
 
 
 @pytest.mark.parametrize("stream", [b"", b"not a stream", b"\x80\x04\x93.", b"\x80\x04h\x05.", b"\x80\x04\x8c\x05ab"])
-def test_what_cannot_be_followed_is_said_to_be_so(stream: bytes) -> None:
+def test_a_damaged_stream_is_refused(stream: bytes) -> None:
     with pytest.raises(NotReadable):
         imported_names(stream)

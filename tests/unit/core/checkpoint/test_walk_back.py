@@ -1,4 +1,4 @@
-"""When the newest checkpoint is left for its parent: two failures in a row right after it, and nothing less."""
+"""When the newest checkpoint is abandoned for its parent: after two failures in a row from it, and no sooner."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ TABLE: Mapping[str, tuple[Sequence[SessionRecord], bool]] = {
 
 
 @pytest.mark.parametrize("case", TABLE)
-def test_what_the_ends_of_sessions_say(case: str) -> None:
+def test_suspicion_from_the_ends_of_sessions(case: str) -> None:
     sessions, due = TABLE[case]
     found = suspicion(sessions, [run_of()], in_place(40, 30))
     assert (found is not None) is due
@@ -157,7 +157,7 @@ def test_every_end_reason_is_in_the_table() -> None:
     assert known == {reason.value for reason in EndReason}
 
 
-def test_it_is_the_files_that_count_and_not_what_lies_beside_them() -> None:
+def test_only_the_checkpoints_own_files_count() -> None:
     assert {path for path, _ in files_of_newest(in_place(40, 30).entries)} == {entry.path for entry in files(40)}
     assert files_of_newest([FileEntry(path="best_model/best_model.zip", size_bytes=1, sha256="b")]) == frozenset()
 
@@ -167,7 +167,7 @@ BEFORE = [session(2, 40, FAILED), session(3, 40, FAILED)]
 LEFT_40 = (40, "r/s03a1")
 
 
-def test_the_parent_of_a_parent_is_next_and_then_the_code_is_to_blame() -> None:
+def test_after_two_walks_back_the_code_is_at_fault() -> None:
     assert suspicion([*BEFORE, *TWO_AT_30], [run_of(LEFT_40)], in_place(30)) is not None
     third = [*BEFORE, *TWO_AT_30, session(6, 20, FAILED), session(7, 20, FAILED)]
     walks = (LEFT_40, (30, "r/s05a1"))
@@ -178,26 +178,26 @@ def test_the_parent_of_a_parent_is_next_and_then_the_code_is_to_blame() -> None:
 
 
 @pytest.mark.parametrize("steps", [40, 41])
-def test_one_that_was_made_anew_or_put_back_is_not_left_again(steps: int) -> None:
+def test_a_new_or_restored_checkpoint_is_not_abandoned_again(steps: int) -> None:
     again = [*BEFORE, session(4, steps, FAILED, copy="z"), session(5, steps, FAILED, copy="z")]
     assert suspicion(again, [run_of(LEFT_40)], in_place(steps, 30, copy="z")) is None
 
 
-def test_once_it_was_passed_nothing_is_held_against_what_comes_later() -> None:
+def test_a_passed_checkpoint_no_longer_counts() -> None:
     passed = session(4, 30, "paused", restored=("x.zip",), models_steps=60, steps_done=60)
     later = [*BEFORE, passed, session(5, 60, FAILED), session(6, 60, CRASHED)]
     assert suspicion(later, [run_of(LEFT_40)], in_place(60, 50)) is not None
     assert suspicion(later, [run_of(LEFT_40), run_of(fresh=True)], in_place(60, 50)) is not None
 
 
-def test_a_new_beginning_forgets_the_walks_before_it() -> None:
+def test_a_fresh_start_resets_the_walks_back() -> None:
     new = [*BEFORE, session(4, 40, FAILED, copy="n"), session(5, 40, FAILED, copy="n")]
     assert suspicion(new, [run_of(LEFT_40), run_of(fresh=True)], in_place(40, copy="n")) is not None
 
 
 @given(st.lists(st.sampled_from([FAILED, CRASHED, "checkpoint_unusable"]), min_size=1, max_size=60))
-def test_it_always_comes_to_an_end(ends: list[str]) -> None:
-    """Whatever the failures: a checkpoint fewer each time, and then no more walking back."""
+def test_walking_back_always_ends(ends: list[str]) -> None:
+    """Each walk back leaves one checkpoint fewer, until there is no more."""
     sessions: list[SessionRecord] = []
     walks: list[tuple[int, str]] = []
     steps = 90

@@ -1,4 +1,4 @@
-"""Where a chain is cut, and what is said of its end."""
+"""Where a chain is cut, and how its end is judged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROOF = Proof(
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6), st.sampled_from([(20, 20), (4096, 64), (160, 32)]))
-def test_cuts_lie_inside_and_one_session_is_killed_in_its_own_stretch(
+def test_cuts_are_inside_and_one_session_is_killed_between_its_ends(
     seed: int, cuts: int, sizes: tuple[int, int]
 ) -> None:
     rollout_steps, n_envs = sizes
@@ -66,12 +66,12 @@ def test_the_same_seed_draws_the_same_cuts() -> None:
 
 
 @pytest.mark.parametrize(("cuts", "target_steps"), [(0, 1000), (3, 300), (1, 1050)])
-def test_cuts_without_room_are_refused(cuts: int, target_steps: int) -> None:
+def test_too_many_cuts_are_refused(cuts: int, target_steps: int) -> None:
     with pytest.raises(BadInput, match=r"cannot be cut .* time"):
         draw_cuts(random.randrange, cuts=cuts, target_steps=target_steps, rollout_steps=100, n_envs=10)
 
 
-def test_equal_needs_every_part_equal_and_every_control_elsewhere() -> None:
+def test_equal_needs_every_part_equal_and_every_control_different() -> None:
     assert PROOF.finding is Finding.EQUAL
     assert replace(PROOF, chain=replace(STRAIGHT, items={**ITEMS, "numpy_rng": "e"})).finding is Finding.DIFFERENT
     assert replace(PROOF, chain=replace(STRAIGHT, steps=90)).differing == ("steps",)
@@ -79,7 +79,7 @@ def test_equal_needs_every_part_equal_and_every_control_elsewhere() -> None:
     assert replace(PROOF, faults=("the straight training saved a.zip",)).finding is Finding.DIFFERENT
 
 
-def test_a_control_that_ends_at_the_same_policy_makes_the_proof_blind() -> None:
+def test_a_control_with_the_same_policy_makes_the_proof_undecided() -> None:
     blind = replace(CONTROL, items=ITEMS)
     assert replace(PROOF, controls=(CONTROL, blind)).finding is Finding.CANNOT_TELL
     assert replace(PROOF, controls=()).finding is Finding.CANNOT_TELL

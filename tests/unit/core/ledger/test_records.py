@@ -1,4 +1,4 @@
-"""A row with other values in some fields is what `dataclasses.replace` would make of it."""
+"""`fast_replace` gives the same value as `dataclasses.replace`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def test_a_changed_row_is_another_value() -> None:
         other.steps_done = 6  # type: ignore[misc]
 
 
-def test_no_row_has_a_field_that_nobody_declared() -> None:
+def test_no_row_has_an_undeclared_field() -> None:
     with pytest.raises(TypeError, match="RunRecord has no stepps"):
         fast_replace(RUN, stepps=5)

@@ -1,4 +1,4 @@
-"""One curve from many sessions: every step once, what was lost counted, what was repeated compared."""
+"""One curve from many sessions: each step once, lost steps counted, repeated evaluations compared."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_a_killed_session_did_after_its_last_save_is_wasted_and_compared_wi
     assert stitch([killed, drifted]).measured_otherwise == 2
 
 
-def test_a_session_that_began_anew_after_a_loss_makes_no_seam() -> None:
+def test_a_session_that_restarts_from_step_0_makes_no_seam() -> None:
     lost = SessionCurve(steps_start=0, steps_seen=90)
     again = SessionCurve(steps_start=0, steps_seen=200, points=points("s02", 100, 200))
     curve = stitch([lost, again])
@@ -42,7 +42,7 @@ def test_a_session_that_began_anew_after_a_loss_makes_no_seam() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=8))
 def test_steps_trained_are_those_of_the_end_and_those_wasted(moves: list[tuple[int, int]]) -> None:
-    """Each session trains some steps and saves some of them; an account in whole steps must balance."""
+    """Each session trains some steps and saves some of them; the sum of kept and wasted steps must be exact."""
     stretches, at, trained = [], 0, 0
     for steps, unsaved in moves:
         stretches.append(

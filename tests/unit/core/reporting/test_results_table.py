@@ -35,7 +35,7 @@ def test_a_paused_session_is_followed_by_the_next() -> None:
 
 
 @pytest.mark.parametrize("reason", [EndReason.CRASHED, EndReason.CARRIER_MISSING])
-def test_a_fault_without_progress_is_another_attempt_and_not_for_ever(reason: EndReason) -> None:
+def test_a_failure_without_progress_is_repeated_a_few_times(reason: EndReason) -> None:
     standing = RunProgress(steps_done=0, target_steps=100)
     for _ in range(MAX_FRUITLESS_SESSIONS - 1):
         standing = standing.after(reason, 0)
@@ -44,7 +44,7 @@ def test_a_fault_without_progress_is_another_attempt_and_not_for_ever(reason: En
     assert next_step(standing).end == "stuck"
 
 
-def test_a_crash_that_saved_something_goes_on_from_it() -> None:
+def test_a_crash_that_saved_a_checkpoint_continues_from_it() -> None:
     standing = RunProgress(steps_done=0, target_steps=100).after(EndReason.CRASHED, 40)
     decision = next_step(standing)
     assert decision.start_session
@@ -63,7 +63,7 @@ def test_a_target_reached_without_its_evaluation_is_not_finished() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(EndReason), st.integers(-5, 30)), min_size=400, max_size=400))
-def test_every_run_ends_with_a_word(history: list[tuple[EndReason, int]]) -> None:
+def test_every_run_ends_with_a_reason(history: list[tuple[EndReason, int]]) -> None:
     standing, sessions = RunProgress(steps_done=0, target_steps=100), 0
     for reason, gain in history:
         decision = next_step(standing)
@@ -78,6 +78,6 @@ def test_every_run_ends_with_a_word(history: list[tuple[EndReason, int]]) -> Non
 
 
 @given(st.integers(0, 10**9))
-def test_looks_are_spaced_within_what_the_backend_wants(looks: int) -> None:
+def test_pauses_between_looks_stay_within_the_backends_limits(looks: int) -> None:
     assert 2.0 <= pause_s(looks, (2.0, 60.0)) <= 60.0
     assert pause_s(looks, (2.0, 60.0)) <= pause_s(looks + 1, (2.0, 60.0))

@@ -1,4 +1,4 @@
-"""Curves where no picture can be drawn."""
+"""Learning curves as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The card is declared here and read there: both must know the same keys."""
+"""The card is declared in core and read in the kernel: both must know the same keys."""
 
 from __future__ import annotations
 
@@ -80,12 +80,14 @@ BAD_CROSSINGS = [
 
 
 def _key_of(change: dict[str, float]) -> str:
-    """What the message must name; the science counts some times in steps."""
+    """The key that the message must name; the traffic model counts some times in steps."""
     return next(iter(change)).removesuffix("_s")
 
 
 @pytest.mark.parametrize("change", BAD_CROSSINGS, ids=str)
-def test_what_the_science_refuses_is_refused_before_a_session(change: dict[str, float], project_root: Path) -> None:
+def test_what_the_traffic_model_refuses_is_refused_before_a_session(
+    change: dict[str, float], project_root: Path
+) -> None:
     block = load_card(project_root / "configs/sections", "section_7_6").lineage.environment
     with pytest.raises(ValueError, match=_key_of(change)):
         EnvironmentSettings.from_mapping({**block, **change})

@@ -1,4 +1,4 @@
-"""Three answers, never one; and a success only from a manifest that is this session's own."""
+"""End reason, exit code and verdict are separate; success needs this session's own manifest."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_complete_without_a_manifest_is_not_a_success() -> None:
     assert "no manifest" in judgement.problems[0]
 
 
-def test_the_wall_is_told_from_a_crash() -> None:
+def test_a_wall_limit_is_no_crash() -> None:
     assert judge(make_ticket(), _ended(-9, EndReason.WALL_LIMIT), None, ()).end_reason is EndReason.WALL_LIMIT
 
 
-def test_a_full_disk_is_told_by_the_exit_code_alone_where_no_manifest_had_room() -> None:
+def test_a_full_disk_without_a_manifest_is_recognised_by_its_exit_code() -> None:
     assert judge(make_ticket(), _ended(EXIT_CODES[KernelEnding.DISK_FULL]), None, ()).end_reason is EndReason.DISK_FULL
     assert list(EXIT_CODES.values()).count(EXIT_CODES[KernelEnding.DISK_FULL]) == 1
 
@@ -91,14 +91,14 @@ def test_a_process_that_contradicts_its_manifest_crashed() -> None:
     assert (judgement.end_reason, judgement.exit_code, judgement.verdict) == (EndReason.CRASHED, 139, None)
 
 
-def test_no_number_is_believed_beside_damaged_files() -> None:
+def test_numbers_from_damaged_outputs_are_not_used() -> None:
     ticket = make_ticket()
     judgement = judge(ticket, _ended(0), _manifest(ticket), ("metrics.csv does not have its sha256",))
     assert judgement.verdict is None
     assert judgement.problems
 
 
-def test_a_failed_section_keeps_its_own_words() -> None:
+def test_a_failed_section_keeps_its_error_text() -> None:
     ticket = make_ticket()
     manifest = _manifest(ticket, KernelEnding.SECTION_FAILED, error="RuntimeError: boom")
     judgement = judge(ticket, _ended(1), manifest, ())

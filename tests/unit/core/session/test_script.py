@@ -55,19 +55,19 @@ def test_an_inline_checkpoint_set_changes_its_two_constants_and_nothing_else(pro
     assert (carrying[start - 2], without) == (digest, plain)
 
 
-def test_a_name_that_nobody_gives_is_an_error() -> None:
+def test_an_unknown_name_in_the_template_is_an_error() -> None:
     with pytest.raises(BadInput, match="undefined"):
         _render("x = {{ misspelt }}")
 
 
 @pytest.mark.parametrize("template", ["def broken(:", "x = {{ session }", "{% if %}"])
-def test_what_is_not_python_never_leaves(template: str) -> None:
+def test_a_script_that_is_not_python_is_refused(template: str) -> None:
     with pytest.raises(BadInput):
         _render(template)
 
 
-def test_a_title_cannot_break_out_of_its_place(project_root: Path) -> None:
-    with pytest.raises(BadInput, match="not Python"):
+def test_a_title_cannot_end_its_string(project_root: Path) -> None:
+    with pytest.raises(BadInput, match="not valid Python"):
         _render(_template(project_root), title='""" + evil')
 
 

@@ -1,4 +1,4 @@
-"""When another look may settle how a session ended: never without a limit, never for what has no bearing."""
+"""When a later look may settle how a session ended: always with a limit, and only for files that matter."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _checkpoint(steps: int, lack: Lack, suffix: str = ".zip") -> MissingFile:
     return _missing(f"{FOLDER}/{SCENARIO}_checkpoint_{steps}_steps{suffix}", lack)
 
 
-def test_whole_outputs_leave_nothing_open() -> None:
+def test_complete_outputs_leave_no_doubt() -> None:
     assert _asked(_manifest()) is None
 
 
@@ -74,7 +74,7 @@ def test_a_manifest_that_is_damaged_or_of_another_session_is_open_however_the_se
         assert _asked(_manifest("f" * 32), seen=seen) is Doubt.MANIFEST
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".state.npz", ".json"])
+@pytest.mark.parametrize("suffix", [".zip", ".state.npz", ".vecnormalize.json", ".json"])
 def test_a_newer_checkpoint_that_is_not_answered_decides_and_an_older_one_does_not(suffix: str) -> None:
     assert _asked(_manifest(), _checkpoint(40, Lack.UNANSWERED, suffix)) is Doubt.UNANSWERED
     assert _asked(_manifest(), _checkpoint(20, Lack.UNANSWERED, suffix)) is Doubt.FILES
@@ -82,7 +82,7 @@ def test_a_newer_checkpoint_that_is_not_answered_decides_and_an_older_one_does_n
     assert _asked(None, _checkpoint(40, Lack.UNANSWERED, suffix), seen=ERROR) is Doubt.UNANSWERED
 
 
-def test_what_can_never_be_written_here_is_not_looked_for_again() -> None:
+def test_a_name_impossible_on_this_computer_is_not_fetched_again() -> None:
     assert _asked(_manifest(), _missing("a" * 300, Lack.UNWRITABLE)) is None
 
 
@@ -94,7 +94,7 @@ def test_no_ordinary_file_ever_holds_a_session_open_for_longer_than_a_minute(lac
     assert Doubt.FILES.patience_s == 60.0
 
 
-def test_an_own_manifest_that_echoes_something_else_is_fetched_again_for_a_minute() -> None:
+def test_an_own_manifest_with_another_spec_is_fetched_again_for_a_minute() -> None:
     manifest = _manifest()
     assert _asked(replace(manifest, spec={**manifest.spec, "target_steps": 41})) is Doubt.FILES
     assert _asked(replace(manifest, stamp={**manifest.stamp, "run_id": "rum"})) is Doubt.FILES
@@ -106,7 +106,7 @@ def test_every_doubt_ends() -> None:
         assert list(doubt.pauses_s[:3]) == sorted(doubt.pauses_s[:3])
 
 
-def test_numbers_stand_beside_files_that_could_not_be_had_and_not_beside_damaged_ones() -> None:
+def test_missing_files_do_not_affect_the_numbers_and_damaged_ones_do() -> None:
     missing = _missing("events.jsonl", Lack.UNANSWERED)
     judged = judge(TICKET, COMPLETE, _manifest(), (), (str(missing),))
     assert (judged.verdict, judged.problems) == (Verdict.SUPPORTED, ("events.jsonl x",))

@@ -1,4 +1,4 @@
-"""The one zip of a set of files."""
+"""A deterministic zip of a set of files."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def test_of_a_campaign_that_is_over_nothing_is_foretold() -> None:
     ticked, _ = carried_through(computer)
     now = computer.world.clock.now()
     outlook = forecast_campaign(computer.context.campaign, ticked.standings, now=now, longest_s=None, allowed=None)
-    assert outlook.rest_lines() == ["Nothing is to come"] and outlook.to_json()["sessions"] == 0
+    assert outlook.rest_lines() == ["Nothing left to run"] and outlook.to_json()["sessions"] == 0
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
