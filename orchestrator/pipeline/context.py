@@ -13,7 +13,7 @@ from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """One of each port.
 

@@ -229,7 +229,7 @@ class Computer:
             code_digest=code,
             searching=searching,
         )
-        self.ticking = CampaignTicker(self.context)
+        self.ticker = CampaignTicker(self.context)
 
     def tick(self, *, new_program: bool = True, recovering: bool = False) -> TickReport | None:
         """One tick, by a program that remembers nothing; None if it was killed."""
@@ -237,8 +237,8 @@ class Computer:
             if self.context.searching is not None:
                 searching = SearchReplay(self.context.campaign, CARDS, self.ledger, self.results, OptunaProposer)
                 self.context = replace(self.context, searching=searching, trials=searching.trials())
-            self.ticking = CampaignTicker(self.context, recovering=recovering)
-        return self._unless_killed(self.ticking.tick)
+            self.ticker = CampaignTicker(self.context, recovering=recovering)
+        return self._unless_killed(self.ticker.tick)
 
     def recover(self) -> None:
         self._unless_killed(lambda: recover(self.context))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any, Generic
 
 from orchestrator.core.ledger.records import Record, RunRecord, SessionRecord, Stage
@@ -16,7 +17,8 @@ dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=Fals
 
 def plain_row(record: RunRecord | SessionRecord) -> dict[str, Any]:
     """A row's fields that are known; they hold plain JSON already, so none has to be copied."""
-    return {name: value for name, value in vars(record).items() if value is not None}
+    plain = ((field.name, getattr(record, field.name)) for field in fields(record))
+    return {name: value for name, value in plain if value is not None}
 
 
 def run_of(row: str) -> RunRecord:

@@ -126,11 +126,10 @@ class SqliteLedger:
         """Sessions that were not carried to their end, oldest first."""
         return self._all_sessions(sql.OPEN_SESSIONS)
 
-    def changes(self, since: int) -> tuple[int, frozenset[str]]:
-        """Number of the latest event, and the lineages that any event after number `since` concerns."""
-        (latest,) = self._connection.execute(sql.LATEST).fetchone()
-        found = self._connection.execute(sql.CHANGED, (since, latest))
-        return latest, frozenset(lineage_id for (lineage_id,) in found)
+    def last_event(self) -> int:
+        """Number of the latest event, 0 without one: equal numbers mean that nothing has changed."""
+        (number,) = self._connection.execute(sql.LAST_EVENT).fetchone()
+        return int(number)
 
     @property
     def connection(self) -> sqlite3.Connection:

@@ -96,7 +96,7 @@ def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
         (HEAD + "    search: {space: {}, trials: 3}\n", "a.yaml, line 5: trials.m.search: space names no key"),
         (HEAD + "    search: {space: {a: [1]}, trials: 3}\n", "batch is needed: proposals at once"),
         (HEAD + "    search: {space: {a: [1]}, trials: 3, sampler: random, pruner: median}\n", "batch is needed"),
-        (HEAD + "    search: {space: {a: [1]}}\n", "trials is needed: the sampler tpe never comes to an end by itself"),
+        (HEAD + "    search: {space: {a: [1]}}\n", "trials is needed: the sampler tpe has no end of its own"),
         (
             HEAD + "    search: {space: {a: [1]}, trails: 3}\n",
             "trials.m.search.trails: unknown key, did you mean trials?",
