@@ -1,4 +1,4 @@
-"""Everything a pipeline works with, handed in by the wiring."""
+"""The dependencies of a run, created by `wiring`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsSt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """One of each port.
+    """What a run works with.
 
     Attributes:
-        models: The models directory of the section at hand.
+        models: The models directory of the section.
         draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
         version: Of the orchestrator, for the rendered script.
-        pace: Whether to stay with what takes time.
+        wait_policy: Whether to wait for what takes time.
         gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
-        listing: What the tick at work knows of the names over there; None where each question is asked anew.
+        listing: The names that the backend lists, read once in a tick; None to read them each time.
     """
 
     backend: Backend

@@ -29,18 +29,18 @@ class OptunaProposer:
         self._search = search
         self._most_rungs = most_rungs
         self._distributions = distributions_of(search)
-        self._asked: dict[tuple[tuple[Batch, ...], int], tuple[Point, ...]] = {}
+        self._batches: dict[tuple[tuple[Batch, ...], int], tuple[Point, ...]] = {}
         self._known: dict[tuple[Batch, ...], tuple[FrozenTrial, ...]] = {(): ()}
         self._decided: dict[tuple[tuple[Batch, ...], int, tuple[float, ...]], tuple[int | None, dict[str, float]]] = {}
 
     def next_batch(self, earlier: Sequence[Batch], size: int) -> tuple[Point, ...]:
         """The next proposals; see `Proposer`."""
-        asked = (tuple(earlier), size)
-        if asked not in self._asked:
-            self._asked[asked] = self._ask(*asked)
-        return self._asked[asked]
+        key = (tuple(earlier), size)
+        if key not in self._batches:
+            self._batches[key] = self._propose(*key)
+        return self._batches[key]
 
-    def _ask(self, batches: tuple[Batch, ...], size: int) -> tuple[Point, ...]:
+    def _propose(self, batches: tuple[Batch, ...], size: int) -> tuple[Point, ...]:
         search, made = self._search, sum(map(len, batches))
         count = min(size, search.most - made)
         if count <= 0:
@@ -48,8 +48,8 @@ class OptunaProposer:
         learns = search.sampler == "tpe"
         known = self._frozen(batches) if learns else ()
         study = study_of(search, known, sampler=sampler_of(search, len(batches)), pruner=self._pruner())
-        asked = [study.ask(self._distributions) for _ in range(count if learns else made + count)]
-        return tuple(self._point(trial.params) for trial in asked[0 if learns else made :])
+        trials = [study.ask(self._distributions) for _ in range(count if learns else made + count)]
+        return tuple(self._point(trial.params) for trial in trials[0 if learns else made :])
 
     def pruned_at(self, earlier: Sequence[Batch], number: int, point: Point, rungs: Sequence[float]) -> int | None:
         """The rung at which a proposal is pruned; see `Proposer`."""
@@ -85,12 +85,12 @@ class OptunaProposer:
         self, before: tuple[Batch, ...], number: int, point: Point, rungs: tuple[float, ...]
     ) -> tuple[int | None, dict[str, float]]:
         """The rung at which a proposal is pruned, and the attributes that the pruner sets for later proposals."""
-        asked = (before, number, rungs)
-        if asked not in self._decided:
-            self._decided[asked] = self._climb(self._frozen(before), number, point, rungs)
-        return self._decided[asked]
+        key = (before, number, rungs)
+        if key not in self._decided:
+            self._decided[key] = self._decide(self._frozen(before), number, point, rungs)
+        return self._decided[key]
 
-    def _climb(
+    def _decide(
         self, known: tuple[FrozenTrial, ...], number: int, point: Point, rungs: tuple[float, ...]
     ) -> tuple[int | None, dict[str, float]]:
         # The others of its batch only occupy their numbers: their results may be unknown and must not matter.

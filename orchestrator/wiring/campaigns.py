@@ -141,20 +141,20 @@ def spent_and_promised_s(
     A session in flight that no trial of the campaign owns counts as used, because the forecast does not repeat it.
     """
     path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
-    left = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
+    orphans = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.orphans}
     with ledger_for_reading(path) as ledger:
         since, _ = week_of(now, quota)
-        own = sessions_of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | left)
+        own = sessions_of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | orphans)
         in_flight = [one for one in own if one.stage is not Stage.CLOSED]
-        orphans = [one for one in in_flight if one.lineage_id not in named and one.backend == campaign.backend]
+        not_named = [one for one in in_flight if one.lineage_id not in named and one.backend == campaign.backend]
         promised = promised_s([one for one in in_flight if one.lineage_id in named])
-        return spent_s(own, since) + promised_s(orphans), promised
+        return spent_s(own, since) + promised_s(not_named), promised
 
 
 def removed_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> list[str]:
     """Sessions in flight of lines that were removed from the file, a sentence each."""
     path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
-    named |= {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
+    named |= {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.orphans}
     with ledger_for_reading(path) as ledger:
         orphans = find_orphans(campaign, card_reader(project.cards), ledger, named)
         return [

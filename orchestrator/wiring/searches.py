@@ -1,4 +1,4 @@
-"""The concrete classes of a search, and the trials of a campaign whose searches have the ledger to go by."""
+"""The concrete classes of a search, and the trials of a campaign that searches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.stores.session.results import ResultsTree
 
 
 def searching_of(project: Project, campaign: Campaign, ledger: Ledger) -> SearchReplay | None:
-    """Who proposes trials for a campaign, None where its file names them all.
+    """The search replay of a campaign, None if its file names all trials.
 
     Raises:
         BadInput: Optuna is not installed.
@@ -28,10 +28,10 @@ def searching_of(project: Project, campaign: Campaign, ledger: Ledger) -> Search
 
 
 def proposer_of() -> ProposerOf:
-    """Makes the proposer of a search; Optuna is imported here, and only when a campaign searches.
+    """The factory of proposers. Optuna is imported here, only when a campaign searches.
 
     Raises:
-        BadInput: It is not installed.
+        BadInput: Optuna is not installed.
     """
     try:
         from orchestrator.search.proposer import OptunaProposer
@@ -50,7 +50,7 @@ def proposer_of() -> ProposerOf:
 
 
 def campaign_trials(project: Project, campaign: Campaign) -> tuple[Trial, ...]:
-    """All trials of a campaign by what the ledger says now; asking creates nothing, but may update an older ledger.
+    """All trials of a campaign by the current ledger. Creates no ledger, but may migrate an older one.
 
     Raises:
         BadInput: A card or a setting is wrong, or Optuna is needed and not installed.

@@ -53,9 +53,9 @@ class Group:
 
     def __post_init__(self) -> None:
         if self.cells and (self.matrix or self.include or self.exclude):
-            raise ValueError("cells stands instead of matrix, include and exclude")
+            raise ValueError("cells replaces matrix, include and exclude: give only one of them")
         if self.search and (self.cells or self.matrix or self.include or self.exclude):
-            raise ValueError("search stands instead of matrix, include, exclude and cells")
+            raise ValueError("search replaces matrix, include, exclude and cells: give only one of them")
         if isinstance(self.seeds, int) and self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, not {self.seeds}")
         if isinstance(self.seeds, int) and self.seeds > MOST_TRIALS:
@@ -73,9 +73,9 @@ class Group:
             raise ValueError(f"{self.trials} trials are too many, a campaign has at most {MOST_TRIALS}")
 
     def _require_effect(self) -> None:
-        """Refuse sizes of other profiles where the group names none of its own: it was meant for that profile.
+        """Refuse a group that sets sizes of another profile and none of its own: they were meant for its profile.
 
-        Both together are taken, so that a shared block can hold the sizes of both.
+        Sizes of both are accepted, so that a shared block can hold both.
         """
         blocks = (self.matrix, self.settings, *self.include, *self.exclude, *self.cells)
         sizes = sorted({key for block in blocks for key in block if key.startswith("profiles.")})
@@ -114,7 +114,7 @@ class Assumed:
 
     def __post_init__(self) -> None:
         if self.steps_per_s <= 0 or self.start_s < 0 or self.save_s < 0:
-            raise ValueError("steps_per_s must be above 0, start_s and save_s not below")
+            raise ValueError("steps_per_s must be above 0, start_s and save_s at least 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ class Campaign:
         if self.weekly_gpu_hours is not None and not self.weekly_gpu_hours > 0:
             raise ValueError(f"weekly_gpu_hours must be above 0, not {self.weekly_gpu_hours}")
         if not self.trials:
-            raise ValueError("trials names no group")
+            raise ValueError("trials has no group")
         _require_failures(self.retries, least=0)
         together = sum(group.trials for group in self.trials.values())
         if together > MOST_TRIALS:
@@ -209,16 +209,16 @@ class Campaign:
 
     def _require_order(self, name: str, above: tuple[str, ...]) -> None:
         if name in above:
-            raise ValueError(f"trials.{name}.after goes in a circle: {' -> '.join((*above, name))}")
+            raise ValueError(f"trials.{name}.after has a cycle: {' -> '.join((*above, name))}")
         for earlier in self.trials[name].after:
             if earlier not in self.trials:
-                raise ValueError(f"trials.{name}.after names {earlier!r}, which is no group of this campaign")
+                raise ValueError(f"trials.{name}.after names {earlier!r}, which is not a group of this campaign")
             self._require_order(earlier, (*above, name))
 
 
 def _require_failures(counts: Mapping[str, int], *, least: int) -> None:
     for word, count in counts.items():
         if word not in FAILURES:
-            raise ValueError(f"{word} is no failure; known are {', '.join(sorted(FAILURES))}")
+            raise ValueError(f"{word} is not a failure; known failures: {', '.join(sorted(FAILURES))}")
         if count < least:
             raise ValueError(f"{word} must be at least {least}, not {count}")

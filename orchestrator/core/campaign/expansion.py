@@ -30,7 +30,7 @@ class ProposalInfo:
         to_come: Number of proposals of the whole search that are not made yet.
         refused: Of the whole search, proposals that the card does not accept, a sentence each; they count as failed.
         faults: Of the whole search, objectives that cannot be read, a sentence each; the search waits.
-        left: Lineage ids of trainings that the search started and no longer proposes.
+        orphans: Lineage ids of trainings that the search started and no longer proposes.
         value: The objective, mean over the seeds; None until they are complete.
         failed: Lineage id of each training that failed for good -> word for the failure.
         pruned_at_steps: The rung at which it was pruned, None if it was not.
@@ -41,7 +41,7 @@ class ProposalInfo:
     to_come: int = 0
     refused: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
     value: float | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
     pruned_at_steps: int | None = None

@@ -41,7 +41,7 @@ class Range:
         if not all(math.isfinite(number) for number in numbers) or not self.low < self.high:
             raise ValueError(f"low must be below high, both finite, not {self.low} and {self.high}")
         if self.step is not None and (self.step <= 0 or self.log):
-            raise ValueError("step must be above 0, and does not go with log")
+            raise ValueError("step must be above 0, and cannot be combined with log")
         if self.log and self.low <= 0:
             raise ValueError(f"low must be above 0 for log, not {self.low}")
         if self.whole and self.step is not None and not isinstance(self.step, int):
@@ -97,7 +97,7 @@ class Pruner:
         foreign = {"median": ("least_rungs", "factor"), "none": ("every_steps", *_OF_MEDIAN, *_OF_HALVING)}
         for name in foreign.get(self.kind, _OF_MEDIAN):
             if getattr(self, name) is not None:
-                raise ValueError(f"{name} means nothing to the pruner {self.kind}")
+                raise ValueError(f"{name} has no effect with the pruner {self.kind}")
         least = {"every_steps": 1, "startup_trials": 1, "warmup_rungs": 0, "least_rungs": 1, "factor": 2}
         for name, lowest in least.items():
             value = getattr(self, name)
@@ -140,7 +140,7 @@ class Search:
 
     def __post_init__(self) -> None:
         if not self.space:
-            raise ValueError("space names no key")
+            raise ValueError("space has no key")
         for name in ("trials", "batch", "startup_trials"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -148,17 +148,18 @@ class Search:
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must lie in [0, 2^32), not {self.seed}")
         if self.startup_trials is not None and self.sampler != "tpe":
-            raise ValueError(f"startup_trials means nothing to the sampler {self.sampler}")
+            raise ValueError(f"startup_trials has no effect with the sampler {self.sampler}")
         if not _NUMBER.fullmatch(self.objective):
             raise ValueError(f"objective must be score or keys of the summary joined with dots, not {self.objective!r}")
         if self.objective == SCORE and self.direction != "maximize":
             raise ValueError("the score is always maximized: higher is better")
         if self.objective != SCORE and self.prunes:
-            raise ValueError("a pruner compares scores during training: it goes with objective: score alone")
+            raise ValueError("a pruner compares scores during training: it needs objective: score")
         self._require_space()
         if self.waits and self.batch is None:
             raise ValueError(
-                "batch is needed: proposals at once, usually the concurrency; another batch is another search"
+                "batch is needed: the number of proposals made together, usually the concurrency; "
+                "another batch gives another search"
             )
 
     def _require_space(self) -> None:

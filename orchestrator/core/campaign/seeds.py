@@ -57,13 +57,13 @@ class ListedSeeds:
 
     def __post_init__(self) -> None:
         if not self.all:
-            raise ValueError("seeds names no seed")
+            raise ValueError("seeds is empty")
         for seed in self.all:
             if not 0 <= seed < SEEDS_END:
                 raise ValueError(f"seeds lie in [0, {SEEDS_END - 1}], not {seed}")
         twice = [seed for seed, count in Counter(self.all).items() if count > 1]
         if twice:
-            raise ValueError(f"seeds names {twice[0]} twice")
+            raise ValueError(f"seeds contains {twice[0]} twice")
 
     @property
     def completed(self) -> int:

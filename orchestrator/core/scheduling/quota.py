@@ -28,7 +28,7 @@ def promised_s(live: Sequence[SessionRecord]) -> float:
 
 
 def spent_s(sessions: Sequence[SessionRecord], since: datetime) -> float:
-    """Wall seconds of closed sessions that began at `since` or later; its deadline if unknown."""
+    """Wall seconds of closed sessions that began at `since` or later; the deadline where the time is unknown."""
     return sum(
         float(one.ticket["spec"]["deadline_s"]) if one.wall_s is None else one.wall_s
         for one in sessions

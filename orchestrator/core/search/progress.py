@@ -22,7 +22,7 @@ class SearchProgress:
         refused: Proposals that the card does not accept, a sentence each.
         faults: Why it cannot go on, a sentence each.
         to_come: Number of proposals that are not made yet.
-        left: Number of trainings that it started and no longer proposes.
+        orphans: Number of trainings that it started and no longer proposes.
         best: Label of the best complete proposal, None before the first.
         objective: Objective of that proposal.
         work: Expected work of the proposals to come, one entry per seed, each batch after the one before; an upper
@@ -39,7 +39,7 @@ class SearchProgress:
     objective: float | None
     work: tuple[RemainingWork, ...]
     faults: tuple[str, ...] = ()
-    left: int = 0
+    orphans: int = 0
 
     @property
     def last(self) -> str:
@@ -64,7 +64,7 @@ class SearchProgress:
             "pruned": self.pruned,
             "refused": list(self.refused),
             "faults": list(self.faults),
-            "left": self.left,
+            "left": self.orphans,
             "repeated": self.repeated,
             "to_come": self.to_come,
             "sessions_to_come": sum(one.sessions for one in self.work),
@@ -85,7 +85,7 @@ class SearchProgress:
             f"Search {self.group} ({self.search.sampler}): {self.made} of {self.search.most} proposed{pruned}{twice}; "
             f"{self.to_come} to come, {most}{rest}; {self.search.objective}: {best}",
             *(f"  {line}" for line in (*self.refused, *self.faults)),
-            *([f"  {self.left} training(s) were started and are no longer proposed"] if self.left else []),
+            *([f"  {self.orphans} training(s) were started and are no longer proposed"] if self.orphans else []),
         ]
 
 
@@ -133,7 +133,7 @@ def _progress(name: str, search: Search, members: Sequence[TrialStatus]) -> Sear
         pruned=len(pruned),
         refused=searched.refused if searched else (),
         faults=searched.faults if searched else (),
-        left=len(searched.left) if searched else 0,
+        orphans=len(searched.orphans) if searched else 0,
         to_come=searched.to_come if searched else 0,
         best=None if best is None else variants[best].label,
         objective=None if best is None else values[best],

@@ -90,8 +90,8 @@ def _evaluation(
         if not finished or run is None or record.ticket["bundle_digest"] != code_digest:
             continue
         spec = record.ticket["spec"]
-        asked = question_of(spec["criteria"], spec["evaluation_scenarios"])
-        if record.steps_done != run.steps_done or asked != trial.question:
+        question = question_of(spec["criteria"], spec["evaluation_scenarios"])
+        if record.steps_done != run.steps_done or question != trial.question:
             continue
         if record.run_id == run.run_id:
             return record

@@ -90,7 +90,7 @@ class CampaignTicker:
             self._context = replace(context, trials=searching.trials())
         known = {trial.lineage_id for trial in context.trials}
         self._trials = {trial.lineage_id: trial for trial in self._context.trials}
-        self._removed = {trial.lineage_id: trial for trial in (searching.left() if searching else ())}
+        self._removed = {trial.lineage_id: trial for trial in (searching.orphans() if searching else ())}
         self._orphans = find_orphans(
             context.campaign, context.card_of, context.ledger, ChainMap(self._trials, self._removed)
         )

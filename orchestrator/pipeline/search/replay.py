@@ -54,7 +54,7 @@ class SearchReplay:
         self._last_event = -1
         self._trainings: dict[str, TrainingResult] = {}
         self._trials: tuple[Trial, ...] = ()
-        self._left: tuple[Trial, ...] = ()
+        self._orphans: tuple[Trial, ...] = ()
         self._of_file: dict[str, str] | None = None
         self._taken: dict[str, str] = {}
         self._searches = [
@@ -76,27 +76,27 @@ class SearchReplay:
             return self._trials
         self._trainings.clear()
         self._replay_all()
-        self._left = ()
+        self._orphans = ()
         trials = self._expanded()
         named = {trial.lineage_id for trial in trials}
-        self._left = find_search_orphans(self._campaign, self._card_of, self._ledger, named)
-        self._trials = self._expanded() if self._left else trials
+        self._orphans = find_search_orphans(self._campaign, self._card_of, self._ledger, named)
+        self._trials = self._expanded() if self._orphans else trials
         self._last_event = last_event
         return self._trials
 
-    def left(self) -> tuple[Trial, ...]:
+    def orphans(self) -> tuple[Trial, ...]:
         """Trainings that the searches started and no longer propose, as of the latest `trials()`."""
-        return self._left
+        return self._orphans
 
     def _expanded(self) -> tuple[Trial, ...]:
-        left: dict[str, list[str]] = {}
-        for trial in self._left:
-            left.setdefault(trial.variant.group, []).append(trial.lineage_id)
+        orphans: dict[str, list[str]] = {}
+        for trial in self._orphans:
+            orphans.setdefault(trial.variant.group, []).append(trial.lineage_id)
         return expand(
             self._campaign,
             self._card_of,
             {
-                search.name: [search.as_variant(one, left.get(search.name, ())) for one in search.proposals]
+                search.name: [search.as_variant(one, orphans.get(search.name, ())) for one in search.proposals]
                 for search in self._searches
             },
         )
@@ -141,12 +141,12 @@ class SearchReplay:
         search = state.search
         batches: list[Batch] = []
         first: dict[str, ProposalResult] = {}
-        state.proposals, state.asked, state.refused, state.faults = [], 0, [], {}
+        state.proposals, state.proposed, state.refused, state.faults = [], 0, [], {}
         while points := state.proposer.next_batch(batches, search.at_once):
             batch: list[ProposalResult] = []
             for point in points:
                 batch.append(self._result(state, tuple(batches), point, first))
-                state.asked += 1
+                state.proposed += 1
             batches.append(tuple(batch))
             if not state.proposals and state.refused:  # all were refused: the whole space is wrong
                 raise BadInput(state.refused[0], remedy="Fix the space: give steps or choices that the card accepts.")
@@ -168,7 +168,7 @@ class SearchReplay:
         if any(trial.lineage_id in self._taken for trial in trials):
             return self._taken_elsewhere(state, earlier, point, trials)
         trainings = [self._training_or_open(state, trial) for trial in trials]
-        steps, rungs = state.pruned_at(earlier, state.asked, point, trainings)
+        steps, rungs = state.pruned_at(earlier, state.proposed, point, trainings)
         outcome, value = outcome_of(trainings, state.group.seed_rule.completed)
         if steps is not None:
             outcome, value = Outcome.PRUNED, None
@@ -181,7 +181,12 @@ class SearchReplay:
         }
         state.proposals.append(
             Proposal(
-                number=state.asked, earlier=earlier, result=result, trials=trials, failed=failed, pruned_at_steps=steps
+                number=state.proposed,
+                earlier=earlier,
+                result=result,
+                trials=trials,
+                failed=failed,
+                pruned_at_steps=steps,
             )
         )
         return result

@@ -58,7 +58,7 @@ class SearchState:
         self.proposer = proposer_of(search, self.most_rungs)
         self.trials_of_point: dict[Point, tuple[Trial, ...] | BadInput] = {}
         self.proposals: list[Proposal] = []
-        self.asked = 0
+        self.proposed = 0
         self.refused: list[str] = []
         self.faults: dict[str, OrchestratorError] = {}
 
@@ -77,19 +77,19 @@ class SearchState:
         rung = self.proposer.pruned_at(earlier, number, point, rungs)
         return (None if rung is None else rung * self.every_steps), rungs
 
-    def as_variant(self, proposal: Proposal, left: Sequence[str]) -> tuple[Settings, ProposalInfo]:
+    def as_variant(self, proposal: Proposal, orphans: Sequence[str]) -> tuple[Settings, ProposalInfo]:
         """The proposal as `expand` takes it.
 
         Args:
-            left: Lineage ids of trainings that this search started and no longer proposes.
+            orphans: Lineage ids of trainings that this search started and no longer proposes.
         """
         info = ProposalInfo(
             number=proposal.number,
             batch=len(proposal.earlier),
-            to_come=self.search.most - self.asked,
+            to_come=self.search.most - self.proposed,
             refused=tuple(self.refused),
             faults=tuple(f"{self.name}: {fault} {fault.remedy}".rstrip() for fault in self.faults.values()),
-            left=tuple(left),
+            orphans=tuple(orphans),
             value=proposal.result.value,
             failed=proposal.failed,
             pruned_at_steps=proposal.pruned_at_steps,

@@ -195,7 +195,7 @@ def test_what_has_left_its_search_is_brought_home_holds_a_slot_and_counts_as_hou
     named = {one.trial.lineage_id for one in ticked.statuses}
     assert not named & flying and ticked.waits == "all 2 slots are in use" and ticked.orphans_in_flight == 2
     searched = ticked.statuses[0].trial.variant.searched
-    assert searched is not None and set(searched.left) == flying
+    assert searched is not None and set(searched.orphans) == flying
     now = here.world.clock.now()
     (told_of,) = forecast_campaign(
         here.context.campaign, ticked.statuses, now=now, longest_s=None, allowed=None
@@ -210,7 +210,7 @@ def test_what_has_left_its_search_is_brought_home_holds_a_slot_and_counts_as_hou
     assert all(here.ledger.runs(lineage_id)[-1].steps_done > 0 for lineage_id in flying)
     assert "week's quota" in ticked.waits and here.world.wrongs == []
     ticked, _ = carried_through(here)
-    assert ticked.complete and set(ticked.statuses[0].trial.variant.searched.left) == flying  # type: ignore[union-attr]
+    assert ticked.complete and set(ticked.statuses[0].trial.variant.searched.orphans) == flying  # type: ignore[union-attr]
 
 
 def test_the_same_training_by_another_campaign_or_by_hand_has_not_left_this_one() -> None:
@@ -219,7 +219,9 @@ def test_the_same_training_by_another_campaign_or_by_hand_has_not_left_this_one(
     other = SEARCH.replace("campaign: small", "campaign: other").replace("pruner:", "seed: 5\n      pruner:")
     here.context = replace(here.context, campaign=expanded(other)[0])
     ticked = here.tick()
-    assert ticked is not None and ticked.orphans_in_flight == 0 and ticked.statuses[0].trial.variant.searched.left == ()  # type: ignore[union-attr]
+    assert (
+        ticked is not None and ticked.orphans_in_flight == 0 and ticked.statuses[0].trial.variant.searched.orphans == ()
+    )  # type: ignore[union-attr]
 
 
 def test_a_campaign_is_not_over_while_what_has_left_it_still_flies() -> None:
