@@ -1,1 +1,1 @@
-"""Telling the outside what became of a campaign."""
+"""Notifications about a campaign."""

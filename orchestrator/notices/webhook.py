@@ -1,4 +1,4 @@
-"""A POST of JSON to an address that the user gave. The only room here that speaks to anybody but Kaggle."""
+"""Send a report as JSON by POST to an address that the user gave: the only network access besides Kaggle."""
 
 from __future__ import annotations
 
@@ -10,47 +10,54 @@ import requests
 from orchestrator.core.errors import BadInput, RemoteUnavailable
 
 TIMEOUT_S = (5.0, 10.0)
-"""To connect and to answer: whoever listens must not hold up a campaign."""
+"""Seconds to connect and to answer: a slow receiver must not hold up a campaign."""
 
 
 def webhook_address(webhook: str | None, variable: str | None, environ: Mapping[str, str]) -> str:
-    """The address to tell.
+    """The address of the webhook.
+
+    Args:
+        webhook: The address itself, None if a variable holds it.
+        variable: Name of the environment variable that holds it.
 
     Raises:
-        BadInput: The variable that should hold it is not set.
+        BadInput: The variable is not set.
     """
     if webhook is not None:
         return webhook
     found = environ.get(str(variable), "")
     if not found:
-        raise BadInput(f"{variable} is not set", remedy="Put the webhook's address there, or take notify out.")
+        raise BadInput(
+            f"{variable} is not set",
+            remedy=f"Set {variable} to the webhook's address, or remove notify from the campaign.",
+        )
     return found
 
 
 class Webhook:
-    """Tells one address.
+    """Sends reports to one address.
 
     Args:
-        address: Never shown: it may be a secret.
-        mask: Takes secrets out of a text before it leaves.
+        address: Never shown, because it may be a secret.
+        mask: Removes secrets from a text before it is sent.
     """
 
     def __init__(self, address: str, mask: Callable[[str], str] = str) -> None:
         self._address = address
         self._mask = mask
 
-    def tell(self, report: Mapping[str, Any]) -> None:
+    def send(self, report: Mapping[str, Any]) -> None:
         """Send a report.
 
         Raises:
-            RemoteUnavailable: It did not arrive; nothing is known of whether it was read.
+            RemoteUnavailable: The receiver did not confirm it.
         """
         try:
             answer = requests.post(self._address, json=self._masked(dict(report)), timeout=TIMEOUT_S)
         except requests.RequestException as fault:
-            raise RemoteUnavailable(f"the webhook was not told: {type(fault).__name__}") from None
+            raise RemoteUnavailable(f"the webhook did not take it: {type(fault).__name__}") from None
         if not answer.ok:
-            raise RemoteUnavailable(f"the webhook was not told: HTTP {answer.status_code}")
+            raise RemoteUnavailable(f"the webhook did not take it: HTTP {answer.status_code}")
 
     def _masked(self, plain: Any) -> Any:
         if isinstance(plain, str):

@@ -1,4 +1,4 @@
-"""Everything a pipeline works with, handed in by the wiring."""
+"""The dependencies of a run, created by `wiring`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `changing`
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """One of each port.
+    """What a run works with.
 
     Attributes:
-        models: The models directory of the section at hand.
+        models: The models directory of the section.
         draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
         version: Of the orchestrator, for the rendered script.
         waits: Whether to wait for sessions, slots and quota. A tick leaves instead, and nobody watches it: a models
             directory that is absent or empty is then a loss, not the user's wish.
         gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
-        listing: What the tick at work knows of the names over there; None where each question is asked anew.
+        listing: The names that the backend lists, read once in a tick; None to read them each time.
     """
 
     backend: Backend

@@ -1,8 +1,8 @@
 """Interfaces between the pipeline and the outside: Protocols only."""
 
 from orchestrator.ports.backend import Backend
-from orchestrator.ports.services import Clock, Narrator, Notifier, Proposer
-from orchestrator.ports.stores import CodeStore, Gate, Lease, Ledger, ModelsStore, Refusals, ResultsStore
+from orchestrator.ports.services import Clock, Narrator, Proposer
+from orchestrator.ports.stores import CodeStore, Gate, Lease, Ledger, ModelsStore, ResultsStore
 
 __all__ = [
     "Backend",
@@ -13,8 +13,6 @@ __all__ = [
     "Ledger",
     "ModelsStore",
     "Narrator",
-    "Notifier",
     "Proposer",
-    "Refusals",
     "ResultsStore",
 ]

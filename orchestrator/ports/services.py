@@ -1,8 +1,8 @@
-"""What the pipeline is surrounded by: time, people, the outside, and whoever proposes."""
+"""Services that the pipeline uses: clock, output, and the proposer of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -36,39 +36,25 @@ class Narrator(Protocol):
         """End the progress display."""
 
 
-class Notifier(Protocol):
-    """Tells the outside what became of a campaign."""
-
-    def tell(self, report: Mapping[str, Any]) -> None:
-        """Send a report.
-
-        Raises:
-            OrchestratorError: It did not arrive.
-        """
-
-
 class Proposer(Protocol):
-    """Proposes the variants of one search, and gives up those that promise little. The same words, the same answer.
+    """Proposes the variants of one search, and prunes the weak ones. Equal arguments give equal answers."""
 
-    Everything that it may learn from is handed in; it remembers nothing but what makes it faster.
-    """
-
-    def next_batch(self, told: Sequence[Batch], size: int) -> tuple[Point, ...]:
+    def next_batch(self, earlier: Sequence[Batch], size: int) -> tuple[Point, ...]:
         """The next proposals.
 
         Args:
-            told: All earlier batches, decided in full where the search waits for them.
-            size: How many at most.
+            earlier: All earlier batches, fully decided where the search waits for them.
+            size: Largest number of proposals.
 
         Returns:
-            At most `size`; the first of a longer batch are those of a shorter one.
+            At most `size` proposals; a smaller `size` gives the first of the same proposals.
         """
 
-    def pruned_at(self, told: Sequence[Batch], number: int, point: Point, rungs: Sequence[float]) -> int | None:
-        """The rung at which a proposal is given up, from 1, None if it may go on.
+    def pruned_at(self, earlier: Sequence[Batch], number: int, point: Point, rungs: Sequence[float]) -> int | None:
+        """The rung at which a proposal is pruned, from 1; None if it may go on.
 
         Args:
-            told: The batches before its own, decided in full.
+            earlier: The batches before its own, fully decided.
             number: Its place among all proposals, from 0.
             rungs: Best score so far at each rung that it has reached.
         """

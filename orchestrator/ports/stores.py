@@ -34,8 +34,8 @@ class Ledger(Protocol):
     def open_sessions(self) -> Sequence[SessionRecord]:
         """Sessions that are not closed, oldest first."""
 
-    def changes(self, since: int) -> tuple[int, frozenset[str]]:
-        """Number of the latest event, and the lineages of all events after number `since`."""
+    def last_event(self) -> int:
+        """Number of the latest event, 0 without one: equal numbers mean that nothing has changed."""
 
 
 class ModelsStore(Protocol):
@@ -143,23 +143,13 @@ class Gate(Protocol):
 
 
 class Lease(Protocol):
-    """The right to move a campaign on, held by one program at a time on a machine."""
+    """The right to run ticks, held by one program at a time on a machine."""
 
     def take(self) -> bool:
-        """Take it; False when another living program has it."""
+        """Take the lease; False if another running program has it."""
 
     def holds(self) -> bool:
-        """Whether it is still ours; renews it."""
+        """Whether this program still has the lease; renews it."""
 
     def release(self) -> None:
-        """Give it back."""
-
-
-class Refusals(Protocol):
-    """Trials that the last tick refused before anything was sent; no event tells of them."""
-
-    def note(self, lineage_id: str, why: str) -> None:
-        """Remember why a trial was refused, in place of an earlier reason."""
-
-    def clear(self, lineage_id: str) -> None:
-        """It is not refused any more."""
+        """Give the lease back."""

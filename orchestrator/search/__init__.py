@@ -1,1 +1,1 @@
-"""Search strategies, by Optuna: the only wing that knows it, and nothing else needs it."""
+"""Search strategies by Optuna: the only package that imports it."""

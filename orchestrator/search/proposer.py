@@ -1,6 +1,6 @@
-"""Proposals and prunings as pure functions of what is known: every answer comes from a study made for it alone.
+"""Proposals and prunings as pure functions of the earlier results: every answer uses a new Optuna study in memory.
 
-Whoever asks again, on whatever computer, after whatever kill, gets the same answer; there is no storage to keep.
+Equal arguments give equal answers on every computer and after every kill. Nothing is stored.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ class OptunaProposer:
         self._search = search
         self._most_rungs = most_rungs
         self._distributions = distributions_of(search)
-        self._asked: dict[tuple[tuple[Batch, ...], int], tuple[Point, ...]] = {}
+        self._batches: dict[tuple[tuple[Batch, ...], int], tuple[Point, ...]] = {}
         self._known: dict[tuple[Batch, ...], tuple[FrozenTrial, ...]] = {(): ()}
         self._decided: dict[tuple[tuple[Batch, ...], int, tuple[float, ...]], tuple[int | None, dict[str, float]]] = {}
 
-    def next_batch(self, told: Sequence[Batch], size: int) -> tuple[Point, ...]:
+    def next_batch(self, earlier: Sequence[Batch], size: int) -> tuple[Point, ...]:
         """The next proposals; see `Proposer`."""
-        asked = (tuple(told), size)
-        if asked not in self._asked:
-            self._asked[asked] = self._ask(*asked)
-        return self._asked[asked]
+        key = (tuple(earlier), size)
+        if key not in self._batches:
+            self._batches[key] = self._propose(*key)
+        return self._batches[key]
 
-    def _ask(self, told: tuple[Batch, ...], size: int) -> tuple[Point, ...]:
-        search, earlier = self._search, sum(map(len, told))
-        count = min(size, search.most - earlier)
+    def _propose(self, batches: tuple[Batch, ...], size: int) -> tuple[Point, ...]:
+        search, made = self._search, sum(map(len, batches))
+        count = min(size, search.most - made)
         if count <= 0:
             return ()
         learns = search.sampler == "tpe"
-        known = self._frozen(told) if learns else ()
-        study = study_of(search, known, sampler=sampler_of(search, len(told)), pruner=self._pruner())
-        asked = [study.ask(self._distributions) for _ in range(count if learns else earlier + count)]
-        return tuple(self._point(trial.params) for trial in asked[0 if learns else earlier :])
+        known = self._frozen(batches) if learns else ()
+        study = study_of(search, known, sampler=sampler_of(search, len(batches)), pruner=self._pruner())
+        trials = [study.ask(self._distributions) for _ in range(count if learns else made + count)]
+        return tuple(self._point(trial.params) for trial in trials[0 if learns else made :])
 
-    def pruned_at(self, told: Sequence[Batch], number: int, point: Point, rungs: Sequence[float]) -> int | None:
-        """The rung at which a proposal is given up; see `Proposer`."""
-        return self._decision(tuple(told), number, point, tuple(rungs))[0] if self._search.prunes else None
+    def pruned_at(self, earlier: Sequence[Batch], number: int, point: Point, rungs: Sequence[float]) -> int | None:
+        """The rung at which a proposal is pruned; see `Proposer`."""
+        return self._decision(tuple(earlier), number, point, tuple(rungs))[0] if self._search.prunes else None
 
     def _point(self, params: dict[str, int | float]) -> Point:
         return tuple((key, written(where, params[key])) for key, where in self._search.space.items())
@@ -61,19 +61,19 @@ class OptunaProposer:
     def _pruner(self) -> BasePruner:
         return pruner_of(self._search.pruning, self._most_rungs)
 
-    def _frozen(self, told: tuple[Batch, ...]) -> tuple[FrozenTrial, ...]:
-        """Everything known, as Optuna's trials."""
-        if told not in self._known:
-            earlier = self._frozen(told[:-1])
-            own = [self._trial(told[:-1], len(earlier) + place, one) for place, one in enumerate(told[-1])]
-            self._known[told] = (*earlier, *own)
-        return self._known[told]
+    def _frozen(self, batches: tuple[Batch, ...]) -> tuple[FrozenTrial, ...]:
+        """All proposals of these batches as Optuna's trials."""
+        if batches not in self._known:
+            before = self._frozen(batches[:-1])
+            own = [self._trial(batches[:-1], len(before) + place, one) for place, one in enumerate(batches[-1])]
+            self._known[batches] = (*before, *own)
+        return self._known[batches]
 
     def _trial(self, before: tuple[Batch, ...], number: int, one: ProposalResult) -> FrozenTrial:
         rung, marks = self._decision(before, number, one.point, one.rungs) if self._search.prunes else (None, {})
         reached = one.rungs if rung is None else one.rungs[:rung]
         return create_trial(
-            state=_STATES[one.fate],
+            state=_STATES[one.outcome],
             value=one.value,
             params=dict(one.point),
             distributions=self._distributions,
@@ -84,26 +84,26 @@ class OptunaProposer:
     def _decision(
         self, before: tuple[Batch, ...], number: int, point: Point, rungs: tuple[float, ...]
     ) -> tuple[int | None, dict[str, float]]:
-        """Where it is given up, and the marks that the pruner leaves on it for those after it."""
-        asked = (before, number, rungs)
-        if asked not in self._decided:
-            self._decided[asked] = self._climb(self._frozen(before), number, point, rungs)
-        return self._decided[asked]
+        """The rung at which a proposal is pruned, and the attributes that the pruner sets for later proposals."""
+        key = (before, number, rungs)
+        if key not in self._decided:
+            self._decided[key] = self._decide(self._frozen(before), number, point, rungs)
+        return self._decided[key]
 
-    def _climb(
+    def _decide(
         self, known: tuple[FrozenTrial, ...], number: int, point: Point, rungs: tuple[float, ...]
     ) -> tuple[int | None, dict[str, float]]:
-        # Others of its batch only hold their numbers: what they came to must not matter, it may not be known yet.
+        # The others of its batch only occupy their numbers: their results may be unknown and must not matter.
         beside = [create_trial(state=TrialState.FAIL) for _ in range(number - len(known))]
         pruner = self._pruner()
         study = study_of(self._search, (*known, *beside), sampler=RandomSampler(seed=0), pruner=pruner)
         study.enqueue_trial(dict(point))
         trial = study.ask(self._distributions)
-        given_up = None
+        pruned = None
         for rung, value in enumerate(rungs, start=1):
             trial.report(value, rung)
             if trial.should_prune():
-                given_up = rung
+                pruned = rung
                 break
         marks = study.get_trials(deepcopy=False)[trial.number].system_attrs
-        return given_up, {name: mark for name, mark in marks.items() if name != "fixed_params"}
+        return pruned, {name: mark for name, mark in marks.items() if name != "fixed_params"}

@@ -1,4 +1,4 @@
-"""A search as Optuna sees it: its distributions, its sampler, its pruner, and a study that lives in memory alone."""
+"""A search in Optuna's terms: distributions, sampler, pruner, and a study in memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from optuna.trial import FrozenTrial
 from orchestrator.core.campaign.search_config import Pruner, Range, Search
 from orchestrator.core.section.overrides import Setting
 
-# What becomes of a proposal is told by the campaign; a line of Optuna's for each of them would be told twice.
+# The campaign reports each proposal itself; Optuna's own log lines would repeat it.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 STUDY_NAME = "search"
-"""Always the same: Hyperband draws a trial's bracket from the name of its study."""
+"""Constant, because Hyperband draws a trial's bracket from the name of the study."""
 
 _STARTUP_TRIALS = 10
 _BATCH_PRIME = 1_000_003
@@ -25,7 +25,7 @@ _BATCH_PRIME = 1_000_003
 
 
 def distributions_of(search: Search) -> dict[str, BaseDistribution]:
-    """Key of the space -> where Optuna draws from. Choices are drawn by their place: a choice may be a list."""
+    """Key of the space -> Optuna's distribution. A choice is drawn by its place, because it may be a list."""
     return {key: _distribution(where) for key, where in search.space.items()}
 
 
@@ -38,10 +38,10 @@ def _distribution(where: Range | list[Setting]) -> BaseDistribution:
 
 
 def sampler_of(search: Search, batch: int) -> BaseSampler:
-    """The sampler, at the very beginning of its own randomness.
+    """A new sampler.
 
     Args:
-        batch: Which it will propose. What does not learn goes on as if there were no batches.
+        batch: Number of the batch that it will propose; only `tpe` depends on it.
     """
     if search.sampler == "grid":
         return GridSampler({key: _grid(where) for key, where in search.space.items()}, seed=search.seed)
@@ -49,7 +49,7 @@ def sampler_of(search: Search, batch: int) -> BaseSampler:
         return RandomSampler(seed=search.seed)
     startup = search.startup_trials or _STARTUP_TRIALS
     seed = (search.seed * _BATCH_PRIME + batch) % 2**32
-    return TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)  # a batch must not crowd one place
+    return TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)  # spreads the proposals of a batch
 
 
 def _grid(where: Range | list[Setting]) -> list[int | float]:
@@ -76,7 +76,7 @@ def pruner_of(pruner: Pruner, most_rungs: int) -> BasePruner:
 def study_of(
     search: Search, known: Iterable[FrozenTrial], *, sampler: BaseSampler, pruner: BasePruner
 ) -> optuna.study.Study:
-    """A study that knows these trials, numbered in their order."""
+    """A study with these trials, numbered in their order."""
     study = optuna.create_study(study_name=STUDY_NAME, direction=search.direction, sampler=sampler, pruner=pruner)
     for trial in known:
         study.add_trial(trial)

@@ -1,4 +1,4 @@
-"""The concrete classes of a campaign: what its ticks work with, where its trials stand, its table."""
+"""The concrete classes of a campaign, and what its commands read from the ledger."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from orchestrator import __version__
 from orchestrator.core.campaign.config import Campaign
@@ -25,10 +26,10 @@ from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
 from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.campaign.finished_trials import curve_of, finished_trials, since_beginning
-from orchestrator.pipeline.campaign.orphans import OrphanFinder
-from orchestrator.pipeline.campaign.status_board import read_trial_statuses
+from orchestrator.pipeline.campaign.orphans import find_orphans
+from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.context import RunContext
-from orchestrator.ports import Backend, Clock, Narrator, Notifier
+from orchestrator.ports import Backend, Clock, Narrator
 from orchestrator.stores.campaign.campaign_yaml import card_reader
 from orchestrator.stores.ledger.lease import SqliteLease
 from orchestrator.stores.ledger.reading import ledger_for_reading
@@ -49,16 +50,16 @@ def campaign_context(
     project: Project,
     campaign: Campaign,
     trials: tuple[Trial, ...],
-    voice_of: Callable[[str], Narrator],
+    narrator_of: Callable[[str], Narrator],
     clock: Clock | None = None,
 ) -> Iterator[CampaignContext]:
-    """Everything that the ticks of a campaign need.
+    """The dependencies of a campaign's ticks.
 
     Args:
-        voice_of: First eight characters of a lineage -> narrator of its runs.
+        narrator_of: First eight characters of a lineage id -> narrator of its runs.
 
     Raises:
-        BadInput: A folder that must be written cannot be, or the campaign's webhook has no address.
+        BadInput: A folder is not writable, or the campaign's webhook has no address.
     """
     clock = clock or SystemClock()
     for folder in (project.results, project.own):
@@ -79,7 +80,7 @@ def campaign_context(
             results=ResultsTree(project.results),
             code=code,
             gate=gate,
-            narrator=voice_of(short(card.lineage.id)),
+            narrator=narrator_of(short(card.lineage.id)),
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
         )
@@ -94,23 +95,23 @@ def campaign_context(
             run_context=run_context,
             card_of=card_reader(project.cards),
             code_digest=code.bundle().digest,
-            refusals=SqliteRefusals(ledger),
+            store_refusal=SqliteRefusals(ledger).store,
             searching=searching_of(project, campaign, ledger),
-            herald=_herald(campaign),
+            send_report=_send_report(campaign),
         )
     finally:
         ledger.close()
 
 
-def _herald(campaign: Campaign) -> Notifier | None:
+def _send_report(campaign: Campaign) -> Callable[[Mapping[str, Any]], None] | None:
     if campaign.notify is None:
         return None
     address = webhook_address(campaign.notify.webhook, campaign.notify.webhook_variable, os.environ)
-    return Webhook(address, mask=lambda text: masked(text, (*secrets_in_use(), *_webhook_in_use(campaign))))
+    return Webhook(address, mask=lambda text: masked(text, (*secrets_in_use(), *_webhook_in_use(campaign)))).send
 
 
 def _webhook_in_use(campaign: Campaign) -> tuple[SecretValue, ...]:
-    """The address that the campaign tells, a secret whatever its variable is called."""
+    """The address of the campaign's webhook: a secret, whatever the name of its variable."""
     if campaign.notify is None:
         return ()
     variable = campaign.notify.webhook_variable
@@ -119,7 +120,7 @@ def _webhook_in_use(campaign: Campaign) -> tuple[SecretValue, ...]:
 
 
 def campaign_statuses(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[TrialStatus, ...]:
-    """Where the trials stand by the ledger; asking creates nothing, but may update an older ledger."""
+    """The status of every trial. Creates no ledger, but may migrate an older one."""
     path = project.own / "ledger.sqlite"
     code_digest = CodeStore(project.code).digest()
     with ledger_for_reading(path) as ledger:
@@ -127,7 +128,7 @@ def campaign_statuses(project: Project, campaign: Campaign, trials: tuple[Trial,
 
 
 def refusals_of(project: Project) -> Mapping[str, str]:
-    """Lineage id -> why the last tick refused it."""
+    """Lineage id -> why the last tick refused the trial."""
     with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         return SqliteRefusals(ledger).reasons()
 
@@ -135,38 +136,42 @@ def refusals_of(project: Project) -> Mapping[str, str]:
 def spent_and_promised_s(
     project: Project, campaign: Campaign, trials: tuple[Trial, ...], quota: Quota | None, now: datetime
 ) -> tuple[float, float]:
-    """Wall seconds that the campaign's closed sessions used of the week under way, and that those in flight may use.
+    """Wall seconds that closed sessions used in the current week, and that sessions in flight may still use.
 
-    A session in flight of what has left its search or was taken out counts as used: no forecast plays it again.
+    A session in flight that no trial of the campaign owns counts as used, because the forecast does not repeat it.
     """
     path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
-    left = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
+    orphans = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.orphans}
     with ledger_for_reading(path) as ledger:
         since, _ = week_of(now, quota)
-        mine = sessions_of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | left)
-        flying = [one for one in mine if one.stage is not Stage.CLOSED]
-        gone = promised_s([one for one in flying if one.lineage_id not in named and one.backend == campaign.backend])
-        return spent_s(mine, since) + gone, promised_s([one for one in flying if one.lineage_id in named])
+        own = sessions_of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | orphans)
+        in_flight = [one for one in own if one.stage is not Stage.CLOSED]
+        not_named = [one for one in in_flight if one.lineage_id not in named and one.backend == campaign.backend]
+        promised = promised_s([one for one in in_flight if one.lineage_id in named])
+        return spent_s(own, since) + promised_s(not_named), promised
 
 
-def taken_out_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> list[str]:
-    """Sessions of lines that were taken out of the file, and what becomes of them; a sentence each."""
+def removed_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> list[str]:
+    """Sessions in flight of lines that were removed from the file, a sentence each."""
     path, named = project.own / "ledger.sqlite", {trial.lineage_id for trial in trials}
-    named |= {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.left}
+    named |= {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.orphans}
     with ledger_for_reading(path) as ledger:
-        strays = OrphanFinder(campaign, card_reader(project.cards), ledger)
-        flying = [
-            f"{trial.label} [{trial.name8}] is in flight, and the file has it no more: it holds a slot until it is home"
-            for trial in strays.flying(named)
+        orphans = find_orphans(campaign, card_reader(project.cards), ledger, named)
+        return [
+            *(
+                f"{trial.label} [{trial.name8}] is in flight and was removed from the file: "
+                "it uses a slot until a tick has collected it"
+                for trial in orphans.trials
+            ),
+            *(f"{slug} {fault} {fault.remedy}" for slug, fault in orphans.faults()),
         ]
-        return flying + [f"{name} {fault} {fault.remedy}" for name, fault in strays.faults()]
 
 
 def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota | None:
-    """The weekly quota of the campaign's backend, None where nothing is counted.
+    """The weekly quota of the campaign's backend, None if it has none.
 
     Raises:
-        RemoteUnavailable: It cannot be asked.
+        RemoteUnavailable: The quota cannot be read.
     """
     return make_backend(campaign.backend, project, card).quota()
 
@@ -174,22 +179,22 @@ def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota |
 def finished_of(
     project: Project, campaign: Campaign, trials: tuple[Trial, ...]
 ) -> tuple[tuple[Finished, ...], tuple[TrialStatus, ...]]:
-    """The trials that are done under today's code, and where all of them stand, of one moment.
+    """The trials that are done with the current code, and the status of all trials, from one reading of the ledger.
 
     Raises:
-        RunFailed: The outputs of one are gone, damaged or of another session.
+        RunFailed: Outputs of a finished trial are missing, damaged or of another session.
     """
     path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
     code_digest = CodeStore(project.code).digest()
     with ledger_for_reading(path) as ledger:
-        standings = read_trial_statuses(ledger, campaign, trials, code_digest)
-        return tuple(finished_trials(ledger, results, standings, code_digest)), standings
+        statuses = read_trial_statuses(ledger, campaign, trials, code_digest)
+        return tuple(finished_trials(ledger, results, statuses, code_digest)), statuses
 
 
 def curves_so_far(project: Project, trials: tuple[Trial, ...]) -> tuple[dict[str, StitchedCurve], tuple[str, ...]]:
-    """How the trials have learned so far, finished or not: lineage id -> curve, and why any has none.
+    """Learning curves of all trials, finished or not: lineage id -> curve, and a sentence for each unreadable one.
 
-    A curve is for the eyes: one that cannot be read must not hide where all trials stand.
+    A curve is only shown: one that cannot be read must not hide the status of the trials.
     """
     path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
     curves: dict[str, StitchedCurve] = {}

@@ -1,4 +1,4 @@
-"""Builds what a search needs, and lists the trials of a campaign, proposed ones included."""
+"""The concrete classes of a search, and the trials of a campaign that searches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.stores.session.results import ResultsTree
 
 
 def searching_of(project: Project, campaign: Campaign, ledger: Ledger) -> SearchReplay | None:
-    """The searches of a campaign, None if its file names all trials.
+    """The search replay of a campaign, None if its file names all trials.
 
     Raises:
         BadInput: Optuna is not installed.
@@ -28,7 +28,7 @@ def searching_of(project: Project, campaign: Campaign, ledger: Ledger) -> Search
 
 
 def proposer_of() -> ProposerOf:
-    """A function that builds the proposer of a search. Imports Optuna, so it is called only if a campaign searches.
+    """The factory of proposers. Optuna is imported here, only when a campaign searches.
 
     Raises:
         BadInput: Optuna is not installed.
@@ -50,7 +50,7 @@ def proposer_of() -> ProposerOf:
 
 
 def campaign_trials(project: Project, campaign: Campaign) -> tuple[Trial, ...]:
-    """All trials of a campaign as the ledger stands now. Creates no ledger, but may migrate an older one.
+    """All trials of a campaign by the current ledger. Creates no ledger, but may migrate an older one.
 
     Raises:
         BadInput: A card or a setting is wrong, or Optuna is needed and not installed.

@@ -152,7 +152,7 @@ def test_a_second_tick_on_this_computer_is_turned_away(tmp_path: Path) -> None:
     )
     assert first.stdout is not None and first.stdout.readline() == "True\n"
     answer = orchestrate(root, "campaign", "tick", "smoke", "--json")
-    assert (answer.code, answer.json["error"]) == (4, "another `campaign tick` or `run` is at work on this computer")
+    assert (answer.code, answer.json["error"]) == (4, "another `campaign tick` or `run` is running on this computer")
     assert not (root / ".orchestrator/local").exists()
     first.communicate()
 

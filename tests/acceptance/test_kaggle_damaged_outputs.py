@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.core.errors import NotYet, RemoteUnavailable
-from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
@@ -45,7 +45,7 @@ class Laptop:
 
     def step(self, *, starts: bool) -> RunSummary:
         with self.parts() as (parts, card):
-            return execute(fast_replace(parts, waits=False), RunRequest(card=card, profile="quick", starts=starts))
+            return execute(replace(parts, waits=False), RunRequest(card=card, profile="quick", starts=starts))
 
     def fetch(self) -> None:
         with self.parts() as (parts, card):

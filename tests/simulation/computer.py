@@ -90,8 +90,7 @@ class MemoryResults:
     """The results tree as what was brought from the world.
 
     Attributes:
-        listed: Whether its folders can be listed. Usually the ledger knows them all, and listing ten thousand folders
-            is not what is measured.
+        listed: Whether its folders can be listed.
     """
 
     def __init__(self) -> None:
@@ -154,12 +153,6 @@ class FusedLedger(SqliteLedger):
         super().__init__(path)
         self._world = world
 
-    def _open(self) -> None:
-        # In memory SQLite goes through all pages at a commit after an index page was split: a cost that a file has not.
-        # Large pages are few.
-        self.connection.execute("PRAGMA page_size = 8192")
-        super()._open()
-
     def record(self, *events: Event) -> None:
         self._world.act()
         super().record(*events)
@@ -190,7 +183,6 @@ class Computer:
         *,
         code: str = "b" * 64,
         lease: Lease | None = None,
-        keep_listening: bool = True,
     ) -> None:
         self.world = world
         self.listener = Listener()
@@ -200,7 +192,6 @@ class Computer:
         searches = any(group.search for group in campaign.trials.values())
         searching = SearchReplay(campaign, CARDS, self.ledger, self.results, OptunaProposer) if searches else None
         backend, store = SimBackend(world, self.results.brought), MemoryCode(code)
-        self._listens = keep_listening
 
         def new_parts(lineage_id: str) -> RunContext:
             self.models[lineage_id] = MemoryModels(lineage_id[:8])
@@ -234,7 +225,7 @@ class Computer:
             code_digest=code,
             searching=searching,
         )
-        self.ticking = CampaignTicker(self.context)
+        self.ticker = CampaignTicker(self.context)
 
     def tick(self, *, new_program: bool = True, recovering: bool = False) -> TickReport | None:
         """One tick, by a program that remembers nothing; None if it was killed."""
@@ -242,8 +233,8 @@ class Computer:
             if self.context.searching is not None:
                 searching = SearchReplay(self.context.campaign, CARDS, self.ledger, self.results, OptunaProposer)
                 self.context = replace(self.context, searching=searching, trials=searching.trials())
-            self.ticking = CampaignTicker(self.context, recovering=recovering)
-        return self._unless_killed(self.ticking.tick)
+            self.ticker = CampaignTicker(self.context, recovering=recovering)
+        return self._unless_killed(self.ticker.tick)
 
     def recover(self) -> None:
         self._unless_killed(lambda: recover(self.context))

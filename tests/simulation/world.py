@@ -90,7 +90,6 @@ class World:
         listed_after_s: Seconds until a new kernel is in the listing; None: the listing cannot be asked.
         fuse: So many more acts until the program that is at work dies; None for never.
         living: Lineage id -> its kernel that is alive.
-        listed: Prefix -> names that begin so, of so many kernels as `listed_of` says.
         wrongs: What must never happen and did.
     """
 
@@ -115,8 +114,6 @@ class World:
     submits: int = 0
     calls: int = 0
     tokens: int = 0
-    listed: dict[str, list[str]] = field(default_factory=dict)
-    listed_of: int = 0
     wrongs: list[str] = field(default_factory=list)
 
     @property
@@ -169,9 +166,6 @@ class World:
             self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
         self.submits += 1
         self.kernels[push.slug] = self.living[ticket.lineage_id] = self._kernel(ticket, wall_s)
-        self.listed_of += 1
-        for prefix, names in self.listed.items():
-            names += [push.slug] if push.slug.startswith(prefix) else []
 
     def _kernel(self, ticket: Ticket, wall_s: float) -> Kernel:
         now_s, week = self.now_s, self.week
@@ -199,15 +193,8 @@ class World:
         return kernel
 
     def named(self, prefix: str, *, born_by_s: float) -> list[str]:
-        """Names that begin so, of kernels that were born by then."""
-        if self.listed_of != len(self.kernels):  # somebody has deleted some
-            self.listed, self.listed_of = {}, len(self.kernels)
-        if prefix not in self.listed:
-            self.listed[prefix] = [name for name in self.kernels if name.startswith(prefix)]
-        names = self.listed[prefix].copy()
-        while names and self.kernels[names[-1]].born_s > born_by_s:  # they stand in the order in which they were born
-            names.pop()
-        return names
+        """Names with this prefix of kernels that were pushed by then."""
+        return [name for name, kernel in self.kernels.items() if name.startswith(prefix) and kernel.born_s <= born_by_s]
 
     def cancel(self, slug: str) -> None:
         """The kernel saves and leaves."""

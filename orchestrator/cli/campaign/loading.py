@@ -1,4 +1,4 @@
-"""Which campaign a command is about."""
+"""Open the campaign that a command names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`campaign plan`: what a campaign will take, before anything is pushed."""
+"""`campaign plan`: the forecast of a campaign, before anything is pushed."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ def plan(file: File, backend: BackendName = None, as_json: AsJson = False) -> in
 
     def act() -> int:
         from orchestrator.cli.output.console import Console
-        from orchestrator.wiring.campaigns import taken_out_in_flight
+        from orchestrator.wiring.campaigns import removed_in_flight
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        quota, told = _quota(project, campaign, trials)
-        outlook = forecast_of(project, campaign, trials, quota)
-        taken_out = taken_out_in_flight(project, campaign, trials)
+        quota, notes = _quota(project, campaign, trials)
+        forecast = forecast_of(project, campaign, trials, quota)
+        removed = removed_in_flight(project, campaign, trials)
         if as_json:
-            stands = [trial_status_json(one) for one in outlook.standings]
-            print_json({**outlook.to_json(), "quota_asked": not told, "taken_out": taken_out, "all_trials": stands})
+            trials_json = [trial_status_json(one) for one in forecast.standings]
+            print_json(
+                {**forecast.to_json(), "quota_asked": not notes, "taken_out": removed, "all_trials": trials_json}
+            )
         else:
-            console.say(*outlook.lines(), *taken_out, *told)
+            console.say(*forecast.lines(), *removed, *notes)
         return 0
 
     return run_command(act, as_json=as_json)
@@ -43,7 +45,7 @@ def plan(file: File, backend: BackendName = None, as_json: AsJson = False) -> in
 def forecast_of(
     project: Project, campaign: Campaign, trials: tuple[Trial, ...], quota: Quota | None
 ) -> CampaignForecast:
-    """The outlook by ledger, cards and quota."""
+    """The forecast by ledger, cards and quota."""
     from orchestrator.core.reporting.forecast_report import forecast_campaign
     from orchestrator.core.scheduling.quota import allowance
     from orchestrator.stores.system_clock import SystemClock
@@ -59,14 +61,14 @@ def forecast_of(
         now=now,
         longest_s=kaggle.longest_session_s if campaign.backend == "kaggle" else None,
         allowed=allowance(
-            now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, played_again=True
+            now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, replays_live=True
         ),
         quota=quota,
     )
 
 
 def _quota(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Quota | None, list[str]]:
-    """The service's quota, or why it is not known: a plan needs no account."""
+    """The service's quota, or a line that says why it is unknown: a plan needs no account."""
     from orchestrator.core.errors import RemoteUnavailable
     from orchestrator.wiring.campaigns import quota_of
 
@@ -74,5 +76,5 @@ def _quota(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> t
         return quota_of(campaign, project, trials[0].variant.card), []
     except RemoteUnavailable as fault:
         budget = campaign.weekly_gpu_hours
-        instead = f"planned with the campaign's own {budget:g} h a week" if budget else "planned without any"
-        return None, [f"The quota could not be asked ({fault}): {instead}"]
+        instead = f"planned with the campaign's own {budget:g} h a week" if budget else "planned without a quota"
+        return None, [f"The quota cannot be read ({fault}): {instead}"]

@@ -1,4 +1,4 @@
-"""What the commands of `campaign` have in common: the file, its trials, and how a tick is told."""
+"""How the commands of `campaign` show trials and ticks, and their exit codes."""
 
 from __future__ import annotations
 
@@ -29,47 +29,47 @@ def trial_status_json(one: TrialStatus) -> dict[str, Any]:
     }
 
 
-def exit_code_of(ticked: TickReport) -> int:
-    """0 all is well, 1 the campaign is over and not complete, 4 the far side is away or another tick has the lease."""
+def exit_code_of(report: TickReport) -> int:
+    """0 success, 1 the campaign is over and incomplete, 4 backend not reachable or lease lost to another tick."""
     from orchestrator.core.errors import EXIT_DONE, EXIT_REMOTE, EXIT_RUN_FAILED
     from orchestrator.pipeline.campaign.tick_report import LOST_LEASE
 
-    if ticked.remote_away or LOST_LEASE in ticked.troubles:
+    if report.backend_away or LOST_LEASE in report.troubles:
         return EXIT_REMOTE
-    return EXIT_RUN_FAILED if ticked.over and not ticked.complete else EXIT_DONE
+    return EXIT_RUN_FAILED if report.over and not report.complete else EXIT_DONE
 
 
-def tick_json(campaign: Campaign, ticked: TickReport) -> dict[str, Any]:
+def tick_json(campaign: Campaign, report: TickReport) -> dict[str, Any]:
     """A tick as plain JSON."""
     from collections import Counter
 
     return {
         "campaign": campaign.campaign,
-        "states": dict(Counter(one.state.value for one in ticked.standings)),
-        "changes": list(ticked.changes),
-        "troubles": list(ticked.troubles),
-        "waits": ticked.waits,
-        "stopped": ticked.stopped,
-        "over": ticked.over,
-        "complete": ticked.complete,
-        "trials": [trial_status_json(one) for one in ticked.standings],
-        "exit_code": exit_code_of(ticked),
+        "states": dict(Counter(one.state.value for one in report.statuses)),
+        "changes": list(report.changes),
+        "troubles": list(report.troubles),
+        "waits": report.waits,
+        "stopped": report.stopped,
+        "over": report.over,
+        "complete": report.complete,
+        "trials": [trial_status_json(one) for one in report.statuses],
+        "exit_code": exit_code_of(report),
     }
 
 
-def tick_lines(campaign: Campaign, ticked: TickReport) -> list[str]:
-    """A tick for people: what changed, then one line of where it stands."""
+def tick_lines(campaign: Campaign, report: TickReport) -> list[str]:
+    """A tick as lines for the user: what changed, then the number of trials in each state."""
     from collections import Counter
 
-    lines = [*ticked.changes, *(f"Trouble: {trouble}" for trouble in ticked.troubles)]
-    if ticked.stopped:
-        lines.append(f"Stopped: {ticked.stopped}")
-    if ticked.waits:
-        lines.append(f"Waiting: {ticked.waits}")
-    counts = Counter(one.state.value for one in ticked.standings)
+    lines = [*report.changes, *(f"Trouble: {trouble}" for trouble in report.troubles)]
+    if report.stopped:
+        lines.append(f"Stopped: {report.stopped}")
+    if report.waits:
+        lines.append(f"Waiting: {report.waits}")
+    counts = Counter(one.state.value for one in report.statuses)
     lines.append(f"{campaign.campaign}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
-    if ticked.left_in_flight:
-        lines.append(f"{ticked.left_in_flight} session(s) in flight of what the campaign has no more: waited for")
-    if ticked.over:
-        lines.append("Complete" if ticked.complete else "Over, and not complete: `campaign status` says why")
+    if report.orphans_in_flight:
+        lines.append(f"{report.orphans_in_flight} session(s) in flight of removed trials: waiting to collect them")
+    if report.over:
+        lines.append("Complete" if report.complete else "Over, but not complete: `campaign status` shows why")
     return lines

@@ -1,4 +1,4 @@
-"""`campaign results` and `campaign report`: the tidy table, and what the section makes of it for the thesis."""
+"""`campaign results` and `campaign report`: the table of results, and the section's report for the thesis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.options import BackendName
 
 Output = Annotated[
-    Path | None, typer.Option("--output", help="Write the table to this file instead of showing it: .csv or .parquet.")
+    Path | None, typer.Option("--output", help="Write the table to this .csv or .parquet file instead of showing it.")
 ]
 Folder = Annotated[
     Path | None, typer.Option("--output", help="Folder of the report; default: validation_output/campaigns/{name}.")
@@ -22,7 +22,7 @@ Folder = Annotated[
 
 
 def results(file: File, backend: BackendName = None, output: Output = None) -> int:
-    """Show the tidy table of finished trials: one line for each trial and number, each traceable."""
+    """Show the table of finished trials: one row for each trial and number, with its source."""
 
     def act() -> int:
         from orchestrator.cli.output.console import Console
@@ -56,7 +56,7 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         from orchestrator.wiring.campaigns import finished_of
 
         project, campaign, trials = open_campaign(file, backend)
-        console, (finished, standings) = Console(sys.stdout), finished_of(project, campaign, trials)
+        console, (finished, statuses) = Console(sys.stdout), finished_of(project, campaign, trials)
         folder = emptied_report(output or project.campaign_reports / campaign.campaign)
         rows = [row for one in finished for row in rows_of(campaign.campaign, one)]
         tables = [folder / "table.csv", *([folder / f"table{PARQUET}"] if parquet_at_hand() else [])]
@@ -64,12 +64,12 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
             write_table(rows, path)
         console.say(*(f"Wrote {path.as_posix()}" for path in tables))
         if not finished:
-            console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` says where they stand")
+            console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` shows their states")
         for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():
             command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
-            account = campaign_report(campaign, card.section, finished, standings, command)
+            section_input = campaign_report(campaign, card.section, finished, statuses, command)
             own = section_folder(folder, card.section, {trial.variant.card.section for trial in trials})
-            console.say(*section_report(project.code, card.entry_point, account, own))
+            console.say(*section_report(project.code, card.entry_point, section_input, own))
         return 0
 
     return run_command(act)

@@ -1,17 +1,15 @@
-"""`campaign run`: ticks in a loop until the campaign is over, with a table that lives on a terminal."""
+"""`campaign run`: ticks in a loop until the campaign is over, with a live table on a terminal."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.campaign.loading import File, open_campaign
 from orchestrator.cli.campaign.presentation import exit_code_of, tick_json, tick_lines
-from orchestrator.cli.campaign.tick import take_lease
+from orchestrator.cli.campaign.tick import lease_taken
 from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
@@ -24,7 +22,7 @@ EveryS = Annotated[float | None, typer.Option("--every-s", help="Seconds between
 
 
 def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json: AsJson = False) -> int:
-    """Carry a campaign to its end: the same ticks as of a scheduled job. Interrupted, the same command goes on."""
+    """Run a campaign to its end, with the ticks of a scheduled job. If interrupted, the same command continues."""
 
     def act() -> int:
         from orchestrator.cli.output.live_table import LiveBoard
@@ -36,42 +34,35 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
             raise BadInput(f"--every-s must be 0 or more and finite, not {every_s}", remedy="Give seconds.")
         project, campaign, trials = open_campaign(file, backend)
         board = LiveBoard(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: for_trial(name, board)) as context:
-            take_lease(context)
-            with _given_back(context), board:
-                ticked = _until_over(context, board, every_s)
-        board.say(*tick_lines(campaign, ticked)[len(ticked.changes) :])
+        with (
+            campaign_context(project, campaign, trials, lambda name: for_trial(name, board)) as context,
+            lease_taken(context),
+            board,
+        ):
+            report = _until_over(context, board, every_s)
+        board.say(*tick_lines(campaign, report)[len(report.changes) :])
         if as_json:
-            print_json(tick_json(campaign, ticked))
-        return exit_code_of(ticked)
+            print_json(tick_json(campaign, report))
+        return exit_code_of(report)
 
     return run_command(act, as_json=as_json)
 
 
 def _until_over(context: CampaignContext, board: LiveBoard, every_s: float | None) -> TickReport:
     from orchestrator.core.session.polling import pause_s
-    from orchestrator.pipeline.campaign.notify import notify
     from orchestrator.pipeline.campaign.tick import CampaignTicker
-    from orchestrator.pipeline.campaign.tick_report import LOST_LEASE
+    from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, notify
 
-    ticking, quiet = CampaignTicker(context), 0
-    looks = context.run_context(context.trials[0].card).backend.capabilities.look_every_s
-    told_before: tuple[str, ...] = ()
+    ticker, ticks_without_change = CampaignTicker(context), 0
+    look_every_s = context.run_context(context.trials[0].card).backend.capabilities.look_every_s
+    known_troubles: tuple[str, ...] = ()
     while True:
-        ticked = ticking.tick()
-        board.show(context.campaign, ticked)
-        board.say(*ticked.changes, *(f"Trouble: {one}" for one in ticked.troubles if one not in told_before))
-        board.say(*notify(context, ticked))
-        told_before = ticked.troubles
-        if ticked.over or LOST_LEASE in ticked.troubles:
-            return ticked
-        quiet = 0 if ticked.changes else quiet + 1
-        context.clock.sleep(every_s if every_s is not None else pause_s(quiet, looks))
-
-
-@contextmanager
-def _given_back(context: CampaignContext) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        context.lease.release()
+        report = ticker.tick()
+        board.show(context.campaign, report)
+        board.say(*report.changes, *(f"Trouble: {one}" for one in report.troubles if one not in known_troubles))
+        board.say(*notify(context, report))
+        known_troubles = report.troubles
+        if report.over or LOST_LEASE in report.troubles:
+            return report
+        ticks_without_change = 0 if report.changes else ticks_without_change + 1
+        context.clock.sleep(every_s if every_s is not None else pause_s(ticks_without_change, look_every_s))

@@ -1,4 +1,4 @@
-"""`campaign status` and `campaign schema`: what stands in ledger and code."""
+"""`campaign status` and `campaign schema`: what ledger and code say, without asking a backend."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Markdown = Annotated[bool, typer.Option("--markdown", help="A table for a job su
 
 
 def status(file: File, backend: BackendName = None, markdown: Markdown = False, as_json: AsJson = False) -> int:
-    """Show where every trial stands. Asks nobody and creates nothing."""
+    """Show the state of every trial. Asks no backend and creates nothing."""
 
     def act() -> int:
         from orchestrator.cli.campaign.plan import forecast_of
@@ -30,21 +30,21 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         from orchestrator.core.campaign.backoff import is_resting
         from orchestrator.core.campaign.trial_status import State
         from orchestrator.core.errors import BadInput
-        from orchestrator.wiring.campaigns import refusals_of, taken_out_in_flight
+        from orchestrator.wiring.campaigns import refusals_of, removed_in_flight
 
         if markdown and as_json:
             raise BadInput("--markdown and --json exclude each other", remedy="Give one of them.")
         project, campaign, trials = open_campaign(file, backend)
-        outlook = forecast_of(project, campaign, trials, None)
-        taken_out = taken_out_in_flight(project, campaign, trials)
-        rows = [trial_status_json(one) for one in outlook.standings]
+        forecast = forecast_of(project, campaign, trials, None)
+        removed = removed_in_flight(project, campaign, trials)
+        rows = [trial_status_json(one) for one in forecast.standings]
         refusals = refusals_of(project)
-        for row, one in zip(rows, outlook.standings, strict=True):
-            row["rests"] = is_resting(one.due_at, outlook.now)
+        for row, one in zip(rows, forecast.standings, strict=True):
+            row["rests"] = is_resting(one.due_at, forecast.now)
             refused = refusals.get(one.trial.lineage_id) if one.state is State.WAITING else None
             row["why"] = f"refused by the last tick: {refused}" if refused else row["why"]
         if as_json:
-            print_json({**outlook.to_json(), "taken_out": taken_out, "all_trials": rows})
+            print_json({**forecast.to_json(), "taken_out": removed, "all_trials": rows})
             return 0
         console = Console(sys.stdout)
         if markdown:
@@ -52,7 +52,7 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
 
             curves, troubles = curves_so_far(project, trials)
             console.say(
-                f"### {campaign.title or campaign.campaign}", "", *markdown_lines(rows, outlook.standings, curves), ""
+                f"### {campaign.title or campaign.campaign}", "", *markdown_lines(rows, forecast.standings, curves), ""
             )
             console.say(*troubles)
         else:
@@ -62,7 +62,7 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
                 end = row["verdict"] or "-"
                 value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
                 console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, verdict {end}{value}")
-        console.say(*outlook.rest_lines(), *taken_out)
+        console.say(*forecast.rest_lines(), *removed)
         return 0
 
     return run_command(act, as_json=as_json)
@@ -81,23 +81,23 @@ def schema() -> int:
 
 
 _SHOWN = frozenset({"done", "live", "waiting"})
-"""States whose curves are drawn together: what is stale, pruned or failed is never mixed with these."""
+"""States whose curves are drawn together; stale, pruned and failed trials are left out."""
 
 
 def markdown_lines(
-    rows: Sequence[dict[str, Any]], standings: Sequence[TrialStatus], curves: Mapping[str, StitchedCurve]
+    rows: Sequence[dict[str, Any]], statuses: Sequence[TrialStatus], curves: Mapping[str, StitchedCurve]
 ) -> list[str]:
     """A row for each trial with its learning curve, then a chart for each variant."""
     from orchestrator.core.reporting.sparkline import mermaid, sparkline
 
-    searches = any(one.trial.variant.searched for one in standings)
+    searches = any(one.trial.variant.searched for one in statuses)
     head, rule = (" objective |", "---|") if searches else ("", "")
     lines = [
         f"| trial | state | steps | sessions | hours | learning | verdict |{head}",
         f"|---|---|---|---|---|---|---|{rule}",
     ]
     of_variant: dict[str, list[StitchedCurve]] = {}
-    for row, one in zip(rows, standings, strict=True):
+    for row, one in zip(rows, statuses, strict=True):
         curve = curves.get(one.trial.lineage_id)
         why = _why(row)
         value = "" if not searches else " - |" if row["objective"] is None else f" {row['objective']:.6g} |"
@@ -112,7 +112,7 @@ def markdown_lines(
 
 
 def _why(row: dict[str, object]) -> str:
-    """Why a trial is where it is, in brackets."""
+    """The reason for a trial's state, in brackets; empty without one."""
     if row["rests"] and row["why"] in ("", "disk_full"):
         return f" ({row['why'] or 'after a failure'}, until {str(row['due_at'])[:16].replace('T', ' ')} UTC)"
     return f" ({row['why']})" if row["why"] else ""

@@ -1,8 +1,10 @@
-"""`campaign tick`: one bounded step, for a scheduled job; and `campaign recover` before it on an empty computer."""
+"""`campaign tick`: one bounded step, for a scheduled job; `campaign recover`: rebuild an empty computer first."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 Recover = Annotated[
-    bool, typer.Option("--recover", help="First take up what exists on the backend and is not known here.")
+    bool, typer.Option("--recover", help="First recover the sessions that exist on the backend and are unknown here.")
 ]
 RecoverMissing = Annotated[
     bool,
@@ -35,35 +37,34 @@ def tick(
     recover_missing: RecoverMissing = False,
     as_json: AsJson = False,
 ) -> int:
-    """Collect what has ended, start what fits, print what changed, and leave. Repeatable at any time."""
+    """Collect what has ended, start what fits, print what changed, and end. Repeatable at any time."""
 
     def act() -> int:
         from orchestrator.cli.output.console import Console
         from orchestrator.cli.output.narrators import for_trial
-        from orchestrator.pipeline.campaign.notify import notify
         from orchestrator.pipeline.campaign.recover import complete_results, lacks_ledger
         from orchestrator.pipeline.campaign.recover import recover as recover_all
         from orchestrator.pipeline.campaign.tick import CampaignTicker
+        from orchestrator.pipeline.campaign.tick_report import notify
         from orchestrator.wiring.campaigns import campaign_context
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context:
-            take_lease(context)
-            try:
-                recovering = recover or (recover_missing and lacks_ledger(context))
-                if recovering:
-                    console.say(f"Recovered {recover_all(context)} session(s) from the backend")
-                elif recover_missing:
-                    console.say(*(f"Trouble: {one}" for one in complete_results(context)))
-                ticked = CampaignTicker(context, recovering=recovering).tick()
-                told = notify(context, ticked)
-            finally:
-                context.lease.release()
-        console.say(*tick_lines(campaign, ticked), *told)
+        with (
+            campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context,
+            lease_taken(context),
+        ):
+            recovering = recover or (recover_missing and lacks_ledger(context))
+            if recovering:
+                console.say(f"Recovered {recover_all(context)} session(s) from the backend")
+            elif recover_missing:
+                console.say(*(f"Trouble: {one}" for one in complete_results(context)))
+            report = CampaignTicker(context, recovering=recovering).tick()
+            notified = notify(context, report)
+        console.say(*tick_lines(campaign, report), *notified)
         if as_json:
-            print_json({**tick_json(campaign, ticked), "told": list(told)})
-        return exit_code_of(ticked)
+            print_json({**tick_json(campaign, report), "told": list(notified)})
+        return exit_code_of(report)
 
     return run_command(act, as_json=as_json)
 
@@ -79,30 +80,34 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
 
         project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
-        with campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context:
-            take_lease(context)
-            try:
-                taken = recover_all(context)
-            finally:
-                context.lease.release()
-        console.say(f"Recovered {taken} session(s) from the backend")
+        with (
+            campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context,
+            lease_taken(context),
+        ):
+            recovered = recover_all(context)
+        console.say(f"Recovered {recovered} session(s) from the backend")
         if as_json:
-            print_json({"campaign": campaign.campaign, "taken_up": taken})
+            print_json({"campaign": campaign.campaign, "taken_up": recovered})
         return 0
 
     return run_command(act, as_json=as_json)
 
 
-def take_lease(context: CampaignContext) -> None:
-    """Take the lease.
+@contextmanager
+def lease_taken(context: CampaignContext) -> Iterator[None]:
+    """Hold the lease.
 
     Raises:
-        NotYet: Another tick is at work on this computer.
+        NotYet: Another tick is running on this computer.
     """
     from orchestrator.core.errors import NotYet
 
     if not context.lease.take():
         raise NotYet(
-            "another `campaign tick` or `run` is at work on this computer",
-            remedy="It goes on by itself; nothing was done here.",
+            "another `campaign tick` or `run` is running on this computer",
+            remedy="It continues the campaign; this command did nothing.",
         )
+    try:
+        yield
+    finally:
+        context.lease.release()

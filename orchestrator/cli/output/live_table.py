@@ -64,7 +64,7 @@ class LiveBoard:
     def show(self, campaign: Campaign, ticked: TickReport) -> None:
         """Redraw the table."""
         if self._live is not None:
-            self._live.update(table_of(campaign, ticked.standings, ticked.waits), refresh=True)
+            self._live.update(table_of(campaign, ticked.statuses, ticked.waits), refresh=True)
 
 
 def table_of(campaign: Campaign, standings: tuple[TrialStatus, ...], waits: str) -> Table:

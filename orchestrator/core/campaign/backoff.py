@@ -1,4 +1,4 @@
-"""How long a trial rests after failures: longer each time, up to a limit, and not all trials equally long."""
+"""How long a trial rests after failures: longer each time, up to a limit, with jitter."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from orchestrator.kernel.wire import digest_of
 
 FIRST_S = 60.0
 LONGEST_S = 3600.0
-"""A platform that is ill for hours is asked once an hour; one that was ill for a moment costs a minute."""
+"""During hours of platform trouble a trial is tried once an hour; after a short failure it waits about a minute."""
 
 
 MOST_RESTS = 10
-"""So many runs in a row that found a full disk; then the trial fails, or a session an hour would spend the quota."""
+"""After more runs in a row that found a full disk the trial fails: one session an hour would use up the quota."""
 
 
 def rests_in_row(runs: Sequence[RunRecord]) -> int:
-    """How many of the last runs, one after another, found a full disk and moved nothing on."""
+    """Number of the latest runs in a row that found a full disk and made no progress."""
     fruitless = itertools.takewhile(
         lambda run: run.end_reason == EndReason.DISK_FULL and run.steps_done <= run.steps_start, reversed(runs)
     )
@@ -28,11 +28,11 @@ def rests_in_row(runs: Sequence[RunRecord]) -> int:
 
 
 def backoff_s(failures: int, lineage_id: str) -> float:
-    """Seconds to rest after so many failures in a row.
+    """Seconds to rest after `failures` failures in a row.
 
     Doubling with a cap, and half of it jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog,
-    2015, there "equal jitter"): trials that failed together do not come back together. The jitter is drawn from the
-    lineage id, so that every computer and every tick comes to the same moment.
+    2015, there "equal jitter"): trials that failed together do not return together. The jitter is drawn from the
+    lineage id, so that every computer and every tick computes the same time.
 
     Args:
         failures: At least 1.
@@ -43,10 +43,10 @@ def backoff_s(failures: int, lineage_id: str) -> float:
 
 
 def due_at(runs: Sequence[RunRecord], lineage_id: str) -> datetime | None:
-    """When a lineage may be tried again, None at once.
+    """When a lineage may be tried again, None for at once.
 
     Args:
-        runs: All its runs, oldest first. Failures in a row are counted over runs: `retries` grants a new run.
+        runs: All its runs, oldest first. Failures in a row are counted across runs, because `retries` allows new runs.
     """
     failures, failed_at = 0, None
     for run in reversed(runs):
@@ -60,12 +60,12 @@ def due_at(runs: Sequence[RunRecord], lineage_id: str) -> datetime | None:
 
 
 def is_resting(due: datetime | None, now: datetime) -> bool:
-    """Whether a trial must still rest. A moment further ahead than any rest says that the clock was set back."""
+    """Whether a trial must still rest. A due time beyond the longest rest is ignored: the clock was set back."""
     return due is not None and timedelta(0) < due - now <= timedelta(seconds=LONGEST_S)
 
 
 def resting_message(dues: Sequence[datetime]) -> str:
-    """Why trials that wait are not started, empty if none rests."""
+    """Why resting trials are not started, empty if none rests."""
     if not dues:
         return ""
     return f"{len(dues)} trial(s) rest after a failure, the first until {min(dues).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""A campaign as its YAML file declares it: which trials, under which limits. Values and their own checks only."""
+"""A campaign as its YAML file declares it: trials and limits, with the checks that need nothing else."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from orchestrator.core.session.end_reason import EndReason
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
 FAILURES = frozenset({*(reason.value for reason in EndReason), "stuck", "emptied", "invalid"} - {"finished", "paused"})
-"""Words by which a trial can fail: ends of runs, and `invalid` for numbers that must not be believed."""
+"""Words for the failures of a trial: ends of runs, and `invalid` for results that fail the sanity checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Trials of one section that differ in what `matrix`, `cells` or `search` names, each with every seed.
+    """Trials of one section that differ in the keys of `matrix`, `cells` or `search`, each with every seed.
 
     Attributes:
-        seeds: How many, from 0 on; or their rule; or a list of the seeds themselves.
+        seeds: Their number, counted from 0; or their rule; or a list of the seeds.
         matrix: Key -> its values; every combination is a variant.
-        include: Variants besides those of the matrix.
-        exclude: Combinations of the matrix that are left out; each must match at least one.
+        include: Further variants.
+        exclude: Combinations of the matrix to leave out; each must match at least one.
         cells: The variants one by one, instead of a matrix.
-        search: Proposes the variants while the campaign runs, instead of either.
-        settings: What all of them have in common.
+        search: Proposes the variants while the campaign runs, instead of matrix and cells.
+        settings: Settings of all variants.
         priority: Groups of a higher number start first.
-        after: Groups all of whose trials must be complete before the first of these starts.
+        after: Groups that must be complete before the first trial of this group starts.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -53,9 +53,9 @@ class Group:
 
     def __post_init__(self) -> None:
         if self.cells and (self.matrix or self.include or self.exclude):
-            raise ValueError("cells stands instead of matrix, include and exclude")
+            raise ValueError("cells replaces matrix, include and exclude: give only one of them")
         if self.search and (self.cells or self.matrix or self.include or self.exclude):
-            raise ValueError("search stands instead of matrix, include, exclude and cells")
+            raise ValueError("search replaces matrix, include, exclude and cells: give only one of them")
         if isinstance(self.seeds, int) and self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, not {self.seeds}")
         if isinstance(self.seeds, int) and self.seeds > MOST_TRIALS:
@@ -73,9 +73,9 @@ class Group:
             raise ValueError(f"{self.trials} trials are too many, a campaign has at most {MOST_TRIALS}")
 
     def _require_effect(self) -> None:
-        """Refuse sizes of other profiles where the group names none of its own: it was meant for that profile.
+        """Refuse a group that sets sizes of another profile and none of its own: they were meant for its profile.
 
-        Both together are taken, so that a shared block can hold the sizes of both.
+        Sizes of both are accepted, so that a shared block can hold both.
         """
         blocks = (self.matrix, self.settings, *self.include, *self.exclude, *self.cells)
         sizes = sorted({key for block in blocks for key in block if key.startswith("profiles.")})
@@ -84,21 +84,21 @@ class Group:
 
     @property
     def seed_rule(self) -> Seeds | ListedSeeds:
-        """The seeds, however they are written."""
+        """The seeds as a rule or a list."""
         if isinstance(self.seeds, int):
             return Seeds(completed=self.seeds)
         return self.seeds if isinstance(self.seeds, Seeds) else ListedSeeds(all=self.seeds)
 
     @property
     def trials(self) -> int:
-        """How many trials it can have at most: every combination, whatever is excluded, with every seed."""
+        """Largest number of trials: every combination, excluded ones too, with every seed."""
         matrix = math.prod(map(len, self.matrix.values())) + len(self.include)
         return (self.search.most if self.search else len(self.cells) or matrix) * self.seed_rule.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumed:
-    """What is believed of a session until one has been measured; seconds on the campaign's backend.
+    """Assumptions about a session until one has been measured; seconds on the campaign's backend.
 
     Attributes:
         steps_per_s: Environment steps in a second of training.
@@ -114,12 +114,12 @@ class Assumed:
 
     def __post_init__(self) -> None:
         if self.steps_per_s <= 0 or self.start_s < 0 or self.save_s < 0:
-            raise ValueError("steps_per_s must be above 0, start_s and save_s not below")
+            raise ValueError("steps_per_s must be above 0, start_s and save_s at least 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plateau:
-    """A training that no longer improves: its best score gained less than `min_gain` over so many sessions."""
+    """A training no longer improves if its best score gained less than `min_gain` over `sessions` sessions."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
@@ -133,12 +133,12 @@ class Plateau:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRules:
-    """When no further session is started. What flies is brought home all the same.
+    """When no further session is started. Sessions in flight are still collected.
 
     Attributes:
         failures: Failure -> number of trials with it that stop the whole campaign.
-        plateau: When a single trial is left as it is.
-        deadline: Moment after which nothing runs; needs a time zone.
+        plateau: When a single trial is not continued.
+        deadline: Time after which nothing runs; needs a time zone.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -155,7 +155,7 @@ class StopRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
-    """Whom to tell, by a POST of JSON. An address that is a secret stands in a variable, not in the file."""
+    """The webhook for notifications. A secret address belongs into an environment variable, not into the file."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
@@ -171,13 +171,13 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """The whole file.
+    """A campaign file.
 
     Attributes:
         campaign: Name, that of the file.
         concurrency: Sessions that may be in flight together.
-        weekly_gpu_hours: Of the account's weekly quota, what this campaign may use; None for all of it.
-        retries: Failure -> further runs of a trial that ended with it, under the same code.
+        weekly_gpu_hours: Part of the account's weekly quota that this campaign may use; None for all of it.
+        retries: Failure -> further runs, with the same code, of a trial that ended with it.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -199,7 +199,7 @@ class Campaign:
         if self.weekly_gpu_hours is not None and not self.weekly_gpu_hours > 0:
             raise ValueError(f"weekly_gpu_hours must be above 0, not {self.weekly_gpu_hours}")
         if not self.trials:
-            raise ValueError("trials names no group")
+            raise ValueError("trials has no group")
         _require_failures(self.retries, least=0)
         together = sum(group.trials for group in self.trials.values())
         if together > MOST_TRIALS:
@@ -209,16 +209,16 @@ class Campaign:
 
     def _require_order(self, name: str, above: tuple[str, ...]) -> None:
         if name in above:
-            raise ValueError(f"trials.{name}.after goes in a circle: {' -> '.join((*above, name))}")
+            raise ValueError(f"trials.{name}.after has a cycle: {' -> '.join((*above, name))}")
         for earlier in self.trials[name].after:
             if earlier not in self.trials:
-                raise ValueError(f"trials.{name}.after names {earlier!r}, which is no group of this campaign")
+                raise ValueError(f"trials.{name}.after names {earlier!r}, which is not a group of this campaign")
             self._require_order(earlier, (*above, name))
 
 
 def _require_failures(counts: Mapping[str, int], *, least: int) -> None:
     for word, count in counts.items():
         if word not in FAILURES:
-            raise ValueError(f"{word} is no failure; known are {', '.join(sorted(FAILURES))}")
+            raise ValueError(f"{word} is not a failure; known failures: {', '.join(sorted(FAILURES))}")
         if count < least:
             raise ValueError(f"{word} must be at least {least}, not {count}")

@@ -1,4 +1,4 @@
-"""From a campaign to its trials. Pure: the same file and cards give the same trials, in the same order."""
+"""From a campaign to its trials: the same file and cards give the same trials, in the same order."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from orchestrator.core.section.overrides import Setting, Settings
 from orchestrator.core.session.spec import question_of
 
 CardOf = Callable[[str, Settings], SectionCard]
-"""Card of a section with these settings; raises `BadInput` for a key or value that the card does not know."""
+"""Section, settings -> the card with these settings; raises `BadInput` for an unknown key or a bad value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalInfo:
-    """What a search knows of one of its proposals.
+    """One proposal of a search.
 
     Attributes:
-        number: Place among all proposals, refused and repeated ones counted.
-        batch: Those of one batch were proposed at once.
-        to_come: Proposals of the whole search that are not made yet.
-        refused: Of the whole search, proposals that the card does not take, a sentence each; they count as failed.
-        faults: Of the whole search, why it cannot go on: objectives that cannot be read, a sentence each.
-        left: Lineages of trainings that the search began and proposes no longer.
+        number: Place among all proposals of the search, refused and repeated ones included.
+        batch: Number of its batch; the proposals of one batch are made together.
+        to_come: Number of proposals of the whole search that are not made yet.
+        refused: Of the whole search, proposals that the card does not accept, a sentence each; they count as failed.
+        faults: Of the whole search, objectives that cannot be read, a sentence each; the search waits.
+        orphans: Lineage ids of trainings that the search started and no longer proposes.
         value: The objective, mean over the seeds; None until they are complete.
-        failed: Lineages of its trainings that failed for good -> word for the failure, whatever came later.
-        pruned_at_steps: The rung at which it was given up, None if it was not.
+        failed: Lineage id of each training that failed for good -> word for the failure.
+        pruned_at_steps: The rung at which it was pruned, None if it was not.
     """
 
     number: int
@@ -41,7 +41,7 @@ class ProposalInfo:
     to_come: int = 0
     refused: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
     value: float | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
     pruned_at_steps: int | None = None
@@ -49,12 +49,14 @@ class ProposalInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What the seeds of one line of the results table have in common.
+    """One row of the results table: trials that differ in the seed only.
 
     Attributes:
         index: Place in the campaign.
         varied: The settings by which it differs from the others of its group.
-        searched: Of a proposal of a search, None for what the file names.
+        settings: All settings, those of the group included.
+        completed: Number of seeds that must complete.
+        searched: Its proposal, None if the file names the variant.
     """
 
     index: int
@@ -70,7 +72,7 @@ class Variant:
 
     @property
     def label(self) -> str:
-        """For people, e.g. `main DQN decision_s=5.0`."""
+        """For the user, e.g. `main DQN decision_s=5.0`."""
         words = [self.group]
         for key, value in self.varied.items():
             words.append(str(value) if key == "algorithm" else f"{_in_short(key)}={value}")
@@ -83,19 +85,19 @@ class Variant:
 
 
 def _in_short(key: str) -> str:
-    """What tells a key from others: `learning_rate.start` of `algorithms.PPO.learning_rate.start`."""
+    """The distinctive part of a key: `learning_rate.start` of `algorithms.PPO.learning_rate.start`."""
     parts = key.split(".")
     return ".".join(parts[2:]) if parts[0] == "algorithms" else parts[-1]
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: the card is made once
+@dataclass(frozen=True, kw_only=True)  # without slots: cached properties need a dictionary
 class Trial:
     """One training: a variant with a seed. Its identity is the lineage id.
 
     Attributes:
         index: Place in the campaign.
         rank: Place among the variant's seeds, 0 first. Lower ranks start first, over all variants.
-        spare: Whether it is only run in place of a seed that failed for good.
+        spare: Whether it only runs in place of a seed that failed for good.
     """
 
     index: int
@@ -107,12 +109,12 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """For people, e.g. `main DQN seed 3`."""
+        """For the user, e.g. `main DQN seed 3`."""
         return f"{self.variant.label} seed {self.seed}"
 
     @property
     def name8(self) -> str:
-        """The eight characters that stand in its slugs and folders."""
+        """The eight characters of the lineage id that its slugs and folders contain."""
         return short(self.lineage_id)
 
     @property
@@ -122,27 +124,27 @@ class Trial:
 
     @cached_property
     def question(self) -> str:
-        """What its evaluation is asked."""
+        """Digest of the question that its evaluation answers: criteria and scenarios."""
         return question_of(plain(self.variant.card.criteria), self.variant.sizes.evaluation_scenarios)
 
     @cached_property
     def card(self) -> SectionCard:
-        """The section as this trial runs it."""
+        """The section's card with the settings and the seed of this trial."""
         return seeded(self.variant.card, self.seed)
 
 
 def seeded(card: SectionCard, seed: int) -> SectionCard:
-    """A variant's card with a seed, a trial as soon as its training is not that of the section's own card."""
+    """A variant's card with a seed."""
     return card.chosen(seed=seed)
 
 
 def expand(
     campaign: Campaign, card_of: CardOf, proposed: Mapping[str, Sequence[tuple[Settings, ProposalInfo]]] | None = None
 ) -> tuple[Trial, ...]:
-    """All trials: groups as the file has them, then variants, then seeds; spares of a variant behind its seeds.
+    """All trials: by group in file order, then by variant, then by seed; the spares of a variant after its seeds.
 
     Args:
-        proposed: For each group that searches, what it has proposed so far.
+        proposed: Group that searches -> its proposals so far.
 
     Raises:
         BadInput: A key or value is wrong, an exclude matches nothing, or two lines are the same training.
@@ -155,14 +157,14 @@ def expand(
             if other is not trial:
                 raise BadInput(
                     f"{campaign.campaign}: {_place(trial)} is the same training as {_place(other)}",
-                    remedy="Take one of the two out: a training is run once.",
+                    remedy="Remove one of the two: a training is run once.",
                 )
             trials.append(trial)
     return tuple(trials)
 
 
 def trials_of(variant: Variant, seeds: Seeds | ListedSeeds, *, first_index: int) -> Iterator[Trial]:
-    """A variant with each of its seeds, spares behind."""
+    """The trials of a variant, spares last."""
     every = seeds.all
     for rank, lineage_id in enumerate(variant.card.lineage.ids_of(every)):
         yield Trial(
@@ -176,7 +178,7 @@ def trials_of(variant: Variant, seeds: Seeds | ListedSeeds, *, first_index: int)
 
 
 def _place(trial: Trial) -> str:
-    """Where a trial stands in the file: two that are written alike have the same label."""
+    """The place of a trial in the file, because two equal lines have the same label."""
     return f"{trial.label} (trials.{trial.variant.group}, variant {trial.variant.index + 1} of the campaign)"
 
 
@@ -196,10 +198,10 @@ def _variants(
 def variant_of(
     name: str, group: Group, varied: Settings, card_of: CardOf, *, index: int, searched: ProposalInfo | None = None
 ) -> Variant:
-    """One line of a group.
+    """One variant of a group.
 
     Raises:
-        BadInput: The card does not take its settings.
+        BadInput: The card does not accept its settings.
     """
     settings = {**group.settings, **varied}
     try:
@@ -235,7 +237,7 @@ def _combinations(campaign: str, name: str, group: Group) -> Iterator[dict[str, 
     for rule in unused:
         raise BadInput(
             f"{campaign}: trials.{name}.exclude matches nothing: {dict(rule)}",
-            remedy="Give keys and values as the matrix has them.",
+            remedy="Give keys and values of the matrix.",
         )
     yield from (dict(extra) for extra in group.include)
 

@@ -1,4 +1,4 @@
-"""Trainings that a campaign's file no longer names: made again from what their tickets and runs say of them."""
+"""Trainings that a campaign's file no longer names, rebuilt from their tickets and runs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import Setting, Settings
 from orchestrator.kernel.checkpoint.resume_grade import flat
 
-GROUP = "(taken out)"
-"""Where the label of such a trial has its group."""
+GROUP = "(removed)"
+"""Group name in the label of such a trial."""
 
 
 def trial_from_ticket(lineage: Mapping[str, Any], run: RunRecord, card_of: CardOf) -> Trial | None:
-    """The trial of a lineage, as some line of a campaign once had it.
+    """The trial of a lineage that a line of the campaign once named.
 
     Args:
-        lineage: Plain form of the lineage, as its tickets have it.
-        run: Its latest run, which knows profile and target.
+        lineage: Plain form of the lineage, as in its tickets.
+        run: Its latest run, which has profile and target.
 
     Returns:
-        None where the section's card can no longer be made to name this very training.
+        None if no settings of the section's current card give this lineage.
     """
     try:
         varied = _varied(card_of(run.section, {"algorithm": str(lineage["algorithm"])}), lineage)
@@ -54,7 +54,7 @@ def trial_from_ticket(lineage: Mapping[str, Any], run: RunRecord, card_of: CardO
 
 
 def _varied(card: SectionCard, lineage: Mapping[str, Any]) -> dict[str, Setting] | None:
-    """By which keys of the card a lineage differs from it, seed aside; None where no key can say it."""
+    """The settings in which a lineage differs from a card, without the seed; None if no key can hold one."""
     own, other = flat(card.lineage.to_json()), flat(lineage)
     if not own.keys() <= other.keys():
         return None
@@ -70,22 +70,22 @@ def _varied(card: SectionCard, lineage: Mapping[str, Any]) -> dict[str, Setting]
 
 
 def pushed_by(session: SessionRecord, run: RunRecord | None, campaign: str) -> bool:
-    """Whether a campaign pushed a session. The same training may be another campaign's by now, or somebody's by hand.
+    """Whether a campaign pushed a session. Another campaign, or a `run` by hand, may train the same lineage.
 
     Args:
-        run: The session's; of a session that does not say who pushed it, whoever began its run counts.
+        run: Run of the session; its campaign counts if the session does not name one.
     """
-    asked = session.campaign if session.campaign is not None else run.campaign if run else None
-    return asked == campaign
+    pusher = session.campaign if session.campaign is not None else run.campaign if run else None
+    return pusher == campaign
 
 
 def sessions_of_campaign(
     sessions: Iterable[SessionRecord], runs: Sequence[RunRecord], campaign: str, named: Container[str]
 ) -> list[SessionRecord]:
-    """Sessions whose hours a campaign answers for: all of its trials, and what it pushed and names no longer.
+    """Sessions whose hours count for a campaign: all of its trials, and those that it pushed and names no longer.
 
     Args:
-        named: Lineages of its trials.
+        named: Lineage ids of its trials.
     """
     known = {run.run_id: run for run in runs}
     return [one for one in sessions if one.lineage_id in named or pushed_by(one, known.get(one.run_id), campaign)]
@@ -94,10 +94,10 @@ def sessions_of_campaign(
 def trial_of_search(
     name: str, group: Group, lineage_id: str, lineage: Mapping[str, Any], card_of: CardOf
 ) -> Trial | None:
-    """The training as this group would name it; None if it differs from the group in more than its search's keys.
+    """The trial of a lineage in a group that searches; None if it differs in more than the keys of the search.
 
     Args:
-        lineage: Plain form of the lineage, as its tickets have it.
+        lineage: Plain form of the lineage, as in its tickets.
     """
     if group.search is None or lineage["section"] != group.section:
         return None
@@ -118,7 +118,7 @@ def trial_of_search(
 
 
 def _value(key: str, lineage: Mapping[str, Any]) -> Setting | None:
-    """What a lineage has for a key of the card; None for a key that is not part of it."""
+    """The value of a lineage for a key of the card; None for a key that is not part of the lineage."""
     parts = key.split(".")
     if parts[0] == "algorithms":
         if parts[1:2] != [lineage["algorithm"]]:

@@ -1,4 +1,4 @@
-"""Which training seeds the variants of a campaign get: a number of them, or a list."""
+"""The training seeds of a campaign's variants: a rule, or a list."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeds:
-    """Which training seeds each variant gets.
+    """The rule for the training seeds of each variant.
 
     Attributes:
         completed: Seeds that must complete.
         first: The lowest seed.
-        spares: Further seeds that may be taken for those whose infrastructure failed for good. A seed whose
-            science disappoints is never replaced: that would choose the results.
+        spares: Further seeds that replace seeds whose infrastructure failed for good. A seed with a disappointing
+            result is never replaced, because that would select the results.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
@@ -40,7 +40,7 @@ class Seeds:
 
     @property
     def count(self) -> int:
-        """How many there are, spares included."""
+        """Number of seeds, spares included."""
         return self.completed + self.spares
 
     @property
@@ -51,26 +51,26 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSeeds:
-    """Training seeds that the file names one by one; each must complete."""
+    """Training seeds that the file lists; each must complete."""
 
     all: tuple[int, ...]
 
     def __post_init__(self) -> None:
         if not self.all:
-            raise ValueError("seeds names no seed")
+            raise ValueError("seeds is empty")
         for seed in self.all:
             if not 0 <= seed < SEEDS_END:
                 raise ValueError(f"seeds lie in [0, {SEEDS_END - 1}], not {seed}")
         twice = [seed for seed, count in Counter(self.all).items() if count > 1]
         if twice:
-            raise ValueError(f"seeds names {twice[0]} twice")
+            raise ValueError(f"seeds contains {twice[0]} twice")
 
     @property
     def completed(self) -> int:
-        """How many must complete."""
+        """Number of seeds that must complete."""
         return len(self.all)
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of seeds."""
         return len(self.all)

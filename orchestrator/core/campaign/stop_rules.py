@@ -1,9 +1,10 @@
-"""When a training, or a whole campaign, is given up by the rules that its file names."""
+"""The stop rules of a campaign's file: when a training, or the whole campaign, starts no further session."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 from orchestrator.core.campaign.config import Campaign, Plateau
 from orchestrator.core.campaign.trial_status import State, TrialStatus
@@ -22,12 +23,11 @@ def on_plateau(sessions: Sequence[SessionRecord], rule: Plateau) -> bool:
     return max(scores[-rule.sessions :]) - max(scores[: -rule.sessions]) < max(rule.min_gain, 1e-12)
 
 
-def stopped_by(campaign: Campaign, standings: Sequence[TrialStatus]) -> str:
-    """The rule by which no further session is started, empty while there is none; the deadline is the clock's."""
-    if not campaign.stop.failures:
-        return ""
-    failures = Counter(one.why for one in standings if one.state is State.FAILED)
+def stopped_by(campaign: Campaign, statuses: Sequence[TrialStatus], now: datetime) -> str:
+    """The rule by which no further session is started; empty if none applies."""
+    failures = Counter(one.why for one in statuses if one.state is State.FAILED)
     for word, count in campaign.stop.failures.items():
         if failures[word] >= count:
             return f"{failures[word]} trial(s) ended {word}, {count} stop the campaign"
-    return ""
+    deadline = campaign.stop.deadline
+    return f"the deadline {deadline:%Y-%m-%d %H:%M %Z} has passed" if deadline and deadline <= now else ""

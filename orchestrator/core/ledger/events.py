@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.session.end_reason import EFFECTS, Effect, EndReason
 from orchestrator.core.session.spec import question_of
@@ -80,13 +79,13 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
     if record is None:
         raise ValueError(f"{event.kind} of run {event.run_id}, which never started")
     if event.kind is EventKind.RUN_ENDED:
-        return fast_replace(record, ended_at=event.at, **event.body)
+        return replace(record, ended_at=event.at, **event.body)
     if event.kind is EventKind.WALKED_BACK:
         walk = (int(event.body["left_steps"]), str(event.body["after"]))
-        return fast_replace(record, steps_done=int(event.body["to_steps"]), walks=(*record.walks, walk))
+        return replace(record, steps_done=int(event.body["to_steps"]), walks=(*record.walks, walk))
     if event.kind is EventKind.SESSION_PLANNED:
         ticket = event.body["ticket"]
-        return fast_replace(
+        return replace(
             record,
             sessions=record.sessions + 1,
             end_reason=None,
@@ -95,7 +94,7 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
             question=_question(ticket) or record.question,
         )
     if event.kind is EventKind.SESSION_CLOSED:
-        return fast_replace(
+        return replace(
             record,
             steps_done=int(event.body["models_steps"]),
             sessions=record.sessions - bool(event.body.get("unsubmitted")),
@@ -147,24 +146,24 @@ def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:
         raise ValueError(f"{event.kind} of session {event.session}, which was never planned")
     stepped = _STEPS[event.kind](record, event.body)
     # A closed session that is fetched again stays closed.
-    return fast_replace(stepped, stage=Stage.CLOSED) if record.stage is Stage.CLOSED else stepped
+    return replace(stepped, stage=Stage.CLOSED) if record.stage is Stage.CLOSED else stepped
 
 
 def _submitted(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return fast_replace(record, stage=Stage.SUBMITTED, handle=body["handle"], missed_at=None)
+    return replace(record, stage=Stage.SUBMITTED, handle=body["handle"], missed_at=None)
 
 
 def _missed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     # The earlier time counts: a later one that was recorded first comes from a clock that has been set back.
-    return fast_replace(record, missed_at=min(record.missed_at or body["since"], body["since"]))
+    return replace(record, missed_at=min(record.missed_at or body["since"], body["since"]))
 
 
 def _seen(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return fast_replace(record, missed_at=None)
+    return replace(record, missed_at=None)
 
 
 def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return fast_replace(
+    return replace(
         record,
         stage=Stage.ENDED,
         native=body["native"],
@@ -178,11 +177,11 @@ def _deferred(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     known = (record.doubts or {}).get(body["doubt"], {"since": body["since"], "waits": 0})
     # The earlier time counts, as for a missed session.
     doubt = {"since": min(known["since"], body["since"]), "waits": known["waits"] + int(body["waited"])}
-    return fast_replace(record, doubts={**(record.doubts or {}), body["doubt"]: doubt})
+    return replace(record, doubts={**(record.doubts or {}), body["doubt"]: doubt})
 
 
 def _fetched(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return fast_replace(record, stage=Stage.FETCHED, results_dir=body["results_dir"])
+    return replace(record, stage=Stage.FETCHED, results_dir=body["results_dir"])
 
 
 def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
@@ -192,11 +191,11 @@ def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     }
     if "curve" in body:
         tuples["curve"] = tuple((steps, score) for steps, score in body["curve"])
-    return fast_replace(record, stage=Stage.JUDGED, **{**body, **tuples})
+    return replace(record, stage=Stage.JUDGED, **{**body, **tuples})
 
 
 def _closed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
-    return fast_replace(
+    return replace(
         record,
         stage=Stage.CLOSED,
         restored=tuple(body["restored"]),

@@ -27,7 +27,7 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `fast_replace`
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """One run: the training of a lineage to a target.
 
@@ -68,7 +68,7 @@ class RunRecord:
     walks: tuple[tuple[int, str], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see `fast_replace`
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
     """One attempt at one session.
 

@@ -1,4 +1,4 @@
-"""What a trial still needs in training and sessions, and the trials that wait for it."""
+"""What each trial still needs in training and sessions, and the trials that depend on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import Variant
@@ -14,13 +13,14 @@ from orchestrator.core.campaign.trial_status import FINAL, TrialStatus
 from orchestrator.core.scheduling.scheduler import ReadyTrial
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: its wall is worked out once
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemainingWork:
     """What one trial still needs.
 
     Attributes:
+        index: Place of the trial in the campaign.
         train_s: Seconds of training that are left.
-        session_s: Longest wall of one of its sessions.
+        session_s: Longest wall time of one of its sessions.
         start_s: From the push to the first step.
         save_s: For the last save and the evaluation.
         after: Groups that must be complete first.
@@ -39,83 +39,81 @@ class RemainingWork:
 
     @property
     def overhead_s(self) -> float:
-        """Seconds of each session in which nothing is trained."""
+        """Seconds of each session without training."""
         return self.start_s + self.save_s
 
     @property
     def useful_s(self) -> float:
-        """Seconds of training in a whole session."""
+        """Seconds of training in a full session."""
         return max(1.0, self.session_s - self.overhead_s)
 
     @property
     def too_short(self) -> bool:
-        """Whether a whole session is assumed to train nothing."""
+        """Whether a full session is assumed to train nothing."""
         return self.session_s <= self.overhead_s
 
     @property
     def sessions(self) -> int:
-        """Sessions that it takes if each has its whole wall."""
+        """Number of full sessions that it needs."""
         return self.sessions_of(self.train_s)
 
-    @cached_property
+    @property
     def wall_s(self) -> float:
         """Wall seconds of all its sessions."""
         return self.wall_of(self.train_s)
 
     def sessions_of(self, train_s: float) -> int:
-        """Whole sessions that so much training takes."""
+        """Number of full sessions for `train_s` seconds of training."""
         return max(1, math.ceil(train_s / self.useful_s - 1e-9))
 
     def wall_of(self, train_s: float) -> float:
-        """Wall seconds of all sessions that so much training takes."""
+        """Wall seconds of all sessions for `train_s` seconds of training."""
         sessions = self.sessions_of(train_s)
-        # The latter where a session is assumed too short for its overhead.
+        # The second value applies where a session is assumed to be shorter than its overhead.
         return min(train_s + sessions * self.overhead_s, sessions * self.session_s)
 
     def trained_in(self, wall_s: float, sessions: int) -> float:
-        """Seconds of training in sessions that take so long together; as in `useful_s`, at least one in each."""
+        """Seconds of training in sessions of `wall_s` in total; at least one second in each, as in `useful_s`."""
         return max(float(sessions), wall_s - sessions * self.overhead_s)
 
 
-def chains_s(loads: Iterable[RemainingWork]) -> dict[str, float]:
-    """For each group the wall seconds of the longest chain of trials that wait for it, itself not counted."""
+def chains_s(work: Iterable[RemainingWork]) -> dict[str, float]:
+    """For each group, wall seconds of the longest chain of trials that depend on it, without the group itself."""
     longest: dict[str, float] = {}
     afters: dict[str, tuple[str, ...]] = {}
-    for load in loads:
-        group = load.group
-        if load.wall_s > longest.get(group, -1.0):
-            longest[group] = load.wall_s
-            afters[group] = load.after
-    behind = dict.fromkeys(longest, 0.0)
+    for one in work:
+        wall_s = one.wall_s
+        if wall_s > longest.get(one.group, -1.0):
+            longest[one.group] = wall_s
+            afters[one.group] = one.after
 
-    def below(group: str) -> float:
-        waiting = [other for other, after in afters.items() if group in after]
-        return max((longest[other] + below(other) for other in waiting), default=0.0)
+    def chain_s(group: str) -> float:
+        dependents = [other for other, after in afters.items() if group in after]
+        return max((longest[other] + chain_s(other) for other in dependents), default=0.0)
 
-    for group in behind:
-        behind[group] = below(group)
-    return behind
+    return {group: chain_s(group) for group in longest}
 
 
-def ready_trial(load: RemainingWork, behind_s: float, left_s: float | None = None) -> ReadyTrial:
-    """A load as one that waits for a slot.
+def ready_trial(work: RemainingWork, chain_s: float, left_s: float | None = None) -> ReadyTrial:
+    """The trial as the scheduler takes it.
 
     Args:
-        left_s: Seconds of training that are left of one that has begun meanwhile.
+        chain_s: Longest chain of trials that depend on its group.
+        left_s: Seconds of training that are left if it has trained since `work` was computed.
     """
-    own_s = load.wall_s if left_s is None else load.wall_of(left_s)
+    own_s = work.wall_s if left_s is None else work.wall_of(left_s)
     return ReadyTrial(
-        index=load.index,
-        priority=load.priority,
-        rank=load.rank,
-        started=load.started or left_s is not None,
+        index=work.index,
+        priority=work.priority,
+        rank=work.rank,
+        started=work.started or left_s is not None,
         own_s=own_s,
-        chain_s=own_s + behind_s,
+        chain_s=own_s + chain_s,
     )
 
 
 _LEAST_WALL_SHARE = 0.05
-"""Of a measured session at least this share is taken for training, however long its start and save are assumed."""
+"""At least this share of a measured session counts as training, however long start and save are assumed to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,60 +133,35 @@ class Speeds:
         return self.measured.get(variant.index, self.assumed)
 
 
-class Measured:
-    """What all closed sessions of each variant trained, and how long they took; kept as standings change.
-
-    In whole microseconds: a sum is then the same in whatever order its parts came and went.
-    """
-
-    def __init__(self, campaign: Campaign) -> None:
-        self._assumed = campaign.assume.steps_per_s
-        self._overhead_s = campaign.assume.start_s + campaign.assume.save_s
-        self._steps: defaultdict[int, int] = defaultdict(int)
-        self._train_us: defaultdict[int, int] = defaultdict(int)
-
-    def count(self, one: TrialStatus, sign: int = 1) -> None:
-        """Take a trial's sessions in or, with -1, out again."""
+def speeds(campaign: Campaign, statuses: Sequence[TrialStatus]) -> Speeds:
+    """Speed of each variant, measured over its own closed sessions only; three significant digits."""
+    overhead_s = campaign.assume.start_s + campaign.assume.save_s
+    steps: defaultdict[int, int] = defaultdict(int)
+    train_s: defaultdict[int, float] = defaultdict(float)
+    for one in statuses:
         if one.trained_steps and one.wall_s:
             index = one.trial.variant.index
-            train_s = max(_LEAST_WALL_SHARE * one.wall_s, one.wall_s - one.sessions * self._overhead_s)
-            self._steps[index] += sign * one.trained_steps
-            self._train_us[index] += sign * max(1, round(train_s * 1e6))
-
-    def speeds(self) -> Speeds:
-        """Of each variant by its own sessions, never by those of another."""
-        # Three digits: it is not known better, and what follows from an unchanged one need not be worked out again.
-        measured = {
-            index: float(f"{steps / self._train_us[index] * 1e6:.3g}") for index, steps in self._steps.items() if steps
-        }
-        return Speeds(measured=measured, assumed=self._assumed)
+            steps[index] += one.trained_steps
+            train_s[index] += max(_LEAST_WALL_SHARE * one.wall_s, one.wall_s - one.sessions * overhead_s)
+    measured = {index: float(f"{steps[index] / train_s[index]:.3g}") for index in steps}
+    return Speeds(measured=measured, assumed=campaign.assume.steps_per_s)
 
 
-def speeds(campaign: Campaign, standings: Sequence[TrialStatus]) -> Speeds:
-    """Measured over all closed sessions of each variant; never over those of another."""
-    measured = Measured(campaign)
-    for one in standings:
-        measured.count(one)
-    return measured.speeds()
-
-
-def remaining_work_of(
-    campaign: Campaign, standing: TrialStatus, speed: float, longest_s: float | None
-) -> RemainingWork:
+def remaining_work_of(campaign: Campaign, status: TrialStatus, speed: float, longest_s: float | None) -> RemainingWork:
     """What one trial still needs.
 
     Args:
         speed: Steps per second.
         longest_s: Longest session of the backend, None without a limit.
     """
-    trial, deadline_s = standing.trial, standing.trial.variant.sizes.deadline_s
+    trial, deadline_s = status.trial, status.trial.variant.sizes.deadline_s
     return RemainingWork(
         index=trial.index,
         group=trial.variant.group,
         priority=trial.variant.priority,
         rank=trial.rank,
-        started=standing.steps_done > 0,
-        train_s=max(0, trial.target_steps - standing.steps_done) / speed,
+        started=status.steps_done > 0,
+        train_s=max(0, trial.target_steps - status.steps_done) / speed,
         session_s=min(deadline_s, longest_s or deadline_s),
         start_s=campaign.assume.start_s,
         save_s=campaign.assume.save_s,
@@ -196,13 +169,11 @@ def remaining_work_of(
     )
 
 
-def remaining_work(
-    campaign: Campaign, standings: Sequence[TrialStatus], longest_s: float | None
-) -> list[RemainingWork]:
-    """What every trial that is not final still needs; those that run count as if they had not begun to."""
-    rates = speeds(campaign, standings)
+def remaining_work(campaign: Campaign, statuses: Sequence[TrialStatus], longest_s: float | None) -> list[RemainingWork]:
+    """What every trial without a final state still needs; sessions in flight count as not started."""
+    rates = speeds(campaign, statuses)
     return [
         remaining_work_of(campaign, one, rates.of(one.trial.variant), longest_s)
-        for one in standings
+        for one in statuses
         if one.state not in FINAL
     ]

@@ -1,4 +1,4 @@
-"""Where the searches of a campaign stand, and the work of proposals that nobody knows yet."""
+"""The progress of a campaign's searches, and the expected work of their future proposals."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ class SearchProgress:
     """One search.
 
     Attributes:
-        made: Proposals that are trials of the campaign.
-        pruned: Of these, what was given up at a rung.
-        refused: Proposals that the card does not take, a sentence each.
+        made: Number of proposals that are trials of the campaign.
+        pruned: Number of these that were pruned.
+        refused: Proposals that the card does not accept, a sentence each.
         faults: Why it cannot go on, a sentence each.
-        left: Trainings that it began and proposes no longer.
-        best: Label of the best of those that completed, None before the first.
-        objective: Its objective.
-        loads: Of the proposals to come: a trial each for every seed, batch behind batch; with a pruner the most.
+        to_come: Number of proposals that are not made yet.
+        orphans: Number of trainings that it started and no longer proposes.
+        best: Label of the best complete proposal, None before the first.
+        objective: Objective of that proposal.
+        work: Expected work of the proposals to come, one entry per seed, each batch after the one before; an upper
+            bound with a pruner.
     """
 
     group: str
@@ -35,18 +37,18 @@ class SearchProgress:
     to_come: int
     best: str | None
     objective: float | None
-    loads: tuple[RemainingWork, ...]
+    work: tuple[RemainingWork, ...]
     faults: tuple[str, ...] = ()
-    left: int = 0
+    orphans: int = 0
 
     @property
     def last(self) -> str:
-        """Name under which its last batch waits in the forecast; its own group's when no batch is to come."""
-        return self.loads[-1].group if self.loads else self.group
+        """Group name of its last batch in the forecast; its own group if no batch is to come."""
+        return self.work[-1].group if self.work else self.group
 
     @property
     def repeated(self) -> int:
-        """Proposals that are the same training as an earlier one."""
+        """Number of proposals that are the same training as an earlier one."""
         return self.search.most - self.made - self.to_come - len(self.refused)
 
     def to_json(self) -> dict[str, Any]:
@@ -62,17 +64,17 @@ class SearchProgress:
             "pruned": self.pruned,
             "refused": list(self.refused),
             "faults": list(self.faults),
-            "left": self.left,
+            "left": self.orphans,
             "repeated": self.repeated,
             "to_come": self.to_come,
-            "sessions_to_come": sum(load.sessions for load in self.loads),
-            "compute_h_to_come": round(sum(load.wall_s for load in self.loads) / 3600, 2),
+            "sessions_to_come": sum(one.sessions for one in self.work),
+            "compute_h_to_come": round(sum(one.wall_s for one in self.work) / 3600, 2),
             "best": self.best,
             "best_objective": self.objective,
         }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Lines for the user."""
         plain = self.to_json()
         best = f"best {self.objective:.6g} by {self.best}" if self.objective is not None else "none complete yet"
         pruned = f", {self.pruned} of them pruned" if self.search.prunes else ""
@@ -83,12 +85,12 @@ class SearchProgress:
             f"Search {self.group} ({self.search.sampler}): {self.made} of {self.search.most} proposed{pruned}{twice}; "
             f"{self.to_come} to come, {most}{rest}; {self.search.objective}: {best}",
             *(f"  {line}" for line in (*self.refused, *self.faults)),
-            *([f"  {self.left} training(s) have left this search: begun, and no longer proposed"] if self.left else []),
+            *([f"  {self.orphans} training(s) were started and are no longer proposed"] if self.orphans else []),
         ]
 
 
 def search_progress(
-    campaign: Campaign, standings: Sequence[TrialStatus], rates: Speeds, longest_s: float | None
+    campaign: Campaign, statuses: Sequence[TrialStatus], rates: Speeds, longest_s: float | None
 ) -> tuple[SearchProgress, ...]:
     """All searches of a campaign.
 
@@ -96,26 +98,26 @@ def search_progress(
         longest_s: Longest session of the backend, None without a limit.
     """
     found: list[SearchProgress] = []
-    first_index = len(standings)
+    first_index = len(statuses)
     for name, group in campaign.trials.items():
-        members = [one for one in standings if one.trial.variant.group == name]
+        members = [one for one in statuses if one.trial.variant.group == name]
         if group.search is None or not members:
             continue
-        prospect = _prospect(campaign, name, group.search, members)
-        template = remaining_work_of(campaign, _unbegun(members), _speed(members, rates), longest_s)
+        progress = _progress(name, group.search, members)
+        template = remaining_work_of(campaign, _not_started(members), _speed(members, rates), longest_s)
         if not any(one.state is State.CUT_OFF for one in members):
-            loads = _to_come(prospect, template, group.seed_rule.completed, first_index)
-            prospect = replace(prospect, loads=loads)
-        first_index += len(prospect.loads)
-        found.append(prospect)
+            work = _work_to_come(progress, template, group.seed_rule.completed, first_index)
+            progress = replace(progress, work=work)
+        first_index += len(progress.work)
+        found.append(progress)
     return tuple(found)
 
 
-def _prospect(campaign: Campaign, name: str, search: Search, members: Sequence[TrialStatus]) -> SearchProgress:
+def _progress(name: str, search: Search, members: Sequence[TrialStatus]) -> SearchProgress:
     variants = {one.trial.variant.index: one.trial.variant for one in members}
     searched = members[0].trial.variant.searched
     pruned = {one.trial.variant.index for one in members if one.state is State.PRUNED}
-    # A value that the search goes by may come from older code, or from what was finished and is being done again.
+    # The search also uses values of older code; the best one is chosen among the trials that are finished now.
     finished = {one.trial.variant.index for one in members if one.state in FINISHED}
     values = {
         index: variant.searched.value
@@ -131,46 +133,46 @@ def _prospect(campaign: Campaign, name: str, search: Search, members: Sequence[T
         pruned=len(pruned),
         refused=searched.refused if searched else (),
         faults=searched.faults if searched else (),
-        left=len(searched.left) if searched else 0,
+        orphans=len(searched.orphans) if searched else 0,
         to_come=searched.to_come if searched else 0,
         best=None if best is None else variants[best].label,
         objective=None if best is None else values[best],
-        loads=(),
+        work=(),
     )
 
 
-def _unbegun(members: Sequence[TrialStatus]) -> TrialStatus:
+def _not_started(members: Sequence[TrialStatus]) -> TrialStatus:
     return TrialStatus(trial=members[0].trial, state=State.WAITING)
 
 
 def _speed(members: Sequence[TrialStatus], rates: Speeds) -> float:
-    """The slowest that was measured in the group: proposals may be of any speed."""
+    """The lowest measured speed of the group: future proposals may have any speed."""
     measured = [rates.measured[one.trial.variant.index] for one in members if one.trial.variant.index in rates.measured]
     return min(measured, default=rates.assumed)
 
 
-def _to_come(
-    prospect: SearchProgress, template: RemainingWork, seeds: int, first_index: int
+def _work_to_come(
+    progress: SearchProgress, template: RemainingWork, seeds: int, first_index: int
 ) -> tuple[RemainingWork, ...]:
-    batch, loads, before = prospect.search.at_once, list[RemainingWork](), prospect.group
-    for number in range(prospect.to_come):
-        group = f"{prospect.group} #{number // batch + 1}"
-        if loads and loads[-1].group != group:
-            before = loads[-1].group
-        loads += [
-            replace(template, index=first_index + len(loads) + rank, group=group, rank=rank, after=(before,))
+    batch, work, before = progress.search.at_once, list[RemainingWork](), progress.group
+    for number in range(progress.to_come):
+        group = f"{progress.group} #{number // batch + 1}"
+        if work and work[-1].group != group:
+            before = work[-1].group
+        work += [
+            replace(template, index=first_index + len(work) + rank, group=group, rank=rank, after=(before,))
             for rank in range(seeds)
         ]
-    return tuple(loads)
+    return tuple(work)
 
 
-def behind_searches(loads: Sequence[RemainingWork], searches: Sequence[SearchProgress]) -> list[RemainingWork]:
-    """What is left, and what is to come; whatever waits for a search waits for its last batch."""
-    last = {one.group: one.last for one in searches if one.loads}
+def behind_searches(work: Sequence[RemainingWork], searches: Sequence[SearchProgress]) -> list[RemainingWork]:
+    """The known work and that of future proposals; a group that waits for a search waits for its last batch."""
+    last = {one.group: one.last for one in searches if one.work}
     named = [
-        replace(load, after=(*load.after, *(last[group] for group in load.after if group in last)))
-        if any(group in last for group in load.after)
-        else load
-        for load in loads
+        replace(one, after=(*one.after, *(last[group] for group in one.after if group in last)))
+        if any(group in last for group in one.after)
+        else one
+        for one in work
     ]
-    return [*named, *(load for one in searches for load in one.loads)]
+    return [*named, *(one for search in searches for one in search.work)]

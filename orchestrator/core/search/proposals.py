@@ -1,4 +1,4 @@
-"""What a search has proposed and what became of it: decided from the ledger's rows alone, whoever reads them."""
+"""The results of a search's proposals and trainings, decided from the rows of the ledger alone."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.outcome import Verdict
 
 Point = tuple[tuple[str, int | float], ...]
-"""A proposal as a sampler sees it: key -> number, or place in the list of choices. In the order of the space."""
+"""A proposal as a sampler sees it: key -> number, or place in the list of choices; in the order of the space."""
 
 Curve = Sequence[tuple[int, float]]
 """Evaluations during a training: steps and score, oldest first."""
 
 NO_SCORE = "no_score"
-"""Word for a training that is done and whose section tells no score: its search has nothing to go by."""
+"""Word for a training that is done and whose section reports no score: its search cannot use it."""
 
 
 class Outcome(StrEnum):
-    """What became of a training, or of a proposal with all its seeds. All but the first are for good."""
+    """The state of a training, or of a proposal with all its seeds. All but OPEN are final."""
 
     OPEN = "open"
     COMPLETE = "complete"
@@ -39,15 +39,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalResult:
-    """A proposal and what a sampler and a pruner are told of it.
+    """A proposal and what sampler and pruner learn about it.
 
     Attributes:
-        value: The objective, mean over seeds; None unless it is complete.
-        rungs: Best score so far at each rung that all seeds have reached, mean over seeds, the first rung first.
+        value: The objective, mean over seeds; None unless complete.
+        rungs: Best score so far at each rung that all seeds have reached, mean over seeds, first rung first.
     """
 
     point: Point
-    fate: Outcome
+    outcome: Outcome
     value: float | None = None
     rungs: tuple[float, ...] = ()
 
@@ -58,21 +58,21 @@ Batch = tuple[ProposalResult, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """What the ledger says of one training of a search.
+    """One training of a search, by the ledger.
 
     Attributes:
-        why: Word for the failure; `NO_SCORE` of one that is done and says nothing to its search.
+        why: Word for the failure; `NO_SCORE` if it is done and reports no score.
         number: The objective; None unless it is complete.
     """
 
-    fate: Outcome
+    outcome: Outcome
     why: str = ""
     number: float | None = None
     curve: Curve = ()
 
 
 def cell_of(search: Search, point: Point) -> dict[str, Setting]:
-    """The settings that a proposal means."""
+    """The settings of a proposal."""
     cell: dict[str, Setting] = {}
     for key, number in point:
         where = search.space[key]
@@ -81,7 +81,7 @@ def cell_of(search: Search, point: Point) -> dict[str, Setting]:
 
 
 def written(where: Range | list[Setting], number: int | float) -> int | float:
-    """A number of a space as it is proposed: four digits, so that the last bit of no machine makes another training."""
+    """A proposed number, rounded to four digits: machines that differ in the last bit propose the same training."""
     if isinstance(where, list) or where.whole:
         return int(number)
     if where.step is not None:
@@ -96,15 +96,14 @@ def training_result(
     campaign: Campaign,
     number_of: Callable[[SessionRecord], float | None],
 ) -> TrainingResult:
-    """What became of one training, by the first that was decided of it.
+    """The result of one training, by its first final result.
 
-    What came later, under other code or in a run by hand, changes nothing: proposals that were made because of the
-    first answer stay what they are.
+    Later runs, with other code or by hand, change nothing: further proposals were made because of the first result.
 
     Args:
-        runs: Of its lineage, oldest first.
-        sessions: Of its lineage.
-        number_of: The objective in the account of the session that evaluated.
+        runs: Runs of its lineage, oldest first.
+        sessions: Sessions of its lineage.
+        number_of: Session that evaluated -> its objective.
     """
     ordered = sorted(sessions, key=lambda one: (one.session, one.attempt))
     curve = _curve(ordered)
@@ -112,18 +111,18 @@ def training_result(
     if why is None:
         flat = campaign.stop.plateau is not None and on_plateau(ordered, campaign.stop.plateau)
         return (
-            TrainingResult(fate=Outcome.FAILED, why=PLATEAU, curve=curve)
+            TrainingResult(outcome=Outcome.FAILED, why=PLATEAU, curve=curve)
             if flat
-            else TrainingResult(fate=Outcome.OPEN, curve=curve)
+            else TrainingResult(outcome=Outcome.OPEN, curve=curve)
         )
     number = None if why else _number(trial, ordered, number_of)
     if number is None:
-        return TrainingResult(fate=Outcome.FAILED, why=why or NO_SCORE, curve=curve)
-    return TrainingResult(fate=Outcome.COMPLETE, number=number, curve=curve)
+        return TrainingResult(outcome=Outcome.FAILED, why=why or NO_SCORE, curve=curve)
+    return TrainingResult(outcome=Outcome.COMPLETE, number=number, curve=curve)
 
 
 def _first_end(trial: Trial, runs: Sequence[RunRecord], retries: Mapping[str, int]) -> str | None:
-    """The failure by which a training ended for good, empty if it is complete, None while neither has happened."""
+    """The failure that is final for a training, empty if it is complete, None while it is neither."""
     failures = Counter[tuple[str, str | None]]()
     for run in runs:
         if is_complete(trial, run):
@@ -153,14 +152,14 @@ def _curve(ordered: Sequence[SessionRecord]) -> Curve:
 
 
 def joined(earlier: Curve, later: Curve) -> Curve:
-    """Evaluations of one training; where steps were lost and done again, what was seen first."""
+    """Evaluations of one training; where steps were lost and trained again, the first evaluation counts."""
     return sorted({**dict(later), **dict(earlier)}.items())
 
 
 def rungs_of(curve: Curve, every_steps: int, most: int) -> tuple[float, ...]:
-    """Best score at each rung, the first one first, as far as the evaluations go.
+    """Best score at each rung that the evaluations reach, first rung first.
 
-    A rung's value is known with the first evaluation at or behind it: algorithms come to step counts of their own.
+    A rung is reached by the first evaluation at or after its steps: algorithms evaluate at step counts of their own.
     """
     rungs: list[float] = []
     best = float("-inf")
@@ -171,9 +170,9 @@ def rungs_of(curve: Curve, every_steps: int, most: int) -> tuple[float, ...]:
     return tuple(rungs)
 
 
-def mean_rungs(accounts: Sequence[TrainingResult], completed: int, every_steps: int, most: int) -> tuple[float, ...]:
-    """Mean over the seeds, the first of them that came to a rung; ends where too few have."""
-    ladders = [rungs_of(account.curve, every_steps, most) for account in accounts]
+def mean_rungs(trainings: Sequence[TrainingResult], completed: int, every_steps: int, most: int) -> tuple[float, ...]:
+    """Mean over the first `completed` seeds that reached each rung; ends at the first rung that fewer reached."""
+    ladders = [rungs_of(training.curve, every_steps, most) for training in trainings]
     means: list[float] = []
     for rung in range(most):
         values = [ladder[rung] for ladder in ladders if len(ladder) > rung][:completed]
@@ -183,11 +182,11 @@ def mean_rungs(accounts: Sequence[TrainingResult], completed: int, every_steps: 
     return tuple(means)
 
 
-def outcome_of(accounts: Sequence[TrainingResult], completed: int) -> tuple[Outcome, float | None]:
-    """What became of a proposal by its seeds, spares behind them; pruning aside. With its objective if complete."""
-    numbers = [account.number for account in accounts if account.number is not None]
+def outcome_of(trainings: Sequence[TrainingResult], completed: int) -> tuple[Outcome, float | None]:
+    """The outcome of a proposal by its seeds, spares last, without pruning; and its objective if it is complete."""
+    numbers = [training.number for training in trainings if training.number is not None]
     if len(numbers) >= completed:
         return Outcome.COMPLETE, fmean(numbers[:completed])
-    failed = [account for account in accounts if account.fate is Outcome.FAILED]
-    lost = len(accounts) - len(failed) < completed or any(account.why in (*ITS_OWN, NO_SCORE) for account in failed)
+    failed = [training for training in trainings if training.outcome is Outcome.FAILED]
+    lost = len(trainings) - len(failed) < completed or any(training.why in (*ITS_OWN, NO_SCORE) for training in failed)
     return (Outcome.FAILED, None) if lost else (Outcome.OPEN, None)

@@ -1,1 +1,1 @@
-"""Ticks of a campaign: collect, start, report."""
+"""Campaigns: collect what has ended, start what fits, report what changed."""

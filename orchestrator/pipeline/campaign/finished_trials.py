@@ -1,4 +1,4 @@
-"""The finished trials of a campaign, each with the sessions that made it and the evaluating one's account."""
+"""The finished trials of a campaign, each with its sessions and the manifest of the session that evaluated it."""
 
 from __future__ import annotations
 
@@ -19,75 +19,79 @@ from orchestrator.ports import Ledger, ResultsStore
 
 
 def finished_trials(
-    ledger: Ledger, results: ResultsStore, standings: Sequence[TrialStatus], code_digest: str
+    ledger: Ledger, results: ResultsStore, statuses: Sequence[TrialStatus], code_digest: str
 ) -> Iterator[Finished]:
-    """Every trial that is done under today's code, in the campaign's order.
+    """Every trial that is done with the current code, in the campaign's order.
 
     Args:
-        standings: Of all trials.
+        statuses: Of all trials.
 
     Raises:
-        RunFailed: The outputs of one are gone or damaged: a table that silently lacks a line would be wrong.
+        RunFailed: Outputs of a finished trial are missing or damaged: a table that lacks its rows would be wrong.
     """
-    for standing in standings:
-        if standing.state is not State.DONE:
+    for status in statuses:
+        if status.state is not State.DONE:
             continue
-        sessions = ledger.sessions(standing.trial.lineage_id)
-        record = _evaluation(sessions, standing.run, standing.trial, code_digest)
+        sessions = ledger.sessions(status.trial.lineage_id)
+        record = _evaluation(sessions, status.run, status.trial, code_digest)
         folder = Path(record.results_dir) if record and record.results_dir else None
         manifest, found = results.manifest(folder) if folder else (None, ())
         faults = without_named(found, record.lacking) if record else found
         if record is None or folder is None or manifest is None or faults:
             raise RunFailed(
-                f"the outputs of {standing.trial.label} are not whole: {'; '.join(faults) or 'no manifest'}",
-                remedy="`fetch` brings them again; or take the trial out of the campaign.",
+                f"the outputs of {status.trial.label} are not complete: {'; '.join(faults) or 'no manifest'}",
+                remedy="Delete a damaged results folder, then `campaign tick FILE --recover-missing` fetches it again; "
+                "or remove the trial from the campaign.",
             )
-        made = since_beginning(sessions, record)
+        own = since_beginning(sessions, record)
         yield Finished(
-            standing=standing,
-            sessions=made,
+            standing=status,
+            sessions=own,
             manifest=manifest,
             manifest_sha256=results.manifest_sha256(folder),
-            curve=curve_of(results, made),
+            curve=curve_of(results, own),
         )
 
 
 def curve_of(results: ResultsStore, sessions: Sequence[SessionRecord]) -> StitchedCurve:
-    """One learning curve from sessions that made one training, oldest first.
+    """The learning curve of one training.
+
+    Args:
+        sessions: Its sessions, oldest first.
 
     Raises:
-        RunFailed: A session's event file is damaged or of another session.
+        RunFailed: A session's event file is damaged, or belongs to another session.
     """
-    told = (results.stretch(record) for record in sessions)
-    return stitch([stretch for stretch in told if stretch is not None])
+    curves = (results.stretch(record) for record in sessions)
+    return stitch([curve for curve in curves if curve is not None])
 
 
 def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> tuple[SessionRecord, ...]:
-    """Sessions of a lineage from its latest beginning to `last`, oldest first: each resume among them counts.
+    """Sessions of a lineage from its latest start from step 0 to `last`, oldest first.
 
-    A beginning is a session that started from 0 although there was something in place before: the user began anew. One
-    that started from 0 because those before it had lost everything goes on with the same training.
+    Such a start is a session that began at step 0 although a checkpoint was in place before: the user started over. A
+    session that began at step 0 because the earlier ones had left no checkpoint continues the same training.
     """
-    made: list[SessionRecord] = []
+    found: list[SessionRecord] = []
     for record in reversed([one for one in sessions[: sessions.index(last) + 1] if one.steps_begun is not None]):
-        if made and made[0].steps_begun == 0 and record.models_steps:
+        if found and found[0].steps_begun == 0 and record.models_steps:
             break
-        made.insert(0, record)
-    return tuple(made)
+        found.insert(0, record)
+    return tuple(found)
 
 
 def _evaluation(
     sessions: Sequence[SessionRecord], run: RunRecord | None, trial: Trial, code_digest: str
 ) -> SessionRecord | None:
-    """The session whose verdict is that of the trial's run: its own last one, or an earlier one that it found valid."""
+    """The session with the verdict of the trial's run: the run's own last one, or an earlier one that still applies."""
     found = None
     for record in reversed(sessions):
         finished = record.end_reason == EndReason.FINISHED and record.verdict is not None
         if not finished or run is None or record.ticket["bundle_digest"] != code_digest:
             continue
         spec = record.ticket["spec"]
-        asked = question_of(spec["criteria"], spec["evaluation_scenarios"])
-        if record.steps_done != run.steps_done or asked != trial.question:
+        question = question_of(spec["criteria"], spec["evaluation_scenarios"])
+        if record.steps_done != run.steps_done or question != trial.question:
             continue
         if record.run_id == run.run_id:
             return record

@@ -1,8 +1,9 @@
-"""Sessions in flight of trainings that were taken out of a campaign's file: what was computed is not left behind."""
+"""Sessions in flight whose training was removed from the campaign's file: they are collected all the same."""
 
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.core.campaign.config import Campaign
@@ -14,66 +15,68 @@ from orchestrator.pipeline.session.watch import PATIENCE_S
 from orchestrator.ports import Ledger
 
 
-class OrphanFinder:
-    """Of one campaign; each run is recognised, or not, once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphans:
+    """Sessions in flight that the campaign pushed and does not name any more.
 
-    def __init__(self, campaign: Campaign, card_of: CardOf, ledger: Ledger) -> None:
-        self._campaign = campaign
-        self._card_of = card_of
-        self._ledger = ledger
-        self._recognised: dict[str, Trial | None] = {}
-        self._unknown: tuple[SessionRecord, ...] = ()
-        self._elsewhere: tuple[SessionRecord, ...] = ()
+    Attributes:
+        backend: The campaign's backend.
+        trials: Their trials, rebuilt from ticket and run.
+        unknown: Sessions that cannot be collected: neither file nor card names their training any more.
+        elsewhere: Sessions on another backend than the campaign's.
+    """
 
-    def flying(self, named: Container[str]) -> tuple[Trial, ...]:
-        """Trials of which this campaign has sessions in flight on its backend, and that it does not name.
+    backend: str
+    trials: tuple[Trial, ...]
+    unknown: tuple[SessionRecord, ...]
+    elsewhere: tuple[SessionRecord, ...]
 
-        Args:
-            named: Lineages of its trials, and of others that are looked after.
-        """
-        mine = [
-            (one, run)
-            for one in self._ledger.open_sessions()
-            if one.lineage_id not in named and pushed_by(one, run := self._run_of(one), self._campaign.campaign)
-        ]
-        here = [(one, self._trial_of(one, run)) for one, run in mine if one.backend == self._campaign.backend]
-        self._elsewhere = tuple(one for one, _ in mine if one.backend != self._campaign.backend)
-        self._unknown = tuple(one for one, trial in here if trial is None)
-        return tuple(trial for _, trial in here if trial is not None)
-
-    def unknown(self, now: datetime) -> tuple[SessionRecord, ...]:
-        """Sessions of trainings that file and cards can no longer name, as long as they may still be at work."""
-        return tuple(one for one in self._unknown if now <= _last_moment(one))
+    def unknown_running(self, now: datetime) -> tuple[SessionRecord, ...]:
+        """Unknown sessions that may still be running."""
+        return tuple(one for one in self.unknown if now <= _latest_end(one))
 
     def faults(self) -> list[tuple[str, RunFailed]]:
-        """Of what flies and cannot be brought home by this campaign as it is, name and what to do about it."""
+        """Slug and fault of every session that this campaign cannot collect as it is."""
         nameless = RunFailed(
             "is in flight, and neither the campaign's file nor its section's card names this training any more",
-            remedy="Put its line and the card back as they were: the next tick brings it home. What it saves stays "
-            "over there.",
+            remedy="Restore its line and the card: the next tick collects it. Its outputs stay on the backend.",
         )
-        return [(one.slug, nameless) for one in self._unknown] + [
+        return [(one.slug, nameless) for one in self.unknown] + [
             (
                 one.slug,
                 RunFailed(
-                    f"is in flight on {one.backend}, its line was taken out, and this tick looks at "
-                    f"{self._campaign.backend}",
-                    remedy=f"Tick with --backend {one.backend} until it is brought home.",
+                    f"is in flight on {one.backend}, its line was removed, and this tick uses {self.backend}",
+                    remedy=f"Tick with --backend {one.backend} until it is collected.",
                 ),
             )
-            for one in self._elsewhere
+            for one in self.elsewhere
         ]
 
-    def _run_of(self, record: SessionRecord) -> RunRecord | None:
-        runs = self._ledger.runs(record.lineage_id)
-        return next((run for run in runs if run.run_id == record.run_id), None)
 
-    def _trial_of(self, record: SessionRecord, run: RunRecord | None) -> Trial | None:
-        if record.run_id not in self._recognised:
-            lineage = record.ticket["spec"]["lineage"]
-            self._recognised[record.run_id] = trial_from_ticket(lineage, run, self._card_of) if run else None
-        return self._recognised[record.run_id]
+def find_orphans(campaign: Campaign, card_of: CardOf, ledger: Ledger, named: Container[str]) -> Orphans:
+    """Find the sessions in flight that this campaign pushed and does not name.
+
+    Args:
+        named: Lineage ids of the campaign's trials, and of others that are collected anyway.
+    """
+    trials: list[Trial] = []
+    unknown: list[SessionRecord] = []
+    elsewhere: list[SessionRecord] = []
+    for one in ledger.open_sessions():
+        if one.lineage_id in named or not pushed_by(one, run := _run_of(ledger, one), campaign.campaign):
+            continue
+        if one.backend != campaign.backend:
+            elsewhere.append(one)
+        elif run is not None and (trial := trial_from_ticket(one.ticket["spec"]["lineage"], run, card_of)):
+            trials.append(trial)
+        else:
+            unknown.append(one)
+    return Orphans(backend=campaign.backend, trials=tuple(trials), unknown=tuple(unknown), elsewhere=tuple(elsewhere))
 
 
-def _last_moment(record: SessionRecord) -> datetime:
+def _run_of(ledger: Ledger, record: SessionRecord) -> RunRecord | None:
+    return next((run for run in ledger.runs(record.lineage_id) if run.run_id == record.run_id), None)
+
+
+def _latest_end(record: SessionRecord) -> datetime:
     return record.began_at + timedelta(seconds=float(record.ticket["spec"]["deadline_s"]) + PATIENCE_S)

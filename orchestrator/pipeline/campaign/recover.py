@@ -1,11 +1,11 @@
-"""Rebuilding what a computer lacks of a campaign: ledger, results and checkpoints, from whatever else is left."""
+"""Rebuild what this computer lacks of a campaign: ledger, results and checkpoints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.core.errors import RemoteUnavailable
-from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.session.slug import place_of_slug, section_prefix
 from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.run.adoption import adopt_remote_sessions
@@ -13,18 +13,18 @@ from orchestrator.pipeline.run.missing_checkpoints import fetch_absent_results, 
 
 
 def recover(context: CampaignContext) -> int:
-    """Take up every session of the campaign that exists on the backend and is not in the ledger.
+    """Put every session of the campaign that exists on the backend and is not in the ledger into the ledger.
 
-    They count as in flight until the next tick has looked at them; it collects what has ended, oldest first. Results
-    and checkpoints of sessions that the ledger knows are put back at once, those of finished trials included.
+    They count as in flight until the next tick, which collects those that have ended, oldest first. Results and
+    checkpoints of sessions that the ledger knows are restored at once, also those of finished trials.
 
     Returns:
-        How many sessions were taken up.
+        Number of sessions that were recovered.
 
     Raises:
-        RemoteUnavailable: It is away; what was done so far stays so.
+        RemoteUnavailable: The backend cannot be reached; what was recovered so far stays.
     """
-    taken = 0
+    recovered = 0
     listed: dict[str, Sequence[str]] = {}
     for trial in context.trials:
         run_context, section = context.run_context(trial.card), trial.card.section
@@ -32,19 +32,18 @@ def recover(context: CampaignContext) -> int:
             listed[section] = run_context.backend.names(section_prefix(section))
         with run_context.models.locked():
             run_context.models.recover()
-            taken += adopt_remote_sessions(run_context, section, trial.lineage_id, listed[section])
+            recovered += adopt_remote_sessions(run_context, section, trial.lineage_id, listed[section])
             fetch_absent_results(run_context, trial.lineage_id)
-            put_back_missing(
-                fast_replace(run_context, waits=False), trial.card, run_context.models.view(), beyond_ledger=True
-            )
-    return taken
+            unattended, view = replace(run_context, waits=False), run_context.models.view()
+            put_back_missing(unattended, trial.card, view, beyond_ledger=True)
+    return recovered
 
 
 def lacks_ledger(context: CampaignContext) -> bool:
-    """Whether the ledger knows no session of the campaign although the backend lists some.
+    """Whether the ledger has no session of the campaign although the backend lists some.
 
     Raises:
-        RemoteUnavailable: The backend cannot be asked.
+        RemoteUnavailable: The backend cannot be reached.
     """
     if any(context.ledger.sessions(trial.lineage_id) for trial in context.trials):
         return False
@@ -59,9 +58,12 @@ def lacks_ledger(context: CampaignContext) -> bool:
 
 
 def complete_results(context: CampaignContext) -> tuple[str, ...]:
-    """Fetch the results folders again that the ledger knows and that are not here; says why any cannot be fetched now.
+    """Fetch the results folders again that the ledger knows and this computer lacks.
 
-    The tables read them, and a missing model is looked for in them first. One trial's trouble holds up no other.
+    The tables read them, and a missing checkpoint is looked for in them first.
+
+    Returns:
+        One sentence for each trial whose results cannot be fetched now; the others are not held up.
     """
     troubles: list[str] = []
     for trial in context.trials:

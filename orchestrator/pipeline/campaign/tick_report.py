@@ -1,14 +1,15 @@
-"""What a tick found and did, gathered while it is at work and told at its end."""
+"""The report of a tick, how it is gathered, and how it is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.trial_status import State, TrialStatus, unfinished
 from orchestrator.core.errors import BadInput, OrchestratorError, RemoteUnavailable
 from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.pipeline.campaign.context import CampaignContext
 
 LOST_LEASE = "another tick has taken over"
 
@@ -19,40 +20,41 @@ class TickReport:
 
     Attributes:
         changes: One sentence each.
-        troubles: What went wrong and is tried again by the next tick.
-        waits: Why nothing more is started although trials wait: slots, quota, deadline, a stop rule; may be empty.
-        remote_away: Whether the far side could not be asked.
-        left_in_flight: Sessions that are not home yet, of trainings that have left their search or were taken out.
+        troubles: Failures that the next tick tries again, one sentence each.
+        waits: Why no more trials start although some wait: slots, quota, deadline; may be empty.
+        stopped: The rule by which the campaign has stopped; empty if it has not.
+        backend_away: Whether the backend could not be reached.
+        orphans_in_flight: Sessions in flight of trainings that the campaign does not name any more.
     """
 
-    standings: tuple[TrialStatus, ...]
+    statuses: tuple[TrialStatus, ...]
     changes: tuple[str, ...]
     troubles: tuple[str, ...] = ()
     waits: str = ""
     stopped: str = ""
-    remote_away: bool = False
-    left_in_flight: int = 0
+    backend_away: bool = False
+    orphans_in_flight: int = 0
 
     @property
     def over(self) -> bool:
-        """Whether no tick will do anything more, as things stand."""
-        if self.left_in_flight:
+        """Whether no further tick will do anything."""
+        if self.orphans_in_flight:
             return False
         if self.stopped:
-            return not any(one.state is State.LIVE for one in self.standings)
-        return all(one.state.final for one in self.standings)
+            return not any(one.state is State.LIVE for one in self.statuses)
+        return all(one.state.final for one in self.statuses)
 
     @property
     def complete(self) -> bool:
-        """Whether of every variant as many trials are done as must complete, spares for failed seeds included.
+        """Whether enough trials of every variant are done, counting spares for failed seeds.
 
-        A search is complete when all its proposals are decided and one of them at least is done.
+        A search is complete when all its proposals are decided and at least one of them is done.
         """
-        return not unfinished(self.standings)
+        return not unfinished(self.statuses)
 
 
 class TickLog:
-    """One tick's, so far.
+    """What the current tick has done so far.
 
     Attributes:
         changes: One sentence each.
@@ -61,48 +63,77 @@ class TickLog:
     def __init__(self) -> None:
         self.changes: list[str] = []
         self._troubles: list[str] = []
-        self._away = False
+        self._backend_away = False
 
-    def trouble(self, what: str, fault: OrchestratorError) -> None:
-        """Something went wrong; the next tick tries again."""
-        self._away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
-        self._troubles.append(f"{what}: {fault}" + (f" {fault.remedy}" if fault.remedy else ""))
+    def trouble(self, subject: str, fault: OrchestratorError) -> None:
+        """Add a failure that the next tick tries again."""
+        self._backend_away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
+        self._troubles.append(f"{subject}: {fault}" + (f". {fault.remedy}" if fault.remedy else ""))
 
-    def came_home(self, trial: Trial, record: SessionRecord | None) -> None:
-        """What became of a session, if it is closed now, of a training that the campaign has no more."""
+    def orphan_closed(self, trial: Trial, record: SessionRecord | None) -> None:
+        """Add the end of a session, if it is closed, of a training that the campaign does not name any more."""
         if record is not None and record.stage is Stage.CLOSED:
-            how = "brought home" if record.restored else f"ended ({record.end_reason}), nothing came back"
-            self.changes.append(f"{trial.label} [{trial.name8}]: {how}; the campaign has it no more")
+            end = "collected" if record.restored else f"ended ({record.end_reason}) without a new checkpoint"
+            self.changes.append(f"{trial.label} [{trial.name8}]: {end}; no longer part of the campaign")
 
     def lost_lease(self) -> None:
-        """Another tick has taken over; said once."""
+        """Another tick has taken over; added once."""
         if LOST_LEASE not in self._troubles:
             self._troubles.append(LOST_LEASE)
 
-    def told(
-        self, before: tuple[TrialStatus, ...], after: tuple[TrialStatus, ...], *, waits: str, stopped: str, left: int
+    def report(
+        self,
+        before: tuple[TrialStatus, ...],
+        after: tuple[TrialStatus, ...],
+        *,
+        waits: str,
+        stopped: str,
+        orphans_in_flight: int,
     ) -> TickReport:
-        """All of it, with every trial that stands elsewhere than before."""
-        self.changes.extend(_moves(before, after))
+        """The report, with every trial whose state has changed."""
         return TickReport(
-            standings=after,
-            changes=tuple(self.changes),
+            statuses=after,
+            changes=(*self.changes, *_state_changes(before, after)),
             troubles=tuple(self._troubles),
             waits=waits,
             stopped=stopped,
-            remote_away=self._away,
-            left_in_flight=left,
+            backend_away=self._backend_away,
+            orphans_in_flight=orphans_in_flight,
         )
 
 
-def _moves(before: tuple[TrialStatus, ...], after: tuple[TrialStatus, ...]) -> list[str]:
-    known: Sequence[TrialStatus | None] = before
-    if len(before) != len(after):  # a search has proposed meanwhile; else both are in the campaign's order
-        of_lineage = {one.trial.lineage_id: one for one in before}
-        known = [of_lineage.get(one.trial.lineage_id) for one in after]
-    moves = []
-    for was, one in zip(known, after, strict=True):
-        if one is not was and (was is None or one.state is not was.state):
-            why, earlier = f" ({one.why})" if one.why else "", was.state if was else "proposed"
-            moves.append(f"{one.trial.label} [{one.trial.name8}]: {earlier} -> {one.state}{why}")
-    return moves
+def _state_changes(before: tuple[TrialStatus, ...], after: tuple[TrialStatus, ...]) -> list[str]:
+    earlier = {one.trial.lineage_id: one.state for one in before}
+    changes = []
+    for one in after:
+        state = earlier.get(one.trial.lineage_id)
+        if one.state is not state:
+            why = f" ({one.why})" if one.why else ""
+            changes.append(f"{one.trial.label} [{one.trial.name8}]: {state or 'proposed'} -> {one.state}{why}")
+    return changes
+
+
+def notify(context: CampaignContext, report: TickReport) -> tuple[str, ...]:
+    """Send the notification if the campaign has a webhook and something changed; a failure never stops the campaign.
+
+    Returns:
+        A line for the user; empty if nothing was sent.
+    """
+    if context.send_report is None or not (report.changes or report.stopped):
+        return ()
+    try:
+        context.send_report(
+            {
+                "campaign": context.campaign.campaign,
+                "at": context.clock.now().isoformat(),
+                "changes": list(report.changes),
+                "troubles": list(report.troubles),
+                "states": dict(Counter(one.state.value for one in report.statuses)),
+                "stopped": report.stopped,
+                "over": report.over,
+                "complete": report.complete,
+            }
+        )
+    except OrchestratorError as fault:
+        return (f"Notification not sent: {fault}",)
+    return ("Notification sent to the webhook",)

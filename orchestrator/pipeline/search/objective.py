@@ -1,4 +1,4 @@
-"""The number by which a search judges a training: the ledger keeps it with the judgement of the session."""
+"""The objective of a search: the number by which it compares trainings."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from orchestrator.ports import ResultsStore
 
 
 def objective_value(record: SessionRecord, search: Search, results: ResultsStore) -> float | None:
-    """The objective of a finished training; None for a score that its section does not tell.
+    """The objective of a finished training; None for a score that its section does not report.
 
     Args:
         record: The session that evaluated it.
-        results: Where its outputs lie, for one that was judged before the ledger kept its numbers.
+        results: The session's outputs, for one that was judged before the ledger stored its numbers.
 
     Raises:
-        RunFailed: Its numbers are not in the ledger, and its outputs are gone or damaged.
-        BadInput: Its summary has no such number.
+        RunFailed: Its numbers are not in the ledger, and its outputs are missing or damaged.
+        BadInput: The session's summary has no such number.
     """
     if search.objective == SCORE:
         return record.score
@@ -31,7 +31,7 @@ def objective_value(record: SessionRecord, search: Search, results: ResultsStore
         near = difflib.get_close_matches(search.objective, numbers, n=1)
         known = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(numbers)) or 'none'}."
         raise BadInput(
-            f"{record.slug} tells no number {search.objective!r}",
+            f"{record.slug} reports no number {search.objective!r}",
             remedy=f"objective must name a number of the session's summary, nested with dots: {known}",
         )
     return numbers[search.objective]
@@ -41,7 +41,7 @@ def _read(record: SessionRecord, results: ResultsStore) -> Mapping[str, float]:
     manifest, faults = results.manifest(Path(record.results_dir)) if record.results_dir else (None, ())
     if manifest is None or faults:
         raise RunFailed(
-            f"the objective of {record.slug} cannot be read: {'; '.join(faults) or 'its outputs are gone'}",
-            remedy="`fetch` brings them again.",
+            f"the objective of {record.slug} cannot be read: {'; '.join(faults) or 'its outputs are missing'}",
+            remedy="Delete a damaged results folder, then `campaign tick FILE --recover-missing` fetches it again.",
         )
     return dict(numbers_in(manifest.outcome.summary))

@@ -1,4 +1,4 @@
-"""Pruning while a session lives: its log tells its evaluations, and one that is given up is asked to leave."""
+"""Pruning of running sessions: the evaluations in a session's log decide whether it is asked to stop."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from orchestrator.pipeline.search.replay import SearchReplay
 def prune_running(
     context: RunContext, searching: SearchReplay, trial: Trial, record: SessionRecord, curves: dict[str, Curve]
 ) -> bool:
-    """Ask a living session to leave if its trial is given up; says whether it was asked.
+    """Ask a running session to stop if its trial is pruned; whether it was asked.
 
-    This only spares hours. Whether a trial is pruned is decided by the evaluations that its sessions leave behind,
-    in the same way, whoever looked while it lived. Where a session cannot be stopped it is simply the last one.
+    This only saves quota. The outputs of ended sessions decide in the same way whether a trial is pruned. A session
+    that cannot be stopped runs to its end, and no further one is started.
 
     Args:
-        curves: Lineage id -> evaluations of living sessions; kept up to date, since seeds are judged together.
+        curves: Lineage id -> evaluations of running sessions; updated here, because seeds are judged together.
 
     Raises:
-        OrchestratorError: The log cannot be read, or the request did not arrive.
+        OrchestratorError: The log cannot be read, or the backend did not take the request.
     """
     limits = context.backend.capabilities
     if not searching.may_prune(trial) or not limits.can_cancel or limits.streams_log:
@@ -33,7 +33,7 @@ def prune_running(
     handle = Handle.parse(record.handle)
     found = (read_evaluation(line) for line, _ in context.backend.follow(handle, 0))
     curves[trial.lineage_id] = [point for point in found if point is not None]
-    if searching.given_up(trial, curves) is None:
+    if searching.pruned_at_steps(trial, curves) is None:
         return False
-    context.backend.cancel(handle)  # again with every look until it is gone: a request may be lost
+    context.backend.cancel(handle)  # repeated by every tick until it ends: a request may be lost
     return True

@@ -1,4 +1,4 @@
-"""One group that searches: what it has proposed so far, and what keeps it from going on."""
+"""One group that searches: its proposals so far, and what prevents further ones."""
 
 from __future__ import annotations
 
@@ -9,29 +9,40 @@ from orchestrator.core.campaign.config import Group
 from orchestrator.core.campaign.expansion import ProposalInfo, Trial
 from orchestrator.core.campaign.search_config import Search
 from orchestrator.core.errors import BadInput, OrchestratorError
-from orchestrator.core.search.proposals import Batch, Point, ProposalResult, cell_of
+from orchestrator.core.search.proposals import Batch, Point, ProposalResult, TrainingResult, cell_of, mean_rungs
 from orchestrator.core.section.card import Profile
 from orchestrator.core.section.overrides import Settings
 from orchestrator.ports import Proposer
 
 ProposerOf = Callable[[Search, int], Proposer]
-"""A search, and the number of rungs below the target of its trainings -> who proposes for it."""
+"""A search, and the number of rungs below the target of its trainings -> the proposer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """One that is a variant of the campaign, and what must be known to judge it."""
+    """A proposal that is a variant of the campaign.
+
+    Attributes:
+        number: Place among all proposals, from 0.
+        earlier: The batches before its own.
+        failed: Lineage id -> word for the failure, of its trainings that failed for good.
+        pruned_at_steps: The rung at which it was pruned, None if it was not.
+    """
 
     number: int
-    told_before: tuple[Batch, ...]
-    told: ProposalResult
+    earlier: tuple[Batch, ...]
+    result: ProposalResult
     trials: tuple[Trial, ...]
     failed: Mapping[str, str]
     pruned_at_steps: int | None
 
 
 class SearchState:
-    """One group that searches."""
+    """One group that searches.
+
+    Raises:
+        BadInput: The pruner would never compare before a training ends.
+    """
 
     def __init__(self, name: str, group: Group, search: Search, sizes: Profile, proposer_of: ProposerOf) -> None:
         self.name, self.group, self.search = name, group, search
@@ -47,25 +58,40 @@ class SearchState:
         self.proposer = proposer_of(search, self.most_rungs)
         self.trials_of_point: dict[Point, tuple[Trial, ...] | BadInput] = {}
         self.proposals: list[Proposal] = []
-        self.asked = 0
+        self.proposed = 0
         self.refused: list[str] = []
         self.faults: dict[str, OrchestratorError] = {}
 
-    def as_variant(self, one: Proposal, left: Sequence[str]) -> tuple[Settings, ProposalInfo]:
-        """A proposal as the campaign's expansion takes it.
+    def pruned_at(
+        self, earlier: tuple[Batch, ...], number: int, point: Point, trainings: Sequence[TrainingResult]
+    ) -> tuple[int | None, tuple[float, ...]]:
+        """Steps of the rung at which a proposal is pruned, None if it is not, and its known rungs.
 
         Args:
-            left: Lineages of trainings that have left this search.
+            earlier: The batches before its own.
+            number: Its place among all proposals, from 0.
         """
-        searched = ProposalInfo(
-            number=one.number,
-            batch=len(one.told_before),
-            to_come=self.search.most - self.asked,
+        if not self.search.prunes:
+            return None, ()
+        rungs = mean_rungs(trainings, self.group.seed_rule.completed, self.every_steps, self.most_rungs)
+        rung = self.proposer.pruned_at(earlier, number, point, rungs)
+        return (None if rung is None else rung * self.every_steps), rungs
+
+    def as_variant(self, proposal: Proposal, orphans: Sequence[str]) -> tuple[Settings, ProposalInfo]:
+        """The proposal as `expand` takes it.
+
+        Args:
+            orphans: Lineage ids of trainings that this search started and no longer proposes.
+        """
+        info = ProposalInfo(
+            number=proposal.number,
+            batch=len(proposal.earlier),
+            to_come=self.search.most - self.proposed,
             refused=tuple(self.refused),
             faults=tuple(f"{self.name}: {fault} {fault.remedy}".rstrip() for fault in self.faults.values()),
-            left=tuple(left),
-            value=one.told.value,
-            failed=one.failed,
-            pruned_at_steps=one.pruned_at_steps,
+            orphans=tuple(orphans),
+            value=proposal.result.value,
+            failed=proposal.failed,
+            pruned_at_steps=proposal.pruned_at_steps,
         )
-        return cell_of(self.search, one.told.point), searched
+        return cell_of(self.search, proposal.result.point), info

@@ -1,4 +1,4 @@
-"""Campaigns from YAML: every fault with its line and key, and the JSON Schema by which an editor finds it first."""
+"""Read campaigns from YAML, with line and key of every fault, and write their JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 def campaign_path(folder: Path, name: str) -> Path:
-    """The file that a word on the command line means: a path, or the name of a shipped campaign.
+    """The file that an argument names: a path, or the name of a shipped campaign.
 
     Raises:
         BadInput: There is no such file.
@@ -73,7 +73,7 @@ def parse_campaign(text: str, source: str) -> Campaign:
 
 
 def card_reader(folder: Path) -> CardOf:
-    """Reads the cards that a campaign needs, each file once.
+    """A reader of the cards that a campaign needs; reads each file once.
 
     Args:
         folder: `configs/sections`.
@@ -99,7 +99,7 @@ def campaign_schema() -> dict[str, Any]:
 
 
 def on_backend(campaign: Campaign, name: str | None) -> Campaign:
-    """The campaign on another backend than its file says, None for the file's own.
+    """The campaign with the backend of `name`; None keeps the backend of the file.
 
     Raises:
         BadInput: There is no such backend.
@@ -108,4 +108,4 @@ def on_backend(campaign: Campaign, name: str | None) -> Campaign:
         return campaign
     if name not in ("local", "kaggle"):
         raise BadInput(f"there is no backend {name!r}", remedy="Known backends: local, kaggle.")
-    return replace(campaign, backend=name)  # type: ignore[arg-type]  # one of the two, as was just asked
+    return replace(campaign, backend=name)  # type: ignore[arg-type]  # one of the two, checked above

@@ -1,4 +1,4 @@
-"""Trials that the last tick refused before a push: a table beside the events, for `campaign status`."""
+"""Why the last tick refused trials before anything was sent: a table beside the events, for `campaign status`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS refusals (lineage_id TEXT PRIMARY KEY, why
 
 
 class SqliteRefusals:
-    """The reasons by lineage. If one is lost, the next tick finds it again.
+    """The reasons, by lineage. A lost reason is found again by the next tick.
 
     Args:
         ledger: Holds the table.
@@ -20,18 +20,16 @@ class SqliteRefusals:
     def __init__(self, ledger: SqliteLedger) -> None:
         self._connection = ledger.connection
 
-    def note(self, lineage_id: str, why: str) -> None:
-        """Store why a trial was refused; replaces an earlier reason."""
-        self._connection.execute(_SCHEMA)
-        self._connection.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?)", (lineage_id, why))
-
-    def clear(self, lineage_id: str) -> None:
-        """Remove the reason of a trial."""
-        if lineage_id in self.reasons():
+    def store(self, lineage_id: str, why: str) -> None:
+        """Store why a trial is refused, in place of an earlier reason; an empty reason removes it."""
+        if why:
+            self._connection.execute(_SCHEMA)
+            self._connection.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?)", (lineage_id, why))
+        elif lineage_id in self.reasons():
             self._connection.execute("DELETE FROM refusals WHERE lineage_id = ?", (lineage_id,))
 
     def reasons(self) -> Mapping[str, str]:
-        """Lineage id -> reason. Writes nothing."""
+        """Lineage id -> reason; writes nothing."""
         try:
             return dict(self._connection.execute("SELECT lineage_id, why FROM refusals"))
         except sqlite3.OperationalError as fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
@@ -12,8 +13,9 @@ dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=Fals
 
 
 def plain_row(record: RunRecord | SessionRecord) -> dict[str, Any]:
-    """The fields of a record that are not None; they hold plain JSON already, so nothing is copied."""
-    return {name: value for name, value in vars(record).items() if value is not None}
+    """A row's fields that are known; they hold plain JSON already, so none has to be copied."""
+    plain = ((field.name, getattr(record, field.name)) for field in fields(record))
+    return {name: value for name, value in plain if value is not None}
 
 
 def run_of(row: str) -> RunRecord:

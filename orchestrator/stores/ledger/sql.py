@@ -6,11 +6,7 @@
 from __future__ import annotations
 
 ALL_EVENTS = "SELECT kind, at, run_id, session, body FROM events ORDER BY seq"
-LATEST = "SELECT coalesce(max(seq), 0) FROM events"
-CHANGED = """
-SELECT DISTINCT json_extract(row, '$.lineage_id') FROM runs
-WHERE run_id IN (SELECT run_id FROM events WHERE seq > ? AND seq <= ?)
-"""
+LAST_EVENT = "SELECT coalesce(max(seq), 0) FROM events"
 PLANNED = "SELECT session, max(seq) FROM events WHERE kind = 'session_planned' GROUP BY session"
 APPEND = "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)"
 

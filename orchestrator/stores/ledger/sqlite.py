@@ -114,11 +114,10 @@ class SqliteLedger:
         """Sessions that are not closed, oldest first."""
         return [self._session_of(*row) for row in self._rows(sql.OPEN_SESSIONS)]
 
-    def changes(self, since: int) -> tuple[int, frozenset[str]]:
-        """Number of the latest event, and the lineages of all events after number `since`."""
-        (latest,) = self._connection.execute(sql.LATEST).fetchone()
-        found = self._connection.execute(sql.CHANGED, (since, latest))
-        return latest, frozenset(lineage_id for (lineage_id,) in found)
+    def last_event(self) -> int:
+        """Number of the latest event, 0 without one: equal numbers mean that nothing has changed."""
+        (number,) = self._connection.execute(sql.LAST_EVENT).fetchone()
+        return int(number)
 
     @property
     def connection(self) -> sqlite3.Connection:

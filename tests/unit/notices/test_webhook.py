@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.notices.webhook import Webhook, webhook_address
-from orchestrator.pipeline.campaign.notify import notify
+from orchestrator.pipeline.campaign.tick_report import notify
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer
@@ -47,9 +47,9 @@ def listening() -> Iterator[Listening]:
 
 def test_a_change_is_told(listening: Listening) -> None:
     computer = Computer(World(clock=FakeClock()), *expanded(SMALL))
-    context = replace(computer.context, herald=Webhook(f"http://127.0.0.1:{listening.server_port}/hook"))
+    context = replace(computer.context, send_report=Webhook(f"http://127.0.0.1:{listening.server_port}/hook").send)
     ticked = computer.tick()
-    assert ticked is not None and notify(context, ticked) == ("The webhook was told",)
+    assert ticked is not None and notify(context, ticked) == ("Notification sent to the webhook",)
     (report,) = listening.heard
     assert report["campaign"] == "small" and report["states"] == {"live": 2, "waiting": 2, "blocked": 1}
     quiet = replace(ticked, changes=())
@@ -62,10 +62,12 @@ def test_a_webhook_that_fails_is_said_and_fails_nothing(listening: Listening) ->
     assert ticked is not None
     listening.answer = 500
     hook = Webhook(f"http://127.0.0.1:{listening.server_port}/secret-path")
-    assert notify(replace(computer.context, herald=hook), ticked) == ("Not told: the webhook was not told: HTTP 500",)
+    assert notify(replace(computer.context, send_report=hook.send), ticked) == (
+        "Notification not sent: the webhook did not take it: HTTP 500",
+    )
     closed = Webhook("http://127.0.0.1:9/secret-path")
     with pytest.raises(RemoteUnavailable) as caught:
-        closed.tell({})
+        closed.send({})
     assert "secret-path" not in str(caught.value)
 
 

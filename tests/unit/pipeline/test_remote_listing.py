@@ -1,4 +1,4 @@
-"""However many sessions a tick starts, it asks once for what is the same for all of them."""
+"""A tick reads the backend's listing and the quota once, however many sessions it starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.simulation.computer import Computer
 from tests.simulation.world import SimBackend, World
 
 
-class Shelf:
+class ListedNames:
     def __init__(self, *answers: Sequence[str] | Exception) -> None:
         self._answers = list(answers)
 
@@ -26,35 +26,25 @@ class Shelf:
         return [name for name in answer if name.startswith(prefix)]
 
 
-def test_names_are_told_by_lineage_and_asked_for_once() -> None:
+def test_names_are_sorted_by_lineage_and_read_once() -> None:
     mine, other = "arz-validation-section-7-6-aaaaaaaa-s01", "arz-validation-section-7-6-bbbbbbbb-s01-a2"
-    shelf, listing = Shelf([mine, other, "arz-validation-section-7-6-notes", "titanic"]), Listing()
-    assert listing.names(shelf, "section_7_6", "a" * 64) == [mine]
-    assert listing.names(shelf, "section_7_6", "b" * 64) == [other]
-    assert list(listing.names(shelf, "section_7_6", "c" * 64)) == []
+    backend, listing = ListedNames([mine, other, "arz-validation-section-7-6-notes", "titanic"]), Listing()
+    assert listing.names(backend, "section_7_6", "a" * 64) == [mine]
+    assert listing.names(backend, "section_7_6", "b" * 64) == [other]
+    assert list(listing.names(backend, "section_7_6", "c" * 64)) == []
 
 
-def test_the_next_tick_sees_what_has_come_and_what_is_gone() -> None:
-    first, second, third = (f"arz-validation-s-aaaaaaaa-s{number:02d}" for number in (1, 2, 3))
-    other = "arz-validation-s-bbbbbbbb-s01"
-    shelf, listing = Shelf([first, second, other], [third, second], [], [first]), Listing()
-    assert sorted(listing.names(shelf, "s", "a" * 64)) == [first, second]
-    assert sorted(listing.names(shelf, "s", "a" * 64)) == [first, second], "of the same moment"
-    seen = []
-    for _ in range(3):
-        listing.expire()
-        seen.append((sorted(listing.names(shelf, "s", "a" * 64)), listing.names(shelf, "s", "b" * 64)))
-    assert seen == [([second, third], []), ([], []), ([first], [])]
-
-
-def test_a_listing_that_could_not_be_asked_is_asked_again() -> None:
-    shelf, listing = Shelf(RemoteUnavailable("500", transient=True), ["arz-validation-s-aaaaaaaa-s01"]), Listing()
+def test_a_listing_that_could_not_be_read_is_read_again() -> None:
+    backend, listing = (
+        ListedNames(RemoteUnavailable("500", transient=True), ["arz-validation-s-aaaaaaaa-s01"]),
+        Listing(),
+    )
     with pytest.raises(RemoteUnavailable):
-        listing.names(shelf, "s", "a" * 64)
-    assert len(listing.names(shelf, "s", "a" * 64)) == 1
+        listing.names(backend, "s", "a" * 64)
+    assert len(listing.names(backend, "s", "a" * 64)) == 1
 
 
-def test_a_tick_lists_once_asks_for_the_quota_once_and_looks_once_at_what_has_ended(
+def test_a_tick_reads_listing_and_quota_once_and_polls_each_ended_session_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []

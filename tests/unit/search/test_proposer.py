@@ -41,9 +41,9 @@ def batch_of(proposer: Proposer, told: list[Batch], size: int, sign: float = 1.0
     made, number = [], sum(map(len, told))
     for place, point in enumerate(proposer.next_batch(told, size)):
         at = proposer.pruned_at(told, number + place, point, ladder(point))
-        fate = Outcome.COMPLETE if at is None else Outcome.PRUNED
+        outcome = Outcome.COMPLETE if at is None else Outcome.PRUNED
         value = sign * worth(point) if at is None else None
-        made.append(ProposalResult(point=point, fate=fate, value=value, rungs=ladder(point)))
+        made.append(ProposalResult(point=point, outcome=outcome, value=value, rungs=ladder(point)))
     return tuple(made)
 
 
@@ -62,9 +62,9 @@ def test_a_program_that_remembers_nothing_gives_the_same_answers(sampler: str, p
     assert sum(map(len, told)) == 12
     for known, batch in enumerate(told):  # each by a program of its own
         assert batch_of(OptunaProposer(wanted, RUNGS), told[:known], 4) == batch
-    fates = [one.fate for batch in told for one in batch]
-    assert (Outcome.PRUNED in fates) == (pruner != "none") and Outcome.COMPLETE in fates
-    assert {one.fate for one in told[0]} == {Outcome.COMPLETE}  # nothing came before it
+    outcomes = [one.outcome for batch in told for one in batch]
+    assert (Outcome.PRUNED in outcomes) == (pruner != "none") and Outcome.COMPLETE in outcomes
+    assert {one.outcome for one in told[0]} == {Outcome.COMPLETE}  # nothing came before it
 
 
 def test_proposals_lie_in_the_space_and_have_few_digits() -> None:
@@ -105,7 +105,7 @@ def test_a_grid_covers_each_cell_once_and_ends() -> None:
     proposer = OptunaProposer(wanted, RUNGS)
     whole = proposer.next_batch([], wanted.most)
     assert wanted.most == len(whole) == len(set(whole)) == 36
-    told: list[Batch] = [tuple(ProposalResult(point=point, fate=Outcome.FAILED) for point in whole)]
+    told: list[Batch] = [tuple(ProposalResult(point=point, outcome=Outcome.FAILED) for point in whole)]
     assert proposer.next_batch(told, 4) == ()
     by_fours = [proposer.next_batch([told[0][:known]], 4) for known in range(0, 36, 4)]
     assert tuple(itertools.chain(*by_fours)) == whole

@@ -54,7 +54,7 @@ def test_what_failed_is_not_pushed_at_the_very_next_tick_and_the_pauses_grow() -
         assert ticked is not None
         if world.submits > before:
             pushed_s.append(world.now_s)
-        elif ticked.standings[0].state is State.WAITING:
+        elif ticked.statuses[0].state is State.WAITING:
             assert "rest after a failure, the first until" in ticked.waits
             world.clock.sleep(5.0)
         if world.alive():
@@ -65,7 +65,7 @@ def test_what_failed_is_not_pushed_at_the_very_next_tick_and_the_pauses_grow() -
         expected_s = backoff_s(number, TRIALS[0].lineage_id)
         assert expected_s <= pause_s <= expected_s + 10.0
     ticked, _ = carried_through(computer)
-    assert ticked.complete and ticked.standings[0].due_at is None and computer.ledger.rebuild()
+    assert ticked.complete and ticked.statuses[0].due_at is None and computer.ledger.rebuild()
 
 
 def test_a_session_that_brought_something_ends_the_row() -> None:
@@ -85,7 +85,7 @@ def test_another_trial_takes_the_slot_meanwhile() -> None:
     world.clock.sleep((world.next_end_s() or 0.0) + 1.0)
     ticked = computer.tick()
     assert ticked is not None
-    states = {one.trial.label: one.state for one in ticked.standings}
+    states = {one.trial.label: one.state for one in ticked.statuses}
     assert (states["main DQN seed 0"], states["main PPO seed 0"]) == (State.WAITING, State.LIVE)
 
 
@@ -108,8 +108,8 @@ def test_a_clock_that_was_set_back_lets_nothing_rest_for_days() -> None:
     computer.tick()
     world.clock.sleep(10 * 3600.0)
     ticked = computer.tick()
-    assert ticked is not None and ticked.standings[0].due_at is not None
-    due, now = ticked.standings[0].due_at, world.clock.now()
+    assert ticked is not None and ticked.statuses[0].due_at is not None
+    due, now = ticked.statuses[0].due_at, world.clock.now()
     assert (
         is_resting(due, now)
         and not is_resting(due, now + timedelta(hours=1))
@@ -128,7 +128,7 @@ def test_status_tells_the_moment(
     campaign = replace(CAMPAIGN, backend="local")
     monkeypatch.setattr("orchestrator.cli.campaign.status.open_campaign", lambda *words: (project, campaign, TRIALS))
     monkeypatch.setattr(SystemClock, "now", lambda self: world.clock.now())
-    due = computer.ticking.tick().standings[0].due_at
+    due = computer.ticker.tick().statuses[0].due_at
     assert due is not None and status("one") == 0
     assert f"main seed 0: waiting (after a failure, until {due:%Y-%m-%d %H:%M} UTC)" in capsys.readouterr().out
     world.clock.sleep(LONGEST_S)

@@ -11,7 +11,7 @@ from orchestrator.core.campaign.trial_status import State, trial_status, with_de
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.kernel.outcome import Verdict
 from orchestrator.pipeline.campaign.finished_trials import finished_trials
-from orchestrator.pipeline.campaign.status_board import read_trial_statuses
+from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer, carried_through
@@ -82,7 +82,7 @@ def test_a_verdict_on_other_criteria_or_scenarios_is_stale_here_and_on_an_empty_
     empty = Computer(world, *expanded(edited))
     empty.recover()
     ticked, _ = carried_through(empty)
-    assert [one.state for one in ticked.standings] == [State.STALE] and world.submits == before
+    assert [one.state for one in ticked.statuses] == [State.STALE] and world.submits == before
 
 
 @pytest.mark.parametrize("edit", ["criteria.min_delay_reduction_pct: 1.0", "code"])
@@ -92,7 +92,7 @@ def test_an_invalid_verdict_under_other_code_or_criteria_is_asked_again_and_only
     before, steps = world.submits, computer.context.trials[0].target_steps
     for _ in range(2):
         ticked, _ = carried_through(computer)
-        assert [(one.state, one.why) for one in ticked.standings] == [(State.FAILED, "invalid")]
+        assert [(one.state, one.why) for one in ticked.statuses] == [(State.FAILED, "invalid")]
     assert world.submits == before
     text = QUICK if edit == "code" else QUICK.replace("settings: {", f"settings: {{{edit}, ")
     mended = Computer(world, *expanded(text), code="c" * 64 if edit == "code" else "b" * 64)

@@ -74,7 +74,7 @@ def test_what_the_service_reserves_for_sessions_that_are_played_again_is_not_tak
     """Of 30 h ten are used, and two sessions of this campaign were given nine each."""
     quota = Quota(resource="GPU", used_s=10 * 3600.0, reserved_s=reserved_h * 3600, allowed_s=30 * 3600.0)
     known = {"quota": quota, "budget_s": 28 * 3600.0, "spent_s": 1 * 3600.0, "promised_s": 18 * 3600.0}
-    planned = allowance(FakeClock().now(), **known, played_again=True)  # type: ignore[arg-type]
+    planned = allowance(FakeClock().now(), **known, replays_live=True)  # type: ignore[arg-type]
     ticked = allowance(FakeClock().now(), **known)  # type: ignore[arg-type]
     assert planned is not None and planned.left_s == left_h * 3600
     assert ticked is not None and ticked.left_s == max(0.0, 20.0 - max(18.0, reserved_h)) * 3600

@@ -128,7 +128,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         for which in (0, 1):
             computer = self.turn_of(which)
             ticked, _ = carried_through(computer, most_ticks=3_000)
-            stands = [(one.trial.label, one.state, one.why) for one in ticked.standings]
+            stands = [(one.trial.label, one.state, one.why) for one in ticked.statuses]
             assert ticked.complete, stands
             assert policies(computer) == EXPECTED
             known = list(computer.ledger.sessions())
@@ -155,7 +155,7 @@ def test_a_training_that_dies_every_time_is_reported_stuck_and_the_others_end() 
     doomed = trials[0].lineage_id
     world.doomed[doomed] = 1000
     ticked, _ = carried_through(computer)
-    states = {one.trial.label: (one.state, one.why) for one in ticked.standings}
+    states = {one.trial.label: (one.state, one.why) for one in ticked.statuses}
     assert states["main DQN seed 0"] == (State.FAILED, "stuck")
     assert states["later seed 0"] == (State.CUT_OFF, "")
     assert [state for state, _ in states.values()].count(State.DONE) == 3
@@ -182,7 +182,7 @@ def test_a_partial_campaign_is_balanced_by_seed() -> None:
         labels = {label for _, label in done}
         done += [
             (one.trial.seed, one.trial.label)
-            for one in ticked.standings
+            for one in ticked.statuses
             if one.state is State.DONE and one.trial.label not in labels
         ]
         world.clock.sleep(3600.0)
@@ -197,7 +197,7 @@ def test_finished_trials_of_older_code_are_stale_and_are_not_run_again() -> None
     later = Computer(world, CAMPAIGN, TRIALS, code=OTHER_CODE)
     later.recover()
     ticked, _ = carried_through(later)
-    assert {one.state for one in ticked.standings} == {State.STALE}
+    assert {one.state for one in ticked.statuses} == {State.STALE}
     assert world.submits == before
 
 
@@ -240,7 +240,7 @@ def test_a_spare_seed_stands_in_for_one_whose_infrastructure_failed() -> None:
     world = World(clock=FakeClock(), weekly_s=None, slots=1, doomed={trials[0].lineage_id: 3})
     computer = Computer(world, campaign, trials)
     ticked, _ = carried_through(computer)
-    states = {one.trial.label: one.state for one in ticked.standings}
+    states = {one.trial.label: one.state for one in ticked.statuses}
     assert states["main DQN seed 0"] is State.FAILED and states["main DQN seed 2"] is State.DONE
     assert states["main PPO seed 2"] is State.SPARE and states["later seed 0"] is State.DONE
     assert ticked.over and ticked.complete

@@ -52,6 +52,6 @@ def test_the_latest_run_is_the_one_that_was_started_last_whatever_the_clock_said
         clock.sleep(3 * 3600.0)
     clock.off -= 30 * A_DAY_BACK
     ticked, _ = carried_through(computer, most_ticks=200)
-    assert ticked.complete and {one.state for one in ticked.standings} == {State.DONE}
+    assert ticked.complete and {one.state for one in ticked.statuses} == {State.DONE}
     order = [one.session for one in computer.ledger.sessions(TRIALS[0].lineage_id)]
     assert order == sorted(order) and computer.ledger.rebuild()

@@ -10,7 +10,6 @@ import pytest
 
 from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.errors import BadInput, RemoteUnavailable
-from orchestrator.core.fast_replace import fast_replace
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.session.backend_types import Handle, RemoteSession
 from orchestrator.core.session.slug import place_of_slug
@@ -97,7 +96,7 @@ def test_a_tick_without_recover_finds_them_before_it_begins() -> None:
     before = world.submits
     copy = empty(world)
     ticked = copy.tick()
-    assert world.submits == before and ticked is not None and ticked.standings[0].state is State.LIVE
+    assert world.submits == before and ticked is not None and ticked.statuses[0].state is State.LIVE
     copy.tick()
     assert steps_at(copy) > 900_000 and list(inputs_of(world, 4)) == [steps_at(copy)]
 
@@ -120,7 +119,7 @@ def test_without_an_answer_of_the_listing_nothing_is_begun() -> None:
     with pytest.raises(RemoteUnavailable):
         copy.recover()
     ticked = copy.tick()
-    assert ticked is not None and ticked.remote_away and world.submits == before
+    assert ticked is not None and ticked.backend_away and world.submits == before
     world.listed_after_s = 0.0
     copy.tick()
     copy.tick()
@@ -128,7 +127,7 @@ def test_without_an_answer_of_the_listing_nothing_is_begun() -> None:
 
 
 def refused(ticked: TickReport | None) -> None:
-    assert ticked is not None and ticked.standings[0].state is State.FAILED and ticked.over and not ticked.complete
+    assert ticked is not None and ticked.statuses[0].state is State.FAILED and ticked.over and not ticked.complete
     (trouble,) = {one.partition(": ")[2] for one in ticked.troubles}
     assert "from step 0" in trouble and "--fresh" in trouble
 
@@ -194,7 +193,7 @@ def test_checkpoints_that_vanish_under_a_campaign_are_put_back(read_back: bool) 
 def test_what_the_user_emptied_is_a_fresh_start_of_run() -> None:
     world, first = trained(2)
     context, request = first.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
-    assert execute(fast_replace(context, waits=False), replace(request, starts=False)).steps_done > 600_000
+    assert execute(replace(context, waits=False), replace(request, starts=False)).steps_done > 600_000
     first.models[LINEAGE].empty()
     before = world.submits
     execute(context, request)

@@ -1,4 +1,4 @@
-"""A line is taken out of a campaign's file while a session of it flies: nothing that was computed is left behind."""
+"""A line is removed from a campaign's file while a session of it is in flight: its results are still collected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.core.reporting.forecast_report import forecast_campaign
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import Settings
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
-from orchestrator.wiring.campaigns import taken_out_in_flight
+from orchestrator.wiring.campaigns import removed_in_flight
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import CARDS, SMALL, expanded
@@ -52,13 +52,13 @@ def test_its_session_holds_a_slot_and_is_brought_home_and_the_training_is_not_co
     ppo = _lineage_of(computer, "PPO")
     _edit(computer, ONE_LEFT.replace("seeds: 1", "seeds: 2"))
     ticked = computer.tick()
-    assert ticked is not None and ticked.left_in_flight == 1 and not ticked.over
+    assert ticked is not None and ticked.orphans_in_flight == 1 and not ticked.over
     assert ticked.waits == "all 2 slots are in use" and len(computer.ledger.open_sessions()) == 2
     computer.world.clock.sleep(10 * 3600.0)
     ticked = computer.tick()
-    assert ticked is not None and ticked.left_in_flight == 0 and ticked.troubles == ()
-    (told,) = (line for line in ticked.changes if "brought home" in line)
-    assert told == f"(taken out) PPO seed 0 [{ppo[:8]}]: brought home; the campaign has it no more"
+    assert ticked is not None and ticked.orphans_in_flight == 0 and ticked.troubles == ()
+    (told,) = (line for line in ticked.changes if "collected" in line)
+    assert told == f"(removed) PPO seed 0 [{ppo[:8]}]: collected; no longer part of the campaign"
     (session,) = computer.ledger.sessions(ppo)
     assert session.restored and computer.models[ppo].view().steps == session.steps_done
     assert session.steps_done is not None and session.steps_done > 0
@@ -100,7 +100,7 @@ def test_the_same_training_by_another_campaign_is_no_business_of_this_one() -> N
     _edit(computer, ONE_LEFT.replace("campaign: small", "campaign: other"))
     computer.world.clock.sleep(10 * 3600.0)
     ticked = computer.tick()
-    assert ticked is not None and ticked.left_in_flight == 0
+    assert ticked is not None and ticked.orphans_in_flight == 0
     assert "PPO" in {one.ticket["spec"]["lineage"]["algorithm"] for one in computer.ledger.open_sessions()}
 
 
@@ -120,7 +120,7 @@ def test_what_nothing_names_any_more_is_told_and_stays_where_it_is() -> None:
     (told,) = ticked.troubles
     assert "neither the campaign's file nor its section's card names this training" in told
     assert sum(one.stage == "submitted" for one in computer.ledger.open_sessions()) >= 1
-    assert ticked.left_in_flight == 0
+    assert ticked.orphans_in_flight == 0
     computer.context = replace(computer.context, card_of=CARDS)
     ticked, _ = carried_through(computer)
     assert ticked.complete and computer.ledger.open_sessions() == []
@@ -137,7 +137,7 @@ def test_what_nothing_names_holds_its_slot_as_long_as_it_may_be_at_work() -> Non
 
     computer.context = replace(computer.context, card_of=without_ppo)
     ticked = computer.tick()
-    assert ticked is not None and ticked.waits == "all 2 slots are in use" and ticked.left_in_flight == 1
+    assert ticked is not None and ticked.waits == "all 2 slots are in use" and ticked.orphans_in_flight == 1
     computer.world.clock.sleep(10 * 3600.0)
     ticked = computer.tick()
     assert ticked is not None and len(computer.world.alive()) == 1 and ticked.waits == ""
@@ -161,7 +161,7 @@ def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
     _edit(computer, ONE_LEFT)
     assert computer.context.campaign.campaign == mine.campaign
     ticked = computer.tick()
-    assert ticked is not None and ticked.left_in_flight == 0 and ticked.troubles == ()
+    assert ticked is not None and ticked.orphans_in_flight == 0 and ticked.troubles == ()
     assert pushed[0].key in {one.key for one in computer.ledger.open_sessions()}
     sessions = sessions_of_campaign(
         computer.ledger.sessions(pushed[0].lineage_id), computer.ledger.runs(), "small", set()
@@ -180,19 +180,19 @@ def test_what_a_read_back_ledger_pushed_is_brought_home_as_well() -> None:
     assert [one.campaign for one in empty.ledger.sessions(ppo)] == [None, "small"]
     _edit(empty, ONE_LEFT)
     ticked = empty.tick()
-    assert ticked is not None and ticked.left_in_flight == 1
+    assert ticked is not None and ticked.orphans_in_flight == 1
     empty.world.clock.sleep(10 * 3600.0)
     ticked = empty.tick()
-    assert ticked is not None and empty.ledger.sessions(ppo)[-1].restored and ticked.left_in_flight == 0
+    assert ticked is not None and empty.ledger.sessions(ppo)[-1].restored and ticked.orphans_in_flight == 0
 
 
 def test_one_on_another_backend_is_told_and_holds_nothing() -> None:
     computer = _computer()
     _edit(computer, ONE_LEFT.replace("concurrency: 2", "concurrency: 2\nbackend: kaggle"))
     ticked = computer.tick()
-    assert ticked is not None and ticked.left_in_flight == 0
+    assert ticked is not None and ticked.orphans_in_flight == 0
     (told,) = ticked.troubles
-    assert "in flight on local, its line was taken out, and this tick looks at kaggle" in told
+    assert "in flight on local, its line was removed, and this tick uses kaggle" in told
     assert "--backend local" in told
 
 
@@ -212,10 +212,10 @@ def test_beside_a_search_it_flies_on_and_is_not_pruned(can_cancel: bool) -> None
     gone = flying - {trial.lineage_id for trial in computer.context.trials if trial.variant.searched}
     _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]").replace("decision_s: 5.0", "decision_s: 20.0"))
     ticked = computer.tick()
-    assert ticked is not None and ticked.left_in_flight == len(gone) == 1 and ticked.troubles == ()
+    assert ticked is not None and ticked.orphans_in_flight == len(gone) == 1 and ticked.troubles == ()
     computer.world.clock.sleep(10 * 3600.0)
     ticked = computer.tick()
-    assert ticked is not None and ticked.left_in_flight == 0
+    assert ticked is not None and ticked.orphans_in_flight == 0
     assert all(computer.ledger.sessions(one)[-1].restored for one in gone)
 
 
@@ -227,31 +227,31 @@ def test_what_crashed_is_not_said_to_be_home() -> None:
     computer.world.clock.sleep(10 * 3600.0)
     ticked = computer.tick()
     assert ticked is not None
-    (told,) = (line for line in ticked.changes if "(taken out)" in line)
-    assert "ended (crashed), nothing came back; the campaign has it no more" in told
+    (told,) = (line for line in ticked.changes if "(removed)" in line)
+    assert "ended (crashed) without a new checkpoint; no longer part of the campaign" in told
 
 
 def test_plan_status_and_tick_tell_of_it(tmp_path: Path) -> None:
     computer = _computer()
     project, ppo = written_down(computer, tmp_path), _lineage_of(computer, "PPO")
     campaign, trials = expanded(ONE_LEFT)
-    (told,) = taken_out_in_flight(project, campaign, trials)
-    assert told.startswith(f"(taken out) PPO seed 0 [{ppo[:8]}] is in flight, and the file has it no more")
-    assert taken_out_in_flight(project, *expanded(WHOLE)) == []
+    (told,) = removed_in_flight(project, campaign, trials)
+    assert told.startswith(f"(removed) PPO seed 0 [{ppo[:8]}] is in flight and was removed from the file")
+    assert removed_in_flight(project, *expanded(WHOLE)) == []
     elsewhere = replace(campaign, backend="kaggle")
-    (told,) = taken_out_in_flight(project, elsewhere, trials)
-    assert told.endswith("Tick with --backend local until it is brought home.")
+    (told,) = removed_in_flight(project, elsewhere, trials)
+    assert told.endswith("Tick with --backend local until it is collected.")
     _edit(computer, ONE_LEFT)
     ticked = computer.tick()
     assert ticked is not None
-    assert "1 session(s) in flight of what the campaign has no more: waited for" in tick_lines(campaign, ticked)
+    assert "1 session(s) in flight of removed trials: waiting to collect them" in tick_lines(campaign, ticked)
 
 
 def test_of_a_campaign_that_is_over_nothing_is_foretold() -> None:
     computer = _computer()
     ticked, _ = carried_through(computer)
     now = computer.world.clock.now()
-    outlook = forecast_campaign(computer.context.campaign, ticked.standings, now=now, longest_s=None, allowed=None)
+    outlook = forecast_campaign(computer.context.campaign, ticked.statuses, now=now, longest_s=None, allowed=None)
     assert outlook.rest_lines() == ["Nothing left to run"] and outlook.to_json()["sessions"] == 0
 
 

@@ -121,7 +121,7 @@ def test_whatever_is_lost_no_session_starts_below_what_can_be_verified(
     starts = world.starts[before:]
     assert all(steps >= best for steps in starts), (starts, best)
     assert world.wrongs == []
-    (standing,) = ticked.standings
+    (standing,) = ticked.statuses
     if standing.state is State.FAILED:
         assert best == 0 and starts == [] and any("from step 0" in one for one in ticked.troubles)
     else:

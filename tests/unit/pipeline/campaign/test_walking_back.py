@@ -85,7 +85,7 @@ def test_killed_anywhere_on_the_way_it_is_complete_and_has_gone_back_once(act: i
     world.fuse = act
     while True:
         ticked = computer.tick()
-        if ticked is not None and all(one.state is State.DONE for one in ticked.standings):
+        if ticked is not None and all(one.state is State.DONE for one in ticked.statuses):
             break
         world.clock.sleep(3600.0)
         assert world.now_s < 30 * 86_400

@@ -68,7 +68,7 @@ def test_a_plan_counts_what_is_not_proposed_yet_and_what_waits_for_it() -> None:
 
 def test_without_anything_to_wait_for_a_grid_is_proposed_at_once() -> None:
     (search,) = outlook(HEAD + "    search: {space: {algorithms.PPO.gamma: [0.9, 0.95]}, sampler: grid}\n").searches
-    assert (search.made, search.to_come, search.loads) == (2, 0, ())
+    assert (search.made, search.to_come, search.work) == (2, 0, ())
 
 
 def test_what_the_card_refuses_counts_as_failed_and_is_said() -> None:
@@ -77,14 +77,14 @@ def test_what_the_card_refuses_counts_as_failed_and_is_said() -> None:
     assert search.made == 2 and "decision_s must be a multiple of dt_s" in search.refused[0]
     assert any("is refused" in line for line in search.lines())
     ticked, _ = carried_through(searched(block))
-    assert ticked.complete and [one.state for one in ticked.standings] == [State.DONE] * 2
+    assert ticked.complete and [one.state for one in ticked.statuses] == [State.DONE] * 2
 
 
 @pytest.mark.parametrize("key", ["environment.decison_s", "environment.decision_s"])
 def test_a_space_of_which_the_card_takes_nothing_is_bad_input(key: str) -> None:
     with pytest.raises(BadInput) as caught:
         searched(f"{{space: {{{key}: [5.3, 5.7]}}, sampler: grid}}")
-    assert key in str(caught.value) and "Mend the space" in caught.value.remedy
+    assert key in str(caught.value) and "Fix the space" in caught.value.remedy
 
 
 def test_a_pruner_that_could_never_prune_is_refused() -> None:
@@ -98,10 +98,10 @@ def test_a_pruner_that_could_never_prune_is_refused() -> None:
 def test_what_is_proposed_twice_is_one_training_and_the_search_comes_to_its_end() -> None:
     computer = searched("{space: {algorithms.PPO.gamma: [0.9, 0.95]}, trials: 6, batch: 2, startup_trials: 2}")
     ticked, _ = carried_through(computer)
-    assert ticked.complete and len(ticked.standings) == 2 == len(computer.world.kernels)
+    assert ticked.complete and len(ticked.statuses) == 2 == len(computer.world.kernels)
     (search,) = forecast_campaign(
         computer.context.campaign,
-        ticked.standings,
+        ticked.statuses,
         now=datetime(2026, 11, 23, tzinfo=UTC),
         longest_s=None,
         allowed=None,
@@ -119,7 +119,7 @@ def test_a_proposal_that_another_group_names_stops_its_own_search_alone() -> Non
     far = World(clock=FakeClock(), weekly_s=None, slots=3, score=lambda ticket, steps: 1.0)
     text = HEAD + space + NAMED + "    matrix: {algorithms.PPO.gamma: [%s]}\n"
     ticked, _ = carried_through(Computer(far, *expanded(text % 0.98)))  # proposed in the second batch
-    assert [one.state for one in ticked.standings] == [State.DONE] * len(far.kernels) and far.submits > 2
+    assert [one.state for one in ticked.statuses] == [State.DONE] * len(far.kernels) and far.submits > 2
     assert not ticked.complete and "gamma=0.98 seed 0 is the same training as named gamma=0.98" in ticked.troubles[0]
     nothing = World(clock=FakeClock())
     with pytest.raises(BadInput) as caught:  # in the first one: that is clear before anything is pushed
@@ -139,13 +139,13 @@ def test_another_objective_is_read_from_the_summary_of_the_session_that_evaluate
 
     computer.world._manifest = with_summary  # type: ignore[method-assign]
     ticked, _ = carried_through(computer)
-    values = {one.trial.variant.label: one.trial.variant.searched for one in ticked.standings}
+    values = {one.trial.variant.label: one.trial.variant.searched for one in ticked.statuses}
     assert {label: found and found.value for label, found in values.items()} == {
         f"look gamma={gamma}": gamma for gamma in (0.9, 0.95, 0.8)
     }
     monday = datetime(2026, 11, 23, tzinfo=UTC)
     (search,) = forecast_campaign(
-        computer.context.campaign, ticked.standings, now=monday, longest_s=None, allowed=None
+        computer.context.campaign, ticked.statuses, now=monday, longest_s=None, allowed=None
     ).searches
     assert (search.best, search.objective) == ("look gamma=0.8", 0.8)
 
@@ -176,15 +176,15 @@ def test_an_objective_that_the_section_does_not_tell_stops_its_own_group_alone()
     computer = by_delay("delay.lr")
     ticked, _ = carried_through(computer)
     assert not computer.ledger.open_sessions()
-    states = {one.trial.variant.group: one.state for one in ticked.standings}
+    states = {one.trial.variant.group: one.state for one in ticked.statuses}
     assert states == {"look": State.DONE, "later": State.CUT_OFF, "other": State.DONE}
     assert not ticked.complete and len(ticked.troubles) == 2
-    assert "tells no number 'delay.lr'" in ticked.troubles[0] and "did you mean delay.rl?" in ticked.troubles[0]
+    assert "reports no number 'delay.lr'" in ticked.troubles[0] and "did you mean delay.rl?" in ticked.troubles[0]
     monday = datetime(2026, 11, 23, tzinfo=UTC)
     (search,) = forecast_campaign(
-        computer.context.campaign, ticked.standings, now=monday, longest_s=None, allowed=None
+        computer.context.campaign, ticked.statuses, now=monday, longest_s=None, allowed=None
     ).searches
-    assert search.to_come == 2 and "tells no number 'delay.lr'" in search.lines()[1]
+    assert search.to_come == 2 and "reports no number 'delay.lr'" in search.lines()[1]
 
 
 def test_the_objective_outlives_the_results_folder() -> None:
@@ -192,8 +192,8 @@ def test_the_objective_outlives_the_results_folder() -> None:
     before, _ = carried_through(computer)
     computer.results.brought.clear()
     after = computer.tick()
-    assert after is not None and before.complete and after.standings == before.standings and after.troubles == ()
-    assert before.standings[0].trial.variant.searched.value == 3.0  # type: ignore[union-attr]
+    assert after is not None and before.complete and after.statuses == before.statuses and after.troubles == ()
+    assert before.statuses[0].trial.variant.searched.value == 3.0  # type: ignore[union-attr]
     assert computer.ledger.rebuild()
 
 
@@ -204,7 +204,7 @@ def test_numbers_of_an_older_ledger_are_read_from_the_results_and_asked_for_agai
     computer.ledger.sessions = lambda *asked: [replace(one, numbers=None) for one in sessions(*asked)]  # type: ignore[method-assign]
     computer.results.brought.clear()
     ticked = computer.tick()
-    assert ticked is not None and not ticked.complete and "its outputs are gone" in ticked.troubles[0]
+    assert ticked is not None and not ticked.complete and "its outputs are missing" in ticked.troubles[0]
     computer.results.brought.update(brought)
     ticked = computer.tick(new_program=False)  # nothing is new in the ledger
     assert ticked is not None and ticked.complete and ticked.troubles == ()
@@ -218,14 +218,14 @@ def test_a_rung_is_known_with_the_first_evaluation_behind_it() -> None:
 
 
 def test_seeds_are_judged_by_the_mean_of_as_many_as_must_complete() -> None:
-    fast = TrainingResult(fate=Outcome.COMPLETE, number=3.0, curve=[(100, 1.0), (200, 3.0)])
-    slow = TrainingResult(fate=Outcome.OPEN, curve=[(100, 2.0)])
-    lost = TrainingResult(fate=Outcome.FAILED, why="stuck")
+    fast = TrainingResult(outcome=Outcome.COMPLETE, number=3.0, curve=[(100, 1.0), (200, 3.0)])
+    slow = TrainingResult(outcome=Outcome.OPEN, curve=[(100, 2.0)])
+    lost = TrainingResult(outcome=Outcome.FAILED, why="stuck")
     assert mean_rungs([fast, slow], 2, 100, 5) == (1.5,) and mean_rungs([lost, slow, fast], 2, 100, 5) == (1.5,)
     assert outcome_of([fast, slow], 2) == (Outcome.OPEN, None)
     assert outcome_of([fast, lost, fast], 2) == (Outcome.COMPLETE, 3.0)  # a spare stood in
     assert outcome_of([fast, lost], 2) == outcome_of(
-        [fast, TrainingResult(fate=Outcome.FAILED, why="invalid"), slow], 2
+        [fast, TrainingResult(outcome=Outcome.FAILED, why="invalid"), slow], 2
     )
     assert outcome_of([fast, lost], 2) == (Outcome.FAILED, None)
 

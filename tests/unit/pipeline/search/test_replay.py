@@ -14,7 +14,7 @@ from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.reporting.forecast_report import forecast_campaign
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.campaign.finished_trials import finished_trials
-from orchestrator.pipeline.campaign.status_board import read_trial_statuses
+from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.campaign.tick_report import TickReport
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
@@ -65,7 +65,7 @@ def computer(far: World, text: str = SEARCH) -> Computer:
 def told(ticked: TickReport) -> list[tuple[str, State, str, float | None]]:
     return [
         (one.trial.name8, one.state, one.why, one.trial.variant.searched and one.trial.variant.searched.value)
-        for one in ticked.standings
+        for one in ticked.statuses
     ]
 
 
@@ -80,8 +80,8 @@ def calm() -> TickReport:
 
 
 def test_a_search_goes_through_batch_by_batch_and_what_waits_for_it_follows(calm: TickReport) -> None:
-    searched = [one for one in calm.standings if one.trial.variant.searched]
-    assert calm.complete and len(searched) == 8 and calm.standings[-1].state is State.DONE
+    searched = [one for one in calm.statuses if one.trial.variant.searched]
+    assert calm.complete and len(searched) == 8 and calm.statuses[-1].state is State.DONE
     assert [one.trial.variant.searched.batch for one in searched] == [0, 0, 0, 1, 1, 1, 2, 2]  # type: ignore[union-attr]
     states = [one.state for one in searched]
     assert states[:3] == [State.DONE] * 3 and State.PRUNED in states[3:] and State.DONE in states[3:]
@@ -93,11 +93,11 @@ def test_what_is_pruned_starts_no_further_session_and_stands_in_no_table(calm: T
     far = world()
     carried_through(here := computer(far))
     stands = read_trial_statuses(
-        here.ledger, here.context.campaign, here.ticking._context.trials, here.context.code_digest
+        here.ledger, here.context.campaign, here.ticker._context.trials, here.context.code_digest
     )
     pruned = {one.trial.lineage_id: one.sessions for one in stands if one.state is State.PRUNED}
     assert pruned and set(pruned.values()) == {1}
-    stands = read_trial_statuses(here.ledger, here.context.campaign, here.ticking._context.trials, "b" * 64)
+    stands = read_trial_statuses(here.ledger, here.context.campaign, here.ticker._context.trials, "b" * 64)
     rows = finished_trials(here.ledger, here.results, stands, "b" * 64)
     finished = {one.trial.lineage_id for one in rows}
     assert not finished & pruned.keys() and len(finished) == len(stands) - len(pruned)
@@ -148,12 +148,12 @@ def test_a_session_that_can_be_stopped_is_and_nothing_else_changes() -> None:
     for _ in range(500):
         ticked = here.tick(new_program=False)
         assert ticked is not None
-        asked += [change for change in ticked.changes if "asked to leave" in change]
+        asked += [change for change in ticked.changes if "asked to stop" in change]
         if ticked.over:
             break
         watched.clock.sleep(1800.0)
     assert unseen.complete and ticked.complete and told(ticked) == told(unseen)
-    pruned = [one for one in unseen.standings if one.state is State.PRUNED]
+    pruned = [one for one in unseen.statuses if one.state is State.PRUNED]
     assert len(asked) == len(pruned) > 0 and {one.steps_done for one in pruned} == {300_000}
     used = [sum(kernel.ends_s - kernel.born_s for kernel in side.kernels.values()) for side in (watched, whole)]
     assert used[0] < used[1]
@@ -169,7 +169,7 @@ def test_more_trials_add_only_the_difference_and_a_finished_search_is_never_run_
     ticked, _ = carried_through(wider)
     after = {kernel.ticket.lineage_id for kernel in far.kernels.values()}
     assert ticked.complete and before < after and len(after - before) == 2
-    assert cells(tuple(one.trial for one in ticked.standings))[:8] == cells(tuple(one.trial for one in calm.standings))
+    assert cells(tuple(one.trial for one in ticked.statuses))[:8] == cells(tuple(one.trial for one in calm.statuses))
 
 
 def test_another_concurrency_is_the_same_search(calm: TickReport) -> None:
@@ -192,22 +192,25 @@ def test_what_has_left_its_search_is_brought_home_holds_a_slot_and_counts_as_hou
     here.context = replace(here.context, campaign=expanded(other)[0])
     ticked = here.tick()
     assert ticked is not None and {one.lineage_id for one in here.ledger.open_sessions()} == flying
-    named = {one.trial.lineage_id for one in ticked.standings}
-    assert not named & flying and ticked.waits == "all 2 slots are in use" and ticked.left_in_flight == 2
-    searched = ticked.standings[0].trial.variant.searched
-    assert searched is not None and set(searched.left) == flying
+    named = {one.trial.lineage_id for one in ticked.statuses}
+    assert not named & flying and ticked.waits == "all 2 slots are in use" and ticked.orphans_in_flight == 2
+    searched = ticked.statuses[0].trial.variant.searched
+    assert searched is not None and set(searched.orphans) == flying
     now = here.world.clock.now()
     (told_of,) = forecast_campaign(
-        here.context.campaign, ticked.standings, now=now, longest_s=None, allowed=None
+        here.context.campaign, ticked.statuses, now=now, longest_s=None, allowed=None
     ).searches
-    assert told_of.to_json()["left"] == 2 and "2 training(s) have left this search" in told_of.lines()[-1]
+    assert (
+        told_of.to_json()["left"] == 2
+        and "2 training(s) were started and are no longer proposed" in told_of.lines()[-1]
+    )
     here.world.clock.sleep(10 * 3600.0)
     ticked = here.tick()  # their 18 hours are spent: nothing of the new search fits into this week
-    assert ticked is not None and here.ledger.open_sessions() == [] and ticked.left_in_flight == 0
+    assert ticked is not None and here.ledger.open_sessions() == [] and ticked.orphans_in_flight == 0
     assert all(here.ledger.runs(lineage_id)[-1].steps_done > 0 for lineage_id in flying)
     assert "week's quota" in ticked.waits and here.world.wrongs == []
     ticked, _ = carried_through(here)
-    assert ticked.complete and set(ticked.standings[0].trial.variant.searched.left) == flying  # type: ignore[union-attr]
+    assert ticked.complete and set(ticked.statuses[0].trial.variant.searched.orphans) == flying  # type: ignore[union-attr]
 
 
 def test_the_same_training_by_another_campaign_or_by_hand_has_not_left_this_one() -> None:
@@ -216,7 +219,9 @@ def test_the_same_training_by_another_campaign_or_by_hand_has_not_left_this_one(
     other = SEARCH.replace("campaign: small", "campaign: other").replace("pruner:", "seed: 5\n      pruner:")
     here.context = replace(here.context, campaign=expanded(other)[0])
     ticked = here.tick()
-    assert ticked is not None and ticked.left_in_flight == 0 and ticked.standings[0].trial.variant.searched.left == ()  # type: ignore[union-attr]
+    assert (
+        ticked is not None and ticked.orphans_in_flight == 0 and ticked.statuses[0].trial.variant.searched.orphans == ()
+    )  # type: ignore[union-attr]
 
 
 def test_a_campaign_is_not_over_while_what_has_left_it_still_flies() -> None:
@@ -242,8 +247,8 @@ def test_a_proposal_that_fails_for_good_is_told_as_failed_and_the_search_goes_on
         kernel(ticket, wall_s),
     )[1]
     ticked, _ = carried_through(here)
-    first = ticked.standings[0]
-    assert (first.state, first.why) == (State.FAILED, "stuck") and len(ticked.standings) == 9
+    first = ticked.statuses[0]
+    assert (first.state, first.why) == (State.FAILED, "stuck") and len(ticked.statuses) == 9
     assert ticked.complete  # one that fails is an answer too
     fresh, pushed = computer(far, text), far.submits
     fresh.recover()
@@ -255,11 +260,11 @@ def test_what_failed_for_its_search_is_not_trained_again_under_other_code() -> N
     far = world(fate=["crash"] * 8)
     text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
     first, _ = carried_through(here := computer(far, text))
-    failed = [one.trial.lineage_id for one in first.standings if one.state is State.FAILED]
+    failed = [one.trial.lineage_id for one in first.statuses if one.state is State.FAILED]
     assert failed and first.complete
     here.context, pushed = replace(here.context, code_digest="c" * 64), far.submits
     ticked, _ = carried_through(here)
-    states = {one.trial.lineage_id: (one.state, one.why) for one in ticked.standings}
+    states = {one.trial.lineage_id: (one.state, one.why) for one in ticked.statuses}
     assert far.submits == pushed and {states[one] for one in failed} == {(State.FAILED, "stuck")}
     more = text.replace("{stuck: 0}", "{stuck: 3}")  # whoever wants them raises retries: they are open again
     here.context = replace(here.context, campaign=expanded(more)[0])
@@ -270,8 +275,8 @@ def test_what_failed_for_its_search_is_not_trained_again_under_other_code() -> N
 def test_a_search_of_which_nothing_completes_cuts_off_what_waits_for_it() -> None:
     far = world(fate=["crash"] * 1000)
     ticked, _ = carried_through(computer(far, SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")))
-    assert {one.state for one in ticked.standings[:-1]} == {State.FAILED}
-    assert ticked.standings[-1].state is State.CUT_OFF and ticked.over and not ticked.complete
+    assert {one.state for one in ticked.statuses[:-1]} == {State.FAILED}
+    assert ticked.statuses[-1].state is State.CUT_OFF and ticked.over and not ticked.complete
 
 
 def test_results_of_older_code_still_lead_the_search_and_no_proposal_is_lost(calm: TickReport) -> None:
@@ -282,8 +287,8 @@ def test_results_of_older_code_still_lead_the_search_and_no_proposal_is_lost(cal
     later.recover()
     pushed = far.submits
     ticked, _ = carried_through(later)
-    assert [one.trial.lineage_id for one in ticked.standings] == [one.trial.lineage_id for one in calm.standings]
-    assert {one.state for one in ticked.standings} == {State.STALE, State.PRUNED} and far.submits == pushed
+    assert [one.trial.lineage_id for one in ticked.statuses] == [one.trial.lineage_id for one in calm.statuses]
+    assert {one.state for one in ticked.statuses} == {State.STALE, State.PRUNED} and far.submits == pushed
 
 
 def test_with_several_seeds_the_objective_is_their_mean_and_they_are_pruned_together() -> None:
@@ -296,12 +301,12 @@ def test_with_several_seeds_the_objective_is_their_mean_and_they_are_pruned_toge
     far.score = uneven
     ticked, _ = carried_through(computer(far, text))
     states: dict[int, set[State]] = {}
-    for one in ticked.standings:
+    for one in ticked.statuses:
         states.setdefault(one.trial.variant.index, set()).add(one.state)
     assert all(len(found) == 1 for found in states.values()) and {State.PRUNED} in states.values()
-    searched = ticked.standings[0].trial.variant.searched
-    sessions = [one for one in ticked.standings[:2]]
+    searched = ticked.statuses[0].trial.variant.searched
+    sessions = [one for one in ticked.statuses[:2]]
     assert searched is not None and searched.value is not None and len(sessions) == 2
     lonely, _ = carried_through(computer(world(), SEARCH))
-    alone = lonely.standings[0].trial.variant.searched
+    alone = lonely.statuses[0].trial.variant.searched
     assert alone is not None and searched.value == pytest.approx(alone.value + 0.05)  # type: ignore[operator]

@@ -276,8 +276,8 @@ def test_seeds_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("seeds", "told"),
     [
-        ("[]", "names no seed"),
-        ("[3, 3]", "names 3 twice"),
+        ("[]", "seeds is empty"),
+        ("[3, 3]", "contains 3 twice"),
         ("[-1]", f"lie in [0, {SEEDS_END - 1}], not -1"),
         (f"[{SEEDS_END}]", f"not {SEEDS_END}"),
         (f"{{completed: 2, first: {SEEDS_END - 1}}}", "first is too large"),
