@@ -20,8 +20,8 @@ class RunContext:
         models: The models directory of the section.
         draw_token: Returns a fresh random hex text; injected so that tests can foresee it.
         version: Of the orchestrator, for the rendered script.
-        waits: Whether to wait for sessions, slots and quota. A tick leaves instead, and nobody watches it: a models
-            directory that is absent or empty is then a loss, not the user's wish.
+        waits: Whether to wait for sessions, slots and quota. A tick leaves instead and runs unattended: an
+            absent or empty models directory is then a loss, not the user's wish.
         gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
         listing: The names that the backend lists, read once in a tick; None to read them each time.
     """

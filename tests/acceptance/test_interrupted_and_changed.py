@@ -221,7 +221,7 @@ def test_a_repeated_fresh_finds_what_it_began(toy: Path) -> None:
     with killed_in_flight(toy, "run", "section_7_6", "--quick", "--fresh"):
         pass
     answer = orchestrate(toy, *QUICK, "--fresh")
-    assert "is under way: it is carried on" in answer.err
+    assert "is under way: this command continues it" in answer.err
     assert answer.json["sessions"] == 1
     assert len(list((toy / "validation_output/results").iterdir())) == 2
 

@@ -13,7 +13,7 @@ from orchestrator.cli.options import AsJson, RunOptions
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
-    from orchestrator.core.run.next_action import Action
+    from orchestrator.core.run.actions import Action
     from orchestrator.core.run.request import RunRequest
     from orchestrator.core.run.summary import RunSummary
     from orchestrator.pipeline.context import RunContext
@@ -96,7 +96,7 @@ def _show_plan(run_context: RunContext, request: RunRequest, console: Console, a
 
 def _first_lines(first: Action) -> list[str]:
     """What `run` would do before it starts the session that is shown."""
-    from orchestrator.core.run.next_action import Collect, Finish, Start, Wait
+    from orchestrator.core.run.actions import Collect, Finish, Start, Wait
     from orchestrator.core.run.summary import GOOD_ENDS
 
     match first:

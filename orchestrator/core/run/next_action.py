@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 from orchestrator.core.checkpoint.compatibility import Compatibility, Grade, compare
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.log_messages import incompatibility
-from orchestrator.core.checkpoint.missing import current_chain, expected_steps, is_missing, missing_fault, walked_to
 from orchestrator.core.checkpoint.start import StartMode, decide_start
-from orchestrator.core.checkpoint.walk_back import WalkBack, view_after
-from orchestrator.core.errors import BadInput, CheckpointsMissing
+from orchestrator.core.checkpoint.walk_back import view_after
+from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.run.actions import Action, Adopt, Collect, Finish, Missing, Refuse, Start, Wait
+from orchestrator.core.run.losses import loss, may_be_elsewhere
 from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.opening import open_run
 from orchestrator.core.run.progress import Decision, next_step
@@ -21,111 +21,17 @@ from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import Snapshot
 from orchestrator.core.run.summary import DETACHED, GOOD_ENDS, ITS_TURN
 from orchestrator.core.run.weights_only import require_weights_used
-from orchestrator.core.session.backend_types import Observation
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.settling import checkpoint_paths
 from orchestrator.core.session.slug import Place, place_of_slug
 from orchestrator.kernel.wire import Ticket
 
 
-class Missing(Enum):
-    """What may exist elsewhere and not here."""
-
-    CHECKPOINTS = "checkpoints"
-    """Checkpoints that the ledger knows: in the results, or on the backend."""
-    SESSIONS = "sessions"
-    """Sessions on the backend that the ledger lacks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adopt:
-    """Search for what is missing here, and take it over."""
-
-    what: Missing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """A session goes on, or has not shown up yet."""
-
-    record: SessionRecord
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collect:
-    """Fetch, judge and restore a session, and close it.
-
-    Attributes:
-        end: How it ended, None where that is to be asked.
-        lost: Whether it never came into being: it is closed without outputs.
-        keep: Whether its checkpoints are put in place; False when the user starts over.
-        run: The run for which a closed session is looked at once more, None for an open session.
-        mode: What is done with the models directory before that run goes on.
-    """
-
-    record: SessionRecord
-    end: Observation | None = None
-    lost: bool = False
-    keep: bool = True
-    run: OpenRun | None = None
-    mode: StartMode = StartMode.CONTINUE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """Start a session.
-
-    Attributes:
-        mode: What is done with the models directory first.
-        comparison: Of the checkpoint with the training that continues it, None at a beginning.
-        walk_back: The step back that comes first; the session is decided anew after it.
-    """
-
-    run: OpenRun
-    place: Place
-    mode: StartMode
-    inventory: CheckpointInventory
-    comparison: Compatibility | None = None
-    walk_back: WalkBack | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
-    """Leave, with this end of the run.
-
-    Attributes:
-        run: None where a session of another command stays in flight.
-        in_flight: That session.
-    """
-
-    end: str
-    run: OpenRun | None = None
-    mode: StartMode = StartMode.CONTINUE
-    problems: tuple[str, ...] = ()
-    in_flight: SessionRecord | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refuse:
-    """Change nothing; say why.
-
-    Attributes:
-        lines: The reasons in the users' own log lines.
-    """
-
-    fault: BadInput
-    lines: tuple[str, ...] = ()
-
-
-Action = Adopt | Wait | Collect | Start | Finish | Refuse
-
-
 def next_action(snapshot: Snapshot, request: RunRequest) -> Action:
     """The next action of a command."""
     if request.detach and (left := _left_in_flight(snapshot, request)) is not None:
         return left
-    if not request.fresh and _may_be_elsewhere(snapshot, request):
+    if not request.fresh and may_be_elsewhere(snapshot, request):
         return Adopt(what=Missing.CHECKPOINTS)
     if snapshot.waits and snapshot.remembers and not snapshot.done.asked:
         return Adopt(what=Missing.SESSIONS)
@@ -141,7 +47,7 @@ def when_idle(snapshot: Snapshot, request: RunRequest, *, despite_end: bool = Fa
         despite_end: Decide the next session even if the run is at its end: for `render` and `--dry-run`.
     """
     opening = snapshot.done.run is None
-    if opening and not request.fresh and (refusal := _loss(snapshot, request)) is not None:
+    if opening and not request.fresh and (refusal := loss(snapshot, request)) is not None:
         return refusal
     try:
         mode = decide_start(snapshot.inventory, fresh=request.fresh) if opening else StartMode.CONTINUE
@@ -179,7 +85,7 @@ def _start(
     place = _next_place(snapshot, request, inventory, run, step)
     start = Start(run=run, place=place, mode=mode, inventory=inventory, comparison=comparison, walk_back=due)
     if due is not None and due.parent is not None:
-        return start
+        return replace(start, inventory=view_after(due, inventory))
     if due is not None and due.why.proven:
         return Finish(run=run, end=EndReason.CHECKPOINT_UNUSABLE.value, problems=(due.account,))
     if comparison is None:  # before every session, not only the first: the code may have been edited since
@@ -233,51 +139,6 @@ def _for_open_session(snapshot: Snapshot, request: RunRequest, record: SessionRe
     if sight is None or sight.end is None:
         return Wait(record=record, why=sight.state if sight else "")
     return Collect(record=record, end=sight.end)
-
-
-def _may_be_elsewhere(snapshot: Snapshot, request: RunRequest) -> bool:
-    """Whether checkpoints that should be in place are not, and were not searched for."""
-    if snapshot.done.searched or snapshot.done.run is not None:
-        return False
-    if missing_steps(snapshot) is not None:
-        return True
-    # The ledger itself may be older than the results beside it, or be absent. `run` trusts what is in place.
-    return request.starts and not snapshot.waits and _has_newer_results(snapshot, request.card.lineage.id)
-
-
-def missing_steps(snapshot: Snapshot) -> int | None:
-    """Steps that the ledger knows and that are not in place, None where nothing is missing."""
-    chain = current_chain(snapshot.runs, snapshot.sessions)
-    expected = expected_steps(chain, walked_to(snapshot.runs, chain))
-    return expected if is_missing(snapshot.inventory, expected, stays=snapshot.waits) else None
-
-
-def _missing_fault(snapshot: Snapshot, request: RunRequest, steps: int) -> CheckpointsMissing:
-    return missing_fault(snapshot.inventory, section=request.card.section, backend=snapshot.backend, steps=steps)
-
-
-def _has_newer_results(snapshot: Snapshot, lineage_id: str) -> bool:
-    known = [(one.session, one.attempt) for one in snapshot.sessions if not one.never_submitted]
-    here = (place_of_slug(slug, lineage_id) for slug in snapshot.result_slugs)
-    return max((place for place in here if place), default=(0, 0)) > max(known, default=(0, 0))
-
-
-def _loss(snapshot: Snapshot, request: RunRequest) -> Action | None:
-    """Why steps would be trained again that exist, None where that is not so."""
-    if snapshot.inventory.latest is not None:
-        return None
-    if request.starts and not snapshot.waits and not snapshot.done.asked and snapshot.adopted is None:
-        # A later session, which this ledger does not know, may have the checkpoints.
-        return Adopt(what=Missing.SESSIONS)
-    missing = missing_steps(snapshot)
-    faults = [
-        _missing_fault(snapshot, request, missing) if missing is not None else None,
-        snapshot.lost,
-    ]
-    if snapshot.adopted is not None:
-        faults.reverse()  # what the collected session itself lacks is the nearer reason
-    fault = next(filter(None, faults), None)
-    return Refuse(fault=fault) if fault is not None else None
 
 
 def _after_archive(inventory: CheckpointInventory, mode: StartMode) -> CheckpointInventory:

@@ -1,4 +1,4 @@
-"""A run under way: where it starts, how far it is, and what its sessions brought so far."""
+"""A run in progress: where it started, how far it is, and the results of its sessions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OpenRun:
         started: Whether its beginning is in the ledger.
         last: Place of its last session, None before the first.
         failed: Carriers with which the checkpoints of the next session did not arrive.
-        summary: What it has brought so far.
+        summary: Its results so far.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""What the user asks of a run, and the target that it comes to."""
+"""What the user asks of a run, and the target that follows from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RunRequest:
     Attributes:
         target_steps: Total steps to reach instead of the profile's; at most one of it and `add_steps`.
         add_steps: Steps to train beyond those already done.
-        fresh: Archive what is there and begin anew.
+        fresh: Archive what is there and start over.
         deadline_s: Wall seconds of each session instead of the profile's.
         detach: Leave as soon as a session is in flight.
         starts: Start sessions; a request that only collects what has ended does not.
@@ -50,11 +50,11 @@ class RunRequest:
         if self.accept_grade and self.card.resume_floor == EXACT:
             raise BadInput(
                 f"the card of {self.card.section} demands resume_floor: exact, which no flag overrides",
-                remedy="Change resume_floor in the card, or use --fresh to begin anew.",
+                remedy="Change resume_floor in the card, or use --fresh to start over.",
             )
         if self.accept_grade and self.fresh:
             raise BadInput(
-                "--accept-grade and --fresh exclude each other: one begins from the weights in place, one from step 0",
+                "--accept-grade and --fresh exclude each other: from the weights in place, or from step 0",
                 remedy="Give one of them.",
             )
         if self.target_steps is not None and self.add_steps is not None:
@@ -89,9 +89,9 @@ class RunRequest:
 
         Args:
             steps_done: Steps of the checkpoint that the run starts from.
-            reached_meanwhile: Whether an earlier command's session has just brought some of them, which the user
+            reached_meanwhile: Whether a session of an earlier command has just added some of them, which the user
                 could not know.
-            interrupted: The run that this command goes on with; it fixed its target when it began.
+            interrupted: The run that this command continues; its target was fixed when it began.
 
         Raises:
             BadInput: The target that was asked for lies below the steps already done, or there is none.
@@ -99,12 +99,12 @@ class RunRequest:
         profile = self.card.profiles[self.profile]
         target_steps = self.target(steps_done, interrupted)
         if self.target_steps is not None:
-            # A training stops at the end of a rollout, so it may stand up to one behind its target.
+            # A training stops at the end of a rollout, up to one rollout beyond its target.
             below = target_steps + self.card.hyper_parameters.rollout_steps <= steps_done
             if below and not reached_meanwhile:
                 raise BadInput(
                     f"--target-steps {target_steps} is below the {steps_done} steps already done",
-                    remedy=f"Give at least {steps_done}, or --add-steps N, or --fresh to begin anew.",
+                    remedy=f"Give at least {steps_done}, or --add-steps N, or --fresh to start over.",
                 )
         deadline_s = self.deadline_s or profile.deadline_s
         if (target_steps, deadline_s) == (profile.target_steps, profile.deadline_s):

@@ -1,4 +1,4 @@
-"""What a run came to: the object on the last line of `--json`, and the words for people."""
+"""The result of a command on a run: the object on the last line of `--json`."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.outcome import Verdict
 
 DETACHED = "detached"
-"""End of a command that left its session in flight: the run itself has not ended."""
+"""The command left its session in flight; the run has not ended."""
 
 ITS_TURN = "its_turn"
-"""End of a command that starts nothing: the run goes on when its next session is started."""
+"""The command starts nothing; the run goes on with its next session."""
 
 GOOD_ENDS = frozenset({"at_target", EndReason.FINISHED.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """One run, summed up.
+    """The result of one command on a run.
 
     Attributes:
-        sessions: Sessions that this command started or carried on.
+        sessions: Sessions that this command started or continued.
         end_reason: Of the run: the last session's, `at_target` when none was needed, `stuck`, `emptied`, or
             `detached` while it goes on.
         handle: Of the session in flight when the command left.
         session_exit_code: Exit code of the last kernel.
-        verdict: What the science says at the target; None while it has not spoken.
+        verdict: Scientific verdict at the target; None before there is one.
         results_dir: Outputs of the last session, relative to the project, POSIX.
         restored: Checkpoint files that the last restore put in place.
-        expected_grade: Lowest grade that was decided here before a push, None for a beginning.
-        resume_grade: Lowest grade of any resume within this command as its kernel found it, None for a beginning.
-        resume_reasons: Why it is not better, as the kernels told.
+        expected_grade: Lowest resume grade expected before a push, None for a fresh start.
+        resume_grade: Lowest grade of any resume within this command as its kernel found it, None for a fresh start.
+        resume_reasons: Why it is not better, as the kernels reported.
         problems: What is wrong with the outputs of the last session.
         own_files: Files of the user's own in the models directory, relative POSIX paths.
         archived: Files that were archived for good.
-        lacking: Those of the problems that name outputs which could not be had; its numbers stand all the same.
+        lacking: Those of the problems that name outputs which could not be fetched; the numbers are valid all the same.
     """
 
     run_id: str
@@ -68,10 +68,10 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int:
-        """Exit code of the command: 0 only for a reached target whose numbers may be believed."""
+        """Exit code of the command: 0 only for a reached target with believable numbers."""
         if self.end_reason == DETACHED:
             return EXIT_DONE
-        if self.end_reason == EndReason.DISK_FULL:  # the user must free room; the training itself is well
+        if self.end_reason == EndReason.DISK_FULL:  # the user must free disk space; the training itself is sound
             return EXIT_BAD_INPUT
         believable = self.verdict not in (None, Verdict.INVALID.value) and set(self.problems) <= set(self.lacking)
         if self.end_reason not in GOOD_ENDS or not believable:

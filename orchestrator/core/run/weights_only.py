@@ -1,4 +1,4 @@
-"""`--accept-grade weights-only`: refused where there are no weights to take, or nothing would be trained from them."""
+"""`--accept-grade weights-only`: refused if there are no weights, or if no step would be trained from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROOT = Path("validation_ch7")
 def require_weights_used(
     request: RunRequest, view: CheckpointInventory, comparison: Compatibility | None, target_steps: int
 ) -> None:
-    """Refuse a run that was asked to begin from weights and would not.
+    """Refuse a run that should start from the weights of a checkpoint and would not.
 
     Args:
         view: The models directory that the run starts from.
@@ -43,7 +43,7 @@ def require_weights_used(
 
 
 def unneeded(request: RunRequest, grade: str | None) -> list[str]:
-    """A line where the flag changed nothing.
+    """A line if the flag changed nothing.
 
     Args:
         grade: At which the run resumed, None where it started no session.
@@ -65,7 +65,7 @@ def _nothing_to_take(card: SectionCard) -> BadInput:
     return BadInput(
         f"{_FLAG} has no effect: these settings make another training, {short(card.lineage.id)}, with a models "
         f"directory of its own; {trial} holds no checkpoint whose weights could be taken",
-        remedy=f"To begin from the section's own checkpoint, in the project's folder: python -c \"import shutil; "
+        remedy=f"To start from the section's own checkpoint, in the project's folder: python -c \"import shutil; "
         f"shutil.copytree('{own}', '{trial}', dirs_exist_ok=True)\", then the same command again. "
         "(It fits the same algorithm and network alone.) Without the option it trains from step 0.",
     )

@@ -25,7 +25,7 @@ _GAP = 2
 
 
 def require_no_unknown_sessions(context: RunContext, section: str, lineage_id: str) -> None:
-    """Before a tick starts a session: another computer may have gone on, and a name that was deleted is free again.
+    """Before a tick starts a session: another computer may have continued, and a deleted name can be used again.
 
     The local backend is asked like every other: a ledger that is absent or older than its sandboxes is a loss, and only
     the user's own `run` may take it for a fresh start.

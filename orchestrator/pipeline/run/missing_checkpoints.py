@@ -1,7 +1,7 @@
-"""Checkpoints that the ledger knows and that are not in place: put back from the results, then from the backend.
+"""Put back checkpoints that the ledger knows and that are not in place: from the results, then from the backend.
 
-A ledger beside a missing models directory is no fresh start. What can be verified anywhere is put back, newest first;
-if nothing can, the training is refused instead of started again from step 0.
+A ledger beside a missing models directory is no fresh start. The newest checkpoint that can be verified is put back;
+if there is none, the training is refused instead of started again from step 0.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def put_back_missing(
 
 
 def fetch_absent_results(context: RunContext, lineage_id: str) -> int:
-    """Fetch the results folders again that ended sessions should have here and have not; says how many came.
+    """Fetch missing results folders of closed sessions again; returns how many were fetched.
 
     Raises:
         RemoteUnavailable: The backend is away.
@@ -82,7 +82,7 @@ def fetch_absent_results(context: RunContext, lineage_id: str) -> int:
 
 
 def _best(context: RunContext, found: Sequence[Source], expected: int, *, at_least: int) -> FetchedCheckpoints | None:
-    """The newest verified set with more steps than `at_least`: from this disk, and if that falls short, the backend."""
+    """The newest verified set with more than `at_least` steps: from this disk, else from the backend."""
     best: FetchedCheckpoints | None = None
     for again in (False, True):
         for source in found:
@@ -105,22 +105,22 @@ def _verified(context: RunContext, source: Source) -> FetchedCheckpoints:
 
 
 def _folder(context: RunContext, record: SessionRecord) -> Path:
-    """Where its results are on this computer; the ledger may have been written on another one."""
+    """Folder of its results on this computer; the ledger may come from another one."""
     handle = Handle.parse(str(record.handle))
     return context.results.folder(handle.owner, handle.slug)
 
 
 def _fetch_again(context: RunContext, record: SessionRecord) -> bool:
-    """Fetch what a session left, if it is still there; says whether it was."""
+    """Fetch the outputs of a session again, if they still exist; returns whether they do."""
     if record.handle is None or record.backend != context.backend.name:
-        return False  # another backend's, which this command does not speak with
+        return False  # of another backend
     found = context.backend.read(record.slug)
     if found is None or found.ticket.nonce != record.nonce:
         return False  # it was deleted, or its name holds another session by now
     folder, handle = _folder(context, record), Handle.parse(record.handle)
     retrieval = context.backend.fetch(handle, folder)
     if retrieval.missing and record.slug not in context.results.taken(handle.owner):
-        return False  # a sandbox that was emptied: nothing came at all
+        return False  # an emptied sandbox: nothing was fetched
     context.record(
         EventKind.SESSION_FETCHED,
         record.run_id,
@@ -134,7 +134,7 @@ def _fetch_again(context: RunContext, record: SessionRecord) -> bool:
 def _newest_unknown(
     context: RunContext, card: SectionCard, chain: Sequence[SessionRecord], *, at_least: int
 ) -> FetchedCheckpoints | None:
-    """What a results folder holds of a later session than the ledger knows, if it is ahead of what is in place."""
+    """Checkpoints in the results of a session that the ledger lacks, if they have more steps than those in place."""
     lineage_id = card.lineage.id
     known = [one for one in context.ledger.sessions(lineage_id) if not one.never_submitted]
     newest = max(((one.session, one.attempt) for one in known), default=(0, 0))
@@ -152,7 +152,7 @@ def _newest_unknown(
 
 
 def _folders(context: RunContext, lineage_id: str) -> Iterator[tuple[tuple[int, int], Path]]:
-    """Places of a lineage's sessions that have a results folder here, newest first."""
+    """Places of the lineage's sessions with a results folder here, newest first."""
     owner = context.backend.capabilities.owner
     places = {
         place: slug for slug in context.results.taken(owner) if (place := place_of_slug(slug, lineage_id)) is not None

@@ -29,9 +29,9 @@ def look_again(context: RunContext, record: SessionRecord, inventory: Checkpoint
     handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
     observation = context.backend.observe(handle)
     if observation.state is SessionState.ABSENT:
-        return None  # deleted since; what an earlier fetch brought was judged
+        return None  # deleted since; the outputs of an earlier fetch were judged
     if not observation.state.terminal and is_overdue(context, record):
-        # It was closed by what it had left: a state that is stuck is nothing to watch.
+        # It was closed by its outputs; its state is stuck.
         observation = Observation(state=SessionState.ENDED, native=observation.native, reason=EndReason.WALL_LIMIT)
     if not observation.state.terminal:
         if not context.waits:

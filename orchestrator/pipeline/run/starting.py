@@ -11,7 +11,8 @@ from orchestrator.core.checkpoint.own_files import archived_too, own_files
 from orchestrator.core.checkpoint.start import StartMode
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.run.next_action import Start, missing_steps
+from orchestrator.core.run.actions import Start
+from orchestrator.core.run.losses import missing_steps
 from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import Snapshot

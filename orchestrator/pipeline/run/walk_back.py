@@ -1,4 +1,4 @@
-"""Leaving a checkpoint that no session can go on from: its parent is put in place, and it is archived."""
+"""Walk back from a checkpoint that no session can continue: archive it and put its parent in place."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ def due_walk_back(context: RunContext, lineage_id: str, view: CheckpointInventor
 def walk_back(
     context: RunContext, run_id: str, due: WalkBack, before: CheckpointInventory | None = None
 ) -> CheckpointInventory:
-    """Put the parent in place of a checkpoint, which is archived with everything beside it, and say so.
+    """Put the parent of a checkpoint in place; the checkpoint is archived.
 
-    The directory is changed first: if this program dies in between, the next one starts from the parent all the same.
+    The directory is changed before the ledger: after a kill in between, the next command starts from the parent too.
 
     Args:
-        due: With a parent.
+        due: A walk back with a parent.
+        before: What is in place, None to survey it.
     """
     if due.parent is None:
         raise ValueError(f"{due.left.stem} has no parent to go back to")
@@ -64,9 +65,9 @@ def walk_back(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """Which checkpoints may take the place of one that is left: its ancestors within its own training.
+    """Which checkpoints may replace one that is left: its ancestors within the same training.
 
-    One of another training, whose weights it began from, was the user's choice and is not made here.
+    A checkpoint of another training, whose weights it started from, was the user's choice and is not chosen here.
     """
 
     lineage_id: str
@@ -78,7 +79,7 @@ class _Wanted:
 
 
 def _parent_in(view: CheckpointInventory, wanted: _Wanted) -> FetchedCheckpoints | None:
-    """The earlier checkpoints in place from which the newest one came."""
+    """Ancestors of the newest checkpoint that are in place."""
     kept = wanted.of(view.verified)
     return (
         FetchedCheckpoints(root=view.root, verified=kept, entries=tuple(_files(kept, view.entries))) if kept else None
@@ -86,7 +87,7 @@ def _parent_in(view: CheckpointInventory, wanted: _Wanted) -> FetchedCheckpoints
 
 
 def _parent_among_results(context: RunContext, wanted: _Wanted) -> FetchedCheckpoints | None:
-    """The newest earlier checkpoint that some session brought and from which this one came."""
+    """The newest ancestor in the results of an earlier session."""
     found: FetchedCheckpoints | None = None
     for record in context.ledger.sessions(wanted.lineage_id):
         if record.stage is not Stage.CLOSED or record.results_dir is None:
@@ -99,7 +100,7 @@ def _parent_among_results(context: RunContext, wanted: _Wanted) -> FetchedCheckp
 
 
 def _files(cards: Collection[CheckpointCard], entries: Collection[FileEntry]) -> Iterator[FileEntry]:
-    """The files of some checkpoints alone: what lies beside them may tell of the one that is left."""
+    """The files of some checkpoints alone: best model and metadata may describe the checkpoint that is left."""
     names = {f"{CHECKPOINTS}/{file.path}" for card in cards for file in card.files}
     names |= {f"{CHECKPOINTS}/{card.name}" for card in cards}
     return (entry for entry in entries if entry.path in names)

@@ -22,7 +22,7 @@ from orchestrator.pipeline.session.watch import watch
 def collect(
     context: RunContext, record: SessionRecord, observation: Observation, before: CheckpointInventory, *, brief: bool
 ) -> Collected:
-    """Fetch what a session wrote until it can be judged.
+    """Fetch the outputs of a session until they can be judged.
 
     Args:
         observation: The last look at it.
@@ -68,7 +68,7 @@ def _look_again(context: RunContext, record: SessionRecord, found: Collected, mo
 
 
 def _seen_again(context: RunContext, record: SessionRecord, before: Observation) -> Observation:
-    """The end as it is seen now; a session that was reported as ended too early is watched on."""
+    """The end as it is seen now; watch a session that was reported as ended too early."""
     handle = Handle.parse(str(record.handle))
     try:
         seen = context.backend.observe(handle)
@@ -83,10 +83,10 @@ def _seen_again(context: RunContext, record: SessionRecord, before: Observation)
 
 
 def _patience_is_over(context: RunContext, record: SessionRecord, found: Open, *, waited: bool) -> bool:
-    """Whether all looks so far, of this and of earlier commands, are enough.
+    """Whether this and earlier commands have looked often enough.
 
     Args:
-        waited: Whether this command has waited to the end of its own patience.
+        waited: Whether this command has waited as long as it may.
     """
     if waited and found.doubt is not Doubt.UNANSWERED:
         return True
@@ -94,7 +94,7 @@ def _patience_is_over(context: RunContext, record: SessionRecord, found: Open, *
     if known is None:
         return False
     since, now = datetime.fromisoformat(known["since"]), context.clock.now()
-    # A moment that lies ahead says that the clock was set back: what has passed since is not known.
+    # A time in the future means that the clock was set back: the time since then is unknown.
     passed_s = max(0.0, (now - since).total_seconds())
     return passed_s >= found.doubt.patience_s or known["waits"] + waited >= WAITS
 

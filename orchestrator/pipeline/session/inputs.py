@@ -1,4 +1,4 @@
-"""What a session is given: its checkpoints, where they can be had from, and how long it may take."""
+"""What a session is given: its checkpoints, where they come from, and its deadline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.pipeline.context import RunContext
 
 
 def checkpoint_set(context: RunContext, card: SectionCard, view: CheckpointInventory) -> CheckpointSet:
-    """The files in the models directory, and the session over there that holds the very same, if there is one."""
+    """The files in the models directory, and a session on the backend whose outputs hold exactly these, if any."""
     checkpoints = CheckpointSet(root=view.root, entries=view.entries)
     if not view.entries:
         return checkpoints
@@ -32,7 +32,7 @@ def checkpoint_set(context: RunContext, card: SectionCard, view: CheckpointInven
 def session_spec(context: RunContext, request: RunRequest, sizes: Profile) -> SessionSpec:
     """The spec of the next session, its deadline within what platform and quota allow.
 
-    A step of a campaign was given its wall out of the quota that its tick has asked for: it is not asked for again.
+    A campaign's tick has read the quota once and divided it: for its sessions it is not read again.
 
     Raises:
         NotYet: The quota left is too short for a useful session.

@@ -102,7 +102,7 @@ def finish_session(
         end: The look that saw its end.
         before: What was in place when it was last looked at.
         keep: Whether its checkpoints may be put in place; False when the user starts over.
-        found: What a fetch has just brought, None to fetch it now.
+        found: Outputs that were just fetched, None to fetch them now.
         brief: Whether to wait for late outputs for a minute at most.
 
     Raises:
@@ -157,7 +157,7 @@ def retrieve_and_analyze_logs(
         ticket: What was pushed.
         handle: The submitted session.
         observation: The last look at it.
-        found: What a fetch has just brought, None to fetch it now.
+        found: Outputs that were just fetched, None to fetch them now.
 
     Returns:
         The results folder, and what became of the session.
@@ -193,10 +193,10 @@ def retrieve_and_analyze_logs(
 
 
 def abandon(context: RunContext, record: SessionRecord, why: str = "") -> None:
-    """Close a session that was planned and never came into being.
+    """Close a session that was planned and never started.
 
     Args:
-        why: The words with which it was refused for now; empty when its push was lost.
+        why: Why it was refused for now; empty if its push was lost.
     """
     half_done = record.stage is Stage.JUDGED and record.end_reason == EndReason.NEVER_SUBMITTED
     if record.stage is not Stage.PLANNED and not half_done:
@@ -224,7 +224,7 @@ def close_unrestored(
 
     Args:
         models_steps: Steps in place, None to look.
-        unsubmitted: Whether it never came into being.
+        unsubmitted: Whether it was never started.
     """
     context.record(
         EventKind.SESSION_CLOSED,

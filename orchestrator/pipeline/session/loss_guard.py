@@ -1,4 +1,4 @@
-"""The one thing that must never happen: to train again from step 0 what was trained already, because it got lost."""
+"""Guard against training again from step 0 because checkpoints of recovered sessions were lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.pipeline.context import RunContext
 
 
 def has_only_recovered(context: RunContext, lineage_id: str, steps_in_place: int) -> bool:
-    """Whether what is in place is only what sessions brought that were read back, and nobody wanted a beginning."""
+    """Whether all that is in place comes from recovered sessions, and the user asked for no fresh start."""
     if any(run.fresh for run in context.ledger.runs(lineage_id)):
         return False
     return has_only_recovered_checkpoints(context.ledger.sessions(lineage_id), steps_in_place)
@@ -38,7 +38,7 @@ def loss_of_recovered(context: RunContext, lineage_id: str, view: CheckpointInve
     return BadInput(
         f"{len(lost)} session(s) of this training were read back from {context.backend.name}, {reached} none of their "
         f"checkpoints could be put in place (the newest is {lost[-1].slug}): it would train again from step 0",
-        remedy=f"Copy its checkpoints into {view.root.as_posix()} to go on from them; "
+        remedy=f"Copy its checkpoints into {view.root.as_posix()} to continue from them; "
         "or start over on purpose: `run ... --fresh`.",
     )
 
@@ -46,12 +46,12 @@ def loss_of_recovered(context: RunContext, lineage_id: str, view: CheckpointInve
 def _had_steps(context: RunContext, record: SessionRecord) -> bool:
     if _steps_of(record) > 0:
         return True
-    # One that was killed left no account; a checkpoint of its own that is damaged says that there was something.
+    # A killed session left no manifest; a damaged checkpoint of its own shows that it had trained.
     ticket = Ticket.from_json(record.ticket)
     return record.results_dir is not None and bool(context.results.incoming(Path(record.results_dir), ticket).faults)
 
 
 def _steps_of(record: SessionRecord) -> int:
-    """Steps that a session had by its own account, or that it was given."""
+    """Steps that a session reported, or started from."""
     given = [checkpoint_steps(Path(entry["path"]).stem) or 0 for entry in record.ticket["inputs"]]
     return max(record.steps_done or 0, record.steps_start or 0, *given, 0)

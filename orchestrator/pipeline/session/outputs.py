@@ -15,7 +15,7 @@ from orchestrator.pipeline.context import RunContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What a fetch brought, and what may still change.
+    """The result of a fetch, and what may still change.
 
     Attributes:
         observation: The look at the session that the fetch followed.
@@ -40,7 +40,7 @@ def collect_once(context: RunContext, ticket: Ticket, handle: Handle, observatio
         RemoteUnavailable: The backend is away.
     """
     folder = context.results.folder(handle.owner, handle.slug)
-    # One that was deleted on the backend has no outputs to ask for; what an earlier fetch brought still counts.
+    # One that was deleted on the backend has no outputs to ask for; the outputs of an earlier fetch still count.
     retrieval = (
         Retrieval(folder=folder, missing=("every output",))
         if observation.gone

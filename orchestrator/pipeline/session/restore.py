@@ -1,4 +1,4 @@
-"""Restore: put the verified checkpoints of a session into the models directory that training reads."""
+"""Put the verified checkpoints of a session into the models directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from orchestrator.pipeline.session.loss_guard import has_only_recovered
 
 
 def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder: Path) -> tuple[str, ...]:
-    """Restore what a session brought, if it is ahead of what is in place: the entry for scripts.
+    """Restore the checkpoints of a session if they are ahead of those in place: the entry for scripts.
 
     Args:
         ticket: The session's.
@@ -39,7 +39,7 @@ def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder
 def restore(
     context: RunContext, ticket: Ticket, folder: Path, before: CheckpointInventory
 ) -> tuple[tuple[str, ...], CheckpointInventory]:
-    """Restore what a session brought, if it is ahead of what is in place.
+    """Restore the checkpoints of a session if they are ahead of those in place.
 
     Args:
         before: What is in place, as it is now.
@@ -67,7 +67,7 @@ def restore(
 def _may_restore(
     context: RunContext, ticket: Ticket, incoming: FetchedCheckpoints, view: CheckpointInventory, folder: Path
 ) -> bool:
-    """Whether what a session brought belongs in place of what is there; says why not."""
+    """Whether the checkpoints of a session may replace those in place; reports why not."""
     # Recovered sessions may lack kernels in between: the newest counts, whatever it was started from.
     recovered = functools.partial(has_only_recovered, context, ticket.lineage_id, view.steps)
     emptied = context.waits and view.exists  # else they are missing, and were not removed on purpose
@@ -91,9 +91,9 @@ def _may_restore(
 
 
 def _continues(ticket: Ticket, view: CheckpointInventory) -> bool:
-    """Whether every usable checkpoint in place is one that the session started from, or an earlier one of its own.
+    """Whether every usable checkpoint in place is an input of the session, or an earlier checkpoint of its own.
 
-    One of its own is there where the newest could not be fetched at first.
+    One of its own is in place if the newest could not be fetched at first.
     """
     given = {(entry.path, entry.sha256) for entry in ticket.inputs}
     own = {card.stem for card in view.verified if all(card.stamp.get(key) == to for key, to in ticket.stamp().items())}
@@ -107,7 +107,7 @@ def _is_of(path: str, stems: Collection[str]) -> bool:
 
 
 def _descends(context: RunContext, ticket: Ticket, incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
-    """Whether a session goes on from what is in place, by way of others that may be deleted or lost.
+    """Whether a session continues what is in place, through other sessions that may be deleted or lost.
 
     Under the user's own `run` this holds only for a recovered session: beside one that was pushed from here, other
     checkpoints in place are the user's choice.
@@ -126,7 +126,7 @@ def _ahead(incoming: FetchedCheckpoints, view: CheckpointInventory) -> bool:
 
 
 def restored_files(incoming: FetchedCheckpoints) -> tuple[RestoredFile, ...]:
-    """The checkpoints of a set that was put in place, oldest first, for the users' own log lines."""
+    """The checkpoints that were put in place, oldest first, for the users' log lines."""
     names = {f"{CHECKPOINTS}/{card.stem}{MODEL_SUFFIX}" for card in incoming.verified}
     chosen = [entry for entry in reversed(incoming.entries) if entry.path in names]
     return tuple(RestoredFile(name=entry.path.rpartition("/")[2], size_bytes=entry.size_bytes) for entry in chosen)

@@ -1,4 +1,4 @@
-"""Every push is searched for secrets before anything of it is sent: one place for all backends and carriers."""
+"""Search every push for secrets before anything is sent: one place for all backends and carriers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.core.session.backend_types import Carrier, Push
 from orchestrator.pipeline.context import RunContext
 
 _CARRIED = frozenset({Carrier.INLINE, Carrier.DATASET})
-"""Carriers that send the checkpoint files themselves; with the others they are there already."""
+"""Carriers that send the checkpoint files; with the others the files are on the backend already."""
 
 
 def require_no_secrets(context: RunContext, push: Push, script: str, title: str) -> None:
@@ -17,7 +17,7 @@ def require_no_secrets(context: RunContext, push: Push, script: str, title: str)
 
     Args:
         push: The complete request.
-        script: Its script without checkpoints, which are searched as the files that they are.
+        script: Its script without checkpoints, which are searched as files.
         title: Of the card.
 
     Raises:

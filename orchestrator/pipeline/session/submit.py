@@ -1,4 +1,4 @@
-"""From a prepared push to a session that exists exactly once, whatever happens to the answers."""
+"""Submit a prepared push exactly once, even if answers are lost."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _SUBMITS = 3
 def submit_session(context: RunContext, push: Push, campaign: str = "") -> Handle:
     """Stage, write the intent, submit.
 
-    The intent, with its nonce, is on the disk before the submit: after a crash the session is found by it and
+    The intent, with its nonce, is on the disk before the submit: after a crash the session is found by its nonce and
     never started twice.
 
     Args:
-        campaign: Name of the campaign that asks, empty for a run by hand.
+        campaign: Name of the campaign, empty for a `run` of the user.
 
     Raises:
         NameTaken: The name belongs to another session; nothing was written.
@@ -131,10 +131,10 @@ def confirmed(context: RunContext, record: SessionRecord) -> SessionRecord | Non
 
 
 def retry_until_accepted(context: RunContext, act: Callable[[], Answer]) -> Answer:
-    """Do something as soon as the backend takes it: a slot, the weekly quota, a dataset being processed.
+    """Repeat an act until the backend accepts it: it may wait for a slot, the weekly quota, a dataset in processing.
 
     Raises:
-        NotYet: It does not take it now, and this command does not stay.
+        NotYet: It is not accepted now, and this command does not wait.
     """
     if not context.waits:
         return act()
@@ -161,7 +161,7 @@ def _wait(context: RunContext, fault: NotYet) -> None:
 
 
 def _submit(context: RunContext, push: Push) -> Handle:
-    """Submit; a lost answer is read back, and only a session that is surely absent is sent again."""
+    """Submit; a lost answer is read back, and only a session that is certainly absent is sent again."""
     for _ in range(_SUBMITS):
         try:
             return context.backend.submit(push)

@@ -103,7 +103,7 @@ def _report_log(context: RunContext, handle: Handle, observation: Observation, r
         return
     try:
         while not _report_until_it_breaks(context, handle, reading):
-            # A stream that brought something is opened again at once: to ask for the state as well would
+            # A stream that gave lines is opened again at once: to ask for the state as well would
             # double the requests of a session that runs for hours behind an impatient load balancer.
             context.clock.sleep(context.backend.capabilities.look_every_s[0])
     except OrchestratorError as fault:
@@ -116,10 +116,10 @@ def _report_log(context: RunContext, handle: Handle, observation: Observation, r
 
 
 def _report_until_it_breaks(context: RunContext, handle: Handle, reading: _Reading) -> bool:
-    """Report new lines; False if the stream broke after it had brought some.
+    """Report new lines; False if the stream broke after it had given some.
 
     Raises:
-        OrchestratorError: It broke and had brought nothing.
+        OrchestratorError: It broke before it gave any.
     """
     began = reading.cursor
     try:

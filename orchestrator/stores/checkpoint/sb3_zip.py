@@ -94,7 +94,7 @@ def _pickled(described: Mapping[str, Any], content: Mapping[str, bytes]) -> Iter
 
 
 def _of_torch(name: str, member: bytes) -> Iterator[tuple[str, bytes]]:
-    """A torch file is a zip around one pickle stream; in older versions it is the stream itself."""
+    """A torch file is a zip around one pickled code stream; in older versions it is the stream itself."""
     if not zipfile.is_zipfile(io.BytesIO(member)):
         yield name, member
         return

@@ -130,7 +130,7 @@ def test_code_in_a_model_file_is_named_and_never_run(project: Path, tmp_path: Pa
     assert answer.code == 1 and not made.exists()
     name = f"{os.system.__module__}.system"
     assert answer.json["model"]["executes"] == {"data:lr_schedule": [name], "policy.pth": [name]}
-    assert f"✗ in no model file of this project: {name}" in answer.err and "no card" in answer.err
+    assert f"✗ unknown to this project: {name}" in answer.err and "no card" in answer.err
 
 
 def test_what_only_looks_like_the_libraries_own_is_no_clean_bill(project: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_card_that_its_file_contradicts_is_told(project: Path, tmp_path: Path)
 
 def test_nothing_there_is_bad_input(project: Path) -> None:
     answer = orchestrate(project, "inspect", "nowhere.zip")
-    assert answer.code == 2 and "there is no checkpoint" in answer.err
+    assert answer.code == 2 and "no checkpoint" in answer.err
 
 
 NORMALIZED = {**DQN, "acts_through": ["VecNormalize", "SignActions"]}

@@ -1,0 +1,234 @@
+"""Carry out one action after another, until the run ends or would wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from orchestrator.core.checkpoint.compatibility import worse_grade
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.start import StartMode
+from orchestrator.core.errors import NotYet
+from orchestrator.core.ledger.events import EventKind
+from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.run.actions import Action, Adopt, Collect, Finish, Missing, Refuse, Start, Wait
+from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.next_action import next_action, run_of, when_idle
+from orchestrator.core.run.open_run import OpenRun
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.run.snapshot import CommandState, Sight, Snapshot
+from orchestrator.core.run.summary import DETACHED, ITS_TURN, RunSummary, summary_in_flight
+from orchestrator.core.session.backend_types import Bundle, Carrier, Handle, Observation
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.run.adoption import adopt_remembered, require_no_unknown_sessions
+from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
+from orchestrator.pipeline.run.reports import other_target_lines, refuse, report_troubles
+from orchestrator.pipeline.run.second_look import look_again
+from orchestrator.pipeline.run.snapshot import read_snapshot
+from orchestrator.pipeline.run.starting import open_the_run, prepare_start, start_session
+from orchestrator.pipeline.run.walk_back import walk_back
+from orchestrator.pipeline.session.lifecycle import abandon, close_unrestored, finish_session, wait_for_end
+from orchestrator.pipeline.session.submit import confirmed
+
+
+class RunLoop:
+    """One command at work on one lineage, under its lock."""
+
+    def __init__(self, context: RunContext, request: RunRequest, ended: Mapping[str, Observation]) -> None:
+        self._context = context
+        self._request = request
+        self._done = CommandState()
+        self._inventory: CheckpointInventory | None = None
+        self._bundle: Bundle | None = None
+        self._sights = {key: Sight(end=end) for key, end in ended.items()}
+        self._snapshot: Snapshot
+
+    def run(self) -> RunSummary:
+        """Act until there is a summary."""
+        summary: RunSummary | None = None
+        while summary is None:
+            self._snapshot = self._read()
+            summary = self._carry_out(next_action(self._snapshot, self._request))
+        return summary
+
+    def _read(self) -> Snapshot:
+        key = self._first_open()
+        return read_snapshot(
+            self._context,
+            self._request,
+            self._done,
+            inventory=self._inventory,
+            sight=self._sights.get(key) if key else None,
+            bundle=self._bundle,
+        )
+
+    def _first_open(self) -> str | None:
+        sessions = self._context.ledger.sessions(self._request.card.lineage.id)
+        backend = self._context.backend.name
+        return next((one.key for one in sessions if one.stage is not Stage.CLOSED and one.backend == backend), None)
+
+    def _carry_out(self, action: Action) -> RunSummary | None:
+        """One action; returns the summary where it was the last one."""
+        self._inventory, self._bundle = self._snapshot.inventory, self._snapshot.bundle
+        match action:
+            case Refuse():
+                refuse(self._context, action)
+            case Adopt():
+                self._adopt(action)
+            case Wait():
+                self._wait(action)
+            case Collect():
+                self._collect(action)
+            case Start():
+                return self._start(action)
+            case Finish():
+                return self._finish(action)
+        return None
+
+    def _adopt(self, action: Adopt) -> None:
+        card, context = self._request.card, self._context
+        if action.what is Missing.CHECKPOINTS:
+            self._inventory = put_back_missing(
+                context,
+                card,
+                self._snapshot.inventory,
+                beyond_ledger=self._request.starts and not context.waits,
+            )
+            self._done = replace(self._done, searched=True)
+            return
+        if context.waits:
+            adopt_remembered(context, card.lineage.id)
+        else:
+            require_no_unknown_sessions(context, card.section, card.lineage.id)
+        self._done = replace(self._done, asked=True)
+
+    def _wait(self, action: Wait) -> None:
+        if not self._context.waits:
+            raise NotYet(action.why)
+        record = confirmed(self._context, action.record)
+        if record is None:
+            self._sights[action.record.key] = Sight(lost=True)
+            return
+        handle = Handle.parse(str(record.handle))
+        if self._request.fresh and self._done.run is None:  # it is asked to end, not waited for
+            self._sights[record.key] = Sight(handle=handle)
+            return
+        self._announce_found(record)
+        self._sights[record.key] = Sight(handle=handle, end=wait_for_end(self._context, record))
+        if self._inventory is not None and not self._context.models.unchanged(self._inventory):
+            self._inventory = None  # hours may have passed
+
+    def _announce_found(self, record: SessionRecord) -> None:
+        if record.key not in self._done.started:
+            self._context.detail(
+                "session_found",
+                f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
+                f"{record.ticket['spec']['target_steps']} steps",
+            )
+
+    def _collect(self, action: Collect) -> None:
+        context, record, before = self._context, action.record, self._snapshot.inventory
+        if action.run is not None:
+            self._look_again(record, action.run, action.mode)
+        elif action.lost:
+            abandon(context, record)
+        elif not action.keep:
+            self._release(record)
+        elif action.end is not None:
+            if not context.waits:
+                self._announce_found(record)
+            self._close(record, finish_session(context, record, action.end, before))
+
+    def _close(self, record: SessionRecord, closed: ClosedSession) -> None:
+        """Go on from what a session left."""
+        self._inventory, run = closed.inventory, self._done.run
+        if run is None:
+            self._done = replace(self._done, adopted=closed)
+            return
+        report_troubles(self._context, closed)
+        self._done = replace(self._done, run=run.after(closed, Carrier(record.carrier)))
+
+    def _look_again(self, record: SessionRecord, run: OpenRun, mode: StartMode) -> None:
+        run = self._open(run, mode)
+        self._done = replace(self._done, looked_at=self._done.looked_at | {record.key})
+        late = look_again(self._context, record, self._snapshot.inventory)
+        if late is not None:
+            self._inventory = late.inventory
+            report_troubles(self._context, late)
+            self._done = replace(self._done, run=run.after(late))
+
+    def _release(self, record: SessionRecord) -> None:
+        """Ask a session in flight to end, to start over: its outputs are fetched and not used."""
+        context, handle = self._context, Handle.parse(str(record.handle))
+        plan = when_idle(self._snapshot, self._request)
+        if isinstance(plan, Start):
+            prepare_start(context, self._request, self._snapshot, plan)  # what can be refused is refused first
+        self._done = replace(self._done, released=True)
+        context.backend.cancel(handle)
+        if not context.backend.capabilities.can_cancel:
+            context.warn(
+                "cannot_be_stopped",
+                f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
+                "Stop it on the service's own page to spare its quota.",
+            )
+            close_unrestored(context, record)
+            return
+        context.warn(
+            "asked_to_leave",
+            f"Asked {record.slug} of an earlier command to end; its outputs are fetched and not used",
+        )
+        end = wait_for_end(context, record)
+        finish_session(context, record, end, self._snapshot.inventory, keep=False)
+
+    def _start(self, action: Start) -> RunSummary | None:
+        context, request, snapshot = self._context, self._request, self._snapshot
+        if action.walk_back is not None:
+            if self._context.waits and self._done.run is None:
+                prepare_start(context, request, snapshot, action)
+            run = self._open(action.run, action.mode)
+            self._inventory = walk_back(context, run.run_id, action.walk_back, self._inventory)
+            self._done = replace(self._done, run=run.back_at(self._inventory.steps))
+            return None
+        push = prepare_start(context, request, snapshot, action)
+        run = self._open(action.run, action.mode)
+        push, handle = start_session(context, request, snapshot, replace(action, run=run), push)
+        if action.comparison is not None:
+            grade = worse_grade(run.summary.expected_grade, action.comparison.grade.word)
+            run = replace(run, summary=replace(run.summary, expected_grade=grade))
+        if request.detach or not context.waits:
+            return self._with_files(replace(run.summary, end_reason=DETACHED, handle=str(handle)))
+        place = replace(action.place, session=push.ticket.session)
+        record = next(one for one in context.ledger.sessions(run.summary.lineage_id) if one.nonce == push.ticket.nonce)
+        self._done = replace(self._done, run=replace(run, last=place), started=self._done.started | {record.key})
+        self._bundle = None  # the code may be edited while the session runs
+        return None
+
+    def _open(self, run: OpenRun, mode: StartMode) -> OpenRun:
+        opened = open_the_run(self._context, self._request, self._snapshot, run, mode)
+        self._inventory, self._done = opened.inventory, replace(self._done, run=opened.run)
+        return opened.run
+
+    def _finish(self, action: Finish) -> RunSummary:
+        if action.run is None:
+            if action.in_flight is None:
+                raise AssertionError("there is neither a run nor a session")
+            record = run_of(self._snapshot.runs, action.in_flight)
+            self._context.info("not_asked", *other_target_lines(self._request, record.target_steps))
+            return self._with_files(summary_in_flight(record, action.in_flight))
+        run = self._open(action.run, action.mode)
+        summary = replace(run.summary, end_reason=action.end)
+        if action.problems:
+            summary = replace(summary, problems=action.problems)
+        if action.end != ITS_TURN:
+            self._context.record(
+                EventKind.RUN_ENDED,
+                run.run_id,
+                end_reason=summary.end_reason,
+                verdict=summary.verdict,
+                steps_done=summary.steps_done,
+            )
+        return self._with_files(summary)
+
+    def _with_files(self, summary: RunSummary) -> RunSummary:
+        inventory = self._inventory or self._snapshot.inventory
+        return replace(summary, own_files=inventory.own, archived=inventory.archived)

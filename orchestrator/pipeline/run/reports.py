@@ -1,0 +1,46 @@
+"""What a run reports: a refusal, troubles of a session, a target that has no effect."""
+
+from __future__ import annotations
+
+from orchestrator.core.run.actions import Refuse
+from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.session.end_reason import REMEDIES, EndReason
+from orchestrator.pipeline.context import RunContext
+
+
+def other_target_lines(request: RunRequest, in_flight: int) -> list[str]:
+    """Lines where the session in flight has another target than this command."""
+    if request.add_steps is not None:
+        asked = f"--add-steps {request.add_steps}"
+    elif (target := request.target(0)) != in_flight:
+        asked = f"the target of {target} steps"
+    else:
+        return []
+    return [
+        f"The session in flight goes to {in_flight} steps: {asked} has no effect on it",
+        "Give the same command again after it has ended.",
+    ]
+
+
+def report_troubles(context: RunContext, closed: ClosedSession) -> None:
+    """Report what went wrong in a session: problems, its own error, and the remedy."""
+    judgement = closed.judgement
+    for problem in judgement.problems:
+        context.warn("problem", f"Problem: {problem}")
+    if judgement.error:
+        # Where there was no room, the last line says all: no line of the code is at fault.
+        lines = 1 if judgement.end_reason is EndReason.DISK_FULL else 12
+        context.warn("session_error", *judgement.error.rstrip().splitlines()[-lines:])
+    if judgement.end_reason in REMEDIES:
+        context.warn(
+            "session_failed",
+            f"Session ended: {judgement.end_reason} (log: {closed.results_dir / 'kernel.log'})",
+            REMEDIES[judgement.end_reason],
+        )
+
+
+def refuse(context: RunContext, action: Refuse) -> None:
+    """Report why nothing is done, and raise it."""
+    context.warn("incompatible", *action.lines)
+    raise action.fault
