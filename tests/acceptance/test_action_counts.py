@@ -76,7 +76,7 @@ def test_each_session_of_a_run_packs_surveys_and_renders_once(project: Path, ses
 
 def test_more_steps_cost_no_more(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run()
-    monkeypatch.setattr("orchestrator.stores.checkpoint.models_dir._TIME_STEP_NS", 0)  # the files are long written
+    monkeypatch.setattr("orchestrator.stores.checkpoint.own_files._TIME_STEP_NS", 0)  # the files are long written
     calls = run("--add-steps", "10")
     assert calls.counts["code packed"] == calls.counts["script rendered"] == 1
     assert calls.counts["checkpoints surveyed"] == 2

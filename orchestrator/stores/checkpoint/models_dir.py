@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,15 +20,19 @@ from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
 from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, move_to_archive
 from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish
 from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
-from orchestrator.stores.checkpoint.own_files import entries_beside, files_below, final_names, names_beside
+from orchestrator.stores.checkpoint.own_files import (
+    entries_beside,
+    files_below,
+    final_names,
+    names_beside,
+    signature_of,
+)
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change
 from orchestrator.stores.checkpoint.swap_recovery import recover_swap
 from orchestrator.stores.checkpoint.usable import NO_ROOM, require_readable, require_usable, writing
 from orchestrator.stores.checkpoint.volumes import PARTS, is_apart, move, volume_of
 
 _CHUNK_BYTES = 1 << 20
-_TIME_STEP_NS = 100_000_000
-"""File systems keep times in steps of up to some 10 ms: a second write within one step leaves the time as it was."""
 
 
 class ModelsDirectory:
@@ -98,23 +101,10 @@ class ModelsDirectory:
 
     def unchanged(self, inventory: CheckpointInventory) -> bool:
         """Whether no file was written, added or removed since `view` gave this; False where that is not certain."""
-        return inventory.signature is not None and self._signature() == inventory.signature
-
-    def _signature(self) -> object:
-        """Names, sizes and times of all files; None if one was written so lately that its time may not change again."""
-        if not self._path.is_dir():
-            return "absent"
-        now_ns, signature = time.time_ns(), []
-        for name in files_below(self._path):
-            path = self._path / name
-            stat = path.stat() if path.exists() else path.lstat()
-            if max(stat.st_mtime_ns, stat.st_ctime_ns) > now_ns - _TIME_STEP_NS:
-                return None
-            signature.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
-        return tuple(signature)
+        return inventory.signature is not None and signature_of(self._path) == inventory.signature
 
     def _view(self, survey: Survey | None) -> CheckpointInventory:
-        signature = self._signature()
+        signature = signature_of(self._path)
         survey = survey or survey_checkpoints(self._path, self._scenario)
         # As their cards say, and as was just verified.
         checkpoints = tuple(checkpoint_entries(self._path, survey.verified))

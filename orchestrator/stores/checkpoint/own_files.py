@@ -7,6 +7,7 @@ Every other file is the user's own: it may be the only copy of their work, so it
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,10 @@ from orchestrator.stores.checkpoint.volumes import (
 INVENTORY = "restored_files.json"
 """Beside the models directory: the files that restores wrote and no card describes."""
 
+_TIME_STEP_NS = 100_000_000
+"""File systems keep times in steps of up to some 10 ms: two writes within one step leave the same time."""
+"""File systems keep times in steps of up to some 10 ms: a second write within one step leaves the time as it was."""
+
 
 def names_beside(scenario: str) -> tuple[str, ...]:
     """Files that a training writes besides its checkpoints."""
@@ -60,6 +65,23 @@ def files_below(models: Path) -> Iterator[str]:
     Linked folders that the program writes to are entered. Any other link is the user's own and is listed itself.
     """
     yield from _walk(models, "")
+
+
+def signature_of(models: Path) -> object:
+    """Names, sizes and times of all files: equal signatures mean equal files.
+
+    None if a file was written so recently that another write could leave its time as it is.
+    """
+    if not models.is_dir():
+        return "absent"
+    now_ns, signature = time.time_ns(), []
+    for name in files_below(models):
+        path = models / name
+        stat = path.stat() if path.exists() else path.lstat()
+        if max(stat.st_mtime_ns, stat.st_ctime_ns) > now_ns - _TIME_STEP_NS:
+            return None
+        signature.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+    return tuple(signature)
 
 
 def _walk(models: Path, folder: str) -> Iterator[str]:

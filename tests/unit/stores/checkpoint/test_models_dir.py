@@ -128,3 +128,28 @@ def test_a_second_run_cannot_take_the_same_directory(models: ModelsDirectory, tm
 def test_looking_creates_nothing(models: ModelsDirectory, tmp_path: Path) -> None:
     assert models.view().steps == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_counts_as_unchanged_only_if_that_is_certain(
+    models: ModelsDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models.replace_with(_incoming(tmp_path / "one", 10), "first")
+    assert not models.unchanged(models.view()), "a file just written could be written again at the same time"
+    monkeypatch.setattr("orchestrator.stores.checkpoint.own_files._TIME_STEP_NS", 0)
+    before = models.view()
+    assert models.unchanged(before)
+    model = next((tmp_path / "data/models/checkpoints").glob("*.zip"))
+    times = model.stat().st_atime_ns, model.stat().st_mtime_ns
+    model.write_bytes(b"x" * model.stat().st_size)
+    os.utime(model, ns=times)  # same size, same time of modification
+    assert not models.unchanged(before)
+    before = models.view()
+    (tmp_path / "data/models/mine.txt").write_text("own", encoding="utf-8")
+    assert not models.unchanged(before)
+    before = models.view()
+    shutil.rmtree(tmp_path / "data/models")
+    assert not models.unchanged(before)
+    before = models.view()
+    assert models.unchanged(before) and not before.exists
+    (tmp_path / "data/models").mkdir()
+    assert not models.unchanged(before)

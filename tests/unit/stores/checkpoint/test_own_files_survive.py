@@ -51,7 +51,8 @@ def _act(models: ModelsDirectory, place: Path, act: str, number: int) -> None:
     path, token = place / "data/models", f"session-{number // 2}"
     steps = 10 * (number + 1)
     if act.startswith("restore"):
-        models.replace_with(bring(place / f"results-{number}", steps, steps + 10, best="best" in act), token)
+        incoming = bring(place / f"results-{number}", steps, steps + 10, best="best" in act)
+        assert models.replace_with(incoming, token).inventory == models.view()
     elif act == "discard":
         models.discard_archive(token)
     elif act == "fresh" and path.exists():
