@@ -7,10 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from validation_ch7.section_7_6_rl_performance.multi_seed.accounts import accounted_trainings, campaign_of
 from validation_ch7.section_7_6_rl_performance.multi_seed.claims import pool_experiment
 from validation_ch7.section_7_6_rl_performance.multi_seed.grouping import experiments_of
-from validation_ch7.section_7_6_rl_performance.multi_seed.load import PoolRefused, finished_trainings
+from validation_ch7.section_7_6_rl_performance.multi_seed.load import (
+    PoolRefused,
+    accounted_trainings,
+    campaign_of,
+    finished_trainings,
+)
 from validation_ch7.section_7_6_rl_performance.multi_seed.write import pools_markdown, write_pools
 
 _PROGRAM = "python -m validation_ch7.section_7_6_rl_performance.multi_seed"

@@ -1,19 +1,22 @@
-"""Reads finished trainings from the outputs of their sessions, which must match their manifests."""
+"""Reads finished trainings, by the trial report of a campaign, from outputs that match their manifests."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from orchestrator.kernel.files.digests import first_fault
+from orchestrator.kernel.files.digests import first_fault, sha256_file
 from orchestrator.kernel.outcome import KernelEnding, Verdict
+from orchestrator.kernel.reporting.trial_report import CampaignReport, TrialReport, read_account
 from orchestrator.kernel.session.manifest import Manifest, read_manifest
+from orchestrator.kernel.wire import MANIFEST_NAME
 from validation_ch7.section_7_6_rl_performance.write_results import SCENARIOS_NAME
 from validation_ch7.traffic.model.arz import Floats
 
@@ -143,3 +146,39 @@ def _by_controller(text: str, manifest: Manifest, measures: tuple[str, ...]) -> 
         measure: {name: np.array([float(row[measure]) for row in own]) for name, own in rows.items()}
         for measure in measures
     }
+
+
+def campaign_of(path: Path) -> CampaignReport:
+    """Read the trial report of a campaign.
+
+    Raises:
+        PoolRefused: The file is not a trial report.
+    """
+    try:
+        return read_account(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as fault:
+        raise PoolRefused(f"{path} is not the trial report of a campaign: {fault}") from fault
+
+
+def accounted_trainings(account: CampaignReport) -> Iterator[Training]:
+    """Every training in the report.
+
+    Raises:
+        PoolRefused: The outputs of a training do not match the report.
+    """
+    for trial in account.trials:
+        folder = Path(trial.results_dir)
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise PoolRefused(f"{trial.variant} seed {trial.seed}: {folder} holds no manifest")
+        _require_match(trial, manifest, folder)
+        yield read_training(folder, manifest, trial.variant)
+
+
+def _require_match(trial: TrialReport, manifest: Manifest, folder: Path) -> None:
+    if sha256_file(folder / MANIFEST_NAME) != trial.manifest_sha256:
+        raise PoolRefused(f"{trial.variant} seed {trial.seed}: the manifest in {folder} changed after the report")
+    stamp = {"lineage_id": trial.lineage_id, "run_id": trial.run_id, "bundle_digest": trial.code_digest}
+    for name, expected in stamp.items():
+        if manifest.stamp[name] != expected:
+            raise PoolRefused(f"{trial.variant} seed {trial.seed}: {folder} has another {name} than the report")
