@@ -149,7 +149,7 @@ def test_failing_section_fails_the_command_with_its_reason(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"do": "raise"}}')
     answer = orchestrate(toy, "run", "section_7_6", "--quick")
     assert answer.code == 1
-    assert "the toy broke as it was told" in answer.out
+    assert "the toy failed on purpose" in answer.out
     assert "Run ended: section_failed" in answer.out
 
 
