@@ -152,7 +152,7 @@ def _finish(ledger: SqliteLedger, trial: Trial) -> None:
 
 
 def ledger_costs(path: Path, sizes: Sequence[int], block: int) -> list[float]:
-    """CPU microseconds for each of the `block` events before the ledger holds so many, for each size, least first."""
+    """CPU microseconds per event of the last `block` events before the ledger reaches each of the sizes, in order."""
     ledger, costs, number = SqliteLedger(path), list[float](), 0
     for size in sizes:
         while number < size:

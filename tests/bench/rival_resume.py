@@ -71,9 +71,9 @@ def _prove(words: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def _rival(name: str, version: str, proof: dict[str, Any], folder: Path) -> dict[str, Any]:
     folder.mkdir()
-    seams = sorted({*proof["orderly_cuts"], proof["went_on_from"]} - {0})
+    cuts = sorted({*proof["orderly_cuts"], proof["went_on_from"]} - {0})
     (folder / "spec.json").write_text(json.dumps(proof["spec"]), encoding="utf-8")
-    for begin, end in itertools.pairwise([0, *seams, proof["target_steps"]]):
+    for begin, end in itertools.pairwise([0, *cuts, proof["target_steps"]]):
         command = [sys.executable, "-m", "tests.bench.rival_resume", "session", name, str(folder), str(begin), str(end)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     plain = json.loads((folder / "end.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Runs the real command line in a process of its own, as a user would."""
+"""Runs the real command line in a separate process, as a user would."""
 
 from __future__ import annotations
 
