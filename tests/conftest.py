@@ -1,6 +1,6 @@
-"""Guards for every test: no home, no credentials, no user state. Sockets are blocked by the pytest options.
+"""Isolates every test from the user's home, credentials and settings, and groups tests for parallel workers.
 
-And what parallel workers (`make test`) must not tear apart.
+The pytest options block sockets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
-def _guarded(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _isolated_from_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(home))
@@ -33,19 +33,19 @@ def project_root() -> Path:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep together what shares something: a file its fixtures, users of the loopback service its one port.
+    """Run the tests of one file in one worker, and all files that use the port of the loopback service in one worker.
 
-    The port is a lock of its own (who finds it taken waits), but one test looks on while nobody serves there. Marks
-    would do, if pytest-xdist 3.8 could still write them into the test ids of pytest 9.
+    The port already serializes its users, because the second one waits; but one test needs the port to be unused.
+    `xdist_group` marks would suffice if pytest-xdist 3.8 could still write them into the test ids of pytest 9.
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
+    class SharedResourceScheduling(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
             return "port 7777" if _uses_the_port(path) else path
 
-    return ByWhatIsShared(config, log)
+    return SharedResourceScheduling(config, log)
 
 
 @functools.cache

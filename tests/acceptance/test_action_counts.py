@@ -1,4 +1,4 @@
-"""What one session of a run costs: code packed once, checkpoints surveyed twice, script rendered once."""
+"""Counts the costly actions of a session: code packed once, checkpoints surveyed twice, script rendered once."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ COUNTED = {
     ("core/session/script.py", "render_kernel"): "script rendered",
     ("core/checkpoint/compatibility.py", "compare"): "compatibility judged",
 }
-MOST_FILES = 127
-"""Files of `orchestrator/` that a tick runs through which collects one session and starts another."""
+MAX_FILES = 127
+"""Limit for the files of `orchestrator/` that run in a tick which collects one session and starts another."""
 
 
 class Calls:
-    """Counts calls of functions in the package, by what they do; and the files that they are in."""
+    """Counts the calls of the functions in `COUNTED`, and collects every file of the package that runs."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.files: set[str] = set()
 
     def __enter__(self) -> Calls:
-        threading.setprofile(self._see)
-        sys.setprofile(self._see)
+        threading.setprofile(self._profile)
+        sys.setprofile(self._profile)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(None)
         threading.setprofile(None)
 
-    def _see(self, frame: FrameType, event: str, _: Any) -> None:
+    def _profile(self, frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
-        # A class body and a module run while they are imported: they have no local variables of their own.
+        # Skip modules and class bodies, which run at import: only functions have the flag CO_OPTIMIZED (1).
         if event != "call" or not code.co_flags & 1 or not code.co_filename.startswith(f"{PACKAGE}/"):
             return
         name = Path(code.co_filename).relative_to(PACKAGE).as_posix()
@@ -66,7 +66,7 @@ def run(*words: str) -> Calls:
 
 
 @pytest.mark.parametrize("sessions", [1, 3])
-def test_each_session_of_a_run_packs_surveys_and_renders_once(project: Path, sessions: int) -> None:
+def test_run_packs_and_renders_once_per_session(project: Path, sessions: int) -> None:
     set_behaviour(project, '{"1": {"do": "pause"}, "2": {"do": "pause"}}' if sessions == 3 else "{}")
     calls = run()
     assert calls.counts["code packed"] == calls.counts["script rendered"] == sessions
@@ -74,16 +74,16 @@ def test_each_session_of_a_run_packs_surveys_and_renders_once(project: Path, ses
     assert calls.counts["compatibility judged"] <= sessions
 
 
-def test_more_steps_cost_no_more(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_add_steps_packs_once_and_surveys_twice(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run()
-    monkeypatch.setattr("orchestrator.stores.checkpoint.own_files._TIME_STEP_NS", 0)  # the files are long written
+    monkeypatch.setattr("orchestrator.stores.checkpoint.own_files._TIME_STEP_NS", 0)  # treat files as old
     calls = run("--add-steps", "10")
     assert calls.counts["code packed"] == calls.counts["script rendered"] == 1
     assert calls.counts["checkpoints surveyed"] == 2
     assert calls.counts["compatibility judged"] == 1
 
 
-def test_a_dry_run_decides_with_the_same_steps_and_sends_nothing(project: Path) -> None:
+def test_dry_run_packs_renders_surveys_and_compares_once(project: Path) -> None:
     run()
     calls = run("--add-steps", "10", "--dry-run")
     assert calls.counts["code packed"] == calls.counts["script rendered"] == 1
@@ -100,7 +100,7 @@ trials: {main: {section: section_7_6, profile: quick, seeds: 3}}
 """
 
 
-def test_a_tick_that_collects_and_starts_goes_through_few_rooms(project: Path) -> None:
+def test_tick_that_collects_and_starts_runs_at_most_max_files(project: Path) -> None:
     (project / "configs/campaigns").mkdir(parents=True)
     (project / "configs/campaigns/two.yaml").write_text(CAMPAIGN, encoding="utf-8")
     assert main(["campaign", "tick", "two"]) == 0
@@ -111,4 +111,4 @@ def test_a_tick_that_collects_and_starts_goes_through_few_rooms(project: Path) -
             assert main(["campaign", "tick", "two"]) == 0
     assert calls.counts["code packed"] == calls.counts["script rendered"] == 1
     assert calls.counts["checkpoints surveyed"] <= 4  # two trainings, each before and after
-    assert len(calls.files) <= MOST_FILES, sorted(calls.files)
+    assert len(calls.files) <= MAX_FILES, sorted(calls.files)

@@ -1,4 +1,4 @@
-"""Bad cards, bad words, full disks: one cause, one remedy, the right exit code, nothing started, nothing lost."""
+"""Bad cards, bad arguments and full disks give one cause, one remedy and the right exit code; nothing starts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BAD_VALUES = [
 
 
 @pytest.mark.parametrize(("place", "value", "word"), BAD_VALUES, ids=[f"{p}={v}" for p, v, _ in BAD_VALUES])
-def test_a_card_that_the_kernel_would_refuse_is_refused_here(toy: Path, place: str, value: Any, word: str) -> None:
+def test_invalid_card_value_is_refused_before_the_run_starts(toy: Path, place: str, value: Any, word: str) -> None:
     card: dict[str, Any] = read_card_file(toy)
     block = (card.setdefault("kaggle", {}) and card) or card
     *folders, name = place.split(".")
@@ -60,25 +60,25 @@ def test_a_card_that_the_kernel_would_refuse_is_refused_here(toy: Path, place: s
 @pytest.mark.parametrize(
     "words", [("run", "--bogus"), ("run",), ("run", "section_7_6", "--deadline-s", "nan"), ("fly",)]
 )
-def test_wrong_words_leave_by_the_door(toy: Path, words: tuple[str, ...]) -> None:
+def test_wrong_arguments_exit_2_with_cause_and_remedy(toy: Path, words: tuple[str, ...]) -> None:
     answer = orchestrate(toy, *words, "--json")
     assert (answer.code, answer.json["exit_code"]) == (2, 2)
     assert answer.json["remedy"]
     assert len(answer.err.splitlines()) == 2
 
 
-def test_a_full_disk_is_not_our_bug(capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_disk_error_exits_2_not_3(capsys: pytest.CaptureFixture[str]) -> None:
     def fill() -> int:
         raise OSError(28, "No space left on device", "/data/x.zip")
 
     assert run_command(fill, as_json=True) == 2
-    told = capsys.readouterr()
-    assert "Free disk space" in told.err
-    assert json.loads(told.out)["exit_code"] == 2
+    captured = capsys.readouterr()
+    assert "Free disk space" in captured.err
+    assert json.loads(captured.out)["exit_code"] == 2
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_seen_before_the_run(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_detected_before_the_run(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (toy / "validation_output" / "results").mkdir(parents=True)
     (toy / "validation_output" / "results" / ".write-probe").symlink_to("/dev/full")
     answer = orchestrate(toy, "run", "section_7_6", "--quick")
@@ -86,7 +86,7 @@ def test_a_full_disk_is_seen_before_the_run(toy: Path, monkeypatch: pytest.Monke
     assert "Free disk space" in answer.err
 
 
-def test_a_ledger_without_room_is_never_to_be_moved_away(tmp_path: Path) -> None:
+def test_full_ledger_remedy_does_not_suggest_moving_the_file(tmp_path: Path) -> None:
     ledger = SqliteLedger(tmp_path / "ledger.sqlite")
     ledger._connection.execute("PRAGMA max_page_count=1")
     body = {"section": "s", "lineage_id": "l" * 9000, "profile": "quick", "backend": "local"}
@@ -98,7 +98,7 @@ def test_a_ledger_without_room_is_never_to_be_moved_away(tmp_path: Path) -> None
     ledger.close()
 
 
-def test_the_report_of_our_own_bug_lies_in_the_project(toy: Path, tmp_path: Path) -> None:
+def test_internal_error_report_is_written_into_the_project(toy: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "élan"
     elsewhere.mkdir()
     bug = break_judgement(tmp_path / "bug")

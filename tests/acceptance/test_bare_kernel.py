@@ -1,4 +1,4 @@
-"""The rendered script alone, on an interpreter with nothing but the standard library: what a kernel starts from."""
+"""The rendered script runs alone on an interpreter with only the standard library, as in a kernel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _run(script: Path, root: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_script_needs_nothing_but_python(tmp_path: Path) -> None:
+def test_script_runs_on_the_standard_library_alone(tmp_path: Path) -> None:
     toy = make_toy_project(tmp_path / "project")
     script = tmp_path / "kernel.py"
     assert orchestrate(toy, "render", "section_7_6", "--quick", "--output", str(script)).code == 0
@@ -43,11 +43,11 @@ def test_the_script_needs_nothing_but_python(tmp_path: Path) -> None:
     manifest = read_manifest(tmp_path / "machine/kaggle/working")
     assert manifest is not None
     assert (manifest.outcome.ending, manifest.outcome.steps_done) == (KernelEnding.FINISHED, 40)
-    assert list((tmp_path / "machine/tmp").iterdir()) == []  # the unpacked code is not left behind
+    assert list((tmp_path / "machine/tmp").iterdir()) == []  # the unpacked code is removed
 
 
 def _full_session(toy: Path, models: Path, left_out: str = "") -> str:
-    """The script of a session that goes on from `models` to the full profile's 100 steps, carrying them inside."""
+    """Script of a session that resumes from `models`, inlined, to the full profile's 100 steps."""
     card = load_card(toy / "configs/sections", "section_7_6")
     spec = SessionSpec(
         card=card, profile="full", sizes=RunRequest(card=card, profile="full").sizes(40), backend="local"
@@ -71,7 +71,7 @@ def _full_session(toy: Path, models: Path, left_out: str = "") -> str:
 
 @pytest.fixture
 def finished_quick(tmp_path: Path) -> tuple[Path, Path]:
-    """A toy project, and the models directory that its quick session of 40 steps left behind."""
+    """A toy project and the models directory of its finished quick session (40 steps)."""
     toy = make_toy_project(tmp_path / "project")
     script = tmp_path / "quick.py"
     orchestrate(toy, "render", "section_7_6", "--quick", "--output", str(script))
@@ -79,7 +79,7 @@ def finished_quick(tmp_path: Path) -> tuple[Path, Path]:
     return toy, models_path(tmp_path / "first/kaggle/working", "section_7_6_rl_performance")
 
 
-def test_checkpoints_may_travel_inside_the_script(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
+def test_script_resumes_from_inline_checkpoints(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
     script = tmp_path / "full.py"
     script.write_text(_full_session(*finished_quick), encoding="utf-8")
     done = _run(script, tmp_path / "second")
@@ -90,7 +90,7 @@ def test_checkpoints_may_travel_inside_the_script(finished_quick: tuple[Path, Pa
     assert list((tmp_path / "second/tmp").iterdir()) == []
 
 
-def test_a_damaged_checkpoint_set_stops_the_script(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
+def test_script_stops_on_damaged_inline_checkpoints(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
     head, mark, tail = _full_session(*finished_quick).partition('CHECKPOINTS_BASE64 = """\n')
     other = "B" if tail[100] == "A" else "A"
     script = tmp_path / "full.py"
@@ -101,7 +101,7 @@ def test_a_damaged_checkpoint_set_stops_the_script(finished_quick: tuple[Path, P
     assert list((tmp_path / "second/tmp").iterdir()) == []
 
 
-def test_an_incomplete_checkpoint_set_is_no_beginning(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
+def test_script_refuses_an_incomplete_checkpoint_set(finished_quick: tuple[Path, Path], tmp_path: Path) -> None:
     card = "traffic_light_control_checkpoint_40_steps.json"
     script = tmp_path / "full.py"
     script.write_text(_full_session(*finished_quick, left_out=card), encoding="utf-8")
@@ -109,13 +109,13 @@ def test_an_incomplete_checkpoint_set_is_no_beginning(finished_quick: tuple[Path
     manifest = read_manifest(tmp_path / "second/kaggle/working")
     assert done.returncode == 2
     assert manifest is not None and manifest.outcome.ending is KernelEnding.CARRIER_MISSING
-    account, missing = str(manifest.error).split("not found by content:")
-    assert "checkpoints/checkpoints/traffic_light_control_checkpoint_40_steps.zip" in account
+    found, missing = str(manifest.error).split("not found by content:")
+    assert "checkpoints/checkpoints/traffic_light_control_checkpoint_40_steps.zip" in found
     assert card in missing
 
 
-def test_a_script_whose_code_was_changed_refuses_to_run_it(tmp_path: Path) -> None:
-    """Archive and digest swapped together, as a wrong cached version would be: the ticket still knows."""
+def test_script_refuses_code_that_differs_from_its_ticket(tmp_path: Path) -> None:
+    """Archive and archive digest are swapped together, as by a stale cache; the ticket's bundle digest differs."""
     toy = make_toy_project(tmp_path / "project")
     first, second = tmp_path / "first.py", tmp_path / "second.py"
     orchestrate(toy, "render", "section_7_6", "--quick", "--output", str(first))

@@ -1,4 +1,4 @@
-"""Campaigns by the real command line on the local backend and on the loopback Kaggle: killed, and from empty copies."""
+"""Campaigns through the real command line, local and on the loopback Kaggle, with kills and empty copies."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def project(root: Path) -> Path:
     return root
 
 
-def smaller(root: Path) -> None:
-    """The smoke campaign without its second group, and with one seed."""
+def shrink(root: Path) -> None:
+    """Reduce the smoke campaign to its first group, with one seed."""
     path = root / "configs/campaigns/smoke.yaml"
     text = path.read_text(encoding="utf-8").partition("  decisions:")[0]
     path.write_text(text.replace("seeds: 2", "seeds: 1"), encoding="utf-8")
 
 
 def table(root: Path, *words: str, **variables: str) -> list[dict[str, str]]:
-    """The results table, without how the trials came about."""
+    """Rows of the results table without the columns in `HISTORY`."""
     answer = orchestrate(root, "campaign", "results", "smoke", *words, **variables)
     assert answer.code == 0, answer.err
     rows = csv.DictReader(io.StringIO(answer.out))
@@ -56,39 +56,39 @@ def table(root: Path, *words: str, **variables: str) -> list[dict[str, str]]:
 
 
 def sessions_of(root: Path) -> Counter[str]:
-    """Sandboxes of the local backend that held a session, by lineage."""
+    """Number of submitted sandboxes of the local backend, by lineage."""
     submitted = (root / ".orchestrator/local").glob("*/submitted.json")
     return Counter(path.parent.name.rsplit("-", 2)[1] for path in submitted)
 
 
-def test_a_campaign_that_is_killed_again_and_again_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
-    calm, stormy = project(tmp_path / "calm"), project(tmp_path / "stormy")
-    for root in (calm, stormy):
+def test_campaign_killed_repeatedly_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+    reference, killed = project(tmp_path / "reference"), project(tmp_path / "killed")
+    for root in (reference, killed):
         if not LONG:
-            smaller(root)
-    undisturbed = orchestrate(calm, "campaign", "run", "smoke", "--every-s", "0.2", "--json")
-    assert undisturbed.code == 0 and undisturbed.json["complete"], undisturbed.err
+            shrink(root)
+    reference_answer = orchestrate(reference, "campaign", "run", "smoke", "--every-s", "0.2", "--json")
+    assert reference_answer.code == 0 and reference_answer.json["complete"], reference_answer.err
 
-    draw, words = random.Random(7), ["-m", "orchestrator", "campaign", "run", "smoke", "--every-s", "0.2", "--json"]
+    rng, words = random.Random(7), ["-m", "orchestrator", "campaign", "run", "smoke", "--every-s", "0.2", "--json"]
     for _ in range(KILLS):
         victim = subprocess.Popen(
-            [sys.executable, *words], env=environment(stormy), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, *words], env=environment(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(draw.uniform(0.6, 2.0))  # a kill has to fall somewhere in real time
+        time.sleep(rng.uniform(0.6, 2.0))  # the kill hits at a random real time
         victim.send_signal(signal.SIGKILL)
         victim.wait()
-    answer = orchestrate(stormy, *words[2:])
+    answer = orchestrate(killed, *words[2:])
     assert answer.code == 0 and answer.json["complete"], answer.err
 
-    planned = {row["lineage"] for row in undisturbed.json["trials"]}
-    assert set(sessions_of(stormy)) == planned
-    assert sessions_of(stormy) == sessions_of(calm)  # three sessions each, whatever happened in between
-    assert table(stormy) == table(calm) and len(table(calm)) == len(planned)
+    planned = {row["lineage"] for row in reference_answer.json["trials"]}
+    assert set(sessions_of(killed)) == planned
+    assert sessions_of(killed) == sessions_of(reference)  # three sessions each, in spite of the kills
+    assert table(killed) == table(reference) and len(table(reference)) == len(planned)
 
 
-def test_a_report_of_what_is_finished_so_far(tmp_path: Path) -> None:
+def test_campaign_report_covers_the_finished_trials(tmp_path: Path) -> None:
     root = project(tmp_path / "toy")
-    smaller(root)
+    shrink(root)
     set_behaviour(root, "{}")
     assert orchestrate(root, "campaign", "run", "smoke", "--every-s", "0.2").code == 0
     answer = orchestrate(root, "campaign", "report", "smoke")
@@ -112,30 +112,34 @@ def test_a_report_of_what_is_finished_so_far(tmp_path: Path) -> None:
 
     (folder / "pool.md").write_text("an old one", encoding="utf-8")
     assert orchestrate(root, "campaign", "report", "smoke").code == 0 and not (folder / "pool.md").exists()
-    mine = orchestrate(root, "campaign", "report", "smoke", "--output", "configs")
-    assert mine.code == 2 and "holds files that no report wrote" in mine.err and (root / "configs/campaigns").is_dir()
+    foreign = orchestrate(root, "campaign", "report", "smoke", "--output", "configs")
+    assert (
+        foreign.code == 2
+        and "holds files that no report wrote" in foreign.err
+        and (root / "configs/campaigns").is_dir()
+    )
 
-    refusing = root / "validation_ch7/section_7_6_rl_performance/multi_seed"
-    refusing.mkdir()
-    (refusing / "__init__.py").write_text("", encoding="utf-8")
-    (refusing / "__main__.py").write_text("raise SystemExit('Nothing pooled: as it was told')", encoding="utf-8")
+    multi_seed = root / "validation_ch7/section_7_6_rl_performance/multi_seed"
+    multi_seed.mkdir()
+    (multi_seed / "__init__.py").write_text("", encoding="utf-8")
+    (multi_seed / "__main__.py").write_text("raise SystemExit('Nothing pooled: on purpose')", encoding="utf-8")
     refused = orchestrate(root, "campaign", "report", "smoke")
-    assert refused.code == 1 and "failed: Nothing pooled: as it was told" in refused.err
+    assert refused.code == 1 and "failed: Nothing pooled: on purpose" in refused.err
 
 
-def test_plan_shows_everything_before_anything_is_pushed(tmp_path: Path) -> None:
+def test_plan_forecasts_and_writes_nothing(tmp_path: Path) -> None:
     root = project(tmp_path / "toy")
     before = sorted(path for path in root.rglob("*") if "__pycache__" not in path.parts)
     answer = orchestrate(root, "campaign", "plan", "smoke", "--json")
     assert answer.code == 0 and answer.json["trials"] == 5 and answer.json["sessions"] == 5
     assert answer.json["states"] == {"waiting": 4, "blocked": 1}
     assert "Expected end" in orchestrate(root, "campaign", "plan", "smoke").out
-    away = orchestrate(root, "campaign", "plan", "chapter_7_6", HOME=str(tmp_path))
-    assert away.code == 0 and "planned with the campaign's own 28 h a week" in away.out
+    kaggle_plan = orchestrate(root, "campaign", "plan", "chapter_7_6", HOME=str(tmp_path))
+    assert kaggle_plan.code == 0 and "planned with the campaign's own 28 h a week" in kaggle_plan.out
     assert sorted(path for path in root.rglob("*") if "__pycache__" not in path.parts) == before
 
 
-def test_a_second_tick_on_this_computer_is_turned_away(tmp_path: Path) -> None:
+def test_second_tick_on_the_same_computer_exits_4(tmp_path: Path) -> None:
     root = project(tmp_path / "toy")
     code = (
         "import sys, datetime; from pathlib import Path; from orchestrator.stores.ledger.lease import SqliteLease; "
@@ -157,14 +161,14 @@ def test_a_second_tick_on_this_computer_is_turned_away(tmp_path: Path) -> None:
     first.communicate()
 
 
-def test_run_with_set_is_the_trial_of_the_campaign(tmp_path: Path) -> None:
+def test_run_with_set_counts_as_the_campaigns_trial(tmp_path: Path) -> None:
     root = project(tmp_path / "toy")
     set_behaviour(root, "{}")
     words = ("--quick", "--algorithm", "PPO", "--set", "environment.decision_s=5.0", "--json")
     ran = orchestrate(root, "run", "section_7_6", *words)
     assert ran.code == 0, ran.err
-    stands = orchestrate(root, "campaign", "status", "smoke", "--json").json["all_trials"]
-    (trial,) = [row for row in stands if row["state"] == "done"]
+    trials = orchestrate(root, "campaign", "status", "smoke", "--json").json["all_trials"]
+    (trial,) = [row for row in trials if row["state"] == "done"]
     assert trial["trial"] == "decisions decision_s=5.0 seed 0" and ran.json["lineage_id"].startswith(trial["lineage"])
     refused = orchestrate(root, "run", "section_7_6", "--set", "environment.decison_s=5.0", "--json")
     assert refused.code == 2 and "Did you mean environment.decision_s?" in refused.json["remedy"]
@@ -186,13 +190,13 @@ def single(root: Path) -> Path:
     return root
 
 
-def forget(root: Path) -> None:
+def delete_ledger(root: Path) -> None:
     for path in (root / ".orchestrator").glob("ledger.sqlite*"):
         path.unlink()
 
 
 def checkpoint_bytes(root: Path) -> dict[str, bytes]:
-    """Every checkpoint in place, byte for byte."""
+    """Bytes of every checkpoint in place, by path relative to the section."""
     section = root / "validation_ch7/section_7_6_rl_performance"
     return {
         path.relative_to(section).as_posix(): path.read_bytes()
@@ -202,13 +206,13 @@ def checkpoint_bytes(root: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("results_too", [False, True])
-def test_a_campaign_never_takes_a_loss_for_a_fresh_start(tmp_path: Path, results_too: bool) -> None:
-    """Ledger and checkpoints are gone: what the sandboxes hold is taken up again, and nothing is trained twice."""
+def test_campaign_recovers_lost_checkpoints_instead_of_restarting(tmp_path: Path, results_too: bool) -> None:
+    """Without ledger and checkpoints, the sandboxes are adopted and nothing is trained twice."""
     root = single(tmp_path / "toy")
     words = ("campaign", "run", "single", "--every-s", "0.1")
     assert orchestrate(root, *words).code == 0
     before = checkpoint_bytes(root)
-    forget(root)
+    delete_ledger(root)
     shutil.rmtree(root / "validation_ch7/section_7_6_rl_performance/data")
     if results_too:
         shutil.rmtree(root / "validation_output")
@@ -217,10 +221,10 @@ def test_a_campaign_never_takes_a_loss_for_a_fresh_start(tmp_path: Path, results
     assert list(sessions_of(root).values()) == [1] and checkpoint_bytes(root) == before
 
 
-def test_what_was_never_fetched_on_this_computer_is_taken_up_without_its_ledger(tmp_path: Path) -> None:
+def test_unfetched_session_is_adopted_after_the_ledger_is_lost(tmp_path: Path) -> None:
     root = single(tmp_path / "toy")
     assert orchestrate(root, "campaign", "tick", "single").code == 0
-    forget(root)
+    delete_ledger(root)
     ended = orchestrate(root, "campaign", "run", "single", "--every-s", "0.1")
     assert ended.code == 0 and "it is adopted" in ended.out + ended.err
     assert list(sessions_of(root).values()) == [1]
@@ -238,11 +242,11 @@ def tick(root: Path, home: Path, *words: str) -> Answer:
     return orchestrate(root, "campaign", "tick", "smoke", "--backend", "kaggle", "--json", *words, **variables)
 
 
-def test_ticks_in_empty_working_copies_push_nothing_twice(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
-    """The scheduled job on ephemeral runners: every tick is another process in another, empty copy."""
+def test_ticks_in_empty_working_copies_push_every_session_once(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
+    """As a scheduled job on ephemeral runners: every tick is a new process in a new, empty working copy."""
     template = project(tmp_path / "template")
     if not LONG:
-        smaller(template)
+        shrink(template)
         set_behaviour(template, '{"1": {"do": "pause"}}')
     planned = orchestrate(template, "campaign", "plan", "smoke", "--json").json["all_trials"]
     answer: Answer | None = None
@@ -261,13 +265,13 @@ def test_ticks_in_empty_working_copies_push_nothing_twice(tmp_path: Path, kaggle
     assert lineages == {row["lineage"]: 3 if LONG else 2 for row in planned}
 
 
-def test_an_empty_copy_goes_on_although_the_first_kernels_were_deleted(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
-    """Tidied up on the service's page, and the listing does not show the newest kernel yet."""
+def test_empty_copy_continues_after_the_first_kernels_were_deleted(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
+    """The user deleted kernels on the website, and the listing does not show the newest kernel yet."""
     template = project(tmp_path / "template")
-    smaller(template)
+    shrink(template)
     set_behaviour(template, '{"1": {"do": "pause"}}')
 
-    def ticked(root: Path, *words: str) -> Answer:
+    def tick_and_wait(root: Path, *words: str) -> Answer:
         answer = tick(root, tmp_path, *words)
         assert answer.code == 0, answer.err
         for kernel in list(kaggle.kernels.all.values()):
@@ -275,13 +279,13 @@ def test_an_empty_copy_goes_on_although_the_first_kernels_were_deleted(tmp_path:
         return answer
 
     first = shutil.copytree(template, tmp_path / "first")
-    ticked(first)
-    ticked(first)
+    tick_and_wait(first)
+    tick_and_wait(first)
     for place in [place for place in kaggle.kernels.all if place[1].endswith("-s01")]:
         del kaggle.kernels.all[place]
     kaggle.settings.listing_lag = 1
     second = shutil.copytree(template, tmp_path / "second")
-    recovered = ticked(second, "--recover")
+    recovered = tick_and_wait(second, "--recover")
     assert "Recovered 2 session(s) from the backend" in recovered.err and recovered.json["complete"]
     pushes = [entry.request["slug"].rpartition("-")[2] for entry in kaggle.journal.of("SaveKernel")]
     assert sorted(pushes) == ["s01", "s01", "s02", "s02"]
@@ -289,24 +293,24 @@ def test_an_empty_copy_goes_on_although_the_first_kernels_were_deleted(tmp_path:
     assert len(list(models.rglob("models/checkpoints/*_checkpoint_40_steps.zip"))) == 2
 
 
-def test_two_ticks_with_ledgers_of_their_own_share_one_campaign(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
-    """Neither knows of the other but by reading back the names that both must come to."""
+def test_two_copies_with_separate_ledgers_share_one_campaign(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
+    """The copies learn of each other only by reading back the kernel names that both derive."""
     copies = [project(tmp_path / "one"), project(tmp_path / "two")]
     for root in copies:
-        smaller(root)
+        shrink(root)
         set_behaviour(root, "{}")
-    seen: list[str] = []
+    messages: list[str] = []
     for _ in range(5):
         for root in copies:
             answer = tick(root, tmp_path)
             assert answer.code == 0, answer.err
-            seen.append(answer.err)
+            messages.append(answer.err)
             for kernel in list(kaggle.kernels.all.values()):
                 kernel.ended.wait(30)
         if answer.json["complete"]:
             break
     assert orchestrate(copies[0], "campaign", "status", "smoke", "--json").json["states"] == {"done": 2}
     assert orchestrate(copies[1], "campaign", "status", "smoke", "--json").json["states"] == {"done": 2}
-    assert any("it is adopted" in told for told in seen)
+    assert any("it is adopted" in message for message in messages)
     pushes = Counter(entry.request["slug"] for entry in kaggle.journal.of("SaveKernel"))
     assert set(pushes.values()) == {1} and len(pushes) == 2

@@ -1,4 +1,4 @@
-"""A search by the real command line on the local backend: killed, without its ledger, and without Optuna."""
+"""A search through the real command line: with kills, without its ledger, and without Optuna."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def project(root: Path) -> Path:
     return root
 
 
-def stands(root: Path) -> list[tuple[object, ...]]:
-    """What a campaign is for: trial, state, where it was pruned, objective."""
+def trial_rows(root: Path) -> list[tuple[object, ...]]:
+    """Name, lineage, state, reason and objective of each trial."""
     rows = orchestrate(root, "campaign", "status", "look", "--json").json["all_trials"]
     return [(row["trial"], row["lineage"], row["state"], row["why"], row["objective"]) for row in rows]
 
@@ -59,48 +59,48 @@ def run(root: Path) -> dict[str, Any]:
     return answer.json
 
 
-def test_a_search_that_is_killed_and_loses_its_ledger_is_the_undisturbed_one(tmp_path: Path) -> None:
-    calm = project(tmp_path / "calm")
-    planned = orchestrate(calm, "campaign", "plan", "look", "--json").json
+def test_search_killed_and_without_ledger_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+    reference = project(tmp_path / "reference")
+    planned = orchestrate(reference, "campaign", "plan", "look", "--json").json
     (search,) = planned["searches"]
     assert (planned["trials"], search["to_come"], search["sessions_to_come"], planned["sessions"]) == (2, 4, 4, 6)
-    assert run(calm)["complete"]
-    expected = stands(calm)
+    assert run(reference)["complete"]
+    expected = trial_rows(reference)
     states = [state for _, _, state, _, _ in expected]
     assert len(states) == 6 and set(states) == {"done", "pruned"} and states[:2] == ["done", "done"]
     assert all((value is None) == (state == "pruned") for _, _, state, _, value in expected)
 
-    stormy, draw = project(tmp_path / "stormy"), random.Random(5)
+    killed, rng = project(tmp_path / "killed"), random.Random(5)
     words = ["-m", "orchestrator", "campaign", "run", "look", "--every-s", "0.2"]
     for _ in range(2):
         victim = subprocess.Popen(
-            [sys.executable, *words], env=environment(stormy), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, *words], env=environment(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(draw.uniform(1.0, 2.5))  # a kill has to fall somewhere in real time
+        time.sleep(rng.uniform(1.0, 2.5))  # the kill hits at a random real time
         victim.send_signal(signal.SIGKILL)
         victim.wait()
-    run(stormy)
-    assert stands(stormy) == expected
+    run(killed)
+    assert trial_rows(killed) == expected
 
-    for path in (stormy / ".orchestrator").glob("ledger.sqlite*"):
+    for path in (killed / ".orchestrator").glob("ledger.sqlite*"):
         path.unlink()
-    assert len(stands(stormy)) == 2
-    answer = orchestrate(stormy, "campaign", "tick", "look", "--recover", "--json")
+    assert len(trial_rows(killed)) == 2
+    answer = orchestrate(killed, "campaign", "tick", "look", "--recover", "--json")
     assert answer.code == 0 and answer.json["over"] and answer.json["complete"], answer.err
-    assert stands(stormy) == expected
+    assert trial_rows(killed) == expected
 
-    table = csv.DictReader(io.StringIO(orchestrate(calm, "campaign", "results", "look").out))
+    table = csv.DictReader(io.StringIO(orchestrate(reference, "campaign", "results", "look").out))
     assert len(list(table)) == states.count("done")
-    told = orchestrate(calm, "campaign", "status", "look").out
-    assert f"6 of 6 proposed, {states.count('pruned')} of them pruned; 0 to come" in told
+    status = orchestrate(reference, "campaign", "status", "look").out
+    assert f"6 of 6 proposed, {states.count('pruned')} of them pruned; 0 to come" in status
 
 
 @pytest.mark.prove
-def test_ticks_in_empty_working_copies_go_through_a_search_on_kaggle(tmp_path: Path) -> None:
-    """Every tick is another process in another, empty copy: what was proposed is found again, batch behind batch."""
-    calm = project(tmp_path / "calm")
-    run(calm)
-    expected = [row[:4] for row in stands(calm)]
+def test_ticks_in_empty_working_copies_complete_a_search_on_kaggle(tmp_path: Path) -> None:
+    """Every tick is a new process in a new, empty copy; it recovers the earlier batches before it proposes the next."""
+    reference = project(tmp_path / "reference")
+    run(reference)
+    expected = [row[:4] for row in trial_rows(reference)]
     template = project(tmp_path / "template")
     with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
         kaggle.accounts.add(USER, key=KEY)
@@ -114,13 +114,13 @@ def test_ticks_in_empty_working_copies_go_through_a_search_on_kaggle(tmp_path: P
                 break
             for kernel in list(kaggle.kernels.all.values()):
                 kernel.ended.wait(30)
-        assert answer.json["complete"] and number == 3  # three batches, and a look at the last
-        assert [row[:4] for row in stands(copy)] == expected
+        assert answer.json["complete"] and number == 3  # three batches, then a tick that collects the last one
+        assert [row[:4] for row in trial_rows(copy)] == expected
         pushes = Counter(entry.request["slug"] for entry in kaggle.journal.of("SaveKernel"))
     assert set(pushes.values()) == {1} and len(pushes) == 6
 
 
-def test_without_optuna_a_search_is_refused_with_the_remedy_and_nothing_else_is(tmp_path: Path) -> None:
+def test_missing_optuna_refuses_only_campaigns_with_a_search(tmp_path: Path) -> None:
     root = project(tmp_path / "toy")
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare/optuna.py").write_text(

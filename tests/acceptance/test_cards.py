@@ -1,4 +1,4 @@
-"""Cards as people write them: merge keys through a whole run, and one broken card beside good ones."""
+"""Cards as users write them: YAML merge keys in a whole run, and one broken card beside valid ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def toy(tmp_path: Path) -> Path:
     return make_toy_project(tmp_path / "project")
 
 
-def test_a_card_rewritten_with_merge_keys_goes_on_with_the_same_training(toy: Path) -> None:
+def test_card_rewritten_with_merge_keys_continues_the_same_training(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     text = (toy / CARD).read_text("utf-8")
     block = text.split("  DQN:\n", 1)[1].split("  QRDQN:\n", 1)[0]
@@ -29,7 +29,7 @@ def test_a_card_rewritten_with_merge_keys_goes_on_with_the_same_training(toy: Pa
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "broken.yaml is empty"),
         (b"section: broken\n", "broken.yaml, line 1: title: missing"),
@@ -38,31 +38,31 @@ def test_a_card_rewritten_with_merge_keys_goes_on_with_the_same_training(toy: Pa
         (None, "it is a folder"),
     ],
 )
-def test_one_broken_card_hides_no_other_in_status(toy: Path, content: bytes | None, told: str) -> None:
+def test_status_shows_valid_cards_beside_a_broken_one(toy: Path, content: bytes | None, message: str) -> None:
     orchestrate(toy, *QUICK)
     path = toy / "configs" / "sections" / "broken.yaml"
     path.mkdir() if content is None else path.write_bytes(content)
     answer = orchestrate(toy, "status")
     assert answer.code == 2
     assert "section_7_6: 40 steps in place" in answer.out and "Latest runs:" in answer.out
-    assert "broken: its card cannot be used" in answer.out and told in answer.out
+    assert "broken: its card cannot be used" in answer.out and message in answer.out
     plain = orchestrate(toy, "status", "--json").json
     assert [row["section"] for row in plain["models"]] == ["broken", "section_7_6"]
-    broken, whole = plain["models"]
-    assert broken["problem"] and broken["remedy"] and whole["steps"] == 40
+    broken, valid = plain["models"]
+    assert broken["problem"] and broken["remedy"] and valid["steps"] == 40
 
 
 @pytest.mark.parametrize(
     "words", [("run", "section_7_6", "--dry-run"), ("render", "section_7_6"), ("fetch", "section_7_6")]
 )
 @pytest.mark.parametrize("seed", ["4294967296", "11111111111111111111111", "-1"])
-def test_a_seed_that_no_library_takes_is_refused_before_anything(toy: Path, words: tuple[str, ...], seed: str) -> None:
+def test_seed_out_of_range_is_refused_before_anything_is_written(toy: Path, words: tuple[str, ...], seed: str) -> None:
     answer = orchestrate(toy, *words, "--seed", seed)
     assert answer.code == 2 and "seed must not be negative or above 4294967295" in answer.err
     assert not (toy / "validation_output").exists()
 
 
 @pytest.mark.parametrize("flag", ["--target-steps", "--add-steps"])
-def test_steps_that_no_ledger_holds_are_refused(toy: Path, flag: str) -> None:
+def test_step_count_above_the_ledger_limit_is_refused(toy: Path, flag: str) -> None:
     answer = orchestrate(toy, *QUICK, flag, "99999999999999999999")
     assert answer.code == 2 and "must not exceed" in answer.json["error"]

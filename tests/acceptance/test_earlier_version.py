@@ -1,4 +1,4 @@
-"""A checkpoint and a ledger of version 0.1, before the rooms had moved, are continued; lineage ids are the same."""
+"""A checkpoint and ledger of version 0.1 (before the modules moved) are continued; lineage ids are unchanged."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import orchestrate
 from tests.doubles.real_section import QUICK_STEPS, make_real_project
 
-MADE = PROJECT_ROOT / "tests/fixtures/version_0_1.zip"
-"""Left by `run section_7_6 --quick` of version 0.1 on the project of `make_real_project`: ledger, newest checkpoint."""
+FIXTURE = PROJECT_ROOT / "tests/fixtures/version_0_1.zip"
+"""Ledger and newest checkpoint, written by version 0.1 with `run section_7_6 --quick` on `make_real_project`."""
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,10 @@ def test_lineage_ids_are_those_of_version_0_1(algorithm: str, lineage: str) -> N
     assert choose(card, algorithm=algorithm, seed=0).lineage.id.startswith(lineage)
 
 
-def test_a_checkpoint_of_version_0_1_is_continued_as_statistical_with_the_reason(tmp_path: Path) -> None:
+def test_checkpoint_of_version_0_1_resumes_at_grade_statistical_with_reason(tmp_path: Path) -> None:
     root = make_real_project(tmp_path / "project")
-    with zipfile.ZipFile(MADE) as made:
-        made.extractall(root)
+    with zipfile.ZipFile(FIXTURE) as archive:
+        archive.extractall(root)
     before = orchestrate(root, "status", "--json").json
     (row,), (run,) = before["models"], before["runs"]
     assert (row["steps"], run["steps_done"], run["end_reason"]) == (QUICK_STEPS, QUICK_STEPS, "finished")
@@ -39,7 +39,7 @@ def test_a_checkpoint_of_version_0_1_is_continued_as_statistical_with_the_reason
     assert [reason["reason"].split(":")[0] for reason in row["resume"]["reasons"]] == ["Code"]
     answer = orchestrate(root, "run", "section_7_6", "--quick", "--add-steps", "1000", "--json")
     summary = answer.json
-    assert answer.code in (0, 1), answer.err  # so short a training may well be no better than the baselines
+    assert answer.code in (0, 1), answer.err  # 1: so short a training may not beat the baselines
     assert (summary["steps_start"], summary["steps_done"]) == (QUICK_STEPS, QUICK_STEPS + 1000)
     assert summary["lineage_id"] == run["lineage_id"] and summary["resume_grade"] == "statistical"
     assert any("code_digest" in reason or "Code" in reason for reason in summary["resume_reasons"])

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or closed: one line of cause, exit 2, and the same command goes on."""
+"""A full, read-only or unwritable disk: a one-line cause, exit code 2, and the same command continues later."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from tests.doubles.toy_section import ENTRY, make_toy_project
 
 SECTION = Path("validation_ch7/section_7_6_rl_performance")
 QUICK = ["run", "section_7_6", "--quick"]
+TEMPORARY = (".partial", ".incoming", ".fetching")
 EVERY = 1 if os.environ.get("PROVE_CAMPAIGN") else 3
-"""Each act is refused in `make prove-campaign`, every third one in `make test`."""
+"""`make prove-campaign` fills the disk at each operation in turn, `make test` at every third one."""
 
 
 @pytest.fixture
@@ -38,30 +39,30 @@ def no_space() -> OSError:
 
 
 class FullDisk:
-    """Every act of this process that takes room on the disk, the n-th of which is refused, and all after it."""
+    """Counts the disk operations of this process; the n-th and all later ones raise ENOSPC."""
 
     def __init__(self, patch: pytest.MonkeyPatch, nth: int) -> None:
-        self.acts, self._nth = 0, nth
+        self.operations, self._nth = 0, nth
         for module, name in ((os, "fsync"), (os, "replace"), (os, "mkdir"), (shutil, "copyfile")):
             patch.setattr(module, name, self._limited(getattr(module, name)))
 
-    def _limited(self, act: Callable[..., Any]) -> Callable[..., Any]:
+    def _limited(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         def limited(*args: Any, **words: Any) -> Any:
-            self.acts += 1
-            if self.acts >= self._nth:
+            self.operations += 1
+            if self.operations >= self._nth:
                 raise no_space()
-            return act(*args, **words)
+            return operation(*args, **words)
 
         return limited
 
 
 def _models(root: Path) -> dict[str, bytes]:
-    """What the training came to, its stamps aside."""
+    """Bytes of the checkpoint files, without the cards, which hold session stamps."""
     folder = root / SECTION / "data/models/checkpoints"
     return {path.name: path.read_bytes() for path in folder.glob("*") if path.suffix != ".json"}
 
 
-def test_wherever_the_room_ends_the_same_command_goes_on(
+def test_same_command_continues_after_any_operation_found_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     straight = make_toy_project(tmp_path / "straight")
@@ -71,29 +72,29 @@ def test_wherever_the_room_ends_the_same_command_goes_on(
         assert main(QUICK) == 0
     capsys.readouterr()
     tried = 0
-    for nth in range(1, counted.acts + 1, EVERY):
+    for nth in range(1, counted.operations + 1, EVERY):
         root = make_toy_project(tmp_path / f"full-{nth}")
         monkeypatch.setenv("ORCHESTRATOR_ROOT", str(root))
         with pytest.MonkeyPatch.context() as patch:
             disk = FullDisk(patch, nth)
             code = main(QUICK)
-        told = capsys.readouterr().err
-        if disk.acts < nth:  # a quicker run, with fewer acts: its disk never was full
-            assert code == 0, told
+        printed = capsys.readouterr().err
+        if disk.operations < nth:  # this run needed fewer operations, so its disk was never full
+            assert code == 0, printed
             continue
         tried += 1
-        assert code == 2, (nth, told)
-        assert len(told.splitlines()) == 2 and told.startswith("Error: the disk is full: "), (nth, told)
-        assert "Free disk space" in told and "MB free" in told
+        assert code == 2, (nth, printed)
+        assert len(printed.splitlines()) == 2 and printed.startswith("Error: the disk is full: "), (nth, printed)
+        assert "Free disk space" in printed and "MB free" in printed
         assert main(QUICK) == 0, (nth, capsys.readouterr())
         assert _models(root) == _models(straight), nth
-        left = [path.name for path in root.rglob(".*") if path.name.startswith((".partial", ".incoming", ".fetching"))]
+        left = [path.name for path in root.rglob(".*") if path.name.startswith(TEMPORARY)]
         assert left == [], nth
         shutil.rmtree(root)
-    assert tried > counted.acts // EVERY // 2
+    assert tried > counted.operations // EVERY // 2
 
 
-def test_a_session_that_finds_no_room_ends_so_and_the_same_command_goes_on(toy: Path) -> None:
+def test_session_on_a_full_disk_ends_disk_full_and_the_command_continues(toy: Path) -> None:
     full = ENTRY.replace("        score = None\n", "").replace(
         "        steps = min(target, steps",
         "        if steps >= 20 and not Path(__file__).with_name('room.txt').exists():\n"
@@ -104,7 +105,7 @@ def test_a_session_that_finds_no_room_ends_so_and_the_same_command_goes_on(toy: 
         "        steps = min(target, steps",
     )
     (toy / SECTION / "entry.py").write_text(full, encoding="utf-8")
-    for _ in range(4):  # more often than a run may be without progress: no such session counts
+    for _ in range(4):  # more often than sessions may make no progress: these sessions do not count
         answer = orchestrate(toy, *QUICK, "--json")
         assert (answer.code, answer.json["exit_code"], answer.json["end_reason"]) == (2, 2, "disk_full")
         assert answer.json["steps_done"] == 20
@@ -115,7 +116,7 @@ def test_a_session_that_finds_no_room_ends_so_and_the_same_command_goes_on(toy: 
     assert (answer.code, answer.json["steps_start"], answer.json["steps_done"]) == (0, 20, 40)
 
 
-def test_a_trial_that_finds_no_room_rests_with_that_reason(toy: Path) -> None:
+def test_trial_on_a_full_disk_waits_with_reason_disk_full(toy: Path) -> None:
     entry = ENTRY.replace(
         "def run(context):\n", "def run(context):\n    raise OSError(28, 'No space left on device')\n"
     )
@@ -125,12 +126,12 @@ def test_a_trial_that_finds_no_room_rests_with_that_reason(toy: Path) -> None:
     )
     (toy / "c.yaml").write_text(plan + "    seeds: 1\n", encoding="utf-8")
     for _ in range(100):
-        ticked = orchestrate(toy, "campaign", "tick", "c.yaml", "--json").json
-        (trial,) = ticked["trials"]
+        tick = orchestrate(toy, "campaign", "tick", "c.yaml", "--json").json
+        (trial,) = tick["trials"]
         if trial["why"]:
             break
-    assert (trial["state"], trial["why"], ticked["over"]) == ("waiting", "disk_full", False)
-    assert trial["due_at"] and "rest" in ticked["waits"]
+    assert (trial["state"], trial["why"], tick["over"]) == ("waiting", "disk_full", False)
+    assert trial["due_at"] and "rest" in tick["waits"]
     assert "disk_full" in orchestrate(toy, "campaign", "status", "c.yaml").out
 
 
@@ -146,20 +147,18 @@ def test_a_trial_that_finds_no_room_rests_with_that_reason(toy: Path) -> None:
         (shutil.Error([("a", "/data/x.zip", "[Errno 28] No space left on device")]), "the disk is full: /data/x.zip"),
     ],
 )
-def test_what_cannot_be_written_is_not_our_bug(
-    fault: Exception, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_write_errors_exit_2_not_3(fault: Exception, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> int:
         raise fault
 
     assert run_command(fail, as_json=True) == 2
-    told = capsys.readouterr()
-    assert words in told.err and len(told.err.splitlines()) == 2
-    assert json.loads(told.out)["exit_code"] == 2 and json.loads(told.out)["remedy"]
+    printed = capsys.readouterr()
+    assert words in printed.err and len(printed.err.splitlines()) == 2
+    assert json.loads(printed.out)["exit_code"] == 2 and json.loads(printed.out)["remedy"]
 
 
 @pytest.mark.parametrize("outer", [RuntimeError("x"), RunFailed("x"), RemoteUnavailable("x"), KeyError("x")])
-def test_a_full_disk_is_told_whatever_was_raised_because_of_it(
+def test_full_disk_is_reported_when_another_error_wraps_it(
     outer: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> int:
@@ -174,7 +173,7 @@ def test_a_full_disk_is_told_whatever_was_raised_because_of_it(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("words", [("status",), ("status", "--json"), (*QUICK, "--json"), QUICK, (*QUICK, "--dry-run")])
-def test_output_that_cannot_be_written_is_told_once(toy: Path, words: tuple[str, ...]) -> None:
+def test_unwritable_standard_output_is_reported_and_exits_2(toy: Path, words: tuple[str, ...]) -> None:
     import sys
 
     from tests.doubles.commands import environment
@@ -188,12 +187,12 @@ def test_output_that_cannot_be_written_is_told_once(toy: Path, words: tuple[str,
             check=False,
             timeout=120,
         )
-    told = done.stderr.decode("utf-8").rstrip().splitlines()
-    assert done.returncode == 2, told
-    assert told[-2].startswith("Error: the disk is full: standard output") and "Traceback" not in "".join(told)
+    printed = done.stderr.decode("utf-8").rstrip().splitlines()
+    assert done.returncode == 2, printed
+    assert printed[-2].startswith("Error: the disk is full: standard output") and "Traceback" not in "".join(printed)
 
 
-def test_a_full_ledger_is_told_with_exit_code_2(tmp_path: Path) -> None:
+def test_full_ledger_exits_2(tmp_path: Path) -> None:
     ledger = SqliteLedger(tmp_path / "ledger.sqlite")
     ledger.connection.execute("PRAGMA max_page_count=1")
     with (
@@ -206,8 +205,8 @@ def test_a_full_ledger_is_told_with_exit_code_2(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def closed_ledger(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project after a run, where SQLite can write nowhere beside the ledger."""
+def unwritable_project(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project after a run; SQLite can no longer open the ledger in its `.orchestrator` folder."""
     assert orchestrate(toy, *QUICK).code == 0
     real = SqliteLedger._open
 
@@ -235,23 +234,23 @@ def _listing(root: Path) -> dict[str, int]:
         ["campaign", "status", "smoke"],
     ],
 )
-def test_what_only_asks_works_where_nothing_can_be_written(
-    closed_ledger: Path,
+def test_read_only_commands_work_where_nothing_can_be_written(
+    unwritable_project: Path,
     words: list[str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     project_root: Path,
 ) -> None:
-    shutil.copytree(project_root / "configs/campaigns", closed_ledger / "configs/campaigns")
-    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(closed_ledger))
-    before = _listing(closed_ledger)
+    shutil.copytree(project_root / "configs/campaigns", unwritable_project / "configs/campaigns")
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(unwritable_project))
+    before = _listing(unwritable_project)
     assert main(words) == 0, capsys.readouterr()
     if words == ["status"]:
         assert "40 of 40" in capsys.readouterr().out
-    assert _listing(closed_ledger) == before
+    assert _listing(unwritable_project) == before
 
 
-def test_the_copy_holds_what_is_not_in_the_database_itself_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ledger_for_reading_includes_the_write_ahead_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "own" / "ledger.sqlite"
     kept = SqliteLedger(path)
     kept.connection.execute("INSERT INTO events (at, kind, run_id, body) VALUES ('t', 'run_ended', 'r', '{}')")
@@ -264,7 +263,7 @@ def test_the_copy_holds_what_is_not_in_the_database_itself_yet(tmp_path: Path, m
     )
     with ledger_for_reading(path) as ledger:
         assert len(ledger.events()) == 1
-    kept.close()  # which puts all into the database itself
+    kept.close()  # copies the write-ahead log into the database file
     monkeypatch.setattr("tempfile.TemporaryDirectory", lambda **_: (_ for _ in ()).throw(FileNotFoundError("none")))
     with ledger_for_reading(path) as ledger:
         assert len(ledger.events()) == 1
@@ -272,7 +271,7 @@ def test_the_copy_holds_what_is_not_in_the_database_itself_yet(tmp_path: Path, m
 
 
 @pytest.mark.parametrize("words", [("status",), QUICK, (*QUICK, "--dry-run"), ("campaign", "plan", "smoke")])
-def test_an_ascii_locale_under_a_path_with_an_accent(
+def test_commands_work_in_an_ascii_locale_under_an_accented_path(
     tmp_path: Path, words: tuple[str, ...], project_root: Path
 ) -> None:
     root = make_toy_project(tmp_path / "élan")
@@ -280,7 +279,7 @@ def test_an_ascii_locale_under_a_path_with_an_accent(
     variables = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     answer = orchestrate(root, *words, **variables)
     assert answer.code == 0, answer.err
-    # And what was kept is found under another locale.
+    # Another locale finds the same state.
     assert orchestrate(root, "status").code == 0
     if words == QUICK:
         assert orchestrate(root, "run", "section_7_6", "--json").json["steps_start"] == 40

@@ -1,4 +1,4 @@
-"""What users do between two commands: kill one, delete the ledger, edit the code, put files back by hand."""
+"""What users do between two commands: kill a command, delete the ledger, edit code, copy files in by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from tests.doubles.toy_section import make_toy_project, read_card_file, set_beha
 MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
 ENTRY = Path("validation_ch7/section_7_6_rl_performance/entry.py")
 QUICK = ("run", "section_7_6", "--quick", "--json")
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def toy(tmp_path: Path) -> Path:
 
 @contextmanager
 def killed_in_flight(toy: Path, *words: str) -> Iterator[None]:
-    """A command that is killed while its kernel waits at a gate; the gate opens when the block is left."""
+    """Kill a command while its kernel waits for the file `gate`; leaving the block creates that file."""
     gate = toy / "gate"
     gate.unlink(missing_ok=True)
     mark = "    parent, ending = latest, KernelEnding.FINISHED\n"
@@ -55,10 +54,6 @@ def killed_in_flight(toy: Path, *words: str) -> Iterator[None]:
     gate.touch()
 
 
-def with_gate_open(toy: Path) -> None:
-    (toy / "gate").touch()
-
-
 def change_card(toy: Path, **profiles_and_keys: Any) -> None:
     card: dict[str, Any] = read_card_file(toy)
     for key, value in profiles_and_keys.items():
@@ -74,7 +69,7 @@ def stems(toy: Path) -> list[int]:
     return sorted(int(path.stem.split("_")[-2]) for path in (toy / MODELS / "checkpoints").glob("*.zip"))
 
 
-def test_a_verdict_is_only_told_of_the_checkpoint_that_it_is_about(toy: Path) -> None:
+def test_verdict_is_reported_only_for_the_checkpoint_it_evaluated(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     shutil.rmtree(toy / MODELS / "checkpoints")
     set_behaviour(toy, '{"2": {"do": "die_at_target"}, "*": {"verdict": "not_supported"}}')
@@ -93,7 +88,7 @@ def test_a_verdict_is_only_told_of_the_checkpoint_that_it_is_about(toy: Path) ->
         {"profiles__quick__evaluation_scenarios": 5000},
     ],
 )
-def test_another_question_needs_another_evaluation(toy: Path, change: dict[str, Any]) -> None:
+def test_changed_criteria_or_scenarios_trigger_a_new_evaluation(toy: Path, change: dict[str, Any]) -> None:
     orchestrate(toy, *QUICK)
     change_card(toy, **change)
     set_behaviour(toy, '{"*": {"verdict": "inconclusive"}}')
@@ -103,7 +98,7 @@ def test_another_question_needs_another_evaluation(toy: Path, change: dict[str, 
 
 
 @pytest.mark.parametrize("lost", ["validation_output", ".orchestrator/ledger.sqlite"])
-def test_numbers_whose_origin_was_deleted_are_made_again(toy: Path, lost: str) -> None:
+def test_evaluation_is_repeated_after_results_or_ledger_were_deleted(toy: Path, lost: str) -> None:
     first = orchestrate(toy, *QUICK).json
     path = toy / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -113,7 +108,7 @@ def test_numbers_whose_origin_was_deleted_are_made_again(toy: Path, lost: str) -
     assert (toy / again["results_dir"]).is_dir()
 
 
-def test_outputs_changed_after_the_manifest_are_no_success(toy: Path) -> None:
+def test_output_changed_after_the_manifest_fails_the_run(toy: Path) -> None:
     text = (toy / ENTRY).read_text(encoding="utf-8")
     late = "        write_text(context.metrics_dir / 'toy.csv', 'a,b\\n1,2\\n')\n"
     spoil = "        import atexit\n        atexit.register((context.metrics_dir / 'toy.csv').write_text, 'a,b,c')\n"
@@ -129,7 +124,7 @@ def test_outputs_changed_after_the_manifest_are_no_success(toy: Path) -> None:
     assert "toy.csv" in answer.json["problems"][0]
 
 
-def test_the_grade_of_a_chain_is_its_lowest(toy: Path) -> None:
+def test_resume_grade_of_a_chain_is_its_lowest_grade(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     set_behaviour(toy, '{"*": {"do": "pause"}}')
     text = (toy / ENTRY).read_text(encoding="utf-8")
@@ -140,7 +135,7 @@ def test_the_grade_of_a_chain_is_its_lowest(toy: Path) -> None:
     assert answer["resume_grade"] == "statistical"
 
 
-def test_code_that_is_edited_during_a_run_is_compared_before_the_next_session(toy: Path) -> None:
+def test_code_edited_during_a_run_is_compared_before_the_next_session(toy: Path) -> None:
     change_card(toy, resume_floor="exact")
     set_behaviour(toy, '{"*": {"do": "pause"}}')
     text = (toy / ENTRY).read_text(encoding="utf-8")
@@ -154,7 +149,7 @@ def test_code_that_is_edited_during_a_run_is_compared_before_the_next_session(to
     assert stems(toy) == [10]
 
 
-def test_an_adopted_session_belongs_to_the_run_that_began_it(toy: Path) -> None:
+def test_adopted_session_belongs_to_the_run_that_started_it(toy: Path) -> None:
     with killed_in_flight(toy, "run", "section_7_6", "--quick"):
         pass
     answer = orchestrate(toy, *QUICK).json
@@ -173,7 +168,7 @@ def test_add_steps_repeated_after_a_kill_adds_once(toy: Path) -> None:
     assert orchestrate(toy, *QUICK, "--add-steps", "20").json["steps_done"] == 80
 
 
-def test_a_wrong_target_is_refused_before_a_session_is_waited_for(toy: Path) -> None:
+def test_wrong_target_is_refused_without_waiting_for_a_session_in_flight(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     with killed_in_flight(toy, "run", "section_7_6"):
         answer = orchestrate(toy, *QUICK, "--target-steps", "10")
@@ -181,13 +176,13 @@ def test_a_wrong_target_is_refused_before_a_session_is_waited_for(toy: Path) -> 
     assert "below the 40 steps" in answer.err
 
 
-def test_a_target_inside_the_last_rollout_is_reached(toy: Path) -> None:
+def test_target_within_the_last_rollout_counts_as_reached(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     assert orchestrate(toy, *QUICK, "--target-steps", "30").json["end_reason"] == "at_target"
     assert orchestrate(toy, *QUICK, "--target-steps", "20").code == 2
 
 
-def test_a_lost_ledger_loses_no_session_in_flight(toy: Path) -> None:
+def test_session_in_flight_is_found_after_the_ledger_is_lost(toy: Path) -> None:
     with killed_in_flight(toy, "run", "section_7_6", "--quick"):
         (toy / ".orchestrator/ledger.sqlite").unlink()
     answer = orchestrate(toy, *QUICK).json
@@ -195,7 +190,7 @@ def test_a_lost_ledger_loses_no_session_in_flight(toy: Path) -> None:
     assert len(list((toy / "validation_output/results").iterdir())) == 1
 
 
-def test_a_deleted_sandbox_is_a_session_that_vanished_and_not_an_endless_wait(toy: Path) -> None:
+def test_run_continues_after_the_sandbox_of_a_session_was_deleted(toy: Path) -> None:
     with killed_in_flight(toy, "run", "section_7_6", "--quick"):
         pass
     time.sleep(0.5)
@@ -204,7 +199,7 @@ def test_a_deleted_sandbox_is_a_session_that_vanished_and_not_an_endless_wait(to
     assert (answer["steps_done"], answer["exit_code"]) == (40, 0)
 
 
-def test_checkpoints_put_in_place_meanwhile_are_kept(toy: Path, tmp_path: Path) -> None:
+def test_checkpoints_copied_in_during_a_session_are_kept(toy: Path, tmp_path: Path) -> None:
     with killed_in_flight(toy, "run", "section_7_6", "--quick"):
         other = make_toy_project(tmp_path / "other")
         orchestrate(other, *QUICK, "--target-steps", "20")
@@ -216,7 +211,7 @@ def test_checkpoints_put_in_place_meanwhile_are_kept(toy: Path, tmp_path: Path) 
     assert second["steps_start"] == 20
 
 
-def test_a_repeated_fresh_finds_what_it_began(toy: Path) -> None:
+def test_repeated_fresh_adopts_its_session_in_flight(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     with killed_in_flight(toy, "run", "section_7_6", "--quick", "--fresh"):
         pass
@@ -226,7 +221,7 @@ def test_a_repeated_fresh_finds_what_it_began(toy: Path) -> None:
     assert len(list((toy / "validation_output/results").iterdir())) == 2
 
 
-def test_fresh_fetches_what_was_in_flight_and_uses_nothing_of_it(toy: Path) -> None:
+def test_fresh_fetches_the_session_in_flight_but_ignores_its_outputs(toy: Path) -> None:
     with killed_in_flight(toy, "run", "section_7_6", "--quick"):
         pass
     answer = orchestrate(toy, *QUICK, "--fresh")
@@ -235,14 +230,14 @@ def test_fresh_fetches_what_was_in_flight_and_uses_nothing_of_it(toy: Path) -> N
     assert len(list((toy / "validation_output/results").iterdir())) == 2
 
 
-def test_fresh_archives_nothing_before_everything_that_can_be_refused(toy: Path) -> None:
+def test_refused_fresh_archives_nothing(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     (toy / "validation_ch7" / "kaggle.json").write_text("{}", encoding="utf-8")
     assert orchestrate(toy, *QUICK, "--fresh").code == 2
     assert stems(toy) == [30, 40]
 
 
-def test_damaged_is_not_emptied(toy: Path) -> None:
+def test_deleting_only_the_model_zips_does_not_restart_the_training(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     with killed_in_flight(toy, "run", "section_7_6"):
         for path in (toy / MODELS / "checkpoints").glob("*.zip"):
@@ -251,7 +246,7 @@ def test_damaged_is_not_emptied(toy: Path) -> None:
     assert (answer["steps_done"], answer["exit_code"]) == (100, 0)
 
 
-def test_leftovers_are_archived_after_an_adoption_too(toy: Path) -> None:
+def test_leftover_best_model_is_archived_after_an_adoption(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     best = toy / MODELS / "best_model" / "best_model.zip"
     best.parent.mkdir()
@@ -264,7 +259,7 @@ def test_leftovers_are_archived_after_an_adoption_too(toy: Path) -> None:
     assert list((toy / MODELS).parent.glob("archive/*/best_model/best_model.zip"))
 
 
-def test_a_flag_wins_over_a_variable(toy: Path) -> None:
+def test_flag_overrides_environment_variable(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     answer = orchestrate(toy, *QUICK, "--add-steps", "20", ORCHESTRATOR_TARGET_STEPS="70").json
     assert answer["target_steps"] == 60
@@ -275,7 +270,7 @@ def test_a_flag_wins_over_a_variable(toy: Path) -> None:
     assert "'profile': 'quick'" in script
 
 
-def test_a_dry_run_refuses_what_a_run_refuses_and_knows_the_target(toy: Path) -> None:
+def test_dry_run_reports_the_target_and_refuses_damaged_checkpoints(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     assert "Already at the target" in orchestrate(toy, "run", "section_7_6", "--quick", "--dry-run").out
     for path in (toy / MODELS / "checkpoints").glob("*.zip"):
@@ -284,14 +279,14 @@ def test_a_dry_run_refuses_what_a_run_refuses_and_knows_the_target(toy: Path) ->
         assert orchestrate(toy, *words).code == 2
 
 
-def test_a_stuck_run_says_what_to_do(toy: Path) -> None:
+def test_stuck_run_prints_a_remedy(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"do": "vanish"}}')
     answer = orchestrate(toy, "run", "section_7_6", "--quick")
     assert answer.code == 1
     assert "raise deadline_s" in answer.out
 
 
-def test_another_training_may_begin_from_the_weights_if_the_user_says_so(toy: Path) -> None:
+def test_accept_grade_weights_only_starts_another_training_from_the_weights(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     change_card(toy, seed=5)
     refused = orchestrate(toy, "run", "section_7_6", "--json")
@@ -307,7 +302,7 @@ def test_another_training_may_begin_from_the_weights_if_the_user_says_so(toy: Pa
     manifest = json.loads((toy / summary["results_dir"] / "session_manifest.json").read_text("utf-8"))
     assert manifest["spec"]["resume_floor"] == "weights-only"
     assert stems(toy) == [80, 100]
-    again = orchestrate(toy, "run", "section_7_6", "--json", "--add-steps", "20")  # its own lineage by now
+    again = orchestrate(toy, "run", "section_7_6", "--json", "--add-steps", "20")  # now its own lineage
     assert (again.code, again.json["steps_done"], again.json["expected_grade"]) == (0, 120, "exact")
 
 
@@ -315,18 +310,18 @@ def test_another_training_may_begin_from_the_weights_if_the_user_says_so(toy: Pa
     ("floor", "grade", "cause"),
     [("exact", "weights-only", "demands resume_floor: exact"), ("statistical", "statistical", "takes weights-only")],
 )
-def test_no_other_grade_can_be_accepted_by_a_flag(toy: Path, floor: str, grade: str, cause: str) -> None:
+def test_accept_grade_takes_only_weights_only_above_the_floor(toy: Path, floor: str, grade: str, cause: str) -> None:
     change_card(toy, resume_floor=floor)
     answer = orchestrate(toy, *QUICK, "--accept-grade", grade)
     assert answer.code == 2 and cause in answer.json["error"] and answer.json["remedy"]
 
 
-def test_status_tells_the_grade_before_anything_is_run(toy: Path) -> None:
+def test_status_shows_the_resume_grade(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     assert "would resume: exact" in orchestrate(toy, "status").out
     change_card(toy, network=[128, 128])
-    told = orchestrate(toy, "status").out
-    assert "would resume: refuse" in told
-    assert "- Architecture: checkpoint=[64, 64], current=[128, 128] (refuse)" in told
+    status = orchestrate(toy, "status").out
+    assert "would resume: refuse" in status
+    assert "- Architecture: checkpoint=[64, 64], current=[128, 128] (refuse)" in status
     row = orchestrate(toy, "status", "--json").json["models"][0]
     assert row["resume"]["grade"] == "refuse" and row["lowest_grade"] == "exact"

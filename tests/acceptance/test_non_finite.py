@@ -1,4 +1,4 @@
-"""One NaN, from the environment to the target: refused at the save, or at the start from what older code saved."""
+"""One NaN in a training is refused at the save, or at the start if older code has saved it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cards(root: Path) -> list[CheckpointCard]:
 
 
 def same_training(one: Path, other: Path, steps: int) -> bool:
-    """Whether two checkpoints are the same training, byte for byte, but for where it was cut."""
+    """Whether the checkpoints of two projects are byte-identical, except for the state's `provenance`."""
     stem = f"checkpoints/{SCENARIO}_checkpoint_{steps}_steps"
     states: list[dict[str, Any]] = []
     for root in (one, other):
@@ -50,11 +50,11 @@ def same_training(one: Path, other: Path, steps: int) -> bool:
     return same_state(*states) and zips[0] == zips[1]
 
 
-def test_a_nan_of_the_environment_is_in_no_checkpoint_and_the_fixed_code_goes_on(project: Path, tmp_path: Path) -> None:
+def test_nan_reaches_no_checkpoint_and_the_fixed_code_resumes(project: Path, tmp_path: Path) -> None:
     environment = project / "validation_ch7/traffic/env/vec_env.py"
-    sound = environment.read_text(encoding="utf-8")
-    assert STEP in sound
-    environment.write_text(sound.replace(STEP, STEP + BROKEN_STEP), encoding="utf-8")
+    original = environment.read_text(encoding="utf-8")
+    assert STEP in original
+    environment.write_text(original.replace(STEP, STEP + BROKEN_STEP), encoding="utf-8")
     broken = orchestrate(project, *RUN)
     assert broken.code == 1 and "Run ended: section_failed at 1000 steps" in broken.out
     assert "after 2000 steps the training cannot be saved: replay_buffer.rewards is not finite (1 of " in broken.out
@@ -66,7 +66,7 @@ def test_a_nan_of_the_environment_is_in_no_checkpoint_and_the_fixed_code_goes_on
     assert "replay_buffer.rewards is not finite" in plain["error"]
     assert [card.steps for card in cards(project)] == [1000]
 
-    environment.write_text(sound, encoding="utf-8")
+    environment.write_text(original, encoding="utf-8")
     fixed = orchestrate(project, *RUN)
     assert "Session 2: from 1000 steps to 2000 steps" in fixed.out and "Walking back" not in fixed.out
     assert [card.steps for card in cards(project)] == [2000, 1000]
@@ -75,13 +75,13 @@ def test_a_nan_of_the_environment_is_in_no_checkpoint_and_the_fixed_code_goes_on
     assert same_training(project, straight, 2000)
 
 
-def test_one_that_older_code_saved_is_left_for_its_parent_in_the_same_command(project: Path, tmp_path: Path) -> None:
+def test_run_walks_back_from_a_saved_nan_within_one_command(project: Path, tmp_path: Path) -> None:
     orchestrate(project, *RUN)
     straight = Path(shutil.copytree(project, tmp_path / "straight", symlinks=True))
     newest = cards(project)[0]
     for path in (straight / MODELS / "checkpoints").glob(f"{newest.stem}.*"):
         path.unlink()
-    poison(project, newest)
+    insert_nan(project, newest)
 
     answer = orchestrate(project, *RUN, "--target-steps", "3000")
     lines = answer.out.splitlines()
@@ -100,13 +100,13 @@ def test_one_that_older_code_saved_is_left_for_its_parent_in_the_same_command(pr
     ledger.close()
 
 
-def test_without_a_parent_it_costs_one_short_session_and_then_none(project: Path) -> None:
+def test_saved_nan_without_a_parent_costs_one_session_then_none(project: Path) -> None:
     orchestrate(project, *RUN)
     shutil.rmtree(project / "validation_output")
     newest, older = cards(project)
     for path in (project / MODELS / "checkpoints").glob(f"{older.stem}.*"):
         path.unlink()
-    poison(project, newest)
+    insert_nan(project, newest)
     before = sorted(path.name for path in (project / MODELS).rglob("*"))
     words = (*RUN, "--target-steps", "3000", "--json")
     first = orchestrate(project, *words)
@@ -117,8 +117,8 @@ def test_without_a_parent_it_costs_one_short_session_and_then_none(project: Path
     assert sorted(path.name for path in (project / MODELS).rglob("*")) == before
 
 
-def poison(root: Path, card: CheckpointCard) -> None:
-    """A NaN in the replay buffer, under a card that vouches for every byte: as code before the check saved it."""
+def insert_nan(root: Path, card: CheckpointCard) -> None:
+    """Put a NaN into the replay buffer and update the card's digests, as code without the check would have saved."""
     folder = root / MODELS / "checkpoints"
     path = folder / f"{card.stem}.state.npz"
     state = read_state(path)

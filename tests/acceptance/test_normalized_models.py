@@ -1,4 +1,4 @@
-"""A2C normalizes its observations: its statistics go the whole way with each of its models."""
+"""A2C normalizes observations: every model, in place and in the results, has its statistics beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.doubles.toy_section import read_card_file, write_card
 A2C = ("run", "section_7_6", "--json", "--quick", "--algorithm", "A2C")
 
 
-def test_every_model_of_two_sessions_has_its_own_statistics_in_place(tmp_path: Path) -> None:
+def test_every_model_of_two_sessions_has_its_own_statistics(tmp_path: Path) -> None:
     root = make_real_project(tmp_path / "project")
     card = read_card_file(root)
     card["algorithms"]["A2C"] |= {"selection_scenarios": 4}  # type: ignore[operator]
@@ -33,12 +33,12 @@ def test_every_model_of_two_sessions_has_its_own_statistics_in_place(tmp_path: P
             assert read_normalization(place / name).norm_obs, name
     best = models / "best_model/best_model.zip"
     assert card_fault(read_card(best.with_suffix(".json")), best.parent) is None
-    told = orchestrate(root, "inspect", str(best), "--json")
-    assert told.code == 0 and told.json["acting"]["statistics"]["state"] == "verified", told.err
+    inspected = orchestrate(root, "inspect", str(best), "--json")
+    assert inspected.code == 0 and inspected.json["acting"]["statistics"]["state"] == "verified", inspected.err
     assert "(normalized)" in orchestrate(root, "status").out
 
     (best.parent / "best_model.vecnormalize.json").unlink()
     assert orchestrate(root, "inspect", str(best)).code == 1
-    mended = orchestrate(root, *A2C, "--add-steps", "1000")  # the next session knows it
-    assert mended.json["resume_grade"] == "exact"
+    repaired = orchestrate(root, *A2C, "--add-steps", "1000")  # the next session restores the file
+    assert repaired.json["resume_grade"] == "exact"
     assert orchestrate(root, "inspect", str(best)).code == 0

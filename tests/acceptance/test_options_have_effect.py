@@ -1,4 +1,4 @@
-"""An option that would do nothing is refused with the reason and the way, or said in one line where it is harmless."""
+"""An option without effect is refused with cause and remedy, or reported in one line where it is harmless."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def toy(tmp_path: Path) -> Path:
     return make_toy_project(tmp_path / "project")
 
 
-def refused(answer: Answer, *words: str) -> None:
+def assert_refused(answer: Answer, *words: str) -> None:
     assert answer.code == 2, answer.err
     assert all(word in f"{answer.json['error']} {answer.json['remedy']}" for word in words), answer.json
     assert answer.json["remedy"] and "Traceback" not in answer.err
@@ -33,17 +33,19 @@ def refused(answer: Answer, *words: str) -> None:
     "words", [GAMMA, ("--seed", "3"), ("--algorithm", "PPO"), ("--set", "environment.decision_s=5.0")]
 )
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
-def test_weights_are_refused_for_a_training_whose_own_directory_is_empty(
+def test_weights_only_is_refused_for_a_trial_without_checkpoints(
     toy: Path, words: tuple[str, ...], more: tuple[str, ...]
 ) -> None:
     orchestrate(toy, *QUICK)
     answer = orchestrate(toy, *RUN, *WEIGHTS, *words, *more)
-    refused(answer, "no effect", "these settings make another training", "/trials/", "shutil.copytree", "from step 0")
+    assert_refused(
+        answer, "no effect", "these settings make another training", "/trials/", "shutil.copytree", "from step 0"
+    )
     assert not (toy / SECTION / "trials").exists() or not list((toy / SECTION / "trials").rglob("*.zip"))
     assert orchestrate(toy, "render", "section_7_6", *WEIGHTS, *words).code == 2
 
 
-def test_the_way_that_the_refusal_names_works(toy: Path) -> None:
+def test_command_in_the_remedy_works(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     remedy = orchestrate(toy, *RUN, *WEIGHTS, *GAMMA).json["remedy"]
     command = shlex.split(remedy.partition("folder: ")[2].partition(", then")[0])
@@ -57,42 +59,42 @@ def test_the_way_that_the_refusal_names_works(toy: Path) -> None:
     assert "--accept-grade weights-only had no effect: the checkpoint in place continues at grade exact" in again.err
 
 
-def test_weights_are_refused_where_nothing_is_in_place(toy: Path) -> None:
-    refused(orchestrate(toy, *RUN, *WEIGHTS), "holds no checkpoint whose weights could be taken", "Leave it out")
+def test_weights_only_is_refused_without_checkpoints(toy: Path) -> None:
+    assert_refused(orchestrate(toy, *RUN, *WEIGHTS), "holds no checkpoint whose weights could be taken", "Leave it out")
     assert not (toy / "validation_output/results").exists() or not list((toy / "validation_output/results").iterdir())
     orchestrate(toy, *QUICK)
     for path in (toy / SECTION / "data/models/checkpoints").iterdir():
         path.unlink()
-    refused(orchestrate(toy, *RUN, *WEIGHTS), "holds no checkpoint")
+    assert_refused(orchestrate(toy, *RUN, *WEIGHTS), "holds no checkpoint")
 
 
-def test_weights_at_the_target_are_refused_because_nothing_would_be_trained(toy: Path) -> None:
+def test_weights_only_is_refused_at_the_target(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     card = read_card_file(toy)
     write_card(toy, {**card, "seed": 5})
-    refused(orchestrate(toy, *QUICK, *WEIGHTS), "would train nothing", "40 steps", "--add-steps")
+    assert_refused(orchestrate(toy, *QUICK, *WEIGHTS), "would train nothing", "40 steps", "--add-steps")
     more = orchestrate(toy, *QUICK, *WEIGHTS, "--add-steps", "20").json
     assert (more["steps_start"], more["steps_done"]) == (40, 60)
 
 
-def test_weights_and_a_fresh_start_contradict_each_other(toy: Path) -> None:
+def test_weights_only_and_fresh_exclude_each_other(toy: Path) -> None:
     orchestrate(toy, *QUICK)
-    refused(orchestrate(toy, *RUN, *WEIGHTS, "--fresh"), "exclude each other")
+    assert_refused(orchestrate(toy, *RUN, *WEIGHTS, "--fresh"), "exclude each other")
 
 
-def test_weights_that_need_no_flag_are_said_in_one_line(toy: Path) -> None:
+def test_unneeded_weights_only_flag_is_reported(toy: Path) -> None:
     orchestrate(toy, *QUICK)
-    told = "--accept-grade weights-only had no effect"
+    message = "--accept-grade weights-only had no effect"
     at_target = orchestrate(toy, *QUICK, *WEIGHTS)
-    assert at_target.code == 0 and f"{told}: no session was needed" in at_target.err
+    assert at_target.code == 0 and f"{message}: no session was needed" in at_target.err
     dry = orchestrate(toy, *RUN, *WEIGHTS, "--dry-run")
-    assert dry.code == 0 and f"{told}: the checkpoint in place continues at grade exact" in dry.err
-    assert told in orchestrate(toy, "render", "section_7_6", *WEIGHTS).err
-    assert told in orchestrate(toy, *RUN, *WEIGHTS).err
+    assert dry.code == 0 and f"{message}: the checkpoint in place continues at grade exact" in dry.err
+    assert message in orchestrate(toy, "render", "section_7_6", *WEIGHTS).err
+    assert message in orchestrate(toy, *RUN, *WEIGHTS).err
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("--set", "algorithms.PPO.gamma=0.9"), "DQN is trained, not PPO"),
         (("--set", "algorithms.DQN.gamma=0.9", "--algorithm", "PPO"), "PPO is trained, not DQN"),
@@ -106,18 +108,18 @@ def test_weights_that_need_no_flag_are_said_in_one_line(toy: Path) -> None:
         (("--target-steps", "5", "--add-steps", "5"), "exclude each other"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(toy: Path, words: tuple[str, ...], told: str) -> None:
-    refused(orchestrate(toy, *QUICK, *words, "--dry-run"), told)
+def test_contradicting_options_are_refused(toy: Path, words: tuple[str, ...], message: str) -> None:
+    assert_refused(orchestrate(toy, *QUICK, *words, "--dry-run"), message)
 
 
-def test_settings_of_another_algorithm_are_refused_by_every_command_that_takes_them(toy: Path) -> None:
+def test_every_command_refuses_settings_of_another_algorithm(toy: Path) -> None:
     for command in ("render", "attach", "fetch", "logs"):
         answer = orchestrate(toy, command, "section_7_6", "--set", "algorithms.PPO.gamma=0.9")
         assert answer.code == 2 and "--set algorithms.PPO.gamma has no effect: DQN is trained" in answer.err
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("--seed", "0"), "--seed 0 is the card's own value"),
         (("--algorithm", "DQN"), "--algorithm DQN is the card's own value"),
@@ -127,13 +129,13 @@ def test_settings_of_another_algorithm_are_refused_by_every_command_that_takes_t
         (("--detach",), "--detach has no effect on a dry run"),
     ],
 )
-def test_what_changes_nothing_is_said_in_one_line(toy: Path, words: tuple[str, ...], told: str) -> None:
+def test_option_without_effect_is_reported_in_one_line(toy: Path, words: tuple[str, ...], message: str) -> None:
     write_card(toy, {**read_card_file(toy), "kaggle": {"gpu": True}})
     answer = orchestrate(toy, *QUICK, *words, "--dry-run")
-    assert answer.code == 0 and answer.err.splitlines().count(told) == 1
-    assert told not in orchestrate(toy, *QUICK, "--dry-run").err
+    assert answer.code == 0 and answer.err.splitlines().count(message) == 1
+    assert message not in orchestrate(toy, *QUICK, "--dry-run").err
     shown = orchestrate(toy, *QUICK[:2], *words, "--dry-run").out.splitlines()
-    assert shown[0].startswith("Backend: local") and told in shown
+    assert shown[0].startswith("Backend: local") and message in shown
 
 
 VARIABLES = [
@@ -152,33 +154,33 @@ VARIABLES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "variables", "told"), VARIABLES)
-def test_a_variable_that_loses_is_said_in_one_line(
-    toy: Path, words: tuple[str, ...], variables: dict[str, str], told: str
+@pytest.mark.parametrize(("words", "variables", "message"), VARIABLES)
+def test_overridden_variable_is_reported_in_one_line(
+    toy: Path, words: tuple[str, ...], variables: dict[str, str], message: str
 ) -> None:
     answer = orchestrate(toy, *RUN, *words, "--dry-run", **variables)
     assert answer.code == 0, answer.err
-    assert len([line for line in answer.err.splitlines() if told in line]) == 1
+    assert len([line for line in answer.err.splitlines() if message in line]) == 1
     assert answer.json == {**answer.json, "ticket": answer.json["ticket"]}
     spec, alone = answer.json["ticket"]["spec"], orchestrate(toy, *RUN, *words, "--dry-run").json["ticket"]["spec"]
     assert spec == alone
 
 
-def test_a_variable_that_agrees_is_not_mentioned(toy: Path) -> None:
+def test_agreeing_variable_is_not_reported(toy: Path) -> None:
     words = (*RUN, "--seed", "5", "--quick", "--target-steps", "30", "--deadline-s", "60", "--dry-run")
     agreeing = {"SEED": "5", "QUICK": "true", "TARGET_STEPS": "30", "DEADLINE_S": "60"}
     answer = orchestrate(toy, *words, **{f"ORCHESTRATOR_{name}": value for name, value in agreeing.items()})
     assert answer.code == 0 and "has no effect" not in answer.err
 
 
-def test_a_fresh_start_where_nothing_is_archived_is_said(toy: Path) -> None:
-    told = "--fresh has no effect: the models directory is empty"
-    assert told in orchestrate(toy, *QUICK, "--fresh").err
-    assert told not in orchestrate(toy, *QUICK, "--fresh").err
+def test_fresh_without_models_is_reported_as_without_effect(toy: Path) -> None:
+    message = "--fresh has no effect: the models directory is empty"
+    assert message in orchestrate(toy, *QUICK, "--fresh").err
+    assert message not in orchestrate(toy, *QUICK, "--fresh").err
 
 
-def gated(toy: Path) -> Path:
-    """Let sessions wait until a file shows; returns the file."""
+def make_sessions_wait(toy: Path) -> Path:
+    """Make sessions wait until a file exists; returns its path."""
     gate = toy / "gate"
     entry = toy / SECTION / "entry.py"
     mark = "    parent, ending = latest, KernelEnding.FINISHED\n"
@@ -187,13 +189,13 @@ def gated(toy: Path) -> Path:
     return gate
 
 
-def test_what_a_detached_command_cannot_ask_of_a_session_in_flight(toy: Path) -> None:
-    gate = gated(toy)
-    left = orchestrate(toy, *QUICK, "--detach")
-    assert left.json["end_reason"] == "detached"
-    refused(orchestrate(toy, *QUICK, "--detach", "--fresh"), "is in flight", "without --detach")
+def test_detached_command_cannot_change_a_session_in_flight(toy: Path) -> None:
+    gate = make_sessions_wait(toy)
+    detached = orchestrate(toy, *QUICK, "--detach")
+    assert detached.json["end_reason"] == "detached"
+    assert_refused(orchestrate(toy, *QUICK, "--detach", "--fresh"), "is in flight", "without --detach")
     other = orchestrate(toy, *QUICK, "--detach", "--target-steps", "60")
-    assert other.json["handle"] == left.json["handle"]
+    assert other.json["handle"] == detached.json["handle"]
     assert "The session in flight goes to 40 steps: the target of 60 steps has no effect on it" in other.err
     assert "has no effect" not in orchestrate(toy, *QUICK, "--detach").err
     gate.touch()
@@ -201,10 +203,10 @@ def test_what_a_detached_command_cannot_ask_of_a_session_in_flight(toy: Path) ->
     assert "--detach had no effect: no session was needed" in orchestrate(toy, *QUICK, "--detach").err
 
 
-def test_a_repeated_detached_fresh_start_finds_its_own_session(toy: Path) -> None:
-    gate = gated(toy)
-    left = orchestrate(toy, *QUICK, "--detach", "--fresh").json
-    assert orchestrate(toy, *QUICK, "--detach", "--fresh").json["handle"] == left["handle"]
+def test_repeated_detached_fresh_finds_its_own_session(toy: Path) -> None:
+    gate = make_sessions_wait(toy)
+    detached = orchestrate(toy, *QUICK, "--detach", "--fresh").json
+    assert orchestrate(toy, *QUICK, "--detach", "--fresh").json["handle"] == detached["handle"]
     gate.touch()
     assert orchestrate(toy, "attach", "section_7_6", "--json").code == 0
 
@@ -226,7 +228,7 @@ def campaigns(toy: Path) -> Path:
     return toy
 
 
-def test_variables_of_runs_mean_nothing_to_a_campaign_and_that_is_said(campaigns: Path) -> None:
+def test_run_variables_without_effect_on_a_campaign_are_reported(campaigns: Path) -> None:
     answer = orchestrate(campaigns, "campaign", "plan", "here", "--json", ORCHESTRATOR_SEED="4", ORCHESTRATOR_QUICK="1")
     assert answer.code == 0
     for name in ("SEED", "QUICK"):
@@ -234,15 +236,15 @@ def test_variables_of_runs_mean_nothing_to_a_campaign_and_that_is_said(campaigns
     assert orchestrate(campaigns, "campaign", "plan", "here", "--json").err == ""
 
 
-def test_another_backend_than_the_file_says_is_said(campaigns: Path) -> None:
-    told = "Backend local by --backend or ORCHESTRATOR_BACKEND; the campaign's file says kaggle"
-    assert told in orchestrate(campaigns, "campaign", "plan", "one", ORCHESTRATOR_BACKEND="local").err
-    assert told in orchestrate(campaigns, "campaign", "status", "one", "--backend", "local").err
-    assert told not in orchestrate(campaigns, "campaign", "status", "one").err
+def test_backend_that_differs_from_the_campaign_file_is_reported(campaigns: Path) -> None:
+    message = "Backend local by --backend or ORCHESTRATOR_BACKEND; the campaign's file says kaggle"
+    assert message in orchestrate(campaigns, "campaign", "plan", "one", ORCHESTRATOR_BACKEND="local").err
+    assert message in orchestrate(campaigns, "campaign", "status", "one", "--backend", "local").err
+    assert message not in orchestrate(campaigns, "campaign", "status", "one").err
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("status", "here", "--markdown", "--json"), "exclude each other"),
         (("run", "here", "--every-s", "-1", "--json"), "--every-s must be 0 or more"),
@@ -250,12 +252,12 @@ def test_another_backend_than_the_file_says_is_said(campaigns: Path) -> None:
         (("plan", "here", "--quick", "--json"), "No such option"),
     ],
 )
-def test_words_of_a_campaign_without_effect_are_refused(campaigns: Path, words: tuple[str, ...], told: str) -> None:
-    refused(orchestrate(campaigns, "campaign", *words), told)
+def test_invalid_campaign_options_are_refused(campaigns: Path, words: tuple[str, ...], message: str) -> None:
+    assert_refused(orchestrate(campaigns, "campaign", *words), message)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("--cuts", "999999999"), "at most 1000"),
         (("--cuts", "0"), "cannot be cut 0 time(s)"),
@@ -264,11 +266,11 @@ def test_words_of_a_campaign_without_effect_are_refused(campaigns: Path, words: 
         (("--algo", "DQN", "--algo", "dqn"), "names an algorithm twice"),
     ],
 )
-def test_words_of_a_proof_without_effect_are_refused(toy: Path, words: tuple[str, ...], told: str) -> None:
-    refused(orchestrate(toy, "prove-resume", "section_7_6", "--json", *words), told)
+def test_invalid_proof_options_are_refused(toy: Path, words: tuple[str, ...], message: str) -> None:
+    assert_refused(orchestrate(toy, "prove-resume", "section_7_6", "--json", *words), message)
 
 
-def test_the_command_of_a_trial_leaves_out_what_its_group_only_shares(campaigns: Path) -> None:
+def test_trial_command_omits_settings_without_effect_on_the_trial(campaigns: Path) -> None:
     (campaigns / "configs" / "campaigns" / "here.yaml").write_text(
         yaml.safe_dump(
             {

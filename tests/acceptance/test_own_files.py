@@ -1,4 +1,4 @@
-"""Files of the user's own among the models stay or go to the archive, are named, and break nothing."""
+"""User files among the models are kept or archived, are listed, and break nothing."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ PLACEMENTS: dict[str, tuple[str, ...]] = {
     "beside the folders": ("model.zip", "replay_buffer.pkl", "notes with spaces.txt"),
     "in the best model's folder": ("best_model/model.zip", "best_model/evaluations.npz"),
     "as the best model": ("best_model/best_model.zip",),
-    "as what a training writes": ("training_metadata.json", "traffic_light_control_final.zip"),
-    "in folders of its own": ("mine/deep/model.zip", "checkpoints/mine/model.zip", ".hidden/.model"),
+    "under names of training outputs": ("training_metadata.json", "traffic_light_control_final.zip"),
+    "in other folders": ("mine/deep/model.zip", "checkpoints/mine/model.zip", ".hidden/.model"),
     "a state without model": (f"checkpoints/{STEM}_40_steps.state.npz", f"checkpoints/{STEM}_40_steps.pkl"),
     "odd names": ("checkpoints/a\nb.zip", "checkpoints/\x1b[31mred.zip", os.fsdecode(b"checkpoints/\xff.zip")),
 }
@@ -42,7 +42,7 @@ def toy(tmp_path: Path) -> Path:
     return make_toy_project(tmp_path / "project")
 
 
-def put(models: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+def write_files(models: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     contents = {name: b"the user's own bytes at " + os.fsencode(name) for name in names}
     for name, content in contents.items():
         (models / name).parent.mkdir(parents=True, exist_ok=True)
@@ -55,84 +55,82 @@ def contents(folder: Path) -> Iterator[bytes]:
         yield from (path.read_bytes() for name in files if (path := Path(base, name)).is_file())
 
 
-def shown(name: str) -> str:
+def display_name(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
-def ended_well(answer: Answer) -> str:
+def successful_output(answer: Answer) -> str:
     assert answer.code == 0, answer.out + answer.err
     return answer.out + answer.err
 
 
 @pytest.mark.parametrize("where", PLACEMENTS)
 @pytest.mark.parametrize("beside_checkpoints", [False, True])
-def test_own_files_are_named_before_and_after_a_run_and_still_exist(
-    toy: Path, where: str, beside_checkpoints: bool
-) -> None:
+def test_user_files_are_listed_before_and_after_a_run_and_kept(toy: Path, where: str, beside_checkpoints: bool) -> None:
     if beside_checkpoints:
-        ended_well(orchestrate(toy, *QUICK))
-    kept = put(toy / MODELS, PLACEMENTS[where])
-    before = ended_well(orchestrate(toy, "status"))
-    assert all(shown(name) in before for name in kept), before
+        successful_output(orchestrate(toy, *QUICK))
+    kept = write_files(toy / MODELS, PLACEMENTS[where])
+    before = successful_output(orchestrate(toy, "status"))
+    assert all(display_name(name) in before for name in kept), before
     listed = orchestrate(toy, "status", "--json").json["models"][0]["own_files"]
     assert set(kept) <= set(listed)
     target = ("--target-steps", "60") if beside_checkpoints else ()
-    after = ended_well(orchestrate(toy, *QUICK, *target))
+    after = successful_output(orchestrate(toy, *QUICK, *target))
     assert set(kept.values()) <= set(contents(toy / DATA))
-    assert all(shown(Path(name).name) in after for name in kept), after
+    assert all(display_name(Path(name).name) in after for name in kept), after
     row = orchestrate(toy, "status", "--json").json["models"][0]
     assert row["steps"] == (60 if beside_checkpoints else 40)
     assert len(row["own_files"]) + len(row["archived"]) >= len(kept)
-    assert "no card" in ended_well(orchestrate(toy, "status")).lower() or not row["own_files"]
+    assert "no card" in successful_output(orchestrate(toy, "status")).lower() or not row["own_files"]
 
 
-def test_a_model_with_our_name_and_no_card_is_refused_and_kept(toy: Path) -> None:
-    kept = put(toy / MODELS, (f"checkpoints/{STEM}_50000_steps.zip",))
-    assert f"{STEM}_50000_steps.zip" in ended_well(orchestrate(toy, "status"))
+def test_model_with_our_name_but_no_card_is_refused_and_kept(toy: Path) -> None:
+    kept = write_files(toy / MODELS, (f"checkpoints/{STEM}_50000_steps.zip",))
+    assert f"{STEM}_50000_steps.zip" in successful_output(orchestrate(toy, "status"))
     refused = orchestrate(toy, *QUICK)
     assert refused.code == 2 and f"{STEM}_50000_steps" in refused.err and "--fresh" in refused.err
-    said = ended_well(orchestrate(toy, *QUICK, "--fresh"))
-    assert f"{STEM}_50000_steps.zip" in said and "archive" in said
+    output = successful_output(orchestrate(toy, *QUICK, "--fresh"))
+    assert f"{STEM}_50000_steps.zip" in output and "archive" in output
     assert set(kept.values()) <= set(contents(toy / DATA / "archive"))
 
 
-def test_own_files_with_the_names_of_new_ones_go_to_the_archive(toy: Path) -> None:
-    ended_well(orchestrate(toy, *QUICK, "--target-steps", "20"))
+def test_user_files_named_like_new_checkpoints_are_archived(toy: Path) -> None:
+    successful_output(orchestrate(toy, *QUICK, "--target-steps", "20"))
     names = [f"checkpoints/{STEM}_40_steps{suffix}" for suffix in (".zip", ".state.npz", ".json", ".txt")]
-    kept = put(toy / MODELS, tuple(names))
-    said = ended_well(orchestrate(toy, *QUICK))
+    kept = write_files(toy / MODELS, tuple(names))
+    output = successful_output(orchestrate(toy, *QUICK))
     assert set(kept.values()) <= set(contents(toy / DATA))
-    assert all(f"{STEM}_40_steps{suffix}" in said for suffix in (".zip", ".state.npz", ".json", ".txt"))
+    assert all(f"{STEM}_40_steps{suffix}" in output for suffix in (".zip", ".state.npz", ".json", ".txt"))
     archived = orchestrate(toy, "status", "--json").json["models"][0]["archived"]
     assert sorted(Path(path).suffix for path in archived) == [".json", ".npz", ".zip"]
 
 
-def test_a_fresh_start_archives_own_files_and_names_them(toy: Path) -> None:
-    kept = put(toy / MODELS, PLACEMENTS["plain model and buffer"])
-    said = ended_well(orchestrate(toy, *QUICK, "--fresh"))
-    assert "checkpoints/model.zip" in said and "archive" in said
+def test_fresh_archives_and_lists_user_files(toy: Path) -> None:
+    kept = write_files(toy / MODELS, PLACEMENTS["plain model and buffer"])
+    output = successful_output(orchestrate(toy, *QUICK, "--fresh"))
+    assert "checkpoints/model.zip" in output and "archive" in output
     assert set(kept.values()) <= set(contents(toy / DATA / "archive"))
     assert not (toy / MODELS / "checkpoints/model.zip").exists()
 
 
-def test_own_files_of_a_trial_are_kept_and_shown_too(toy: Path) -> None:
-    ended_well(orchestrate(toy, *QUICK, "--seed", "3"))
+def test_user_files_of_a_trial_are_kept_and_listed(toy: Path) -> None:
+    successful_output(orchestrate(toy, *QUICK, "--seed", "3"))
     (models,) = (toy / SECTION / "trials").glob("*/data/models")
-    kept = put(models, PLACEMENTS["plain model and buffer"])
-    assert "checkpoints/model.zip" in ended_well(orchestrate(toy, "status"))
-    ended_well(orchestrate(toy, *QUICK, "--seed", "3", "--target-steps", "60"))
+    kept = write_files(models, PLACEMENTS["plain model and buffer"])
+    assert "checkpoints/model.zip" in successful_output(orchestrate(toy, "status"))
+    successful_output(orchestrate(toy, *QUICK, "--seed", "3", "--target-steps", "60"))
     assert set(kept.values()) <= set(contents(models))
 
 
 @pytest.mark.parametrize("part", ["data", "data/models", "data/models/checkpoints", "data/models/best_model"])
-def test_a_linked_folder_stays_a_link_and_is_written_through(toy: Path, tmp_path: Path, part: str) -> None:
+def test_symlinked_folder_stays_a_link_and_is_written_through(toy: Path, tmp_path: Path, part: str) -> None:
     disk = tmp_path / "big disk"
     disk.mkdir()
     (toy / SECTION / part).parent.mkdir(parents=True, exist_ok=True)
     (toy / SECTION / part).symlink_to(disk, target_is_directory=True)
-    kept = put(toy / MODELS, ("checkpoints/model.zip", "best_model/model.zip"))
+    kept = write_files(toy / MODELS, ("checkpoints/model.zip", "best_model/model.zip"))
     for words in ((), ("--target-steps", "60"), ("--fresh",), ("--target-steps", "80")):
-        ended_well(orchestrate(toy, *QUICK, *words))
+        successful_output(orchestrate(toy, *QUICK, *words))
         assert (toy / SECTION / part).is_symlink() and (toy / SECTION / part).resolve() == disk.resolve()
         assert set(kept.values()) <= set(contents(toy / DATA)), words
     if "best_model" not in part:
@@ -140,45 +138,45 @@ def test_a_linked_folder_stays_a_link_and_is_written_through(toy: Path, tmp_path
     assert not list(disk.rglob(".incoming-*"))
 
 
-def test_a_linked_folder_whose_disk_is_away_is_no_beginning(toy: Path, tmp_path: Path) -> None:
+def test_dangling_models_link_is_refused_not_a_fresh_start(toy: Path, tmp_path: Path) -> None:
     disk = tmp_path / "big disk"
     disk.mkdir()
     (toy / DATA).mkdir(parents=True)
     (toy / MODELS).symlink_to(disk, target_is_directory=True)
-    ended_well(orchestrate(toy, *QUICK))
+    successful_output(orchestrate(toy, *QUICK))
     disk.rename(tmp_path / "away")
     for words in (QUICK, (*QUICK, "--fresh"), (*QUICK, "--dry-run")):
         answer = orchestrate(toy, *words)
         assert answer.code == 2 and "which is not there" in answer.err
     assert "which is not there" in orchestrate(toy, "status").out
     (tmp_path / "away").rename(disk)
-    assert "40 steps in place" in ended_well(orchestrate(toy, "status"))
+    assert "40 steps in place" in successful_output(orchestrate(toy, "status"))
 
 
 @pytest.mark.parametrize("name", ["best_model/best_model.zip", "best_model/best_model.json", "training_metadata.json"])
-def test_what_a_link_leads_to_is_not_sent(toy: Path, tmp_path: Path, name: str) -> None:
+def test_symlink_target_is_never_sent(toy: Path, tmp_path: Path, name: str) -> None:
     secret = tmp_path / "outside.bin"
     secret.write_bytes(b"a secret outside the project")
-    ended_well(orchestrate(toy, *QUICK, "--target-steps", "20"))
+    successful_output(orchestrate(toy, *QUICK, "--target-steps", "20"))
     link = toy / MODELS / name
     link.parent.mkdir(exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(secret)
-    assert name in ended_well(orchestrate(toy, "status"))
+    assert name in successful_output(orchestrate(toy, "status"))
     planned = orchestrate(toy, *QUICK, "--dry-run", "--json").json
     assert name not in [entry["path"] for entry in planned["ticket"]["inputs"]]
-    ended_well(orchestrate(toy, *QUICK))
+    successful_output(orchestrate(toy, *QUICK))
     assert secret.read_bytes() not in set(contents(toy / ".orchestrator/local"))
     assert secret.read_bytes() == b"a secret outside the project"
 
 
-def test_a_checkpoint_that_is_a_link_is_not_used_and_stays(toy: Path, tmp_path: Path) -> None:
-    ended_well(orchestrate(toy, *QUICK))
+def test_symlinked_checkpoint_is_not_used_and_its_target_is_kept(toy: Path, tmp_path: Path) -> None:
+    successful_output(orchestrate(toy, *QUICK))
     path = toy / MODELS / f"checkpoints/{STEM}_40_steps.zip"
     shutil.move(path, tmp_path / "elsewhere.zip")
     path.symlink_to(tmp_path / "elsewhere.zip")
-    assert "is a symbolic link" in ended_well(orchestrate(toy, "status"))
-    ended_well(orchestrate(toy, *QUICK))
+    assert "is a symbolic link" in successful_output(orchestrate(toy, "status"))
+    successful_output(orchestrate(toy, *QUICK))
     assert (tmp_path / "elsewhere.zip").is_file()
 
 
@@ -208,21 +206,21 @@ JOURNALS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("journal", JOURNALS)
 @pytest.mark.parametrize("words", [(), ("--fresh",)])
-def test_a_journal_that_is_none_is_put_aside_and_named(toy: Path, journal: str, words: tuple[str, ...]) -> None:
-    ended_well(orchestrate(toy, *QUICK, "--target-steps", "20"))
+def test_invalid_restore_journal_is_archived_and_reported(toy: Path, journal: str, words: tuple[str, ...]) -> None:
+    successful_output(orchestrate(toy, *QUICK, "--target-steps", "20"))
     configs = sorted(path.read_bytes() for path in (toy / "configs").rglob("*.yaml"))
     (toy / DATA / "restore_journal.json").write_bytes(JOURNALS[journal])
     (toy / DATA / ".incoming-x").mkdir()
     (toy / DATA / ".incoming-x/staged.zip").write_bytes(b"staged")
-    said = ended_well(orchestrate(toy, *QUICK, *words))
-    assert "restore_journal.json was not followed" in said and "rejected-journal" in said
+    output = successful_output(orchestrate(toy, *QUICK, *words))
+    assert "restore_journal.json was not followed" in output and "rejected-journal" in output
     assert sorted(path.read_bytes() for path in (toy / "configs").rglob("*.yaml")) == configs
     assert {JOURNALS[journal], b"staged"} <= set(contents(toy / DATA / "archive"))
     assert not (toy / DATA / "restore_journal.json").exists()
 
 
 @pytest.mark.parametrize("name", ["models.lock", "archive", "models"])
-def test_what_lies_in_the_way_is_named_with_the_remedy(toy: Path, name: str) -> None:
+def test_obstructing_path_is_reported_with_a_remedy(toy: Path, name: str) -> None:
     (toy / DATA).mkdir(parents=True)
     if name == "models.lock":
         (toy / DATA / name).mkdir()
@@ -236,10 +234,10 @@ def test_what_lies_in_the_way_is_named_with_the_remedy(toy: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["restore_journal.json", "restored_files.json"])
-def test_a_folder_in_place_of_a_file_of_ours_is_put_aside(toy: Path, name: str) -> None:
+def test_folder_in_place_of_a_state_file_is_moved_aside(toy: Path, name: str) -> None:
     (toy / DATA / name).mkdir(parents=True)
     (toy / DATA / name / "x").write_bytes(b"in a folder")
-    ended_well(orchestrate(toy, *QUICK))
+    successful_output(orchestrate(toy, *QUICK))
     assert b"in a folder" in set(contents(toy / DATA))
 
 
@@ -270,21 +268,21 @@ def _changed(plain: dict[str, Any], **values: Any) -> str:
         lambda plain: "",
     ],
 )
-def test_a_faulty_card_is_a_faulty_checkpoint_and_nothing_more(toy: Path, make: Any) -> None:
-    ended_well(orchestrate(toy, *QUICK, "--target-steps", "20"))
+def test_faulty_card_makes_only_its_checkpoint_unusable(toy: Path, make: Any) -> None:
+    successful_output(orchestrate(toy, *QUICK, "--target-steps", "20"))
     path = toy / MODELS / f"checkpoints/{STEM}_20_steps.json"
     text = make(json.loads(path.read_text(encoding="utf-8")))
     path.write_text(text, encoding="utf-8")
-    status = ended_well(orchestrate(toy, "status"))
+    status = successful_output(orchestrate(toy, "status"))
     assert f"✗ {STEM}_20_steps" in status and "10 steps in place" in status
-    said = ended_well(orchestrate(toy, *QUICK))
-    assert f"Walking back to {STEM}_10_steps.zip" in said
+    output = successful_output(orchestrate(toy, *QUICK))
+    assert f"Walking back to {STEM}_10_steps.zip" in output
     assert text.encode() in set(contents(toy / DATA))
-    ended_well(orchestrate(toy, *QUICK, "--fresh"))
+    successful_output(orchestrate(toy, *QUICK, "--fresh"))
 
 
-def test_one_broken_thing_hides_nothing_else_in_status(toy: Path) -> None:
-    ended_well(orchestrate(toy, *QUICK))
+def test_status_shows_the_rest_beside_broken_cards_and_trials(toy: Path) -> None:
+    successful_output(orchestrate(toy, *QUICK))
     shutil.copy(toy / "configs/sections/section_7_6.yaml", toy / "configs/sections/section_7_1.yaml")
     (toy / "configs/sections/section_7_0.yaml").write_text("{", encoding="utf-8")
     (toy / SECTION / "trials/deadbeef/data").mkdir(parents=True)

@@ -15,12 +15,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_real_project(tmp_path_factory.mktemp("prove") / "project")
 
 
-def test_a_chain_with_a_kill_is_the_straight_training_and_the_usual_ways_are_not(project: Path) -> None:
+def test_chain_with_a_kill_equals_straight_training_and_naive_resumes_differ(project: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
     words = ("prove-resume", "section_7_6", "--algo", "DQN", "--cuts", "2", "--steps", "4000", "--json")
     answer = orchestrate(project, *words, timeout_s=600)  # five sessions, each with its own start and compiler
     assert answer.code == 0, answer.err
-    assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before  # nothing of the user's is touched
+    assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before  # no user file is touched
     assert "kill -9 after" in answer.err and f"--seed {answer.json['cut_seed']}" in answer.err
     assert "Resume: PROVEN for DQN" in answer.err
     (proof,) = answer.json["proofs"]
@@ -42,8 +42,6 @@ def test_a_chain_with_a_kill_is_the_straight_training_and_the_usual_ways_are_not
         (("--keep", "configs"), "configs cannot be made"),
     ],
 )
-def test_what_cannot_be_proven_is_refused_before_anything_is_trained(
-    project: Path, words: tuple[str, ...], cause: str
-) -> None:
+def test_impossible_proof_is_refused_before_training(project: Path, words: tuple[str, ...], cause: str) -> None:
     answer = orchestrate(project, "prove-resume", "section_7_6", *words)
     assert answer.code == 2 and cause in answer.err and "Traceback" not in answer.err

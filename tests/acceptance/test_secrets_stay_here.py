@@ -1,4 +1,4 @@
-"""A secret in use stands anywhere in what a session would be given: exit 2, nothing sent, nothing of it shown."""
+"""A secret in a session's inputs: exit code 2, nothing is sent, and the secret is never printed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.stores.project import Project
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring import assemble
 from tests.doubles.commands import Answer, orchestrate
-from tests.doubles.kaggle_side import KEY, USER, HastyClock, far_settings, kaggle_backend, point_at_loopback
+from tests.doubles.kaggle_side import KEY, USER, ShortSleepClock, far_settings, kaggle_backend, point_at_loopback
 from tests.doubles.narrator import Listener
 from tests.doubles.toy_section import ENTRY, make_toy_project, read_card_file, set_behaviour, write_card
 from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
@@ -33,7 +33,7 @@ def toy(tmp_path: Path) -> Path:
     return make_toy_project(tmp_path / "project")
 
 
-def _refused(answer: Answer, place: str, secret: str = SECRET, name: str = "KAGGLE_KEY") -> None:
+def _assert_refused(answer: Answer, place: str, secret: str = SECRET, name: str = "KAGGLE_KEY") -> None:
     assert answer.code == 2, answer.err
     assert place in answer.json["error"] and name in answer.json["error"]
     assert "revoke" in answer.json["remedy"]
@@ -41,8 +41,8 @@ def _refused(answer: Answer, place: str, secret: str = SECRET, name: str = "KAGG
     assert secret not in answer.err + answer.out
 
 
-def _nothing_kept(root: Path, secret: str = SECRET) -> None:
-    """No file of the program's own holds the secret; no session exists."""
+def _assert_nothing_stored(root: Path, secret: str = SECRET) -> None:
+    """Assert that no file in `.orchestrator` holds the secret and that no session exists."""
     own = root / ".orchestrator"
     assert not any(secret.encode() in path.read_bytes() for path in own.rglob("*") if path.is_file())
     assert not list((own / "local").glob("*")) if (own / "local").exists() else True
@@ -53,35 +53,35 @@ def _nothing_kept(root: Path, secret: str = SECRET) -> None:
 
 
 @pytest.mark.parametrize("words", [QUICK, (*QUICK, "--dry-run"), (*QUICK, "--detach")])
-def test_in_the_code(toy: Path, words: tuple[str, ...]) -> None:
+def test_secret_in_the_code_is_refused(toy: Path, words: tuple[str, ...]) -> None:
     (toy / SECTION / "own.py").write_text(f"\n\nK = '{SECRET}'\n", encoding="utf-8")
-    _refused(orchestrate(toy, *words, "--json", KAGGLE_KEY=SECRET), "own.py, line 3")
-    _nothing_kept(toy)
+    _assert_refused(orchestrate(toy, *words, "--json", KAGGLE_KEY=SECRET), "own.py, line 3")
+    _assert_nothing_stored(toy)
 
 
-def test_in_the_code_a_rendered_script_is_not_written(toy: Path) -> None:
+def test_render_writes_no_script_with_a_secret(toy: Path) -> None:
     (toy / SECTION / "own.py").write_text(f"K = '{SECRET}'\n", encoding="utf-8")
     answer = orchestrate(toy, "render", "section_7_6", "--output", str(toy / "kernel.py"), KAGGLE_KEY=SECRET)
     assert answer.code == 2 and not (toy / "kernel.py").exists()
 
 
 @pytest.mark.parametrize("field", ["title", "scenario"])
-def test_in_the_card(toy: Path, field: str) -> None:
+def test_secret_in_the_card_is_refused(toy: Path, field: str) -> None:
     card = read_card_file(toy)
     card[field] = f"a{SECRET}"
     write_card(toy, card)
-    _refused(
+    _assert_refused(
         orchestrate(toy, *QUICK, "--json", KAGGLE_KEY=SECRET),
         f"the card or --set, {field}" if field == "title" else "spec.scenario",
     )
-    _nothing_kept(toy)
+    _assert_nothing_stored(toy)
 
 
-def test_in_a_checkpoint_and_after_it_is_taken_out_of_use_the_same_command_goes_on(toy: Path) -> None:
+def test_secret_in_a_checkpoint_is_refused_until_it_is_unset(toy: Path) -> None:
     assert orchestrate(toy, *QUICK).code == 0
-    held = "after 40 steps"
-    answer = orchestrate(toy, "run", "section_7_6", "--json", WANDB_API_KEY=held)
-    _refused(answer, "checkpoint_40_steps.zip", held, "WANDB_API_KEY")
+    secret = "after 40 steps"
+    answer = orchestrate(toy, "run", "section_7_6", "--json", WANDB_API_KEY=secret)
+    _assert_refused(answer, "checkpoint_40_steps.zip", secret, "WANDB_API_KEY")
     assert orchestrate(toy, "run", "section_7_6", "--json").json["steps_start"] == 40
 
 
@@ -90,13 +90,13 @@ def test_status_works_beside_a_secret(toy: Path) -> None:
     assert orchestrate(toy, "status", KAGGLE_KEY=SECRET).code == 0
 
 
-def test_a_message_never_shows_the_secret(toy: Path) -> None:
+def test_error_message_masks_the_secret(toy: Path) -> None:
     answer = orchestrate(toy, "run", SECRET, "--json", KAGGLE_KEY=SECRET)
     assert answer.code == 2
     assert SECRET not in answer.out + answer.err and "KAGGLE_KEY" in answer.err
 
 
-def test_the_report_of_our_own_bug_does_not_hold_the_secret(
+def test_internal_error_report_masks_the_secret(
     toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ORCHESTRATOR_ROOT", str(toy))
@@ -107,9 +107,9 @@ def test_the_report_of_our_own_bug_does_not_hold_the_secret(
 
     assert run_command(fail, as_json=True) == 3
     report = (toy / ".orchestrator" / "last_error.txt").read_text(encoding="utf-8")
-    told = capsys.readouterr()
+    captured = capsys.readouterr()
     assert "LookupError" in report and "MY_API_TOKEN" in report
-    assert SECRET not in report + told.out + told.err
+    assert SECRET not in report + captured.out + captured.err
 
 
 @pytest.fixture
@@ -123,12 +123,14 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
 def _run(root: Path) -> str:
     project = Project(code=root, state=root)
     card = load_card(project.cards, "section_7_6")
-    clock = HastyClock()
-    with assemble(project, card, kaggle_backend(KaggleSettings(device="cpu"), clock), Listener(), clock=clock) as parts:
-        return execute(parts, RunRequest(card=card, profile="quick")).end_reason
+    clock = ShortSleepClock()
+    with assemble(
+        project, card, kaggle_backend(KaggleSettings(device="cpu"), clock), Listener(), clock=clock
+    ) as context:
+        return execute(context, RunRequest(card=card, profile="quick")).end_reason
 
 
-def test_the_key_in_use_never_reaches_the_service(kaggle: LoopbackKaggle, toy: Path) -> None:
+def test_kaggle_key_in_the_code_is_never_pushed(kaggle: LoopbackKaggle, toy: Path) -> None:
     (toy / SECTION / "own.txt").write_text(f"one\nkey is {KEY}\n", encoding="utf-8")
     with pytest.raises(BadInput, match=r"own\.txt, line 2: the value of KAGGLE_KEY"):
         _run(toy)
@@ -138,10 +140,10 @@ def test_the_key_in_use_never_reaches_the_service(kaggle: LoopbackKaggle, toy: P
 
 
 @pytest.mark.parametrize("carrier", ["inline", "dataset"])
-def test_the_key_in_a_checkpoint_is_neither_inlined_nor_uploaded(
+def test_kaggle_key_in_a_checkpoint_is_neither_inlined_nor_uploaded(
     kaggle: LoopbackKaggle, toy: Path, carrier: str
 ) -> None:
-    # Made here by a local session, so that it must travel; too large for the script where a dataset must carry it.
+    # Trained locally, so that the checkpoint must be sent; padded where it must be too large to inline.
     padding = "" if carrier == "inline" else " + os.urandom(900_000)"
     (toy / SECTION / "entry.py").write_text(
         ENTRY.replace('after {steps} steps".encode()', f'after {{steps}} {KEY}".encode(){padding}'), encoding="utf-8"

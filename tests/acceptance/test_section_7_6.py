@@ -1,4 +1,4 @@
-"""The users' three scenarios, run as they would, on the real section; and the chain that is the same training."""
+"""The users' three scenarios on the real section; a chained training equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def _manifest(root: Path, answer: Answer) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def quick_project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
-    """A project in which the quick run was made."""
+    """A project after its quick run, and the answer of that run."""
     root = make_real_project(tmp_path_factory.mktemp("quick") / "project")
     answer = orchestrate(root, *RUN, "--quick")
-    assert answer.code in (0, 1), answer.err  # 1: two thousand steps may well give an invalid policy, said so
+    assert answer.code in (0, 1), answer.err  # 1: after 2000 steps the policy may be invalid
     assert answer.json["end_reason"] == "finished", answer.err
     return root, answer
 
 
 @pytest.fixture
 def project(quick_project: tuple[Path, Answer], tmp_path: Path) -> Path:
-    """A copy of it, for a test to go on with."""
+    """A copy of `quick_project` that a test may change."""
     return Path(shutil.copytree(quick_project[0], tmp_path / "project", symlinks=True))
 
 
-def test_the_quick_run_really_trains(quick_project: tuple[Path, Answer]) -> None:
+def test_quick_run_trains(quick_project: tuple[Path, Answer]) -> None:
     root, answer = quick_project
     manifest = _manifest(root, answer)
     training = manifest["training"]
@@ -51,7 +51,7 @@ def test_the_quick_run_really_trains(quick_project: tuple[Path, Answer]) -> None
     assert manifest["timings_s"]["wall"] < 120
 
 
-def test_every_artifact_bears_its_session(quick_project: tuple[Path, Answer]) -> None:
+def test_every_artifact_contains_its_session_nonce(quick_project: tuple[Path, Answer]) -> None:
     root, answer = quick_project
     data = root / answer.json["results_dir"] / "section_7_6_rl_performance/data"
     nonce = _manifest(root, answer)["stamp"]["nonce"]
@@ -60,7 +60,7 @@ def test_every_artifact_bears_its_session(quick_project: tuple[Path, Answer]) ->
     assert list(data.parent.rglob("*.png"))
 
 
-def test_constant_and_random_control_are_always_in_the_table(quick_project: tuple[Path, Answer]) -> None:
+def test_comparison_table_includes_constant_and_random_control(quick_project: tuple[Path, Answer]) -> None:
     root, answer = quick_project
     metrics = root / answer.json["results_dir"] / "section_7_6_rl_performance/data/metrics"
     with (metrics / "rl_performance_comparison.csv").open(encoding="utf-8", newline="") as stream:
@@ -69,8 +69,8 @@ def test_constant_and_random_control_are_always_in_the_table(quick_project: tupl
     assert all(word in names for word in ("rl", "fixed_time", "constant", "random"))
 
 
-def test_the_model_is_a_plain_one(quick_project: tuple[Path, Answer], tmp_path: Path) -> None:
-    """`DQN.load` reads it in a process that has never heard of this project."""
+def test_model_is_a_plain_sb3_file(quick_project: tuple[Path, Answer], tmp_path: Path) -> None:
+    """`DQN.load` reads it in a process that cannot import this project."""
     root, _ = quick_project
     model = root / MODELS / f"checkpoints/traffic_light_control_checkpoint_{QUICK_STEPS}_steps.zip"
     code = f"from stable_baselines3 import DQN; print(DQN.load({str(model)!r}).num_timesteps)"
@@ -78,7 +78,7 @@ def test_the_model_is_a_plain_one(quick_project: tuple[Path, Answer], tmp_path: 
     assert done.stdout.strip() == str(QUICK_STEPS), done.stderr
 
 
-def test_a_checkpoint_is_inspected_without_loading_it(quick_project: tuple[Path, Answer]) -> None:
+def test_inspect_describes_a_checkpoint(quick_project: tuple[Path, Answer]) -> None:
     root, _ = quick_project
     stem = f"{MODELS}/checkpoints/traffic_light_control_checkpoint_1000_steps"
     answer = orchestrate(root, "inspect", f"{stem}.zip", "--json")
@@ -102,8 +102,8 @@ def test_scenario_1_quick_then_full_resumes_where_quick_ended(project: Path) -> 
     assert summary["restored"][-1] == "traffic_light_control_checkpoint_3000_steps.zip"
 
 
-def test_scenario_2_raising_the_target_continues_and_is_the_same_training(project: Path, tmp_path: Path) -> None:
-    """Two sessions in two processes end at the same policy bytes as one that never loaded anything."""
+def test_scenario_2_raised_target_continues_the_same_training(project: Path, tmp_path: Path) -> None:
+    """Two sessions in two processes end with the same policy bytes as one uninterrupted session."""
     chained = orchestrate(project, *RUN, "--quick", "--add-steps", "1000")
     straight_root = make_real_project(tmp_path / "straight")
     straight = orchestrate(straight_root, *RUN, "--quick", "--target-steps", "3000")
@@ -122,13 +122,13 @@ def test_scenario_3_fresh_start_by_hand_and_by_flag(project: Path) -> None:
     by_flag = orchestrate(project, *RUN, "--quick", "--target-steps", "1000", "--fresh")
     assert (by_flag.json["steps_start"], by_flag.json["sessions"]) == (0, 1)
     digests = [_manifest(project, answer)["training"]["policy_digest_after"] for answer in (by_hand, by_flag)]
-    assert digests[0] == digests[1]  # the same lineage from its beginning is the same training
+    assert digests[0] == digests[1]  # one lineage trained twice from step 0 gives the same policy
 
 
-def test_a_session_that_meets_its_deadline_is_continued_until_the_target(
+def test_sessions_cut_by_their_deadline_are_chained_to_the_target(
     project: Path, quick_project: tuple[Path, Answer]
 ) -> None:
-    """The deadline is short enough to cut the training and long enough to move on, on a busy machine too."""
+    """The deadline is short enough to cut the training and long enough for progress, also on a busy machine."""
     quick_s = _manifest(*quick_project)["timings_s"]["wall"]
     deadline_s = str(max(14.0, quick_s))
     words = (*RUN, "--quick", "--target-steps", "60000", "--deadline-s", deadline_s)

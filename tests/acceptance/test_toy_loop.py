@@ -1,4 +1,4 @@
-"""The whole loop as a user meets it, on a section that takes no time: every ending, every second command."""
+"""The whole run loop on a fast toy section: every way a session can end, and every follow-up command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _checkpoints(root: Path) -> list[str]:
     return sorted(path.name for path in (root / MODELS / "checkpoints").glob("*.zip"))
 
 
-def test_quick_then_full_resumes_at_the_quick_runs_steps(toy: Path) -> None:
+def test_full_run_resumes_at_the_quick_runs_steps(toy: Path) -> None:
     quick = orchestrate(toy, *QUICK).json
     assert (quick["end_reason"], quick["steps_start"], quick["steps_done"], quick["exit_code"]) == (
         "finished",
@@ -48,7 +48,7 @@ def test_quick_then_full_resumes_at_the_quick_runs_steps(toy: Path) -> None:
     assert (toy / quick["results_dir"] / "session_manifest.json").is_file()
 
 
-def test_the_json_object_has_what_machines_need(toy: Path) -> None:
+def test_json_output_has_all_fields(toy: Path) -> None:
     answer = orchestrate(toy, *QUICK)
     assert len(answer.out.splitlines()) == 1
     needed = "run_id section backend sessions steps_start steps_done target_steps end_reason exit_code verdict"
@@ -56,9 +56,9 @@ def test_the_json_object_has_what_machines_need(toy: Path) -> None:
     assert answer.err.splitlines()[0].startswith("Backend: local")
 
 
-def test_a_second_run_is_at_the_target_and_add_steps_goes_on(toy: Path) -> None:
+def test_second_run_is_at_the_target_and_add_steps_continues(toy: Path) -> None:
     orchestrate(toy, *QUICK)
-    assert orchestrate(toy, "fetch", "section_7_6").code == 0  # looking again reopens nothing
+    assert orchestrate(toy, "fetch", "section_7_6").code == 0  # a repeated fetch reopens no session
     second = orchestrate(toy, *QUICK).json
     assert (second["end_reason"], second["sessions"], second["exit_code"]) == ("at_target", 0, 0)
     assert second["verdict"] == "supported"  # of the session that evaluated exactly this checkpoint
@@ -66,7 +66,7 @@ def test_a_second_run_is_at_the_target_and_add_steps_goes_on(toy: Path) -> None:
     assert (more["steps_start"], more["steps_done"], more["target_steps"]) == (40, 55, 55)
 
 
-def test_emptied_by_hand_is_a_new_beginning_and_nothing_is_brought_back(toy: Path) -> None:
+def test_emptied_checkpoints_folder_starts_fresh_and_archives_leftovers(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     (toy / MODELS / "best_model").mkdir()
     (toy / MODELS / "best_model/best_model.zip").write_bytes(b"old best")
@@ -80,7 +80,7 @@ def test_emptied_by_hand_is_a_new_beginning_and_nothing_is_brought_back(toy: Pat
     assert [path.read_bytes() for path in kept] == [b"old best"]
 
 
-def test_fresh_archives_and_begins_anew(toy: Path) -> None:
+def test_fresh_archives_and_starts_from_step_0(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     fresh = orchestrate(toy, *QUICK, "--fresh").json
     assert (fresh["steps_start"], fresh["steps_done"], fresh["sessions"]) == (0, 40, 1)
@@ -96,7 +96,7 @@ def test_paused_sessions_are_chained_until_the_target(toy: Path) -> None:
     assert [ancestor["steps"] for ancestor in newest["ancestry"]] == [10, 20, 30]
 
 
-def test_a_killed_kernel_is_restored_from_and_gone_on_with(toy: Path) -> None:
+def test_run_continues_from_the_checkpoint_of_a_killed_kernel(toy: Path) -> None:
     set_behaviour(toy, '{"1": {"do": "die_after_save"}}')
     answer = orchestrate(toy, "run", "section_7_6", "--quick")
     assert answer.code == 0
@@ -104,7 +104,7 @@ def test_a_killed_kernel_is_restored_from_and_gone_on_with(toy: Path) -> None:
     assert "Session 2: from 10 steps to 40 steps" in answer.out
 
 
-def test_a_target_that_was_reached_but_never_evaluated_is_evaluated_later(toy: Path) -> None:
+def test_reached_target_without_evaluation_is_evaluated_later(toy: Path) -> None:
     set_behaviour(toy, '{"1": {"do": "die_at_target"}, "2": {"do": "vanish"}}')
     first = orchestrate(toy, *QUICK).json
     assert (first["steps_done"], first["end_reason"], first["verdict"]) == (40, "stuck", None)
@@ -115,7 +115,7 @@ def test_a_target_that_was_reached_but_never_evaluated_is_evaluated_later(toy: P
     assert orchestrate(toy, *QUICK).json["end_reason"] == "at_target"
 
 
-def test_a_session_that_brings_nothing_says_so_in_the_users_words(toy: Path) -> None:
+def test_session_without_checkpoints_prints_the_users_message(toy: Path) -> None:
     set_behaviour(toy, '{"1": {"do": "vanish"}}')
     answer = orchestrate(toy, "run", "section_7_6", "--quick")
     assert "[CHECKPOINT] No checkpoints found in " in answer.out
@@ -123,8 +123,8 @@ def test_a_session_that_brings_nothing_says_so_in_the_users_words(toy: Path) -> 
     assert "Walking back" not in answer.out
 
 
-def test_emptying_the_directory_while_a_session_runs_on_it_is_respected(toy: Path) -> None:
-    """The user starts anew while a continuation is in flight: nothing of it comes back."""
+def test_checkpoints_deleted_during_a_session_are_not_restored(toy: Path) -> None:
+    """The user empties the folder during a session; that session's checkpoints are not put in place."""
     orchestrate(toy, *QUICK)
     set_behaviour(toy, '{"*": {"do": "pause"}}')
     entry = toy / "validation_ch7/section_7_6_rl_performance/entry.py"
@@ -137,7 +137,7 @@ def test_emptying_the_directory_while_a_session_runs_on_it_is_respected(toy: Pat
     assert answer.code == 1
 
 
-def test_a_kernel_that_vanishes_every_time_ends_stuck(toy: Path) -> None:
+def test_kernel_that_always_vanishes_ends_the_run_stuck(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"do": "vanish"}}')
     answer = orchestrate(toy, *QUICK)
     assert (answer.code, answer.json["end_reason"], answer.json["sessions"]) == (1, "stuck", 3)
@@ -145,26 +145,26 @@ def test_a_kernel_that_vanishes_every_time_ends_stuck(toy: Path) -> None:
     assert [name.split("-s01")[1] for name in folders] == ["", "-a2", "-a3"]
 
 
-def test_a_failing_section_fails_the_command_and_says_why(toy: Path) -> None:
+def test_failing_section_fails_the_command_with_its_reason(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"do": "raise"}}')
     answer = orchestrate(toy, "run", "section_7_6", "--quick")
     assert answer.code == 1
-    assert "the toy broke as it was told" in answer.out
+    assert "the toy failed on purpose" in answer.out
     assert "Run ended: section_failed" in answer.out
 
 
-def test_an_invalid_verdict_is_not_a_success(toy: Path) -> None:
+def test_invalid_verdict_exits_1(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"verdict": "invalid"}}')
     answer = orchestrate(toy, *QUICK)
     assert (answer.code, answer.json["verdict"], answer.json["end_reason"]) == (1, "invalid", "finished")
 
 
-def test_a_verdict_that_is_only_negative_is_a_good_run(toy: Path) -> None:
+def test_not_supported_verdict_exits_0(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"verdict": "not_supported"}}')
     assert orchestrate(toy, *QUICK).code == 0
 
 
-def test_a_damaged_newest_checkpoint_is_walked_over(toy: Path) -> None:
+def test_run_walks_back_from_a_damaged_newest_checkpoint(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     newest = toy / MODELS / "checkpoints/traffic_light_control_checkpoint_40_steps.zip"
     newest.write_bytes(b"damaged")
@@ -174,7 +174,7 @@ def test_a_damaged_newest_checkpoint_is_walked_over(toy: Path) -> None:
     assert answer.code == 0
 
 
-def test_when_no_checkpoint_is_usable_nothing_is_begun_in_silence(toy: Path) -> None:
+def test_run_without_usable_checkpoint_is_refused_and_changes_nothing(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     for path in (toy / MODELS / "checkpoints").glob("*.zip"):
         path.write_bytes(b"damaged")
@@ -185,7 +185,7 @@ def test_when_no_checkpoint_is_usable_nothing_is_begun_in_silence(toy: Path) -> 
     assert sorted(path.name for path in (toy / MODELS).rglob("*")) == before
 
 
-def test_an_incompatible_checkpoint_is_refused_in_the_users_words(toy: Path) -> None:
+def test_incompatible_checkpoint_is_refused_with_the_users_messages(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     card = read_card_file(toy)
     card["network"] = [128, 128]
@@ -199,7 +199,7 @@ def test_an_incompatible_checkpoint_is_refused_in_the_users_words(toy: Path) -> 
     assert orchestrate(toy, *QUICK, "--fresh").json["steps_start"] == 0
 
 
-def test_changed_code_resumes_at_a_lower_grade_or_not_at_all(toy: Path) -> None:
+def test_changed_code_is_refused_when_the_floor_is_exact(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     card = read_card_file(toy)
     card["resume_floor"] = "exact"
@@ -211,22 +211,22 @@ def test_changed_code_resumes_at_a_lower_grade_or_not_at_all(toy: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
-def test_no_terminal_makes_it_crash(toy: Path, encoding: str) -> None:
+def test_run_works_with_any_terminal_encoding(toy: Path, encoding: str) -> None:
     answer = orchestrate(toy, "run", "section_7_6", "--quick", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     assert answer.code == 0
     done = "✅" if encoding == "utf-8" else "[OK]"
     assert f"[CHECKPOINT] {done} Successfully restored 2 file(s)" in answer.out
 
 
-def test_it_does_not_depend_on_the_current_folder(toy: Path, tmp_path: Path) -> None:
+def test_run_does_not_depend_on_the_current_folder(toy: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     assert orchestrate(toy, *QUICK, cwd=elsewhere).json["steps_done"] == 40
     assert list(elsewhere.iterdir()) == []
 
 
-def test_closing_the_laptop_loses_nothing(toy: Path) -> None:
-    """Kill the orchestrator while its kernel runs: the kernel goes on, the same command finds it, once."""
+def test_same_command_continues_the_session_of_a_killed_command(toy: Path) -> None:
+    """The kernel keeps running after its command was killed; the same command adopts it, once."""
     entry = toy / "validation_ch7/section_7_6_rl_performance/entry.py"
     gate = toy / "gate"
     text = entry.read_text(encoding="utf-8").replace(
@@ -261,14 +261,14 @@ def test_closing_the_laptop_loses_nothing(toy: Path) -> None:
 
 @pytest.fixture
 def _interruptible() -> Iterator[None]:
-    """A test run in the background ignores SIGINT, and its children would inherit that."""
+    """Restore the default SIGINT handler: a background test run ignores SIGINT, and child processes inherit that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("_interruptible")
-def test_interrupting_leaves_the_session_running(toy: Path) -> None:
+def test_interrupted_command_leaves_the_session_running(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"do": "pause"}}')
     first = subprocess.Popen(
         [sys.executable, "-m", "orchestrator", "run", "section_7_6", "--quick"],
@@ -286,7 +286,7 @@ def test_interrupting_leaves_the_session_running(toy: Path) -> None:
     assert orchestrate(toy, *QUICK).json["steps_done"] == 40
 
 
-def test_a_dry_run_changes_nothing_and_shows_the_flags(toy: Path) -> None:
+def test_dry_run_changes_nothing_and_shows_the_flags(toy: Path) -> None:
     before = sorted(str(path) for path in toy.rglob("*") if "__pycache__" not in path.parts)
     plan = orchestrate(toy, *QUICK, "--target-steps", "60", "--deadline-s", "77", "--dry-run").json
     assert plan["ticket"]["spec"]["target_steps"] == 60
@@ -303,7 +303,7 @@ def test_every_flag_reaches_the_kernel(toy: Path) -> None:
     assert manifest["run_id"] if "run_id" in manifest else manifest["stamp"]["run_id"] == answer["run_id"]
 
 
-def test_flag_over_environment_over_card(toy: Path) -> None:
+def test_flag_overrides_environment_which_overrides_card(toy: Path) -> None:
     words = ("run", "section_7_6", "--quick", "--dry-run", "--json")
     assert orchestrate(toy, *words).json["ticket"]["spec"]["target_steps"] == 40
     by_variable = orchestrate(toy, *words, ORCHESTRATOR_TARGET_STEPS="70").json
@@ -312,13 +312,13 @@ def test_flag_over_environment_over_card(toy: Path) -> None:
     assert by_flag["ticket"]["spec"]["target_steps"] == 90
 
 
-def test_rendering_shows_a_script_that_compiles(toy: Path) -> None:
+def test_render_prints_a_script_that_compiles(toy: Path) -> None:
     answer = orchestrate(toy, "render", "section_7_6", "--quick")
     assert answer.code == 0
     compile(answer.out, "kernel.py", "exec")
 
 
-def test_status_tells_what_is_in_place_and_creates_nothing(toy: Path) -> None:
+def test_status_shows_steps_in_place_and_creates_nothing(toy: Path) -> None:
     assert "0 steps in place" in orchestrate(toy, "status").out
     assert not (toy / ".orchestrator").exists()
     orchestrate(toy, *QUICK)
@@ -340,7 +340,7 @@ BAD_INPUTS = {
 
 
 @pytest.mark.parametrize("words", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())
-def test_bad_input_is_one_cause_one_remedy_and_no_traceback(toy: Path, words: tuple[str, ...]) -> None:
+def test_bad_input_exits_2_without_traceback(toy: Path, words: tuple[str, ...]) -> None:
     orchestrate(toy, *QUICK)
     before = _checkpoints(toy)
     answer = orchestrate(toy, *words)
@@ -351,33 +351,33 @@ def test_bad_input_is_one_cause_one_remedy_and_no_traceback(toy: Path, words: tu
 
 
 @pytest.mark.parametrize("text", ["a: [1", "section: 3\n"])
-def test_an_unreadable_card_is_bad_input(toy: Path, text: str) -> None:
+def test_unreadable_card_exits_2(toy: Path, text: str) -> None:
     (toy / "configs/sections/section_7_6.yaml").write_text(text, encoding="utf-8")
     answer = orchestrate(toy, *QUICK)
     assert answer.code == 2
     assert "section_7_6.yaml" in answer.json["error"]
 
 
-def test_a_folder_that_cannot_be_written_is_bad_input(toy: Path) -> None:
+def test_unwritable_output_folder_exits_2(toy: Path) -> None:
     (toy / "validation_output").write_text("a file where a folder must be", encoding="utf-8")
     answer = orchestrate(toy, *QUICK)
     assert (answer.code, "cannot be written" in answer.json["error"]) == (2, True)
 
 
-def test_kaggle_is_never_replaced_by_local_in_silence(toy: Path) -> None:
+def test_kaggle_never_falls_back_to_local(toy: Path) -> None:
     answer = orchestrate(toy, "run", "section_7_6", "--quick", "--backend", "kaggle")
     assert answer.code == 4
     assert not (toy / MODELS).exists()
 
 
-def test_our_own_bug_is_one_line_and_a_report(toy: Path, tmp_path: Path) -> None:
+def test_internal_error_exits_3_without_traceback(toy: Path, tmp_path: Path) -> None:
     answer = orchestrate(toy, *QUICK, PYTHONPATH=break_judgement(tmp_path / "bug"))
     assert answer.code == 3
     assert "Traceback" not in answer.err
     assert "internal error" in answer.json["error"]
 
 
-def test_a_cancelled_session_saves_and_the_run_halts(toy: Path) -> None:
+def test_cancelled_session_saves_and_the_run_stops(toy: Path) -> None:
     entry = toy / "validation_ch7/section_7_6_rl_performance/entry.py"
     text = entry.read_text(encoding="utf-8").replace(
         "        if context.must_leave or",

@@ -1,4 +1,4 @@
-"""Other seeds and algorithms of a section: trainings of their own beside the default run, none disturbing another."""
+"""Other seeds and algorithms of a section are separate trainings beside the default run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def trials(root: Path) -> list[str]:
     return sorted(path.name for path in (root / SECTION / "trials").glob("*"))
 
 
-def test_a_seed_has_a_models_directory_of_its_own_and_goes_on_from_it(toy: Path) -> None:
+def test_seed_has_its_own_models_directory_and_resumes_from_it(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     default = sorted(path.name for path in (toy / SECTION / "data/models").rglob("*"))
     first = orchestrate(toy, *QUICK, "--seed", "3")
@@ -34,10 +34,10 @@ def test_a_seed_has_a_models_directory_of_its_own_and_goes_on_from_it(toy: Path)
 
     again = orchestrate(toy, *QUICK, "--seed", "3", "--add-steps", "20")
     assert again.json["steps_start"] == first.json["steps_done"] and trials(toy) == [trial]
-    assert orchestrate(toy, *QUICK).json["end_reason"] == "at_target"  # the default run is where it was
+    assert orchestrate(toy, *QUICK).json["end_reason"] == "at_target"  # the default run is unchanged
 
 
-def test_an_algorithm_is_a_trial_and_the_cards_own_choice_is_not(toy: Path) -> None:
+def test_other_algorithm_is_a_trial_but_the_cards_default_is_not(toy: Path) -> None:
     orchestrate(toy, *QUICK, "--algorithm", "DQN", "--seed", "0")
     assert (toy / SECTION / "data/models/checkpoints").is_dir() and trials(toy) == []
     for name in ("PPO", "QR-DQN", "qrdqn"):
@@ -45,36 +45,36 @@ def test_an_algorithm_is_a_trial_and_the_cards_own_choice_is_not(toy: Path) -> N
     assert len(trials(toy)) == 2  # QR-DQN is one algorithm, however it is written
 
 
-def test_the_flag_comes_before_the_environment(toy: Path) -> None:
+def test_seed_and_algorithm_flags_override_the_environment(toy: Path) -> None:
     from_variable = orchestrate(toy, *QUICK, ORCHESTRATOR_SEED="5", ORCHESTRATOR_ALGORITHM="PPO").json
     from_flags = orchestrate(toy, *QUICK, "--seed", "5", "--algorithm", "PPO", ORCHESTRATOR_SEED="9").json
     assert from_flags["models_dir"] == from_variable["models_dir"] and from_flags["end_reason"] == "at_target"
 
 
-def test_the_other_commands_find_a_trial(toy: Path) -> None:
+def test_other_commands_find_a_trial(toy: Path) -> None:
     orchestrate(toy, *QUICK, "--seed", "3")
     assert "Starting fresh training" in orchestrate(toy, "logs", "section_7_6", "--seed", "3").out
     assert orchestrate(toy, "fetch", "section_7_6", "--seed", "3").code == 0
     assert orchestrate(toy, "attach", "section_7_6", "--seed", "3").code == 2  # nothing is in flight
     rendered = orchestrate(toy, "render", "section_7_6", "--quick", "--seed", "4")
     assert rendered.code == 0 and trials(toy) == trials(toy)[:1]
-    told = orchestrate(toy, "status").out
-    assert f"section_7_6 trial {trials(toy)[0]} (DQN, seed 3)" in told
+    status = orchestrate(toy, "status").out
+    assert f"section_7_6 trial {trials(toy)[0]} (DQN, seed 3)" in status
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("--algorithm", "SARSA"), "declares DQN, QRDQN, PPO, A2C, SAC, TD3, not SARSA"),
         (("--seed", "-1"), "seed must not be negative"),
     ],
 )
-def test_what_the_card_does_not_know_is_refused(toy: Path, words: tuple[str, str], told: str) -> None:
+def test_undeclared_algorithm_or_negative_seed_is_refused(toy: Path, words: tuple[str, str], message: str) -> None:
     answer = orchestrate(toy, *QUICK, *words)
-    assert answer.code == 2 and told in answer.json["error"] and trials(toy) == []
+    assert answer.code == 2 and message in answer.json["error"] and trials(toy) == []
 
 
-def test_a_file_cannot_declare_a_trial(toy: Path) -> None:
+def test_card_file_cannot_set_trial(toy: Path) -> None:
     path = toy / "configs/sections/section_7_6.yaml"
     path.write_text(path.read_text("utf-8") + "\ntrial: true\n", encoding="utf-8")
     answer = orchestrate(toy, *QUICK)

@@ -1,4 +1,4 @@
-"""Two failures right after the same checkpoint: the run goes on from its parent, says so, and deletes nothing."""
+"""After two failures from one checkpoint the run continues from its parent, reports it, and deletes nothing."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ RUN = ("run", "section_7_6")
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
-    """Trained to 40 steps; the checkpoints of 40 and of 30 are in place."""
+    """A toy project trained to 40 steps, with the checkpoints of 30 and 40 steps in place."""
     root = make_toy_project(tmp_path / "project")
     assert orchestrate(root, *RUN, "--quick").code == 0
     return root
 
 
 def checkpoints(root: Path) -> dict[str, bytes]:
-    """The models, by steps."""
+    """Bytes of the model files, by steps."""
     folder = root / MODELS / "checkpoints"
     return {path.name.split("_")[-2]: path.read_bytes() for path in sorted(folder.glob("*.zip"))}
 
@@ -42,20 +42,20 @@ def archived(root: Path, steps: int) -> list[Path]:
     return sorted((root / MODELS.parent / "archive").rglob(f"{STEM.format(steps)}.*"))
 
 
-def walks(root: Path) -> list[dict[str, Any]]:
+def walk_backs(root: Path) -> list[dict[str, Any]]:
     ledger = SqliteLedger(root / ".orchestrator" / "ledger.sqlite")
     try:
-        assert ledger.rebuild(), "the rows are what the events say"
+        assert ledger.rebuild(), "the rows must match the events"
         return [dict(event.body) for event in ledger.events() if event.kind is EventKind.WALKED_BACK]
     finally:
         ledger.close()
 
 
-def fail(root: Path, *sessions: int, how: str = "raise") -> None:
+def make_sessions_fail(root: Path, *sessions: int, how: str = "raise") -> None:
     set_behaviour(root, json.dumps({str(number): {"do": how} for number in sessions}))
 
 
-def said_walk(answer: Answer, left: int, to: int) -> bool:
+def reports_walk_back(answer: Answer, left: int, to: int) -> bool:
     lines = answer.out.splitlines()
     return (
         any(
@@ -66,7 +66,7 @@ def said_walk(answer: Answer, left: int, to: int) -> bool:
     )
 
 
-def test_the_third_run_goes_on_from_the_parent_and_ends_like_a_run_from_there(toy: Path, tmp_path: Path) -> None:
+def test_third_run_continues_from_the_parent_like_a_run_from_there(toy: Path, tmp_path: Path) -> None:
     left = {path.name: path.read_bytes() for path in (toy / MODELS / "checkpoints").glob(f"{STEM.format(40)}.*")}
     before = card(toy, 40)
     straight = tmp_path / "straight"
@@ -74,16 +74,16 @@ def test_the_third_run_goes_on_from_the_parent_and_ends_like_a_run_from_there(to
     for path in (straight / MODELS / "checkpoints").glob(f"{STEM.format(40)}.*"):
         path.unlink()
 
-    fail(toy, 2, 3)
+    make_sessions_fail(toy, 2, 3)
     first, second = orchestrate(toy, *RUN), orchestrate(toy, *RUN)
     for answer in (first, second):
         assert (answer.code, "Walking back" in answer.out) == (1, False)
         assert "from 40 steps to 100 steps" in answer.out
         assert "fix the section's code or its settings, then run the same command again" in answer.out
     plan = orchestrate(toy, *RUN, "--dry-run", "--json")
-    assert STEM.format(40) not in plan.out and STEM.format(30) in plan.out  # what it shows is what will be done
+    assert STEM.format(40) not in plan.out and STEM.format(30) in plan.out  # it shows what the run will do
     third = orchestrate(toy, *RUN)
-    assert third.code == 0 and said_walk(third, 40, 30)
+    assert third.code == 0 and reports_walk_back(third, 40, 30)
     assert "Session 4: from 30 steps to 100 steps" in third.out
 
     assert "Session 2: from 30 steps to 100 steps" in orchestrate(straight, *RUN).out
@@ -91,86 +91,86 @@ def test_the_third_run_goes_on_from_the_parent_and_ends_like_a_run_from_there(to
     ancestors = [ancestor["digest"] for ancestor in card(toy, 100)["ancestry"]]
     assert before["digest"] not in ancestors and before["ancestry"][-1]["digest"] in ancestors
     assert {path.name: path.read_bytes() for path in archived(toy, 40)} == left
-    (walk,) = walks(toy)
+    (walk,) = walk_backs(toy)
     assert (walk["left_steps"], walk["to_steps"], walk["left_digest"]) == (40, 30, before["digest"])
     assert walk["after"].endswith("/s03a1") and Path(toy / MODELS.parent / "archive").as_posix() in walk["archive"]
 
 
-def test_one_failure_or_one_and_a_good_session_leave_everything_in_place(toy: Path) -> None:
-    fail(toy, 2)
+def test_single_failure_does_not_walk_back(toy: Path) -> None:
+    make_sessions_fail(toy, 2)
     assert orchestrate(toy, *RUN).code == 1
     assert set(checkpoints(toy)) == {"40", "30"}
     good = orchestrate(toy, *RUN)
     assert good.code == 0 and "Walking back" not in good.out and "Session 3: from 40 steps" in good.out
-    assert walks(toy) == []
+    assert walk_backs(toy) == []
 
 
-def test_two_kernels_that_vanish_are_followed_by_the_parent_within_one_command(toy: Path) -> None:
-    fail(toy, 2, how="vanish")
+def test_two_vanished_kernels_walk_back_within_one_command(toy: Path) -> None:
+    make_sessions_fail(toy, 2, how="vanish")
     answer = orchestrate(toy, *RUN)
-    assert answer.code == 0 and said_walk(answer, 40, 30)
+    assert answer.code == 0 and reports_walk_back(answer, 40, 30)
     assert "Session 2, attempt 2: from 40 steps" in answer.out
     assert "Session 3: from 30 steps to 100 steps" in answer.out
     assert set(checkpoints(toy)) == {"100", "90"}
 
 
-def test_a_parent_that_fails_too_is_followed_by_its_own_which_the_results_hold(tmp_path: Path) -> None:
-    """Three checkpoints fail in turn: then the code is to blame, and the run stops as it always did."""
+def test_failing_parent_walks_back_to_its_own_parent_in_the_results(tmp_path: Path) -> None:
+    """After three failing checkpoints the code is at fault, so the run no longer walks back."""
     root = make_toy_project(tmp_path / "project", '{"*": {"do": "pause"}}')
     assert orchestrate(root, *RUN, "--quick").code == 0
-    fail(root, *range(5, 20))
+    make_sessions_fail(root, *range(5, 20))
     answers = [orchestrate(root, *RUN) for _ in range(8)]
     assert [answer.code for answer in answers] == [1] * 8
     starts = [next(line for line in answer.out.splitlines() if line.startswith("Session ")) for answer in answers]
     assert [line.split("from ")[1].split(" steps")[0] for line in starts] == ["40", "40", "30", "30", *["20"] * 4]
-    assert said_walk(answers[2], 40, 30) and said_walk(answers[4], 30, 20)
-    assert [(walk["left_steps"], walk["to_steps"]) for walk in walks(root)] == [(40, 30), (30, 20)]
+    assert reports_walk_back(answers[2], 40, 30) and reports_walk_back(answers[4], 30, 20)
+    assert [(walk["left_steps"], walk["to_steps"]) for walk in walk_backs(root)] == [(40, 30), (30, 20)]
     assert archived(root, 40) and archived(root, 30)
     set_behaviour(root, "{}")
-    mended = orchestrate(root, *RUN)
-    assert mended.code == 0 and "from 20 steps to 100 steps" in mended.out
+    fixed = orchestrate(root, *RUN)
+    assert fixed.code == 0 and "from 20 steps to 100 steps" in fixed.out
 
 
-def test_the_parent_is_found_in_the_results_where_the_directory_has_none(toy: Path) -> None:
-    fail(toy, 2, 3)
+def test_parent_missing_in_place_is_taken_from_the_results(toy: Path) -> None:
+    make_sessions_fail(toy, 2, 3)
     for path in (toy / MODELS / "checkpoints").glob(f"{STEM.format(30)}.*"):
         path.unlink()
     orchestrate(toy, *RUN), orchestrate(toy, *RUN)
     third = orchestrate(toy, *RUN)
-    assert third.code == 0 and said_walk(third, 40, 30)
+    assert third.code == 0 and reports_walk_back(third, 40, 30)
     assert "Session 4: from 30 steps to 100 steps" in third.out and archived(toy, 40)
 
 
-def test_without_a_parent_it_stops_as_ever(toy: Path) -> None:
+def test_failure_without_a_parent_does_not_walk_back(toy: Path) -> None:
     shutil.rmtree(toy / "validation_output")
     for path in (toy / MODELS / "checkpoints").glob(f"{STEM.format(30)}.*"):
         path.unlink()
-    fail(toy, 2, 3, 4)
+    make_sessions_fail(toy, 2, 3, 4)
     answers = [orchestrate(toy, *RUN) for _ in range(3)]
     assert all("from 40 steps" in answer.out and "Walking back" not in answer.out for answer in answers)
-    assert set(checkpoints(toy)) == {"40"} and walks(toy) == []
+    assert set(checkpoints(toy)) == {"40"} and walk_backs(toy) == []
 
 
-def test_a_checkpoint_that_was_made_anew_and_fails_as_well_is_kept(toy: Path) -> None:
-    """Its code fails: going back again and again would train the same steps for ever."""
+def test_retrained_checkpoint_that_fails_again_is_kept(toy: Path) -> None:
+    """The code is at fault; walking back again would repeat the same steps forever."""
     words = (*RUN, "--quick", "--target-steps", "100")
-    fail(toy, 2, 3)
+    make_sessions_fail(toy, 2, 3)
     orchestrate(toy, *words), orchestrate(toy, *words)
     set_behaviour(toy, '{"4": {"do": "pause"}, "5": {"do": "raise"}, "6": {"do": "raise"}, "7": {"do": "raise"}}')
     chained = orchestrate(toy, *words)
-    assert said_walk(chained, 40, 30) and "Session 5: from 40 steps" in chained.out
+    assert reports_walk_back(chained, 40, 30) and "Session 5: from 40 steps" in chained.out
     for _ in range(2):
         again = orchestrate(toy, *words)
         assert "from 40 steps" in again.out and "Walking back" not in again.out
-    mended = orchestrate(toy, *words)
-    assert mended.code == 0 and "Session 8: from 40 steps" in mended.out and len(walks(toy)) == 1
+    fixed = orchestrate(toy, *words)
+    assert fixed.code == 0 and "Session 8: from 40 steps" in fixed.out and len(walk_backs(toy)) == 1
 
 
-def test_one_that_the_user_puts_back_is_not_taken_away_again(toy: Path) -> None:
-    fail(toy, 2, 3, 4)
+def test_checkpoint_put_back_by_the_user_is_not_archived_again(toy: Path) -> None:
+    make_sessions_fail(toy, 2, 3, 4)
     for _ in range(3):
         orchestrate(toy, *RUN)
     for path in archived(toy, 40):
         shutil.copy(path, toy / MODELS / "checkpoints" / path.name)
-    back = orchestrate(toy, *RUN)
-    assert back.code == 0 and "Session 5: from 40 steps" in back.out and "Walking back" not in back.out
+    resumed = orchestrate(toy, *RUN)
+    assert resumed.code == 0 and "Session 5: from 40 steps" in resumed.out and "Walking back" not in resumed.out

@@ -1,4 +1,4 @@
-"""The house keeps its own rules: small rooms, no vague names, a runtime that needs nothing installed."""
+"""Rules of structure: small modules, short functions, no vague names, a kernel runtime without dependencies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 PACKAGES = ("orchestrator", "validation_ch7")
 VAGUE = ("manager", "handler", "helper", "helpers", "utils", "misc", "common")
-SEED_NAMES = {"validation_kaggle_manager.py"}
+ALLOWED_NAMES = {"validation_kaggle_manager.py"}
 TOP_LEVEL = {
     *("pyproject.toml", "orchestrator", "kernel_templates", "configs", "tests", "validation_ch7"),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "LICENSE", "constraints.txt", "docs"),
@@ -21,28 +21,28 @@ TOP_LEVEL = {
 }
 
 
-def _rooms(root: Path) -> list[Path]:
+def _modules(root: Path) -> list[Path]:
     return [path for package in PACKAGES for path in sorted((root / package).rglob("*.py")) if "data" not in path.parts]
 
 
-def test_the_top_level_is_fixed(project_root: Path) -> None:
+def test_top_level_holds_only_known_entries(project_root: Path) -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=project_root, capture_output=True, text=True, check=True).stdout
     assert {line.split("/")[0] for line in listed.splitlines()} <= TOP_LEVEL
 
 
-def test_rooms_are_small(project_root: Path) -> None:
-    large = {path.name: count for path in _rooms(project_root) if (count := len(path.read_text().splitlines())) > 260}
+def test_modules_have_at_most_260_lines(project_root: Path) -> None:
+    large = {path.name: count for path in _modules(project_root) if (count := len(path.read_text().splitlines())) > 260}
     assert large == {}
 
 
-def test_rooms_are_named_by_what_they_know(project_root: Path) -> None:
-    vague = [path for path in _rooms(project_root) if path.stem in VAGUE or path.stem.split("_")[-1] in VAGUE]
-    assert [path.name for path in vague if path.name not in SEED_NAMES] == []
+def test_module_names_are_not_vague(project_root: Path) -> None:
+    vague = [path for path in _modules(project_root) if path.stem in VAGUE or path.stem.split("_")[-1] in VAGUE]
+    assert [path.name for path in vague if path.name not in ALLOWED_NAMES] == []
 
 
-def test_functions_are_short(project_root: Path) -> None:
+def test_functions_have_at_most_45_lines(project_root: Path) -> None:
     long = []
-    for path in _rooms(project_root):
+    for path in _modules(project_root):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) else node.body
@@ -59,7 +59,7 @@ def test_functions_are_short(project_root: Path) -> None:
         *("checkpoint.save", "checkpoint.survey", "files.inputs", "environment.preflight"),
     ],
 )
-def test_the_kernel_runtime_runs_on_a_bare_interpreter(project_root: Path, module: str) -> None:
+def test_kernel_runtime_imports_on_a_bare_interpreter(project_root: Path, module: str) -> None:
     code = f"import sys; sys.path.insert(0, {str(project_root)!r}); import orchestrator.kernel.{module}"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True)
 
@@ -75,11 +75,11 @@ def test_help_is_quick_and_imports_nothing_heavy(project_root: Path) -> None:
         before = os.times()
         done = subprocess.run([sys.executable, "-c", code], cwd=project_root, capture_output=True, check=False)
         after = os.times()
-        core_s.append(sum(after[2:4]) - sum(before[2:4]))  # of ended children: workers beside this one do not count
+        core_s.append(sum(after[2:4]) - sum(before[2:4]))  # of ended children only, not of other workers
         assert done.returncode == 0, done.stderr
     assert 0.0 < min(core_s) < 0.3
 
 
-def test_no_connection_can_leave_this_computer() -> None:
-    # Asked of the guard itself: a test must not even try an address outside.
+def test_outside_connections_are_blocked() -> None:
+    # Check the guard itself: a test must not even try an outside address.
     assert socket.socket.connect.__name__ == "guarded_connect"

@@ -1,6 +1,6 @@
-"""`make bench`: everybody on one crossing, in turn, on one core; prints tables and writes them with every round.
+"""`make bench`: measures all candidates on one crossing, in turn, on one core; prints and writes tables and rounds.
 
-Linux only: peers' wheels, the pinning and the reading of a child's core time are Linux's.
+Linux only: the peers' wheels, CPU pinning and reading a child's CPU time need it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.bench.rows import DQN, PPO, Roofs, Row, goals_of, step_name
 from tests.bench.task import ENVIRONMENT
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Progress goes to standard error, tables to standard output."""
     print(line, file=sys.stderr, flush=True)
 
@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
     chosen = parser.parse_args()
     if sys.platform != "linux":
-        say("the bench runs on Linux only")
+        log("the bench runs on Linux only")
         return 2
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[-1]})
@@ -43,9 +43,9 @@ def main() -> int:
     candidates = {step_name(batch): ours.environment(batch, chosen.seconds) for batch in ours.BATCHES}
     candidates |= {name: act for batch in (1, 64) for name, act in ours.solvers(batch, chosen.seconds).items()}
     candidates |= {PPO: learning.ours("PPO"), DQN: learning.ours("DQN")}
-    simulators = peering.simulators(chosen.seconds, say)
-    candidates |= simulators | peering.learners(1024, learning.for_one_environment(), say)
-    rows = in_turn(candidates, chosen.rounds, say)
+    simulators = peering.simulators(chosen.seconds, log)
+    candidates |= simulators | peering.learners(1024, learning.for_one_environment(), log)
+    rows = in_turn(candidates, chosen.rounds, log)
     os.sched_setaffinity(0, set(cores))
     rows |= _threads(chosen.rounds, chosen.seconds)
     checked = ours.checked_delay()
@@ -72,7 +72,7 @@ def _threads(rounds: int, seconds: float) -> dict[str, Row]:
         for batch in ours.BATCHES:
             candidates[f"{step_name(batch)}, 1 thread"] = ours.environment(batch, seconds)
             candidates[f"{step_name(batch)}, 2 threads"] = ours.environment(batch, seconds, pool)
-        return in_turn(candidates, rounds, say)
+        return in_turn(candidates, rounds, log)
 
 
 def _text(rows: dict[str, Row], peers: list[str], roofs: Roofs, checked: tuple[float, float], rounds: int) -> str:
@@ -87,8 +87,8 @@ def _text(rows: dict[str, Row], peers: list[str], roofs: Roofs, checked: tuple[f
         "The same crossing?": report.delay_table(rows, peers, checked),
     }
     head = (
-        f"{report.machine()}. One core, pinned; medians of {rounds} rounds, everybody in turn. Rates are per second of"
-        " core time (program and simulator together), but for the threads: those are by the clock."
+        f"{report.machine()}. One core, pinned; medians of {rounds} rounds, candidates in turn. Rates are per second of"
+        " core time (program and simulator together), except for threads, whose rates are per wall-clock second."
     )
     tables = [f"### {title}\n\n" + "\n".join(lines) for title, lines in parts.items()]
     return "\n\n".join([head, *tables, report.FAIRNESS])

@@ -1,9 +1,9 @@
-"""What checkpoints cost, as Markdown tables: sizes, saving beside the disk's own limit, restoring, share of time.
+"""Cost of checkpoints as Markdown tables: sizes, save time beside the disk's limit, restore time, share of training.
 
 Run by `make bench-checkpoints`. The trainings are those of the section's card with full replay buffers of the real
-crossing. Candidates are measured in turn, round after round, so that what else the machine does meets all of them
-alike; each figure is the best of its rounds, since a shared machine only ever adds time. Shares of training time are
-measured in one go and include whatever else the machine did.
+crossing. Candidates are measured in turn, round by round, so that other load on the machine affects all of them alike;
+each figure is the best of its rounds, since other load only adds time. Shares of training time come from one run and
+include other load.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SUFFIXES = (".zip", ".npz", ".json")
 
 
 def context_of(algorithm: str, working: Path, **sizes: Any) -> SessionContext:
-    """A session's outside on this computer, quiet."""
+    """A session context on this computer, without printed output."""
     card = load_card(ROOT / "configs/sections", "section_7_6").chosen(algorithm=algorithm)
     wanted = RunRequest(card=card, profile="full").sizes(0)
     spec = SessionSpec(card=card, profile="full", sizes=replace(wanted, **sizes), backend="local").to_json()
@@ -98,14 +98,14 @@ def full_training(algorithm: str, working: Path, **sizes: Any) -> TrainingState:
 
 @dataclass(frozen=True, kw_only=True)
 class Took:
-    """Seconds by the wall, and of this process on the processor: others on the machine cost only the first."""
+    """Wall-clock seconds, and CPU seconds of this process; other load on the machine raises only the first."""
 
     wall_s: float
     cpu_s: float
 
 
 def best(candidates: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, Took]:
-    """What each candidate took, measured in turn."""
+    """Lowest times of each candidate, measured in turn."""
     readings: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, act in candidates.items():
@@ -119,13 +119,13 @@ def best(candidates: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -
 
 
 def save_again(training: TrainingState) -> None:
-    """A whole save of this moment, as if none had been made: files, digests, card, rotation, metadata."""
+    """Save the current state in full, as if no save existed: files, digests, card, rotation, metadata."""
     training.parent = None
     save_training(training)
 
 
 def durable(parts: Mapping[Path, bytes]) -> None:
-    """What the disk and the processor ask for these bytes at least: sha256, write, fsync."""
+    """The least work for these bytes: sha256, write, fsync."""
     for path, content in parts.items():
         hashlib.sha256(content).hexdigest()
         with path.open("wb") as stream:
@@ -135,7 +135,7 @@ def durable(parts: Mapping[Path, bytes]) -> None:
 
 
 def measure_writing(algorithm: str, folder: Path) -> str:
-    """One row: sizes, and the write path beside its limit."""
+    """One row: sizes, and save times beside their lower limit."""
     training = full_training(algorithm, folder / algorithm)
     save_again(training)
     checkpoints = training.context.models_dir / CHECKPOINTS
@@ -196,7 +196,7 @@ def measure_share(folder: Path, apart_s: float, lasting_s: float) -> None:
     checkpointing.SAVES_APART_S, checkpointing.SHARE_OF_TRAINING = apart_s, 1e-9  # the time alone decides
     saves, started_s, steps_before = 0, time.monotonic(), training.steps
 
-    def leaves_after() -> bool:
+    def should_leave() -> bool:
         nonlocal saves
         if save_is_due(training):
             save_training(training)
@@ -204,7 +204,7 @@ def measure_share(folder: Path, apart_s: float, lasting_s: float) -> None:
         return time.monotonic() - started_s > lasting_s
 
     with contextlib.suppress(LeftAtBoundary):
-        training.model.learn(10**9, callback=SafeBoundary(leaves_after), reset_num_timesteps=False)
+        training.model.learn(10**9, callback=SafeBoundary(should_leave), reset_num_timesteps=False)
     elapsed_s, saving_s = time.monotonic() - started_s, training.context.deadline.totals_s["save"]
     print(
         f"| {apart_s:.0f} s | {elapsed_s:.1f} | {training.steps - steps_before} | {saves} | {saving_s:.3f} |"

@@ -1,4 +1,4 @@
-"""Learning end to end: stable-baselines3 on our environment, and its settings for one environment that is not ours."""
+"""Learning end to end: stable-baselines3 on our environment, and matching settings for a peer's single environment."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.bench.task import ENVIRONMENT
 from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
 
 CARD = Path(__file__).parents[2] / "configs/sections/section_7_6.yaml"
-STRETCH = {"PPO": 8192, "DQN": 2000}
+DECISIONS_PER_CALL = {"PPO": 8192, "DQN": 2000}
 """Decisions in one timed call of `learn`: whole rollouts."""
 
 
 def card_settings() -> dict[str, dict[str, Any]]:
-    """What the section's card says of each algorithm."""
+    """Settings of each algorithm in the section's card."""
     algorithms: dict[str, dict[str, Any]] = yaml.safe_load(CARD.read_text(encoding="utf-8"))["algorithms"]
     return algorithms
 
 
 def ours(algorithm: str) -> Candidate:
-    """Training as the section does it, in its steady state: every buffer filled far enough, everything compiled."""
+    """Training as in the section, in its steady state: buffers are filled and code is compiled."""
     block = card_settings()[algorithm]
     lineage = Lineage(
         section="bench",
@@ -38,11 +38,11 @@ def ours(algorithm: str) -> Candidate:
     )
     env = TrafficSignalVecEnv(n_envs=block["n_envs"], seed=0, environment=ENVIRONMENT)
     model = build_model(lineage, env, device=prepare_torch("cpu"))
-    model.learn(max(STRETCH[algorithm], block.get("learning_starts", 0)))
+    model.learn(max(DECISIONS_PER_CALL[algorithm], block.get("learning_starts", 0)))
 
     def act() -> int:
         before = model.num_timesteps
-        model.learn(STRETCH[algorithm], reset_num_timesteps=False)
+        model.learn(DECISIONS_PER_CALL[algorithm], reset_num_timesteps=False)
         return int(model.num_timesteps - before)
 
     return keep_busy(act, 0.0001)

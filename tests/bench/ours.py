@@ -1,4 +1,4 @@
-"""Our own candidates: the whole environment, the solver alone beside others of the same scheme, the cross-check."""
+"""Our candidates: the whole environment, the solver beside others of the same scheme, and the cross-check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHECKED_HOURS = 20
 
 
 class PooledVecEnv(TrafficSignalVecEnv):
-    """The environment with its blocks divided among threads; trainings do with one."""
+    """The environment with its blocks divided among threads; trainings use one thread."""
 
     pool: ThreadPoolExecutor | None = None
 
@@ -45,12 +45,12 @@ def environment(batch: int, seconds: float, pool: ThreadPoolExecutor | None = No
         env.step(actions[calls % 16])
         return batch
 
-    act()  # compiled from here on
+    act()  # compile before the measurement
     return keep_busy(act, seconds)
 
 
 def solvers(batch: int, seconds: float) -> dict[str, Candidate]:
-    """The same scheme three times, without anything around it."""
+    """Three implementations of the same scheme, without the environment."""
     plain, tensors = PlainCrossing(SETTINGS.traffic, batch), TorchCrossing(SETTINGS.traffic, batch)
     acts = {
         f"numba kernel, {batch}": _kernel(batch),
@@ -66,11 +66,11 @@ def _kernel(batch: int) -> Callable[[], int]:
     addresses = [ScenarioAddress(split=Split.TRAINING, index=index) for index in range(batch)]
     scenarios = draw_scenarios(addresses, episode_s=SETTINGS.episode_s, vf_m_s=SETTINGS.traffic.vf_m_s)
     simulation = CrossingSimulation(SETTINGS, scenarios)
-    steps, beginning = SETTINGS.steps("decision_s"), simulation.get_state()
+    steps, initial_state = SETTINGS.steps("decision_s"), simulation.get_state()
 
     def act() -> int:
         if simulation.steps_done >= SETTINGS.steps("episode_s"):
-            simulation.set_state(beginning)
+            simulation.set_state(initial_state)
         simulation.request(np.full(batch, phase_of(simulation.steps_done // steps)))
         simulation.advance(steps)
         return batch
@@ -114,5 +114,5 @@ def checked_delay() -> tuple[float, float]:
 
 
 def cells_per_s(decisions_per_s: float) -> float:
-    """Cell updates that so many decisions are."""
+    """Cell updates per second at this rate of decisions."""
     return decisions_per_s * CELLS_PER_DECISION

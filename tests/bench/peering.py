@@ -1,4 +1,4 @@
-"""Peers as candidates: each a program run by the Python of its own environment, on the core that we are pinned to."""
+"""Peers as candidates: each program runs with the Python of its own environment, on the core we are pinned to."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PATIENCE_S = 600.0
 LIBSUMO = {"LIBSUMO_AS_TRACI": "1"}
 
 
-def simulators(seconds: float, say: Callable[[str], None]) -> dict[str, Candidate]:
-    """Whoever simulates the task, of those that are installed."""
+def simulators(seconds: float, log: Callable[[str], None]) -> dict[str, Candidate]:
+    """The installed simulators of the task."""
     steps, raw, uxsim = "sumo_rl_steps", "raw_libsumo", "uxsim_crossing"
     wanted = {
         SUMO_RL_TRACI: _peer("sumo", steps, {}, seconds=seconds),
@@ -44,16 +44,16 @@ def simulators(seconds: float, say: Callable[[str], None]) -> dict[str, Candidat
         ("UXsim C++, platoons of 5, a fixed hour in one call", True, 5, False),
     ):
         wanted[name] = _peer("uxsim", uxsim, {}, seconds=seconds, cpp=cpp, deltan=deltan, by_decision=by_decision)
-    return _installed(wanted, say)
+    return _installed(wanted, log)
 
 
-def learners(decisions: int, settings: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> Any:
+def learners(decisions: int, settings: Mapping[str, Mapping[str, Any]], log: Callable[[str], None]) -> Any:
     """The same library learning on sumo-rl.
 
     Args:
-        decisions: For how many.
+        decisions: Number of decisions to train for.
         settings: Algorithm -> arguments of its class there.
-        say: Where it is told who is absent.
+        log: Called with one line for each missing peer.
     """
     wanted = {
         name: _peer(
@@ -62,27 +62,27 @@ def learners(decisions: int, settings: Mapping[str, Mapping[str, Any]], say: Cal
         )
         for name, algorithm in ((PPO_SUMO_RL, "PPO"), (DQN_SUMO_RL, "DQN"))
     }
-    return _installed(wanted, say)
+    return _installed(wanted, log)
 
 
-def _installed(wanted: Mapping[str, tuple[str, Candidate]], say: Callable[[str], None]) -> dict[str, Candidate]:
+def _installed(wanted: Mapping[str, tuple[str, Candidate]], log: Callable[[str], None]) -> dict[str, Candidate]:
     here = {}
     for name, (environment, candidate) in wanted.items():
         if (ENVIRONMENTS / environment / ".ready").exists():
             here[name] = candidate
         else:
-            say(f"skipped: {name} is not installed (make bench-peers)")
+            log(f"skipped: {name} is not installed (make bench-peers)")
     return here
 
 
 def _peer(environment: str, program: str, variables: Mapping[str, str], **more: Any) -> tuple[str, Candidate]:
     python = ENVIRONMENTS / environment / "bin/python"
-    asked = 0
+    calls = 0
 
     def measured() -> Measured:
-        nonlocal asked
-        asked += 1  # the delay is the same each time: it is asked for once
-        words = [str(python), str(PROGRAMS / f"{program}.py"), json.dumps(for_peers(told=asked == 1, **more))]
+        nonlocal calls
+        calls += 1  # the delay never changes, so only the first call measures it
+        words = [str(python), str(PROGRAMS / f"{program}.py"), json.dumps(for_peers(measure_delay=calls == 1, **more))]
         own = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **variables}
         kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *LIBSUMO)}
         try:
@@ -90,8 +90,8 @@ def _peer(environment: str, program: str, variables: Mapping[str, str], **more: 
                 words, env={**kept, **own}, capture_output=True, text=True, timeout=PATIENCE_S, check=True
             )
         except (OSError, subprocess.SubprocessError) as fault:
-            told = (getattr(fault, "stderr", None) or "").strip().splitlines()[-1:]
-            raise PeerFailed(" ".join([type(fault).__name__, *told])) from fault
+            last_line = (getattr(fault, "stderr", None) or "").strip().splitlines()[-1:]
+            raise PeerFailed(" ".join([type(fault).__name__, *last_line])) from fault
         return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
     return environment, measured

@@ -1,4 +1,4 @@
-"""The tables, as Markdown."""
+"""The tables of the bench, as Markdown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def machine() -> str:
 
 
 def environment_table(rows: Mapping[str, Row], roofs: Roofs) -> Iterator[str]:
-    """Whole steps by batch, beside what the core can do."""
+    """Rates of whole steps by batch size, with their share of the core's peak."""
     yield from _head("environments", "decisions/s", "cell updates/s", "of the FMA peak", "of the memory bandwidth")
     for batch in BATCHES:
         rate = rows[step_name(batch)].per_core_s
@@ -51,7 +51,7 @@ def environment_table(rows: Mapping[str, Row], roofs: Roofs) -> Iterator[str]:
 
 
 def threads_table(rows: Mapping[str, Row]) -> Iterator[str]:
-    """By the clock, since two threads share it."""
+    """Rates per wall-clock second with one and two threads."""
     yield from _head("environments", "1 thread, decisions/s", "2 threads, decisions/s", "ratio", "cores given to 2")
     for batch in BATCHES:
         one, two = rows[f"{step_name(batch)}, 1 thread"], rows[f"{step_name(batch)}, 2 threads"]
@@ -60,7 +60,7 @@ def threads_table(rows: Mapping[str, Row]) -> Iterator[str]:
 
 
 def solver_table(rows: Mapping[str, Row]) -> Iterator[str]:
-    """The scheme alone; ratios to the first of each batch."""
+    """Rates of the solvers without the environment."""
     yield from _head("solver, environments", "decisions/s", "cell updates/s")
     for name, row in rows.items():
         yield f"| {name} | {row.per_core_s:,.0f} | {cells_per_s(row.per_core_s):.2e} |"
@@ -72,8 +72,8 @@ def peer_table(rows: Mapping[str, Row], peers: list[str]) -> Iterator[str]:
     for name in [OURS, OURS_ONE, *peers]:
         row = rows[name]
         many, one = ratio(rows, OURS, name), ratio(rows, OURS_ONE, name)
-        beside = f"{many:,.1f}x | {one:,.1f}x | {row.spread:.2f} | {row.core_share:.0%}"
-        yield f"| {name} | {row.per_core_s:,.0f} | {beside} |"
+        shares = f"{many:,.1f}x | {one:,.1f}x | {row.spread:.2f} | {row.core_share:.0%}"
+        yield f"| {name} | {row.per_core_s:,.0f} | {shares} |"
 
 
 def learning_table(rows: Mapping[str, Row]) -> Iterator[str]:
@@ -81,12 +81,12 @@ def learning_table(rows: Mapping[str, Row]) -> Iterator[str]:
     yield from _head("learner", "decisions/s, ours", "decisions/s, sumo-rl + libsumo", "ratio")
     for name, ours, peer in (("PPO", PPO, PPO_SUMO_RL), ("DQN", DQN, DQN_SUMO_RL)):
         times = ratio(rows, ours, peer)
-        there = f"{rows[peer].per_core_s:,.0f}" if peer in rows else "not measured"
-        yield f"| {name} | {rows[ours].per_core_s:,.0f} | {there} | {'' if times is None else f'{times:.1f}x'} |"
+        peer_rate = f"{rows[peer].per_core_s:,.0f}" if peer in rows else "not measured"
+        yield f"| {name} | {rows[ours].per_core_s:,.0f} | {peer_rate} | {'' if times is None else f'{times:.1f}x'} |"
 
 
 def delay_table(rows: Mapping[str, Row], peers: list[str], ours: tuple[float, float]) -> Iterator[str]:
-    """The cross-check."""
+    """Mean delay in each system, as a cross-check."""
     yield from _head("system", "mean delay, s per vehicle", "vehicles")
     yield f"| ours, mean of {CHECKED_HOURS} hours | {ours[0]:.2f} | {ours[1]:,.0f} |"
     for name in peers:
@@ -100,7 +100,7 @@ def delay_table(rows: Mapping[str, Row], peers: list[str], ours: tuple[float, fl
 
 
 def goal_table(goals: list[Goal]) -> Iterator[str]:
-    """What was promised."""
+    """Goals and results."""
     yield from _head("goal", "wanted", "found", "")
     for goal in goals:
         found = "" if goal.found is None else f"{goal.found:,.0f}"

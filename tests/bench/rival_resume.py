@@ -1,12 +1,12 @@
-"""Others' ways to resume beside ours, on the section's own training, cut at the same steps.
+"""Compares the resume of other packages with ours, on the section's own training, cut at the same steps.
 
-Run as `python -m tests.bench.rival_resume --algo DQN`. The proof is made first (`prove-resume`). Then each rival
-trains from cut to cut, every session in a process of its own, with its own code saving and loading: RL Baselines3
-Zoo's `save_trained_model`, `_load_pretrained_agent` and `learn` (what its `-i` does), and kaggle-ckpt's `save_epoch`
-and `load_last` with the state that its manual shows. Both are given this project's algorithm class, so that their
-schedules are those of the absolute step wherever they keep the step.
+Run as `python -m tests.bench.rival_resume --algo DQN`. It first runs `prove-resume`. Then each rival trains from cut
+to cut, every session in its own process, and saves and loads with its own code: RL Baselines3 Zoo's
+`save_trained_model`, `_load_pretrained_agent` and `learn` (as its option `-i` does), and kaggle-ckpt's `save_epoch`
+and `load_last` with the state that its manual shows. Both get this project's algorithm class, so that their schedules
+follow the absolute step if they keep it.
 
-Needs an environment that has both packages beside the project's own; a rival that is not installed is "not run".
+Needs both packages in the project's environment; a rival that is not installed is reported as "not run".
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def _prove(words: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def _rival(name: str, version: str, proof: dict[str, Any], folder: Path) -> dict[str, Any]:
     folder.mkdir()
-    seams = sorted({*proof["orderly_cuts"], proof["went_on_from"]} - {0})
+    cuts = sorted({*proof["orderly_cuts"], proof["went_on_from"]} - {0})
     (folder / "spec.json").write_text(json.dumps(proof["spec"]), encoding="utf-8")
-    for begin, end in itertools.pairwise([0, *seams, proof["target_steps"]]):
+    for begin, end in itertools.pairwise([0, *cuts, proof["target_steps"]]):
         command = [sys.executable, "-m", "tests.bench.rival_resume", "session", name, str(folder), str(begin), str(end)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     plain = json.loads((folder / "end.json").read_text(encoding="utf-8"))
@@ -99,11 +99,11 @@ def _print(ends: list[dict[str, Any]]) -> None:
     print("| steps counted | " + " | ".join(str(end["steps"]) for end in ends) + " |")
 
 
-# One session of a rival, in a process of its own.
+# One session of a rival, in its own process.
 
 
 def session(name: str, folder: Path, begin: int, end: int) -> None:
-    """Train from one seam to the next the rival's way."""
+    """Train from one cut to the next, and resume in the rival's way."""
     from orchestrator.sb3.resume_proof.digests import digests_of, flat_weights
     from orchestrator.sb3.resume_proof.reward_digest import RewardRecord
     from orchestrator.sb3.training.factory import build_model, prepare_torch
@@ -124,8 +124,8 @@ def session(name: str, folder: Path, begin: int, end: int) -> None:
     model = ways[name](model, record, folder, begin, end)
     rewards.write_text(json.dumps([record._rows, record.reward_sequence]), encoding="utf-8")
     flat_weights(model).tofile(folder / "end.f64")
-    told = {"steps": model.num_timesteps, "items": digests_of(model, record)}
-    (folder / "end.json").write_text(json.dumps(told), encoding="utf-8")
+    report = {"steps": model.num_timesteps, "items": digests_of(model, record)}
+    (folder / "end.json").write_text(json.dumps(report), encoding="utf-8")
 
 
 def _zoo(model: Any, record: Any, folder: Path, begin: int, end: int) -> Any:

@@ -1,4 +1,4 @@
-"""What one core can do at best: a product of matrices and a triad, float64, one thread."""
+"""Peak rates of one core: a product of matrices and a triad, float64, one thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _triad(a: _Array, b: _Array, c: _Array, factor: float) -> None:
 
 
 def measure(rounds: int) -> Roofs:
-    """Medians of some rounds, by core time.
+    """Medians of the rounds, by core time.
 
     The triad counts 24 bytes per element; what the hardware reads before it writes is not counted.
     Source: McCalpin, STREAM benchmark, https://www.cs.virginia.edu/stream/ref.html

@@ -1,4 +1,4 @@
-"""Everybody in turn, round after round, so that what else the machine does meets all alike."""
+"""Measures candidates in turn, round by round, so that other load on the machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from tests.bench.rows import Measured, Row
 
 Candidate = Callable[[], Measured]
 
-_STRETCH_S = 0.05
+_SLICE_S = 0.05
 
 
 def keep_busy(act: Callable[[], int], seconds: float) -> Candidate:
-    """A candidate that acts until its time is up.
+    """A candidate that repeats `act` until its time is up.
 
-    Core time is read only now and then: reading it takes as long as a step of one crossing.
+    Core time is read only every 0.05 s, because reading it takes as long as a step of one crossing.
 
     Args:
         act: Does some work and returns how many decisions it was.
-        seconds: On the wall; the act under way is finished.
+        seconds: Wall-clock time; the running `act` is finished.
     """
 
     def measured() -> Measured:
         decisions, spent = 0, Timed()
         while spent.wall_s < seconds:
             with spent:
-                until_s = time.perf_counter() + _STRETCH_S
+                until_s = time.perf_counter() + _SLICE_S
                 while time.perf_counter() < until_s:
                     decisions += act()
         return Measured(decisions=decisions, core_s=spent.core_s, wall_s=spent.wall_s)
@@ -35,11 +35,11 @@ def keep_busy(act: Callable[[], int], seconds: float) -> Candidate:
     return measured
 
 
-def in_turn(candidates: Mapping[str, Candidate], rounds: int, say: Callable[[str], None]) -> dict[str, Row]:
+def in_turn(candidates: Mapping[str, Candidate], rounds: int, log: Callable[[str], None]) -> dict[str, Row]:
     """Measure each candidate in each round.
 
     Returns:
-        Name -> its rounds. One that fails is told of and left out from then on, with what it had.
+        Name -> its rounds. A candidate that fails is logged and skipped from then on; its earlier rounds count.
     """
     found: dict[str, list[Measured]] = {name: [] for name in candidates}
     failed: set[str] = set()
@@ -51,8 +51,8 @@ def in_turn(candidates: Mapping[str, Candidate], rounds: int, say: Callable[[str
                 found[name].append(candidate())
             except PeerFailed as fault:
                 failed.add(name)
-                say(f"skipped: {name}: {fault}")
-        say(f"round {number} of {rounds}")
+                log(f"skipped: {name}: {fault}")
+        log(f"round {number} of {rounds}")
     return {name: Row(name=name, rounds=tuple(measured)) for name, measured in found.items() if measured}
 
 

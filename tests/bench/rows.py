@@ -1,4 +1,4 @@
-"""What was measured, and what follows from it: medians, ratios, shares, goals. No clock, no process."""
+"""Measurements and what is computed from them: medians, ratios, shares, goals. No clock, no process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One stretch of work.
+    """One measured interval of work.
 
     Attributes:
         decisions: Control decisions of one crossing made in it, ten simulated seconds each.
         core_s: User and system seconds of the program and the simulators it started.
-        wall_s: Seconds on the wall.
-        delay_s: Mean delay per vehicle, where it was asked for.
-        vehicles: Over how many vehicles.
+        wall_s: Wall-clock seconds.
+        delay_s: Mean delay per vehicle in s, if measured.
+        vehicles: Number of vehicles in that mean.
     """
 
     decisions: int
@@ -37,7 +37,7 @@ class Row:
     def per_core_s(self) -> float:
         """Decisions per second of core time, median of the rounds.
 
-        On a quiet machine it is the rate by the clock; on a busy one it leaves out the time that others had.
+        On a quiet machine it equals the wall-clock rate; on a busy one it leaves out the time of other processes.
         """
         return statistics.median(one.decisions / one.core_s for one in self.rounds)
 
@@ -54,17 +54,17 @@ class Row:
 
     @property
     def core_share(self) -> float:
-        """How much of a core it was given while it ran; more than 1 with several threads."""
+        """Share of a core that it got while it ran; above 1 with several threads."""
         return sum(one.core_s for one in self.rounds) / sum(one.wall_s for one in self.rounds)
 
     @property
     def delay_s(self) -> float | None:
-        """Mean delay per vehicle in s, of the first round that tells one."""
+        """Mean delay per vehicle in s, of the first round that measured it."""
         return next((one.delay_s for one in self.rounds if one.delay_s is not None), None)
 
     @property
     def vehicles(self) -> float | None:
-        """Over how many vehicles."""
+        """Number of vehicles in that mean."""
         return next((one.vehicles for one in self.rounds if one.vehicles is not None), None)
 
     def plain(self) -> dict[str, object]:
@@ -82,12 +82,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """Something that was promised.
+    """A performance goal.
 
     Attributes:
-        text: What.
+        text: Name of the value.
         wanted: At least this.
-        found: What was measured; None where the peer was not there.
+        found: What was measured; None if the peer is not installed.
     """
 
     text: str
@@ -103,7 +103,7 @@ class Goal:
 
 
 def step_name(batch: int) -> str:
-    """What tables call the whole environment with so many crossings."""
+    """Name in the tables of the whole environment with this many crossings."""
     return f"VecEnv.step, {batch} environment{'s' if batch > 1 else ''}"
 
 
@@ -116,7 +116,7 @@ DQN, DQN_SUMO_RL = "DQN, ours", "DQN, sumo-rl + libsumo"
 
 
 def goals_of(rows: Mapping[str, Row]) -> list[Goal]:
-    """The goals beside what was found. Where a peer ran in two ways, its faster one is the measure.
+    """The goals with their results. If a peer ran in two variants, the faster one counts.
 
     Args:
         rows: Name -> candidate; peers may be missing.
@@ -133,7 +133,7 @@ def goals_of(rows: Mapping[str, Row]) -> list[Goal]:
 
 
 def ratio(rows: Mapping[str, Row], ours: str, *peers: str) -> float | None:
-    """How many times the fastest of some peers we are; None where nobody is there."""
+    """Our rate over that of the fastest of these peers; None if none was measured."""
     rates = [rows[peer].per_core_s for peer in peers if peer in rows]
     return rows[ours].per_core_s / max(rates) if rates and ours in rows else None
 
@@ -144,7 +144,7 @@ def _rate(rows: Mapping[str, Row], name: str) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roofs:
-    """What the core can do at best, measured beside the candidates.
+    """Peak rates of the core, measured with the candidates.
 
     Attributes:
         flop_per_s: Floating-point operations in a product of matrices (fused multiply-adds), float64.
@@ -155,11 +155,11 @@ class Roofs:
     bytes_per_s: float
 
     def compute_share(self, cells_per_s: float) -> float:
-        """Share of the peak that the cell updates' own operations are."""
+        """Share of the peak that the operations of these cell updates use."""
         return cells_per_s * FLOP_PER_CELL / self.flop_per_s
 
     def memory_share(self, cells_per_s: float) -> float:
-        """Bandwidth that the updates would need if every state came from memory and went back, over what there is.
+        """Bandwidth for reading and writing every state from and to memory, over the measured bandwidth.
 
         Above 1 only because blocks stay in the cache for a whole decision.
         """

@@ -1,4 +1,4 @@
-"""The task that everybody is measured on, in one place: settings of ours, and the same in words that peers understand.
+"""The task of all measurements: our settings, and the same values as plain numbers for the peers.
 
 One signalised crossing: four approaches and four exits of one lane, through traffic only, two phases; an hour of
 Poisson arrivals, a decision every ten seconds. The speed of our environment is measured on its own random demand
@@ -27,21 +27,21 @@ ENVIRONMENT: dict[str, float] = {
     "dx_m": 10.0,
     "dt_s": 0.5,
 }
-"""The bench's own, whatever the section's card says."""
+"""Settings of the bench, independent of the section's card."""
 
 NS_VEH_H, EW_VEH_H = 500.0, 300.0
 SWITCH_EVERY_DECISIONS = 3
-"""Alternating greens: 26 s where a change comes before them, and 30 s from change to change."""
+"""Alternating greens: the phase changes every 30 s; 26 s of it are green after the change interval."""
 
 SETTINGS = EnvironmentSettings.from_mapping(ENVIRONMENT)
 CELLS_PER_DECISION = N_LINKS * SETTINGS.traffic.n_cells * SETTINGS.steps("decision_s")
 
 
 def for_peers(**more: Any) -> dict[str, Any]:
-    """The task as a peer's program is told it: plain numbers, units in the names.
+    """The task as a peer's program receives it: plain numbers with units in the names.
 
     Args:
-        more: What this measurement asks for beside the task.
+        more: Further keys of this measurement.
     """
     traffic = SETTINGS.traffic
     return {
@@ -61,12 +61,12 @@ def for_peers(**more: Any) -> dict[str, Any]:
 
 
 def phase_of(decision: int) -> int:
-    """What alternating greens ask for at a decision."""
+    """Phase (0 or 1) of alternating greens at a decision."""
     return decision // SWITCH_EVERY_DECISIONS % 2
 
 
 def constant_demand(index: int) -> Scenario:
-    """An hour of Poisson arrivals at the task's rates; everybody drives at the free speed where there is room."""
+    """An hour of Poisson arrivals at the task's rates; vehicles drive at free speed where there is room."""
     bins = round(SETTINGS.episode_s / ARRIVAL_BIN_S)
     rates_veh_h = np.repeat([NS_VEH_H, EW_VEH_H], N_APPROACHES // 2)[:, None]
     generator = np.random.default_rng([76, index])

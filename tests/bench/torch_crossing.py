@@ -1,4 +1,4 @@
-"""The crossing in torch, whole batches at a time: the other candidate for the solver, kept to be measured against."""
+"""The crossing in torch, on whole batches: an alternative solver, kept for comparison."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from validation_ch7.traffic.parameters import TrafficParameters
 
 
 class TorchCrossing:
-    """As the reference of the tests, with tensors: lane `link * batch + scenario`, cells first."""
+    """As the reference of the tests, with tensors of shape (cells, lanes); lane = `link * batch + scenario`."""
 
     def __init__(self, parameters: TrafficParameters, batch: int) -> None:
         self.parameters = parameters

@@ -1,4 +1,4 @@
-"""What every backend must do. A backend opts in with a subclass that gives the fixtures; nothing is overridden."""
+"""What every backend must do. A backend joins with a subclass and a `harness` fixture; it overrides no test."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stall:
-    """A backend over a toy project."""
+class BackendHarness:
+    """A backend, a toy project, and the steps of a session on them."""
 
     backend: Backend
     project: Path
@@ -60,7 +60,7 @@ class Stall:
                 return self.backend.stage(push)
             except NotYet:
                 continue
-        raise AssertionError("staging does not come to an end")
+        raise AssertionError("staging does not finish")
 
     def run(self, push: Push) -> tuple[Handle, Observation]:
         self.stage(push)
@@ -75,12 +75,12 @@ class Stall:
 
 
 class BackendContract:
-    """Subclass with a `stall` fixture."""
+    """The tests; a subclass gives the fixture `harness`."""
 
-    def test_a_session_goes_the_whole_way(self, stall: Stall, tmp_path: Path) -> None:
-        push = stall.push()
-        handle, observation = stall.run(push)
-        retrieval = stall.backend.fetch(handle, tmp_path / "out" / "x")
+    def test_session_runs_from_push_to_manifest(self, harness: BackendHarness, tmp_path: Path) -> None:
+        push = harness.push()
+        handle, observation = harness.run(push)
+        retrieval = harness.backend.fetch(handle, tmp_path / "out" / "x")
         manifest = read_manifest(retrieval.folder)
         assert manifest is not None
         assert retrieval.missing == ()
@@ -88,111 +88,113 @@ class BackendContract:
         assert manifest.outcome.steps_done == 40
         assert observation.exit_code in (0, None)
 
-    def test_preparing_sends_nothing(self, stall: Stall) -> None:
-        push = stall.push()
-        assert stall.backend.find(push.ticket, push.slug) is None
+    def test_prepare_sends_nothing(self, harness: BackendHarness) -> None:
+        push = harness.push()
+        assert harness.backend.find(push.ticket, push.slug) is None
         assert push.describe()["private"] is True
 
-    def test_staging_may_be_repeated(self, stall: Stall) -> None:
-        push = stall.push()
-        stall.backend.stage(push)
-        stall.backend.stage(push)
-        handle = stall.backend.submit(push)
-        assert stall.wait(handle).state is SessionState.ENDED
+    def test_stage_may_be_repeated(self, harness: BackendHarness) -> None:
+        push = harness.push()
+        harness.backend.stage(push)
+        harness.backend.stage(push)
+        handle = harness.backend.submit(push)
+        assert harness.wait(handle).state is SessionState.ENDED
 
-    def test_a_submitted_session_is_found_by_its_nonce_and_only_by_it(self, stall: Stall) -> None:
-        push = stall.push()
-        handle, _ = stall.run(push)
-        assert stall.backend.find(push.ticket, push.slug) == handle
-        assert stall.backend.find(replace(push.ticket, nonce="2" * 32), push.slug) is None
+    def test_submitted_session_is_found_only_by_its_nonce(self, harness: BackendHarness) -> None:
+        push = harness.push()
+        handle, _ = harness.run(push)
+        assert harness.backend.find(push.ticket, push.slug) == handle
+        assert harness.backend.find(replace(push.ticket, nonce="2" * 32), push.slug) is None
 
-    def test_what_a_session_was_told_is_read_back_by_its_name_alone(self, stall: Stall) -> None:
-        assert stall.backend.read(stall.push().slug) is None
-        earliest = datetime.now(UTC) - timedelta(seconds=2)  # the far side may tell whole seconds
-        push = stall.push()
-        handle, _ = stall.run(push)
-        existing = stall.backend.read(push.slug)
+    def test_ticket_is_read_back_by_slug_alone(self, harness: BackendHarness) -> None:
+        assert harness.backend.read(harness.push().slug) is None
+        earliest = datetime.now(UTC) - timedelta(seconds=2)  # the backend may round to whole seconds
+        push = harness.push()
+        handle, _ = harness.run(push)
+        existing = harness.backend.read(push.slug)
         assert existing is not None and (existing.handle, existing.ticket) == (handle, push.ticket)
         assert existing.begun_at is not None and earliest <= existing.begun_at <= datetime.now(UTC)
 
-    def test_names_are_listed_by_how_they_begin_and_exactly(self, stall: Stall) -> None:
-        assert list(stall.backend.names("arz-validation-")) == []
+    def test_names_are_listed_by_prefix(self, harness: BackendHarness) -> None:
+        assert list(harness.backend.names("arz-validation-")) == []
         slugs = set()
         for session in range(1, 4):
-            push = stall.push(session=session, nonce=str(session) * 32)
-            stall.run(push)
+            push = harness.push(session=session, nonce=str(session) * 32)
+            harness.run(push)
             slugs.add(push.slug)
-        assert set(stall.backend.names("arz-validation-section-7-6-")) == slugs
-        assert set(stall.backend.names("arz-validation-section-7-6-00000000-s03")) == {push.slug}
-        assert list(stall.backend.names("arz-validation-section-7-3-")) == []
+        assert set(harness.backend.names("arz-validation-section-7-6-")) == slugs
+        assert set(harness.backend.names("arz-validation-section-7-6-00000000-s03")) == {push.slug}
+        assert list(harness.backend.names("arz-validation-section-7-3-")) == []
 
-    def test_a_handle_is_text_and_outlives_the_object(self, stall: Stall) -> None:
-        handle, observation = stall.run(stall.push())
-        assert stall.backend.observe(Handle.parse(str(handle))) == observation
+    def test_handle_survives_conversion_to_text(self, harness: BackendHarness) -> None:
+        handle, observation = harness.run(harness.push())
+        assert harness.backend.observe(Handle.parse(str(handle))) == observation
 
-    def test_fetching_may_be_repeated_and_mixes_nothing_in(self, stall: Stall, tmp_path: Path) -> None:
-        handle, _ = stall.run(stall.push())
+    def test_repeated_fetch_gives_the_same_files_and_removes_others(
+        self, harness: BackendHarness, tmp_path: Path
+    ) -> None:
+        handle, _ = harness.run(harness.push())
         folder = tmp_path / "out" / "x"
-        stall.backend.fetch(handle, folder)
+        harness.backend.fetch(handle, folder)
         before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         (folder / "old_result.csv").write_text("stale", encoding="utf-8")
-        stall.backend.fetch(handle, folder)
+        harness.backend.fetch(handle, folder)
         assert {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
-    def test_a_session_that_dies_is_ended_and_is_no_success(self, stall: Stall, tmp_path: Path) -> None:
-        set_behaviour(stall.project, '{"*": {"do": "vanish"}}')
-        handle, observation = stall.run(stall.push())
+    def test_killed_session_ends_without_success(self, harness: BackendHarness, tmp_path: Path) -> None:
+        set_behaviour(harness.project, '{"*": {"do": "vanish"}}')
+        handle, observation = harness.run(harness.push())
         assert observation.state is SessionState.ENDED
         assert observation.exit_code != 0
-        assert read_manifest(stall.backend.fetch(handle, tmp_path / "out" / "x").folder) is None
+        assert read_manifest(harness.backend.fetch(handle, tmp_path / "out" / "x").folder) is None
 
-    def test_a_failing_section_has_a_failing_exit_code(self, stall: Stall, tmp_path: Path) -> None:
-        set_behaviour(stall.project, '{"*": {"do": "raise"}}')
-        handle, observation = stall.run(stall.push())
-        manifest = read_manifest(stall.backend.fetch(handle, tmp_path / "out" / "x").folder)
+    def test_failing_section_gives_exit_code_1(self, harness: BackendHarness, tmp_path: Path) -> None:
+        set_behaviour(harness.project, '{"*": {"do": "raise"}}')
+        handle, observation = harness.run(harness.push())
+        manifest = read_manifest(harness.backend.fetch(handle, tmp_path / "out" / "x").folder)
         assert manifest is not None
         assert manifest.exit_code == 1
         assert observation.exit_code in (1, None)
 
-    def test_the_log_is_told_once_and_from_any_cursor(self, stall: Stall) -> None:
-        handle, _ = stall.run(stall.push())
-        told = list(stall.backend.follow(handle, 0))
-        lines, cursor = [line for line, _ in told], told[-1][1]
+    def test_log_is_followed_once_from_any_cursor(self, harness: BackendHarness) -> None:
+        handle, _ = harness.run(harness.push())
+        events = list(harness.backend.follow(handle, 0))
+        lines, cursor = [line for line, _ in events], events[-1][1]
         steps = [report["steps"] for line in lines if (report := parse_report(line)) and report["kind"] == "progress"]
         assert steps == [10, 20, 30, 40]
-        assert list(stall.backend.follow(handle, cursor)) == []
-        assert list(stall.backend.follow(handle, told[0][1])) == told[1:]
+        assert list(harness.backend.follow(handle, cursor)) == []
+        assert list(harness.backend.follow(handle, events[0][1])) == events[1:]
 
-    def test_checkpoints_reach_the_kernel_by_digest(self, stall: Stall, tmp_path: Path) -> None:
-        first, _ = stall.run(stall.push())
-        out = stall.backend.fetch(first, tmp_path / "out" / "x").folder
+    def test_checkpoints_reach_the_kernel_by_digest(self, harness: BackendHarness, tmp_path: Path) -> None:
+        first, _ = harness.run(harness.push())
+        out = harness.backend.fetch(first, tmp_path / "out" / "x").folder
         models = out / "section_7_6_rl_performance/data/models"
         entries = tuple(file_entry(path, models) for path in sorted((models / "checkpoints").iterdir()))
-        push = stall.push(session=2, nonce="2" * 32, checkpoints=CheckpointSet(root=models, entries=entries))
-        second, _ = stall.run(push)
-        manifest = read_manifest(stall.backend.fetch(second, tmp_path / "out" / "y").folder)
+        push = harness.push(session=2, nonce="2" * 32, checkpoints=CheckpointSet(root=models, entries=entries))
+        second, _ = harness.run(push)
+        manifest = read_manifest(harness.backend.fetch(second, tmp_path / "out" / "y").folder)
         assert manifest is not None
         assert manifest.outcome.steps_start == 40
 
-    def test_what_never_was_is_not_ended(self, stall: Stall) -> None:
-        ghost = Handle(backend=stall.backend.name, owner="local", slug="never-was")
-        assert not stall.backend.observe(ghost).state.terminal
+    def test_unknown_session_is_not_ended(self, harness: BackendHarness) -> None:
+        unknown = Handle(backend=harness.backend.name, owner="local", slug="never-was")
+        assert not harness.backend.observe(unknown).state.terminal
 
-    def test_a_cancel_is_a_request_that_is_heard(self, stall: Stall) -> None:
-        if not stall.backend.capabilities.can_cancel:
+    def test_cancel_ends_a_running_session(self, harness: BackendHarness) -> None:
+        if not harness.backend.capabilities.can_cancel:
             pytest.skip("this backend cannot cancel")
-        entry = stall.project / "validation_ch7/section_7_6_rl_performance/entry.py"
+        entry = harness.project / "validation_ch7/section_7_6_rl_performance/entry.py"
         text = entry.read_text(encoding="utf-8").replace(
             "        if context.must_leave or",
             "        import time\n        while not context.must_leave: time.sleep(0.02)\n"
             "        if context.must_leave or",
         )
         entry.write_text(text, encoding="utf-8")
-        push = stall.push()
-        stall.backend.stage(push)
-        handle = stall.backend.submit(push)
-        while not list(stall.backend.follow(handle, 0)):
-            assert not stall.backend.observe(handle).state.terminal
-        stall.backend.cancel(handle)
-        stall.backend.cancel(handle)
-        assert stall.wait(handle).state is SessionState.ENDED
+        push = harness.push()
+        harness.backend.stage(push)
+        handle = harness.backend.submit(push)
+        while not list(harness.backend.follow(handle, 0)):
+            assert not harness.backend.observe(handle).state.terminal
+        harness.backend.cancel(handle)
+        harness.backend.cancel(handle)
+        assert harness.wait(handle).state is SessionState.ENDED

@@ -1,4 +1,4 @@
-"""The Kaggle backend keeps the contract, through the unmodified client and the loopback service."""
+"""The Kaggle backend fulfils the contract, through the unmodified client and the loopback service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.backend_contract import BackendContract, Stall
+from tests.contract.backend_contract import BackendContract, BackendHarness
 from tests.doubles.kaggle_side import KEY, USER, far_settings, kaggle_backend, point_at_loopback
 from tests.doubles.toy_section import make_toy_project
 from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
@@ -22,9 +22,9 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
 
 
 @pytest.fixture
-def stall(tmp_path: Path, kaggle: LoopbackKaggle) -> Stall:
-    return Stall(kaggle_backend(), make_toy_project(tmp_path / "project"))
+def harness(tmp_path: Path, kaggle: LoopbackKaggle) -> BackendHarness:
+    return BackendHarness(kaggle_backend(), make_toy_project(tmp_path / "project"))
 
 
 class TestKaggle(BackendContract):
-    """Every promise of the contract."""
+    """All tests of the contract."""

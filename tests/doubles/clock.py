@@ -1,4 +1,4 @@
-"""A clock that only moves when somebody sleeps on it."""
+"""A clock that moves only when it sleeps."""
 
 from __future__ import annotations
 

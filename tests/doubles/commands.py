@@ -1,4 +1,4 @@
-"""Runs the real command line in a process of its own, as a user would."""
+"""Runs the real command line in a separate process, as a user would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import PROJECT_ROOT
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command printed and how it exited."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -48,14 +48,14 @@ def call(root: Path, words: list[str], cwd: Path | None = None, timeout_s: float
 
 
 def environment(root: Path, **variables: str) -> dict[str, str]:
-    """The variables of a user's shell, with this project at hand and nothing of the tester's own settings."""
+    """Environment variables of a user's shell, with this project on the path and without settings of the test run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORCHESTRATOR", "PYTEST"))}
     base = {"ORCHESTRATOR_ROOT": str(root), "PYTHONPATH": str(PROJECT_ROOT), "PYTHONIOENCODING": "utf-8"}
     return {**kept, **base, **variables}
 
 
 def break_judgement(folder: Path) -> str:
-    """A bug in our own code: every judgement of a session raises. Returns the PYTHONPATH that brings it in."""
+    """Write a `sitecustomize` that makes every judgement of a session raise; returns the PYTHONPATH that loads it."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import orchestrator.core.session.judgement as judgement\n"

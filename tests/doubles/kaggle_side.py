@@ -1,4 +1,4 @@
-"""The real Kaggle backend over the loopback service, by the same steps as the wiring."""
+"""The real Kaggle backend on the loopback service, assembled as in the wiring."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ USER, KEY = "ana", "5ecre7-key-0f-ana"
 ROOT_VARIABLE = "ORCHESTRATOR_KAGGLE_ROOT"
 
 
-class HastyClock:
-    """Real time, in which nobody sleeps for longer than a moment: the far side is real, its delays are counted."""
+class ShortSleepClock:
+    """Real time, but a sleep lasts at most 0.05 s; `slept_s` adds up the requested seconds."""
 
     def __init__(self) -> None:
         self.slept_s = 0.0
@@ -45,8 +45,8 @@ class HastyClock:
         time.sleep(min(seconds, 0.05))
 
 
-class LeapingClock(HastyClock):
-    """The same, but what is slept passes: ten minutes of pauses are ten minutes later."""
+class FastForwardClock(ShortSleepClock):
+    """A sleep returns at once and moves the clock forward by the requested seconds."""
 
     def now(self) -> datetime:
         return super().now() + timedelta(seconds=self.slept_s)
@@ -60,25 +60,25 @@ class LeapingClock(HastyClock):
 
 
 def far_settings(**traits: object) -> Settings:
-    """Settings of the loopback service: literal /kaggle where it can be had; in CI it must be had."""
+    """Settings of the loopback service, with the literal path /kaggle where possible; CI requires it."""
     literal = namespace_command() is not None or bool(os.environ.get("CI"))
     return Settings(override=None if literal else ROOT_VARIABLE, **traits)  # type: ignore[arg-type]
 
 
 def point_at_loopback(monkeypatch: pytest.MonkeyPatch, *, key: str = KEY) -> None:
-    """Let the unmodified client speak to the loopback service, as one account."""
+    """Point the unmodified client at the loopback service, as one account."""
     for name, value in loopback_variables(key=key).items():
         monkeypatch.setenv(name, value)
 
 
 def loopback_variables(*, key: str = KEY) -> dict[str, str]:
-    """The same for a process of its own."""
+    """The same settings as environment variables for another process."""
     return {"KAGGLE_API_ENVIRONMENT": "TEST", "KAGGLE_USERNAME": USER, "KAGGLE_KEY": key}
 
 
-def kaggle_backend(settings: KaggleSettings | None = None, clock: HastyClock | None = None) -> KaggleBackend:
-    """The backend of the account in the environment."""
-    clock = clock or HastyClock()
+def kaggle_backend(settings: KaggleSettings | None = None, clock: ShortSleepClock | None = None) -> KaggleBackend:
+    """The backend for the account in the environment variables."""
+    clock = clock or ShortSleepClock()
     retry = Retry(clock, random.Random(0).uniform)
     account = sign_in(candidates(home=Path.home()), now=clock.now, retry=retry)
     storage = DatasetsApi(account.connection, account.name, retry)

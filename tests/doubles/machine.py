@@ -1,4 +1,4 @@
-"""A machine with a memory: libraries, a pip that can fail, a GPU of any mood. No process, no network."""
+"""A fake machine: installed libraries, a pip that can fail, a device probe. No process, no network."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from orchestrator.kernel.environment.subprocesses import Ran
 
 
 class FakeMachine:
-    """Remembers what it was told to run.
+    """Keeps the commands that it was asked to run.
 
     Args:
         installed: Canonical name -> version.
-        pip: What pip answers; installs the pins on its command line when it ends with 0.
-        probe: What the device probe answers.
+        pip: Result of pip; with exit code 0 the pins on its command line are installed.
+        probe: Result of the device probe.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class FakeMachine:
 
     @property
     def face(self) -> Machine:
-        """As the preflight sees it."""
+        """The interface that the preflight uses."""
         return Machine(
             run=self._run,
             versions=lambda: dict(self.installed),
@@ -41,7 +41,7 @@ class FakeMachine:
         self.ran.append(list(words))
         self.limits_s.append(limit_s)
         if words[1] == "-c":
-            assert self._probe is not None, "nothing was to be probed here"
+            assert self._probe is not None, "this test gives no probe result"
             return self._probe
         if self._pip.exit_code == 0:
             self.installed |= dict(word.split("==") for word in words if "==" in word)

@@ -1,4 +1,4 @@
-"""Remembers what was reported."""
+"""A narrator that keeps messages and progress reports."""
 
 from __future__ import annotations
 

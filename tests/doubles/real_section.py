@@ -1,4 +1,4 @@
-"""A throw-away project with the real section 7.6, at sizes that a test can wait for."""
+"""A temporary project with the real section 7.6 in small sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUICK_STEPS = 2_000
 
 
 def make_real_project(root: Path) -> Path:
-    """Same code, same card but for its sizes: shorter episodes, fewer scenarios, an earlier start of learning."""
+    """Copy code and card, with shorter episodes, fewer scenarios and an earlier start of learning."""
     unwanted = shutil.ignore_patterns("__pycache__", "data", "trials")
     for name in ("configs", "validation_ch7"):
         shutil.copytree(PROJECT_ROOT / name, root / name, ignore=unwanted)

@@ -1,6 +1,6 @@
-"""A section without torch: counts steps, saves through the real runtime, and can be told to misbehave.
+"""A section without torch: it counts steps, saves through the real runtime, and fails on request.
 
-Written into a throw-away project, so that the whole loop runs in a fraction of a second per session.
+It is written into a temporary project, where a session takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run(context):
         context.reporter.say("[CHECKPOINT] Starting fresh training")
     act = BEHAVIOUR.get(str(ticket.session), BEHAVIOUR.get("*", {}))
     if act.get("do") == "raise":
-        raise RuntimeError("the toy broke as it was told")
+        raise RuntimeError("the toy failed on purpose")
     if act.get("do") == "vanish":
         os._exit(137)
     identity = {
@@ -109,7 +109,7 @@ def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
 def set_behaviour(root: Path, behaviour: str) -> None:
     """JSON: session number (or "*") -> {"do": raise|vanish|pause|die_after_save|die_at_target, "verdict": ...}.
 
-    With `"scores": true` it evaluates after every save, and the discount decides how well it does.
+    With `"scores": true` it reports a score after every save, which depends on the discount factor and the steps.
     """
     path = root / "validation_ch7" / "section_7_6_rl_performance" / "behaviour.json"
     path.write_text(behaviour, encoding="utf-8")

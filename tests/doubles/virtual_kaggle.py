@@ -1,4 +1,4 @@
-"""Kaggle in virtual time: an API with memory whose kernels run while the clock is slept on."""
+"""A Kaggle API in virtual time: it remembers its kernels, which run while the fake clock sleeps."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class VirtualKaggle:
 
     Attributes:
         queued_s: Seconds a kernel waits for a machine.
-        runs_s: Seconds it runs then.
+        runs_s: Seconds a kernel runs after that.
         hidden_s: Seconds during which a saved kernel answers 404 to everything.
-        stream_lasts_s: A live log breaks after so long, as load balancers do.
-        lose: What happens to the next answers of `save_kernel`: "after" it was carried out, "before".
-        refuse: Sentences with which the next pushes are refused inside a 200.
+        stream_lasts_s: Seconds after which a live log breaks, as behind a load balancer.
+        lose: For the next calls of `save_kernel`: fail "before" or "after" the kernel is saved.
+        refuse: Error texts of the next pushes, which are refused inside an HTTP 200 answer.
     """
 
     clock: FakeClock
@@ -70,7 +70,7 @@ class VirtualKaggle:
         return ("RUNNING" if age_s < self.queued_s + self.runs_s else "COMPLETE"), ""
 
     def log_events(self, owner: str, slug: str) -> Iterator[Mapping[str, Any]]:
-        """Replays from the beginning, then follows: the reader's time passes with the kernel's."""
+        """Replay the log from the start, then follow it; waiting for a line moves the clock."""
         self.calls["log_events"] += 1
         opened_s = self.clock.monotonic()
         born_s = self.saved[slug][1] + self.queued_s

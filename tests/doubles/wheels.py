@@ -1,4 +1,4 @@
-"""Wheels made by hand, so that the real pip can be used without an index."""
+"""Builds minimal wheels, so that tests can use the real pip without an index."""
 
 from __future__ import annotations
 

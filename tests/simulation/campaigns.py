@@ -24,7 +24,7 @@ trials:
     settings: {environment.decision_s: 5.0, profiles.quick.deadline_s: 32400.0}
     after: [main]
 """
-"""Two sessions and three quarters of each of four trainings at 10 steps/s, then a short one."""
+"""Four trainings of three sessions each at 10 steps/s, then one short training."""
 
 
 CARDS = card_reader(PROJECT_ROOT / "configs" / "sections")

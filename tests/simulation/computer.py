@@ -1,4 +1,4 @@
-"""A computer that runs ticks: the real tick, scheduler, pipeline and ledger; its disk is memory."""
+"""A simulated computer: the real tick, scheduler, pipeline and ledger, with storage in memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RESULTS = Path("/results")
 
 
 class MemoryModels:
-    """A models directory that is a list of cards."""
+    """A models directory in memory: a list of cards."""
 
     def __init__(self, name: str) -> None:
         self._root = Path("/virtual") / name
@@ -60,7 +60,7 @@ class MemoryModels:
         )
 
     def packed(self, entries: Sequence[FileEntry]) -> bytes:
-        raise AssertionError("nothing travels inline here")
+        raise AssertionError("the simulation inlines no checkpoints")
 
     def unchanged(self, inventory: CheckpointInventory) -> bool:
         return inventory is self._view
@@ -72,11 +72,11 @@ class MemoryModels:
         return Replaced(inventory=self._view, archive=self._root.parent / "archive" / token)
 
     def hold(self, view: CheckpointInventory) -> None:
-        """Somebody copies these in."""
+        """Simulate a user who copies these checkpoints in."""
         self._view = view
 
     def empty(self) -> None:
-        """The user removes everything by hand."""
+        """Simulate a user who deletes all checkpoints."""
         self._view = self._of(())
 
     def archive(self, token: str) -> Path:
@@ -87,9 +87,10 @@ class MemoryModels:
 
 
 class MemoryResults:
-    """The results tree as what was brought from the world.
+    """The results tree in memory.
 
     Attributes:
+        brought: Kernels fetched from the world, by slug.
         listed: Whether its folders can be listed.
     """
 
@@ -147,7 +148,7 @@ class MemoryCode:
 
 
 class FusedLedger(SqliteLedger):
-    """The real ledger; the program may die just before or just after each transaction."""
+    """The real ledger; the program may be killed just before or just after each transaction."""
 
     def __init__(self, path: Path, world: World) -> None:
         super().__init__(path)
@@ -160,7 +161,7 @@ class FusedLedger(SqliteLedger):
 
 
 class FreeLease:
-    """Nobody else is on this computer."""
+    """A lease that is always free."""
 
     def take(self) -> bool:
         return True
@@ -193,7 +194,7 @@ class Computer:
         searching = SearchReplay(campaign, CARDS, self.ledger, self.results, OptunaProposer) if searches else None
         backend, store = SimBackend(world, self.results.brought), MemoryCode(code)
 
-        def new_parts(lineage_id: str) -> RunContext:
+        def new_context(lineage_id: str) -> RunContext:
             self.models[lineage_id] = MemoryModels(lineage_id[:8])
             return RunContext(
                 backend=backend,
@@ -210,7 +211,7 @@ class Computer:
         def run_context(card: SectionCard) -> RunContext:
             lineage_id = card.lineage.id
             if lineage_id not in context:
-                context[lineage_id] = new_parts(lineage_id)
+                context[lineage_id] = new_context(lineage_id)
             return context[lineage_id]
 
         context: dict[str, RunContext] = {}
@@ -228,7 +229,7 @@ class Computer:
         self.ticker = CampaignTicker(self.context)
 
     def tick(self, *, new_program: bool = True, recovering: bool = False) -> TickReport | None:
-        """One tick, by a program that remembers nothing; None if it was killed."""
+        """Run one tick, by default in a new program without memory; None if it was killed."""
         if new_program:
             if self.context.searching is not None:
                 searching = SearchReplay(self.context.campaign, CARDS, self.ledger, self.results, OptunaProposer)
@@ -249,13 +250,13 @@ class Computer:
 def carried_through(
     computer: Computer, *, most_ticks: int = 10_000, new_program: bool = True
 ) -> tuple[TickReport, int]:
-    """Tick until the campaign is over, the clock jumping to whatever happens next; also the number of ticks."""
+    """Tick until the campaign is over, moving the clock to each next event; returns the last report and tick count."""
     world, clock = computer.world, computer.world.clock
     for count in range(1, most_ticks + 1):
         ticked = computer.tick(new_program=new_program)
         if ticked is not None and ticked.over:
             return ticked, count
         ahead_s = (world.next_end_s() or world.now_s) - world.now_s
-        # When nothing runs there is a refresh to wait for: six hours at a time, so that a week is few ticks.
+        # With no live kernel, wait for the quota refresh in steps of six hours, so that a week needs few ticks.
         clock.sleep(max(ahead_s, 60.0 if ahead_s > 0 else 6 * 3600.0))
     raise AssertionError(f"not over after {most_ticks} ticks: {ticked and (ticked.waits, ticked.troubles)}")

@@ -1,4 +1,4 @@
-"""A simulated computer's ledger as a file, for what reads files."""
+"""Writes a simulated computer's ledger to a file, for code that reads files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.simulation.computer import Computer
 
 
 def written_down(computer: Computer, folder: Path) -> Project:
-    """A project in which everything happened that this computer has seen."""
+    """A project on disk whose ledger holds all events of this computer."""
     project = Project(code=PROJECT_ROOT, state=folder)
     ledger = SqliteLedger(project.own / "ledger.sqlite")
     for event in computer.ledger.events():

@@ -1,7 +1,7 @@
-"""The far side on a virtual clock: an account with slots and a weekly quota, and kernels that train by arithmetic.
+"""A simulated backend on a virtual clock: an account with slots and a weekly quota; kernels compute their steps.
 
-It keeps account of what a campaign must never do: two kernels of one training alive together, a name used twice,
-more of a week's quota than there is.
+It records what a campaign must never do: keep two kernels of one training alive, push a slug twice, or exceed a
+week's quota.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ HIDDEN_S, VISIBILITY_S = 30.0, 90.0
 
 
 class Killed(BaseException):
-    """The program dies here, as by kill -9: nothing after it is done."""
+    """Raised where the program is killed, as by kill -9."""
 
 
 @dataclass
 class Kernel:
-    """One kernel: what it was told, when it lives, and what it leaves."""
+    """One kernel: its ticket, its lifetime and its outputs."""
 
     ticket: Ticket
     born_s: float
@@ -66,8 +66,8 @@ class Kernel:
     def granted_s(self) -> float:
         return float(self.ticket.spec["deadline_s"])
 
-    def told_by(self, now_s: float) -> tuple[tuple[int, float], ...]:
-        """Evaluations of which its log tells already."""
+    def evaluations_by(self, now_s: float) -> tuple[tuple[int, float], ...]:
+        """Evaluations that its log shows at this time."""
         trained_s = min(now_s, self.ends_s) - self.born_s - START_S
         return tuple(point for point in self.evaluations if (point[0] - self.start_steps) / self.rate <= trained_s)
 
@@ -77,20 +77,20 @@ class World:
     """One account.
 
     Attributes:
-        slots: Kernels that may live together.
-        weekly_s: Quota of a week; None for none.
+        slots: Kernels that may be alive at the same time.
+        weekly_s: Weekly quota in seconds; None for no quota.
         speed: Lineage id -> steps per second.
-        score: What an evaluation of a training after so many steps gives; None for trainings that report none.
-        can_cancel: Whether a kernel leaves when it is asked to.
-        fate: What becomes of the next kernels, "crash" (nothing comes back) or "half" (a checkpoint, no manifest).
-        doomed: Lineage id -> so many of its next kernels crash.
-        verdicts: Of the next evaluations; after them all is supported.
-        lose: What becomes of the next submits: "before" or "after" they are carried out, the answer is lost.
-        blind: So many of the next looks fail or see nothing.
-        listed_after_s: Seconds until a new kernel is in the listing; None: the listing cannot be asked.
-        fuse: So many more acts until the program that is at work dies; None for never.
-        living: Lineage id -> its kernel that is alive.
-        wrongs: What must never happen and did.
+        score: Score of an evaluation, from ticket and steps; None for trainings without evaluations.
+        can_cancel: Whether a kernel can be cancelled.
+        fate: Outcomes of the next kernels: "crash" (no outputs), "half" (a checkpoint, no manifest), or normal.
+        doomed: Lineage id -> number of its next kernels that crash.
+        verdicts: Verdicts of the next finished trainings; later ones are SUPPORTED.
+        lose: For the next submits: the answer is lost "before" or "after" the submit is carried out.
+        blind: For the next `observe` calls: "fault", "absent", or "word" (an unknown state).
+        listed_after_s: Seconds until a new kernel is listed; None if listing fails.
+        fuse: Number of further actions until the running program is killed; None for never.
+        living: Lineage id -> its live kernel.
+        wrongs: Violations of the rules above, in words.
     """
 
     clock: FakeClock
@@ -121,7 +121,7 @@ class World:
         return self.clock.monotonic()
 
     def draw_token(self) -> str:
-        """One that no other computer has drawn."""
+        """A token that no other computer has drawn."""
         self.tokens += 1
         return f"{self.tokens:032x}"
 
@@ -130,7 +130,7 @@ class World:
         return int(self.now_s // WEEK_S)
 
     def act(self) -> None:
-        """Something outside is about to happen, or has happened."""
+        """Count one external action; raise `Killed` when the fuse has run out."""
         if self.fuse is not None:
             self.fuse -= 1
             if self.fuse <= 0:
@@ -140,12 +140,12 @@ class World:
     def alive(self) -> list[Kernel]:
         now_s = self.now_s
         for lineage_id in [lineage_id for lineage_id, kernel in self.living.items() if kernel.ends_s <= now_s]:
-            self._let_go(lineage_id)
+            self._end(lineage_id)
         return list(self.living.values())
 
-    def _let_go(self, lineage_id: str) -> None:
+    def _end(self, lineage_id: str) -> None:
         kernel = self.living.pop(lineage_id)
-        # What was held back and not used comes back to the week in which it was held.
+        # The unused part of the reservation returns to the week in which it was made.
         self.used_s[kernel.week] -= kernel.granted_s - (kernel.ends_s - kernel.born_s)
 
     def next_end_s(self) -> float | None:
@@ -160,7 +160,7 @@ class World:
             self.wrongs.append(f"{push.slug} was pushed twice")
         if ticket.lineage_id in self.living:
             self.wrongs.append(f"two kernels of {ticket.lineage_id[:8]} are alive")
-            self._let_go(ticket.lineage_id)
+            self._end(ticket.lineage_id)
         self.used_s[self.week] = self.used_s.get(self.week, 0.0) + wall_s
         if self.weekly_s is not None and self.used_s[self.week] > self.weekly_s + 1e-6:
             self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
@@ -193,11 +193,11 @@ class World:
         return kernel
 
     def named(self, prefix: str, *, born_by_s: float) -> list[str]:
-        """Names with this prefix of kernels that were pushed by then."""
+        """Slugs with this prefix, of kernels pushed by `born_by_s`."""
         return [name for name, kernel in self.kernels.items() if name.startswith(prefix) and kernel.born_s <= born_by_s]
 
     def cancel(self, slug: str) -> None:
-        """The kernel saves and leaves."""
+        """Let the kernel save and end."""
         kernel = self.kernels[slug]
         if kernel.ends_s <= self.now_s + SAVE_S:
             return
@@ -269,7 +269,7 @@ def _card(ticket: Ticket, steps: int, parent: CheckpointCard | None) -> Checkpoi
 
 
 class SimBackend(Backend):
-    """The verbs of a backend over a world; `brought` is where this computer's fetches go."""
+    """A backend on a simulated world; fetched kernels go into `brought`, by slug."""
 
     name = "local"
 
@@ -298,7 +298,7 @@ class SimBackend(Backend):
         return Push(slug=slug, owner="ana", script=script, ticket=ticket, carrier=carrier, checkpoints=checkpoints)
 
     def stage(self, push: Push) -> None:
-        kernel = self._seen(push.slug)
+        kernel = self._visible_kernel(push.slug)
         if kernel is not None and kernel.ticket.nonce != push.ticket.nonce:
             raise NameTaken(f"{push.slug} already belongs to another session")
 
@@ -314,11 +314,11 @@ class SimBackend(Backend):
         return self._handle(push.slug)
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
-        kernel = self._seen(slug)
+        kernel = self._visible_kernel(slug)
         return self._handle(slug) if kernel is not None and kernel.ticket.nonce == ticket.nonce else None
 
     def read(self, slug: str) -> RemoteSession | None:
-        kernel = self._seen(slug)
+        kernel = self._visible_kernel(slug)
         if kernel is None:
             return None
         begun_at = FakeClock().now() + timedelta(seconds=kernel.born_s)
@@ -347,8 +347,8 @@ class SimBackend(Backend):
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         self._call()
-        told = self._world.kernels[handle.slug].told_by(self._world.now_s)
-        lines = [report_line(EVALUATED, steps=steps, score=score) for steps, score in told]
+        evaluations = self._world.kernels[handle.slug].evaluations_by(self._world.now_s)
+        lines = [report_line(EVALUATED, steps=steps, score=score) for steps, score in evaluations]
         return ((line, number) for number, line in enumerate(lines[cursor:], start=cursor + 1))
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
@@ -367,13 +367,13 @@ class SimBackend(Backend):
             return None
         self._call()
         alive = world.alive()
-        # Used and held back are one account here; a kernel of last week holds nothing of this one.
+        # `used_s` includes reservations; a kernel of last week reserves nothing in this week.
         held_s = sum(kernel.granted_s for kernel in alive if kernel.week == world.week)
         used_s = world.used_s.get(world.week, 0.0) - held_s
         refresh_at = FakeClock().now() + timedelta(seconds=(world.week + 1) * WEEK_S)
         return Quota(resource="GPU", used_s=used_s, reserved_s=held_s, allowed_s=world.weekly_s, refresh_at=refresh_at)
 
-    def _seen(self, slug: str) -> Kernel | None:
+    def _visible_kernel(self, slug: str) -> Kernel | None:
         self._call()
         kernel = self._world.kernels.get(slug)
         hidden = kernel is not None and self._world.now_s - kernel.born_s < self._world.hidden_s

@@ -1,4 +1,4 @@
-"""Time that this program and the simulators it started have spent on the core."""
+"""CPU time of this program and of the simulators it started."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _spent_by(process: str) -> float:
 
 
 class Timed:
-    """A stretch of work: `with Timed() as spent: ...`, then `spent.core_s` and `spent.wall_s`."""
+    """Adds up the time of its blocks: `with Timed() as spent: ...`, then `spent.core_s` and `spent.wall_s`."""
 
     core_s = 0.0
     wall_s = 0.0

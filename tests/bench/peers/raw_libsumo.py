@@ -1,4 +1,4 @@
-"""SUMO in this process, without any environment around it: the light is set and time passes."""
+"""SUMO in this process, without an environment: set the signal, then advance the time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sumo_crossing import CHANGE, GREEN, build, statistics, statistics_words
 
 
 def start(network: str, demand: str, *, meso: bool, more: list[str]) -> None:
-    # Without junction control the mesoscopic model takes no notice of lights.
+    # Without junction control the mesoscopic model ignores traffic lights.
     model = ["--mesosim", "--meso-junction-control"] if meso else []
     quiet = ["--no-step-log", "--no-warnings"]
     plain = ["--seed", "1", "--time-to-teleport", "-1"]
@@ -21,7 +21,7 @@ def start(network: str, demand: str, *, meso: bool, more: list[str]) -> None:
 
 
 def hour(task: dict[str, float]) -> int:
-    """Alternating greens for an hour, a decision at a time; returns how many."""
+    """Simulate an hour of alternating greens; returns the number of decisions."""
     decision_s, change_s = int(task["decision_s"]), int(task["change_s"])
     decisions = int(task["hour_s"]) // decision_s
     libsumo.trafficlight.setRedYellowGreenState("C", GREEN[0])
@@ -45,12 +45,12 @@ def main(task: dict[str, float]) -> dict[str, object]:
                 decisions += hour(task)
             libsumo.close()
         found = {}
-        if task["told"]:  # in an hour of its own: statistics cost SUMO a little
-            told = Path(scratch) / "told.xml"
-            start(network, demand, meso=meso, more=statistics_words(told))
+        if task["measure_delay"]:  # in a separate hour, because statistics slow SUMO down
+            path = Path(scratch) / "statistics.xml"
+            start(network, demand, meso=meso, more=statistics_words(path))
             hour(task)
             libsumo.close()
-            found = statistics(told)
+            found = statistics(path)
     return {"decisions": decisions, "core_s": spent.core_s, "wall_s": spent.wall_s, **found}
 
 

@@ -44,7 +44,7 @@ def build(folder: Path, task: dict[str, float]) -> tuple[str, str]:
 
 
 def _programme(task: dict[str, float], movements: list[str]) -> list[str]:
-    """Alternating greens as the bench switches them: what SUMO does when nobody controls it."""
+    """Alternating greens as in the bench, as the static programme that SUMO runs without control."""
     green_s = task["switch_every"] * task["decision_s"] - task["change_s"]
     phases = [
         f'<phase duration="{duration_s}" state="{states[phase]}"/>'
@@ -68,18 +68,18 @@ def _demand(task: dict[str, float]) -> list[str]:
 
 
 def statistics_words(path: Path) -> list[str]:
-    """What to add to SUMO's command so that `statistics` can read its file."""
+    """Arguments to add to SUMO's command so that `statistics` can read its file."""
     return ["--statistic-output", str(path), "--duration-log.statistics"]
 
 
 def statistics(path: Path) -> dict[str, float]:
-    """What SUMO says of the trips: their number, and their mean delay in s, waiting to enter included.
+    """Number of trips and their mean delay in s, including the wait to enter.
 
     Source: https://sumo.dlr.de/docs/Simulation/Output/StatisticOutput.html
     """
     trips = ElementTree.parse(path).getroot().find("vehicleTripStatistics")
     if trips is None:
-        raise RuntimeError(f"{path.name} tells of no trips")
+        raise RuntimeError(f"{path.name} holds no trip statistics")
     return {
         "vehicles": float(trips.attrib["count"]),
         "delay_s": float(trips.attrib["timeLoss"]) + float(trips.attrib["departDelay"]),

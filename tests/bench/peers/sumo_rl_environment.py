@@ -8,7 +8,7 @@ from typing import Any
 
 import sumo
 
-# Read by sumo-rl while it is imported; so is LIBSUMO_AS_TRACI, which the bench sets or does not.
+# sumo-rl reads this at import, and also LIBSUMO_AS_TRACI, which the bench sets for some measurements.
 os.environ.setdefault("SUMO_HOME", sumo.SUMO_HOME)
 
 from sumo_crossing import build
@@ -16,9 +16,9 @@ from sumo_rl import SumoEnvironment
 
 
 def make(folder: Path, task: dict[str, Any], more_words: list[str] | None = None) -> Any:
-    """The crossing as a single-agent gymnasium environment; its information is what it gives by default, or none."""
+    """The crossing as a single-agent gymnasium environment, with its default infos or none (`infos` in the task)."""
     network, demand = build(folder, task)
-    told = bool(task.get("infos", True))
+    with_infos = bool(task.get("infos", True))
     return SumoEnvironment(
         net_file=network,
         route_file=demand,
@@ -30,7 +30,7 @@ def make(folder: Path, task: dict[str, Any], more_words: list[str] | None = None
         max_green=int(task["max_green_s"]),
         sumo_seed=1,
         sumo_warnings=False,
-        add_system_info=told,
-        add_per_agent_info=told,
+        add_system_info=with_infos,
+        add_per_agent_info=with_infos,
         additional_sumo_cmd=" ".join(["--no-step-log", *(more_words or [])]),
     )

@@ -1,4 +1,4 @@
-"""sumo-rl, a decision at a time; over TraCI, or in this process where LIBSUMO_AS_TRACI is set."""
+"""sumo-rl, one decision at a time, over TraCI or, with LIBSUMO_AS_TRACI, in this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sumo_rl_environment import make
 
 
 def hour(env: Any, task: dict[str, Any]) -> int:
-    """Alternating greens until the episode is over; returns how many decisions it was."""
+    """Run an episode of alternating greens; returns the number of decisions."""
     done, made = False, 0
     while not done:
         *_, done, _ = env.step(made // int(task["switch_every"]) % 2)
@@ -33,17 +33,17 @@ def main(task: dict[str, Any]) -> dict[str, object]:
                 decisions += hour(env, task)
         env.close()
         found = {}
-        if task["told"]:  # in an hour of its own: statistics cost SUMO a little
-            told = Path(scratch) / "told.xml"
-            env = make(Path(scratch), task, statistics_words(told))
+        if task["measure_delay"]:  # in a separate hour, because statistics slow SUMO down
+            path = Path(scratch) / "statistics.xml"
+            env = make(Path(scratch), task, statistics_words(path))
             env.reset()
             hour(env, task)
             env.close()
-            found = statistics(told)
+            found = statistics(path)
     return {"decisions": decisions, "core_s": spent.core_s, "wall_s": spent.wall_s, **found}
 
 
 if __name__ == "__main__":
-    with contextlib.redirect_stdout(sys.stderr):  # SUMO greets everyone on standard output
+    with contextlib.redirect_stdout(sys.stderr):  # SUMO prints a greeting to standard output
         answer = main(json.loads(sys.argv[1]))
     print(json.dumps(answer))

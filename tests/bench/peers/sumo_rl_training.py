@@ -1,4 +1,4 @@
-"""stable-baselines3 learning on sumo-rl in this process, with the learner's settings handed in."""
+"""stable-baselines3 trains on sumo-rl in this process, with the given settings of the learner."""
 
 from __future__ import annotations
 

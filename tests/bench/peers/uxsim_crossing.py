@@ -1,4 +1,4 @@
-"""UXsim, in Python or compiled: the light set at every decision, or a whole hour under a fixed plan in one call."""
+"""UXsim, in Python or compiled: the signal set at every decision, or a whole hour with a fixed plan in one call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPPOSITE = {"N": "S", "S": "N", "E": "W", "W": "E"}
 
 
 def crossing(task: dict[str, Any]) -> Any:
-    """A world that has not begun; platoons of `deltan` vehicles, a step is as many seconds long."""
+    """A new world with platoons of `deltan` vehicles and time steps of `deltan` seconds."""
     world = World(
         name="x1",
         deltan=task["deltan"],
@@ -47,16 +47,16 @@ def change_s(task: dict[str, Any]) -> float:
 
 
 def plan(task: dict[str, Any]) -> list[float]:
-    """North-south, nobody, east-west, nobody; for ever the first where each decision sets the light."""
+    """Durations of the phases north-south, all red, east-west, all red; endless if each decision sets the signal."""
     if task["by_decision"]:
         return [1e9] * 4
     step_s, closed_s = task["deltan"], change_s(task)
     green_s = task["switch_every"] * task["decision_s"] - closed_s
-    return [green_s - step_s, closed_s - step_s] * 2  # a phase lasts one step longer than it is said to
+    return [green_s - step_s, closed_s - step_s] * 2  # UXsim makes a phase one step longer than requested
 
 
 def hour(world: Any, task: dict[str, Any]) -> int:
-    """Alternating greens for an hour; returns how many decisions it was."""
+    """Simulate an hour of alternating greens; returns the number of decisions."""
     decision_s, closed_s = task["decision_s"], change_s(task)
     decisions = int(task["hour_s"] // decision_s)
     if not task["by_decision"]:
@@ -82,7 +82,7 @@ def main(task: dict[str, Any]) -> dict[str, object]:
         with spent:
             decisions += hour(world, task)
     found = {}
-    if task["told"]:
+    if task["measure_delay"]:
         world.analyzer.basic_analysis()
         found = {
             "vehicles": float(world.analyzer.trip_completed),
