@@ -1,4 +1,4 @@
-"""Every ending that the process survives becomes a manifest that says so."""
+"""Every ending that the process survives is recorded in a manifest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.kernel.makers import make_ticket, save
 
 
 class Booth:
-    """A bundle, a workspace and a section whose act each test chooses."""
+    """A bundle, a workspace and a section whose function each test chooses."""
 
     def __init__(self, root: Path) -> None:
         self.bundle = root / "bundle"
@@ -48,7 +48,7 @@ class Booth:
         return [event for line in lines if (event := json.loads(line))["kind"] == kind]
 
     def run(self, act: Any, **ticket: Any) -> tuple[int, Manifest]:
-        self.entry.run = act  # type: ignore[attr-defined]  # a module made for this test
+        self.entry.run = act  # type: ignore[attr-defined]  # a module created by this test
         code = self.boot(**ticket)
         manifest = read_manifest(self.workspace.working)
         assert manifest is not None
@@ -73,7 +73,7 @@ def booth(tmp_path: Path) -> Iterator[Booth]:
     sys.modules.pop("toy_entry")
 
 
-def test_a_finished_section_is_described_file_by_file(booth: Booth) -> None:
+def test_the_manifest_of_a_finished_section_lists_every_file(booth: Booth) -> None:
     def act(context: SessionContext) -> SectionOutcome:
         save(context.models_dir, 40, ticket=context.ticket)
         return SectionOutcome(ending=KernelEnding.FINISHED, steps_start=0, steps_done=40, verdict=Verdict.SUPPORTED)
@@ -92,18 +92,18 @@ def test_a_finished_section_is_described_file_by_file(booth: Booth) -> None:
     assert any(path.endswith("_checkpoint_40_steps.zip") for path in listed)
 
 
-@pytest.mark.parametrize("death", [RuntimeError("boom"), SystemExit(0), KeyboardInterrupt(), MemoryError()])
-def test_a_section_that_dies_fails_whatever_it_dies_of(booth: Booth, death: BaseException) -> None:
+@pytest.mark.parametrize("exception", [RuntimeError("boom"), SystemExit(0), KeyboardInterrupt(), MemoryError()])
+def test_a_section_that_raises_any_exception_fails(booth: Booth, exception: BaseException) -> None:
     def act(context: SessionContext) -> SectionOutcome:
         save(context.models_dir, 20, ticket=context.ticket)
-        raise death
+        raise exception
 
     code, manifest = booth.run(act)
     assert code == 1
     assert manifest.outcome.ending is KernelEnding.SECTION_FAILED
     assert manifest.outcome.steps_done == 20
     assert manifest.outcome.verdict is None
-    assert type(death).__name__ in str(manifest.error)
+    assert type(exception).__name__ in str(manifest.error)
 
 
 def test_a_section_that_returns_nothing_fails(booth: Booth) -> None:
@@ -112,13 +112,13 @@ def test_a_section_that_returns_nothing_fails(booth: Booth) -> None:
     assert "NoneType" in str(manifest.error)
 
 
-def test_other_code_than_the_code_pushed_is_refused(booth: Booth) -> None:
+def test_a_bundle_with_another_digest_is_refused(booth: Booth) -> None:
     code, manifest = booth.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
     assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
     assert "digest" in str(manifest.error)
 
 
-def test_checkpoints_that_did_not_arrive_are_the_carriers_fault_not_a_beginning(booth: Booth) -> None:
+def test_missing_input_checkpoints_are_carrier_missing_and_not_a_fresh_start(booth: Booth) -> None:
     booth.workspace.input.mkdir()
     (booth.workspace.input / "something.bin").write_bytes(b"else")
     promised = FileEntry(path="checkpoints/x.zip", size_bytes=3, sha256="0" * 64)
@@ -127,7 +127,7 @@ def test_checkpoints_that_did_not_arrive_are_the_carriers_fault_not_a_beginning(
     assert "input/something.bin" in str(manifest.error) and "checkpoints/x.zip" in str(manifest.error)
 
 
-def test_what_the_preflight_found_is_in_the_event_log_and_in_the_manifest(booth: Booth) -> None:
+def test_the_preflight_result_is_in_the_event_log_and_in_the_manifest(booth: Booth) -> None:
     booth.need("numpy==2.4.6\nstable-baselines3==2.9.2\n")
     answer = json.dumps({"gpu": "Tesla T4", "capability": "7.5"})
     booth.machine = FakeMachine({"numpy": "2.0.2"}, probe=Ran(exit_code=0, out=answer))
@@ -150,7 +150,7 @@ def test_what_the_preflight_found_is_in_the_event_log_and_in_the_manifest(booth:
 def test_an_unfit_machine_is_refused_before_the_section_is_imported(booth: Booth) -> None:
     words = "Traceback\nRuntimeError: CUDA error: no kernel image is available for execution on the device"
     booth.machine = FakeMachine(probe=Ran(exit_code=1, err=words))
-    sys.modules.pop("toy_entry")  # an import would now fail, and end as section_failed
+    sys.modules.pop("toy_entry")  # importing the section would fail and end as section_failed
     code = booth.boot(spec={"device": "cuda"})
     sys.modules["toy_entry"] = booth.entry
     manifest = read_manifest(booth.workspace.working)
@@ -163,13 +163,13 @@ def test_an_unfit_machine_is_refused_before_the_section_is_imported(booth: Booth
     assert booth.events("started") == []
 
 
-def test_the_machine_is_not_asked_for_code_that_was_not_pushed(booth: Booth) -> None:
+def test_no_preflight_runs_for_a_bundle_with_another_digest(booth: Booth) -> None:
     booth.need("numpy==2.4.6\n")
     _, manifest = booth.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
     assert (booth.machine.ran, manifest.preflight) == ([], {})
 
 
-def test_old_results_in_the_output_folder_are_never_described_as_new(booth: Booth) -> None:
+def test_results_of_another_session_in_the_output_folder_are_refused(booth: Booth) -> None:
     booth.run(lambda context: SectionOutcome(ending=KernelEnding.FINISHED))
     before = (booth.workspace.working / MANIFEST_NAME).read_bytes()
     with pytest.raises(SessionRefused, match="another session"):
@@ -181,7 +181,7 @@ def test_every_ending_has_its_exit_code() -> None:
     assert set(EXIT_CODES) == set(KernelEnding)
 
 
-def test_a_manifest_survives_its_file(booth: Booth) -> None:
+def test_a_manifest_is_read_back_from_its_file(booth: Booth) -> None:
     outcome = SectionOutcome(
         ending=KernelEnding.PAUSED, steps_start=1, steps_done=2, resume_grade="exact", training={"updates": 3}
     )

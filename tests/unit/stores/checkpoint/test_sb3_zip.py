@@ -130,7 +130,7 @@ def test_code_in_a_model_file_is_listed_and_not_executed(project: Path, tmp_path
     assert answer.code == 1 and not made.exists()
     name = f"{os.system.__module__}.system"
     assert answer.json["model"]["executes"] == {"data:lr_schedule": [name], "policy.pth": [name]}
-    assert f"✗ in no model file of this project: {name}" in answer.err and "no card" in answer.err
+    assert f"✗ unknown to this project: {name}" in answer.err and "no card" in answer.err
 
 
 def test_a_name_that_imitates_a_library_name_is_reported(project: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_contradiction_between_card_and_model_file_is_reported(project: Path, 
 
 def test_a_missing_file_is_bad_input(project: Path) -> None:
     answer = orchestrate(project, "inspect", "nowhere.zip")
-    assert answer.code == 2 and "there is no checkpoint" in answer.err
+    assert answer.code == 2 and "no checkpoint nowhere.zip" in answer.err
 
 
 NORMALIZED = {**DQN, "acts_through": ["VecNormalize", "SignActions"]}
