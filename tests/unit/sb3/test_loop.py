@@ -51,7 +51,7 @@ def test_a_session_to_the_target_writes_all_documented_files(tmp_path: Path) -> 
     result = run_training(test_bench)
 
     assert result.ending is KernelEnding.FINISHED and result.training.steps == 1200
-    assert test_bench.said[0] == "[CHECKPOINT] Starting fresh training"
+    assert test_bench.output[0] == "[CHECKPOINT] Starting fresh training"
     folder = models_dir(tmp_path)
     assert [card.steps for card in survey_checkpoints(folder, SCENARIO).verified] == [1200, 1000]
     best = read_card(folder / "best_model" / "best_model.json")
@@ -77,7 +77,7 @@ def test_the_best_model_and_the_curve_are_kept_over_sessions(tmp_path: Path) -> 
     worse = replace(tiny_world(), evaluate=lambda model, lineage: Evaluation(score=-1e6, measures={}))
     result = run_training(test_bench, worse)
 
-    assert test_bench.said[0] == f"[CHECKPOINT] Loading checkpoint {SCENARIO}_checkpoint_1000_steps.zip (1000 steps)"
+    assert test_bench.output[0] == f"[CHECKPOINT] Loading checkpoint {SCENARIO}_checkpoint_1000_steps.zip (1000 steps)"
     record = result.training.record
     assert record.curve[:2] == first.curve and [point.steps for point in record.curve] == [400, 800, 1200]
     assert record.best == first.best and first.best is not None
@@ -102,7 +102,7 @@ def test_the_best_model_is_restored_from_the_checkpoint(damage: str, tmp_path: P
     run_training(test_bench)
     assert (folder / "best_model.zip").read_bytes() == first.best.model_zip
     assert card_fault(read_card(folder / "best_model.json"), folder) is None
-    assert any("Best model put back" in line for line in test_bench.said)
+    assert any("Best model put back" in line for line in test_bench.output)
 
 
 def test_a_deadline_pauses_and_the_next_session_continues(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_kill_before_the_card_leaves_no_checkpoint(tmp_path: Path, monkeypatch
     assert list(survey.faults) == [f"{SCENARIO}_checkpoint_1000_steps"]
     test_bench = bench(tmp_path, tiny_spec(target_steps=1200), session=3)
     assert run_training(test_bench).training.steps == 1200
-    assert test_bench.said[0].startswith(f"[CHECKPOINT] Not usable: {SCENARIO}_checkpoint_1000_steps")
+    assert test_bench.output[0].startswith(f"[CHECKPOINT] Not usable: {SCENARIO}_checkpoint_1000_steps")
 
 
 def test_a_damaged_checkpoint_is_refused_instead_of_a_fresh_start(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_other_code_resumes_as_statistical_and_reports_it(tmp_path: Path) -> Non
     )
     result = run_training(test_bench)
     assert result.training.grade is not None and result.training.grade.grade == "statistical"
-    assert any(line.startswith("[CHECKPOINT] Resume is statistical: code_digest") for line in test_bench.said)
+    assert any(line.startswith("[CHECKPOINT] Resume is statistical: code_digest") for line in test_bench.output)
 
 
 def test_a_session_at_the_target_reports_it_and_trains_nothing(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_session_at_the_target_reports_it_and_trains_nothing(tmp_path: Path) -
     test_bench = bench(tmp_path, tiny_spec(target_steps=600), session=2)
     result = run_training(test_bench)
     assert result.ending is KernelEnding.FINISHED and result.facts["gradient_updates_this_session"] == 0
-    assert "Target of 600 steps already reached (600 done)" in test_bench.said
+    assert "Target of 600 steps already reached (600 done)" in test_bench.output
     assert fingerprints(tmp_path) == before
 
 
@@ -252,7 +252,7 @@ def test_a_wrapper_without_state_makes_the_resume_statistical_otherwise(tmp_path
     result = run_training(test_bench, task)
     assert result.training.steps == 400 and result.facts["gradient_updates_this_session"] > 0
     assert result.training.grade is not None and result.training.grade.grade == "statistical"
-    assert any("could not keep everything: VecFrameStack has no" in line for line in test_bench.said)
+    assert any("could not keep everything: VecFrameStack has no" in line for line in test_bench.output)
 
 
 def test_a_checkpoint_that_is_not_an_input_of_the_session_is_refused(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_a_best_model_with_other_bytes_than_its_card_is_refused(tmp_path: Path) 
 def test_progress_reports_speed_and_remaining_time(tmp_path: Path) -> None:
     test_bench = bench(tmp_path, tiny_spec(target_steps=1200))
     run_training(test_bench)
-    reported = [report for report in map(parse_report, test_bench.said) if report and report["kind"] == "progress"]
+    reported = [report for report in map(parse_report, test_bench.output) if report and report["kind"] == "progress"]
     assert reported[-1]["steps"] == reported[-1]["target_steps"] == 1200 and reported[-1]["eta_s"] == 0
     assert reported[-1]["steps_per_s"] > 0 and reported[-1]["reward_mean"] < 0
 
@@ -378,7 +378,7 @@ def saves_with_clock(working: Path, seconds_per_reading: float) -> list[int]:
     spec = tiny_spec(target_steps=600, checkpoint_every_steps=40, evaluate_every_steps=5000)
     test_bench = bench(working, spec, monotonic=lambda: next(readings) * seconds_per_reading)
     run_training(test_bench)
-    reported = [report for report in map(parse_report, test_bench.said) if report and report["kind"] == "saved"]
+    reported = [report for report in map(parse_report, test_bench.output) if report and report["kind"] == "saved"]
     return [report["steps"] for report in reported]
 
 

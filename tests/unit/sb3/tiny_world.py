@@ -235,7 +235,7 @@ class TestBench:
     context: SessionContext
     plan: TrainingSpec
     stop: StopFlag
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
 
 def bench(
@@ -250,7 +250,7 @@ def bench(
     """Build the context of one session; its clock advances a millisecond with every reading."""
     ticks = itertools.count()
     monotonic = monotonic or (lambda: next(ticks) / 1000)
-    stop, said = StopFlag(), []
+    stop, output = StopFlag(), []
 
     def now() -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC)
@@ -262,11 +262,11 @@ def bench(
         figures_dir=working / SECTION_DIR / "figures",
         deadline=SoftDeadline(spec["deadline_s"], monotonic=monotonic, started_s=monotonic()),
         stop=stop,
-        reporter=Reporter(working / "events.jsonl", echo=said.append, now=now, monotonic=monotonic),
+        reporter=Reporter(working / "events.jsonl", echo=output.append, now=now, monotonic=monotonic),
         now=now,
         monotonic=monotonic,
     )
-    return TestBench(context=context, plan=TrainingSpec.from_json(spec), stop=stop, said=said)
+    return TestBench(context=context, plan=TrainingSpec.from_json(spec), stop=stop, output=output)
 
 
 def ticket(

@@ -44,8 +44,8 @@ def add_saved_kernel(kaggle: LoopbackKaggle, slug: str, owner: str = USER, *, pr
 
 
 def test_every_page_is_read_and_names_match_exactly(kaggle: LoopbackKaggle) -> None:
-    wanted = {f"{MINE}{number:08x}-s01" for number in range(120)}
-    for slug in wanted:
+    expected = {f"{MINE}{number:08x}-s01" for number in range(120)}
+    for slug in expected:
         add_saved_kernel(kaggle, slug)
     for number in range(90):
         add_saved_kernel(kaggle, f"titanic-notes-{number}")
@@ -53,7 +53,7 @@ def test_every_page_is_read_and_names_match_exactly(kaggle: LoopbackKaggle) -> N
         add_saved_kernel(kaggle, slug)
     add_saved_kernel(kaggle, f"{MINE}ffffffff-s01", "bea")
     add_saved_kernel(kaggle, f"{MINE}eeeeeeee-s01", "bea", private=False)
-    assert set(kaggle_backend().names(MINE)) == wanted
+    assert set(kaggle_backend().names(MINE)) == expected
     requests = [entry.request for entry in kaggle.journal.of("ListKernels")]
     assert len(requests) == 3 and not any(request.get("search") for request in requests)
 

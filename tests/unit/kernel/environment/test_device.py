@@ -43,15 +43,15 @@ def _machine(folder: Path, monkeypatch: pytest.MonkeyPatch, **behaviour: str) ->
     return Machine()
 
 
-@pytest.mark.parametrize("wanted", ["cuda", "auto"])
+@pytest.mark.parametrize("requested", ["cuda", "auto"])
 def test_a_gpu_that_passes_the_test_computation_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requested: str
 ) -> None:
-    device = probe_device(wanted, _machine(tmp_path / "t", monkeypatch))
+    device = probe_device(requested, _machine(tmp_path / "t", monkeypatch))
     assert device == Device(used="cuda", name="Tesla T4", capability="7.5")
 
 
-@pytest.mark.parametrize("wanted", ["cuda", "auto"])
+@pytest.mark.parametrize("requested", ["cuda", "auto"])
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
@@ -63,10 +63,10 @@ def test_a_gpu_that_passes_the_test_computation_is_used(
     ],
 )
 def test_a_gpu_that_fails_the_test_computation_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, behaviour: dict[str, str], words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requested: str, behaviour: dict[str, str], words: str
 ) -> None:
     with pytest.raises(SessionRefused, match="failed a test computation") as refusal:
-        probe_device(wanted, _machine(tmp_path / "t", monkeypatch, **behaviour))
+        probe_device(requested, _machine(tmp_path / "t", monkeypatch, **behaviour))
     assert words in str(refusal.value)
     assert "NvidiaTeslaT4" in refusal.value.remedy
 
@@ -92,10 +92,10 @@ def test_the_probe_runs_with_the_real_torch(monkeypatch: pytest.MonkeyPatch) -> 
     assert (device.used, "sees no GPU" in str(device.why)) == ("cpu", True)
 
 
-@pytest.mark.parametrize("wanted", ["cpu", "mps", ""])
-def test_nothing_is_probed_when_the_cpu_is_requested(wanted: str) -> None:
+@pytest.mark.parametrize("requested", ["cpu", "mps", ""])
+def test_nothing_is_probed_when_the_cpu_is_requested(requested: str) -> None:
     machine = FakeMachine()
-    assert probe_device(wanted, machine.face) == Device(used="cpu")
+    assert probe_device(requested, machine.face) == Device(used="cpu")
     assert machine.ran == []
 
 

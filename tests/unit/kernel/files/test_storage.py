@@ -24,9 +24,9 @@ from orchestrator.kernel.session.reporting import Reporter
 from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME, models_path
 from tests.doubles.clock import FakeClock
 from tests.unit.kernel.makers import make_ticket, save
-from tests.unit.kernel.session.test_boot import Booth, booth
+from tests.unit.kernel.session.test_boot import SessionBench, session_bench
 
-assert booth  # the fixture is used below
+assert session_bench  # the fixture is used below
 
 
 def no_space() -> OSError:
@@ -91,18 +91,18 @@ def test_a_full_disk_is_recognised_without_an_error_number(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("wrap", [lambda fault: fault, *WRAPPERS])
 def test_a_session_with_a_full_disk_reports_it_and_keeps_its_checkpoints(
-    booth: Booth, wrap: Callable[[BaseException], BaseException]
+    session_bench: SessionBench, wrap: Callable[[BaseException], BaseException]
 ) -> None:
     def act(context: SessionContext) -> SectionOutcome:
         save(context.models_dir, 20, ticket=context.ticket)
         raise wrap(no_space())
 
-    code, result = booth.run(act)
+    code, result = session_bench.run(act)
     assert code == result.exit_code == EXIT_CODES[KernelEnding.DISK_FULL]
     assert result.outcome.ending is KernelEnding.DISK_FULL
     assert result.outcome.steps_done == 20 and result.outcome.verdict is None
     assert "No room on the disk of" in str(result.error).splitlines()[-1]
-    assert not (booth.workspace.working / reserve.RESERVE_NAME).exists()
+    assert not (session_bench.workspace.working / reserve.RESERVE_NAME).exists()
 
 
 class Disk:
@@ -128,26 +128,26 @@ def _train(context: SessionContext) -> SectionOutcome:
 
 @pytest.mark.parametrize("nth", range(1, 24))
 def test_a_disk_full_at_any_write_leaves_no_partial_file_and_its_exit_code(
-    booth: Booth, monkeypatch: pytest.MonkeyPatch, nth: int
+    session_bench: SessionBench, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
     disk = Disk(monkeypatch, nth)
-    booth.entry.run = _train  # type: ignore[attr-defined]  # a module created by this test
-    code = booth.boot()
-    working = booth.workspace.working
+    session_bench.entry.run = _train  # type: ignore[attr-defined]  # a module created by this test
+    code = session_bench.boot()
+    working = session_bench.workspace.working
     if (written := read_manifest(working)) is not None:
         assert code == written.exit_code == 0 and nth > 20
         return
     assert code == EXIT_CODES[KernelEnding.DISK_FULL]
     assert not [path for path in working.rglob(".*") if path.is_file()]
     assert disk.calls >= nth  # the disk stays full, even for the manifest
-    assert any("No room on the disk of" in line for line in booth.lines)
+    assert any("No room on the disk of" in line for line in session_bench.lines)
     folder = models_path(working, make_ticket().section_dir) / CHECKPOINTS
     for card in folder.glob("*.json"):
         assert all((folder / f"{card.stem}{suffix}").is_file() for suffix in (".zip", ".state.npz"))
 
 
-def test_the_reserve_is_freed_for_the_manifest(booth: Booth, monkeypatch: pytest.MonkeyPatch) -> None:
-    reserve_file = booth.workspace.working / reserve.RESERVE_NAME
+def test_the_reserve_is_freed_for_the_manifest(session_bench: SessionBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve_file = session_bench.workspace.working / reserve.RESERVE_NAME
     real = manifest.write_json
 
     def write(path: Path, value: object) -> None:
@@ -161,7 +161,7 @@ def test_the_reserve_is_freed_for_the_manifest(booth: Booth, monkeypatch: pytest
         assert reserve_file.stat().st_size == reserve.RESERVE_BYTES
         raise no_space()
 
-    _, result = booth.run(act)
+    _, result = session_bench.run(act)
     assert result.outcome.ending is KernelEnding.DISK_FULL
 
 

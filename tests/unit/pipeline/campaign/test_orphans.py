@@ -209,14 +209,14 @@ def test_an_orphan_beside_a_search_keeps_running_and_is_not_pruned(can_cancel: b
     computer = Computer(world, *expanded(text))
     computer.tick()
     in_flight = {one.lineage_id for one in computer.ledger.open_sessions()}
-    gone = in_flight - {trial.lineage_id for trial in computer.context.trials if trial.variant.searched}
+    removed = in_flight - {trial.lineage_id for trial in computer.context.trials if trial.variant.searched}
     _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]").replace("decision_s: 5.0", "decision_s: 20.0"))
     report = computer.tick()
-    assert report is not None and report.orphans_in_flight == len(gone) == 1 and report.troubles == ()
+    assert report is not None and report.orphans_in_flight == len(removed) == 1 and report.troubles == ()
     computer.world.clock.sleep(10 * 3600.0)
     report = computer.tick()
     assert report is not None and report.orphans_in_flight == 0
-    assert all(computer.ledger.sessions(one)[-1].restored for one in gone)
+    assert all(computer.ledger.sessions(one)[-1].restored for one in removed)
 
 
 def test_a_crashed_orphan_is_reported_as_ended_without_a_checkpoint() -> None:
@@ -238,8 +238,8 @@ def test_plan_status_and_tick_report_an_orphan(tmp_path: Path) -> None:
     (message,) = removed_in_flight(project, campaign, trials)
     assert message.startswith(f"(removed) PPO seed 0 [{ppo[:8]}] is in flight and was removed from the file")
     assert removed_in_flight(project, *expanded(WHOLE)) == []
-    elsewhere = replace(campaign, backend="kaggle")
-    (message,) = removed_in_flight(project, elsewhere, trials)
+    on_kaggle = replace(campaign, backend="kaggle")
+    (message,) = removed_in_flight(project, on_kaggle, trials)
     assert message.endswith("Tick with --backend local until it is collected.")
     _edit(computer, ONE_LEFT)
     report = computer.tick()

@@ -69,5 +69,5 @@ def test_a_ledger_with_recovered_sessions_can_be_rebuilt_from_its_events() -> No
     empty = recovered_after(8.0)
     empty.tick()
     assert empty.ledger.rebuild()
-    begun = [record.begun_at for record in empty.ledger.sessions() if record.begun_at]
-    assert len(begun) == 2
+    start_times = [record.begun_at for record in empty.ledger.sessions() if record.begun_at]
+    assert len(start_times) == 2

@@ -49,7 +49,7 @@ class SavedState:
 
     events: int
     view: CheckpointInventory
-    brought: dict[str, Kernel]
+    results: dict[str, Kernel]
 
 
 def new_world(fate: tuple[str, ...] = ()) -> RecordingWorld:
@@ -69,7 +69,7 @@ def history(world: World, ticks: int) -> tuple[list[Event], list[SavedState]]:
 
 
 def computer_with(
-    world: World, events: list[Event], view: CheckpointInventory | None, brought: dict[str, Kernel]
+    world: World, events: list[Event], view: CheckpointInventory | None, results: dict[str, Kernel]
 ) -> Computer:
     """A computer that holds only these parts."""
     computer = Computer(world, CAMPAIGN, TRIALS)
@@ -78,14 +78,14 @@ def computer_with(
     computer.context.run_context(TRIALS[0].card)
     if view is not None:
         computer.models[LINEAGE].hold(view)
-    computer.results.brought.update(brought)
+    computer.results.brought.update(results)
     computer.results.listed = True
     return computer
 
 
-def most_verifiable_steps(world: World, view: CheckpointInventory | None, brought: dict[str, Kernel]) -> int:
+def most_verifiable_steps(world: World, view: CheckpointInventory | None, results: dict[str, Kernel]) -> int:
     """The largest step count of any checkpoint that can be verified anywhere."""
-    cards = [one.card for one in (*brought.values(), *world.kernels.values()) if one.card is not None]
+    cards = [one.card for one in (*results.values(), *world.kernels.values()) if one.card is not None]
     return max([one.steps for one in cards] + [view.steps if view else 0])
 
 
@@ -112,13 +112,13 @@ def test_no_session_starts_below_the_newest_verifiable_checkpoint(
     of_models = data.draw(st.one_of(st.none(), st.sampled_from(moments)), label="models of")
     of_results = data.draw(st.one_of(st.none(), st.sampled_from(moments)), label="results of")
     deleted = data.draw(st.sets(st.sampled_from(sorted(world.kernels))), label="kernels deleted")
-    view, brought = of_models.view if of_models else None, of_results.brought if of_results else {}
+    view, results = of_models.view if of_models else None, of_results.results if of_results else {}
     for slug in deleted:
         assume(world.kernels[slug].ends_s <= world.now_s)
         del world.kernels[slug]
-    best, before = most_verifiable_steps(world, view, brought), len(world.starts)
+    best, before = most_verifiable_steps(world, view, results), len(world.starts)
 
-    computer = computer_with(world, events[:kept], view, brought)
+    computer = computer_with(world, events[:kept], view, results)
     report, _ = carried_through(computer, most_ticks=400)
     starts = world.starts[before:]
     assert all(steps >= best for steps in starts), (starts, best)

@@ -65,12 +65,12 @@ def test_a_platform_failing_for_days_abandons_only_the_newest_checkpoint() -> No
 def _side_effects_of_a_walk_back() -> tuple[int, int]:
     """Numbers of the first and last side effect between the second crash and the session after the walk back."""
     fuses = []
-    for wanted in (4, 5):
+    for submits in (4, 5):
         world, computer = crashing("", "", "crash", "crash")
         world.fuse = 10**6
-        while world.submits < wanted:
+        while world.submits < submits:
             computer.tick()
-            if world.submits < wanted:
+            if world.submits < submits:
                 world.clock.sleep(3600.0)
         fuses.append(10**6 - (world.fuse or 0))
     return fuses[0], fuses[1]

@@ -144,12 +144,12 @@ def test_a_walk_back_restores_the_parent_and_archives_the_abandoned_checkpoint(c
 def test_a_kill_before_any_rename_loses_nothing(
     case: WalkBackCase, renames: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everything, left, real = case.bytes_anywhere(), [renames], os.replace
+    everything, renames_left, real = case.bytes_anywhere(), [renames], os.replace
 
     def counted(*words: Any, **named: Any) -> None:
-        if not left[0]:
+        if not renames_left[0]:
             raise Killed
-        left[0] -= 1
+        renames_left[0] -= 1
         real(*words, **named)
 
     monkeypatch.setattr(os, "replace", counted)

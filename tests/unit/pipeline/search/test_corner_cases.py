@@ -202,12 +202,12 @@ def test_the_objective_value_survives_the_loss_of_the_results_folder() -> None:
 def test_numbers_missing_in_an_older_ledger_are_read_from_the_results_once_present() -> None:
     computer = by_delay("delay.rl")
     carried_through(computer)
-    sessions, brought = computer.ledger.sessions, dict(computer.results.brought)
+    sessions, results = computer.ledger.sessions, dict(computer.results.brought)
     computer.ledger.sessions = lambda *asked: [replace(one, numbers=None) for one in sessions(*asked)]  # type: ignore[method-assign]
     computer.results.brought.clear()
     ticked = computer.tick()
     assert ticked is not None and not ticked.complete and "its outputs are missing" in ticked.troubles[0]
-    computer.results.brought.update(brought)
+    computer.results.brought.update(results)
     ticked = computer.tick(new_program=False)  # the ledger has no new event
     assert ticked is not None and ticked.complete and ticked.troubles == ()
 

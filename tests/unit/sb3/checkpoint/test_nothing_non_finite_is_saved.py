@@ -280,7 +280,7 @@ def test_a_nan_return_is_left_out_of_the_progress_report(tmp_path: Path) -> None
     task = replace(tiny_world(), build_env=lambda lineage: _EndlessReturn(4, 7))
     with pytest.raises(ArithmeticError, match=r"replay_buffer.rewards is not finite"):
         run_training(test_bench, task)
-    reports = [report for report in map(parse_report, test_bench.said) if report and report["kind"] == "progress"]
+    reports = [report for report in map(parse_report, test_bench.output) if report and report["kind"] == "progress"]
     assert reports and reports[-1]["reward_mean"] is None and reports[-1]["steps"] > 52
 
 

@@ -207,7 +207,7 @@ def test_an_earlier_checkpoint_continues_exactly_and_its_best_model_gets_statist
     assert saved.obs_rms is not None and saved.obs_rms.mean == first.normalization.mean.tolist()
     assert (saved.obs_rms.count, saved.ret_rms, saved.norm_reward) == (None, None, True)
     assert card_fault(read_card(folder / BEST_MODEL_CARD), folder / "best_model") is None
-    assert any("Best model put back" in line for line in test_bench.said)
+    assert any("Best model put back" in line for line in test_bench.output)
     env = load_normalization(folder / BEST_MODEL, TinyVecEnv(4, 7))
     raw = np.random.default_rng(0).normal(0, 9, (20, 3))
     assert np.array_equal(np.asarray(env.normalize_obs(raw)), first.normalization(raw))
@@ -303,8 +303,8 @@ def test_a_weights_only_resume_with_other_n_envs_keeps_the_statistics(tmp_path: 
     layer = run_training(test_bench).training.model.get_vec_normalize_env()
     assert layer is not None and np.array_equal(layer.obs_rms.mean, before.obs_rms.mean)
     assert (layer.obs_rms.count, float(layer.ret_rms.var)) == (before.obs_rms.count, float(before.ret_rms.var))
-    assert any("has 4 environments, this training 8" in line for line in test_bench.said)
-    assert any("statistics of the normalization are continued" in line for line in test_bench.said)
+    assert any("has 4 environments, this training 8" in line for line in test_bench.output)
+    assert any("statistics of the normalization are continued" in line for line in test_bench.output)
 
 
 @pytest.mark.parametrize("known_count", [True, False])
@@ -337,7 +337,7 @@ def test_a_weights_only_resume_without_a_state_file_keeps_the_statistics(tmp_pat
     layer = run_training(test_bench).training.model.get_vec_normalize_env()
     assert layer is not None and layer.obs_rms.mean.tolist() == saved.obs_rms.mean and layer.training
     assert layer.obs_rms.count == (saved.obs_rms.count if known_count else best.steps)
-    assert not any("Not all of" in line for line in test_bench.said)
+    assert not any("Not all of" in line for line in test_bench.output)
 
 
 def test_a_weights_only_resume_without_normalization_reports_the_difference(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_a_weights_only_resume_without_normalization_reports_the_difference(tmp_
     spec["lineage"]["hyper_parameters"].pop("normalize")
     test_bench = bench(tmp_path, spec, session=2)
     run_training(test_bench)
-    assert any("checkpoint=['VecNormalize'], current=[]" in line for line in test_bench.said)
+    assert any("checkpoint=['VecNormalize'], current=[]" in line for line in test_bench.output)
 
 
 def test_acts_through_lists_the_wrappers_from_the_outermost_in() -> None:

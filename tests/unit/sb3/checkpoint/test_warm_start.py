@@ -22,7 +22,7 @@ from orchestrator.sb3.state.training_state_io import capture_state
 def run_training(working: Path, spec: dict[str, Any], session: int = 1) -> tuple[TrainingResult, list[str]]:
     test_bench = bench(working, spec, session=session)
     try:
-        return train(test_bench.context, test_bench.plan, tiny_world()), test_bench.said
+        return train(test_bench.context, test_bench.plan, tiny_world()), test_bench.output
     finally:
         test_bench.context.reporter.close()
 

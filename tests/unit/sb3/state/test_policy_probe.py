@@ -33,7 +33,7 @@ ALGORITHMS = tuple(sorted(HYPER_PARAMETERS))
 def run_training(working: Path, algorithm: str, session: int, **changes: Any) -> tuple[TrainingResult, list[str]]:
     test_bench = bench(working, spec_of(algorithm, **changes), session=session)
     try:
-        return train(test_bench.context, test_bench.plan, tiny_world()), test_bench.said
+        return train(test_bench.context, test_bench.plan, tiny_world()), test_bench.output
     finally:
         test_bench.context.reporter.close()
 

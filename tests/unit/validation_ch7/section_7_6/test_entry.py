@@ -93,11 +93,11 @@ def test_two_booted_sessions_reach_the_same_verdict_as_one(tmp_path: Path) -> No
     assert ours.summary["delay_s_per_veh"] == theirs.summary["delay_s_per_veh"]
     assert ours.runtime["device"] == "cpu" and ours.runtime["torch"]
 
-    told = [curve_of(tmp_path / name / "working", place) for place, name in enumerate(("first", "second"), 1)]
+    curves = [curve_of(tmp_path / name / "working", place) for place, name in enumerate(("first", "second"), 1)]
     curve = json.loads(
         (tmp_path / "second/working" / SECTION_DIR / "data/metrics/learning_curve.json").read_text("utf-8")
     )
-    stitched = stitch(told)
+    stitched = stitch(curves)
     assert [(point.steps, point.score) for point in stitched.points] == [
         (point["steps"], point["score"]) for point in curve["curve"]
     ]
@@ -108,7 +108,7 @@ def curve_of(working: Path, session: int) -> SessionCurve:
     """The curve that the orchestrator reads from a session's outputs."""
     manifest = read_manifest(working)
     assert manifest is not None
-    told = session_curve(
+    curve = session_curve(
         SessionRecord(
             key=f"r/s{session:02d}a1",
             run_id="r",
@@ -125,21 +125,21 @@ def curve_of(working: Path, session: int) -> SessionCurve:
             steps_start=manifest.outcome.steps_start,
         )
     )
-    assert told is not None
-    return told
+    assert curve is not None
+    return curve
 
 
 def test_a_finished_session_writes_all_files_with_their_stamp(tmp_path: Path) -> None:
     outcome = run_here(tmp_path, crossing_spec())
     section = tmp_path / SECTION_DIR
-    told = json.loads((section / "data/metrics/rl_performance_comparison.json").read_text("utf-8"))
-    assert outcome.verdict is not None and told["verdict"] == outcome.verdict.value
-    assert set(told["controllers"]) == {"rl", *CLASSICAL, "constant_ns", "constant_ew", "random"}
-    assert told["evaluated_model"] == outcome.summary["evaluated_model"]
+    report = json.loads((section / "data/metrics/rl_performance_comparison.json").read_text("utf-8"))
+    assert outcome.verdict is not None and report["verdict"] == outcome.verdict.value
+    assert set(report["controllers"]) == {"rl", *CLASSICAL, "constant_ns", "constant_ew", "random"}
+    assert report["evaluated_model"] == outcome.summary["evaluated_model"]
     table = (section / "data/metrics/rl_performance_comparison.csv").read_text("utf-8").splitlines()
     assert len(table) == 10 and all("nonce-1" in row for row in table[1:])
     for name in ("run_id", "session", "nonce", "spec_digest", "bundle_digest", "checkpoint_digest"):
-        assert told["stamp"][name] and name in table[0]
+        assert report["stamp"][name] and name in table[0]
     drawn = {path.name for path in (section / "figures").iterdir()}
     pictures = ("rl_performance", "learning_curve", "delay_distributions", "space_time", "phase_diagram")
     assert drawn == {"crossing.gif", *(f"fig_{name}.png" for name in pictures)}

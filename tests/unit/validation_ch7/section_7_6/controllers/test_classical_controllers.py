@@ -92,9 +92,9 @@ def test_actuated_keeps_green_while_the_other_axis_is_empty() -> None:
     controller = ActuatedController(gap_s=2.5, max_green_s=40.0)
     for busy, arrivals_veh in enumerate(([2.0, 2.0, 0.0, 0.0], [0.0, 0.0, 2.0, 2.0])):
         batch = crossing(arrivals_veh)
-        left = [green_s for phase, green_s in _ends(controller, batch) if phase == busy]
+        ended_greens_s = [green_s for phase, green_s in _ends(controller, batch) if phase == busy]
         assert (
-            len(left) >= 4 and min(left[busy:]) == SETTINGS.max_green_s
+            len(ended_greens_s) >= 4 and min(ended_greens_s[busy:]) == SETTINGS.max_green_s
         )  # only the changes forced by the maximum green
 
 
