@@ -82,7 +82,7 @@ def test_sessions_before_a_restart_from_step_0_do_not_count() -> None:
     assert since_beginning([first, second, last, restarted], last) == (first, second, last)
 
 
-def test_a_session_that_crashed_without_saving_counts_and_an_unsubmitted_one_does_not() -> None:
+def test_a_crashed_session_without_a_save_counts_and_an_unsubmitted_one_does_not() -> None:
     computer = completed_computer()
     first, second, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)
     dead = replace(first, steps_start=None, steps_done=None, wall_s=None, models_steps=0, key="r/s00a1")
