@@ -17,7 +17,7 @@ from orchestrator.kernel.checkpoint.save import rotate
 from orchestrator.stores.checkpoint import models_dir as models_dir_room
 from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
 from tests.unit.kernel.makers import SCENARIO, save
-from tests.unit.stores.checkpoint.trees import USUAL, contents_below, fetched_results, named_by, own_trees, write_tree
+from tests.unit.stores.checkpoint.trees import USUAL, bring, contents_below, named_by, own_trees, write_tree
 
 
 class _PowerCut(BaseException):
@@ -51,7 +51,7 @@ def _act(models: ModelsDirectory, place: Path, act: str, number: int) -> None:
     path, token = place / "data/models", f"session-{number // 2}"
     steps = 10 * (number + 1)
     if act.startswith("restore"):
-        models.replace_with(fetched_results(place / f"results-{number}", steps, steps + 10, best="best" in act), token)
+        models.replace_with(bring(place / f"results-{number}", steps, steps + 10, best="best" in act), token)
     elif act == "discard":
         models.discard_archive(token)
     elif act == "fresh" and path.exists():
@@ -117,7 +117,7 @@ def test_own_files_survive_an_interruption_before_each_operation(tmp_path: Path,
         place.mkdir()
         _link(place, linked)
         models = ModelsDirectory(place / "data/models", SCENARIO)
-        models.replace_with(fetched_results(place / "old", 10, 20, best=True), "old")
+        models.replace_with(bring(place / "old", 10, 20, best=True), "old")
         models.discard_archive("old")
         put = write_tree(place / "data/models", {name: b"." for name in USUAL})
         with pytest.MonkeyPatch.context() as monkeypatch:

@@ -84,7 +84,7 @@ def contents_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
                 yield path, path.read_bytes()
 
 
-def fetched_results(root: Path, *steps: int, best: bool = False) -> FetchedCheckpoints:
+def bring(root: Path, *steps: int, best: bool = False) -> FetchedCheckpoints:
     """The fetched results of a session: checkpoints, metadata of the newest one, a final model."""
     for one in steps:
         save(root, one)
