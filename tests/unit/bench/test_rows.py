@@ -1,4 +1,4 @@
-"""The bench's arithmetic, by hand-made rounds: medians, ratios, shares, goals."""
+"""The arithmetic of the benchmark on made-up rounds: medians, ratios, shares, goals."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ PEERS = Path(__file__).parents[2] / "bench/peers"
 
 
 def row(name: str, *rates: float) -> Row:
-    """Rounds of two core seconds that took four on the wall."""
+    """A row of rounds that took 2 s of core time and 4 s of wall time each."""
     rounds = tuple(Measured(decisions=round(2 * rate), core_s=2.0, wall_s=4.0) for rate in rates)
     return Row(name=name, rounds=rounds)
 
 
-def test_a_row_is_the_median_of_its_rounds_by_core_time() -> None:
+def test_a_row_shows_the_median_of_its_rounds_by_core_time() -> None:
     slow = row("x", 100.0, 900.0, 120.0, 110.0, 105.0)
     assert slow.per_core_s == 110.0 and slow.per_wall_s == 55.0
     assert slow.core_share == 0.5 and slow.spread == 9.0
     assert slow.delay_s is None and slow.plain()["decisions_per_core_s"] == 110.0
 
 
-def test_the_faster_way_of_a_peer_is_what_we_are_measured_by() -> None:
+def test_a_ratio_uses_the_faster_variant_of_a_peer() -> None:
     rows = {OURS: row(OURS, 1000.0), SUMO_RL: row(SUMO_RL, 10.0), SUMO_RL_LEAN: row(SUMO_RL_LEAN, 25.0)}
     assert ratio(rows, OURS, SUMO_RL) == 100.0
     assert ratio(rows, OURS, SUMO_RL, SUMO_RL_LEAN) == 40.0
     assert ratio(rows, OURS, SUMO_RL_TRACI) is None and ratio({}, OURS, SUMO_RL) is None
 
 
-def test_goals_are_met_or_not_and_never_without_a_measurement() -> None:
+def test_a_goal_is_met_not_met_or_not_measured() -> None:
     rates = {OURS: 1.5e5, OURS_ONE: 1.19e4, SUMO_RL: 1e3, SUMO_RL_LEAN: 3.1e3, PPO: 2e4, PPO_SUMO_RL: 500.0, DQN: 1.0}
     answers = {goal.text: goal.answer for goal in goals_of({name: row(name, rate) for name, rate in rates.items()})}
     assert answers == {
@@ -60,14 +60,14 @@ def test_goals_are_met_or_not_and_never_without_a_measurement() -> None:
     }
 
 
-def test_shares_of_the_roofs() -> None:
+def test_shares_of_the_compute_and_memory_limits() -> None:
     roofs = Roofs(flop_per_s=46e9, bytes_per_s=32e9)
     assert roofs.compute_share(1e9) == 0.5 and roofs.memory_share(1e9) == 1.0
 
 
-def test_rounds_go_round_and_a_peer_that_fails_is_told_of_and_left_out() -> None:
+def test_rounds_alternate_and_a_failing_peer_is_reported_and_skipped() -> None:
     order: list[str] = []
-    said: list[str] = []
+    messages: list[str] = []
 
     def candidate(name: str, last: int) -> Measured:
         order.append(name)
@@ -76,20 +76,20 @@ def test_rounds_go_round_and_a_peer_that_fails_is_told_of_and_left_out() -> None
         return Measured(decisions=order.count(name), core_s=1.0, wall_s=1.0)
 
     limits = {"a": 9, "b": 1, "c": 0}
-    rows = in_turn({name: lambda n=name, m=last: candidate(n, m) for name, last in limits.items()}, 3, said.append)
+    rows = in_turn({name: lambda n=name, m=last: candidate(n, m) for name, last in limits.items()}, 3, messages.append)
     assert order == ["a", "b", "c", "a", "b", "a"]
     assert {name: found.per_core_s for name, found in rows.items()} == {"a": 2.0, "b": 1.0}
-    assert [line for line in said if line.startswith("skipped")] == ["skipped: c: it fell", "skipped: b: it fell"]
+    assert [line for line in messages if line.startswith("skipped")] == ["skipped: c: it fell", "skipped: b: it fell"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the bench reads core time from Linux")
-def test_work_is_timed_by_the_core_and_the_wall() -> None:
+def test_work_is_measured_in_core_time_and_wall_time() -> None:
     measured = keep_busy(lambda: sum(range(20_000)) and 64, 0.01)()
     assert measured.decisions % 64 == 0 and measured.decisions > 0
     assert measured.wall_s >= 0.01 and measured.core_s > 0.0
 
 
-def test_peers_programs_import_nothing_of_ours() -> None:
+def test_the_programs_of_peers_do_not_import_this_project() -> None:
     programs = list(PEERS.glob("*.py"))
     assert len(programs) >= 6
     for path in programs:

@@ -1,4 +1,4 @@
-"""The far side of the tests is itself tested: by the unmodified client, not by ours."""
+"""The Kaggle emulator is tested with the unmodified official client, not with ours."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def push(**changes: Any) -> Any:
         return kaggle.kernels.kernels_api_client.save_kernel(request)
 
 
-def test_it_knows_nothing_of_what_it_tests() -> None:
+def test_the_emulator_does_not_import_the_code_under_test() -> None:
     for path in (PROJECT_ROOT / "tests" / "emulator").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -95,7 +95,7 @@ def test_it_knows_nothing_of_what_it_tests() -> None:
                 assert name.partition(".")[0] not in ("orchestrator", "kernel_templates", "validation_ch7"), path
 
 
-def test_kernels_see_the_literal_paths(kaggle: LoopbackKaggle) -> None:
+def test_a_kernel_runs_with_the_literal_kaggle_paths(kaggle: LoopbackKaggle) -> None:
     if namespace_command() is None:
         assert not os.environ.get("CI"), "CI must prove the literal /kaggle, and this machine gives no mount namespace"
         pytest.skip("no mount namespace here")
@@ -110,7 +110,7 @@ def test_kernels_see_the_literal_paths(kaggle: LoopbackKaggle) -> None:
     assert not Path("/kaggle/working/out").exists()
 
 
-def test_the_unmodified_command_library_pushes_watches_and_fetches(kaggle: LoopbackKaggle, tmp_path: Path) -> None:
+def test_the_unmodified_client_pushes_watches_and_fetches(kaggle: LoopbackKaggle, tmp_path: Path) -> None:
     folder = tmp_path / "push"
     folder.mkdir()
     (folder / "script.py").write_text("open('result.txt', 'w').write('42')\n", "utf-8")
@@ -137,7 +137,7 @@ def test_the_unmodified_command_library_pushes_watches_and_fetches(kaggle: Loopb
         ("datasets.DatasetApiService/CreateDatasetVersion", {"body": {"filez": []}}, 400),
     ],
 )
-def test_what_the_client_could_not_have_said_is_refused(
+def test_a_request_the_client_could_not_send_is_refused(
     kaggle: LoopbackKaggle, path: str, body: Any, status: int
 ) -> None:
     request = urllib.request.Request(f"http://localhost:7777/api/v1/{path}", json.dumps(body).encode(), method="POST")
@@ -148,7 +148,7 @@ def test_what_the_client_could_not_have_said_is_refused(
         assert json.load(answer)["code"] == status
 
 
-def test_a_stranger_is_told_so(kaggle: LoopbackKaggle) -> None:
+def test_wrong_credentials_are_refused(kaggle: LoopbackKaggle) -> None:
     kaggle.accounts.keys[USER] = "another"
     with pytest.raises(HTTPError) as refused:
         push()
@@ -163,13 +163,13 @@ def test_a_stranger_is_told_so(kaggle: LoopbackKaggle) -> None:
         ({"slug": "bob/first-kernel"}, 403),
     ],
 )
-def test_pushes_that_are_errors(kaggle: LoopbackKaggle, changes: dict[str, Any], status: int) -> None:
+def test_an_invalid_push_is_an_http_error(kaggle: LoopbackKaggle, changes: dict[str, Any], status: int) -> None:
     with pytest.raises(HTTPError) as refused:
         push(**changes)
     assert refused.value.response.status_code == status
 
 
-def test_pushes_that_are_refused_inside_a_success(kaggle: LoopbackKaggle) -> None:
+def test_a_push_over_a_limit_is_refused_in_a_successful_answer(kaggle: LoopbackKaggle) -> None:
     kaggle.settings.gpu_sessions = 0
     assert push(enable_gpu=True).error == "Maximum batch GPU session count of 0 reached."
     kaggle.settings.gpu_sessions, kaggle.settings.gpu_used = 2, kaggle.settings.weekly_gpu
@@ -179,7 +179,7 @@ def test_pushes_that_are_refused_inside_a_success(kaggle: LoopbackKaggle) -> Non
     assert (answer.invalid_kernel_sources, answer.invalid_dataset_sources) == (["ana/nothing"], ["ana/none"])
 
 
-def test_durations_keep_their_days(kaggle: LoopbackKaggle) -> None:
+def test_a_duration_over_a_day_is_read_back_whole(kaggle: LoopbackKaggle) -> None:
     with client() as service:
         quota = service.kernels.kernels_api_client.get_accelerator_quota_statistics(
             ApiGetAcceleratorQuotaStatisticsRequest()
@@ -187,7 +187,7 @@ def test_durations_keep_their_days(kaggle: LoopbackKaggle) -> None:
     assert quota.gpu_quota.total_time_allowed.total_seconds() == 108_000
 
 
-def test_states_come_in_their_order(kaggle: LoopbackKaggle) -> None:
+def test_a_kernel_is_hidden_then_queued_then_in_its_final_state(kaggle: LoopbackKaggle) -> None:
     kaggle.settings.hidden_looks, kaggle.settings.queued_looks = 1, 1
     push(text="raise SystemExit(3)")
     request: Any = ApiGetKernelSessionStatusRequest()
@@ -196,13 +196,13 @@ def test_states_come_in_their_order(kaggle: LoopbackKaggle) -> None:
         ask = service.kernels.kernels_api_client.get_kernel_session_status
         with pytest.raises(HTTPError):
             ask(request)
-        seen = [ask(request).status]
+        states = [ask(request).status]
         kaggle.kernels.all["ana", "first-kernel"].ended.wait(20)
-        seen.append(ask(request).status)
-    assert seen == [KernelWorkerStatus.QUEUED, KernelWorkerStatus.ERROR]
+        states.append(ask(request).status)
+    assert states == [KernelWorkerStatus.QUEUED, KernelWorkerStatus.ERROR]
 
 
-def test_an_override_serves_where_there_is_no_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_root_override_works_without_a_mount_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     point_at_loopback(monkeypatch)
     with loopback_kaggle(tmp_path / "kaggle", settings=Settings(override="MY_ROOT")) as kaggle:
         kaggle.accounts.add(USER, key=KEY)

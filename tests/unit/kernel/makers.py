@@ -1,4 +1,4 @@
-"""Small tickets and checkpoints for tests of the runtime."""
+"""Small tickets and checkpoints for tests of `orchestrator.kernel`."""
 
 from __future__ import annotations
 

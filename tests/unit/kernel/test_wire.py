@@ -1,4 +1,4 @@
-"""Names, paths and the formats whose writer and reader must agree."""
+"""Names, paths and formats that the writer and the reader must share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLAIN = st.recursive(
 )
 
 
-def test_one_function_makes_the_models_path_for_every_root() -> None:
+def test_the_models_path_has_the_same_form_under_every_root() -> None:
     section = "section_7_6_rl_performance"
     assert models_path(Path("validation_ch7"), section).as_posix() == (
         "validation_ch7/section_7_6_rl_performance/data/models"
@@ -41,7 +41,7 @@ def test_one_function_makes_the_models_path_for_every_root() -> None:
 
 
 @given(st.integers(min_value=0, max_value=10**12))
-def test_a_stem_gives_back_its_steps(steps: int) -> None:
+def test_the_steps_are_read_back_from_a_checkpoint_stem(steps: int) -> None:
     assert checkpoint_steps(checkpoint_stem("traffic_light_control", steps)) == steps
 
 
@@ -51,7 +51,7 @@ def test_other_stems_have_no_steps(stem: str) -> None:
 
 
 @given(st.dictionaries(st.text().filter(lambda name: name != "kind"), PLAIN))
-def test_a_report_survives_its_line(fields: dict[str, Any]) -> None:
+def test_a_report_is_read_back_from_its_line(fields: dict[str, Any]) -> None:
     line = "2026-01-01 12:00 " + report_line("progress", **fields)
     assert "\n" not in line
     assert parse_report(line) == {"kind": "progress", **fields}
@@ -62,12 +62,12 @@ def test_other_lines_are_no_reports(line: str) -> None:
     assert parse_report(line) is None
 
 
-def test_nan_never_crosses_the_wire() -> None:
+def test_nan_is_refused_in_canonical_json() -> None:
     with pytest.raises(ValueError, match="Out of range"):
         canonical_json({"delay": float("nan")})
 
 
-def test_a_ticket_survives_and_a_changed_spec_is_noticed() -> None:
+def test_a_ticket_is_read_back_and_a_changed_spec_is_detected() -> None:
     ticket = make_ticket()
     plain = ticket.to_json()
     assert Ticket.from_json(plain) == ticket

@@ -1,4 +1,4 @@
-"""Whoever is to be told is told; that nobody listens is said, and stops nothing."""
+"""A webhook is notified of changes; a webhook that fails is reported and never stops a tick."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from tests.simulation.computer import Computer
 from tests.simulation.world import World
 
 
-class Listening(HTTPServer):
-    heard: list[dict[str, object]]
+class WebhookServer(HTTPServer):
+    received: list[dict[str, object]]
     answer = 204
 
 
 @pytest.fixture
-def listening() -> Iterator[Listening]:
-    class Ear(BaseHTTPRequestHandler):
+def webhook_server() -> Iterator[WebhookServer]:
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            server.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(server.answer)
             self.end_headers()
 
         def log_message(self, *words: object) -> None:
             return
 
-    server = Listening(("127.0.0.1", 0), Ear)
-    server.heard = []
+    server = WebhookServer(("127.0.0.1", 0), Handler)
+    server.received = []
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -45,24 +45,24 @@ def listening() -> Iterator[Listening]:
     server.server_close()
 
 
-def test_a_change_is_told(listening: Listening) -> None:
+def test_a_change_is_sent_and_a_tick_without_changes_is_not(webhook_server: WebhookServer) -> None:
     computer = Computer(World(clock=FakeClock()), *expanded(SMALL))
-    context = replace(computer.context, send_report=Webhook(f"http://127.0.0.1:{listening.server_port}/hook").send)
-    ticked = computer.tick()
-    assert ticked is not None and notify(context, ticked) == ("Notification sent to the webhook",)
-    (report,) = listening.heard
+    context = replace(computer.context, send_report=Webhook(f"http://127.0.0.1:{webhook_server.server_port}/hook").send)
+    tick_report = computer.tick()
+    assert tick_report is not None and notify(context, tick_report) == ("Notification sent to the webhook",)
+    (report,) = webhook_server.received
     assert report["campaign"] == "small" and report["states"] == {"live": 2, "waiting": 2, "blocked": 1}
-    quiet = replace(ticked, changes=())
-    assert notify(context, quiet) == () and len(listening.heard) == 1
+    without_changes = replace(tick_report, changes=())
+    assert notify(context, without_changes) == () and len(webhook_server.received) == 1
 
 
-def test_a_webhook_that_fails_is_said_and_fails_nothing(listening: Listening) -> None:
+def test_a_failing_webhook_is_reported_and_does_not_fail_the_tick(webhook_server: WebhookServer) -> None:
     computer = Computer(World(clock=FakeClock()), *expanded(SMALL))
-    ticked = computer.tick()
-    assert ticked is not None
-    listening.answer = 500
-    hook = Webhook(f"http://127.0.0.1:{listening.server_port}/secret-path")
-    assert notify(replace(computer.context, send_report=hook.send), ticked) == (
+    tick_report = computer.tick()
+    assert tick_report is not None
+    webhook_server.answer = 500
+    hook = Webhook(f"http://127.0.0.1:{webhook_server.server_port}/secret-path")
+    assert notify(replace(computer.context, send_report=hook.send), tick_report) == (
         "Notification not sent: the webhook did not take it: HTTP 500",
     )
     closed = Webhook("http://127.0.0.1:9/secret-path")
@@ -71,7 +71,7 @@ def test_a_webhook_that_fails_is_said_and_fails_nothing(listening: Listening) ->
     assert "secret-path" not in str(caught.value)
 
 
-def test_the_address_may_stand_in_a_variable() -> None:
+def test_the_address_may_come_from_an_environment_variable() -> None:
     assert webhook_address(None, "HOOK", {"HOOK": "http://a"}) == "http://a"
     with pytest.raises(BadInput):
         webhook_address(None, "HOOK", {})

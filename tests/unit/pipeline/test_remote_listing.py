@@ -47,24 +47,24 @@ def test_a_listing_that_could_not_be_read_is_read_again() -> None:
 def test_a_tick_reads_listing_and_quota_once_and_polls_each_ended_session_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
+    calls: list[str] = []
     for verb in ("names", "observe", "quota"):
-        monkeypatch.setattr(SimBackend, verb, _noted(getattr(SimBackend, verb), asked))
+        monkeypatch.setattr(SimBackend, verb, _recording(getattr(SimBackend, verb), calls))
     campaign, trials = expanded(SMALL.replace("concurrency: 2", "concurrency: 4"))
     world = World(clock=FakeClock(), slots=4, weekly_s=100 * 3600.0)
     computer = Computer(world, campaign, trials)
     computer.tick()
     assert world.submits == 4
-    assert sorted(asked) == ["names", "quota"]
+    assert sorted(calls) == ["names", "quota"]
     world.clock.sleep(10 * 3600.0)
     computer.tick()
     assert world.submits == 8
-    assert sorted(asked[2:]) == ["names", *["observe"] * 4, "quota"]
+    assert sorted(calls[2:]) == ["names", *["observe"] * 4, "quota"]
 
 
-def _noted(act: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
-    def noted(*words: Any) -> Any:
-        asked.append(act.__name__)
+def _recording(act: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    def recorded(*words: Any) -> Any:
+        calls.append(act.__name__)
         return act(*words)
 
-    return noted
+    return recorded

@@ -1,4 +1,4 @@
-"""Makes the folder's own doubles importable, whatever import mode pytest runs in."""
+"""Makes this folder's helper modules importable in every import mode of pytest."""
 
 import sys
 from pathlib import Path

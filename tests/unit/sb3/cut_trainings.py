@@ -1,4 +1,4 @@
-"""Trainings without the outside of a session, cut and mended in memory: cheap enough to leave out each part once."""
+"""Trainings without a session, saved and restored in memory: cheap enough to leave out each saved part once."""
 
 import hashlib
 import random
@@ -23,19 +23,22 @@ from orchestrator.sb3.training.factory import build_model, prepare_torch
 from orchestrator.sb3.training.training_spec import TrainingSpec
 
 ALGORITHMS = tuple(sorted(HYPER_PARAMETERS))
-CUT_STEPS, TARGET_STEPS = 256, 384  # whole rollouts of every tiny algorithm, the cut within an episode of 13 decisions
+CUT_STEPS, TARGET_STEPS = (
+    256,
+    384,
+)  # multiples of every algorithm's rollout; the cut is within an episode of 13 decisions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """What a checkpoint holds."""
+    """Contents of a checkpoint."""
 
     model: bytes
     state: dict[str, Any]
 
 
 def built(algorithm: str, env: VecEnv | None = None) -> BaseAlgorithm:
-    """An untrained model of the tiny world, the generators of the process disturbed by another program before."""
+    """An untrained model in the tiny environment."""
     prepare_torch("cpu")
     return build_model(TrainingSpec.from_json(spec_of(algorithm)).lineage, env or TinyVecEnv(4, 7), device="cpu")
 
@@ -45,19 +48,19 @@ def trained(model: BaseAlgorithm, target_steps: int = TARGET_STEPS) -> BaseAlgor
 
 
 def saved(model: BaseAlgorithm) -> Saved:
-    """Through the bytes of both files."""
+    """Save a model into the bytes of both files and read the state back."""
     stream = BytesIO()
     write_state(stream, capture_state(model))
     return Saved(model=model_bytes(model), state=read_state(stream))
 
 
-def mended(algorithm: str, whole: Saved, *, leave_out: str | None = None, env: VecEnv | None = None) -> BaseAlgorithm:
-    """A new model that goes on from what was saved, with one part as it is in a model that was just built."""
+def restored(algorithm: str, whole: Saved, *, leave_out: str | None = None, env: VecEnv | None = None) -> BaseAlgorithm:
+    """A new model restored from `whole`, except for one part that keeps its value of a new model."""
     random.seed(5)
     np.random.seed(5)
     torch.manual_seed(5)
     model = built(algorithm, env)
-    # As another program would have left them: a new model's generators may stand just where the saved ones do.
+    # Disturb the generators as another program would: those of a new model might equal the saved ones.
     random.seed(99)
     np.random.seed(99)
     torch.manual_seed(99)
@@ -70,8 +73,8 @@ def mended(algorithm: str, whole: Saved, *, leave_out: str | None = None, env: V
     return model
 
 
-def run_context(algorithm: str, whole: Saved) -> Iterator[str]:
-    """Every element that can be left out: of the state, down to the names within a section, and of the zip."""
+def parts_of(algorithm: str, whole: Saved) -> Iterator[str]:
+    """Every element that can be left out: parts of the zip, sections of the state, and names within sections."""
     yield from _parts_of_zip(built(algorithm))
     for section, tree in whole.state.items():
         if section == "layers":
@@ -84,7 +87,7 @@ def run_context(algorithm: str, whole: Saved) -> Iterator[str]:
 
 
 def end_of(model: BaseAlgorithm) -> dict[str, str]:
-    """Digests of everything at the end: what users load, what learned it, and what it would go on with."""
+    """Digests of the whole final state: policy, model zip, optimizers and resume state."""
     names, variables = model._get_torch_save_params()
     learned = {name: fingerprint(_plain(recursive_getattr(model, name).state_dict())) for name in names[1:]}
     learned |= {name: tensors_digest({name: recursive_getattr(model, name)}) for name in variables}
@@ -94,25 +97,25 @@ def end_of(model: BaseAlgorithm) -> dict[str, str]:
 
 
 def random_cuts(seed: int, *, count: int, target_steps: int) -> list[int]:
-    """Where a run is cut, anywhere; printed, so that a failure can be had again."""
+    """Random steps at which a run is cut; printed so that a failure can be reproduced."""
     cuts = sorted(random.Random(seed).sample(range(1, target_steps), count))
     print(f"cuts at {cuts} with seed {seed}")
     return cuts
 
 
 def _parts_of_zip(model: BaseAlgorithm) -> dict[str, Callable[[], None]]:
-    """Name -> puts that part back to what it is now: optimizers, variables, and target networks of the policy."""
+    """Name -> function that resets the part to its present value: optimizers, variables and target networks."""
     names, variables = model._get_torch_save_params()
-    context: dict[str, Callable[[], None]] = {}
+    resets: dict[str, Callable[[], None]] = {}
     for name in names:
         if name != "policy":
-            context[name] = _reset(recursive_getattr(model, name))
+            resets[name] = _reset(recursive_getattr(model, name))
     for name in variables:
-        context[name] = _refill(recursive_getattr(model, name))
+        resets[name] = _refill(recursive_getattr(model, name))
     for name, network in model.policy.named_children():
         if "target" in name:
-            context[f"policy.{name}"] = _reset(network)
-    return context
+            resets[f"policy.{name}"] = _reset(network)
+    return resets
 
 
 def _reset(part: Any) -> Callable[[], None]:
@@ -147,7 +150,7 @@ def _plain(value: Any) -> Any:
 
 
 def _without(tree: dict[str, Any], element: str | None, fresh: dict[str, Any]) -> dict[str, Any]:
-    """The tree with one element as it is in a model that was just built."""
+    """The tree with one element replaced by its value in a new model."""
     section, _, name = (element or "").partition(".")
     if section not in tree:
         return tree

@@ -1,4 +1,4 @@
-"""Looking at what a session left behind."""
+"""Helpers that read the files of a finished session."""
 
 import hashlib
 from pathlib import Path
@@ -23,7 +23,7 @@ def models_dir(working: Path) -> Path:
 
 
 def fingerprints(working: Path, card: CheckpointCard | None = None) -> dict[str, str]:
-    """Digest of the model zip and of each part of the state of a checkpoint, the seams excepted."""
+    """Digests of a checkpoint's model zip, policy and each part of its state, without the seams."""
     card = card or latest_card(working)
     folder = models_dir(working) / "checkpoints"
     state = read_state(folder / f"{card.stem}.state.npz")

@@ -1,4 +1,4 @@
-"""One real session of training in a process of its own, for tests: WORKING SESSION STOP_AT TARGET [ALGORITHM]."""
+"""Runs one training session in its own process, for tests: WORKING SESSION STOP_AT TARGET [ALGORITHM]."""
 
 import os
 import signal
@@ -11,11 +11,11 @@ from orchestrator.sb3.loop import train
 
 
 def main(working: str, session: str, stop_at: str, target: str, algorithm: str = "DQN") -> None:
-    outside = bench(Path(working), spec_of(algorithm, target_steps=int(target)), session=int(session))
-    outside.stop.listen()
+    test_bench = bench(Path(working), spec_of(algorithm, target_steps=int(target)), session=int(session))
+    test_bench.stop.listen()
     world = tiny_world(at_steps=int(stop_at) or None, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    result = train(outside.context, outside.plan, world)
-    outside.context.reporter.close()
+    result = train(test_bench.context, test_bench.plan, world)
+    test_bench.context.reporter.close()
     print(result.ending, result.training.steps)
 
 

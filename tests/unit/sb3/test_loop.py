@@ -29,16 +29,16 @@ from orchestrator.sb3.training.training_state import Evaluation, Task, is_due
 SCENARIO = "traffic_light_control"
 
 
-def go(outside: TestBench, task: Task | None = None) -> TrainingResult:
+def run_training(test_bench: TestBench, task: Task | None = None) -> TrainingResult:
     try:
-        return train(outside.context, outside.plan, task or tiny_world())
+        return train(test_bench.context, test_bench.plan, task or tiny_world())
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
-def stopped_at(working: Path, steps: int, **changes: Any) -> TrainingResult:
-    outside = bench(working, tiny_spec(target_steps=1200, **changes))
-    return go(outside, tiny_world(at_steps=steps, act=lambda: outside.stop.request()))
+def run_until(working: Path, steps: int, **changes: Any) -> TrainingResult:
+    test_bench = bench(working, tiny_spec(target_steps=1200, **changes))
+    return run_training(test_bench, tiny_world(at_steps=steps, act=lambda: test_bench.stop.request()))
 
 
 def metadata(working: Path) -> dict[str, Any]:
@@ -46,36 +46,38 @@ def metadata(working: Path) -> dict[str, Any]:
     return plain
 
 
-def test_a_session_to_the_target_leaves_all_that_is_promised(tmp_path: Path) -> None:
-    outside = bench(tmp_path, tiny_spec(target_steps=1200))
-    result = go(outside)
+def test_a_session_to_the_target_writes_all_documented_files(tmp_path: Path) -> None:
+    test_bench = bench(tmp_path, tiny_spec(target_steps=1200))
+    result = run_training(test_bench)
 
     assert result.ending is KernelEnding.FINISHED and result.training.steps == 1200
-    assert outside.said[0] == "[CHECKPOINT] Starting fresh training"
+    assert test_bench.output[0] == "[CHECKPOINT] Starting fresh training"
     folder = models_dir(tmp_path)
     assert [card.steps for card in survey_checkpoints(folder, SCENARIO).verified] == [1200, 1000]
     best = read_card(folder / "best_model" / "best_model.json")
     assert card_fault(best, folder / "best_model") is None
     final, newest = folder / f"{SCENARIO}_final.zip", latest_card(tmp_path)
     assert final.read_bytes() == (folder / "checkpoints" / f"{newest.stem}.zip").read_bytes()
-    told = metadata(tmp_path)
-    assert told["latest_checkpoint"] == f"{newest.stem}.zip" and told["latest_checkpoint_digest"] == newest.digest
-    assert (told["total_timesteps"], told["total_timesteps_completed"]) == (1200, 1200)
-    assert told["policy_architecture"] == [16, 16] and told["observation_space_shape"] == [3]
-    assert told["stamp"]["nonce"] == "nonce-1" and told["sessions_seams"] == []
-    assert told["best_model"]["steps"] == best.steps
+    reported = metadata(tmp_path)
+    assert (
+        reported["latest_checkpoint"] == f"{newest.stem}.zip" and reported["latest_checkpoint_digest"] == newest.digest
+    )
+    assert (reported["total_timesteps"], reported["total_timesteps_completed"]) == (1200, 1200)
+    assert reported["policy_architecture"] == [16, 16] and reported["observation_space_shape"] == [3]
+    assert reported["stamp"]["nonce"] == "nonce-1" and reported["sessions_seams"] == []
+    assert reported["best_model"]["steps"] == best.steps
     assert result.facts["gradient_updates"] == (1200 - 100) // 4
     assert result.facts["policy_digest_before"] != result.facts["policy_digest_after"]
 
 
-def test_the_best_score_and_the_curve_survive_a_session(tmp_path: Path) -> None:
-    first = stopped_at(tmp_path, 1000).training.record
-    outside = bench(tmp_path, tiny_spec(target_steps=1200), session=2)
-    # From here on every policy is worse than the best of the first session.
+def test_the_best_model_and_the_curve_are_kept_over_sessions(tmp_path: Path) -> None:
+    first = run_until(tmp_path, 1000).training.record
+    test_bench = bench(tmp_path, tiny_spec(target_steps=1200), session=2)
+    # In the second session every policy is worse than the best of the first.
     worse = replace(tiny_world(), evaluate=lambda model, lineage: Evaluation(score=-1e6, measures={}))
-    result = go(outside, worse)
+    result = run_training(test_bench, worse)
 
-    assert outside.said[0] == f"[CHECKPOINT] Loading checkpoint {SCENARIO}_checkpoint_1000_steps.zip (1000 steps)"
+    assert test_bench.output[0] == f"[CHECKPOINT] Loading checkpoint {SCENARIO}_checkpoint_1000_steps.zip (1000 steps)"
     record = result.training.record
     assert record.curve[:2] == first.curve and [point.steps for point in record.curve] == [400, 800, 1200]
     assert record.best == first.best and first.best is not None
@@ -86,8 +88,8 @@ def test_the_best_score_and_the_curve_survive_a_session(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["lost", "another", "damaged card"])
-def test_the_best_model_is_put_back_as_the_checkpoint_knows_it(damage: str, tmp_path: Path) -> None:
-    first = stopped_at(tmp_path, 800 + 4).training.record
+def test_the_best_model_is_restored_from_the_checkpoint(damage: str, tmp_path: Path) -> None:
+    first = run_until(tmp_path, 800 + 4).training.record
     assert first.best is not None
     folder = models_dir(tmp_path) / "best_model"
     if damage == "lost":
@@ -96,45 +98,45 @@ def test_the_best_model_is_put_back_as_the_checkpoint_knows_it(damage: str, tmp_
         (folder / "best_model.zip").write_bytes(b"from steps that were never saved")
     else:
         (folder / "best_model.json").write_text("{")
-    outside = bench(tmp_path, tiny_spec(target_steps=808), session=2)
-    go(outside)
+    test_bench = bench(tmp_path, tiny_spec(target_steps=808), session=2)
+    run_training(test_bench)
     assert (folder / "best_model.zip").read_bytes() == first.best.model_zip
     assert card_fault(read_card(folder / "best_model.json"), folder) is None
-    assert any("Best model put back" in line for line in outside.said)
+    assert any("Best model put back" in line for line in test_bench.output)
 
 
-def test_a_deadline_pauses_and_the_next_session_goes_on(tmp_path: Path) -> None:
-    # The clock moves a millisecond with every look at it, so half a second is some hundred boundaries.
-    paused = go(bench(tmp_path, tiny_spec(target_steps=1200, deadline_s=0.5)))
+def test_a_deadline_pauses_and_the_next_session_continues(tmp_path: Path) -> None:
+    # The clock advances a millisecond with every reading, so half a second is some hundred boundaries.
+    paused = run_training(bench(tmp_path, tiny_spec(target_steps=1200, deadline_s=0.5)))
     assert paused.ending is KernelEnding.PAUSED and 0 < paused.training.steps < 1200
     assert latest_card(tmp_path).steps == paused.training.steps
     assert not (models_dir(tmp_path) / f"{SCENARIO}_final.zip").exists()
-    finished = go(bench(tmp_path, tiny_spec(target_steps=1200), session=2))
+    finished = run_training(bench(tmp_path, tiny_spec(target_steps=1200), session=2))
     assert finished.training.steps_start == paused.training.steps and finished.training.steps == 1200
 
-    go(bench(tmp_path / "straight", tiny_spec(target_steps=1200)))
+    run_training(bench(tmp_path / "straight", tiny_spec(target_steps=1200)))
     assert fingerprints(tmp_path) == fingerprints(tmp_path / "straight")
 
 
-def test_a_session_without_time_saves_nothing_and_harms_nothing(tmp_path: Path) -> None:
-    nothing = go(bench(tmp_path, tiny_spec(deadline_s=0.0)))
-    assert nothing.ending is KernelEnding.PAUSED and nothing.training.steps == 0
+def test_a_session_without_time_changes_no_checkpoint(tmp_path: Path) -> None:
+    untrained = run_training(bench(tmp_path, tiny_spec(deadline_s=0.0)))
+    assert untrained.ending is KernelEnding.PAUSED and untrained.training.steps == 0
     assert survey_checkpoints(models_dir(tmp_path), SCENARIO).latest is None
     assert metadata(tmp_path)["latest_checkpoint"] is None
 
-    stopped_at(tmp_path, 500)
+    run_until(tmp_path, 500)
     before = fingerprints(tmp_path)
-    again = go(bench(tmp_path, tiny_spec(deadline_s=0.0), session=2))
-    assert again.training.steps == again.training.steps_start == 500
+    resumed = run_training(bench(tmp_path, tiny_spec(deadline_s=0.0), session=2))
+    assert resumed.training.steps == resumed.training.steps_start == 500
     assert fingerprints(tmp_path) == before
 
 
 def test_a_real_signal_stops_at_the_next_boundary(tmp_path: Path) -> None:
-    outside = bench(tmp_path, tiny_spec())
+    test_bench = bench(tmp_path, tiny_spec())
     previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        outside.stop.listen()
-        result = go(outside, tiny_world(at_steps=300, act=lambda: os.kill(os.getpid(), signal.SIGTERM)))
+        test_bench.stop.listen()
+        result = run_training(test_bench, tiny_world(at_steps=300, act=lambda: os.kill(os.getpid(), signal.SIGTERM)))
     finally:
         for number, action in previous.items():
             signal.signal(number, action)
@@ -149,66 +151,66 @@ def test_a_kill_before_the_card_leaves_no_checkpoint(tmp_path: Path, monkeypatch
     def killed(path: Path, value: object) -> None:
         raise Killed
 
-    stopped_at(tmp_path, 500)
+    run_until(tmp_path, 500)
     monkeypatch.setattr(saving, "write_json", killed)
     with pytest.raises(Killed):
-        go(bench(tmp_path, tiny_spec(target_steps=1200), session=2))
+        run_training(bench(tmp_path, tiny_spec(target_steps=1200), session=2))
     monkeypatch.undo()
 
     survey = survey_checkpoints(models_dir(tmp_path), SCENARIO)
     assert survey.latest is not None and survey.latest.steps == 500
     assert list(survey.faults) == [f"{SCENARIO}_checkpoint_1000_steps"]
-    outside = bench(tmp_path, tiny_spec(target_steps=1200), session=3)
-    assert go(outside).training.steps == 1200
-    assert outside.said[0].startswith(f"[CHECKPOINT] Not usable: {SCENARIO}_checkpoint_1000_steps")
+    test_bench = bench(tmp_path, tiny_spec(target_steps=1200), session=3)
+    assert run_training(test_bench).training.steps == 1200
+    assert test_bench.output[0].startswith(f"[CHECKPOINT] Not usable: {SCENARIO}_checkpoint_1000_steps")
 
 
-def test_a_checkpoint_that_does_not_verify_is_no_fresh_start(tmp_path: Path) -> None:
-    stopped_at(tmp_path, 500)
+def test_a_damaged_checkpoint_is_refused_instead_of_a_fresh_start(tmp_path: Path) -> None:
+    run_until(tmp_path, 500)
     next((models_dir(tmp_path) / "checkpoints").glob("*.npz")).write_bytes(b"damaged")
     with pytest.raises(SessionRefused, match="no checkpoint in the models directory verifies"):
-        go(bench(tmp_path, tiny_spec(), session=2))
+        run_training(bench(tmp_path, tiny_spec(), session=2))
 
 
-def test_a_promised_checkpoint_that_is_not_there_is_no_fresh_start(tmp_path: Path) -> None:
-    stopped_at(tmp_path / "elsewhere", 500)
+def test_a_missing_input_checkpoint_is_refused_instead_of_a_fresh_start(tmp_path: Path) -> None:
+    run_until(tmp_path / "elsewhere", 500)
     folder = models_dir(tmp_path / "elsewhere")
     promised = tuple(file_entry(path, folder) for path in sorted((folder / "checkpoints").iterdir()))
     with pytest.raises(SessionRefused, match="no checkpoint in the models directory verifies"):
-        go(bench(tmp_path / "here", tiny_spec(), session=2, inputs=promised))
+        run_training(bench(tmp_path / "here", tiny_spec(), session=2, inputs=promised))
 
 
-def test_other_code_resumes_as_statistical_and_says_so(tmp_path: Path) -> None:
-    stopped_at(tmp_path, 500)
-    outside = bench(
+def test_other_code_resumes_as_statistical_and_reports_it(tmp_path: Path) -> None:
+    run_until(tmp_path, 500)
+    test_bench = bench(
         tmp_path, tiny_spec(target_steps=600, resume_floor="statistical"), session=2, bundle_digest="c" * 64
     )
-    result = go(outside)
+    result = run_training(test_bench)
     assert result.training.grade is not None and result.training.grade.grade == "statistical"
-    assert any(line.startswith("[CHECKPOINT] Resume is statistical: code_digest") for line in outside.said)
+    assert any(line.startswith("[CHECKPOINT] Resume is statistical: code_digest") for line in test_bench.output)
 
 
-def test_at_the_target_it_says_so_and_trains_nothing(tmp_path: Path) -> None:
-    go(bench(tmp_path, tiny_spec(target_steps=600)))
+def test_a_session_at_the_target_reports_it_and_trains_nothing(tmp_path: Path) -> None:
+    run_training(bench(tmp_path, tiny_spec(target_steps=600)))
     before = fingerprints(tmp_path)
-    outside = bench(tmp_path, tiny_spec(target_steps=600), session=2)
-    result = go(outside)
+    test_bench = bench(tmp_path, tiny_spec(target_steps=600), session=2)
+    result = run_training(test_bench)
     assert result.ending is KernelEnding.FINISHED and result.facts["gradient_updates_this_session"] == 0
-    assert "Target of 600 steps already reached (600 done)" in outside.said
+    assert "Target of 600 steps already reached (600 done)" in test_bench.output
     assert fingerprints(tmp_path) == before
 
 
 def test_an_overshoot_is_under_one_rollout_and_reported(tmp_path: Path) -> None:
-    result = go(bench(tmp_path, tiny_spec(target_steps=598)))
+    result = run_training(bench(tmp_path, tiny_spec(target_steps=598)))
     assert result.training.steps == 600 and result.facts["overshoot_steps"] == 2
 
 
-def test_there_is_a_best_model_even_before_the_first_cadence(tmp_path: Path) -> None:
-    result = go(bench(tmp_path, tiny_spec(target_steps=200)))
+def test_a_training_shorter_than_the_evaluation_interval_has_a_best_model(tmp_path: Path) -> None:
+    result = run_training(bench(tmp_path, tiny_spec(target_steps=200)))
     assert result.training.record.best is not None and result.training.record.best.steps == 200
 
 
-def test_a_policy_of_nan_is_never_saved(tmp_path: Path) -> None:
+def test_a_policy_with_nan_is_never_saved(tmp_path: Path) -> None:
     class Poisoned(TinyVecEnv):
         def step_wait(self) -> Any:
             observation, reward, done, infos = super().step_wait()
@@ -216,7 +218,7 @@ def test_a_policy_of_nan_is_never_saved(tmp_path: Path) -> None:
 
     task = replace(tiny_world(), build_env=lambda lineage: Poisoned(4, 7))
     with pytest.raises(ArithmeticError, match="is not finite"):
-        go(bench(tmp_path, tiny_spec(evaluate_every_steps=5000)), task)
+        run_training(bench(tmp_path, tiny_spec(evaluate_every_steps=5000)), task)
     assert survey_checkpoints(models_dir(tmp_path), SCENARIO).latest is None
 
 
@@ -227,58 +229,58 @@ def test_a_policy_of_nan_is_never_saved(tmp_path: Path) -> None:
         (Evaluation(score=1.0, measures={"delay": float("inf")}), "the delay inf"),
     ],
 )
-def test_an_evaluation_without_numbers_chooses_no_model(evaluation: Evaluation, fault: str, tmp_path: Path) -> None:
+def test_a_non_finite_evaluation_is_an_error(evaluation: Evaluation, fault: str, tmp_path: Path) -> None:
     task = replace(tiny_world(), evaluate=lambda model, lineage: evaluation)
     with pytest.raises(ArithmeticError, match=fault):
-        go(bench(tmp_path, tiny_spec()), task)
+        run_training(bench(tmp_path, tiny_spec()), task)
 
 
-def test_a_layer_whose_state_nobody_can_keep_is_refused_where_exactness_is_demanded(tmp_path: Path) -> None:
+def test_a_wrapper_without_state_is_refused_if_exact_resume_is_required(tmp_path: Path) -> None:
     task = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
     with pytest.raises(SessionRefused, match="checkpoints cannot save: VecFrameStack has no get_state and set_state"):
-        go(bench(tmp_path, tiny_spec(target_steps=200)), task)
+        run_training(bench(tmp_path, tiny_spec(target_steps=200)), task)
     assert not models_dir(tmp_path).exists()
 
 
-def test_elsewhere_the_card_says_what_was_lost_and_the_resume_is_statistical(tmp_path: Path) -> None:
+def test_a_wrapper_without_state_makes_the_resume_statistical_otherwise(tmp_path: Path) -> None:
     task = replace(tiny_world(), build_env=lambda lineage: VecFrameStack(TinyVecEnv(4, 7), 2))
     task = replace(task, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
-    go(bench(tmp_path, tiny_spec(target_steps=200, resume_floor="statistical")), task)
+    run_training(bench(tmp_path, tiny_spec(target_steps=200, resume_floor="statistical")), task)
     assert latest_card(tmp_path).identity["lost_state"] == ["VecFrameStack has no get_state and set_state"]
 
-    outside = bench(tmp_path, tiny_spec(target_steps=400, resume_floor="statistical"), session=2)
-    result = go(outside, task)
+    test_bench = bench(tmp_path, tiny_spec(target_steps=400, resume_floor="statistical"), session=2)
+    result = run_training(test_bench, task)
     assert result.training.steps == 400 and result.facts["gradient_updates_this_session"] > 0
     assert result.training.grade is not None and result.training.grade.grade == "statistical"
-    assert any("could not keep everything: VecFrameStack has no" in line for line in outside.said)
+    assert any("could not keep everything: VecFrameStack has no" in line for line in test_bench.output)
 
 
-def test_only_the_checkpoints_that_a_session_was_given_are_continued(tmp_path: Path) -> None:
-    stopped_at(tmp_path / "elsewhere", 500)
+def test_a_checkpoint_that_is_not_an_input_of_the_session_is_refused(tmp_path: Path) -> None:
+    run_until(tmp_path / "elsewhere", 500)
     folder = models_dir(tmp_path / "elsewhere")
     promised = tuple(file_entry(path, folder) for path in sorted((folder / "checkpoints").iterdir()))
-    stopped_at(tmp_path, 600)
+    run_until(tmp_path, 600)
     with pytest.raises(SessionRefused, match="600_steps is not one of the checkpoints that this session was given"):
-        go(bench(tmp_path, tiny_spec(), session=2, inputs=promised))
+        run_training(bench(tmp_path, tiny_spec(), session=2, inputs=promised))
 
 
-def test_walking_back_ends_where_the_newer_card_does_not_know_the_older_checkpoint(tmp_path: Path) -> None:
-    go(bench(tmp_path, tiny_spec(target_steps=1200)))
+def test_an_older_checkpoint_outside_the_ancestry_is_refused(tmp_path: Path) -> None:
+    run_training(bench(tmp_path, tiny_spec(target_steps=1200)))
     checkpoints = models_dir(tmp_path) / "checkpoints"
     (checkpoints / f"{SCENARIO}_checkpoint_1200_steps.zip").write_bytes(b"damaged")
-    go(bench(tmp_path / "other", tiny_spec(target_steps=1000, evaluate_every_steps=999)))
+    run_training(bench(tmp_path / "other", tiny_spec(target_steps=1000, evaluate_every_steps=999)))
     for path in (models_dir(tmp_path / "other") / "checkpoints").glob("*_1000_steps.*"):
         (checkpoints / path.name).write_bytes(path.read_bytes())
     with pytest.raises(SessionRefused, match=r"1000_steps is not in the ancestry of .*_1200_steps"):
-        go(bench(tmp_path, tiny_spec(), session=2))
+        run_training(bench(tmp_path, tiny_spec(), session=2))
 
 
-def test_the_zip_loads_where_this_project_is_not(tmp_path: Path) -> None:
-    stopped_at(tmp_path, 500)
+def test_the_model_zip_loads_without_this_project(tmp_path: Path) -> None:
+    run_until(tmp_path, 500)
     card = latest_card(tmp_path)
     code = (
         "import sys, numpy\n"
-        "class Wall:\n"  # the project may be installed in this interpreter
+        "class Wall:\n"  # the project may be installed in this interpreter: block its import
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name.partition('.')[0] in ('validation_ch7', 'kernel_templates', 'orchestrator'):\n"
         "            raise ImportError(name)\n"
@@ -295,19 +297,19 @@ def test_the_zip_loads_where_this_project_is_not(tmp_path: Path) -> None:
     assert done.stdout.split() == ["500", "0.6", "True"]
 
 
-def test_neither_evaluating_nor_saving_touches_the_training(tmp_path: Path) -> None:
+def test_evaluating_and_saving_do_not_change_the_training(tmp_path: Path) -> None:
     often = tiny_spec(target_steps=1200, checkpoint_every_steps=100, evaluate_every_steps=60)
     rarely = tiny_spec(target_steps=1200, checkpoint_every_steps=10**6, evaluate_every_steps=10**6)
-    many = go(bench(tmp_path / "often", often)).training.record
-    few = go(bench(tmp_path / "rarely", rarely)).training.record
+    many = run_training(bench(tmp_path / "often", often)).training.record
+    few = run_training(bench(tmp_path / "rarely", rarely)).training.record
     assert (len(many.curve), len(few.curve)) == (20, 1)
     one, other = fingerprints(tmp_path / "often"), fingerprints(tmp_path / "rarely")
     changed = {name for name in one if one[name] != other[name]}
     assert changed <= {"selection.curve", "selection.best", "selection.last_eval_steps"}
 
 
-def test_the_best_policy_acts_as_the_one_that_was_evaluated(tmp_path: Path) -> None:
-    result = stopped_at(tmp_path, 1100)
+def test_the_best_policy_equals_the_evaluated_one(tmp_path: Path) -> None:
+    result = run_until(tmp_path, 1100)
     best, policy = best_policy(result.training)
     observations = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     model = DQN.load(models_dir(tmp_path) / "best_model" / "best_model.zip")
@@ -318,8 +320,8 @@ def test_the_best_policy_acts_as_the_one_that_was_evaluated(tmp_path: Path) -> N
     assert policy_digest(result.training.model.policy) == result.facts["policy_digest_after"]
 
 
-def test_a_best_model_of_another_policy_is_not_used(tmp_path: Path) -> None:
-    training = stopped_at(tmp_path, 1100).training
+def test_a_best_model_with_another_policy_is_refused(tmp_path: Path) -> None:
+    training = run_until(tmp_path, 1100).training
     assert training.record.best is not None
     training.record.best = replace(training.record.best, policy_digest="0" * 64)
     with pytest.raises(ValueError, match="does not hold the policy"):
@@ -329,35 +331,35 @@ def test_a_best_model_of_another_policy_is_not_used(tmp_path: Path) -> None:
         best_policy(training)
 
 
-def test_other_bytes_than_the_best_models_card_states_are_not_used(tmp_path: Path) -> None:
-    training = stopped_at(tmp_path, 1100).training
+def test_a_best_model_with_other_bytes_than_its_card_is_refused(tmp_path: Path) -> None:
+    training = run_until(tmp_path, 1100).training
     assert training.record.best is not None
-    # The same policy, so that nothing but the card can tell.
+    # The policy is the same; only the sha256 of the card differs.
     training.record.best = replace(training.record.best, model_zip=training.record.best.model_zip + b"\0")
     with pytest.raises(ValueError, match="its card states"):
         best_policy(training)
 
 
-def test_progress_tells_pace_and_remaining_time(tmp_path: Path) -> None:
-    outside = bench(tmp_path, tiny_spec(target_steps=1200))
-    go(outside)
-    told = [report for report in map(parse_report, outside.said) if report and report["kind"] == "progress"]
-    assert told[-1]["steps"] == told[-1]["target_steps"] == 1200 and told[-1]["eta_s"] == 0
-    assert told[-1]["steps_per_s"] > 0 and told[-1]["reward_mean"] < 0
+def test_progress_reports_speed_and_remaining_time(tmp_path: Path) -> None:
+    test_bench = bench(tmp_path, tiny_spec(target_steps=1200))
+    run_training(test_bench)
+    reported = [report for report in map(parse_report, test_bench.output) if report and report["kind"] == "progress"]
+    assert reported[-1]["steps"] == reported[-1]["target_steps"] == 1200 and reported[-1]["eta_s"] == 0
+    assert reported[-1]["steps_per_s"] > 0 and reported[-1]["reward_mean"] < 0
 
 
-def test_the_longest_stretch_between_boundaries_is_kept_back(tmp_path: Path) -> None:
-    outside = bench(tmp_path, tiny_spec(target_steps=1200))
-    go(outside)
-    totals_s, deadline = outside.context.deadline.totals_s, outside.context.deadline
+def test_the_deadline_reserves_the_longest_single_train_save_and_evaluation(tmp_path: Path) -> None:
+    test_bench = bench(tmp_path, tiny_spec(target_steps=1200))
+    run_training(test_bench)
+    totals_s, deadline = test_bench.context.deadline.totals_s, test_bench.context.deadline
     assert set(totals_s) == {"train", "save", "evaluate"} and all(spent_s > 0 for spent_s in totals_s.values())
-    assert deadline.reserve_s < sum(totals_s.values())  # single acts, not their sums
+    assert deadline.reserve_s < sum(totals_s.values())  # single durations, not their sums
 
 
-def test_seams_are_the_only_trace_of_a_cut(tmp_path: Path) -> None:
-    stopped_at(tmp_path, 500)
-    go(bench(tmp_path, tiny_spec(target_steps=600), session=2))
-    go(bench(tmp_path, tiny_spec(target_steps=700), session=3))
+def test_the_state_records_the_seams_of_all_cuts(tmp_path: Path) -> None:
+    run_until(tmp_path, 500)
+    run_training(bench(tmp_path, tiny_spec(target_steps=600), session=2))
+    run_training(bench(tmp_path, tiny_spec(target_steps=700), session=3))
     state = read_state(models_dir(tmp_path) / "checkpoints" / f"{latest_card(tmp_path).stem}.state.npz")
     assert state["provenance"] == {"seams": [500, 600]}
 
@@ -366,25 +368,25 @@ def test_seams_are_the_only_trace_of_a_cut(tmp_path: Path) -> None:
     ("steps", "last_steps", "due"),
     [(0, 0, False), (9, 0, False), (10, 0, True), (10, 10, False), (15, 10, False), (20, 15, True), (31, 9, True)],
 )
-def test_a_cadence_is_not_moved_by_acts_at_odd_steps(steps: int, last_steps: int, due: bool) -> None:
+def test_saves_at_other_steps_do_not_shift_the_interval(steps: int, last_steps: int, due: bool) -> None:
     assert is_due(steps, last_steps=last_steps, every_steps=10) is due
 
 
-def saves_with_clock(working: Path, seconds_per_look: float) -> list[int]:
-    """Steps at which a training saved whose clock goes on by that much with every look at it."""
-    looks = iter(range(10**9))
+def saves_with_clock(working: Path, seconds_per_reading: float) -> list[int]:
+    """Steps at which a training saves if its clock advances `seconds_per_reading` with every reading."""
+    readings = iter(range(10**9))
     spec = tiny_spec(target_steps=600, checkpoint_every_steps=40, evaluate_every_steps=5000)
-    outside = bench(working, spec, monotonic=lambda: next(looks) * seconds_per_look)
-    go(outside)
-    told = [report for report in map(parse_report, outside.said) if report and report["kind"] == "saved"]
-    return [report["steps"] for report in told]
+    test_bench = bench(working, spec, monotonic=lambda: next(readings) * seconds_per_reading)
+    run_training(test_bench)
+    reported = [report for report in map(parse_report, test_bench.output) if report and report["kind"] == "saved"]
+    return [report["steps"] for report in reported]
 
 
-def test_saves_are_skipped_where_they_would_take_more_than_their_share(tmp_path: Path) -> None:
+def test_saves_that_would_take_more_than_their_share_are_skipped(tmp_path: Path) -> None:
     every_one = list(range(40, 640, 40))
-    # A look a second: a save takes a second or two, and thirty seconds pass within forty steps.
+    # A second per reading: a save takes a second or two, and thirty seconds pass within forty steps.
     assert saves_with_clock(tmp_path / "slow", 1.0) == every_one
-    # A look a millisecond: fifty times what a save takes is more than forty steps, and far from thirty seconds.
+    # A millisecond per reading: fifty save times are longer than forty steps and much shorter than thirty seconds.
     fewer = saves_with_clock(tmp_path / "fast", 0.001)
     assert set(fewer) < set(every_one) and fewer[0] == 40 and fewer[-1] == 600
     assert fingerprints(tmp_path / "slow") == fingerprints(tmp_path / "fast")

@@ -1,4 +1,4 @@
-"""A small stochastic world with memory, and the outside of a session, for tests of training."""
+"""A small stochastic environment with memory, and the session around it, for tests of training."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class TinyVecEnv(VecEnv):
     """Noisy two-dimensional walks: the action pushes, the noise comes from the environment's own generator.
 
     Args:
-        n_envs: Walks.
-        seed: Of the noise.
-        at_steps: Calls `act` once when that many steps were made: how tests stop a session at an odd point.
+        n_envs: Number of walks.
+        seed: Seed of the noise.
+        at_steps: `act` is called once after this many steps; tests use it to stop a session within an episode.
     """
 
-    render_mode = None  # the base class asks for it
+    render_mode = None  # required by the base class
 
     def __init__(
         self, n_envs: int, seed: int, *, at_steps: int | None = None, act: Callable[[], None] | None = None
@@ -126,7 +126,7 @@ class TinyVecEnv(VecEnv):
 
 
 def evaluate_greedily(model: BaseAlgorithm, lineage: Lineage) -> Evaluation:
-    """Mean reward of one episode per walk in a world of its own, from a fixed seed.
+    """Mean reward of one episode per walk in a separate environment with a fixed seed.
 
     Draws from the global generators on purpose, as a careless evaluation would.
     """
@@ -196,7 +196,7 @@ def spec_of(algorithm: str, **changes: Any) -> dict[str, Any]:
 
 
 def tiny_spec(**changes: Any) -> dict[str, Any]:
-    """A spec of a second or two of training; `changes` replace top-level keys."""
+    """A spec of one or two seconds of training; `changes` replace top-level keys."""
     spec = {
         "section": "section_7_6",
         "section_dir": SECTION_DIR,
@@ -221,21 +221,21 @@ def tiny_spec(**changes: Any) -> dict[str, Any]:
         "resume_floor": "exact",
         "device": "cpu",
     }
-    # By way of JSON, as in a real session.
+    # Through JSON, as in a real session.
     plain: dict[str, Any] = json.loads(json.dumps({**spec, **changes}))
     return plain
 
 
 @dataclass(kw_only=True)
 class TestBench:
-    """A session's outside with memory: what was said, and the flag that stops it."""
+    """The context of a session, its recorded output, and the flag that stops it."""
 
     __test__ = False
 
     context: SessionContext
     plan: TrainingSpec
     stop: StopFlag
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
 
 def bench(
@@ -247,10 +247,10 @@ def bench(
     inputs: tuple[FileEntry, ...] = (),
     bundle_digest: str = "b" * 64,
 ) -> TestBench:
-    """Build the context of one session; the clock moves a millisecond with every look at it."""
+    """Build the context of one session; its clock advances a millisecond with every reading."""
     ticks = itertools.count()
     monotonic = monotonic or (lambda: next(ticks) / 1000)
-    stop, said = StopFlag(), []
+    stop, output = StopFlag(), []
 
     def now() -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC)
@@ -262,11 +262,11 @@ def bench(
         figures_dir=working / SECTION_DIR / "figures",
         deadline=SoftDeadline(spec["deadline_s"], monotonic=monotonic, started_s=monotonic()),
         stop=stop,
-        reporter=Reporter(working / "events.jsonl", echo=said.append, now=now, monotonic=monotonic),
+        reporter=Reporter(working / "events.jsonl", echo=output.append, now=now, monotonic=monotonic),
         now=now,
         monotonic=monotonic,
     )
-    return TestBench(context=context, plan=TrainingSpec.from_json(spec), stop=stop, said=said)
+    return TestBench(context=context, plan=TrainingSpec.from_json(spec), stop=stop, output=output)
 
 
 def ticket(

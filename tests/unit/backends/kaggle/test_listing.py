@@ -1,4 +1,4 @@
-"""The account's own kernels by listing: every page, exact names, and no answer is no empty answer."""
+"""Listing the account's own kernels: every page is read, names match exactly, and a failed request is an error."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
         yield service
 
 
-def stand(kaggle: LoopbackKaggle, slug: str, owner: str = USER, *, private: bool = True) -> None:
-    """A kernel that was saved some time ago; nothing runs."""
+def add_saved_kernel(kaggle: LoopbackKaggle, slug: str, owner: str = USER, *, private: bool = True) -> None:
+    """Add a kernel that was saved some time ago and does not run."""
     ended = threading.Event()
     ended.set()
     request = SimpleNamespace(new_title=slug, is_private=private, enable_gpu=True, machine_shape="")
@@ -43,31 +43,31 @@ def stand(kaggle: LoopbackKaggle, slug: str, owner: str = USER, *, private: bool
     )
 
 
-def test_every_page_is_read_and_names_are_taken_exactly(kaggle: LoopbackKaggle) -> None:
-    wanted = {f"{MINE}{number:08x}-s01" for number in range(120)}
-    for slug in wanted:
-        stand(kaggle, slug)
+def test_every_page_is_read_and_names_match_exactly(kaggle: LoopbackKaggle) -> None:
+    expected = {f"{MINE}{number:08x}-s01" for number in range(120)}
+    for slug in expected:
+        add_saved_kernel(kaggle, slug)
     for number in range(90):
-        stand(kaggle, f"titanic-notes-{number}")
+        add_saved_kernel(kaggle, f"titanic-notes-{number}")
     for slug in ("arz-validation-section-7-60-00000000-s01", f"my-{MINE}00000000-s01"):
-        stand(kaggle, slug)
-    stand(kaggle, f"{MINE}ffffffff-s01", "bea")
-    stand(kaggle, f"{MINE}eeeeeeee-s01", "bea", private=False)
-    assert set(kaggle_backend().names(MINE)) == wanted
-    asked = [entry.request for entry in kaggle.journal.of("ListKernels")]
-    assert len(asked) == 3 and not any(request.get("search") for request in asked)
+        add_saved_kernel(kaggle, slug)
+    add_saved_kernel(kaggle, f"{MINE}ffffffff-s01", "bea")
+    add_saved_kernel(kaggle, f"{MINE}eeeeeeee-s01", "bea", private=False)
+    assert set(kaggle_backend().names(MINE)) == expected
+    requests = [entry.request for entry in kaggle.journal.of("ListKernels")]
+    assert len(requests) == 3 and not any(request.get("search") for request in requests)
 
 
-def test_no_answer_is_no_empty_listing(kaggle: LoopbackKaggle) -> None:
-    stand(kaggle, f"{MINE}00000000-s01")
+def test_a_failed_listing_is_an_error_and_not_an_empty_list(kaggle: LoopbackKaggle) -> None:
+    add_saved_kernel(kaggle, f"{MINE}00000000-s01")
     for _ in range(6):
         kaggle.faults.add("ListKernels", status=500)
     with pytest.raises(RemoteUnavailable):
         kaggle_backend().names(MINE)
 
 
-def test_pages_that_go_in_a_circle_come_to_an_end(kaggle: LoopbackKaggle) -> None:
-    stand(kaggle, f"{MINE}00000000-s01")
+def test_a_listing_whose_pages_repeat_is_an_error(kaggle: LoopbackKaggle) -> None:
+    add_saved_kernel(kaggle, f"{MINE}00000000-s01")
     for _ in range(3):
         kaggle.faults.add("ListKernels", change=lambda answer: {**answer, "nextPageToken": "0"})
     with pytest.raises(RemoteUnavailable, match="pages of the listing repeat"):

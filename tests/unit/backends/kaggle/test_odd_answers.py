@@ -1,4 +1,4 @@
-"""Headers, pages and sizes that make no sense: bounded, and never an error of another kind."""
+"""Invalid headers, pages and sizes in Kaggle's answers are bounded and raise no unexpected exception."""
 
 from __future__ import annotations
 
@@ -43,42 +43,42 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         ("Thu, 99 Foo 99999 99:99:99 GMT", None),
     ],
 )
-def test_a_wait_that_is_asked_for_is_bounded(header: str | None, seconds: float | None) -> None:
+def test_a_requested_wait_is_bounded(header: str | None, seconds: float | None) -> None:
     assert retry_after_s(header, NOW) == seconds
 
 
 @given(st.text())
-def test_any_header_is_read(header: str) -> None:
-    asked_for = retry_after_s(header, NOW)
-    assert asked_for is None or 0.0 <= asked_for <= 86_400.0
+def test_any_header_gives_a_bounded_wait_or_none(header: str) -> None:
+    wait_s = retry_after_s(header, NOW)
+    assert wait_s is None or 0.0 <= wait_s <= 86_400.0
     read = http_date(header)
     assert read is None or read.tzinfo is not None
 
 
 class Pages:
-    """A listing whose pages follow each other as a table says."""
+    """A listing whose page tokens follow each other by a table."""
 
     def __init__(self, following: dict[str, str]) -> None:
-        self.following, self.asked = following, 0
+        self.following, self.calls = following, 0
 
     def output_page(self, owner: str, slug: str, token: str) -> OutputPage:
-        self.asked += 1
+        self.calls += 1
         file = OutputFile(path=f"file-{token or 'first'}", url="")
         return OutputPage(files=(file,), log="", next_token=self.following.get(token, ""))
 
 
 @given(st.dictionaries(st.sampled_from(["", "a", "b", "c"]), st.sampled_from(["", "a", "b", "c"])))
-def test_pages_in_a_circle_come_to_an_end(following: dict[str, str]) -> None:
+def test_repeating_pages_are_read_once(following: dict[str, str]) -> None:
     pages = Pages(following)
     listing = list_outputs(cast(KaggleApi, pages), "ana", "x")
-    assert pages.asked == len(listing.files) <= 4
+    assert pages.calls == len(listing.files) <= 4
 
 
 class Endless:
-    """A download that never ends; it counts what was taken."""
+    """A download that never ends; it counts the pieces that were read."""
 
     def __init__(self) -> None:
-        self.taken = 0
+        self.pieces_read = 0
 
     @contextmanager
     def download(self, url: str, offset: int) -> Iterator[tuple[bool, Iterator[bytes]]]:
@@ -86,21 +86,21 @@ class Endless:
 
     def _pieces(self) -> Iterator[bytes]:
         while True:
-            self.taken += 1
+            self.pieces_read += 1
             yield b"x" * 1024
 
 
 @pytest.mark.parametrize("promised", [True, False])
-def test_no_more_is_taken_than_was_promised(tmp_path: Path, promised: bool) -> None:
+def test_a_download_stops_at_its_promised_or_largest_size(tmp_path: Path, promised: bool) -> None:
     endless = Endless()
     entry = FileEntry(path="a", size_bytes=3000, sha256=hashlib.sha256(b"").hexdigest())
     limits: dict[str, Any] = {"expected": entry} if promised else {"expected": None, "most_bytes": 3000}
     assert not download(cast(KaggleApi, endless), "", tmp_path / "a", **limits)
-    assert endless.taken == 3
+    assert endless.pieces_read == 3
     assert list(tmp_path.iterdir()) == []
 
 
-def test_deep_logs_are_plain_text() -> None:
+def test_deeply_nested_logs_are_read_as_plain_text() -> None:
     deep = "[" * 100_000
     assert lines_of_log(deep) == [deep]
     assert event_of_sse(f"data: {deep}") == {"data": deep + "\n"}

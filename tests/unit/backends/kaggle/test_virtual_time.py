@@ -1,4 +1,4 @@
-"""Exactly one kernel, whatever happens to the answers; few calls an hour; the end is seen soon."""
+"""The Kaggle backend on a virtual clock: one kernel despite lost answers, few calls per hour, a prompt end."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tests.doubles.virtual_kaggle import VirtualKaggle
 
 
 @dataclass
-class FarSide:
-    """A backend over a virtual Kaggle, with the parts that the pipeline needs."""
+class BackendBench:
+    """A backend over a virtual Kaggle, with the objects that the pipeline needs."""
 
     api: VirtualKaggle
     clock: FakeClock
@@ -42,14 +42,14 @@ class FarSide:
 
     @property
     def context(self) -> RunContext:
-        side = self
-        deeds = {"record": lambda _, event: side.events.append(event), "session": lambda _, key: None}
-        book = type("Book", (), deeds)()
+        this = self
+        methods = {"record": lambda _, event: this.events.append(event), "session": lambda _, key: None}
+        ledger = type("Book", (), methods)()
         unused: Any = None
         return RunContext(
             backend=self.backend,
             clock=self.clock,
-            ledger=cast(Any, book),
+            ledger=cast(Any, ledger),
             models=unused,
             results=unused,
             code=unused,
@@ -69,98 +69,98 @@ class FarSide:
         return self.backend.prepare(ticket, f"# {nonce}", checkpoints, f"arz-s{session:02d}", Carrier.NONE)
 
 
-def far_side(**traits: Any) -> FarSide:
+def new_bench(**traits: Any) -> BackendBench:
     clock = FakeClock()
     api = VirtualKaggle(clock, **traits)
     retry = Retry(clock, lambda low, high: high)
     backend = KaggleBackend(cast(KaggleApi, api), cast(CheckpointDataset, None), KaggleSettings(), retry)
-    return FarSide(api, clock, backend, Listener())
+    return BackendBench(api, clock, backend, Listener())
 
 
 @pytest.mark.parametrize("lose", [[], ["after"], ["before"], ["before", "after"], ["before", "before"]])
 @pytest.mark.parametrize("hidden_s", [0.0, 30.0])
-def test_a_lost_answer_never_makes_two_kernels_or_none(lose: Sequence[str], hidden_s: float) -> None:
-    far = far_side(lose=list(lose), hidden_s=hidden_s)
-    push = far.push()
-    handle = submit_session(far.context, push)
-    assert far.api.pushes == 1
+def test_lost_answers_lead_to_exactly_one_kernel(lose: Sequence[str], hidden_s: float) -> None:
+    bench = new_bench(lose=list(lose), hidden_s=hidden_s)
+    push = bench.push()
+    handle = submit_session(bench.context, push)
+    assert bench.api.pushes == 1
     assert handle.slug == push.slug
-    assert [event.kind.value for event in far.events] == ["session_planned", "session_submitted"]
+    assert [event.kind.value for event in bench.events] == ["session_planned", "session_submitted"]
 
 
 def test_the_intent_is_written_before_the_submit() -> None:
-    far = far_side(lose=["before"] * 3)
+    bench = new_bench(lose=["before"] * 3)
     with pytest.raises(OutcomeUnknown):
-        submit_session(far.context, far.push())
-    assert [event.kind.value for event in far.events] == ["session_planned"]
-    assert far.events[0].durable
+        submit_session(bench.context, bench.push())
+    assert [event.kind.value for event in bench.events] == ["session_planned"]
+    assert bench.events[0].durable
 
 
-def test_absence_is_believed_only_after_the_visibility_window() -> None:
-    far = far_side(hidden_s=30.0)
-    push = far.push()
-    far.backend.submit(push)
-    assert far.backend.find(push.ticket, push.slug) is None
-    assert confirm_submission(far.context, push.ticket, push.slug, far.clock.now()) is not None
-    far = far_side()
-    assert confirm_submission(far.context, push.ticket, push.slug, far.clock.now()) is None
-    assert VISIBILITY_S <= far.clock.slept_s <= VISIBILITY_S + 10.0
+def test_a_kernel_counts_as_absent_only_after_the_visibility_window() -> None:
+    bench = new_bench(hidden_s=30.0)
+    push = bench.push()
+    bench.backend.submit(push)
+    assert bench.backend.find(push.ticket, push.slug) is None
+    assert confirm_submission(bench.context, push.ticket, push.slug, bench.clock.now()) is not None
+    bench = new_bench()
+    assert confirm_submission(bench.context, push.ticket, push.slug, bench.clock.now()) is None
+    assert VISIBILITY_S <= bench.clock.slept_s <= VISIBILITY_S + 10.0
 
 
-def test_a_full_house_and_a_spent_week_are_waited_for_and_told() -> None:
-    far = far_side(
+def test_full_slots_and_a_spent_quota_are_reported_and_waited_for() -> None:
+    bench = new_bench(
         refuse=["Maximum batch GPU session count of 2 reached.", "Maximum weekly GPU quota of 30.00 hours reached."],
         left_s=0.0,
         refresh_after_s=48 * 3600.0,
     )
-    submit_session(far.context, far.push())
-    assert far.api.pushes == 1
-    assert 48 * 3600.0 <= far.clock.slept_s <= 48 * 3600.0 + 300.0
-    told = "\n".join(far.listener.lines)
-    assert "session count of 2" in told
-    assert "2026-01-03 00:00 UTC" in told
+    submit_session(bench.context, bench.push())
+    assert bench.api.pushes == 1
+    assert 48 * 3600.0 <= bench.clock.slept_s <= 48 * 3600.0 + 300.0
+    shown = "\n".join(bench.listener.lines)
+    assert "session count of 2" in shown
+    assert "2026-01-03 00:00 UTC" in shown
 
 
-def test_a_bad_request_stops_with_the_servers_words() -> None:
-    far = far_side(refuse=["Notebook not found"])
+def test_a_bad_request_stops_with_the_services_message() -> None:
+    bench = new_bench(refuse=["Notebook not found"])
     with pytest.raises(BadInput, match="Notebook not found"):
-        submit_session(far.context, far.push())
-    assert far.api.calls["save_kernel"] == 1
+        submit_session(bench.context, bench.push())
+    assert bench.api.calls["save_kernel"] == 1
 
 
 def test_a_name_that_holds_another_session_is_never_overwritten() -> None:
-    far = far_side()
-    submit_session(far.context, far.push(nonce="1" * 32))
+    bench = new_bench()
+    submit_session(bench.context, bench.push(nonce="1" * 32))
     with pytest.raises(NameTaken):
-        submit_session(far.context, far.push(nonce="2" * 32))
-    assert far.api.pushes == 1
-    assert len(far.events) == 2
+        submit_session(bench.context, bench.push(nonce="2" * 32))
+    assert bench.api.pushes == 1
+    assert len(bench.events) == 2
 
 
-def test_an_hour_of_kernel_costs_few_calls_and_its_end_is_seen_within_a_minute() -> None:
-    far = far_side(runs_s=3600.0, queued_s=40.0, hidden_s=10.0)
-    handle = submit_session(far.context, far.push())
-    far.api.calls.clear()
-    observation = watch(far.context, handle)
+def test_a_kernel_hour_needs_few_calls_and_its_end_is_seen_within_a_minute() -> None:
+    bench = new_bench(runs_s=3600.0, queued_s=40.0, hidden_s=10.0)
+    handle = submit_session(bench.context, bench.push())
+    bench.api.calls.clear()
+    observation = watch(bench.context, handle)
     assert observation.state is SessionState.ENDED
-    calls = sum(far.api.calls.values())
-    late_s = far.clock.slept_s - (3600.0 + 50.0)
-    print(f"calls per kernel-hour {calls} {dict(far.api.calls)}, end seen {late_s:.0f} s late")
+    calls = sum(bench.api.calls.values())
+    late_s = bench.clock.slept_s - (3600.0 + 50.0)
+    print(f"calls per kernel-hour {calls} {dict(bench.api.calls)}, end seen {late_s:.0f} s late")
     assert 0 <= late_s <= 60.0
     assert calls <= 20
 
 
-def test_no_line_is_told_twice_over_reconnects() -> None:
-    far = far_side(runs_s=900.0, stream_lasts_s=100.0)
-    watch(far.context, submit_session(far.context, far.push()))
-    steps = [report["steps"] for report in far.listener.reports if report["kind"] == "progress"]
+def test_no_log_line_is_repeated_after_a_reconnect() -> None:
+    bench = new_bench(runs_s=900.0, stream_lasts_s=100.0)
+    watch(bench.context, submit_session(bench.context, bench.push()))
+    steps = [report["steps"] for report in bench.listener.reports if report["kind"] == "progress"]
     assert steps == list(range(15, 901, 15))
 
 
-def test_the_deadline_is_the_quota_that_is_left() -> None:
+def test_the_deadline_is_limited_by_the_remaining_quota() -> None:
     card = load_card(PROJECT_ROOT / "configs/sections", "section_7_6")
     request = RunRequest(card=card, profile="full")
     sizes = request.sizes(0)
-    assert session_spec(far_side().context, request, sizes).sizes.deadline_s == sizes.deadline_s
-    assert session_spec(far_side(left_s=7200.0).context, request, sizes).sizes.deadline_s == 7200.0
-    assert session_spec(far_side().context, request, sizes).to_json()["device"] == "auto"
+    assert session_spec(new_bench().context, request, sizes).sizes.deadline_s == sizes.deadline_s
+    assert session_spec(new_bench(left_s=7200.0).context, request, sizes).sizes.deadline_s == 7200.0
+    assert session_spec(new_bench().context, request, sizes).to_json()["device"] == "auto"

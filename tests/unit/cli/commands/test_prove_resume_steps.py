@@ -1,4 +1,4 @@
-"""A chain that was not cut as planned proves nothing, and its faults say so."""
+"""A chain that was not cut as planned is reported as faulty."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLAN = CutPlan(target_steps=100, orderly=(20, 60), kill_session=3, kill_at_steps
 
 def record(session: int, began_at: int, end_reason: str = "finished") -> SessionRecord:
     stems = [f"{SCENARIO}_checkpoint_{steps}_steps" for steps in (began_at, began_at - 10) if steps > 0]
-    suffixes = (".zip", ".json")  # a side file's stem holds a dot, and is no checkpoint stem
+    suffixes = (".zip", ".json")  # the stem of a state file has a dot and is no checkpoint stem
     inputs = [
         FileEntry(path=f"checkpoints/{stem}{end}", size_bytes=1, sha256="0") for stem in stems for end in suffixes
     ]
@@ -47,7 +47,7 @@ def test_a_killed_session_starts_from_its_input_checkpoint() -> None:
     assert list(_chain_faults(PLAN, WHOLE)) == []
 
 
-def test_a_chain_without_its_kill_or_with_a_cut_left_out_is_no_proof() -> None:
+def test_a_chain_without_its_kill_or_without_a_cut_has_faults() -> None:
     survived = [*WHOLE[:2], record(3, 60)]
     assert list(_chain_faults(PLAN, survived)) == [
         "the chain has 0 killed sessions instead of 1",

@@ -10,9 +10,10 @@ from orchestrator.cli.commands.status_models import model_lines
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "told"), [("PPO", "section_7_6 trial 504a253b (PPO, seed 1): 0 steps"), (None, "(nothing saved yet)")]
+    ("algorithm", "expected"),
+    [("PPO", "section_7_6 trial 504a253b (PPO, seed 1): 0 steps"), (None, "(nothing saved yet)")],
 )
-def test_a_trial_whose_first_session_is_in_flight_has_no_algorithm_to_show(algorithm: str | None, told: str) -> None:
+def test_a_trial_without_a_saved_algorithm_is_shown_without_none(algorithm: str | None, expected: str) -> None:
     row: dict[str, Any] = {
         "section": "section_7_6",
         "trial": "504a253b",
@@ -26,4 +27,4 @@ def test_a_trial_whose_first_session_is_in_flight_has_no_algorithm_to_show(algor
         "profiles": {"quick": 100},
     }
     (line,) = model_lines([row])
-    assert told in line and "None" not in line
+    assert expected in line and "None" not in line

@@ -1,4 +1,4 @@
-"""Printing works on any stream in any encoding, and never crashes."""
+"""Printing works on any stream in any encoding and never raises."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from orchestrator.core.errors import BadInput, RemoteUnavailable, RunFailed
 
 
 @given(st.text(), st.sampled_from(["ascii", "cp1252", "cp850", "latin-1", "utf-8", "no-such-codec", None]))
-def test_any_text_fits_any_terminal(text: str, encoding: str | None) -> None:
+def test_any_text_can_be_printed_in_any_encoding(text: str, encoding: str | None) -> None:
     try:
         usable = encoding if encoding and "no-such" not in encoding else "ascii"
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return  # half a surrogate pair is no text in any encoding
+        return  # half a surrogate pair cannot be encoded at all
     encodable(text, encoding).encode(usable)
 
 
-def test_the_users_lines_in_ascii() -> None:
+def test_symbols_become_ascii_where_the_encoding_lacks_them() -> None:
     assert encodable("[CHECKPOINT] ✅ Successfully restored 2 file(s)", "cp1252") == (
         "[CHECKPOINT] [OK] Successfully restored 2 file(s)"
     )
@@ -33,7 +33,7 @@ def test_the_users_lines_in_ascii() -> None:
     assert encodable("répertoire ✓", "utf-8") == "répertoire ✓"
 
 
-def test_a_stream_that_is_no_terminal_gets_a_line_per_tenth() -> None:
+def test_a_stream_that_is_no_terminal_gets_a_line_per_ten_percent() -> None:
     stream, now = io.StringIO(), [0.0]
     console = Console(stream, monotonic=lambda: now[0])
     for steps in range(0, 1001, 10):
@@ -47,7 +47,7 @@ def test_a_stream_that_is_no_terminal_gets_a_line_per_tenth() -> None:
     assert "100 steps/s | 1:05 left | reward -1.0" in lines[0]
 
 
-def test_progress_with_nothing_known_is_still_a_line() -> None:
+def test_progress_without_numbers_is_still_a_line() -> None:
     assert describe_progress({}) == "?/? steps"
 
 

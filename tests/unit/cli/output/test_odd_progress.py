@@ -1,4 +1,4 @@
-"""A progress report may hold anything: only its numbers are shown."""
+"""A progress report may contain anything; only valid numbers are shown."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NAMES = ("steps", "target_steps", "steps_per_s", "eta_s", "reward_mean")
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "odd", ["{}", "[]", "null", "true", '"x"', "NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400]
+    "invalid", ["{}", "[]", "null", "true", '"x"', "NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400]
 )
-def test_an_odd_value_is_left_out(name: str, odd: str) -> None:
-    report = json.loads('{"kind": "progress", "steps": 5, "target_steps": 10, "' + name + '": ' + odd + "}")
+def test_an_invalid_value_is_not_shown(name: str, invalid: str) -> None:
+    report = json.loads('{"kind": "progress", "steps": 5, "target_steps": 10, "' + name + '": ' + invalid + "}")
     stream = io.StringIO()
     Console(stream).progress(report)
     assert "steps" in describe_progress(report) and "steps" in stream.getvalue()

@@ -1,4 +1,4 @@
-"""A trial that failed rests: longer each time, not at once at the next tick, and for ever on no computer."""
+"""A failed trial waits before its next attempt: longer after each failure, but never for ever."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ trials:
 CAMPAIGN, TRIALS = expanded(ONE)
 
 
-def test_rests_grow_to_a_limit_and_differ_between_trials_and_never_between_computers() -> None:
+def test_the_wait_doubles_up_to_a_limit_and_depends_only_on_failures_and_lineage() -> None:
     for failures in range(1, 60):
         whole_s = min(LONGEST_S, FIRST_S * 2 ** (failures - 1))
         assert whole_s / 2 <= backoff_s(failures, "a" * 64) <= whole_s
@@ -39,23 +39,23 @@ def test_rests_grow_to_a_limit_and_differ_between_trials_and_never_between_compu
     assert backoff_s(4, "b" * 64) == backoff_s(4, "b" * 64)
 
 
-def failing(times: int) -> tuple[World, Computer]:
+def computer_with_crashes(times: int) -> tuple[World, Computer]:
     world = World(clock=FakeClock(), weekly_s=None, fate=["crash"] * times)
     return world, Computer(world, CAMPAIGN, TRIALS)
 
 
-def test_what_failed_is_not_pushed_at_the_very_next_tick_and_the_pauses_grow() -> None:
-    world, computer = failing(8)
+def test_a_failed_trial_is_pushed_only_after_its_wait_and_the_waits_grow() -> None:
+    world, computer = computer_with_crashes(8)
     pushed_s: list[float] = []
     ended_s: list[float] = []
     while len(pushed_s) < 9:
         before = world.submits
-        ticked = computer.tick()
-        assert ticked is not None
+        report = computer.tick()
+        assert report is not None
         if world.submits > before:
             pushed_s.append(world.now_s)
-        elif ticked.statuses[0].state is State.WAITING:
-            assert "rest after a failure, the first until" in ticked.waits
+        elif report.statuses[0].state is State.WAITING:
+            assert "rest after a failure, the first until" in report.waits
             world.clock.sleep(5.0)
         if world.alive():
             world.clock.sleep((world.next_end_s() or 0.0) - world.now_s)
@@ -64,11 +64,11 @@ def test_what_failed_is_not_pushed_at_the_very_next_tick_and_the_pauses_grow() -
     for number, pause_s in enumerate(pauses, start=1):
         expected_s = backoff_s(number, TRIALS[0].lineage_id)
         assert expected_s <= pause_s <= expected_s + 10.0
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and ticked.statuses[0].due_at is None and computer.ledger.rebuild()
+    report, _ = carried_through(computer)
+    assert report.complete and report.statuses[0].due_at is None and computer.ledger.rebuild()
 
 
-def test_a_session_that_brought_something_ends_the_row() -> None:
+def test_a_session_with_progress_resets_the_failures_in_a_row() -> None:
     world = World(clock=FakeClock(), weekly_s=None, fate=["crash", "half"])
     computer = Computer(world, CAMPAIGN, TRIALS)
     while world.submits < 3:
@@ -78,21 +78,21 @@ def test_a_session_that_brought_something_ends_the_row() -> None:
     assert (run.failed_in_row, run.failed_at) == (0, None)
 
 
-def test_another_trial_takes_the_slot_meanwhile() -> None:
+def test_another_trial_uses_the_slot_while_a_failed_one_waits() -> None:
     world = World(clock=FakeClock(), weekly_s=None, slots=1, fate=["crash"])
     computer = Computer(world, *expanded(SMALL.replace("concurrency: 2", "concurrency: 1")))
     computer.tick()
     world.clock.sleep((world.next_end_s() or 0.0) + 1.0)
-    ticked = computer.tick()
-    assert ticked is not None
-    states = {one.trial.label: one.state for one in ticked.statuses}
+    report = computer.tick()
+    assert report is not None
+    states = {one.trial.label: one.state for one in report.statuses}
     assert (states["main DQN seed 0"], states["main PPO seed 0"]) == (State.WAITING, State.LIVE)
 
 
 @pytest.mark.parametrize("minutes", [5, 30])
-def test_empty_copies_that_close_the_same_failure_again_and_again_do_not_wait_for_ever(minutes: int) -> None:
-    """Every tick on a computer of its own: the rest counts from the failure, not from each look at it."""
-    world, first = failing(1)
+def test_new_computers_that_recover_the_same_failure_wait_from_the_failure_on(minutes: int) -> None:
+    """Every tick runs on a new computer: the wait counts from the failure, not from its recovery."""
+    world, first = computer_with_crashes(1)
     first.tick()
     world.clock.sleep(10 * 3600.0)
     for _ in range(2):
@@ -103,13 +103,13 @@ def test_empty_copies_that_close_the_same_failure_again_and_again_do_not_wait_fo
     assert world.submits == 2
 
 
-def test_a_clock_that_was_set_back_lets_nothing_rest_for_days() -> None:
-    world, computer = failing(1)
+def test_a_clock_set_back_by_days_ends_the_wait() -> None:
+    world, computer = computer_with_crashes(1)
     computer.tick()
     world.clock.sleep(10 * 3600.0)
-    ticked = computer.tick()
-    assert ticked is not None and ticked.statuses[0].due_at is not None
-    due, now = ticked.statuses[0].due_at, world.clock.now()
+    report = computer.tick()
+    assert report is not None and report.statuses[0].due_at is not None
+    due, now = report.statuses[0].due_at, world.clock.now()
     assert (
         is_resting(due, now)
         and not is_resting(due, now + timedelta(hours=1))
@@ -117,10 +117,10 @@ def test_a_clock_that_was_set_back_lets_nothing_rest_for_days() -> None:
     )
 
 
-def test_status_tells_the_moment(
+def test_status_shows_until_when_a_failed_trial_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world, computer = failing(1)
+    world, computer = computer_with_crashes(1)
     computer.tick()
     world.clock.sleep(world.next_end_s() or 0.0)
     computer.tick()
@@ -135,7 +135,7 @@ def test_status_tells_the_moment(
     assert status("one") == 0 and "main seed 0: waiting, 0 of" in capsys.readouterr().out
 
 
-def _without_room(count: int) -> list[RunRecord]:
+def _runs_ended_by_a_full_disk(count: int) -> list[RunRecord]:
     return [
         RunRecord(
             run_id=f"r{number}",
@@ -158,10 +158,10 @@ def _without_room(count: int) -> list[RunRecord]:
 
 
 @pytest.mark.parametrize("count", [1, 3, MOST_RESTS, MOST_RESTS + 1])
-def test_a_trial_that_finds_a_full_disk_rests_and_gives_up_only_in_the_end(count: int) -> None:
-    runs = _without_room(count)
-    standing = trial_status(TRIALS[0], runs, live=False, code_digest="", retries={})
-    assert standing.why == "disk_full"
-    assert standing.state is (State.WAITING if count <= MOST_RESTS else State.FAILED)
+def test_a_trial_with_a_full_disk_waits_a_limited_number_of_times(count: int) -> None:
+    runs = _runs_ended_by_a_full_disk(count)
+    status_of_trial = trial_status(TRIALS[0], runs, live=False, code_digest="", retries={})
+    assert status_of_trial.why == "disk_full"
+    assert status_of_trial.state is (State.WAITING if count <= MOST_RESTS else State.FAILED)
     if count <= MOST_RESTS:
-        assert standing.due_at == due_at(runs, TRIALS[0].lineage_id) is not None
+        assert status_of_trial.due_at == due_at(runs, TRIALS[0].lineage_id) is not None

@@ -1,4 +1,4 @@
-"""Where trials stand: what counts as complete, and what another question makes of an answer."""
+"""Status of trials: when a group counts as complete, and when changed criteria make a result stale."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.simulation.computer import Computer, carried_through
 from tests.simulation.world import World
 
 
-def test_a_spare_of_one_variant_makes_up_for_no_seed_of_another() -> None:
+def test_a_spare_of_one_variant_does_not_replace_a_seed_of_another_variant() -> None:
     _, trials = expanded(SMALL.replace("seeds: 2", "seeds: {completed: 2, spares: 1}"))
     ends = {"main PPO seed 1": (State.FAILED, "section_failed"), "later seed 0": (State.WAITING, "")}
     own = [trial_status(trial, (), live=False, code_digest="", retries={}) for trial in trials]
@@ -44,21 +44,21 @@ trials:
 FULL = QUICK.replace("profile: quick", "profile: full")
 
 
-def answered(computer: Computer, text: str) -> list[tuple[State, int, str, int]]:
-    """Where the trials of a campaign stand by a computer's ledger, and the sessions of its table."""
+def statuses_and_evaluations(computer: Computer, text: str) -> list[tuple[State, int, str, int]]:
+    """Per trial: state, steps, and profile and steps of the session in the results table ("" and 0 without one)."""
     campaign, trials = expanded(text)
-    stands = read_trial_statuses(computer.ledger, campaign, trials, computer.context.code_digest)
-    rows = finished_trials(computer.ledger, computer.results, stands, computer.context.code_digest)
+    statuses = read_trial_statuses(computer.ledger, campaign, trials, computer.context.code_digest)
+    rows = finished_trials(computer.ledger, computer.results, statuses, computer.context.code_digest)
     evaluated = {one.trial.lineage_id: one.evaluating for one in rows}
-    told = []
-    for one in stands:
+    found_rows = []
+    for one in statuses:
         record = evaluated.get(one.trial.lineage_id)
         profile = str(record.ticket["spec"]["profile"]) if record else ""
-        told.append((one.state, one.steps_done, profile, record.steps_done or 0 if record else 0))
-    return told
+        found_rows.append((one.state, one.steps_done, profile, record.steps_done or 0 if record else 0))
+    return found_rows
 
 
-def gone_on(computer: Computer, text: str) -> None:
+def run_to_the_end(computer: Computer, text: str) -> None:
     campaign, trials = expanded(text)
     computer.context = replace(computer.context, campaign=campaign, trials=trials)
     carried_through(computer)
@@ -72,53 +72,53 @@ def gone_on(computer: Computer, text: str) -> None:
         "profiles.quick.evaluation_scenarios: 3",
     ],
 )
-def test_a_verdict_on_other_criteria_or_scenarios_is_stale_here_and_on_an_empty_computer(edit: str) -> None:
+def test_a_verdict_under_other_criteria_is_stale_also_on_a_new_computer(edit: str) -> None:
     world = World(clock=FakeClock(), weekly_s=None)
     carried_through(computer := Computer(world, *expanded(QUICK)))
     edited = QUICK.replace("settings: {", f"settings: {{{edit}, ")
-    assert answered(computer, QUICK)[0][0] is State.DONE
-    assert answered(computer, edited)[0][::2] == (State.STALE, "")
+    assert statuses_and_evaluations(computer, QUICK)[0][0] is State.DONE
+    assert statuses_and_evaluations(computer, edited)[0][::2] == (State.STALE, "")
     before = world.submits
     empty = Computer(world, *expanded(edited))
     empty.recover()
-    ticked, _ = carried_through(empty)
-    assert [one.state for one in ticked.statuses] == [State.STALE] and world.submits == before
+    report, _ = carried_through(empty)
+    assert [one.state for one in report.statuses] == [State.STALE] and world.submits == before
 
 
 @pytest.mark.parametrize("edit", ["criteria.min_delay_reduction_pct: 1.0", "code"])
-def test_an_invalid_verdict_under_other_code_or_criteria_is_asked_again_and_only_then(edit: str) -> None:
+def test_an_invalid_verdict_is_evaluated_again_only_with_other_code_or_criteria(edit: str) -> None:
     world = World(clock=FakeClock(), weekly_s=None, verdicts=[Verdict.INVALID])
     carried_through(computer := Computer(world, *expanded(QUICK)))
     before, steps = world.submits, computer.context.trials[0].target_steps
     for _ in range(2):
-        ticked, _ = carried_through(computer)
-        assert [(one.state, one.why) for one in ticked.statuses] == [(State.FAILED, "invalid")]
+        report, _ = carried_through(computer)
+        assert [(one.state, one.why) for one in report.statuses] == [(State.FAILED, "invalid")]
     assert world.submits == before
     text = QUICK if edit == "code" else QUICK.replace("settings: {", f"settings: {{{edit}, ")
-    mended = Computer(world, *expanded(text), code="c" * 64 if edit == "code" else "b" * 64)
-    mended.recover()
-    ticked, _ = carried_through(mended)
-    assert ticked.complete and world.submits == before + 1  # one session that only evaluates
+    fixed = Computer(world, *expanded(text), code="c" * 64 if edit == "code" else "b" * 64)
+    fixed.recover()
+    report, _ = carried_through(fixed)
+    assert report.complete and world.submits == before + 1  # one session that only evaluates
     last = list(world.kernels.values())[-1].ticket
     assert max(int(one.path.rsplit("_", 2)[1]) for one in last.inputs if one.path.endswith(".zip")) == steps
 
 
-def test_quick_and_full_of_one_lineage_keep_their_own_answers_in_one_ledger() -> None:
+def test_quick_and_full_of_one_lineage_keep_separate_results_in_one_ledger() -> None:
     world = World(clock=FakeClock(), weekly_s=None)
     carried_through(computer := Computer(world, *expanded(QUICK)))
     quick_steps = expanded(QUICK)[1][0].target_steps
-    assert answered(computer, QUICK) == [(State.DONE, quick_steps, "quick", quick_steps)]
-    assert answered(computer, FULL) == [(State.WAITING, quick_steps, "", 0)]
-    gone_on(computer, FULL)
-    assert answered(computer, FULL) == [(State.DONE, 700_000, "full", 700_000)]
-    assert answered(computer, QUICK) == [(State.DONE, quick_steps, "quick", quick_steps)]
+    assert statuses_and_evaluations(computer, QUICK) == [(State.DONE, quick_steps, "quick", quick_steps)]
+    assert statuses_and_evaluations(computer, FULL) == [(State.WAITING, quick_steps, "", 0)]
+    run_to_the_end(computer, FULL)
+    assert statuses_and_evaluations(computer, FULL) == [(State.DONE, 700_000, "full", 700_000)]
+    assert statuses_and_evaluations(computer, QUICK) == [(State.DONE, quick_steps, "quick", quick_steps)]
     before = world.submits
-    gone_on(computer, QUICK)
+    run_to_the_end(computer, QUICK)
     assert world.submits == before
 
 
-@pytest.mark.parametrize("hours", [1.0, -1000.0])  # also with a clock that was set back meanwhile
-def test_a_run_that_found_a_valid_evaluation_stands_in_the_table_with_the_session_that_made_it(hours: float) -> None:
+@pytest.mark.parametrize("hours", [1.0, -1000.0])  # the negative case: the clock was set back
+def test_a_run_that_reuses_an_evaluation_is_listed_with_the_session_that_made_it(hours: float) -> None:
     computer = Computer(World(clock=FakeClock(), weekly_s=None), *expanded(QUICK))
     carried_through(computer)
     trial = computer.context.trials[0]
@@ -137,4 +137,4 @@ def test_a_run_that_found_a_valid_evaluation_stands_in_the_table_with_the_sessio
     ended = {"end_reason": "at_target", "verdict": "supported", "steps_done": steps}
     for kind, body in ((EventKind.RUN_STARTED, began), (EventKind.RUN_ENDED, ended)):
         computer.ledger.record(Event(kind=kind, at=now, run_id="again", session=None, body=body))
-    assert answered(computer, QUICK) == [(State.DONE, steps, "quick", steps)]
+    assert statuses_and_evaluations(computer, QUICK) == [(State.DONE, steps, "quick", steps)]

@@ -75,18 +75,18 @@ def test_a_key_missing_from_the_card_counts_as_different(missing: str) -> None:
     assert compare(identity, INTENDED).grade < Grade.EXACT
 
 
-def test_what_only_the_kernel_knows_is_left_to_it() -> None:
+def test_unknown_versions_and_device_do_not_lower_the_grade() -> None:
     unknown = replace(INTENDED, versions={}, device_class=None)
     assert compare({**IDENTITY, "versions": {}, "device_class": "cuda"}, unknown).grade is Grade.EXACT
 
 
-def test_what_is_left_to_the_kernel_is_named() -> None:
+def test_the_comparison_names_the_keys_left_to_the_kernel() -> None:
     assert compare(IDENTITY, INTENDED).left_to_kernel == ("spaces",)
     unknown = replace(INTENDED, versions={}, device_class=None)
     assert compare(IDENTITY, unknown).left_to_kernel == ("spaces", "versions", "device")
 
 
-def test_without_a_side_file_only_the_weights_are_there() -> None:
+def test_a_checkpoint_without_a_state_file_is_weights_only() -> None:
     comparison = compare(IDENTITY, INTENDED, has_state=False)
     assert comparison.grade is Grade.WEIGHTS_ONLY
     assert comparison.below(Grade.STATISTICAL) == ("State: checkpoint=weights only, current=full state",)
@@ -99,21 +99,21 @@ def test_lost_state_makes_a_checkpoint_statistical() -> None:
     assert [str(reason) for reason in comparison.reasons] == ["State: checkpoint=without the wind, current=whole"]
 
 
-def test_the_grades_are_those_of_the_kernel() -> None:
+def test_the_grades_equal_those_of_the_kernel() -> None:
     assert [grade.word for grade in sorted(Grade, reverse=True)] == list(GRADES)
     assert [Grade.of(word).word for word in GRADES] == list(GRADES)
     assert worse_grade("exact", "weights-only") == "weights-only" == worse_grade("weights-only", None)
 
 
 @given(st.permutations(range(4)))
-def test_both_sides_decide_by_one_table(order: list[int]) -> None:
-    """The kernel compares more keys; those that both know leave the same grade."""
+def test_core_and_kernel_give_the_same_grade(order: list[int]) -> None:
+    """The kernel compares more keys; differences in the common keys give the same grade."""
     changes: list[dict[str, Any]] = [{"seed": 1}, {"network": [1]}, {"code_digest": "x"}, {"device_class": "cuda"}]
     identity = dict(IDENTITY)
     for index in order[:2]:
         identity.update(changes[index])
-    there = [found.grade for found in differences(identity, INTENDED.identity())]
-    assert compare(identity, INTENDED).grade.word == worst(there)
+    kernel_grades = [found.grade for found in differences(identity, INTENDED.identity())]
+    assert compare(identity, INTENDED).grade.word == worst(kernel_grades)
 
 
 def test_the_checkpoint_lines_never_change() -> None:

@@ -1,4 +1,4 @@
-"""What the ledger knows of checkpoints: the current chain, what must be in place, and which sessions may hold it."""
+"""Checkpoints by the ledger: the current chain, the expected steps, and the sessions that may hold them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCENARIO = "traffic_light_control"
 
 
 def run(number: int, **fields: Any) -> RunRecord:
-    plain: dict[str, Any] = {"steps_start": 0, "steps_done": 0, "campaign": "smoke", **fields}
+    values: dict[str, Any] = {"steps_start": 0, "steps_done": 0, "campaign": "smoke", **fields}
     return RunRecord(
         run_id=f"run{number}",
         section="section_7_6",
@@ -29,16 +29,16 @@ def run(number: int, **fields: Any) -> RunRecord:
         backend="local",
         target_steps=100,
         started_at="",
-        **plain,
+        **values,
     )
 
 
 def session(number: int, given: int = 0, in_place: int | None = None, of_run: int = 1, **fields: Any) -> SessionRecord:
-    """Session of a number, started from `given` steps; closed with `in_place` steps, or in flight."""
+    """The session `number`, started from `given` steps; closed with `in_place` steps, or in flight."""
     path = f"{CHECKPOINTS}/{checkpoint_stem(SCENARIO, given)}.zip"
     inputs = [{"path": path, "sha256": "0" * 64, "size_bytes": 1}] if given else []
     closed = {"stage": Stage.CLOSED, "models_steps": in_place, "steps_done": in_place}
-    plain: dict[str, Any] = {"stage": Stage.SUBMITTED, **(closed if in_place is not None else {}), **fields}
+    values: dict[str, Any] = {"stage": Stage.SUBMITTED, **(closed if in_place is not None else {}), **fields}
     return SessionRecord(
         key=f"run{of_run}/s{number:02d}a1",
         run_id=f"run{of_run}",
@@ -51,7 +51,7 @@ def session(number: int, given: int = 0, in_place: int | None = None, of_run: in
         ticket={"inputs": inputs},
         planned_at="",
         handle=f"local://local/s{number:02d}",
-        **plain,
+        **values,
     )
 
 
@@ -62,43 +62,45 @@ LOST = {"end_reason": EndReason.NEVER_SUBMITTED.value}
     ("runs", "sessions", "expected"),
     [
         ([], [], 0),
-        ([run(1)], [session(1)], 0),  # the first one flies
-        ([run(1)], [session(1, 0, 0)], 0),  # it brought nothing
+        ([run(1)], [session(1)], 0),  # the first session is in flight
+        ([run(1)], [session(1, 0, 0)], 0),  # it saved no checkpoint
         ([run(1)], [session(1, 0, 10), session(2, 10, 20)], 20),
-        ([run(1)], [session(1, 0, 10), session(2, 10)], 10),  # what a session in flight was given
+        ([run(1)], [session(1, 0, 10), session(2, 10)], 10),  # the input of a session in flight
         ([run(1)], [session(1, 0, 10), session(2, 10, 10)], 10),
-        # Closed beside a directory that was missing already: what it was given existed all the same.
+        # The directory was already missing when the session closed; its input existed nevertheless.
         ([run(1)], [session(1, 0, 10), session(2, 10, 0)], 10),
         ([run(1)], [session(1, 0, 40), session(2, 30, 30)], 30),  # walked back from a bad checkpoint
-        ([run(1)], [session(1, 0, 10), session(2, 10, 0, **LOST)], 10),  # a push that never came to be says nothing
-        ([run(1)], [session(1, 0, None, stage=Stage.CLOSED, steps_done=30)], 30),  # an old ledger
+        ([run(1)], [session(1, 0, 10), session(2, 10, 0, **LOST)], 10),  # a push that never happened is ignored
+        ([run(1)], [session(1, 0, None, stage=Stage.CLOSED, steps_done=30)], 30),  # a ledger of an earlier version
         ([run(1), run(2, fresh=True)], [session(1, 0, 40)], 0),
         ([run(1), run(2, fresh=True)], [session(1, 0, 40), session(2, 0, 10, of_run=2)], 10),
         ([run(1), run(2, fresh=True), run(3)], [session(1, 0, 40), session(2, 0, 10, of_run=2)], 10),
-        # `run` found an empty directory, and died before its first session.
+        # `run` found an empty directory and was killed before its first session.
         ([run(1), run(2, campaign="")], [session(1, 0, 40)], 0),
         ([run(1), run(2, campaign=""), run(3)], [session(1, 0, 40)], 0),
         ([run(1), run(2, campaign="")], [session(1, 0, 40), session(2, 0, 10, of_run=2)], 10),
         ([run(1), run(2, campaign="")], [session(1, 0, 40), session(2, of_run=2)], 0),
-        # A campaign's run, or one that was read back, says nothing of what the user wants.
+        # A campaign's run or a recovered one is no sign that the user emptied the directory.
         ([run(1), run(2)], [session(1, 0, 40)], 40),
         ([run(1), run(2, campaign=None)], [session(1, 0, 40)], 40),
         ([run(1), run(2, campaign="", steps_start=40)], [session(1, 0, 40)], 40),
-        # Read back out of order: the first one is in flight again and says nothing of the later ones.
+        # Recovered out of order: the first session is open again and does not change what the later ones show.
         ([run(1)], [session(2, 10, 20), session(1, 0, recovered=True)], 20),
     ],
 )
-def test_what_must_be_in_place(runs: list[RunRecord], sessions: list[SessionRecord], expected: int) -> None:
+def test_the_expected_steps_follow_from_runs_and_sessions(
+    runs: list[RunRecord], sessions: list[SessionRecord], expected: int
+) -> None:
     assert expected_steps(current_chain(runs, sessions)) == expected
 
 
 @pytest.mark.parametrize(
-    ("sessions", "looked_at"),
+    ("sessions", "expected"),
     [
         ([session(1, 0, 10), session(2, 10, 20), session(3, 20)], [(2, 20), (1, 10)]),
-        # Two sessions failed from 40 and the next started from 30: the 40 is never taken up again.
+        # Two sessions failed from 40 and the next started from 30: the checkpoint of 40 is never used again.
         ([session(1, 0, 40), session(2, 40, 40), session(3, 30)], [(2, 30), (1, 30)]),
-        ([session(1, 0, 40), session(2, 0, 10), session(3, 10)], [(2, 10)]),  # an earlier training
+        ([session(1, 0, 40), session(2, 0, 10), session(3, 10)], [(2, 10)]),  # session 1 belongs to an earlier training
         ([session(1, 0, 10, recovered=True), session(2, 0, 40, recovered=True)], [(2, 40), (1, 10)]),
         # The user put other checkpoints in place while it ran: its own were not restored.
         ([session(1, 0, 10), session(2, 10, 5, steps_done=40)], [(2, 5), (1, 10)]),
@@ -106,14 +108,14 @@ def test_what_must_be_in_place(runs: list[RunRecord], sessions: list[SessionReco
     ],
 )
 def test_which_sessions_may_hold_missing_checkpoints(
-    sessions: list[SessionRecord], looked_at: list[tuple[int, int]]
+    sessions: list[SessionRecord], expected: list[tuple[int, int]]
 ) -> None:
     found = [(one.record.session, one.most_steps) for one in sources(current_chain([run(1)], sessions))]
-    assert found == looked_at
+    assert found == expected
 
 
 @given(st.lists(st.integers(0, 5), max_size=8))
-def test_no_source_offers_what_a_later_session_did_not_start_from(gains: list[int]) -> None:
+def test_sources_offer_at_most_the_steps_from_which_the_next_session_started(gains: list[int]) -> None:
     steps, records = 0, []
     for number, gain in enumerate(gains, start=1):
         records.append(session(number, steps, steps + gain))
@@ -139,19 +141,19 @@ def card(steps: int) -> CheckpointCard:
     [
         (0, True, 0, False, False),
         (0, False, 0, False, False),
-        (0, True, 30, False, True),  # `run` reads a directory that is there and empty as a fresh start
+        (0, True, 30, False, True),  # for `run`, an existing empty directory is a fresh start
         (0, False, 30, True, True),
         (20, True, 30, False, True),
         (30, True, 30, False, False),
-        (40, True, 30, False, False),  # the ledger is the older of the two
+        (40, True, 30, False, False),  # the ledger is older than the checkpoints
     ],
 )
 def test_when_checkpoints_are_missing(
     in_place: int, exists: bool, expected: int, missing_for_run: bool, missing_for_tick: bool
 ) -> None:
-    seen = view(in_place, exists=exists)
-    assert is_missing(seen, expected, stays=True) is missing_for_run
-    assert is_missing(seen, expected, stays=False) is missing_for_tick
+    inventory = view(in_place, exists=exists)
+    assert is_missing(inventory, expected, stays=True) is missing_for_run
+    assert is_missing(inventory, expected, stays=False) is missing_for_tick
 
 
 def test_abandoned_checkpoints_are_left_out_with_their_metadata() -> None:
@@ -160,11 +162,11 @@ def test_abandoned_checkpoints_are_left_out_with_their_metadata() -> None:
     ]
     names += [BEST_MODEL.as_posix(), METADATA_NAME, f"{SCENARIO}_final.zip"]
     entries = tuple(FileEntry(path=name, size_bytes=1, sha256="0" * 64) for name in names)
-    brought = FetchedCheckpoints(root=Path("there"), verified=(card(40), card(30)), entries=entries)
-    assert at_most(brought, None) == at_most(brought, 40) == brought
-    cut = at_most(brought, 35)
+    fetched = FetchedCheckpoints(root=Path("there"), verified=(card(40), card(30)), entries=entries)
+    assert at_most(fetched, None) == at_most(fetched, 40) == fetched
+    cut = at_most(fetched, 35)
     assert cut.steps == 30 and [one.path for one in cut.entries] == [*names[:2], BEST_MODEL.as_posix()]
-    nothing = at_most(brought, 5)
+    nothing = at_most(fetched, 5)
     assert nothing.verified == nothing.entries == ()
 
 

@@ -1,4 +1,4 @@
-"""A stream is read as instructions: its imports are listed, and nothing is executed."""
+"""The pickle scan lists the imports of a stream and executes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.core.checkpoint.pickle_scan import UNKNOWN_NAME, NotReadable, 
 
 
 class Evil:
-    """Would make a file when it is loaded."""
+    """Unpickling this would create a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -26,7 +26,7 @@ class Evil:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_what_would_be_executed_is_named_and_not_executed(tmp_path: Path, protocol: int) -> None:
+def test_the_names_a_pickle_would_execute_are_listed_and_not_executed(tmp_path: Path, protocol: int) -> None:
     stream = pickle.dumps([Evil(tmp_path / "made"), collections.OrderedDict(a=1)], protocol=protocol)
     assert imported_names(stream) == ("collections.OrderedDict", f"{os.system.__module__}.system")
     assert list(tmp_path.iterdir()) == []
@@ -41,13 +41,13 @@ def test_plain_values_import_nothing(protocol: int) -> None:
 @given(
     st.recursive(st.none() | st.integers() | st.text() | st.floats(), lambda inner: st.lists(inner) | st.tuples(inner))
 )
-def test_any_plain_tree_can_be_followed_to_its_end(tree: Any) -> None:
+def test_any_tree_of_plain_values_imports_nothing(tree: Any) -> None:
     assert imported_names(pickle.dumps(tree, protocol=4)) == ()
 
 
-def test_harmless_names_that_are_dropped_again_are_not_reported() -> None:
-    deceit = b"\x80\x04\x8c\x02os\x8c\x06system\x8c\x08builtins\x8c\x05print00\x93."
-    assert imported_names(deceit) == ("os.system",)
+def test_the_imported_name_is_reported_and_not_a_decoy_that_is_popped() -> None:
+    with_decoy = b"\x80\x04\x8c\x02os\x8c\x06system\x8c\x08builtins\x8c\x05print00\x93."
+    assert imported_names(with_decoy) == ("os.system",)
     through_the_memo = b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x8c\x01a\x8c\x01b00\x30\x30h\x00h\x01\x93."
     assert imported_names(through_the_memo) == ("os.system",)
 

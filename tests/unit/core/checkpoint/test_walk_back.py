@@ -23,7 +23,7 @@ LINEAGE = "c" * 64
 
 
 def files(steps: int, copy: str = "a") -> tuple[FileEntry, ...]:
-    """The files of the checkpoint of so many steps; another copy has other bytes."""
+    """Files of the checkpoint of `steps` steps; another `copy` has other digests."""
     stem = f"checkpoints/toy_checkpoint_{steps}_steps"
     return tuple(
         FileEntry(path=stem + suffix, size_bytes=1, sha256=f"{copy}{suffix}{steps}")
@@ -55,7 +55,7 @@ def in_place(*steps: int, copy: str = "a") -> CheckpointInventory:
 
 
 def session(number: int, start: int, end: str, *, copy: str = "a", target: int = 100, **traits: Any) -> SessionRecord:
-    """A closed session that started from the checkpoint of `start` steps, and the one before it."""
+    """A closed session whose inputs are the checkpoints of `start` and `start - 10` steps."""
     given_files = [entry for steps in (start, start - 10) if steps > 0 for entry in files(steps, copy)]
     return SessionRecord(
         key=f"r/s{number:02d}a1",
@@ -107,8 +107,14 @@ TABLE: Mapping[str, tuple[Sequence[SessionRecord], bool]] = {
     "two failures": ([session(2, 40, FAILED), session(3, 40, FAILED)], True),
     "a failure and a crash": ([session(2, 40, CRASHED), session(3, 40, FAILED)], True),
     "two crashes": ([session(2, 40, CRASHED), session(3, 40, CRASHED)], True),
-    "two, and what made the checkpoint": ([session(1, 0, FAILED, **BROUGHT), *[session(2, 40, FAILED)] * 2], True),
-    "one, and one that made the checkpoint": ([session(1, 0, FAILED, **BROUGHT), session(2, 40, FAILED)], False),
+    "two, and the session that made the checkpoint": (
+        [session(1, 0, FAILED, **BROUGHT), *[session(2, 40, FAILED)] * 2],
+        True,
+    ),
+    "one, and the session that made the checkpoint": (
+        [session(1, 0, FAILED, **BROUGHT), session(2, 40, FAILED)],
+        False,
+    ),
     "failures from another checkpoint": ([session(2, 30, FAILED), session(3, 30, FAILED)], False),
     "the same steps, other bytes": ([session(2, 40, FAILED, copy="z"), session(3, 40, FAILED)], False),
     "from the beginning": ([session(2, 0, FAILED), session(3, 0, FAILED)], False),
@@ -120,17 +126,17 @@ TABLE: Mapping[str, tuple[Sequence[SessionRecord], bool]] = {
         [session(2, 40, FAILED), session(3, 40, FAILED, steps_done=50)],
         False,
     ),
-    "its own account says that it saved nothing": (
+    "its own report says that it saved nothing": (
         [session(2, 40, FAILED, steps_done=40), session(3, 40, FAILED, steps_done=40)],
         True,
     ),
     "they only evaluated": ([session(2, 40, FAILED, target=40), session(3, 40, CRASHED, target=40)], False),
     "they never trained": ([session(2, 40, FAILED, verdict="invalid"), session(3, 40, FAILED)], False),
     "one was never submitted": ([session(2, 40, FAILED), session(3, 40, "never_submitted")], False),
-    "one is still under way": ([session(2, 40, FAILED), session(3, 40, FAILED, stage=Stage.JUDGED)], False),
-    "one was deleted over there": ([session(2, 40, FAILED), session(3, 40, CRASHED, native="gone: 404")], False),
-    "a kernel looked into it": ([session(2, 40, "checkpoint_unusable")], True),
-    "a kernel looked into another": ([session(2, 30, "checkpoint_unusable")], False),
+    "one is still open": ([session(2, 40, FAILED), session(3, 40, FAILED, stage=Stage.JUDGED)], False),
+    "one was deleted on the backend": ([session(2, 40, FAILED), session(3, 40, CRASHED, native="gone: 404")], False),
+    "a kernel found it unusable": ([session(2, 40, "checkpoint_unusable")], True),
+    "a kernel found another one unusable": ([session(2, 30, "checkpoint_unusable")], False),
     **{
         f"{end} between": ([session(2, 40, FAILED), session(3, 40, end), session(4, 40, FAILED)], True)
         for end in NEUTRAL
@@ -144,7 +150,7 @@ TABLE: Mapping[str, tuple[Sequence[SessionRecord], bool]] = {
 
 
 @pytest.mark.parametrize("case", TABLE)
-def test_suspicion_from_the_ends_of_sessions(case: str) -> None:
+def test_a_checkpoint_is_suspected_by_the_ends_of_its_sessions(case: str) -> None:
     sessions, due = TABLE[case]
     found = suspicion(sessions, [run_of()], in_place(40, 30))
     assert (found is not None) is due
@@ -167,7 +173,7 @@ BEFORE = [session(2, 40, FAILED), session(3, 40, FAILED)]
 LEFT_40 = (40, "r/s03a1")
 
 
-def test_after_two_walks_back_the_code_is_at_fault() -> None:
+def test_after_the_most_walks_back_only_a_proof_leads_to_another() -> None:
     assert suspicion([*BEFORE, *TWO_AT_30], [run_of(LEFT_40)], in_place(30)) is not None
     third = [*BEFORE, *TWO_AT_30, session(6, 20, FAILED), session(7, 20, FAILED)]
     walks = (LEFT_40, (30, "r/s05a1"))
@@ -196,8 +202,8 @@ def test_a_fresh_start_resets_the_walks_back() -> None:
 
 
 @given(st.lists(st.sampled_from([FAILED, CRASHED, "checkpoint_unusable"]), min_size=1, max_size=60))
-def test_walking_back_always_ends(ends: list[str]) -> None:
-    """Each walk back leaves one checkpoint fewer, until there is no more."""
+def test_the_number_of_walks_back_is_limited(ends: list[str]) -> None:
+    """Each walk back leaves one checkpoint less, until none is left."""
     sessions: list[SessionRecord] = []
     walks: list[tuple[int, str]] = []
     steps = 90

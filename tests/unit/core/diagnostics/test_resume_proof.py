@@ -1,4 +1,4 @@
-"""Where a chain is cut, and how its end is judged."""
+"""How the cuts of a chain are drawn, and how its end is judged."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ PROOF = Proof(
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6), st.sampled_from([(20, 20), (4096, 64), (160, 32)]))
-def test_cuts_are_inside_and_one_session_is_killed_between_its_ends(
-    seed: int, cuts: int, sizes: tuple[int, int]
-) -> None:
+def test_cuts_lie_inside_the_training_and_one_session_is_killed(seed: int, cuts: int, sizes: tuple[int, int]) -> None:
     rollout_steps, n_envs = sizes
     target_steps = default_steps(rollout_steps, cuts)
     plan = draw_cuts(
@@ -80,18 +78,18 @@ def test_equal_needs_every_part_equal_and_every_control_different() -> None:
 
 
 def test_a_control_with_the_same_policy_makes_the_proof_undecided() -> None:
-    blind = replace(CONTROL, items=ITEMS)
-    assert replace(PROOF, controls=(CONTROL, blind)).finding is Finding.CANNOT_TELL
+    equal_control = replace(CONTROL, items=ITEMS)
+    assert replace(PROOF, controls=(CONTROL, equal_control)).finding is Finding.CANNOT_TELL
     assert replace(PROOF, controls=()).finding is Finding.CANNOT_TELL
 
 
-def test_the_largest_gap_between_weights() -> None:
+def test_the_largest_difference_between_weights() -> None:
     assert max_abs_difference((1.0, 2.0), (1.5, 1.0)) == 1.0
     assert max_abs_difference((1.0,), (1.0, 2.0)) is None
     assert max_abs_difference((float("nan"),), (1.0,)) == float("inf")
 
 
-def test_the_table_says_of_each_part_whether_it_is_equal() -> None:
+def test_the_table_shows_for_each_part_whether_it_is_equal() -> None:
     lines = [line.split() for line in table(PROOF)]
     assert lines[0] == ["straight", "chain", "plain"]
     assert lines[1] == ["policy", "aaaaaaaa", "aaaaaaaa", "equal", "dddddddd", "different"]

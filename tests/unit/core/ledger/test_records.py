@@ -1,4 +1,4 @@
-"""The rows of the ledger are immutable, and their text has the fields in their order."""
+"""Ledger rows are immutable, and their JSON text keeps the order of the fields."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_row_cannot_be_changed() -> None:
         other.steps_done = 6  # type: ignore[misc]
 
 
-def test_the_text_of_a_row_has_its_known_fields_in_their_order() -> None:
+def test_the_json_of_a_row_has_its_known_fields_in_order() -> None:
     text = dump(plain_row(RUN))
     known = [field.name for field in fields(RUN) if getattr(RUN, field.name) is not None]
     assert list(json.loads(text)) == known

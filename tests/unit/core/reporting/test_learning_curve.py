@@ -21,7 +21,7 @@ def test_a_clean_chain_has_seams_and_wastes_nothing() -> None:
     assert (curve.seams, curve.wasted_steps, curve.measured_twice) == ((250,), 0, 0)
 
 
-def test_what_a_killed_session_did_after_its_last_save_is_wasted_and_compared_with_its_repetition() -> None:
+def test_steps_after_a_killed_sessions_last_save_are_wasted_and_compared() -> None:
     killed = SessionCurve(steps_start=0, steps_seen=390, points=points("s01", 100, 200, 300))
     repeated = SessionCurve(steps_start=150, steps_seen=400, points=points("s02", 200, 300, 400))
     curve = stitch([killed, repeated])
@@ -41,17 +41,17 @@ def test_a_session_that_restarts_from_step_0_makes_no_seam() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=8))
-def test_steps_trained_are_those_of_the_end_and_those_wasted(moves: list[tuple[int, int]]) -> None:
+def test_the_trained_steps_are_the_final_steps_plus_the_wasted_steps(moves: list[tuple[int, int]]) -> None:
     """Each session trains some steps and saves some of them; the sum of kept and wasted steps must be exact."""
-    stretches, at, trained = [], 0, 0
+    curves, at, trained = [], 0, 0
     for steps, unsaved in moves:
-        stretches.append(
+        curves.append(
             SessionCurve(steps_start=at, steps_seen=at + steps, points=points("s", *range(at + 1, at + steps + 1)))
         )
         trained += steps
         at += steps - min(steps, unsaved)
-    curve = stitch(stretches)
-    end = stretches[-1].steps_start + moves[-1][0]
+    curve = stitch(curves)
+    end = curves[-1].steps_start + moves[-1][0]
     assert trained == end + curve.wasted_steps
     assert [point.steps for point in curve.points] == list(range(1, end + 1))
     assert curve.measured_otherwise == 0

@@ -1,4 +1,4 @@
-"""Learning curves as text."""
+"""Learning curves as text and as Mermaid charts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_blocks_rise_with_the_score_and_a_long_curve_keeps_its_ends() -> None:
     assert encodable("▁▅█", "cp1252") == "_+@"
 
 
-def test_a_chart_is_the_mean_at_the_steps_that_all_have_reached() -> None:
+def test_a_chart_is_the_mean_over_trainings_at_their_common_steps() -> None:
     lines = list(mermaid({"main PPO": [curve(1.0, 3.0, 9.0), curve(3.0, 5.0), curve(7.0), curve()]}))
     assert lines[0] == "```mermaid" and lines[-1] == "```"
     assert '  title "main PPO, mean of 2 of 4 trainings: score on tuning scenarios"' in lines
@@ -36,18 +36,18 @@ def test_a_chart_is_the_mean_at_the_steps_that_all_have_reached() -> None:
     assert '  y-axis "score" 1.9 --> 4.1' in lines
 
 
-def test_what_is_stale_pruned_or_failed_is_in_no_chart() -> None:
+def test_stale_pruned_and_failed_trials_are_in_no_chart() -> None:
     _, trials = expanded(SMALL)
     own = [trial_status(trial, (), live=False, code_digest="", retries={}) for trial in trials[:2]]
     assert own[0].trial.variant is own[1].trial.variant
     curves = {one.trial.lineage_id: curve(*scores) for one, scores in zip(own, ((1.0, 3.0), (5.0, 9.0)), strict=True)}
     for state in State:
-        standings = [replace(own[0], state=State.DONE), replace(own[1], state=state)]
-        rows = [{**trial_status_json(one), "rests": False} for one in standings]
-        (line,) = (line for line in markdown_lines(rows, standings, curves) if line.startswith("  line ["))
-        mixed = state in (State.DONE, State.LIVE, State.WAITING)
-        assert line == ("  line [3, 6]" if mixed else "  line [1, 3]"), state
+        statuses = [replace(own[0], state=State.DONE), replace(own[1], state=state)]
+        rows = [{**trial_status_json(one), "rests": False} for one in statuses]
+        (line,) = (line for line in markdown_lines(rows, statuses, curves) if line.startswith("  line ["))
+        included = state in (State.DONE, State.LIVE, State.WAITING)
+        assert line == ("  line [3, 6]" if included else "  line [1, 3]"), state
 
 
-def test_what_has_no_curve_yet_has_no_chart() -> None:
+def test_a_variant_without_a_curve_has_no_chart() -> None:
     assert list(mermaid({"one point": [curve(1.0)], "none": [curve()], "nobody": []})) == []

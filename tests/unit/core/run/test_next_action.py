@@ -1,4 +1,4 @@
-"""Every case of the decision is a row here: what is in place, what the ledger knows, what is asked, what follows."""
+"""Every case of `next_action` is a row: snapshot, request and the expected action."""
 
 from __future__ import annotations
 
@@ -147,28 +147,28 @@ def snapshot(inventory: CheckpointInventory | None = None, **traits: Any) -> Sna
     )
 
 
-FLYING = {"runs": (run(),), "sessions": (session(stage=Stage.SUBMITTED),)}
+IN_FLIGHT = {"runs": (run(),), "sessions": (session(stage=Stage.SUBMITTED),)}
 PLANNED = {"runs": (run(),), "sessions": (session(stage=Stage.PLANNED, handle=None),)}
 TRAINED = {"runs": (run(ended_at="x", steps_done=30),), "sessions": (session(models_steps=30, steps_done=30),)}
 
 
 @pytest.mark.parametrize(
-    ("seen", "asked", "expected"),
+    ("state", "asked_request", "expected"),
     [
         (snapshot(), request(), Start),
         (snapshot(in_place(30)), request(), Start),
         (snapshot(in_place(30)), request(starts=False), Finish),
         (snapshot(remembers=True), request(), Adopt),
         (snapshot(remembers=True, done=CommandState(asked=True)), request(), Start),
-        (snapshot(**FLYING), request(), Wait),
-        (snapshot(**FLYING, sight=Sight(handle=HANDLE, state="RUNNING")), request(), Wait),
-        (snapshot(**FLYING, sight=Sight(handle=HANDLE, end=ENDED)), request(), Collect),
-        (snapshot(**FLYING, sight=Sight(handle=HANDLE)), request(fresh=True), Collect),
-        (snapshot(**FLYING), request(detach=True), Finish),
-        (snapshot(**FLYING), request(detach=True, fresh=True), Refuse),
+        (snapshot(**IN_FLIGHT), request(), Wait),
+        (snapshot(**IN_FLIGHT, sight=Sight(handle=HANDLE, state="RUNNING")), request(), Wait),
+        (snapshot(**IN_FLIGHT, sight=Sight(handle=HANDLE, end=ENDED)), request(), Collect),
+        (snapshot(**IN_FLIGHT, sight=Sight(handle=HANDLE)), request(fresh=True), Collect),
+        (snapshot(**IN_FLIGHT), request(detach=True), Finish),
+        (snapshot(**IN_FLIGHT), request(detach=True, fresh=True), Refuse),
         (snapshot(**PLANNED, sight=Sight(lost=True)), request(), Collect),
         (snapshot(**PLANNED, sight=Sight(state="may take up to 90 s")), request(), Wait),
-        (snapshot(**FLYING, backend="local"), request(), Start),
+        (snapshot(**IN_FLIGHT, backend="local"), request(), Start),
         (snapshot(in_place(exists=False), **TRAINED), request(), Adopt),
         (snapshot(in_place(exists=False), **TRAINED, done=CommandState(searched=True)), request(), Refuse),
         (snapshot(in_place(), **TRAINED), request(), Start),
@@ -181,7 +181,7 @@ TRAINED = {"runs": (run(ended_at="x", steps_done=30),), "sessions": (session(mod
         (snapshot(in_place(TARGET), evaluation=session(verdict="supported")), request(), Finish),
         (snapshot(in_place(TARGET), evaluation=session(verdict="supported")), request(add_steps=1), Start),
         (snapshot(in_place(30)), request(target_steps=1), Refuse),
-        (snapshot(in_place(30), **FLYING), request(target_steps=1), Refuse),
+        (snapshot(in_place(30), **IN_FLIGHT), request(target_steps=1), Refuse),
         (snapshot(replace(in_place(), faults={"x_1_steps": "damaged"})), request(), Refuse),
         (snapshot(replace(in_place(), faults={"x_1_steps": "damaged"})), request(fresh=True), Start),
         (snapshot(lost=BadInput("steps were lost")), request(), Refuse),
@@ -189,42 +189,44 @@ TRAINED = {"runs": (run(ended_at="x", steps_done=30),), "sessions": (session(mod
         (snapshot(in_place()), request(accept_grade="weights-only"), Refuse),
     ],
 )
-def test_what_follows(seen: Snapshot, asked: RunRequest, expected: type[Action]) -> None:
-    assert isinstance(next_action(seen, asked), expected)
+def test_the_next_action_for_each_snapshot_and_request(
+    state: Snapshot, asked_request: RunRequest, expected: type[Action]
+) -> None:
+    assert isinstance(next_action(state, asked_request), expected)
 
 
-def test_the_decision_changes_nothing_and_repeats() -> None:
-    seen, asked = snapshot(in_place(30), **TRAINED), request()
-    assert next_action(seen, asked) == next_action(seen, asked)
+def test_the_decision_is_repeatable() -> None:
+    state, asked_request = snapshot(in_place(30), **TRAINED), request()
+    assert next_action(state, asked_request) == next_action(state, asked_request)
 
 
 def test_a_session_is_never_started_beside_an_open_one() -> None:
     for stage in set(Stage) - {Stage.CLOSED}:
-        for asked in (request(), request(fresh=True), request(starts=False), request(add_steps=5)):
-            seen = snapshot(in_place(30), runs=(run(),), sessions=(session(stage=stage),))
-            assert not isinstance(next_action(seen, asked), Start | Finish)
+        for asked_request in (request(), request(fresh=True), request(starts=False), request(add_steps=5)):
+            state = snapshot(in_place(30), runs=(run(),), sessions=(session(stage=stage),))
+            assert not isinstance(next_action(state, asked_request), Start | Finish)
 
 
 def test_missing_checkpoints_are_searched_for_once_and_then_refused() -> None:
-    seen = snapshot(in_place(exists=False), **TRAINED)
-    assert next_action(seen, request()) == Adopt(what=Missing.CHECKPOINTS)
-    refused = next_action(replace(seen, done=CommandState(searched=True)), request())
+    state = snapshot(in_place(exists=False), **TRAINED)
+    assert next_action(state, request()) == Adopt(what=Missing.CHECKPOINTS)
+    refused = next_action(replace(state, done=CommandState(searched=True)), request())
     assert isinstance(refused, Refuse) and isinstance(refused.fault, CheckpointsMissing)
     assert "30 steps" in str(refused.fault)
 
 
-def test_results_newer_than_the_ledger_are_searched_by_a_tick_alone() -> None:
+def test_only_a_tick_searches_for_results_newer_than_the_ledger() -> None:
     slug = f"arz-validation-section-7-6-{card().lineage.id[:8]}-s04"
-    seen = snapshot(in_place(30), **TRAINED, result_slugs=(slug,))
-    assert isinstance(next_action(seen, request()), Start)
-    assert next_action(replace(seen, waits=False), request()) == Adopt(what=Missing.CHECKPOINTS)
-    assert isinstance(next_action(replace(seen, waits=False), request(starts=False)), Finish)
+    state = snapshot(in_place(30), **TRAINED, result_slugs=(slug,))
+    assert isinstance(next_action(state, request()), Start)
+    assert next_action(replace(state, waits=False), request()) == Adopt(what=Missing.CHECKPOINTS)
+    assert isinstance(next_action(replace(state, waits=False), request(starts=False)), Finish)
 
 
 def test_a_tick_asks_for_unknown_sessions_before_it_starts_one() -> None:
-    seen = snapshot(in_place(30), waits=False)
-    assert next_action(seen, request()) == Adopt(what=Missing.SESSIONS)
-    started = next_action(replace(seen, done=CommandState(asked=True)), request())
+    state = snapshot(in_place(30), waits=False)
+    assert next_action(state, request()) == Adopt(what=Missing.SESSIONS)
+    started = next_action(replace(state, done=CommandState(asked=True)), request())
     assert isinstance(started, Start) and started.place.session == 2
 
 
@@ -234,22 +236,22 @@ def test_a_session_gets_a_number_that_no_session_had() -> None:
     assert isinstance(start, Start) and (start.place.session, start.place.attempt) == (8, 1)
 
 
-def test_starting_over_asks_the_session_in_flight_to_end_and_keeps_nothing_of_it() -> None:
-    seen = snapshot(in_place(30), **FLYING, sight=Sight(handle=HANDLE))
-    collect = next_action(seen, request(fresh=True))
+def test_starting_over_collects_the_session_in_flight_without_keeping_it() -> None:
+    state = snapshot(in_place(30), **IN_FLIGHT, sight=Sight(handle=HANDLE))
+    collect = next_action(state, request(fresh=True))
     assert isinstance(collect, Collect) and not collect.keep
     start = next_action(snapshot(in_place(30), runs=(run(ended_at="x"),)), request(fresh=True))
     assert isinstance(start, Start) and start.mode is StartMode.ARCHIVE_FRESH and not start.inventory.entries
     assert start.comparison is None and start.run.steps_start == 0
 
 
-def test_what_can_be_refused_is_refused_before_the_session_in_flight_is_touched() -> None:
-    seen = snapshot(in_place(30), **FLYING, sight=Sight(handle=HANDLE, end=ENDED))
-    assert isinstance(next_action(seen, request(target_steps=1)), Refuse)
-    assert isinstance(next_action(replace(seen, waits=False), request(target_steps=1)), Collect)
+def test_a_run_refuses_a_request_before_it_collects_the_session_in_flight() -> None:
+    state = snapshot(in_place(30), **IN_FLIGHT, sight=Sight(handle=HANDLE, end=ENDED))
+    assert isinstance(next_action(state, request(target_steps=1)), Refuse)
+    assert isinstance(next_action(replace(state, waits=False), request(target_steps=1)), Collect)
 
 
-def test_other_code_is_continued_with_its_grade_and_other_settings_are_refused_with_the_reasons() -> None:
+def test_other_code_continues_with_a_grade_and_other_settings_are_refused() -> None:
     start = next_action(snapshot(in_place(30, code="e" * 64)), request())
     assert isinstance(start, Start) and start.comparison is not None
     assert start.comparison.grade.word == "statistical"
@@ -272,7 +274,7 @@ def test_other_code_is_continued_with_its_grade_and_other_settings_are_refused_w
         (EndReason.PAUSED, 0, Finish),
     ],
 )
-def test_after_a_session(end: EndReason, steps: int, expected: type[Action]) -> None:
+def test_the_next_action_after_a_session(end: EndReason, steps: int, expected: type[Action]) -> None:
     first = next_action(snapshot(in_place(30)), request())
     assert isinstance(first, Start)
     closed = ClosedSession(
@@ -281,15 +283,15 @@ def test_after_a_session(end: EndReason, steps: int, expected: type[Action]) -> 
         restored=(),
         inventory=in_place(steps) if steps else in_place(),
     )
-    carried = replace(first.run, last=first.place, started=True).after(closed)
-    seen = snapshot(closed.inventory, done=CommandState(run=carried, asked=True))
-    action = next_action(seen, request())
+    progress = replace(first.run, last=first.place, started=True).after(closed)
+    state = snapshot(closed.inventory, done=CommandState(run=progress, asked=True))
+    action = next_action(state, request())
     assert isinstance(action, expected)
     if isinstance(action, Finish):
         assert action.end == ("emptied" if steps == 0 else end.value)
 
 
-def test_an_attempt_follows_where_nothing_moved_on_and_a_session_where_something_did() -> None:
+def test_no_progress_leads_to_an_attempt_and_progress_to_a_session() -> None:
     first = next_action(snapshot(in_place(30)), request())
     assert isinstance(first, Start)
     for steps, attempt in ((30, 2), (40, 1)):
@@ -299,31 +301,31 @@ def test_an_attempt_follows_where_nothing_moved_on_and_a_session_where_something
             restored=(),
             inventory=in_place(steps),
         )
-        carried = replace(first.run, last=first.place).after(closed)
+        progress = replace(first.run, last=first.place).after(closed)
         sessions = (session(first.place.session),)
-        seen = snapshot(closed.inventory, sessions=sessions, done=CommandState(run=carried))
-        action = next_action(seen, request())
+        state = snapshot(closed.inventory, sessions=sessions, done=CommandState(run=progress))
+        action = next_action(state, request())
         assert isinstance(action, Start) and action.place.attempt == attempt
 
 
-def test_late_outputs_are_looked_for_once_before_the_next_session() -> None:
+def test_late_outputs_are_fetched_once_more_before_the_next_session() -> None:
     closed = session(end_reason="crashed", models_steps=30)
-    seen = snapshot(in_place(30), runs=(run(steps_done=30),), sessions=(closed,), late_outputs=True)
-    action = next_action(seen, request())
+    state = snapshot(in_place(30), runs=(run(steps_done=30),), sessions=(closed,), late_outputs=True)
+    action = next_action(state, request())
     assert isinstance(action, Collect) and action.record == closed and action.run is not None
     done = CommandState(run=action.run, looked_at=frozenset({closed.key}))
-    assert isinstance(next_action(replace(seen, done=done), request()), Start)
-    assert isinstance(next_action(seen, request(starts=False)), Finish)
+    assert isinstance(next_action(replace(state, done=done), request()), Start)
+    assert isinstance(next_action(state, request(starts=False)), Finish)
 
 
-def test_a_command_that_starts_nothing_leaves_the_run_its_turn() -> None:
+def test_a_command_that_starts_no_session_finishes_with_the_reason() -> None:
     action = next_action(snapshot(in_place(30), waits=False), request(starts=False))
     assert isinstance(action, Finish) and action.end == ITS_TURN
-    action = next_action(snapshot(**FLYING), request(detach=True))
+    action = next_action(snapshot(**IN_FLIGHT), request(detach=True))
     assert isinstance(action, Finish) and action.end == DETACHED and action.in_flight is not None
 
 
 def test_a_plan_names_the_next_session_even_at_the_target() -> None:
-    seen = snapshot(in_place(TARGET), evaluation=session(verdict="supported"))
-    assert isinstance(next_action(seen, request()), Finish)
-    assert isinstance(when_idle(seen, request(), despite_end=True), Start)
+    state = snapshot(in_place(TARGET), evaluation=session(verdict="supported"))
+    assert isinstance(next_action(state, request()), Finish)
+    assert isinstance(when_idle(state, request(), despite_end=True), Start)

@@ -1,4 +1,4 @@
-"""What a run remembers of its sessions when the command that carried them is gone."""
+"""The progress of a run, rebuilt from the ledger by a later command."""
 
 from __future__ import annotations
 
@@ -28,59 +28,59 @@ def closed(number: int, end: str, steps: int, *, attempt: int = 1, **traits: obj
     )
 
 
-def test_what_is_recalled_is_what_the_loop_would_have_kept() -> None:
+def test_rebuilt_progress_equals_the_progress_kept_in_the_loop() -> None:
     ends = [("paused", 40), ("crashed", 40), ("wall_limit", 40), ("crashed", 60), ("crashed", 60)]
-    kept = RunProgress(steps_done=0, target_steps=100)
+    expected = RunProgress(steps_done=0, target_steps=100)
     for end, steps in ends:
-        kept = kept.after(EndReason(end), steps)
+        expected = expected.after(EndReason(end), steps)
     records = [closed(number, end, steps) for number, (end, steps) in enumerate(ends, start=1)]
-    assert progress_from_history(records, steps_start=0, target_steps=100) == kept
-    assert kept.fruitless == 1
+    assert progress_from_history(records, steps_start=0, target_steps=100) == expected
+    assert expected.fruitless == 1
 
 
-def test_three_fruitless_sessions_of_three_commands_are_stuck() -> None:
+def test_three_sessions_without_progress_in_three_commands_are_stuck() -> None:
     records = [closed(1, "crashed", 0, attempt=attempt) for attempt in (1, 2, 3)]
-    standing = progress_from_history(records, steps_start=0, target_steps=100)
-    assert standing is not None and next_step(standing).end == "stuck"
+    progress = progress_from_history(records, steps_start=0, target_steps=100)
+    assert progress is not None and next_step(progress).end == "stuck"
 
 
 def test_a_lost_push_counts_and_a_refused_one_does_not() -> None:
     lost = closed(1, "never_submitted", 0, lost=2)
     refused = closed(1, "never_submitted", 0, problems=("all slots are taken",))
-    standing = progress_from_history([lost], steps_start=0, target_steps=100)
-    assert standing is not None and standing.fruitless == 3 and next_step(standing).end == "stuck"
+    progress = progress_from_history([lost], steps_start=0, target_steps=100)
+    assert progress is not None and progress.fruitless == 3 and next_step(progress).end == "stuck"
     assert progress_from_history([refused], steps_start=0, target_steps=100) is None
 
 
 @pytest.mark.parametrize("records", [[], [closed(1, "paused", None)]])  # type: ignore[arg-type]
-def test_an_old_ledger_that_cannot_say_is_not_guessed_at(records: list[SessionRecord]) -> None:
+def test_a_ledger_without_the_needed_fields_gives_no_progress(records: list[SessionRecord]) -> None:
     assert progress_from_history(records, steps_start=0, target_steps=100) is None
 
 
-def test_sessions_without_room_never_make_a_run_stuck_and_end_it_with_their_reason() -> None:
-    standing = RunProgress(steps_done=20, target_steps=100)
+def test_a_full_disk_ends_the_run_with_its_reason_and_never_as_stuck() -> None:
+    progress = RunProgress(steps_done=20, target_steps=100)
     for _ in range(9):
-        standing = standing.after(EndReason.DISK_FULL, 20)
-    assert standing.fruitless == 0
-    assert next_step(standing).end == "disk_full" and not next_step(standing).start_session
-    assert next_step(standing.after(EndReason.CRASHED, 20)).start_session
+        progress = progress.after(EndReason.DISK_FULL, 20)
+    assert progress.fruitless == 0
+    assert next_step(progress).end == "disk_full" and not next_step(progress).start_session
+    assert next_step(progress.after(EndReason.CRASHED, 20)).start_session
 
 
 def test_after_a_walk_back_progress_is_measured_from_the_parent() -> None:
-    """The steps in place went back because this program put them back: nobody emptied anything."""
+    """The steps in place fell because of the walk back: the directory does not count as emptied."""
     records = [
         closed(1, "paused", 100, steps_start=0),
         closed(2, "crashed", 100, steps_start=100),
         closed(3, "crashed", 100, steps_start=100),
         closed(4, "paused", 70, steps_start=50),
     ]
-    standing = progress_from_history(records, steps_start=0, target_steps=200)
-    assert standing is not None
-    assert (standing.steps_done, standing.moved_on, standing.emptied, standing.fruitless) == (70, True, False, 0)
-    back = progress_from_history(records[:3], steps_start=0, target_steps=200)
-    assert back is not None and not back.back_at(50).after(EndReason.PAUSED, 70).emptied
+    progress = progress_from_history(records, steps_start=0, target_steps=200)
+    assert progress is not None
+    assert (progress.steps_done, progress.moved_on, progress.emptied, progress.fruitless) == (70, True, False, 0)
+    before_last_session = progress_from_history(records[:3], steps_start=0, target_steps=200)
+    assert before_last_session is not None and not before_last_session.back_at(50).after(EndReason.PAUSED, 70).emptied
 
 
-def test_an_unusable_checkpoint_is_followed_by_a_session_of_its_own() -> None:
+def test_an_unusable_checkpoint_leads_to_a_new_session() -> None:
     decision = next_step(RunProgress(steps_done=40, target_steps=100).after(EndReason.CHECKPOINT_UNUSABLE, 40))
     assert (decision.start_session, decision.same_session) == (True, False)

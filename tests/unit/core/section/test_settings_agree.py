@@ -1,4 +1,4 @@
-"""The card is declared in core and read in the kernel: both must know the same keys."""
+"""The card is declared in `core` and read in the session: both must know the same keys."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_every_hyper_parameter_is_known_on_both_sides() -> None:
         assert {field.name for field in fields(settings)} == {field.name for field in fields(KINDS[name])}
     assert set(get_type_hints(Algorithms)) - {"__pydantic_config__"} == set(KINDS)
     blocks = ((LinearSchedule, LinearPlan), (NormalizeSettings, NormalizePlan), (ActionNoiseSettings, NoisePlan))
-    for here, there in blocks:
-        assert {field.name for field in fields(here)} == {field.name for field in fields(there)}
+    for in_core, in_session in blocks:
+        assert {field.name for field in fields(in_core)} == {field.name for field in fields(in_session)}
 
 
 def test_every_environment_key_of_the_card_reaches_the_crossing(project_root: Path) -> None:
@@ -45,7 +45,7 @@ def test_every_environment_key_of_the_card_reaches_the_crossing(project_root: Pa
     assert {name: known[name] for name in block} == block
 
 
-def test_a_whole_spec_is_used_or_refused_by_the_training(project_root: Path) -> None:
+def test_the_training_spec_has_exactly_the_keys_of_the_session_spec(project_root: Path) -> None:
     card = load_card(project_root / "configs/sections", "section_7_6")
     for algorithm, profile in product(card.algorithms.names, card.profiles):
         card = card.chosen(algorithm=algorithm)
@@ -56,7 +56,7 @@ def test_a_whole_spec_is_used_or_refused_by_the_training(project_root: Path) -> 
         assert set(spec.to_json()) == {field.name for field in fields(TrainingSpec)}
 
 
-def test_the_digest_of_a_tree_is_of_names_and_bytes() -> None:
+def test_the_tree_digest_covers_names_and_bytes() -> None:
     assert tree_digest({"a": b"bc"}) != tree_digest({"ab": b"c"})
     assert tree_digest({"a": b"1", "b": b"2"}) == tree_digest({"b": b"2", "a": b"1"})
 
@@ -80,12 +80,12 @@ BAD_CROSSINGS = [
 
 
 def _key_of(change: dict[str, float]) -> str:
-    """The key that the message must name; the traffic model counts some times in steps."""
+    """The key that the message must name, without `_s`: the traffic model counts some times in steps."""
     return next(iter(change)).removesuffix("_s")
 
 
 @pytest.mark.parametrize("change", BAD_CROSSINGS, ids=str)
-def test_what_the_traffic_model_refuses_is_refused_before_a_session(
+def test_values_the_traffic_model_refuses_are_refused_by_the_card_too(
     change: dict[str, float], project_root: Path
 ) -> None:
     block = load_card(project_root / "configs/sections", "section_7_6").lineage.environment
@@ -95,7 +95,7 @@ def test_what_the_traffic_model_refuses_is_refused_before_a_session(
         Crossing(**{**block, **change})
 
 
-def test_the_models_constants_are_the_same_on_both_sides() -> None:
+def test_the_models_constants_are_the_same_in_core_and_in_the_model() -> None:
     traffic = TrafficParameters()
     assert (traffic.vf_m_s, traffic.link_length_m) == (FREE_SPEED_M_S, LINK_LENGTH_M)
     assert ARRIVAL_BIN_S == demand.ARRIVAL_BIN_S

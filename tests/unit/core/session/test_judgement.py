@@ -36,7 +36,7 @@ def _ended(exit_code: int | None, reason: EndReason | None = None) -> Observatio
     return Observation(state=SessionState.ENDED, native="COMPLETE", exit_code=exit_code, reason=reason)
 
 
-def test_a_finished_session() -> None:
+def test_a_finished_session_has_its_end_reason_exit_code_and_verdict() -> None:
     ticket = make_ticket()
     judgement = judge(ticket, _ended(0), _manifest(ticket), ())
     assert (judgement.end_reason, judgement.exit_code, judgement.verdict) == (
@@ -53,7 +53,7 @@ def test_complete_without_a_manifest_is_not_a_success() -> None:
     assert "no manifest" in judgement.problems[0]
 
 
-def test_a_wall_limit_is_no_crash() -> None:
+def test_a_wall_limit_is_not_a_crash() -> None:
     assert judge(make_ticket(), _ended(-9, EndReason.WALL_LIMIT), None, ()).end_reason is EndReason.WALL_LIMIT
 
 
@@ -65,27 +65,27 @@ def test_a_full_disk_without_a_manifest_is_recognised_by_its_exit_code() -> None
 @pytest.mark.parametrize("field", sorted(make_ticket().stamp()))
 def test_results_of_another_session_are_refused(field: str) -> None:
     ticket = make_ticket()
-    stranger = _manifest(ticket, stamp={**ticket.stamp(), field: "another"})
-    judgement = judge(ticket, _ended(0), stranger, ())
+    foreign = _manifest(ticket, stamp={**ticket.stamp(), field: "another"})
+    judgement = judge(ticket, _ended(0), foreign, ())
     assert judgement.end_reason is EndReason.STALE_RESULTS
     assert judgement.verdict is None
     assert field in judgement.problems[0]
 
 
-def test_a_flag_that_did_not_reach_the_kernel_is_noticed() -> None:
+def test_a_manifest_with_another_spec_is_a_stale_result() -> None:
     ticket = make_ticket()
     judgement = judge(ticket, _ended(0), _manifest(ticket, spec={**ticket.spec, "target_steps": 5000}), ())
     assert judgement.end_reason is EndReason.STALE_RESULTS
     assert "another spec" in judgement.problems[0]
 
 
-def test_a_kernel_that_started_from_other_files_is_noticed() -> None:
+def test_a_manifest_with_other_inputs_is_a_stale_result() -> None:
     ticket = make_ticket(inputs=(FileEntry(path="checkpoints/a.zip", size_bytes=1, sha256="a" * 64),))
     judgement = judge(ticket, _ended(0), _manifest(ticket, inputs=()), ())
     assert judgement.end_reason is EndReason.STALE_RESULTS
 
 
-def test_a_process_that_contradicts_its_manifest_crashed() -> None:
+def test_an_exit_code_that_contradicts_the_manifest_is_a_crash() -> None:
     ticket = make_ticket()
     judgement = judge(ticket, _ended(139), _manifest(ticket), ())
     assert (judgement.end_reason, judgement.exit_code, judgement.verdict) == (EndReason.CRASHED, 139, None)

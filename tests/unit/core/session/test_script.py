@@ -1,4 +1,4 @@
-"""The rendered script: strict, compiled, size-guarded, and the same text for the same input."""
+"""The rendered script: undefined names are errors, it compiles, its size is limited, equal input gives equal text."""
 
 from __future__ import annotations
 
@@ -38,21 +38,27 @@ def _render(
     )
 
 
-def test_the_script_is_the_golden_one(project_root: Path) -> None:
+def test_the_script_equals_the_golden_file(project_root: Path) -> None:
     assert _render(_template(project_root)) == GOLDEN.read_text(encoding="utf-8")
 
 
-def test_an_inline_checkpoint_set_changes_its_two_constants_and_nothing_else(project_root: Path) -> None:
+def test_an_inline_checkpoint_set_changes_only_its_two_constants(project_root: Path) -> None:
     archive = bytes(range(256)) * 4
     plain = _render(_template(project_root)).splitlines()
-    carrying = _render(_template(project_root), inline_archive=archive).splitlines()
-    start = carrying.index('CHECKPOINTS_BASE64 = """') + 1
-    end = carrying.index('"""', start)
-    assert max(map(len, carrying[start:end])) <= 120
-    assert base64.b64decode("".join(carrying[start:end])) == archive
+    with_checkpoints = _render(_template(project_root), inline_archive=archive).splitlines()
+    start = with_checkpoints.index('CHECKPOINTS_BASE64 = """') + 1
+    end = with_checkpoints.index('"""', start)
+    assert max(map(len, with_checkpoints[start:end])) <= 120
+    assert base64.b64decode("".join(with_checkpoints[start:end])) == archive
     digest = f'CHECKPOINTS_SHA256 = "{hashlib.sha256(archive).hexdigest()}"'
-    without = [*carrying[: start - 2], 'CHECKPOINTS_SHA256 = ""', carrying[start - 1], "", *carrying[end:]]
-    assert (carrying[start - 2], without) == (digest, plain)
+    without = [
+        *with_checkpoints[: start - 2],
+        'CHECKPOINTS_SHA256 = ""',
+        with_checkpoints[start - 1],
+        "",
+        *with_checkpoints[end:],
+    ]
+    assert (with_checkpoints[start - 2], without) == (digest, plain)
 
 
 def test_an_unknown_name_in_the_template_is_an_error() -> None:
@@ -71,7 +77,7 @@ def test_a_title_cannot_end_its_string(project_root: Path) -> None:
         _render(_template(project_root), title='""" + evil')
 
 
-def test_a_script_over_the_limit_is_refused_here() -> None:
+def test_a_script_over_the_size_limit_is_refused() -> None:
     guard_size("x" * 100, 100)
     with pytest.raises(BadInput, match="101 bytes"):
         guard_size("x" * 101, 100)
@@ -101,5 +107,5 @@ def test_the_ticket_is_read_back_from_the_script(project_root: Path) -> None:
         "TICKET = {a}\n\nARCHIVE_SHA256 = 1",
     ],
 )
-def test_a_script_that_is_not_ours_has_no_ticket(text: str) -> None:
+def test_a_foreign_script_has_no_ticket(text: str) -> None:
     assert ticket_in(text) is None

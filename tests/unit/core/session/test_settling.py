@@ -1,4 +1,4 @@
-"""When a later look may settle how a session ended: always with a limit, and only for files that matter."""
+"""When outputs are fetched again before a session is closed: with a time limit, and only for files that matter."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _manifest(nonce: str = TICKET.nonce) -> Manifest:
     )
 
 
-def _asked(
+def _doubt(
     manifest: Manifest | None,
     *files: MissingFile,
     seen: Observation = COMPLETE,
@@ -59,48 +59,48 @@ def _checkpoint(steps: int, lack: Lack, suffix: str = ".zip") -> MissingFile:
 
 
 def test_complete_outputs_leave_no_doubt() -> None:
-    assert _asked(_manifest()) is None
+    assert _doubt(_manifest()) is None
 
 
-def test_complete_without_a_manifest_is_open_for_long_and_an_error_for_a_minute() -> None:
+def test_a_missing_manifest_waits_long_after_complete_and_a_minute_after_error() -> None:
     unlisted = _missing("session_manifest.json", Lack.UNLISTED)
-    assert _asked(None, unlisted) is Doubt.MANIFEST
-    assert _asked(None, unlisted, seen=ERROR) is Doubt.FILES
+    assert _doubt(None, unlisted) is Doubt.MANIFEST
+    assert _doubt(None, unlisted, seen=ERROR) is Doubt.FILES
 
 
-def test_a_manifest_that_is_damaged_or_of_another_session_is_open_however_the_session_ended() -> None:
+def test_a_damaged_or_foreign_manifest_is_fetched_again_after_any_end() -> None:
     for seen in (COMPLETE, ERROR):
-        assert _asked(None, seen=seen, faults=("it cannot be read",)) is Doubt.MANIFEST
-        assert _asked(_manifest("f" * 32), seen=seen) is Doubt.MANIFEST
+        assert _doubt(None, seen=seen, faults=("it cannot be read",)) is Doubt.MANIFEST
+        assert _doubt(_manifest("f" * 32), seen=seen) is Doubt.MANIFEST
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".state.npz", ".vecnormalize.json", ".json"])
-def test_a_newer_checkpoint_that_is_not_answered_decides_and_an_older_one_does_not(suffix: str) -> None:
-    assert _asked(_manifest(), _checkpoint(40, Lack.UNANSWERED, suffix)) is Doubt.UNANSWERED
-    assert _asked(_manifest(), _checkpoint(20, Lack.UNANSWERED, suffix)) is Doubt.FILES
-    assert _asked(_manifest(), _checkpoint(40, Lack.UNLISTED, suffix)) is Doubt.MANIFEST
-    assert _asked(None, _checkpoint(40, Lack.UNANSWERED, suffix), seen=ERROR) is Doubt.UNANSWERED
+def test_an_unanswered_file_matters_only_for_a_checkpoint_newer_than_the_verified(suffix: str) -> None:
+    assert _doubt(_manifest(), _checkpoint(40, Lack.UNANSWERED, suffix)) is Doubt.UNANSWERED
+    assert _doubt(_manifest(), _checkpoint(20, Lack.UNANSWERED, suffix)) is Doubt.FILES
+    assert _doubt(_manifest(), _checkpoint(40, Lack.UNLISTED, suffix)) is Doubt.MANIFEST
+    assert _doubt(None, _checkpoint(40, Lack.UNANSWERED, suffix), seen=ERROR) is Doubt.UNANSWERED
 
 
-def test_a_name_impossible_on_this_computer_is_not_fetched_again() -> None:
-    assert _asked(_manifest(), _missing("a" * 300, Lack.UNWRITABLE)) is None
+def test_a_file_with_a_name_impossible_on_this_computer_is_not_fetched_again() -> None:
+    assert _doubt(_manifest(), _missing("a" * 300, Lack.UNWRITABLE)) is None
 
 
 @given(
     st.lists(st.tuples(st.sampled_from(["events.jsonl", "a/b.csv", "kernel.log"]), st.sampled_from(Lack)), max_size=4)
 )
-def test_no_ordinary_file_ever_holds_a_session_open_for_longer_than_a_minute(lacks: list[tuple[str, Lack]]) -> None:
-    assert _asked(_manifest(), *(_missing(path, lack) for path, lack in lacks)) in (None, Doubt.FILES)
+def test_ordinary_files_keep_a_session_open_for_at_most_a_minute(lacks: list[tuple[str, Lack]]) -> None:
+    assert _doubt(_manifest(), *(_missing(path, lack) for path, lack in lacks)) in (None, Doubt.FILES)
     assert Doubt.FILES.patience_s == 60.0
 
 
 def test_an_own_manifest_with_another_spec_is_fetched_again_for_a_minute() -> None:
     manifest = _manifest()
-    assert _asked(replace(manifest, spec={**manifest.spec, "target_steps": 41})) is Doubt.FILES
-    assert _asked(replace(manifest, stamp={**manifest.stamp, "run_id": "rum"})) is Doubt.FILES
+    assert _doubt(replace(manifest, spec={**manifest.spec, "target_steps": 41})) is Doubt.FILES
+    assert _doubt(replace(manifest, stamp={**manifest.stamp, "run_id": "rum"})) is Doubt.FILES
 
 
-def test_every_doubt_ends() -> None:
+def test_every_doubt_has_a_time_limit() -> None:
     for doubt in Doubt:
         assert 0.0 < sum(doubt.pauses_s) <= doubt.patience_s <= 6 * 3600.0
         assert list(doubt.pauses_s[:3]) == sorted(doubt.pauses_s[:3])

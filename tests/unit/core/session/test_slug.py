@@ -1,4 +1,4 @@
-"""Names stay within the service's limits and are never used twice."""
+"""Kernel names (slugs) stay within the service's limits and are unique."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.core.session.slug import MAX_SLUG_CHARS, session_of_slug, sess
 LINEAGES = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
-def test_the_users_pattern() -> None:
+def test_a_slug_follows_the_documented_pattern() -> None:
     assert session_slug("section_7_6", "0a1b2c3d" + "0" * 56, 1, 1) == "arz-validation-section-7-6-0a1b2c3d-s01"
     assert session_slug("section_7_6", "0a1b2c3d" + "0" * 56, 12, 3).endswith("-s12-a3")
 
@@ -39,7 +39,7 @@ def test_a_name_that_would_be_cut_is_refused() -> None:
         session_slug("section_" + "x" * 30, "0" * 64, 1, 1)
 
 
-def test_another_lineage_or_a_strange_name_has_no_session() -> None:
+def test_a_slug_of_another_lineage_or_pattern_has_no_session() -> None:
     slug = session_slug("section_7_6", "a" * 64, 3, 1)
     assert session_of_slug(slug, "b" * 64) is None
     assert session_of_slug("arz-validation-76rlperformance-kphs", "a" * 64) is None
@@ -52,6 +52,6 @@ def test_a_handle_survives_its_text() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "local", "local://", "local://x", "://a/b", "local://a/b/c"])
-def test_what_is_no_handle_is_refused(text: str) -> None:
+def test_an_invalid_handle_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
         Handle.parse(text)

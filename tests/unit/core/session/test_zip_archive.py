@@ -16,7 +16,7 @@ _FILES = st.dictionaries(st.lists(_PART, min_size=1, max_size=3).map("/".join), 
 
 
 @given(_FILES, st.randoms())
-def test_equal_files_give_equal_bytes_in_any_order_and_come_out_whole(files: dict[str, bytes], draw: object) -> None:
+def test_equal_files_give_equal_bytes_in_any_order_and_unpack_unchanged(files: dict[str, bytes], draw: object) -> None:
     shuffled = list(files.items())
     draw.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' own Random
     archive = pack(shuffled)
@@ -25,6 +25,6 @@ def test_equal_files_give_equal_bytes_in_any_order_and_come_out_whole(files: dic
         assert {name: opened.read(name) for name in opened.namelist()} == files
 
 
-def test_a_file_that_would_be_lost_is_refused() -> None:
+def test_two_files_with_the_same_path_are_refused() -> None:
     with pytest.raises(ValueError, match="same path"):
         pack([("checkpoints/a.zip", b"1"), ("checkpoints/a.zip", b"2")])

@@ -1,4 +1,4 @@
-"""The statistics beside a model: what was written comes back bit for bit, and nothing else is believed."""
+"""The statistics file beside a model is read back bit for bit, and any other content is refused."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ COUNTS = st.none() | st.floats(0.0, 1e12)
 
 @st.composite
 def statistics(draw: st.DrawFn, *, of_observations: bool) -> RunningStatistics:
-    """Of a number, of a list, or of a table."""
+    """Statistics with scalar, one-dimensional or two-dimensional mean and variance."""
     columns, rows = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     row, variances = st.lists(FINITE, min_size=columns, max_size=columns), st.floats(0.0, 1e300)
     if not of_observations:
@@ -63,7 +63,7 @@ SAVED = SavedNormalization(
 )
 
 
-def written(folder: Path, content: bytes, model: bytes = b"model") -> Path:
+def write_pair(folder: Path, content: bytes, model: bytes = b"model") -> Path:
     path = folder / "a.v2.zip"
     path.write_bytes(model)
     normalization_path(path).write_bytes(content)
@@ -71,28 +71,28 @@ def written(folder: Path, content: bytes, model: bytes = b"model") -> Path:
 
 
 @given(normalizations())
-def test_what_is_written_comes_back_bit_for_bit(saved: SavedNormalization) -> None:
+def test_statistics_are_read_back_bit_for_bit(saved: SavedNormalization) -> None:
     content = saved.to_bytes()
     assert SavedNormalization.from_bytes(content) == saved
     assert SavedNormalization.from_bytes(content).to_bytes() == content
-    json.loads(content, parse_constant=pytest.fail)  # other readers of JSON know no infinity
+    json.loads(content, parse_constant=pytest.fail)  # JSON has no infinity: strict readers must accept the file
 
 
-def test_the_file_lies_beside_the_zip_under_its_whole_name(tmp_path: Path) -> None:
-    path = written(tmp_path, SAVED.to_bytes())
+def test_the_file_is_beside_the_zip_with_its_whole_stem(tmp_path: Path) -> None:
+    path = write_pair(tmp_path, SAVED.to_bytes())
     assert (tmp_path / "a.v2.vecnormalize.json").is_file()
     assert read_normalization(path) == SAVED
 
 
 def test_the_statistics_of_another_model_are_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, SAVED.to_bytes(), model=b"other")
+    path = write_pair(tmp_path, SAVED.to_bytes(), model=b"other")
     with pytest.raises(ValueError, match="belongs to another model"):
         read_normalization(path)
 
 
 @pytest.mark.parametrize("missing", ["a.v2.zip", "a.v2.vecnormalize.json"])
-def test_half_of_the_pair_is_told_by_name(tmp_path: Path, missing: str) -> None:
-    path = written(tmp_path, SAVED.to_bytes())
+def test_a_missing_file_of_the_pair_is_named(tmp_path: Path, missing: str) -> None:
+    path = write_pair(tmp_path, SAVED.to_bytes())
     (tmp_path / missing).unlink()
     with pytest.raises(FileNotFoundError, match=missing):
         read_normalization(path)
@@ -115,14 +115,16 @@ def test_half_of_the_pair_is_told_by_name(tmp_path: Path, missing: str) -> None:
         {"unknown": 1},
     ],
 )
-def test_what_could_normalize_nothing_is_refused_by_name(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_statistics_that_cannot_normalize_are_refused_with_the_file_name(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
     plain = {**json.loads(SAVED.to_bytes()), **change}
-    path = written(tmp_path, json.dumps(plain).encode())
+    path = write_pair(tmp_path, json.dumps(plain).encode())
     with pytest.raises(ValueError, match=r"a\.v2\.vecnormalize\.json cannot be read"):
         read_normalization(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{}", b"[" * 100_000])
-def test_what_is_no_such_file_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_another_format_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
-        read_normalization(written(tmp_path, content))
+        read_normalization(write_pair(tmp_path, content))

@@ -1,4 +1,4 @@
-"""Save, card, rotation, survey: a checkpoint exists wholly or not at all."""
+"""Save, card, rotation and survey: a checkpoint is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from orchestrator.kernel.wire import FileEntry
 from tests.unit.kernel.makers import NOW, SCENARIO, make_ticket, save
 
 
-def test_the_newest_two_stay_as_units_by_steps_never_by_file_time(tmp_path: Path) -> None:
+def test_rotation_keeps_the_two_checkpoints_with_the_most_steps(tmp_path: Path) -> None:
     parent = None
     for steps in (900, 1000, 10_000):
         parent = save(tmp_path, steps, parent)
         for path in (tmp_path / "checkpoints").glob(f"*_{steps}_*"):
-            os.utime(path, (10**9 - steps, 10**9 - steps))  # newest steps, oldest time
+            os.utime(path, (10**9 - steps, 10**9 - steps))  # the file with the most steps has the oldest time
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert names == sorted(
         f"{SCENARIO}_checkpoint_{steps}_steps{suffix}"
@@ -29,7 +29,7 @@ def test_the_newest_two_stay_as_units_by_steps_never_by_file_time(tmp_path: Path
     )
 
 
-def test_ancestry_is_the_chain_back_to_the_beginning(tmp_path: Path) -> None:
+def test_the_ancestry_lists_all_earlier_checkpoints(tmp_path: Path) -> None:
     first = save(tmp_path, 10)
     second = save(tmp_path, 20, first)
     third = save(tmp_path, 30, second)
@@ -38,7 +38,7 @@ def test_ancestry_is_the_chain_back_to_the_beginning(tmp_path: Path) -> None:
     assert len({first.digest, second.digest, third.digest}) == 3
 
 
-def test_ancestry_says_how_each_checkpoint_was_taken_over(tmp_path: Path) -> None:
+def test_the_ancestry_records_the_resume_grade_of_each_checkpoint(tmp_path: Path) -> None:
     first = save(tmp_path, 10)
     whole, broken = save(tmp_path, 20, first), save(tmp_path / "other", 20, first, continued="weights-only")
     assert (first.lowest_grade, whole.lowest_grade, broken.lowest_grade) == ("exact", "exact", "weights-only")
@@ -53,34 +53,34 @@ def test_ancestry_says_how_each_checkpoint_was_taken_over(tmp_path: Path) -> Non
         read_card(path)
 
 
-def test_no_grade_in_the_ancestry_can_be_changed_unseen(tmp_path: Path) -> None:
-    begun_anew = save(tmp_path, 20, save(tmp_path, 10), continued="weights-only")
-    third = save(tmp_path, 30, begun_anew, continued="statistical")
+def test_a_changed_grade_in_the_ancestry_is_detected(tmp_path: Path) -> None:
+    second = save(tmp_path, 20, save(tmp_path, 10), continued="weights-only")
+    third = save(tmp_path, 30, second, continued="statistical")
     path = tmp_path / "checkpoints" / third.name
     for index in range(len(third.ancestry)):
-        plain = json.loads(path.read_text("utf-8"))
-        plain["ancestry"][index]["continued"] = "exact"
+        body = json.loads(path.read_text("utf-8"))
+        body["ancestry"][index]["continued"] = "exact"
         with pytest.raises(ValueError, match="digest that it states"):
-            CheckpointCard.from_json(plain)
+            CheckpointCard.from_json(body)
 
 
-def test_a_card_from_before_grades_were_kept_still_counts(tmp_path: Path) -> None:
+def test_a_card_of_a_version_without_grades_is_still_read(tmp_path: Path) -> None:
     second = save(tmp_path, 20, save(tmp_path, 10))
     path = tmp_path / "checkpoints" / second.name
-    plain = json.loads(path.read_text("utf-8"))
-    for ancestor in plain["ancestry"]:
+    body = json.loads(path.read_text("utf-8"))
+    for ancestor in body["ancestry"]:
         assert ancestor.pop("continued") == "exact"
-    path.write_text(json.dumps(plain), encoding="utf-8")
+    path.write_text(json.dumps(body), encoding="utf-8")
     assert read_card(path).digest == second.digest
 
 
-def test_a_kill_before_the_card_leaves_nothing_that_counts(tmp_path: Path) -> None:
+def test_a_kill_before_the_card_leaves_no_checkpoint(tmp_path: Path) -> None:
     good = save(tmp_path, 10)
 
     class Killed(BaseException):
         pass
 
-    def die(path: Path) -> None:
+    def get_killed(path: Path) -> None:
         path.write_bytes(b"half")
         raise Killed
 
@@ -89,7 +89,7 @@ def test_a_kill_before_the_card_leaves_nothing_that_counts(tmp_path: Path) -> No
             tmp_path,
             scenario=SCENARIO,
             steps=20,
-            writers={".zip": lambda path: path.write_bytes(b"whole") and None, ".state.npz": die},
+            writers={".zip": lambda path: path.write_bytes(b"whole") and None, ".state.npz": get_killed},
             identity={},
             stamp=make_ticket().stamp(),
             parent=good,
@@ -103,7 +103,7 @@ def test_a_kill_before_the_card_leaves_nothing_that_counts(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("suffix", [".zip", ".state.npz"])
 @pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
-def test_a_damaged_newest_is_walked_over(tmp_path: Path, suffix: str, damage: str) -> None:
+def test_a_damaged_newest_checkpoint_is_skipped(tmp_path: Path, suffix: str, damage: str) -> None:
     older = save(tmp_path, 10)
     newer = save(tmp_path, 20, older)
     path = tmp_path / "checkpoints" / (newer.stem + suffix)
@@ -119,14 +119,14 @@ def test_a_damaged_newest_is_walked_over(tmp_path: Path, suffix: str, damage: st
 def test_a_card_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     card = save(tmp_path, 10)
     path = tmp_path / "checkpoints" / card.name
-    plain = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**plain, "steps": 99}), encoding="utf-8")
+    body = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**body, "steps": 99}), encoding="utf-8")
     with pytest.raises(ValueError, match="digest"):
         read_card(path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"card_version": 1}', '{"card_version": 9}'])
-def test_what_is_not_a_card_is_refused_in_words(tmp_path: Path, text: str) -> None:
+def test_a_text_that_is_no_card_is_refused_with_a_message(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"card|cannot be read"):
@@ -134,19 +134,19 @@ def test_what_is_not_a_card_is_refused_in_words(tmp_path: Path, text: str) -> No
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", "a\\b"])
-def test_a_card_cannot_point_outside_its_folder(tmp_path: Path, name: str) -> None:
+def test_a_card_that_names_a_path_outside_its_folder_is_refused(tmp_path: Path, name: str) -> None:
     card = save(tmp_path, 10)
     entry = FileEntry(path=name, size_bytes=1, sha256="0" * 64)
     evil = CheckpointCard.from_json(
-        {**(plain := {k: v for k, v in card.to_json().items() if k != "digest"}), "files": [], "digest": _digest(plain)}
+        {**(body := {k: v for k, v in card.to_json().items() if k != "digest"}), "files": [], "digest": _digest(body)}
     )
     object.__setattr__(evil, "files", (entry,))
     assert card_fault(evil, tmp_path / "checkpoints") is not None
 
 
-def _digest(plain: dict[str, object]) -> str:
-    bare = CheckpointCard(
-        stem=str(plain["stem"]),
+def _digest(body: dict[str, object]) -> str:
+    without_files = CheckpointCard(
+        stem=str(body["stem"]),
         scenario=SCENARIO,
         steps=10,
         files=(),
@@ -154,15 +154,15 @@ def _digest(plain: dict[str, object]) -> str:
         stamp=make_ticket().stamp(),
         saved_at="",
     )
-    return bare.digest
+    return without_files.digest
 
 
-def test_other_scenarios_are_not_mixed_in(tmp_path: Path) -> None:
+def test_checkpoints_of_other_scenarios_are_ignored(tmp_path: Path) -> None:
     save(tmp_path, 10)
     assert find_latest_checkpoint(tmp_path, "ramp_metering") is None
 
 
-def test_an_empty_place_is_a_beginning(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_checkpoint_and_no_fault(tmp_path: Path) -> None:
     survey = survey_checkpoints(tmp_path / "nowhere", SCENARIO)
     assert survey.latest is None
     assert survey.faults == {}
@@ -172,7 +172,7 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
-def test_rotation_deletes_only_what_a_card_names_byte_for_byte(tmp_path: Path) -> None:
+def test_rotation_deletes_only_files_whose_bytes_match_their_card(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     first = save(tmp_path, 10)
     own = {
@@ -194,14 +194,14 @@ def test_rotation_deletes_only_what_a_card_names_byte_for_byte(tmp_path: Path) -
     assert ours & _names(folder) == {f"{SCENARIO}_checkpoint_{steps}_steps.zip" for steps in (40, 50)}
 
 
-def test_a_rotation_that_was_cut_off_is_finished_by_the_next(tmp_path: Path) -> None:
+def test_an_interrupted_rotation_is_completed_by_the_next(tmp_path: Path) -> None:
     older = save(tmp_path, 20, save(tmp_path, 10))
     (tmp_path / "checkpoints" / f"{SCENARIO}_checkpoint_10_steps.zip").unlink()
     save(tmp_path, 40, save(tmp_path, 30, older))
     assert not list((tmp_path / "checkpoints").glob("*_10_steps*"))
 
 
-def test_a_save_that_the_disk_refuses_leaves_no_half_of_itself(tmp_path: Path) -> None:
+def test_a_save_on_a_full_disk_leaves_no_partial_files(tmp_path: Path) -> None:
     good = save(tmp_path, 10)
 
     def refuse(path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_save_that_the_disk_refuses_leaves_no_half_of_itself(tmp_path: Path) -
     assert find_latest_checkpoint(tmp_path, SCENARIO) == good
 
 
-def test_a_save_writes_over_nothing_that_no_card_names(tmp_path: Path) -> None:
+def test_a_save_sets_aside_a_file_that_no_card_names(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints" / f"{SCENARIO}_checkpoint_20_steps.zip"
     path.parent.mkdir()
     path.write_bytes(b"own")
@@ -233,9 +233,11 @@ def test_a_save_writes_over_nothing_that_no_card_names(tmp_path: Path) -> None:
 
 def test_a_card_that_names_no_model_does_not_verify(tmp_path: Path) -> None:
     card = save(tmp_path, 10)
-    plain = {**card.to_json(), "files": []}
-    bare = CheckpointCard(**{name: getattr(card, name) for name in card.__slots__} | {"files": ()})
-    (tmp_path / "checkpoints" / card.name).write_text(json.dumps({**plain, "digest": bare.digest}), encoding="utf-8")
+    body = {**card.to_json(), "files": []}
+    without_files = CheckpointCard(**{name: getattr(card, name) for name in card.__slots__} | {"files": ()})
+    (tmp_path / "checkpoints" / card.name).write_text(
+        json.dumps({**body, "digest": without_files.digest}), encoding="utf-8"
+    )
     survey = survey_checkpoints(tmp_path, SCENARIO)
     assert survey.latest is None
     assert "does not list its model" in survey.faults[card.stem]

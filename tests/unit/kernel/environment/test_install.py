@@ -1,4 +1,4 @@
-"""What is missing is fetched; what is there stays as it is. The last tests use the real pip, without an index."""
+"""Missing libraries are installed, present ones stay unchanged. The last tests use the real pip, without an index."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(input=tmp_path / "input", working=tmp_path / "working", scratch=tmp_path / "scratch")
 
 
-def test_what_is_there_is_left_alone_whatever_its_version(workspace: Workspace) -> None:
+def test_installed_libraries_of_any_version_are_kept(workspace: Workspace) -> None:
     machine = FakeMachine({"torch": "2.6.0+cu124", "stable-baselines3": "2.1.0"})
     assert supply((TORCH, SB3), workspace, machine.face) == ()
     assert machine.ran == []
 
 
-def test_what_is_missing_is_fetched_under_the_images_own_versions(workspace: Workspace) -> None:
+def test_a_missing_library_is_installed_with_the_images_versions_as_constraints(workspace: Workspace) -> None:
     machine = FakeMachine({"torch": "2.6.0+cu124", "numpy": "1.26.4", "odd": "0.1-unknown"})
     assert supply((TORCH, SB3), workspace, machine.face) == (SB3,)
     (words,) = machine.ran
@@ -41,7 +41,7 @@ def test_what_is_missing_is_fetched_under_the_images_own_versions(workspace: Wor
     assert not any(word.startswith(("torch", "--target", "--no-index")) for word in words)
     assert machine.limits_s == [INSTALL_LIMIT_S]
     constraints = Path(words[words.index("--constraint") + 1]).read_text(encoding="utf-8").splitlines()
-    assert constraints == ["numpy==1.26.4", "torch==2.6.0+cu124"]  # pip would stumble over the odd one
+    assert constraints == ["numpy==1.26.4", "torch==2.6.0+cu124"]  # pip would reject the invalid version of `odd`
     assert machine.imported_from
 
 
@@ -53,7 +53,7 @@ def test_torch_is_never_installed(workspace: Workspace) -> None:
     assert machine.ran == []
 
 
-def test_a_failed_pip_refuses_with_its_last_words(workspace: Workspace) -> None:
+def test_a_failed_pip_is_a_refusal_with_its_last_lines(workspace: Workspace) -> None:
     words = "\n".join([*(f"line {n}" for n in range(50)), "ERROR: No matching distribution found"])
     machine = FakeMachine(pip=Ran(exit_code=1, out="Collecting", err=words))
     with pytest.raises(SessionRefused, match="from the package index") as refusal:
@@ -63,14 +63,14 @@ def test_a_failed_pip_refuses_with_its_last_words(workspace: Workspace) -> None:
     assert "internet" in refusal.value.remedy
 
 
-def test_a_pip_that_ends_well_and_leaves_nothing_is_not_believed(workspace: Workspace) -> None:
+def test_a_successful_pip_without_the_library_is_a_refusal(workspace: Workspace) -> None:
     machine = FakeMachine()
     face = Machine(run=lambda words, limit_s: Ran(exit_code=0), versions=dict, import_from=machine.imported_from.extend)
     with pytest.raises(SessionRefused, match="Python does not find it"):
         supply((SB3,), workspace, face)
 
 
-def test_mounted_wheels_are_used_instead_of_the_index(workspace: Workspace) -> None:
+def test_mounted_wheels_are_used_instead_of_the_package_index(workspace: Workspace) -> None:
     wheels = workspace.input / "datasets" / "me" / "wheels"
     make_wheel(wheels, "stable_baselines3", "2.9.2")
     make_wheel(workspace.input / "unrelated", "something_else", "1.0")
@@ -78,11 +78,11 @@ def test_mounted_wheels_are_used_instead_of_the_index(workspace: Workspace) -> N
     supply((SB3,), workspace, machine.face)
     (words,) = machine.ran
     assert "--no-index" in words
-    assert [words[at + 1] for at, word in enumerate(words) if word == "--find-links"] == [str(wheels)]
+    assert [words[place + 1] for place, word in enumerate(words) if word == "--find-links"] == [str(wheels)]
 
 
 class RealPip:
-    """The real machine, but for `sys.path`, which belongs to the tests."""
+    """The real machine, but with its own import folders instead of `sys.path`."""
 
     def __init__(self) -> None:
         self.folders: list[str] = []
@@ -98,12 +98,12 @@ class RealPip:
 TOY = Requirement(name="orchestrator-toy-wheel", version="1.0")
 
 
-def test_the_real_pip_installs_beside_the_image_and_takes_what_it_has(workspace: Workspace) -> None:
+def test_the_real_pip_installs_beside_the_image_and_reuses_its_libraries(workspace: Workspace) -> None:
     make_wheel(workspace.input / "wheels", "orchestrator_toy_wheel", "1.0", ("pytest>=1",))
     pip = RealPip()
     assert supply((TOY,), workspace, pip.face) == (TOY,)
     installed = {path.name for folder in pip.folders for path in Path(folder).glob("*.py")}
-    assert installed == {"orchestrator_toy_wheel.py"}  # pytest is here already and was not fetched again
+    assert installed == {"orchestrator_toy_wheel.py"}  # pytest is already installed and is not installed again
     assert "orchestrator-toy-wheel" not in installed_versions()
 
 

@@ -1,4 +1,4 @@
-"""What sections say they need, and that they say it rightly."""
+"""The requirements of sections: their format, and that they match the imports and the constraints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from orchestrator.kernel.environment.requirements import Requirement, canonical_name, requirements_of
 from orchestrator.kernel.outcome import SessionRefused
 
-PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # imported by another name than installed
+PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # import name -> package name, where they differ
 ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
 
 
@@ -22,12 +22,12 @@ def _write(root: Path, text: str) -> Path:
     return root
 
 
-def test_one_pin_a_line_beside_the_entry_point(tmp_path: Path) -> None:
+def test_requirements_are_read_as_one_pin_per_line(tmp_path: Path) -> None:
     root = _write(tmp_path, "# why\n\nStable_Baselines3==2.9.2  # the trainer\nnumpy==2.4.6\n")
     assert [str(need) for need in requirements_of(root, ENTRY)] == ["stable-baselines3==2.9.2", "numpy==2.4.6"]
 
 
-def test_a_section_that_says_nothing_needs_nothing(tmp_path: Path) -> None:
+def test_a_section_without_requirements_needs_nothing(tmp_path: Path) -> None:
     assert requirements_of(tmp_path, ENTRY) == ()
     assert requirements_of(tmp_path, "toy_entry") == ()
 
@@ -43,11 +43,11 @@ def test_anything_but_a_pin_is_refused(tmp_path: Path, line: str) -> None:
     ("pin", "version", "met"),
     [("2.6.0", "2.6.0", True), ("2.6.0", "2.6.0+cu124", True), ("2.6.0", "2.6.1", False), ("2.6", "2.6.0", False)],
 )
-def test_a_build_of_the_pinned_version_is_the_pinned_version(pin: str, version: str, met: bool) -> None:
+def test_a_local_build_of_the_pinned_version_meets_the_pin(pin: str, version: str, met: bool) -> None:
     assert Requirement(name="torch", version=pin).is_met_by(version) is met
 
 
-def test_the_sections_pins_are_those_of_the_constraints(project_root: Path) -> None:
+def test_the_pins_of_the_section_equal_the_constraints(project_root: Path) -> None:
     lines = (project_root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pairs = [line.split("==") for line in lines if "==" in line]
     constraints = {canonical_name(name): version for name, version in pairs}
@@ -56,7 +56,7 @@ def test_the_sections_pins_are_those_of_the_constraints(project_root: Path) -> N
     assert {need.name: need.version for need in needs} == {need.name: constraints[need.name] for need in needs}
 
 
-def test_the_section_asks_for_all_that_it_imports_and_for_nothing_else(project_root: Path) -> None:
+def test_the_section_requires_exactly_the_packages_it_imports(project_root: Path) -> None:
     imported: set[str] = set()
     for path in (*(project_root / "validation_ch7").rglob("*.py"), *(project_root / "orchestrator/sb3").rglob("*.py")):
         if "scripts" in path.parts:

@@ -1,4 +1,4 @@
-"""Inputs are known by their bytes: names and folders are the carrier's affair."""
+"""Inputs are found by size and sha256; their names and folders do not matter."""
 
 from __future__ import annotations
 
@@ -41,16 +41,14 @@ PROMISED = (_promise("checkpoints/a.zip", MODEL), _promise("checkpoints/a.json",
         {"kernel/section/data/models/checkpoints/a.zip": MODEL, "elsewhere/a (1).json": CARD},
     ],
 )
-def test_they_are_found_wherever_they_lie_and_whatever_they_are_called(
-    tmp_path: Path, layout: dict[str, bytes]
-) -> None:
+def test_inputs_are_found_in_any_folder_under_any_name(tmp_path: Path, layout: dict[str, bytes]) -> None:
     wrong_but_alike = {"older/a.zip": MODEL[::-1], "older/a.json": b"{}"}
     search = _mount(tmp_path / "input", {**layout, **wrong_but_alike})
     place_inputs(PROMISED, search=(search,), models_dir=tmp_path / "models")
     assert first_fault(PROMISED, tmp_path / "models") is None
 
 
-def test_several_folders_are_searched_and_one_may_be_absent(tmp_path: Path) -> None:
+def test_several_folders_are_searched_and_one_may_be_missing(tmp_path: Path) -> None:
     carried = _mount(tmp_path / "carried", {"checkpoints/a.zip": MODEL})
     mounted = _mount(tmp_path / "input", {"x.bin": CARD})
     place_inputs(PROMISED, search=(tmp_path / "absent", carried, mounted), models_dir=tmp_path / "models")
@@ -64,13 +62,13 @@ def test_two_promised_files_may_have_the_same_bytes(tmp_path: Path) -> None:
     assert first_fault(twins, tmp_path / "models") is None
 
 
-def test_a_beginning_needs_nothing_and_looks_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_without_inputs_searches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "survey_mounts", lambda roots: pytest.fail("must not look"))
     place_inputs((), search=(tmp_path,), models_dir=tmp_path / "models")
     assert not (tmp_path / "models").exists()
 
 
-def test_only_files_of_a_promised_size_are_hashed_and_each_only_once(
+def test_only_files_of_a_promised_size_are_hashed_and_each_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed: Counter[str] = Counter()
@@ -88,7 +86,7 @@ def test_only_files_of_a_promised_size_are_hashed_and_each_only_once(
     assert hashed == {"1.bin": 1, "2.bin": 1, "3.bin": 1}
 
 
-def test_what_is_missing_is_told_beside_what_was_mounted(tmp_path: Path) -> None:
+def test_missing_inputs_are_reported_with_the_mounted_files(tmp_path: Path) -> None:
     search = _mount(tmp_path / "input", {"ckpt/one.bin": MODEL, "ckpt/two.bin": CARD[::-1]})
     with pytest.raises(CarrierMissing) as missing:
         place_inputs(PROMISED, search=(search,), models_dir=tmp_path / "models")
@@ -97,10 +95,10 @@ def test_what_is_missing_is_told_beside_what_was_mounted(tmp_path: Path) -> None
     assert "1 of 2 promised input(s) not found" in text
     assert text.splitlines()[-1].startswith("  checkpoints/a.json (15 bytes, sha256 ")
     assert text.endswith(", 1 of that size with other bytes)")
-    assert not (tmp_path / "models").exists()  # a half-placed set must never look like a checkpoint
+    assert not (tmp_path / "models").exists()  # an incomplete set must not look like a checkpoint
 
 
-def test_the_account_is_bounded_and_keeps_what_is_missing(tmp_path: Path) -> None:
+def test_the_report_of_missing_inputs_is_bounded_and_lists_the_missing_files(tmp_path: Path) -> None:
     search = _mount(tmp_path / "input", {f"images/{'deep/' * 20}{n:04}.png": b"x" for n in range(200)})
     many = tuple(_promise(f"checkpoints/{n}.zip", b"y" * (n + 2)) for n in range(30))
     with pytest.raises(CarrierMissing) as missing:
@@ -112,7 +110,7 @@ def test_the_account_is_bounded_and_keeps_what_is_missing(tmp_path: Path) -> Non
     assert "checkpoints/0.zip" in text and text.endswith("and 20 more")
 
 
-def test_an_unreadable_file_is_skipped_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_skipped_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = inputs.sha256_file
 
     def refuse(path: Path) -> str:
@@ -129,7 +127,7 @@ def test_an_unreadable_file_is_skipped_and_named(tmp_path: Path, monkeypatch: py
     assert first_fault(PROMISED, tmp_path / "models") is None
 
 
-def test_a_copy_that_comes_out_damaged_is_the_carriers_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_copy_is_reported_as_carrier_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     search = _mount(tmp_path / "input", {"a.bin": MODEL, "b.bin": CARD})
     monkeypatch.setattr(inputs.shutil, "copyfile", lambda source, target: Path(target).write_bytes(b"half"))
     with pytest.raises(CarrierMissing, match=r"checkpoints/a\.zip has 4 bytes instead of 17"):
@@ -137,7 +135,7 @@ def test_a_copy_that_comes_out_damaged_is_the_carriers_fault(tmp_path: Path, mon
 
 
 @pytest.mark.skipif(os.name == "nt", reason="making links needs a right on Windows")
-def test_links_are_followed_each_real_folder_once(tmp_path: Path) -> None:
+def test_links_are_followed_and_each_real_folder_is_read_once(tmp_path: Path) -> None:
     outside = _mount(tmp_path / "outside", {"a.bin": MODEL})
     search = _mount(tmp_path / "input", {"b.bin": CARD})
     (search / "folder").symlink_to(outside)
@@ -150,7 +148,7 @@ def test_links_are_followed_each_real_folder_once(tmp_path: Path) -> None:
     place_inputs(PROMISED, search=(search,), models_dir=tmp_path / "models")
 
 
-def test_a_mount_with_too_many_files_is_cut_and_says_so(tmp_path: Path) -> None:
+def test_a_mount_with_too_many_files_is_marked_as_cut(tmp_path: Path) -> None:
     search = _mount(tmp_path / "input", {f"{n}.txt": b"" for n in range(5)})
     assert not survey_mounts((search,), max_files=5).cut
     cut = survey_mounts((search,), max_files=4)

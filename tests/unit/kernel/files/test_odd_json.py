@@ -1,4 +1,4 @@
-"""JSON of any shape is a manifest, or damage that is named: never another error."""
+"""JSON of any shape is read as a manifest or reported as damage; no other exception is raised."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _plain(folder: Path) -> dict[str, Any]:
     return plain
 
 
-def _all_the_way(folder: Path, text: str) -> None:
-    """Whatever it holds, it is read and judged, and what is written down of it is JSON."""
+def _read_and_judge(folder: Path, text: str) -> None:
+    """Read and judge a manifest with this text; the values kept from it must be valid JSON."""
     (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
     manifest, faults = ResultsTree(folder.parent).manifest(folder)
     judged = judge(TICKET, Observation(state=SessionState.ENDED, native="COMPLETE"), manifest, faults)
@@ -49,17 +49,17 @@ def _all_the_way(folder: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=[f"odd{number}" for number in range(len(ODD))])
-def test_any_field_may_hold_anything(tmp_path: Path, odd: Any) -> None:
+def test_any_field_may_have_any_value(tmp_path: Path, odd: Any) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
     plain = _plain(folder)
     for name in plain:
-        _all_the_way(folder, json.dumps({**plain, name: odd}))
-        _all_the_way(folder, json.dumps({key: value for key, value in plain.items() if key != name}))
+        _read_and_judge(folder, json.dumps({**plain, name: odd}))
+        _read_and_judge(folder, json.dumps({key: value for key, value in plain.items() if key != name}))
     for name in ("path", "size_bytes", "sha256"):
         entry = {"path": "a.csv", "size_bytes": 1, "sha256": "0" * 64, name: odd}
         for files in ("files", "inputs"):
-            _all_the_way(folder, json.dumps({**plain, files: [entry]}))
+            _read_and_judge(folder, json.dumps({**plain, files: [entry]}))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_any_field_may_hold_anything(tmp_path: Path, odd: Any) -> None:
         "1" * 9000,
     ],
 )
-def test_what_no_reader_should_meet_is_damage(text: str) -> None:
+def test_invalid_or_extreme_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         read_strict(text)
     with pytest.raises(ValueError):
@@ -92,16 +92,16 @@ def test_what_no_reader_should_meet_is_damage(text: str) -> None:
         max_leaves=12,
     )
 )
-def test_any_value_under_any_name_is_read_or_named(tmp_path: Path, value: Any) -> None:
+def test_any_value_of_any_field_is_read_or_reported(tmp_path: Path, value: Any) -> None:
     folder = tmp_path / "x"
     folder.mkdir(exist_ok=True)
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
     plain = _plain(folder)
     for name in ("summary", "training", "preflight", "stamp", "spec", "timings_s", "files", "verdict_reasons"):
-        _all_the_way(folder, json.dumps({**plain, name: value}))
+        _read_and_judge(folder, json.dumps({**plain, name: value}))
 
 
-def test_ordinary_json_is_what_it_was() -> None:
+def test_ordinary_json_is_read_unchanged() -> None:
     value = {"a": [1, 2.5, None, True, "é\u2028"], "b": {}}
     assert read_strict(json.dumps(value)) == value
     deepest: Any = 1
@@ -110,7 +110,7 @@ def test_ordinary_json_is_what_it_was() -> None:
     assert read_strict(json.dumps(deepest)) == deepest
 
 
-def test_a_manifest_of_ours_is_read_as_written(tmp_path: Path) -> None:
+def test_a_manifest_is_read_as_written(tmp_path: Path) -> None:
     plain = _plain(tmp_path)
     read = read_manifest(tmp_path)
     assert read == Manifest.from_json(plain)

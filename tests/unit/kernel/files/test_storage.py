@@ -1,4 +1,4 @@
-"""What an error says of the disk, however deep it stands; and how a session ends where there is no room."""
+"""Storage errors are recognised at any depth of an exception chain, and a full disk ends a session properly."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from orchestrator.kernel.session.reporting import Reporter
 from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME, models_path
 from tests.doubles.clock import FakeClock
 from tests.unit.kernel.makers import make_ticket, save
-from tests.unit.kernel.session.test_boot import Booth, booth
+from tests.unit.kernel.session.test_boot import SessionBench, session_bench
 
-assert booth  # a fixture of that module, used below
+assert session_bench  # the fixture is used below
 
 
 def no_space() -> OSError:
@@ -47,7 +47,9 @@ def _raised(outer: BaseException, cause: BaseException | None, context: BaseExce
 
 
 @given(st.lists(st.sampled_from(WRAPPERS), max_size=5), st.sampled_from([errno.ENOSPC, errno.EDQUOT]))
-def test_a_full_disk_is_seen_through_every_chain(wrappers: list[Callable[..., BaseException]], number: int) -> None:
+def test_a_full_disk_is_recognised_in_every_exception_chain(
+    wrappers: list[Callable[..., BaseException]], number: int
+) -> None:
     fault: BaseException = OSError(number, os.strerror(number))
     for wrap in wrappers:
         fault = wrap(fault)
@@ -56,7 +58,7 @@ def test_a_full_disk_is_seen_through_every_chain(wrappers: list[Callable[..., Ba
     assert storage_trouble(fault) is StorageTrouble.FULL
 
 
-def test_other_troubles_count_as_stated_causes_only() -> None:
+def test_other_storage_errors_count_only_as_stated_causes() -> None:
     denied = PermissionError(errno.EACCES, "Permission denied", "/data/x")
     assert storage_trouble(denied) is StorageTrouble.DENIED
     assert storage_trouble(_raised(RuntimeError("x"), denied)) is StorageTrouble.DENIED
@@ -72,7 +74,7 @@ def test_other_troubles_count_as_stated_causes_only() -> None:
         assert storage_trouble(OSError(number, "x")) is trouble
 
 
-def test_libraries_that_hide_the_number_are_understood(tmp_path: Path) -> None:
+def test_a_full_disk_is_recognised_without_an_error_number(tmp_path: Path) -> None:
     assert is_full(RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 192 vs 84"))
     assert is_full(RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"))
     assert not is_full(RuntimeError("CUDA out of memory"))
@@ -88,23 +90,23 @@ def test_libraries_that_hide_the_number_are_understood(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrap", [lambda fault: fault, *WRAPPERS])
-def test_a_session_without_room_says_so_and_keeps_its_checkpoints(
-    booth: Booth, wrap: Callable[[BaseException], BaseException]
+def test_a_session_with_a_full_disk_reports_it_and_keeps_its_checkpoints(
+    session_bench: SessionBench, wrap: Callable[[BaseException], BaseException]
 ) -> None:
     def act(context: SessionContext) -> SectionOutcome:
         save(context.models_dir, 20, ticket=context.ticket)
         raise wrap(no_space())
 
-    code, told = booth.run(act)
-    assert code == told.exit_code == EXIT_CODES[KernelEnding.DISK_FULL]
-    assert told.outcome.ending is KernelEnding.DISK_FULL
-    assert told.outcome.steps_done == 20 and told.outcome.verdict is None
-    assert "No room on the disk of" in str(told.error).splitlines()[-1]
-    assert not (booth.workspace.working / reserve.RESERVE_NAME).exists()
+    code, result = session_bench.run(act)
+    assert code == result.exit_code == EXIT_CODES[KernelEnding.DISK_FULL]
+    assert result.outcome.ending is KernelEnding.DISK_FULL
+    assert result.outcome.steps_done == 20 and result.outcome.verdict is None
+    assert "No room on the disk of" in str(result.error).splitlines()[-1]
+    assert not (session_bench.workspace.working / reserve.RESERVE_NAME).exists()
 
 
 class Disk:
-    """Refuses the n-th act of making a file durable, and every later one until room is made."""
+    """A disk that is full from the n-th `fsync` on."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
         self.calls, self._nth = 0, nth
@@ -125,49 +127,49 @@ def _train(context: SessionContext) -> SectionOutcome:
 
 
 @pytest.mark.parametrize("nth", range(1, 24))
-def test_wherever_the_room_ends_no_half_file_is_left_and_the_exit_code_tells(
-    booth: Booth, monkeypatch: pytest.MonkeyPatch, nth: int
+def test_a_disk_full_at_any_write_leaves_no_partial_file_and_its_exit_code(
+    session_bench: SessionBench, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
     disk = Disk(monkeypatch, nth)
-    booth.entry.run = _train  # type: ignore[attr-defined]  # a module made for this test
-    code = booth.boot()
-    working = booth.workspace.working
+    session_bench.entry.run = _train  # type: ignore[attr-defined]  # a module created by this test
+    code = session_bench.boot()
+    working = session_bench.workspace.working
     if (written := read_manifest(working)) is not None:
         assert code == written.exit_code == 0 and nth > 20
         return
     assert code == EXIT_CODES[KernelEnding.DISK_FULL]
     assert not [path for path in working.rglob(".*") if path.is_file()]
-    assert disk.calls >= nth  # this disk never has room again, not even for a manifest
-    assert any("No room on the disk of" in line for line in booth.lines)
+    assert disk.calls >= nth  # the disk stays full, even for the manifest
+    assert any("No room on the disk of" in line for line in session_bench.lines)
     folder = models_path(working, make_ticket().section_dir) / CHECKPOINTS
     for card in folder.glob("*.json"):
         assert all((folder / f"{card.stem}{suffix}").is_file() for suffix in (".zip", ".state.npz"))
 
 
-def test_the_reserve_leaves_room_for_the_manifest(booth: Booth, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = booth.workspace.working / reserve.RESERVE_NAME
+def test_the_reserve_is_freed_for_the_manifest(session_bench: SessionBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve_file = session_bench.workspace.working / reserve.RESERVE_NAME
     real = manifest.write_json
 
     def write(path: Path, value: object) -> None:
-        if held.exists():
+        if reserve_file.exists():
             raise no_space()
         real(path, value)
 
     monkeypatch.setattr(manifest, "write_json", write)
 
     def act(context: SessionContext) -> SectionOutcome:
-        assert held.stat().st_size == reserve.RESERVE_BYTES
+        assert reserve_file.stat().st_size == reserve.RESERVE_BYTES
         raise no_space()
 
-    _, told = booth.run(act)
-    assert told.outcome.ending is KernelEnding.DISK_FULL
+    _, result = session_bench.run(act)
+    assert result.outcome.ending is KernelEnding.DISK_FULL
 
 
-def test_an_event_that_does_not_fit_leaves_no_torn_line(tmp_path: Path) -> None:
+def test_an_event_that_does_not_fit_leaves_no_partial_line(tmp_path: Path) -> None:
     clock = FakeClock()
     path = tmp_path / EVENTS_NAME
-    told = Reporter(path, echo=lambda line: None, now=clock.now, monotonic=clock.monotonic)
-    told.event("first", steps=1)
+    result = Reporter(path, echo=lambda line: None, now=clock.now, monotonic=clock.monotonic)
+    result.event("first", steps=1)
     sound = path.read_bytes()
 
     class Full(io.StringIO):
@@ -176,17 +178,17 @@ def test_an_event_that_does_not_fit_leaves_no_torn_line(tmp_path: Path) -> None:
                 stream.write(b'{"kind": "to')
             raise no_space()
 
-    told._stream.close()  # type: ignore[union-attr]
-    told._stream = Full()
+    result._stream.close()  # type: ignore[union-attr]
+    result._stream = Full()
     with pytest.raises(OSError, match="No space"):
-        told.event("torn", steps=2)
-    told.event("later", steps=3)
-    told.close()
+        result.event("torn", steps=2)
+    result.event("later", steps=3)
+    result.close()
     assert path.read_bytes() == sound
-    assert told.dropped_events == 2
+    assert result.dropped_events == 2
 
 
-def test_a_file_that_could_not_be_written_is_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_written_stays_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.json"
     atomic.write_json(path, {"a": 1})
     Disk(monkeypatch, 1)

@@ -1,4 +1,4 @@
-"""Every ending that the process survives becomes a manifest that says so."""
+"""Every ending that the process survives is recorded in a manifest."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.doubles.machine import FakeMachine
 from tests.unit.kernel.makers import make_ticket, save
 
 
-class Booth:
-    """A bundle, a workspace and a section whose act each test chooses."""
+class SessionBench:
+    """A bundle, a workspace and a section whose function each test chooses."""
 
     def __init__(self, root: Path) -> None:
         self.bundle = root / "bundle"
@@ -48,7 +48,7 @@ class Booth:
         return [event for line in lines if (event := json.loads(line))["kind"] == kind]
 
     def run(self, act: Any, **ticket: Any) -> tuple[int, Manifest]:
-        self.entry.run = act  # type: ignore[attr-defined]  # a module made for this test
+        self.entry.run = act  # type: ignore[attr-defined]  # a module created by this test
         code = self.boot(**ticket)
         manifest = read_manifest(self.workspace.working)
         assert manifest is not None
@@ -63,75 +63,75 @@ class Booth:
             echo=self.lines.append,
             machine=self.machine.face,
         )
-        made = make_ticket(**{"bundle_digest": self.digest, **ticket})
-        return run_session(made, self.bundle, surroundings=surroundings, stop=StopFlag())
+        ticket_made = make_ticket(**{"bundle_digest": self.digest, **ticket})
+        return run_session(ticket_made, self.bundle, surroundings=surroundings, stop=StopFlag())
 
 
 @pytest.fixture
-def booth(tmp_path: Path) -> Iterator[Booth]:
-    yield Booth(tmp_path)
+def session_bench(tmp_path: Path) -> Iterator[SessionBench]:
+    yield SessionBench(tmp_path)
     sys.modules.pop("toy_entry")
 
 
-def test_a_finished_section_is_described_file_by_file(booth: Booth) -> None:
+def test_the_manifest_of_a_finished_section_lists_every_file(session_bench: SessionBench) -> None:
     def act(context: SessionContext) -> SectionOutcome:
         save(context.models_dir, 40, ticket=context.ticket)
         return SectionOutcome(ending=KernelEnding.FINISHED, steps_start=0, steps_done=40, verdict=Verdict.SUPPORTED)
 
-    code, manifest = booth.run(act)
+    code, manifest = session_bench.run(act)
     assert code == 0
     assert manifest.outcome.verdict is Verdict.SUPPORTED
-    assert manifest.stamp == make_ticket(bundle_digest=booth.digest).stamp()
+    assert manifest.stamp == make_ticket(bundle_digest=session_bench.digest).stamp()
     listed = {entry.path for entry in manifest.files}
     on_disk = {
-        path.relative_to(booth.workspace.working).as_posix()
-        for path in booth.workspace.working.rglob("*")
+        path.relative_to(session_bench.workspace.working).as_posix()
+        for path in session_bench.workspace.working.rglob("*")
         if path.is_file()
     }
     assert listed == on_disk - {MANIFEST_NAME}
     assert any(path.endswith("_checkpoint_40_steps.zip") for path in listed)
 
 
-@pytest.mark.parametrize("death", [RuntimeError("boom"), SystemExit(0), KeyboardInterrupt(), MemoryError()])
-def test_a_section_that_dies_fails_whatever_it_dies_of(booth: Booth, death: BaseException) -> None:
+@pytest.mark.parametrize("exception", [RuntimeError("boom"), SystemExit(0), KeyboardInterrupt(), MemoryError()])
+def test_a_section_that_raises_any_exception_fails(session_bench: SessionBench, exception: BaseException) -> None:
     def act(context: SessionContext) -> SectionOutcome:
         save(context.models_dir, 20, ticket=context.ticket)
-        raise death
+        raise exception
 
-    code, manifest = booth.run(act)
+    code, manifest = session_bench.run(act)
     assert code == 1
     assert manifest.outcome.ending is KernelEnding.SECTION_FAILED
     assert manifest.outcome.steps_done == 20
     assert manifest.outcome.verdict is None
-    assert type(death).__name__ in str(manifest.error)
+    assert type(exception).__name__ in str(manifest.error)
 
 
-def test_a_section_that_returns_nothing_fails(booth: Booth) -> None:
-    code, manifest = booth.run(lambda context: None)
+def test_a_section_that_returns_nothing_fails(session_bench: SessionBench) -> None:
+    code, manifest = session_bench.run(lambda context: None)
     assert (code, manifest.outcome.ending) == (1, KernelEnding.SECTION_FAILED)
     assert "NoneType" in str(manifest.error)
 
 
-def test_other_code_than_the_code_pushed_is_refused(booth: Booth) -> None:
-    code, manifest = booth.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
+def test_a_bundle_with_another_digest_is_refused(session_bench: SessionBench) -> None:
+    code, manifest = session_bench.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
     assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
     assert "digest" in str(manifest.error)
 
 
-def test_checkpoints_that_did_not_arrive_are_the_carriers_fault_not_a_beginning(booth: Booth) -> None:
-    booth.workspace.input.mkdir()
-    (booth.workspace.input / "something.bin").write_bytes(b"else")
+def test_missing_input_checkpoints_are_carrier_missing_and_not_a_fresh_start(session_bench: SessionBench) -> None:
+    session_bench.workspace.input.mkdir()
+    (session_bench.workspace.input / "something.bin").write_bytes(b"else")
     promised = FileEntry(path="checkpoints/x.zip", size_bytes=3, sha256="0" * 64)
-    code, manifest = booth.run(lambda context: pytest.fail("must not run"), inputs=(promised,))
+    code, manifest = session_bench.run(lambda context: pytest.fail("must not run"), inputs=(promised,))
     assert (code, manifest.outcome.ending) == (2, KernelEnding.CARRIER_MISSING)
     assert "input/something.bin" in str(manifest.error) and "checkpoints/x.zip" in str(manifest.error)
 
 
-def test_what_the_preflight_found_is_in_the_event_log_and_in_the_manifest(booth: Booth) -> None:
-    booth.need("numpy==2.4.6\nstable-baselines3==2.9.2\n")
+def test_the_preflight_result_is_in_the_event_log_and_in_the_manifest(session_bench: SessionBench) -> None:
+    session_bench.need("numpy==2.4.6\nstable-baselines3==2.9.2\n")
     answer = json.dumps({"gpu": "Tesla T4", "capability": "7.5"})
-    booth.machine = FakeMachine({"numpy": "2.0.2"}, probe=Ran(exit_code=0, out=answer))
-    code, manifest = booth.run(
+    session_bench.machine = FakeMachine({"numpy": "2.0.2"}, probe=Ran(exit_code=0, out=answer))
+    code, manifest = session_bench.run(
         lambda context: SectionOutcome(ending=KernelEnding.FINISHED, runtime={"device": "cuda"}),
         spec={"device": "auto"},
     )
@@ -141,50 +141,50 @@ def test_what_the_preflight_found_is_in_the_event_log_and_in_the_manifest(booth:
     assert found["pinned"] == {"numpy": "2.4.6"}
     assert found["installed_now"] == ["stable-baselines3==2.9.2"]
     assert found["device"] == {"used": "cuda", "name": "Tesla T4", "capability": "7.5", "why": None}
-    (event,) = booth.events("preflight")
+    (event,) = session_bench.events("preflight")
     assert {name: event[name] for name in found} == found
-    assert "numpy 2.0.2 is installed, pinned is 2.4.6." in booth.lines
-    assert "Computing on Tesla T4 (capability 7.5)." in booth.lines
+    assert "numpy 2.0.2 is installed, pinned is 2.4.6." in session_bench.lines
+    assert "Computing on Tesla T4 (capability 7.5)." in session_bench.lines
 
 
-def test_an_unfit_machine_is_refused_before_the_section_is_imported(booth: Booth) -> None:
+def test_an_unfit_machine_is_refused_before_the_section_is_imported(session_bench: SessionBench) -> None:
     words = "Traceback\nRuntimeError: CUDA error: no kernel image is available for execution on the device"
-    booth.machine = FakeMachine(probe=Ran(exit_code=1, err=words))
-    sys.modules.pop("toy_entry")  # an import would now fail, and end as section_failed
-    code = booth.boot(spec={"device": "cuda"})
-    sys.modules["toy_entry"] = booth.entry
-    manifest = read_manifest(booth.workspace.working)
+    session_bench.machine = FakeMachine(probe=Ran(exit_code=1, err=words))
+    sys.modules.pop("toy_entry")  # importing the section would fail and end as section_failed
+    code = session_bench.boot(spec={"device": "cuda"})
+    sys.modules["toy_entry"] = session_bench.entry
+    manifest = read_manifest(session_bench.workspace.working)
     assert manifest is not None
     assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
     assert "no kernel image is available" in str(manifest.error)
     assert str(manifest.error).splitlines()[-1].startswith("Ask for NvidiaTeslaT4")
     assert manifest.preflight["device"] is None
-    assert manifest.preflight["python"] == booth.events("preflight")[0]["python"]
-    assert booth.events("started") == []
+    assert manifest.preflight["python"] == session_bench.events("preflight")[0]["python"]
+    assert session_bench.events("started") == []
 
 
-def test_the_machine_is_not_asked_for_code_that_was_not_pushed(booth: Booth) -> None:
-    booth.need("numpy==2.4.6\n")
-    _, manifest = booth.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
-    assert (booth.machine.ran, manifest.preflight) == ([], {})
+def test_no_preflight_runs_for_a_bundle_with_another_digest(session_bench: SessionBench) -> None:
+    session_bench.need("numpy==2.4.6\n")
+    _, manifest = session_bench.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
+    assert (session_bench.machine.ran, manifest.preflight) == ([], {})
 
 
-def test_old_results_in_the_output_folder_are_never_described_as_new(booth: Booth) -> None:
-    booth.run(lambda context: SectionOutcome(ending=KernelEnding.FINISHED))
-    before = (booth.workspace.working / MANIFEST_NAME).read_bytes()
+def test_results_of_another_session_in_the_output_folder_are_refused(session_bench: SessionBench) -> None:
+    session_bench.run(lambda context: SectionOutcome(ending=KernelEnding.FINISHED))
+    before = (session_bench.workspace.working / MANIFEST_NAME).read_bytes()
     with pytest.raises(SessionRefused, match="another session"):
-        booth.boot()
-    assert (booth.workspace.working / MANIFEST_NAME).read_bytes() == before
+        session_bench.boot()
+    assert (session_bench.workspace.working / MANIFEST_NAME).read_bytes() == before
 
 
 def test_every_ending_has_its_exit_code() -> None:
     assert set(EXIT_CODES) == set(KernelEnding)
 
 
-def test_a_manifest_survives_its_file(booth: Booth) -> None:
+def test_a_manifest_is_read_back_from_its_file(session_bench: SessionBench) -> None:
     outcome = SectionOutcome(
         ending=KernelEnding.PAUSED, steps_start=1, steps_done=2, resume_grade="exact", training={"updates": 3}
     )
-    _, manifest = booth.run(lambda context: outcome)
+    _, manifest = session_bench.run(lambda context: outcome)
     assert manifest.outcome == outcome
     assert Manifest.from_json(manifest.to_json()) == manifest

@@ -1,4 +1,4 @@
-"""Deadline, stop flag, reporter, workspace."""
+"""Deadline, stop flag, reporter and workspace of a session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.kernel.wire import parse_report
 from tests.doubles.clock import FakeClock
 
 
-def test_the_deadline_keeps_back_what_saving_and_evaluating_took() -> None:
+def test_the_deadline_reserves_the_time_of_saving_and_evaluating() -> None:
     clock = FakeClock()
     deadline = SoftDeadline(100.0, monotonic=clock.monotonic, started_s=0.0, margin_s=5.0)
     clock.sleep(70.0)
@@ -40,7 +40,7 @@ def test_without_a_limit_there_is_no_deadline() -> None:
     assert not deadline.reached
 
 
-def test_a_signal_only_sets_a_flag() -> None:
+def test_a_signal_only_sets_the_stop_flag() -> None:
     stop, before = StopFlag(), signal.getsignal(signal.SIGTERM)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -57,7 +57,7 @@ def _reporter(path: Path, clock: FakeClock, lines: list[str], limit_bytes: int =
     return Reporter(path, echo=lines.append, now=clock.now, monotonic=clock.monotonic, limit_bytes=limit_bytes)
 
 
-def test_progress_is_told_once_a_second_and_at_the_end(tmp_path: Path) -> None:
+def test_progress_is_reported_at_most_once_a_second_and_at_the_end(tmp_path: Path) -> None:
     clock, lines = FakeClock(), list[str]()
     reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
     for steps in range(100):
@@ -65,22 +65,24 @@ def test_progress_is_told_once_a_second_and_at_the_end(tmp_path: Path) -> None:
         clock.sleep(0.1)
     reporter.progress(last=True, steps=100)
     reporter.close()
-    told = [parse_report(line) for line in lines]
-    assert 10 <= len(told) <= 12
-    assert told[-1] == {"kind": "progress", "steps": 100}
+    reports = [parse_report(line) for line in lines]
+    assert 10 <= len(reports) <= 12
+    assert reports[-1] == {"kind": "progress", "steps": 100}
 
 
 @pytest.mark.parametrize(("minutes", "interval_s"), [(0, 1.0), (1, 2.0), (5, 6.0), (14, 15.0), (60, 15.0), (540, 15.0)])
-def test_progress_is_told_ever_more_widely(tmp_path: Path, minutes: int, interval_s: float) -> None:
+def test_the_interval_between_progress_reports_grows_to_a_limit(
+    tmp_path: Path, minutes: int, interval_s: float
+) -> None:
     clock, lines = FakeClock(), list[str]()
-    clock.sleep(1000.0)  # a machine that has been up for a while: only the session's own time counts
+    clock.sleep(1000.0)  # the machine has been up for a while: only the session's own time counts
     reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
     clock.sleep(60.0 * minutes)
     reporter.progress(steps=1)
     clock.sleep(interval_s * 0.99)
     reporter.progress(steps=2)
     assert len(lines) == 1
-    clock.sleep(interval_s * 0.03)  # the interval itself grows meanwhile, by a sixtieth at most
+    clock.sleep(interval_s * 0.03)  # meanwhile the interval itself grows by at most a sixtieth
     reporter.progress(steps=3)
     assert len(lines) == 2
     reporter.progress(steps=4, last=True)
@@ -88,7 +90,7 @@ def test_progress_is_told_ever_more_widely(tmp_path: Path, minutes: int, interva
     reporter.close()
 
 
-def test_nine_hours_of_progress_are_a_log_that_can_be_replayed(tmp_path: Path) -> None:
+def test_nine_hours_of_progress_give_a_short_log(tmp_path: Path) -> None:
     clock, lines = FakeClock(), list[str]()
     reporter = _reporter(tmp_path / "events.jsonl", clock, lines)
     for second in range(9 * 3600):
@@ -98,7 +100,7 @@ def test_nine_hours_of_progress_are_a_log_that_can_be_replayed(tmp_path: Path) -
     assert 2000 < len(lines) < 2400
 
 
-def test_the_event_file_is_bounded_utf8_and_says_what_it_dropped(tmp_path: Path) -> None:
+def test_the_event_file_is_bounded_utf8_and_counts_dropped_events(tmp_path: Path) -> None:
     clock, path = FakeClock(), tmp_path / "events.jsonl"
     reporter = _reporter(path, clock, [], limit_bytes=500)
     for number in range(100):
@@ -110,7 +112,7 @@ def test_the_event_file_is_bounded_utf8_and_says_what_it_dropped(tmp_path: Path)
     assert events[0]["text"] == "véhicule 0 ✓"
 
 
-def test_the_workspace_is_literal_unless_a_sandbox_is_named(tmp_path: Path) -> None:
+def test_the_workspace_is_kaggle_unless_another_root_is_set(tmp_path: Path) -> None:
     assert Workspace.from_environment({}, scratch=tmp_path).working.as_posix() == "/kaggle/working"
     sandbox = Workspace.from_environment(
         {"ORCHESTRATOR_KAGGLE_ROOT": str(tmp_path)}, scratch=tmp_path, carried=(tmp_path / "carried",)

@@ -1,5 +1,7 @@
-"""Somebody tidied up over there: what is left is found, the newest checkpoint is put in place, and if none can be,
-nothing trains again from step 0."""
+"""Kernels were deleted on the backend: recovery restores the newest remaining checkpoint.
+
+If no checkpoint can be restored, no training restarts from step 0.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ LINEAGE = TRIALS[0].lineage_id
 
 
 def trained(sessions: int, *, fate: tuple[str, ...] = ()) -> tuple[World, Computer]:
-    """A world in which so many sessions have ended, the last one with this fate, and the computer that pushed them."""
+    """A world with `sessions` ended sessions, the last one with this fate, and the computer that pushed them."""
     world = World(clock=FakeClock(), weekly_s=None)
     computer = Computer(world, CAMPAIGN, TRIALS)
     for number in range(1, sessions + 1):
@@ -56,7 +58,7 @@ def delete(world: World, *numbers: int) -> None:
         del world.kernels[slug]
 
 
-def empty(world: World) -> Computer:
+def new_computer(world: World) -> Computer:
     return Computer(world, CAMPAIGN, TRIALS)
 
 
@@ -72,84 +74,84 @@ def inputs_of(world: World, session: int) -> Iterator[int]:
             )
 
 
-@pytest.mark.parametrize("gone", [(1,), (1, 2, 3), (2,), (1, 3)], ids=str)
-def test_what_is_left_is_gone_on_from_wherever_the_numbers_begin(gone: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("deleted", [(1,), (1, 2, 3), (2,), (1, 3)], ids=str)
+def test_a_run_continues_from_the_remaining_kernels_whatever_their_numbers(deleted: tuple[int, ...]) -> None:
     world, first = trained(4)
-    delete(world, *gone)
-    first.tick()  # the computer that has everything brings home the fourth, for comparison
+    delete(world, *deleted)
+    first.tick()  # the first computer has everything; it collects the fourth session, for comparison
     del world.kernels[max(world.kernels)]
     world.living.clear()
-    copy = empty(world)
+    copy = new_computer(world)
     copy.recover()
     copy.tick()
     assert steps_at(copy) == steps_at(first) > 1_200_000
     assert list(inputs_of(world, 5)) == [steps_at(first)]
     assert all(one.recovered for one in copy.ledger.sessions() if one.session < 5)
-    ticked, _ = carried_through(copy)
-    assert ticked.complete and copy.ledger.rebuild()
+    report, _ = carried_through(copy)
+    assert report.complete and copy.ledger.rebuild()
     assert max(place_of_slug(slug, LINEAGE) or (0, 0) for slug in world.kernels) == (7, 1)
 
 
-def test_a_tick_without_recover_finds_them_before_it_begins() -> None:
+def test_a_tick_without_recover_adopts_existing_kernels_before_it_starts_any() -> None:
     world, _ = trained(3)
     delete(world, 1)
     before = world.submits
-    copy = empty(world)
-    ticked = copy.tick()
-    assert world.submits == before and ticked is not None and ticked.statuses[0].state is State.LIVE
+    copy = new_computer(world)
+    report = copy.tick()
+    assert world.submits == before and report is not None and report.statuses[0].state is State.LIVE
     copy.tick()
     assert steps_at(copy) > 900_000 and list(inputs_of(world, 4)) == [steps_at(copy)]
 
 
-def test_the_newest_is_found_although_the_listing_does_not_show_it_yet() -> None:
+def test_the_newest_kernel_is_found_before_the_listing_shows_it() -> None:
     world, _ = trained(4)
     delete(world, 1, 2)
     world.listed_after_s = 20 * 3600.0
-    copy = empty(world)
+    copy = new_computer(world)
     copy.recover()
     copy.tick()
     assert steps_at(copy) > 1_200_000
 
 
-def test_without_an_answer_of_the_listing_nothing_is_begun() -> None:
+def test_no_session_starts_while_the_listing_cannot_be_read() -> None:
     world, _ = trained(3)
     delete(world, 1, 2)
     world.listed_after_s, before = None, world.submits
-    copy = empty(world)
+    copy = new_computer(world)
     with pytest.raises(RemoteUnavailable):
         copy.recover()
-    ticked = copy.tick()
-    assert ticked is not None and ticked.backend_away and world.submits == before
+    report = copy.tick()
+    assert report is not None and report.backend_away and world.submits == before
     world.listed_after_s = 0.0
     copy.tick()
     copy.tick()
     assert list(inputs_of(world, 4)) == [steps_at(copy)] and steps_at(copy) > 900_000
 
 
-def refused(ticked: TickReport | None) -> None:
-    assert ticked is not None and ticked.statuses[0].state is State.FAILED and ticked.over and not ticked.complete
-    (trouble,) = {one.partition(": ")[2] for one in ticked.troubles}
+def assert_refused(report: TickReport | None) -> None:
+    assert report is not None and report.statuses[0].state is State.FAILED and report.over and not report.complete
+    (trouble,) = {one.partition(": ")[2] for one in report.troubles}
     assert "from step 0" in trouble and "--fresh" in trouble
 
 
-def test_steps_of_which_nothing_can_be_put_in_place_are_not_trained_again() -> None:
-    world, _ = trained(3, fate=("crash",))  # the third one dies with nothing, and was started from the second's
+def test_steps_without_a_restorable_checkpoint_are_not_trained_again() -> None:
+    world, _ = trained(3, fate=("crash",))  # the third starts from the second's checkpoint and crashes without saving
     delete(world, 1, 2)
     before = world.submits
-    copy = empty(world)
+    copy = new_computer(world)
     copy.recover()
     for _ in range(3):
-        ticked = copy.tick()
+        report = copy.tick()
         world.clock.sleep(6 * 3600.0)
-    refused(ticked)
+    assert_refused(report)
     assert world.submits == before and steps_at(copy) == 0
 
 
-def test_run_and_its_dry_run_refuse_as_well_and_fresh_begins_anew() -> None:
+def test_run_and_dry_run_refuse_too_and_fresh_starts_from_step_0() -> None:
     world, _ = trained(3, fate=("crash",))
     delete(world, 1, 2)
     before = world.submits
-    copy = empty(world)
+    copy = new_computer(world)
     copy.recover()
     copy.tick()
     context, request = copy.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
@@ -161,23 +163,23 @@ def test_run_and_its_dry_run_refuse_as_well_and_fresh_begins_anew() -> None:
     assert summary.end_reason == "finished" and list(inputs_of(world, 4)) == [0]
 
 
-def test_a_first_session_that_died_with_nothing_is_simply_tried_again() -> None:
+def test_a_first_session_that_crashed_without_saving_is_retried() -> None:
     world, _ = trained(1, fate=("crash",))
-    copy = empty(world)
+    copy = new_computer(world)
     copy.recover()
-    ticked, _ = carried_through(copy)
-    assert ticked.complete
+    report, _ = carried_through(copy)
+    assert report.complete
 
 
 @pytest.mark.parametrize("read_back", [False, True])
-def test_checkpoints_that_vanish_under_a_campaign_are_put_back(read_back: bool) -> None:
-    """Only the user's own `run` may read an empty directory as a fresh start: a tick cannot tell it from a loss."""
+def test_checkpoints_that_vanish_during_a_campaign_are_restored(read_back: bool) -> None:
+    """An empty directory is a fresh start only for `run`: a tick cannot distinguish it from a loss."""
     world, first = trained(3)
     first.tick()
     copy = first
     if read_back:
         world.clock.sleep(HIDDEN_S + 1)
-        copy = empty(world)
+        copy = new_computer(world)
         copy.recover()
         copy.tick()
     world.clock.sleep(10 * 3600.0)
@@ -186,11 +188,11 @@ def test_checkpoints_that_vanish_under_a_campaign_are_put_back(read_back: bool) 
         copy.tick()
         world.clock.sleep(6 * 3600.0)
     assert min(inputs_of(world, 5)) > 1_200_000
-    ticked, _ = carried_through(copy)
-    assert ticked.complete and world.submits == 7 and world.wrongs == []
+    report, _ = carried_through(copy)
+    assert report.complete and world.submits == 7 and world.wrongs == []
 
 
-def test_what_the_user_emptied_is_a_fresh_start_of_run() -> None:
+def test_run_starts_fresh_in_a_directory_that_the_user_emptied() -> None:
     world, first = trained(2)
     context, request = first.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
     assert execute(replace(context, waits=False), replace(request, starts=False)).steps_done > 600_000
@@ -200,7 +202,7 @@ def test_what_the_user_emptied_is_a_fresh_start_of_run() -> None:
     assert list(inputs_of(world, before + 1)) == [0]
 
 
-def test_kernels_of_other_trainings_and_copies_under_such_a_name_are_left_alone() -> None:
+def test_kernels_of_other_trainings_and_copies_under_similar_names_are_ignored() -> None:
     world, _ = trained(2)
     mine = list(world.kernels.values())
     slug = min(world.kernels)
@@ -208,22 +210,22 @@ def test_kernels_of_other_trainings_and_copies_under_such_a_name_are_left_alone(
     world.kernels[slug.replace("-s01", "-s03")] = replace(mine[0], ticket=other)
     world.kernels[slug.replace("-s01", "-s04")] = replace(mine[0], ticket=replace(mine[1].ticket, nonce="f" * 32))
     world.kernels[slug.replace("-s01", "-notes")] = mine[0]
-    copy = empty(world)
+    copy = new_computer(world)
     copy.recover()
     assert sorted(one.slug for one in copy.ledger.sessions()) == [slug, slug.replace("-s01", "-s02")]
 
 
-def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_breaks_nothing_here() -> None:
-    """The ledger knows a session of that place: it is told, and nothing is overwritten."""
+def test_a_kernel_replaced_by_another_computer_does_not_overwrite_the_ledger() -> None:
+    """The ledger already has a session with that number: the kernel is reported and ignored."""
     _, first = trained(2)
     record = first.ledger.sessions()[-1]
-    anew = replace(Ticket.from_json(record.ticket), nonce="d" * 32)
-    existing = RemoteSession(handle=Handle.parse(str(record.handle)), ticket=anew)
+    replacement = replace(Ticket.from_json(record.ticket), nonce="d" * 32)
+    existing = RemoteSession(handle=Handle.parse(str(record.handle)), ticket=replacement)
     assert not adopt(first.context.run_context(TRIALS[0].card), existing, recovered=True)
     assert first.ledger.session(record.key) == record and "is ignored" in first.listener.lines[-1]
 
 
-def test_two_looks_in_vain_hours_apart_are_no_end_of_a_session_whose_kernel_is_there() -> None:
+def test_two_failed_polls_hours_apart_do_not_end_a_session_whose_kernel_exists() -> None:
     world = World(clock=FakeClock(), weekly_s=None)
     computer = Computer(world, CAMPAIGN, TRIALS)
     computer.tick()
@@ -232,11 +234,11 @@ def test_two_looks_in_vain_hours_apart_are_no_end_of_a_session_whose_kernel_is_t
         world.blind += ["absent"] * 2
         computer.tick()
     assert world.submits == 1 and computer.ledger.open_sessions()
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and world.wrongs == [] and world.submits == 7
+    report, _ = carried_through(computer)
+    assert report.complete and world.wrongs == [] and world.submits == 7
 
 
-def test_what_is_not_to_be_seen_for_longer_than_any_session_lives_is_gone() -> None:
+def test_a_session_not_seen_for_longer_than_any_session_lasts_is_gone() -> None:
     world = World(clock=FakeClock(), weekly_s=None, blind=["absent"] * 4)
     computer = Computer(world, CAMPAIGN, TRIALS)
     computer.tick()
@@ -248,8 +250,8 @@ def test_what_is_not_to_be_seen_for_longer_than_any_session_lives_is_gone() -> N
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_is_gone_on_from(ended: bool) -> None:
-    """The first computer looks for its session only when another one's has its name: that is no stale result."""
+def test_a_run_continues_from_a_kernel_replaced_by_another_computer(ended: bool) -> None:
+    """The first computer polls only after another computer's session took the name; this is no stale result."""
     world = World(clock=FakeClock(), weekly_s=None, fate=["crash"])
     first, second = Computer(world, CAMPAIGN, TRIALS), Computer(world, CAMPAIGN, TRIALS)
     first.tick()
@@ -258,21 +260,25 @@ def test_a_name_that_was_deleted_and_pushed_anew_elsewhere_is_gone_on_from(ended
     second.tick()
     world.clock.sleep((10.0 if ended else 1.0) * 3600.0)
     first.tick()
-    ticked, _ = carried_through(first)
-    assert ticked.complete and world.wrongs == [] and world.submits == 1 + 7 and first.ledger.rebuild()
-    gone, anew = first.ledger.sessions()[:2]
-    assert gone.slug == anew.slug and gone.gone and (gone.end_reason, anew.end_reason) == ("crashed", "paused")
+    report, _ = carried_through(first)
+    assert report.complete and world.wrongs == [] and world.submits == 1 + 7 and first.ledger.rebuild()
+    deleted, replacement = first.ledger.sessions()[:2]
+    assert (
+        deleted.slug == replacement.slug
+        and deleted.gone
+        and (deleted.end_reason, replacement.end_reason) == ("crashed", "paused")
+    )
 
 
-def test_a_session_that_is_deleted_while_it_runs_is_gone_after_a_while_and_tried_again() -> None:
+def test_a_session_deleted_while_it_runs_is_closed_as_crashed_and_retried() -> None:
     world = World(clock=FakeClock(), weekly_s=None)
     computer = Computer(world, CAMPAIGN, TRIALS)
     computer.tick()
     world.clock.sleep(3600.0)
     world.kernels.clear()
     world.living.clear()
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and world.wrongs == []
+    report, _ = carried_through(computer)
+    assert report.complete and world.wrongs == []
     first = computer.ledger.sessions()[0]
     assert (first.end_reason, first.native, first.problems) == (
         "crashed",
@@ -281,8 +287,8 @@ def test_a_session_that_is_deleted_while_it_runs_is_gone_after_a_while_and_tried
     )
 
 
-def test_killed_in_the_middle_of_giving_up_a_push_the_next_tick_goes_on() -> None:
-    """Between the two events by which a session that never came into being is closed."""
+def test_a_kill_while_closing_an_unsubmitted_session_is_completed_by_the_next_tick() -> None:
+    """The kill comes between the two events that close a session that was never submitted."""
     world = World(clock=FakeClock(), weekly_s=None, lose=["before"])
     computer = Computer(world, CAMPAIGN, TRIALS)
     record = computer.ledger.record
@@ -290,14 +296,14 @@ def test_killed_in_the_middle_of_giving_up_a_push_the_next_tick_goes_on() -> Non
     world.clock.sleep(200.0)
     computer.tick()
 
-    def dies_after_the_judgement(event: Event) -> None:
+    def record_and_get_killed_after_the_judgement(event: Event) -> None:
         record(event)
         if event.kind is EventKind.SESSION_JUDGED:
             raise Killed
 
-    computer.ledger.record = dies_after_the_judgement  # type: ignore[method-assign]
+    computer.ledger.record = record_and_get_killed_after_the_judgement  # type: ignore[method-assign]
     world.clock.sleep(200.0)
     assert computer.tick() is None
     computer.ledger.record = record  # type: ignore[method-assign]
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and computer.ledger.rebuild()
+    report, _ = carried_through(computer)
+    assert report.complete and computer.ledger.rebuild()

@@ -1,4 +1,4 @@
-"""The table says of which policy its numbers are, and how exactly that one was continued."""
+"""The results table names the evaluated policy and the worst resume grade of its sessions."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from tests.simulation.computer import Computer, carried_through
 from tests.simulation.world import World
 
 
-def carried(text: str = SMALL) -> Computer:
+def completed_computer(text: str = SMALL) -> Computer:
     computer = Computer(World(clock=FakeClock(), weekly_s=None), *expanded(text))
     carried_through(computer)
     return computer
 
 
-def finished_on(computer: Computer) -> tuple[Finished, ...]:
+def finished_trials_of(computer: Computer) -> tuple[Finished, ...]:
     context = computer.context
-    standings = read_trial_statuses(context.ledger, context.campaign, context.trials, context.code_digest)
-    return tuple(finished_trials(context.ledger, computer.results, standings, context.code_digest))
+    statuses = read_trial_statuses(context.ledger, context.campaign, context.trials, context.code_digest)
+    return tuple(finished_trials(context.ledger, computer.results, statuses, context.code_digest))
 
 
-def test_the_policy_is_the_evaluated_one_and_the_grade_the_worst_of_all_sessions() -> None:
-    computer = carried()
-    plain = finished_on(computer)[0]
+def test_a_row_has_the_evaluated_policy_and_the_worst_grade_of_all_sessions() -> None:
+    computer = completed_computer()
+    plain = finished_trials_of(computer)[0]
     assert len(plain.sessions) == 3
     graded = tuple(
         replace(one, resume_grade=grade)
@@ -49,39 +49,41 @@ def test_the_policy_is_the_evaluated_one_and_the_grade_the_worst_of_all_sessions
     (row,) = rows_of("small", replace(plain, sessions=graded, manifest=best))
     assert (row["policy_digest"], row["resume_grade"]) == ("e" * 64, "statistical")
     assert row["session"] == graded[-1].slug
-    (told,) = rows_of("small", plain)  # a section that evaluates what it trained last
-    assert told["policy_digest"] == plain.manifest.outcome.training["policy_digest_after"]
+    (evaluated_last_row,) = rows_of("small", plain)  # a section that evaluates what it trained last
+    assert evaluated_last_row["policy_digest"] == plain.manifest.outcome.training["policy_digest_after"]
     starts = [str(one.steps_start) for one in plain.sessions[1:]]
-    assert told["seams"] == ";".join(starts) and told["wasted_steps"] == 0
+    assert evaluated_last_row["seams"] == ";".join(starts) and evaluated_last_row["wasted_steps"] == 0
 
 
-def test_an_account_comes_back_as_it_was_written() -> None:
-    computer = carried()
+def test_a_campaign_report_survives_json() -> None:
+    computer = completed_computer()
     context = computer.context
-    finished = finished_on(computer)
-    standings = [one.standing for one in finished]
-    waiting = replace(standings[0], state=State.WAITING)
+    finished = finished_trials_of(computer)
+    statuses = [one.standing for one in finished]
+    waiting = replace(statuses[0], state=State.WAITING)
     section = finished[0].trial.variant.card.section
-    account = campaign_report(context.campaign, section, finished, [*standings[1:], waiting], "report it")
-    assert len(account.trials) == len(finished) and account.unfinished == {waiting.trial.label: "waiting"}
-    assert read_account(json.loads(json.dumps(report_json(account)))) == account
-    assert campaign_report(context.campaign, "another", finished, standings, "").trials == ()
+    campaign_account = campaign_report(context.campaign, section, finished, [*statuses[1:], waiting], "report it")
+    assert len(campaign_account.trials) == len(finished) and campaign_account.unfinished == {
+        waiting.trial.label: "waiting"
+    }
+    assert read_account(json.loads(json.dumps(report_json(campaign_account)))) == campaign_account
+    assert campaign_report(context.campaign, "another", finished, statuses, "").trials == ()
     with pytest.raises(ValueError, match="format 7, this code reads 1"):
-        read_account({**report_json(account), "format": 7})
+        read_account({**report_json(campaign_account), "format": 7})
     with pytest.raises(ValueError, match="not a trial report"):
         read_account({"format": 1, "trials": [{}]})
 
 
-def test_what_was_put_aside_by_a_new_beginning_is_no_part_of_it() -> None:
-    computer = carried()
+def test_sessions_before_a_restart_from_step_0_do_not_count() -> None:
+    computer = completed_computer()
     first, second, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)
-    anew = replace(last, steps_start=0)
-    assert since_beginning([first, second, anew], anew) == (anew,)
-    assert since_beginning([first, second, last, anew], last) == (first, second, last)
+    restarted = replace(last, steps_start=0)
+    assert since_beginning([first, second, restarted], restarted) == (restarted,)
+    assert since_beginning([first, second, last, restarted], last) == (first, second, last)
 
 
-def test_what_died_with_everything_belongs_to_the_training_that_did_it_again() -> None:
-    computer = carried()
+def test_a_crashed_session_without_a_save_counts_and_an_unsubmitted_one_does_not() -> None:
+    computer = completed_computer()
     first, second, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)
     dead = replace(first, steps_start=None, steps_done=None, wall_s=None, models_steps=0, key="r/s00a1")
     assert since_beginning([dead, first, second, last], last) == (dead, first, second, last)
@@ -90,13 +92,13 @@ def test_what_died_with_everything_belongs_to_the_training_that_did_it_again() -
 
 
 @pytest.mark.parametrize("fate", [["half"], ["", "half"], ["crash"]])
-def test_a_session_that_was_killed_without_an_account_is_in_curve_and_table(fate: list[str]) -> None:
+def test_a_session_killed_without_a_report_is_in_the_curve_and_in_the_table(fate: list[str]) -> None:
     world = World(clock=FakeClock(), weekly_s=None, slots=1)
     world.fate = list(fate)
     computer = Computer(world, *expanded(SMALL.replace("concurrency: 2", "concurrency: 1")))
     carried_through(computer)
     killed = next(one for one in computer.ledger.sessions() if one.end_reason == "crashed")
-    finished = next(one for one in finished_on(computer) if one.trial.lineage_id == killed.lineage_id)
+    finished = next(one for one in finished_trials_of(computer) if one.trial.lineage_id == killed.lineage_id)
     assert killed.steps_start is None and killed in finished.sessions
     others = [one for one in finished.sessions if one is not finished.sessions[0] and one.steps_begun]
     assert finished.curve.seams == tuple(dict.fromkeys(one.steps_begun for one in others))
@@ -114,7 +116,7 @@ SETTINGS = st.one_of(
 
 
 @given(st.one_of(SETTINGS, st.lists(SETTINGS, max_size=3)))
-def test_every_setting_is_read_back_from_the_command_that_is_told(value: Any) -> None:
+def test_every_setting_survives_the_printed_command(value: Any) -> None:
     typed = shlex.split(shlex.join(["--set", f"key={as_typed(value)}"]))[1].removeprefix("key=")
     found = read_settings([f"key={typed}"])
     assert found == {"key": value} and repr(found["key"]) == repr(value)

@@ -1,4 +1,4 @@
-"""A program that is killed between any two acts: the next one goes on under the very names of an undisturbed run."""
+"""A program killed between any two side effects: the next one uses the kernel names of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.simulation.world import World
 ONE = expanded(SMALL.partition("    matrix:")[0].replace("seeds: 2", "seeds: 1"))
 
 
-def carried(after: int | None, *, session: int) -> list[str]:
-    """Names of all kernels, in the order of their pushes; the program dies `after` acts from a session's end on."""
+def kernel_names(after: int | None, *, session: int) -> list[str]:
+    """Names of all kernels in push order; the program is killed `after` side effects from the end of `session` on."""
     world = World(clock=FakeClock(), weekly_s=None, slots=1)
     computer = Computer(world, *ONE)
     while world.submits < session:
@@ -22,14 +22,14 @@ def carried(after: int | None, *, session: int) -> list[str]:
     world.fuse = after
     computer.tick()
     world.fuse = None
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and world.wrongs == []
+    report, _ = carried_through(computer)
+    assert report.complete and world.wrongs == []
     return list(world.kernels)
 
 
 @pytest.mark.parametrize("session", [1, 2])
-def test_a_kill_leaves_no_trace_in_the_names(session: int) -> None:
-    undisturbed = carried(None, session=session)
+def test_a_kill_does_not_change_the_kernel_names(session: int) -> None:
+    undisturbed = kernel_names(None, session=session)
     assert len(undisturbed) >= 3 and not any(name.endswith("-a2") for name in undisturbed)
     for after in range(1, 41):
-        assert carried(after, session=session) == undisturbed, after
+        assert kernel_names(after, session=session) == undisturbed, after

@@ -1,4 +1,4 @@
-"""A push whose answer was lost and which shows only after it was given up: it is that session, never one beside it."""
+"""A lost push that becomes visible only after it was given up is adopted; no second kernel is pushed beside it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ trials:
     section: section_7_6
     settings: {profiles.full.target_steps: 600000, profiles.full.deadline_s: 32400.0}
 """)
-"""One training of two sessions; two slots, so that nothing but the program keeps a second kernel away."""
+"""One training of two sessions; two slots, so that only the program itself prevents a second kernel."""
 LATE_S = 600.0
 
 
-def given_up() -> tuple[World, Computer]:
-    """The first push is carried out, its answer lost, and it is hidden until long after the window.
+def world_with_a_late_push() -> tuple[World, Computer]:
+    """A world whose first push succeeded, lost its answer and stayed hidden until after the visibility window.
 
-    The listing is away in between, so that nothing was pushed under its name meanwhile.
+    The listing fails in between, so no other kernel was pushed under its name.
     """
     world = World(clock=FakeClock(), weekly_s=None, lose=["after"], hidden_s=LATE_S)
     computer = Computer(world, CAMPAIGN, TRIALS)
@@ -38,46 +38,46 @@ def given_up() -> tuple[World, Computer]:
     for _ in range(2):
         world.clock.sleep(2 * VISIBILITY_S)
         computer.tick()
-    assert first_of(computer).never_submitted and world.now_s < LATE_S
+    assert only_session_of(computer).never_submitted and world.now_s < LATE_S
     world.clock.sleep(LATE_S)
     world.hidden_s = 30.0
     return world, computer
 
 
-def first_of(computer: Computer) -> SessionRecord:
+def only_session_of(computer: Computer) -> SessionRecord:
     (record,) = computer.ledger.sessions()
     return record
 
 
 @pytest.mark.parametrize("listed_after_s", [0.0, 20 * 3600.0], ids=["listed", "found by its name"])
-def test_it_is_taken_up_before_anything_is_pushed_beside_it(listed_after_s: float) -> None:
-    world, computer = given_up()
-    nonce, world.listed_after_s = first_of(computer).nonce, listed_after_s
+def test_a_late_push_is_adopted_before_anything_else_is_pushed(listed_after_s: float) -> None:
+    world, computer = world_with_a_late_push()
+    nonce, world.listed_after_s = only_session_of(computer).nonce, listed_after_s
     computer.tick()
-    record = first_of(computer)
+    record = only_session_of(computer)
     assert (record.stage, record.nonce, record.lost_pushes, record.recovered) == (Stage.SUBMITTED, nonce, 0, False)
     assert record.began_at == FakeClock().now() and computer.ledger.runs()[0].sessions == 1
     assert computer.ledger.rebuild()
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and world.wrongs == [] and world.submits == 2 and computer.ledger.rebuild()
+    report, _ = carried_through(computer)
+    assert report.complete and world.wrongs == [] and world.submits == 2 and computer.ledger.rebuild()
 
 
-def test_a_run_that_stays_finds_the_name_taken_by_it_and_goes_on_with_it() -> None:
-    world, computer = given_up()
+def test_a_run_adopts_the_late_push_that_holds_its_name_and_continues_with_it() -> None:
+    world, computer = world_with_a_late_push()
     context, request = computer.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
     with pytest.raises(NotYet, match="adopted"):
         execute(context, request)
-    assert first_of(computer).stage is Stage.SUBMITTED
+    assert only_session_of(computer).stage is Stage.SUBMITTED
     assert execute(context, request).end_reason == "finished"
     assert world.wrongs == [] and world.submits == 2 and computer.ledger.rebuild()
 
 
-def test_killed_while_it_is_taken_up_the_next_tick_goes_on() -> None:
-    world, computer = given_up()
+def test_a_kill_during_adoption_is_completed_by_the_next_tick() -> None:
+    world, computer = world_with_a_late_push()
     world.listed_after_s = 0.0
     for fuse in range(1, 12):
         world.fuse = fuse
         computer.tick()
     world.fuse = None
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and world.wrongs == [] and world.submits == 2 and computer.ledger.rebuild()
+    report, _ = carried_through(computer)
+    assert report.complete and world.wrongs == [] and world.submits == 2 and computer.ledger.rebuild()

@@ -46,65 +46,65 @@ def _lineage_of(computer: Computer, algorithm: str) -> str:
     return found
 
 
-def test_its_session_holds_a_slot_and_is_brought_home_and_the_training_is_not_continued() -> None:
+def test_the_session_of_a_removed_trial_holds_a_slot_is_collected_and_not_continued() -> None:
     computer = _computer()
     computer.context = replace(computer.context, trials=computer.context.trials[:2])
     ppo = _lineage_of(computer, "PPO")
     _edit(computer, ONE_LEFT.replace("seeds: 1", "seeds: 2"))
-    ticked = computer.tick()
-    assert ticked is not None and ticked.orphans_in_flight == 1 and not ticked.over
-    assert ticked.waits == "all 2 slots are in use" and len(computer.ledger.open_sessions()) == 2
+    report = computer.tick()
+    assert report is not None and report.orphans_in_flight == 1 and not report.over
+    assert report.waits == "all 2 slots are in use" and len(computer.ledger.open_sessions()) == 2
     computer.world.clock.sleep(10 * 3600.0)
-    ticked = computer.tick()
-    assert ticked is not None and ticked.orphans_in_flight == 0 and ticked.troubles == ()
-    (told,) = (line for line in ticked.changes if "collected" in line)
-    assert told == f"(removed) PPO seed 0 [{ppo[:8]}]: collected; no longer part of the campaign"
+    report = computer.tick()
+    assert report is not None and report.orphans_in_flight == 0 and report.troubles == ()
+    (message,) = (line for line in report.changes if "collected" in line)
+    assert message == f"(removed) PPO seed 0 [{ppo[:8]}]: collected; no longer part of the campaign"
     (session,) = computer.ledger.sessions(ppo)
     assert session.restored and computer.models[ppo].view().steps == session.steps_done
     assert session.steps_done is not None and session.steps_done > 0
     (run,) = computer.ledger.runs(ppo)
     assert run.end_reason is None and run.target_steps == 700_000
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and computer.world.wrongs == [] and len(computer.ledger.sessions(ppo)) == 1
+    report, _ = carried_through(computer)
+    assert report.complete and computer.world.wrongs == [] and len(computer.ledger.sessions(ppo)) == 1
 
 
-def test_put_back_it_goes_on_where_it_stood() -> None:
+def test_a_trial_put_back_into_the_file_continues_from_its_checkpoint() -> None:
     computer = _computer()
     computer.context = replace(computer.context, trials=computer.context.trials[:2])
     ppo = _lineage_of(computer, "PPO")
     _edit(computer, ONE_LEFT)
     carried_through(computer)
-    stood = computer.models[ppo].view().steps
+    steps_before = computer.models[ppo].view().steps
     _edit(computer, WHOLE)
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and computer.world.wrongs == []
+    report, _ = carried_through(computer)
+    assert report.complete and computer.world.wrongs == []
     sessions = computer.ledger.sessions(ppo)
-    assert [one.session for one in sessions] == [1, 2, 3] and sessions[1].steps_start == stood > 0
+    assert [one.session for one in sessions] == [1, 2, 3] and sessions[1].steps_start == steps_before > 0
     assert len(computer.ledger.runs(ppo)) == 1 and computer.ledger.rebuild()
 
 
-def test_its_hours_stay_in_the_budget_of_the_week() -> None:
+def test_the_hours_of_a_removed_trial_count_in_the_weekly_budget() -> None:
     text = WHOLE.replace("weekly_gpu_hours: 100", "weekly_gpu_hours: 18")
     computer = Computer(World(clock=FakeClock(), slots=9, weekly_s=None), *expanded(text))
     computer.tick()
     _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]"))
     computer.world.clock.sleep(10 * 3600.0)
-    ticked = computer.tick()
-    assert ticked is not None and computer.ledger.open_sessions() == []
+    report = computer.tick()
+    assert report is not None and computer.ledger.open_sessions() == []
     session = max(one.wall_s or 0.0 for one in computer.ledger.sessions())
-    assert session > 8.9 * 3600 and "this week's quota" in ticked.waits
+    assert session > 8.9 * 3600 and "this week's quota" in report.waits
 
 
-def test_the_same_training_by_another_campaign_is_no_business_of_this_one() -> None:
+def test_the_same_training_of_another_campaign_is_not_an_orphan_of_this_one() -> None:
     computer = _computer()
     _edit(computer, ONE_LEFT.replace("campaign: small", "campaign: other"))
     computer.world.clock.sleep(10 * 3600.0)
-    ticked = computer.tick()
-    assert ticked is not None and ticked.orphans_in_flight == 0
+    report = computer.tick()
+    assert report is not None and report.orphans_in_flight == 0
     assert "PPO" in {one.ticket["spec"]["lineage"]["algorithm"] for one in computer.ledger.open_sessions()}
 
 
-def test_what_nothing_names_any_more_is_told_and_stays_where_it_is() -> None:
+def test_a_session_of_an_unknown_training_is_reported_and_stays_open() -> None:
     computer = _computer()
     _edit(computer, ONE_LEFT)
 
@@ -115,18 +115,18 @@ def test_what_nothing_names_any_more_is_told_and_stays_where_it_is() -> None:
 
     computer.context = replace(computer.context, card_of=without_ppo)
     computer.world.clock.sleep(10 * 3600.0)
-    ticked = computer.tick()
-    assert ticked is not None
-    (told,) = ticked.troubles
-    assert "neither the campaign's file nor its section's card names this training" in told
+    report = computer.tick()
+    assert report is not None
+    (message,) = report.troubles
+    assert "neither the campaign's file nor its section's card names this training" in message
     assert sum(one.stage == "submitted" for one in computer.ledger.open_sessions()) >= 1
-    assert ticked.orphans_in_flight == 0
+    assert report.orphans_in_flight == 0
     computer.context = replace(computer.context, card_of=CARDS)
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and computer.ledger.open_sessions() == []
+    report, _ = carried_through(computer)
+    assert report.complete and computer.ledger.open_sessions() == []
 
 
-def test_what_nothing_names_holds_its_slot_as_long_as_it_may_be_at_work() -> None:
+def test_a_session_of_an_unknown_training_holds_its_slot_while_it_may_be_running() -> None:
     computer = _computer()
     _edit(computer, ONE_LEFT.replace("[DQN]", "[QRDQN]"))
 
@@ -136,11 +136,11 @@ def test_what_nothing_names_holds_its_slot_as_long_as_it_may_be_at_work() -> Non
         return CARDS(section, settings)
 
     computer.context = replace(computer.context, card_of=without_ppo)
-    ticked = computer.tick()
-    assert ticked is not None and ticked.waits == "all 2 slots are in use" and ticked.orphans_in_flight == 1
+    report = computer.tick()
+    assert report is not None and report.waits == "all 2 slots are in use" and report.orphans_in_flight == 1
     computer.world.clock.sleep(10 * 3600.0)
-    ticked = computer.tick()
-    assert ticked is not None and len(computer.world.alive()) == 1 and ticked.waits == ""
+    report = computer.tick()
+    assert report is not None and len(computer.world.alive()) == 1 and report.waits == ""
     _edit(computer, ONE_LEFT.replace("[DQN]", "[QRDQN, A2C]"))
     computer.context = replace(computer.context, card_of=without_ppo)
     computer.world.clock.sleep(3 * 3600.0)
@@ -148,8 +148,8 @@ def test_what_nothing_names_holds_its_slot_as_long_as_it_may_be_at_work() -> Non
     assert len(computer.world.alive()) == 2, "its nine hours and some patience are over"
 
 
-def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
-    """The run goes on, and says who began it; each session says who pushed it."""
+def test_a_trial_moved_to_another_campaign_belongs_to_that_campaign() -> None:
+    """The run continues and names the campaign that started it; each session names the campaign that pushed it."""
     computer = _computer()
     mine = computer.context.campaign
     _edit(computer, ONE_LEFT.replace("campaign: small", "campaign: other").replace("[DQN]", "[PPO]"))
@@ -160,8 +160,8 @@ def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
     assert [run.campaign for run in computer.ledger.runs(pushed[0].lineage_id)] == ["small"]
     _edit(computer, ONE_LEFT)
     assert computer.context.campaign.campaign == mine.campaign
-    ticked = computer.tick()
-    assert ticked is not None and ticked.orphans_in_flight == 0 and ticked.troubles == ()
+    report = computer.tick()
+    assert report is not None and report.orphans_in_flight == 0 and report.troubles == ()
     assert pushed[0].key in {one.key for one in computer.ledger.open_sessions()}
     sessions = sessions_of_campaign(
         computer.ledger.sessions(pushed[0].lineage_id), computer.ledger.runs(), "small", set()
@@ -169,7 +169,7 @@ def test_a_line_that_moved_to_another_campaign_is_that_ones() -> None:
     assert [one.session for one in sessions] == [1], "the second one's hours are the other campaign's"
 
 
-def test_what_a_read_back_ledger_pushed_is_brought_home_as_well() -> None:
+def test_an_orphan_pushed_by_a_recovered_ledger_is_collected_too() -> None:
     first = _computer()
     first.world.clock.sleep(10 * 3600.0)
     empty = Computer(first.world, *expanded(WHOLE))
@@ -179,25 +179,25 @@ def test_what_a_read_back_ledger_pushed_is_brought_home_as_well() -> None:
     assert [run.campaign for run in empty.ledger.runs(ppo)] == [None]
     assert [one.campaign for one in empty.ledger.sessions(ppo)] == [None, "small"]
     _edit(empty, ONE_LEFT)
-    ticked = empty.tick()
-    assert ticked is not None and ticked.orphans_in_flight == 1
+    report = empty.tick()
+    assert report is not None and report.orphans_in_flight == 1
     empty.world.clock.sleep(10 * 3600.0)
-    ticked = empty.tick()
-    assert ticked is not None and empty.ledger.sessions(ppo)[-1].restored and ticked.orphans_in_flight == 0
+    report = empty.tick()
+    assert report is not None and empty.ledger.sessions(ppo)[-1].restored and report.orphans_in_flight == 0
 
 
-def test_one_on_another_backend_is_told_and_holds_nothing() -> None:
+def test_an_orphan_on_another_backend_is_reported_and_holds_no_slot() -> None:
     computer = _computer()
     _edit(computer, ONE_LEFT.replace("concurrency: 2", "concurrency: 2\nbackend: kaggle"))
-    ticked = computer.tick()
-    assert ticked is not None and ticked.orphans_in_flight == 0
-    (told,) = ticked.troubles
-    assert "in flight on local, its line was removed, and this tick uses kaggle" in told
-    assert "--backend local" in told
+    report = computer.tick()
+    assert report is not None and report.orphans_in_flight == 0
+    (message,) = report.troubles
+    assert "in flight on local, its line was removed, and this tick uses kaggle" in message
+    assert "--backend local" in message
 
 
 @pytest.mark.parametrize("can_cancel", [False, True])
-def test_beside_a_search_it_flies_on_and_is_not_pruned(can_cancel: bool) -> None:
+def test_an_orphan_beside_a_search_keeps_running_and_is_not_pruned(can_cancel: bool) -> None:
     search = """
   look:
     section: section_7_6
@@ -208,64 +208,68 @@ def test_beside_a_search_it_flies_on_and_is_not_pruned(can_cancel: bool) -> None
     world = World(clock=FakeClock(), slots=9, weekly_s=None, can_cancel=can_cancel)
     computer = Computer(world, *expanded(text))
     computer.tick()
-    flying = {one.lineage_id for one in computer.ledger.open_sessions()}
-    gone = flying - {trial.lineage_id for trial in computer.context.trials if trial.variant.searched}
+    in_flight = {one.lineage_id for one in computer.ledger.open_sessions()}
+    removed = in_flight - {trial.lineage_id for trial in computer.context.trials if trial.variant.searched}
     _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]").replace("decision_s: 5.0", "decision_s: 20.0"))
-    ticked = computer.tick()
-    assert ticked is not None and ticked.orphans_in_flight == len(gone) == 1 and ticked.troubles == ()
+    report = computer.tick()
+    assert report is not None and report.orphans_in_flight == len(removed) == 1 and report.troubles == ()
     computer.world.clock.sleep(10 * 3600.0)
-    ticked = computer.tick()
-    assert ticked is not None and ticked.orphans_in_flight == 0
-    assert all(computer.ledger.sessions(one)[-1].restored for one in gone)
+    report = computer.tick()
+    assert report is not None and report.orphans_in_flight == 0
+    assert all(computer.ledger.sessions(one)[-1].restored for one in removed)
 
 
-def test_what_crashed_is_not_said_to_be_home() -> None:
+def test_a_crashed_orphan_is_reported_as_ended_without_a_checkpoint() -> None:
     world = World(clock=FakeClock(), slots=9, weekly_s=None, fate=["crash", "crash"])
     computer = Computer(world, *expanded(WHOLE))
     computer.tick()
     _edit(computer, ONE_LEFT)
     computer.world.clock.sleep(10 * 3600.0)
-    ticked = computer.tick()
-    assert ticked is not None
-    (told,) = (line for line in ticked.changes if "(removed)" in line)
-    assert "ended (crashed) without a new checkpoint; no longer part of the campaign" in told
+    report = computer.tick()
+    assert report is not None
+    (message,) = (line for line in report.changes if "(removed)" in line)
+    assert "ended (crashed) without a new checkpoint; no longer part of the campaign" in message
 
 
-def test_plan_status_and_tick_tell_of_it(tmp_path: Path) -> None:
+def test_plan_status_and_tick_report_an_orphan(tmp_path: Path) -> None:
     computer = _computer()
     project, ppo = written_down(computer, tmp_path), _lineage_of(computer, "PPO")
     campaign, trials = expanded(ONE_LEFT)
-    (told,) = removed_in_flight(project, campaign, trials)
-    assert told.startswith(f"(removed) PPO seed 0 [{ppo[:8]}] is in flight and was removed from the file")
+    (message,) = removed_in_flight(project, campaign, trials)
+    assert message.startswith(f"(removed) PPO seed 0 [{ppo[:8]}] is in flight and was removed from the file")
     assert removed_in_flight(project, *expanded(WHOLE)) == []
-    elsewhere = replace(campaign, backend="kaggle")
-    (told,) = removed_in_flight(project, elsewhere, trials)
-    assert told.endswith("Tick with --backend local until it is collected.")
+    on_kaggle = replace(campaign, backend="kaggle")
+    (message,) = removed_in_flight(project, on_kaggle, trials)
+    assert message.endswith("Tick with --backend local until it is collected.")
     _edit(computer, ONE_LEFT)
-    ticked = computer.tick()
-    assert ticked is not None
-    assert "1 session(s) in flight of removed trials: waiting to collect them" in tick_lines(campaign, ticked)
+    report = computer.tick()
+    assert report is not None
+    assert "1 session(s) in flight of removed trials: waiting to collect them" in tick_lines(campaign, report)
 
 
-def test_of_a_campaign_that_is_over_nothing_is_foretold() -> None:
+def test_the_forecast_of_a_finished_campaign_is_empty() -> None:
     computer = _computer()
-    ticked, _ = carried_through(computer)
+    report, _ = carried_through(computer)
     now = computer.world.clock.now()
-    outlook = forecast_campaign(computer.context.campaign, ticked.statuses, now=now, longest_s=None, allowed=None)
-    assert outlook.rest_lines() == ["Nothing left to run"] and outlook.to_json()["sessions"] == 0
+    forecast = forecast_campaign(computer.context.campaign, report.statuses, now=now, longest_s=None, allowed=None)
+    assert forecast.rest_lines() == ["Nothing left to run"] and forecast.to_json()["sessions"] == 0
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_trial_of_every_shipped_campaign_is_recognised_by_what_its_ticket_says(path: Path) -> None:
+def test_every_trial_of_every_shipped_campaign_is_recognised_from_its_ticket(path: Path) -> None:
     campaign = load_campaign(path)
     for trial in expand(campaign, CARDS):
-        again = trial_from_ticket(trial.card.lineage.to_json(), _run_of(trial), CARDS)
-        assert again is not None and again.card.lineage == trial.card.lineage and again.lineage_id == trial.lineage_id
-        assert again.card.trial == trial.card.trial  # so that its models directory is the same
-        assert (again.variant.profile, again.target_steps) == (trial.variant.profile, trial.target_steps)
+        recognised = trial_from_ticket(trial.card.lineage.to_json(), _run_of(trial), CARDS)
+        assert (
+            recognised is not None
+            and recognised.card.lineage == trial.card.lineage
+            and recognised.lineage_id == trial.lineage_id
+        )
+        assert recognised.card.trial == trial.card.trial  # so that its models directory is the same
+        assert (recognised.variant.profile, recognised.target_steps) == (trial.variant.profile, trial.target_steps)
 
 
-def test_what_no_key_of_the_card_can_say_is_not_recognised() -> None:
+def test_a_lineage_that_no_card_key_can_express_is_not_recognised() -> None:
     trial = expanded(SMALL)[1][0]
     lineage = trial.card.lineage.to_json()
     for other in (

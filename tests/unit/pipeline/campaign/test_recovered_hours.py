@@ -1,4 +1,4 @@
-"""Sessions of last week that are taken up again today: this week's hours are whole, in tick, plan and status."""
+"""Sessions of last week that are recovered today use none of this week's hours, in tick, plan and status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAMPAIGN, TRIALS = expanded(SMALL + f"weekly_gpu_hours: {WEEKLY_H}\n")
 
 
 def recovered_after(days: float, *, fate: tuple[str, ...] = ()) -> Computer:
-    """Two sessions by one computer, and an empty one that reads them back so much later."""
+    """An empty computer that recovers two sessions of another one `days` after they were pushed."""
     world = World(clock=FakeClock(), weekly_s=None, fate=list(fate))
     Computer(world, CAMPAIGN, TRIALS).tick()
     world.clock.sleep(days * 86_400)
@@ -30,42 +30,44 @@ def recovered_after(days: float, *, fate: tuple[str, ...] = ()) -> Computer:
 
 
 @pytest.mark.parametrize("fate", [(), ("crash", "half")], ids=["with an account", "without one"])
-def test_the_tick_gives_this_week_whole(fate: tuple[str, ...]) -> None:
+def test_a_tick_grants_this_week_its_whole_quota(fate: tuple[str, ...]) -> None:
     empty = recovered_after(8.0, fate=fate)
     since, _ = week_of(empty.context.clock.now(), None)
     closed_before = {record.key for record in empty.ledger.open_sessions()}
-    for _ in range(2):  # what failed waits a little before it is tried again
+    for _ in range(2):  # a failed trial waits before its next attempt
         empty.tick()
         empty.context.clock.sleep(7200.0)
     records = empty.ledger.sessions()
     assert len(closed_before) == 2 and spent_s(records, since) == 0.0
     mine = [one for one in records if one.key in closed_before]
-    assert spent_s(mine, since.replace(year=2025)) > 8 * 3600  # last week's, and only there
+    assert spent_s(mine, since.replace(year=2025)) > 8 * 3600  # the hours are counted, but not in this week
     started = [float(one.ticket["spec"]["deadline_s"]) for one in records if one.key not in closed_before]
-    assert sum(started) == 18 * 3600.0  # two whole sessions: nothing of last week was taken from the twenty hours
+    assert sum(started) == 18 * 3600.0  # two whole sessions: the 20 h are reduced by nothing of last week
 
 
 def test_sessions_of_this_week_still_count() -> None:
-    empty = recovered_after(0.4)  # what is brought home is of this very week
+    empty = recovered_after(0.4)  # both recovered sessions ran in the current week
     empty.tick()
     since, _ = week_of(empty.context.clock.now(), None)
     assert spent_s(empty.ledger.sessions(), since) > 17 * 3600
     (started,) = empty.ledger.open_sessions()
-    assert float(started.ticket["spec"]["deadline_s"]) <= 2 * 3600.0  # what is left of the twenty hours
+    assert float(started.ticket["spec"]["deadline_s"]) <= 2 * 3600.0  # the rest of the 20 h
 
 
-def test_plan_and_status_give_this_week_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_and_status_show_this_week_with_its_whole_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = recovered_after(8.0)
     empty.tick()
     project = written_down(empty, tmp_path)
     monkeypatch.setattr(SystemClock, "now", lambda self: empty.context.clock.now())
-    weeks = forecast_of(project, CAMPAIGN, TRIALS, None).to_json()["weeks"]  # status asks the same, without a quota
+    weeks = forecast_of(project, CAMPAIGN, TRIALS, None).to_json()[
+        "weeks"
+    ]  # `status` uses the same function, without a quota
     assert weeks[0]["quota_h"] > WEEKLY_H - 2.5
 
 
-def test_a_ledger_with_recovered_sessions_is_the_fold_of_its_events() -> None:
+def test_a_ledger_with_recovered_sessions_can_be_rebuilt_from_its_events() -> None:
     empty = recovered_after(8.0)
     empty.tick()
     assert empty.ledger.rebuild()
-    begun = [record.begun_at for record in empty.ledger.sessions() if record.begun_at]
-    assert len(begun) == 2
+    start_times = [record.begun_at for record in empty.ledger.sessions() if record.begun_at]
+    assert len(start_times) == 2

@@ -1,6 +1,6 @@
-"""Ledger, checkpoints, results and kernels, each lost or of another moment: no tick trains again what can be verified.
+"""Ledger, checkpoints, results and kernels are lost or from different times: no verifiable step is trained again.
 
-A CI job that is cancelled while it restores its cache leaves such copies, and so does whoever copies one part alone.
+A CI job cancelled while it restores its cache leaves such a state, and so does copying only one part by hand.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LINEAGE = TRIALS[0].lineage_id
 
 
 class RecordingWorld(World):
-    """A world that notes from how many steps every session is started."""
+    """A world that records the number of steps from which each session starts."""
 
     def submit(self, push: Push) -> None:
         stems = (one.path.rpartition("/")[2].removesuffix(".zip") for one in push.ticket.inputs)
@@ -44,46 +44,48 @@ class RecordingWorld(World):
 
 
 @dataclass
-class Moment:
-    """What a computer held after one tick."""
+class SavedState:
+    """State of a computer after one tick."""
 
     events: int
     view: CheckpointInventory
-    brought: dict[str, Kernel]
+    results: dict[str, Kernel]
 
 
 def new_world(fate: tuple[str, ...] = ()) -> RecordingWorld:
     return RecordingWorld(clock=FakeClock(), weekly_s=None, fate=list(fate))
 
 
-def history(world: World, ticks: int) -> tuple[list[Event], list[Moment]]:
-    """Everything that a computer wrote down in so many ticks, and what it held after each."""
+def history(world: World, ticks: int) -> tuple[list[Event], list[SavedState]]:
+    """All ledger events of `ticks` ticks of one computer, and its state after each tick."""
     computer = Computer(world, CAMPAIGN, TRIALS)
     moments = []
     for _ in range(ticks):
         computer.tick()
         view = computer.models[LINEAGE].view()
-        moments.append(Moment(len(computer.ledger.events()), view, dict(computer.results.brought)))
+        moments.append(SavedState(len(computer.ledger.events()), view, dict(computer.results.brought)))
         world.clock.sleep(10 * 3600.0)
     return list(computer.ledger.events()), moments
 
 
-def torn(world: World, events: list[Event], view: CheckpointInventory | None, brought: dict[str, Kernel]) -> Computer:
-    """A computer that holds just these parts."""
+def computer_with(
+    world: World, events: list[Event], view: CheckpointInventory | None, results: dict[str, Kernel]
+) -> Computer:
+    """A computer that holds only these parts."""
     computer = Computer(world, CAMPAIGN, TRIALS)
     for event in events:
         computer.ledger.record(event)
     computer.context.run_context(TRIALS[0].card)
     if view is not None:
         computer.models[LINEAGE].hold(view)
-    computer.results.brought.update(brought)
+    computer.results.brought.update(results)
     computer.results.listed = True
     return computer
 
 
-def verifiable(world: World, view: CheckpointInventory | None, brought: dict[str, Kernel]) -> int:
-    """The most steps of any checkpoint that can be verified anywhere."""
-    cards = [one.card for one in (*brought.values(), *world.kernels.values()) if one.card is not None]
+def most_verifiable_steps(world: World, view: CheckpointInventory | None, results: dict[str, Kernel]) -> int:
+    """The largest step count of any checkpoint that can be verified anywhere."""
+    cards = [one.card for one in (*results.values(), *world.kernels.values()) if one.card is not None]
     return max([one.steps for one in cards] + [view.steps if view else 0])
 
 
@@ -100,7 +102,7 @@ FINAL = history(new_world(), 8)[1][-1].view.verified[0]
     ticks=st.integers(1, 8),
     fate=st.lists(st.sampled_from(["", "half", "crash"]), max_size=3).map(tuple),
 )
-def test_whatever_is_lost_no_session_starts_below_what_can_be_verified(
+def test_no_session_starts_below_the_newest_verifiable_checkpoint(
     data: st.DataObject, ticks: int, fate: tuple[str, ...]
 ) -> None:
     world = new_world(fate)
@@ -109,35 +111,35 @@ def test_whatever_is_lost_no_session_starts_below_what_can_be_verified(
     kept = data.draw(st.one_of(st.just(len(events)), st.just(0), st.integers(0, len(events))), label="events kept")
     of_models = data.draw(st.one_of(st.none(), st.sampled_from(moments)), label="models of")
     of_results = data.draw(st.one_of(st.none(), st.sampled_from(moments)), label="results of")
-    gone = data.draw(st.sets(st.sampled_from(sorted(world.kernels))), label="kernels deleted")
-    view, brought = of_models.view if of_models else None, of_results.brought if of_results else {}
-    for slug in gone:
+    deleted = data.draw(st.sets(st.sampled_from(sorted(world.kernels))), label="kernels deleted")
+    view, results = of_models.view if of_models else None, of_results.results if of_results else {}
+    for slug in deleted:
         assume(world.kernels[slug].ends_s <= world.now_s)
         del world.kernels[slug]
-    best, before = verifiable(world, view, brought), len(world.starts)
+    best, before = most_verifiable_steps(world, view, results), len(world.starts)
 
-    computer = torn(world, events[:kept], view, brought)
-    ticked, _ = carried_through(computer, most_ticks=400)
+    computer = computer_with(world, events[:kept], view, results)
+    report, _ = carried_through(computer, most_ticks=400)
     starts = world.starts[before:]
     assert all(steps >= best for steps in starts), (starts, best)
     assert world.wrongs == []
-    (standing,) = ticked.statuses
-    if standing.state is State.FAILED:
-        assert best == 0 and starts == [] and any("from step 0" in one for one in ticked.troubles)
+    (status,) = report.statuses
+    if status.state is State.FAILED:
+        assert best == 0 and starts == [] and any("from step 0" in one for one in report.troubles)
     else:
         final = computer.models[LINEAGE].view()
-        assert standing.state is State.DONE
-        # A training that was done already is not touched: nothing is lost by it.
+        assert status.state is State.DONE
+        # A trial that was already finished starts no session, so its final policy need not be in place.
         assert not starts or final.verified[0].files == FINAL.files
 
 
-def test_a_ledger_alone_is_refused_with_the_reason_and_the_remedy() -> None:
+def test_a_ledger_without_checkpoints_is_refused_with_reason_and_remedy() -> None:
     world = new_world()
     events, _ = history(world, 3)
     world.kernels.clear()
     world.living.clear()
     before = world.submits
-    ticked, _ = carried_through(torn(world, events, None, {}))
-    assert not ticked.complete and world.submits == before
-    (trouble,) = {one.partition(": ")[2] for one in ticked.troubles}
+    report, _ = carried_through(computer_with(world, events, None, {}))
+    assert not report.complete and world.submits == before
+    (trouble,) = {one.partition(": ")[2] for one in report.troubles}
     assert "from step 0" in trouble and "--fresh" in trouble and "Copy its checkpoints" in trouble

@@ -1,4 +1,4 @@
-"""A campaign leaves a checkpoint after two failures as `run` does, killed anywhere, and is complete in the end."""
+"""A campaign walks back from a checkpoint after two failures as `run` does, even if killed, and completes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ trials:
 """
 CAMPAIGN, TRIALS = expanded(ONE)
 PER_SESSION = (32400 - 300) * 10
-"""Steps of a session: its wall without start and save."""
+"""Steps of one session: its wall time without start and save, times 10 steps/s."""
 
 
 def starts(computer: Computer) -> list[int]:
@@ -39,57 +39,57 @@ def crashing(*fates: str) -> tuple[World, Computer]:
     return world, Computer(world, CAMPAIGN, TRIALS)
 
 
-def test_two_crashes_after_a_checkpoint_are_followed_by_its_parent() -> None:
+def test_two_crashes_from_a_checkpoint_continue_from_its_parent() -> None:
     world, computer = crashing("", "", "crash", "crash")
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and world.wrongs == [] and computer.ledger.rebuild()
+    report, _ = carried_through(computer)
+    assert report.complete and world.wrongs == [] and computer.ledger.rebuild()
     once, twice = PER_SESSION, 2 * PER_SESSION
     assert starts(computer) == [0, once, twice, twice, once, twice]
     assert walks(computer) == [(twice, once)]
 
 
-def test_one_crash_is_another_attempt_and_no_more() -> None:
+def test_one_crash_is_retried_from_the_same_checkpoint() -> None:
     _, computer = crashing("", "", "crash")
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and walks(computer) == []
+    report, _ = carried_through(computer)
+    assert report.complete and walks(computer) == []
 
 
-def test_a_platform_that_is_ill_for_days_takes_two_checkpoints_at_most() -> None:
-    """Whatever crashes, crashes: no training is taken apart to its beginning for that."""
+def test_a_platform_failing_for_days_abandons_only_the_newest_checkpoint() -> None:
+    """Repeated platform crashes must not walk a training back to step 0."""
     world, computer = crashing("", "", *["crash"] * 14)
-    ticked, _ = carried_through(computer)
-    assert ticked.complete and world.wrongs == []
+    report, _ = carried_through(computer)
+    assert report.complete and world.wrongs == []
     assert walks(computer) == [(2 * PER_SESSION, PER_SESSION)], "the first checkpoint has no parent"
 
 
-def _acts_of_a_walk() -> tuple[int, int]:
-    """Numbers of the acts of the world between the second crash and the session after the walk back."""
+def _side_effects_of_a_walk_back() -> tuple[int, int]:
+    """Numbers of the first and last side effect between the second crash and the session after the walk back."""
     fuses = []
-    for wanted in (4, 5):
+    for submits in (4, 5):
         world, computer = crashing("", "", "crash", "crash")
         world.fuse = 10**6
-        while world.submits < wanted:
+        while world.submits < submits:
             computer.tick()
-            if world.submits < wanted:
+            if world.submits < submits:
                 world.clock.sleep(3600.0)
         fuses.append(10**6 - (world.fuse or 0))
     return fuses[0], fuses[1]
 
 
-FIRST, LAST = _acts_of_a_walk()
+FIRST, LAST = _side_effects_of_a_walk_back()
 
 
 @pytest.mark.parametrize("act", range(FIRST - 1, LAST + 2))
-def test_killed_anywhere_on_the_way_it_is_complete_and_has_gone_back_once(act: int) -> None:
+def test_a_kill_anywhere_in_the_walk_back_completes_and_walks_back_at_most_once(act: int) -> None:
     world, computer = crashing("", "", "crash", "crash")
     world.fuse = act
     while True:
-        ticked = computer.tick()
-        if ticked is not None and all(one.state is State.DONE for one in ticked.statuses):
+        report = computer.tick()
+        if report is not None and all(one.state is State.DONE for one in report.statuses):
             break
         world.clock.sleep(3600.0)
         assert world.now_s < 30 * 86_400
     assert world.wrongs == [] and computer.ledger.rebuild()
-    begun = starts(computer)
-    assert begun.count(2 * PER_SESSION) >= 2 and begun[-2:] == [PER_SESSION, 2 * PER_SESSION]
+    start_steps = starts(computer)
+    assert start_steps.count(2 * PER_SESSION) >= 2 and start_steps[-2:] == [PER_SESSION, 2 * PER_SESSION]
     assert len(walks(computer)) <= 1

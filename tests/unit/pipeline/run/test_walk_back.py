@@ -1,4 +1,4 @@
-"""A walk back that is killed at any rename: nothing is lost, and the next program starts from the parent or walks."""
+"""A walk back killed before any rename loses nothing; the next program completes it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tests.unit.kernel.makers import SCENARIO, save
 
 
 class Killed(BaseException):
-    """The program dies here."""
+    """Stands for the death of the program."""
 
 
-class Desk:
+class WalkBackCase:
     """One models directory with the checkpoints of 20 and 30 steps, a ledger, and nothing in flight."""
 
     def __init__(self, root: Path) -> None:
@@ -56,8 +56,8 @@ class Desk:
             steps_done=30,
         )
 
-    def parts(self) -> RunContext:
-        """As a program that was just started has them."""
+    def context(self) -> RunContext:
+        """The run context of a program that was just started."""
         return RunContext(
             backend=cast("Any", None),
             clock=FakeClock(),
@@ -97,68 +97,70 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
-    entries = desk.models.view().entries
+def case(tmp_path: Path) -> Iterator[WalkBackCase]:
+    case = WalkBackCase(tmp_path)
+    entries = case.models.view().entries
     for number in (2, 3):
-        desk.failed_session(number, entries)
-    yield desk
-    desk.ledger.close()
+        case.failed_session(number, entries)
+    yield case
+    case.ledger.close()
 
 
-def go_on(desk: Desk) -> bool:
-    """What a program does at its start; says whether it walked back."""
-    parts = desk.parts()
-    with parts.models.locked():
-        parts.models.recover()
-        due = due_walk_back(parts, desk.lineage_id, parts.models.view())
+def start_program(case: WalkBackCase) -> bool:
+    """Do what a program does at its start; return whether it walked back."""
+    context = case.context()
+    with context.models.locked():
+        context.models.recover()
+        due = due_walk_back(context, case.lineage_id, context.models.view())
         if due is not None and due.parent is not None:
-            walk_back(parts, "run", due)
+            walk_back(context, "run", due)
             return True
     return False
 
 
-def test_asking_changes_nothing(desk: Desk) -> None:
-    before = sorted(path.as_posix() for path in desk.root.rglob("*"))
-    due = due_walk_back(desk.parts(), desk.lineage_id, desk.models.view())
-    assert due is not None and due.left == desk.newest and due.parent is not None
+def test_checking_for_a_walk_back_writes_nothing(case: WalkBackCase) -> None:
+    before = sorted(path.as_posix() for path in case.root.rglob("*"))
+    due = due_walk_back(case.context(), case.lineage_id, case.models.view())
+    assert due is not None and due.left == case.newest and due.parent is not None
     assert [card.steps for card in due.parent.verified] == [20]
-    assert sorted(path.as_posix() for path in desk.root.rglob("*")) == before
+    assert sorted(path.as_posix() for path in case.root.rglob("*")) == before
 
 
-def test_the_parent_is_in_place_and_the_other_is_kept(desk: Desk) -> None:
-    everything = desk.bytes_anywhere()
-    assert go_on(desk)
-    assert [card.steps for card in desk.models.view().verified] == [20]
-    assert (desk.root / "data/models/best_model/best_model.zip").read_bytes() == b"best"
-    (archive,) = (desk.root / "data/archive").iterdir()
+def test_a_walk_back_restores_the_parent_and_archives_the_abandoned_checkpoint(case: WalkBackCase) -> None:
+    everything = case.bytes_anywhere()
+    assert start_program(case)
+    assert [card.steps for card in case.models.view().verified] == [20]
+    assert (case.root / "data/models/best_model/best_model.zip").read_bytes() == b"best"
+    (archive,) = (case.root / "data/archive").iterdir()
     assert archive.name.startswith("unusable-")
-    assert survey_checkpoints(archive, SCENARIO).latest == desk.newest
-    assert everything <= desk.bytes_anywhere()
-    assert not go_on(desk), "it is not done twice"
-    (run,) = desk.ledger.runs()
-    assert (run.walks, run.steps_done) == (((30, "run/s03a1"),), 20) and desk.ledger.rebuild()
+    assert survey_checkpoints(archive, SCENARIO).latest == case.newest
+    assert everything <= case.bytes_anywhere()
+    assert not start_program(case), "it is not done twice"
+    (run,) = case.ledger.runs()
+    assert (run.walks, run.steps_done) == (((30, "run/s03a1"),), 20) and case.ledger.rebuild()
 
 
 @pytest.mark.parametrize("renames", range(12))
-def test_killed_before_any_rename_nothing_is_lost(desk: Desk, renames: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    everything, left, real = desk.bytes_anywhere(), [renames], os.replace
+def test_a_kill_before_any_rename_loses_nothing(
+    case: WalkBackCase, renames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything, renames_left, real = case.bytes_anywhere(), [renames], os.replace
 
     def counted(*words: Any, **named: Any) -> None:
-        if not left[0]:
+        if not renames_left[0]:
             raise Killed
-        left[0] -= 1
+        renames_left[0] -= 1
         real(*words, **named)
 
     monkeypatch.setattr(os, "replace", counted)
     killed = False
     try:
-        go_on(desk)
+        start_program(case)
     except Killed:
         killed = True
     monkeypatch.undo()
-    assert killed or renames >= 3  # the journal twice, then each file
-    assert everything <= desk.bytes_anywhere()
-    go_on(desk)
-    assert [card.steps for card in desk.models.view().verified] == [20]
-    assert everything <= desk.bytes_anywhere() and not go_on(desk)
+    assert killed or renames >= 3  # the journal is renamed twice, then each file
+    assert everything <= case.bytes_anywhere()
+    start_program(case)
+    assert [card.steps for card in case.models.view().verified] == [20]
+    assert everything <= case.bytes_anywhere() and not start_program(case)

@@ -1,4 +1,4 @@
-"""A whole search by the real tick on a virtual clock: the same proposals and prunings whatever happens in between."""
+"""A whole search by the real tick on a virtual clock: kills and lost ledgers change no proposal and no pruning."""
 
 from __future__ import annotations
 
@@ -45,43 +45,43 @@ trials:
     settings: {{environment.decision_s: 5.0, profiles.quick.deadline_s: 32400.0}}
     after: [look]
 """
-"""Three batches of trainings of two sessions each, then a short one."""
+"""Three batches of trainings of two sessions each, then a short training that waits for them."""
 
 
 def score(ticket: Ticket, steps: int) -> float:
-    """Best at a rate of 2e-3; the worse the rate, the lower all of the curve."""
+    """A curve that is highest at a learning rate of 2e-3 and lower everywhere for other rates."""
     learning = ticket.spec["lineage"]["hyper_parameters"]
     return -abs(math.log10(learning["learning_rate"]["start"] / 2e-3)) - 10.0 * (1.0 - learning["gamma"]) - 1e4 / steps
 
 
-def world(**traits: Any) -> World:
+def new_world(**traits: Any) -> World:
     return World(clock=FakeClock(), weekly_s=None, score=score, **traits)
 
 
-def computer(far: World, text: str = SEARCH) -> Computer:
-    return Computer(far, *expanded(text))
+def new_computer(world: World, text: str = SEARCH) -> Computer:
+    return Computer(world, *expanded(text))
 
 
-def told(ticked: TickReport) -> list[tuple[str, State, str, float | None]]:
+def outcomes(report: TickReport) -> list[tuple[str, State, str, float | None]]:
     return [
         (one.trial.name8, one.state, one.why, one.trial.variant.searched and one.trial.variant.searched.value)
-        for one in ticked.statuses
+        for one in report.statuses
     ]
 
 
-def cells(trials: tuple[Trial, ...]) -> list[dict[str, object]]:
+def varied_settings(trials: tuple[Trial, ...]) -> list[dict[str, object]]:
     return [dict(trial.variant.varied) for trial in trials if trial.variant.searched]
 
 
 @pytest.fixture(scope="module")
-def calm() -> TickReport:
-    ticked, _ = carried_through(computer(world()))
-    return ticked
+def undisturbed() -> TickReport:
+    report, _ = carried_through(new_computer(new_world()))
+    return report
 
 
-def test_a_search_goes_through_batch_by_batch_and_what_waits_for_it_follows(calm: TickReport) -> None:
-    searched = [one for one in calm.statuses if one.trial.variant.searched]
-    assert calm.complete and len(searched) == 8 and calm.statuses[-1].state is State.DONE
+def test_a_search_runs_batch_by_batch_and_the_waiting_group_runs_after_it(undisturbed: TickReport) -> None:
+    searched = [one for one in undisturbed.statuses if one.trial.variant.searched]
+    assert undisturbed.complete and len(searched) == 8 and undisturbed.statuses[-1].state is State.DONE
     assert [one.trial.variant.searched.batch for one in searched] == [0, 0, 0, 1, 1, 1, 2, 2]  # type: ignore[union-attr]
     states = [one.state for one in searched]
     assert states[:3] == [State.DONE] * 3 and State.PRUNED in states[3:] and State.DONE in states[3:]
@@ -89,224 +89,235 @@ def test_a_search_goes_through_batch_by_batch_and_what_waits_for_it_follows(calm
         assert (one.state is State.PRUNED) == (one.trial.variant.searched.value is None)  # type: ignore[union-attr]
 
 
-def test_what_is_pruned_starts_no_further_session_and_stands_in_no_table(calm: TickReport) -> None:
-    far = world()
-    carried_through(here := computer(far))
-    stands = read_trial_statuses(
-        here.ledger, here.context.campaign, here.ticker._context.trials, here.context.code_digest
+def test_a_pruned_trial_starts_no_further_session_and_is_in_no_table(undisturbed: TickReport) -> None:
+    world = new_world()
+    carried_through(computer := new_computer(world))
+    statuses = read_trial_statuses(
+        computer.ledger, computer.context.campaign, computer.ticker._context.trials, computer.context.code_digest
     )
-    pruned = {one.trial.lineage_id: one.sessions for one in stands if one.state is State.PRUNED}
+    pruned = {one.trial.lineage_id: one.sessions for one in statuses if one.state is State.PRUNED}
     assert pruned and set(pruned.values()) == {1}
-    stands = read_trial_statuses(here.ledger, here.context.campaign, here.ticker._context.trials, "b" * 64)
-    rows = finished_trials(here.ledger, here.results, stands, "b" * 64)
+    statuses = read_trial_statuses(
+        computer.ledger, computer.context.campaign, computer.ticker._context.trials, "b" * 64
+    )
+    rows = finished_trials(computer.ledger, computer.results, statuses, "b" * 64)
     finished = {one.trial.lineage_id for one in rows}
-    assert not finished & pruned.keys() and len(finished) == len(stands) - len(pruned)
+    assert not finished & pruned.keys() and len(finished) == len(statuses) - len(pruned)
 
 
-def test_killed_anywhere_and_on_other_computers_it_proposes_and_prunes_the_same(calm: TickReport) -> None:
-    draw, far = random.Random(3), world()
-    two = [computer(far), computer(far)]  # each with a ledger of its own, in turns
+def test_kills_and_changes_of_computer_change_no_proposal_and_no_pruning(undisturbed: TickReport) -> None:
+    draw, world = random.Random(3), new_world()
+    two = [new_computer(world), new_computer(world)]  # each with its own ledger; they take turns at random
     for _ in range(400):
         which = draw.randrange(2)
-        far.clock.sleep(far.hidden_s + draw.choice([1.0, 3600.0, 4 * 3600.0]))
-        if draw.random() < 0.05:  # an ephemeral runner
-            two[which] = computer(far)
+        world.clock.sleep(world.hidden_s + draw.choice([1.0, 3600.0, 4 * 3600.0]))
+        if draw.random() < 0.05:  # the runner's disk is lost
+            two[which] = new_computer(world)
             two[which].recover()
-        far.fuse = draw.choice([None, draw.randint(1, 40)])
-        far.fate += ["half"] if draw.random() < 0.05 else []
-        ticked = two[which].tick(recovering=draw.random() < 0.3)
-        far.fuse = None
-        if ticked is not None and ticked.over:
+        world.fuse = draw.choice([None, draw.randint(1, 40)])
+        world.fate += ["half"] if draw.random() < 0.05 else []
+        report = two[which].tick(recovering=draw.random() < 0.3)
+        world.fuse = None
+        if report is not None and report.over:
             break
-    far.fate.clear()
-    for here in two:
-        ticked, _ = carried_through(here)
-        assert ticked.complete and told(ticked) == told(calm)
-        assert here.ledger.rebuild()
-    assert far.wrongs == []
+    world.fate.clear()
+    for computer in two:
+        report, _ = carried_through(computer)
+        assert report.complete and outcomes(report) == outcomes(undisturbed)
+        assert computer.ledger.rebuild()
+    assert world.wrongs == []
 
 
-def test_an_empty_copy_finds_all_batches_again_in_one_tick_and_pushes_nothing(calm: TickReport) -> None:
-    far = world()
-    carried_through(computer(far))
-    pushed = far.submits
-    far.clock.sleep(86_400.0)
-    fresh = computer(far)
+def test_an_empty_ledger_recovers_all_batches_in_one_tick_without_a_push(undisturbed: TickReport) -> None:
+    world = new_world()
+    carried_through(new_computer(world))
+    pushed = world.submits
+    world.clock.sleep(86_400.0)
+    fresh = new_computer(world)
     fresh.recover()
-    ticked = fresh.tick(recovering=True)
-    assert ticked is not None and ticked.over and told(ticked) == told(calm)
-    assert far.submits == pushed
+    report = fresh.tick(recovering=True)
+    assert report is not None and report.over and outcomes(report) == outcomes(undisturbed)
+    assert world.submits == pushed
 
 
-def test_a_session_that_can_be_stopped_is_and_nothing_else_changes() -> None:
-    """Of one session each: nobody looks before the end, or somebody does all the time."""
+def test_cancelling_pruned_sessions_saves_time_and_changes_no_outcome() -> None:
+    """Trainings of one session each: polled only after their end, or every half hour with cancellation."""
     text = SEARCH.replace("target_steps: 600000", "target_steps: 300000")
-    whole, watched = world(), world(can_cancel=True)
-    unseen, _ = carried_through(computer(whole, text))
-    here = computer(watched, text)
-    asked: list[str] = []
+    uncancelled_world, cancelling_world = new_world(), new_world(can_cancel=True)
+    uncancelled, _ = carried_through(new_computer(uncancelled_world, text))
+    computer = new_computer(cancelling_world, text)
+    stop_requests: list[str] = []
     for _ in range(500):
-        ticked = here.tick(new_program=False)
-        assert ticked is not None
-        asked += [change for change in ticked.changes if "asked to stop" in change]
-        if ticked.over:
+        report = computer.tick(new_program=False)
+        assert report is not None
+        stop_requests += [change for change in report.changes if "asked to stop" in change]
+        if report.over:
             break
-        watched.clock.sleep(1800.0)
-    assert unseen.complete and ticked.complete and told(ticked) == told(unseen)
-    pruned = [one for one in unseen.statuses if one.state is State.PRUNED]
-    assert len(asked) == len(pruned) > 0 and {one.steps_done for one in pruned} == {300_000}
-    used = [sum(kernel.ends_s - kernel.born_s for kernel in side.kernels.values()) for side in (watched, whole)]
+        cancelling_world.clock.sleep(1800.0)
+    assert uncancelled.complete and report.complete and outcomes(report) == outcomes(uncancelled)
+    pruned = [one for one in uncancelled.statuses if one.state is State.PRUNED]
+    assert len(stop_requests) == len(pruned) > 0 and {one.steps_done for one in pruned} == {300_000}
+    used = [
+        sum(kernel.ends_s - kernel.born_s for kernel in side.kernels.values())
+        for side in (cancelling_world, uncancelled_world)
+    ]
     assert used[0] < used[1]
-    assert all(models.view().verified for models in here.models.values())  # the checkpoint of what was given up stays
+    assert all(
+        models.view().verified for models in computer.models.values()
+    )  # the checkpoints of pruned trials are kept
 
 
-def test_more_trials_add_only_the_difference_and_a_finished_search_is_never_run_again(calm: TickReport) -> None:
-    far = world()
-    carried_through(computer(far))
-    before = {kernel.ticket.lineage_id for kernel in far.kernels.values()}
-    wider = computer(far, SEARCH.replace("trials: 8", "trials: 10"))
+def test_raising_the_number_of_trials_trains_only_the_new_proposals(undisturbed: TickReport) -> None:
+    world = new_world()
+    carried_through(new_computer(world))
+    before = {kernel.ticket.lineage_id for kernel in world.kernels.values()}
+    wider = new_computer(world, SEARCH.replace("trials: 8", "trials: 10"))
     wider.recover()
-    ticked, _ = carried_through(wider)
-    after = {kernel.ticket.lineage_id for kernel in far.kernels.values()}
-    assert ticked.complete and before < after and len(after - before) == 2
-    assert cells(tuple(one.trial for one in ticked.statuses))[:8] == cells(tuple(one.trial for one in calm.statuses))
+    report, _ = carried_through(wider)
+    after = {kernel.ticket.lineage_id for kernel in world.kernels.values()}
+    assert report.complete and before < after and len(after - before) == 2
+    assert varied_settings(tuple(one.trial for one in report.statuses))[:8] == varied_settings(
+        tuple(one.trial for one in undisturbed.statuses)
+    )
 
 
-def test_another_concurrency_is_the_same_search(calm: TickReport) -> None:
-    here = computer(world(slots=5))
+def test_concurrency_does_not_change_the_search(undisturbed: TickReport) -> None:
+    computer = new_computer(new_world(slots=5))
     for _ in range(9):
-        here.tick()
-        here.world.clock.sleep(3600.0)
-    here.context = replace(here.context, campaign=expanded(SEARCH.replace("concurrency: 2", "concurrency: 5"))[0])
-    ticked, _ = carried_through(here)
-    assert ticked.complete and told(ticked) == told(calm)
+        computer.tick()
+        computer.world.clock.sleep(3600.0)
+    computer.context = replace(
+        computer.context, campaign=expanded(SEARCH.replace("concurrency: 2", "concurrency: 5"))[0]
+    )
+    report, _ = carried_through(computer)
+    assert report.complete and outcomes(report) == outcomes(undisturbed)
 
 
-def test_what_has_left_its_search_is_brought_home_holds_a_slot_and_counts_as_hours() -> None:
+def test_an_orphaned_proposal_holds_a_slot_is_collected_and_its_hours_count() -> None:
     text = SEARCH.replace("campaign: small\n", "campaign: small\nweekly_gpu_hours: 18\n")
-    here = computer(world(slots=9), text)
-    here.tick()
-    flying = {one.lineage_id for one in here.ledger.open_sessions()}
-    assert len(flying) == 2
+    computer = new_computer(new_world(slots=9), text)
+    computer.tick()
+    in_flight = {one.lineage_id for one in computer.ledger.open_sessions()}
+    assert len(in_flight) == 2
     other = text.replace("startup_trials: 2\n      pruner", "startup_trials: 2\n      seed: 5\n      pruner")
-    here.context = replace(here.context, campaign=expanded(other)[0])
-    ticked = here.tick()
-    assert ticked is not None and {one.lineage_id for one in here.ledger.open_sessions()} == flying
-    named = {one.trial.lineage_id for one in ticked.statuses}
-    assert not named & flying and ticked.waits == "all 2 slots are in use" and ticked.orphans_in_flight == 2
-    searched = ticked.statuses[0].trial.variant.searched
-    assert searched is not None and set(searched.orphans) == flying
-    now = here.world.clock.now()
-    (told_of,) = forecast_campaign(
-        here.context.campaign, ticked.statuses, now=now, longest_s=None, allowed=None
+    computer.context = replace(computer.context, campaign=expanded(other)[0])
+    report = computer.tick()
+    assert report is not None and {one.lineage_id for one in computer.ledger.open_sessions()} == in_flight
+    named = {one.trial.lineage_id for one in report.statuses}
+    assert not named & in_flight and report.waits == "all 2 slots are in use" and report.orphans_in_flight == 2
+    searched = report.statuses[0].trial.variant.searched
+    assert searched is not None and set(searched.orphans) == in_flight
+    now = computer.world.clock.now()
+    (search_progress,) = forecast_campaign(
+        computer.context.campaign, report.statuses, now=now, longest_s=None, allowed=None
     ).searches
     assert (
-        told_of.to_json()["left"] == 2
-        and "2 training(s) were started and are no longer proposed" in told_of.lines()[-1]
+        search_progress.to_json()["left"] == 2
+        and "2 training(s) were started and are no longer proposed" in search_progress.lines()[-1]
     )
-    here.world.clock.sleep(10 * 3600.0)
-    ticked = here.tick()  # their 18 hours are spent: nothing of the new search fits into this week
-    assert ticked is not None and here.ledger.open_sessions() == [] and ticked.orphans_in_flight == 0
-    assert all(here.ledger.runs(lineage_id)[-1].steps_done > 0 for lineage_id in flying)
-    assert "week's quota" in ticked.waits and here.world.wrongs == []
-    ticked, _ = carried_through(here)
-    assert ticked.complete and set(ticked.statuses[0].trial.variant.searched.orphans) == flying  # type: ignore[union-attr]
+    computer.world.clock.sleep(10 * 3600.0)
+    report = computer.tick()  # the orphans have used the 18 h: no session of the new search fits into this week
+    assert report is not None and computer.ledger.open_sessions() == [] and report.orphans_in_flight == 0
+    assert all(computer.ledger.runs(lineage_id)[-1].steps_done > 0 for lineage_id in in_flight)
+    assert "week's quota" in report.waits and computer.world.wrongs == []
+    report, _ = carried_through(computer)
+    assert report.complete and set(report.statuses[0].trial.variant.searched.orphans) == in_flight  # type: ignore[union-attr]
 
 
-def test_the_same_training_by_another_campaign_or_by_hand_has_not_left_this_one() -> None:
-    here = computer(world(slots=9))
-    here.tick()
+def test_a_training_of_another_campaign_is_not_an_orphan_of_this_search() -> None:
+    computer = new_computer(new_world(slots=9))
+    computer.tick()
     other = SEARCH.replace("campaign: small", "campaign: other").replace("pruner:", "seed: 5\n      pruner:")
-    here.context = replace(here.context, campaign=expanded(other)[0])
-    ticked = here.tick()
+    computer.context = replace(computer.context, campaign=expanded(other)[0])
+    report = computer.tick()
     assert (
-        ticked is not None and ticked.orphans_in_flight == 0 and ticked.statuses[0].trial.variant.searched.orphans == ()
+        report is not None and report.orphans_in_flight == 0 and report.statuses[0].trial.variant.searched.orphans == ()
     )  # type: ignore[union-attr]
 
 
-def test_a_campaign_is_not_over_while_what_has_left_it_still_flies() -> None:
-    here = computer(world(slots=9))
-    here.tick()
+def test_a_campaign_is_not_over_while_an_orphaned_proposal_is_in_flight() -> None:
+    computer = new_computer(new_world(slots=9))
+    computer.tick()
     stop = SEARCH.replace("startup_trials: 2\n      pruner", "startup_trials: 2\n      seed: 5\n      pruner")
     stop = stop.replace("trials:\n  look", "stop: {deadline: 2020-01-01T00:00:00Z}\ntrials:\n  look")
-    here.context = replace(here.context, campaign=expanded(stop)[0])
-    ticked = here.tick()
-    assert ticked is not None and ticked.stopped and not ticked.over
-    here.world.clock.sleep(10 * 3600.0)
-    ticked = here.tick()
-    assert ticked is not None and ticked.over and here.ledger.open_sessions() == []
+    computer.context = replace(computer.context, campaign=expanded(stop)[0])
+    report = computer.tick()
+    assert report is not None and report.stopped and not report.over
+    computer.world.clock.sleep(10 * 3600.0)
+    report = computer.tick()
+    assert report is not None and report.over and computer.ledger.open_sessions() == []
 
 
-def test_a_proposal_that_fails_for_good_is_told_as_failed_and_the_search_goes_on() -> None:
-    far = world()
+def test_a_proposal_that_fails_for_good_counts_as_failed_and_the_search_continues() -> None:
+    world = new_world()
     text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
-    here = computer(far, text)
-    doomed, kernel = here.context.trials[0].lineage_id, far._kernel
-    far._kernel = lambda ticket, wall_s: (  # type: ignore[method-assign]
-        far.fate.insert(0, "crash") if ticket.lineage_id == doomed else None,
+    computer = new_computer(world, text)
+    doomed, kernel = computer.context.trials[0].lineage_id, world._kernel
+    world._kernel = lambda ticket, wall_s: (  # type: ignore[method-assign]
+        world.fate.insert(0, "crash") if ticket.lineage_id == doomed else None,
         kernel(ticket, wall_s),
     )[1]
-    ticked, _ = carried_through(here)
-    first = ticked.statuses[0]
-    assert (first.state, first.why) == (State.FAILED, "stuck") and len(ticked.statuses) == 9
-    assert ticked.complete  # one that fails is an answer too
-    fresh, pushed = computer(far, text), far.submits
+    report, _ = carried_through(computer)
+    first = report.statuses[0]
+    assert (first.state, first.why) == (State.FAILED, "stuck") and len(report.statuses) == 9
+    assert report.complete  # a failed proposal is a result of the search too
+    fresh, pushed = new_computer(world, text), world.submits
     fresh.recover()
     again, _ = carried_through(fresh)
-    assert told(again) == told(ticked) and far.submits == pushed
+    assert outcomes(again) == outcomes(report) and world.submits == pushed
 
 
-def test_what_failed_for_its_search_is_not_trained_again_under_other_code() -> None:
-    far = world(fate=["crash"] * 8)
+def test_a_failed_proposal_is_not_trained_again_under_other_code() -> None:
+    world = new_world(fate=["crash"] * 8)
     text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
-    first, _ = carried_through(here := computer(far, text))
+    first, _ = carried_through(computer := new_computer(world, text))
     failed = [one.trial.lineage_id for one in first.statuses if one.state is State.FAILED]
     assert failed and first.complete
-    here.context, pushed = replace(here.context, code_digest="c" * 64), far.submits
-    ticked, _ = carried_through(here)
-    states = {one.trial.lineage_id: (one.state, one.why) for one in ticked.statuses}
-    assert far.submits == pushed and {states[one] for one in failed} == {(State.FAILED, "stuck")}
-    more = text.replace("{stuck: 0}", "{stuck: 3}")  # whoever wants them raises retries: they are open again
-    here.context = replace(here.context, campaign=expanded(more)[0])
-    ticked = here.tick()
-    assert ticked is not None and far.submits > pushed
+    computer.context, pushed = replace(computer.context, code_digest="c" * 64), world.submits
+    report, _ = carried_through(computer)
+    states = {one.trial.lineage_id: (one.state, one.why) for one in report.statuses}
+    assert world.submits == pushed and {states[one] for one in failed} == {(State.FAILED, "stuck")}
+    more = text.replace("{stuck: 0}", "{stuck: 3}")  # raising `retries` opens the failed trials again
+    computer.context = replace(computer.context, campaign=expanded(more)[0])
+    report = computer.tick()
+    assert report is not None and world.submits > pushed
 
 
-def test_a_search_of_which_nothing_completes_cuts_off_what_waits_for_it() -> None:
-    far = world(fate=["crash"] * 1000)
-    ticked, _ = carried_through(computer(far, SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")))
-    assert {one.state for one in ticked.statuses[:-1]} == {State.FAILED}
-    assert ticked.statuses[-1].state is State.CUT_OFF and ticked.over and not ticked.complete
+def test_a_search_without_any_completed_proposal_cuts_off_the_waiting_group() -> None:
+    world = new_world(fate=["crash"] * 1000)
+    report, _ = carried_through(new_computer(world, SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")))
+    assert {one.state for one in report.statuses[:-1]} == {State.FAILED}
+    assert report.statuses[-1].state is State.CUT_OFF and report.over and not report.complete
 
 
-def test_results_of_older_code_still_lead_the_search_and_no_proposal_is_lost(calm: TickReport) -> None:
-    far = world()
-    carried_through(computer(far))
+def test_results_of_older_code_still_guide_the_search(undisturbed: TickReport) -> None:
+    world = new_world()
+    carried_through(new_computer(world))
     campaign, trials = expanded(SEARCH)
-    later = Computer(far, campaign, trials, code="c" * 64)
+    later = Computer(world, campaign, trials, code="c" * 64)
     later.recover()
-    pushed = far.submits
-    ticked, _ = carried_through(later)
-    assert [one.trial.lineage_id for one in ticked.statuses] == [one.trial.lineage_id for one in calm.statuses]
-    assert {one.state for one in ticked.statuses} == {State.STALE, State.PRUNED} and far.submits == pushed
+    pushed = world.submits
+    report, _ = carried_through(later)
+    assert [one.trial.lineage_id for one in report.statuses] == [one.trial.lineage_id for one in undisturbed.statuses]
+    assert {one.state for one in report.statuses} == {State.STALE, State.PRUNED} and world.submits == pushed
 
 
-def test_with_several_seeds_the_objective_is_their_mean_and_they_are_pruned_together() -> None:
-    far = world(slots=6)
+def test_the_seeds_of_a_proposal_share_their_mean_objective_and_are_pruned_together() -> None:
+    world = new_world(slots=6)
     text = SEARCH.replace("    search:", "    seeds: 2\n    search:").replace("concurrency: 2", "concurrency: 6")
 
     def uneven(ticket: Ticket, steps: int) -> float:
         return score(ticket, steps) + 0.1 * ticket.spec["lineage"]["seed"]
 
-    far.score = uneven
-    ticked, _ = carried_through(computer(far, text))
+    world.score = uneven
+    report, _ = carried_through(new_computer(world, text))
     states: dict[int, set[State]] = {}
-    for one in ticked.statuses:
+    for one in report.statuses:
         states.setdefault(one.trial.variant.index, set()).add(one.state)
     assert all(len(found) == 1 for found in states.values()) and {State.PRUNED} in states.values()
-    searched = ticked.statuses[0].trial.variant.searched
-    sessions = [one for one in ticked.statuses[:2]]
+    searched = report.statuses[0].trial.variant.searched
+    sessions = [one for one in report.statuses[:2]]
     assert searched is not None and searched.value is not None and len(sessions) == 2
-    lonely, _ = carried_through(computer(world(), SEARCH))
-    alone = lonely.statuses[0].trial.variant.searched
-    assert alone is not None and searched.value == pytest.approx(alone.value + 0.05)  # type: ignore[operator]
+    single_seed, _ = carried_through(new_computer(new_world(), SEARCH))
+    single_seed_info = single_seed.statuses[0].trial.variant.searched
+    assert single_seed_info is not None and searched.value == pytest.approx(single_seed_info.value + 0.05)  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""A look that fails is not a session that failed."""
+"""A failed poll is not a failed session."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ TICKET = Ticket(
 
 @dataclass
 class Scripted:
-    """A far side that answers from a list; its last answer stands for ever."""
+    """A backend that answers from a list and repeats its last answer."""
 
     answers: list[Observation | OrchestratorError]
     log: list[str] = field(default_factory=list)
-    looks: int = 0
+    polls: int = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -54,8 +54,8 @@ class Scripted:
         )
 
     def observe(self, handle: Handle) -> Observation:
-        answer = self.answers[min(self.looks, len(self.answers) - 1)]
-        self.looks += 1
+        answer = self.answers[min(self.polls, len(self.answers) - 1)]
+        self.polls += 1
         if isinstance(answer, OrchestratorError):
             raise answer
         return answer
@@ -86,37 +86,37 @@ def _watch(backend: Scripted) -> tuple[Observation, FakeClock, Listener]:
     return watch(context, HANDLE), clock, listener
 
 
-def test_failed_looks_are_looked_over() -> None:
+def test_failed_polls_between_successful_ones_are_ignored() -> None:
     observation, _, _ = _watch(Scripted([RUNNING, AWAY, AWAY, RUNNING, AWAY, ENDED]))
     assert observation is ENDED
 
 
-def test_a_state_nobody_knows_is_not_an_end() -> None:
+def test_an_unknown_state_does_not_end_the_session() -> None:
     observation, _, _ = _watch(Scripted([UNKNOWN, UNKNOWN, RUNNING, ENDED]))
     assert observation is ENDED
 
 
-def test_a_far_side_that_stays_away_ends_the_watch_and_not_the_session() -> None:
+def test_a_backend_that_stays_unreachable_ends_the_watch_not_the_session() -> None:
     with pytest.raises(RemoteUnavailable) as fault:
         _watch(Scripted([RUNNING, AWAY]))
     assert "goes on" in fault.value.remedy
     assert fault.value.exit_code == 4
 
 
-def test_a_fault_that_will_not_pass_is_told_at_once() -> None:
+def test_a_permanent_error_is_raised_at_once() -> None:
     with pytest.raises(OrchestratorError, match="gone"):
         _watch(Scripted([RUNNING, OrchestratorError("gone")]))
 
 
-def test_looks_grow_rarer_but_never_rarer_than_wanted() -> None:
+def test_the_polling_interval_grows_up_to_its_maximum() -> None:
     backend = Scripted([RUNNING] * 100 + [ENDED])
     _, clock, _ = _watch(backend)
-    assert backend.looks == 101
+    assert backend.polls == 101
     assert 50 * 60.0 < clock.slept_s <= 100 * 60.0
     assert PATIENCE_S > 60.0
 
 
-def test_only_checkpoint_lines_and_progress_are_told() -> None:
+def test_only_checkpoint_lines_and_reports_are_shown() -> None:
     log = ["pip noise", "[CHECKPOINT] Starting fresh training", report_line("progress", steps=1, target_steps=2)]
     log += [report_line("phase", text="Comparing"), report_line("saved", steps=1)]
     _, _, listener = _watch(Scripted([ENDED], log))
@@ -124,7 +124,7 @@ def test_only_checkpoint_lines_and_progress_are_told() -> None:
     assert [report["kind"] for report in listener.reports] == ["progress", "quiet"]
 
 
-def test_an_unknown_state_that_outlasts_every_session_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_an_unknown_state_that_outlasts_every_session_ends_the_watch(tmp_path: Path) -> None:
     context, clock, _ = _context(Scripted([RUNNING, UNKNOWN]), ResultsTree(tmp_path))
     record = SessionRecord(
         key="r/s01a1",

@@ -1,4 +1,4 @@
-"""Cut anywhere, by a stop or by kill -9: the chain ends where a training ends that never saved or loaded anything."""
+"""A training cut anywhere, by a stop or by kill -9, ends in the same state as one that never saved or loaded."""
 
 import random
 import subprocess
@@ -23,11 +23,11 @@ TARGET_STEPS = 640
 SEED = 20260101
 
 
-def only_proving_others_than(*often: str) -> list[Any]:
-    return [name if name in often else pytest.param(name, marks=pytest.mark.prove) for name in ALGORITHMS]
+def others_marked_prove(*unmarked: str) -> list[Any]:
+    return [name if name in unmarked else pytest.param(name, marks=pytest.mark.prove) for name in ALGORITHMS]
 
 
-in_every_test_run = pytest.mark.parametrize("algorithm", only_proving_others_than("A2C", "SAC", "TD3"))
+in_every_test_run = pytest.mark.parametrize("algorithm", others_marked_prove("A2C", "SAC", "TD3"))
 
 
 @cache
@@ -36,20 +36,20 @@ def straight(algorithm: str) -> dict[str, str]:
 
 
 def session(working: Path, algorithm: str, number: int, *, stop_at: int | None = None) -> TrainingResult:
-    """A session after other programs have drawn from the global generators."""
+    """Run a session after other programs have drawn from the global generators."""
     random.seed(number)
     np.random.seed(number)
     torch.manual_seed(number)
     spec = spec_of(algorithm, target_steps=TARGET_STEPS, checkpoint_every_steps=60, evaluate_every_steps=200)
-    outside = bench(working, spec, session=number)
+    test_bench = bench(working, spec, session=number)
     try:
-        return train(outside.context, outside.plan, tiny_world(at_steps=stop_at, act=outside.stop.request))
+        return train(test_bench.context, test_bench.plan, tiny_world(at_steps=stop_at, act=test_bench.stop.request))
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
 @in_every_test_run
-def test_a_chain_of_random_cuts_ends_where_the_straight_training_ends(algorithm: str, tmp_path: Path) -> None:
+def test_a_chain_of_random_cuts_equals_the_straight_training(algorithm: str, tmp_path: Path) -> None:
     done = 0
     for number, cut in enumerate(random_cuts(SEED, count=4, target_steps=TARGET_STEPS), start=1):
         stopped = session(tmp_path, algorithm, number, stop_at=max(1, cut - done))
@@ -61,10 +61,10 @@ def test_a_chain_of_random_cuts_ends_where_the_straight_training_ends(algorithm:
     assert end_of(finished.training.model) == straight(algorithm)
 
 
-@pytest.mark.parametrize("algorithm", only_proving_others_than("SAC"))
-def test_a_kill_at_any_instant_costs_steps_and_changes_nothing(algorithm: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("algorithm", others_marked_prove("SAC"))
+def test_a_kill_at_any_time_does_not_change_the_result(algorithm: str, tmp_path: Path) -> None:
     lines = random.Random(SEED).randrange(40, 150)
-    print(f"killed when it has told of {lines} steps of the environment, with seed {SEED}")
+    print(f"killed after {lines} steps of the environment, with seed {SEED}")
     assert killed_after(lines, tmp_path, algorithm) < TARGET_STEPS
     finished = session(tmp_path, algorithm, 2)
     assert finished.training.steps == TARGET_STEPS
@@ -72,7 +72,7 @@ def test_a_kill_at_any_instant_costs_steps_and_changes_nothing(algorithm: str, t
 
 
 def killed_after(lines: int, working: Path, algorithm: str) -> int:
-    """Kill a session, wherever it stands when it has told that much, and say what its newest checkpoint holds."""
+    """Kill a session after it has printed `lines` steps; return the steps of its newest checkpoint."""
     command = [sys.executable, "-W", "error", str(DRIVER), str(working), algorithm, str(TARGET_STEPS)]
     environment = {"PYTHONPATH": f"{ROOT}:{DRIVER.parent}", "PATH": "/usr/bin:/bin"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as process:
@@ -87,16 +87,16 @@ def killed_after(lines: int, working: Path, algorithm: str) -> int:
 
 
 @in_every_test_run
-def test_a_raised_target_moves_no_schedule(algorithm: str) -> None:
-    """In one go, or by way of a lower target: the same learning rates, so the same weights."""
+def test_raising_the_target_does_not_change_the_schedules(algorithm: str) -> None:
+    """Trained at once or by way of a lower target: the same learning rates, hence the same weights."""
     raised: Any = trained(trained(built(algorithm), 320), TARGET_STEPS)
     assert end_of(raised) == straight(algorithm)
-    # It is a function of the step that the card declares, 5e-3 to 1e-3 over 3000 steps, as of the newest rollout.
+    # The declared schedule, 5e-3 to 1e-3 over 3000 steps, at the step of the newest rollout.
     rate = raised.lr_schedule(raised._current_progress_remaining)
     assert rate == pytest.approx(5e-3 - (5e-3 - 1e-3) * TARGET_STEPS / 3000)
 
 
-def test_the_newest_checkpoint_of_a_killed_session_is_a_whole_one(tmp_path: Path) -> None:
+def test_a_partial_file_of_a_killed_write_is_ignored(tmp_path: Path) -> None:
     session(tmp_path, "TD3", 1, stop_at=200)
     card = latest_card(tmp_path)
     (models_dir(tmp_path) / "checkpoints" / ".partial-x.zip").write_bytes(b"a write that was killed")

@@ -1,4 +1,4 @@
-"""The claim of the project: a chain of sessions is the same training as one long session, byte for byte."""
+"""The central claim of the project: a chain of sessions equals one long session, byte for byte."""
 
 import random
 import subprocess
@@ -29,7 +29,7 @@ TARGET_STEPS = 1200
 
 
 def run_session(working: Path, session: int, *, stop_at: int = 0, target: int = TARGET_STEPS) -> str:
-    """A session in a fresh interpreter; a real SIGTERM comes after `stop_at` steps of it."""
+    """Run a session in a new interpreter, with a real SIGTERM after `stop_at` of its steps."""
     command = [sys.executable, "-W", "error", str(DRIVER), str(working), str(session), str(stop_at), str(target)]
     environment = {"PYTHONPATH": f"{ROOT}:{DRIVER.parent}", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=working.parent)
@@ -38,18 +38,18 @@ def run_session(working: Path, session: int, *, stop_at: int = 0, target: int = 
 
 
 def session_here(working: Path, *, stop_at: int | None = None, session: int = 1, **changes: Any) -> TrainingResult:
-    """A session in this process, which is faster and enough where no claim about processes is made."""
-    outside = bench(working, tiny_spec(**{"target_steps": TARGET_STEPS, **changes}), session=session)
-    world = tiny_world(at_steps=stop_at, act=lambda: outside.stop.request())
+    """Run a session in this process: faster, and enough where the test is not about processes."""
+    test_bench = bench(working, tiny_spec(**{"target_steps": TARGET_STEPS, **changes}), session=session)
+    world = tiny_world(at_steps=stop_at, act=lambda: test_bench.stop.request())
     try:
-        return train(outside.context, outside.plan, world)
+        return train(test_bench.context, test_bench.plan, world)
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One session from nothing to the target that never loads anything."""
+    """Working folder of one session from step 0 to the target, which loads nothing."""
     working = tmp_path_factory.mktemp("straight")
     assert run_session(working, 1) == f"finished {TARGET_STEPS}"
     return working
@@ -57,7 +57,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same training, cut by SIGTERM at an odd point."""
+    """Working folder of the same training, stopped by SIGTERM within an episode."""
     working = tmp_path_factory.mktemp("cut")
     assert run_session(working, 1, stop_at=CUT_STEPS) == f"stopped {CUT_STEPS}"
     return working
@@ -74,8 +74,8 @@ def cut_copy(cut: Path, tmp_path: Path) -> Path:
     return working
 
 
-def test_a_chain_of_processes_ends_at_the_bytes_of_one_straight_process(straight: Path, cut_copy: Path) -> None:
-    assert latest_card(cut_copy).steps == CUT_STEPS  # the checkpoint of the terminated session verifies
+def test_a_chain_of_processes_equals_one_straight_process_byte_for_byte(straight: Path, cut_copy: Path) -> None:
+    assert latest_card(cut_copy).steps == CUT_STEPS  # the terminated session has saved a valid checkpoint
     assert run_session(cut_copy, 2, stop_at=212) == f"stopped {CUT_STEPS + 212}"
     assert run_session(cut_copy, 3) == f"finished {TARGET_STEPS}"
 
@@ -85,8 +85,8 @@ def test_a_chain_of_processes_ends_at_the_bytes_of_one_straight_process(straight
     assert best.read_bytes() == other.read_bytes()
 
 
-def test_the_usual_way_to_resume_ends_elsewhere(straight: Path, cut_copy: Path) -> None:
-    """The control: model and replay buffer loaded as the manual of the library says."""
+def test_the_usual_way_to_resume_ends_with_another_policy(straight: Path, cut_copy: Path) -> None:
+    """The control: model and replay buffer are loaded as the library's manual describes."""
     card, folder = latest_card(cut_copy), models_dir(cut_copy) / "checkpoints"
     model = AbsoluteStepDQN.load(folder / f"{card.stem}.zip", env=TinyVecEnv(4, 7))
     model.horizon_steps = 3000
@@ -100,9 +100,9 @@ def test_the_usual_way_to_resume_ends_elsewhere(straight: Path, cut_copy: Path) 
     assert policy_digest(model.policy) != latest_card(straight).identity["policy_digest"]
 
 
-# What is left out -> whether the policy itself ends elsewhere. Where it does not, the element is kept because
-# another algorithm draws on it (torch's and Python's generators, episode starts), or because users read it
-# (counts, statistics): its own value must then differ at the end.
+# Element left out -> whether the policy itself differs at the end. Where it does not, the element is saved because
+# another algorithm uses it (torch's and Python's generators, episode starts) or users read it (counts, statistics):
+# then its own value must differ at the end.
 ELEMENTS = {
     "counters.n_updates": False,
     "counters.n_calls": True,
@@ -120,8 +120,8 @@ ELEMENTS = {
 }
 
 
-# No part of this training draws from these two, so a new model's generators stand where the saved ones do;
-# another program's would not.
+# This training draws nothing from these two generators, so those of a new model equal the saved ones. They are
+# disturbed, as another program would do.
 DISTURBANCES: dict[str, Callable[[], object]] = {
     "python_rng": lambda: random.seed(12345),
     "torch_rng": lambda: torch.manual_seed(12345),
@@ -129,7 +129,7 @@ DISTURBANCES: dict[str, Callable[[], object]] = {
 
 
 def without(tree: dict[str, Any], element: str, fresh: dict[str, Any]) -> dict[str, Any]:
-    """The tree with one element as it is in a model that was just built."""
+    """The tree with one element replaced by its value in a new model."""
     section, _, name = element.partition(".")
     value = {**tree[section], name: fresh[section][name]} if name else fresh[section]
     return {**tree, section: value}
@@ -150,9 +150,9 @@ def test_each_element_of_the_state_is_needed(
 
     session_here(cut_copy, session=2)
 
-    wanted, found = fingerprints(straight), fingerprints(cut_copy)
-    assert found != wanted
-    assert (found["policy"] != wanted["policy"]) is ELEMENTS[element]
+    expected, found = fingerprints(straight), fingerprints(cut_copy)
+    assert found != expected
+    assert (found["policy"] != expected["policy"]) is ELEMENTS[element]
 
 
 def test_every_element_of_the_state_is_tested(cut: Path) -> None:
@@ -177,7 +177,7 @@ def test_the_optimizer_is_needed(straight: Path, cut_copy: Path, monkeypatch: py
     assert fingerprints(cut_copy)["policy"] != fingerprints(straight)["policy"]
 
 
-def test_restoring_twice_is_restoring_once(straight: Path, cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restoring_twice_equals_restoring_once(straight: Path, cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def restore_twice(model: Any, tree: dict[str, Any]) -> None:
         restore_state(model, tree)
         model.learn(200, reset_num_timesteps=False)
@@ -192,11 +192,11 @@ def test_restoring_twice_is_restoring_once(straight: Path, cut_copy: Path, monke
 
 
 def test_raising_the_target_does_not_change_the_path(tmp_path: Path) -> None:
-    """800 of 1600 steps are the same training as 800 of 800; and going on to 1600 as well."""
+    """800 of 1600 steps equal 800 of 800, and so does the continuation to 1600."""
     session_here(tmp_path / "low", target_steps=800)
     session_here(tmp_path / "high", target_steps=1600, stop_at=800)
     low, high = fingerprints(tmp_path / "low"), fingerprints(tmp_path / "high")
-    later = {name for name in low if name.startswith("selection.")}  # asked to leave, it evaluates later
+    later = {name for name in low if name.startswith("selection.")}  # a session asked to stop evaluates later
     assert later and {name for name in low if low[name] != high[name]} <= later
 
     raised = session_here(tmp_path / "low", session=2, target_steps=1600)
@@ -206,28 +206,28 @@ def test_raising_the_target_does_not_change_the_path(tmp_path: Path) -> None:
     assert fingerprints(tmp_path / "low") == fingerprints(tmp_path / "once") == fingerprints(tmp_path / "high")
 
 
-def test_a_cut_exactly_at_an_evaluation_loses_and_repeats_nothing(straight: Path, tmp_path: Path) -> None:
+def test_a_cut_at_an_evaluation_neither_loses_nor_repeats_it(straight: Path, tmp_path: Path) -> None:
     stopped = session_here(tmp_path / "chain", stop_at=800)
-    assert [point.steps for point in stopped.training.record.curve] == [400]  # asked to leave: no evaluation
+    assert [point.steps for point in stopped.training.record.curve] == [400]  # asked to stop: no evaluation
     finished = session_here(tmp_path / "chain", session=2)
     assert [point.steps for point in finished.training.record.curve] == [400, 800, 1200]
     assert fingerprints(tmp_path / "chain") == fingerprints(straight)
 
 
-def test_another_policy_than_the_card_states_is_not_continued(cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_that_differs_from_the_card_is_refused(cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starting, "load_weights", lambda model, content, sha256: None)
     with pytest.raises(ValueError, match="its card states another one"):
         session_here(cut_copy, session=2)
 
 
-def test_a_card_of_other_steps_than_its_state_is_not_continued(cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_with_other_steps_than_its_state_is_refused(cut_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = starting._latest_checkpoint
 
-    def lying(context: Any, scenario: str) -> Any:
+    def latest_checkpoint_with_other_steps(context: Any, scenario: str) -> Any:
         card = find(context, scenario)
         assert card is not None
         return replace(card, steps=card.steps + 4)
 
-    monkeypatch.setattr(starting, "_latest_checkpoint", lying)
+    monkeypatch.setattr(starting, "_latest_checkpoint", latest_checkpoint_with_other_steps)
     with pytest.raises(ValueError, match="holds a state after 636 steps"):
         session_here(cut_copy, session=2)

@@ -1,4 +1,4 @@
-"""All others: a chain of sessions is the same training as one, and no part of the state is there for nothing."""
+"""Exact resume of the algorithms other than DQN, and the need for each element of the state of PPO."""
 
 import random
 import subprocess
@@ -26,25 +26,25 @@ from orchestrator.sb3.state.training_state_io import capture_state, restore_stat
 
 ROOT = Path(__file__).parents[4]
 DRIVER = Path(__file__).parents[1].joinpath("session_driver.py")
-TARGET_STEPS = 1216  # a whole number of PPO's rollouts of 64 steps
+TARGET_STEPS = 1216  # a multiple of PPO's rollout of 64 steps
 PLAIN: dict[str, type[BaseAlgorithm]] = {"PPO": PPO, "QRDQN": QRDQN, "A2C": A2C, "SAC": SAC, "TD3": TD3}
 
 
 def session(
     working: Path, algorithm: str, number: int = 1, *, stop_at: int | None = None, target: int = TARGET_STEPS
 ) -> TrainingResult:
-    """A session in this process, after other programs have drawn from the global generators."""
+    """Run a session in this process after other programs have drawn from the global generators."""
     random.seed(number)
     np.random.seed(number)
     torch.manual_seed(number)
-    outside = bench(working, spec_of(algorithm, target_steps=target), session=number)
+    test_bench = bench(working, spec_of(algorithm, target_steps=target), session=number)
     try:
-        return train(outside.context, outside.plan, tiny_world(at_steps=stop_at, act=outside.stop.request))
+        return train(test_bench.context, test_bench.plan, tiny_world(at_steps=stop_at, act=test_bench.stop.request))
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
-# Of these, test_cut_anywhere.py cuts sessions in every run of the tests.
+# For these, test_cut_anywhere.py cuts sessions in every test run.
 _PROVEN_ELSEWHERE = [pytest.param(name, marks=pytest.mark.prove) for name in ("A2C", "SAC", "TD3")]
 
 
@@ -60,7 +60,7 @@ def straight(algorithm: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return fingerprints(working)
 
 
-def test_a_chain_ends_at_the_bytes_of_one_straight_session(
+def test_a_chain_equals_one_straight_session_byte_for_byte(
     algorithm: str, straight: dict[str, Any], tmp_path: Path
 ) -> None:
     for number, stop_at in enumerate((300, 333, 70), start=1):
@@ -72,7 +72,9 @@ def test_a_chain_ends_at_the_bytes_of_one_straight_session(
     assert fingerprints(tmp_path) == straight
 
 
-def test_a_chain_of_processes_too(straight: dict[str, Any], algorithm: str, tmp_path: Path) -> None:
+def test_a_chain_of_processes_equals_one_straight_session(
+    straight: dict[str, Any], algorithm: str, tmp_path: Path
+) -> None:
     for number, stop_at in ((1, 400), (2, 0)):
         command = [sys.executable, "-W", "error", str(DRIVER), str(tmp_path), str(number), str(stop_at)]
         environment = {"PYTHONPATH": f"{ROOT}:{DRIVER.parent}", "PATH": "/usr/bin:/bin"}
@@ -87,7 +89,7 @@ def test_raising_the_target_does_not_change_the_path(algorithm: str, straight: d
     session(tmp_path, algorithm, 1, target=640)
     session(tmp_path, algorithm, 2)
     differ = {name for name, value in fingerprints(tmp_path).items() if value != straight[name]}
-    assert all(name.startswith("selection.") for name in differ)  # at the lower target it was evaluated once more
+    assert all(name.startswith("selection.") for name in differ)  # it is evaluated once more at the lower target
     assert "policy" not in differ
 
 
@@ -99,12 +101,12 @@ def test_a_checkpoint_loads_as_the_library_documents(algorithm: str, tmp_path: P
     model = PLAIN[algorithm].load(models_dir(tmp_path) / "checkpoints" / f"{card.stem}.zip", env=env)
     assert policy_digest(model.policy) == card.identity["policy_digest"]
     assert model.num_timesteps == card.steps
-    model.learn(128, reset_num_timesteps=False)  # a beginner can train on with the plain class
+    model.learn(128, reset_num_timesteps=False)  # the plain class of the library can continue the training
     assert policy_digest(model.policy) != card.identity["policy_digest"]
 
 
-# What is left out of PPO's state -> whether the policy itself ends elsewhere. Where it does not, users read the
-# element (counts, statistics) or another algorithm draws on it: its own value must then differ at the end.
+# Element left out of PPO's state -> whether the policy itself differs at the end. Where it does not, users read the
+# element (counts, statistics) or another algorithm uses it: then its own value must differ at the end.
 ELEMENTS = {
     "counters.n_updates": False,
     "last.last_obs": True,
@@ -115,8 +117,8 @@ ELEMENTS = {
     "numpy_rng": True,
     "torch_rng": True,
 }
-# On-policy training never counts episodes, and the starts before a rollout's first step enter no advantage estimate
-# (they are what a recurrent policy resets its memory by). Both come back all the same, as for every algorithm.
+# On-policy training never counts episodes, and the episode starts before a rollout's first step enter no advantage
+# estimate (only a recurrent policy would use them). Both are restored nevertheless, as for every algorithm.
 NOT_READ_BY_PPO = {"counters.episode_num", "last.last_episode_starts"}
 _DISTURBED: dict[str, Callable[[Any], object]] = {
     "python_rng": lambda model: random.seed(12345),

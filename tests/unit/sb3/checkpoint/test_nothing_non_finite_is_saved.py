@@ -1,6 +1,6 @@
-"""A NaN or an infinity anywhere in a training is in no checkpoint: the save is refused, the part named, the rest kept.
+"""A save with a NaN or an infinity anywhere is refused: the part is named and earlier checkpoints are kept.
 
-And one that older code saved is refused before it is put into a model.
+A non-finite checkpoint that older code saved is refused before it is loaded into a model.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ SCENARIO = "traffic_light_control"
 NAN = float("nan")
 
 
-def go(outside: TestBench, task: Task | None = None) -> TrainingResult:
+def run_training(test_bench: TestBench, task: Task | None = None) -> TrainingResult:
     try:
-        return train(outside.context, outside.plan, task or tiny_world())
+        return train(test_bench.context, test_bench.plan, task or tiny_world())
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
 class Poisoned(TinyVecEnv):
-    """Gives one number that is none, once, in the step after which that many were made.
+    """Gives one non-finite number once, in the step that ends at `at` steps.
 
     Args:
         what: `reward` or `observation`.
@@ -72,7 +72,7 @@ class Poisoned(TinyVecEnv):
 
 
 class Clock:
-    """Goes on by a millisecond with every look at it."""
+    """Advances by a millisecond with every reading."""
 
     def __init__(self) -> None:
         self._s = 0.0
@@ -101,27 +101,27 @@ def _all_files(working: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("what", "part"), [("reward", "replay_buffer.rewards"), ("observation", "replay_buffer.observations")]
 )
-def test_the_first_save_after_it_is_refused_and_says_where_it_came_from(
+def test_the_first_save_after_a_non_finite_number_is_refused_with_its_origin(
     tmp_path: Path, what: str, part: str, value: float
 ) -> None:
     spec = spec_of("DQN", target_steps=2400, checkpoint_every_steps=400, evaluate_every_steps=5000)
-    outside = bench(tmp_path, spec)
+    test_bench = bench(tmp_path, spec)
     with pytest.raises(ArithmeticError, match=f"{part} is not finite") as refusal:
-        go(outside, _poisoned_world(at=604, what=what, value=value))
+        run_training(test_bench, _poisoned_world(at=604, what=what, value=value))
     text = str(refusal.value)
     assert f"of environment 2, filled at step {604 if what == 'reward' else 608}: {value}" in text
-    assert "after 800 steps the training cannot be saved" in text  # at the first save that was due, not hours later
+    assert "after 800 steps the training cannot be saved" in text  # at the first save that was due
     assert "it resumes from the checkpoint of 400 steps" in text and len(text.splitlines()) == 2
     assert _steps_saved(tmp_path) == [400]
     assert not [name for name in _all_files(tmp_path) if "_400_steps." not in name], "nor is a part of it left"
 
 
-@pytest.mark.parametrize("leaving", ["target", "deadline", "signal"])
-def test_the_save_at_a_sessions_end_is_refused_as_well(tmp_path: Path, leaving: str) -> None:
-    spec = spec_of("DQN", target_steps=608 if leaving == "target" else 5000, checkpoint_every_steps=400)
+@pytest.mark.parametrize("cause", ["target", "deadline", "signal"])
+def test_the_save_at_the_end_of_a_session_is_refused_too(tmp_path: Path, cause: str) -> None:
+    spec = spec_of("DQN", target_steps=608 if cause == "target" else 5000, checkpoint_every_steps=400)
     spec = {**spec, "evaluate_every_steps": 5000, "deadline_s": 10_000.0}
     clock = Clock()
-    outside = bench(tmp_path, spec, monotonic=clock)
+    test_bench = bench(tmp_path, spec, monotonic=clock)
     act: dict[str, Callable[[], None]] = {
         "target": lambda: None,
         "deadline": lambda: clock.leap(9_999.0),
@@ -129,20 +129,20 @@ def test_the_save_at_a_sessions_end_is_refused_as_well(tmp_path: Path, leaving: 
     }
     previous = signal.getsignal(signal.SIGTERM)
     try:
-        outside.stop.listen()
+        test_bench.stop.listen()
         with pytest.raises(ArithmeticError, match=r"replay_buffer.rewards is not finite"):
-            go(outside, _poisoned_world(at=604, what="reward", then=act[leaving]))
+            run_training(test_bench, _poisoned_world(at=604, what="reward", then=act[cause]))
     finally:
         signal.signal(signal.SIGTERM, previous)
     assert _steps_saved(tmp_path) == [400]
     assert not (models_dir(tmp_path) / f"{SCENARIO}_final.zip").exists()
 
 
-def _begun(working: Path, algorithm: str, task: Task | None = None) -> TrainingState:
-    """A training that has learned something and stands where it could be saved."""
-    outside = bench(working, spec_of(algorithm, target_steps=256, checkpoint_every_steps=128))
-    outside.context.reporter.close()  # nobody reads what it says
-    training = begin_training(replace(outside.context, reporter=_Silent()), outside.plan, task or tiny_world())
+def _training_at_256_steps(working: Path, algorithm: str, task: Task | None = None) -> TrainingState:
+    """A training at 256 steps, with a checkpoint of 128 steps, ready to be saved."""
+    test_bench = bench(working, spec_of(algorithm, target_steps=256, checkpoint_every_steps=128))
+    test_bench.context.reporter.close()  # its output is not needed
+    training = begin_training(replace(test_bench.context, reporter=_Silent()), test_bench.plan, task or tiny_world())
     training.model.learn(128, reset_num_timesteps=False)
     save_training(training)
     training.model.learn(128, reset_num_timesteps=False)
@@ -151,7 +151,7 @@ def _begun(working: Path, algorithm: str, task: Task | None = None) -> TrainingS
 
 class _Silent(Reporter):
     def __init__(self) -> None:
-        """No file, no log."""
+        """Open no file and write no log."""
 
     def say(self, text: str) -> None:
         return
@@ -172,7 +172,7 @@ def _tensor(named: Any, *keys: Any) -> Callable[[], None]:
 
 
 def _poisons(training: TrainingState) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Each part of a training that can hold a NaN: how it is called, and what puts one there."""
+    """Each part of a training that can contain a NaN: its name, and a function that puts one there."""
     model: Any = training.model
     env: Any = environment_of(model)
     layer = model.get_vec_normalize_env()
@@ -216,11 +216,11 @@ def _poisons(training: TrainingState) -> Iterator[tuple[str, Callable[[], None]]
 
 
 @pytest.mark.parametrize("algorithm", sorted(HYPER_PARAMETERS))
-def test_no_part_of_any_algorithm_is_forgotten(tmp_path: Path, algorithm: str) -> None:
-    names = [name for name, _ in _poisons(_begun(tmp_path / "names", algorithm))]
+def test_a_nan_in_any_part_of_any_algorithm_is_found(tmp_path: Path, algorithm: str) -> None:
+    names = [name for name, _ in _poisons(_training_at_256_steps(tmp_path / "names", algorithm))]
     assert len(names) == len(set(names)) and len(names) >= 6
     for place, name in enumerate(names):
-        training = _begun(tmp_path / str(place), algorithm)
+        training = _training_at_256_steps(tmp_path / str(place), algorithm)
         found, plant = list(_poisons(training))[place]
         plant()
         before = _all_files(tmp_path / str(place))
@@ -230,17 +230,17 @@ def test_no_part_of_any_algorithm_is_forgotten(tmp_path: Path, algorithm: str) -
         assert _all_files(tmp_path / str(place)) == before
 
 
-def test_what_is_kept_beside_the_training_is_finite_as_well(tmp_path: Path) -> None:
-    training = _begun(tmp_path, "DQN")
+def test_a_non_finite_measure_in_the_learning_curve_is_refused(tmp_path: Path) -> None:
+    training = _training_at_256_steps(tmp_path, "DQN")
     evaluate_policy(training)
     training.record.curve[-1] = replace(training.record.curve[-1], measures={"return_mean": float("inf")})
     with pytest.raises(ArithmeticError, match=r"selection.curve.0.measures.return_mean is not finite"):
         save_training(training)
 
 
-def test_a_policy_of_nan_is_not_evaluated_and_never_the_best(tmp_path: Path) -> None:
-    """The best action among NaNs is the first one: such a policy acts, and may score."""
-    training = _begun(tmp_path, "DQN")
+def test_a_policy_with_nan_is_not_evaluated_and_not_kept_as_best(tmp_path: Path) -> None:
+    """The argmax over NaNs is the first action: such a policy acts and can get a score."""
+    training = _training_at_256_steps(tmp_path, "DQN")
     training.task = replace(training.task, evaluate=lambda model, lineage: Evaluation(score=1e9, measures={}))
     with torch.no_grad():
         for parameter in training.model.policy.parameters():
@@ -251,10 +251,10 @@ def test_a_policy_of_nan_is_not_evaluated_and_never_the_best(tmp_path: Path) -> 
     assert not (models_dir(tmp_path) / "best_model").exists()
 
 
-def test_a_best_model_of_nan_that_older_code_kept_is_not_judged(
+def test_a_best_model_with_nan_from_older_code_is_not_evaluated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = _begun(tmp_path, "DQN")
+    training = _training_at_256_steps(tmp_path, "DQN")
     evaluate_policy(training)
     original = best_policy_room.read_parameters
 
@@ -272,16 +272,16 @@ def test_a_best_model_of_nan_that_older_code_kept_is_not_judged(
         best_policy_room.best_policy(training)
 
 
-def test_a_line_of_progress_does_not_die_of_a_return_that_is_no_number(tmp_path: Path) -> None:
-    """Before the save could name the part, the reporter found that JSON has no NaN."""
+def test_a_nan_return_is_left_out_of_the_progress_report(tmp_path: Path) -> None:
+    """The report must not fail on a NaN before the save can name the part."""
     spec = spec_of("DQN", target_steps=2400, checkpoint_every_steps=800, evaluate_every_steps=5000)
-    looks = iter(range(10**9))
-    outside = bench(tmp_path, spec, monotonic=lambda: next(looks) * 1.5)  # so that each boundary reports
+    readings = iter(range(10**9))
+    test_bench = bench(tmp_path, spec, monotonic=lambda: next(readings) * 1.5)  # fast enough that each boundary reports
     task = replace(tiny_world(), build_env=lambda lineage: _EndlessReturn(4, 7))
     with pytest.raises(ArithmeticError, match=r"replay_buffer.rewards is not finite"):
-        go(outside, task)
-    told = [report for report in map(parse_report, outside.said) if report and report["kind"] == "progress"]
-    assert told and told[-1]["reward_mean"] is None and told[-1]["steps"] > 52
+        run_training(test_bench, task)
+    reports = [report for report in map(parse_report, test_bench.output) if report and report["kind"] == "progress"]
+    assert reports and reports[-1]["reward_mean"] is None and reports[-1]["steps"] > 52
 
 
 class _EndlessReturn(TinyVecEnv):
@@ -294,7 +294,7 @@ class _EndlessReturn(TinyVecEnv):
 
 
 class _Arrivals(gymnasium.Env[Any, Any]):
-    """Nobody comes any more: the time until the next arrival is infinite, and that is right."""
+    """No further arrivals: the time until the next one is infinite, which is a valid state."""
 
     observation_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
     action_space = gymnasium.spaces.Discrete(2)
@@ -310,7 +310,7 @@ class _Arrivals(gymnasium.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         self.clock_steps += 1
-        info = {"first_jam_s": NAN}  # there was none
+        info = {"first_jam_s": NAN}  # no jam occurred
         return np.zeros(3, np.float32), 1.0, False, self.clock_steps >= 9, info
 
     def get_state(self) -> dict[str, Any]:
@@ -334,25 +334,25 @@ def _arrivals(kind: type[_Arrivals]) -> Task:
     )
 
 
-def test_an_environment_may_declare_what_of_its_state_means_something_when_it_is_infinite(tmp_path: Path) -> None:
+def test_an_environment_may_declare_state_that_can_be_infinite(tmp_path: Path) -> None:
     spec = spec_of("DQN", target_steps=240, checkpoint_every_steps=120)
     with pytest.raises(ArithmeticError, match=r"environment.0.1.until_next_s is not finite") as refusal:
-        go(bench(tmp_path / "undeclared", spec), _arrivals(_Arrivals))
+        run_training(bench(tmp_path / "undeclared", spec), _arrivals(_Arrivals))
     assert 'declare NON_FINITE_STATE = ("until_next_s",) in its class' in str(refusal.value)
-    go(bench(tmp_path, spec), _arrivals(_DeclaredArrivals))
-    resumed = go(bench(tmp_path, {**spec, "target_steps": 480}, session=2), _arrivals(_DeclaredArrivals))
+    run_training(bench(tmp_path, spec), _arrivals(_DeclaredArrivals))
+    resumed = run_training(bench(tmp_path, {**spec, "target_steps": 480}, session=2), _arrivals(_DeclaredArrivals))
     assert (resumed.training.steps_start, resumed.training.steps) == (240, 480)
     assert resumed.training.grade is not None and resumed.training.grade.grade == "exact"
 
 
 def plant_in_state(working: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """What older code saved: a number that is none in the newest side file, and a card that vouches for it."""
+    """Change the newest state file and write a card that matches it, as older code would have saved them."""
     card = latest_card(working)
     path = models_dir(working) / "checkpoints" / f"{card.stem}.state.npz"
     state = read_state(path)
     change(state)
     write_state(path, state)
-    _vouch(working)
+    _write_matching_card(working)
 
 
 def plant_in_zip(working: Path, member: str, change: Callable[[Any], None]) -> None:
@@ -369,17 +369,17 @@ def plant_in_zip(working: Path, member: str, change: Callable[[Any], None]) -> N
         for name, body in members.items():
             archive.writestr(name, body)
     digests = {"policy_digest": tensors_digest(content)} if member == "policy.pth" else {}
-    _vouch(working, **digests)
+    _write_matching_card(working, **digests)
 
 
-def _vouch(working: Path, **identity: Any) -> None:
+def _write_matching_card(working: Path, **identity: Any) -> None:
     folder = models_dir(working) / "checkpoints"
     newest = max(folder.glob("*_steps.json"), key=lambda path: int(path.stem.split("_")[-2]))
     card = read_card(newest)
     files = tuple(file_entry(folder / entry.path, folder) for entry in card.files)
     forged = replace(card, files=files, identity={**card.identity, **identity})
     newest.write_text(json.dumps(forged.to_json()), encoding="utf-8")
-    assert latest_card(working).stem == card.stem  # every sha256 agrees
+    assert latest_card(working).stem == card.stem  # every sha256 matches
 
 
 def _nan_in(*keys: Any) -> Callable[[Any], None]:
@@ -418,32 +418,32 @@ PARTS = {
 
 
 @pytest.mark.parametrize("what", sorted(OLD))
-def test_a_checkpoint_of_older_code_that_holds_one_is_refused_with_the_part(tmp_path: Path, what: str) -> None:
+def test_a_non_finite_checkpoint_of_older_code_is_refused_with_the_part(tmp_path: Path, what: str) -> None:
     algorithm, plant = OLD[what]
-    go(bench(tmp_path, spec_of(algorithm, target_steps=320, checkpoint_every_steps=160)))
+    run_training(bench(tmp_path, spec_of(algorithm, target_steps=320, checkpoint_every_steps=160)))
     plant(tmp_path)
     before = _all_files(tmp_path)
     with pytest.raises(SessionRefused, match=PARTS[what]) as refusal:
-        go(bench(tmp_path, spec_of(algorithm, target_steps=640), session=2))
+        run_training(bench(tmp_path, spec_of(algorithm, target_steps=640), session=2))
     assert refusal.value.ending.value == "checkpoint_unusable"
     assert _all_files(tmp_path) == before
 
 
 @pytest.mark.parametrize("what", ["replay", "optimizer"])
-def test_from_weights_alone_only_the_weights_must_be_finite(tmp_path: Path, what: str) -> None:
+def test_a_weights_only_resume_needs_only_finite_weights(tmp_path: Path, what: str) -> None:
     algorithm, plant = OLD[what]
-    go(bench(tmp_path, spec_of(algorithm, target_steps=320, checkpoint_every_steps=160)))
+    run_training(bench(tmp_path, spec_of(algorithm, target_steps=320, checkpoint_every_steps=160)))
     plant(tmp_path)
-    assert go(bench(tmp_path, _other(algorithm), session=2)).training.steps == 640
+    assert run_training(bench(tmp_path, _other(algorithm), session=2)).training.steps == 640
 
 
 @pytest.mark.parametrize("what", ["weights", "normalization"])
-def test_weights_of_nan_begin_no_training(tmp_path: Path, what: str) -> None:
+def test_a_weights_only_resume_refuses_weights_with_nan(tmp_path: Path, what: str) -> None:
     algorithm, plant = OLD[what]
-    go(bench(tmp_path, spec_of(algorithm, target_steps=320, checkpoint_every_steps=160)))
+    run_training(bench(tmp_path, spec_of(algorithm, target_steps=320, checkpoint_every_steps=160)))
     plant(tmp_path)
     with pytest.raises(SessionRefused, match=PARTS[what]) as refusal:
-        go(bench(tmp_path, _other(algorithm), session=2))
+        run_training(bench(tmp_path, _other(algorithm), session=2))
     assert refusal.value.ending.value == "checkpoint_unusable"
 
 
@@ -453,9 +453,9 @@ def _other(algorithm: str) -> dict[str, Any]:
     return spec
 
 
-def test_looking_changes_nothing_of_what_is_saved(tmp_path: Path) -> None:
-    """The same bytes as ever: the check reads, draws nothing, and leaves no trace in the model."""
-    training = _begun(tmp_path, "SAC")
+def test_the_check_for_finite_numbers_does_not_change_the_training(tmp_path: Path) -> None:
+    """The check only reads: it draws no random number and does not change the model."""
+    training = _training_at_256_steps(tmp_path, "SAC")
     before = policy_digest(training.model.policy), torch.get_rng_state().numpy().tobytes()
     save_training(training)
     assert before == (policy_digest(training.model.policy), torch.get_rng_state().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""The same claim in the world that the section really trains in."""
+"""Exact resume in the traffic environment in which the section trains."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ TARGET_STEPS = 480
 
 
 class StoppingEnv(TrafficSignalVecEnv):
-    """The real environment; asks for a stop after a number of decisions."""
+    """The real environment; it requests a stop after a number of decisions."""
 
     decisions_left = 10**9
     stop: Any = None
@@ -32,21 +32,21 @@ def session(working: Path, number: int, *, decisions: int = 10**9) -> TrainingRe
     spec = tiny_spec(target_steps=TARGET_STEPS)
     spec["lineage"]["environment"] = {"episode_s": 300.0}
     spec["lineage"]["hyper_parameters"]["learning_starts"] = 60
-    outside = bench(working, spec, session=number)
+    test_bench = bench(working, spec, session=number)
 
     def build_env(lineage: Lineage) -> TrafficSignalVecEnv:
         env = StoppingEnv(n_envs=lineage.hyper_parameters.n_envs, seed=lineage.seed, environment=lineage.environment)
-        env.decisions_left, env.stop = decisions, outside.stop
+        env.decisions_left, env.stop = decisions, test_bench.stop
         return env
 
     task = Task(build_env=build_env, evaluate=lambda model, lineage: Evaluation(score=0.0, measures={}))
     try:
-        return train(outside.context, outside.plan, task)
+        return train(test_bench.context, test_bench.plan, task)
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
-def test_a_chain_in_the_real_world_ends_at_the_bytes_of_one_session(tmp_path: Path) -> None:
+def test_a_chain_in_the_traffic_environment_equals_one_session_byte_for_byte(tmp_path: Path) -> None:
     assert session(tmp_path / "straight", 1).training.steps == TARGET_STEPS
     assert session(tmp_path / "chain", 1, decisions=37).ending is KernelEnding.STOPPED  # within an episode
     finished = session(tmp_path / "chain", 2)

@@ -1,4 +1,4 @@
-"""A training that normalizes leaves its statistics beside every zip that a person may load; others add nothing."""
+"""A training that normalizes writes its statistics beside every model zip; other trainings write none."""
 
 import hashlib
 import json
@@ -45,20 +45,20 @@ SCENARIO = "traffic_light_control"
 NORMALIZING = ("A2C", "SAC")
 
 
-def go(outside: TestBench, task: Task | None = None) -> TrainingResult:
+def run_training(test_bench: TestBench, task: Task | None = None) -> TrainingResult:
     try:
-        return train(outside.context, outside.plan, task or tiny_world())
+        return train(test_bench.context, test_bench.plan, task or tiny_world())
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
 def run(working: Path, algorithm: str, target_steps: int, *, session: int = 1, **changes: Any) -> TrainingResult:
-    return go(bench(working, spec_of(algorithm, target_steps=target_steps, **changes), session=session))
+    return run_training(bench(working, spec_of(algorithm, target_steps=target_steps, **changes), session=session))
 
 
-def with_normalize(algorithm: str, **wanted: bool) -> dict[str, Any]:
+def with_normalize(algorithm: str, **normalized: bool) -> dict[str, Any]:
     spec = spec_of(algorithm, target_steps=800)
-    spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], "normalize": wanted}
+    spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], "normalize": normalized}
     return spec
 
 
@@ -68,11 +68,11 @@ def statistics_files(working: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("algorithm", NORMALIZING)
-def test_every_zip_that_a_person_may_load_has_its_statistics(tmp_path: Path, algorithm: str) -> None:
+def test_every_model_zip_has_its_statistics(tmp_path: Path, algorithm: str) -> None:
     result = run(tmp_path, algorithm, 1600, checkpoint_every_steps=400)
     folder = models_dir(tmp_path)
     zips = sorted(folder.rglob("*.zip"))
-    assert len(zips) == 4  # two checkpoints, after rotation; the best model; the final one
+    assert len(zips) == 4  # two checkpoints after rotation, the best model, the final model
     assert statistics_files(tmp_path) == {normalization_path(path).relative_to(folder).as_posix() for path in zips}
     for path in zips:
         assert read_normalization(path).norm_obs and read_normalization(path).norm_reward
@@ -89,35 +89,35 @@ def test_every_zip_that_a_person_may_load_has_its_statistics(tmp_path: Path, alg
 
 
 @pytest.mark.parametrize("algorithm", ["DQN", "TD3"])
-def test_a_training_that_normalizes_nothing_is_as_before(tmp_path: Path, algorithm: str) -> None:
+def test_a_training_without_normalization_writes_no_statistics(tmp_path: Path, algorithm: str) -> None:
     run(tmp_path, algorithm, 800)
     card = latest_card(tmp_path)
     assert statistics_files(tmp_path) == set()
     assert [entry.path.removeprefix(card.stem) for entry in card.files] == [".zip", STATE_SUFFIX]
     best = read_card(models_dir(tmp_path) / BEST_MODEL_CARD)
     assert [entry.path for entry in best.files] == [BEST_MODEL.name]
-    # That a sign chooses the action is told by the card; the zip has the same bytes as before.
+    # The card records that the sign chooses the action; the zip does not change.
     assert card.identity.get("acts_through") == (["SignActions"] if algorithm == "TD3" else None)
     state = read_state(models_dir(tmp_path) / CHECKPOINTS / f"{card.stem}{STATE_SUFFIX}")
     assert set(state["selection"]["best"]) == {"steps", "score", "policy_digest", "model_zip"}
 
 
-def test_the_best_model_has_the_statistics_of_its_own_moment(tmp_path: Path) -> None:
+def test_the_best_model_has_the_statistics_of_its_own_evaluation(tmp_path: Path) -> None:
     seen: list[Any] = []
 
     def evaluate(model: Any, lineage: Any) -> Evaluation:
         seen.append(model.get_vec_normalize_env().obs_rms.copy())
-        return Evaluation(score=-float(len(seen)), measures={})  # the first one is the best
+        return Evaluation(score=-float(len(seen)), measures={})  # the first evaluation is the best
 
-    outside = bench(tmp_path, spec_of("A2C", target_steps=1600))
-    result = go(outside, replace(tiny_world(), evaluate=evaluate))
+    test_bench = bench(tmp_path, spec_of("A2C", target_steps=1600))
+    result = run_training(test_bench, replace(tiny_world(), evaluate=evaluate))
     found = read_normalization(models_dir(tmp_path) / BEST_MODEL).obs_rms
     assert found is not None and len(seen) > 2 and result.training.record.best is not None
     assert (found.mean, found.var, found.count) == (seen[0].mean.tolist(), seen[0].var.tolist(), seen[0].count)
 
 
-def test_the_best_model_and_its_statistics_act_as_they_were_judged(tmp_path: Path) -> None:
-    """By the plain library, in the walks on which it was chosen."""
+def test_the_best_model_with_its_statistics_reaches_its_recorded_score(tmp_path: Path) -> None:
+    """Loaded with the plain library, in the episodes of the evaluation that chose it."""
     run(tmp_path, "A2C", 1600)
     best = models_dir(tmp_path) / BEST_MODEL
     model = A2C.load(best, device="cpu")
@@ -136,20 +136,20 @@ def test_the_best_model_and_its_statistics_act_as_they_were_judged(tmp_path: Pat
 
 
 @pytest.mark.parametrize("algorithm", NORMALIZING)
-def test_the_same_training_gives_the_same_bytes_however_it_is_cut(tmp_path: Path, algorithm: str) -> None:
+def test_the_statistics_files_do_not_depend_on_cuts(tmp_path: Path, algorithm: str) -> None:
     run(tmp_path / "straight", algorithm, 1280)
     for session, target_steps in ((1, 320), (2, 928), (3, 1280)):
         run(tmp_path / "chain", algorithm, target_steps, session=session)
     one, other = (
-        {name: (models_dir(tmp_path / way) / name).read_bytes() for name in statistics_files(tmp_path / way)}
-        for way in ("straight", "chain")
+        {name: (models_dir(tmp_path / variant) / name).read_bytes() for name in statistics_files(tmp_path / variant)}
+        for variant in ("straight", "chain")
     )
     common = set(one) & set(other)
     assert {BEST_MODEL_NORMALIZATION.as_posix(), f"{SCENARIO}_final{NORMALIZATION_SUFFIX}"} <= common
     assert {name: one[name] for name in common} == {name: other[name] for name in common}
 
 
-def test_rotation_takes_the_statistics_with_their_checkpoint(tmp_path: Path) -> None:
+def test_rotation_deletes_the_statistics_with_their_checkpoint(tmp_path: Path) -> None:
     run(tmp_path, "A2C", 1600, checkpoint_every_steps=200)
     stems = {name.rpartition("/")[2].partition(".")[0] for name in statistics_files(tmp_path) if CHECKPOINTS in name}
     assert len(stems) == 2
@@ -166,8 +166,8 @@ def test_a_checkpoint_whose_statistics_are_damaged_is_not_used(tmp_path: Path, d
     assert latest_card(tmp_path).steps < newest.steps
 
 
-def as_an_earlier_version_saved_it(working: Path) -> None:
-    """Take away what earlier versions did not write: files, entries of cards, and parts of the record."""
+def reduce_to_an_earlier_version(working: Path) -> None:
+    """Remove what earlier versions did not write: files, entries of cards, and parts of the state."""
     folder = models_dir(working)
     for card_path in (*(folder / CHECKPOINTS).glob("*_steps.json"), folder / BEST_MODEL_CARD):
         card = read_card(card_path)
@@ -184,46 +184,46 @@ def as_an_earlier_version_saved_it(working: Path) -> None:
             for entry, path in zip(kept, paths, strict=True)
         )
         identity = {name: value for name, value in card.identity.items() if name != "acts_through"}
-        # Each ancestry is cut, because its digests were those of the files of today.
+        # The ancestry is removed: its digests belong to the current files.
         write_json(card_path, replace(card, files=files, identity=identity, ancestry=()).to_json())
     for name in statistics_files(working):
         (folder / name).unlink()
 
 
 @pytest.mark.parametrize("algorithm", NORMALIZING)
-def test_a_checkpoint_of_an_earlier_version_continues_exactly_and_its_best_model_gets_the_file(
+def test_an_earlier_checkpoint_continues_exactly_and_its_best_model_gets_statistics(
     tmp_path: Path, algorithm: str
 ) -> None:
     run(tmp_path / "straight", algorithm, 1280)
     first = run(tmp_path / "chain", algorithm, 640).training.record.best
     assert first is not None and first.normalization is not None
-    as_an_earlier_version_saved_it(tmp_path / "chain")
+    reduce_to_an_earlier_version(tmp_path / "chain")
     assert latest_card(tmp_path / "chain").steps == 640
 
-    outside = bench(tmp_path / "chain", spec_of(algorithm, target_steps=640), session=2)
-    go(outside)  # nothing is left to train: only what is there is put in order
+    test_bench = bench(tmp_path / "chain", spec_of(algorithm, target_steps=640), session=2)
+    run_training(test_bench)  # already at the target: the session only completes the files
     folder = models_dir(tmp_path / "chain")
     saved = read_normalization(folder / BEST_MODEL)
     assert saved.obs_rms is not None and saved.obs_rms.mean == first.normalization.mean.tolist()
     assert (saved.obs_rms.count, saved.ret_rms, saved.norm_reward) == (None, None, True)
     assert card_fault(read_card(folder / BEST_MODEL_CARD), folder / "best_model") is None
-    assert any("Best model put back" in line for line in outside.said)
+    assert any("Best model put back" in line for line in test_bench.output)
     env = load_normalization(folder / BEST_MODEL, TinyVecEnv(4, 7))
     raw = np.random.default_rng(0).normal(0, 9, (20, 3))
     assert np.array_equal(np.asarray(env.normalize_obs(raw)), first.normalization(raw))
 
-    outside = bench(tmp_path / "chain", spec_of(algorithm, target_steps=1280), session=3)
-    second = go(outside)
+    test_bench = bench(tmp_path / "chain", spec_of(algorithm, target_steps=1280), session=3)
+    second = run_training(test_bench)
     assert second.training.grade is not None and second.training.grade.grade == "exact"
     straight, chain = fingerprints(tmp_path / "straight"), fingerprints(tmp_path / "chain")
-    of_best = {"selection.best"}  # where counts are unknown, if the best one is still of then
+    of_best = {"selection.best"}  # its counts are unknown if the best model is still the earlier one
     assert {part: chain[part] for part in chain if part not in of_best} == {
         part: straight[part] for part in straight if part not in of_best
     }
 
 
 @pytest.mark.parametrize("damage", ["lost", "of another model"])
-def test_the_statistics_of_the_best_model_are_put_back(tmp_path: Path, damage: str) -> None:
+def test_the_statistics_of_the_best_model_are_restored(tmp_path: Path, damage: str) -> None:
     run(tmp_path, "A2C", 800)
     path = models_dir(tmp_path) / BEST_MODEL_NORMALIZATION
     before = path.read_bytes()
@@ -233,7 +233,7 @@ def test_the_statistics_of_the_best_model_are_put_back(tmp_path: Path, damage: s
     assert path.read_bytes() == before
 
 
-def test_statistics_of_an_earlier_best_model_do_not_stay_beside_one_that_has_none(tmp_path: Path) -> None:
+def test_old_statistics_are_deleted_beside_a_best_model_without_statistics(tmp_path: Path) -> None:
     path = models_dir(tmp_path) / BEST_MODEL_NORMALIZATION
     path.parent.mkdir(parents=True)
     path.write_text("{}")
@@ -241,8 +241,8 @@ def test_statistics_of_an_earlier_best_model_do_not_stay_beside_one_that_has_non
     assert not path.exists()
 
 
-def test_rewards_alone_need_nothing_to_act_and_are_kept(tmp_path: Path) -> None:
-    go(bench(tmp_path, with_normalize("PPO", observations=False, rewards=True)))
+def test_reward_statistics_are_saved_and_not_needed_to_act(tmp_path: Path) -> None:
+    run_training(bench(tmp_path, with_normalize("PPO", observations=False, rewards=True)))
     best = models_dir(tmp_path) / BEST_MODEL
     saved = read_normalization(best)
     assert (saved.norm_obs, saved.norm_reward, saved.obs_rms) == (False, True, None) and saved.ret_rms is not None
@@ -251,30 +251,30 @@ def test_rewards_alone_need_nothing_to_act_and_are_kept(tmp_path: Path) -> None:
     assert np.array_equal(env.reset(), TinyVecEnv(4, 7).reset())
 
 
-def test_observations_alone_are_named_so(tmp_path: Path) -> None:
-    go(bench(tmp_path, with_normalize("PPO", observations=True, rewards=False)))
+def test_observation_statistics_alone_are_described_as_such(tmp_path: Path) -> None:
+    run_training(bench(tmp_path, with_normalize("PPO", observations=True, rewards=False)))
     saved = read_normalization(models_dir(tmp_path) / BEST_MODEL)
     assert saved.normalizes == ("observations",)
 
 
-def test_an_environment_of_other_observations_is_refused(tmp_path: Path) -> None:
+def test_statistics_for_other_observations_are_refused(tmp_path: Path) -> None:
     run(tmp_path, "A2C", 400)
     with pytest.raises(ValueError, match=r"observations of shape \(3,\), the environment gives \(1,\)"):
         load_normalization(models_dir(tmp_path) / BEST_MODEL, DummyVecEnv([lambda: Walk(1)]))
 
 
-def test_a_save_cut_off_after_any_file_leaves_no_checkpoint_without_its_statistics(
+def test_an_interrupted_save_leaves_no_checkpoint_without_statistics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestrator.kernel.checkpoint import save as saving
+    from orchestrator.kernel.checkpoint import save as save_module
 
-    original: Callable[..., None] = saving.write_atomically
+    original: Callable[..., None] = save_module.write_atomically
     for cut in range(3):
         working = tmp_path / str(cut)
         run(working, "A2C", 320)
         made = 0
 
-        def die(path: Path, write: Any, cut: int = cut) -> None:
+        def fail_at_cut(path: Path, write: Any, cut: int = cut) -> None:
             nonlocal made
             if made == cut:
                 raise OSError("the power went off")
@@ -282,7 +282,7 @@ def test_a_save_cut_off_after_any_file_leaves_no_checkpoint_without_its_statisti
             original(path, write)
 
         with monkeypatch.context() as patch:
-            patch.setattr(saving, "write_atomically", die)
+            patch.setattr(save_module, "write_atomically", fail_at_cut)
             with pytest.raises(OSError, match="power"):
                 run(working, "A2C", 640, session=2)
         assert latest_card(working).steps == 320
@@ -292,24 +292,24 @@ def test_a_save_cut_off_after_any_file_leaves_no_checkpoint_without_its_statisti
 
 
 @pytest.mark.parametrize("algorithm", NORMALIZING)
-def test_weights_with_another_number_of_environments_keep_their_statistics(tmp_path: Path, algorithm: str) -> None:
-    """They mean nothing without: the first actions would be those of another policy."""
+def test_a_weights_only_resume_with_other_n_envs_keeps_the_statistics(tmp_path: Path, algorithm: str) -> None:
+    """Without its statistics, the policy would act differently from the first step on."""
     first = run(tmp_path, algorithm, 640)
     before = first.training.model.get_vec_normalize_env()
     assert before is not None
     spec = spec_of(algorithm, target_steps=640, resume_floor="weights-only")
     spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], "n_envs": 8}
-    outside = bench(tmp_path, spec, session=2)
-    layer = go(outside).training.model.get_vec_normalize_env()
+    test_bench = bench(tmp_path, spec, session=2)
+    layer = run_training(test_bench).training.model.get_vec_normalize_env()
     assert layer is not None and np.array_equal(layer.obs_rms.mean, before.obs_rms.mean)
     assert (layer.obs_rms.count, float(layer.ret_rms.var)) == (before.obs_rms.count, float(before.ret_rms.var))
-    assert any("has 4 environments, this training 8" in line for line in outside.said)
-    assert any("statistics of the normalization are continued" in line for line in outside.said)
+    assert any("has 4 environments, this training 8" in line for line in test_bench.output)
+    assert any("statistics of the normalization are continued" in line for line in test_bench.output)
 
 
 @pytest.mark.parametrize("known_count", [True, False])
-def test_weights_with_a_statistics_file_and_no_side_file_keep_it(tmp_path: Path, known_count: bool) -> None:
-    """A best model that is made a checkpoint of its own, to begin another training from."""
+def test_a_weights_only_resume_without_a_state_file_keeps_the_statistics(tmp_path: Path, known_count: bool) -> None:
+    """A best model is made a checkpoint, and another training starts from it."""
     run(tmp_path / "first", "A2C", 640)
     best = read_card(models_dir(tmp_path / "first") / BEST_MODEL_CARD)
     stem = f"{SCENARIO}_checkpoint_{best.steps}_steps"
@@ -331,26 +331,26 @@ def test_weights_with_a_statistics_file_and_no_side_file_keep_it(tmp_path: Path,
     saved = read_normalization(folder / f"{stem}.zip")
     assert saved.obs_rms is not None
 
-    outside = bench(
+    test_bench = bench(
         tmp_path / "second", spec_of("A2C", target_steps=best.steps, resume_floor="weights-only"), session=2
     )
-    layer = go(outside).training.model.get_vec_normalize_env()
+    layer = run_training(test_bench).training.model.get_vec_normalize_env()
     assert layer is not None and layer.obs_rms.mean.tolist() == saved.obs_rms.mean and layer.training
     assert layer.obs_rms.count == (saved.obs_rms.count if known_count else best.steps)
-    assert not any("Not all of" in line for line in outside.said)
+    assert not any("Not all of" in line for line in test_bench.output)
 
 
-def test_weights_of_a_normalized_training_in_one_that_has_none_are_said_to_be(tmp_path: Path) -> None:
+def test_a_weights_only_resume_without_normalization_reports_the_difference(tmp_path: Path) -> None:
     run(tmp_path, "A2C", 640)
     spec = spec_of("A2C", target_steps=640, resume_floor="weights-only")
     spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS["A2C"], "normalize": None}
     spec["lineage"]["hyper_parameters"].pop("normalize")
-    outside = bench(tmp_path, spec, session=2)
-    go(outside)
-    assert any("checkpoint=['VecNormalize'], current=[]" in line for line in outside.said)
+    test_bench = bench(tmp_path, spec, session=2)
+    run_training(test_bench)
+    assert any("checkpoint=['VecNormalize'], current=[]" in line for line in test_bench.output)
 
 
-def test_what_lies_between_policy_and_environment_is_named_from_outside() -> None:
+def test_acts_through_lists_the_wrappers_from_the_outermost_in() -> None:
     plain = DummyVecEnv([lambda: Walk(1)])
     assert acts_through(plain) == acts_through(VecMonitor(plain)) == ()
     assert acts_through(VecFrameStack(VecNormalize(VecMonitor(plain)), 2)) == ("VecFrameStack", "VecNormalize")

@@ -1,4 +1,4 @@
-"""Another training from a checkpoint's weights: only if it is accepted, only the weights, and the ancestry says so."""
+"""Starting another training from a checkpoint's weights: only with the user's consent, recorded in the ancestry."""
 
 import shutil
 from pathlib import Path
@@ -19,31 +19,31 @@ from orchestrator.sb3.state.sb3_zip import model_bytes
 from orchestrator.sb3.state.training_state_io import capture_state
 
 
-def go(working: Path, spec: dict[str, Any], session: int = 1) -> tuple[TrainingResult, list[str]]:
-    outside = bench(working, spec, session=session)
+def run_training(working: Path, spec: dict[str, Any], session: int = 1) -> tuple[TrainingResult, list[str]]:
+    test_bench = bench(working, spec, session=session)
     try:
-        return train(outside.context, outside.plan, tiny_world()), outside.said
+        return train(test_bench.context, test_bench.plan, tiny_world()), test_bench.output
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
 def other_training(algorithm: str, target_steps: int, **changes: Any) -> dict[str, Any]:
-    """The same algorithm and network with another discount."""
+    """A spec with the same algorithm and network and another discount factor."""
     spec = spec_of(algorithm, target_steps=target_steps, **{"resume_floor": "weights-only", **changes})
     spec["lineage"]["hyper_parameters"] = {**HYPER_PARAMETERS[algorithm], "gamma": 0.9}
     return spec
 
 
 @pytest.mark.parametrize("algorithm", sorted(HYPER_PARAMETERS))
-def test_only_the_weights_come_along_and_the_ancestry_says_so(
+def test_only_the_weights_are_loaded_and_the_ancestry_records_it(
     tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = go(tmp_path, spec_of(algorithm, target_steps=640))
+    first, _ = run_training(tmp_path, spec_of(algorithm, target_steps=640))
     before = policy_digest(first.training.model.policy)
     seen: dict[str, Any] = {}
     original = starting.begin_from_weights
 
-    def spied(training: Any, card: Any, grade: Any) -> None:
+    def recorded(training: Any, card: Any, grade: Any) -> None:
         original(training, card, grade)
         model = training.model
         learner = getattr(model.policy, "optimizer", None) or model.policy.actor.optimizer
@@ -53,75 +53,79 @@ def test_only_the_weights_come_along_and_the_ancestry_says_so(
         seen.update(replay=getattr(model, "replay_buffer", None) and model.replay_buffer.size())
         seen.update(exploration=getattr(model, "exploration_rate", None), last_obs=model._last_obs)
 
-    monkeypatch.setattr(starting, "begin_from_weights", spied)
-    second, said = go(tmp_path, other_training(algorithm, 1280), session=2)
+    monkeypatch.setattr(starting, "begin_from_weights", recorded)
+    second, output = run_training(tmp_path, other_training(algorithm, 1280), session=2)
     assert (seen["digest"], seen["optimizer"], seen["replay"] or 0, seen["last_obs"]) == (before, {}, 0, None)
     assert seen["normalized"] is None or seen["normalized"] > 600
-    if seen["exploration"] is not None:  # from 1.0 to 0.2 over 1500 steps, after 640
+    if seen["exploration"] is not None:  # from 1.0 to 0.2 over 1500 steps, at step 640
         assert seen["exploration"] == pytest.approx(1.0 - 0.8 * 640 / 1500)
     assert second.training.grade is not None and second.training.grade.grade == "weights-only"
     assert "hyper_parameters.gamma: checkpoint=0.97, current=0.9" in second.training.grade.reasons
     assert (second.training.steps_start, second.training.steps) == (640, 1280)
     assert second.facts["policy_digest_before"] == before != second.facts["policy_digest_after"]
-    assert any(line.startswith("[CHECKPOINT] Loading checkpoint traffic_light_control_checkpoint_640") for line in said)
-    assert any(line.startswith("[CHECKPOINT] Weights only: a new training from 640 steps on") for line in said)
+    assert any(
+        line.startswith("[CHECKPOINT] Loading checkpoint traffic_light_control_checkpoint_640") for line in output
+    )
+    assert any(line.startswith("[CHECKPOINT] Weights only: a new training from 640 steps on") for line in output)
     card = latest_card(tmp_path)
     taken_over = [(ancestor.steps, ancestor.continued) for ancestor in card.ancestry]
     assert taken_over[0] == (640, "weights-only")
     assert {grade for _, grade in taken_over[1:]} <= {"exact"}
     assert card.lowest_grade == "weights-only"
 
-    third, _ = go(tmp_path, other_training(algorithm, 1344, resume_floor="exact"), session=3)
+    third, _ = run_training(tmp_path, other_training(algorithm, 1344, resume_floor="exact"), session=3)
     assert third.training.grade is not None and third.training.grade.grade == "exact"
-    assert latest_card(tmp_path).lowest_grade == "weights-only"  # for good
+    assert latest_card(tmp_path).lowest_grade == "weights-only"  # it stays so
 
 
 @pytest.mark.parametrize("algorithm", ["DQN", "QRDQN", "SAC", "TD3"])
-def test_a_replay_buffer_is_filled_by_the_policy_before_anything_is_learned_however_it_is_cut(
+def test_the_replay_buffer_is_refilled_by_the_policy_before_learning_despite_cuts(
     tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(tmp_path / "straight", spec_of(algorithm, target_steps=640))
+    run_training(tmp_path / "straight", spec_of(algorithm, target_steps=640))
     shutil.copytree(tmp_path / "straight", tmp_path / "chain")
-    random_before: set[int] = set()
+    random_steps: set[int] = set()
     original = OffPolicyAlgorithm._sample_action
 
-    def spied(model: Any, learning_starts: int, *words: Any, **named: Any) -> Any:
-        random_before.add(learning_starts)
+    def recorded(model: Any, learning_starts: int, *words: Any, **named: Any) -> Any:
+        random_steps.add(learning_starts)
         return original(model, learning_starts, *words, **named)
 
-    monkeypatch.setattr(OffPolicyAlgorithm, "_sample_action", spied)
-    straight, _ = go(tmp_path / "straight", other_training(algorithm, 960), session=2)
-    # 100 new steps are declared, four environments step at once: from 744 to 960.
+    monkeypatch.setattr(OffPolicyAlgorithm, "_sample_action", recorded)
+    straight, _ = run_training(tmp_path / "straight", other_training(algorithm, 960), session=2)
+    # The declared 100 steps fill the buffer first; four environments step at once: updates from step 744 to 960.
     assert straight.facts["gradient_updates_this_session"] == (960 - 740) // 4
     for session, target_steps, updates in ((2, 684, 0), (3, 800, 15), (4, 960, 40)):
         floor = "weights-only" if session == 2 else "exact"
-        chain, _ = go(tmp_path / "chain", other_training(algorithm, target_steps, resume_floor=floor), session=session)
+        chain, _ = run_training(
+            tmp_path / "chain", other_training(algorithm, target_steps, resume_floor=floor), session=session
+        )
         assert chain.facts["gradient_updates_this_session"] == updates
-    assert random_before == {0}
+    assert random_steps == {0}
     assert same_state(capture_state(chain.training.model), capture_state(straight.training.model))
     assert model_bytes(chain.training.model) == model_bytes(straight.training.model)
 
 
-def test_without_the_users_word_it_is_refused_and_the_remedy_names_the_flag(tmp_path: Path) -> None:
-    go(tmp_path, spec_of("DQN", target_steps=400))
+def test_without_consent_it_is_refused_and_the_remedy_names_the_flag(tmp_path: Path) -> None:
+    run_training(tmp_path, spec_of("DQN", target_steps=400))
     with pytest.raises(SessionRefused, match=r"hyper_parameters.gamma: .*") as refusal:
-        go(tmp_path, other_training("DQN", 800, resume_floor="statistical"), session=2)
+        run_training(tmp_path, other_training("DQN", 800, resume_floor="statistical"), session=2)
     assert "--accept-grade weights-only" in refusal.value.remedy
 
 
 @pytest.mark.parametrize("change", [{"network": [8]}, {"algorithm": "QRDQN"}])
-def test_weights_that_do_not_fit_are_refused_whatever_is_accepted(tmp_path: Path, change: dict[str, Any]) -> None:
-    go(tmp_path, spec_of("DQN", target_steps=400))
+def test_weights_of_another_network_or_algorithm_are_always_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    run_training(tmp_path, spec_of("DQN", target_steps=400))
     spec = other_training("DQN", 800)
     spec["lineage"].update(change)
     if "algorithm" in change:
         spec["lineage"]["hyper_parameters"] = HYPER_PARAMETERS[change["algorithm"]]
     with pytest.raises(SessionRefused, match="cannot be continued"):
-        go(tmp_path, spec, session=2)
+        run_training(tmp_path, spec, session=2)
 
 
-def test_weights_that_the_card_does_not_describe_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    go(tmp_path, spec_of("DQN", target_steps=400))
+def test_weights_that_differ_from_the_card_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_training(tmp_path, spec_of("DQN", target_steps=400))
     original = torch.nn.Module.load_state_dict
 
     def shifted(module: Any, state: Any, **words: Any) -> Any:
@@ -129,5 +133,5 @@ def test_weights_that_the_card_does_not_describe_are_refused(tmp_path: Path, mon
 
     monkeypatch.setattr("stable_baselines3.common.policies.BasePolicy.load_state_dict", shifted)
     with pytest.raises(SessionRefused, match="its card states another one"):
-        go(tmp_path, other_training("DQN", 800), session=2)
+        run_training(tmp_path, other_training("DQN", 800), session=2)
     assert models_dir(tmp_path).is_dir()

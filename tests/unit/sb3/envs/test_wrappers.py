@@ -1,4 +1,4 @@
-"""What stands around an environment, and environments that are many single ones: kept, or told as lost."""
+"""Wrappers and vectorised single environments: their state is saved, or reported as lost."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from cut_trainings import built, end_of, mended, saved, trained
+from cut_trainings import built, end_of, restored, saved, trained
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack, VecMonitor, VecNormalize
@@ -18,7 +18,7 @@ from orchestrator.sb3.envs.wrappers import capture_layers, lost_state, restore_l
 
 
 class Walk(gymnasium.Env[Any, Any]):
-    """One noisy walk, as gymnasium's users write them."""
+    """One noisy random walk, written as a usual gymnasium environment."""
 
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,), np.float32)
     action_space = gymnasium.spaces.Discrete(2)
@@ -44,10 +44,10 @@ class KeptWalk(Walk):
 
 
 def walks(kind: type[Walk], *, monitored: bool = True) -> DummyVecEnv:
-    def one(seed: int) -> Callable[[], gymnasium.Env[Any, Any]]:
+    def walk_of(seed: int) -> Callable[[], gymnasium.Env[Any, Any]]:
         return lambda: Monitor(TimeLimit(kind(seed), 11)) if monitored else TimeLimit(kind(seed), 11)
 
-    return DummyVecEnv([one(seed) for seed in range(4)])
+    return DummyVecEnv([walk_of(seed) for seed in range(4)])
 
 
 @pytest.mark.parametrize(
@@ -55,25 +55,25 @@ def walks(kind: type[Walk], *, monitored: bool = True) -> DummyVecEnv:
     [
         lambda: VecMonitor(TinyVecEnv(4, 7)),
         lambda: walks(KeptWalk),
-        lambda: VecMonitor(Stubborn(walks(KeptWalk, monitored=False))),
+        lambda: VecMonitor(InvertingWrapper(walks(KeptWalk, monitored=False))),
     ],
     ids=["VecMonitor", "Monitor and TimeLimit", "a layer of one's own"],
 )
 @pytest.mark.parametrize("algorithm", ["DQN", "PPO"])
-def test_layers_are_part_of_the_state(build: Callable[[], VecEnv], algorithm: str) -> None:
+def test_wrappers_are_part_of_the_state(build: Callable[[], VecEnv], algorithm: str) -> None:
     assert lost_state(build()) == ()
     straight = end_of(trained(built(algorithm, build())))
     whole = saved(trained(built(algorithm, build()), 256))
-    assert end_of(trained(mended(algorithm, whole, env=build()))) == straight
+    assert end_of(trained(restored(algorithm, whole, env=build()))) == straight
     section = "layers" if "layers" in whole.state else "environment"
     try:
-        assert end_of(trained(mended(algorithm, whole, env=build(), leave_out=section))) != straight
+        assert end_of(trained(restored(algorithm, whole, env=build(), leave_out=section))) != straight
     except RuntimeError as fault:
-        assert "needs reset" in str(fault)  # a new monitor does not know that an episode is under way
+        assert "needs reset" in str(fault)  # a new monitor does not know that an episode has started
 
 
-class Stubborn(SignActions):
-    """A layer of a user's own, with a state of its own: every fifth time it does the opposite."""
+class InvertingWrapper(SignActions):
+    """A user's own wrapper with state: every fifth step it inverts the action."""
 
     def __init__(self, venv: VecEnv) -> None:
         super().__init__(venv)
@@ -91,27 +91,27 @@ class Stubborn(SignActions):
         self._steps = state["steps"]
 
 
-def test_what_cannot_be_kept_is_named() -> None:
+def test_state_that_cannot_be_saved_is_reported() -> None:
     assert lost_state(walks(Walk)) == ("Walk has no get_state and set_state",)
     assert lost_state(VecFrameStack(TinyVecEnv(4, 7), 2)) == ("VecFrameStack has no get_state and set_state",)
-    # A subclass may remember more than the class that is known.
+    # A subclass may have more state than the known class.
     assert lost_state(type("Other", (VecMonitor,), {})(TinyVecEnv(4, 7))) == ("Other has no get_state and set_state",)
 
 
-def test_a_run_goes_on_with_new_episodes_where_the_environment_was_not_kept() -> None:
+def test_a_run_continues_with_new_episodes_if_the_environment_was_not_saved() -> None:
     whole = saved(trained(built("PPO", walks(Walk)), 256))
-    model = mended("PPO", whole, env=walks(Walk))
+    model = restored("PPO", whole, env=walks(Walk))
     assert model._last_obs is None and whole.state["environment"] != []
     assert trained(model).num_timesteps == 384
 
 
-def test_other_layers_than_the_saved_ones_are_refused() -> None:
+def test_other_wrappers_than_the_saved_ones_are_refused() -> None:
     trees = capture_layers(VecMonitor(TinyVecEnv(4, 7)))
     with pytest.raises(ValueError, match=r"checkpoint=\['VecMonitor'\], current=\['VecNormalize'\]"):
         restore_layers(VecNormalize(TinyVecEnv(4, 7)), trees)
 
 
-def test_a_policy_sees_the_same_in_training_and_outside() -> None:
+def test_a_policy_gets_the_same_normalized_observations_in_training_and_outside() -> None:
     model = trained(built("A2C"), 128)
     layer, raw = model.get_vec_normalize_env(), np.random.default_rng(0).normal(0, 30, (50, 3))
     assert layer is not None
@@ -122,7 +122,7 @@ def test_a_policy_sees_the_same_in_training_and_outside() -> None:
     assert normalization_of(model) is None and normalization_of(built("DQN")) is None
 
 
-def test_the_sign_of_a_continuous_action_is_the_choice() -> None:
+def test_the_sign_of_a_continuous_action_chooses_the_discrete_action() -> None:
     env = SignActions(TinyVecEnv(4, 7))
     assert env.action_space == gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
     actions = np.array([[-1.0], [0.0], [1e-9], [1.0]], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Every NaN and every infinity of a tree is found, wherever it is and in whatever kind of number."""
+"""Every NaN and every infinity in a tree is found, at any place and in any type of number."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SHAPES = npst.array_shapes(min_dims=0, max_dims=4, max_side=5)
 
 
 @st.composite
-def sound_trees(draw: st.DrawFn, depth: int = 3) -> Any:
-    """What a state is made of, all of it finite."""
+def finite_trees(draw: st.DrawFn, depth: int = 3) -> Any:
+    """Trees of the types that occur in a state, with finite numbers only."""
     finite = st.floats(allow_nan=False, allow_infinity=False)
     leaves = st.one_of(
         finite,
@@ -36,20 +36,20 @@ def sound_trees(draw: st.DrawFn, depth: int = 3) -> Any:
     )
     if depth == 0:
         return draw(leaves)
-    below = sound_trees(depth=depth - 1)
+    below = finite_trees(depth=depth - 1)
     keys = st.text(alphabet="abcdef_0", min_size=1, max_size=4)
     return draw(st.one_of(leaves, st.lists(below, max_size=3), st.dictionaries(keys, below, max_size=3)))
 
 
 @settings(max_examples=60, deadline=None)
-@given(sound_trees())
-def test_a_finite_tree_has_nothing_to_tell(tree: Any) -> None:
+@given(finite_trees())
+def test_a_finite_tree_has_no_findings(tree: Any) -> None:
     assert list(non_finite_parts(tree)) == []
 
 
 @settings(max_examples=150, deadline=None)
-@given(sound_trees(), FLOATS, SHAPES, st.sampled_from(BROKEN), st.data())
-def test_one_broken_number_is_found_at_its_place(
+@given(finite_trees(), FLOATS, SHAPES, st.sampled_from(BROKEN), st.data())
+def test_one_non_finite_number_is_found_at_its_place(
     tree: Any, kind: str, shape: tuple[int, ...], value: float, data: st.DataObject
 ) -> None:
     array = np.ones(shape, kind)
@@ -61,7 +61,7 @@ def test_one_broken_number_is_found_at_its_place(
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64])
 @pytest.mark.parametrize("value", BROKEN)
-def test_tensors_of_every_kind(kind: torch.dtype, value: float) -> None:
+def test_tensors_of_every_dtype_are_checked(kind: torch.dtype, value: float) -> None:
     tensor = torch.ones(3, 4, dtype=kind, requires_grad=True)
     with torch.no_grad():
         tensor[2, 1] = value
@@ -71,7 +71,7 @@ def test_tensors_of_every_kind(kind: torch.dtype, value: float) -> None:
     assert list(non_finite_parts([torch.ones(3, dtype=torch.int64), torch.tensor(True)])) == []
 
 
-def test_zero_dimensions_structures_views_and_numbers_of_their_own() -> None:
+def test_zero_dimensional_structured_viewed_and_scalar_numbers_are_checked() -> None:
     fields = np.zeros(3, dtype=[("place", "<f8", (2,)), ("count", "<i8")])
     fields["place"][1, 1] = np.nan
     every_other = np.ones((6, 4), np.float32)
@@ -102,7 +102,7 @@ def test_zero_dimensions_structures_views_and_numbers_of_their_own() -> None:
     }
 
 
-def test_a_large_array_is_looked_at_to_its_last_number() -> None:
+def test_a_large_array_is_checked_to_its_last_number() -> None:
     array = np.zeros(CHUNK_NUMBERS * 3 + 1, np.float32)
     for place in (array.size - 1, CHUNK_NUMBERS, CHUNK_NUMBERS - 1):
         array[place] = np.nan
@@ -111,7 +111,7 @@ def test_a_large_array_is_looked_at_to_its_last_number() -> None:
     assert found.found == 3
 
 
-def test_what_may_be_infinite_is_so_by_name_and_nowhere_else() -> None:
+def test_only_declared_names_of_the_environment_may_be_non_finite() -> None:
     nan = float("nan")
     episodes = {"episode_statistics": {"episodes": [{"r": 1.0, "l": 3, "first_jam_s": nan}, {"r": nan, "l": 3}]}}
     assert [found.part for found in non_finite_parts(episodes)] == ["episode_statistics.episodes.1.r"]
@@ -122,10 +122,10 @@ def test_what_may_be_infinite_is_so_by_name_and_nowhere_else() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(0, 40), st.data())
-def test_a_row_of_a_replay_buffer_is_told_by_the_step_that_filled_it(
+def test_a_row_of_a_replay_buffer_is_reported_with_the_step_that_filled_it(
     size: int, copies: int, made: int, data: st.DataObject
 ) -> None:
-    """Rows are overwritten in turn; the step is the one after which the row was written."""
+    """Rows are overwritten cyclically; the reported step is the one after which the row was written."""
     made += 1
     rewards, filled_at = np.zeros((size, copies), np.float32), {}
     for number in range(made):
@@ -140,12 +140,12 @@ def test_a_row_of_a_replay_buffer_is_told_by_the_step_that_filled_it(
     }
     text = describe_parts(list(non_finite_parts(training)), training)
     assert f"first in row {row} of environment {copy}, filled at step {filled_at[row]}: nan" in text
-    rewards[:rows] = np.nan  # the oldest is the first, wherever the rows begin
+    rewards[:rows] = np.nan  # the oldest row is reported first, wherever the buffer starts
     text = describe_parts(list(non_finite_parts(training)), training)
     assert f"filled at step {min(filled_at.values())}: nan" in text
 
 
-def test_other_parts_are_named_and_counted() -> None:
+def test_further_parts_are_named_and_counted() -> None:
     parts = list(non_finite_parts({name: float("nan") for name in "abcde"}))
     assert describe_parts(parts) == "a is not finite (nan); so is b, c and 2 more"
     assert describe_parts(parts[:1]) == "a is not finite (nan)"

@@ -35,7 +35,7 @@ def card(identity: dict[str, Any]) -> CheckpointCard:
         scenario="traffic_light_control",
         steps=500,
         files=files,
-        identity=json.loads(json.dumps(identity)),  # as a card comes back from its file
+        identity=json.loads(json.dumps(identity)),  # as read back from a card file
         stamp=ticket(tiny_spec()).stamp(),
         saved_at="2026-01-01T00:00:00+00:00",
     )
@@ -51,7 +51,7 @@ def altered(identity: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return changed
 
 
-def test_an_equal_identity_is_exact_whatever_the_weights_are(identity: dict[str, Any]) -> None:
+def test_an_equal_identity_is_exact_for_any_weights(identity: dict[str, Any]) -> None:
     grade = grade_resume(card({**identity, "policy_digest": "other"}), identity, floor="exact")
     assert (grade.grade, grade.reasons) == ("exact", ())
 
@@ -94,7 +94,7 @@ def test_another_training_is_refused_with_the_reason(
         grade_resume(card(altered(identity, path, value)), identity, floor="statistical")
 
 
-def test_all_reasons_are_told_at_once(identity: dict[str, Any]) -> None:
+def test_all_reasons_are_reported_at_once(identity: dict[str, Any]) -> None:
     old = card(altered(altered(identity, "seed", 8), "network", [1]))
     with pytest.raises(SessionRefused, match=r"network: .*; seed: "):
         grade_resume(old, identity, floor="statistical")
@@ -102,16 +102,16 @@ def test_all_reasons_are_told_at_once(identity: dict[str, Any]) -> None:
 
 def test_every_key_of_an_identity_is_compared(identity: dict[str, Any]) -> None:
     for name in set(identity) - {"policy_digest"}:
-        lacking = {key: value for key, value in identity.items() if key != name}
+        without_key = {key: value for key, value in identity.items() if key != name}
         try:
-            assert grade_resume(card(lacking), identity, floor="statistical").grade == "statistical", name
+            assert grade_resume(card(without_key), identity, floor="statistical").grade == "statistical", name
         except SessionRefused as refusal:
             assert f"{name}: checkpoint=None" in str(refusal)
 
 
-def test_what_a_checkpoint_could_not_keep_is_told_once(identity: dict[str, Any]) -> None:
-    losing = altered(identity, "lost_state", ["the wind"])
-    grade = grade_resume(card(losing), losing, floor="statistical")
+def test_lost_state_is_reported_once(identity: dict[str, Any]) -> None:
+    with_lost_state = altered(identity, "lost_state", ["the wind"])
+    grade = grade_resume(card(with_lost_state), with_lost_state, floor="statistical")
     assert grade.grade == "statistical"
     assert grade.reasons == ("the checkpoint could not keep everything: the wind",)
 
@@ -122,7 +122,7 @@ def test_weights_alone_are_refused(identity: dict[str, Any]) -> None:
         grade_resume(replace(whole, files=whole.files[:1]), identity, floor="statistical")
 
 
-def test_a_space_is_described_by_what_matters() -> None:
+def test_a_space_is_described_by_kind_shape_and_bounds() -> None:
     box = gymnasium.spaces.Box(np.array([0, -np.inf]), np.array([1, np.inf]), dtype=np.float64)
     assert describe_space(box) == {
         "kind": "Box",
@@ -135,7 +135,7 @@ def test_a_space_is_described_by_what_matters() -> None:
     assert describe_space(gymnasium.spaces.MultiBinary(3)) == {"kind": "MultiBinary", "text": "MultiBinary(3)"}
 
 
-def test_a_policy_digest_sees_one_bit_and_not_the_order() -> None:
+def test_a_policy_digest_is_repeatable_and_changes_with_one_bit() -> None:
     policy = torch.nn.Linear(2, 2)
     before = policy_digest(policy)
     assert policy_digest(policy) == before and not list(non_finite_parts(policy.state_dict()))

@@ -1,4 +1,4 @@
-"""What `inspect` expects in a model file is what the model files of all algorithms hold, and nothing else."""
+"""The names that `inspect` expects in a model file are exactly those in the files of all algorithms."""
 
 import pickle
 from pathlib import Path
@@ -25,7 +25,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 
 
 def names_in_file_of(algorithm: str, changes: dict[str, Any], path: Path) -> set[str]:
-    """Of a model that has learned already, so that its optimizers have something to hold."""
+    """Names in the file of a model that has made updates, so that its optimizers have state."""
     spec = spec_of(algorithm)
     plain = {name: value for name, value in HYPER_PARAMETERS[algorithm].items() if name != "normalize"}
     spec["lineage"]["hyper_parameters"] = {**plain, **changes}
@@ -38,7 +38,7 @@ def names_in_file_of(algorithm: str, changes: dict[str, Any], path: Path) -> set
     return {name for names in found.executes.values() for name in names}
 
 
-def test_the_files_of_all_algorithms_hold_what_is_expected_and_no_more(tmp_path: Path) -> None:
+def test_the_files_of_all_algorithms_have_exactly_the_expected_names(tmp_path: Path) -> None:
     found = [names_in_file_of(algorithm, changes, tmp_path / "model.zip") for algorithm, changes in CHANGES]
     assert set().union(*found) == _EXPECTED_NAMES
 
@@ -49,11 +49,11 @@ def test_the_files_of_all_algorithms_hold_what_is_expected_and_no_more(tmp_path:
         ("torch", "os.system"),
         ("torch", "load"),
         ("numpy.testing._private.utils", "runstring"),
-        ("stable_baselines3.common", "utils.LinearSchedule"),  # the same class by a way that no pickler takes
+        ("stable_baselines3.common", "utils.LinearSchedule"),  # the same class under a name that no pickler writes
         ("os", "system"),
     ],
 )
-def test_every_other_name_is_strange_also_of_the_libraries(module: str, name: str) -> None:
+def test_every_other_name_is_reported_also_of_the_libraries(module: str, name: str) -> None:
     parts = [pickle.dumps(text, protocol=4)[11:-1] for text in (module, name)]
     at_once = b"\x80\x04" + b"".join(parts) + b"\x93."
     in_line = f"c{module}\n{name}\n.".encode()

@@ -26,7 +26,7 @@ marks = st.sampled_from(["$array", "$float64", "$dict", "$"])
 
 
 def bits(value: Any) -> Any:
-    """Make equality strict: types, and the bits of floats."""
+    """Make equality strict: compare types and the bits of floats."""
     if isinstance(value, dict):
         return {name: bits(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -42,7 +42,7 @@ def round_trip(tree: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 @given(tree=st.dictionaries(st.text(max_size=4) | marks, trees, max_size=4))
-def test_any_tree_comes_back_bit_for_bit_and_gives_the_same_bytes(
+def test_any_tree_is_read_back_bit_for_bit_and_written_as_the_same_bytes(
     tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("state")
@@ -53,7 +53,7 @@ def test_any_tree_comes_back_bit_for_bit_and_gives_the_same_bytes(
 
 
 @pytest.mark.parametrize("mark", ["$array", "$float64", "$dict"])
-def test_our_own_marks_as_the_users_keys(mark: str, tmp_path: Path) -> None:
+def test_keys_that_equal_our_own_markers_are_read_back(mark: str, tmp_path: Path) -> None:
     tree = {"inner": {mark: "7ff0000000000000"}}
     assert round_trip(tree, tmp_path / "s.npz") == tree
 
@@ -64,7 +64,7 @@ def test_order_of_keys_does_not_change_the_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_infinities_and_the_payload_of_nan(tmp_path: Path) -> None:
+def test_infinities_and_the_payload_of_a_nan_are_kept(tmp_path: Path) -> None:
     odd_nan = struct.unpack(">d", bytes.fromhex("7ff80000deadbeef"))[0]
     found = round_trip({"values": [math.inf, -math.inf, odd_nan, -0.0]}, tmp_path / "s.npz")["values"]
     assert [struct.pack(">d", value).hex() for value in found] == [
@@ -75,7 +75,7 @@ def test_infinities_and_the_payload_of_nan(tmp_path: Path) -> None:
     ]
 
 
-def test_numpy_scalars_become_what_they_equal(tmp_path: Path) -> None:
+def test_numpy_scalars_become_equal_python_values(tmp_path: Path) -> None:
     tree = {"a": np.int64(3), "b": np.float32(0.1), "c": np.bool_(True), "d": np.float64(0.1)}
     found = round_trip(tree, tmp_path / "s.npz")
     assert bits(found) == bits({"a": 3, "b": float(np.float32(0.1)), "c": True, "d": 0.1})
@@ -93,17 +93,17 @@ def test_numpy_scalars_become_what_they_equal(tmp_path: Path) -> None:
         (np.array([None]), "array of objects"),
     ],
 )
-def test_other_leaves_are_refused_with_their_place(leaf: Any, kind: str, tmp_path: Path) -> None:
+def test_leaves_of_other_types_are_refused_with_their_place(leaf: Any, kind: str, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=rf"state\.a\.0.*{kind}"):
         write_state(tmp_path / "s.npz", {"a": [leaf]})
 
 
-def test_other_keys_are_refused(tmp_path: Path) -> None:
+def test_keys_that_are_not_text_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="key 3"):
         write_state(tmp_path / "s.npz", {"a": {3: 1}})
 
 
-def test_readable_without_this_project(tmp_path: Path) -> None:
+def test_a_state_file_is_readable_without_this_project(tmp_path: Path) -> None:
     path = tmp_path / "s.npz"
     write_state(path, {"replay": {"rewards": np.arange(3.0)}, "steps": 7})
     with np.load(path, allow_pickle=False) as plain:
@@ -138,7 +138,7 @@ def rewrite(path: Path, change: Any) -> None:
         (lambda members: members.update({"0000-a.npy": b"\x93NUMPY"}), "cannot be read"),
     ],
 )
-def test_damage_is_an_error_of_value(change: Any, fault: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_a_value_error(change: Any, fault: str, tmp_path: Path) -> None:
     path = tmp_path / "s.npz"
     write_state(path, {"a": np.zeros(3)})
     rewrite(path, change)
@@ -146,7 +146,7 @@ def test_damage_is_an_error_of_value(change: Any, fault: str, tmp_path: Path) ->
         read_state(path)
 
 
-def test_a_truncated_file_is_an_error_of_value(tmp_path: Path) -> None:
+def test_a_truncated_file_is_a_value_error(tmp_path: Path) -> None:
     path = tmp_path / "s.npz"
     write_state(path, {"a": np.zeros(300)})
     path.write_bytes(path.read_bytes()[:-40])
@@ -163,5 +163,5 @@ def test_a_pickle_inside_is_never_loaded(tmp_path: Path) -> None:
         read_state(path)
 
 
-def test_the_fingerprint_of_these_tests_sees_one_bit() -> None:
+def test_the_fingerprint_of_these_tests_changes_with_one_bit() -> None:
     assert fingerprint({"a": np.float32([0.0])}) != fingerprint({"a": np.float32([-0.0])})

@@ -1,4 +1,4 @@
-"""A corruption that leaves every sha256 valid is found before a single step is trained."""
+"""A corruption with valid sha256 values is found before any step is trained."""
 
 import io
 import json
@@ -30,16 +30,16 @@ from orchestrator.sb3.training.training_spec import TrainingSpec
 ALGORITHMS = tuple(sorted(HYPER_PARAMETERS))
 
 
-def go(working: Path, algorithm: str, session: int, **changes: Any) -> tuple[TrainingResult, list[str]]:
-    outside = bench(working, spec_of(algorithm, **changes), session=session)
+def run_training(working: Path, algorithm: str, session: int, **changes: Any) -> tuple[TrainingResult, list[str]]:
+    test_bench = bench(working, spec_of(algorithm, **changes), session=session)
     try:
-        return train(outside.context, outside.plan, tiny_world()), outside.said
+        return train(test_bench.context, test_bench.plan, tiny_world()), test_bench.output
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
-def write_card_anew(working: Path, card: CheckpointCard, **identity: Any) -> None:
-    """As somebody would who wants every digest to agree."""
+def write_matching_card(working: Path, card: CheckpointCard, **identity: Any) -> None:
+    """Write a card whose digests match the changed files, as a forger would."""
     folder = models_dir(working) / "checkpoints"
     files = tuple(file_entry(folder / entry.path, folder) for entry in card.files)
     forged = replace(card, files=files, identity={**card.identity, **identity})
@@ -61,8 +61,8 @@ def plant(working: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> None
     with zipfile.ZipFile(path, "w") as archive:
         for member, content in members.items():
             archive.writestr(member, content)
-    write_card_anew(working, card, policy_digest=tensors_digest(weights))
-    assert survey_checkpoints(models_dir(working), card.scenario).latest is not None  # every sha256 is valid
+    write_matching_card(working, card, policy_digest=tensors_digest(weights))
+    assert survey_checkpoints(models_dir(working), card.scenario).latest is not None  # every sha256 matches
 
 
 def change_probe(working: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -71,79 +71,79 @@ def change_probe(working: Path, change: Callable[[dict[str, Any]], None]) -> Non
     tree = read_state(path)
     change(tree)
     write_state(path, tree)
-    write_card_anew(working, card)
+    write_matching_card(working, card)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("size", [1.0, 1e-6])
-def test_weights_changed_under_a_forged_card_end_the_session_before_it_trains(
+def test_changed_weights_under_a_forged_card_are_refused_before_training(
     tmp_path: Path, algorithm: str, size: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(tmp_path, algorithm, 1, target_steps=400)
+    run_training(tmp_path, algorithm, 1, target_steps=400)
     plant(tmp_path, lambda tensor: tensor + size)
-    monkeypatch.setattr(TinyVecEnv, "step_wait", None)  # nothing may be trained
+    monkeypatch.setattr(TinyVecEnv, "step_wait", None)  # any training step would fail
     with pytest.raises(SessionRefused, match=r"seam does not hold: .* by up to ") as refusal:
-        go(tmp_path, algorithm, 2, target_steps=800)
+        run_training(tmp_path, algorithm, 2, target_steps=800)
     assert "the one before" in refusal.value.remedy
 
 
-def test_a_whole_checkpoint_passes_and_says_nothing(tmp_path: Path) -> None:
-    go(tmp_path, "DQN", 1, target_steps=400)
-    result, said = go(tmp_path, "DQN", 2, target_steps=600)
+def test_an_intact_checkpoint_passes_without_a_message(tmp_path: Path) -> None:
+    run_training(tmp_path, "DQN", 1, target_steps=400)
+    result, output = run_training(tmp_path, "DQN", 2, target_steps=600)
     assert result.training.grade is not None and result.training.grade.grade == "exact"
-    assert not [line for line in said if "probe" in line]
+    assert not [line for line in output if "probe" in line]
 
 
-def test_on_another_device_last_bits_may_differ_and_the_grade_says_so(tmp_path: Path) -> None:
-    go(tmp_path, "DQN", 1, target_steps=400)
+def test_different_last_bits_on_another_device_lower_the_grade(tmp_path: Path) -> None:
+    run_training(tmp_path, "DQN", 1, target_steps=400)
     plant(tmp_path, lambda tensor: tensor * (1 + 1e-6))
     change_probe(tmp_path, lambda tree: tree["probe"].update(computed_on="a machine of yore"))
     with pytest.raises(SessionRefused, match=r"resumes as statistical, but exact is required: probe: other last bits"):
-        go(tmp_path, "DQN", 2, target_steps=600)
-    result, said = go(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")
+        run_training(tmp_path, "DQN", 2, target_steps=600)
+    result, output = run_training(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")
     assert result.training.grade is not None and result.training.grade.grade == "statistical"
-    assert any("a machine of yore" in line for line in said)
+    assert any("a machine of yore" in line for line in output)
     plant(tmp_path, lambda tensor: tensor + 0.1)
     change_probe(tmp_path, lambda tree: tree["probe"].update(computed_on="a machine of yore"))
     with pytest.raises(SessionRefused, match="seam does not hold"):
-        go(tmp_path, "DQN", 4, target_steps=800, resume_floor="statistical")
+        run_training(tmp_path, "DQN", 4, target_steps=800, resume_floor="statistical")
 
 
-def test_a_checkpoint_from_before_probes_is_statistical_at_best(tmp_path: Path) -> None:
-    go(tmp_path, "DQN", 1, target_steps=400)
+def test_a_checkpoint_without_a_probe_is_statistical_at_best(tmp_path: Path) -> None:
+    run_training(tmp_path, "DQN", 1, target_steps=400)
     change_probe(tmp_path, lambda tree: tree.pop("probe"))
     with pytest.raises(SessionRefused, match="saved without one"):
-        go(tmp_path, "DQN", 2, target_steps=600)
-    assert go(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")[0].training.steps == 600
+        run_training(tmp_path, "DQN", 2, target_steps=600)
+    assert run_training(tmp_path, "DQN", 3, target_steps=600, resume_floor="statistical")[0].training.steps == 600
 
 
 @pytest.mark.parametrize("part", ["answers", "observations"])
-def test_a_probe_that_was_changed_is_found_as_well(tmp_path: Path, part: str) -> None:
+def test_a_changed_probe_is_found(tmp_path: Path, part: str) -> None:
     def shift(tree: dict[str, Any]) -> None:
         arrays = tree["probe"]["answers"] if part == "answers" else tree["probe"]
         name = "q_net" if part == "answers" else "observations"
         arrays[name] = arrays[name] + np.float32(0.5)
 
-    go(tmp_path, "DQN", 1, target_steps=400)
+    run_training(tmp_path, "DQN", 1, target_steps=400)
     change_probe(tmp_path, shift)
     with pytest.raises(SessionRefused, match="seam does not hold"):
-        go(tmp_path, "DQN", 2, target_steps=600, resume_floor="statistical")
+        run_training(tmp_path, "DQN", 2, target_steps=600, resume_floor="statistical")
 
 
-def test_weights_only_is_probed_too(tmp_path: Path) -> None:
-    go(tmp_path, "DQN", 1, target_steps=400)
+def test_a_weights_only_resume_is_probed_too(tmp_path: Path) -> None:
+    run_training(tmp_path, "DQN", 1, target_steps=400)
     plant(tmp_path, lambda tensor: tensor + 1.0)
-    outside = bench(tmp_path, spec_of("DQN", target_steps=600, resume_floor="weights-only"), session=2)
-    other = replace(outside.plan, lineage=replace(outside.plan.lineage, seed=8))
-    spec = {**outside.context.ticket.spec, "lineage": {**outside.context.ticket.spec["lineage"], "seed": 8}}
-    ticket = replace(outside.context.ticket, spec=spec, lineage_id="another")
+    test_bench = bench(tmp_path, spec_of("DQN", target_steps=600, resume_floor="weights-only"), session=2)
+    other = replace(test_bench.plan, lineage=replace(test_bench.plan.lineage, seed=8))
+    spec = {**test_bench.context.ticket.spec, "lineage": {**test_bench.context.ticket.spec["lineage"], "seed": 8}}
+    ticket = replace(test_bench.context.ticket, spec=spec, lineage_id="another")
     with pytest.raises(SessionRefused, match="seam does not hold"):
-        train(replace(outside.context, ticket=ticket), other, tiny_world())
-    outside.context.reporter.close()
+        train(replace(test_bench.context, ticket=ticket), other, tiny_world())
+    test_bench.context.reporter.close()
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_asking_changes_neither_the_generators_nor_the_mode(algorithm: str) -> None:
+def test_probing_changes_neither_the_generators_nor_the_training_mode(algorithm: str) -> None:
     lineage = TrainingSpec.from_json(spec_of(algorithm)).lineage
     model = build_model(lineage, TinyVecEnv(4, 7), device="cpu")
     model.learn(120, reset_num_timesteps=False)
@@ -164,7 +164,7 @@ def test_asking_changes_neither_the_generators_nor_the_mode(algorithm: str) -> N
         (A2C, {"actor", "values"}),
     ],
 )
-def test_continuous_policies_and_their_targets_are_asked_too(kind: Any, outputs: set[str]) -> None:
+def test_continuous_policies_and_their_targets_are_probed(kind: Any, outputs: set[str]) -> None:
     model = kind("MlpPolicy", "Pendulum-v1", seed=0, policy_kwargs={"net_arch": [8]}, device="cpu")
     observations = np.ones((2, 3), dtype=np.float32)
     answers = policy_answers(model, observations)
@@ -176,7 +176,7 @@ def test_continuous_policies_and_their_targets_are_asked_too(kind: Any, outputs:
     assert all((changed[name] != answers[name]).any() for name in outputs)
 
 
-def test_a_policy_that_nobody_knows_is_no_silent_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_policy_class_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_model(TrainingSpec.from_json(spec_of("DQN")).lineage, TinyVecEnv(4, 7), device="cpu")
     monkeypatch.setattr(seam_probe, "_Q_HEADS", ())
     with pytest.raises(ValueError, match="the outputs of a DQNPolicy are unknown"):

@@ -33,9 +33,9 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_restored_generator_draws_the_same_numbers_again(name: str, tmp_path: Path) -> None:
+def test_a_restored_generator_draws_the_same_numbers(name: str, tmp_path: Path) -> None:
     capture, restore, draw = SOURCES[name]
-    draw()  # odd counts leave a spare gaussian, or half a word, in a generator: that is state too
+    draw()  # an odd count leaves a spare gaussian or half a word in the generator, which is state too
     write_state(tmp_path / "rng.npz", {"state": capture()})
     first = draw()
     assert draw() != first
@@ -51,7 +51,7 @@ def test_a_state_of_another_kind_of_generator_is_refused() -> None:
         rng_state.restore_generator(np.random.default_rng(0), state)
 
 
-def test_a_space_of_other_parts_is_refused() -> None:
+def test_the_state_of_another_space_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         rng_state.restore_space(SPACE, rng_state.capture_space(gymnasium.spaces.Discrete(2)))
 
@@ -60,7 +60,7 @@ def draw_from_all() -> list[Any]:
     return [random.random(), float(np.random.rand()), float(torch.rand(1))]
 
 
-def test_nothing_drawn_inside_is_noticed_outside_even_after_an_error() -> None:
+def test_draws_inside_the_context_do_not_change_the_generators_even_after_an_error() -> None:
     with rng_state.untouched_generators():
         inside = draw_from_all()
     with pytest.raises(RuntimeError), rng_state.untouched_generators():
@@ -70,7 +70,7 @@ def test_nothing_drawn_inside_is_noticed_outside_even_after_an_error() -> None:
 
 
 class TwoDevices:
-    """Stands for `torch.cuda` where there is none."""
+    """A fake `torch.cuda` with one generator per given state."""
 
     def __init__(self, *states: int) -> None:
         self.states = [torch.full((16,), state, dtype=torch.uint8) for state in states]
@@ -92,9 +92,9 @@ def test_the_generators_of_cuda_devices_are_part_of_the_state(tmp_path: Path) ->
     devices = TwoDevices(3, 200)
     write_state(tmp_path / "rng.npz", {"state": rng_state.capture_torch(devices)})
     state = read_state(tmp_path / "rng.npz")["state"]
-    for count in (2, 1, 0):  # as many as this machine has
+    for count in (2, 1, 0):  # devices of this machine
         other = TwoDevices(*([9] * count))
         rng_state.restore_torch(state, other)
         assert [int(kept[0]) for kept in other.states] == [3, 200][:count]
-    rng_state.restore_torch(rng_state.capture_torch(TwoDevices()), devices)  # written where there was none
+    rng_state.restore_torch(rng_state.capture_torch(TwoDevices()), devices)  # saved on a machine without a device
     assert [int(kept[0]) for kept in devices.states] == [3, 200]

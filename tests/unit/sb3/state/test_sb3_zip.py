@@ -1,4 +1,4 @@
-"""A model zip is never unpickled, and never read unless its card vouches for every byte."""
+"""A model zip is never unpickled, and it is read only if its sha256 matches its card."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ class Bomb:
 
 
 def with_member(content: bytes, name: str, member: bytes) -> bytes:
-    """The zip with another content of one member."""
+    """The zip with one member replaced."""
     changed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(changed, "w") as archive:
         for known in source.namelist():
@@ -43,23 +43,23 @@ def test_the_librarys_loader_is_never_called(algorithm: str, monkeypatch: pytest
 
     trained_model = trained(built(algorithm), 128)
     content = model_bytes(trained_model)
-    for room in (save_util, base_class):
-        monkeypatch.setattr(room, "load_from_zip_file", forbidden)
+    for module in (save_util, base_class):
+        monkeypatch.setattr(module, "load_from_zip_file", forbidden)
     monkeypatch.setattr(save_util, "json_to_data", forbidden)
     model = built(algorithm)
     load_weights(model, content, sha256=sha256(content))
-    wanted, found = end_of(trained_model), end_of(model)
+    expected, found = end_of(trained_model), end_of(model)
     learned = {"policy", *(name for name in found if "optimizer" in name or "ent_coef" in name)}
-    assert {name: found[name] for name in learned} == {name: wanted[name] for name in learned}
+    assert {name: found[name] for name in learned} == {name: expected[name] for name in learned}
 
 
-def test_pickled_attributes_stay_closed(tmp_path: Path) -> None:
+def test_pickled_attributes_are_not_unpickled(tmp_path: Path) -> None:
     content = with_member(model_bytes(built("DQN")), "data", pickle.dumps(Bomb(tmp_path / "exploded")))
     load_weights(built("DQN"), content, sha256=sha256(content))
     assert not (tmp_path / "exploded").exists()
 
 
-def test_code_in_place_of_tensors_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_code_instead_of_tensors_is_refused_and_not_executed(tmp_path: Path) -> None:
     stream = io.BytesIO()
     torch.save(Bomb(tmp_path / "exploded"), stream)
     content = with_member(model_bytes(built("DQN")), "policy.pth", stream.getvalue())
@@ -68,7 +68,7 @@ def test_code_in_place_of_tensors_is_refused_and_not_run(tmp_path: Path) -> None
     assert not (tmp_path / "exploded").exists()
 
 
-def test_bytes_that_the_card_does_not_vouch_for_are_not_read() -> None:
+def test_a_zip_with_another_sha256_than_its_card_is_not_loaded() -> None:
     content = model_bytes(trained(built("DQN"), 128))
     model = built("DQN")
     before = end_of(model)

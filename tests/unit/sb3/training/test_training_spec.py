@@ -22,7 +22,7 @@ def changed(*path: str, value: Any = None, drop: bool = False) -> dict[str, Any]
     return spec
 
 
-def test_a_spec_is_read_whole() -> None:
+def test_a_spec_is_read_with_its_nested_blocks() -> None:
     plan = TrainingSpec.from_json(tiny_spec())
     assert plan.lineage.network == (16, 16)
     assert plan.lineage.hyper_parameters.exploration.over_steps == 1500
@@ -38,7 +38,7 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize(("name", "path"), BLOCKS)
-def test_an_unknown_key_is_refused_by_name_anywhere(name: str, path: tuple[str, ...]) -> None:
+def test_an_unknown_key_of_any_block_is_refused_by_name(name: str, path: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=rf"unknown key {name}\.wrong"):
         TrainingSpec.from_json(changed(*path, "wrong", value=1))
 
@@ -70,12 +70,12 @@ def test_every_key_is_required(path: tuple[str, ...]) -> None:
         (("section",), "section_7_3", "the lineage belongs to section_7_6"),
     ],
 )
-def test_values_without_sense_are_refused(path: tuple[str, ...], value: Any, fault: str) -> None:
+def test_invalid_values_are_refused(path: tuple[str, ...], value: Any, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         TrainingSpec.from_json(changed(*path, value=value))
 
 
-def test_an_algorithm_that_cannot_be_continued_is_refused() -> None:
+def test_an_unknown_algorithm_is_refused() -> None:
     with pytest.raises(ValueError, match="'SARSA'; known are DQN, QRDQN, PPO, A2C, SAC, TD3"):
         TrainingSpec.from_json(changed("lineage", "algorithm", value="SARSA"))
 
@@ -95,7 +95,7 @@ def test_another_number_of_environments_is_refused() -> None:
 @pytest.mark.filterwarnings("ignore:You have specified a mini-batch size:UserWarning")
 @pytest.mark.parametrize("algorithm", sorted(HYPER_PARAMETERS))
 def test_every_hyper_parameter_reaches_the_model(algorithm: str) -> None:
-    """Each change of a value, and nothing else, must change what the model is built with."""
+    """A change of any single value must change the built model."""
     numbers = ("batch_size", "gamma", "n_envs", "seed")
     of_replay = ("buffer_size", "learning_starts", "gradient_steps", "train_freq", "target_update_interval", "tau")
     of_one = ("n_quantiles", "policy_delay", "target_policy_noise", "target_noise_clip", "normalize_advantage")
@@ -110,9 +110,9 @@ def test_every_hyper_parameter_reaches_the_model(algorithm: str) -> None:
         ]
         noise = [vars(part) for part in drifting_parts(getattr(model, "action_noise", None))]
         layer = model.get_vec_normalize_env()
-        told = [getattr(model, name, None) for name in (*numbers, *of_replay, *of_one, *of_rollouts)]
-        told += [noise, layer and (layer.norm_obs, layer.norm_reward)]
-        return [*schedules, *map(str, told), str(model.policy)]
+        values = [getattr(model, name, None) for name in (*numbers, *of_replay, *of_one, *of_rollouts)]
+        values += [noise, layer and (layer.norm_obs, layer.norm_reward)]
+        return [*schedules, *map(str, values), str(model.policy)]
 
     def changed_value(old: Any) -> Any:
         if isinstance(old, dict):
@@ -135,7 +135,7 @@ def test_every_hyper_parameter_reaches_the_model(algorithm: str) -> None:
         assert described(spec) != known
 
 
-def test_a_missing_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_or_unknown_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(SessionRefused, match="asks for cuda"):
         prepare_torch("cuda")

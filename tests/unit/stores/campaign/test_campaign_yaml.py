@@ -1,4 +1,4 @@
-"""A campaign file: what it expands to, what is refused and with which words, and the schema for editors."""
+"""A campaign file: its trials, the messages for wrong files, and the JSON schema for editors."""
 
 from __future__ import annotations
 
@@ -51,32 +51,32 @@ def test_a_matrix_with_exclude_and_include() -> None:
     assert {trial.card.environment.decision_s for trial in trials} == {5.0, 10.0}
 
 
-def test_cells_one_by_one_and_spares() -> None:
+def test_explicit_cells_and_spares() -> None:
     trials = trials_of(
         "    seeds: {completed: 2, first: 5, spares: 1}\n    cells: [{algorithm: DQN}, {algorithm: PPO}]\n"
     )
     assert [(trial.seed, trial.spare) for trial in trials[:3]] == [(5, False), (6, False), (7, True)]
 
 
-def test_a_trial_is_the_lineage_that_run_would_give_it() -> None:
+def test_a_trial_has_the_lineage_that_run_gives_it() -> None:
     card = load_card(CARDS, "section_7_6")
     (own, other) = trials_of("    seeds: 2\n")
     assert own.lineage_id == card.lineage.id and not own.card.trial
     assert other.lineage_id == card.chosen(seed=1).lineage.id and other.card.trial
     many = trials_of("    seeds: {completed: 12, first: 95}\n    matrix: {algorithm: [DQN, PPO]}\n")
     assert [trial.lineage_id for trial in many] == [trial.card.lineage.id for trial in many]
-    (set_too,) = trials_of("    settings: {environment.decision_s: 5.0}\n")
-    assert set_too.card == load_card(CARDS, "section_7_6", {"environment.decision_s": 5.0})
-    assert set_too.card.trial and set_too.lineage_id not in (own.lineage_id, other.lineage_id)
+    (with_settings,) = trials_of("    settings: {environment.decision_s: 5.0}\n")
+    assert with_settings.card == load_card(CARDS, "section_7_6", {"environment.decision_s": 5.0})
+    assert with_settings.card.trial and with_settings.lineage_id not in (own.lineage_id, other.lineage_id)
 
 
-def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
+def test_a_setting_outside_the_lineage_keeps_the_training_of_the_card() -> None:
     (trial,) = trials_of("    settings: {profiles.full.deadline_s: 3600.0}\n")
     assert trial.variant.sizes.deadline_s == 3600.0 and not trial.card.trial
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (
             "campaign: a\nconcurency: 2\ntrials: {}\n",
@@ -128,14 +128,14 @@ def test_what_is_not_in_the_lineage_makes_no_other_training() -> None:
         (HEAD + "    priority: 1\n    priority: 2\n", "a.yaml, line 6: key 'priority' is given twice"),
     ],
 )
-def test_a_wrong_file_is_told_with_line_and_key(text: str, told: str) -> None:
+def test_a_wrong_file_is_refused_with_line_and_key(text: str, expected: str) -> None:
     with pytest.raises(BadInput) as caught:
         parse_campaign(text, "a.yaml")
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("body", "told", "remedy"),
+    ("body", "expected", "remedy"),
     [
         (
             "    settings: {environment.decison_s: 5.0}\n",
@@ -155,10 +155,10 @@ def test_a_wrong_file_is_told_with_line_and_key(text: str, told: str) -> None:
         ("    settings: {algorithms.PPO.n_steps.x: 1}\n", "the card has no algorithms.PPO.n_steps.x", ""),
     ],
 )
-def test_a_setting_that_the_card_does_not_take_is_refused(body: str, told: str, remedy: str) -> None:
+def test_a_setting_that_the_card_does_not_accept_is_refused(body: str, expected: str, remedy: str) -> None:
     with pytest.raises(BadInput) as caught:
         trials_of(body)
-    assert told in str(caught.value) and remedy in caught.value.remedy
+    assert expected in str(caught.value) and remedy in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_setting_that_the_card_does_not_take_is_refused(body: str, told: str, 
         ("    cells: [{algorithm: DQN}, {algorithm: DQN}]\n", 2),
     ],
 )
-def test_the_same_training_written_twice_alike_is_refused_with_both_places(body: str, second: int) -> None:
+def test_a_training_that_occurs_twice_is_refused_with_both_places(body: str, second: int) -> None:
     with pytest.raises(BadInput) as caught:
         trials_of(body)
     assert str(caught.value) == (
@@ -178,23 +178,21 @@ def test_the_same_training_written_twice_alike_is_refused_with_both_places(body:
     )
 
 
-def test_the_committed_schema_is_that_of_the_code() -> None:
+def test_the_committed_schema_equals_the_generated_one() -> None:
     committed = json.loads((SHIPPED / "schema.json").read_text(encoding="utf-8"))
     assert committed == json.loads(json.dumps(campaign_schema()))
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_shipped_campaigns_are_whole(path: Path) -> None:
+def test_the_shipped_campaigns_are_valid_and_name_the_schema(path: Path) -> None:
     campaign = load_campaign(path)
-    searching = SearchReplay(
-        campaign, card_reader(CARDS), SqliteLedger(Path(":memory:")), MemoryResults(), OptunaProposer
-    )
-    trials = searching.trials()
+    replay = SearchReplay(campaign, card_reader(CARDS), SqliteLedger(Path(":memory:")), MemoryResults(), OptunaProposer)
+    trials = replay.trials()
     assert len({trial.lineage_id for trial in trials}) == len(trials) > 1
     assert "schema.json" in path.read_text(encoding="utf-8").splitlines()[0]
 
 
-def test_a_word_on_the_command_line_finds_the_file(tmp_path: Path) -> None:
+def test_a_campaign_is_found_by_its_name(tmp_path: Path) -> None:
     assert campaign_path(SHIPPED, "smoke") == campaign_path(SHIPPED, "smoke.yaml") == SHIPPED / "smoke.yaml"
     with pytest.raises(BadInput) as caught:
         campaign_path(SHIPPED, "smok")
@@ -203,7 +201,7 @@ def test_a_word_on_the_command_line_finds_the_file(tmp_path: Path) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.permutations(["DQN", "PPO", "QRDQN"]), st.integers(1, 4), st.integers(0, 3))
-def test_more_seeds_and_another_order_add_trials_and_change_none(order: list[str], seeds: int, more: int) -> None:
+def test_more_seeds_and_another_order_keep_the_existing_trials(order: list[str], seeds: int, more: int) -> None:
     before = trials_of(f"    seeds: {seeds}\n    matrix: {{algorithm: [DQN, PPO]}}\n")
     after = trials_of(f"    seeds: {seeds + more}\n    matrix: {{algorithm: [{', '.join(order)}]}}\n")
     assert {trial.lineage_id for trial in before} <= {trial.lineage_id for trial in after}

@@ -1,4 +1,4 @@
-"""Replacing the models directory: cut off anywhere, it ends with the old set or with the new one, whole."""
+"""Replacing the models directory: interrupted anywhere, it ends with the complete old or the complete new set."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def models(tmp_path: Path) -> ModelsDirectory:
     return ModelsDirectory(tmp_path / "data" / "models", SCENARIO)
 
 
-def test_the_new_set_stands_in_place_and_the_old_one_until_it_is_recorded(
-    models: ModelsDirectory, tmp_path: Path
-) -> None:
+def test_the_old_set_stays_in_the_archive_until_it_is_discarded(models: ModelsDirectory, tmp_path: Path) -> None:
     models.replace_with(_incoming(tmp_path / "one", 10), "first")
     models.replace_with(_incoming(tmp_path / "two", 20), "second")
     assert [card.steps for card in models.view().verified] == [20]
@@ -45,13 +43,13 @@ def test_the_new_set_stands_in_place_and_the_old_one_until_it_is_recorded(
     assert not (tmp_path / "data/archive/second").exists()
 
 
-def test_the_best_model_is_never_lost(models: ModelsDirectory, tmp_path: Path) -> None:
+def test_a_restore_without_a_best_model_keeps_the_existing_one(models: ModelsDirectory, tmp_path: Path) -> None:
     models.replace_with(_incoming(tmp_path / "one", 10, best=b"best"), "first")
     models.replace_with(_incoming(tmp_path / "two", 20), "second")
     assert (tmp_path / "data/models/best_model/best_model.zip").read_bytes() == b"best"
 
 
-def test_a_copy_that_went_wrong_changes_nothing(models: ModelsDirectory, tmp_path: Path) -> None:
+def test_a_damaged_copy_is_refused_and_changes_nothing(models: ModelsDirectory, tmp_path: Path) -> None:
     models.replace_with(_incoming(tmp_path / "one", 10), "first")
     good = _incoming(tmp_path / "two", 20)
     wrong = FileEntry(path=good.entries[0].path, size_bytes=good.entries[0].size_bytes, sha256="0" * 64)
@@ -65,27 +63,27 @@ class _PowerCut(BaseException):
     pass
 
 
-def _acts_of_a_restore(monkeypatch: pytest.MonkeyPatch, cut_at: int) -> list[str]:
-    """Count every rename, copy and journal write of a restore; the power fails before the `cut_at`th."""
-    acts: list[str] = []
+def _operations_of_a_restore(monkeypatch: pytest.MonkeyPatch, cut_at: int) -> list[str]:
+    """Record every rename, copy, unlink and journal write of a restore; the power fails before the `cut_at`-th."""
+    operations: list[str] = []
 
     def counted(name: str, real: Any) -> Any:
-        def act(*args: Any, **kwargs: Any) -> Any:
-            if len(acts) == cut_at:
+        def operation(*args: Any, **kwargs: Any) -> Any:
+            if len(operations) == cut_at:
                 raise _PowerCut
-            acts.append(name)
+            operations.append(name)
             return real(*args, **kwargs)
 
-        return act
+        return operation
 
     monkeypatch.setattr(models_dir_room, "_copy", counted("copy", models_dir_room._copy))
     monkeypatch.setattr(swap_room, "write_json", counted("journal", swap_room.write_json))
     monkeypatch.setattr(swap_room.os, "replace", counted("rename", os.replace))
     monkeypatch.setattr(Path, "unlink", counted("unlink", Path.unlink))
-    return acts
+    return operations
 
 
-def test_a_power_cut_at_any_instant_is_survived(tmp_path: Path) -> None:
+def test_a_power_cut_before_any_operation_leaves_a_complete_set(tmp_path: Path) -> None:
     seen: set[int] = set()
     for cut_at in range(60):
         place = tmp_path / str(cut_at)
@@ -94,17 +92,17 @@ def test_a_power_cut_at_any_instant_is_survived(tmp_path: Path) -> None:
         models.discard_archive("first")
         incoming = _incoming(place / "two", 20)
         with pytest.MonkeyPatch.context() as monkeypatch:
-            acts = _acts_of_a_restore(monkeypatch, cut_at)
+            operations = _operations_of_a_restore(monkeypatch, cut_at)
             try:
                 models.replace_with(incoming, "second")
                 finished = True
             except _PowerCut:
                 finished = False
-        again = ModelsDirectory(place / "data" / "models", SCENARIO)
-        again.recover()
-        view = again.view()
+        reopened = ModelsDirectory(place / "data" / "models", SCENARIO)
+        reopened.recover()
+        view = reopened.view()
         seen.add(view.steps)
-        assert view.steps in (10, 20), f"cut before act {cut_at}: {acts}"
+        assert view.steps in (10, 20), f"cut before operation {cut_at}: {operations}"
         assert not view.faults
         assert (view.root / "best_model/best_model.zip").read_bytes() == b"best"
         assert not list((place / "data").glob(".incoming-*"))
@@ -116,7 +114,7 @@ def test_a_power_cut_at_any_instant_is_survived(tmp_path: Path) -> None:
     assert seen == {10, 20}
 
 
-def test_a_second_run_cannot_take_the_same_directory(models: ModelsDirectory, tmp_path: Path) -> None:
+def test_a_second_run_cannot_lock_the_same_directory(models: ModelsDirectory, tmp_path: Path) -> None:
     with (
         models.locked(),
         pytest.raises(BadInput, match="another run"),
@@ -125,7 +123,7 @@ def test_a_second_run_cannot_take_the_same_directory(models: ModelsDirectory, tm
         pytest.fail("two runs hold one directory")
 
 
-def test_looking_creates_nothing(models: ModelsDirectory, tmp_path: Path) -> None:
+def test_a_view_creates_no_file(models: ModelsDirectory, tmp_path: Path) -> None:
     assert models.view().steps == 0
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Whatever is done to a models directory, and wherever it is cut off: what the user put there exists and is named."""
+"""The user's own files in a models directory survive every operation and interruption, and the view names them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class _PowerCut(BaseException):
     pass
 
 
-def _cut_before(monkeypatch: pytest.MonkeyPatch, act_number: int) -> None:
-    """The power fails before the given rename, unlink, copy, or removal of a folder; and before all after it."""
+def _cut_before(monkeypatch: pytest.MonkeyPatch, operation_number: int) -> None:
+    """Let the power fail before the `operation_number`-th rename, unlink, copy or rmdir and before all later ones."""
     done = 0
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
         def act(*args: Any, **kwargs: Any) -> Any:
             nonlocal done
-            if done >= act_number:
+            if done >= operation_number:
                 raise _PowerCut
             done += 1
             return real(*args, **kwargs)
@@ -81,7 +81,7 @@ def _assert_all_there_and_named(models: ModelsDirectory, place: Path, put: list[
 @example(tree={name: b"." for name in USUAL}, more={}, steps=[("restore", None), ("discard", None)], linked="n")
 @example(tree={"checkpoints": b"."}, more={}, steps=[("restore", None), ("discard", None)], linked="n")
 @example(tree={name: b"." for name in USUAL}, more={}, steps=[("fresh", 4), ("recover", None)], linked="c")
-def test_own_files_exist_and_are_named_after_anything(
+def test_own_files_exist_and_are_named_after_any_sequence_of_operations(
     tree: dict[str, bytes], more: dict[str, bytes], steps: list[tuple[str, int | None]], linked: str
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +101,7 @@ def test_own_files_exist_and_are_named_after_anything(
 
 
 def _link(place: Path, linked: str) -> None:
-    """Nothing linked, the models directory itself, its checkpoints, or its best model."""
+    """Make a folder a symbolic link: n none, m the models directory, c its checkpoints, b its best model."""
     (place / "data").mkdir()
     target = {"m": "data/models", "c": "data/models/checkpoints", "b": "data/models/best_model"}.get(linked)
     if target is not None:
@@ -112,7 +112,7 @@ def _link(place: Path, linked: str) -> None:
 
 @pytest.mark.parametrize("linked", ["n", "m", "c", "b"])
 @pytest.mark.parametrize("act", ["restore with best", "fresh", "leftovers"])
-def test_each_single_step_may_be_the_last(tmp_path: Path, act: str, linked: str) -> None:
+def test_own_files_survive_an_interruption_before_each_operation(tmp_path: Path, act: str, linked: str) -> None:
     for cut_at in range(200):
         place = tmp_path / str(cut_at)
         place.mkdir()

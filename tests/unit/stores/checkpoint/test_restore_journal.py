@@ -1,4 +1,4 @@
-"""The journal of a restore: one of an earlier version is finished, one that names other places is never followed."""
+"""The journal of a restore: one of an earlier version is completed, one with paths outside is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("first_rename_done", [False, True])
-def test_a_swap_of_an_earlier_version_is_finished(data: Path, first_rename_done: bool) -> None:
+def test_an_interrupted_swap_of_an_earlier_version_is_completed(data: Path, first_rename_done: bool) -> None:
     old = data / ("archive/s02" if first_rename_done else "models")
     save(old, 10)
     (old / "checkpoints/model.zip").write_bytes(b"own")
@@ -39,7 +39,7 @@ def test_a_swap_of_an_earlier_version_is_finished(data: Path, first_rename_done:
     assert models.recover() is None
 
 
-def test_an_earlier_swap_of_a_linked_directory_gives_the_link_back(data: Path, tmp_path: Path) -> None:
+def test_an_earlier_swap_of_a_linked_directory_restores_the_link(data: Path, tmp_path: Path) -> None:
     save(tmp_path / "disk", 10)
     (data / "archive").mkdir()
     (data / "archive/s02").symlink_to(tmp_path / "disk", target_is_directory=True)
@@ -77,7 +77,7 @@ _names = st.sampled_from(
         dict.fromkeys(("version", "act", "folder", "place", "retire"), _names | _plain | st.just(2))
     )
 )
-def test_any_journal_is_read_or_refused_in_words(journal: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_journal_is_read_or_refused_with_a_message(journal: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("journal") / "restore_journal.json"
     path.write_text(json.dumps(journal), encoding="utf-8")
     try:

@@ -1,4 +1,4 @@
-"""A model file is read as a zip with JSON; a command tells what it found and executes nothing."""
+"""`inspect` reads a model file as a zip with JSON, shows its contents and executes nothing."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write_zip(path: Path, described: dict[str, Any], **members: bytes) -> None:
             archive.writestr(name, content)
 
 
-def test_everything_is_told_without_loading(tmp_path: Path) -> None:
+def test_a_model_file_is_described_without_loading_it(tmp_path: Path) -> None:
     write_zip(tmp_path / "model.zip", DQN)
     model = read_model_zip(tmp_path / "model.zip")
     assert (model.algorithm, model.network) == ("DQN", [64, 64])
@@ -85,18 +85,18 @@ def test_everything_is_told_without_loading(tmp_path: Path) -> None:
         (None, ["gamma"]),
     ],
 )
-def test_the_algorithm_is_told_by_its_attributes(tmp_path: Path, algorithm: str | None, marks: list[str]) -> None:
+def test_the_algorithm_is_recognised_by_its_attributes(tmp_path: Path, algorithm: str | None, marks: list[str]) -> None:
     write_zip(tmp_path / "model.zip", dict.fromkeys(marks, 1))
     assert read_model_zip(tmp_path / "model.zip").algorithm == algorithm
 
 
-def test_an_algorithm_of_the_contrib_package_is_told_by_its_module(tmp_path: Path) -> None:
+def test_an_algorithm_of_the_contrib_package_is_recognised_by_its_module(tmp_path: Path) -> None:
     write_zip(tmp_path / "model.zip", {"policy_class": {"__module__": "sb3_contrib.qrdqn.policies"}})
     assert read_model_zip(tmp_path / "model.zip").algorithm == "QRDQN"
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x05\x06" + bytes(18)])
-def test_what_is_no_model_is_bad_input(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_model_is_bad_input(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.zip").write_bytes(content)
     with pytest.raises(BadInput, match="cannot be read as a stable-baselines3 model"):
         read_model_zip(tmp_path / "model.zip")
@@ -121,7 +121,7 @@ def project(tmp_path: Path) -> Path:
     return make_toy_project(tmp_path / "project")
 
 
-def test_code_in_a_model_file_is_named_and_never_run(project: Path, tmp_path: Path) -> None:
+def test_code_in_a_model_file_is_listed_and_not_executed(project: Path, tmp_path: Path) -> None:
     made = tmp_path / "made"
     evil = pickle.dumps(Evil(made))
     serialized = base64.b64encode(evil).decode()
@@ -133,45 +133,45 @@ def test_code_in_a_model_file_is_named_and_never_run(project: Path, tmp_path: Pa
     assert f"✗ unknown to this project: {name}" in answer.err and "no card" in answer.err
 
 
-def test_what_only_looks_like_the_libraries_own_is_no_clean_bill(project: Path, tmp_path: Path) -> None:
+def test_a_name_that_imitates_a_library_name_is_reported(project: Path, tmp_path: Path) -> None:
     write_zip(tmp_path / "sly.zip", DQN, **{"policy.pth": b"\x80\x04\x8c\x05torch\x8c\x09os.system\x93."})
     answer = orchestrate(project, "inspect", str(tmp_path / "sly.zip"), "--json")
     assert answer.code == 1 and answer.json["model"]["strange"] == ["torch:os.system"]
 
 
-def test_a_stream_that_nobody_can_follow_is_no_clean_bill(project: Path, tmp_path: Path) -> None:
+def test_an_unreadable_pickle_stream_is_reported(project: Path, tmp_path: Path) -> None:
     write_zip(tmp_path / "odd.zip", {**DQN, "lr_schedule": {":serialized:": "%%%"}}, **{"policy.pth": b"\x93."})
     answer = orchestrate(project, "inspect", str(tmp_path / "odd.zip"), "--json")
     assert answer.code == 1 and set(answer.json["model"]["sealed"]) == {"data:lr_schedule", "policy.pth"}
 
 
-def test_a_checkpoint_is_followed_through_the_cards_beside_it(project: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_is_checked_against_the_cards_beside_it(project: Path, tmp_path: Path) -> None:
     first = save(tmp_path, 10)
     save(tmp_path, 20, first)
     folder = tmp_path / "checkpoints"
     whole = orchestrate(project, "inspect", str(folder / f"{first.stem}.json"), "--json")
     assert whole.code == 0, whole.err
     assert whole.json["ancestry"]["confirmed_by"] == [f"{SCENARIO}_checkpoint_20_steps"]
-    assert whole.json["resume"]["grade"] in ("weights-only", "refuse")  # its card says next to nothing
+    assert whole.json["resume"]["grade"] in ("weights-only", "refuse")  # its card has few keys
 
-    save(tmp_path, 10, gamma=0.5)  # another training's, put in its place with a card of its own
+    save(tmp_path, 10, gamma=0.5)  # a checkpoint of another training with its own card replaces it
     other = orchestrate(project, "inspect", str(folder / f"{first.stem}.zip"), "--json")
     assert other.code == 1
     assert other.json["ancestry"]["contradicted_by"] == [f"{SCENARIO}_checkpoint_20_steps"]
 
 
-def test_a_card_that_its_file_contradicts_is_told(project: Path, tmp_path: Path) -> None:
+def test_a_contradiction_between_card_and_model_file_is_reported(project: Path, tmp_path: Path) -> None:
     card = save(tmp_path, 10, policy_kwargs={"net_arch": [8]})
     answer = orchestrate(project, "inspect", str(tmp_path / "checkpoints" / f"{card.stem}.zip"), "--json")
     assert answer.code == 1
     assert answer.json["faults"] == ["network: the card says [64, 64], the model file [8]"]
     path = tmp_path / "checkpoints" / f"{card.stem}.state.npz"
     path.write_bytes(path.read_bytes() + b" ")
-    again = orchestrate(project, "inspect", str(path))
-    assert again.code == 1 and "bytes instead of" in again.out
+    second_answer = orchestrate(project, "inspect", str(path))
+    assert second_answer.code == 1 and "bytes instead of" in second_answer.out
 
 
-def test_nothing_there_is_bad_input(project: Path) -> None:
+def test_a_missing_file_is_bad_input(project: Path) -> None:
     answer = orchestrate(project, "inspect", "nowhere.zip")
     assert answer.code == 2 and "no checkpoint" in answer.err
 
@@ -193,8 +193,8 @@ def statistics_of(path: Path) -> bytes:
     ).to_bytes()
 
 
-def test_a_zip_with_its_statistics_says_how_to_load_both(project: Path, tmp_path: Path) -> None:
-    zip_path = tmp_path / "mine.v2.zip"  # copied somewhere else, under another name, without its card
+def test_inspect_shows_how_to_load_a_zip_with_its_statistics(project: Path, tmp_path: Path) -> None:
+    zip_path = tmp_path / "mine.v2.zip"  # a copy under another name and without its card
     write_zip(zip_path, NORMALIZED)
     statistics = tmp_path / "mine.v2.vecnormalize.json"
     statistics.write_bytes(statistics_of(zip_path))
@@ -213,7 +213,7 @@ def test_a_zip_with_its_statistics_says_how_to_load_both(project: Path, tmp_path
         assert "between policy and environment: VecNormalize, SignActions" in answer.err
 
 
-def test_a_zip_that_was_copied_without_its_statistics_is_told(project: Path, tmp_path: Path) -> None:
+def test_a_zip_copied_without_its_statistics_is_reported(project: Path, tmp_path: Path) -> None:
     write_zip(tmp_path / "mine.zip", NORMALIZED)
     answer = orchestrate(project, "inspect", str(tmp_path / "mine.zip"), "--json")
     assert answer.code == 1 and answer.json["acting"]["statistics"]["state"] == "missing"
@@ -222,7 +222,7 @@ def test_a_zip_that_was_copied_without_its_statistics_is_told(project: Path, tmp
 
 
 @pytest.mark.parametrize("content", [b"{", b"of another zip"])
-def test_statistics_that_are_not_of_this_zip_are_told(project: Path, tmp_path: Path, content: bytes) -> None:
+def test_statistics_of_another_zip_are_reported(project: Path, tmp_path: Path, content: bytes) -> None:
     write_zip(tmp_path / "other.zip", DQN)
     write_zip(tmp_path / "mine.zip", NORMALIZED)
     wrong = statistics_of(tmp_path / "other.zip") if content == b"of another zip" else content
@@ -232,15 +232,15 @@ def test_statistics_that_are_not_of_this_zip_are_told(project: Path, tmp_path: P
     assert "mine.vecnormalize.json" in answer.json["faults"][0]
 
 
-def test_a_zip_that_says_nothing_is_not_said_to_need_nothing(project: Path, tmp_path: Path) -> None:
+def test_a_zip_without_information_has_an_unknown_normalization(project: Path, tmp_path: Path) -> None:
     write_zip(tmp_path / "model.zip", DQN)
     answer = orchestrate(project, "inspect", str(tmp_path / "model.zip"), "--json")
     assert answer.code == 0 and answer.json["acting"]["normalizes"] is None
     assert "normalization: unknown" in answer.err
 
 
-def of_a_training(models: Path, *, normalize: dict[str, bool] | None, with_file: bool) -> Path:
-    """A checkpoint with a card; without the file it is one of an earlier version."""
+def save_with_card(models: Path, *, normalize: dict[str, bool] | None, with_file: bool) -> Path:
+    """Save a checkpoint with a card; without the statistics file it is one of an earlier version."""
     zip_path = models / "checkpoints" / f"{SCENARIO}_checkpoint_10_steps.zip"
     writers = {".zip": lambda path: write_zip(path, {**DQN, "num_timesteps": 10})}
     if with_file:
@@ -259,33 +259,31 @@ def of_a_training(models: Path, *, normalize: dict[str, bool] | None, with_file:
     return zip_path
 
 
-def test_a_card_without_a_normalization_says_that_none_is_needed(project: Path, tmp_path: Path) -> None:
-    zip_path = of_a_training(tmp_path, normalize=None, with_file=False)
+def test_a_card_without_a_normalization_needs_no_statistics(project: Path, tmp_path: Path) -> None:
+    zip_path = save_with_card(tmp_path, normalize=None, with_file=False)
     answer = orchestrate(project, "inspect", str(zip_path), "--json")
     assert answer.code == 0 and answer.json["acting"]["normalizes"] == answer.json["acting"]["layers"] == []
     assert "normalization: none" in answer.err
 
 
-def test_a_checkpoint_of_an_earlier_version_is_usable_and_its_missing_statistics_are_told(
-    project: Path, tmp_path: Path
-) -> None:
+def test_missing_statistics_of_an_earlier_version_are_reported_without_a_fault(project: Path, tmp_path: Path) -> None:
     both = {"observations": True, "rewards": True}
-    zip_path = of_a_training(tmp_path, normalize=both, with_file=False)
+    zip_path = save_with_card(tmp_path, normalize=both, with_file=False)
     answer = orchestrate(project, "inspect", str(zip_path), "--json")
     assert answer.code == 0 and answer.json["acting"]["layers"] == ["VecNormalize"]
     assert "is missing: a plain load acts wrongly" in answer.err and "the next session" in answer.err
 
 
-def test_a_file_that_the_card_names_and_that_is_gone_is_a_fault(project: Path, tmp_path: Path) -> None:
-    zip_path = of_a_training(tmp_path, normalize={"observations": True, "rewards": False}, with_file=True)
+def test_a_missing_file_that_the_card_names_is_a_fault(project: Path, tmp_path: Path) -> None:
+    zip_path = save_with_card(tmp_path, normalize={"observations": True, "rewards": False}, with_file=True)
     assert orchestrate(project, "inspect", str(zip_path)).code == 0
     zip_path.with_name(f"{zip_path.stem}{NORMALIZATION_SUFFIX}").unlink()
     answer = orchestrate(project, "inspect", str(zip_path), "--json")
     assert answer.code == 1 and "is missing" in answer.json["faults"][0]
 
 
-def test_rewards_alone_are_not_needed_to_act(project: Path, tmp_path: Path) -> None:
-    zip_path = of_a_training(tmp_path, normalize={"observations": False, "rewards": True}, with_file=False)
+def test_statistics_of_rewards_alone_are_not_needed_to_act(project: Path, tmp_path: Path) -> None:
+    zip_path = save_with_card(tmp_path, normalize={"observations": False, "rewards": True}, with_file=False)
     answer = orchestrate(project, "inspect", str(zip_path), "--json")
     assert answer.code == 0 and not answer.json["acting"]["needs_statistics"]
     assert "only its rewards were normalized" in answer.err

@@ -1,4 +1,4 @@
-"""The statistics of a normalized model travel with its zip: restored, carried and kept together, or not at all."""
+"""The normalization statistics of a model and its zip are restored, carried and kept together or not at all."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def save_normalized(models: Path, steps: int) -> CheckpointCard:
-    """As a training that normalizes leaves it at its target: a checkpoint, the best and the final model."""
+    """Save what a normalizing training leaves at its target: a checkpoint, the best and the final model."""
     model = b"model" + str(steps).encode()
     card = save_checkpoint(
         models,
@@ -66,7 +66,7 @@ def save_normalized(models: Path, steps: int) -> CheckpointCard:
     return card
 
 
-def brought(tmp_path: Path) -> tuple[Path, FetchedCheckpoints]:
+def results_of_a_session(tmp_path: Path) -> tuple[Path, FetchedCheckpoints]:
     folder = tmp_path / "results" / "local_arz-x-s01"
     models = models_path(folder, TICKET.section_dir)
     save_normalized(models, 40)
@@ -92,14 +92,14 @@ def pair(stem: str) -> set[str]:
     return {f"{stem}.zip", f"{stem}{NORMALIZATION_SUFFIX}"}
 
 
-def test_a_session_brings_every_zip_with_its_statistics(tmp_path: Path) -> None:
-    _, incoming = brought(tmp_path)
+def test_every_zip_of_a_session_is_restored_with_its_statistics(tmp_path: Path) -> None:
+    _, incoming = results_of_a_session(tmp_path)
     assert pair(BEST) | pair(FINAL) | pair(f"checkpoints/{SCENARIO}_checkpoint_40_steps") <= names(incoming)
 
 
 @pytest.mark.parametrize("content", [None, b"{", statistics_of(b"another model")])
-def test_a_final_model_comes_with_its_statistics_or_not_at_all(tmp_path: Path, content: bytes | None) -> None:
-    models, _ = brought(tmp_path)
+def test_a_final_model_is_restored_with_valid_statistics_or_not_at_all(tmp_path: Path, content: bytes | None) -> None:
+    models, _ = results_of_a_session(tmp_path)
     path = models / f"{FINAL}{NORMALIZATION_SUFFIX}"
     path.unlink() if content is None else path.write_bytes(content)
     incoming = ResultsTree(tmp_path / "results").incoming(tmp_path / "results" / "local_arz-x-s01", TICKET)
@@ -107,14 +107,14 @@ def test_a_final_model_comes_with_its_statistics_or_not_at_all(tmp_path: Path, c
     assert pair(f"checkpoints/{SCENARIO}_checkpoint_40_steps") <= names(incoming)
 
 
-def test_statistics_that_the_best_models_card_contradicts_stay_behind_with_it(tmp_path: Path) -> None:
-    models, _ = brought(tmp_path)
+def test_a_best_model_whose_card_contradicts_its_statistics_is_not_restored(tmp_path: Path) -> None:
+    models, _ = results_of_a_session(tmp_path)
     (models / f"{BEST}{NORMALIZATION_SUFFIX}").write_bytes(b"{}")
     incoming = ResultsTree(tmp_path / "results").incoming(tmp_path / "results" / "local_arz-x-s01", TICKET)
     assert not pair(BEST) & names(incoming)
 
 
-def test_the_final_model_of_a_training_without_a_normalization_comes_alone(tmp_path: Path) -> None:
+def test_a_final_model_without_a_normalization_is_restored_alone(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "local_arz-x-s01"
     models = models_path(folder, TICKET.section_dir)
     save(models, 40, ticket=TICKET)
@@ -123,8 +123,8 @@ def test_the_final_model_of_a_training_without_a_normalization_comes_alone(tmp_p
     assert f"{FINAL}.zip" in names(incoming) and not any(NORMALIZATION_SUFFIX in name for name in names(incoming))
 
 
-def test_what_is_in_place_is_given_to_the_next_session_whole(tmp_path: Path) -> None:
-    _, incoming = brought(tmp_path)
+def test_the_next_session_gets_every_zip_with_its_statistics(tmp_path: Path) -> None:
+    _, incoming = results_of_a_session(tmp_path)
     models = ModelsDirectory(tmp_path / "data" / "models", SCENARIO)
     models.replace_with(incoming, "first")
     given = {entry.path for entry in models.view().entries}
@@ -133,8 +133,8 @@ def test_what_is_in_place_is_given_to_the_next_session_whole(tmp_path: Path) -> 
     assert NORMALIZATION_SUFFIX.encode() in packed
 
 
-def test_a_best_model_that_stays_keeps_its_statistics(tmp_path: Path) -> None:
-    _, incoming = brought(tmp_path)
+def test_a_best_model_that_is_not_replaced_keeps_its_statistics(tmp_path: Path) -> None:
+    _, incoming = results_of_a_session(tmp_path)
     models = ModelsDirectory(tmp_path / "data" / "models", SCENARIO)
     models.replace_with(incoming, "first")
     root = tmp_path / "later"

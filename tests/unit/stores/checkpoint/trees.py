@@ -1,4 +1,4 @@
-"""Models directories as people leave them: own files of any name, anywhere, beside checkpoints or without any."""
+"""Strategies for models directories with the user's own files of any name, with and without checkpoints."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ own_trees = st.dictionaries(paths, st.binary(min_size=1, max_size=40), min_size=
 
 
 def write_tree(root: Path, tree: dict[str, bytes]) -> list[bytes]:
-    """Write what fits; returns the contents that are there afterwards, each made unique by its path."""
+    """Write the files that fit; return the contents written, each unique by its path."""
     written: dict[Path, bytes] = {}
     for name, content in tree.items():
         path, unique = root / name, content + b" of the user at " + os.fsencode(name)
@@ -85,7 +85,7 @@ def contents_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 def bring(root: Path, *steps: int, best: bool = False) -> FetchedCheckpoints:
-    """What a session brought: checkpoints, metadata that describes the newest, a final model."""
+    """The fetched results of a session: checkpoints, metadata of the newest one, a final model."""
     for one in steps:
         save(root, one)
     verified = survey_checkpoints(root, SCENARIO).verified
@@ -99,6 +99,6 @@ def bring(root: Path, *steps: int, best: bool = False) -> FetchedCheckpoints:
 
 
 def named_by(models: ModelsDirectory) -> set[Path]:
-    """Every path that a view names as the user's own or as archived for good."""
+    """Every path that the view names as the user's own or as permanently archived."""
     view = models.view()
     return {view.root / name for name in view.own} | {Path(path) for path in view.archived}

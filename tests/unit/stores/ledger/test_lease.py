@@ -1,4 +1,4 @@
-"""One tick at a time on a machine; a killed one blocks nobody, a suspended one finds out that it was replaced."""
+"""One tick at a time per machine: a killed holder does not block others, a suspended one loses the lease."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shells(tmp_path: Path, clock: FakeClock) -> Iterator[tuple[Shell, Shell]]:
         shell.ledger.close()
 
 
-def test_the_second_waits_and_then_has_it(shells: tuple[Shell, Shell]) -> None:
+def test_the_second_program_gets_the_lease_after_its_release(shells: tuple[Shell, Shell]) -> None:
     first, second = shells
     assert first.lease.take() and first.lease.holds()
     assert not second.lease.take() and not second.lease.holds()
@@ -42,7 +42,7 @@ def test_the_second_waits_and_then_has_it(shells: tuple[Shell, Shell]) -> None:
     assert second.lease.take() and not first.lease.holds()
 
 
-def test_one_that_was_suspended_loses_it_and_finds_out(shells: tuple[Shell, Shell], clock: FakeClock) -> None:
+def test_a_suspended_holder_loses_the_lease_and_notices(shells: tuple[Shell, Shell], clock: FakeClock) -> None:
     first, second = shells
     assert first.lease.take()
     clock.sleep(LEASE_S - 1)
@@ -54,7 +54,7 @@ def test_one_that_was_suspended_loses_it_and_finds_out(shells: tuple[Shell, Shel
     assert not first.lease.holds() and second.lease.holds()
 
 
-def test_a_killed_holder_blocks_nobody(tmp_path: Path, clock: FakeClock) -> None:
+def test_a_killed_holder_does_not_block_the_next(tmp_path: Path, clock: FakeClock) -> None:
     code = (
         "import os, sys, signal; from pathlib import Path; from tests.unit.stores.ledger.test_lease import Shell; "
         "from tests.doubles.clock import FakeClock; shell = Shell(Path(sys.argv[1]), FakeClock()); "

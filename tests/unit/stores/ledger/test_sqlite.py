@@ -1,4 +1,4 @@
-"""Rows are what the events say; several processes may ask at once; a foreign file is refused."""
+"""Rows follow from the events; several processes may read at once; a foreign file is refused."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ WHOLE_SESSION = (
 )
 
 
-def test_a_session_goes_through_its_stages(ledger: SqliteLedger) -> None:
+def test_each_event_moves_a_session_to_its_next_stage(ledger: SqliteLedger) -> None:
     ledger.record(_start())
     ledger.record(_plan())
     stages = [ledger.sessions()[0].stage]
@@ -99,7 +99,7 @@ def test_the_rows_can_be_rebuilt_from_the_events(ledger: SqliteLedger, tmp_path:
     assert (list(ledger.runs()), list(ledger.sessions())) == before
 
 
-def test_a_row_that_was_tampered_with_is_noticed_and_mended(ledger: SqliteLedger, tmp_path: Path) -> None:
+def test_a_modified_row_is_detected_and_rebuilt(ledger: SqliteLedger, tmp_path: Path) -> None:
     for event in (_start(), _plan(), *WHOLE_SESSION):
         ledger.record(event)
     ledger._connection.execute("UPDATE sessions SET row = replace(row, '\"steps_done\": 40', '\"steps_done\": 99')")
@@ -108,7 +108,7 @@ def test_a_row_that_was_tampered_with_is_noticed_and_mended(ledger: SqliteLedger
     assert ledger.sessions()[0].steps_done == 40
 
 
-def test_an_event_that_cannot_follow_leaves_no_trace(ledger: SqliteLedger) -> None:
+def test_an_event_out_of_order_is_refused_and_not_stored(ledger: SqliteLedger) -> None:
     ledger.record(_start())
     with pytest.raises(ValueError, match="never planned"):
         ledger.record(WHOLE_SESSION[0])
@@ -117,7 +117,7 @@ def test_an_event_that_cannot_follow_leaves_no_trace(ledger: SqliteLedger) -> No
     assert len(ledger.events()) == 1
 
 
-def test_two_programs_see_each_other(ledger: SqliteLedger, tmp_path: Path) -> None:
+def test_two_open_ledgers_see_each_others_events(ledger: SqliteLedger, tmp_path: Path) -> None:
     other = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
     ledger.record(_start())
     other.record(_plan())
@@ -125,7 +125,7 @@ def test_two_programs_see_each_other(ledger: SqliteLedger, tmp_path: Path) -> No
     other.close()
 
 
-def test_what_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
+def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"these are my notes, not a database " * 100)
     with pytest.raises(BadInput, match="not a readable ledger"):
@@ -133,25 +133,25 @@ def test_what_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"these are my notes")
 
 
-def test_an_intent_is_on_the_disk_and_nothing_else_waits_for_it(tmp_path: Path) -> None:
-    """The one promise that a power cut must not break: `PRAGMA synchronous` is FULL for an intent alone."""
+def test_only_an_intent_is_synced_to_disk(tmp_path: Path) -> None:
+    """An intent must survive a power cut: `PRAGMA synchronous` is FULL for it, and NORMAL for all other events."""
     ledger = SqliteLedger(tmp_path / "ledger.sqlite")
     statements: list[str] = []
     ledger._connection.set_trace_callback(statements.append)
-    # Each after each: how one is written must not depend on how the one before was.
+    # Every pair of kinds: the level of an event must not depend on the event before it.
     for kind in [kind for before in EventKind for after in EventKind for kind in (before, after)]:
         statements.clear()
         event = Event(kind=kind, at="t", run_id="r", session="r/s01a1", body={})
-        with contextlib.suppress(ValueError, TypeError):  # most events cannot come first; how they are written counts
+        with contextlib.suppress(ValueError, TypeError):  # most events are refused here; only the PRAGMA matters
             ledger.record(event)
         level, number = ("FULL", 2) if kind is EventKind.SESSION_PLANNED else ("NORMAL", 1)
         assert statements[: statements.index("BEGIN IMMEDIATE")] in ([], [f"PRAGMA synchronous={level}"])
         assert not any("synchronous" in statement for statement in statements[statements.index("BEGIN IMMEDIATE") :])
-        assert ledger.connection.execute("PRAGMA synchronous").fetchone() == (number,)  # as it was at the commit
+        assert ledger.connection.execute("PRAGMA synchronous").fetchone() == (number,)  # the level at the commit
     ledger.close()
 
 
-def test_what_goes_together_is_written_together_or_not_at_all(ledger: SqliteLedger) -> None:
+def test_events_recorded_together_are_stored_together_or_not_at_all(ledger: SqliteLedger) -> None:
     ledger.record(_start())
     ledger.record(_plan())
     submitted, ended, fetched, judged, closed = WHOLE_SESSION
@@ -170,8 +170,8 @@ def test_what_goes_together_is_written_together_or_not_at_all(ledger: SqliteLedg
     assert ledger.rebuild()
 
 
-def test_open_sessions_are_found_by_their_index(ledger: SqliteLedger) -> None:
-    """Of all that ever ran; else a tick of a long campaign reads the whole ledger."""
+def test_open_sessions_are_queried_by_their_index(ledger: SqliteLedger) -> None:
+    """Without the index a tick of a long campaign would read the whole ledger."""
     plan = ledger.connection.execute(f"EXPLAIN QUERY PLAN {OPEN_SESSIONS}").fetchall()
     assert any("USING INDEX sessions_open" in step[-1] for step in plan)
 
@@ -192,8 +192,8 @@ def _refused(problems: list[str]) -> tuple[Event, Event]:
     return judged, closed
 
 
-def test_the_name_of_a_session_that_never_came_to_be_is_planned_again(ledger: SqliteLedger) -> None:
-    """A push refused for now leaves no gap in the numbers; one that was lost is remembered as lost."""
+def test_the_name_of_a_session_that_was_never_submitted_is_reused(ledger: SqliteLedger) -> None:
+    """A refused push leaves no gap in the numbers; a lost push is counted as lost."""
     ledger.record(_start())
     for problems in (["all slots are taken"], [], []):
         ledger.record(_plan())
@@ -208,14 +208,14 @@ def test_the_name_of_a_session_that_never_came_to_be_is_planned_again(ledger: Sq
         ledger.record(_plan())
 
 
-def test_every_event_has_the_next_number(ledger: SqliteLedger) -> None:
+def test_an_event_increments_the_event_number(ledger: SqliteLedger) -> None:
     assert ledger.last_event() == 0
     ledger.record(_start())
     assert ledger.last_event() == 1
     assert [run.run_id for run in ledger.runs("c" * 64)] == ["run"] and ledger.runs("d" * 64) == []
 
 
-def test_a_run_knows_what_its_sessions_cost_and_whose_code_they_ran(ledger: SqliteLedger) -> None:
+def test_a_run_sums_the_wall_time_of_its_sessions(ledger: SqliteLedger) -> None:
     ledger.record(_start())
     for number, wall_s in ((1, 50.0), (2, None)):
         key = session_key("run", number, 1)
@@ -225,8 +225,8 @@ def test_a_run_knows_what_its_sessions_cost_and_whose_code_they_ran(ledger: Sqli
     assert (run.wall_s, run.steps_done, run.sessions) == (50.0, 80, 2)
 
 
-def test_what_was_just_written_is_what_another_program_reads(ledger: SqliteLedger, tmp_path: Path) -> None:
-    """What one program has written, another one reads as the same records."""
+def test_another_program_reads_the_same_records_after_every_event(ledger: SqliteLedger, tmp_path: Path) -> None:
+    """Runs and sessions are equal in both programs after each event."""
     for event in (_start(), _plan(), *WHOLE_SESSION):
         ledger.record(event)
         other = SqliteLedger(tmp_path / "own" / "ledger.sqlite")
@@ -246,16 +246,16 @@ EARLIER: dict[str, tuple[str, ...]] = {
         "ALTER TABLE sessions DROP COLUMN planned_seq",
     ),
 }
-"""What makes a ledger of today one of an earlier version."""
+"""Statements that turn a current ledger into one of an earlier version, by where that stored the ticket."""
 
 
 @pytest.mark.parametrize("version", EARLIER)
-def test_a_ledger_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path, version: str) -> None:
-    path, again = tmp_path / "ledger.sqlite", "run/s02a1"
+def test_a_ledger_of_an_earlier_version_is_migrated_and_stays_usable(tmp_path: Path, version: str) -> None:
+    path, second_key = tmp_path / "ledger.sqlite", "run/s02a1"
     ledger = SqliteLedger(path)
     lost = (
-        _event(EventKind.SESSION_JUDGED, again, end_reason="never_submitted", problems=[]),
-        _event(EventKind.SESSION_CLOSED, again, restored=[], models_steps=0, unsubmitted=True),
+        _event(EventKind.SESSION_JUDGED, second_key, end_reason="never_submitted", problems=[]),
+        _event(EventKind.SESSION_CLOSED, second_key, restored=[], models_steps=0, unsubmitted=True),
     )
     for event in (_start(), _plan(2), *lost, _plan(), _plan(2, ticket={"wire_version": 2}), *WHOLE_SESSION[:2]):
         ledger.record(event)
@@ -264,7 +264,7 @@ def test_a_ledger_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path, vers
     for statement in EARLIER[version]:
         ledger.connection.execute(statement)
     ledger.close()
-    for _ in range(2):  # the second opening finds nothing left to do
+    for _ in range(2):  # the second time there is nothing to migrate
         later = SqliteLedger(path)
         assert list(later.sessions()) == records
         assert "ticket" not in _columns(later.connection)
@@ -280,8 +280,8 @@ def _columns(connection: sqlite3.Connection) -> list[str]:
     return [column for _, column, *_ in connection.execute("PRAGMA table_info(sessions)")]
 
 
-def test_what_a_transaction_that_was_undone_had_stored_is_not_believed(tmp_path: Path) -> None:
-    """A transaction that fails at its second row leaves nothing of its first."""
+def test_a_failed_transaction_stores_none_of_its_rows(tmp_path: Path) -> None:
+    """A transaction that fails at its second row does not keep its first."""
     ledger = SqliteLedger(tmp_path / "ledger.sqlite")
     for event in (_start(), _plan()):
         ledger.record(event)
@@ -299,8 +299,8 @@ def test_what_a_transaction_that_was_undone_had_stored_is_not_believed(tmp_path:
     ledger.close()
 
 
-def test_a_program_of_the_version_before_cannot_write_into_a_ledger_of_today(tmp_path: Path) -> None:
-    """It makes its own column where no session stands in the way, and must fail before it pushes anything."""
+def test_the_previous_version_cannot_write_into_a_current_ledger(tmp_path: Path) -> None:
+    """The previous version adds its own column to an empty table; its insert must fail before it pushes anything."""
     path = tmp_path / "ledger.sqlite"
     SqliteLedger(path).close()
     with contextlib.closing(sqlite3.connect(path)) as before:
@@ -316,7 +316,7 @@ def test_a_program_of_the_version_before_cannot_write_into_a_ledger_of_today(tmp
     ledger.close()
 
 
-def test_a_row_without_its_event_is_told_in_words_and_mended(tmp_path: Path) -> None:
+def test_a_row_without_its_event_is_reported_and_rebuilt(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     ledger = SqliteLedger(path)
     for event in (_start(), _plan()):
@@ -332,7 +332,7 @@ def test_a_row_without_its_event_is_told_in_words_and_mended(tmp_path: Path) -> 
     later.close()
 
 
-def test_a_row_that_no_event_tells_of_is_gone_when_all_are_made_anew(ledger: SqliteLedger) -> None:
+def test_a_rebuild_removes_a_row_without_any_event(ledger: SqliteLedger) -> None:
     for event in (_start(), _plan()):
         ledger.record(event)
     ledger.connection.execute(
@@ -346,10 +346,10 @@ def test_a_row_that_no_event_tells_of_is_gone_when_all_are_made_anew(ledger: Sql
     assert ledger.rebuild()
 
 
-def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go(
+def test_a_ledger_that_cannot_be_migrated_stays_unchanged_and_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is still open cannot be moved away on Windows, which is what the user is told to do."""
+    """The message asks the user to move the file away, which Windows refuses while it is open."""
     path = tmp_path / "ledger.sqlite"
     ledger = SqliteLedger(path)
     for event in (_start(), _plan()):
@@ -361,22 +361,22 @@ def test_a_ledger_that_cannot_be_brought_up_to_date_is_left_as_it_was_and_let_go
     opened: list[sqlite3.Connection] = []
     connect = sqlite3.connect
 
-    def watched(*words: Any, **settings: Any) -> sqlite3.Connection:
+    def recorded_connect(*words: Any, **settings: Any) -> sqlite3.Connection:
         opened.append(connect(*words, **settings))
         return opened[-1]
 
-    monkeypatch.setattr(sqlite3, "connect", watched)
+    monkeypatch.setattr(sqlite3, "connect", recorded_connect)
     with pytest.raises(RunFailed, match="malformed JSON"):
         SqliteLedger(path)
-    (left,) = opened
+    (connection,) = opened
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        left.execute("SELECT 1")
-    with contextlib.closing(connect(path)) as looking:
-        assert looking.execute("SELECT row FROM sessions").fetchall() == [("torn",)]
-        assert "planned_seq" not in _columns(looking)
+        connection.execute("SELECT 1")
+    with contextlib.closing(connect(path)) as check:
+        assert check.execute("SELECT row FROM sessions").fetchall() == [("torn",)]
+        assert "planned_seq" not in _columns(check)
 
 
-def test_two_programs_that_write_in_turn_read_the_same(tmp_path: Path) -> None:
+def test_two_programs_writing_in_turn_read_the_same_records(tmp_path: Path) -> None:
     mine, other = SqliteLedger(tmp_path / "ledger.sqlite"), SqliteLedger(tmp_path / "ledger.sqlite")
     lineage = "c" * 64
     assert mine.sessions(lineage) == mine.runs(lineage) == []
@@ -388,7 +388,7 @@ def test_two_programs_that_write_in_turn_read_the_same(tmp_path: Path) -> None:
     mine.record(WHOLE_SESSION[0])
     assert [one.stage for one in other.sessions(lineage)] == [Stage.SUBMITTED]
     assert mine.sessions(lineage) == other.sessions(lineage)
-    mine.sessions(lineage).clear()  # whoever asked may do with the list what they want
+    mine.sessions(lineage).clear()  # the caller may change the returned list
     assert len(mine.sessions(lineage)) == 1
     with pytest.raises(ValueError, match="planned before"):
         mine.record(_plan())

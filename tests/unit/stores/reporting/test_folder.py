@@ -1,4 +1,4 @@
-"""Where a campaign's report lies, and what it may replace."""
+"""The folder of a campaign's report, and what a new report may replace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.stores.reporting.folder import emptied_report, section_folder
 
 
-def test_a_report_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> None:
+def test_a_report_replaces_only_an_earlier_report(tmp_path: Path) -> None:
     folder = emptied_report(tmp_path / "report")
     (folder / "table.csv").write_text("old", encoding="utf-8")
     (folder / "figures").mkdir()
@@ -23,7 +23,7 @@ def test_a_report_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> No
     assert (thesis / "chapter.tex").exists()
 
 
-def test_two_sections_do_not_write_over_each_other(tmp_path: Path) -> None:
+def test_two_sections_get_separate_folders(tmp_path: Path) -> None:
     folder = emptied_report(tmp_path / "report")
     assert section_folder(folder, "section_7_6", {"section_7_6"}) == folder
     both = {"section_7_6", "section_7_7"}

@@ -1,4 +1,4 @@
-"""The tidy table as files; both formats hold the same."""
+"""The tidy results table as CSV and Parquet files with equal contents."""
 
 from __future__ import annotations
 
@@ -25,24 +25,26 @@ ROW = {
 ROWS = [ROW, {**ROW, "value": 19}, {**ROW, "value": ""}]
 
 
-def test_csv_and_parquet_hold_the_same(tmp_path: Path) -> None:
+def test_csv_and_parquet_have_equal_contents(tmp_path: Path) -> None:
     for name in ("table.csv", "table.parquet"):
         write_table(ROWS, tmp_path / "new" / name)
-    told = parquet.read_table(tmp_path / "new/table.parquet").to_pylist()
-    assert [row["value"] for row in told] == [18.5, 19.0, None] and told[0]["seed"] == 3
+    parquet_rows = parquet.read_table(tmp_path / "new/table.parquet").to_pylist()
+    assert [row["value"] for row in parquet_rows] == [18.5, 19.0, None] and parquet_rows[0]["seed"] == 3
     text = (tmp_path / "new/table.csv").read_text(encoding="utf-8").splitlines()
     rows = list(csv.DictReader(text))
-    assert list(rows[0]) == list(COLUMNS) == list(told[0]) and rows[0]["command"] == "é"
+    assert list(rows[0]) == list(COLUMNS) == list(parquet_rows[0]) and rows[0]["command"] == "é"
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"table.csv", "table.parquet"}
 
 
-def test_a_table_without_rows_is_a_table(tmp_path: Path) -> None:
+def test_a_table_without_rows_is_written(tmp_path: Path) -> None:
     for name in ("table.csv", "table.parquet"):
         write_table([], tmp_path / name)
     assert parquet.read_table(tmp_path / "table.parquet").num_rows == 0
 
 
-def test_what_cannot_be_written_is_refused_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_format_or_a_missing_library_is_refused_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(BadInput, match=r"neither \.csv nor \.parquet"):
         write_table(ROWS, tmp_path / "table.xlsx")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

@@ -1,4 +1,4 @@
-"""No secret leaves: neither one that is in use, in whatever spelling, nor what looks like one; honest code passes."""
+"""No push contains a secret: neither one in use, in any spelling, nor a likely one; ordinary code passes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder without any file, and no variable that looks like a secret."""
+    """An empty home folder, and no environment variable with a Kaggle or netrc secret."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -66,11 +66,11 @@ def test_a_secret_in_use_is_refused_with_file_and_line(
     (project / CODE / f"own.{suffix}").write_text(f"first = 1\n# second\n{SPELLINGS[spelling]}\n", encoding="utf-8")
     with pytest.raises(BadInput) as fault:
         CodeStore(project).bundle()
-    told = str(fault.value) + fault.value.remedy
-    assert f"own.{suffix}, line " in told and "KAGGLE_KEY" in told and "revoke" in told
-    assert KEY not in told.lower() and KEY[:8] not in told.lower()
+    message = str(fault.value) + fault.value.remedy
+    assert f"own.{suffix}, line " in message and "KAGGLE_KEY" in message and "revoke" in message
+    assert KEY not in message.lower() and KEY[:8] not in message.lower()
     if spelling != "wrapped base64":
-        assert f"own.{suffix}, line 3" in told
+        assert f"own.{suffix}, line 3" in message
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -96,7 +96,7 @@ def test_a_secret_in_another_encoding_is_refused(project: Path, monkeypatch: pyt
         (".git-credentials", f"https://ana:{KEY}@github.com\n"),
     ],
 )
-def test_secrets_in_use_are_found_where_the_clients_keep_them(no_home: Path, place: str, text: str) -> None:
+def test_secrets_in_use_are_found_in_the_files_of_the_clients(no_home: Path, place: str, text: str) -> None:
     path = no_home / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -106,7 +106,7 @@ def test_secrets_in_use_are_found_where_the_clients_keep_them(no_home: Path, pla
     assert KEY not in repr(found)
 
 
-def test_variables_are_secret_by_their_names_and_only_with_random_values(no_home: Path) -> None:
+def test_a_variable_is_secret_by_its_name_and_a_random_value(no_home: Path) -> None:
     secret = {
         "KAGGLE_KEY": KEY,
         "MY_SERVICE_TOKEN": "Zq8-" + KEY,
@@ -157,7 +157,7 @@ def test_variables_are_secret_by_their_names_and_only_with_random_values(no_home
 )
 @pytest.mark.parametrize("suffix", ["py", "txt"])
 @pytest.mark.usefixtures("no_home")
-def test_what_looks_like_a_secret_is_refused_with_its_line_and_one_line_can_be_allowed(
+def test_a_likely_secret_is_refused_with_its_line_unless_the_line_is_allowed(
     project: Path, line: str, suffix: str
 ) -> None:
     path = project / CODE / f"own.{suffix}"
@@ -171,9 +171,7 @@ def test_what_looks_like_a_secret_is_refused_with_its_line_and_one_line_can_be_a
 
 
 @pytest.mark.usefixtures("no_home")
-def test_a_secret_in_use_is_refused_although_its_line_is_allowed(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_in_use_is_refused_even_on_an_allowed_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_" + KEY)
     (project / CODE / "own.py").write_text(f"T = 'hf_{KEY}'  # pragma: allowlist secret\n", encoding="utf-8")
     with pytest.raises(BadInput, match="HF_TOKEN"):
@@ -182,7 +180,7 @@ def test_a_secret_in_use_is_refused_although_its_line_is_allowed(
 
 @pytest.mark.usefixtures("no_home")
 def test_code_that_reads_its_secrets_passes(project: Path, project_root: Path) -> None:
-    honest = """
+    ordinary_code = """
 KEY = os.environ["KAGGLE_KEY"]
 token = UserSecretsClient().get_secret("WANDB_API_KEY")
 kaggle_key = read(path)
@@ -190,12 +188,12 @@ digest = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
 url = "https://user:{password}@example.org"
 row = {"key": "replay_buffer_of_the_second_phase", "seed": 123456789}
 """
-    (project / CODE / "own.py").write_text(honest, encoding="utf-8")
+    (project / CODE / "own.py").write_text(ordinary_code, encoding="utf-8")
     CodeStore(project).bundle()
     CodeStore(project_root).bundle()
 
 
-def test_a_link_out_of_the_project_is_refused_by_name(project: Path, tmp_path: Path) -> None:
+def test_a_link_that_leaves_the_project_is_refused_by_name(project: Path, tmp_path: Path) -> None:
     outside = tmp_path / "elsewhere"
     outside.mkdir()
     (outside / "notes.txt").write_text("private", encoding="utf-8")
@@ -245,7 +243,7 @@ def test_checkpoint_files_are_searched_member_by_member(tmp_path: Path, content:
     path.write_bytes(content)
     value = SecretValue(name="KAGGLE_KEY", value=KEY)
     gate, entries = Gate(lambda: (value,)), (file_entry(path, tmp_path),)
-    for _ in range(2):  # a refusal is never remembered as a passing
+    for _ in range(2):  # the second check must refuse too: a refusal is not cached as a pass
         with pytest.raises(BadInput) as fault:
             gate.check_files(tmp_path, entries)
         assert "c_checkpoint_10_steps.zip" in str(fault.value) and KEY not in str(fault.value)
@@ -257,7 +255,7 @@ def test_checkpoint_files_are_searched_member_by_member(tmp_path: Path, content:
     value=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=20, max_size=60),
     behind=st.binary(max_size=40),
 )
-def test_every_value_is_found_wherever_it_stands(before: bytes, value: str, behind: bytes) -> None:
+def test_every_secret_value_is_found_at_any_position(before: bytes, value: str, behind: bytes) -> None:
     kept = [sign for sign in value if sign not in "\"'`\\+,()"]
     if len(kept) < 8:
         return
@@ -271,7 +269,7 @@ def test_every_value_is_found_wherever_it_stands(before: bytes, value: str, behi
         assert "N" in found.what and value not in str(found)
 
 
-def test_masked_text_holds_no_value() -> None:
+def test_masked_text_contains_no_secret() -> None:
     value = SecretValue(name="HF_TOKEN", value="hf_é-" + KEY)
     text = f"a {value.value} b {base64.b64encode(value.value.encode()).decode()} c"
     shown = masked(text, [value])

@@ -1,4 +1,4 @@
-"""A card is checked whole: every fault at once, each with its key path and the nearest name."""
+"""All faults of a card are reported at once, each with its key path and the nearest known name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _parse(card: dict[str, Any]) -> None:
     parse_card(yaml.safe_dump(card), "section_7_6.yaml")
 
 
-def test_the_shipped_cards_are_good(project_root: Path) -> None:
+def test_the_shipped_cards_are_valid(project_root: Path) -> None:
     folder = project_root / "configs/sections"
     for name in card_names(folder):
         assert load_card(folder, name).section == name
@@ -65,7 +65,7 @@ def test_each_fault_is_named_with_its_path(project_root: Path, change: Change, w
     assert fault.value.remedy
 
 
-def test_all_faults_are_told_at_once(project_root: Path) -> None:
+def test_all_faults_are_reported_at_once(project_root: Path) -> None:
     card = _card(project_root)
     card["netwrk"] = 1
     card["algorithms"]["DQN"]["gama"] = 0.9
@@ -82,20 +82,20 @@ def test_a_number_in_scientific_notation_is_a_number(project_root: Path) -> None
     )
 
 
-def test_a_key_that_stands_twice_is_a_fault(project_root: Path) -> None:
+def test_a_duplicate_key_is_a_fault(project_root: Path) -> None:
     text = (project_root / "configs/sections/section_7_6.yaml").read_text(encoding="utf-8")
     with pytest.raises(BadInput, match="is given twice"):
         parse_card(text + "\nseed: 3\n", "section_7_6.yaml")
 
 
 @pytest.mark.parametrize("text", ["a: [1", "\t- x", "3", "", "- a\n- b", "{}"])
-def test_what_is_no_card_is_refused_in_words(text: str) -> None:
+def test_a_text_that_is_no_card_is_refused_with_its_file_name(text: str) -> None:
     with pytest.raises(BadInput) as fault:
         parse_card(text, "section_7_6.yaml")
     assert "section_7_6.yaml" in str(fault.value)
 
 
-def test_an_unknown_section_is_answered_with_the_nearest(project_root: Path) -> None:
+def test_an_unknown_section_is_refused_with_the_nearest_name(project_root: Path) -> None:
     with pytest.raises(BadInput) as fault:
         load_card(project_root / "configs/sections", "section_76")
     assert "section_7_6" in fault.value.remedy

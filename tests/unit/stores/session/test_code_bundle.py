@@ -1,4 +1,4 @@
-"""The bundle: equal code gives equal bytes, everything that runs is in it, no credential ever is."""
+"""The code bundle: equal code gives equal bytes, it contains all code that runs, and never a credential."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_equal_code_gives_equal_bytes_whatever_the_file_times(project: Path, tmp
     assert CodeStore(copy).bundle() == first
 
 
-def test_the_digest_is_over_names_and_bytes_not_over_the_zip(project: Path) -> None:
+def test_the_digest_covers_names_and_bytes_and_not_the_zip(project: Path) -> None:
     bundle = CodeStore(project).bundle()
     with zipfile.ZipFile(io.BytesIO(bundle.archive)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -45,7 +45,7 @@ def test_one_changed_byte_changes_the_digest(project: Path) -> None:
     assert CodeStore(project).bundle().digest != before
 
 
-def test_a_sections_requirements_go_in_and_count(project: Path) -> None:
+def test_a_sections_requirements_are_bundled_and_change_the_digest(project: Path) -> None:
     before = CodeStore(project).bundle()
     name = "validation_ch7/section_7_6_rl_performance/requirements.txt"
     (project / name).write_text("numpy==2.4.6\n", encoding="utf-8")
@@ -54,7 +54,7 @@ def test_a_sections_requirements_go_in_and_count(project: Path) -> None:
     assert after.digest != before.digest
 
 
-def test_data_checkpoints_and_launchers_stay_at_home(project: Path) -> None:
+def test_data_checkpoints_and_scripts_are_not_bundled(project: Path) -> None:
     before = CodeStore(project).bundle()
     section = project / "validation_ch7/section_7_6_rl_performance"
     for folder in (section / "data/models", section / "trials/0a1b2c3d", project / "validation_ch7/scripts"):
@@ -64,7 +64,7 @@ def test_data_checkpoints_and_launchers_stay_at_home(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["kaggle.json", "kaggle_backup.json", ".env", ".env.local", "my.pem", "id_rsa"])
-def test_a_credential_by_its_name_is_refused(project: Path, name: str) -> None:
+def test_a_file_named_like_a_credential_is_refused(project: Path, name: str) -> None:
     (project / "validation_ch7" / name).write_text("x", encoding="utf-8")
     with pytest.raises(BadInput, match="credential"):
         CodeStore(project).bundle()
@@ -78,7 +78,7 @@ def test_a_credential_by_its_name_is_refused(project: Path, name: str) -> None:
         "-----BEGIN RSA " + "PRIVATE KEY-----",
     ],
 )
-def test_a_credential_by_its_content_is_refused_and_never_shown(project: Path, content: str) -> None:
+def test_a_file_that_contains_a_credential_is_refused_without_showing_it(project: Path, content: str) -> None:
     (project / "validation_ch7" / "settings.py").write_text(content, encoding="utf-8")
     with pytest.raises(BadInput) as fault:
         CodeStore(project).bundle()

@@ -1,4 +1,4 @@
-"""The event file of a session is its own or it is refused; a torn end is a kill and no damage."""
+"""The event file of another session is refused; a truncated last line means a kill and is no damage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.stores.session.event_log import evaluations_in, session_curve
 
 
 def record(folder: Path | None, **changes: Any) -> SessionRecord:
-    words: dict[str, Any] = {"steps_start": 100, "steps_done": 200, "ticket": {}, **changes}
+    values: dict[str, Any] = {"steps_start": 100, "steps_done": 200, "ticket": {}, **changes}
     return SessionRecord(
         key="r/s01a1",
         run_id="r",
@@ -28,7 +28,7 @@ def record(folder: Path | None, **changes: Any) -> SessionRecord:
         stage=Stage.CLOSED,
         planned_at="",
         results_dir=str(folder) if folder else None,
-        **words,
+        **values,
     )
 
 
@@ -42,27 +42,27 @@ STARTED = {"kind": "started", "nonce": "n1"}
 MEASURED = {"kind": "evaluated", "steps": 150, "score": -20.5, "measures": {"delay_s_per_veh": 20.5}}
 
 
-def test_the_furthest_that_was_seen_counts_and_every_evaluation_is_told(tmp_path: Path) -> None:
+def test_the_curve_has_the_most_steps_seen_and_every_evaluation(tmp_path: Path) -> None:
     folder = write(tmp_path, STARTED, MEASURED, {"kind": "progress", "steps": 260}, tail='{"kind": "prog')
-    stretch = session_curve(record(folder))
-    assert stretch is not None and (stretch.steps_start, stretch.steps_seen) == (100, 260)
-    (point,) = stretch.points
+    curve = session_curve(record(folder))
+    assert curve is not None and (curve.steps_start, curve.steps_seen) == (100, 260)
+    (point,) = curve.points
     assert (point.steps, point.score, point.measures, point.session) == (150, -20.5, MEASURED["measures"], "arz-s01")
 
 
-def test_a_session_without_a_file_counts_by_what_is_known(tmp_path: Path) -> None:
+def test_a_session_without_an_event_file_uses_its_ledger_row(tmp_path: Path) -> None:
     for folder in (tmp_path, None):
-        stretch = session_curve(record(folder))
-        assert stretch is not None and (stretch.steps_seen, stretch.points) == (200, ())
+        curve = session_curve(record(folder))
+        assert curve is not None and (curve.steps_seen, curve.points) == (200, ())
     assert session_curve(record(tmp_path, steps_start=None)) is None
 
 
-def test_one_that_was_killed_without_an_account_began_where_it_was_given_to_begin(tmp_path: Path) -> None:
+def test_a_session_killed_without_a_report_starts_from_its_input_checkpoint(tmp_path: Path) -> None:
     given = {"inputs": [{"path": f"checkpoints/x_checkpoint_{steps}_steps.zip"} for steps in (90, 120)]}
     killed = {"steps_start": None, "steps_done": None, "handle": "local://local/arz-s01"}
     folder = write(tmp_path, STARTED, MEASURED, {"kind": "progress", "steps": 260})
-    stretch = session_curve(record(folder, **killed, ticket=given))
-    assert stretch is not None and (stretch.steps_start, stretch.steps_seen) == (120, 260)
+    curve = session_curve(record(folder, **killed, ticket=given))
+    assert curve is not None and (curve.steps_start, curve.steps_seen) == (120, 260)
     first = session_curve(record(folder, **killed))
     assert first is not None and (first.steps_start, first.steps_seen) == (0, 260)
 
@@ -73,7 +73,7 @@ def test_the_file_of_another_session_is_refused(tmp_path: Path) -> None:
         session_curve(record(tmp_path))
 
 
-def test_damage_before_the_end_is_named(tmp_path: Path) -> None:
+def test_damage_before_the_last_line_is_reported(tmp_path: Path) -> None:
     (tmp_path / EVENTS_NAME).write_text(json.dumps(STARTED) + '\n{"kind": \n' + json.dumps(MEASURED) + "\n")
     with pytest.raises(RunFailed, match="line 2, is damaged"):
         session_curve(record(tmp_path))
@@ -92,16 +92,16 @@ def test_damage_before_the_end_is_named(tmp_path: Path) -> None:
         "[]",
     ],
 )
-def test_an_event_of_an_odd_shape_tells_nothing_and_breaks_nothing(tmp_path: Path, line: str) -> None:
+def test_an_event_of_an_unexpected_shape_is_ignored(tmp_path: Path, line: str) -> None:
     folder = write(tmp_path, STARTED, tail=line + "\n" + json.dumps(MEASURED) + "\n")
-    stretch = session_curve(record(folder))
-    assert stretch is not None and stretch.steps_seen == 200
-    assert (150, -20.5) in [(point.steps, point.score) for point in stretch.points]
+    curve = session_curve(record(folder))
+    assert curve is not None and curve.steps_seen == 200
+    assert (150, -20.5) in [(point.steps, point.score) for point in curve.points]
     assert (150, -20.5) in evaluations_in(folder)
 
 
 @pytest.mark.parametrize("value", ["[" * 100_000, "NaN", "1e999", "Infinity"])
-def test_a_line_that_is_no_json_is_damage_and_no_internal_error(tmp_path: Path, value: str) -> None:
+def test_a_line_that_is_no_json_is_reported_as_damage(tmp_path: Path, value: str) -> None:
     line = '{"kind": "evaluated", "steps": 5, "score": ' + value + "}\n"
     folder = write(tmp_path, STARTED, tail=line + json.dumps(MEASURED) + "\n")
     with pytest.raises(RunFailed, match="line 2, is damaged"):

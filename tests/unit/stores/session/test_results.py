@@ -1,4 +1,4 @@
-"""What a session brought is believed only where it is that session's own and whole."""
+"""Results of a session are used only if they are its own and complete."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_checkpoints_count_without_a_manifest(tmp_path: Path) -> None:
     assert [card.steps for card in _tree(tmp_path).incoming(folder, TICKET).verified] == [20, 10]
 
 
-def test_a_file_that_changed_on_the_way_is_named(tmp_path: Path) -> None:
+def test_a_file_changed_after_the_manifest_is_reported(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     (folder / "metrics.csv").write_text("delay\n20.4\n", encoding="utf-8")
     _commit(folder)
@@ -58,7 +58,7 @@ def test_a_file_that_changed_on_the_way_is_named(tmp_path: Path) -> None:
     assert faults == ("metrics.csv does not have its sha256",)
 
 
-def test_a_torn_manifest_is_a_fault_not_a_crash(tmp_path: Path) -> None:
+def test_a_truncated_manifest_is_a_fault_and_not_an_exception(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     (folder / MANIFEST_NAME).write_text('{"wire_version": 1, "st', encoding="utf-8")
     manifest, faults = _tree(tmp_path).manifest(folder)
@@ -66,7 +66,7 @@ def test_a_torn_manifest_is_a_fault_not_a_crash(tmp_path: Path) -> None:
     assert "cannot be read" in faults[0]
 
 
-def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
+def test_a_manifest_that_names_a_path_outside_its_folder_is_refused(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     _commit(folder)
     plain = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
@@ -83,7 +83,7 @@ def test_checkpoints_of_another_session_are_refused(tmp_path: Path) -> None:
     assert set(incoming.faults.values()) == {"it was saved by another session"}
 
 
-def test_checkpoints_that_the_session_was_given_count(tmp_path: Path) -> None:
+def test_the_input_checkpoints_of_a_session_count(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     models = models_path(folder, TICKET.section_dir)
     given = tuple(file_entry(path, models) for path in sorted(models.rglob("*.json")))
@@ -92,7 +92,7 @@ def test_checkpoints_that_the_session_was_given_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("digest", ["of the newest", "of another"])
-def test_metadata_is_taken_only_if_it_describes_the_newest(tmp_path: Path, digest: str) -> None:
+def test_metadata_is_used_only_if_it_describes_the_newest_checkpoint(tmp_path: Path, digest: str) -> None:
     folder = _folder(tmp_path)
     models = models_path(folder, TICKET.section_dir)
     newest = _tree(tmp_path).incoming(folder, TICKET).verified[0]
@@ -103,18 +103,18 @@ def test_metadata_is_taken_only_if_it_describes_the_newest(tmp_path: Path, diges
 
 
 @pytest.mark.parametrize("manifest", [True, False])
-def test_a_card_cannot_state_more_steps_than_its_session_can_have_done(tmp_path: Path, manifest: bool) -> None:
+def test_a_card_with_more_steps_than_its_session_can_have_done_is_refused(tmp_path: Path, manifest: bool) -> None:
     folder = _folder(tmp_path)
     models = models_path(folder, TICKET.section_dir)
     save(models, 10**12, ticket=TICKET)
     if manifest:
-        _commit(folder)  # of 20 steps
+        _commit(folder)  # its manifest states 20 steps
     incoming = _tree(tmp_path).incoming(folder, TICKET)
     assert incoming.steps == 20
     assert any("at most" in fault for fault in incoming.faults.values())
 
 
-def test_a_listed_name_that_cannot_exist_here_is_missing(tmp_path: Path) -> None:
+def test_a_listed_name_that_is_impossible_on_this_computer_is_missing(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     _commit(folder)
     plain = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Who wrote a results folder, by its own word: enough to verify it, and nothing is believed of another section."""
+"""The session that wrote a results folder, as its files state it; files of another section are ignored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def commit(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("manifest", ["none", "whole", "damaged"])
-def test_its_checkpoints_are_verified_by_what_it_says_itself(folder: Path, manifest: str) -> None:
+def test_checkpoints_are_verified_against_the_author_in_the_folder(folder: Path, manifest: str) -> None:
     tree = ResultsTree(folder.parent)
     if manifest != "none":
         commit(folder)
@@ -42,7 +42,7 @@ def test_its_checkpoints_are_verified_by_what_it_says_itself(folder: Path, manif
     assert [card.steps for card in tree.incoming(folder, author).verified] == [20, 10]
 
 
-def test_a_folder_that_says_nothing_has_no_author(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_matching_files_has_no_author(folder: Path, tmp_path: Path) -> None:
     tree = ResultsTree(tmp_path)
     assert tree.author(tmp_path / "absent", DIRECTORY, SCENARIO) is None
     assert tree.author(folder, "section_7_3_other", SCENARIO) is None
@@ -53,7 +53,7 @@ def test_a_folder_that_says_nothing_has_no_author(folder: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", ['{"stamp": 5}', "[]", '{"wire_version": 1, "stamp": {}, "spec": []}'])
-def test_a_manifest_of_odd_shape_is_no_word(folder: Path, text: str) -> None:
+def test_a_manifest_of_an_unexpected_shape_is_ignored(folder: Path, text: str) -> None:
     (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
     author = ResultsTree(folder.parent).author(folder, DIRECTORY, SCENARIO)
-    assert author is not None and author.stamp() == TICKET.stamp()  # by its cards
+    assert author is not None and author.stamp() == TICKET.stamp()  # taken from the checkpoint cards

@@ -1,4 +1,4 @@
-"""YAML as cards and campaigns read it: values of YAML 1.2, merge keys, every fault with its line, bounded work."""
+"""The YAML reader of cards and campaigns: YAML 1.2 values, merge keys, faults with their lines, bounded work."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def faults(text: str) -> list[tuple[int, str]]:
         ("!!int '7'", 7),
     ],
 )
-def test_scalars_are_those_of_yaml_1_2(text: str, expected: object) -> None:
+def test_scalars_have_their_yaml_1_2_values(text: str, expected: object) -> None:
     found = value(text)
     assert (found, type(found)) == (expected, type(expected))
 
 
-def test_not_a_number_is_a_number() -> None:
+def test_nan_is_read_as_a_float() -> None:
     assert math.isnan(value(".nan"))
 
 
@@ -94,7 +94,7 @@ PLAIN = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(PLAIN)
-def test_what_a_writer_of_yaml_writes_is_read_as_it_was(written: Any) -> None:
+def test_a_tree_written_by_pyyaml_is_read_unchanged(written: Any) -> None:
     assert plain(yaml.safe_dump({"k": written}, allow_unicode=True)) == {"k": written}
 
 
@@ -113,7 +113,7 @@ def test_what_a_writer_of_yaml_writes_is_read_as_it_was(written: Any) -> None:
         ("a: &a {p: 1}\nb:\n- <<: *a\n  q: 2\n- <<: *a\n", [{"p": 1, "q": 2}, {"p": 1}]),
     ],
 )
-def test_merge_keys(text: str, expected: object) -> None:
+def test_merge_keys_are_resolved(text: str, expected: object) -> None:
     assert plain(text)["b"] == expected
 
 
@@ -122,7 +122,9 @@ BLOCKS = st.lists(st.dictionaries(st.sampled_from("pqrst"), st.integers(0, 9), m
 
 @settings(max_examples=60, deadline=None)
 @given(BLOCKS, st.dictionaries(st.sampled_from("pqrst"), st.integers(0, 9), max_size=4), st.booleans())
-def test_own_keys_win_then_the_earlier_block(blocks: list[dict[str, int]], own: dict[str, int], first: bool) -> None:
+def test_own_keys_override_merged_ones_and_earlier_blocks_override_later_ones(
+    blocks: list[dict[str, int]], own: dict[str, int], first: bool
+) -> None:
     shared = "".join(f"x-{index}: &b{index} {block}\n" for index, block in enumerate(blocks)).replace("'", '"')
     merge = f"  <<: [{', '.join(f'*b{index}' for index in range(len(blocks)))}]\n"
     keys = "".join(f"  {key}: {number}\n" for key, number in own.items())
@@ -157,14 +159,14 @@ def test_own_keys_win_then_the_earlier_block(blocks: list[dict[str, int]], own: 
         ('a: "\\ud800"', [(1, "half a surrogate pair")]),
     ],
 )
-def test_each_fault_has_its_line_and_all_are_told(text: str, expected: list[tuple[int, str]]) -> None:
+def test_all_faults_are_reported_each_with_its_line(text: str, expected: list[tuple[int, str]]) -> None:
     found = faults(text)
     assert [line for line, _ in found] == [line for line, _ in expected]
-    assert all(words in told for (_, told), (_, words) in zip(found, expected, strict=True))
+    assert all(words in message for (_, message), (_, words) in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: [1", "s.yaml, line 1:"),
         ("a: 1\n\tb: 2", "s.yaml, line 2: there is a tab here; indent with spaces"),
@@ -175,22 +177,22 @@ def test_each_fault_has_its_line_and_all_are_told(text: str, expected: list[tupl
         ('a: "\\U00110000"', "s.yaml: "),
     ],
 )
-def test_what_is_not_yaml_is_refused_with_its_line(text: str, told: str) -> None:
+def test_invalid_yaml_is_refused_with_its_line(text: str, message: str) -> None:
     with pytest.raises(BadInput) as caught:
         read_document(text, "s.yaml")
-    assert told in str(caught.value) and caught.value.remedy
+    assert message in str(caught.value) and caught.value.remedy
 
 
-def test_line_ends_marks_and_comments_change_nothing() -> None:
+def test_line_ends_byte_order_marks_and_comments_do_not_matter() -> None:
     assert plain("a: 1\r\nb:\r\n  - c\r\n") == plain("\ufeffa: 1\nb:\n  - c\n") == {"a": 1, "b": ["c"]}
     assert read_document("", "s").empty and read_document("# nothing\n---\n", "s").plain is None
 
 
-def test_only_at_the_left_margin_a_shared_block_is_left_out() -> None:
+def test_a_shared_block_is_dropped_only_at_the_left_margin() -> None:
     assert plain("x-s: &s {p: 1}\nb: {<<: *s, x-t: 2}\nx-: 3") == {"b": {"p": 1, "x-t": 2}}
 
 
-def test_a_merged_key_has_the_line_where_it_is_written() -> None:
+def test_a_merged_key_has_the_line_of_its_shared_block() -> None:
     document = read_document("x-s: &s\n  p: 1\nb:\n  <<: *s\n  q: 2\n", "s")
     assert (document.lines["b", "p"], document.lines["b", "q"]) == (2, 5)
 
@@ -209,7 +211,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
-def test_nested_aliases_and_endless_files_take_no_time(text: str) -> None:
+def test_alias_bombs_and_huge_files_are_refused_quickly(text: str) -> None:
     began = time.process_time()
     with pytest.raises(BadInput) as caught:
         read_document(text, "s.yaml")

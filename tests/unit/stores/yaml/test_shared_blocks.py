@@ -1,4 +1,4 @@
-"""Merge keys and shared blocks in cards and campaigns: the same training as one written out, and faults with lines."""
+"""Merge keys and shared blocks in cards and campaigns give the same trainings; faults have their lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ x-replay: &replay
 
 
 def merged_text() -> str:
-    """The shipped card, with DQN and QRDQN from one shared block."""
+    """The shipped card with DQN and QRDQN from one shared block."""
     head, rest = TEXT.split("algorithms:", 1)
     ppo = "  PPO:" + rest.split("  PPO:", 1)[1]
     algorithms = "algorithms:\n  DQN: {<<: *replay}\n  QRDQN:\n    n_quantiles: 25\n    <<: *replay\n"
@@ -59,7 +59,7 @@ def spec_of(card: SectionCard) -> SessionSpec:
     )
 
 
-def test_a_card_with_merges_is_the_card_written_out() -> None:
+def test_a_card_with_merge_keys_equals_the_expanded_card() -> None:
     card, merged = parse(TEXT), parse(merged_text())
     assert merged == card
     for algorithm in card.algorithms.names:
@@ -68,7 +68,7 @@ def test_a_card_with_merges_is_the_card_written_out() -> None:
         assert spec_of(one).to_json() == spec_of(other).to_json()
 
 
-def test_settings_reach_merged_keys_and_never_the_shared_block(tmp_path: Path) -> None:
+def test_settings_change_merged_keys_and_cannot_change_the_shared_block(tmp_path: Path) -> None:
     (tmp_path / "section_7_6.yaml").write_text(merged_text(), encoding="utf-8")
     values = read_settings(["algorithms.DQN.gamma=0.9"])
     assert load_card(tmp_path, "section_7_6", values) == load_card(CARDS, "section_7_6", values)
@@ -76,7 +76,7 @@ def test_settings_reach_merged_keys_and_never_the_shared_block(tmp_path: Path) -
         load_card(tmp_path, "section_7_6", {"x-replay.gamma": 0.9})
 
 
-def test_a_campaign_with_merges_is_the_campaign_written_out() -> None:
+def test_a_campaign_with_merge_keys_equals_the_expanded_campaign() -> None:
     written = """
 campaign: a
 trials:
@@ -119,16 +119,16 @@ def test_a_block_without_the_prefix_is_refused(key: str) -> None:
         parse("sed: 3\n" + TEXT)
 
 
-def test_a_shared_block_elsewhere_is_no_key() -> None:
+def test_a_shared_block_inside_a_group_is_refused() -> None:
     with pytest.raises(BadInput, match=r"line 5: trials\.m\.x-a: unknown key; a shared block .* at the left margin"):
         parse_campaign(HEAD + "    x-a: {}\n", "a.yaml")
 
 
-def test_editors_know_shared_blocks() -> None:
+def test_the_schema_allows_shared_blocks() -> None:
     assert campaign_schema()["patternProperties"].keys() == {"^x-"}
 
 
-def test_every_fault_of_a_card_is_told_at_once_with_its_line() -> None:
+def test_all_faults_of_a_card_are_reported_with_their_lines() -> None:
     text = (
         TEXT.replace("seed: 0", "sed: 0")
         .replace("network: [64, 64]", "network: [64, many]")
@@ -139,35 +139,35 @@ def test_every_fault_of_a_card_is_told_at_once_with_its_line() -> None:
     )
     with pytest.raises(BadInput) as caught:
         parse(text)
-    told = str(caught.value).splitlines()
+    message = str(caught.value).splitlines()
     lines = text.splitlines()
 
-    def at(words: str) -> int:
+    def line_of(words: str) -> int:
         return next(number for number, line in enumerate(lines, start=1) if words in line)
 
     expected = [
-        (at("sed: 0"), "sed: unknown key, did you mean seed?"),
-        (at("many"), "network.1: Input should be a valid integer"),
-        (at("100_000"), "100_000 is text in YAML 1.2, write the digits without _"),
-        (at("policy_kwargs"), "unknown key, the layers are the card's `network`, for example network: [64, 64]"),
-        (at("normalize_advantage: yes"), "yes is text in YAML 1.2, write true"),
-        (len(lines) - 1, f"key 'device' is given twice (first in line {at('device: cpu')})"),
+        (line_of("sed: 0"), "sed: unknown key, did you mean seed?"),
+        (line_of("many"), "network.1: Input should be a valid integer"),
+        (line_of("100_000"), "100_000 is text in YAML 1.2, write the digits without _"),
+        (line_of("policy_kwargs"), "unknown key, the layers are the card's `network`, for example network: [64, 64]"),
+        (line_of("normalize_advantage: yes"), "yes is text in YAML 1.2, write true"),
+        (len(lines) - 1, f"key 'device' is given twice (first in line {line_of('device: cpu')})"),
         (len(lines), "the key 2 is not text"),
     ]
-    assert len(told) == len(expected)
-    for line, (number, words) in zip(told, expected, strict=True):
+    assert len(message) == len(expected)
+    for line, (number, words) in zip(message, expected, strict=True):
         assert line.startswith(f"section_7_6.yaml, line {number}: ") and words in line
 
 
-def test_every_wrong_size_of_a_block_is_told_with_its_own_line() -> None:
+def test_each_wrong_value_of_a_block_is_reported_with_its_own_line() -> None:
     text = TEXT.replace("dx_m: ", "dx_m: -").replace("decision_s: ", "decision_s: -")
     with pytest.raises(BadInput) as caught:
         parse(text)
-    told = str(caught.value).splitlines()
-    assert len(told) == 2 and len({line.split(":")[0] for line in told}) == 2
+    message = str(caught.value).splitlines()
+    assert len(message) == 2 and len({line.split(":")[0] for line in message}) == 2
 
 
-def test_a_whole_float_is_a_whole_number_where_one_is_needed() -> None:
+def test_a_float_without_fraction_is_accepted_as_an_integer() -> None:
     card = parse(
         TEXT.replace("target_steps: ", "target_steps: 1e6 # ", 1).replace("buffer_size: 100000 ", "buffer_size: 1e5 ")
     )
@@ -180,7 +180,7 @@ def test_a_whole_float_is_a_whole_number_where_one_is_needed() -> None:
     assert trial.target_steps == 2_000_000 and not trial.card.trial
 
 
-def test_an_octal_of_yaml_1_1_is_decimal() -> None:
+def test_a_number_with_a_leading_zero_is_decimal() -> None:
     assert parse(TEXT.replace("seed: 0", "seed: 010")).seed == 10
 
 
@@ -191,21 +191,21 @@ def test_an_octal_of_yaml_1_1_is_decimal() -> None:
         ("lin_0.001", "write {start: 0.001, end: 0.0, over_"),
     ],
 )
-def test_a_rate_of_the_zoo_is_told_how_it_is_written_here(value: str, hint: str) -> None:
+def test_a_learning_rate_in_zoo_notation_is_refused_with_the_right_notation(value: str, hint: str) -> None:
     text = TEXT.replace("learning_rate: {start: 5.0e-4, end: 1.0e-4, over_steps: 400000}", f"learning_rate: {value}", 1)
     with pytest.raises(BadInput) as caught:
         parse(text)
     assert "algorithms.DQN.learning_rate" in str(caught.value) and hint in str(caught.value)
 
 
-def test_nested_settings_are_told_to_be_written_with_dots() -> None:
+def test_nested_settings_are_refused_with_the_dotted_key() -> None:
     with pytest.raises(BadInput) as caught:
         parse_campaign(HEAD + "    settings:\n      environment: {decision_s: 5.0}\n", "a.yaml")
     (line,) = str(caught.value).splitlines()
     assert line.startswith("a.yaml, line 6: trials.m.settings.environment: ") and "as environment.decision_s" in line
 
 
-def test_an_empty_file_is_told_what_it_needs_and_where_an_example_is(tmp_path: Path) -> None:
+def test_an_empty_file_is_refused_with_required_keys_and_an_example(tmp_path: Path) -> None:
     for text in ("", "# later\n", "---\n"):
         with pytest.raises(BadInput) as caught:
             parse(text)
@@ -219,21 +219,23 @@ def test_an_empty_file_is_told_what_it_needs_and_where_an_example_is(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (TEXT.encode("utf-16"), "it is UTF-16"),
         ("# réseau\n".encode("cp1252") + TEXT.encode(), "line 1 holds a byte that is not UTF-8 (0xe9)"),
         (b"#" * (2 << 20), "larger than"),
     ],
 )
-def test_what_is_not_utf_8_is_refused_in_words(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_is_not_utf_8_or_too_large_is_refused_with_the_reason(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     (tmp_path / "section_7_6.yaml").write_bytes(content)
     with pytest.raises(BadInput, match="cannot be read") as caught:
         load_card(tmp_path, "section_7_6")
-    assert told in str(caught.value) and caught.value.remedy
+    assert message in str(caught.value) and caught.value.remedy
 
 
-def test_windows_text_is_the_same_card(tmp_path: Path) -> None:
+def test_a_card_with_windows_line_ends_is_the_same_card(tmp_path: Path) -> None:
     (tmp_path / "section_7_6.yaml").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
     assert load_card(tmp_path, "section_7_6") == parse(TEXT)
 
@@ -257,7 +259,7 @@ def test_a_folder_in_place_of_a_card_is_refused(tmp_path: Path) -> None:
         "    seeds: 60000\n  n:\n    section: section_7_6\n    seeds: 60000\n",
     ],
 )
-def test_more_trials_than_a_campaign_may_have_are_refused_at_once(body: str) -> None:
+def test_too_many_trials_are_refused_quickly(body: str) -> None:
     began = time.process_time()
     with pytest.raises(BadInput) as caught:
         parse_campaign(HEAD + body, "a.yaml")
@@ -265,7 +267,7 @@ def test_more_trials_than_a_campaign_may_have_are_refused_at_once(body: str) -> 
     assert time.process_time() - began < 5.0
 
 
-def test_seeds_one_by_one() -> None:
+def test_an_explicit_list_of_seeds() -> None:
     trials = trials_of(HEAD + "    seeds: [3, 7, 11]\n")
     assert [(one.seed, one.rank, one.spare) for one in trials] == [(3, 0, False), (7, 1, False), (11, 2, False)]
     card = load_card(CARDS, "section_7_6")
@@ -274,7 +276,7 @@ def test_seeds_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "told"),
+    ("seeds", "message"),
     [
         ("[]", "seeds is empty"),
         ("[3, 3]", "contains 3 twice"),
@@ -283,10 +285,10 @@ def test_seeds_one_by_one() -> None:
         (f"{{completed: 2, first: {SEEDS_END - 1}}}", "first is too large"),
     ],
 )
-def test_seeds_that_no_training_takes_are_refused(seeds: str, told: str) -> None:
+def test_invalid_seeds_are_refused(seeds: str, message: str) -> None:
     with pytest.raises(BadInput) as caught:
         parse_campaign(HEAD + f"    seeds: {seeds}\n", "a.yaml")
-    assert told in str(caught.value) and "line 5" in str(caught.value)
+    assert message in str(caught.value) and "line 5" in str(caught.value)
 
 
 def test_the_range_of_a_seed_is_that_of_the_libraries() -> None:
@@ -299,7 +301,7 @@ def test_the_range_of_a_seed_is_that_of_the_libraries() -> None:
             parse(TEXT.replace("seed: 0", f"seed: {seed}"))
 
 
-def test_sizes_of_a_profile_that_the_group_does_not_run_are_refused() -> None:
+def test_sizes_of_an_unused_profile_are_refused() -> None:
     sizes = "    settings: {profiles.full.target_steps: 5000}\n"
     with pytest.raises(BadInput, match="has no effect: the group runs the profile quick"):
         parse_campaign(HEAD + "    profile: quick\n" + sizes, "a.yaml")

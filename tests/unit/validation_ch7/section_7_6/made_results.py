@@ -1,4 +1,4 @@
-"""A comparison that is sound in every respect, made from numbers alone, for tests to spoil in one respect each."""
+"""A valid comparison made from invented numbers; each test changes one thing in it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,14 @@ TRAINING = {
 
 
 def result(name: str, mean_delay_s: float, n: int = 60) -> EvaluationResult:
-    """Hours that are easy or hard for everybody alike, with a little that is the controller's own."""
+    """Results with a scenario difficulty common to all controllers and a small part of the controller's own."""
     hardness = np.random.default_rng(1).uniform(0.6, 1.4, n)
     own = np.random.default_rng(list(name.encode())).uniform(0.97, 1.03, n)
     delay_s = mean_delay_s * hardness / hardness.mean() * own
     constant = name.startswith("constant")
-    asked = np.tile([[300, 60]] if not constant else [[360, 0]] if name == "constant_ns" else [[0, 360]], (n, 1))
+    action_counts = np.tile(
+        [[300, 60]] if not constant else [[360, 0]] if name == "constant_ns" else [[0, 360]], (n, 1)
+    )
     return EvaluationResult(
         controller=name,
         split=Split.TEST,
@@ -64,12 +66,12 @@ def result(name: str, mean_delay_s: float, n: int = 60) -> EvaluationResult:
         reward_sum=-delay_s * 9.0,
         n_switches=np.full(n, 30 if constant else 120),
         n_forced_switches=np.full(n, 30 if constant else 0),
-        action_counts=asked.astype(np.int64),
+        action_counts=action_counts.astype(np.int64),
     )
 
 
 def results(n: int = 60, **mean_delay_s: float) -> dict[str, EvaluationResult]:
-    """All controllers; other means than the usual ones by name."""
+    """Results of all controllers; `mean_delay_s` replaces default means by name."""
     return {name: result(name, value, n) for name, value in {**MEAN_DELAY_S, **mean_delay_s}.items()}
 
 

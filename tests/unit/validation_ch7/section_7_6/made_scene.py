@@ -1,4 +1,4 @@
-"""A scene made from numbers alone: two minutes of a crossing of three cells a link, known to the last vehicle."""
+"""An invented scene: two minutes of a crossing with three cells per link, with every number known."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def run_of(controller: str, *, jam_veh_m: float) -> Trace:
 
 
 def scene() -> Scene:
-    """The policy keeps the queues short."""
+    """A scene in which the policy has shorter queues than the fixed-time plan."""
     return Scene(policy=run_of("rl", jam_veh_m=0.03), other=run_of("fixed_time", jam_veh_m=0.15))
 
 
 def spoilt_scene() -> Scene:
-    """What a solver that has failed would leave behind."""
-    sound = scene()
-    nowhere = np.full_like(sound.policy.density_veh_m, np.nan)
-    lost = replace(
-        sound.policy,
-        density_veh_m=nowhere,
-        delay_veh_s=sound.policy.delay_veh_s * np.nan,
-        queue_veh=sound.policy.queue_veh * np.nan,
+    """A scene in which the policy's run is NaN, as after a failed solver."""
+    valid = scene()
+    nan_density = np.full_like(valid.policy.density_veh_m, np.nan)
+    failed = replace(
+        valid.policy,
+        density_veh_m=nan_density,
+        delay_veh_s=valid.policy.delay_veh_s * np.nan,
+        queue_veh=valid.policy.queue_veh * np.nan,
     )
-    return Scene(policy=lost, other=sound.other)
+    return Scene(policy=failed, other=valid.other)
 
 
 def words(figure: Figure) -> str:

@@ -1,4 +1,4 @@
-"""The documented ways to act with a model, run to the letter: they give what the session reported."""
+"""The documented snippets for using a model are executed; they reproduce the reported score."""
 
 import json
 import re
@@ -25,20 +25,20 @@ N_SCENARIOS = 5
 
 
 def snippets(page: str, mark: str) -> list[str]:
-    """The Python blocks of a page that hold a mark."""
+    """The Python blocks of a page that contain `mark`."""
     text = (PROJECT_ROOT / "docs" / page).read_text(encoding="utf-8")
     return [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if mark in block]
 
 
 def run_snippet(snippet: str, root: Path, **names: Any) -> dict[str, Any]:
-    """Run a block as a script of a user; `names` are what an earlier block left."""
+    """Run a block as a user's script; `names` are variables from an earlier block."""
     path = root / "snippet.py"
     path.write_text(snippet, encoding="utf-8")
     return runpy.run_path(str(path), init_globals=names)
 
 
 def trained(root: Path, algorithm: str) -> Path:
-    """A short training of section 7.6 as users have it: paths from the project's root; gives the models directory."""
+    """Run a short training of section 7.6 with the user's folder layout; return the models directory."""
     sizes = {"target_steps": 1600, "checkpoint_every_steps": 800, "evaluate_every_steps": 400}
     spec = tiny_spec(**sizes, evaluation_scenarios=2)
     plain = {**HYPER_PARAMETERS[algorithm], "selection_scenarios": N_SCENARIOS}
@@ -67,7 +67,7 @@ def delay_of(decide: Any, identity: dict[str, Any]) -> float:
 
 
 @pytest.mark.parametrize("page", ["RESUME.md", "CHECKPOINT_SYSTEM.md"])
-def test_the_best_model_loaded_as_documented_gives_the_reported_number(
+def test_the_best_model_loaded_as_documented_gives_the_reported_score(
     a2c: Path, page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (snippet,) = snippets(page, "A2C.load")
@@ -77,7 +77,7 @@ def test_the_best_model_loaded_as_documented_gives_the_reported_number(
     assert found == reported == -identity_of(a2c)["score"]
 
 
-def test_without_the_statistics_it_is_another_number(a2c: Path) -> None:
+def test_the_best_model_without_its_statistics_gives_another_score(a2c: Path) -> None:
     model = A2C.load(a2c / BEST_MODEL, device="cpu")
     identity = identity_of(a2c)
     raw = delay_of(lambda seen: model.predict(seen, deterministic=True)[0], identity)
@@ -85,7 +85,7 @@ def test_without_the_statistics_it_is_another_number(a2c: Path) -> None:
     assert model.acts_through == identity["acts_through"] == ["VecNormalize"]
 
 
-def test_the_recipe_without_this_project_is_the_same_normalization(a2c: Path) -> None:
+def test_the_snippet_without_this_project_normalizes_identically(a2c: Path) -> None:
     (snippet,) = snippets("RESUME.md", "def normalized(")
     names = run_snippet(snippet, a2c)
     identity = identity_of(a2c)
@@ -95,12 +95,12 @@ def test_the_recipe_without_this_project_is_the_same_normalization(a2c: Path) ->
     found = delay_of(lambda seen: model.predict(env.normalize_obs(seen), deterministic=True)[0], identity)
     assert found == -identity["score"]
     raw = np.random.default_rng(0).normal(0, 9, (50, 15)).astype(np.float32)
-    own = load_normalization(a2c / BEST_MODEL, crossing)
-    assert np.array_equal(own.normalize_obs(raw), env.normalize_obs(raw))
+    loaded = load_normalization(a2c / BEST_MODEL, crossing)
+    assert np.array_equal(loaded.normalize_obs(raw), env.normalize_obs(raw))
 
 
-def test_signs_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SAC with `normalize`: both layers are needed, and the crossing refuses actions that are no phases."""
+def test_a_sac_model_with_normalization_acts_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SAC with `normalize` needs both wrappers; the crossing refuses continuous actions."""
     models = trained(tmp_path, "SAC")
     identity = identity_of(models)
     assert identity["acts_through"] == ["VecNormalize", "SignActions"]

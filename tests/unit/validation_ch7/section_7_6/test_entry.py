@@ -1,4 +1,4 @@
-"""A whole session as the kernel runs it: through the boot, to the manifest; and what the section leaves behind."""
+"""A whole session as the kernel runs it, from the boot to the manifest, and the files of the section."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ from validation_ch7.section_7_6_rl_performance.evaluation import comparison
 
 
 def crossing_spec(**changes: Any) -> dict[str, Any]:
-    """Five-minute hours and a minute's training: every room is passed through, nothing is learned."""
+    """Episodes of five minutes and a very short training: every part runs, nothing is learned."""
     sizes = {"target_steps": 240, "checkpoint_every_steps": 120, "evaluate_every_steps": 120}
     spec = tiny_spec(**{**sizes, "resume_floor": "exact", **changes})
     spec["lineage"]["environment"] = {"episode_s": 300.0}
@@ -37,17 +37,17 @@ def crossing_spec(**changes: Any) -> dict[str, Any]:
 
 
 def run_here(working: Path, spec: dict[str, Any], *, stopped: bool = False) -> SectionOutcome:
-    outside = bench(working, spec)
+    test_bench = bench(working, spec)
     if stopped:
-        outside.stop.request()
+        test_bench.stop.request()
     try:
-        return entry.run(outside.context)
+        return entry.run(test_bench.context)
     finally:
-        outside.context.reporter.close()
+        test_bench.context.reporter.close()
 
 
 def through_the_boot(root: Path, spec: dict[str, Any], *, session: int = 1, mounted: Path | None = None) -> Manifest:
-    """Boot a session in a workspace shaped like the platform's; `mounted` is an earlier session's output."""
+    """Boot a session in a workspace like the platform's; `mounted` is the output of an earlier session."""
     workspace = Workspace(input=root / "input", working=root / "working", scratch=root / "scratch")
     bundle = root / "bundle"
     for folder in (workspace.input, workspace.working, bundle):
@@ -76,7 +76,7 @@ def through_the_boot(root: Path, spec: dict[str, Any], *, session: int = 1, moun
     return manifest
 
 
-def test_two_booted_sessions_reach_the_verdict_of_one(tmp_path: Path) -> None:
+def test_two_booted_sessions_reach_the_same_verdict_as_one(tmp_path: Path) -> None:
     paused = through_the_boot(tmp_path / "first", crossing_spec(deadline_s=0.17))
     assert paused.outcome.ending is KernelEnding.PAUSED and paused.outcome.verdict is None
     assert paused.outcome.steps_done is not None and 0 < paused.outcome.steps_done < 240
@@ -93,22 +93,22 @@ def test_two_booted_sessions_reach_the_verdict_of_one(tmp_path: Path) -> None:
     assert ours.summary["delay_s_per_veh"] == theirs.summary["delay_s_per_veh"]
     assert ours.runtime["device"] == "cpu" and ours.runtime["torch"]
 
-    told = [stretch_told(tmp_path / name / "working", place) for place, name in enumerate(("first", "second"), 1)]
+    curves = [curve_of(tmp_path / name / "working", place) for place, name in enumerate(("first", "second"), 1)]
     curve = json.loads(
         (tmp_path / "second/working" / SECTION_DIR / "data/metrics/learning_curve.json").read_text("utf-8")
     )
-    stitched = stitch(told)
+    stitched = stitch(curves)
     assert [(point.steps, point.score) for point in stitched.points] == [
         (point["steps"], point["score"]) for point in curve["curve"]
     ]
     assert list(stitched.seams) == curve["sessions_seams"] and stitched.wasted_steps == 0
 
 
-def stretch_told(working: Path, session: int) -> SessionCurve:
-    """What the orchestrator reads from a session's outputs."""
+def curve_of(working: Path, session: int) -> SessionCurve:
+    """The curve that the orchestrator reads from a session's outputs."""
     manifest = read_manifest(working)
     assert manifest is not None
-    told = session_curve(
+    curve = session_curve(
         SessionRecord(
             key=f"r/s{session:02d}a1",
             run_id="r",
@@ -125,32 +125,32 @@ def stretch_told(working: Path, session: int) -> SessionCurve:
             steps_start=manifest.outcome.steps_start,
         )
     )
-    assert told is not None
-    return told
+    assert curve is not None
+    return curve
 
 
-def test_a_finished_session_writes_everything_stamped(tmp_path: Path) -> None:
+def test_a_finished_session_writes_all_files_with_their_stamp(tmp_path: Path) -> None:
     outcome = run_here(tmp_path, crossing_spec())
     section = tmp_path / SECTION_DIR
-    told = json.loads((section / "data/metrics/rl_performance_comparison.json").read_text("utf-8"))
-    assert outcome.verdict is not None and told["verdict"] == outcome.verdict.value
-    assert set(told["controllers"]) == {"rl", *CLASSICAL, "constant_ns", "constant_ew", "random"}
-    assert told["evaluated_model"] == outcome.summary["evaluated_model"]
+    report = json.loads((section / "data/metrics/rl_performance_comparison.json").read_text("utf-8"))
+    assert outcome.verdict is not None and report["verdict"] == outcome.verdict.value
+    assert set(report["controllers"]) == {"rl", *CLASSICAL, "constant_ns", "constant_ew", "random"}
+    assert report["evaluated_model"] == outcome.summary["evaluated_model"]
     table = (section / "data/metrics/rl_performance_comparison.csv").read_text("utf-8").splitlines()
     assert len(table) == 10 and all("nonce-1" in row for row in table[1:])
     for name in ("run_id", "session", "nonce", "spec_digest", "bundle_digest", "checkpoint_digest"):
-        assert told["stamp"][name] and name in table[0]
+        assert report["stamp"][name] and name in table[0]
     drawn = {path.name for path in (section / "figures").iterdir()}
     pictures = ("rl_performance", "learning_curve", "delay_distributions", "space_time", "phase_diagram")
     assert drawn == {"crossing.gif", *(f"fig_{name}.png" for name in pictures)}
     for name in pictures:
         with Image.open(section / f"figures/fig_{name}.png") as picture:
             assert picture.format == "PNG" and picture.width > 1000
-    with Image.open(section / "figures/crossing.gif") as moving:
-        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(moving)]
+    with Image.open(section / "figures/crossing.gif") as animation:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
     assert len(frames) > 10 and any((frame != frames[0]).any() for frame in frames)
     left, right = (frames[-1][:, side] for side in (slice(None, 440), slice(440, None)))
-    assert left.shape == right.shape and (left != right).any()  # two controllers, two crossings
+    assert left.shape == right.shape and (left != right).any()  # each half shows another controller
     latex = (section / "data/metrics/rl_performance_comparison.tex").read_text("utf-8")
     assert "nonce=nonce-1" in latex and latex.count("\\\\\n") >= 6
     assert b"nonce-1" in (section / "figures/crossing.gif").read_bytes()
@@ -163,17 +163,17 @@ def test_a_session_asked_to_stop_has_no_verdict(tmp_path: Path) -> None:
     assert (outcome.ending, outcome.verdict, outcome.steps_done) == (KernelEnding.STOPPED, None, 0)
 
 
-def test_leaving_between_training_and_comparison_is_a_pause_at_the_target(
+def test_a_stop_between_training_and_comparison_leaves_the_comparison_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = entry.train
 
-    def train_until_time_is_up(context: Any, plan: Any, world: Any) -> Any:
+    def train_and_request_stop(context: Any, plan: Any, world: Any) -> Any:
         result = train(context, plan, world)
         context.stop.request()
         return result
 
-    monkeypatch.setattr(entry, "train", train_until_time_is_up)
+    monkeypatch.setattr(entry, "train", train_and_request_stop)
     stopped = run_here(tmp_path, crossing_spec())
     assert (stopped.ending, stopped.verdict, stopped.steps_done) == (KernelEnding.STOPPED, None, 240)
     monkeypatch.undo()
@@ -190,7 +190,7 @@ def test_a_policy_that_was_never_updated_is_invalid(tmp_path: Path) -> None:
     assert any("0 gradient updates" in reason for reason in outcome.verdict_reasons)
 
 
-def test_numbers_that_are_none_make_the_verdict_invalid_not_the_session_fail(
+def test_nan_results_make_the_verdict_invalid_and_the_session_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluate = comparison.evaluate
@@ -205,7 +205,7 @@ def test_numbers_that_are_none_make_the_verdict_invalid_not_the_session_fail(
     assert outcome.summary["delay_s_per_veh"]["rl"] is None
 
 
-def test_a_slip_in_the_criteria_is_found_before_the_training(tmp_path: Path) -> None:
+def test_an_unknown_criterion_is_refused_before_the_training(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="criteria"):
         run_here(tmp_path, crossing_spec(criteria={"baseline": "fixed_time", "min_delay": 10.0}))
     assert not models_path(tmp_path, SECTION_DIR).exists()

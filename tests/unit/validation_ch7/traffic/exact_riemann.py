@@ -1,7 +1,7 @@
 """The exact solution of the Riemann problem of the one-class ARZ equations; shares no code with the solver.
 
 Left and right states are (rho, v). With the pressure `p = vf rho / rho_jam` drivers keep `w = v + p(rho)` across
-the 1-wave, and the speed is one and the same across the 2-contact. Source: Aw & Rascle 2000, section 4.
+the 1-wave, and the speed is equal on both sides of the 2-contact. Source: Aw & Rascle 2000, section 4.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Case:
     name: str
     left: tuple[float, float]
     right: tuple[float, float]
-    rho_middle: float  # from a table, not from the code below
-    wave: tuple[float, ...]  # speed of the shock, or of both ends of the fan; empty where there is none
-    order: float | None  # least L1 order that a first-order scheme shows here; None where it means nothing
+    rho_middle: float  # from an independent table, not from the code below
+    wave: tuple[float, ...]  # speed of the shock in m/s, or of both ends of the fan; empty if there is none
+    order: float | None  # smallest L1 order of convergence of a first-order scheme; None if it is not meaningful
     error_veh: float  # largest L1 error with 400 cells on 600 m after 15 s
 
 
@@ -61,7 +61,7 @@ def density(case: Case, xi: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def cell_means(case: Case, edges_m: npt.NDArray[np.float64], time_s: float) -> npt.NDArray[np.float64]:
-    """Mean density of each cell, from 64 points within."""
+    """Mean density of each cell, from 64 points per cell."""
     points = 64
     within = (np.arange(points) + 0.5) / points
     x = edges_m[:-1, None] + np.diff(edges_m)[:, None] * within

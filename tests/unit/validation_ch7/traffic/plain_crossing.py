@@ -1,6 +1,6 @@
-"""The crossing stepped with the plain functions of `arz`, whole arrays at a time: what the compiled kernel must equal.
+"""The crossing advanced with the plain array functions of `arz`; the compiled kernel must give the same bits.
 
-It shares the formulas of `arz` with the tests of exact solutions and nothing with the kernel.
+It uses the formulas of `arz`, which are tested against exact solutions, and no code of the kernel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class PlainCrossing:
-    """Lane `link * batch + scenario`, cells in the second axis; sums are kept raw, as the kernel keeps them."""
+    """Arrays of shape (lanes, cells), lane = `link * batch + scenario`; sums are unscaled, as in the kernel."""
 
     def __init__(self, parameters: TrafficParameters, batch: int) -> None:
         self.parameters = parameters

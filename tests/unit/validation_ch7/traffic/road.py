@@ -1,4 +1,4 @@
-"""One long road, driven with the solver's own functions, and how far it ends from the exact solution."""
+"""One long road simulated with the solver's functions, and its distance from the exact solution."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LENGTH_M, TIME_S = 600.0, 15.0
 
 
 def grid(n_cells: int, length_m: float, time_s: float) -> tuple[TrafficParameters, int]:
-    """Parameters of a road whose steps, at a Courant number of at most 0.9, end exactly at `time_s`."""
+    """Parameters and number of steps of a road: Courant number at most 0.9, last step exactly at `time_s`."""
     dx_m = length_m / n_cells
     n_steps = int(np.ceil(time_s / (0.9 * dx_m / exact_riemann.VF)))
     return TrafficParameters(dx_m=dx_m, dt_s=time_s / n_steps, link_length_m=length_m), n_steps
@@ -27,7 +27,7 @@ def grid(n_cells: int, length_m: float, time_s: float) -> tuple[TrafficParameter
 def drive(
     rho: Floats, w: Floats, parameters: TrafficParameters, n_steps: int, *, flux: Flux, ring: bool = False
 ) -> tuple[Floats, Floats]:
-    """Let traffic without relaxation go on; ends are open, or joined to a ring."""
+    """Advance traffic without relaxation; the ends are open, or joined to a ring."""
     for _ in range(n_steps):
         rho_p, w_p = padded(rho, ring), padded(w, ring)
         v_p = arz.speed(rho_p, w_p, parameters)
@@ -47,13 +47,13 @@ def riemann_error_veh(case: exact_riemann.Case, n_cells: int, flux: Flux) -> flo
     is_left = edges[None, 1:] < parameters.dx_m / 2
     rho = np.where(is_left, case.left[0], case.right[0])
     v = np.where(is_left, case.left[1], case.right[1])
-    with np.errstate(all="ignore"):  # a mutated flux may blow up: that is a failure, not a crash
+    with np.errstate(all="ignore"):  # a wrong flux may diverge: that counts as a failure
         rho, _ = drive(rho, v + parameters.pressure_slope * rho, parameters, n_steps, flux=flux)
     return float(np.abs(rho[0] - exact_riemann.cell_means(case, edges, TIME_S)).sum() * parameters.dx_m)
 
 
 def riemann_failures(flux: Flux) -> list[str]:
-    """In which cases a flux does not lead to the exact solution, and how; empty for a right one."""
+    """Cases in which a flux misses the exact solution, with the reason; empty for a correct flux."""
     failures = []
     for case in exact_riemann.CASES:
         coarse, fine = (riemann_error_veh(case, n_cells, flux) for n_cells in (100, 400))

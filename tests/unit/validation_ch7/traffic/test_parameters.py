@@ -1,4 +1,4 @@
-"""No parameter is used that was not checked, and none is misspelt without a word."""
+"""Every parameter is checked before use, and a misspelt name is refused."""
 
 import math
 from dataclasses import asdict
@@ -31,12 +31,12 @@ def test_a_step_beyond_the_courant_limit_is_refused() -> None:
         TrafficParameters(dt_s=10.0 / 13.89 + 1e-6)
 
 
-def test_links_consist_of_whole_cells() -> None:
+def test_a_link_length_that_is_no_multiple_of_the_cell_is_refused() -> None:
     with pytest.raises(ValueError, match="link_length_m"):
         TrafficParameters(link_length_m=295.0)
 
 
-def test_a_misspelt_key_is_refused_with_the_nearest_one() -> None:
+def test_a_misspelt_key_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ValueError, match="did you mean min_green_s"):
         EnvironmentSettings.from_mapping({"min_gren_s": 8.0})
     with pytest.raises(ValueError, match="rho_max"):
@@ -57,18 +57,18 @@ def test_a_misspelt_key_is_refused_with_the_nearest_one() -> None:
         ({"dt_s": 0.3}, "dt_s"),
     ],
 )
-def test_times_that_do_not_fit_are_refused_by_name(changes: dict[str, object], name: str) -> None:
+def test_invalid_times_are_refused_by_name(changes: dict[str, object], name: str) -> None:
     with pytest.raises(ValueError, match=name):
         EnvironmentSettings.from_mapping(changes)
 
 
-def test_a_card_can_say_everything_and_reads_back_the_same() -> None:
+def test_settings_are_read_back_from_their_description() -> None:
     settings = EnvironmentSettings.from_mapping({"decision_s": 5, "dx_m": 5, "dt_s": 0.25, "tau_s": 20})
     assert EnvironmentSettings.from_mapping(settings.describe()) == settings
     assert settings.steps("decision_s") == 20 and settings.decisions_per_episode == 720
 
 
-def test_every_constant_has_a_unit_a_meaning_and_a_source_and_is_used() -> None:
+def test_every_constant_has_a_unit_meaning_and_source_and_is_used() -> None:
     table = parameter_table()
     assert set(table) == {"model", "signal", "demand"}
     used = {
@@ -82,7 +82,7 @@ def test_every_constant_has_a_unit_a_meaning_and_a_source_and_is_used() -> None:
     assert set(EnvironmentSettings().describe()) == set(table["model"]) | set(table["signal"])
 
 
-def test_a_constant_is_read_as_what_it_is() -> None:
+def test_a_constant_read_as_another_kind_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"demand\.w_share"):
         number("demand", "w_share")
     with pytest.raises(ValueError, match=r"model\.tau_s"):

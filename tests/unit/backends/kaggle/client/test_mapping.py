@@ -1,4 +1,4 @@
-"""Kaggle's words: complete tables, refusals in every form, logs in every form."""
+"""Mapping of Kaggle's answers: all states, refusals and errors, and both forms of logs."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def test_every_state_of_the_client_is_in_the_table() -> None:
     assert set(STATES) == {member.name for member in KernelWorkerStatus}
 
 
-def test_only_three_states_are_ends_and_a_cancel_that_is_being_saved_is_none() -> None:
+def test_only_three_states_are_terminal_and_a_requested_cancel_is_not() -> None:
     ends = {name for name in STATES if observation(name).state.terminal}
     assert ends == {"COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED"}
     assert observation("CANCEL_REQUESTED").state is SessionState.SAVING
 
 
 @given(st.text(max_size=30).filter(lambda word: word not in STATES))
-def test_a_word_that_nobody_knows_is_shown_and_never_an_end(word: str) -> None:
-    seen = observation(word)
-    assert seen.state is SessionState.UNKNOWN
-    assert seen.native == word
+def test_an_unknown_state_is_shown_and_not_terminal(word: str) -> None:
+    observed = observation(word)
+    assert observed.state is SessionState.UNKNOWN
+    assert observed.native == word
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_word_that_nobody_knows_is_shown_and_never_an_end(word: str) -> None:
         ("COMPLETE", "", None),
     ],
 )
-def test_why_it_ended_where_the_service_knows(status: str, words: str, reason: EndReason | None) -> None:
+def test_the_end_reason_follows_from_the_services_message(status: str, words: str, reason: EndReason | None) -> None:
     assert observation(status, words).reason is reason
 
 
@@ -70,7 +70,9 @@ def test_why_it_ended_where_the_service_knows(status: str, words: str, reason: E
         ("Kernel not found", BadInput, None),
     ],
 )
-def test_a_refusal_inside_a_success(words: str, kind: type[Exception], until: datetime | None) -> None:
+def test_an_error_inside_a_successful_answer_is_a_refusal(
+    words: str, kind: type[Exception], until: datetime | None
+) -> None:
     problem = refusal(SaveAnswer(ref="o/k", version=1, error=words), "k", NOW)
     assert isinstance(problem, kind)
     assert words in str(problem)
@@ -78,24 +80,24 @@ def test_a_refusal_inside_a_success(words: str, kind: type[Exception], until: da
 
 
 @pytest.mark.parametrize("answer", [SaveAnswer(ref="", version=1), SaveAnswer(ref="o/k", version=None)])
-def test_no_reference_or_no_version_is_a_refusal_unless_the_kernel_is_there(answer: SaveAnswer) -> None:
+def test_a_push_answer_without_reference_or_version_is_undecided(answer: SaveAnswer) -> None:
     problem = refusal(answer, "k", None)
     assert isinstance(problem, OutcomeUnknown)
     assert isinstance(problem.if_absent, BadInput)
 
 
-def test_an_accepted_push_may_have_lost_its_inputs() -> None:
+def test_an_accepted_push_reports_its_lost_inputs() -> None:
     answer = SaveAnswer(ref="o/k", version=1, invalid_sources={"kernel": ("o/before",)})
     assert refusal(answer, "k", None) is None
     assert lost_sources(answer) == ("kernel o/before",)
 
 
-def test_a_conflict_is_waited_for_only_while_something_is_processed() -> None:
+def test_a_conflict_waits_only_while_a_dataset_is_processed() -> None:
     assert isinstance(conflict("Dataset is still being processed"), NotYet)
     assert isinstance(conflict("The requested title is already in use"), BadInput)
 
 
-def test_no_signed_address_and_no_control_character_survives_in_a_fault() -> None:
+def test_an_error_text_has_no_signature_and_no_control_character() -> None:
     fault = ServiceFault("x", status=403, message="see https://h/x?Signature=s3cret\x1b[31m now\nplease")
     assert "s3cret" not in str(fault)
     assert "\x1b" not in str(fault)
@@ -106,7 +108,7 @@ def test_no_signed_address_and_no_control_character_survives_in_a_fault() -> Non
     ("status", "transient", "undecided"),
     [(None, True, True), (500, True, True), (503, True, True), (429, True, False), (404, False, False)],
 )
-def test_which_faults_pass_and_which_leave_open_what_happened(
+def test_each_http_status_is_transient_or_not_and_undecided_or_not(
     status: int | None, transient: bool, undecided: bool
 ) -> None:
     fault = ServiceFault("x", status=status, message="")
@@ -124,12 +126,12 @@ def test_which_faults_pass_and_which_leave_open_what_happened(
         (None, None),
     ],
 )
-def test_retry_after_as_seconds_and_as_a_date(header: str | None, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_and_as_a_date(header: str | None, seconds: float | None) -> None:
     assert retry_after_s(header, NOW) == seconds
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"])), max_size=8), st.data())
-def test_however_the_log_is_cut_its_lines_are_the_same(lines: list[str], data: st.DataObject) -> None:
+def test_a_log_in_any_pieces_gives_the_same_lines(lines: list[str], data: st.DataObject) -> None:
     text = "".join(f"{line}\n" for line in lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
@@ -141,18 +143,18 @@ def test_however_the_log_is_cut_its_lines_are_the_same(lines: list[str], data: s
 
 def test_two_streams_are_not_mixed_within_a_line() -> None:
     assembler = LineAssembler()
-    told = [
+    lines = [
         *assembler.feed({"stream_name": "stdout", "data": "ha"}),
         *assembler.feed({"stream_name": "stderr", "data": "E\n"}),
     ]
-    assert [*told, *assembler.feed({"stream_name": "stdout", "data": "lf\n"})] == ["E", "half"]
+    assert [*lines, *assembler.feed({"stream_name": "stdout", "data": "lf\n"})] == ["E", "half"]
 
 
-def test_a_plain_log_that_begins_with_a_bracket_is_plain() -> None:
+def test_a_plain_log_that_starts_with_a_bracket_is_read_as_plain() -> None:
     assert lines_of_log("[ORC] {}\n[CHECKPOINT] x\n") == ["[ORC] {}", "[CHECKPOINT] x"]
 
 
-def test_lines_of_a_live_stream() -> None:
+def test_events_of_a_live_stream_are_parsed() -> None:
     assert event_of_sse('data: {"data": "x"}') == {"data": "x"}
     assert event_of_sse("data: no json") == {"data": "no json\n"}
     assert event_of_sse(": comment") is None
@@ -166,6 +168,6 @@ def test_a_path_that_would_leave_its_folder_is_refused(path: str) -> None:
     assert not confined(path)
 
 
-def test_ordinary_paths_are_taken() -> None:
+def test_ordinary_paths_are_accepted() -> None:
     assert confined("section_7_6_rl_performance/data/models/x_1_steps.zip")
     assert confined("a..b/c é.txt")

@@ -1,4 +1,4 @@
-"""The controllers that a learned policy has to beat: their rules by hand, and how they rank on the same hours."""
+"""The classical controllers: their rules against values by hand, and their ranking on the same scenarios."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -25,14 +25,14 @@ ADDRESS = ScenarioAddress(split=Split.TUNING, index=0)
 
 
 def crossing(arrivals_veh: list[float]) -> CrossingSimulation:
-    """One crossing with so many vehicles every 10 s on N, S, E, W, all of them ordinary drivers."""
+    """One crossing with these vehicles per 10 s on N, S, E, W, for 600 s; all drivers have w = vf."""
     by_bin = np.repeat(np.array(arrivals_veh)[:, None], 60, axis=1)
     w_in = np.full((4, 60), SETTINGS.traffic.vf_m_s)
     return CrossingSimulation(SETTINGS, [Scenario(address=ADDRESS, arrivals_veh=by_bin, w_in_m_s=w_in)])
 
 
 def seconds(controller: Controller, batch: CrossingSimulation) -> Iterator[tuple[int, float]]:
-    """Phase and green so far, second by second, under a controller."""
+    """Phase and elapsed green in s, for each second, under a controller."""
     controller.begin([ADDRESS])
     for _ in range(600):
         batch.request(controller.decide(batch))
@@ -48,17 +48,17 @@ def longest_green_s(controller: Controller, arrivals_veh: list[float]) -> float:
     return max(green_s for _, green_s in seconds(controller, crossing(arrivals_veh)))
 
 
-def test_webster_by_hand() -> None:
+def test_webster_plan_equals_the_values_by_hand() -> None:
     """s = 0.5209 veh/s, L = 8 s: y = 0.4 and 0.2, C = 17 / 0.4 = 42.5 s, greens 2/3 and 1/3 of 34.5 s."""
     saturation = SETTINGS.traffic.capacity_veh_s
     assert saturation == pytest.approx(0.520875)
     flows = np.array([[0.4], [0.1], [0.05], [0.2]]) * saturation
     plan_s = WebsterController(SETTINGS, saturation_share=1.0).plan_s(flows)
-    assert plan_s[:, 0].tolist() == [23.0, 12.0]  # 23.0 and 11.5, the latter to the nearest even second
+    assert plan_s[:, 0].tolist() == [23.0, 12.0]  # 23.0 and 11.5, rounded half to even
 
 
-def test_websters_effective_greens_become_greens_of_the_lamps() -> None:
-    """Of the same lost time, what is lost at the start lengthens a lamp's green, and used yellow shortens it."""
+def test_webster_converts_effective_greens_into_displayed_greens() -> None:
+    """For the same total lost time, start-up loss lengthens the displayed green and used yellow shortens it."""
     flows = np.array([[0.2], [0.1], [0.1], [0.05]])
     plans = [
         WebsterController(
@@ -73,33 +73,35 @@ def test_websters_effective_greens_become_greens_of_the_lamps() -> None:
     assert (plans[2] == plans[0] + 1.0).all() and (plans[3] == plans[0] - 1.0).all()
 
 
-def test_webster_stays_within_the_signal_where_the_formula_does_not() -> None:
+def test_webster_plans_stay_within_the_limits_of_the_signal() -> None:
     controller = WebsterController(SETTINGS, saturation_share=0.8)
-    nothing, far_too_much = controller.plan_s(np.array([[0.0, 2.0]] * 4)).T
-    assert nothing.tolist() == [SETTINGS.min_green_s] * 2
-    assert far_too_much.tolist() == [86.0, 86.0]  # a cycle of 180 s
+    no_demand, oversaturated = controller.plan_s(np.array([[0.0, 2.0]] * 4)).T
+    assert no_demand.tolist() == [SETTINGS.min_green_s] * 2
+    assert oversaturated.tolist() == [86.0, 86.0]  # a cycle of 180 s
     one_sided = controller.plan_s(np.array([[0.9], [0.0], [0.0], [0.0]]))
     assert one_sided[:, 0].tolist() == [SETTINGS.max_green_s, SETTINGS.min_green_s]
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1])
-def test_a_saturation_flow_that_no_road_has_is_refused(share: float) -> None:
+def test_a_saturation_share_outside_zero_to_one_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="saturation_share"):
         WebsterController(SETTINGS, saturation_share=share)
 
 
-def test_actuated_rests_in_green_where_nobody_waits() -> None:
+def test_actuated_keeps_green_while_the_other_axis_is_empty() -> None:
     controller = ActuatedController(gap_s=2.5, max_green_s=40.0)
     for busy, arrivals_veh in enumerate(([2.0, 2.0, 0.0, 0.0], [0.0, 0.0, 2.0, 2.0])):
         batch = crossing(arrivals_veh)
-        left = [green_s for phase, green_s in _ends(controller, batch) if phase == busy]
-        assert len(left) >= 4 and min(left[busy:]) == SETTINGS.max_green_s  # none but the signal's own changes
+        ended_greens_s = [green_s for phase, green_s in _ends(controller, batch) if phase == busy]
+        assert (
+            len(ended_greens_s) >= 4 and min(ended_greens_s[busy:]) == SETTINGS.max_green_s
+        )  # only the changes forced by the maximum green
 
 
-def test_actuated_gaps_out_before_its_maximum_and_maxes_out_under_a_platoon_without_gaps() -> None:
+def test_actuated_ends_green_at_a_gap_or_at_its_maximum_green() -> None:
     controller = ActuatedController(gap_s=2.5, max_green_s=40.0)
     assert longest_green_s(controller, [1.0, 1.0, 1.0, 1.0]) < 30.0
-    assert longest_green_s(controller, [5.0, 5.0, 1.0, 1.0]) == 39.0  # the fortieth second ends it
+    assert longest_green_s(controller, [5.0, 5.0, 1.0, 1.0]) == 39.0  # the green ends in the 40th second
 
 
 def test_a_longer_gap_time_holds_the_green_longer() -> None:
@@ -108,19 +110,19 @@ def test_a_longer_gap_time_holds_the_green_longer() -> None:
 
 
 @pytest.mark.parametrize("kind", [MaxPressureController, LongestQueueController])
-def test_the_weightier_axis_gets_the_green_and_keeps_its_minimum(kind: type[MaxPressureController]) -> None:
+def test_the_axis_with_more_pressure_gets_green_for_at_least_its_minimum(kind: type[MaxPressureController]) -> None:
     eager, patient = (kind(min_green_s=12.0, hysteresis_veh=veh) for veh in (1.0, 25.0))
     batch = crossing([3.0, 3.0, 1.0, 1.0])
     greens = list(seconds(eager, batch))
     ended = [was for (phase, was), (after, _) in pairwise(greens) if after != phase]
-    assert ended and min(ended) >= 11.0  # the second in which it ends is the twelfth
+    assert ended and min(ended) >= 11.0  # the green ends in the 12th second
     assert np.mean([phase == 0 for phase, _ in greens]) > 0.6
     assert (np.diff(phases(patient, [3.0, 3.0, 1.0, 1.0])) != 0).sum() < len(ended)
     with pytest.raises(ValueError, match="negative"):
         kind(min_green_s=-1.0, hysteresis_veh=0.0)
 
 
-def test_pressure_counts_those_who_drive_and_those_who_left_the_queue_does_not() -> None:
+def test_pressure_counts_moving_vehicles_and_the_queue_only_standing_ones() -> None:
     batch = crossing([3.0, 0.0, 2.0, 0.0])
     batch.advance(300)
     traffic, dx_m = batch.traffic, SETTINGS.traffic.dx_m
@@ -134,7 +136,7 @@ def test_pressure_counts_those_who_drive_and_those_who_left_the_queue_does_not()
 
 
 @pytest.mark.parametrize("family", TUNED_FAMILIES, ids=lambda family: family.name)
-def test_a_scenario_meets_the_same_control_in_every_batch(family: Family) -> None:
+def test_a_scenario_has_the_same_delay_in_every_batch(family: Family) -> None:
     controller = family.build(SETTINGS, family.grid[0])
     environment = {"episode_s": 600.0}
 
@@ -146,13 +148,13 @@ def test_a_scenario_meets_the_same_control_in_every_batch(family: Family) -> Non
     assert delays(0, 3) == delays(0, 1) + delays(1, 2)
 
 
-def test_no_family_is_searched_more_finely_than_another() -> None:
+def test_all_families_have_tuning_grids_of_similar_size() -> None:
     assert {len(family.grid) for family in TUNED_FAMILIES} <= {8, 9}
     assert CLASSICAL == ("fixed_time", "webster", "actuated", "max_pressure", "longest_queue")
 
 
-def test_they_rank_on_unseen_hours_as_traffic_engineers_know_them() -> None:
-    """Demand-responsive control beats every plan, also the one that knows the hour's demand in advance."""
+def test_controllers_rank_on_test_scenarios_as_in_the_literature() -> None:
+    """Actuated control beats every plan, including the one that knows the demand of the hour in advance."""
     settings = EnvironmentSettings()
 
     def delay_s(family: Family) -> float:
@@ -168,8 +170,8 @@ def test_they_rank_on_unseen_hours_as_traffic_engineers_know_them() -> None:
     assert max(delays_s[name] for name in CLASSICAL if name != "fixed_time") < delays_s["fixed_time"]
 
 
-def test_what_a_plan_is_made_of_is_drawn_as_the_evaluation_draws_it() -> None:
-    """Webster's oracle must know the very hours that are judged."""
+def test_webster_uses_the_same_demand_as_the_evaluation() -> None:
+    """Webster's plan must be based on exactly the evaluated scenarios."""
     controller = WebsterController(SETTINGS, saturation_share=0.8)
     controller.begin([ADDRESS])
     (scenario,) = draw_scenarios([ADDRESS], episode_s=600.0, vf_m_s=SETTINGS.traffic.vf_m_s)
@@ -181,7 +183,7 @@ def test_what_a_plan_is_made_of_is_drawn_as_the_evaluation_draws_it() -> None:
 
 
 def _ends(controller: Controller, batch: CrossingSimulation) -> Iterator[tuple[int, float]]:
-    told = list(seconds(controller, batch))
-    for (phase, green_s), (after, _) in pairwise(told):
+    states = list(seconds(controller, batch))
+    for (phase, green_s), (after, _) in pairwise(states):
         if after != phase:
             yield phase, green_s + 1.0

@@ -1,4 +1,4 @@
-"""Each controller asks for what its name says, on the same crossing as all others."""
+"""Each controller requests the phases that its name promises."""
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ def simulation(*indices: int) -> CrossingSimulation:
 
 
 def gates_over_time(controller: Controller, duration_s: int) -> npt.NDArray[np.float64]:
-    """Open stop lines second by second, shape (duration, 4), of one crossing under a controller."""
+    """Gates of the four stop lines for each second, shape (duration_s, 4), of one crossing under a controller."""
     batch = simulation(0)
     controller.begin(addresses(0))
     rows = []
@@ -40,7 +40,7 @@ def gates_over_time(controller: Controller, duration_s: int) -> npt.NDArray[np.f
 def test_a_fixed_plan_repeats_its_greens_to_the_second() -> None:
     gates = gates_over_time(FixedTimeController(20, 12), 120)
     cycle = [[1, 1, 0, 0]] * 20 + [[0] * 4] * 4 + [[0, 0, 1, 1]] * 12 + [[0] * 4] * 4
-    # Yellow that is used and time that is lost at the start shift what vehicles pass by 2 s, and change nothing else.
+    # Used yellow and start-up loss shift the open gates by 2 s and change nothing else.
     assert gates.tolist() == ([[0] * 4] * 2 + cycle * 3)[:120]
 
 
@@ -55,8 +55,8 @@ def test_a_constant_controller_yields_only_to_the_maximum_green(phase: int, name
     controller = ConstantController(phase)
     assert controller.name == name
     gates = gates_over_time(controller, 600)
-    of_its_own, of_the_others = gates[:, 2 * phase].sum(), gates[:, 2 - 2 * phase].sum()
-    assert 0 < of_the_others < 0.2 * of_its_own
+    own_green, other_green = gates[:, 2 * phase].sum(), gates[:, 2 - 2 * phase].sum()
+    assert 0 < other_green < 0.2 * own_green
 
 
 def test_a_constant_phase_that_does_not_exist_is_refused() -> None:
@@ -70,22 +70,22 @@ def requests_of(controller: Controller, *indices: int) -> npt.NDArray[np.int64]:
     return np.array([controller.decide(batch) for _ in range(200)])
 
 
-def test_random_requests_belong_to_the_scenario_and_not_to_its_place_in_a_batch() -> None:
+def test_random_requests_depend_on_the_scenario_and_not_on_its_place_in_the_batch() -> None:
     controller = RandomController(seed=3)
     together = requests_of(controller, 5, 1, 8)
     assert (requests_of(controller, 8, 5) == together[:, [2, 0]]).all()
-    assert (requests_of(controller, 5, 1, 8) == together).all()  # `begin` begins anew
+    assert (requests_of(controller, 5, 1, 8) == together).all()  # `begin` restarts the sequence
     assert (requests_of(RandomController(seed=4), 5, 1, 8) != together).any()
 
 
-def test_random_requests_are_fair_and_differ_between_scenarios() -> None:
+def test_random_requests_are_balanced_and_differ_between_scenarios() -> None:
     requests = requests_of(RandomController(seed=0), *range(20))
     assert requests.mean() == pytest.approx(0.5, abs=0.04)
     assert len({column.tobytes() for column in requests.T}) == 20
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8])
-def test_a_policy_sees_fifteen_features_and_its_answer_is_asked_for(dtype: type[np.integer]) -> None:
+def test_a_policy_gets_fifteen_features_and_its_actions_are_requested(dtype: type[np.integer]) -> None:
     seen: list[npt.NDArray[np.float32]] = []
 
     def predict(observations: npt.NDArray[np.float32]) -> npt.NDArray[np.integer]:

@@ -19,7 +19,7 @@ class Cycle:
     flow_veh_h: float
     green_s: float
     red_s: float
-    exact_s: float  # from a table
+    exact_s: float  # exact value by the formula, checked below
     within_10_m: float
     within_5_m: float
     within_2_5_m: float = 0.001
@@ -31,13 +31,13 @@ CYCLES = (
     Cycle(600, 20, 40, 19.6071, 0.016, 0.004),
     Cycle(700, 45, 30, 9.5740, 0.003, 0.001),
 )
-WARM_UP_S, MEASURED_S = 1800.0, 1800.0  # whole cycles of 60 s and of 75 s
+WARM_UP_S, MEASURED_S = 1800.0, 1800.0  # multiples of the cycles of 60 s and of 75 s
 
 
 def measured_delays_s(dx_m: float, dt_s: float) -> np.ndarray:
-    """Delay per vehicle for each cycle: time before the stop line with signal minus without, over arrivals."""
+    """Delay in s per vehicle for each cycle: time before the stop line with minus without signal, over arrivals."""
     parameters = TrafficParameters(dx_m=dx_m, dt_s=dt_s)
-    # Each approach has its own cycle, so one crossing holds all four; the second scenario is always green.
+    # Each approach has its own cycle, so one crossing covers all four; the second scenario is always green.
     crossing = Intersection(parameters, batch=2)
     flow_veh_s = np.array([cycle.flow_veh_h / 3600.0 for cycle in CYCLES])
     inflow = np.repeat(flow_veh_s * dt_s, 2)
@@ -55,7 +55,7 @@ def measured_delays_s(dx_m: float, dt_s: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("cycle", CYCLES, ids=lambda cycle: f"{cycle.flow_veh_h:.0f} veh/h")
-def test_the_table_is_the_formula(cycle: Cycle) -> None:
+def test_the_table_of_exact_delays_equals_the_formula(cycle: Cycle) -> None:
     saturation_veh_h = 13.89 * 0.15 / 4 * 3600.0
     length_s = cycle.green_s + cycle.red_s
     assert cycle.exact_s == pytest.approx(
@@ -64,7 +64,7 @@ def test_the_table_is_the_formula(cycle: Cycle) -> None:
 
 
 @pytest.mark.parametrize(("dx_m", "dt_s"), [(10.0, 0.5), (5.0, 0.25), (2.5, 0.125)])
-def test_signal_delay_is_the_exact_one(dx_m: float, dt_s: float) -> None:
+def test_the_signal_delay_equals_the_exact_value(dx_m: float, dt_s: float) -> None:
     delays_s = measured_delays_s(dx_m, dt_s)
     for cycle, delay_s in zip(CYCLES, delays_s, strict=True):
         within = {10.0: cycle.within_10_m, 5.0: cycle.within_5_m, 2.5: cycle.within_2_5_m}[dx_m]

@@ -1,4 +1,4 @@
-"""The section's comparison with a policy that was really trained, in a crossing of five-minute hours."""
+"""The section's comparison with a trained policy, in episodes of five minutes."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tiny_world import TestBench, bench, tiny_spec
 from orchestrator.sb3.loop import TrainingResult, train
 from orchestrator.sb3.state.policy_digest import policy_digest
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
-from validation_ch7.section_7_6_rl_performance.evaluation import comparison as rooms
+from validation_ch7.section_7_6_rl_performance.evaluation import comparison as comparison_module
 from validation_ch7.section_7_6_rl_performance.evaluation.comparison import LeftComparison, compare_controllers
 from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import write_learning_curve
 from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
@@ -29,9 +29,9 @@ def crossing_spec() -> dict[str, Any]:
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Iterator[tuple[TestBench, TrainingResult]]:
-    outside = bench(tmp_path, crossing_spec())
-    yield outside, train(outside.context, outside.plan, traffic_world())
-    outside.context.reporter.close()
+    test_bench = bench(tmp_path, crossing_spec())
+    yield test_bench, train(test_bench.context, test_bench.plan, traffic_world())
+    test_bench.context.reporter.close()
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -39,10 +39,10 @@ def read(path: Path) -> dict[str, Any]:
     return plain
 
 
-def test_everybody_meets_the_same_unseen_scenarios(trained: tuple[TestBench, TrainingResult]) -> None:
-    outside, result = trained
+def test_all_controllers_are_evaluated_on_the_same_test_scenarios(trained: tuple[TestBench, TrainingResult]) -> None:
+    test_bench, result = trained
     before = policy_digest(result.training.model.policy)
-    found = compare_controllers(outside.context, result.training)
+    found = compare_controllers(test_bench.context, result.training)
 
     assert list(found.results) == CONTROLLERS
     for name, hours in found.results.items():
@@ -50,38 +50,38 @@ def test_everybody_meets_the_same_unseen_scenarios(trained: tuple[TestBench, Tra
     assert found.best == result.training.record.best
     assert set(found.spent_s) == {"tune", *CONTROLLERS}
     assert policy_digest(result.training.model.policy) == before
-    so_far = read(outside.context.metrics_dir / "evaluations_so_far.json")
+    so_far = read(test_bench.context.metrics_dir / "evaluations_so_far.json")
     assert list(so_far["controllers"]) == CONTROLLERS and so_far["complete"] is False
     assert so_far["stamp"]["nonce"] == "nonce-1"
 
 
 @pytest.mark.parametrize("done", [0, 1, 3])
-def test_a_session_that_must_leave_keeps_what_it_has(
+def test_a_session_that_must_stop_keeps_its_finished_evaluations(
     done: int, trained: tuple[TestBench, TrainingResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outside, result = trained
-    evaluate, calls = rooms.evaluate, []
+    test_bench, result = trained
+    evaluate, calls = comparison_module.evaluate, []
 
-    def evaluate_and_be_asked_to_stop(*args: Any, **kwargs: Any) -> Any:
+    def evaluate_and_request_stop(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
         if len(calls) == done:
-            outside.stop.request()
+            test_bench.stop.request()
         return evaluate(*args, **kwargs)
 
-    monkeypatch.setattr(rooms, "evaluate", evaluate_and_be_asked_to_stop)
+    monkeypatch.setattr(comparison_module, "evaluate", evaluate_and_request_stop)
     if done == 0:
-        outside.stop.request()
+        test_bench.stop.request()
     with pytest.raises(LeftComparison):
-        compare_controllers(outside.context, result.training)
-    path = outside.context.metrics_dir / "evaluations_so_far.json"
+        compare_controllers(test_bench.context, result.training)
+    path = test_bench.context.metrics_dir / "evaluations_so_far.json"
     assert (list(read(path)["controllers"]) if path.exists() else []) == CONTROLLERS[:done]
 
 
-def test_the_learning_curve_is_written_with_its_origin(trained: tuple[TestBench, TrainingResult]) -> None:
-    outside, result = trained
-    write_learning_curve(outside.context, result.training)
-    told = read(outside.context.metrics_dir / "learning_curve.json")
-    assert [point["steps"] for point in told["curve"]] == [120, 240]
-    assert told["curve"][0]["score"] == -told["curve"][0]["measures"]["delay_s_per_veh"]
+def test_the_learning_curve_is_written_with_its_stamp(trained: tuple[TestBench, TrainingResult]) -> None:
+    test_bench, result = trained
+    write_learning_curve(test_bench.context, result.training)
+    written = read(test_bench.context.metrics_dir / "learning_curve.json")
+    assert [point["steps"] for point in written["curve"]] == [120, 240]
+    assert written["curve"][0]["score"] == -written["curve"][0]["measures"]["delay_s_per_veh"]
     assert result.training.parent is not None
-    assert told["stamp"]["checkpoint_digest"] == result.training.parent.digest
+    assert written["stamp"]["checkpoint_digest"] == result.training.parent.digest

@@ -1,4 +1,4 @@
-"""An evaluation is a pure function of controller and scenarios, and its numbers are physical."""
+"""An evaluation is a pure function of controller and scenarios, and its measures are physically possible."""
 
 import dataclasses
 from dataclasses import replace
@@ -76,23 +76,23 @@ def test_a_scenarios_measures_do_not_depend_on_the_batch(
         assert getattr(tail, name).tobytes() == np.ascontiguousarray(whole[3:5]).tobytes(), name
 
 
-def test_the_control_matters_and_more_so_than_chance() -> None:
+def test_the_longest_queue_beats_a_plan_which_beats_random_and_constant_control() -> None:
     fixed, constant, random, queue_led = (run(controller, n_scenarios=20) for controller in controllers())
     means = [float(result.delay_s_per_veh.mean()) for result in (queue_led, fixed, random, constant)]
     assert means == sorted(means)
     assert means[0] < 0.9 * means[1] and means[1] < 0.9 * means[2] and means[2] < 0.5 * means[3]
 
 
-def test_a_policy_is_recognised_by_what_it_asked_for() -> None:
+def test_action_counts_show_the_requests_of_a_policy() -> None:
     constant = run(PolicyController(lambda seen: np.zeros(len(seen), dtype=np.int64), 10.0))
     assert (constant.action_counts[:, 1] == 0).all()
-    assert (constant.n_switches > 0).all()  # the maximum green and the way back: switches alone would not tell
+    assert (constant.n_switches > 0).all()  # forced by the maximum green: the number of switches alone does not show it
     queue_led = run(PolicyController(longest_queue_first, 10.0))
     assert (queue_led.action_counts > 0).all()
 
 
-def test_an_evaluation_pays_as_the_environment_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The same scenarios in both worlds: those of the first training episode.
+def test_an_evaluation_gives_the_same_reward_as_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The same scenarios in both: those of the first training episode.
     from validation_ch7.traffic.model.demand import ScenarioAddress
 
     def training_addresses(split: Split, first: int, n: int) -> list[list[ScenarioAddress]]:
@@ -110,10 +110,10 @@ def test_an_evaluation_pays_as_the_environment_does(monkeypatch: pytest.MonkeyPa
     assert [info["delay_s_per_veh"] for info in infos] == result.delay_s_per_veh.tolist()
 
 
-def test_delay_is_what_the_reward_was_paid_for() -> None:
+def test_the_reward_is_at_most_that_of_the_delay_before_the_stop_lines() -> None:
     result = run(FixedTimeController(24, 24), decision_s=900.0, episode_s=900.0, n_scenarios=3)
     arrived_delay = reward_of(result.mean_queue_veh * 900.0, 900.0)
-    assert (result.reward_sum <= arrived_delay).all()  # all delay is at least the delay before the stop lines
+    assert (result.reward_sum <= arrived_delay).all()  # the total delay is at least the delay before the stop lines
 
 
 @pytest.mark.parametrize("resolution_s", [20.0, 4.0])
@@ -122,33 +122,33 @@ def test_a_resolution_that_does_not_divide_the_decision_interval_is_refused(reso
         run(ConstantController(0, resolution_s))
 
 
-def test_an_evaluation_of_nothing_is_refused() -> None:
+def test_an_evaluation_without_scenarios_is_refused() -> None:
     with pytest.raises(ValueError, match="n_scenarios"):
         run(ConstantController(0), n_scenarios=0)
 
 
-def test_a_result_cannot_be_altered() -> None:
+def test_a_result_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         run(ConstantController(0), n_scenarios=1).controller = "rl"  # type: ignore[misc]
 
 
-def test_tuning_finds_the_best_of_its_grid_on_tuning_scenarios_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tuning_finds_the_best_plan_of_its_grid_on_tuning_scenarios_only(monkeypatch: pytest.MonkeyPatch) -> None:
     splits = []
 
-    def spy(controller: Controller, *, split: Split, **rest: object) -> EvaluationResult:
+    def recording_evaluate(controller: Controller, *, split: Split, **rest: object) -> EvaluationResult:
         splits.append(split)
         return evaluate(controller, split=split, **rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("validation_ch7.section_7_6_rl_performance.evaluation.tuning.evaluate", spy)
+    monkeypatch.setattr("validation_ch7.section_7_6_rl_performance.evaluation.tuning.evaluate", recording_evaluate)
     tuning = tune(FIXED_TIME, environment=CARD, n_scenarios=6)
     assert splits == [Split.TUNING] * len(FIXED_TIME.grid)
     delays_s = [delay_s for _, delay_s in tuning.table]
     assert [plan for plan, _ in tuning.table] == list(FIXED_TIME.grid)
     assert tuning.delay_s_per_veh == min(delays_s) < 0.9 * max(delays_s)
-    again = run(tuning.controller(EnvironmentSettings.from_mapping(CARD)))
-    assert float(again.delay_s_per_veh.mean()) == min(delays_s)
-    told = tuning.in_short()
-    assert told["parameters"] == tuning.chosen and len(told["tried"]) == len(FIXED_TIME.grid)
+    evaluated = run(tuning.controller(EnvironmentSettings.from_mapping(CARD)))
+    assert float(evaluated.delay_s_per_veh.mean()) == min(delays_s)
+    summary = tuning.in_short()
+    assert summary["parameters"] == tuning.chosen and len(summary["tried"]) == len(FIXED_TIME.grid)
 
 
 def test_tuning_without_plans_is_refused() -> None:
@@ -164,13 +164,13 @@ def test_a_worse_grid_gives_a_worse_plan() -> None:
     assert bad.delay_s_per_veh > 1.5 * good.delay_s_per_veh
 
 
-def test_the_worst_approach_is_that_of_the_four_by_the_vehicles_that_came_to_it() -> None:
+def test_the_worst_approach_is_the_largest_delay_per_arrived_vehicle_of_the_four() -> None:
     fair, unfair = (
         run(controller, n_scenarios=4) for controller in (FixedTimeController(24, 24), ConstantController(0))
     )
     assert (fair.worst_approach_s_per_veh < 0.4 * unfair.worst_approach_s_per_veh).all()
     for hours in (fair, unfair):
-        # The largest of four is no less than their mean over vehicles, which the mean queue is made of.
+        # The largest of four is at least their mean weighted by vehicles, which follows from the mean queue.
         before_the_lines_s = hours.mean_queue_veh * 900.0 / hours.arrived_veh
         assert (hours.worst_approach_s_per_veh >= before_the_lines_s - 1e-9).all()
     assert (unfair.worst_approach_s_per_veh > 1.25 * unfair.mean_queue_veh * 900.0 / unfair.arrived_veh).all()

@@ -1,4 +1,4 @@
-"""All pictures of a comparison: numbers in, files out; a session in a hurry says what it left out."""
+"""All figures of a comparison are drawn; a session that must stop reports the missing ones."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ ALL = {
 
 
 def album(**changes: Any) -> Album:
-    made: dict[str, Any] = {
+    values: dict[str, Any] = {
         "results": results(),
         "controllers": {"rl": ConstantController(0), "fixed_time": FixedTimeController(14, 14)},
         "settings": SETTINGS,
@@ -34,34 +34,36 @@ def album(**changes: Any) -> Album:
         "curve": LearningCurve(steps=[100, 200], delay_s_per_veh=[40.0, 30.0], seams=[150]),
         "stamp": STAMP,
     }
-    return Album(**{**made, **changes})
+    return Album(**{**values, **changes})
 
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_everything_is_drawn(tmp_path: Path) -> None:
-    said: list[str] = []
-    draw(album(), tmp_path, must_leave=lambda: False, say=said.append)
-    assert names(tmp_path) == ALL and not said
+def test_all_figures_are_drawn(tmp_path: Path) -> None:
+    messages: list[str] = []
+    draw(album(), tmp_path, must_leave=lambda: False, say=messages.append)
+    assert names(tmp_path) == ALL and not messages
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 3_000_000
 
 
-def test_a_session_that_must_leave_has_the_summary_and_says_what_it_lacks(tmp_path: Path) -> None:
-    said: list[str] = []
-    draw(album(), tmp_path, must_leave=lambda: True, say=said.append)
+def test_a_session_that_must_stop_draws_the_summary_and_names_the_rest(tmp_path: Path) -> None:
+    messages: list[str] = []
+    draw(album(), tmp_path, must_leave=lambda: True, say=messages.append)
     assert names(tmp_path) == {SUMMARY_NAME}
-    assert len(said) == 1 and "must stop" in said[0] and all(name in said[0] for name in ALL - {SUMMARY_NAME})
+    assert (
+        len(messages) == 1 and "must stop" in messages[0] and all(name in messages[0] for name in ALL - {SUMMARY_NAME})
+    )
 
 
-def test_the_clock_is_asked_before_each_picture(tmp_path: Path) -> None:
+def test_the_time_is_checked_before_each_figure(tmp_path: Path) -> None:
     draw(album(), tmp_path, must_leave=iter([False, True]).__next__, say=lambda text: None)
     assert names(tmp_path) == {SUMMARY_NAME, "fig_learning_curve.png"}
 
 
-def test_without_the_two_controllers_there_is_no_crossing_to_show(tmp_path: Path) -> None:
-    said: list[str] = []
-    draw(album(controllers={"rl": ConstantController(0)}), tmp_path, must_leave=lambda: False, say=said.append)
+def test_without_both_controllers_no_crossing_is_drawn(tmp_path: Path) -> None:
+    messages: list[str] = []
+    draw(album(controllers={"rl": ConstantController(0)}), tmp_path, must_leave=lambda: False, say=messages.append)
     assert names(tmp_path) == {SUMMARY_NAME, "fig_learning_curve.png", "fig_delay_distributions.png"}
-    assert len(said) == 1 and "fixed_time" in said[0]
+    assert len(messages) == 1 and "fixed_time" in messages[0]

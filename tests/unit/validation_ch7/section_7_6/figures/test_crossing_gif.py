@@ -1,4 +1,4 @@
-"""The moving picture: two crossings, the lamps and densities that were recorded, the same bytes every time."""
+"""The animation: two crossings with the recorded lamps and densities; equal input gives equal bytes."""
 
 from pathlib import Path
 
@@ -24,35 +24,35 @@ from validation_ch7.section_7_6_rl_performance.figures.scenario_choice import Sc
 SUPPORTED = Verdict.SUPPORTED
 
 
-def frames(made: Scene, verdict: Verdict = SUPPORTED) -> list[Pixels]:
-    return crossing_gif.crossing_frames(made, verdict=verdict, stamp=STAMP)
+def frames(shown_scene: Scene, verdict: Verdict = SUPPORTED) -> list[Pixels]:
+    return crossing_gif.crossing_frames(shown_scene, verdict=verdict, stamp=STAMP)
 
 
-def test_the_file_has_its_frames_its_stamp_and_a_sane_size(tmp_path: Path) -> None:
+def test_the_file_has_its_frames_its_stamp_and_a_bounded_size(tmp_path: Path) -> None:
     for name in ("one.gif", "other.gif"):
         write_crossing(scene(), tmp_path / name, verdict=SUPPORTED, stamp=STAMP)
     content = (tmp_path / "one.gif").read_bytes()
     assert content == (tmp_path / "other.gif").read_bytes()
     assert len(content) < 2_000_000
-    with Image.open(tmp_path / "one.gif") as moving:
-        assert moving.n_frames == N_FRAMES and 9_000 <= N_FRAMES * FRAME_MS <= 11_000  # type: ignore[attr-defined]
-        assert moving.info["comment"] == STAMP.encode() and moving.info["loop"] == 0
-        assert moving.size[0] == 2 * SIDE_PX
+    with Image.open(tmp_path / "one.gif") as animation:
+        assert animation.n_frames == N_FRAMES and 9_000 <= N_FRAMES * FRAME_MS <= 11_000  # type: ignore[attr-defined]
+        assert animation.info["comment"] == STAMP.encode() and animation.info["loop"] == 0
+        assert animation.size[0] == 2 * SIDE_PX
 
 
-def test_both_halves_show_their_own_run() -> None:
+def test_each_half_shows_its_own_run() -> None:
     for pixels in (frames(scene())[0], frames(scene())[-1]):
         assert not np.array_equal(pixels[:, :SIDE_PX], pixels[:, SIDE_PX:])
-    made, head = scene(), crossing_gif.HEAD_PX
-    left, right = (crossing_pixels(run, 240) for run in (made.policy, made.other))
-    last = frames(made)[-1][head : head + SIDE_PX]
+    shown_scene, head = scene(), crossing_gif.HEAD_PX
+    left, right = (crossing_pixels(run, 240) for run in (shown_scene.policy, shown_scene.other))
+    last = frames(shown_scene)[-1][head : head + SIDE_PX]
     assert np.array_equal(last[:, : SIDE_PX - 1], left[:, :-1]) and np.array_equal(last[:, SIDE_PX + 1 :], right[:, 1:])
     alike = Scene(policy=run_of("rl", jam_veh_m=0.03), other=run_of("rl", jam_veh_m=0.03))
     road = frames(alike)[0][100:500]
     assert np.array_equal(road[:, 10 : SIDE_PX - 10], road[:, SIDE_PX + 10 : -10])
 
 
-def test_traffic_keeps_right_and_stop_lines_have_the_lamps_colour() -> None:
+def test_traffic_keeps_right_and_stop_lines_have_the_colour_of_the_lamp() -> None:
     run = run_of("rl", jam_veh_m=0.15)
     first, last = crossing_pixels(run, 1), crossing_pixels(run, 240)
     jam = N_SHADES - 1
@@ -66,7 +66,7 @@ def test_traffic_keeps_right_and_stop_lines_have_the_lamps_colour() -> None:
     assert (last[north], last[west]) == (red, green)
 
 
-def test_who_waits_outside_is_told() -> None:
+def test_vehicles_waiting_outside_are_shown() -> None:
     run = run_of("rl", jam_veh_m=0.15)
     empty = crossing_pixels(run, 10)
     run.queue_veh[10, 0] = 7.0
@@ -75,7 +75,7 @@ def test_who_waits_outside_is_told() -> None:
     assert rows.size and rows.max() < 25 and abs(columns.mean() - SIDE_PX / 2) < 30
 
 
-def test_an_invalid_comparison_and_a_failed_solver_can_be_shown() -> None:
+def test_an_invalid_comparison_with_nan_densities_is_drawn_and_marked() -> None:
     marked, plain = frames(spoilt_scene(), Verdict.INVALID)[0], frames(spoilt_scene())[0]
     assert (marked != plain).any()
 

@@ -1,4 +1,4 @@
-"""Nine controllers are nine rows that can be read; what has no logarithm is left out."""
+"""The delay figure has nine readable rows; values without a logarithm are left out."""
 
 from pathlib import Path
 
@@ -32,11 +32,11 @@ def test_rows_are_sorted_and_no_texts_overlap(tmp_path: Path) -> None:
     assert STAMP in words(figure) and "(s)" in left.get_xlabel()
 
 
-def test_medians_and_ratios_are_those_of_the_scenarios() -> None:
+def test_the_figure_shows_the_medians_of_delays_and_of_ratios() -> None:
     pair = {"rl": np.array([10.0, 20.0, 40.0]), "fixed_time": np.array([20.0, 40.0, 50.0])}
-    told = words(delay_figure(pair, baseline="fixed_time", verdict=Verdict.SUPPORTED, stamp=STAMP))
-    assert "20.0 s" in told and "40.0 s" in told
-    assert "× 0.50" in told  # the median of 0.5, 0.5 and 0.8
+    texts = words(delay_figure(pair, baseline="fixed_time", verdict=Verdict.SUPPORTED, stamp=STAMP))
+    assert "20.0 s" in texts and "40.0 s" in texts
+    assert "× 0.50" in texts  # the median of 0.5, 0.5 and 0.8
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_medians_and_ratios_are_those_of_the_scenarios() -> None:
     [{}, {"rl": np.full(60, np.nan)}, {"rl": np.zeros(60)}, {"rl": np.full(60, 5.0)}, {"rl": np.array([5.0])}],
     ids=["nothing", "nan", "zero", "all equal", "one"],
 )
-def test_poor_numbers_can_be_drawn_and_are_marked(delays: dict[str, np.ndarray], tmp_path: Path) -> None:
+def test_degenerate_numbers_are_drawn_and_marked_invalid(delays: dict[str, np.ndarray], tmp_path: Path) -> None:
     figure = delay_figure(delays, baseline="fixed_time", verdict=Verdict.INVALID, stamp=STAMP)
     write_figure(figure, tmp_path / "figure.png")
     assert "INVALID" in words(figure)
 
 
-def test_the_shape_follows_the_points() -> None:
+def test_the_density_shape_follows_the_points() -> None:
     values = np.concatenate((np.full(30, 10.0) + np.arange(30) * 0.01, np.full(10, 100.0)))
     shape = density_on_a_log_axis(values, np.array([1.0, 1.5, 2.0]))
     assert shape.max() == 1.0 and shape[0] > shape[2] > shape[1]

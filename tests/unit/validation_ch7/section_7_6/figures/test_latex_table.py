@@ -1,4 +1,4 @@
-"""The table holds the numbers of the CSV, is LaTeX by structure, and boasts of nothing that is invalid."""
+"""The LaTeX table has the numbers of the CSV and a valid structure, and marks an invalid comparison."""
 
 import re
 
@@ -32,7 +32,7 @@ def body(text: str) -> list[list[str]]:
     ]
 
 
-def test_the_rows_hold_the_numbers() -> None:
+def test_the_rows_have_the_numbers_of_the_results() -> None:
     compared = results()
     text, _ = table(compared)
     rows = body(text)
@@ -43,7 +43,7 @@ def test_the_rows_hold_the_numbers() -> None:
     assert rows[2][4].startswith("$") and rows[-1][4].startswith("$-")
 
 
-def test_it_is_latex_by_structure() -> None:
+def test_the_table_has_a_valid_latex_structure() -> None:
     text, _ = table(results())
     code = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
     opened, closed = re.findall(r"\\begin{(\w+)}", code), re.findall(r"\\end{(\w+)}", code)
@@ -62,7 +62,7 @@ def test_the_stamp_is_a_comment() -> None:
     assert first.startswith("% stamp:") and all(f"{name}={value}" in first for name, value in STAMP.items())
 
 
-def test_an_invalid_comparison_says_so_in_print() -> None:
+def test_an_invalid_comparison_is_marked_in_the_printed_table() -> None:
     text, verdict = table(spoilt(results(), "rl", delay_s_per_veh=np.full(60, np.nan)))
     printed = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
     assert verdict is Verdict.INVALID and r"\textbf{Invalid comparison" in printed
@@ -70,7 +70,7 @@ def test_an_invalid_comparison_says_so_in_print() -> None:
     assert "Invalid" not in table(results())[0]
 
 
-def test_words_are_escaped() -> None:
+def test_special_characters_are_escaped() -> None:
     assert latex_text("a_b 5 % & {x} ~^\\$#") == (
         r"a\_b 5 \% \& \{x\} \textasciitilde{}\textasciicircum{}\textbackslash{}\$\#"
     )

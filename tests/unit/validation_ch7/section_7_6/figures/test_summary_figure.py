@@ -1,4 +1,4 @@
-"""The summary shows the numbers it was given, in order and with units, and is the same file every time."""
+"""The summary figure shows its numbers sorted and with units, and equal input gives an equal file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_rows_are_sorted_and_axes_have_units() -> None:
         "always east-west",
         "always north-south",
     ]
-    assert left.get_ylim()[0] > left.get_ylim()[1]  # the first row on top
+    assert left.get_ylim()[0] > left.get_ylim()[1]  # the first row is on top
     assert "(s)" in left.get_xlabel() and "(s)" in right.get_ylabel() and "steps" in right.get_xlabel()
 
 
@@ -75,18 +75,18 @@ def test_every_scenario_is_a_point() -> None:
     assert shown == sorted(float(value) for values in delays().values() for value in values)
 
 
-def test_the_reduction_is_told_as_it_is() -> None:
+def test_the_reduction_is_shown_with_its_sign() -> None:
     assert "30.0 % less delay\nthan fixed time (tuned)" in words(drawn(delays(rl=0.7 * delays()["fixed_time"])))
     assert "20.0 % more delay\nthan fixed time (tuned)" in words(drawn(delays(rl=1.2 * delays()["fixed_time"])))
 
 
-def test_an_invalid_comparison_boasts_of_nothing() -> None:
-    told = words(drawn(verdict=Verdict.INVALID))
-    assert "INVALID" in told and "less delay" not in told
+def test_an_invalid_comparison_shows_no_reduction() -> None:
+    texts = words(drawn(verdict=Verdict.INVALID))
+    assert "INVALID" in texts and "less delay" not in texts
 
 
 @pytest.mark.parametrize("left_out", [np.full(60, np.nan), np.full(40, 21.0)])
-def test_what_cannot_be_drawn_is_left_out_of_an_invalid_figure(
+def test_values_that_cannot_be_drawn_are_left_out_of_an_invalid_figure(
     left_out: npt.NDArray[np.float64], tmp_path: Path
 ) -> None:
     figure = drawn(delays(rl=left_out), verdict=Verdict.INVALID)
@@ -100,16 +100,16 @@ def test_the_learning_curve_shows_its_seams_and_its_reference() -> None:
     lines = {str(line.get_label()): line for line in right.lines}
     assert list(lines["learned policy"].get_ydata()) == CURVE.delay_s_per_veh
     assert list(lines["fixed time (tuned)"].get_ydata()) == [32.6, 32.6]
-    assert list(lines["actuated"].get_ydata()) == [20.0, 20.0]  # the best of the others
+    assert list(lines["actuated"].get_ydata()) == [20.0, 20.0]  # the best of the other controllers
     assert [*lines["kept: the best on these scenarios"].get_xdata()] == [40_000]
     vertical = [
         line.get_xdata()[0] for line in right.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2
     ]
     assert vertical == [30_000, 50_000]
-    assert right.get_legend() is not None and len(right.get_legend().get_texts()) == 5  # one entry for all seams
+    assert right.get_legend() is not None and len(right.get_legend().get_texts()) == 5  # all seams share one entry
 
 
-def test_a_young_training_can_be_drawn(tmp_path: Path) -> None:
+def test_a_training_with_one_evaluation_can_be_drawn(tmp_path: Path) -> None:
     figure = drawn(curve=LearningCurve(steps=[200], delay_s_per_veh=[40.0]))
     write_figure(figure, tmp_path / "figure.png")
     assert len(figure.axes[1].lines) == 1
@@ -122,7 +122,7 @@ def test_scenarios_without_delay_can_be_drawn(tmp_path: Path) -> None:
 
 
 def out_of_view(figure: Figure) -> list[Text]:
-    """Labels of ticks that lie beyond the ends of their axis and are never drawn."""
+    """Labels of ticks outside the view of their axis, which are never drawn."""
     beyond = []
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         low, high = sorted(axis.get_view_interval())
@@ -132,7 +132,7 @@ def out_of_view(figure: Figure) -> list[Text]:
 
 def test_the_stamp_is_inside_the_figure_and_no_texts_overlap(tmp_path: Path) -> None:
     figure = drawn()
-    write_figure(figure, tmp_path / "figure.png")  # lays it out
+    write_figure(figure, tmp_path / "figure.png")  # computes the layout
     boxes = {
         text.get_text(): text.get_window_extent()
         for text in figure.findobj(Text)
@@ -144,7 +144,7 @@ def test_the_stamp_is_inside_the_figure_and_no_texts_overlap(tmp_path: Path) -> 
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, text
         assert box is stamp or not stamp.overlaps(box), text
     names = [boxes[text] for text in boxes if " [" in text or "%" in text]
-    assert len(names) == 11  # nine notes, the reduction, the title
+    assert len(names) == 11  # nine row notes, the reduction, the title
     assert not any(one.overlaps(other) for place, one in enumerate(names) for other in names[:place])
 
 
@@ -152,6 +152,6 @@ def test_the_same_numbers_give_the_same_file(tmp_path: Path) -> None:
     for name in ("one.png", "other.png"):
         write_figure(drawn(), tmp_path / name)
     content = (tmp_path / "one.png").read_bytes()
-    assert b"Matplotlib" not in content  # the library's name and version are no part of it
+    assert b"Matplotlib" not in content  # the file does not contain the library's name and version
     assert content.startswith(b"\x89PNG") and content == (tmp_path / "other.png").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "other.png"]

@@ -1,4 +1,4 @@
-"""The numbers of a pool, each beside its definition written out in loops."""
+"""The numbers of a pool, each checked against its definition in plain loops."""
 
 from functools import cache
 
@@ -33,15 +33,15 @@ BOOTSTRAP = PoolBootstrap(seed=0, n_resamples=300)
 
 
 def picks() -> list[tuple[Floats, Floats]]:
-    """The trainings and the scenarios of each resample, as a statistic sees them."""
+    """Indices of the trainings and of the scenarios in each resample."""
     seen: list[tuple[Floats, Floats]] = []
 
-    def note(trainings: Floats, scenarios: Floats) -> float:
+    def record(trainings: Floats, scenarios: Floats) -> float:
         seen.append((trainings, scenarios))
         return 0.0
 
-    BOOTSTRAP.estimate(note, VALUES.shape)
-    resampled = seen[-300:]  # whatever is asked for the value itself comes first
+    BOOTSTRAP.estimate(record, VALUES.shape)
+    resampled = seen[-300:]  # the calls for the value itself come first
     assert all(len(trainings) == 9 and len(scenarios) == 20 for trainings, scenarios in resampled)
     assert len({tuple(scenarios) for _, scenarios in resampled}) == 300
     return resampled
@@ -52,27 +52,27 @@ def quantiles(values: list[float], n_trainings: int = 9) -> list[float]:
     return [float(np.quantile(values, level)) for level in (outside, 1.0 - outside)]
 
 
-def test_the_level_makes_up_for_few_trainings() -> None:
-    """Hesterberg (2015), table 4: one-sided 0.0086 at ten, 0.0010 at five observations, 0.025 at ever so many."""
+def test_the_level_is_widened_for_few_trainings() -> None:
+    """Hesterberg (2015), table 4: one-sided 0.0086 at ten, 0.0010 at five observations, 0.025 at very many."""
     assert widened_level(10) == pytest.approx(1 - 2 * 0.0086, abs=2e-4)
     assert widened_level(5) == pytest.approx(1 - 2 * 0.0010, abs=2e-4)
     assert widened_level(10**6) == pytest.approx(0.95, abs=1e-5)
 
 
-def test_intervals_of_ten_trainings_hold_the_truth_as_often_as_they_say() -> None:
-    """The spread of trainings alone, which the plain percentiles underestimate: they hold it in 0.90 of the cases."""
-    generator, held, plain = np.random.default_rng(5), 0, 0
+def test_intervals_of_ten_trainings_have_their_nominal_coverage() -> None:
+    """For the spread of trainings alone; plain percentile intervals cover the truth in only 0.90 of the cases."""
+    generator, covered, plain = np.random.default_rng(5), 0, 0
     for _ in range(400):
         means = generator.normal(0.0, 1.0, 10)
         resampled = means[generator.integers(10, size=(1000, 10))].mean(axis=1)
         low, high = quantiles(resampled.tolist(), 10)
-        held += low <= 0.0 <= high
+        covered += low <= 0.0 <= high
         low, high = np.quantile(resampled, (0.025, 0.975))
         plain += low <= 0.0 <= high
-    assert 0.93 <= held / 400 <= 0.97 and plain / 400 < 0.925
+    assert 0.93 <= covered / 400 <= 0.97 and plain / 400 < 0.925
 
 
-def test_mean_reduction_and_improvement_are_those_of_the_picked_pairs() -> None:
+def test_mean_reduction_and_improvement_equal_those_of_the_resampled_pairs() -> None:
     means, reductions, improvements = [], [], []
     for seeds, scenarios in picks():
         block = np.array([[VALUES[seed][scenario] for scenario in scenarios] for seed in seeds])
@@ -92,22 +92,22 @@ def test_mean_reduction_and_improvement_are_those_of_the_picked_pairs() -> None:
         assert [estimate.low, estimate.high] == pytest.approx(quantiles(resampled))
 
 
-def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end() -> None:
+def test_the_interquartile_mean_omits_a_quarter_at_each_end() -> None:
     middle = [np.sort(VALUES[np.ix_(seeds, scenarios)], axis=None)[45:135].mean() for seeds, scenarios in picks()]
     found = pooled_iqm(VALUES, BOOTSTRAP)
     assert found.value == pytest.approx(np.sort(VALUES, axis=None)[45:135].mean())
     assert [found.low, found.high] == pytest.approx(quantiles(middle))
 
 
-def test_two_groups_are_picked_apart_and_meet_the_same_scenarios() -> None:
+def test_two_groups_are_resampled_separately_on_the_same_scenarios() -> None:
     others = VALUES[:8] + 1.0
     seen: list[tuple[Floats, ...]] = []
 
-    def note(*places: Floats) -> float:
+    def record(*places: Floats) -> float:
         seen.append(places)
         return 0.0
 
-    BOOTSTRAP.estimate(note, (9, 8, 20))
+    BOOTSTRAP.estimate(record, (9, 8, 20))
     reductions, shares = [], []
     for mine, theirs, hours in seen[-300:]:
         block, other = VALUES[np.ix_(mine, hours)], others[np.ix_(theirs, hours)]
@@ -122,7 +122,7 @@ def test_two_groups_are_picked_apart_and_meet_the_same_scenarios() -> None:
     assert pooled_improvement_between(VALUES, VALUES, BOOTSTRAP).value == pytest.approx(0.5)
 
 
-def test_of_few_trainings_the_interval_is_students_and_each_share_of_the_spread_has_its_own() -> None:
+def test_few_trainings_give_students_interval_with_a_quantile_for_each_spread() -> None:
     few = VALUES[:3]
     of_trainings, of_hours = few.mean(axis=1), few.mean(axis=0)
     shares = (  # Student's quantiles at 2 and 19 degrees of freedom
@@ -139,12 +139,12 @@ def test_of_few_trainings_the_interval_is_students_and_each_share_of_the_spread_
 
 
 @pytest.mark.parametrize(("n_trainings", "of_trainings"), [(2, 0.3), (2, 3.0), (3, 1.0), (5, 1.0)])
-def test_intervals_of_few_trainings_hold_the_truth_as_often_as_they_say(n_trainings: int, of_trainings: float) -> None:
-    """By the textbook's variances, so that there can be many cases; the resampled ones are held to them above.
+def test_intervals_of_few_trainings_have_at_least_their_nominal_coverage(n_trainings: int, of_trainings: float) -> None:
+    """With the closed-form variances, so that many cases are fast; the test above checks the resampled ones.
 
-    Satterthwaite's degrees of freedom would be narrower still and hold it in 0.87 of the cases with two trainings.
+    Satterthwaite's degrees of freedom would be narrower: they cover the truth in 0.87 of the cases with two trainings.
     """
-    generator, held, widths = np.random.default_rng(0), [], []
+    generator, covered, widths = np.random.default_rng(0), [], []
     for _ in range(2000):
         hours, own = generator.normal(0.0, 5.0, 100), generator.normal(0.0, of_trainings, (n_trainings, 1))
         values = own + hours + generator.normal(0.0, 1.0, (n_trainings, 100))
@@ -152,16 +152,16 @@ def test_intervals_of_few_trainings_hold_the_truth_as_often_as_they_say(n_traini
             reach_in_deviations(size) * np.sqrt((size - 1) / size) * values.mean(axis=axis).std(ddof=1) / np.sqrt(size)
             for axis, size in ((1, n_trainings), (0, 100))
         ]
-        held.append(abs(values.mean()) <= np.hypot(*shares))
+        covered.append(abs(values.mean()) <= np.hypot(*shares))
         widths.append(np.hypot(*shares))
-    assert 0.94 <= np.mean(held) <= 0.995
-    if of_trainings < 1.0:  # once every share had the few trainings' quantile: 9.4
+    assert 0.94 <= np.mean(covered) <= 0.995
+    if of_trainings < 1.0:  # 9.4 if both spreads used the quantile of the few trainings
         assert np.median(widths) < 2.5
 
 
 @pytest.mark.parametrize("n_trainings", [2, 3])
-def test_equals_are_rarely_told_apart_however_few_their_trainings(n_trainings: int) -> None:
-    """Percentiles would tell them apart in 43 and 16 of 100 cases."""
+def test_equal_controllers_are_rarely_found_different_with_few_trainings(n_trainings: int) -> None:
+    """Percentile intervals would find a difference in 43 and 16 of 100 cases."""
     generator, bootstrap, apart = np.random.default_rng(1), PoolBootstrap(seed=0, n_resamples=200), 0
     for _ in range(60):
         hours = 50.0 + generator.normal(0.0, 3.0, 30)
@@ -173,20 +173,20 @@ def test_equals_are_rarely_told_apart_however_few_their_trainings(n_trainings: i
     assert apart <= 8
 
 
-def test_a_single_training_is_told_apart_from_nothing_and_claims_nothing() -> None:
+def test_a_single_training_shows_no_significant_difference_and_is_inconclusive() -> None:
     criteria = {**CRITERIA, "min_trainings": 1}
     (experiment,) = experiments_of([training("DQN", 0, criteria=criteria), training("PPO", 0, criteria=criteria)])
     found = pool_experiment(experiment, BOOTSTRAP)
     assert not found.versus["DQN", "PPO"].is_significant
     assert not any(beside.is_significant for claim in found.claims for beside in claim.beside.values())
     assert {claim.verdict for claim in found.claims} == {Verdict.INCONCLUSIVE}
-    told = pool_markdown(found)
-    assert "With a single training (DQN, PPO) the interval is over scenarios only" in told
-    assert "| one training |" in told and "a single training shows no spread" in told
+    report = pool_markdown(found)
+    assert "With a single training (DQN, PPO) the interval is over scenarios only" in report
+    assert "| one training |" in report and "a single training shows no spread" in report
 
 
-def test_trainings_needed_are_those_of_the_textbook() -> None:
-    """Cohen (1988): 64 a group find half a standard deviation with power 0.8 at 5 %, 26 find 0.8 of one."""
+def test_the_needed_trainings_equal_the_published_values() -> None:
+    """Cohen (1988): power 0.8 at 5 % needs 64 per group for an effect of 0.5 standard deviations, and 26 for 0.8."""
     spread = np.array([-1.0, 1.0]) / np.sqrt(2.0)  # standard deviation 1
     for effect, expected in ((0.5, 64), (0.8, 26)):
         found = trainings_needed(spread, spread + effect)
@@ -208,8 +208,8 @@ def test_a_tie_is_half_an_improvement() -> None:
     assert pooled_improvement(np.tile(BASELINE, (3, 1)), BASELINE, BOOTSTRAP).value == 0.5
 
 
-def test_one_bad_training_widens_the_interval_as_one_and_not_as_many_mishaps() -> None:
-    """What a bootstrap that resamples seeds within each scenario misses: the bad seed is bad everywhere."""
+def test_one_bad_training_widens_the_interval_as_a_whole_training() -> None:
+    """A bootstrap that resamples seeds within each scenario misses that a bad seed is bad in all scenarios."""
     good = np.full((5, 200), 20.0) + np.random.default_rng(0).normal(0, 0.1, (5, 200))
     good[0] += 10.0
     found = pooled_mean(good, PoolBootstrap(seed=1))
@@ -220,7 +220,7 @@ def test_one_bad_training_widens_the_interval_as_one_and_not_as_many_mishaps() -
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (5, 1)])
-def test_nothing_gives_no_resamples(shape: tuple[int, int]) -> None:
+def test_too_few_trainings_or_scenarios_are_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="cannot draw"):
         pooled_mean(np.ones(shape), BOOTSTRAP)
 
@@ -252,7 +252,7 @@ def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object
     }
     for name, value in changes.items():
         (recipe if name in RECIPE else terms)[name] = value
-    everybody = {"rl": BASELINE * share * own, **delays_s}
+    all_delays_s = {"rl": BASELINE * share * own, **delays_s}
     return Training(
         variant=algorithm,
         algorithm=algorithm,
@@ -262,11 +262,11 @@ def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object
         ended_at="2026-01-01",
         terms=terms,
         recipe=recipe,
-        delays_s=everybody,
+        delays_s=all_delays_s,
         also={
-            "worst_approach_s_per_veh": {name: 2.0 * values_s for name, values_s in everybody.items()},
-            "stops_per_veh": {name: values_s / 40.0 for name, values_s in everybody.items()},
-            "throughput": {name: np.full(20, 0.98) for name in everybody},
+            "worst_approach_s_per_veh": {name: 2.0 * values_s for name, values_s in all_delays_s.items()},
+            "stops_per_veh": {name: values_s / 40.0 for name, values_s in all_delays_s.items()},
+            "throughput": {name: np.full(20, 0.98) for name in all_delays_s},
         },
         wall_s={},
     )
@@ -288,7 +288,7 @@ def pool(n_seeds: int = 10, share: float = 0.7) -> Pool:
         (10, 0.97, Verdict.NOT_SUPPORTED),
     ],
 )
-def test_ten_trainings_and_the_whole_interval_make_a_claim(n_seeds: int, share: float, verdict: Verdict) -> None:
+def test_a_claim_needs_ten_trainings_and_the_whole_interval(n_seeds: int, share: float, verdict: Verdict) -> None:
     found = pool(n_seeds, share)
     assert [claim.label for claim in found.claims] == ["DQN", "PPO"]
     assert {claim.verdict for claim in found.claims} == {verdict}
@@ -296,21 +296,23 @@ def test_ten_trainings_and_the_whole_interval_make_a_claim(n_seeds: int, share: 
     assert ("too few" in found.claims[0].reason) is (n_seeds < 10)
 
 
-def test_the_report_holds_everybody_sorted_by_delay() -> None:
+def test_the_report_lists_all_controllers_sorted_by_delay() -> None:
     found = pool()
-    told = pool_markdown(found)
-    rows = [line for line in told.partition("\n\nDelay up to")[0].splitlines() if "[" in line and line[0] == "|"]
+    report = pool_markdown(found)
+    rows = [line for line in report.partition("\n\nDelay up to")[0].splitlines() if "[" in line and line[0] == "|"]
     means = [float(row.split("|")[3].split("[")[0]) for row in rows]
     assert len(rows) == 7 and means == sorted(means)
-    assert "* DQN: **supported**" in told and "| **PPO** | 30.0" in told.replace("29.9", "30.0").replace("30.1", "30.0")
+    assert "* DQN: **supported**" in report and "| **PPO** | 30.0" in report.replace("29.9", "30.0").replace(
+        "30.1", "30.0"
+    )
     plain = pool_json(found)
     assert len(plain["trainings"]) == 20 and plain["versus"][0]["beside"] == "PPO"
-    assert "| PPO | 9 |" in told and "DQN and PPO: " in told
+    assert "| PPO | 9 |" in report and "DQN and PPO: " in report
     assert plain["variants"]["PPO"]["beside"]["actuated"]["reduction_pct"]["value"] > 0.0
     assert plain["terms"]["bundle_digest"] == "b" * 64 and set(plain["others"]) >= {"actuated", "fixed_time"}
 
 
-def test_two_alike_are_not_told_apart_and_a_better_one_is() -> None:
+def test_only_the_better_variant_differs_significantly() -> None:
     found = pool_experiment(
         experiments_of(
             [
@@ -324,9 +326,9 @@ def test_two_alike_are_not_told_apart_and_a_better_one_is() -> None:
     assert found.versus["best", "a"].reduction_pct.value == pytest.approx(14.3, abs=1.0)
     assert found.versus["best", "a"].improvement.value == 1.0
     assert "With fewer than 8 trainings (best, a, b) the interval is Student's" in pool_markdown(found)
-    alike = found.versus["a", "b"]
-    assert alike.by_seed_pct == () and "would separate them" in more_needed(alike, 4)
-    assert more_needed(alike, 2000).startswith("2000 trainings separate") or alike.trainings_needed is None
+    equal_pair = found.versus["a", "b"]
+    assert equal_pair.by_seed_pct == () and "would separate them" in more_needed(equal_pair, 4)
+    assert more_needed(equal_pair, 2000).startswith("2000 trainings separate") or equal_pair.trainings_needed is None
     of_seeds = found.claims[0].beside["fixed_time"].by_seed_pct
     assert len(of_seeds) == 4 and all(one.low < one.value < one.high for one in of_seeds)
 
@@ -358,46 +360,46 @@ def test_another_recipe_is_another_variant_of_one_experiment(change: dict[str, o
     assert (other.label == f"DQN ({key} {change[key]})") is plain
 
 
-def often_named(experiment: Experiment, rate_s: float) -> Training:
+def first_training_with(experiment: Experiment, rate_s: float) -> Training:
     (found,) = (v.trainings[0] for v in experiment.variants if v.trainings[0].recipe["decision_s"] == rate_s)
     return found
 
 
-def test_who_decides_by_chance_may_differ_where_decisions_are_more_frequent() -> None:
-    """Constants and chance decide as often as the policy does; the classical controllers look every second."""
-    often = training("DQN", 0, decision_s=5.0)
-    often.delays_s["random"] = BASELINE * 2.0  # type: ignore[index]
+def test_random_and_constant_controllers_may_differ_between_decision_intervals() -> None:
+    """Constant and random controllers use the policy's decision interval; the classical ones decide every second."""
+    frequent = training("DQN", 0, decision_s=5.0)
+    frequent.delays_s["random"] = BASELINE * 2.0  # type: ignore[index]
     usual = training("DQN", 0)
     usual.delays_s["random"] = BASELINE * 3.0  # type: ignore[index]
-    assert len(experiments_of([usual, often])[0].variants) == 2
-    (experiment,) = experiments_of([usual, often])
+    assert len(experiments_of([usual, frequent])[0].variants) == 2
+    (experiment,) = experiments_of([usual, frequent])
     assert set(experiment.others) >= {"actuated", "random every 5 s", "random every 10 s"}
-    assert experiment.others["random every 5 s"] == (often_named(experiment, 5.0), "random")
-    assert experiment.others["random every 10 s"] == (often_named(experiment, 10.0), "random")
+    assert experiment.others["random every 5 s"] == (first_training_with(experiment, 5.0), "random")
+    assert experiment.others["random every 10 s"] == (first_training_with(experiment, 10.0), "random")
     third = training("DQN", 1, decision_s=5.0)
     third.delays_s["random"] = BASELINE * 2.5  # type: ignore[index]
     with pytest.raises(PoolRefused, match=r"DQN seed 1 .* and DQN seed 0 .* have different results for random"):
-        experiments_of([usual, often, third])
-    often.delays_s["actuated"] += 1e-9  # type: ignore[index]
+        experiments_of([usual, frequent, third])
+    frequent.delays_s["actuated"] += 1e-9  # type: ignore[index]
     with pytest.raises(PoolRefused, match="have different results for actuated"):
-        experiments_of([usual, often])
+        experiments_of([usual, frequent])
 
 
-def test_a_report_says_why_two_experiments_are_not_compared() -> None:
+def test_a_report_states_why_two_experiments_are_not_compared() -> None:
     trainings = [training("DQN", 0), training("PPO", 0, tuning_scenarios=100)]
     pools = [pool_experiment(experiment, BOOTSTRAP) for experiment in experiments_of(trainings)]
-    told = pools_markdown(pools)
-    assert told.count("## Experiment") == 2
-    assert "Not comparable with the first: tuning_scenarios is 100 instead of 20." in told
+    report = pools_markdown(pools)
+    assert report.count("## Experiment") == 2
+    assert "Not comparable with the first: tuning_scenarios is 100 instead of 20." in report
 
 
-def test_one_seed_counts_once() -> None:
+def test_a_repeated_seed_is_refused() -> None:
     with pytest.raises(PoolRefused, match=r"DQN has a seed more than once: \[0, 0\]"):
         experiments_of([training("DQN", 0), training("DQN", 0)])
 
 
-def test_a_baseline_that_was_measured_otherwise_is_found() -> None:
-    """The stale baseline of the past (C5): one of the sessions took its reference from elsewhere."""
+def test_a_baseline_with_other_values_is_refused() -> None:
+    """The stale baseline of the past (C5): one session has other values for the baseline."""
     stale = training("DQN", 1)
     stale.delays_s["fixed_time"] += 1e-9  # type: ignore[index]
     with pytest.raises(PoolRefused, match=r"DQN seed 1 .* and DQN seed 0 .* have different results for fixed_time"):

@@ -1,4 +1,4 @@
-"""The pool's command over real finished sessions, and over such that were spoilt afterwards."""
+"""The multi-seed command on real finished sessions, intact and changed afterwards."""
 
 import csv
 import json
@@ -52,9 +52,13 @@ def results(sessions: Path, tmp_path: Path) -> Path:
 def test_finished_sessions_are_pooled(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "pooled"
     assert main(["--results", str(results), "--profile", "quick", "--output", str(output)]) == 0
-    told = capsys.readouterr().out
-    assert "| **DQN** | 2 |" in told and "inconclusive" in told and "2 trainings are too few" in told
-    assert (output / "pool.md").read_text("utf-8") == told
+    expected_text = capsys.readouterr().out
+    assert (
+        "| **DQN** | 2 |" in expected_text
+        and "inconclusive" in expected_text
+        and "2 trainings are too few" in expected_text
+    )
+    assert (output / "pool.md").read_text("utf-8") == expected_text
     plain = json.loads((output / "pool.json").read_text("utf-8"))
     assert plain["variants"]["DQN"]["seeds"] == [0, 1] and plain["n_scenarios"] == 12
     for training in finished_trainings(results, profile="quick"):
@@ -63,14 +67,14 @@ def test_finished_sessions_are_pooled(results: Path, tmp_path: Path, capsys: pyt
         assert training.delays_s["rl"].mean() == pytest.approx(mean_s)
 
 
-def test_other_profiles_are_left_out(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sessions_of_other_profiles_are_ignored(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--results", str(results)]) == 2
     assert "no finished training" in capsys.readouterr().err
     assert main(["--results", str(results / "nowhere")]) == 2
 
 
-def touched_up(folder: Path) -> None:
-    """A better number written into the table afterwards."""
+def with_changed_number(folder: Path) -> None:
+    """Write a better number into the table afterwards."""
     path = folder / SECTION_DIR / "data/metrics/rl_performance_scenarios.csv"
     first, better, *rest = path.read_text("utf-8").splitlines(keepends=True)
     cells = better.split(",")
@@ -78,7 +82,7 @@ def touched_up(folder: Path) -> None:
     path.write_text(first + ",".join(cells) + "".join(rest), "utf-8")
 
 
-def declared_invalid(folder: Path) -> None:
+def with_invalid_verdict(folder: Path) -> None:
     path = folder / "session_manifest.json"
     plain = json.loads(path.read_text("utf-8"))
     judged = {**plain, "verdict": "invalid", "verdict_reasons": ["a mean speed of 866 m/s"]}
@@ -86,16 +90,19 @@ def declared_invalid(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"), [(touched_up, "local_seed-1 is damaged"), (declared_invalid, "invalid: a mean speed of 866 m/s")]
+    ("change", "expected_text"),
+    [(with_changed_number, "local_seed-1 is damaged"), (with_invalid_verdict, "invalid: a mean speed of 866 m/s")],
 )
-def test_what_cannot_be_believed_is_not_pooled(spoil: Callable[[Path], None], told: str, results: Path) -> None:
-    spoil(results / "local_seed-1")
-    with pytest.raises(PoolRefused, match=told):
+def test_damaged_and_invalid_sessions_are_refused(
+    change: Callable[[Path], None], expected_text: str, results: Path
+) -> None:
+    change(results / "local_seed-1")
+    with pytest.raises(PoolRefused, match=expected_text):
         finished_trainings(results, profile="quick")
 
 
-def account_of(results: Path) -> CampaignReport:
-    """What the orchestrator would tell of these sessions."""
+def campaign_report_of(results: Path) -> CampaignReport:
+    """The campaign report that the orchestrator would write for these sessions."""
     trials = []
     for folder in sorted(results.glob("local_*")):
         manifest = read_manifest(folder)
@@ -139,59 +146,59 @@ def account_of(results: Path) -> CampaignReport:
     )
 
 
-def reported(account: CampaignReport, folder: Path) -> int:
+def write_report(report: CampaignReport, folder: Path) -> int:
     folder.mkdir(exist_ok=True)
-    (folder / "trials.json").write_text(json.dumps(report_json(account)), "utf-8")
+    (folder / "trials.json").write_text(json.dumps(report_json(report)), "utf-8")
     return main(["--campaign", str(folder / "trials.json"), "--output", str(folder)])
 
 
-def test_a_campaign_is_reported_with_curves_and_origins(results: Path, tmp_path: Path) -> None:
-    account, folder = account_of(results), tmp_path / "report"
-    assert reported(account, folder) == 0
+def test_a_campaign_report_has_curves_tables_and_origins(results: Path, tmp_path: Path) -> None:
+    report, folder = campaign_report_of(results), tmp_path / "report"
+    assert write_report(report, folder) == 0
     written = {path.name for path in folder.iterdir()}
     pictures = {f"{name}.{suffix}" for name in ("delays", "learning_curves") for suffix in ("png", "pdf")}
     assert written == {
         "trials.json", "pool.md", "pool.json", "delays.tex", "pairs.tex", "learning_curves.csv", *pictures
     }  # fmt: skip
-    told = (folder / "pool.md").read_text("utf-8")
-    assert "2 of 5 trials of `small` are finished" in told and "main DQN: 1 live, 2 waiting." in told
-    assert "| main DQN | 2 | 2 | 2 | 240 | 2, 0 | exact | 0.03 |" in told
-    for trial in account.trials:
-        assert f"`{trial.session}` | `{trial.manifest_sha256[:12]}`" in told
-    assert told.count("python -m orchestrator run section_7_6 --quick --seed N") == 1
+    expected_text = (folder / "pool.md").read_text("utf-8")
+    assert "2 of 5 trials of `small` are finished" in expected_text and "main DQN: 1 live, 2 waiting." in expected_text
+    assert "| main DQN | 2 | 2 | 2 | 240 | 2, 0 | exact | 0.03 |" in expected_text
+    for trial in report.trials:
+        assert f"`{trial.session}` | `{trial.manifest_sha256[:12]}`" in expected_text
+    assert expected_text.count("python -m orchestrator run section_7_6 --quick --seed N") == 1
     rows = list(csv.DictReader((folder / "learning_curves.csv").read_text("utf-8").splitlines()))
     assert [float(row["delay_s_per_veh"]) for row in rows] == [
-        point.measures["delay_s_per_veh"] for trial in account.trials for point in trial.curve.points
+        point.measures["delay_s_per_veh"] for trial in report.trials for point in trial.curve.points
     ]
     latex = (folder / "delays.tex").read_text("utf-8")
-    assert latex.count(account.trials[0].manifest_sha256) == 1 and r"\toprule" in latex and "main DQN & 2 &" in latex
+    assert latex.count(report.trials[0].manifest_sha256) == 1 and r"\toprule" in latex and "main DQN & 2 &" in latex
     assert (folder / "delays.pdf").read_bytes().startswith(b"%PDF") and b"CreationDate" not in (
         folder / "delays.pdf"
     ).read_bytes()
 
 
-def test_an_exact_resume_that_was_none_is_told(results: Path, tmp_path: Path) -> None:
-    account = account_of(results)
-    first, second = account.trials
-    assert "a repeated evaluation differs" not in account_markdown(account)
+def test_a_differing_repeated_evaluation_is_reported_despite_an_exact_grade(results: Path, tmp_path: Path) -> None:
+    report = campaign_report_of(results)
+    first, second = report.trials
+    assert "a repeated evaluation differs" not in account_markdown(report)
     drifted = replace(second, curve=replace(second.curve, measured_otherwise=1))
-    told = account_markdown(replace(account, trials=(first, drifted)))
-    assert "**main DQN seed 1 was graded exact, but a repeated evaluation differs" in told
+    expected_text = account_markdown(replace(report, trials=(first, drifted)))
+    assert "**main DQN seed 1 was graded exact, but a repeated evaluation differs" in expected_text
 
 
-def test_what_is_not_what_the_account_says_is_refused(
+def test_results_that_contradict_the_campaign_report_are_refused(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    account = account_of(results)
-    first, second = account.trials
-    for spoilt, told in (
+    report = campaign_report_of(results)
+    first, second = report.trials
+    for changed, expected_text in (
         (replace(second, manifest_sha256="0" * 64), "changed after the report"),
         (replace(second, lineage_id="0" * 64), "has another lineage_id than the report"),
         (replace(second, results_dir=str(tmp_path)), "holds no manifest"),
     ):
-        assert reported(replace(account, trials=(first, spoilt)), tmp_path / "report") == 2
+        assert write_report(replace(report, trials=(first, changed)), tmp_path / "report") == 2
         err = capsys.readouterr().err
-        assert "main DQN seed 1: " in err and told in err
+        assert "main DQN seed 1: " in err and expected_text in err
     (tmp_path / "list.json").write_text('{"format": 2}', "utf-8")
     for path in (tmp_path / "list.json", tmp_path / "nowhere.json"):
         assert main(["--campaign", str(path)]) == 2

@@ -1,4 +1,4 @@
-"""Intervals cover what they claim, pairs stay pairs, and each number agrees with one computed by hand."""
+"""Intervals have their nominal coverage, pairs are resampled together, and numbers agree with ones by hand."""
 
 import numpy as np
 import pytest
@@ -18,47 +18,47 @@ def bootstrap_for(n: int, resamples: int = 2000, seed: int = 0) -> Bootstrap:
     return Bootstrap(n_scenarios=n, seed=seed, n_resamples=resamples)
 
 
-def test_equal_bootstraps_draw_the_same_and_others_do_not() -> None:
+def test_only_bootstraps_with_the_same_seed_draw_the_same() -> None:
     values = np.random.default_rng(1).gamma(2.0, 9.0, 20)
-    told = [mean_estimate(values, bootstrap_for(20, seed=seed)) for seed in (0, 0, 1)]
-    assert told[0] == told[1] != told[2]
+    estimate = [mean_estimate(values, bootstrap_for(20, seed=seed)) for seed in (0, 0, 1)]
+    assert estimate[0] == estimate[1] != estimate[2]
 
 
 def test_one_scenario_has_no_spread() -> None:
-    told = mean_estimate(np.array([3.0]), bootstrap_for(1))
-    assert (told.value, told.low, told.high) == (3.0, 3.0, 3.0)
+    estimate = mean_estimate(np.array([3.0]), bootstrap_for(1))
+    assert (estimate.value, estimate.low, estimate.high) == (3.0, 3.0, 3.0)
 
 
 @pytest.mark.parametrize(("n", "resamples"), [(0, 10), (10, 0)])
-def test_nothing_to_draw_is_refused(n: int, resamples: int) -> None:
+def test_a_bootstrap_without_scenarios_or_resamples_is_refused(n: int, resamples: int) -> None:
     with pytest.raises(ValueError, match="cannot draw"):
         bootstrap_for(n, resamples)
 
 
-def test_the_interval_of_a_mean_is_as_wide_as_theory_says() -> None:
+def test_the_interval_of_a_mean_has_the_theoretical_width() -> None:
     values = np.random.default_rng(3).normal(30.0, 4.0, 400)
-    told = mean_estimate(values, bootstrap_for(400, 4000))
+    estimate = mean_estimate(values, bootstrap_for(400, 4000))
     half_width = 1.96 * values.std() / np.sqrt(400)
-    assert told.value == values.mean()
-    assert told.low == pytest.approx(told.value - half_width, abs=0.08 * half_width)
-    assert told.high == pytest.approx(told.value + half_width, abs=0.08 * half_width)
+    assert estimate.value == values.mean()
+    assert estimate.low == pytest.approx(estimate.value - half_width, abs=0.08 * half_width)
+    assert estimate.high == pytest.approx(estimate.value + half_width, abs=0.08 * half_width)
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_claims() -> None:
+def test_the_interval_has_about_its_nominal_coverage() -> None:
     bootstrap = bootstrap_for(60, 400)
     covered = 0
     for repetition in range(300):
         values = np.random.default_rng([9, repetition]).normal(10.0, 3.0, 60)
-        told = mean_estimate(values, bootstrap)
-        covered += told.low <= 10.0 <= told.high
+        estimate = mean_estimate(values, bootstrap)
+        covered += estimate.low <= 10.0 <= estimate.high
     assert 0.90 <= covered / 300 <= 0.98
 
 
-def test_a_reduction_by_hand() -> None:
-    told = reduction_pct(np.array([1.0, 2.0]), np.array([4.0, 2.0]), bootstrap_for(2))
-    assert told.value == pytest.approx(50.0)  # 1.5 against 3
+def test_a_reduction_equals_the_value_by_hand() -> None:
+    estimate = reduction_pct(np.array([1.0, 2.0]), np.array([4.0, 2.0]), bootstrap_for(2))
+    assert estimate.value == pytest.approx(50.0)  # 1.5 against 3
     # A quarter of the resamples gives 75 %, a quarter 0 % and half of them 50 %.
-    assert (told.low, told.high) == (pytest.approx(0.0), pytest.approx(75.0))
+    assert (estimate.low, estimate.high) == (pytest.approx(0.0), pytest.approx(75.0))
 
 
 def test_less_is_a_positive_reduction_and_more_a_negative_one() -> None:
@@ -69,11 +69,11 @@ def test_less_is_a_positive_reduction_and_more_a_negative_one() -> None:
 
 
 def test_pairs_are_resampled_together() -> None:
-    """Where every hour is reduced by the same share there is nothing uncertain, however much hours differ."""
+    """If every scenario is reduced by the same share, the interval has no width, however much scenarios differ."""
     generator = np.random.default_rng(0)
     baseline = generator.uniform(5.0, 500.0, 50)
-    told = reduction_pct(baseline * 0.75, baseline, bootstrap_for(50))
-    assert told.high - told.low < 1e-9
+    estimate = reduction_pct(baseline * 0.75, baseline, bootstrap_for(50))
+    assert estimate.high - estimate.low < 1e-9
     unpaired = reduction_pct(generator.permutation(baseline) * 0.75, baseline, bootstrap_for(50))
     assert unpaired.high - unpaired.low > 5.0
 
@@ -84,7 +84,7 @@ def test_a_baseline_that_is_not_above_zero_is_refused(bad: list[float]) -> None:
         reduction_pct(np.ones(2), np.array(bad), bootstrap_for(2))
 
 
-def test_arrays_that_do_not_belong_together_are_refused() -> None:
+def test_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="paired"):
         reduction_pct(np.ones(3), np.ones(4), bootstrap_for(3))
     with pytest.raises(ValueError, match="paired"):
@@ -97,11 +97,11 @@ def test_arrays_that_do_not_belong_together_are_refused() -> None:
             call()
 
 
-def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end() -> None:
+def test_the_interquartile_mean_omits_a_quarter_at_each_end() -> None:
     assert interquartile_mean(np.array([900.0, 2.0, 4.0, -50.0])) == 3.0
     assert interquartile_mean(np.array([7.0])) == 7.0
     assert interquartile_mean(np.array([0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])) == 6.2
-    assert np.isnan(interquartile_mean(np.array([1.0, 2.0, 3.0, np.nan])))  # sorted last, and yet not forgotten
+    assert np.isnan(interquartile_mean(np.array([1.0, 2.0, 3.0, np.nan])))  # NaN is sorted last and must not be dropped
 
 
 def test_improvement_counts_pairs_and_halves_ties() -> None:
@@ -110,9 +110,9 @@ def test_improvement_counts_pairs_and_halves_ties() -> None:
 
 
 @given(st.lists(st.floats(0.1, 1e3), min_size=2, max_size=30), st.integers(0, 2**32 - 1))
-def test_estimates_stay_within_what_was_observed(values: list[float], seed: int) -> None:
+def test_estimates_stay_within_the_observed_range(values: list[float], seed: int) -> None:
     observed = np.array(values)
-    told = mean_estimate(observed, bootstrap_for(len(values), 50, seed))
+    estimate = mean_estimate(observed, bootstrap_for(len(values), 50, seed))
     slack = 1e-9 * observed.max()
-    assert observed.min() - slack <= told.low <= told.high + slack <= observed.max() + 2 * slack
+    assert observed.min() - slack <= estimate.low <= estimate.high + slack <= observed.max() + 2 * slack
     assert observed.min() - slack <= interquartile_mean(observed) <= observed.max() + slack

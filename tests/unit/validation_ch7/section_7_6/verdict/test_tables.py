@@ -1,4 +1,4 @@
-"""Every row bears its origin, every number is finite or absent, and the table says what the verdict says."""
+"""Every row has its stamp, every number is finite or absent, and the table agrees with the verdict."""
 
 import csv
 import io
@@ -33,14 +33,14 @@ def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def whole(found: dict[str, EvaluationResult], **training: Any) -> dict[str, Any]:
+def report_of(found: dict[str, EvaluationResult], **training: Any) -> dict[str, Any]:
     judgement = judge(
         found, criteria=CRITERIA, training={**TRAINING, **training}, settings=EnvironmentSettings(), bootstrap=BOOTSTRAP
     )
     return comparison_json(rows_of(found), judgement=judgement, criteria=CRITERIA, stamp=STAMP)
 
 
-def test_a_row_tells_what_its_hours_tell() -> None:
+def test_a_row_has_the_means_of_its_scenarios() -> None:
     found = results()
     row = next(row for row in rows_of(found) if row["controller"] == "rl")
     hours = found["rl"]
@@ -60,20 +60,20 @@ def test_the_baseline_is_not_compared_with_itself() -> None:
     assert row["delay_s_per_veh"] is not None
 
 
-def test_table_and_verdict_tell_the_same_reduction() -> None:
-    told = whole(results())
-    row = told["controllers"]["rl"]
-    assert told["verdict"] == "supported" and told["stamp"] == STAMP and told["criteria"] == CRITERIA
-    assert told["delay_reduction_pct"] == {
+def test_table_and_verdict_have_the_same_reduction() -> None:
+    report = report_of(results())
+    row = report["controllers"]["rl"]
+    assert report["verdict"] == "supported" and report["stamp"] == STAMP and report["criteria"] == CRITERIA
+    assert report["delay_reduction_pct"] == {
         "value": row["delay_reduction_pct"],
         "ci95_low": row["delay_reduction_pct_ci95_low"],
         "ci95_high": row["delay_reduction_pct_ci95_high"],
     }
     assert row["delay_reduction_pct"] > 25.0
-    assert told["controllers"]["constant_ns"]["delay_reduction_pct"] < -1000.0
+    assert report["controllers"]["constant_ns"]["delay_reduction_pct"] < -1000.0
 
 
-def test_every_row_of_every_table_bears_the_stamp() -> None:
+def test_every_row_of_every_table_has_the_stamp() -> None:
     found = results()
     stamp = {**STAMP, "checkpoint_digest": None}
     for rows in (read(comparison_csv(rows_of(found), stamp)), read(scenarios_csv(found, stamp))):
@@ -82,22 +82,22 @@ def test_every_row_of_every_table_bears_the_stamp() -> None:
             assert row["checkpoint_digest"] == ""
 
 
-def test_the_scenarios_give_the_means_back() -> None:
+def test_the_scenario_table_has_every_value_exactly() -> None:
     found = results()
     rows = read(scenarios_csv(found, STAMP))
     assert len(rows) == 9 * 60
     delays = [float(row["delay_s_per_veh"]) for row in rows if row["controller"] == "fixed_time"]
-    assert delays == found["fixed_time"].delay_s_per_veh.tolist()  # to the last bit
+    assert delays == found["fixed_time"].delay_s_per_veh.tolist()  # bit for bit
     assert [int(row["scenario"]) for row in rows[:60]] == list(range(60))
     assert (rows[0]["n_switches"], rows[0]["asked_ns"], rows[0]["asked_ew"]) == ("120", "300", "60")
 
 
-def test_a_number_that_is_none_becomes_null_and_the_file_stays_json() -> None:
+def test_a_nan_becomes_null_and_the_file_stays_valid_json() -> None:
     sound = results()
     bad = spoilt(sound, "rl", delay_s_per_veh=with_value(sound["rl"].delay_s_per_veh, math.nan))
-    told = whole(bad)
-    assert told["verdict"] == Verdict.INVALID.value and told["delay_reduction_pct"]["value"] is None
-    row = json.loads(json.dumps(told, allow_nan=False))["controllers"]["rl"]
+    report = report_of(bad)
+    assert report["verdict"] == Verdict.INVALID.value and report["delay_reduction_pct"]["value"] is None
+    row = json.loads(json.dumps(report, allow_nan=False))["controllers"]["rl"]
     for name in ("delay_s_per_veh", "delay_s_per_veh_ci95_low", "delay_iqm_s_per_veh", "delay_max_s_per_veh"):
         assert row[name] is None
     assert row["delay_reduction_pct"] is None and row["probability_of_improvement"] is None
@@ -105,17 +105,19 @@ def test_a_number_that_is_none_becomes_null_and_the_file_stays_json() -> None:
     assert [row["scenario"] for row in spoilt_rows] == ["5"]
 
 
-def test_what_is_not_paired_is_not_compared() -> None:
+def test_unpaired_results_are_not_compared() -> None:
     found = {**results(), "random": result("random", 37.0, n=40)}
     random = next(row for row in rows_of(found) if row["controller"] == "random")
     assert random["delay_reduction_pct"] is None and random["n_scenarios"] == 40
     alone = comparison_rows({"rl": found["rl"]}, baseline="fixed_time", bootstrap=BOOTSTRAP)
     assert alone[0]["delay_reduction_pct"] is None and alone[0]["delay_s_per_veh"] is not None
-    moved = comparison_rows(spoilt(found, "rl", first_index=7), baseline="fixed_time", bootstrap=BOOTSTRAP)
-    assert moved[0]["delay_reduction_pct"] is None
+    with_other_scenarios = comparison_rows(
+        spoilt(found, "rl", first_index=7), baseline="fixed_time", bootstrap=BOOTSTRAP
+    )
+    assert with_other_scenarios[0]["delay_reduction_pct"] is None
 
 
-def test_a_table_of_nothing_is_empty() -> None:
+def test_a_table_without_results_is_empty() -> None:
     assert comparison_csv([], STAMP) == "" and scenarios_csv({}, STAMP) == ""
 
 

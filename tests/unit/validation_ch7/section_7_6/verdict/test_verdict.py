@@ -1,4 +1,4 @@
-"""Every mistake that was ever made, planted; each must make the comparison invalid and be called by its name."""
+"""Every known mistake of the past, planted: each must make the comparison invalid and be named."""
 
 import re
 from collections.abc import Callable
@@ -32,12 +32,12 @@ def judged(found: Results, *, least_pct: float = 10.0, n: int = 60, **training: 
 
 
 def test_a_sound_comparison_is_supported_with_its_numbers() -> None:
-    told = judged(results())
-    assert told.verdict is Verdict.SUPPORTED
-    assert told.reduction_pct is not None
-    assert told.reduction_pct.value == pytest.approx(30.0, abs=1.0)
-    words = " ".join(told.reasons)
-    assert f"{told.reduction_pct.value:.2f}" in words and f"{told.reduction_pct.low:.2f}" in words
+    judgement = judged(results())
+    assert judgement.verdict is Verdict.SUPPORTED
+    assert judgement.reduction_pct is not None
+    assert judgement.reduction_pct.value == pytest.approx(30.0, abs=1.0)
+    words = " ".join(judgement.reasons)
+    assert f"{judgement.reduction_pct.value:.2f}" in words and f"{judgement.reduction_pct.low:.2f}" in words
     assert "60 test scenarios" in words and "10.0 %" in words and "one trained policy" in words and "needs 10" in words
 
 
@@ -45,40 +45,43 @@ def test_a_sound_comparison_is_supported_with_its_numbers() -> None:
     ("least_pct", "verdict"),
     [(29.0, Verdict.SUPPORTED), (30.0, Verdict.INCONCLUSIVE), (31.0, Verdict.NOT_SUPPORTED)],
 )
-def test_the_whole_interval_decides(least_pct: float, verdict: Verdict) -> None:
-    told = judged(results(), least_pct=least_pct)
-    assert told.verdict is verdict
-    assert told.reduction_pct is not None and 29.0 < told.reduction_pct.low < 30.0 < told.reduction_pct.high < 31.0
+def test_the_verdict_depends_on_the_whole_interval(least_pct: float, verdict: Verdict) -> None:
+    judgement = judged(results(), least_pct=least_pct)
+    assert judgement.verdict is verdict
+    assert (
+        judgement.reduction_pct is not None
+        and 29.0 < judgement.reduction_pct.low < 30.0 < judgement.reduction_pct.high < 31.0
+    )
 
 
-def test_the_best_of_the_others_is_told_beside_a_weaker_baseline() -> None:
+def test_the_best_other_controller_is_named_beside_a_weaker_baseline() -> None:
     words = " ".join(judged(results()).reasons)
     assert "The best of the other controllers is actuated with 20." in words
     assert re.search(r": rl delays by [45]\.\d\d \[.*\] % more\.", words)
     assert "best of the other" not in " ".join(judged(results(fixed_time=19.0)).reasons)
 
 
-def test_the_bounds_themselves() -> None:
-    """The criterion is met at the interval's lower end, and not yet failed at its upper end."""
+def test_a_criterion_at_a_bound_of_the_interval() -> None:
+    """A criterion equal to the lower bound is met; one equal to the upper bound is not yet failed."""
     interval = judged(results()).reduction_pct
     assert interval is not None
     assert judged(results(), least_pct=interval.low).verdict is Verdict.SUPPORTED
     assert judged(results(), least_pct=interval.high).verdict is Verdict.INCONCLUSIVE
-    # Which side of the criterion the mean itself lies on decides nothing.
+    # The mean itself does not matter: on both sides of it the verdict is the same.
     assert judged(results(), least_pct=interval.value - 0.01).verdict is Verdict.INCONCLUSIVE
     assert judged(results(), least_pct=interval.value + 0.01).verdict is Verdict.INCONCLUSIVE
 
 
-def test_a_policy_worse_than_the_baseline_is_not_supported_and_not_invalid() -> None:
-    told = judged(results(rl=33.0))
-    assert told.verdict is Verdict.NOT_SUPPORTED
-    assert told.reduction_pct is not None and told.reduction_pct.high < 0.0
-    assert " % more." in told.reasons[0] and "-" not in told.reasons[0]
+def test_a_policy_worse_than_the_baseline_is_not_supported_rather_than_invalid() -> None:
+    judgement = judged(results(rl=33.0))
+    assert judgement.verdict is Verdict.NOT_SUPPORTED
+    assert judgement.reduction_pct is not None and judgement.reduction_pct.high < 0.0
+    assert " % more." in judgement.reasons[0] and "-" not in judgement.reasons[0]
 
 
-def test_a_handful_of_scenarios_concludes_nothing() -> None:
-    told = judged(results(n=9), n=9)
-    assert told.verdict is Verdict.INCONCLUSIVE and "9 scenarios are too few" in " ".join(told.reasons)
+def test_fewer_than_ten_scenarios_are_inconclusive() -> None:
+    judgement = judged(results(n=9), n=9)
+    assert judgement.verdict is Verdict.INCONCLUSIVE and "9 scenarios are too few" in " ".join(judgement.reasons)
     assert judged(results(n=10), n=10).verdict is Verdict.SUPPORTED
 
 
@@ -100,24 +103,24 @@ def test_a_policy_that_was_not_trained_is_invalid(facts: dict[str, Any], sentenc
 
 
 def measure(name: str, measure_name: str, value: float) -> Callable[[Results], Results]:
-    def spoil(sound: Results) -> Results:
-        return spoilt(sound, name, **{measure_name: with_value(getattr(sound[name], measure_name), value)})
+    def change(valid: Results) -> Results:
+        return spoilt(valid, name, **{measure_name: with_value(getattr(valid[name], measure_name), value)})
 
-    return spoil
+    return change
 
 
 def without(name: str) -> Callable[[Results], Results]:
-    return lambda sound: {key: value for key, value in sound.items() if key != name}
+    return lambda valid: {key: value for key, value in valid.items() if key != name}
 
 
 def copied(source: str, target: str, *measures: str) -> Callable[[Results], Results]:
-    return lambda sound: spoilt(sound, target, **{key: getattr(sound[source], key) for key in measures})
+    return lambda valid: spoilt(valid, target, **{key: getattr(valid[source], key) for key in measures})
 
 
-def one_phase_only(sound: Results) -> Results:
-    """Always the second phase: it does switch by itself, back after every forced change."""
+def one_phase_only(valid: Results) -> Results:
+    """A policy that always requests the second phase: it switches back after every forced change."""
     counts = np.tile(np.array([[0, 360]]), (60, 1))
-    return spoilt(sound, "rl", action_counts=counts, n_switches=np.full(60, 31), n_forced_switches=np.full(60, 15))
+    return spoilt(valid, "rl", action_counts=counts, n_switches=np.full(60, 31), n_forced_switches=np.full(60, 15))
 
 
 MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
@@ -147,7 +150,7 @@ MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
     ),
     "same queues": (copied("random", "rl", "mean_queue_veh"), "bitwise identical mean_queue_veh"),
     "only forced switches": (
-        lambda sound: spoilt(sound, "rl", n_forced_switches=sound["rl"].n_switches),
+        lambda valid: spoilt(valid, "rl", n_forced_switches=valid["rl"].n_switches),
         "never changed the phase itself",
     ),
     "only one phase": (one_phase_only, "requested only one phase"),
@@ -160,69 +163,69 @@ MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
     "no other constant": (without("constant_ew"), "constant_ew was not evaluated"),
     "no random": (without("random"), "random was not evaluated"),
     "fewer scenarios": (
-        lambda sound: {**sound, "fixed_time": result("fixed_time", 30.0, n=40)},
+        lambda valid: {**valid, "fixed_time": result("fixed_time", 30.0, n=40)},
         "rl used scenarios 0 to 59 and fixed_time scenarios 0 to 39: they are not paired",
     ),
     "other scenarios": (
-        lambda sound: spoilt(sound, "rl", first_index=60),
+        lambda valid: spoilt(valid, "rl", first_index=60),
         "rl used scenarios 60 to 119 and fixed_time scenarios 0 to 59",
     ),
-    "judged on tuning": (lambda sound: spoilt(sound, "rl", split=Split.TUNING), "evaluated on tuning scenarios"),
+    "judged on tuning": (lambda valid: spoilt(valid, "rl", split=Split.TUNING), "evaluated on tuning scenarios"),
     "judged on training": (
-        lambda sound: {name: replace(value, split=Split.TRAINING) for name, value in sound.items()},
+        lambda valid: {name: replace(value, split=Split.TRAINING) for name, value in valid.items()},
         "evaluated on training scenarios",
     ),
     "an array cut short": (
-        lambda sound: spoilt(sound, "rl", throughput=sound["rl"].throughput[:-1]),
+        lambda valid: spoilt(valid, "rl", throughput=valid["rl"].throughput[:-1]),
         "measures of rl have different numbers",
     ),
-    "another's result": (lambda sound: {**sound, "rl": sound["fixed_time"]}, "rl is that of fixed_time"),
+    "another's result": (lambda valid: {**valid, "rl": valid["fixed_time"]}, "rl is that of fixed_time"),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_planted_mistake_is_invalid_and_named(mistake: str) -> None:
-    spoil, sentence = MISTAKES[mistake]
-    assert_invalid(judged(spoil(results())), sentence)
+    change, sentence = MISTAKES[mistake]
+    assert_invalid(judged(change(results())), sentence)
 
 
-def assert_invalid(told: Judgement, sentence: str) -> None:
-    assert told.verdict is Verdict.INVALID and told.reduction_pct is None
-    assert any(sentence in reason for reason in told.reasons), told.reasons
+def assert_invalid(judgement: Judgement, sentence: str) -> None:
+    assert judgement.verdict is Verdict.INVALID and judgement.reduction_pct is None
+    assert any(sentence in reason for reason in judgement.reasons), judgement.reasons
 
 
-def test_all_mistakes_are_told_at_once() -> None:
-    told = judged(measure("rl", "delay_s_per_veh", np.nan)(results()), gradient_updates=0)
-    assert len(told.reasons) == 2 and told.verdict is Verdict.INVALID
+def test_all_mistakes_are_reported_at_once() -> None:
+    judgement = judged(measure("rl", "delay_s_per_veh", np.nan)(results()), gradient_updates=0)
+    assert len(judgement.reasons) == 2 and judgement.verdict is Verdict.INVALID
 
 
 def test_rounding_is_not_a_mistake() -> None:
-    """The free speed and an empty queue, missed by the last bit of a long sum."""
-    sound = results()
-    touching = spoilt(
-        sound,
+    """A mean speed and a queue may exceed their limits by rounding errors of a long sum."""
+    valid = results()
+    at_the_limits = spoilt(
+        valid,
         "rl",
-        mean_speed_m_s=with_value(sound["rl"].mean_speed_m_s, 13.89 * (1 + 1e-12)),
-        mean_queue_veh=with_value(sound["rl"].mean_queue_veh, -1e-12),
-        throughput=with_value(sound["rl"].throughput, 1.0005),
+        mean_speed_m_s=with_value(valid["rl"].mean_speed_m_s, 13.89 * (1 + 1e-12)),
+        mean_queue_veh=with_value(valid["rl"].mean_queue_veh, -1e-12),
+        throughput=with_value(valid["rl"].throughput, 1.0005),
     )
-    assert judged(touching).verdict is Verdict.SUPPORTED
+    assert judged(at_the_limits).verdict is Verdict.SUPPORTED
 
 
-def test_more_controllers_than_required_are_welcome() -> None:
+def test_additional_controllers_are_allowed() -> None:
     assert judged({**results(), "actuated": result("actuated", 21.5)}).verdict is Verdict.SUPPORTED
 
 
 def test_any_controller_can_be_the_baseline() -> None:
     found = {**results(), "actuated": result("actuated", 21.5)}
-    told = judge(
+    judgement = judge(
         found,
         criteria={"baseline": "actuated", "min_delay_reduction_pct": 10, "min_trainings": 10},
         training=TRAINING,
         settings=EnvironmentSettings(),
         bootstrap=Bootstrap(n_scenarios=60, seed=0, n_resamples=1000),
     )
-    assert told.verdict is Verdict.NOT_SUPPORTED and "actuated" in told.reasons[0]
+    assert judgement.verdict is Verdict.NOT_SUPPORTED and "actuated" in judgement.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -243,12 +246,12 @@ def test_any_controller_can_be_the_baseline() -> None:
         {**CRITERIA, "min_trainings": True},
     ],
 )
-def test_criteria_that_make_no_sense_are_refused(block: dict[str, Any]) -> None:
+def test_invalid_criteria_are_refused(block: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="criteria"):
         Criterion.from_mapping(block)
 
 
-def test_the_made_comparison_is_as_it_says() -> None:
-    """The tests above spoil one respect each; so the whole must be sound to begin with."""
+def test_the_invented_comparison_has_its_declared_means() -> None:
+    """The tests above change one thing each, so the unchanged comparison must be valid."""
     means = {name: float(value.delay_s_per_veh.mean()) for name, value in results().items()}
     assert means == pytest.approx(MEAN_DELAY_S, rel=0.01)

@@ -1,4 +1,4 @@
-"""The crossing: what comes in goes out or is still there, red holds, green lets go, waiting counts wherever it is."""
+"""The crossing: vehicles are conserved, red stops them, green releases them, all waiting counts as delay."""
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ def run(
 
 
 def erratic_hour(crossing: Intersection, seed: int) -> None:
-    """Random arrivals, driver types and lights, now and then far beyond capacity."""
+    """Simulate an hour with random arrivals, driver types and lights, partly far beyond capacity."""
     generator = np.random.default_rng(seed)
     lanes = 4 * crossing.batch
     delay = crossing.delay_veh_s()
@@ -42,7 +42,7 @@ def erratic_hour(crossing: Intersection, seed: int) -> None:
             assert (delay >= before * (1 - 1e-12)).all()
 
 
-def test_vehicles_are_conserved_to_round_off_and_states_stay_in_bounds() -> None:
+def test_vehicles_are_conserved_to_rounding_and_states_stay_in_bounds() -> None:
     crossing = Intersection(PARAMETERS, batch=2)
     erratic_hour(crossing, seed=1)
     arrived = crossing.total_arrived_veh()
@@ -51,7 +51,7 @@ def test_vehicles_are_conserved_to_round_off_and_states_stay_in_bounds() -> None
     assert (np.abs(balance) <= 1e-12 * arrived).all()
 
 
-def test_a_red_light_holds_everybody() -> None:
+def test_no_vehicle_passes_a_red_light() -> None:
     crossing = Intersection(PARAMETERS, batch=1)
     run(crossing, 300.0, gate=CLOSED, veh_s=0.3)
     assert crossing.total_served_veh()[0] == 0.0
@@ -60,9 +60,9 @@ def test_a_red_light_holds_everybody() -> None:
     assert crossing.stored_veh()[0] == pytest.approx(4 * 0.3 * 300.0)
 
 
-def test_a_queue_before_the_entry_is_delay_as_any_other() -> None:
+def test_a_queue_before_the_entry_counts_as_delay() -> None:
     crossing = Intersection(PARAMETERS, batch=1)
-    run(crossing, 300.0, gate=CLOSED, veh_s=0.3)  # 90 vehicles per approach, 45 of which find room
+    run(crossing, 300.0, gate=CLOSED, veh_s=0.3)  # 90 vehicles per approach, 45 of which fit on the link
     assert crossing.queue_veh == pytest.approx(45.0, abs=0.5)
     before = crossing.delay_veh_s()[0]
     run(crossing, 10.0, gate=CLOSED, veh_s=0.0)
@@ -79,25 +79,25 @@ def test_green_releases_a_queue_at_capacity() -> None:
     assert released == pytest.approx(CAPACITY_VEH_S * 40.0, rel=0.02)
 
 
-def test_only_the_approaches_with_green_flow() -> None:
+def test_only_approaches_with_green_have_flow() -> None:
     crossing = Intersection(PARAMETERS, batch=1)
     run(crossing, 200.0, gate=np.array([1.0, 0.0, 0.0, 1.0]), veh_s=0.2)
     assert (crossing.served_veh > 0.0).tolist() == [True, False, False, True]
 
 
-def test_a_full_exit_holds_its_approach_although_the_light_is_green() -> None:
+def test_a_full_exit_blocks_its_approach_at_green() -> None:
     crossing = Intersection(PARAMETERS, batch=1)
     run(crossing, 60.0, gate=OPEN, veh_s=0.2)
     state = {name: np.asarray(value) for name, value in crossing.get_state().items()}
-    state["rho"][4] = state["w"][4] / PARAMETERS.pressure_slope  # the exit of the northern approach stands
+    state["rho"][4] = state["w"][4] / PARAMETERS.pressure_slope  # the exit of the northern approach is jammed
     crossing.set_state(state)
     inside_before = crossing.rho[:4].sum(axis=1)
     crossing.advance(OPEN, np.zeros(4), np.full(4, VF))
-    gone = inside_before - crossing.rho[:4].sum(axis=1)
-    assert gone[0] == 0.0 and (gone[1:] > 0.0).all()
+    released = inside_before - crossing.rho[:4].sum(axis=1)
+    assert released[0] == 0.0 and (released[1:] > 0.0).all()
 
 
-def test_who_drives_through_freely_has_come_600_m_without_delay() -> None:
+def test_a_vehicle_in_free_flow_covers_600_m_without_delay() -> None:
     crossing = Intersection(PARAMETERS, batch=1)
     run(crossing, 100.0, gate=OPEN, veh_s=1e-7)
     run(crossing, 400.0, gate=OPEN, veh_s=0.0)
@@ -107,18 +107,18 @@ def test_who_drives_through_freely_has_come_600_m_without_delay() -> None:
     assert crossing.delay_veh_s()[0] / served == pytest.approx(0.0, abs=1e-3)
 
 
-def test_drivers_carry_their_type_across_the_stop_line() -> None:
+def test_drivers_keep_their_type_across_the_stop_line() -> None:
     crossing = Intersection(TrafficParameters(tau_s=1e9), batch=1)
     run(crossing, 400.0, gate=OPEN, veh_s=0.1, w=0.8 * VF)
     assert crossing.w == pytest.approx(0.8 * VF, rel=1e-6)
 
 
-def test_a_scenario_has_the_same_bits_alone_and_in_company() -> None:
-    company, n_steps = 7, 400
+def test_a_scenario_has_the_same_bits_alone_and_in_any_batch() -> None:
+    n_scenarios, n_steps = 7, 400
     generator = np.random.default_rng(5)
-    gates = generator.integers(0, 2, (n_steps // 20, 4, company)).astype(np.float64)
-    inflow = generator.uniform(0.0, 0.6, (n_steps // 20, 4, company))
-    w_in = VF * generator.uniform(0.8, 1.0, (n_steps // 20, 4, company))
+    gates = generator.integers(0, 2, (n_steps // 20, 4, n_scenarios)).astype(np.float64)
+    inflow = generator.uniform(0.0, 0.6, (n_steps // 20, 4, n_scenarios))
+    w_in = VF * generator.uniform(0.8, 1.0, (n_steps // 20, 4, n_scenarios))
 
     def results(members: list[int], widest: int = WIDEST) -> dict[str, npt.NDArray[np.float64]]:
         crossing = Intersection(PARAMETERS, batch=len(members), widest_block=widest)
@@ -129,14 +129,14 @@ def test_a_scenario_has_the_same_bits_alone_and_in_company() -> None:
         by_link = {name: value.reshape(-1, len(members), *value.shape[1:]) for name, value in state.items()}
         return by_link | {"delay": crossing.delay_veh_s()[None], "stored": crossing.stored_veh()[None]}
 
-    together = results(list(range(company)))
+    together = results(list(range(n_scenarios)))
     shuffled = results([6, 2, 4])
-    for member in range(company):
+    for member in range(n_scenarios):
         alone = results([member])
         for name, value in alone.items():
             assert value[:, 0].tobytes() == np.ascontiguousarray(together[name][:, member]).tobytes(), name
-    for widest in (1, 2, 3):  # how the batch is laid out in memory does not show either
-        for name, value in results(list(range(company)), widest).items():
+    for widest in (1, 2, 3):  # the memory layout of the batch does not matter either
+        for name, value in results(list(range(n_scenarios)), widest).items():
             assert value.tobytes() == together[name].tobytes(), (widest, name)
     for name, value in shuffled.items():
         assert (value == together[name][:, [6, 2, 4]]).all(), name
@@ -153,7 +153,7 @@ def test_a_state_is_complete_and_shares_no_memory() -> None:
     for name, value in first.get_state().items():
         assert np.array_equal(np.asarray(value), np.asarray(second.get_state()[name])), name
     third = Intersection(PARAMETERS, batch=2)
-    third.set_state(state)  # neither of the two runs above reached back into it
+    third.set_state(state)  # neither of the two runs above has changed it
     assert np.array_equal(third.rho, np.asarray(state["rho"]))
     assert not np.array_equal(third.rho, second.rho)
 

@@ -1,8 +1,8 @@
 """Stops at a fixed-time signal against the exact solution of the kinematic waves.
 
 With `w = vf` everywhere, uniform arrivals drive at `va` into a queue that begins at red and is dissolved by the fan of
-the green. Who meets the back of it brakes from `va` to the speed `vb` found there, which is `(va - vb) / vf` of a stop.
-The back is a shock; its path is an ordinary differential equation, solved here step by step and nowhere else.
+the green. A vehicle at the back of the queue brakes from `va` to the speed `vb` there: `(va - vb) / vf` of a stop. The
+back is a shock; its path is an ordinary differential equation, which only this test integrates numerically.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ CLOSED = {"yellow_used_s": 0.0, "start_up_lost_s": 0.0}  # vehicles pass exactly
 
 
 def exact_stops(flow_veh_s: float, red_s: float, cycle_s: float, parameters: TrafficParameters) -> float:
-    """Stops per vehicle."""
+    """Exact stops per vehicle."""
     vf, jam = parameters.vf_m_s, parameters.rho_jam_veh_m
     rho_a = jam * (1.0 - np.sqrt(1.0 - 4.0 * flow_veh_s / (vf * jam))) / 2.0
     v_a = vf * (1.0 - rho_a / jam)
@@ -56,15 +56,15 @@ def measured_stops(flows_veh_h: list[float], green_s: float, settings: Environme
     for second in range(round(EPISODE_S)):
         if second == round(MEASURED_FROM_S):
             before = simulation.traffic.stops.stops_veh
-        over = simulation.signal.green_steps >= settings.steps_in(green_s)
-        simulation.request(np.where(over, 1 - simulation.signal.phase, simulation.signal.phase))
+        green_is_over = simulation.signal.green_steps >= settings.steps_in(green_s)
+        simulation.request(np.where(green_is_over, 1 - simulation.signal.phase, simulation.signal.phase))
         simulation.advance(settings.steps_in(1.0))
     counted = (simulation.traffic.stops.stops_veh - before).reshape(4, -1).mean(axis=0)
     return counted / (np.array(flows_veh_h) / 3600.0 * (EPISODE_S - MEASURED_FROM_S))
 
 
 @pytest.mark.parametrize(("dx_m", "dt_s", "within"), [(10.0, 0.5, 0.05), (5.0, 0.25, 0.05)])
-def test_stops_at_a_fixed_time_signal_are_the_exact_ones(dx_m: float, dt_s: float, within: float) -> None:
+def test_stops_at_a_fixed_time_signal_equal_the_exact_ones(dx_m: float, dt_s: float, within: float) -> None:
     settings = EnvironmentSettings.from_mapping({"dx_m": dx_m, "dt_s": dt_s, **CLOSED})
     flows, green_s, change_s = [300.0, 500.0, 700.0], 26.0, 4.0
     cycle_s = 2.0 * (green_s + change_s)
@@ -72,18 +72,18 @@ def test_stops_at_a_fixed_time_signal_are_the_exact_ones(dx_m: float, dt_s: floa
     assert measured_stops(flows, green_s, settings) == pytest.approx(expected, rel=within)
 
 
-def test_nobody_stops_where_the_light_stays_green_and_everybody_where_it_stays_red() -> None:
+def test_no_vehicle_stops_at_permanent_green_and_every_one_at_permanent_red() -> None:
     settings = EnvironmentSettings.from_mapping({"max_green_s": 3600.0, "start_up_lost_s": 0.0})
     simulation = CrossingSimulation(settings, [uniform(300.0, settings.traffic.vf_m_s)], counts_stops=True)
     simulation.advance(settings.steps_in(EPISODE_S))
     stops = simulation.traffic.stops.stops_veh / simulation.traffic.arrived_veh
-    # The first ones come into an empty road; and on red those still on their way at the end have not stopped yet.
+    # At red, the vehicles still approaching at the end have not stopped yet, so the ratio is slightly below 1.
     assert stops[:2] == pytest.approx([0.0, 0.0], abs=1e-3)
     assert stops[2:] == pytest.approx([1.0, 1.0], abs=0.06)
 
 
-def test_entries_count_eight_hundredths_of_a_stop_even_where_the_light_stays_green() -> None:
-    """As docs/SCIENCE.md says: of random arrivals some come faster than an entry takes them, whoever controls."""
+def test_entries_add_about_0_083_stops_per_vehicle_at_permanent_green() -> None:
+    """As docs/SCIENCE.md states: some random arrivals come faster than the entry admits them, under any control."""
     settings = EnvironmentSettings.from_mapping({"max_green_s": 3600.0, "start_up_lost_s": 0.0})
     addresses = [ScenarioAddress(split=Split.TEST, index=index) for index in range(400)]
     scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
@@ -94,21 +94,21 @@ def test_entries_count_eight_hundredths_of_a_stop_even_where_the_light_stays_gre
     assert always_green.mean() == pytest.approx(0.083, abs=0.0005)
 
 
-def test_counting_changes_nothing_and_neither_blocks_nor_cuts_change_the_count() -> None:
+def test_counting_does_not_change_the_traffic_and_is_independent_of_blocks_and_cuts() -> None:
     settings = EnvironmentSettings.from_mapping({})
     addresses = [ScenarioAddress(split=Split.TUNING, index=index) for index in range(5)]
     scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
     kinds = [{"counts_stops": True}, {"counts_stops": True, "widest_block": 2}, {}]
-    plain, blocked, silent = (CrossingSimulation(settings, scenarios, **kind) for kind in kinds)
+    plain, blocked, uncounted = (CrossingSimulation(settings, scenarios, **kind) for kind in kinds)
     for minute in range(10):
-        for simulation in (plain, blocked, silent):
+        for simulation in (plain, blocked, uncounted):
             simulation.request(np.full(5, minute % 2))
         plain.advance(120)
-        silent.advance(120)
+        uncounted.advance(120)
         for _ in range(4):
             blocked.advance(30)
-    assert np.array_equal(plain.traffic.rho, silent.traffic.rho)
+    assert np.array_equal(plain.traffic.rho, uncounted.traffic.rho)
     assert np.array_equal(plain.traffic.stops.stops_veh, blocked.traffic.stops.stops_veh)
     assert plain.traffic.stops.stops_veh.min() > 0.0
     with pytest.raises(RuntimeError, match="not counted"):
-        _ = silent.traffic.stops.stops_veh
+        _ = uncounted.traffic.stops.stops_veh

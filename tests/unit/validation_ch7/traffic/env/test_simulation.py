@@ -1,4 +1,4 @@
-"""Traffic, signal and demand on one clock: batches do not matter, cuts do not matter, the control does."""
+"""Traffic, signal and demand together: batch and cuts do not change the outcome, the control does."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ def simulation(*indices: int) -> CrossingSimulation:
     return CrossingSimulation(SETTINGS, scenarios)
 
 
-def wanted(index: int) -> npt.NDArray[np.int64]:
-    """Requests that belong to a scenario, wherever it stands in a batch."""
+def requests_of(index: int) -> npt.NDArray[np.int64]:
+    """Requests of a scenario, independent of its place in a batch."""
     return np.random.default_rng(index).integers(0, 2, 60)
 
 
@@ -28,7 +28,7 @@ def test_a_scenario_ends_with_the_same_bits_in_every_batch() -> None:
         batch = simulation(*indices)
         seen = []
         for decision in range(60):
-            batch.request(np.array([wanted(index)[decision] for index in indices]))
+            batch.request(np.array([requests_of(index)[decision] for index in indices]))
             batch.advance(20)
             seen.append(observe(batch))
         return batch.traffic.delay_veh_s(), seen
@@ -52,7 +52,7 @@ def test_arrivals_reach_the_entries_of_their_own_scenario_and_approach() -> None
         assert arrived == pytest.approx(scenario.arrivals_veh.sum(axis=1), rel=1e-12)
 
 
-def test_a_cut_within_a_change_interval_leaves_no_trace() -> None:
+def test_a_cut_within_a_change_interval_does_not_change_the_outcome() -> None:
     straight, cut = simulation(3, 5), simulation(3, 5)
     for batch in (straight, cut):
         batch.advance(24)
@@ -68,7 +68,7 @@ def test_a_cut_within_a_change_interval_leaves_no_trace() -> None:
     assert resumed.steps_done == straight.steps_done == 527
 
 
-def test_other_control_is_another_outcome() -> None:
+def test_another_control_gives_another_outcome() -> None:
     balanced, one_sided = simulation(0, 1), simulation(0, 1)
     for decision in range(60):
         balanced.request(np.full(2, (decision // 3) % 2))
@@ -78,23 +78,23 @@ def test_other_control_is_another_outcome() -> None:
     assert (one_sided.traffic.delay_veh_s() > 2.0 * balanced.traffic.delay_veh_s()).all()
 
 
-def test_a_simulation_ends_with_its_demand() -> None:
+def test_a_simulation_refuses_steps_after_its_demand() -> None:
     batch = simulation(0)
     batch.advance(1200)
     with pytest.raises(IndexError):
         batch.advance(1)
 
 
-def test_the_features_are_the_counts_they_claim_to_be() -> None:
+def test_the_features_equal_the_documented_counts() -> None:
     batch = simulation(0)
     empty = observe(batch)
     assert empty.shape == (1, N_FEATURES) and empty.dtype == np.float32
     assert empty[0].tolist() == [0.0] * 12 + [1.0, 0.0, 0.0]
     rho_jam, vf = SETTINGS.traffic.rho_jam_veh_m, SETTINGS.traffic.vf_m_s
     state = {name: np.asarray(value) for name, value in batch.traffic.get_state().items()}
-    state["rho"][0, -10:] = rho_jam  # north: the last 100 m stand, 15 vehicles
-    state["rho"][1, :20] = 0.015  # south: 3 vehicles further up, slowed by a tenth
-    state["queue_veh"][2] = 20.0  # east: 20 before the entry
+    state["rho"][0, -10:] = rho_jam  # north: the last 100 m are jammed, 15 vehicles
+    state["rho"][1, :20] = 0.015  # south: 3 vehicles further upstream, slowed by a tenth
+    state["queue_veh"][2] = 20.0  # east: 20 vehicles before the entry
     state["w"][:] = vf
     batch.traffic.set_state(state)
     batch.signal.phase[0] = 1

@@ -1,4 +1,4 @@
-"""The environment as stable-baselines3 meets it, and that it can be cut anywhere."""
+"""The environment in the interface of stable-baselines3; its state can be saved and restored at any step."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from stable_baselines3.common.monitor import Monitor
 from validation_ch7.traffic.env.reward import reward_of
 from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
 
-# Decisions every 2 s: some fall within yellow or all-red, as those every 10 s never do.
+# Decisions every 2 s: unlike those every 10 s, some fall within yellow or all-red.
 SHORT: dict[str, object] = {"decision_s": 2.0, "min_green_s": 5.0, "max_green_s": 16.0, "episode_s": 60.0}
 DECISIONS = 30
 
@@ -25,7 +25,7 @@ def actions_at(step: int, n_envs: int) -> np.ndarray:
     return np.random.default_rng(step).integers(0, 2, n_envs)
 
 
-def test_a_step_has_the_shapes_and_types_that_are_promised() -> None:
+def test_a_step_returns_the_documented_shapes_and_types() -> None:
     env = new_env()
     first = env.reset()
     observations, rewards, dones, infos = env.step(actions_at(0, 3))
@@ -38,7 +38,7 @@ def test_a_step_has_the_shapes_and_types_that_are_promised() -> None:
     assert env.action_space.n == 2  # type: ignore[attr-defined]
 
 
-def test_an_episode_ends_by_the_clock_and_the_next_begins_by_itself() -> None:
+def test_an_episode_ends_after_its_duration_and_the_next_starts_automatically() -> None:
     env = new_env()
     env.reset()
     total = np.zeros(3)
@@ -57,7 +57,7 @@ def test_an_episode_ends_by_the_clock_and_the_next_begins_by_itself() -> None:
     assert not env.step(actions_at(0, 3))[2].any()
 
 
-def test_every_episode_of_every_copy_has_a_demand_of_its_own() -> None:
+def test_every_episode_of_every_copy_has_its_own_demand() -> None:
     env = new_env()
     addresses: list[object] = []
     for _ in range(3):
@@ -67,7 +67,7 @@ def test_every_episode_of_every_copy_has_a_demand_of_its_own() -> None:
     assert {address.split.name for address in addresses} == {"TRAINING"}  # type: ignore[attr-defined]
 
 
-def test_the_seed_chooses_the_demand_and_nothing_else_is_random() -> None:
+def test_the_demand_depends_only_on_the_seed() -> None:
     def rewards(seed: int) -> bytes:
         env = new_env(seed=seed)
         env.reset()
@@ -76,12 +76,12 @@ def test_the_seed_chooses_the_demand_and_nothing_else_is_random() -> None:
     assert rewards(1) == rewards(1) != rewards(2)
 
 
-def test_another_seed_waits_for_the_next_reset_and_survives_a_cut() -> None:
+def test_a_new_seed_applies_from_the_next_reset_and_survives_a_restore() -> None:
     env, fresh = new_env(seed=1), new_env(seed=2)
     env.reset()
     env.step(actions_at(0, 3))
     assert env.seed(2) == [2, 2, 2]
-    env.step(actions_at(1, 3))  # the running episode is not disturbed
+    env.step(actions_at(1, 3))  # the running episode continues
     resumed = new_env(seed=9)
     resumed.set_state(env.get_state())
     for one in (resumed, fresh):
@@ -91,7 +91,7 @@ def test_another_seed_waits_for_the_next_reset_and_survives_a_cut() -> None:
     assert resumed._simulation.addresses != fresh._simulation.addresses
 
 
-def test_a_state_from_before_the_first_reset_begins_at_the_first_episode() -> None:
+def test_a_state_saved_before_the_first_reset_starts_with_the_first_episode() -> None:
     env, resumed = new_env(), new_env(seed=5)
     resumed.set_state(env.get_state())
     env.reset()
@@ -112,21 +112,21 @@ def test_the_action_changes_the_outcome() -> None:
     assert (total["served alike"] > total["one axis alone"] + 5.0).all()
 
 
-def test_the_reward_is_the_root_of_the_delay_rate() -> None:
+def test_the_reward_is_the_negative_scaled_root_of_the_delay_rate() -> None:
     assert reward_of(np.array([0.0, 160.0, 1000.0]), 10.0).tolist() == [0.0, -1.0, -2.5]
     env = new_env()
     env.reset()
     for step in range(9):
         before = env._simulation.traffic.delay_veh_s()
         rewards = env.step(actions_at(step, 3))[1]
-        arose = env._simulation.traffic.delay_veh_s() - before
-        assert (arose >= 0.0).all()
-        assert rewards == pytest.approx(-np.sqrt(arose / 2.0) / 4.0, abs=1e-6)
+        new_delay = env._simulation.traffic.delay_veh_s() - before
+        assert (new_delay >= 0.0).all()
+        assert rewards == pytest.approx(-np.sqrt(new_delay / 2.0) / 4.0, abs=1e-6)
 
 
 @settings(max_examples=40, deadline=None)
 @given(cut=st.integers(0, 2 * DECISIONS + 5), n_envs=st.integers(1, 4), seed=st.integers(0, 3))
-def test_a_new_object_goes_on_from_any_state_with_the_same_bits(cut: int, n_envs: int, seed: int) -> None:
+def test_a_restored_environment_continues_bit_for_bit_from_any_state(cut: int, n_envs: int, seed: int) -> None:
     env = new_env(n_envs, seed)
     env.reset()
     for step in range(cut):
@@ -143,7 +143,7 @@ def test_a_new_object_goes_on_from_any_state_with_the_same_bits(cut: int, n_envs
     assert_equal_trees(env.get_state(), resumed.get_state())
 
 
-def test_the_cuts_above_do_fall_within_change_intervals() -> None:
+def test_some_decisions_fall_within_change_intervals() -> None:
     env = new_env()
     env.reset()
     changing = 0
@@ -153,7 +153,7 @@ def test_the_cuts_above_do_fall_within_change_intervals() -> None:
     assert changing >= 10
 
 
-def test_a_state_taken_is_not_touched_by_what_follows() -> None:
+def test_a_saved_state_is_not_changed_by_later_steps() -> None:
     env = new_env()
     env.reset()
     env.step(actions_at(0, 3))
@@ -163,9 +163,9 @@ def test_a_state_taken_is_not_touched_by_what_follows() -> None:
     for step in range(20):
         env.step(actions_at(step, 3))
         kept.step(actions_at(step + 1, 3))
-    again = new_env()
-    again.set_state(state)
-    assert_equal_trees(again.get_state(), state)
+    restored = new_env()
+    restored.set_state(state)
+    assert_equal_trees(restored.get_state(), state)
 
 
 def assert_equal_trees(one: Any, other: Any) -> None:
@@ -191,7 +191,7 @@ def test_a_state_that_does_not_fit_is_refused(flaw: str) -> None:
         new_env().set_state(state)
 
 
-def test_no_step_comes_before_the_reset() -> None:
+def test_a_step_before_the_reset_is_refused() -> None:
     with pytest.raises(RuntimeError, match="reset"):
         new_env().step(np.zeros(3))
 
@@ -201,7 +201,7 @@ def test_an_unknown_key_of_the_card_is_refused() -> None:
         new_env(desicion_s=10.0)
 
 
-def test_attributes_and_methods_are_reached_as_in_any_vecenv() -> None:
+def test_attributes_and_methods_are_accessed_as_in_any_vec_env() -> None:
     env = new_env()
     assert env.get_attr("num_envs") == [3, 3, 3] and env.get_attr("render_mode", 0) == [None]
     assert env.has_attr("settings") and not env.has_attr("wheels")
@@ -214,7 +214,7 @@ def test_attributes_and_methods_are_reached_as_in_any_vecenv() -> None:
     assert env.seed() == [0, 0, 0] and env.seed(5) == [5, 5, 5]
 
 
-def test_a_model_collects_the_rewards_of_whole_episodes_from_it() -> None:
+def test_a_model_trains_and_records_the_rewards_of_whole_episodes() -> None:
     model = DQN("MlpPolicy", new_env(), learning_starts=30, batch_size=16, train_freq=1, seed=0, device="cpu")
     model.learn(3 * DECISIONS * 2)
     assert model.ep_info_buffer is not None and len(model.ep_info_buffer) == 6

@@ -1,4 +1,4 @@
-"""The solver against exact solutions, and against flaws planted on purpose."""
+"""The solver against exact solutions, and the check of exact solutions against wrong fluxes."""
 
 import exact_riemann
 import numpy as np
@@ -22,25 +22,25 @@ def road_state(cells: list[tuple[float, float]]) -> tuple[road.Floats, road.Floa
     return rho, w
 
 
-def test_the_six_riemann_problems_are_solved() -> None:
+def test_the_six_riemann_problems_are_solved_correctly() -> None:
     assert road.riemann_failures(arz.godunov_flux) == []
 
 
-def upwind_on_the_wrong_side(
+def density_of_the_cell_behind(
     rho: road.Floats, w: road.Floats, v: road.Floats, parameters: TrafficParameters
 ) -> road.Floats:
-    """Takes the density from the cell behind the one that sends."""
+    """Uses the density of the cell behind the sending one."""
     return arz.godunov_flux(np.concatenate((rho[:, :1], rho[:, :-1]), axis=1), w, v, parameters)
 
 
 def downstream_flow(rho: road.Floats, w: road.Floats, v: road.Floats, parameters: TrafficParameters) -> road.Floats:
-    """Takes the flow of the receiving cell."""
+    """Uses the flow of the receiving cell."""
     rho_right = np.concatenate((rho[:, 1:], rho[:, -1:]), axis=1)
     return rho_right * v
 
 
 def upstream_flow(rho: road.Floats, w: road.Floats, v: road.Floats, parameters: TrafficParameters) -> road.Floats:
-    """Sends without asking whether there is room: `rho v` of the left cell."""
+    """Sends `rho v` of the left cell without regard to the room ahead."""
     return rho * arz.speed(rho, w, parameters)
 
 
@@ -51,7 +51,7 @@ def wrong_sign(rho: road.Floats, w: road.Floats, v: road.Floats, parameters: Tra
 def attribute_taken_for_speed(
     rho: road.Floats, w: road.Floats, v: road.Floats, parameters: TrafficParameters
 ) -> road.Floats:
-    """Takes w for the speed, the mistake behind mean speeds of 1,000 m/s."""
+    """Uses w as the speed, the mistake behind mean speeds of 1,000 m/s."""
     return rho * w
 
 
@@ -62,7 +62,7 @@ def demand_alone(rho: road.Floats, w: road.Floats, v: road.Floats, parameters: T
 @pytest.mark.parametrize(
     "flux",
     [
-        upwind_on_the_wrong_side,
+        density_of_the_cell_behind,
         downstream_flow,
         upstream_flow,
         wrong_sign,
@@ -70,7 +70,7 @@ def demand_alone(rho: road.Floats, w: road.Floats, v: road.Floats, parameters: T
         demand_alone,
     ],
 )
-def test_the_riemann_check_notices_a_wrong_flux(flux: road.Flux) -> None:
+def test_the_riemann_check_detects_a_wrong_flux(flux: road.Flux) -> None:
     assert road.riemann_failures(flux) != []
 
 
@@ -81,7 +81,7 @@ def test_a_smooth_contact_converges_at_first_order() -> None:
         parameters, n_steps = road.grid(n_cells, length_m, time_s)
         edges = np.linspace(0.0, length_m, n_cells + 1)
 
-        def mean_w(shift_m: float) -> road.Floats:  # exact cell means of a sine that has moved on
+        def mean_w(shift_m: float) -> road.Floats:  # exact cell means of a sine shifted by `shift_m`
             phase = 2 * np.pi * (edges - shift_m) / length_m
             return (11.0 - np.diff(np.cos(phase)) / np.diff(phase))[None, :]
 
@@ -98,7 +98,7 @@ def test_a_smooth_contact_converges_at_first_order() -> None:
 
 
 @given(ROADS)
-def test_the_closed_form_flux_is_the_minimum_of_demand_and_supply(cells: list[tuple[float, float]]) -> None:
+def test_the_closed_form_flux_equals_the_minimum_of_demand_and_supply(cells: list[tuple[float, float]]) -> None:
     rho, w = road_state(cells)
     v = arz.speed(rho, w, PARAMETERS)
     left, right = slice(None, -1), slice(1, None)
@@ -123,7 +123,7 @@ def test_vehicles_and_attributes_are_conserved_and_stay_in_bounds(
 
 
 @pytest.mark.parametrize("fill", [0.0, 0.2, 0.5, 0.9, 1.0])
-def test_equilibrium_stays_put_to_the_last_bit(fill: float) -> None:
+def test_an_equilibrium_stays_constant(fill: float) -> None:
     rho = np.full((1, 30), fill * PARAMETERS.rho_jam_veh_m)
     w = np.full((1, 30), PARAMETERS.vf_m_s)
     end_rho, end_w = road.drive(rho, w, PARAMETERS, 200, flux=arz.godunov_flux, ring=True)
@@ -147,5 +147,5 @@ def test_capacity_is_a_quarter_of_free_speed_times_jam_density() -> None:
     assert flow.max() == pytest.approx(13.89 * 0.15 / 4) == pytest.approx(0.520875)
 
 
-def test_the_table_of_cases_is_the_whole_one() -> None:
+def test_the_table_has_six_cases() -> None:
     assert len({case.name for case in exact_riemann.CASES}) == 6

@@ -1,4 +1,4 @@
-"""Scenarios: the same address is the same hour, other addresses are other hours, and the ranges are kept."""
+"""Scenarios: equal addresses give equal demand, other addresses other demand, within the declared ranges."""
 
 import numpy as np
 import pytest
@@ -28,11 +28,11 @@ def draw(address: ScenarioAddress) -> Scenario:
 
 
 @given(ADDRESSES, ADDRESSES)
-def test_scenarios_are_equal_exactly_where_their_addresses_are(one: ScenarioAddress, other: ScenarioAddress) -> None:
+def test_scenarios_are_equal_if_and_only_if_their_addresses_are(one: ScenarioAddress, other: ScenarioAddress) -> None:
     assert (bits(draw(one)) == bits(draw(other))) == (one == other)
 
 
-def test_the_first_thousand_of_each_split_and_stream_are_all_different() -> None:
+def test_scenarios_of_different_splits_streams_and_indices_all_differ() -> None:
     addresses = [
         ScenarioAddress(split=split, index=index, stream=stream)
         for split in Split
@@ -42,14 +42,14 @@ def test_the_first_thousand_of_each_split_and_stream_are_all_different() -> None
     assert len({bits(draw(address)) for address in addresses}) == len(addresses) == 960
 
 
-def test_a_scenario_does_not_depend_on_those_drawn_with_it() -> None:
+def test_a_scenario_does_not_depend_on_the_others_drawn_with_it() -> None:
     addresses = [ScenarioAddress(split=Split.TEST, index=index) for index in range(5)]
     together = draw_scenarios(addresses, episode_s=HOUR_S, vf_m_s=VF)
     backwards = draw_scenarios(addresses[::-1], episode_s=HOUR_S, vf_m_s=VF)[::-1]
     assert [bits(one) for one in together] == [bits(one) for one in backwards] == [bits(draw(a)) for a in addresses]
 
 
-def test_nothing_global_is_drawn_from_and_nothing_global_matters() -> None:
+def test_drawing_neither_uses_nor_changes_the_global_generator() -> None:
     address = ScenarioAddress(split=Split.TRAINING, index=3, stream=11)
     np.random.seed(0)
     before = np.random.get_state()[1].tobytes()  # type: ignore[union-attr]
@@ -73,7 +73,7 @@ def test_arrivals_and_driver_types_are_within_their_ranges() -> None:
     lowest = ranges.base_veh_h[0] * ranges.direction_factor[0]
     highest = sum((ranges.base_veh_h[1], ranges.peak_veh_h[1])) * ranges.direction_factor[1]
     assert (hourly > lowest - 5 * np.sqrt(lowest)).all() and (hourly < highest + 5 * np.sqrt(highest)).all()
-    # Mean by hand: 235 base + 325 peak x 8/15 (mean of the bump) x 0.6 (mean width, centre within the hour).
+    # Mean by hand: 235 base + 325 peak x 8/15 (mean of the peak's shape) x 0.59 (mean width, centre within the hour).
     assert hourly.mean() == pytest.approx(235 + 325 * 8 / 15 * 0.59, rel=0.05)
 
 
@@ -87,11 +87,11 @@ def test_the_two_axes_have_their_peaks_at_different_times() -> None:
     assert (np.abs(busiest[:, 0] - busiest[:, 1]) >= 2).mean() > 0.4
 
 
-def test_the_randomness_of_demand_is_switched_off_where_its_ranges_are_points() -> None:
+def test_demand_ranges_of_zero_width_leave_only_poisson_arrivals() -> None:
     flat = DemandRanges(base_veh_h=(360.0, 360.0), peak_veh_h=(0.0, 0.0), direction_factor=(1.0, 1.0), w_share=(1, 1))
     scenario = draw_scenario(ScenarioAddress(split=Split.TEST, index=0), episode_s=360_000.0, vf_m_s=VF, ranges=flat)
     assert scenario.arrivals_veh.mean() == pytest.approx(1.0, rel=0.02)
-    assert scenario.arrivals_veh.var() == pytest.approx(1.0, rel=0.03)  # Poisson
+    assert scenario.arrivals_veh.var() == pytest.approx(1.0, rel=0.03)  # Poisson: the variance equals the mean
     assert (scenario.w_in_m_s == VF).all()
 
 

@@ -1,4 +1,4 @@
-"""The yardstick first: the exact solution against values worked out by hand elsewhere."""
+"""The exact Riemann solution itself, against independently computed values."""
 
 import exact_riemann
 import numpy as np
@@ -6,19 +6,19 @@ import pytest
 
 
 @pytest.mark.parametrize("case", exact_riemann.CASES, ids=lambda case: case.name)
-def test_middle_density_is_the_tables(case: exact_riemann.Case) -> None:
+def test_the_middle_density_equals_the_table(case: exact_riemann.Case) -> None:
     assert exact_riemann.middle_density(case) == pytest.approx(case.rho_middle, abs=5e-7)
 
 
 @pytest.mark.parametrize("case", exact_riemann.CASES, ids=lambda case: case.name)
-def test_the_first_wave_stands_where_the_table_says(case: exact_riemann.Case) -> None:
+def test_the_first_wave_has_the_speed_of_the_table(case: exact_riemann.Case) -> None:
     for speed in case.wave:
         left, right = exact_riemann.density(case, np.array([speed - 1e-3, speed + 1e-3]))
-        at_rest = exact_riemann.density(case, np.array([speed - 0.4, speed - 0.2]))
-        if len(case.wave) == 1:  # a shock: two different constants meet here
+        behind_wave = exact_riemann.density(case, np.array([speed - 0.4, speed - 0.2]))
+        if len(case.wave) == 1:  # a shock: two constant states meet
             assert left == case.left[0] and right == pytest.approx(case.rho_middle, abs=5e-7)
-        elif speed == case.wave[0]:  # a fan begins: constant before, thinner after
-            assert at_rest[0] == at_rest[1] == case.left[0] > right
+        elif speed == case.wave[0]:  # start of a fan: constant before, lower density after
+            assert behind_wave[0] == behind_wave[1] == case.left[0] > right
 
 
 @pytest.mark.parametrize("case", exact_riemann.CASES, ids=lambda case: case.name)

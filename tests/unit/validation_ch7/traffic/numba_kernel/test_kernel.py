@@ -1,4 +1,4 @@
-"""The compiled kernel: the plain formulas to the last bit, whatever the blocks, the threads and the cuts."""
+"""The compiled kernel equals the plain formulas bit for bit, for all blocks, threads and cuts."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ SETTINGS = EnvironmentSettings(episode_s=1200.0)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64, 70])
-def test_the_kernel_is_the_plain_scheme_to_the_last_bit(batch: int) -> None:
+def test_the_kernel_equals_the_plain_scheme_bit_for_bit(batch: int) -> None:
     parameters = TrafficParameters()
     compiled, plain = Intersection(parameters, batch, widest_block=16), PlainCrossing(parameters, batch)
     generator = np.random.default_rng(batch)
@@ -39,8 +39,8 @@ def test_the_kernel_is_the_plain_scheme_to_the_last_bit(batch: int) -> None:
         assert np.array_equal(np.asarray(values), getattr(plain, name)), name
 
 
-def ended(indices: range, *, widest: int, threads: int, cuts: list[int]) -> dict[str, bytes]:
-    """All that a simulation holds after 240 steps under erratic requests, taken in pieces that end at the cuts."""
+def final_state(indices: range, *, widest: int, threads: int, cuts: list[int]) -> dict[str, bytes]:
+    """State of a simulation after 240 steps under varying requests, advanced in pieces that end at the cuts."""
     addresses = [ScenarioAddress(split=Split.TRAINING, index=index) for index in indices]
     scenarios = draw_scenarios(addresses, episode_s=SETTINGS.episode_s, vf_m_s=SETTINGS.traffic.vf_m_s)
     with ThreadPoolExecutor(threads) as pool:
@@ -56,13 +56,13 @@ def ended(indices: range, *, widest: int, threads: int, cuts: list[int]) -> dict
 
 @settings(max_examples=25, deadline=None)
 @given(widest=st.integers(1, 16), threads=st.integers(1, 3), cuts=st.lists(st.integers(1, 19), max_size=3))
-def test_blocks_threads_and_cuts_leave_no_trace(widest: int, threads: int, cuts: list[int]) -> None:
-    straight = ended(range(11), widest=WIDEST, threads=1, cuts=[])
-    assert ended(range(11), widest=widest, threads=threads, cuts=cuts) == straight
+def test_blocks_threads_and_cuts_do_not_change_the_state(widest: int, threads: int, cuts: list[int]) -> None:
+    straight = final_state(range(11), widest=WIDEST, threads=1, cuts=[])
+    assert final_state(range(11), widest=widest, threads=threads, cuts=cuts) == straight
 
 
 @given(batch=st.integers(1, 40), widest=st.integers(1, 17), links=st.integers(1, 8), cells=st.integers(1, 5))
-def test_what_is_laid_out_in_blocks_comes_back(batch: int, widest: int, links: int, cells: int) -> None:
+def test_values_scattered_into_blocks_are_gathered_unchanged(batch: int, widest: int, links: int, cells: int) -> None:
     blocks = Blocks(batch, widest)
     values = np.arange(float(links * batch * cells)).reshape(links * batch, cells)
     assert blocks.width <= widest and 0 <= blocks.number * blocks.width - batch < blocks.number
@@ -74,8 +74,8 @@ def test_what_is_laid_out_in_blocks_comes_back(batch: int, widest: int, links: i
 def test_no_reassociation_is_allowed() -> None:
     functions = {
         name: function
-        for room in (advancing, boundaries, cells, measuring, signals)
-        for name, function in vars(room).items()
+        for module in (advancing, boundaries, cells, measuring, signals)
+        for name, function in vars(module).items()
         if hasattr(function, "targetoptions")
     }
     assert len(functions) >= 14

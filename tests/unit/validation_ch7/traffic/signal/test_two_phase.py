@@ -1,4 +1,4 @@
-"""The light: when it may change, when it must, and that the gate is shut in between."""
+"""The signal: when it may change, when it must change, and that the gates are closed in between."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def pass_steps(signal: TwoPhaseSignal, n_steps: int) -> None:
         signal.advance()
 
 
-def test_it_begins_with_green_for_north_and_south() -> None:
+def test_the_signal_starts_with_green_for_north_and_south() -> None:
     signal = new_signal()
     assert signal.phase[0] == NORTH_SOUTH
     assert signal.gate().tolist() == [1.0, 1.0, 0.0, 0.0]
@@ -49,12 +49,14 @@ def test_a_request_before_the_minimum_green_is_ignored() -> None:
     assert signal.phase[0] == EAST_WEST and signal.n_switches[0] == 1
 
 
-@pytest.mark.parametrize(("begin", "after"), [(NORTH_SOUTH, [0.0, 0.0, 1.0, 1.0]), (EAST_WEST, [1.0, 1.0, 0.0, 0.0])])
-def test_every_stop_line_is_closed_for_the_change_interval(begin: int, after: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("first_phase", "after"), [(NORTH_SOUTH, [0.0, 0.0, 1.0, 1.0]), (EAST_WEST, [1.0, 1.0, 0.0, 0.0])]
+)
+def test_every_stop_line_is_closed_for_the_change_interval(first_phase: int, after: list[float]) -> None:
     signal = new_signal()
-    signal.phase[:] = begin
+    signal.phase[:] = first_phase
     pass_steps(signal, MIN)
-    signal.request(np.array([1 - begin]))
+    signal.request(np.array([1 - first_phase]))
     gates = []
     for _ in range(CHANGE + 1):
         gates.append(signal.gate().tolist())
@@ -63,7 +65,7 @@ def test_every_stop_line_is_closed_for_the_change_interval(begin: int, after: li
     assert gates[CHANGE] == after
 
 
-def test_some_still_pass_in_the_yellow_and_nobody_at_the_very_beginning_of_a_green() -> None:
+def test_gates_stay_open_in_the_used_yellow_and_closed_in_the_start_up_loss() -> None:
     signal = new_signal(times=REAL)
     pass_steps(signal, MIN)
     signal.request(np.array([EAST_WEST]))
@@ -72,20 +74,20 @@ def test_some_still_pass_in_the_yellow_and_nobody_at_the_very_beginning_of_a_gre
         passing.append(signal.gate().tolist())
         yellow.append(bool(signal.is_yellow()[0]))
         signal.advance()
-    nobody, north_south, east_west = [0.0] * 4, [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]
-    assert passing == [north_south] * USED + [nobody] * (CHANGE - USED + LOST) + [east_west]
+    closed, north_south, east_west = [0.0] * 4, [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]
+    assert passing == [north_south] * USED + [closed] * (CHANGE - USED + LOST) + [east_west]
     assert yellow == [True] * YELLOW + [False] * (ALL_RED + LOST + 1)
     assert REAL.lost_steps == CHANGE - USED + LOST
 
 
-def test_a_request_for_the_present_phase_changes_nothing() -> None:
+def test_a_request_for_the_current_phase_changes_nothing() -> None:
     signal = new_signal()
     pass_steps(signal, MIN + 2)
     signal.request(np.array([NORTH_SOUTH]))
     assert signal.green_steps[0] == MIN + 2 and signal.n_switches[0] == 0
 
 
-def test_a_change_of_mind_within_the_change_interval_is_ignored() -> None:
+def test_a_request_within_the_change_interval_is_ignored() -> None:
     signal = new_signal()
     pass_steps(signal, MIN)
     signal.request(np.array([EAST_WEST]))
@@ -110,7 +112,7 @@ def test_a_phase_that_does_not_exist_is_refused(phases: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "name"),
     [
         ({"min_green_steps": 0}, "min_green"),
         ({"min_green_steps": MAX + 1}, "min_green"),
@@ -121,8 +123,8 @@ def test_a_phase_that_does_not_exist_is_refused(phases: list[int]) -> None:
     ],
     ids=str,
 )
-def test_times_that_make_no_signal_are_refused_by_name(change: dict[str, int], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+def test_invalid_signal_times_are_refused_by_name(change: dict[str, int], name: str) -> None:
+    with pytest.raises(ValueError, match=name):
         replace(REAL, **change)
 
 
@@ -132,13 +134,15 @@ def test_times_that_make_no_signal_are_refused_by_name(change: dict[str, int], n
     st.sampled_from([PLAIN, REAL]),
 )
 def test_greens_are_never_too_short_or_too_long_and_never_conflict(
-    wanted: list[list[int]], cut: int, times: SignalTimes
+    requests: list[list[int]], cut: int, times: SignalTimes
 ) -> None:
     signal = new_signal(3, times)
-    effective = times.yellow_used_steps - times.start_up_lost_steps  # by so much vehicles pass longer than the green
+    effective = (
+        times.yellow_used_steps - times.start_up_lost_steps
+    )  # steps by which the gate is open longer than the green
     green_so_far = np.zeros(3, dtype=int)
-    for step, phases in enumerate(wanted):
-        if step == cut:  # a light that was put down and taken up again goes on as it was
+    for step, phases in enumerate(requests):
+        if step == cut:  # a restored signal must continue unchanged
             state, signal = signal.get_state(), new_signal(3, times)
             signal.set_state(state)
         signal.request(np.array(phases))
