@@ -306,6 +306,13 @@ def test_an_attempt_follows_where_nothing_moved_on_and_a_session_where_something
         assert isinstance(action, Start) and action.place.attempt == attempt
 
 
+def test_a_directory_emptied_while_a_run_waits_is_not_trained_again_from_step_0() -> None:
+    first = next_action(snapshot(in_place(30)), request())
+    assert isinstance(first, Start)
+    action = next_action(snapshot(in_place(), done=CommandState(run=first.run, asked=True)), request())
+    assert isinstance(action, Finish) and action.end == "emptied"
+
+
 def test_late_outputs_are_looked_for_once_before_the_next_session() -> None:
     closed = session(end_reason="crashed", models_steps=30)
     seen = snapshot(in_place(30), runs=(run(steps_done=30),), sessions=(closed,), late_outputs=True)
