@@ -28,8 +28,8 @@ from orchestrator.stores.checkpoint.usable import NO_ROOM, require_readable, req
 from orchestrator.stores.checkpoint.volumes import PARTS, is_apart, move, volume_of
 
 _CHUNK_BYTES = 1 << 20
-_TIME_STEP_NS = 100_000_000
-"""File systems keep times in steps of up to some 10 ms: a second write within one step leaves the time as it was."""
+_TIME_STEP_NS = 2_500_000_000
+"""File systems keep times in steps, FAT of 2 s: a second write within one step leaves the time as it was."""
 
 
 class ModelsDirectory:
@@ -107,7 +107,10 @@ class ModelsDirectory:
         now_ns, signature = time.time_ns(), []
         for name in files_below(self._path):
             path = self._path / name
-            stat = path.stat() if path.exists() else path.lstat()
+            try:
+                stat = path.stat() if path.exists() else path.lstat()
+            except OSError:
+                return None  # removed at this moment, or not readable
             if max(stat.st_mtime_ns, stat.st_ctime_ns) > now_ns - _TIME_STEP_NS:
                 return None
             signature.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
