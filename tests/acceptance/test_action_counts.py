@@ -66,7 +66,8 @@ def run(*words: str) -> Calls:
 
 
 @pytest.mark.parametrize("sessions", [1, 3])
-def test_run_packs_and_renders_once_per_session(project: Path, sessions: int) -> None:
+def test_run_packs_and_renders_once_per_session(project: Path, sessions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.stores.checkpoint.own_files._TIME_STEP_NS", 0)  # as in a session of minutes
     set_behaviour(project, '{"1": {"do": "pause"}, "2": {"do": "pause"}}' if sessions == 3 else "{}")
     calls = run()
     assert calls.counts["code packed"] == calls.counts["script rendered"] == sessions

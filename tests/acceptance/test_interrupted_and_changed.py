@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import environment, orchestrate
 from tests.doubles.toy_section import make_toy_project, read_card_file, set_behaviour, write_card
 
@@ -28,9 +31,8 @@ def toy(tmp_path: Path) -> Path:
     return make_toy_project(tmp_path / "project")
 
 
-@contextmanager
-def killed_in_flight(toy: Path, *words: str) -> Iterator[None]:
-    """Kill a command while its kernel waits for the file `gate`; leaving the block creates that file."""
+def close_gate(toy: Path) -> Path:
+    """Let every kernel wait until this file exists."""
     gate = toy / "gate"
     gate.unlink(missing_ok=True)
     mark = "    parent, ending = latest, KernelEnding.FINISHED\n"
@@ -38,6 +40,13 @@ def killed_in_flight(toy: Path, *words: str) -> Iterator[None]:
     waiting = f"    import time\n    while not Path({str(gate)!r}).exists():\n        time.sleep(0.02)\n"
     if waiting not in plain:
         (toy / ENTRY).write_text(plain.replace(mark, mark + waiting), encoding="utf-8")
+    return gate
+
+
+@contextmanager
+def killed_in_flight(toy: Path, *words: str) -> Iterator[None]:
+    """Kill a command while its kernel waits for the file `gate`; leaving the block creates that file."""
+    gate = close_gate(toy)
     command = subprocess.Popen(
         [sys.executable, "-m", "orchestrator", *words],
         env=environment(toy),
@@ -52,6 +61,32 @@ def killed_in_flight(toy: Path, *words: str) -> Iterator[None]:
     command.communicate()
     yield
     gate.touch()
+
+
+def killing_before(event: str, folder: Path) -> str:
+    """The PYTHONPATH with which a command is killed just before it records an event of that kind."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "from orchestrator.stores.ledger.sqlite import SqliteLedger\n"
+        "record = SqliteLedger.record\n"
+        "def killed(ledger, *events):\n"
+        f"    if any(one.kind == {event!r} for one in events):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    record(ledger, *events)\n"
+        "SqliteLedger.record = killed\n",
+        encoding="utf-8",
+    )
+    return os.pathsep.join((str(folder), str(PROJECT_ROOT)))
+
+
+def ledger_rows(toy: Path) -> list[str]:
+    with closing(sqlite3.connect(toy / ".orchestrator/ledger.sqlite")) as ledger:
+        return list(ledger.iterdump())
+
+
+def with_gate_open(toy: Path) -> None:
+    (toy / "gate").touch()
 
 
 def change_card(toy: Path, **profiles_and_keys: Any) -> None:
@@ -235,6 +270,43 @@ def test_refused_fresh_archives_nothing(toy: Path) -> None:
     (toy / "validation_ch7" / "kaggle.json").write_text("{}", encoding="utf-8")
     assert orchestrate(toy, *QUICK, "--fresh").code == 2
     assert stems(toy) == [30, 40]
+
+
+@pytest.mark.parametrize("steps", [0, 40])
+def test_a_dry_run_beside_a_session_in_flight_shows_what_run_does_first(toy: Path, steps: int) -> None:
+    if steps:
+        orchestrate(toy, *QUICK)
+    words, dry = ("run", "section_7_6"), ("run", "section_7_6", "--dry-run", "--json")
+    with killed_in_flight(toy, *words):
+        ledger = ledger_rows(toy)
+        waits, starts_over = orchestrate(toy, *dry), orchestrate(toy, *dry, "--fresh")
+        scripts = [orchestrate(toy, "render", "section_7_6", *option) for option in ((), ("--fresh",))]
+        assert ledger_rows(toy) == ledger
+    assert (waits.code, waits.json["action"]) == (0, "wait")
+    assert "wait for session" in waits.err
+    assert waits.json["ticket"]["session"] == starts_over.json["ticket"]["session"] == 2 + (steps > 0)
+    assert bool(waits.json["ticket"]["inputs"]) == (steps > 0)
+    assert (starts_over.json["action"], starts_over.json["ticket"]["inputs"]) == ("collect", [])
+    assert "which is in flight, to end" in starts_over.err
+    assert [script.code for script in scripts] == [0, 0]
+
+
+def test_a_dry_run_of_a_repeated_fresh_goes_on_with_it_too(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    with killed_in_flight(toy, "run", "section_7_6", "--quick", "--fresh"):
+        answer = orchestrate(toy, *QUICK, "--fresh", "--dry-run")
+    assert "is under way: this command continues it" in answer.err
+    assert answer.json["action"] == "wait"
+
+
+def test_detach_does_not_wait_for_a_session_whose_start_was_not_confirmed(toy: Path) -> None:
+    killed = killing_before("session_submitted", toy.parent / "killing")
+    close_gate(toy)
+    assert orchestrate(toy, "run", "section_7_6", "--quick", PYTHONPATH=killed).code == -signal.SIGKILL
+    answer = orchestrate(toy, *QUICK, "--detach", timeout_s=30.0)
+    with_gate_open(toy)
+    assert (answer.code, answer.json["end_reason"]) == (0, "detached")
+    assert orchestrate(toy, *QUICK).json["sessions"] == 1
 
 
 def test_deleting_only_the_model_zips_does_not_restart_the_training(toy: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,17 +13,28 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, NotYet
+from orchestrator.core.run.actions import Action, Start
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
+from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.kaggle import KaggleSettings
-from orchestrator.core.session.backend_types import Handle
+from orchestrator.core.session.backend_types import Handle, Push
 from orchestrator.kernel.session.manifest import read_manifest
-from orchestrator.pipeline.run.runner import execute
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.run.runner import execute, preview
 from orchestrator.stores.project import Project
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring import assemble
-from tests.doubles.kaggle_side import KEY, USER, ShortSleepClock, far_settings, kaggle_backend, point_at_loopback
+from tests.doubles.kaggle_side import (
+    KEY,
+    USER,
+    FastForwardClock,
+    ShortSleepClock,
+    far_settings,
+    kaggle_backend,
+    point_at_loopback,
+)
 from tests.doubles.narrator import Listener
 from tests.doubles.toy_section import make_toy_project, set_behaviour
 from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
@@ -40,11 +52,26 @@ class KaggleProject:
     clock: ShortSleepClock
 
     def run(self, *, settings: KaggleSettings | None = None, **request: Any) -> RunSummary:
+        with self.opened(settings) as (card, context):
+            return execute(context, RunRequest(card=card, profile="quick", **request))
+
+    def preview(self, **request: Any) -> tuple[Action, Start, Push]:
+        with self.opened(only_look=True) as (card, context):
+            return preview(context, RunRequest(card=card, profile="quick", **request))
+
+    def code_digest(self) -> str:
+        with self.opened(only_look=True) as (_, context):
+            return context.code.bundle().digest
+
+    @contextmanager
+    def opened(
+        self, settings: KaggleSettings | None = None, *, only_look: bool = False
+    ) -> Iterator[tuple[SectionCard, RunContext]]:
         project = Project(code=self.root, state=self.root)
         card = load_card(project.cards, "section_7_6")
         backend = kaggle_backend(settings, self.clock)
-        with assemble(project, card, backend, self.listener, clock=self.clock) as context:
-            return execute(context, RunRequest(card=card, profile="quick", **request))
+        with assemble(project, card, backend, self.listener, clock=self.clock, only_look=only_look) as context:
+            yield card, context
 
     @property
     def output(self) -> str:
@@ -326,6 +353,47 @@ def test_remaining_quota_shortens_the_session(project: KaggleProject) -> None:
     project.run(deadline_s=5000.0)
     (push,) = project.kaggle.journal.of(SAVE)
     assert "'deadline_s': 90" in push.request["text"]
+
+
+def test_a_dry_run_reports_a_spent_quota_and_does_not_wait(project: KaggleProject) -> None:
+    project.kaggle.settings.gpu_used = timedelta(hours=30)
+
+    def refuse(_: float) -> None:
+        raise AssertionError("a dry run waits")
+
+    project.clock.before_sleep = refuse
+    with pytest.raises(NotYet, match="0 minutes of the weekly GPU quota are left"):
+        project.preview()
+
+
+@pytest.mark.parametrize("sessions_before", [0, 1])
+def test_what_changes_during_a_wait_for_the_quota_counts(project: KaggleProject, sessions_before: int) -> None:
+    section = project.root / "validation_ch7/section_7_6_rl_performance"
+    project.run(target_steps=20)
+    set_behaviour(project.root, '{"2": {"do": "pause"}}' if sessions_before else "{}")
+    project.clock, quota, waits = FastForwardClock(), project.kaggle.settings, []
+
+    def spend(answer: dict[str, Any] | None = None) -> dict[str, Any]:
+        quota.gpu_used = timedelta(hours=30)
+        return answer or {}
+
+    def meanwhile(seconds: float) -> None:
+        if not waits and seconds == 900.0:
+            waits.append(seconds)
+            quota.gpu_used = timedelta(0)
+            (section / "entry.py").write_text((section / "entry.py").read_text("utf-8") + "# corrected\n", "utf-8")
+            if not sessions_before:
+                shutil.rmtree(section / "data/models/checkpoints")
+
+    project.clock.before_sleep = meanwhile
+    if sessions_before:
+        project.kaggle.faults.add(SAVE, change=spend)
+    else:
+        spend()
+    summary = project.run()
+    assert (summary.steps_start, summary.steps_done) == (20 if sessions_before else 0, 40)
+    assert waits and "\n".join(project.listener.lines).count("Waiting until") == 1
+    assert project.code_digest() in project.kaggle.journal.of(SAVE)[-1].request["text"]
 
 
 def test_repeated_fetch_downloads_only_the_manifest(project: KaggleProject) -> None:

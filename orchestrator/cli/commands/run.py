@@ -104,8 +104,12 @@ def _first_lines(first: Action) -> list[str]:
             return ["Already at the target, and evaluated: `run` would send nothing. The next session would be:"]
         case Finish(in_flight=None, end=end):
             return [f"First: the run ends ({end}). The next session would be:"]
+        case Wait(record=record) if record.handle is None:
+            return [f"First: look whether session {record.slug} was started. The next session would be:"]
         case Wait(record=record) | Finish(in_flight=record) if record is not None:
             return [f"First: wait for session {record.slug}, which is in flight. The next session would be:"]
+        case Collect(record=record, keep=False):
+            return [f"First: ask session {record.slug}, which is in flight, to end. The next session would be:"]
         case Collect(record=record):
             return [f"First: look once more at the outputs of {record.slug}. The next session would be:"]
         case Start(walk_back=due) if due is not None:

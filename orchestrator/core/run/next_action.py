@@ -55,7 +55,8 @@ def when_idle(snapshot: Snapshot, request: RunRequest, *, despite_end: bool = Fa
         run = snapshot.done.run or open_run(snapshot, request, inventory)
     except BadInput as fault:
         return Refuse(fault=fault)
-    step = next_step(run.progress)
+    went_back = not opening and inventory.steps < run.progress.steps_done  # while this command waited for the quota
+    step = next_step(replace(run.progress, emptied=run.progress.emptied or went_back))
     comparison: Compatibility | None = None
     if opening and snapshot.waits:  # all that can be refused is refused before anything is changed
         compared = _compared(snapshot, request, view_after(snapshot.walk_back, inventory), run)

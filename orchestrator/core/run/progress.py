@@ -92,13 +92,13 @@ class Decision:
 
 def next_step(progress: RunProgress) -> Decision:
     """Decide from the progress alone whether another session follows."""
+    if progress.emptied:
+        # Steps never go back by themselves. Starting over is the user's decision.
+        return Decision(start_session=False, end="emptied")
     end = progress.last_end
     if end is None:
         return Decision(start_session=False, end="at_target") if progress.at_target else Decision(start_session=True)
     effect = EFFECTS[end]
-    if progress.emptied:
-        # Steps never go back by themselves. Starting over is the user's decision.
-        return Decision(start_session=False, end="emptied")
     if end is EndReason.FINISHED and progress.at_target:
         return Decision(start_session=False, end=EndReason.FINISHED.value)
     if effect in (Effect.GIVE_UP, Effect.HALT, Effect.REST):

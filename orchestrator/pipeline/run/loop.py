@@ -18,7 +18,7 @@ from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import CommandState, Sight, Snapshot
 from orchestrator.core.run.summary import DETACHED, ITS_TURN, RunSummary, summary_in_flight
-from orchestrator.core.session.backend_types import Bundle, Carrier, Handle, Observation
+from orchestrator.core.session.backend_types import Bundle, Carrier, Handle, Observation, Push
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt_remembered, require_no_unknown_sessions
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
@@ -28,7 +28,7 @@ from orchestrator.pipeline.run.snapshot import read_snapshot
 from orchestrator.pipeline.run.starting import open_the_run, prepare_start, start_session
 from orchestrator.pipeline.run.walk_back import walk_back
 from orchestrator.pipeline.session.lifecycle import abandon, close_unrestored, finish_session, wait_for_end
-from orchestrator.pipeline.session.submit import confirmed
+from orchestrator.pipeline.session.submit import confirmed, wait_out
 
 
 class RunLoop:
@@ -41,6 +41,7 @@ class RunLoop:
         self._inventory: CheckpointInventory | None = None
         self._bundle: Bundle | None = None
         self._sights = {key: Sight(end=end) for key, end in ended.items()}
+        self._waited_for = ""
         self._snapshot: Snapshot
 
     def run(self) -> RunSummary:
@@ -109,14 +110,21 @@ class RunLoop:
         if record is None:
             self._sights[action.record.key] = Sight(lost=True)
             return
+        if action.record.handle is None and self._request.detach:
+            return  # now it is known to be in flight
         handle = Handle.parse(str(record.handle))
         if self._request.fresh and self._done.run is None:  # it is asked to end, not waited for
             self._sights[record.key] = Sight(handle=handle)
             return
         self._announce_found(record)
         self._sights[record.key] = Sight(handle=handle, end=wait_for_end(self._context, record))
+        self._read_again()
+
+    def _read_again(self) -> None:
+        """Hours may have passed: the code is packed again, and the checkpoints are surveyed again if a file changed."""
+        self._bundle = None
         if self._inventory is not None and not self._context.models.unchanged(self._inventory):
-            self._inventory = None  # hours may have passed
+            self._inventory = None
 
     def _announce_found(self, record: SessionRecord) -> None:
         if record.key not in self._done.started:
@@ -151,7 +159,8 @@ class RunLoop:
     def _look_again(self, record: SessionRecord, run: OpenRun, mode: StartMode) -> None:
         run = self._open(run, mode)
         self._done = replace(self._done, looked_at=self._done.looked_at | {record.key})
-        late = look_again(self._context, record, self._snapshot.inventory)
+        late = look_again(self._context, record, self._inventory or self._snapshot.inventory)
+        self._read_again()
         if late is not None:
             self._inventory = late.inventory
             report_troubles(self._context, late)
@@ -161,8 +170,8 @@ class RunLoop:
         """Ask a session in flight to end, to start over: its outputs are fetched and not used."""
         context, handle = self._context, Handle.parse(str(record.handle))
         plan = when_idle(self._snapshot, self._request)
-        if isinstance(plan, Start):
-            prepare_start(context, self._request, self._snapshot, plan)  # what can be refused is refused first
+        if isinstance(plan, Start) and self._prepared(plan) is None:
+            return  # what can be refused is refused first
         self._done = replace(self._done, released=True)
         context.backend.cancel(handle)
         if not context.backend.capabilities.can_cancel:
@@ -179,17 +188,31 @@ class RunLoop:
         )
         end = wait_for_end(context, record)
         finish_session(context, record, end, self._snapshot.inventory, keep=False)
+        self._read_again()
+
+    def _prepared(self, start: Start) -> Push | None:
+        """The request of a session; None after a wait for the quota, since everything may have changed meanwhile."""
+        try:
+            return prepare_start(self._context, self._request, self._snapshot, start)
+        except NotYet as fault:
+            if not self._context.waits:
+                raise
+            self._waited_for = wait_out(self._context, fault, self._waited_for)
+            self._read_again()
+            return None
 
     def _start(self, action: Start) -> RunSummary | None:
         context, request, snapshot = self._context, self._request, self._snapshot
         if action.walk_back is not None:
-            if self._context.waits and self._done.run is None:
-                prepare_start(context, request, snapshot, action)
+            if self._context.waits and self._done.run is None and self._prepared(action) is None:
+                return None
             run = self._open(action.run, action.mode)
             self._inventory = walk_back(context, run.run_id, action.walk_back, self._inventory)
             self._done = replace(self._done, run=run.back_at(self._inventory.steps))
             return None
-        push = prepare_start(context, request, snapshot, action)
+        push = self._prepared(action)
+        if push is None:
+            return None
         run = self._open(action.run, action.mode)
         push, handle = start_session(context, request, snapshot, replace(action, run=run), push)
         if action.comparison is not None:

@@ -48,7 +48,8 @@ def preview(context: RunContext, request: RunRequest) -> tuple[Action, Start, Pu
     Raises:
         BadInput: As `execute` would.
     """
-    snapshot = read_snapshot(context, request, CommandState(asked=True, searched=False))
+    request = continue_interrupted_fresh(context, request)
+    snapshot = read_snapshot(context, request, CommandState(asked=True), ahead=True)
     first = next_action(snapshot, request)
     if first == Adopt(what=Missing.CHECKPOINTS):
         steps = missing_steps(snapshot) or 0
@@ -57,7 +58,7 @@ def preview(context: RunContext, request: RunRequest) -> tuple[Action, Start, Pu
                 snapshot.inventory, section=request.card.section, backend=snapshot.backend, steps=steps, searched=False
             )
         context.warn("checkpoint_gone", *gone_lines(snapshot.inventory, backend=snapshot.backend, steps=steps))
-        snapshot = read_snapshot(context, request, CommandState(asked=True, searched=True))
+        snapshot = read_snapshot(context, request, CommandState(asked=True, searched=True), ahead=True)
         first = next_action(snapshot, request)
     if isinstance(first, Refuse):
         refuse(context, first)

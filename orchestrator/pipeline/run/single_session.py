@@ -12,7 +12,7 @@ from orchestrator.core.run.snapshot import CommandState
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.snapshot import read_snapshot
-from orchestrator.pipeline.run.starting import open_the_run, prepare_start, start_session
+from orchestrator.pipeline.run.starting import open_the_run, start_session, wait_and_prepare
 from orchestrator.pipeline.session.lifecycle import finish_session, wait_for_end
 
 
@@ -28,7 +28,7 @@ def run_single_session(context: RunContext, request: RunRequest) -> tuple[Closed
         start = when_idle(snapshot, request)
         if not isinstance(start, Start) or snapshot.inventory.entries:
             raise ValueError(f"{snapshot.inventory.root} is not empty")
-        push = prepare_start(context, request, snapshot, start)
+        push = wait_and_prepare(context, request, snapshot, start)
         opened = open_the_run(context, request, snapshot, start.run, StartMode.CONTINUE)
         push, _ = start_session(context, request, snapshot, start, push)
         record = next(one for one in context.ledger.sessions(push.ticket.lineage_id) if one.nonce == push.ticket.nonce)

@@ -38,6 +38,7 @@ def read_snapshot(
     inventory: CheckpointInventory | None = None,
     sight: Sight | None = None,
     bundle: Bundle | None = None,
+    ahead: bool = False,
 ) -> Snapshot:
     """One lineage as it is now.
 
@@ -46,6 +47,7 @@ def read_snapshot(
         inventory: What is in place, None to survey it.
         sight: What is known of the first open session, None to look where that takes no time.
         bundle: The code, None to pack it if a session can follow.
+        ahead: Whether the session after the open one is decided as well: for `render` and `--dry-run`.
 
     Raises:
         RemoteUnavailable: The backend cannot be asked.
@@ -58,7 +60,7 @@ def read_snapshot(
     inventory = inventory or context.models.view()
     # A session can follow where none is open; and to start over, all that can be refused is refused first.
     if done.run is None:
-        can_follow = first is None or request.fresh
+        can_follow = first is None or request.fresh or ahead
     else:
         can_follow = first is None and next_step(done.run.progress).start_session
     bundle = (bundle or context.code.bundle()) if can_follow else None

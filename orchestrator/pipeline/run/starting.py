@@ -43,20 +43,27 @@ class Opened:
 def prepare_start(
     context: RunContext, request: RunRequest, snapshot: Snapshot, start: Start, place: Place | None = None
 ) -> Push:
-    """The request of the session that would start, proven; nothing is sent or written.
+    """The request of the session that would start, proven; nothing is sent or written, and nothing is waited for.
 
     Args:
         place: Another place for it than the planned one.
 
     Raises:
         BadInput: It cannot be sent.
-        NotYet: The quota left is too short for a session, and this command does not wait.
+        NotYet: The quota left is too short for a session.
     """
     if snapshot.bundle is None:
         raise ValueError("no session can follow")
-    spec = retry_until_accepted(context, lambda: session_spec(context, request, start.run.sizes))
+    spec = session_spec(context, request, start.run.sizes)
     checkpoints = checkpoint_set(context, request.card, start.inventory)
     return prepare(context, spec, place or start.place, checkpoints, snapshot.bundle, start.run.failed)
+
+
+def wait_and_prepare(
+    context: RunContext, request: RunRequest, snapshot: Snapshot, start: Start, place: Place | None = None
+) -> Push:
+    """As `prepare_start`, once the quota allows a session."""
+    return retry_until_accepted(context, lambda: prepare_start(context, request, snapshot, start, place))
 
 
 def open_the_run(context: RunContext, request: RunRequest, snapshot: Snapshot, run: OpenRun, mode: StartMode) -> Opened:
@@ -88,7 +95,7 @@ def start_session(
     for session in range(start.place.session, start.place.session + _NAMES_TRIED):
         if session != push.ticket.session:
             place = replace(start.place, session=session)
-            push = prepare_start(context, request, snapshot, start, place)
+            push = wait_and_prepare(context, request, snapshot, start, place)
         try:
             return push, submit_session(context, push, request.campaign)
         except NameTaken as taken:

@@ -143,21 +143,26 @@ def retry_until_accepted(context: RunContext, act: Callable[[], Answer]) -> Answ
         try:
             return act()
         except NotYet as fault:
-            if str(fault) != reported:
-                reported = str(fault)
-                until = f" until {fault.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fault.until else ""
-                context.warn("waiting", f"Waiting{until}: {fault}")
-            _wait(context, fault)
+            reported = wait_out(context, fault, reported)
 
 
-def _wait(context: RunContext, fault: NotYet) -> None:
+def wait_out(context: RunContext, fault: NotYet, reported: str = "") -> str:
+    """Wait until the backend may accept what it refused for now; returns the reason.
+
+    Args:
+        reported: The reason of the last wait, which is not reported again.
+    """
+    if str(fault) != reported:
+        until = f" until {fault.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fault.until else ""
+        context.warn("waiting", f"Waiting{until}: {fault}")
     if fault.until is None:
         context.clock.sleep(fault.wait_s or _DEFAULT_WAIT_S)
-        return
+        return str(fault)
     while (left_s := (fault.until - context.clock.now()).total_seconds()) > 0:
         context.clock.sleep(min(left_s, _LONGEST_SLEEP_S))
     # The backend's clock is not ours: a little later, and never at once again.
     context.clock.sleep(_DEFAULT_WAIT_S)
+    return str(fault)
 
 
 def _submit(context: RunContext, push: Push) -> Handle:

@@ -42,9 +42,8 @@ from orchestrator.stores.checkpoint.volumes import (
 INVENTORY = "restored_files.json"
 """Beside the models directory: the files that restores wrote and no card describes."""
 
-_TIME_STEP_NS = 100_000_000
-"""File systems keep times in steps of up to some 10 ms: two writes within one step leave the same time."""
-"""File systems keep times in steps of up to some 10 ms: a second write within one step leaves the time as it was."""
+_TIME_STEP_NS = 2_500_000_000
+"""File systems keep times in steps, FAT of 2 s: two writes within one step leave the same time."""
 
 
 def names_beside(scenario: str) -> tuple[str, ...]:
@@ -77,7 +76,10 @@ def signature_of(models: Path) -> object:
     now_ns, signature = time.time_ns(), []
     for name in files_below(models):
         path = models / name
-        stat = path.stat() if path.exists() else path.lstat()
+        try:
+            stat = path.stat() if path.exists() else path.lstat()
+        except OSError:
+            return None  # removed at this moment, or not readable
         if max(stat.st_mtime_ns, stat.st_ctime_ns) > now_ns - _TIME_STEP_NS:
             return None
         signature.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))

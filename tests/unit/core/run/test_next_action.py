@@ -308,6 +308,13 @@ def test_no_progress_leads_to_an_attempt_and_progress_to_a_session() -> None:
         assert isinstance(action, Start) and action.place.attempt == attempt
 
 
+def test_a_directory_emptied_while_a_run_waits_is_not_trained_again_from_step_0() -> None:
+    first = next_action(snapshot(in_place(30)), request())
+    assert isinstance(first, Start)
+    action = next_action(snapshot(in_place(), done=CommandState(run=first.run, asked=True)), request())
+    assert isinstance(action, Finish) and action.end == "emptied"
+
+
 def test_late_outputs_are_fetched_once_more_before_the_next_session() -> None:
     closed = session(end_reason="crashed", models_steps=30)
     state = snapshot(in_place(30), runs=(run(steps_done=30),), sessions=(closed,), late_outputs=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,24 @@ def test_a_directory_counts_as_unchanged_only_if_that_is_certain(
     assert models.unchanged(before) and not before.exists
     (tmp_path / "data/models").mkdir()
     assert not models.unchanged(before)
+
+
+@pytest.mark.parametrize(("read_after_s", "certain"), [(0.0, False), (1.9, False), (3.0, True)])
+def test_a_file_as_young_as_a_step_of_its_time_may_have_changed_unseen(
+    models: ModelsDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_after_s: float, certain: bool
+) -> None:
+    save(tmp_path / "data/models", 10)
+    now_ns = time.time_ns()
+    monkeypatch.setattr("time.time_ns", lambda: now_ns + int(read_after_s * 1e9))
+    assert models.unchanged(models.view()) == certain
+
+
+def test_a_checkpoint_rewritten_with_its_size_and_time_is_read_again(models: ModelsDirectory, tmp_path: Path) -> None:
+    save(tmp_path / "data/models", 10)
+    before = models.view()
+    (path,) = (tmp_path / "data/models/checkpoints").glob("*.zip")
+    stat, text = path.stat(), path.read_bytes()
+    path.write_bytes(text[::-1])
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert not models.unchanged(before)
+    assert models.view().verified == ()
