@@ -411,3 +411,36 @@ def _write_extra_file(project: KaggleProject, name: str) -> None:
     text = entry.read_text("utf-8")
     act = f"    Path({name!r}).write_text('x')\n    return SectionOutcome("
     entry.write_text(text.replace("    return SectionOutcome(", act), "utf-8")
+
+
+def test_fresh_start_takes_nothing_of_late_outputs(project: KaggleProject) -> None:
+    project.kaggle.faults.add(LISTING, change=lambda answer: {"files": [], "log": ""}, lasting=True)
+    project.kaggle.faults.add("SaveKernel", change=lambda answer: answer)
+    project.kaggle.faults.add("SaveKernel", status=401, times=10)
+    with pytest.raises(RemoteUnavailable):
+        project.run()
+    assert project.sessions()[0].end_reason == "crashed"
+    project.kaggle.faults._waiting.clear()
+    summary = project.run(fresh=True)
+    assert (summary.steps_start, summary.steps_done, project.pushes) == (0, 40, 2)
+    ended = [one.end_reason for one in project.sessions() if not one.never_submitted]
+    assert ended == ["crashed", "finished"]
+
+
+def test_directory_emptied_while_outputs_are_awaited_stays_empty(project: KaggleProject) -> None:
+    project.run(target_steps=20)
+    project.kaggle.faults.add("download", status=503, when=ends_with(f"{NEWEST}.zip"), lasting=True)
+    models, emptied = project.root / "validation_ch7/section_7_6_rl_performance/data/models", []
+
+    def empty(seconds: float) -> None:
+        if not emptied and "looking again for up to" in project.listener.text:
+            emptied.append(seconds)
+            for path in models.rglob("*"):
+                if path.is_file():
+                    path.unlink()
+
+    project.clock.before_sleep = empty
+    with pytest.raises(RemoteUnavailable, match="503"):
+        project.run(target_steps=40)
+    assert emptied and "nothing is restored into it" in project.listener.text
+    assert project.steps_in_place == [] and project.sessions()[-1].doubts

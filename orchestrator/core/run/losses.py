@@ -28,7 +28,7 @@ def missing_steps(snapshot: Snapshot) -> int | None:
 
 
 def loss(snapshot: Snapshot, request: RunRequest) -> Action | None:
-    """Why steps would be trained again that exist, None where that is not so."""
+    """A search or a refusal, if steps that exist would be trained again; None if not."""
     if snapshot.inventory.latest is not None:
         return None
     if request.starts and not snapshot.waits and not snapshot.done.asked and snapshot.adopted is None:

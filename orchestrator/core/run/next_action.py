@@ -66,7 +66,8 @@ def when_idle(snapshot: Snapshot, request: RunRequest, *, despite_end: bool = Fa
     if not despite_end:
         if step.end in GOOD_ENDS or not request.starts:
             return Finish(run=run, end=step.end or ITS_TURN, mode=mode)
-        if (late := _unsettled(snapshot, run)) is not None:
+        starts_over = opening and request.fresh  # late outputs belong to the training that is left
+        if not starts_over and (late := _unsettled(snapshot, run)) is not None:
             return Collect(record=late, run=run, mode=mode)
         if not step.start_session:
             return Finish(run=run, end=step.end, mode=mode)
@@ -102,7 +103,7 @@ def _start(
 def _left_in_flight(snapshot: Snapshot, request: RunRequest) -> Finish | Refuse | None:
     """A command that does not stay leaves the session that is in flight already."""
     for record in snapshot.open_sessions:
-        if record.stage is not Stage.SUBMITTED or record.key in snapshot.done.started:
+        if record.stage is not Stage.SUBMITTED:
             continue
         if request.fresh and not run_of(snapshot.runs, record).fresh:
             return Refuse(
@@ -122,17 +123,17 @@ def run_of(runs: Sequence[RunRecord], record: SessionRecord) -> RunRecord:
 
 def _for_open_session(snapshot: Snapshot, request: RunRequest, record: SessionRecord) -> Action:
     """A session is never started beside another one: the open one is carried to its end first."""
-    starts_over = request.fresh and snapshot.done.run is None
+    starts_over, sight = request.fresh and snapshot.done.run is None, snapshot.sight
+    ended = sight is not None and sight.end is not None  # what has ended is collected in any case
     if starts_over:
         plan = when_idle(snapshot, request)
         if isinstance(plan, Refuse):
             return plan
-    elif snapshot.waits and snapshot.done.run is None:
+    elif snapshot.waits and snapshot.done.run is None and snapshot.adopted is None and not ended:
         try:
             request.sizes(snapshot.inventory.steps)
         except BadInput as fault:
             return Refuse(fault=fault)
-    sight = snapshot.sight
     if sight is not None and sight.lost:
         return Collect(record=record, lost=True)
     if sight is not None and starts_over and sight.handle is not None:

@@ -1,6 +1,7 @@
 """One tick of a campaign: collect what has ended, start what fits, report what changed.
 
-A tick uses the same steps as `run`, with another wait policy. A tick that is killed leaves what a killed `run` leaves.
+A tick uses the same steps as `run`, and leaves where `run` would wait. After a kill, it leaves what a killed `run`
+leaves.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.start import StartMode
 from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.run.actions import Action, Adopt, Collect, Finish, Missing, Refuse, Start, Wait
 from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.run.next_action import next_action, run_of, when_idle
@@ -22,12 +22,13 @@ from orchestrator.core.session.backend_types import Bundle, Carrier, Handle, Obs
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt_remembered, require_no_unknown_sessions
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
-from orchestrator.pipeline.run.reports import other_target_lines, refuse, report_troubles
+from orchestrator.pipeline.run.reports import announce_found, other_target_lines, refuse, report_troubles
 from orchestrator.pipeline.run.second_look import look_again
 from orchestrator.pipeline.run.snapshot import read_snapshot
-from orchestrator.pipeline.run.starting import open_the_run, prepare_start, start_session
+from orchestrator.pipeline.run.starting import begin_run, prepare_start, start_session
 from orchestrator.pipeline.run.walk_back import walk_back
 from orchestrator.pipeline.session.lifecycle import abandon, close_unrestored, finish_session, wait_for_end
+from orchestrator.pipeline.session.restore import up_to_date
 from orchestrator.pipeline.session.submit import confirmed, wait_out
 
 
@@ -47,26 +48,25 @@ class RunLoop:
     def run(self) -> RunSummary:
         """Act until there is a summary."""
         summary: RunSummary | None = None
+        self._snapshot = self._read()
         while summary is None:
-            self._snapshot = self._read()
-            summary = self._carry_out(next_action(self._snapshot, self._request))
+            action = next_action(self._snapshot, self._request)
+            summary = self._carry_out(action)
+            if action == Adopt(what=Missing.SESSIONS) and not self._context.waits:
+                self._snapshot = replace(self._snapshot, done=self._done)  # nothing was found, nothing has changed
+            elif summary is None:
+                self._snapshot = self._read()
         return summary
 
     def _read(self) -> Snapshot:
-        key = self._first_open()
         return read_snapshot(
             self._context,
             self._request,
             self._done,
             inventory=self._inventory,
-            sight=self._sights.get(key) if key else None,
+            sights=self._sights,
             bundle=self._bundle,
         )
-
-    def _first_open(self) -> str | None:
-        sessions = self._context.ledger.sessions(self._request.card.lineage.id)
-        backend = self._context.backend.name
-        return next((one.key for one in sessions if one.stage is not Stage.CLOSED and one.backend == backend), None)
 
     def _carry_out(self, action: Action) -> RunSummary | None:
         """One action; returns the summary where it was the last one."""
@@ -116,23 +116,16 @@ class RunLoop:
         if self._request.fresh and self._done.run is None:  # it is asked to end, not waited for
             self._sights[record.key] = Sight(handle=handle)
             return
-        self._announce_found(record)
+        if record.key not in self._done.started:
+            announce_found(self._context, record)
         self._sights[record.key] = Sight(handle=handle, end=wait_for_end(self._context, record))
         self._read_again()
 
     def _read_again(self) -> None:
         """Hours may have passed: the code is packed again, and the checkpoints are surveyed again if a file changed."""
         self._bundle = None
-        if self._inventory is not None and not self._context.models.unchanged(self._inventory):
-            self._inventory = None
-
-    def _announce_found(self, record: SessionRecord) -> None:
-        if record.key not in self._done.started:
-            self._context.detail(
-                "session_found",
-                f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
-                f"{record.ticket['spec']['target_steps']} steps",
-            )
+        if self._inventory is not None:
+            self._inventory = up_to_date(self._context, self._inventory)
 
     def _collect(self, action: Collect) -> None:
         context, record, before = self._context, action.record, self._snapshot.inventory
@@ -144,8 +137,10 @@ class RunLoop:
             self._release(record)
         elif action.end is not None:
             if not context.waits:
-                self._announce_found(record)
+                announce_found(context, record)
             self._close(record, finish_session(context, record, action.end, before))
+        else:
+            raise AssertionError(f"{record.key} has no end")
 
     def _close(self, record: SessionRecord, closed: ClosedSession) -> None:
         """Go on from what a session left."""
@@ -157,8 +152,12 @@ class RunLoop:
         self._done = replace(self._done, run=run.after(closed, Carrier(record.carrier)))
 
     def _look_again(self, record: SessionRecord, run: OpenRun, mode: StartMode) -> None:
+        looked = replace(self._done, looked_at=self._done.looked_at | {record.key})
+        plan = when_idle(replace(self._snapshot, done=looked), self._request)
+        if self._context.waits and isinstance(plan, Start) and self._prepared(plan) is None:
+            return  # what can be refused is refused before the run is opened
         run = self._open(run, mode)
-        self._done = replace(self._done, looked_at=self._done.looked_at | {record.key})
+        self._done = replace(self._done, looked_at=looked.looked_at)
         late = look_again(self._context, record, self._inventory or self._snapshot.inventory)
         self._read_again()
         if late is not None:
@@ -180,7 +179,7 @@ class RunLoop:
                 f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
                 "Stop it on the service's own page to spare its quota.",
             )
-            close_unrestored(context, record)
+            close_unrestored(context, record, models_steps=self._snapshot.inventory.steps)
             return
         context.warn(
             "asked_to_leave",
@@ -227,7 +226,7 @@ class RunLoop:
         return None
 
     def _open(self, run: OpenRun, mode: StartMode) -> OpenRun:
-        opened = open_the_run(self._context, self._request, self._snapshot, run, mode)
+        opened = begin_run(self._context, self._request, self._snapshot, run, mode)
         self._inventory, self._done = opened.inventory, replace(self._done, run=opened.run)
         return opened.run
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.run.actions import Refuse
 from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.session.end_reason import REMEDIES, EndReason
 from orchestrator.pipeline.context import RunContext
+
+
+def announce_found(context: RunContext, record: SessionRecord) -> None:
+    """Report that a session of an earlier command is continued."""
+    context.detail(
+        "session_found",
+        f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
+        f"{record.ticket['spec']['target_steps']} steps",
+    )
 
 
 def other_target_lines(request: RunRequest, in_flight: int) -> list[str]:

@@ -12,7 +12,7 @@ from orchestrator.core.run.snapshot import CommandState
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.snapshot import read_snapshot
-from orchestrator.pipeline.run.starting import open_the_run, start_session, wait_and_prepare
+from orchestrator.pipeline.run.starting import begin_run, start_session, wait_and_prepare
 from orchestrator.pipeline.session.lifecycle import finish_session, wait_for_end
 
 
@@ -29,7 +29,7 @@ def run_single_session(context: RunContext, request: RunRequest) -> tuple[Closed
         if not isinstance(start, Start) or snapshot.inventory.entries:
             raise ValueError(f"{snapshot.inventory.root} is not empty")
         push = wait_and_prepare(context, request, snapshot, start)
-        opened = open_the_run(context, request, snapshot, start.run, StartMode.CONTINUE)
+        opened = begin_run(context, request, snapshot, start.run, StartMode.CONTINUE)
         push, _ = start_session(context, request, snapshot, start, push)
         record = next(one for one in context.ledger.sessions(push.ticket.lineage_id) if one.nonce == push.ticket.nonce)
         closed = finish_session(context, record, wait_for_end(context, record), opened.inventory)

@@ -1,12 +1,14 @@
 """Read everything that the next action of a run is decided from: ledger, models directory, backend.
 
-Nothing is started, fetched or restored; the ledger only remembers what a look showed.
+Nothing is started or restored; the ledger only remembers what a look showed. An overdue session is fetched to see
+whether it has ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from orchestrator.core.checkpoint.compatibility import Intended
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
@@ -36,7 +38,7 @@ def read_snapshot(
     done: CommandState,
     *,
     inventory: CheckpointInventory | None = None,
-    sight: Sight | None = None,
+    sights: Mapping[str, Sight] = MappingProxyType({}),
     bundle: Bundle | None = None,
     ahead: bool = False,
 ) -> Snapshot:
@@ -45,7 +47,7 @@ def read_snapshot(
     Args:
         done: What the command has done.
         inventory: What is in place, None to survey it.
-        sight: What is known of the first open session, None to look where that takes no time.
+        sights: Key of an open session -> what is known of it; another one is looked at where that takes no time.
         bundle: The code, None to pack it if a session can follow.
         ahead: Whether the session after the open one is decided as well: for `render` and `--dry-run`.
 
@@ -54,8 +56,7 @@ def read_snapshot(
     """
     lineage_id, backend, limits = request.card.lineage.id, context.backend.name, context.backend.capabilities
     first = next(iter(open_sessions(context.ledger.sessions(lineage_id), backend)), None)
-    if first is not None and sight is None:
-        sight = _sight(context, first)
+    sight = (sights.get(first.key) or _sight(context, first)) if first is not None else None
     runs, sessions = context.ledger.runs(lineage_id), context.ledger.sessions(lineage_id)
     inventory = inventory or context.models.view()
     # A session can follow where none is open; and to start over, all that can be refused is refused first.
@@ -72,7 +73,7 @@ def read_snapshot(
         runs=runs,
         sessions=sessions,
         inventory=inventory,
-        sight=sight if first is not None else None,
+        sight=sight,
         result_slugs=context.results.taken(limits.owner),
         new_run_id=_new_run_id(context, request.card),
         bundle=bundle,

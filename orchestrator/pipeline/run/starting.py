@@ -66,7 +66,7 @@ def wait_and_prepare(
     return retry_until_accepted(context, lambda: prepare_start(context, request, snapshot, start, place))
 
 
-def open_the_run(context: RunContext, request: RunRequest, snapshot: Snapshot, run: OpenRun, mode: StartMode) -> Opened:
+def begin_run(context: RunContext, request: RunRequest, snapshot: Snapshot, run: OpenRun, mode: StartMode) -> Opened:
     """Archive what the run does not use, end other runs, and record its beginning. Does nothing for an open run."""
     inventory = snapshot.inventory
     if snapshot.done.run is not None:

@@ -15,7 +15,7 @@ from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.look import EndCheck
 from orchestrator.pipeline.session.outputs import Collected, collect_once
-from orchestrator.pipeline.session.restore import restore
+from orchestrator.pipeline.session.restore import restore, up_to_date
 from orchestrator.pipeline.session.watch import watch
 
 
@@ -26,7 +26,7 @@ def collect(
 
     Args:
         observation: The last look at it.
-        before: What is in place.
+        before: What was in place when it was last surveyed.
         brief: Whether this command waits for a minute at most.
 
     Raises:
@@ -104,6 +104,7 @@ def _defer(
 ) -> None:
     """Leave the session open, with what verified in place and the moment recorded from which patience counts."""
     ticket, doubt = Ticket.from_json(record.ticket), _doubt_of(found)
+    before = up_to_date(context, before)  # half an hour of looks may have passed
     if context.results.incoming(found.folder, ticket).steps > before.steps:
         restore(context, ticket, found.folder, before)
     if waited or doubt.value not in (record.doubts or {}):

@@ -21,7 +21,7 @@ from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.collect import collect
 from orchestrator.pipeline.session.look import EndCheck, look
 from orchestrator.pipeline.session.outputs import Collected, collect_once
-from orchestrator.pipeline.session.restore import restore
+from orchestrator.pipeline.session.restore import restore, up_to_date
 from orchestrator.pipeline.session.secrets_gate import require_no_secrets
 from orchestrator.pipeline.session.watch import watch
 
@@ -100,7 +100,7 @@ def finish_session(
     Args:
         record: Submitted.
         end: The look that saw its end.
-        before: What was in place when it was last looked at.
+        before: What was in place when it was last surveyed.
         keep: Whether its checkpoints may be put in place; False when the user starts over.
         found: Outputs that were just fetched, None to fetch them now.
         brief: Whether to wait for late outputs for a minute at most.
@@ -121,10 +121,8 @@ def finish_session(
     if found is None and keep:
         found = collect(context, record, end, before, brief=brief)
     folder, judgement = retrieve_and_analyze_logs(context, ticket, handle, end, found)
-    if not context.models.unchanged(before):
-        before = context.models.view()
     # After every ending, whatever it was: a verified checkpoint that was fetched is worth its GPU hours.
-    restored, inventory = restore(context, ticket, folder, before) if keep else ((), before)
+    restored, inventory = restore(context, ticket, folder, before) if keep else ((), up_to_date(context, before))
     context.record(
         EventKind.SESSION_CLOSED,
         record.run_id,

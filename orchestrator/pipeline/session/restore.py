@@ -36,17 +36,23 @@ def restore_checkpoints_for_next_run(context: RunContext, ticket: Ticket, folder
     return restore(context, ticket, folder, context.models.view())[0]
 
 
+def up_to_date(context: RunContext, inventory: CheckpointInventory) -> CheckpointInventory:
+    """What is in place now: the models directory is surveyed again only if a file may have changed."""
+    return inventory if context.models.unchanged(inventory) else context.models.view()
+
+
 def restore(
     context: RunContext, ticket: Ticket, folder: Path, before: CheckpointInventory
 ) -> tuple[tuple[str, ...], CheckpointInventory]:
     """Restore the checkpoints of a session if they are ahead of those in place.
 
     Args:
-        before: What is in place, as it is now.
+        before: What was in place when it was last surveyed.
 
     Returns:
         Names of the checkpoint files put in place, and what is in place then.
     """
+    before = up_to_date(context, before)
     incoming = context.results.incoming(folder, ticket)
     if not incoming.verified:
         context.warn("nothing_restored", *unusable(incoming.faults), *nothing_found(folder.as_posix()))

@@ -213,7 +213,7 @@ class ModelsDirectory:
         return _copied_fault(entry, source / entry.path, staged)
 
     def _retired(self, incoming: FetchedCheckpoints, before: CheckpointInventory) -> Iterator[FileEntry]:
-        """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one.
+        """Files of earlier sessions that the new set does not have with the same bytes.
 
         The best model is among them only if the new set has one.
         """

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator.core.checkpoint.compatibility import Intended
-from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedCheckpoints
 from orchestrator.core.checkpoint.start import StartMode
+from orchestrator.core.checkpoint.walk_back import Suspicion, WalkBack
 from orchestrator.core.errors import BadInput, CheckpointsMissing
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.run.actions import Action, Adopt, Collect, Finish, Missing, Refuse, Start, Wait
@@ -167,6 +168,7 @@ TRAINED = {"runs": (run(ended_at="x", steps_done=30),), "sessions": (session(mod
         (snapshot(**IN_FLIGHT), request(detach=True), Finish),
         (snapshot(**IN_FLIGHT), request(detach=True, fresh=True), Refuse),
         (snapshot(**PLANNED, sight=Sight(lost=True)), request(), Collect),
+        (snapshot(**PLANNED, sight=Sight()), request(detach=True), Wait),
         (snapshot(**PLANNED, sight=Sight(state="may take up to 90 s")), request(), Wait),
         (snapshot(**IN_FLIGHT, backend="local"), request(), Start),
         (snapshot(in_place(exists=False), **TRAINED), request(), Adopt),
@@ -246,9 +248,10 @@ def test_starting_over_collects_the_session_in_flight_without_keeping_it() -> No
 
 
 def test_a_run_refuses_a_request_before_it_collects_the_session_in_flight() -> None:
-    state = snapshot(in_place(30), **IN_FLIGHT, sight=Sight(handle=HANDLE, end=ENDED))
+    state = snapshot(in_place(30), **IN_FLIGHT, sight=Sight(handle=HANDLE))
     assert isinstance(next_action(state, request(target_steps=1)), Refuse)
-    assert isinstance(next_action(replace(state, waits=False), request(target_steps=1)), Collect)
+    ended = replace(state, waits=False, sight=Sight(handle=HANDLE, end=ENDED))
+    assert isinstance(next_action(ended, request(target_steps=1)), Collect)
 
 
 def test_other_code_continues_with_a_grade_and_other_settings_are_refused() -> None:
@@ -336,3 +339,37 @@ def test_a_plan_names_the_next_session_even_at_the_target() -> None:
     state = snapshot(in_place(TARGET), evaluation=session(verdict="supported"))
     assert isinstance(next_action(state, request()), Finish)
     assert isinstance(when_idle(state, request(), despite_end=True), Start)
+
+
+def test_fresh_start_ignores_late_outputs_of_the_training_that_is_left() -> None:
+    closed = session(end_reason="crashed", models_steps=30)
+    for inventory in (in_place(30), in_place()):
+        seen = snapshot(inventory, runs=(run(ended_at="x"),), sessions=(closed,), late_outputs=True)
+        action = next_action(seen, request(fresh=True))
+        assert isinstance(action, Start) and action.run.steps_start == 0
+
+
+def test_session_that_has_ended_is_collected_whatever_target_is_asked() -> None:
+    adopted = ClosedSession(
+        judgement=Judgement(end_reason=EndReason.PAUSED, exit_code=0),
+        results_dir=Path("out"),
+        restored=(),
+        inventory=in_place(30),
+    )
+    ended = Sight(handle=HANDLE, end=ENDED)
+    seen = snapshot(in_place(30), **IN_FLIGHT, sight=ended, done=CommandState(adopted=adopted))
+    assert isinstance(next_action(seen, request(target_steps=1)), Collect)
+    assert isinstance(next_action(replace(seen, done=CommandState()), request(target_steps=1)), Collect)
+
+
+def test_walk_back_comes_before_the_next_session_and_ends_a_run_without_a_parent() -> None:
+    inventory = in_place(20, 30)
+    newest, parent = inventory.verified
+    why = Suspicion(failed=(session(end_reason="checkpoint_unusable"),), proven=True)
+    kept = FetchedCheckpoints(root=ROOT, verified=(parent,), entries=())
+    back = next_action(snapshot(inventory, walk_back=WalkBack(left=newest, why=why, parent=kept)), request())
+    assert isinstance(back, Start) and back.walk_back is not None and back.inventory.verified == (parent,)
+    ends = next_action(snapshot(inventory, walk_back=WalkBack(left=newest, why=why, parent=None)), request())
+    assert isinstance(ends, Finish) and ends.end == "checkpoint_unusable" and ends.problems
+    fresh = next_action(snapshot(inventory, walk_back=WalkBack(left=newest, why=why, parent=kept)), request(fresh=True))
+    assert isinstance(fresh, Start) and fresh.walk_back is None
