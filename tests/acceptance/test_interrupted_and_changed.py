@@ -63,17 +63,20 @@ def killed_in_flight(toy: Path, *words: str) -> Iterator[None]:
     gate.touch()
 
 
-def killing_before(event: str, folder: Path) -> str:
-    """The PYTHONPATH with which a command is killed just before it records an event of that kind."""
+def killing(event: str, folder: Path, *, after: bool = False) -> str:
+    """The PYTHONPATH with which a command is killed just before or after it records an event of that kind."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import os, signal\n"
         "from orchestrator.stores.ledger.sqlite import SqliteLedger\n"
         "record = SqliteLedger.record\n"
         "def killed(ledger, *events):\n"
+        f"    if {after}:\n"
+        "        record(ledger, *events)\n"
         f"    if any(one.kind == {event!r} for one in events):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    record(ledger, *events)\n"
+        f"    if not {after}:\n"
+        "        record(ledger, *events)\n"
         "SqliteLedger.record = killed\n",
         encoding="utf-8",
     )
@@ -220,6 +223,9 @@ def test_target_within_the_last_rollout_counts_as_reached(toy: Path) -> None:
 def test_session_in_flight_is_found_after_the_ledger_is_lost(toy: Path) -> None:
     with killed_in_flight(toy, "run", "section_7_6", "--quick"):
         (toy / ".orchestrator/ledger.sqlite").unlink()
+        dry = orchestrate(toy, *QUICK, "--dry-run")
+        assert (dry.code, dry.json["action"]) == (0, "adopt")
+        assert not (toy / ".orchestrator/ledger.sqlite").exists()
     answer = orchestrate(toy, *QUICK).json
     assert (answer["steps_done"], answer["sessions"], answer["exit_code"]) == (40, 1, 0)
     assert len(list((toy / "validation_output/results").iterdir())) == 1
@@ -300,13 +306,24 @@ def test_a_dry_run_of_a_repeated_fresh_goes_on_with_it_too(toy: Path) -> None:
 
 
 def test_detach_does_not_wait_for_a_session_whose_start_was_not_confirmed(toy: Path) -> None:
-    killed = killing_before("session_submitted", toy.parent / "killing")
+    killed = killing("session_submitted", toy.parent / "killing")
     close_gate(toy)
     assert orchestrate(toy, "run", "section_7_6", "--quick", PYTHONPATH=killed).code == -signal.SIGKILL
     answer = orchestrate(toy, *QUICK, "--detach", timeout_s=30.0)
     with_gate_open(toy)
     assert (answer.code, answer.json["end_reason"]) == (0, "detached")
     assert orchestrate(toy, *QUICK).json["sessions"] == 1
+
+
+@pytest.mark.parametrize("again", [(), ("--fresh",), ("--detach",)])
+def test_a_session_that_was_planned_and_never_started_is_started(toy: Path, again: tuple[str, ...]) -> None:
+    killed = killing("session_planned", toy.parent / "killing", after=True)
+    assert orchestrate(toy, *QUICK, PYTHONPATH=killed).code == -signal.SIGKILL
+    first = orchestrate(toy, *QUICK, *again)
+    assert first.code == 0, first.err
+    answer = orchestrate(toy, *QUICK)
+    assert (answer.code, answer.json["steps_done"]) == (0, 40)
+    assert len(list((toy / "validation_output/results").iterdir())) == 1
 
 
 def test_deleting_only_the_model_zips_does_not_restart_the_training(toy: Path) -> None:

@@ -96,10 +96,12 @@ def _show_plan(run_context: RunContext, request: RunRequest, console: Console, a
 
 def _first_lines(first: Action) -> list[str]:
     """What `run` would do before it starts the session that is shown."""
-    from orchestrator.core.run.actions import Collect, Finish, Start, Wait
+    from orchestrator.core.run.actions import Adopt, Collect, Finish, Start, Wait
     from orchestrator.core.run.summary import GOOD_ENDS
 
     match first:
+        case Adopt():
+            return ["First: continue with sessions that the ledger lacks. After them, the next session could be:"]
         case Finish(end=end) if end in GOOD_ENDS:
             return ["Already at the target, and evaluated: `run` would send nothing. The next session would be:"]
         case Finish(in_flight=None, end=end):

@@ -60,6 +60,11 @@ def adopt_remembered(context: RunContext, lineage_id: str) -> None:
         adopt(context, existing)
 
 
+def has_unknown_remembered(context: RunContext, lineage_id: str) -> bool:
+    """Whether the backend itself remembers sessions that `adopt_remembered` would adopt. Changes nothing."""
+    return any(not _is_known(context, one.ticket) for one in context.backend.recall(lineage_id))
+
+
 def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = False) -> bool:
     """Write a session into the ledger that exists on the backend; says whether it was unknown, or given up as lost.
 
@@ -68,9 +73,9 @@ def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = Fal
             there an empty models directory was emptied by hand.
     """
     handle, ticket = existing.handle, existing.ticket
-    known = [record for record in context.ledger.sessions(ticket.lineage_id) if record.nonce == ticket.nonce]
-    if not all(record.never_submitted for record in known):
+    if _is_known(context, ticket):
         return False
+    known = [record for record in context.ledger.sessions(ticket.lineage_id) if record.nonce == ticket.nonce]
     key = session_key(ticket.run_id, ticket.session, ticket.attempt)
     planned = context.ledger.session(key)
     if planned is not None and planned.handle is not None:
@@ -97,6 +102,12 @@ def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = Fal
 def pushed_from_here(context: RunContext, ticket: Ticket) -> bool:
     """Whether this ledger has planned the very session of this ticket."""
     return any(record.nonce == ticket.nonce for record in context.ledger.sessions(ticket.lineage_id))
+
+
+def _is_known(context: RunContext, ticket: Ticket) -> bool:
+    """Whether the ledger has the session, and has not given it up as lost."""
+    sessions = context.ledger.sessions(ticket.lineage_id)
+    return any(record.nonce == ticket.nonce and not record.never_submitted for record in sessions)
 
 
 def _record_run(context: RunContext, ticket: Ticket) -> None:

@@ -129,6 +129,7 @@ class RunLoop:
 
     def _collect(self, action: Collect) -> None:
         context, record, before = self._context, action.record, self._snapshot.inventory
+        self._sights.pop(record.key, None)  # a session that was never started is started again under its key
         if action.run is not None:
             self._look_again(record, action.run, action.mode)
         elif action.lost:

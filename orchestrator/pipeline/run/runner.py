@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from orchestrator.core.checkpoint.missing import gone_lines, missing_fault
 from orchestrator.core.ledger.records import Stage
-from orchestrator.core.run.actions import Action, Adopt, Missing, Refuse, Start
+from orchestrator.core.run.actions import Action, Adopt, Finish, Missing, Refuse, Start
 from orchestrator.core.run.losses import missing_steps
 from orchestrator.core.run.next_action import next_action, when_idle
 from orchestrator.core.run.request import RunRequest
@@ -16,6 +16,7 @@ from orchestrator.core.run.snapshot import CommandState
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.session.backend_types import Observation, Push
 from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.run.adoption import has_unknown_remembered
 from orchestrator.pipeline.run.loop import RunLoop
 from orchestrator.pipeline.run.reports import refuse
 from orchestrator.pipeline.run.snapshot import read_snapshot
@@ -60,6 +61,9 @@ def preview(context: RunContext, request: RunRequest) -> tuple[Action, Start, Pu
         context.warn("checkpoint_gone", *gone_lines(snapshot.inventory, backend=snapshot.backend, steps=steps))
         snapshot = read_snapshot(context, request, CommandState(asked=True, searched=True), ahead=True)
         first = next_action(snapshot, request)
+    left = isinstance(first, Finish) and first.in_flight is not None
+    if snapshot.remembers and not left and has_unknown_remembered(context, request.card.lineage.id):
+        first = Adopt(what=Missing.SESSIONS)
     if isinstance(first, Refuse):
         refuse(context, first)
     start = first if isinstance(first, Start) else when_idle(snapshot, request, despite_end=True)
