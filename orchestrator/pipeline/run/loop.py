@@ -22,12 +22,13 @@ from orchestrator.core.session.backend_types import Bundle, Carrier, Handle, Obs
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt_remembered, require_no_unknown_sessions
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
+from orchestrator.pipeline.run.release import release
 from orchestrator.pipeline.run.reports import announce_found, other_target_lines, refuse, report_troubles
 from orchestrator.pipeline.run.second_look import look_again
 from orchestrator.pipeline.run.snapshot import read_snapshot
 from orchestrator.pipeline.run.starting import begin_run, prepare_start, start_session
 from orchestrator.pipeline.run.walk_back import walk_back
-from orchestrator.pipeline.session.lifecycle import abandon, close_unrestored, finish_session, wait_for_end
+from orchestrator.pipeline.session.lifecycle import abandon, finish_session, wait_for_end
 from orchestrator.pipeline.session.restore import up_to_date
 from orchestrator.pipeline.session.submit import confirmed, wait_out
 
@@ -167,27 +168,11 @@ class RunLoop:
             self._done = replace(self._done, run=run.after(late))
 
     def _release(self, record: SessionRecord) -> None:
-        """Ask a session in flight to end, to start over: its outputs are fetched and not used."""
-        context, handle = self._context, Handle.parse(str(record.handle))
         plan = when_idle(self._snapshot, self._request)
         if isinstance(plan, Start) and self._prepared(plan) is None:
             return  # what can be refused is refused first
         self._done = replace(self._done, released=True)
-        context.backend.cancel(handle)
-        if not context.backend.capabilities.can_cancel:
-            context.warn(
-                "cannot_be_stopped",
-                f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
-                "Stop it on the service's own page to spare its quota.",
-            )
-            close_unrestored(context, record, models_steps=self._snapshot.inventory.steps)
-            return
-        context.warn(
-            "asked_to_leave",
-            f"Asked {record.slug} of an earlier command to end; its outputs are fetched and not used",
-        )
-        end = wait_for_end(context, record)
-        finish_session(context, record, end, self._snapshot.inventory, keep=False)
+        release(self._context, record, self._snapshot.inventory)
         self._read_again()
 
     def _prepared(self, start: Start) -> Push | None:
