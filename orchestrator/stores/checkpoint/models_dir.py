@@ -226,10 +226,7 @@ class ModelsDirectory:
         return _copied_fault(entry, source / entry.path, staged)
 
     def _retired(self, incoming: FetchedCheckpoints, before: CheckpointInventory) -> Iterator[FileEntry]:
-        """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one.
-
-        The best model is among them only if the new set has one.
-        """
+        """Files of earlier sessions that the new set lacks or has in other bytes; the best model only if it has one."""
         brought = {entry.path: entry.sha256 for entry in incoming.entries}
         best = {name.as_posix() for name in BEST_MODEL_FILES}
         beside = entries_beside(self._path, self._scenario, before.verified)
