@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.core.session.backend_types import Observation
 from orchestrator.core.session.end_reason import OF_EXIT_CODE, OF_KERNEL, EndReason
 from orchestrator.core.timestamps import parse_timestamp
-from orchestrator.kernel.outcome import Verdict
+from orchestrator.kernel.outcome import SectionOutcome, Verdict
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, Ticket
 
@@ -101,7 +101,6 @@ def judge(
         problems.append(f"the process ended with {observation.exit_code}, its manifest says {manifest.exit_code}")
         reason = observation.reason or EndReason.CRASHED
     no_claim = reason is EndReason.FINISHED and not problems and outcome.makes_no_claim(manifest.spec)
-    evaluated = not problems and (outcome.verdict is not None or no_claim)
     return Judgement(
         end_reason=reason,
         exit_code=manifest.exit_code if observation.exit_code is None else observation.exit_code,
@@ -119,10 +118,14 @@ def judge(
         error=manifest.error,
         wall_s=manifest.timings_s.get("wall"),
         score=finite(outcome.training.get("best_model_score")),
-        numbers=dict(numbers_in(outcome.summary)) if evaluated else None,
+        numbers=None if problems else _numbers(outcome, no_claim),
         started_at=_iso(manifest.started_at),
         ended_at=_iso(manifest.ended_at),
     )
+
+
+def _numbers(outcome: SectionOutcome, no_claim: bool) -> dict[str, float] | None:
+    return dict(numbers_in(outcome.summary)) if no_claim or outcome.verdict is not None else None
 
 
 def numbers_in(summary: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
