@@ -87,6 +87,8 @@ class SectionOutcome:
         steps_start: Environment steps before the session, None for a section without checkpoints.
         steps_done: Environment steps after it.
         verdict: Scientific result, None while there is none (a paused session).
+        claim: Whether the section draws a conclusion at its target. False: it only trains, and ends without a
+            verdict. None: it does if its card declares criteria.
         verdict_reasons: Reasons for the verdict, one sentence each.
         resumed_from: Digest of the checkpoint that was resumed, None for a fresh training.
         resume_grade: Grade of the resume (`exact`, `statistical`, `weights-only`), None for a fresh training.
@@ -101,9 +103,23 @@ class SectionOutcome:
     steps_done: int | None = None
     verdict: Verdict | None = None
     verdict_reasons: tuple[str, ...] = ()
+    claim: bool | None = None
     resumed_from: str | None = None
     resume_grade: str | None = None
     resume_reasons: tuple[str, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     runtime: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.claim is False and self.verdict is not None:
+            raise ValueError(f"claim=False and verdict {self.verdict.value!r} contradict each other: leave out one")
+
+    def makes_no_claim(self, spec: Mapping[str, Any]) -> bool:
+        """Whether the training is complete without a verdict, because the section draws no conclusion.
+
+        Args:
+            spec: Of the session; its `criteria` are those of the section's card.
+        """
+        claims = bool(spec.get("criteria")) if self.claim is None else self.claim
+        return self.ending is KernelEnding.FINISHED and self.verdict is None and not claims

@@ -51,6 +51,11 @@ class Project:
         return self.state / "validation_output" / "campaigns"
 
     @property
+    def section_reports(self) -> Path:
+        """Reports on sections."""
+        return self.state / "validation_output" / "reports"
+
+    @property
     def own(self) -> Path:
         """The orchestrator's own folder: ledger and local sandboxes."""
         return self.state / ".orchestrator"

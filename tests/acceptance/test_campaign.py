@@ -93,13 +93,17 @@ def test_campaign_report_covers_the_finished_trials(tmp_path: Path) -> None:
     assert orchestrate(root, "campaign", "run", "smoke", "--every-s", "0.2").code == 0
     answer = orchestrate(root, "campaign", "report", "smoke")
     folder = root / "validation_output/campaigns/smoke"
-    assert answer.code == 0 and "section_7_6 has no report of its own" in answer.out, answer.err
+    assert answer.code == 0 and "section_7_6 has no report of its own: the general one is written" in answer.out, (
+        answer.err
+    )
     assert {path.name for path in folder.iterdir()} == {
         ".campaign_report",
         "table.csv",
         "table.parquet",
         "section_7_6_trials.json",
+        "trainings.csv",
     }
+    assert "No statistics: no finished training reported a number in its summary" in answer.out
     account = read_account(json.loads((folder / "section_7_6_trials.json").read_text(encoding="utf-8")))
     assert [trial.variant for trial in account.trials] == ["main DQN", "main PPO"] and not account.unfinished
     for trial in account.trials:

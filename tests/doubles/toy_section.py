@@ -83,10 +83,12 @@ def run(context):
         write_text(context.models_dir / final_model_name(spec["scenario"]), "final")
         context.metrics_dir.mkdir(parents=True, exist_ok=True)
         write_text(context.metrics_dir / "toy.csv", "a,b\\n1,2\\n")
+    word = act.get("verdict", "supported" if BEHAVIOUR.get("claim") is None else None)
+    verdict = None if word is None else Verdict(word)
     return SectionOutcome(
         ending=ending, steps_start=start, steps_done=steps,
-        training={"best_model_score": score},
-        verdict=Verdict(act.get("verdict", "supported")) if ending is KernelEnding.FINISHED else None,
+        training={"best_model_score": score}, summary=BEHAVIOUR.get("summary", {}), claim=BEHAVIOUR.get("claim"),
+        verdict=verdict if ending is KernelEnding.FINISHED else None,
         resumed_from=latest.digest if latest else None, resume_grade="exact" if latest else None)
 '''
 
@@ -109,6 +111,7 @@ def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
 def set_behaviour(root: Path, behaviour: str) -> None:
     """JSON: session number (or "*") -> {"do": raise|vanish|pause|die_after_save|die_at_target, "verdict": ...}.
 
+    `"verdict": null` reports none; `"claim": false` says that the section draws no conclusion; `"summary"` is reported.
     With `"scores": true` it reports a score after every save, which depends on the discount factor and the steps.
     """
     path = root / "validation_ch7" / "section_7_6_rl_performance" / "behaviour.json"

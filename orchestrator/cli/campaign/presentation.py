@@ -24,6 +24,7 @@ def trial_status_json(one: TrialStatus) -> dict[str, Any]:
         "sessions": one.sessions,
         "wall_s": round(one.wall_s, 1),
         "verdict": one.verdict,
+        "no_claim": one.no_claim,
         "objective": one.trial.variant.searched.value if one.trial.variant.searched else None,
         "due_at": one.due_at.astimezone(UTC).isoformat(timespec="seconds") if one.due_at else None,
     }

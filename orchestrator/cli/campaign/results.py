@@ -50,9 +50,12 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         from orchestrator.cli.output.console import Console
         from orchestrator.core.reporting.finished_trial import campaign_report
         from orchestrator.core.reporting.results_table import rows_of
+        from orchestrator.core.reporting.training import training_of
+        from orchestrator.core.reporting.training_tables import text_lines
         from orchestrator.stores.reporting.folder import emptied_report, section_folder
-        from orchestrator.stores.reporting.section_report import section_report
+        from orchestrator.stores.reporting.section_report import has_own_report, section_report
         from orchestrator.stores.reporting.table_files import PARQUET, parquet_at_hand, write_table
+        from orchestrator.stores.reporting.training_report import write_training_report
         from orchestrator.wiring.campaigns import finished_of
 
         project, campaign, trials = open_campaign(file, backend)
@@ -70,6 +73,10 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
             section_input = campaign_report(campaign, card.section, finished, statuses, command)
             own = section_folder(folder, card.section, {trial.variant.card.section for trial in trials})
             console.say(*section_report(project.code, card.entry_point, section_input, own))
+            if not has_own_report(project.code, card.entry_point):
+                trainings = [training_of(one) for one in finished if one.trial.variant.card.section == card.section]
+                files, statistics = write_training_report(card.section, trainings, own, command)
+                console.say(*(f"Wrote {path.as_posix()}" for path in files), *text_lines(trainings, statistics))
         return 0
 
     return run_command(act)

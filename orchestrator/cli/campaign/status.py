@@ -59,9 +59,9 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
             for row in rows:
                 why = _why(row)
                 steps = f"{row['steps_done']} of {row['target_steps']} steps"
-                end = row["verdict"] or "-"
+                end = "no claim" if row["no_claim"] else f"verdict {row['verdict'] or '-'}"
                 value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
-                console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, verdict {end}{value}")
+                console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, {end}{value}")
         console.say(*forecast.rest_lines(), *removed)
         return 0
 
@@ -99,12 +99,12 @@ def markdown_lines(
     of_variant: dict[str, list[StitchedCurve]] = {}
     for row, one in zip(rows, statuses, strict=True):
         curve = curves.get(one.trial.lineage_id)
-        why = _why(row)
+        why, end = _why(row), "no claim" if row["no_claim"] else row["verdict"] or "-"
         value = "" if not searches else " - |" if row["objective"] is None else f" {row['objective']:.6g} |"
         learning = sparkline(curve.points) if curve else ""
         lines.append(
             f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {row['steps_done']} / {row['target_steps']} "
-            f"| {row['sessions']} | {one.wall_s / 3600:.2f} | {learning or '-'} | {row['verdict'] or '-'} |{value}"
+            f"| {row['sessions']} | {one.wall_s / 3600:.2f} | {learning or '-'} | {end} |{value}"
         )
         if curve and one.state in _SHOWN:
             of_variant.setdefault(one.trial.variant.label, []).append(curve)

@@ -138,11 +138,23 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
         grade = f", resume grade {summary.resume_grade}" if summary.resume_grade else ""
         lines.append(f"From {summary.steps_start} steps, {summary.sessions} session(s){grade}")
         lines += [f"  - {reason}" for reason in summary.resume_reasons]
-    lines.append(f"Verdict: {summary.verdict or 'none'}")
+    lines += _verdict_lines(summary)
     lines += [f"  {reason}" for reason in summary.verdict_reasons]
     if summary.results_dir:
         lines.append(f"Results: {_relative(summary.results_dir, root)}")
     lines.append(f"Models: {_relative(summary.models_dir, root)}")
+    return lines
+
+
+def _verdict_lines(summary: RunSummary) -> list[str]:
+    if summary.no_claim:
+        return ["Finished, no claim: this section trains and reports no verdict"]
+    lines = [f"Verdict: {summary.verdict or 'none'}"]
+    if summary.lacks_verdict:
+        lines += [
+            f"Problem: {summary.section} has criteria, reached its target and reported no verdict (exit code 1)",
+            "If it draws no conclusion, remove the criteria from its card, or return SectionOutcome(..., claim=False).",
+        ]
     return lines
 
 

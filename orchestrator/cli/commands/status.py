@@ -69,13 +69,16 @@ def _recorded(path: Path) -> tuple[list[RunRecord], list[SessionRecord]]:
 
 
 def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str]:
+    from orchestrator.core.run.summary import shown_verdict
+
     if not runs:
         return ["No runs yet: python -m orchestrator run section_7_6 --quick"]
     lines = ["Latest runs:"]
     for run in [run for run in runs if run.sessions or run.ended_at is None][-_SHOWN_RUNS:]:
         end = run.end_reason or "in flight or interrupted"
         steps = f"{run.steps_start} -> {run.steps_done} of {run.target_steps}"
-        lines.append(f"  {run.run_id}  {run.backend} {run.profile}  {steps}  {end}  {run.verdict or '-'}")
+        verdict = shown_verdict(run.verdict, run.no_claim) or "-"
+        lines.append(f"  {run.run_id}  {run.backend} {run.profile}  {steps}  {end}  {verdict}")
         for session in sessions:
             if session.run_id == run.run_id:
                 grade = f"  resumed {session.resume_grade}" if session.resume_grade else ""

@@ -71,6 +71,7 @@ class TrialStatus:
     Attributes:
         why: Word for the failure: an end of a run, `invalid`, `plateau` or `bad_input`; the rung if it was pruned.
         run: Its latest run in its own profile, else its latest run in another profile; None before the first.
+        no_claim: Whether that run finished without a verdict because its section draws no conclusion.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps trained in these sessions, lost steps included.
         due_at: End of a waiting trial's rest after a failure, None without one; may be in the past.
@@ -84,6 +85,7 @@ class TrialStatus:
     trained_steps: int = 0
     why: str = ""
     verdict: str | None = None
+    no_claim: bool = False
     run: RunRecord | None = None
     due_at: datetime | None = None
 
@@ -117,6 +119,7 @@ def trial_status(
         wall_s=sum(run.wall_s for run in runs),
         trained_steps=sum(run.trained_steps for run in runs),
         verdict=latest.verdict if latest else None,
+        no_claim=latest is not None and latest.no_claim,
         run=latest or (runs[-1] if runs else None),
     )
     if live:
@@ -152,8 +155,8 @@ def _waiting(status: TrialStatus, runs: Sequence[RunRecord], latest: RunRecord |
 
 
 def is_complete(trial: Trial, run: RunRecord) -> bool:
-    """Whether a run reached the trial's target and has a verdict."""
-    return run.steps_done >= trial.target_steps and run.end_reason in GOOD_ENDS and run.verdict is not None
+    """Whether a run reached the trial's target and has the section's result: a verdict, or no claim."""
+    return run.steps_done >= trial.target_steps and run.end_reason in GOOD_ENDS and run.evaluated
 
 
 def failure_of(run: RunRecord) -> str:

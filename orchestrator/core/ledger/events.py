@@ -79,7 +79,7 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
     if record is None:
         raise ValueError(f"{event.kind} of run {event.run_id}, which never started")
     if event.kind is EventKind.RUN_ENDED:
-        return replace(record, ended_at=event.at, **event.body)
+        return replace(record, ended_at=event.at, **{"no_claim": False, **event.body})
     if event.kind is EventKind.WALKED_BACK:
         walk = (int(event.body["left_steps"]), str(event.body["after"]))
         return replace(record, steps_done=int(event.body["to_steps"]), walks=(*record.walks, walk))
@@ -191,7 +191,7 @@ def _judged(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     }
     if "curve" in body:
         tuples["curve"] = tuple((steps, score) for steps, score in body["curve"])
-    return replace(record, stage=Stage.JUDGED, **{**body, **tuples})
+    return replace(record, stage=Stage.JUDGED, **{"no_claim": False, **body, **tuples})
 
 
 def _closed(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:

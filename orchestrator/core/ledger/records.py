@@ -35,6 +35,7 @@ class RunRecord:
         fresh: Whether it archived earlier checkpoints to start over.
         code_digest: Of the code of its latest session; of the code at its start before the first one.
         question: `question_of` the criteria and scenarios of its latest session; at its start, of the run's own.
+        no_claim: Whether it finished without a verdict because its section draws no conclusion.
         campaign: Campaign that started it; empty for a user's `run`, None if unknown: recovered, or an old ledger.
         wall_s: Wall seconds of its closed sessions, as the kernels measured them where known.
         trained_steps: Steps trained by these sessions, including steps that were lost again.
@@ -55,6 +56,7 @@ class RunRecord:
     started_at: str
     end_reason: str | None = None
     verdict: str | None = None
+    no_claim: bool = False
     ended_at: str | None = None
     sessions: int = 0
     fresh: bool = False
@@ -67,6 +69,11 @@ class RunRecord:
     failed_at: str | None = None
     walks: tuple[tuple[int, str], ...] = ()
 
+    @property
+    def evaluated(self) -> bool:
+        """Whether it has the section's result: a verdict, or no claim."""
+        return self.verdict is not None or self.no_claim
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
@@ -75,6 +82,7 @@ class SessionRecord:
     Attributes:
         key: `{run_id}/s{NN}a{N}`.
         ticket: The ticket as pushed; enough to recognise and judge the session after a crash of this program.
+        no_claim: Whether it finished without a verdict because its section draws no conclusion.
         restored: Names of the checkpoint files that its restore put in place.
         models_steps: Steps in place when it was closed.
         missed_at: When a look first failed to find it; None while it is found.
@@ -113,6 +121,7 @@ class SessionRecord:
     end_reason: str | None = None
     exit_code: int | None = None
     verdict: str | None = None
+    no_claim: bool = False
     steps_start: int | None = None
     steps_done: int | None = None
     resume_grade: str | None = None
@@ -133,6 +142,11 @@ class SessionRecord:
     campaign: str | None = None
     doubts: Mapping[str, Mapping[str, Any]] | None = None
     lacking: tuple[str, ...] = ()
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether it finished with the section's result: a verdict, or no claim."""
+        return self.end_reason == EndReason.FINISHED and (self.verdict is not None or self.no_claim)
 
     @property
     def began_at(self) -> datetime:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from orchestrator.core.reporting.finished_trial import Finished
+from orchestrator.core.run.summary import shown_verdict
+from orchestrator.core.session.judgement import finite
 
 WHAT = ("campaign", "group", "settings", "section", "profile", "seed", "lineage_id", "steps", "verdict")
 NUMBER = ("metric", "controller", "value")
@@ -40,7 +42,7 @@ def rows_of(campaign: str, finished: Finished) -> Iterator[dict[str, Any]]:
         "seed": trial.seed,
         "lineage_id": trial.lineage_id,
         "steps": record.steps_done,
-        "verdict": record.verdict,
+        "verdict": shown_verdict(record.verdict, record.no_claim),
         "code_digest": record.ticket["bundle_digest"],
         "policy_digest": finished.policy_digest,
         "run_id": record.run_id,
@@ -58,22 +60,38 @@ def rows_of(campaign: str, finished: Finished) -> Iterator[dict[str, Any]]:
 
 
 def _numbers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
-    """Headline numbers in a section's summary; one empty row without any, so that no trial is left out."""
+    """The numbers in a section's summary; one empty row without any, so that no trial is left out.
+
+    Numbers below a key have the rest of their name in the second place: `{"delay": {"fixed": 3}}` is `delay`, `fixed`.
+    Three numbers `[value, low, high]` with low <= value <= high are an estimate and its interval. Other lists have no
+    row.
+    """
     found = False
     for name, value in sorted(summary.items()):
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        for metric, rest, number in _named(name, value):
             found = True
-            yield name, "", value
-        elif isinstance(value, Mapping) and name == "delay_s_per_veh":
-            for controller, number in sorted(value.items()):
-                found = True
-                yield name, controller, number
-        elif name == "delay_reduction_pct" and isinstance(value, Sequence) and len(value) == 3:
-            for end, number in zip(("", "_low", "_high"), value, strict=True):
-                found = True
-                yield f"{name}{end}", "", number
+            yield metric, rest, number
     if not found:
         yield "", "", ""
+
+
+def _named(name: str, value: object) -> Iterator[tuple[str, str, object]]:
+    if isinstance(value, Mapping):
+        for key, below in sorted(value.items()):
+            for metric, rest, number in _named(str(key), below):
+                yield name, f"{metric}.{rest}" if rest else metric, number
+    elif _is_estimate(value):
+        for end, number in zip(("", "_low", "_high"), value, strict=True):
+            yield f"{name}{end}", "", number
+    elif finite(value) is not None:
+        yield name, "", value
+
+
+def _is_estimate(value: object) -> TypeGuard[Sequence[float]]:
+    """Whether it is `[value, low, high]`."""
+    if not isinstance(value, list | tuple) or len(value) != 3 or any(finite(one) is None for one in value):
+        return False
+    return bool(value[1] <= value[0] <= value[2])
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:

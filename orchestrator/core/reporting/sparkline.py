@@ -50,7 +50,7 @@ def mermaid(curves: Mapping[str, Sequence[StitchedCurve]]) -> Iterator[str]:
         trainings = f"mean of {len(drawn)} of {len(members)} trainings"
         yield "```mermaid"
         yield "xychart-beta"
-        yield f'  title "{variant}, {trainings}: score on tuning scenarios"'
+        yield f'  title "{variant}, {trainings}: score"'
         yield f'  x-axis "steps" [{", ".join(map(str, shown))}]'
         yield f'  y-axis "score" {_outside(min(means), max(means))}'
         yield f"  line [{', '.join(f'{mean:.6g}' for mean in means)}]"

@@ -75,6 +75,7 @@ def with_session(summary: RunSummary, closed: ClosedSession) -> RunSummary:
         session_exit_code=judgement.exit_code,
         verdict=judgement.verdict.value if judgement.verdict else None,
         verdict_reasons=judgement.verdict_reasons,
+        no_claim=judgement.no_claim,
         results_dir=closed.results_dir.as_posix(),
         restored=closed.restored,
         resume_grade=worse_grade(summary.resume_grade, judgement.resume_grade),

@@ -80,9 +80,12 @@ def _left_off(snapshot: Snapshot, request: RunRequest, run: OpenRun) -> OpenRun:
                 known = real  # it was fetched again since, and has finished: the lost push changed nothing
         if known.last_end is not EndReason.FINISHED:
             return replace(run, progress=known, last=last, failed=failed)
-        if not snapshot.waits and there[-1].verdict is not None:
+        if not snapshot.waits and there[-1].evaluated:
             # Only its end was not recorded. `run` looks at what is in place instead, and at today's code.
-            summary = replace(run.summary, verdict=there[-1].verdict, results_dir=there[-1].results_dir)
+            ended = there[-1]
+            summary = replace(
+                run.summary, verdict=ended.verdict, no_claim=ended.no_claim, results_dir=ended.results_dir
+            )
             return replace(run, progress=known, summary=summary, last=last, failed=failed)
     asked_to_stop = progress.last_end not in (None, EndReason.FINISHED)
     if progress.at_target and not asked_to_stop and snapshot.evaluation is None:
@@ -117,6 +120,7 @@ def _first_summary(snapshot: Snapshot, request: RunRequest, steps_start: int, pr
         target_steps=progress.target_steps,
         end_reason="",
         verdict=last.verdict if last else None,
+        no_claim=last is not None and last.no_claim,
         results_dir=last.results_dir if last else None,
         models_dir=snapshot.inventory.root.as_posix(),
     )

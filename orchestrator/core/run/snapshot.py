@@ -72,7 +72,8 @@ class Snapshot:
         new_run_id: Id of a run that would begin now.
         bundle: The code, None where no session can follow.
         intended: What the next session would be, None where no session can follow.
-        evaluation: The session whose verdict is about exactly what is in place, by the code and criteria of now.
+        evaluation: The session whose result (a verdict, or no claim) is about exactly what is in place, by the code
+            and criteria of now.
         walk_back: The step back that the next session needs.
         lost: Why it is no fresh start although nothing is in place: recovered sessions had steps.
         done: What this command has done.

@@ -10,6 +10,9 @@ from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.outcome import Verdict
 
+NO_CLAIM = "no claim"
+"""Shown in place of a verdict where the section draws no conclusion."""
+
 DETACHED = "detached"
 """The command left its session in flight; the run has not ended."""
 
@@ -30,6 +33,7 @@ class RunSummary:
         handle: Of the session in flight when the command left.
         session_exit_code: Exit code of the last kernel.
         verdict: Scientific verdict at the target; None before there is one.
+        no_claim: Whether the training finished and its section draws no conclusion: no verdict is missing.
         results_dir: Outputs of the last session, relative to the project, POSIX.
         restored: Checkpoint files that the last restore put in place.
         expected_grade: Lowest resume grade expected before a push, None for a fresh start.
@@ -53,6 +57,7 @@ class RunSummary:
     end_reason: str
     session_exit_code: int | None = None
     verdict: str | None = None
+    no_claim: bool = False
     verdict_reasons: tuple[str, ...] = ()
     results_dir: str | None = None
     restored: tuple[str, ...] = ()
@@ -68,15 +73,21 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int:
-        """Exit code of the command: 0 only for a reached target with believable numbers."""
+        """Exit code of the command: 0 only for a reached target with believable numbers, or without a claim."""
         if self.end_reason == DETACHED:
             return EXIT_DONE
         if self.end_reason == EndReason.DISK_FULL:  # the user must free disk space; the training itself is sound
             return EXIT_BAD_INPUT
-        believable = self.verdict not in (None, Verdict.INVALID.value) and set(self.problems) <= set(self.lacking)
-        if self.end_reason not in GOOD_ENDS or not believable:
+        believable = self.no_claim or self.verdict not in (None, Verdict.INVALID.value)
+        if self.end_reason not in GOOD_ENDS or not believable or set(self.problems) - set(self.lacking):
             return EXIT_RUN_FAILED
         return EXIT_DONE
+
+    @property
+    def lacks_verdict(self) -> bool:
+        """Whether the target is reached, but the section has criteria and reported no verdict: its own fault."""
+        faulty = set(self.problems) - set(self.lacking)
+        return self.end_reason in GOOD_ENDS and self.verdict is None and not self.no_claim and not faulty
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -98,3 +109,8 @@ def summary_in_flight(run: RunRecord, session: SessionRecord) -> RunSummary:
         end_reason=DETACHED,
         handle=session.handle,
     )
+
+
+def shown_verdict(verdict: str | None, no_claim: bool) -> str:
+    """A verdict for a table: the verdict, `no claim`, or empty while there is neither."""
+    return NO_CLAIM if no_claim else verdict or ""

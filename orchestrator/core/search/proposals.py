@@ -15,7 +15,6 @@ from orchestrator.core.campaign.stop_rules import on_plateau
 from orchestrator.core.campaign.trial_status import INVALID, ITS_OWN, PLATEAU, failure_of, is_complete
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.section.overrides import Setting
-from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.outcome import Verdict
 
 Point = tuple[tuple[str, int | float], ...]
@@ -138,8 +137,7 @@ def _number(
     trial: Trial, ordered: Sequence[SessionRecord], number_of: Callable[[SessionRecord], float | None]
 ) -> float | None:
     for one in ordered:
-        evaluated = one.end_reason == EndReason.FINISHED and one.verdict is not None
-        if evaluated and (one.steps_done or 0) >= trial.target_steps:
+        if one.evaluated and (one.steps_done or 0) >= trial.target_steps:
             return number_of(one)
     return None
 

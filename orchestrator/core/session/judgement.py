@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.core.session.backend_types import Observation
 from orchestrator.core.session.end_reason import OF_EXIT_CODE, OF_KERNEL, EndReason
 from orchestrator.core.timestamps import parse_timestamp
-from orchestrator.kernel.outcome import Verdict
+from orchestrator.kernel.outcome import SectionOutcome, Verdict
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, Ticket
 
@@ -22,13 +22,14 @@ class Judgement:
     Attributes:
         exit_code: Of the kernel; None if unknown.
         verdict: Verdict of the section; None if it was not evaluated, or if files are damaged.
+        no_claim: Whether the section finished and draws no conclusion, so that no verdict is missing.
         problems: What is wrong with the outputs, one sentence each.
         lacking: The problems that are outputs which could not be fetched. They do not affect the verdict: the
             manifest has the session's numbers.
         error: The kernel's own text of its failure.
         wall_s: Seconds that the session took, from its manifest; None without one.
         score: Best evaluation of the training so far, None if the section reports none.
-        numbers: Numbers of its summary, nested keys joined with dots; None without a verdict.
+        numbers: Numbers of its summary, nested keys joined with dots; None if it was not evaluated.
         started_at: When the kernel began, from its manifest; None without one.
         ended_at: When it ended, from its manifest; None without one.
     """
@@ -37,6 +38,7 @@ class Judgement:
     exit_code: int | None
     verdict: Verdict | None = None
     verdict_reasons: tuple[str, ...] = ()
+    no_claim: bool = False
     steps_start: int | None = None
     steps_done: int | None = None
     resumed_from: str | None = None
@@ -98,12 +100,14 @@ def judge(
     if observation.exit_code is not None and observation.exit_code != manifest.exit_code:
         problems.append(f"the process ended with {observation.exit_code}, its manifest says {manifest.exit_code}")
         reason = observation.reason or EndReason.CRASHED
+    no_claim = reason is EndReason.FINISHED and not problems and outcome.makes_no_claim(manifest.spec)
     return Judgement(
         end_reason=reason,
         exit_code=manifest.exit_code if observation.exit_code is None else observation.exit_code,
         # Numbers from damaged outputs are not reported.
         verdict=None if problems else outcome.verdict,
         verdict_reasons=outcome.verdict_reasons,
+        no_claim=no_claim,
         steps_start=outcome.steps_start,
         steps_done=outcome.steps_done,
         resumed_from=outcome.resumed_from,
@@ -113,11 +117,15 @@ def judge(
         lacking=tuple(lacking),
         error=manifest.error,
         wall_s=manifest.timings_s.get("wall"),
-        score=_finite(outcome.training.get("best_model_score")),
-        numbers=None if outcome.verdict is None or problems else dict(numbers_in(outcome.summary)),
+        score=finite(outcome.training.get("best_model_score")),
+        numbers=None if problems else _numbers(outcome, no_claim),
         started_at=_iso(manifest.started_at),
         ended_at=_iso(manifest.ended_at),
     )
+
+
+def _numbers(outcome: SectionOutcome, no_claim: bool) -> dict[str, float] | None:
+    return dict(numbers_in(outcome.summary)) if no_claim or outcome.verdict is not None else None
 
 
 def numbers_in(summary: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
@@ -125,11 +133,11 @@ def numbers_in(summary: Mapping[str, Any], above: str = "") -> Iterator[tuple[st
     for key, value in summary.items():
         if isinstance(value, Mapping):
             yield from numbers_in(value, f"{above}{key}.")
-        elif (number := _finite(value)) is not None:
+        elif (number := finite(value)) is not None:
             yield f"{above}{key}", number
 
 
-def _finite(value: object) -> float | None:
+def finite(value: object) -> float | None:
     """A finite number as a float, None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None

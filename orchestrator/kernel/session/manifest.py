@@ -50,6 +50,8 @@ class Manifest:
         plain = asdict(self)
         outcome = plain.pop("outcome")
         outcome["end_reason"] = outcome.pop("ending")
+        if outcome["claim"] is None:
+            del outcome["claim"]  # earlier versions refuse a key that they do not know
         return {**plain, **outcome}
 
     @classmethod
@@ -70,6 +72,7 @@ class Manifest:
                 ending=ending,
                 verdict=None if verdict is None else Verdict(verdict),
                 verdict_reasons=tuple(fields.pop("verdict_reasons")),
+                claim=fields.pop("claim", None),
                 resume_reasons=tuple(fields.pop("resume_reasons")),
                 **{name: fields.pop(name) for name in _PLAIN_OUTCOME},
             )

@@ -62,6 +62,10 @@ def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _table(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -98,6 +102,7 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "end_reason": _text,
     "verdict": _or_none(_text),
     "verdict_reasons": _texts,
+    "claim": _or_none(_flag),
     "steps_start": _or_none(_count),
     "steps_done": _or_none(_count),
     "resumed_from": _or_none(_text),

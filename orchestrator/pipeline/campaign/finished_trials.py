@@ -11,7 +11,6 @@ from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.reporting.finished_trial import Finished
 from orchestrator.core.reporting.learning_curve import stitch
-from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.settling import without_named
 from orchestrator.core.session.spec import question_of
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
@@ -83,11 +82,10 @@ def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> t
 def _evaluation(
     sessions: Sequence[SessionRecord], run: RunRecord | None, trial: Trial, code_digest: str
 ) -> SessionRecord | None:
-    """The session with the verdict of the trial's run: the run's own last one, or an earlier one that still applies."""
+    """The session with the result of the trial's run: the run's own last one, or an earlier one that still applies."""
     found = None
     for record in reversed(sessions):
-        finished = record.end_reason == EndReason.FINISHED and record.verdict is not None
-        if not finished or run is None or record.ticket["bundle_digest"] != code_digest:
+        if not record.evaluated or run is None or record.ticket["bundle_digest"] != code_digest:
             continue
         spec = record.ticket["spec"]
         question = question_of(spec["criteria"], spec["evaluation_scenarios"])

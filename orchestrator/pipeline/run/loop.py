@@ -233,6 +233,7 @@ class RunLoop:
                 run.run_id,
                 end_reason=summary.end_reason,
                 verdict=summary.verdict,
+                no_claim=summary.no_claim,
                 steps_done=summary.steps_done,
             )
         return self._with_files(summary)

@@ -23,7 +23,6 @@ from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.environment import plain
 from orchestrator.core.section.lineage import short
 from orchestrator.core.session.backend_types import Bundle, Handle
-from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.settling import without_named
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.walk_back import due_walk_back
@@ -126,7 +125,7 @@ def _evaluation(
     inventory: CheckpointInventory,
     bundle: Bundle,
 ) -> SessionRecord | None:
-    """The session whose verdict is about exactly what is in place, by exactly what is asked now.
+    """The session whose result (a verdict, or no claim) is about exactly what is in place, by what is asked now.
 
     That is: it finished, its outputs are still there and whole, they hold the newest checkpoint byte for byte,
     its code and criteria are those of today, and it met at least as many scenarios.
@@ -140,7 +139,7 @@ def _evaluation(
     for record in reversed(sessions):
         spec = record.ticket["spec"]
         same_question = spec["criteria"] == criteria and spec["evaluation_scenarios"] >= least_scenarios
-        if record.end_reason != EndReason.FINISHED or record.verdict is None or record.results_dir is None:
+        if not record.evaluated or record.results_dir is None:
             continue
         if not same_question or record.ticket["bundle_digest"] != bundle.digest or record.steps_done != inventory.steps:
             continue

@@ -174,6 +174,7 @@ def retrieve_and_analyze_logs(
         end_reason=judgement.end_reason.value,
         exit_code=judgement.exit_code,
         verdict=judgement.verdict.value if judgement.verdict else None,
+        no_claim=judgement.no_claim,
         steps_start=judgement.steps_start,
         steps_done=judgement.steps_done,
         resume_grade=judgement.resume_grade,

@@ -16,8 +16,17 @@ _REPORT_PACKAGE = "multi_seed"
 _LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
 
 
+def has_own_report(code: Path, entry_point: str) -> bool:
+    """Whether a section has a report of its own: the package `multi_seed` beside its entry point."""
+    return code.joinpath(*_package(entry_point).split(".")).is_dir()
+
+
+def _package(entry_point: str) -> str:
+    return f"{entry_point.rpartition('.')[0]}.{_REPORT_PACKAGE}"
+
+
 def section_report(code: Path, entry_point: str, account: CampaignReport, folder: Path) -> list[str]:
-    """Write the account and run the section's report on it; both write into the same folder.
+    """Write the account, and run the section's own report on it if there is one; both write into the same folder.
 
     Args:
         code: Folder that holds `validation_ch7`.
@@ -34,9 +43,9 @@ def section_report(code: Path, entry_point: str, account: CampaignReport, folder
     path = write_path(folder, account.section)
     write_json(path, report_json(account))
     lines = [f"Wrote {path.as_posix()}"]
-    package = f"{entry_point.rpartition('.')[0]}.{_REPORT_PACKAGE}"
-    if not code.joinpath(*package.split(".")).is_dir():
-        return [*lines, f"{account.section} has no report of its own"]
+    if not has_own_report(code, entry_point):
+        return [*lines, f"{account.section} has no report of its own: the general one is written"]
+    package = _package(entry_point)
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         raise BadInput(

@@ -31,7 +31,7 @@ def test_blocks_rise_with_the_score_and_a_long_curve_keeps_its_ends() -> None:
 def test_a_chart_is_the_mean_over_trainings_at_their_common_steps() -> None:
     lines = list(mermaid({"main PPO": [curve(1.0, 3.0, 9.0), curve(3.0, 5.0), curve(7.0), curve()]}))
     assert lines[0] == "```mermaid" and lines[-1] == "```"
-    assert '  title "main PPO, mean of 2 of 4 trainings: score on tuning scenarios"' in lines
+    assert '  title "main PPO, mean of 2 of 4 trainings: score"' in lines
     assert '  x-axis "steps" [10, 20]' in lines and "  line [2, 4]" in lines
     assert '  y-axis "score" 1.9 --> 4.1' in lines
 

@@ -46,9 +46,14 @@ def test_a_row_has_the_evaluated_policy_and_the_worst_grade_of_all_sessions() ->
     )
     summary = {"evaluated_model": {"steps": 5, "score": 1.0, "policy_digest": "e" * 64}}
     best = replace(plain.manifest, outcome=replace(plain.manifest.outcome, summary=summary))
-    (row,) = rows_of("small", replace(plain, sessions=graded, manifest=best))
-    assert (row["policy_digest"], row["resume_grade"]) == ("e" * 64, "statistical")
-    assert row["session"] == graded[-1].slug
+    rows = list(rows_of("small", replace(plain, sessions=graded, manifest=best)))
+    assert [(row["metric"], row["controller"]) for row in rows] == [
+        ("evaluated_model", "score"),
+        ("evaluated_model", "steps"),
+    ]
+    for row in rows:
+        assert (row["policy_digest"], row["resume_grade"]) == ("e" * 64, "statistical")
+        assert row["session"] == graded[-1].slug
     (evaluated_last_row,) = rows_of("small", plain)  # a section that evaluates what it trained last
     assert evaluated_last_row["policy_digest"] == plain.manifest.outcome.training["policy_digest_after"]
     starts = [str(one.steps_start) for one in plain.sessions[1:]]

@@ -1,0 +1,1 @@
+"""What a report on a section reads from ledger and results."""

@@ -1,0 +1,125 @@
+"""`report` and `campaign report` on a section that knows nothing of reports."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+from tests.doubles.commands import orchestrate
+from tests.doubles.toy_section import make_toy_project, set_behaviour
+
+QUICK = ("run", "section_7_6", "--quick")
+BEHAVIOUR: dict[str, Any] = {"claim": False, "scores": True, "summary": {"reward": 7.5, "lengths": {"mean": 3}}}
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return make_toy_project(tmp_path / "project", json.dumps(BEHAVIOUR))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_report_has_curves_with_seams_and_a_table_over_seeds(toy: Path) -> None:
+    set_behaviour(toy, json.dumps({**BEHAVIOUR, "1": {"do": "die_after_save"}}))
+    orchestrate(toy, *QUICK)
+    orchestrate(toy, *QUICK, "--seed", "5")
+    answer = orchestrate(toy, "report", "section_7_6")
+    assert answer.code == 0, answer.err
+    folder = toy / "validation_output/reports/section_7_6"
+    assert f"Wrote {folder.as_posix()}/statistics.tex" in answer.out
+    trainings = _rows(folder / "trainings.csv")
+    assert [(row["seed"], row["result"], row["steps"], row["seams"]) for row in trainings] == [
+        ("0", "no claim", "40", "10"),
+        ("5", "no claim", "40", "10"),
+    ]
+    assert {row["reward"] for row in trainings} == {"7.5"} and {row["lengths.mean"] for row in trainings} == {"3.0"}
+    curve = [row for row in _rows(folder / "learning_curves.csv") if row["seed"] == "5"]
+    assert [(row["steps"], row["seam"]) for row in curve] == [("10", "0"), ("20", "1"), ("30", "0"), ("40", "0")]
+    statistics = {row["metric"]: row for row in _rows(folder / "statistics.csv")}
+    assert set(statistics) == {"reward", "lengths.mean", "curve.last_score", "curve.best_score"}
+    assert (statistics["reward"]["n"], statistics["reward"]["mean"], statistics["reward"]["mean_low"]) == (
+        "2",
+        "7.5",
+        "7.5",
+    )
+    latex = (folder / "statistics.tex").read_text(encoding="utf-8")
+    assert r"curve.last\_score & 2 &" in latex and r"\bottomrule" in latex
+    picture = ElementTree.fromstring((folder / "learning_curves.svg").read_text(encoding="utf-8"))
+    assert len(picture.findall("{*}polyline")) == 2
+    assert len([one for one in picture.findall("{*}path") if one.get("stroke-dasharray")]) == 2
+    files = sorted((folder / "tensorboard").rglob("events.out.tfevents.*"))
+    assert [list(_scalars(path, "score")) for path in files] == [[10, 20, 30, 40]] * 2
+    assert _scalars(files[0], "session") == {10: 1.0, 20: 2.0, 30: 2.0, 40: 2.0}
+
+
+def _scalars(path: Path, tag: str) -> dict[int, float]:
+    events = list(EventFileLoader(str(path)).Load())
+    values = [(event.step, value) for event in events for value in event.summary.value if value.tag == tag]
+    return {step: value.tensor.float_val[0] for step, value in values}
+
+
+def test_the_same_trainings_give_the_same_files(toy: Path, tmp_path: Path) -> None:
+    for seed in ("1", "2", "3"):
+        orchestrate(toy, *QUICK, "--seed", seed)
+    found: list[dict[str, bytes]] = []
+    for _ in range(2):
+        assert orchestrate(toy, "report", "section_7_6", "--output", str(tmp_path / "out")).code == 0
+        found.append({path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()})
+    assert found[0] == found[1] and len(found[0]) > 5
+
+
+def test_unfinished_and_invalid_trainings_are_listed_and_do_not_count(toy: Path) -> None:
+    set_behaviour(toy, json.dumps({"summary": {"reward": 1.0}, "*": {"verdict": "invalid"}}))
+    orchestrate(toy, *QUICK)
+    set_behaviour(toy, json.dumps({**BEHAVIOUR, "*": {"do": "die_after_save"}, "2": {"do": "raise"}}))
+    orchestrate(toy, *QUICK, "--seed", "1")
+    answer = orchestrate(toy, "report", "section_7_6", "--json")
+    assert answer.json["statistics"] == [] and answer.json["trainings"] == 2
+    results = {row["seed"]: row["result"] for row in _rows(toy / "validation_output/reports/section_7_6/trainings.csv")}
+    assert results == {"0": "invalid", "1": "unfinished"}
+
+
+def test_trainings_with_other_code_are_not_averaged(toy: Path) -> None:
+    orchestrate(toy, *QUICK, "--seed", "1")
+    set_behaviour(toy, json.dumps({**BEHAVIOUR, "summary": {"reward": 100}}))
+    orchestrate(toy, *QUICK, "--seed", "2")
+    statistics = orchestrate(toy, "report", "section_7_6", "--json").json["statistics"]
+    rewards = [one for one in statistics if one["metric"] == "reward"]
+    assert [(one["n"], one["mean"]["value"]) for one in rewards] == [(1, 7.5), (1, 100.0)]
+
+
+def test_nothing_to_report_is_said_with_the_remedy(toy: Path, tmp_path: Path) -> None:
+    answer = orchestrate(toy, "report", "section_7_6")
+    assert answer.code == 2 and "python -m orchestrator run section_7_6 --quick" in answer.err
+    assert orchestrate(toy, "report", "section_7_7").code == 2
+    orchestrate(toy, *QUICK)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine", encoding="utf-8")
+    refused = orchestrate(toy, "report", "section_7_6", "--output", str(tmp_path / "mine"))
+    assert refused.code == 2 and (tmp_path / "mine" / "thesis.tex").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_campaign_report_needs_no_report_of_the_section(toy: Path) -> None:
+    file = toy / "plain.yaml"
+    file.write_text(
+        "campaign: plain\ntrials:\n  main:\n    section: section_7_6\n    profile: quick\n    seeds: [0, 1]\n",
+        encoding="utf-8",
+    )
+    assert orchestrate(toy, "campaign", "run", str(file)).code == 0
+    answer = orchestrate(toy, "campaign", "report", str(file))
+    assert answer.code == 0, answer.err
+    folder = toy / "validation_output/campaigns/plain"
+    assert {row["result"] for row in _rows(folder / "trainings.csv")} == {"no claim"}
+    reward = next(row for row in _rows(folder / "statistics.csv") if row["metric"] == "reward")
+    assert (reward["n"], reward["iqm"]) == ("2", "7.5")
+    assert (folder / "learning_curves.svg").is_file() and (folder / "table.csv").is_file()
+    assert len(list((folder / "tensorboard").iterdir())) == 2
