@@ -21,6 +21,16 @@ def capture_random() -> dict[str, Any]:
     return state
 
 
+def seed_random(seed: int) -> None:
+    """Seed each loaded generator. numpy takes 32 bits."""
+    random.seed(seed)
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None and hasattr(numpy, "random"):
+        numpy.random.seed(seed % 2**32)
+    if torch is not None and hasattr(torch, "manual_seed"):
+        torch.manual_seed(seed % 2**64)
+
+
 def restore_random(state: dict[str, Any]) -> str | None:
     """Set the generators to a captured state.
 

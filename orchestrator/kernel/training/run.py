@@ -16,6 +16,7 @@ from orchestrator.kernel.training.cadence import SaveCadence
 from orchestrator.kernel.training.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept import Kept
 from orchestrator.kernel.training.progress import Progress, cannot_write
+from orchestrator.kernel.training.random_state import seed_random
 from orchestrator.kernel.training.state import State
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
@@ -25,7 +26,8 @@ class Run:
 
     Attributes:
         settings: The training's own values.
-        seed: Seed of the training. Nothing is seeded by itself.
+        seed: Seed of the training, 0 if none was given. A given one also seeds the global generators of Python, numpy
+            and torch, if they are imported before the session begins.
         target: Steps of the whole training, None if the script decides when it ends.
         start: Steps done before this process.
         step: Steps done now.
@@ -41,7 +43,10 @@ class Run:
         self._context = context
         self._on_finished = on_finished
         self.settings: dict[str, Any] = {**defaults, **(spec.get("settings") or {})}
-        self.seed: int = lineage.get("seed", spec.get("seed")) or 0
+        seed = lineage.get("seed", spec.get("seed"))
+        self.seed: int = seed or 0
+        if seed is not None:
+            seed_random(seed)
         self.target: int | None = spec.get("target_steps")
         self.device = _device(str(spec.get("device") or "auto"))
         self.folder: Path = context.metrics_dir

@@ -30,7 +30,7 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
 
     Args:
         target: Steps of the whole training; None: until `run.finish()`.
-        seed: For the script's own generators.
+        seed: Seed of the training; None: nothing is seeded.
         save_every: Steps between two saves; None: about every 30 s.
         deadline_s: Wall seconds that this process may use.
         device: `auto`, `cpu` or `cuda`.

@@ -31,7 +31,7 @@ class Settings:
 
     Attributes:
         target: Steps of the whole training, None if the script decides when it ends.
-        seed: For the script's own generators; nothing is seeded by itself.
+        seed: Seed of the training, None to seed nothing.
         save_every: Steps between two saves, None to save by time.
         deadline_s: Wall seconds that this process may use, None without limit.
         device: `auto`, `cpu` or `cuda`.
@@ -40,7 +40,7 @@ class Settings:
     """
 
     target: int | None = None
-    seed: int = 0
+    seed: int | None = None
     save_every: int | None = None
     deadline_s: float | None = None
     device: str = "auto"
@@ -63,15 +63,14 @@ def read_settings(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> S
         except (TypeError, ValueError, OverflowError) as fault:
             raise SessionRefused(f"{place} cannot be {given!r}: {fault}", remedy=f"Correct {place}.") from fault
 
-    seed, device = value("seed", SEED, _whole), value("device", DEVICE, _device)
     defaults = value("settings", "", _object) or {}
     over = value("settings", SETTINGS, _object) or {}
     return Settings(
         target=value("target", TARGET, _steps),
-        seed=0 if seed is None else seed,
+        seed=value("seed", SEED, _whole),
         save_every=value("save_every", SAVE_EVERY, _positive),
         deadline_s=value("deadline_s", DEADLINE_S, _seconds),
-        device=device or "auto",
+        device=value("device", DEVICE, _device) or "auto",
         folder=value("folder", FOLDER, Path),
         settings={**defaults, **over},
     )
