@@ -303,3 +303,26 @@ def test_own_files_travel_in_the_checkpoint(tmp_path: Path) -> None:
     assert run_script(folder, variables={"CUT": 7}).returncode == orchestrator.MORE_TO_DO
     done = run_script(folder)
     assert (done.returncode, done.stdout) == (0, f"{sum(range(12))}\n")
+
+
+def test_part_that_the_script_replaces_is_named_at_the_first_save(tmp_path: Path) -> None:
+    text = NUMPY.replace("weights += rng", "weights = weights + rng")
+    first = run_script(_folder(tmp_path, "replaced", text)).stderr
+    assert first.count("The part 'weights' has not changed yet") == 1
+    assert "The part 'rng'" not in first
+    assert "has not changed" not in run_script(_folder(tmp_path, "in_place", PLAIN)).stderr
+
+
+def test_seed_variable_seeds_the_global_generators(tmp_path: Path) -> None:
+    text = (
+        "import random, numpy as np, torch, orchestrator\n"
+        "with orchestrator.session(target=1) as run:\n"
+        "    print(random.random(), np.random.random(), torch.rand(1).item())\n"
+    )
+    folder = _folder(tmp_path, "seeded", text)
+    seeds = ((1, "a"), (1, "b"), (2, "c"))
+    found = [
+        run_script(folder, variables={"ORCHESTRATOR_SEED": seed, "ORCHESTRATOR_FOLDER": folder / name}).stdout
+        for seed, name in seeds
+    ]
+    assert found[0] == found[1] != found[2] and found[0]

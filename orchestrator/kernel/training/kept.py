@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 from orchestrator.kernel.training.encoder import Encoder, NotKept
+from orchestrator.kernel.training.protocols import protocol_of
 
 
 class Kept:
@@ -45,6 +48,18 @@ class Kept:
         if lost is not None:
             lost += encoder.lost
         return node
+
+    def _digests(self) -> dict[str, str]:
+        """Digest of each part that is not an object with methods of its own."""
+        digests = {}
+        for name, value in self._names.items():
+            if protocol_of(value) is None:
+                buffers: list[bytes] = []
+                digest = hashlib.sha256(json.dumps(self._encode(name, buffers)).encode())
+                for content in buffers:
+                    digest.update(content)
+                digests[name] = digest.hexdigest()
+        return digests
 
     def _capture(self) -> tuple[dict[str, Any], list[bytes], list[str]]:
         """All parts encoded, their buffers, and what cannot be kept."""

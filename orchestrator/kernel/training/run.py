@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import sys
+import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from orchestrator.kernel.training.archive import unpack_files
 from orchestrator.kernel.training.cadence import SaveCadence
 from orchestrator.kernel.training.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept import Kept
+from orchestrator.kernel.training.program import program_variables, run_program
 from orchestrator.kernel.training.progress import Progress, cannot_write
 from orchestrator.kernel.training.random_state import seed_random
+from orchestrator.kernel.training.settings import MORE_TO_DO, resolve_device
 from orchestrator.kernel.training.state import State
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
@@ -48,7 +50,7 @@ class Run:
         if seed is not None:
             seed_random(seed)
         self.target: int | None = spec.get("target_steps")
-        self.device = _device(str(spec.get("device") or "auto"))
+        self.device = resolve_device(str(spec.get("device") or "auto"))
         self.folder: Path = context.metrics_dir
         self.folder.mkdir(parents=True, exist_ok=True)
         self._checkpoints = Checkpoints(context, self.device)
@@ -62,6 +64,7 @@ class Run:
         self._cadence = SaveCadence(every, start=self.start, monotonic=context.monotonic)
         self._progress = Progress(context, start=self.start, target=self.target)
         self._resume_folder: Path | None = None
+        self._left = False
 
     @property
     def deadline(self) -> float | None:
@@ -82,6 +85,11 @@ class Run:
     def should_stop(self) -> bool:
         """Whether to save and leave now: by SIGTERM, Ctrl-C or the deadline."""
         return self._context.must_leave
+
+    @property
+    def paused(self) -> bool:
+        """Whether the training ended before its target and can be continued."""
+        return not self.finished and (self._left or self.should_stop)
 
     @property
     def grade(self) -> str | None:
@@ -180,6 +188,28 @@ class Run:
         if step > self.saved_steps:
             self._save(write)
 
+    def program(self, command: Sequence[str]) -> None:
+        """Run a training program in any language to its end; docs/YOUR_OWN.md lists variables and exit codes.
+
+        Raises:
+            subprocess.CalledProcessError: It ended with another code than 0 and `MORE_TO_DO`.
+            OSError: It cannot be started.
+        """
+        if self.finished:
+            return
+        variables = program_variables(
+            self.resume_folder, self.start, self.target, self.seed, self.device, self.deadline
+        )
+
+        def save(steps: int, folder: Path) -> None:
+            if steps > self.saved_steps:
+                self.save(steps, write=lambda target: shutil.copytree(folder, target, dirs_exist_ok=True))
+
+        code = run_program(command, variables=variables, should_stop=lambda: self.should_stop, save=save)
+        if code not in (0, MORE_TO_DO):
+            raise subprocess.CalledProcessError(code, list(command))
+        self._finished, self._left = code == 0, code == MORE_TO_DO
+
     def outcome(self, **fields: Any) -> SectionOutcome:
         """Return value of a section's `run`: how the session ended.
 
@@ -189,7 +219,7 @@ class Run:
         ending = KernelEnding.STOPPED if self._context.stop.requested else KernelEnding.PAUSED
         resumed = self._checkpoints.resumed
         return SectionOutcome(
-            ending=KernelEnding.FINISHED if self.finished or not self.should_stop else ending,
+            ending=ending if self.paused else KernelEnding.FINISHED,
             steps_start=self.start,
             steps_done=self.saved_steps,
             resumed_from=None if resumed is None else resumed.digest,
@@ -206,10 +236,6 @@ class Run:
             shutil.rmtree(self._resume_folder, ignore_errors=True)
 
     @property
-    def _is_alone(self) -> bool:
-        return self._on_finished is not None
-
-    @property
     def saved_steps(self) -> int:
         """Steps of the newest checkpoint, 0 without one."""
         return 0 if self._checkpoints.parent is None else self._checkpoints.parent.steps
@@ -217,21 +243,14 @@ class Run:
     def _must_leave(self) -> bool:
         if self._context.stop.requested:
             return True
-        return self.should_stop and not (self._is_alone and self.step == self.start)
+        return self.should_stop and (self._on_finished is None or self.step > self.start)
 
     def _save(self, write: Callable[[Path], object] | None) -> None:
         try:
             took_s = self._state.save(self.step, finished=self._finished, best_score=self._best, write=write)
         except OSError as fault:
-            if not self._is_alone:
+            if self._on_finished is None:
                 raise  # the kernel session names the reason in its manifest
             reason = cannot_write(fault, self._context.models_dir)
             raise SessionRefused(reason, remedy="Make room, or set ORCHESTRATOR_FOLDER to another folder.") from fault
         self._cadence.saved(took_s)
-
-
-def _device(wanted: str) -> str:
-    if wanted != "auto":
-        return wanted
-    torch = sys.modules.get("torch")
-    return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"

@@ -14,10 +14,10 @@ from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import current_context
 from orchestrator.kernel.training.alone import Alone, open_alone
 from orchestrator.kernel.training.run import Run
-from orchestrator.kernel.training.settings import read_settings
+from orchestrator.kernel.training.settings import MORE_TO_DO, read_settings
 
-MORE_TO_DO = 75
-"""Exit code of a script that saved and left before its target: start it again. `EX_TEMPFAIL` of sysexits.h."""
+__all__ = ["MORE_TO_DO", "session"]
+
 _REFUSED, _INTERRUPTED = 2, 130
 
 
@@ -84,7 +84,7 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
     ) -> None:
         alone, run = self._alone, self._run
         interrupted = alone is not None and alone.signals.interrupted
-        stopped = run is not None and not run.finished and run.should_stop
+        stopped = run is not None and run.paused
         self._close()
         if alone is None or run is None:
             return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ DEADLINE_S = "ORCHESTRATOR_DEADLINE_S"
 DEVICE = "ORCHESTRATOR_DEVICE"
 SETTINGS = "ORCHESTRATOR_SETTINGS"
 MOST_STEPS = 2**53
+MORE_TO_DO = 75
+"""Exit code of a script that saved and left before its target: start it again. `EX_TEMPFAIL` of sysexits.h."""
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -74,6 +77,14 @@ def read_settings(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> S
         folder=value("folder", FOLDER, Path),
         settings={**defaults, **over},
     )
+
+
+def resolve_device(wanted: str) -> str:
+    """`cpu` or `cuda`; for `auto`, whether torch is imported and sees a GPU."""
+    if wanted != "auto":
+        return wanted
+    torch = sys.modules.get("torch")
+    return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 
 def _whole(given: Any) -> int:

@@ -35,6 +35,7 @@ class State:
         self._checkpoints = checkpoints
         self._saved = saved
         self._warned: set[str] = set()
+        self._at_start: dict[str, str] = {}
         self.kept = Kept()
         self.begun = False
 
@@ -80,6 +81,7 @@ class State:
         lost = self._warn(self.kept._capture()[2])
         if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
             raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
+        self._at_start = self.kept._digests()
         saved, self._saved = self._saved, None  # frees its memory
         if saved is None:
             return
@@ -101,6 +103,7 @@ class State:
         Raises:
             OSError: A file cannot be written; earlier checkpoints are untouched.
         """
+        self._name_unchanged()
         started_s = self._context.monotonic()
         parts, parts_buffers, lost = self.kept._capture()
         encoder = Encoder()
@@ -118,6 +121,16 @@ class State:
         self._context.deadline.measured("save", took_s)
         self._context.reporter.event("saved", steps=step, checkpoint=card.stem)
         return took_s
+
+    def _name_unchanged(self) -> None:
+        """At the first save, name the parts that are as at the start: `w = w + 1` makes a value that is not kept."""
+        at_start, self._at_start = self._at_start, {}
+        now = self.kept._digests() if at_start else {}
+        for name in [name for name, digest in at_start.items() if now.get(name) == digest]:
+            self._context.reporter.say(
+                f"[CHECKPOINT] The part {name!r} has not changed yet. If the script assigns a new value to a variable, "
+                f"assign it to the attribute {name!r} of what keep() returned."
+            )
 
     def _warn(self, lost: list[str]) -> list[str]:
         for one in lost:
