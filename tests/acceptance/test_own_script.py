@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -326,3 +327,66 @@ def test_seed_variable_seeds_the_global_generators(tmp_path: Path) -> None:
         for seed, name in seeds
     ]
     assert found[0] == found[1] != found[2] and found[0]
+
+
+def test_report_takes_nan_and_names_of_our_own_fields(tmp_path: Path) -> None:
+    text = PLAIN.replace("reward=state.best)", "score=float('nan') if step < 20 else 1, kind=2, last=3, at=4, steps=5)")
+    folder = _folder(tmp_path, "names", text)
+    done = run_script(folder)
+    assert done.returncode == 0, done.stderr
+    first = (folder / ".orchestrator/alone/train/outputs/progress.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    assert json.loads(first) == {"step": 0, "score": "nan", "kind": 2, "last": 3, "at": 4, "steps": 5}
+    assert b'"best_score": 1.0' in checkpoint_bytes(folder, 40)[1]
+
+
+def test_full_disk_while_saving_is_named_and_earlier_checkpoints_hold(tmp_path: Path) -> None:
+    full = (
+        "import errno, orchestrator.kernel.training.archive as archive, orchestrator.kernel.training.checkpoints as c\n"
+        "def write(path, tree, *rest):\n"
+        "    if tree.get('steps', 0) > 9: raise OSError(errno.ENOSPC, 'No space left on device', str(path))\n"
+        "    archive.write_archive(path, tree, *rest)\n"
+        "c.write_archive = write\n"
+    )
+    folder, straight = _folder(tmp_path, "full", full + PLAIN), _folder(tmp_path, "straight", PLAIN)
+    run_script(straight)
+    done = run_script(folder)
+    assert done.returncode == 2 and "is full. Earlier checkpoints are untouched" in done.stderr
+    assert "Traceback" not in done.stderr
+    (folder / "train.py").write_text(PLAIN, encoding="utf-8")
+    assert "Loading checkpoint train_checkpoint_8_steps.zip" in run_script(folder).stderr
+    assert checkpoint_bytes(folder, 40) == checkpoint_bytes(straight, 40)
+
+
+def test_second_interrupt_ends_a_long_step_at_once_without_a_traceback(tmp_path: Path) -> None:
+    sleep = "print('trains', flush=True); __import__('time').sleep(90)"
+    text = PLAIN.replace("        run.report(", f"        if step == 9:\n            {sleep}\n        run.report(")
+    folder = _folder(tmp_path, "long", text)
+    first = start_script(folder)
+    assert first.stdout is not None and first.stdout.readline() == "trains\n"
+    first.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert first.poll() is None
+    first.send_signal(signal.SIGINT)
+    _, err = first.communicate(timeout=30)
+    assert first.returncode == 130 and "8 steps are saved" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+def test_kill_at_any_write_leaves_the_last_whole_checkpoint(tmp_path: Path, number: int) -> None:
+    kill = (
+        "import os, signal\n"
+        "replace, done = os.replace, []\n"
+        "def killed(*paths):\n"
+        "    done.append(1)\n"
+        "    number = int(os.environ.get('NUMBER', 0))\n"
+        "    if len(done) == number: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    replace(*paths)\n"
+        "os.replace = killed\n"
+    )
+    folder, straight = _folder(tmp_path, "killed", kill + PLAIN), _folder(tmp_path, "straight", PLAIN)
+    assert run_script(straight).returncode == 0
+    for _ in range(2):
+        assert run_script(folder, variables={"NUMBER": number}).returncode == -signal.SIGKILL
+    done = run_script(folder)
+    assert done.returncode == 0, done.stderr
+    assert checkpoint_bytes(folder, 40) == checkpoint_bytes(straight, 40)

@@ -12,6 +12,8 @@ from orchestrator.kernel.files.storage import is_full
 from orchestrator.kernel.session.context import SessionContext
 
 PROGRESS_NAME = "progress.jsonl"
+_RESERVED = frozenset({"at", "kind", "last", "self"})
+"""Fields of every event; a number of the script with such a name is only in the file of reports."""
 
 
 class Progress:
@@ -31,8 +33,11 @@ class Progress:
         self._path = context.metrics_dir / PROGRESS_NAME
         self._prepared = False
 
-    def report(self, step: int, numbers: dict[str, Any]) -> None:
+    def report(self, step: int, numbers: dict[str, Any]) -> float | None:
         """Write one report.
+
+        Returns:
+            Its `score` if it is a finite number.
 
         Raises:
             OSError: The file cannot be written.
@@ -44,11 +49,14 @@ class Progress:
         with self._path.open("a", encoding="utf-8", newline="\n") as stream:
             stream.write(json.dumps({"step": step, **plain}) + "\n")
         self._show(step, plain)
+        score = plain.get("score")
+        return float(score) if isinstance(score, int | float) else None
 
     def _show(self, step: int, plain: dict[str, Any]) -> None:
         now_s = self._context.monotonic()
         reporter = self._context.reporter
-        reporter.progress(**{**plain, "steps": step, "target_steps": self._target})
+        numbers = {name: value for name, value in plain.items() if name not in _RESERVED}
+        reporter.progress(**{**numbers, "steps": step, "target_steps": self._target})
         if isinstance(score := plain.get("score"), int | float):
             reporter.event("evaluated", steps=step, score=score)
         if self._last_s is not None and now_s - self._last_s < 10.0:

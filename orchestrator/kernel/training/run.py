@@ -161,10 +161,9 @@ class Run:
 
         A number named `score` is the objective of searches and pruning: higher is better.
         """
-        self._progress.report(step, numbers)
-        score = numbers.get("score")
-        if score is not None and (self._best is None or float(score) > self._best):
-            self._best = float(score)
+        score = self._progress.report(step, numbers)
+        if score is not None and (self._best is None or score > self._best):
+            self._best = score
 
     @property
     def save_is_due(self) -> bool:
