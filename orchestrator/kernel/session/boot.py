@@ -20,6 +20,7 @@ from orchestrator.kernel.files.workspace import Workspace
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused
 from orchestrator.kernel.session.admission import admit
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.session.current import entered
 from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.manifest import read_manifest, write_manifest
 from orchestrator.kernel.session.reporting import Reporter
@@ -160,7 +161,8 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
         # From here on Python may write byte code beside the sources; their digest is already verified.
         reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
         entry_point = importlib.import_module(str(ticket.spec["entry_point"]))
-        outcome = entry_point.run(context)
+        with entered(context):
+            outcome = entry_point.run(context)
         if not isinstance(outcome, SectionOutcome):
             raise TypeError(f"{ticket.spec['entry_point']}.run returned {type(outcome).__name__}")
         return _Result(outcome=outcome, preflight=preflight)

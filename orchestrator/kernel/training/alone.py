@@ -1,0 +1,161 @@
+"""A session for a script that runs without a project: folder, lock, signals and ticket."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.files.atomic import write_text
+from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.session.deadline import SoftDeadline
+from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.training.folder_lock import FolderLock
+from orchestrator.kernel.training.settings import Settings
+from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME, REPORT_TAG, Ticket, digest_of
+
+ROOT = Path(".orchestrator")
+
+
+class StopSignals(StopFlag):
+    """Turns SIGTERM and Ctrl-C into a flag; a second Ctrl-C interrupts at once.
+
+    Attributes:
+        interrupted: Whether Ctrl-C was pressed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interrupted = False
+        self._before: dict[int, Any] = {}
+
+    def listen(self) -> None:
+        """Install the handlers; only the main thread may, so another thread goes without."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                self._before[number] = signal.signal(number, self._on_stop)
+            except ValueError:
+                return
+
+    def restore(self) -> None:
+        """Put the earlier handlers back."""
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = self.interrupted or number == signal.SIGINT
+        self.request()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """An opened session: its context, and what must be closed."""
+
+    context: SessionContext
+    signals: StopSignals
+    lock: FolderLock
+
+    def close(self) -> None:
+        """Close the event file, release the folder and put the signal handlers back."""
+        self.signals.restore()
+        self.context.reporter.close()
+        self.lock.release()
+
+
+def open_alone(settings: Settings) -> Alone:
+    """Open the folder of the script and build a session for it.
+
+    Raises:
+        SessionRefused: Another process trains there, or the folder cannot be written.
+    """
+    name, script = _script()
+    folder = (settings.folder or ROOT / "alone" / name).absolute()
+    try:
+        lock = _claim(folder, own=settings.folder is not None)
+        reporter = Reporter(folder / EVENTS_NAME, echo=_echo, now=lambda: datetime.now(UTC), monotonic=time.monotonic)
+    except OSError as fault:
+        raise SessionRefused(
+            f"{folder} cannot be written: {fault.strerror or fault}",
+            remedy="Set ORCHESTRATOR_FOLDER to a folder that you may write.",
+        ) from fault
+    signals = StopSignals()
+    signals.listen()
+    context = SessionContext(
+        ticket=_ticket(settings, folder, name, script),
+        models_dir=folder,
+        metrics_dir=folder / "outputs",
+        figures_dir=folder / "outputs",
+        deadline=SoftDeadline(settings.deadline_s, monotonic=time.monotonic, started_s=time.monotonic()),
+        stop=signals,
+        reporter=reporter,
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+    )
+    return Alone(context=context, signals=signals, lock=lock)
+
+
+def _claim(folder: Path, *, own: bool) -> FolderLock:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(folder)
+    try:
+        if not own:
+            write_text(ROOT / ".gitignore", "*\n")
+        for left in (folder / CHECKPOINTS).glob(".partial-*"):  # of a killed save
+            left.unlink()
+    except OSError:
+        lock.release()
+        raise
+    return lock
+
+
+def _script() -> tuple[str, Path | None]:
+    """Name and path of the running script; an interactive Python has no path."""
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    return ("interactive", None) if path is None else (Path(path).stem, Path(path))
+
+
+def _ticket(settings: Settings, folder: Path, name: str, script: Path | None) -> Ticket:
+    code = script.read_bytes() if script is not None and script.is_file() else b""
+    spec = {
+        "scenario": name,
+        "lineage": {"seed": settings.seed},
+        "settings": dict(settings.settings),
+        "target_steps": settings.target,
+        "checkpoint_every_steps": settings.save_every,
+        "deadline_s": settings.deadline_s,
+        "device": settings.device,
+        "resume_floor": "statistical",
+    }
+    latest = survey_checkpoints(folder, name).latest
+    return Ticket(
+        run_id="alone",
+        session=1 if latest is None else int(latest.stamp["session"]) + 1,
+        attempt=1,
+        nonce=secrets.token_hex(16),
+        section=name,
+        section_dir=name,
+        lineage_id=digest_of({"script": name, "seed": settings.seed}),
+        spec=spec,
+        spec_digest=digest_of(spec),
+        bundle_digest=hashlib.sha256(code).hexdigest(),
+    )
+
+
+def _echo(line: str) -> None:
+    """Print a message on standard error; events for programs are only in the event file."""
+    if not line.startswith(REPORT_TAG):
+        encoding = sys.stderr.encoding or "ascii"
+        print(line.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)

@@ -1,0 +1,89 @@
+"""The files of a checkpoint: zips of one JSON description and raw buffers. Equal values give equal bytes."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+FORMAT = 1
+_TREE = "tree.json"
+_FILES = "files/"
+_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def write_archive(path: Path, tree: Mapping[str, Any], buffers: list[bytes], files: Path | None = None) -> None:
+    """Write a description, its buffers and, if given, every file below a folder of the user.
+
+    Raises:
+        ValueError: The folder holds something that is neither a file nor a folder.
+    """
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        text = json.dumps({"format": FORMAT, **tree}, allow_nan=False)
+        archive.writestr(zipfile.ZipInfo(_TREE, _TIME), text)
+        for number, content in enumerate(buffers):
+            archive.writestr(zipfile.ZipInfo(_member(number), _TIME), content)
+        for one in sorted(files.rglob("*")) if files is not None else ():
+            if one.is_symlink() or not (one.is_file() or one.is_dir()):
+                raise ValueError(f"{one} is a link or a device; a checkpoint takes only files and folders")
+            if one.is_file():
+                name = _FILES + one.relative_to(files or one).as_posix()
+                with one.open("rb") as source, archive.open(_info(name, one), "w") as target:
+                    while chunk := source.read(1 << 20):
+                        target.write(chunk)
+
+
+def read_archive(path: Path) -> tuple[dict[str, Any], list[bytes]]:
+    """Description and buffers of a file.
+
+    Raises:
+        ValueError: It is not such a file, or of another format.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            tree = json.loads(archive.read(_TREE))
+            count = sum(name.endswith(".bin") and not name.startswith(_FILES) for name in archive.namelist())
+            buffers = [archive.read(_member(number)) for number in range(count)]
+    except (KeyError, zipfile.BadZipFile, RecursionError) as fault:
+        raise ValueError(f"{path.name} is not a checkpoint of a script: {fault}") from fault
+    if tree.get("format") != FORMAT:
+        raise ValueError(f"{path.name} has format {tree.get('format')!r}, this code reads {FORMAT}")
+    return tree, buffers
+
+
+def unpack_files(path: Path, folder: Path) -> bool:
+    """Write the user's files of a checkpoint into an empty folder.
+
+    Returns:
+        Whether the checkpoint holds any.
+
+    Raises:
+        ValueError: A name in the archive leads out of the folder.
+    """
+    found = False
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if not name.startswith(_FILES):
+                continue
+            inside = PurePosixPath(name.removeprefix(_FILES))
+            if inside.is_absolute() or ".." in inside.parts or "\\" in name or ":" in name:
+                raise ValueError(f"{path.name} holds the file {name!r}, which leads out of its folder")
+            target = folder.joinpath(*inside.parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(name) as source, target.open("wb") as stream:
+                while chunk := source.read(1 << 20):
+                    stream.write(chunk)
+            found = True
+    return found
+
+
+def _member(number: int) -> str:
+    return f"{number}.bin"
+
+
+def _info(name: str, source: Path) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _TIME)
+    info.file_size = source.stat().st_size
+    return info

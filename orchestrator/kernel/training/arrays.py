@@ -1,0 +1,120 @@
+"""Arrays of numpy and tensors of torch as raw bytes with dtype and shape; neither library is imported to write them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+
+class NotAnArray(Exception):
+    """The bytes of this array do not hold its values."""
+
+
+def is_array(value: Any) -> bool:
+    """Whether it is a numpy array, a numpy scalar or a torch tensor."""
+    return _is_tensor(value) or (
+        type(value).__module__.partition(".")[0] == "numpy" and all(hasattr(value, name) for name in _OF_NUMPY)
+    )
+
+
+def is_numpy_scalar(value: Any) -> bool:
+    """Whether it is a single number of numpy, which cannot be changed in place."""
+    return is_array(value) and not _is_tensor(value) and not hasattr(value, "__setitem__")
+
+
+def describe(value: Any) -> tuple[dict[str, Any], bytes]:
+    """JSON description and bytes.
+
+    Raises:
+        NotAnArray: The array holds Python objects, is sparse, masked, or of a subclass.
+    """
+    return _describe_tensor(value) if _is_tensor(value) else _describe_numpy(value)
+
+
+def build(node: dict[str, Any], content: bytes, current: Any) -> Any:
+    """The array of a description: `current` with new values if it has this dtype and shape, else a new one.
+
+    Raises:
+        ValueError: The library of the array is not installed.
+    """
+    try:
+        return _build_tensor(node, content, current) if node["is"] == "tensor" else _build_numpy(node, content, current)
+    except ModuleNotFoundError as fault:
+        raise ValueError(f"the checkpoint holds arrays of {fault.name}, which is not installed") from fault
+
+
+_OF_NUMPY = ("dtype", "shape", "tobytes")
+
+
+def _is_tensor(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and hasattr(torch, "Tensor") and isinstance(value, torch.Tensor)
+
+
+def _describe_numpy(value: Any) -> tuple[dict[str, Any], bytes]:
+    dtype = value.dtype
+    if dtype.hasobject:
+        raise NotAnArray("an array of Python objects; use numbers, or a list")
+    numpy = sys.modules["numpy"]
+    if isinstance(value, numpy.ndarray) and type(value) is not numpy.ndarray:
+        raise NotAnArray(f"an array of type {type(value).__qualname__}; keep numpy.asarray of it")
+    if dtype.names is not None or dtype.kind == "V":
+        raise NotAnArray(f"an array of dtype {dtype}; keep one plain array for each field")
+    flags = value.flags
+    order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+    described = {
+        "is": "array",
+        "dtype": dtype.str,
+        "shape": list(value.shape),
+        "order": order,
+        "scalar": is_numpy_scalar(value),
+    }
+    return described, value.tobytes()
+
+
+def _build_numpy(node: dict[str, Any], content: bytes, current: Any) -> Any:
+    numpy = importlib.import_module("numpy")
+    made = numpy.frombuffer(content, dtype=node["dtype"]).reshape(node["shape"])
+    if node["scalar"]:
+        return made[()]
+    fits = isinstance(current, numpy.ndarray) and current.shape == made.shape and current.dtype == made.dtype
+    if fits and current.flags.writeable:
+        current[...] = made
+        return current
+    return made.copy(order=node["order"])
+
+
+def _describe_tensor(value: Any) -> tuple[dict[str, Any], bytes]:
+    torch = sys.modules["torch"]
+    if value.layout is not torch.strided or value.is_quantized or value.device.type == "meta":
+        raise NotAnArray("a sparse, quantized or empty-device tensor; keep a dense one")
+    flat = value.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+    octets = flat.view(torch.uint8)  # numpy has no bfloat16, and every dtype has bytes
+    content = octets.numpy().tobytes() if "numpy" in sys.modules else bytes(octets.tolist())
+    described = {
+        "is": "tensor",
+        "dtype": str(value.dtype).removeprefix("torch."),
+        "shape": list(value.shape),
+        "device": value.device.type,
+        "parameter": isinstance(value, torch.nn.Parameter),
+        "requires_grad": bool(value.requires_grad),
+    }
+    return described, content
+
+
+def _build_tensor(node: dict[str, Any], content: bytes, current: Any) -> Any:
+    torch = importlib.import_module("torch")
+    dtype = getattr(torch, node["dtype"])
+    made = torch.empty(node["shape"], dtype=dtype)
+    if content:
+        made = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(dtype).reshape(node["shape"]).clone()
+    if isinstance(current, torch.Tensor) and current.shape == made.shape and current.dtype == dtype:
+        with torch.no_grad():
+            current.copy_(made)
+        return current
+    if node["device"] == "cuda" and torch.cuda.is_available():
+        made = made.cuda()
+    if node["parameter"]:
+        return torch.nn.Parameter(made, requires_grad=node["requires_grad"])
+    return made.requires_grad_(True) if node["requires_grad"] else made

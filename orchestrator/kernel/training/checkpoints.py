@@ -1,0 +1,192 @@
+"""Checkpoints of a script: found, graded, read and written, with the same cards as every other training."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.checkpoint.resume_grade import EXACT, REFUSE, STATISTICAL, differences, is_below, worst
+from orchestrator.kernel.checkpoint.save import save_checkpoint
+from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.archive import read_archive, write_archive
+from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+
+_LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """Content of a verified checkpoint.
+
+    Attributes:
+        parts: Name -> encoded part.
+        state: Encoded random generators, best score, and whether the script declared the training finished.
+    """
+
+    card: CheckpointCard
+    parts: Mapping[str, Any]
+    parts_buffers: list[bytes]
+    state: Mapping[str, Any]
+    state_buffers: list[bytes]
+
+
+class Checkpoints:
+    """Reads and writes the checkpoints of one training.
+
+    Args:
+        context: The session.
+        device_class: `cpu` or `cuda`.
+
+    Attributes:
+        parent: The newest checkpoint that this process read or wrote.
+        resumed: The checkpoint that it resumed, None for a fresh training.
+        reasons: Why the resume is not exact.
+    """
+
+    def __init__(self, context: SessionContext, device_class: str) -> None:
+        self._context = context
+        self._scenario = str(context.ticket.spec.get("scenario") or context.ticket.section)
+        self._identity = _identity(context, device_class)
+        self._grade = EXACT
+        self.parent: CheckpointCard | None = None
+        self.resumed: CheckpointCard | None = None
+        self.reasons: list[str] = []
+
+    @property
+    def grade(self) -> str | None:
+        """Grade of the resume, None for a fresh training."""
+        return None if self.resumed is None else self._grade
+
+    @property
+    def runtime(self) -> dict[str, Any]:
+        """Versions and device, for the session's record."""
+        return {**self._identity["versions"], "device": self._identity["device_class"]}
+
+    def open(self) -> Saved | None:
+        """Read the newest checkpoint whose files match its card; damaged ones are reported and passed over.
+
+        Raises:
+            SessionRefused: It belongs to another training, or checkpoints exist and none verifies.
+            CheckpointUnusable: It verifies, but cannot be read.
+        """
+        say = self._context.reporter.say
+        card = self._latest()
+        if card is None:
+            say("[CHECKPOINT] Starting fresh training")
+            return None
+        say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
+        self.parent = self.resumed = card
+        found = differences(card.identity, self._identity)
+        for one in found:
+            self._reason(str(one), one.grade)
+        for lost in card.identity.get("lost_state", ()):
+            self.lower(f"the checkpoint could not keep everything: {lost}")
+        folder = self._context.models_dir / CHECKPOINTS
+        try:
+            parts, parts_buffers = read_archive(folder / (card.stem + MODEL_SUFFIX))
+            state, state_buffers = read_archive(folder / (card.stem + STATE_SUFFIX))
+        except (ValueError, FileNotFoundError) as fault:
+            raise CheckpointUnusable(f"{card.stem} cannot be continued: {fault}") from fault
+        return Saved(
+            card=card, parts=parts["parts"], parts_buffers=parts_buffers, state=state, state_buffers=state_buffers
+        )
+
+    def lower(self, reason: str) -> None:
+        """Record why the resume is at most `statistical`.
+
+        Raises:
+            SessionRefused: The session requires an exact resume.
+        """
+        self._reason(reason, STATISTICAL)
+
+    def _reason(self, reason: str, grade: str) -> None:
+        self._grade = worst((self._grade, grade))
+        self.reasons.append(reason)
+        floor = str(self._context.ticket.spec.get("resume_floor") or STATISTICAL)
+        if grade == REFUSE or is_below(grade, floor):
+            raise SessionRefused(
+                f"the checkpoints in {self._context.models_dir} cannot be continued ({grade}): {reason}",
+                remedy="Use the earlier value, or another folder (ORCHESTRATOR_FOLDER).",
+            )
+        self._context.reporter.say(f"[CHECKPOINT] Resume is {grade}: {reason}")
+
+    def _latest(self) -> CheckpointCard | None:
+        context = self._context
+        survey = survey_checkpoints(context.models_dir, self._scenario)
+        for stem, fault in survey.faults.items():
+            context.reporter.say(f"[CHECKPOINT] Not usable: {stem}: {fault}")
+        folder = context.models_dir / CHECKPOINTS
+        committed = [stem for stem in survey.faults if (folder / (stem + CARD_SUFFIX)).exists()]
+        promised = [entry.path for entry in context.ticket.inputs if entry.path.startswith(f"{CHECKPOINTS}/")]
+        if survey.latest is None and (committed or promised):
+            raise SessionRefused(  # never start over silently: the steps already trained would be lost
+                f"no checkpoint in {folder} verifies: {survey.faults or promised}",
+                remedy="Put the files back, or move the folder away to start over.",
+            )
+        return survey.latest
+
+    def write(
+        self,
+        steps: int,
+        *,
+        parts: Mapping[str, Any],
+        parts_buffers: list[bytes],
+        state: Mapping[str, Any],
+        state_buffers: list[bytes],
+        lost: list[str],
+        own_files: Callable[[Path], object] | None,
+    ) -> CheckpointCard:
+        """Write a checkpoint completely or not at all, and make it the parent of the next one.
+
+        Raises:
+            OSError: A file cannot be written; earlier checkpoints are untouched.
+        """
+        with tempfile.TemporaryDirectory(prefix="orchestrator-save-") as scratch:
+            if own_files is not None:
+                own_files(Path(scratch))
+            folder = Path(scratch) if own_files is not None else None
+            self.parent = save_checkpoint(
+                self._context.models_dir,
+                scenario=self._scenario,
+                steps=steps,
+                writers={
+                    MODEL_SUFFIX: lambda path: write_archive(path, {"parts": parts}, parts_buffers, folder),
+                    STATE_SUFFIX: lambda path: write_archive(path, state, state_buffers),
+                },
+                identity={**self._identity, "lost_state": lost},
+                stamp=self._context.ticket.stamp(),
+                parent=self.parent,
+                now=self._context.now(),
+                continued=self._grade if self.parent is self.resumed else EXACT,
+            )
+        return self.parent
+
+
+def _identity(context: SessionContext, device_class: str) -> dict[str, Any]:
+    lineage = dict(context.ticket.spec.get("lineage") or {"seed": context.ticket.spec.get("seed")})
+    return {
+        **lineage,
+        "section": context.ticket.section,
+        "lineage_id": context.ticket.lineage_id,
+        "versions": _versions(),
+        "device_class": device_class,
+        "code_digest": context.ticket.bundle_digest,
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name.replace("_", "-")).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            continue  # the script does not use it
+    return versions

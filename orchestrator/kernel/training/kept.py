@@ -1,0 +1,73 @@
+"""The parts of a training's state that a script named, as attributes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from orchestrator.kernel.training.encoder import Encoder, NotKept
+from orchestrator.kernel.training.protocols import protocol_of
+
+
+class Kept:
+    """Kept parts by name. Setting an attribute changes what the next save writes."""
+
+    _names: dict[str, Any]
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "_names", {})
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._names[name]
+        except KeyError:
+            raise AttributeError(f"no part {name!r} is kept; call keep({name}=...) first") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self._names:
+            raise AttributeError(f"no part {name!r} is kept; call keep({name}=...) first")
+        self._names[name] = value
+
+    def _add(self, parts: dict[str, Any]) -> None:
+        for name in parts:
+            if name in self._names or name.startswith("_"):
+                raise ValueError(f"keep({name}=...): the name is already kept, or begins with an underscore")
+        self._names.update(parts)
+
+    def _encode(self, name: str, buffers: list[bytes], lost: list[str] | None = None) -> Any:
+        encoder = Encoder(buffers)
+        try:
+            node = encoder.encode(self._names[name], name)
+        except NotKept as fault:
+            node = {"is": "lost"}
+            encoder.lost.append(str(fault))
+        except RecursionError:
+            node = {"is": "lost"}
+            encoder.lost.append(f"{name}: it is nested too deeply, or contains itself through a tuple")
+        if lost is not None:
+            lost += encoder.lost
+        return node
+
+    def _digests(self) -> dict[str, str]:
+        """Digest of each part that is not an object with methods of its own."""
+        digests = {}
+        for name, value in self._names.items():
+            if protocol_of(value) is None:
+                buffers: list[bytes] = []
+                digest = hashlib.sha256(json.dumps(self._encode(name, buffers)).encode())
+                for content in buffers:
+                    digest.update(content)
+                digests[name] = digest.hexdigest()
+        return digests
+
+    def _capture(self) -> tuple[dict[str, Any], list[bytes], list[str]]:
+        """All parts encoded, their buffers, and what cannot be kept."""
+        parts: dict[str, Any] = {}
+        buffers: list[bytes] = []
+        lost: list[str] = []
+        for name in self._names:
+            before = len(lost)
+            node = self._encode(name, buffers, lost)
+            parts[name] = {"value": node, "lost": len(lost) > before}
+        return parts, buffers, lost

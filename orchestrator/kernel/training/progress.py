@@ -1,0 +1,100 @@
+"""What a script reports while it trains: a file with one JSON line for each report, and progress in the log."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.files.atomic import write_text
+from orchestrator.kernel.files.storage import is_full
+from orchestrator.kernel.session.context import SessionContext
+
+PROGRESS_NAME = "progress.jsonl"
+_RESERVED = frozenset({"at", "kind", "last", "self"})
+"""Fields of every event; a number of the script with such a name is only in the file of reports."""
+
+
+class Progress:
+    """Writes the reports of a training; after a resume each step has one line again.
+
+    Args:
+        context: The session.
+        start: Steps done before it; lines of later steps are of lost work and are removed.
+        target: Steps of the whole training, None if unknown.
+    """
+
+    def __init__(self, context: SessionContext, *, start: int, target: int | None) -> None:
+        self._context = context
+        self._start, self._target = start, target
+        self._started_s = context.monotonic()
+        self._last_s: float | None = None
+        self._path = context.metrics_dir / PROGRESS_NAME
+        self._prepared = False
+
+    def report(self, step: int, numbers: dict[str, Any]) -> float | None:
+        """Write one report.
+
+        Returns:
+            Its `score` if it is a finite number.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        plain = {name: _plain(value) for name, value in numbers.items()}
+        if not self._prepared:
+            _keep_before(self._path, self._start)
+            self._prepared = True
+        with self._path.open("a", encoding="utf-8", newline="\n") as stream:
+            stream.write(json.dumps({"step": step, **plain}) + "\n")
+        self._show(step, plain)
+        score = plain.get("score")
+        return float(score) if isinstance(score, int | float) else None
+
+    def _show(self, step: int, plain: dict[str, Any]) -> None:
+        now_s = self._context.monotonic()
+        reporter = self._context.reporter
+        numbers = {name: value for name, value in plain.items() if name not in _RESERVED}
+        reporter.progress(**{**numbers, "steps": step, "target_steps": self._target})
+        if isinstance(score := plain.get("score"), int | float):
+            reporter.event("evaluated", steps=step, score=score)
+        if self._last_s is not None and now_s - self._last_s < 10.0:
+            return
+        self._last_s = now_s
+        rate = (step - self._start) / max(now_s - self._started_s, 1e-9)
+        of = "" if self._target is None else f"/{self._target}"
+        left = "" if self._target is None or rate <= 0 else f" | {max(0.0, (self._target - step) / rate):.0f} s left"
+        shown = "".join(f" | {name} {value}" for name, value in plain.items())
+        reporter.say(f"step {step}{of} | {rate:.1f} steps/s{left}{shown}")
+
+
+def _plain(value: Any) -> Any:
+    """A number or text as JSON; numbers of numpy and torch become Python's. JSON has no NaN: it becomes a text."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if not isinstance(value, int | float) or type(value) not in (int, float):
+        value = value.item() if callable(getattr(value, "item", None)) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if not isinstance(value, int | float):
+        raise TypeError(f"a report takes numbers and texts, not {type(value).__name__}")
+    return value
+
+
+def _keep_before(path: Path, start: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            if json.loads(line)["step"] < start:
+                kept.append(line + "\n")
+        except (ValueError, KeyError, TypeError):
+            continue  # a line that a kill cut off
+    write_text(path, "".join(kept))
+
+
+def cannot_write(fault: OSError, folder: Path) -> str:
+    """Message for a failed save."""
+    what = "is full" if is_full(fault) else f"cannot be written: {fault.strerror or fault}"
+    return f"the disk of {folder} {what}. Earlier checkpoints are untouched"

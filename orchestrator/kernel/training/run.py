@@ -1,0 +1,255 @@
+"""The training of a user's own script: what it keeps, its loop over steps, its saves and its end."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, SessionRefused
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.archive import unpack_files
+from orchestrator.kernel.training.cadence import SaveCadence
+from orchestrator.kernel.training.checkpoints import Checkpoints
+from orchestrator.kernel.training.kept import Kept
+from orchestrator.kernel.training.program import program_variables, run_program
+from orchestrator.kernel.training.progress import Progress, cannot_write
+from orchestrator.kernel.training.random_state import seed_random
+from orchestrator.kernel.training.settings import MORE_TO_DO, resolve_device
+from orchestrator.kernel.training.state import State
+from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
+
+
+class Run:
+    """One training; made by `session()`.
+
+    Attributes:
+        settings: The training's own values.
+        seed: Seed of the training, 0 if none was given. A given one also seeds the global generators of Python, numpy
+            and torch, if they are imported before the session begins.
+        target: Steps of the whole training, None if the script decides when it ends.
+        start: Steps done before this process.
+        step: Steps done now.
+        device: `cpu` or `cuda`.
+        folder: Folder for the script's own results.
+    """
+
+    def __init__(
+        self, context: SessionContext, *, defaults: dict[str, Any], on_finished: Callable[[], None] | None = None
+    ) -> None:
+        spec = context.ticket.spec
+        lineage = spec.get("lineage") or {}
+        self._context = context
+        self._on_finished = on_finished
+        self.settings: dict[str, Any] = {**defaults, **(spec.get("settings") or {})}
+        seed = lineage.get("seed", spec.get("seed"))
+        self.seed: int = seed or 0
+        if seed is not None:
+            seed_random(seed)
+        self.target: int | None = spec.get("target_steps")
+        self.device = resolve_device(str(spec.get("device") or "auto"))
+        self.folder: Path = context.metrics_dir
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._checkpoints = Checkpoints(context, self.device)
+        saved = self._checkpoints.open()
+        self.start: int = 0 if saved is None else saved.card.steps
+        self.step = self.start
+        self._finished = saved is not None and bool(saved.state["finished"])
+        self._best: float | None = None if saved is None else saved.state["best_score"]
+        self._state = State(context, self._checkpoints, saved)
+        every = spec.get("checkpoint_every_steps")
+        self._cadence = SaveCadence(every, start=self.start, monotonic=context.monotonic)
+        self._progress = Progress(context, start=self.start, target=self.target)
+        self._resume_folder: Path | None = None
+        self._left = False
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds until the session must end, None without limit."""
+        return self._context.deadline.remaining_s
+
+    @property
+    def remaining(self) -> int | None:
+        """Steps to the target, None without one."""
+        return None if self.target is None else max(0, self.target - self.step)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training has its target steps, or the script called `finish()`."""
+        return self._finished or self.remaining == 0
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether to save and leave now: by SIGTERM, Ctrl-C or the deadline."""
+        return self._context.must_leave
+
+    @property
+    def paused(self) -> bool:
+        """Whether the training ended before its target and can be continued."""
+        return not self.finished and (self._left or self.should_stop)
+
+    @property
+    def grade(self) -> str | None:
+        """How exact the resume is: `exact`, `statistical`; None for a fresh training."""
+        return self._checkpoints.grade
+
+    @property
+    def resume_folder(self) -> Path | None:
+        """Folder with the files that the script's own `write` saved last, None if there are none.
+
+        Ask before the first save. The folder is deleted when the session ends.
+        """
+        resumed = self._checkpoints.resumed
+        if self._resume_folder is None and resumed is not None:
+            folder = Path(tempfile.mkdtemp(prefix="orchestrator-resume-"))
+            self._resume_folder = folder
+            unpack_files(self._context.models_dir / CHECKPOINTS / (resumed.stem + MODEL_SUFFIX), folder)
+        return self._resume_folder if self._resume_folder is not None and any(self._resume_folder.iterdir()) else None
+
+    def keep(self, **parts: Any) -> Kept:
+        """Name what belongs to the state of the training, and restore it if there is a checkpoint.
+
+        Objects with `state_dict`/`load_state_dict`, `get_state`/`set_state` or `getstate`/`setstate`, generators of
+        numpy, arrays, lists and dicts are restored in place. Plain numbers and texts cannot be: read and set them as
+        attributes of the value returned.
+
+        Returns:
+            The kept parts as attributes.
+
+        Raises:
+            CheckpointUnusable: A part of the checkpoint does not fit the script's.
+        """
+        if self._state.begun:
+            raise RuntimeError("call keep() before steps() and save()")
+        self._state.add(parts)
+        return self._state.kept
+
+    def steps(self, size: int = 1, *, write: Callable[[Path], object] | None = None) -> Iterator[int]:
+        """Yield the number of steps done before each pass of the loop: 0, 1, 2 ... to the target.
+
+        After a resume it continues where the checkpoint was saved. It saves between two passes, and ends at the
+        target, after `finish()`, at the deadline, or after SIGTERM or Ctrl-C; the last state is saved then.
+
+        Args:
+            size: Steps of one pass, for loops that collect many at once.
+            write: Saves files of your own into the folder that it is given; see `resume_folder`.
+        """
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"steps(size=...) must be a whole number above 0, not {size!r}")
+        self._state.begin()
+        while not self.finished and not self._must_leave():
+            started_s = self._context.monotonic()
+            yield self.step
+            self.step += size
+            self._context.deadline.measured("step", self._context.monotonic() - started_s)
+            if not self.finished and self.save_is_due:
+                self._save(write)
+        if self.step > self.saved_steps:
+            self._save(write)
+        if self.finished and self._on_finished is not None:
+            self._on_finished()
+
+    def finish(self) -> None:
+        """Declare the training finished after this pass of the loop, before its target."""
+        self._finished = True
+
+    def report(self, step: int, **numbers: Any) -> None:
+        """Record numbers of a step: in `progress.jsonl` in `folder`, and from time to time in the log.
+
+        A number named `score` is the objective of searches and pruning: higher is better.
+        """
+        score = self._progress.report(step, numbers)
+        if score is not None and (self._best is None or score > self._best):
+            self._best = score
+
+    @property
+    def save_is_due(self) -> bool:
+        """Whether to save now: by the cadence in steps, or else by time. Ask once after each step."""
+        return self._cadence.is_due(self.step)
+
+    def save(self, step: int, write: Callable[[Path], object] | None = None) -> None:
+        """Save now, after `step` steps; for scripts with their own loop.
+
+        Args:
+            step: Steps done, more than at the last save; the same number saves nothing.
+            write: Writes files of your own into the folder that it is given.
+
+        Raises:
+            ValueError: A later step is already saved.
+        """
+        if isinstance(step, bool) or not isinstance(step, int) or step < self.saved_steps:
+            raise ValueError(f"save({step!r}): a whole number from {self.saved_steps} on is needed")
+        self._state.begin()
+        self.step = step
+        if step > self.saved_steps:
+            self._save(write)
+
+    def program(self, command: Sequence[str]) -> None:
+        """Run a training program in any language to its end; docs/YOUR_OWN.md lists variables and exit codes.
+
+        Raises:
+            subprocess.CalledProcessError: It ended with another code than 0 and `MORE_TO_DO`.
+            OSError: It cannot be started.
+        """
+        if self.finished:
+            return
+        variables = program_variables(
+            self.resume_folder, self.start, self.target, self.seed, self.device, self.deadline
+        )
+
+        def save(steps: int, folder: Path) -> None:
+            if steps > self.saved_steps:
+                self.save(steps, write=lambda target: shutil.copytree(folder, target, dirs_exist_ok=True))
+
+        code = run_program(command, variables=variables, should_stop=lambda: self.should_stop, save=save)
+        if code not in (0, MORE_TO_DO):
+            raise subprocess.CalledProcessError(code, list(command))
+        self._finished, self._left = code == 0, code == MORE_TO_DO
+
+    def outcome(self, **fields: Any) -> SectionOutcome:
+        """Return value of a section's `run`: how the session ended.
+
+        Args:
+            fields: Further fields, e.g. `verdict`, `verdict_reasons`, `summary`.
+        """
+        ending = KernelEnding.STOPPED if self._context.stop.requested else KernelEnding.PAUSED
+        resumed = self._checkpoints.resumed
+        return SectionOutcome(
+            ending=ending if self.paused else KernelEnding.FINISHED,
+            steps_start=self.start,
+            steps_done=self.saved_steps,
+            resumed_from=None if resumed is None else resumed.digest,
+            resume_grade=self.grade,
+            resume_reasons=tuple(self._checkpoints.reasons),
+            training={"best_model_score": self._best},
+            runtime=self._checkpoints.runtime,
+            **fields,
+        )
+
+    def close(self) -> None:
+        """Delete the temporary folder of `resume_folder`."""
+        if self._resume_folder is not None:
+            shutil.rmtree(self._resume_folder, ignore_errors=True)
+
+    @property
+    def saved_steps(self) -> int:
+        """Steps of the newest checkpoint, 0 without one."""
+        return 0 if self._checkpoints.parent is None else self._checkpoints.parent.steps
+
+    def _must_leave(self) -> bool:
+        if self._context.stop.requested:
+            return True
+        return self.should_stop and (self._on_finished is None or self.step > self.start)
+
+    def _save(self, write: Callable[[Path], object] | None) -> None:
+        try:
+            took_s = self._state.save(self.step, finished=self._finished, best_score=self._best, write=write)
+        except OSError as fault:
+            if self._on_finished is None:
+                raise  # the kernel session names the reason in its manifest
+            reason = cannot_write(fault, self._context.models_dir)
+            raise SessionRefused(reason, remedy="Make room, or set ORCHESTRATOR_FOLDER to another folder.") from fault
+        self._cadence.saved(took_s)

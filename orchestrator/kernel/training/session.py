@@ -1,0 +1,109 @@
+"""`session()`: the way into the loop for a user's own script, alone or inside a kernel session."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.session.current import current_context
+from orchestrator.kernel.training.alone import Alone, open_alone
+from orchestrator.kernel.training.run import Run
+from orchestrator.kernel.training.settings import MORE_TO_DO, read_settings
+
+__all__ = ["MORE_TO_DO", "session"]
+
+_REFUSED, _INTERRUPTED = 2, 130
+
+
+class session:  # noqa: N801 - used like a function: `with orchestrator.session() as run`
+    """Opens the training of a script, and ends the process with the right code.
+
+    Inside a kernel session the card decides, and the exit code is the kernel's. Alone, arguments and environment
+    variables decide (a variable wins), and the exit codes are: 0 at the target, `MORE_TO_DO` after SIGTERM or at the
+    deadline, 130 after Ctrl-C, 2 if the training cannot start or save.
+
+    Args:
+        target: Steps of the whole training; None: until `run.finish()`.
+        seed: Seed of the training; None: nothing is seeded.
+        save_every: Steps between two saves; None: about every 30 s.
+        deadline_s: Wall seconds that this process may use.
+        device: `auto`, `cpu` or `cuda`.
+        folder: Folder for checkpoints; None: `.orchestrator/alone/<script name>`.
+        settings: Defaults of the script's own values, plain JSON.
+        context: The kernel session; None: the one that runs, if any.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: int | None = None,
+        seed: int | None = None,
+        save_every: int | None = None,
+        deadline_s: float | None = None,
+        device: str | None = None,
+        folder: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+        context: SessionContext | None = None,
+    ) -> None:
+        self._arguments: dict[str, Any] = {
+            "target": target,
+            "seed": seed,
+            "save_every": save_every,
+            "deadline_s": deadline_s,
+            "device": device,
+            "folder": folder,
+            "settings": settings,
+        }
+        self._context = context
+        self._alone: Alone | None = None
+        self._run: Run | None = None
+
+    def __enter__(self) -> Run:
+        context = self._context or current_context()
+        if context is not None:
+            defaults = dict(self._arguments["settings"] or {})
+            self._run = Run(context, defaults=defaults)
+            return self._run
+        try:
+            self._alone = open_alone(read_settings(self._arguments, os.environ))
+            self._run = Run(self._alone.context, defaults={}, on_finished=self._alone.signals.restore)
+            return self._run
+        except SessionRefused as refusal:
+            self._close()
+            _explain("Cannot start", refusal.account)
+            raise SystemExit(_REFUSED) from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        alone, run = self._alone, self._run
+        interrupted = alone is not None and alone.signals.interrupted
+        stopped = run is not None and run.paused
+        self._close()
+        if alone is None or run is None:
+            return
+        if isinstance(fault, SessionRefused):
+            _explain("Cannot continue", fault.account)
+            raise SystemExit(_REFUSED) from None
+        if isinstance(fault, KeyboardInterrupt):
+            _explain("Interrupted", f"{run.saved_steps} steps are saved; the same command continues")
+            raise SystemExit(_INTERRUPTED) from None
+        if fault is None and stopped:
+            _explain("Saved", f"{run.saved_steps} steps; the same command continues")
+            raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO)
+
+    def _close(self) -> None:
+        if self._run is not None:
+            self._run.close()
+        if self._alone is not None:
+            self._alone.close()
+
+
+def _explain(what: str, text: str) -> None:
+    print(f"{what}: {text}", file=sys.stderr, flush=True)

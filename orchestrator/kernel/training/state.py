@@ -1,0 +1,140 @@
+"""The state of a training: its kept parts and random generators, restored from a checkpoint and saved in the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchestrator.kernel.checkpoint.resume_grade import EXACT
+from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.checkpoints import Checkpoints, Saved
+from orchestrator.kernel.training.comparison import same_part
+from orchestrator.kernel.training.decoder import Decoder
+from orchestrator.kernel.training.encoder import Encoder
+from orchestrator.kernel.training.kept import Kept
+from orchestrator.kernel.training.random_state import capture_random, restore_random
+
+
+class State:
+    """Kept parts and random generators of one training.
+
+    Args:
+        context: The session.
+        checkpoints: Where it is saved.
+        saved: The checkpoint to restore, None for a fresh training.
+
+    Attributes:
+        kept: The parts that the script named.
+        begun: Whether the random generators are restored; parts must be named before.
+    """
+
+    def __init__(self, context: SessionContext, checkpoints: Checkpoints, saved: Saved | None) -> None:
+        self._context = context
+        self._checkpoints = checkpoints
+        self._saved = saved
+        self._warned: set[str] = set()
+        self._at_start: dict[str, str] = {}
+        self.kept = Kept()
+        self.begun = False
+
+    def add(self, parts: dict[str, Any]) -> None:
+        """Keep further parts, and restore them if there is a checkpoint.
+
+        Raises:
+            CheckpointUnusable: A part of the checkpoint does not fit the script's.
+            SessionRefused: The resume is less exact than required.
+        """
+        self.kept._add(parts)
+        for name in parts if self._saved is not None else ():
+            self._restore(name, self._saved)
+
+    def _restore(self, name: str, saved: Saved | None) -> None:
+        if saved is None:
+            return
+        if name not in saved.parts:
+            self._checkpoints.lower(f"the checkpoint has no part {name!r}; it starts from its initial value")
+            return
+        node, buffers = saved.parts[name]["value"], saved.parts_buffers
+        try:
+            setattr(self.kept, name, Decoder(buffers).decode(node, getattr(self.kept, name)))
+        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as fault:
+            raise CheckpointUnusable(
+                f"the part {name!r} of {saved.card.stem} cannot be restored: {fault}",
+                remedy="Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over.",
+            ) from fault
+        found: list[bytes] = []
+        again = self.kept._encode(name, found)
+        if not same_part(again, found, node, buffers) and not saved.parts[name]["lost"]:
+            self._checkpoints.lower(f"the part {name!r} was not completely restored")
+
+    def begin(self) -> None:
+        """Restore the random generators, and report what cannot be kept. Does nothing the second time.
+
+        Raises:
+            SessionRefused: An exact resume is required, but would not be possible.
+        """
+        if self.begun:
+            return
+        self.begun = True
+        lost = self._warn(self.kept._capture()[2])
+        if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
+            raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
+        self._at_start = self.kept._digests()
+        saved, self._saved = self._saved, None  # frees its memory
+        if saved is None:
+            return
+        for name in saved.parts:
+            if name not in self.kept._names:
+                self._checkpoints.lower(f"the checkpoint holds the part {name!r}, which the script does not keep")
+        generators = Decoder(saved.state_buffers).decode(saved.state["random"])
+        if missing := restore_random(generators):
+            self._checkpoints.lower(f"not restored: {missing}")
+
+    def save(
+        self, step: int, *, finished: bool, best_score: float | None, write: Callable[[Path], object] | None
+    ) -> float:
+        """Write a checkpoint after `step` steps.
+
+        Returns:
+            Seconds that it took.
+
+        Raises:
+            OSError: A file cannot be written; earlier checkpoints are untouched.
+        """
+        self._name_unchanged()
+        started_s = self._context.monotonic()
+        parts, parts_buffers, lost = self.kept._capture()
+        encoder = Encoder()
+        generators = encoder.encode(capture_random(), "random")
+        card = self._checkpoints.write(
+            step,
+            parts=parts,
+            parts_buffers=parts_buffers,
+            state={"steps": step, "finished": finished, "best_score": best_score, "random": generators},
+            state_buffers=encoder.buffers,
+            lost=self._warn(lost),
+            own_files=write,
+        )
+        took_s = self._context.monotonic() - started_s
+        self._context.deadline.measured("save", took_s)
+        self._context.reporter.event("saved", steps=step, checkpoint=card.stem)
+        return took_s
+
+    def _name_unchanged(self) -> None:
+        """At the first save, name the parts that are as at the start: `w = w + 1` makes a value that is not kept."""
+        at_start, self._at_start = self._at_start, {}
+        now = self.kept._digests() if at_start else {}
+        for name in [name for name, digest in at_start.items() if now.get(name) == digest]:
+            self._context.reporter.say(
+                f"[CHECKPOINT] The part {name!r} has not changed yet. If the script assigns a new value to a variable, "
+                f"assign it to the attribute {name!r} of what keep() returned."
+            )
+
+    def _warn(self, lost: list[str]) -> list[str]:
+        for one in lost:
+            if one not in self._warned:
+                self._warned.add(one)
+                self._context.reporter.say(f"[CHECKPOINT] Not kept, so a resume is not exact: {one}")
+        return lost
