@@ -11,15 +11,15 @@ from typing import Any
 
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.training.archive import unpack_files
 from orchestrator.kernel.training.cadence import SaveCadence
-from orchestrator.kernel.training.checkpoints import Checkpoints
-from orchestrator.kernel.training.kept import Kept
+from orchestrator.kernel.training.kept_state.archive import unpack_files
+from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
+from orchestrator.kernel.training.kept_state.kept import Kept
+from orchestrator.kernel.training.kept_state.random_state import seed_random
+from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.program import program_variables, run_program
 from orchestrator.kernel.training.progress import Progress, cannot_write
-from orchestrator.kernel.training.random_state import seed_random
 from orchestrator.kernel.training.settings import MORE_TO_DO, resolve_device
-from orchestrator.kernel.training.state import State
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
 

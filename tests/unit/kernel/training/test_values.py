@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.kernel.training.comparison import same_part
-from orchestrator.kernel.training.decoder import Decoder
-from orchestrator.kernel.training.encoder import Encoder
+from orchestrator.kernel.training.kept_state.comparison import same_part
+from orchestrator.kernel.training.kept_state.decoder import Decoder
+from orchestrator.kernel.training.kept_state.encoder import Encoder
 
 
 def _there_and_back(value: Any, current: Any = None) -> Any:
@@ -142,7 +142,7 @@ def test_generators_continue(make: Any) -> None:
     ids=["function", "object", "objects", "masked", "sparse", "key", "class"],
 )
 def test_what_cannot_be_kept_is_named_with_its_place(value: Any) -> None:
-    from orchestrator.kernel.training.kept import Kept
+    from orchestrator.kernel.training.kept_state.kept import Kept
 
     kept = Kept()
     kept._add({"part": value, "other": [1, value]})

@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import Any
 
-from orchestrator.kernel.training.encoder import Encoder, NotKept
-from orchestrator.kernel.training.protocols import protocol_of
+from orchestrator.kernel.training.kept_state.encoder import Encoder, NotKept
+from orchestrator.kernel.training.kept_state.protocols import protocol_of
 
 
 class Kept:

@@ -9,12 +9,12 @@ from typing import Any
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.training.checkpoints import Checkpoints, Saved
-from orchestrator.kernel.training.comparison import same_part
-from orchestrator.kernel.training.decoder import Decoder
-from orchestrator.kernel.training.encoder import Encoder
-from orchestrator.kernel.training.kept import Kept
-from orchestrator.kernel.training.random_state import capture_random, restore_random
+from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints, Saved
+from orchestrator.kernel.training.kept_state.comparison import same_part
+from orchestrator.kernel.training.kept_state.decoder import Decoder
+from orchestrator.kernel.training.kept_state.encoder import Encoder
+from orchestrator.kernel.training.kept_state.kept import Kept
+from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random
 
 
 class State:

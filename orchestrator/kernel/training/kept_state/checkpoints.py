@@ -16,7 +16,7 @@ from orchestrator.kernel.checkpoint.save import save_checkpoint
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.training.archive import read_archive, write_archive
+from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 
 _LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")

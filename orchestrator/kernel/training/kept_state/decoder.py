@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.kernel.training import arrays
-from orchestrator.kernel.training.protocols import load_object, protocol_of
+from orchestrator.kernel.training.kept_state.protocols import load_object, protocol_of
 
 
 class Decoder:

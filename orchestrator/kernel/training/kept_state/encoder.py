@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from typing import Any
 
 from orchestrator.kernel.training import arrays
-from orchestrator.kernel.training.protocols import protocol_of, state_of
+from orchestrator.kernel.training.kept_state.protocols import protocol_of, state_of
 
 _MOST_INT = 2**63
 _REMEDY = "give its type the methods state_dict() and load_state_dict(state)"

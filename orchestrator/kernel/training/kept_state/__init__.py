@@ -1,0 +1,1 @@
+"""What a script keeps: encoded, compared, written as checkpoints and read back."""
