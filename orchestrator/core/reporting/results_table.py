@@ -25,6 +25,9 @@ HISTORY = (
 )
 """Columns on how a trial was run. Campaigns with equal results may differ in these columns only."""
 
+_COSTS = "spent_s"
+"""Key of a summary with wall seconds by activity; it is about the machine, so it has no rows."""
+
 COLUMNS = (*WHAT, *NUMBER, *ORIGIN, *HISTORY)
 
 
@@ -61,19 +64,26 @@ def _numbers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
     """Headline numbers in a section's summary; one empty row without any, so that no trial is left out."""
     found = False
     for name, value in sorted(summary.items()):
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        for metric, controller, number in _numbers_of(name, value):
             found = True
-            yield name, "", value
-        elif isinstance(value, Mapping) and name == "delay_s_per_veh":
-            for controller, number in sorted(value.items()):
-                found = True
-                yield name, controller, number
-        elif name == "delay_reduction_pct" and isinstance(value, Sequence) and len(value) == 3:
-            for end, number in zip(("", "_low", "_high"), value, strict=True):
-                found = True
-                yield f"{name}{end}", "", number
+            yield metric, controller, number
     if not found:
         yield "", "", ""
+
+
+def _numbers_of(name: str, value: object) -> Iterator[tuple[str, str, object]]:
+    """A number; numbers by name, of which one may be missing (None); or an estimate: value, low and high end."""
+    if _is_number(value):
+        yield name, "", value
+    elif isinstance(value, Mapping) and name != _COSTS:
+        if all(number is None or _is_number(number) for number in value.values()):
+            yield from ((name, controller, number) for controller, number in sorted(value.items()))
+    elif isinstance(value, Sequence) and len(value) == 3 and all(map(_is_number, value)):
+        yield from ((f"{name}{end}", "", number) for end, number in zip(("", "_low", "_high"), value, strict=True))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
