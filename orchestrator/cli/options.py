@@ -36,7 +36,7 @@ Seed = Annotated[
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Replace a value of the section's card, e.g. environment.decision_s=5"
+        "--set", metavar="KEY=VALUE", help="Replace a value of the section's card, e.g. algorithms.DQN.gamma=0.98"
     ),
 ]
 TargetSteps = Annotated[

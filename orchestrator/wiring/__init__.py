@@ -84,7 +84,7 @@ def compatibility_in_place(project: Project, card: SectionCard, checkpoint: Chec
         versions=installed_versions() if local else {},
         device_class=None if device == "auto" else device,
     )
-    return compare(checkpoint.identity, intended, has_state=checkpoint.has_state)
+    return compare(checkpoint.identity, intended, has_state=checkpoint.has_state, lineage_id=checkpoint.lineage_id)
 
 
 @contextmanager

@@ -341,7 +341,8 @@ def test_report_takes_nan_and_names_of_our_own_fields(tmp_path: Path) -> None:
 
 def test_full_disk_while_saving_is_named_and_earlier_checkpoints_hold(tmp_path: Path) -> None:
     full = (
-        "import errno, orchestrator.kernel.training.kept_state.archive as archive, orchestrator.kernel.training.kept_state.checkpoints as c\n"
+        "import errno\n"
+        "from orchestrator.kernel.training.kept_state import archive, checkpoints as c\n"
         "def write(path, tree, *rest):\n"
         "    if tree.get('steps', 0) > 9: raise OSError(errno.ENOSPC, 'No space left on device', str(path))\n"
         "    archive.write_archive(path, tree, *rest)\n"

@@ -100,6 +100,8 @@ def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
     (root / "validation_ch7" / "__init__.py").write_text("", encoding="utf-8")
     (section / "__init__.py").write_text("", encoding="utf-8")
     (section / "entry.py").write_text(ENTRY, encoding="utf-8")
+    schema = "validation_ch7/section_7_6_rl_performance/schema.py"
+    (root / schema).write_text((PROJECT_ROOT / schema).read_text(encoding="utf-8"), encoding="utf-8")
     set_behaviour(root, behaviour)
     card = yaml.safe_load((PROJECT_ROOT / "configs/sections/section_7_6.yaml").read_text(encoding="utf-8"))
     card["profiles"]["quick"] |= {"target_steps": 40, "checkpoint_every_steps": 10}

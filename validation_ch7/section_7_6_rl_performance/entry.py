@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
+from orchestrator.kernel.schema import own_values
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.sb3.loop import TrainingResult, ending_when_leaving, train
 from orchestrator.sb3.state.identity import library_versions
@@ -13,7 +14,7 @@ from validation_ch7.section_7_6_rl_performance.evaluation.comparison import Left
 from validation_ch7.section_7_6_rl_performance.evaluation.control_check import control_faults
 from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import forget_so_far, write_learning_curve
 from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
-from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion
+from validation_ch7.section_7_6_rl_performance.schema import Schema
 from validation_ch7.section_7_6_rl_performance.write_results import conclude, summary_of
 
 
@@ -29,8 +30,8 @@ def run(context: SessionContext) -> SectionOutcome:
         ValueError: The spec is invalid; the message names the key.
         ArithmeticError: The training diverged.
     """
-    plan = TrainingSpec.from_json(context.ticket.spec)
-    Criterion.from_mapping(plan.criteria)  # checked first, so that a mistake does not cost a training
+    plan = TrainingSpec.from_json(context.ticket.spec, Schema)
+    own_values(Schema, context.ticket.spec)  # checked first, so that a mistake does not cost a training
     faults = control_faults(plan.lineage.environment)
     if faults:
         return SectionOutcome(ending=KernelEnding.SECTION_FAILED, verdict=Verdict.INVALID, verdict_reasons=faults)

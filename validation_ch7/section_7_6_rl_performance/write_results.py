@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.kernel.files.atomic import write_json, write_text
+from orchestrator.kernel.schema import read
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.sb3.loop import TrainingResult
 from orchestrator.sb3.training.training_state import TrainingState
@@ -13,6 +14,7 @@ from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import
 from validation_ch7.section_7_6_rl_performance.figures.all_figures import Album, draw
 from validation_ch7.section_7_6_rl_performance.figures.latex_table import comparison_latex
 from validation_ch7.section_7_6_rl_performance.figures.learning_curve import LearningCurve
+from validation_ch7.section_7_6_rl_performance.schema import Criteria
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap
 from validation_ch7.section_7_6_rl_performance.verdict.tables import (
     Row,
@@ -21,7 +23,7 @@ from validation_ch7.section_7_6_rl_performance.verdict.tables import (
     comparison_rows,
     scenarios_csv,
 )
-from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion, Judgement, judge
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import Judgement, judge
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 
 TABLE_NAME = "rl_performance_comparison"
@@ -39,7 +41,7 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
         OSError: A file cannot be written.
     """
     training = result.training
-    criterion = Criterion.from_mapping(training.plan.criteria)
+    criterion = read(Criteria, training.plan.criteria, place="criteria")
     bootstrap = Bootstrap(n_scenarios=training.plan.evaluation_scenarios, seed=_BOOTSTRAP_SEED)
     judgement = judge(
         comparison.results,

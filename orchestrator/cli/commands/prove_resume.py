@@ -107,7 +107,8 @@ def _workspaces(
     project = find_project()
     card = load_card(project.cards, section)
     name = backend or card.backend
-    chosen = [choose(card, algorithm=algorithm, seed=None) for algorithm in algorithms or card.algorithms.names]
+    names = algorithms or card.algorithms.names or (None,)  # without an algorithm, `plan_of` refuses the section
+    chosen = [choose(card, algorithm=algorithm, seed=None) for algorithm in names]
     if len({one.algorithm for one in chosen}) < len(chosen):
         raise BadInput("--algo names an algorithm twice", remedy="Give each algorithm once.")
     console.say(f"Backend: {name}, cuts drawn with seed {cut_seed} (--seed {cut_seed} repeats them)")
@@ -117,7 +118,7 @@ def _workspaces(
         workspaces.append(
             ProofWorkspace(
                 project=project,
-                folder=folder / one.algorithm,
+                folder=folder / str(one.algorithm),
                 card=proof_card(one, plan),
                 backend=name,
                 plan=plan,

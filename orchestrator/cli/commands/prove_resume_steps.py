@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.diagnostics.resume_proof import CHAIN, STRAIGHT, CutPlan, End, Proof, default_steps, draw_cuts
-from orchestrator.core.errors import RunFailed
+from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.section.card import Profile, SectionCard
@@ -78,9 +78,14 @@ def plan_of(card: SectionCard, *, cuts: int, steps: int | None, seed: int) -> Cu
     """Draw the cuts of a seed.
 
     Raises:
-        BadInput: The training is too short for so many cuts.
+        BadInput: The training is too short for so many cuts, or has no algorithm.
     """
     settings = card.hyper_parameters
+    if settings is None:
+        raise BadInput(
+            f"{card.section} declares no algorithm, so there is no resume of stable-baselines3 to prove",
+            remedy="Declare algorithm, network and algorithms in its card.",
+        )
     target_steps = default_steps(settings.rollout_steps, cuts) if steps is None else steps
     return draw_cuts(
         random.Random(f"{seed} {card.algorithm}").randrange,
@@ -117,7 +122,7 @@ def prove(workspace: ProofWorkspace) -> Proof:
     controls = _single(workspace, "usual", seams)[0]
     after_kill = next((after for one, after in itertools.pairwise(records) if _killed(one)), None)
     return Proof(
-        algorithm=workspace.card.algorithm,
+        algorithm=str(workspace.card.algorithm),
         plan=workspace.plan,
         straight=straight,
         chain=chain,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +126,10 @@ def _check_damage(place: Project, card: SectionCard) -> Check:
     return Check(name="damage is detected", passed=passed, detail=f"{newest.name} truncated, {after.steps} steps used")
 
 
-def _small(settings: LearningSettings) -> LearningSettings:
+def _small(settings: LearningSettings | None) -> LearningSettings | None:
     """The same algorithm with rollouts whose length divides the steps of the checks."""
+    if settings is None:
+        return None
     small = replace(settings, selection_scenarios=2)
     if isinstance(small, PpoSettings):
         return replace(small, n_envs=10, n_steps=10, batch_size=50)
@@ -139,7 +141,7 @@ def _small(settings: LearningSettings) -> LearningSettings:
 
 
 def _tiny(card: SectionCard) -> SectionCard:
-    """The same section with short episodes and little evaluation: about half a minute."""
+    """The same section with little evaluation, and as its schema shortens it: about half a minute."""
     sizes = Profile(
         target_steps=FIRST_STEPS,
         checkpoint_every_steps=1_000,
@@ -147,10 +149,10 @@ def _tiny(card: SectionCard) -> SectionCard:
         evaluation_scenarios=4,
         deadline_s=600.0,
     )
-    small: dict[str, Any] = {card.algorithm: _small(card.hyper_parameters)}
-    return replace(
-        card,
-        algorithms=replace(card.algorithms, **small),
-        environment=replace(card.environment, episode_s=600.0),
-        profiles={"quick": sizes, "full": sizes},
-    )
+    small: dict[str, Any] = {card.algorithm: _small(card.hyper_parameters)} if card.algorithm else {}
+    own = card.own
+    if hasattr(own, "shortened"):
+        own = own.shortened()
+    changed = {one.name: getattr(own, one.name) for one in fields(own)} if card.own_schema else {}
+    algorithms = replace(card.algorithms, **small)
+    return replace(card, algorithms=algorithms, profiles={"quick": sizes, "full": sizes}, **changed)

@@ -11,7 +11,6 @@ from orchestrator.core.campaign.config import Campaign, Group
 from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import Profile, SectionCard
-from orchestrator.core.section.environment import plain
 from orchestrator.core.section.lineage import short
 from orchestrator.core.section.overrides import Setting, Settings
 from orchestrator.core.session.spec import question_of
@@ -72,7 +71,7 @@ class Variant:
 
     @property
     def label(self) -> str:
-        """For the user, e.g. `main DQN decision_s=5.0`."""
+        """For the user, e.g. `main DQN gamma=0.98`."""
         words = [self.group]
         for key, value in self.varied.items():
             words.append(str(value) if key == "algorithm" else f"{_in_short(key)}={value}")
@@ -125,7 +124,7 @@ class Trial:
     @cached_property
     def question(self) -> str:
         """Digest of the question that its evaluation answers: criteria and scenarios."""
-        return question_of(plain(self.variant.card.criteria), self.variant.sizes.evaluation_scenarios)
+        return question_of(self.variant.card.criteria_values, self.variant.sizes.evaluation_scenarios)
 
     @cached_property
     def card(self) -> SectionCard:

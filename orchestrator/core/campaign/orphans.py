@@ -28,11 +28,12 @@ def trial_from_ticket(lineage: Mapping[str, Any], run: RunRecord, card_of: CardO
         None if no settings of the section's current card give this lineage.
     """
     try:
-        varied = _varied(card_of(run.section, {"algorithm": str(lineage["algorithm"])}), lineage)
+        algorithm: Settings = {"algorithm": lineage["algorithm"]} if lineage["algorithm"] is not None else {}
+        varied = _varied(card_of(run.section, algorithm), lineage)
         if varied is None:
             return None
         sizes = {f"profiles.{run.profile}.target_steps": run.target_steps}
-        settings: Settings = {"algorithm": str(lineage["algorithm"]), **varied, **sizes}
+        settings: Settings = {**algorithm, **varied, **sizes}
         card = card_of(run.section, settings)
     except BadInput:
         return None
@@ -45,7 +46,7 @@ def trial_from_ticket(lineage: Mapping[str, Any], run: RunRecord, card_of: CardO
         priority=0,
         profile=run.profile,
         card=card,
-        varied={"algorithm": card.algorithm, **varied},
+        varied={**algorithm, **varied},
         settings=settings,
         completed=1,
         after=(),

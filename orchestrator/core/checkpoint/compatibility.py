@@ -98,25 +98,41 @@ class Intended:
 
     def identity(self) -> dict[str, Any]:
         """The known part of the identity in the checkpoints of that session."""
-        known = {**self.lineage.to_json(), "versions": dict(self.versions), "code_digest": self.code_digest}
+        lineage = {key: value for key, value in self.lineage.to_json().items() if key not in self.lineage.own}
+        own = {"own": dict(self.lineage.own)} if self.lineage.own else {}
+        known = {**lineage, **own, "versions": dict(self.versions), "code_digest": self.code_digest}
         return known if self.device_class is None else {**known, "device_class": self.device_class}
 
 
-def compare(identity: Mapping[str, Any], intended: Intended, *, has_state: bool = True) -> Compatibility:
+def compare(
+    identity: Mapping[str, Any], intended: Intended, *, has_state: bool = True, lineage_id: str | None = None
+) -> Compatibility:
     """Compare a card's identity with the training that is to continue it.
 
     Args:
         identity: From the checkpoint's card.
         intended: The next session.
         has_state: Whether the checkpoint has a state file besides its weights.
+        lineage_id: Of the training that wrote the checkpoint. If it is the intended one, the section's own keys are
+            equal, even if the identity does not name them.
     """
+    if "own" not in identity and intended.lineage.own and lineage_id == intended.lineage.id:
+        identity = {**identity, "own": intended.lineage.own}
     lost = [
         Reason(label="State", checkpoint=f"without {what}", current="whole", grade=Grade.STATISTICAL)
         for what in identity.get("lost_state", ())
     ]
     stateless = Reason(label="State", checkpoint="weights only", current="full state", grade=Grade.WEIGHTS_ONLY)
-    # Equal blocks, the usual case, need no comparison key by key. A key that the card lacks counts as different.
-    other = {key: now for key, now in intended.identity().items() if key not in identity or identity[key] != now}
+    current = intended.identity()
+    if "own" in identity:
+        current.setdefault("own", {})  # the card's own keys may have been removed
+    # Equal blocks, the usual case, need no comparison key by key. A key that the card lacks counts as different, except
+    # for a part that the section does not have.
+    other = {
+        key: now
+        for key, now in current.items()
+        if (identity[key] != now if key in identity else now not in (None, {}, []))
+    }
     unknown = ["spaces"]
     if not intended.versions:
         unknown.append("versions")
@@ -138,6 +154,7 @@ _LABELS: Mapping[str, str] = {
     "network": "Architecture",
     "seed": "Seed",
     "environment": "Environment",
+    "own": "Setting",
     "hyper_parameters": "Hyper-parameter",
     "versions": "Version of",
     "device_class": "Device",

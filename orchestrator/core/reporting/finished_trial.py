@@ -74,7 +74,7 @@ def run_command(trial: Trial, backend: str) -> str:
     variant = trial.variant
     words = ["run", variant.card.section, f"--{variant.profile}", "--backend", backend, "--seed", str(trial.seed)]
     for key, value in sorted(variant.settings.items()):
-        if _foreign(key, variant.card.algorithm, variant.profile):
+        if _foreign(key, variant.card.algorithm or "", variant.profile):
             continue  # for other variants of the group; `run` would refuse it as without effect
         words += ["--set", f"{key}={as_typed(value)}"]
     return shlex.join(words)

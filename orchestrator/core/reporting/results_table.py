@@ -27,6 +27,9 @@ HISTORY = (
 )
 """Columns on how a trial was run. Campaigns with equal results may differ in these columns only."""
 
+_COSTS = "spent_s"
+"""Key of a summary with wall seconds by activity; it is about the machine, so it has no rows."""
+
 COLUMNS = (*WHAT, *NUMBER, *ORIGIN, *HISTORY)
 
 

@@ -158,7 +158,9 @@ def _compared(
     if latest is not None:
         if snapshot.intended is None:
             raise ValueError("no session can follow")
-        comparison = compare(latest.identity, snapshot.intended, has_state=latest.has_state)
+        comparison = compare(
+            latest.identity, snapshot.intended, has_state=latest.has_state, lineage_id=latest.lineage_id
+        )
         if blocking := comparison.below(request.floor):
             weights = comparison.grade is Grade.WEIGHTS_ONLY and request.floor < Grade.EXACT
             fault = BadInput(

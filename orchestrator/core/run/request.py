@@ -99,8 +99,7 @@ class RunRequest:
         profile = self.card.profiles[self.profile]
         target_steps = self.target(steps_done, interrupted)
         if self.target_steps is not None:
-            # A training stops at the end of a rollout, up to one rollout beyond its target.
-            below = target_steps + self.card.hyper_parameters.rollout_steps <= steps_done
+            below = target_steps + self.card.overshoot_steps(self.profile) <= steps_done
             if below and not reached_meanwhile:
                 raise BadInput(
                     f"--target-steps {target_steps} is below the {steps_done} steps already done",

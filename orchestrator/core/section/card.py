@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, ClassVar, Literal, cast
+from collections.abc import Hashable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, make_dataclass, replace
+from functools import cache, cached_property
+from typing import Any, ClassVar, Literal, cast, get_type_hints
 
-from orchestrator.core.section.environment import Criteria, Crossing, plain
 from orchestrator.core.section.hyperparameters import AlgorithmName, Algorithms, LearningSettings, declared
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.section.lineage import Lineage
+from orchestrator.core.section.plain_values import plain
+from orchestrator.kernel.schema import CRITERIA
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
@@ -61,12 +62,17 @@ class Profile:
 class SectionCard:
     """A section as declared in its YAML file.
 
+    A section with a schema of its own has a subclass of it, see `card_kind`.
+
     Attributes:
         section: Name on the command line, e.g. `section_7_6`.
         title: Shown to people.
         directory: The section's folder below `validation_ch7` and in every output.
         entry_point: Module whose `run(context)` the kernel calls.
-        scenario: Scenario name in checkpoint stems.
+        scenario: Scenario name in checkpoint stems; the section's name if the file has none.
+        algorithm: One of `algorithms`; None for a section that declares none.
+        network: Units of each hidden layer.
+        settings: Free values, part of the lineage.
         resume_floor: Lowest grade at which a checkpoint may be resumed.
         backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
         device: `cpu`, `cuda` or `auto`, on this computer.
@@ -75,18 +81,18 @@ class SectionCard:
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
+    own_schema: ClassVar[type[Any] | None] = None
 
     section: str
     title: str
     directory: str
     entry_point: str
-    scenario: str
-    algorithm: AlgorithmName
-    network: tuple[int, ...]
-    algorithms: Algorithms
-    environment: Crossing
-    criteria: Criteria
     profiles: Mapping[str, Profile]
+    scenario: str = ""
+    algorithm: AlgorithmName | None = None
+    network: tuple[int, ...] = ()
+    algorithms: Algorithms = field(default_factory=Algorithms)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     resume_floor: Literal["exact", "statistical"] = "statistical"
     backend: BackendName = "local"
@@ -95,24 +101,62 @@ class SectionCard:
     trial: bool = False
 
     def __post_init__(self) -> None:
-        if not self.network or min(self.network) <= 0:
-            raise ValueError("network needs at least one layer, each with at least one unit")
+        if not self.scenario:
+            object.__setattr__(self, "scenario", self.section)
+        faults = [*self._learning_faults(), *self._own_faults()]
         if not {"quick", "full"} <= set(self.profiles):
-            raise ValueError("profiles needs both quick and full")
+            faults.append("profiles needs both quick and full")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.directory):
-            raise ValueError(f"directory must be a plain folder name, not {self.directory!r}")
+            faults.append(f"directory must be a plain folder name, not {self.directory!r}")
         if not re.fullmatch(r"validation_ch7(\.[A-Za-z_][A-Za-z0-9_]*)+", self.entry_point):
-            raise ValueError(f"entry_point must be a module below validation_ch7, not {self.entry_point!r}")
-        if self.algorithm not in self.algorithms.names:
-            raise ValueError(f"algorithms must declare {self.algorithm}, the section's algorithm")
+            faults.append(f"entry_point must be a module below validation_ch7, not {self.entry_point!r}")
         if not 0 <= self.seed < SEEDS_END:
-            raise ValueError(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
+            faults.append(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
+        if faults:
+            raise ValueError("\n".join(faults))
+
+    def _learning_faults(self) -> list[str]:
+        if self.algorithm is None and not self.algorithms.names and not self.network:
+            return []
+        faults = []
+        if not self.network or min(self.network) <= 0:
+            faults.append("network needs at least one layer, each with at least one unit")
+        if self.algorithm is None:
+            faults.append(f"algorithm is missing: it names one of {', '.join(self.algorithms.names) or 'algorithms'}")
+        elif self.algorithm not in self.algorithms.names:
+            faults.append(f"algorithms must declare {self.algorithm}, the section's algorithm")
+        return faults
+
+    def _own_faults(self) -> list[str]:
+        try:
+            plain(self.own, "")
+            plain(self.settings, "settings")
+        except ValueError as fault:
+            return str(fault).splitlines()
+        return []
 
     @property
-    def hyper_parameters(self) -> LearningSettings:
-        """Hyper-parameters of the section's algorithm."""
-        own: LearningSettings = getattr(self.algorithms, self.algorithm)
+    def own(self) -> Any:
+        """The section's own keys as its `Schema`; an empty mapping without one."""
+        if self.own_schema is None:
+            return {}
+        return self.own_schema(**{one.name: getattr(self, one.name) for one in fields(self.own_schema)})
+
+    @cached_property
+    def criteria_values(self) -> dict[str, Any]:
+        """Own key `criteria` as plain JSON: the question that a verdict answers. Empty without one."""
+        return dict(plain(self.own, "").get(CRITERIA) or {})
+
+    @property
+    def hyper_parameters(self) -> LearningSettings | None:
+        """Hyper-parameters of the section's algorithm, None without one."""
+        own: LearningSettings | None = getattr(self.algorithms, self.algorithm) if self.algorithm else None
         return own
+
+    def overshoot_steps(self, profile: str) -> int:
+        """Steps by which a training may end beyond its target: one rollout, or without an algorithm one save."""
+        learning = self.hyper_parameters
+        return learning.rollout_steps if learning else self.profiles[profile].checkpoint_every_steps
 
     def chosen(self, *, algorithm: str | None = None, seed: int | None = None) -> SectionCard:
         """The section with another algorithm or seed: a trial, unless both equal the card's.
@@ -121,7 +165,8 @@ class SectionCard:
             ValueError: The card declares no such algorithm, or the seed is out of range.
         """
         if algorithm is not None and algorithm not in self.algorithms.names:
-            raise ValueError(f"{self.section} declares {', '.join(self.algorithms.names)}, not {algorithm}")
+            names = ", ".join(self.algorithms.names) or "no algorithms"
+            raise ValueError(f"{self.section} declares {names}, not {algorithm}")
         wanted = replace(
             self,
             algorithm=cast("AlgorithmName", algorithm) if algorithm is not None else self.algorithm,
@@ -132,11 +177,36 @@ class SectionCard:
     @cached_property
     def lineage(self) -> Lineage:
         """Lineage of its trainings, the same for every profile."""
+        own = {name: value for name, value in plain(self.own, "").items() if name != CRITERIA}
+        if self.settings:
+            own["settings"] = plain(self.settings, "settings")
+        learning = self.hyper_parameters
         return Lineage(
             section=self.section,
-            environment=plain(self.environment),
+            environment=own.pop("environment", {}),
             algorithm=self.algorithm,
             network=self.network,
-            hyper_parameters=declared(self.hyper_parameters),
+            hyper_parameters=declared(learning) if learning else {},
             seed=self.seed,
+            own=own,
         )
+
+
+RESERVED_KEYS = frozenset(dir(SectionCard)) | {one.name for one in fields(SectionCard)} | {"hyper_parameters", "own"}
+"""Names that a section's own schema must not declare."""
+
+
+@cache
+def card_kind(schema: Hashable) -> type[SectionCard]:
+    """The card of a section with its own schema: its fields are keys of the card, beside those of every card."""
+    kind = cast("type[Any]", schema)
+    hints = get_type_hints(kind)
+    own = [(one.name, hints[one.name], _copied(one)) for one in fields(kind)]
+    namespace = {"own_schema": kind, "__module__": __name__, "__doc__": SectionCard.__doc__}
+    return make_dataclass("OwnSectionCard", own, bases=(SectionCard,), namespace=namespace, frozen=True, kw_only=True)
+
+
+def _copied(one: Field[Any]) -> Any:
+    if one.default_factory is not MISSING:
+        return field(default_factory=one.default_factory)
+    return field() if one.default is MISSING else field(default=one.default)

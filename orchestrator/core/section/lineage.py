@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,10 @@ class Lineage:
 
     Target, save interval, deadline and backend are not part of it, so `quick` and `full` share it. The code digest is
     not part of it either; it is compared and graded separately.
+
+    Attributes:
+        environment: The section's own key `environment`; empty without one.
+        own: Its other own keys, and `settings`; keys of the lineage as those of every section.
     """
 
     section: str
@@ -25,6 +29,7 @@ class Lineage:
     network: tuple[int, ...]
     hyper_parameters: Mapping[str, Any]
     seed: int
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -35,16 +40,20 @@ class Lineage:
             "network": list(self.network),
             "hyper_parameters": dict(self.hyper_parameters),
             "seed": self.seed,
+            **self.own,
         }
 
     def ids_of(self, seeds: Iterable[int]) -> Iterator[str]:
         """Lineage ids of the same training with other seeds, in the given order.
 
-        The digested texts differ only in the seed, which is last in canonical JSON, so the rest is built once.
+        The digested texts differ only in the seed, so the rest is built once. In canonical JSON the keys are sorted.
         """
-        before_seed = canonical_json({**self.to_json(), "seed": 0}).removesuffix("0}")
+        plain = self.to_json()
+        before = canonical_json({key: value for key, value in plain.items() if key < "seed"}).removesuffix("}")
+        after = canonical_json({key: value for key, value in plain.items() if key > "seed"}).removeprefix("{")
+        rest = after if after == "}" else f",{after}"
         for seed in seeds:
-            yield hashlib.sha256(f"{before_seed}{seed}}}".encode("ascii")).hexdigest()
+            yield hashlib.sha256(f'{before},"seed":{seed}{rest}'.encode("ascii")).hexdigest()
 
     @cached_property
     def id(self) -> str:

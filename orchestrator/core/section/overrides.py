@@ -7,7 +7,7 @@ from collections.abc import Mapping
 Scalar = bool | int | float | str
 Setting = Scalar | list[Scalar]
 Settings = Mapping[str, Setting]
-"""Key of a section card, nested ones with dots (`environment.decision_s`) -> value that replaces the card's."""
+"""Key of a section card, nested ones with dots (`algorithms.DQN.gamma`) -> value that replaces the card's."""
 
 NEVER_SET = frozenset({"section", "title", "directory", "entry_point", "scenario", "backend", "trial", "seed"})
 """Keys that identify a section and its place: another value would mean another section."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.core.section.card import Profile, SectionCard
-from orchestrator.core.section.environment import plain
 from orchestrator.core.section.lineage import Lineage
 from orchestrator.kernel.wire import FileEntry, Ticket, digest_of
 
@@ -51,7 +50,7 @@ class SessionSpec:
             "evaluate_every_steps": sizes.evaluate_every_steps,
             "evaluation_scenarios": sizes.evaluation_scenarios,
             "deadline_s": sizes.deadline_s,
-            "criteria": plain(card.criteria),
+            "criteria": card.criteria_values,
             "resume_floor": self.accept_grade or card.resume_floor,
             "device": self.session_device or card.device,
             **({"proof": dict(self.proof)} if self.proof else {}),

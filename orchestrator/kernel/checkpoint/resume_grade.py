@@ -23,6 +23,7 @@ _OF_KEY: Mapping[str, str] = {
     "action_space": REFUSE,
     "hyper_parameters": WEIGHTS_ONLY,
     "environment": WEIGHTS_ONLY,
+    "own": WEIGHTS_ONLY,
     "seed": WEIGHTS_ONLY,
     "lineage_id": WEIGHTS_ONLY,
     "versions": STATISTICAL,
@@ -62,6 +63,7 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[D
         current: Identity of the training that would continue it. Only its keys, and only the `versions` that it
             names, are compared. A key that the card lacks counts as a difference.
     """
+    saved = {"own": {}, **saved}  # a section's own keys; left out if there are none
     return tuple(found for key in _OF_KEY if key in current for found in _of(key, saved.get(key), current[key]))
 
 

@@ -20,7 +20,6 @@ from orchestrator.core.run.progress import next_step
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import CommandState, Sight, Snapshot, open_sessions
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.section.environment import plain
 from orchestrator.core.section.lineage import short
 from orchestrator.core.session.backend_types import Bundle, Handle
 from orchestrator.core.session.settling import without_named
@@ -134,7 +133,7 @@ def _evaluation(
     if inventory.latest is None or inventory.steps < request.target(inventory.steps, interrupted):
         return None
     newest = [entry for entry in inventory.entries if Path(entry.path).name.startswith(f"{inventory.latest.stem}.")]
-    criteria = plain(request.card.criteria)
+    criteria = request.card.criteria_values
     least_scenarios = request.card.profiles[request.profile].evaluation_scenarios
     for record in reversed(sessions):
         spec = record.ticket["spec"]

@@ -16,7 +16,6 @@ from orchestrator.core.run.losses import missing_steps
 from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import Snapshot
-from orchestrator.core.section.environment import plain
 from orchestrator.core.session.backend_types import Handle, Push
 from orchestrator.core.session.slug import Place
 from orchestrator.core.session.spec import question_of
@@ -169,7 +168,7 @@ def record_run(
         fresh=request.fresh,
         campaign=request.campaign,
         code_digest=code_digest,
-        question=question_of(plain(request.card.criteria), profile.evaluation_scenarios),
+        question=question_of(request.card.criteria_values, profile.evaluation_scenarios),
     )
 
 

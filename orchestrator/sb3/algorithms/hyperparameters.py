@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.kernel.schema import check_keys
 from orchestrator.sb3.algorithms.action_noise import NoisePlan
 from orchestrator.sb3.algorithms.normalization import NormalizePlan
 from orchestrator.sb3.algorithms.schedules import LinearPlan, common_horizon_steps
-from orchestrator.sb3.algorithms.schema import check_keys
 
 _NESTED: Mapping[str, type[Any]] = {
     "learning_rate": LinearPlan,

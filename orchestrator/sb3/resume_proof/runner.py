@@ -18,9 +18,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from orchestrator.kernel.files.atomic import write_atomically, write_json
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, SessionRefused
+from orchestrator.kernel.schema import check_keys
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.wire import PROOF_NAME
-from orchestrator.sb3.algorithms.schema import check_keys
 from orchestrator.sb3.checkpoint.resume import begin_training
 from orchestrator.sb3.loop import train
 from orchestrator.sb3.resume_proof.digests import digests_of, flat_weights
@@ -61,8 +61,11 @@ class TrainingEnd:
     record: RewardRecord
 
 
-def prove_part(context: SessionContext, task: Task) -> SectionOutcome:
+def prove_part(context: SessionContext, task: Task, own: type | None = None) -> SectionOutcome:
     """Run this session's part of the proof; called by a section's proof module.
+
+    Args:
+        own: The section's `Schema`, if it has one.
 
     Raises:
         SessionRefused: The straight training was given a checkpoint.
@@ -71,7 +74,7 @@ def prove_part(context: SessionContext, task: Task) -> SectionOutcome:
     spec = dict(context.ticket.spec)
     block = spec.pop("proof", {})
     check_keys(block, ProofPart, place="proof")
-    part, plan = ProofPart(**block), TrainingSpec.from_json(spec)
+    part, plan = ProofPart(**block), TrainingSpec.from_json(spec, own)
     ways = {"straight": _straight, "chain": _chain, "usual": _usual}
     if part.way not in ways:
         raise ValueError(f"proof.way is {part.way!r}; known are {', '.join(ways)}")

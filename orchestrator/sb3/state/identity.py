@@ -19,6 +19,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
 from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.schema import LINEAGE_KEYS
 from orchestrator.kernel.wire import STATE_SUFFIX, Ticket
 from orchestrator.sb3.envs.wrappers import acts_through, lost_state
 from orchestrator.sb3.state.policy_digest import policy_digest
@@ -49,6 +50,7 @@ class ResumeGrade:
 def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
     """The identity of the running training, as plain JSON for its cards."""
     lineage = ticket.spec["lineage"]
+    own = {key: lineage[key] for key in lineage if key not in LINEAGE_KEYS or key == "settings"}
     through = acts_through(environment_of(model))
     return {
         "section": ticket.section,
@@ -58,7 +60,8 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         "observation_space": describe_space(model.observation_space),
         "action_space": describe_space(model.action_space),
         "hyper_parameters": dict(lineage["hyper_parameters"]),
-        "environment": dict(lineage["environment"]),
+        "environment": dict(lineage.get("environment", {})),
+        **({"own": own} if own else {}),  # omitted if empty, as in cards of earlier versions
         "seed": lineage["seed"],
         "versions": library_versions(),
         "device_class": model.device.type,

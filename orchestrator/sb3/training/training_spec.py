@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from orchestrator.kernel.schema import CRITERIA, SETTINGS, check_keys
 from orchestrator.sb3.algorithms.hyperparameters import HyperParameters, read_hyper_parameters
-from orchestrator.sb3.algorithms.schema import check_keys
 
 RESUME_FLOORS = ("exact", "statistical", "weights-only")
 _POSITIVE = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps", "evaluation_scenarios")
@@ -35,7 +35,7 @@ class TrainingSpec:
         evaluate_every_steps: Cadence of the evaluation that selects the best model.
         evaluation_scenarios: Number of unseen scenarios for the final evaluation at the target.
         deadline_s: Wall seconds that the session may use; enforced by the kernel.
-        criteria: Criteria of the verdict.
+        criteria: The card's `criteria`: the question that the verdict answers.
         resume_floor: Worst resume grade that is accepted.
         device: `cpu`, `cuda`, or `auto`.
     """
@@ -57,18 +57,24 @@ class TrainingSpec:
     device: str
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> TrainingSpec:
+    def from_json(cls, plain: Mapping[str, Any], own: type | None = None) -> TrainingSpec:
         """Read a ticket's spec.
+
+        Args:
+            own: The section's `Schema`, whose keys the lineage may have; `own_values` of `orchestrator.kernel.schema`
+                reads them.
 
         Raises:
             ValueError: A key is unknown or missing, or a value is invalid; the message names it.
         """
         check_keys(plain, cls, place="spec")
         lineage = plain["lineage"]
-        check_keys(lineage, Lineage, place="lineage")
+        more = [SETTINGS, *(field.name for field in fields(own) if field.name != CRITERIA)] if own else [SETTINGS]
+        check_keys(lineage, Lineage, place="lineage", more=more)
+        known = {field.name: lineage[field.name] for field in fields(Lineage) if field.name in lineage}
         hyper_parameters = read_hyper_parameters(lineage["algorithm"], lineage["hyper_parameters"])
         network = tuple(lineage["network"])
-        read = Lineage(**{**lineage, "network": network, "hyper_parameters": hyper_parameters})
+        read = Lineage(**{**known, "network": network, "hyper_parameters": hyper_parameters})
         plan = cls(**{**plain, "lineage": read})
         plan._check_values()
         return plan

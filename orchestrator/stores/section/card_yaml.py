@@ -12,12 +12,16 @@ from typing import Any
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
+from orchestrator.stores.section.own_schema import FILE, kind_of_card
 from orchestrator.stores.yaml.document import Document, read_document
 from orchestrator.stores.yaml.known_keys import keys_at
 from orchestrator.stores.yaml.schema_faults import checked
 from orchestrator.stores.yaml.text_files import read_text
 
 EXAMPLE = "configs/sections/section_7_6.yaml"
+
+_SECTIONS = "validation_ch7"
+_INSTALLED_SECTIONS = Path(__file__).resolve().parents[3] / _SECTIONS
 
 
 def card_names(folder: Path) -> tuple[str, ...]:
@@ -29,10 +33,12 @@ def load_card(folder: Path, section: str, settings: Settings | None = None) -> S
     """Read and check the card of a section.
 
     Args:
+        folder: `configs/sections` of a project; the section's own schema is in `validation_ch7` of the same project,
+            or of this installation if the folder belongs to no project.
         settings: Key, nested ones with dots -> value that replaces the file's.
 
     Raises:
-        BadInput: No such section, unreadable YAML, or wrong keys and values, all of them listed.
+        BadInput: No such section, unreadable YAML, a broken schema, or wrong keys and values, all of them listed.
     """
     known = card_names(folder)
     if section not in known:
@@ -41,7 +47,7 @@ def load_card(folder: Path, section: str, settings: Settings | None = None) -> S
         hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}."
         raise BadInput(f"there is no section {section!r}", remedy=hint)
     path = folder / f"{section}.yaml"
-    card = parse_card(read_text(path), path.name)
+    card = parse_card(read_text(path), path.name, _sections_of(folder))
     return set_in_card(card, read_yaml(read_text(path), path.name), settings) if settings else card
 
 
@@ -66,13 +72,14 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
         while "." in leaf and isinstance(block, dict):
             part, _, leaf = leaf.partition(".")
             block = block.get(part)
-        if not isinstance(block, dict) or (leaf not in block and leaf not in _optional_keys(key)):
+        if not isinstance(block, dict) or (leaf not in block and leaf not in _optional_keys(type(card), key)):
             known = sorted(_leaves(plain))
             near = difflib.get_close_matches(key, known, n=1) or [name for name in known if name.endswith(f".{leaf}")]
             hint = f"Did you mean {near[0]}?" if near else "Give a key that the section's card has."
             raise BadInput(f"{card.section}: the card has no {key}", remedy=hint)
         block[leaf] = value
-    other = check_card(changed, f"{card.section}.yaml with {', '.join(f'{k}={v}' for k, v in settings.items())}")
+    source = f"{card.section}.yaml with {', '.join(f'{k}={v}' for k, v in settings.items())}"
+    other = _checked(Document(plain=changed, lines={}, faults=()), type(card), source)
     return dataclasses.replace(other, trial=other.lineage.id != card.lineage.id)
 
 
@@ -87,10 +94,16 @@ def read_settings(words: Sequence[str] | None) -> Settings:
         key, equals, value = word.partition("=")
         if not equals or not key or key in settings:
             raise BadInput(
-                f"--set {word}: not KEY=VALUE, or given twice", remedy="For example: --set environment.decision_s=5.0"
+                f"--set {word}: not KEY=VALUE, or given twice", remedy="For example: --set algorithms.DQN.gamma=0.98"
             )
         settings[key] = read_yaml(value, f"--set {key}")
     return settings
+
+
+def _sections_of(cards: Path) -> Path:
+    """Folder of the sections that belong to a folder of cards."""
+    own = cards.resolve().parent.parent / _SECTIONS
+    return own if own.is_dir() else _INSTALLED_SECTIONS
 
 
 def value_of(card: SectionCard, key: str) -> Any:
@@ -101,9 +114,9 @@ def value_of(card: SectionCard, key: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _optional_keys(key: str) -> list[str]:
+def _optional_keys(kind: type[SectionCard], key: str) -> list[str]:
     """Keys that a card may have beside this one, including those with a default."""
-    return keys_at(SectionCard, tuple(key.split(".")[:-1]))
+    return keys_at(kind, tuple(key.split(".")[:-1]))
 
 
 def _leaves(block: Any, prefix: str = "") -> Iterator[str]:
@@ -128,17 +141,19 @@ def choose(card: SectionCard, *, algorithm: str | None, seed: int | None) -> Sec
         raise BadInput(str(fault), remedy="Give an --algorithm and a --seed that the section's card allows.") from fault
 
 
-def parse_card(text: str, source: str) -> SectionCard:
+def parse_card(text: str, source: str, sections: Path = _INSTALLED_SECTIONS) -> SectionCard:
     """Check the text of a card.
 
     Args:
         text: YAML.
         source: File name, for messages; its stem must be the card's section.
+        sections: `validation_ch7` of the project, with the section's own schema; by default of this installation.
 
     Raises:
         BadInput: See `load_card`.
     """
-    card = _checked(read_document(text, source), source)
+    document = read_document(text, source)
+    card = _checked(document, kind_of_card(sections, document.plain), source)
     if card.trial:
         raise BadInput(f"{source}: trial: unknown key", remedy="Give --seed or --algorithm to make a trial.")
     if card.section != Path(source).stem:
@@ -159,14 +174,20 @@ def read_yaml(text: str, source: str) -> Any:
     return document.plain
 
 
-def check_card(plain: Any, source: str) -> SectionCard:
+def _checked(document: Document, kind: type[SectionCard], source: str) -> SectionCard:
     """A card from plain values.
 
     Raises:
-        BadInput: Wrong keys and values, all of them listed.
+        BadInput: Wrong keys and values, all of them listed, or the section's schema fails.
     """
-    return _checked(Document(plain=plain, lines={}, faults=()), source)
-
-
-def _checked(document: Document, source: str) -> SectionCard:
-    return checked(document, SectionCard, source, whole="card", example=EXAMPLE)
+    try:
+        return checked(document, kind, source, whole="card", example=EXAMPLE)
+    except BadInput:
+        raise
+    except Exception as fault:
+        if kind.own_schema is None:
+            raise
+        raise BadInput(
+            f"{source}: {FILE} of the section fails while it checks the card: {type(fault).__name__}: {fault}",
+            remedy=f"A check in {FILE} reports a wrong value with ValueError; correct the value or that check.",
+        ) from fault

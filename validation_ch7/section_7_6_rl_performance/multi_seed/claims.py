@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from orchestrator.kernel.outcome import Verdict
+from orchestrator.kernel.schema import read
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import (
     PoolBootstrap,
@@ -22,9 +23,9 @@ from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import (
 from validation_ch7.section_7_6_rl_performance.multi_seed.grouping import Experiment, Variant
 from validation_ch7.section_7_6_rl_performance.multi_seed.load import ALSO, Training
 from validation_ch7.section_7_6_rl_performance.multi_seed.power import trainings_needed
+from validation_ch7.section_7_6_rl_performance.schema import Criteria
 from validation_ch7.section_7_6_rl_performance.verdict.sanity_checks import POLICY
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap, Estimate, reduction_pct
-from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion
 from validation_ch7.traffic.model.arz import Floats
 
 # The resampling seed belongs to the method, not to the run: equal delays always give equal intervals.
@@ -125,7 +126,7 @@ def pool_experiment(experiment: Experiment, bootstrap: PoolBootstrap = _BOOTSTRA
         ValueError: The criteria are invalid.
     """
     first = experiment.first
-    criterion = Criterion.from_mapping(first.terms["criteria"])
+    criterion = read(Criteria, first.terms["criteria"], place="criteria")
     trainings = [one for variant in experiment.variants for one in variant.trainings]
     return Pool(
         claims=tuple(_claim(variant, criterion, bootstrap) for variant in experiment.variants),
@@ -149,7 +150,7 @@ def _other(measured: Training, name: str, bootstrap: PoolBootstrap) -> Other:
     )
 
 
-def _claim(variant: Variant, criterion: Criterion, bootstrap: PoolBootstrap) -> Claim:
+def _claim(variant: Variant, criterion: Criteria, bootstrap: PoolBootstrap) -> Claim:
     delays_s, own = _delays_s(variant), variant.trainings[0].delays_s
     compared = dict.fromkeys([*CLASSICAL, criterion.baseline])
     beside = {name: _beside(delays_s, own[name], bootstrap) for name in compared}
@@ -195,7 +196,7 @@ def _delays_s(variant: Variant) -> Floats:
     return np.stack([training.delays_s[POLICY] for training in variant.trainings])
 
 
-def _verdict(reduction: Estimate, criterion: Criterion, n_seeds: int) -> tuple[Verdict, str]:
+def _verdict(reduction: Estimate, criterion: Criteria, n_seeds: int) -> tuple[Verdict, str]:
     least_pct = criterion.min_delay_reduction_pct
     required = f"required: {least_pct:.1f} % less than {criterion.baseline}"
     least = max(2, criterion.min_trainings)  # one training judges its own policy, never its algorithm

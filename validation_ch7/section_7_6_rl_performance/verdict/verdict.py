@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.kernel.outcome import Verdict
+from orchestrator.kernel.schema import read
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
+from validation_ch7.section_7_6_rl_performance.schema import Criteria
 from validation_ch7.section_7_6_rl_performance.verdict.sanity_checks import POLICY, comparison_faults
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import (
     Bootstrap,
@@ -19,41 +21,6 @@ from validation_ch7.traffic.env.settings import EnvironmentSettings
 
 # With fewer scenarios an interval can be narrow by chance.
 FEWEST_SCENARIOS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Criterion:
-    """Criteria of the verdict, fixed before the run.
-
-    Attributes:
-        baseline: Controller that the policy must beat.
-        min_delay_reduction_pct: Required reduction in percent of the baseline's mean delay.
-        min_trainings: Number of trainings for a claim about the algorithm; one training only judges its own policy.
-    """
-
-    baseline: str
-    min_delay_reduction_pct: float
-    min_trainings: int
-
-    @classmethod
-    def from_mapping(cls, block: Mapping[str, object]) -> Criterion:
-        """Read the `criteria` block of a section's card.
-
-        Raises:
-            ValueError: A key is unknown or missing, or a value is invalid.
-        """
-        expected = {"baseline", "min_delay_reduction_pct", "min_trainings"}
-        if set(block) != expected:
-            raise ValueError(f"criteria has the keys {sorted(block)}, expected {sorted(expected)}")
-        baseline, least_pct = block["baseline"], block["min_delay_reduction_pct"]
-        if not isinstance(baseline, str) or baseline == POLICY:
-            raise ValueError(f"criteria.baseline must name a controller other than the policy, not {baseline!r}")
-        if isinstance(least_pct, bool) or not isinstance(least_pct, int | float) or not 0.0 <= least_pct < 100.0:
-            raise ValueError(f"criteria.min_delay_reduction_pct must be within 0..100, not {least_pct!r}")
-        fewest = block["min_trainings"]
-        if isinstance(fewest, bool) or not isinstance(fewest, int) or fewest < 1:
-            raise ValueError(f"criteria.min_trainings must be a whole number of at least 1, not {fewest!r}")
-        return cls(baseline=baseline, min_delay_reduction_pct=float(least_pct), min_trainings=fewest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +61,7 @@ def judge(
     Raises:
         ValueError: The criteria are invalid, or the bootstrap is for another number of scenarios.
     """
-    criterion = Criterion.from_mapping(criteria)
+    criterion = read(Criteria, criteria, place="criteria")
     faults = (
         *_training_faults(training),
         *more_faults,
@@ -115,7 +82,7 @@ def judge(
     return Judgement(verdict=verdict, reasons=reasons, reduction_pct=reduction)
 
 
-def _scope(criterion: Criterion) -> str:
+def _scope(criterion: Criteria) -> str:
     """The verdict of one session is about one policy, never about the algorithm."""
     of_one = "This judges one trained policy: the interval is over demand scenarios and says nothing of other trainings"
     if criterion.min_trainings == 1:
@@ -135,7 +102,7 @@ def _against_best_other(results: Mapping[str, EvaluationResult], baseline: str, 
         )
 
 
-def _against(criterion: Criterion, reduction: Estimate, n_scenarios: int) -> tuple[Verdict, str]:
+def _against(criterion: Criteria, reduction: Estimate, n_scenarios: int) -> tuple[Verdict, str]:
     least_pct = criterion.min_delay_reduction_pct
     required = f"The required reduction is {least_pct:.1f} %"
     if n_scenarios < FEWEST_SCENARIOS:

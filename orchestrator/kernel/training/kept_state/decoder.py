@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
-from orchestrator.kernel.training import arrays
+from orchestrator.kernel.training.kept_state import arrays
 from orchestrator.kernel.training.kept_state.protocols import load_object, protocol_of
 
 

@@ -10,7 +10,7 @@ import math
 from collections import OrderedDict, deque
 from typing import Any
 
-from orchestrator.kernel.training import arrays
+from orchestrator.kernel.training.kept_state import arrays
 from orchestrator.kernel.training.kept_state.protocols import protocol_of, state_of
 
 _MOST_INT = 2**63

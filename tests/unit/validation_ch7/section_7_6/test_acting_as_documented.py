@@ -15,7 +15,7 @@ from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_CARD, BEST_MODEL_NOR
 from orchestrator.sb3.algorithms.normalization import load_normalization
 from orchestrator.sb3.envs.discrete_to_box import as_choices
 from tests.conftest import PROJECT_ROOT
-from tests.unit.validation_ch7.section_7_6.test_entry import run_here
+from tests.unit.validation_ch7.section_7_6.test_entry import run_here, whole_environment
 from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
 from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
@@ -42,7 +42,7 @@ def trained(root: Path, algorithm: str) -> Path:
     sizes = {"target_steps": 1600, "checkpoint_every_steps": 800, "evaluate_every_steps": 400}
     spec = tiny_spec(**sizes, evaluation_scenarios=2)
     plain = {**HYPER_PARAMETERS[algorithm], "selection_scenarios": N_SCENARIOS}
-    spec["lineage"].update(algorithm=algorithm, hyper_parameters=plain, environment={"episode_s": 600.0})
+    spec["lineage"].update(algorithm=algorithm, hyper_parameters=plain, environment=whole_environment(episode_s=600.0))
     assert run_here(root / "validation_ch7", spec).steps_done == 1600
     return models_path(root / "validation_ch7", SECTION_DIR)
 

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,21 @@ from orchestrator.stores.session.event_log import session_curve
 from validation_ch7.section_7_6_rl_performance import entry
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.evaluation import comparison
+from validation_ch7.section_7_6_rl_performance.schema import Crossing
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+
+
+def whole_environment(**changes: float) -> dict[str, float]:
+    """A card's block with all keys, as a session gets it."""
+    known = EnvironmentSettings().describe()
+    return {one.name: known[one.name] for one in fields(Crossing)} | changes
 
 
 def crossing_spec(**changes: Any) -> dict[str, Any]:
     """Episodes of five minutes and a very short training: every part runs, nothing is learned."""
     sizes = {"target_steps": 240, "checkpoint_every_steps": 120, "evaluate_every_steps": 120}
     spec = tiny_spec(**{**sizes, "resume_floor": "exact", **changes})
-    spec["lineage"]["environment"] = {"episode_s": 300.0}
+    spec["lineage"]["environment"] = whole_environment(episode_s=300.0)
     spec["lineage"]["hyper_parameters"].update(learning_starts=40, selection_scenarios=2)
     return spec
 

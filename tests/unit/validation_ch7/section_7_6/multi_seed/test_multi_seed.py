@@ -29,7 +29,8 @@ from validation_ch7.section_7_6_rl_performance.multi_seed.provenance import acco
 
 def spec_of_seed(seed: int) -> dict[str, Any]:
     spec = crossing_spec(target_steps=1200, checkpoint_every_steps=1200, evaluate_every_steps=1200)
-    spec["lineage"].update(seed=seed, environment={"episode_s": 600.0})
+    spec["lineage"].update(seed=seed)
+    spec["lineage"]["environment"]["episode_s"] = 600.0
     return {**spec, "evaluation_scenarios": 12}
 
 

@@ -10,9 +10,11 @@ import pytest
 from made_results import MEAN_DELAY_S, TRAINING, result, results, spoilt, with_value
 
 from orchestrator.kernel.outcome import Verdict
+from orchestrator.kernel.schema import read
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
+from validation_ch7.section_7_6_rl_performance.schema import Criteria
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap
-from validation_ch7.section_7_6_rl_performance.verdict.verdict import Criterion, Judgement, judge
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import Judgement, judge
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Split
 
@@ -248,7 +250,7 @@ def test_any_controller_can_be_the_baseline() -> None:
 )
 def test_invalid_criteria_are_refused(block: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="criteria"):
-        Criterion.from_mapping(block)
+        read(Criteria, block, place="criteria")
 
 
 def test_the_invented_comparison_has_its_declared_means() -> None:

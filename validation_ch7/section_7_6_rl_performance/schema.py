@@ -1,28 +1,24 @@
-"""The card's blocks `environment` and `criteria`, declared here so that a mistake is found before a session.
+"""The section's own keys of its card: `environment` and `criteria`. Standard library only.
 
-The kernel checks the same keys again; a test compares the two.
+The orchestrator reads this file by its path when it reads the card; the session uses the same classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal
-
-_STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 FREE_SPEED_M_S, LINK_LENGTH_M, ARRIVAL_BIN_S = 13.89, 300.0, 10.0
 """Constants of the traffic model that limit a card's values; a test compares them with the model's own."""
 
-
 _MAY_BE_ZERO = frozenset({"all_red_s", "yellow_used_s", "start_up_lost_s"})
+
+_VERIFY_EPISODE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
     """One signalised crossing: lengths in m, times in s, speeds in m/s, densities in veh/m."""
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
     decision_s: float
     min_green_s: float
@@ -69,10 +65,9 @@ class Criteria:
     Attributes:
         baseline: Classical controller that the policy must beat.
         min_delay_reduction_pct: Smallest reduction of the mean delay per vehicle, percent.
-        min_trainings: Trainings with different seeds that a claim needs; with fewer it is inconclusive.
+        min_trainings: Trainings with different seeds that a claim needs; with fewer it is inconclusive. One training
+            only judges its own policy.
     """
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
     baseline: Literal["fixed_time", "webster", "actuated", "max_pressure", "longest_queue"]
     min_delay_reduction_pct: float
@@ -85,12 +80,19 @@ class Criteria:
             raise ValueError(f"min_trainings must be above 0, not {self.min_trainings}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The section's own keys."""
+
+    environment: Crossing
+    criteria: Criteria
+
+    def shortened(self) -> Schema:
+        """The same section with short episodes, for `orchestrator verify`."""
+        return replace(self, environment=replace(self.environment, episode_s=_VERIFY_EPISODE_S))
+
+
 def _require_multiple(name: str, value: float, unit_name: str, unit: float) -> None:
     count = round(value / unit)
     if count < 1 or abs(count * unit - value) > 1e-9 * value:
         raise ValueError(f"{name} must be a multiple of {unit_name} = {unit}, not {value}")
-
-
-def plain(block: Any) -> dict[str, Any]:
-    """A block as plain JSON. Its values must be plain already."""
-    return {field.name: getattr(block, field.name) for field in fields(block)}

@@ -1,0 +1,115 @@
+"""The section's own keys: read here from its schema, used in the session as they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.session.spec import SessionSpec
+from orchestrator.kernel.schema import own_values
+from orchestrator.stores.section.card_yaml import load_card
+from validation_ch7.section_7_6_rl_performance.schema import (
+    ARRIVAL_BIN_S,
+    FREE_SPEED_M_S,
+    LINK_LENGTH_M,
+    Crossing,
+    Schema,
+)
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.model import demand
+from validation_ch7.traffic.parameters import TrafficParameters
+
+
+def card_of(project_root: Path) -> SectionCard:
+    return load_card(project_root / "configs/sections", "section_7_6")
+
+
+def spec_of(card: SectionCard) -> dict[str, Any]:
+    sizes = RunRequest(card=card, profile="quick").sizes(0)
+    plain: dict[str, Any] = json.loads(
+        json.dumps(SessionSpec(card=card, profile="quick", sizes=sizes, backend="local").to_json())
+    )
+    return plain
+
+
+def test_the_session_reads_the_cards_own_values_with_the_same_schema(project_root: Path) -> None:
+    card = card_of(project_root)
+    assert asdict(own_values(Schema, spec_of(card))) == asdict(card.own)
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        ("lineage", {"enviroment": {}}),
+        ("lineage", {"environment": {}}),
+        ("lineage", {"environment": None}),
+        ("criteria", {"baseline": "rl"}),
+        ("criteria", {"baseline": None}),
+    ],
+)
+def test_the_session_refuses_wrong_own_values(project_root: Path, place: str, change: dict[str, Any]) -> None:
+    spec = spec_of(card_of(project_root))
+    spec[place] |= change
+    with pytest.raises(ValueError, match=next(iter(change))):
+        own_values(Schema, spec)
+
+
+def test_verify_trains_with_short_episodes(project_root: Path) -> None:
+    short = card_of(project_root).own.shortened()
+    assert short.environment.episode_s == 600.0 and short.criteria == card_of(project_root).own.criteria
+
+
+def test_every_environment_key_of_the_card_reaches_the_crossing(project_root: Path) -> None:
+    block = card_of(project_root).lineage.environment
+    known = EnvironmentSettings.from_mapping(block).describe()
+    assert {field.name for field in fields(Crossing)} <= set(known)
+    assert {name: known[name] for name in block} == block
+
+
+BAD_CROSSINGS = [
+    {"dt_s": 5.0},
+    {"dt_s": 0.0},
+    {"dt_s": 0.3},
+    {"dx_m": 7.0},
+    {"dx_m": -10.0},
+    {"decision_s": 10.2},
+    {"episode_s": 3605.0},
+    {"min_green_s": 130.0},
+    {"min_green_s": 0.0},
+    {"max_green_s": float("inf")},
+    {"yellow_s": 0.0},
+    {"all_red_s": -1.0},
+    {"yellow_used_s": 3.5},
+    {"start_up_lost_s": 6.0},
+]
+
+
+def _key_of(change: dict[str, float]) -> str:
+    """The key that the message must name, without `_s`: the traffic model counts some times in steps."""
+    return next(iter(change)).removesuffix("_s")
+
+
+@pytest.mark.parametrize("change", BAD_CROSSINGS, ids=str)
+def test_values_the_traffic_model_refuses_are_refused_by_the_card_too(
+    change: dict[str, float], project_root: Path
+) -> None:
+    block = card_of(project_root).lineage.environment
+    with pytest.raises(ValueError, match=_key_of(change)):
+        EnvironmentSettings.from_mapping({**block, **change})
+    with pytest.raises(ValueError, match=_key_of(change)):
+        Crossing(**{**block, **change})
+    with pytest.raises(BadInput, match=_key_of(change)):
+        load_card(project_root / "configs/sections", "section_7_6", {f"environment.{k}": v for k, v in change.items()})
+
+
+def test_the_models_constants_are_the_same_in_the_schema_and_in_the_model() -> None:
+    traffic = TrafficParameters()
+    assert (traffic.vf_m_s, traffic.link_length_m) == (FREE_SPEED_M_S, LINK_LENGTH_M)
+    assert ARRIVAL_BIN_S == demand.ARRIVAL_BIN_S
