@@ -20,7 +20,7 @@ def section_report(code: Path, entry_point: str, account: CampaignReport, folder
     """Write the account and run the section's report on it; both write into the same folder.
 
     Args:
-        code: Folder that holds `validation_ch7`.
+        code: The project; the entry point is below it.
         entry_point: Entry point of the section; its report is the package `multi_seed` beside it.
         folder: Must exist.
 
@@ -34,7 +34,7 @@ def section_report(code: Path, entry_point: str, account: CampaignReport, folder
     path = write_path(folder, account.section)
     write_json(path, report_json(account))
     lines = [f"Wrote {path.as_posix()}"]
-    package = f"{entry_point.rpartition('.')[0]}.{_REPORT_PACKAGE}"
+    package = ".".join([*entry_point.split(".")[:-1], _REPORT_PACKAGE])
     if not code.joinpath(*package.split(".")).is_dir():
         return [*lines, f"{account.section} has no report of its own"]
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]

@@ -273,7 +273,7 @@ def test_a_failed_proposal_is_not_trained_again_under_other_code() -> None:
     first, _ = carried_through(computer := new_computer(world, text))
     failed = [one.trial.lineage_id for one in first.statuses if one.state is State.FAILED]
     assert failed and first.complete
-    computer.context, pushed = replace(computer.context, code_digest="c" * 64), world.submits
+    computer.context, pushed = replace(computer.context, code_digest=lambda card: "c" * 64), world.submits
     report, _ = carried_through(computer)
     states = {one.trial.lineage_id: (one.state, one.why) for one in report.statuses}
     assert world.submits == pushed and {states[one] for one in failed} == {(State.FAILED, "stuck")}
