@@ -11,8 +11,10 @@ from orchestrator.stores.session.project_modules import OWN
 
 SECTIONS = "validation_ch7"
 DATA_SUFFIXES = frozenset({".yaml", ".json", ".csv", ".txt"})
-_OUTPUTS = frozenset({"data", "trials", "scripts", "multi_seed"})
-"""Below `validation_ch7`: models, launchers and analysis of finished trainings. They never change the code digest."""
+_OUTPUTS = frozenset({"data", "trials"})
+"""Below `validation_ch7`: folders of models. They never travel with the code."""
+_NO_CODE = _OUTPUTS | {"scripts", "multi_seed"}
+"""Below `validation_ch7`: also launchers and analysis of finished trainings, whose data files no training reads."""
 _NO_INPUTS = frozenset({OWN, "validation_output"})
 """Folders of the project that `include` never takes: the runtime travels by itself, and outputs never do."""
 _CREDENTIAL_NAMES = (
@@ -73,7 +75,9 @@ def included(root: Path, pattern: str) -> list[Path]:
     def wanted(path: Path) -> bool:
         parts = path.relative_to(root).parts
         named = all(not part.startswith(".") or any(fnmatch.fnmatch(part, one) for one in hidden) for part in parts)
-        return named and "__pycache__" not in parts and parts[0] not in _NO_INPUTS and not _is_output(root, path)
+        return (
+            named and "__pycache__" not in parts and parts[0] not in _NO_INPUTS and not _is_below(root, path, _OUTPUTS)
+        )
 
     found: set[Path] = set()
     for match in sorted(root.glob(pattern)):
@@ -132,7 +136,8 @@ def _walk(
         ) from fault
     for path in entries:
         if path.is_dir():
-            if enter is not None and not (path.name == "__pycache__" or _is_output(top, path)):
+            skipped = path.name.startswith(".") or path.name == "__pycache__" or _is_below(top, path, _NO_CODE)
+            if enter is not None and not skipped:
                 require_inside(top, path)
                 if enter(path):
                     yield from _walk(top, path, wanted, enter=enter)
@@ -141,14 +146,15 @@ def _walk(
             yield path
 
 
-def _is_output(top: Path, path: Path) -> bool:
+def _is_below(top: Path, path: Path, names: frozenset[str]) -> bool:
+    """Whether a path lies in a folder of one of these names below the folder of sections."""
     parts = path.relative_to(top).parts
-    return parts[0] == SECTIONS and not _OUTPUTS.isdisjoint(parts)
+    return parts[0] == SECTIONS and not names.isdisjoint(parts)
 
 
 def _holds_only_data(folder: Path) -> bool:
-    """Whether a folder belongs to the data of its parent: it is not hidden, and no Python file is in it."""
-    return not folder.name.startswith(".") and next(folder.rglob("*.py"), None) is None
+    """Whether a folder belongs to the data of its parent: no Python file is in it."""
+    return next(folder.rglob("*.py"), None) is None
 
 
 def _require_links_inside(top: Path, path: Path, inside: tuple[Path, ...], first: int) -> None:

@@ -98,9 +98,9 @@ def test_a_pruned_trial_starts_no_further_session_and_is_in_no_table(undisturbed
     pruned = {one.trial.lineage_id: one.sessions for one in statuses if one.state is State.PRUNED}
     assert pruned and set(pruned.values()) == {1}
     statuses = read_trial_statuses(
-        computer.ledger, computer.context.campaign, computer.ticker._context.trials, "b" * 64
+        computer.ledger, computer.context.campaign, computer.ticker._context.trials, computer.context.code_digest
     )
-    rows = finished_trials(computer.ledger, computer.results, statuses, "b" * 64)
+    rows = finished_trials(computer.ledger, computer.results, statuses, computer.context.code_digest)
     finished = {one.trial.lineage_id for one in rows}
     assert not finished & pruned.keys() and len(finished) == len(statuses) - len(pruned)
 
