@@ -11,6 +11,7 @@ from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedC
 from orchestrator.core.ledger.events import Event
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
+from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Bundle
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import FileEntry, Ticket
@@ -110,8 +111,8 @@ class ResultsStore(Protocol):
 class CodeStore(Protocol):
     """The code and the template of a kernel."""
 
-    def bundle(self) -> Bundle:
-        """Pack the present code."""
+    def bundle(self, card: SectionCard) -> Bundle:
+        """Pack the present code of a section."""
 
     def template(self) -> str:
         """Text of the kernel template."""

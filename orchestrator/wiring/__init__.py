@@ -23,7 +23,7 @@ from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
 from orchestrator.stores.secrets.outgoing import Gate
-from orchestrator.stores.session.code_bundle import CodeStore
+from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
 from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
 
@@ -69,8 +69,21 @@ def _models_path(project: Project, card: SectionCard) -> Path:
     return project.models(card.directory, short(card.lineage.id) if card.trial else None)
 
 
-def compatibility_in_place(project: Project, card: SectionCard, checkpoint: CheckpointCard) -> Compatibility:
+def present_digest(project: Project) -> Callable[[SectionCard], str]:
+    """Card -> digest of the present code of its section; the code of each section is read once."""
+    return FrozenCode(CodeStore(project.code)).digest
+
+
+def compatibility_in_place(
+    project: Project,
+    card: SectionCard,
+    checkpoint: CheckpointCard,
+    code_digest: Callable[[SectionCard], str] | None = None,
+) -> Compatibility:
     """The grade at which a checkpoint would be continued with the present card and code.
+
+    Args:
+        code_digest: `present_digest` of a command that asks for several checkpoints.
 
     Raises:
         BadInput: The code cannot be packed.
@@ -80,7 +93,7 @@ def compatibility_in_place(project: Project, card: SectionCard, checkpoint: Chec
     device = card.device if local else card.kaggle.device
     intended = Intended(
         lineage=card.lineage,
-        code_digest=CodeStore(project.code).digest(),
+        code_digest=(code_digest or present_digest(project))(card),
         versions=installed_versions() if local else {},
         device_class=None if device == "auto" else device,
     )

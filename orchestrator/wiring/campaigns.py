@@ -41,7 +41,7 @@ from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
 from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
-from orchestrator.wiring import make_backend, models_directory
+from orchestrator.wiring import make_backend, models_directory, present_digest
 from orchestrator.wiring.searches import searching_of
 
 
@@ -67,6 +67,8 @@ def campaign_context(
     ledger = SqliteLedger(project.own / "ledger.sqlite")
     gate = Gate(lambda: (*secrets_in_use(), *_webhook_in_use(campaign)))
     code = FrozenCode(CodeStore(project.code, gate))
+    for trial in trials:
+        code.bundle(trial.card)  # refuse code that cannot be sent before anything else happens
     backends: dict[object, Backend] = {}
 
     def run_context(card: SectionCard) -> RunContext:
@@ -94,7 +96,7 @@ def campaign_context(
             lease=SqliteLease(ledger, project.own / "campaigns.lock", clock.now),
             run_context=run_context,
             card_of=card_reader(project.cards),
-            code_digest=code.bundle().digest,
+            code_digest=lambda card: code.bundle(card).digest,
             store_refusal=SqliteRefusals(ledger).store,
             searching=searching_of(project, campaign, ledger),
             send_report=_send_report(campaign),
@@ -122,7 +124,7 @@ def _webhook_in_use(campaign: Campaign) -> tuple[SecretValue, ...]:
 def campaign_statuses(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[TrialStatus, ...]:
     """The status of every trial. Creates no ledger, but may migrate an older one."""
     path = project.own / "ledger.sqlite"
-    code_digest = CodeStore(project.code).digest()
+    code_digest = present_digest(project)
     with ledger_for_reading(path) as ledger:
         return read_trial_statuses(ledger, campaign, trials, code_digest)
 
@@ -185,7 +187,7 @@ def finished_of(
         RunFailed: Outputs of a finished trial are missing, damaged or of another session.
     """
     path, results = project.own / "ledger.sqlite", ResultsTree(project.results)
-    code_digest = CodeStore(project.code).digest()
+    code_digest = present_digest(project)
     with ledger_for_reading(path) as ledger:
         statuses = read_trial_statuses(ledger, campaign, trials, code_digest)
         return tuple(finished_trials(ledger, results, statuses, code_digest)), statuses

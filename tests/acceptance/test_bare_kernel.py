@@ -53,7 +53,7 @@ def _full_session(toy: Path, models: Path, left_out: str = "") -> str:
         card=card, profile="full", sizes=RunRequest(card=card, profile="full").sizes(40), backend="local"
     )
     paths = sorted(path for path in models.rglob("*") if path.is_file())
-    bundle = CodeStore(toy).bundle()
+    bundle = CodeStore(toy).bundle(card)
     ticket = write_ticket(
         spec,
         run_id="bare",

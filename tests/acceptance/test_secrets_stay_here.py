@@ -33,6 +33,12 @@ def toy(tmp_path: Path) -> Path:
     return make_toy_project(tmp_path / "project")
 
 
+def _write_imported(root: Path, text: str) -> None:
+    """Write a module of the section that its entry point imports."""
+    (root / SECTION / "own.py").write_text(text, encoding="utf-8")
+    (root / SECTION / "entry.py").write_text(f"{ENTRY}\nfrom . import own\n", encoding="utf-8")
+
+
 def _assert_refused(answer: Answer, place: str, secret: str = SECRET, name: str = "KAGGLE_KEY") -> None:
     assert answer.code == 2, answer.err
     assert place in answer.json["error"] and name in answer.json["error"]
@@ -54,13 +60,13 @@ def _assert_nothing_stored(root: Path, secret: str = SECRET) -> None:
 
 @pytest.mark.parametrize("words", [QUICK, (*QUICK, "--dry-run"), (*QUICK, "--detach")])
 def test_secret_in_the_code_is_refused(toy: Path, words: tuple[str, ...]) -> None:
-    (toy / SECTION / "own.py").write_text(f"\n\nK = '{SECRET}'\n", encoding="utf-8")
+    _write_imported(toy, f"\n\nK = '{SECRET}'\n")
     _assert_refused(orchestrate(toy, *words, "--json", KAGGLE_KEY=SECRET), "own.py, line 3")
     _assert_nothing_stored(toy)
 
 
 def test_render_writes_no_script_with_a_secret(toy: Path) -> None:
-    (toy / SECTION / "own.py").write_text(f"K = '{SECRET}'\n", encoding="utf-8")
+    _write_imported(toy, f"K = '{SECRET}'\n")
     answer = orchestrate(toy, "render", "section_7_6", "--output", str(toy / "kernel.py"), KAGGLE_KEY=SECRET)
     assert answer.code == 2 and not (toy / "kernel.py").exists()
 
@@ -86,7 +92,7 @@ def test_secret_in_a_checkpoint_is_refused_until_it_is_unset(toy: Path) -> None:
 
 
 def test_status_works_beside_a_secret(toy: Path) -> None:
-    (toy / SECTION / "own.py").write_text(f"K = '{SECRET}'\n", encoding="utf-8")
+    _write_imported(toy, f"K = '{SECRET}'\n")
     assert orchestrate(toy, "status", KAGGLE_KEY=SECRET).code == 0
 
 

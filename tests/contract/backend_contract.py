@@ -38,7 +38,7 @@ class BackendHarness:
         sizes = RunRequest(card=card, profile="quick").sizes(0)
         spec = SessionSpec(card=card, profile="quick", sizes=sizes, backend=self.backend.name)
         code = CodeStore(self.project)
-        bundle = code.bundle()
+        bundle = code.bundle(card)
         chosen = checkpoints or CheckpointSet(root=self.project, entries=())
         ticket = write_ticket(
             spec,

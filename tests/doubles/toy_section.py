@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from orchestrator.core.section.card import SectionCard
+from orchestrator.stores.section.card_yaml import load_card
 from tests.conftest import PROJECT_ROOT
 
 ENTRY = '''
@@ -108,6 +110,11 @@ def make_toy_project(root: Path, behaviour: str = "{}") -> Path:
     card["profiles"]["full"] |= {"target_steps": 100, "checkpoint_every_steps": 20}
     write_card(root, card)
     return root
+
+
+def toy_card(root: Path) -> SectionCard:
+    """The card of section_7_6 in a project."""
+    return load_card(root / "configs/sections", "section_7_6")
 
 
 def set_behaviour(root: Path, behaviour: str) -> None:

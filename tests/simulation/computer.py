@@ -140,7 +140,7 @@ class MemoryCode:
     def __init__(self, digest: str) -> None:
         self._bundle = Bundle(digest=digest, archive=b"", archive_sha256="0" * 64, names=())
 
-    def bundle(self) -> Bundle:
+    def bundle(self, card: SectionCard) -> Bundle:
         return self._bundle
 
     def template(self) -> str:
@@ -223,7 +223,7 @@ class Computer:
             lease=lease or FreeLease(),
             run_context=run_context,
             card_of=CARDS,
-            code_digest=code,
+            code_digest=lambda card: code,
             searching=searching,
         )
         self.ticker = CampaignTicker(self.context)

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli.options import RunOptions
+from orchestrator.kernel.files.digests import tree_digest
 
 _Output = Annotated[Path | None, typer.Option("--output", help="Write the script to this file instead of stdout.")]
+_Files = Annotated[bool, typer.Option("--files", help="List the code and data files that would travel, with sizes.")]
 
 
-def render(options: RunOptions, output: _Output = None) -> int:
-    """Show the checked kernel script that `run` with the same options would submit. Nothing is sent."""
+def render(options: RunOptions, files: _Files = False, output: _Output = None) -> int:
+    """Show the checked kernel script that `run` with the same options would submit. Nothing is sent.
+
+    With --files: a line for each file that it would carry, size in bytes and path, then the total.
+    """
     from orchestrator.cli.output.console import Console
     from orchestrator.core.run.weights_only import unneeded
     from orchestrator.pipeline.run.runner import preview
     from orchestrator.stores.project import find_project
+    from orchestrator.stores.session.code_bundle import CodeStore
     from orchestrator.wiring import assemble, make_backend
 
     project = find_project()
     request = options.request(project)
+    if files:
+        _write(_listing(CodeStore(project.code).contents(request.card)), output)
+        return 0
     name, console = options.backend or request.card.backend, Console(sys.stderr)
     backend = make_backend(name, project, request.card)
     console.say(*options.without_effect(project, request, backend.capabilities, name))
@@ -31,6 +41,14 @@ def render(options: RunOptions, output: _Output = None) -> int:
         console.say(*unneeded(request, start.comparison.grade.word if start.comparison else None))
     _write(push.script, output)
     return 0
+
+
+def _listing(contents: Mapping[str, bytes]) -> str:
+    sizes = {name: len(content) for name, content in contents.items()}
+    total, digest = sum(sizes.values()), tree_digest(contents)
+    width = len(str(total))
+    lines = [f"{size:>{width}}  {name}" for name, size in sorted(sizes.items())]
+    return "\n".join([*lines, f"{total:>{width}}  bytes in {len(sizes)} files, code digest {digest[:12]}", ""])
 
 
 def _write(script: str, output: Path | None) -> None:

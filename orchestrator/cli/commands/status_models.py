@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,8 +16,10 @@ def model_rows(project: Project) -> list[dict[str, Any]]:
     """One row for each models directory, trials included; a row with a `problem` has no other findings."""
     from orchestrator.core.errors import OrchestratorError
     from orchestrator.stores.section.card_yaml import card_names, load_card
+    from orchestrator.wiring import present_digest
 
     rows: list[dict[str, Any]] = []
+    code_digest = present_digest(project)
     for section in card_names(project.cards):
         try:
             card = load_card(project.cards, section)
@@ -25,7 +27,7 @@ def model_rows(project: Project) -> list[dict[str, Any]]:
         except (OrchestratorError, OSError, ValueError) as fault:
             rows.append(_problem(section, None, fault, card=True))
             continue
-        rows += [_row(project, card, trial) for trial in places]
+        rows += [_row(project, card, trial, code_digest) for trial in places]
     return rows
 
 
@@ -39,13 +41,15 @@ def _problem(section: str, trial: str | None, fault: Exception, *, card: bool = 
     return {"section": section, "trial": trial, "problem": str(fault), "remedy": remedy, "card": card}
 
 
-def _row(project: Project, card: SectionCard, trial: str | None) -> dict[str, Any]:
+def _row(
+    project: Project, card: SectionCard, trial: str | None, code_digest: Callable[[SectionCard], str]
+) -> dict[str, Any]:
     from orchestrator.core.errors import OrchestratorError
     from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
 
     try:
         view = ModelsDirectory(project.models(card.directory, trial), card.scenario).view()
-        found = _grade(project, card, view, trial)
+        found = _grade(project, card, view, trial, code_digest)
     except (OrchestratorError, OSError, ValueError) as fault:
         return _problem(card.section, trial, fault)
     identity = view.verified[0].identity if view.verified else {}
@@ -67,7 +71,13 @@ def _row(project: Project, card: SectionCard, trial: str | None) -> dict[str, An
     }
 
 
-def _grade(project: Project, card: SectionCard, view: CheckpointInventory, trial: str | None) -> Compatibility | None:
+def _grade(
+    project: Project,
+    card: SectionCard,
+    view: CheckpointInventory,
+    trial: str | None,
+    code_digest: Callable[[SectionCard], str],
+) -> Compatibility | None:
     """How the next run would resume; None without a checkpoint, or if the card no longer declares its algorithm."""
     from orchestrator.core.errors import BadInput
     from orchestrator.stores.section.card_yaml import choose
@@ -78,7 +88,7 @@ def _grade(project: Project, card: SectionCard, view: CheckpointInventory, trial
     identity = view.latest.identity
     try:
         chosen = choose(card, algorithm=identity.get("algorithm"), seed=identity.get("seed")) if trial else card
-        return compatibility_in_place(project, chosen, view.latest)
+        return compatibility_in_place(project, chosen, view.latest, code_digest)
     except BadInput:
         return None
 

@@ -54,7 +54,7 @@ def check_all(project: Project, section: str) -> Iterator[Check]:
         card = load_card(project.cards, section)
         yield Check(name="card", passed=True, detail=f"{section}.yaml, lineage {card.lineage.id[:8]}")
         require_writable(project.results)
-        bundle = CodeStore(project.code).bundle()
+        bundle = CodeStore(project.code).bundle(card)
         yield Check(name="code", passed=True, detail=f"{len(bundle.names)} files, digest {bundle.digest[:12]}")
     except OrchestratorError as fault:
         yield Check(name="project", passed=False, detail=str(fault))

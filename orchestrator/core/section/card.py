@@ -58,6 +58,16 @@ class Profile:
             raise ValueError("\n".join(faults))
 
 
+def _outside(pattern: str) -> str | None:
+    """Why a glob could lead out of the project, None if it cannot."""
+    parts = pattern.split("/")
+    if "\\" in pattern or ":" in pattern or any(part in ("", ".", "..") for part in parts):
+        return f"include takes paths inside the project such as assets/*.npz, not {pattern!r}"
+    if any("**" in part and part != "**" for part in parts):
+        return f"** must be a whole part of a path of include, as in assets/**/*.npz, not {pattern!r}"
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)  # without slots: the lineage is cached
 class SectionCard:
     """A section as declared in its YAML file.
@@ -68,7 +78,7 @@ class SectionCard:
         section: Name on the command line, e.g. `section_7_6`.
         title: Shown to people.
         directory: The section's folder below `validation_ch7` and in every output.
-        entry_point: Module whose `run(context)` the kernel calls.
+        entry_point: Module below the project's root whose `run(context)` the kernel calls.
         scenario: Scenario name in checkpoint stems; the section's name if the file has none.
         algorithm: One of `algorithms`; None for a section that declares none.
         network: Units of each hidden layer.
@@ -77,6 +87,7 @@ class SectionCard:
         backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
         device: `cpu`, `cuda` or `auto`, on this computer.
         kaggle: Settings of a session on Kaggle, its device included.
+        include: POSIX globs, relative to the project: files that travel beside what the entry point imports.
         trial: Whether this is a variant with its own models directory; set by `chosen`, not a key of the file.
     """
 
@@ -98,6 +109,7 @@ class SectionCard:
     backend: BackendName = "local"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     kaggle: KaggleSettings = field(default_factory=KaggleSettings)
+    include: tuple[str, ...] = ()
     trial: bool = False
 
     def __post_init__(self) -> None:
@@ -108,8 +120,11 @@ class SectionCard:
             faults.append("profiles needs both quick and full")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.directory):
             faults.append(f"directory must be a plain folder name, not {self.directory!r}")
-        if not re.fullmatch(r"validation_ch7(\.[A-Za-z_][A-Za-z0-9_]*)+", self.entry_point):
-            faults.append(f"entry_point must be a module below validation_ch7, not {self.entry_point!r}")
+        if not re.fullmatch(r"(?!orchestrator(\.|$))[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", self.entry_point, re.ASCII):
+            faults.append(
+                f"entry_point must be a module of the project, such as mypackage.train, not {self.entry_point!r}"
+            )
+        faults += filter(None, map(_outside, self.include))
         if not 0 <= self.seed < SEEDS_END:
             faults.append(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
         if faults:

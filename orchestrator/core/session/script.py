@@ -128,5 +128,5 @@ def guard_size(script: str, max_script_bytes: int) -> None:
     if size_bytes > max_script_bytes:
         raise BadInput(
             f"the script has {size_bytes} bytes, the backend accepts at most {max_script_bytes}",
-            remedy="Move large files out of the code folders of validation_ch7.",
+            remedy="`render SECTION --files` lists the files with their sizes: move large ones out of the packages.",
         )

@@ -22,7 +22,7 @@ class CampaignContext:
     Attributes:
         run_context: Trial's card -> the dependencies of its run, with the trial's own models directory.
         card_of: Reads the sections' cards.
-        code_digest: Digest of the current code.
+        code_digest: Trial's card -> digest of the current code of its section.
         searching: Proposes trials while the campaign runs; None where the file names all trials.
         store_refusal: Lineage id, reason -> stores why this computer refuses a trial, for `campaign status`; an empty
             reason removes it.
@@ -37,7 +37,7 @@ class CampaignContext:
     lease: Lease
     run_context: Callable[[SectionCard], RunContext]
     card_of: CardOf
-    code_digest: str
+    code_digest: Callable[[SectionCard], str]
     searching: SearchReplay | None = None
     store_refusal: Callable[[str, str], None] | None = None
     send_report: Callable[[Mapping[str, Any]], None] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.core.campaign.expansion import Trial
@@ -11,6 +11,7 @@ from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.reporting.finished_trial import Finished
 from orchestrator.core.reporting.learning_curve import stitch
+from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.settling import without_named
 from orchestrator.core.session.spec import question_of
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
@@ -18,12 +19,16 @@ from orchestrator.ports import Ledger, ResultsStore
 
 
 def finished_trials(
-    ledger: Ledger, results: ResultsStore, statuses: Sequence[TrialStatus], code_digest: str
+    ledger: Ledger,
+    results: ResultsStore,
+    statuses: Sequence[TrialStatus],
+    code_digest: Callable[[SectionCard], str],
 ) -> Iterator[Finished]:
     """Every trial that is done with the current code, in the campaign's order.
 
     Args:
         statuses: Of all trials.
+        code_digest: Trial's card -> digest of the current code of its section.
 
     Raises:
         RunFailed: Outputs of a finished trial are missing or damaged: a table that lacks its rows would be wrong.
@@ -32,7 +37,7 @@ def finished_trials(
         if status.state is not State.DONE:
             continue
         sessions = ledger.sessions(status.trial.lineage_id)
-        record = _evaluation(sessions, status.run, status.trial, code_digest)
+        record = _evaluation(sessions, status.run, status.trial, code_digest(status.trial.card))
         folder = Path(record.results_dir) if record and record.results_dir else None
         manifest, found = results.manifest(folder) if folder else (None, ())
         faults = without_named(found, record.lacking) if record else found

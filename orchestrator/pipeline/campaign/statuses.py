@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.core.campaign.config import Campaign, Plateau
@@ -10,6 +10,7 @@ from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.stop_rules import on_plateau
 from orchestrator.core.campaign.trial_status import PLATEAU, State, TrialStatus, trial_status, with_dependencies
 from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.section.card import SectionCard
 from orchestrator.ports import Ledger
 
 
@@ -17,12 +18,13 @@ def read_trial_statuses(
     ledger: Ledger,
     campaign: Campaign,
     trials: Sequence[Trial],
-    code_digest: str,
+    code_digest: Callable[[SectionCard], str],
     refused: Mapping[str, str] | None = None,
 ) -> tuple[TrialStatus, ...]:
     """The status of every trial, in the campaign's order.
 
     Args:
+        code_digest: Trial's card -> digest of the current code of its section; called for every trial.
         refused: Lineage id -> why this computer refuses the trial.
     """
     runs: dict[str, list[RunRecord]] = {}
@@ -34,7 +36,7 @@ def read_trial_statuses(
             trial,
             runs.get(trial.lineage_id, ()),
             live=trial.lineage_id in live,
-            code_digest=code_digest,
+            code_digest=code_digest(trial.card),
             retries=campaign.retries,
             refused=(refused or {}).get(trial.lineage_id, ""),
         )

@@ -62,7 +62,7 @@ def read_snapshot(
         can_follow = first is None or request.fresh or ahead
     else:
         can_follow = first is None and next_step(done.run.progress).start_session
-    bundle = (bundle or context.code.bundle()) if can_follow else None
+    bundle = (bundle or context.code.bundle(request.card)) if can_follow else None
     return Snapshot(
         backend=backend,
         waits=context.waits,

@@ -22,14 +22,14 @@ def has_own_report(code: Path, entry_point: str) -> bool:
 
 
 def _package(entry_point: str) -> str:
-    return f"{entry_point.rpartition('.')[0]}.{_REPORT_PACKAGE}"
+    return ".".join([*entry_point.split(".")[:-1], _REPORT_PACKAGE])
 
 
 def section_report(code: Path, entry_point: str, account: CampaignReport, folder: Path) -> list[str]:
     """Write the account, and run the section's own report on it if there is one; both write into the same folder.
 
     Args:
-        code: Folder that holds `validation_ch7`.
+        code: The project; the entry point is below it.
         entry_point: Entry point of the section; its report is the package `multi_seed` beside it.
         folder: Must exist.
 

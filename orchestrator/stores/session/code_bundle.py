@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput
+from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Bundle
 from orchestrator.core.session.zip_archive import pack
+from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME
 from orchestrator.kernel.files.digests import tree_digest
 from orchestrator.stores.secrets.outgoing import Gate
+from orchestrator.stores.session.bundle_files import all_files, included, package_data, read_member, require_inside
+from orchestrator.stores.session.import_closure import ImportSearch
+from orchestrator.stores.session.project_modules import OWN, Module, ProjectModules
 
 _INSTALLED = Path(__file__).resolve().parents[3]
-_RUNTIME = ("orchestrator/kernel", "orchestrator/sb3")
-_SECTIONS = "validation_ch7"
-_NEVER_ENTERED = frozenset({"data", "trials", "scripts", "multi_seed", "__pycache__"})
-"""Outputs, launchers and analysis of finished trainings; changing them must not change the code digest."""
-_PACKED_SUFFIXES = frozenset({".py", ".yaml", ".json", ".csv", ".txt"})
-_CREDENTIAL_NAMES = (
-    "kaggle*.json",
-    ".env*",
-    "*.pem",
-    "*.key",
-    "id_rsa*",
-    "id_ecdsa*",
-    "id_ed25519*",
-    "access_token*",
-    "*credential*",
-    ".netrc",
-    "_netrc",
-    ".pypirc",
-    ".npmrc",
-    "*.p12",
-    "*.pfx",
-)
+_Parts = tuple[str, tuple[str, ...]]
+"""Entry point and include patterns: what determines the code of a section."""
 
 
 class CodeStore:
-    """Packs what runs in a session: the runtime of this package and the sections of a project.
+    """Packs what a section runs in a session.
+
+    That is the kernel, the modules that the entry point imports directly or through others, the data files of their
+    packages, and what the card includes. Code beside these does not travel and does not change the digest.
 
     Args:
-        root: The project: holds `validation_ch7`.
+        root: The project: names of modules are relative to it.
         gate: Searches the code for secrets.
         installed: Folder of the packages `orchestrator` and `kernel_templates`: a clone or site-packages.
     """
@@ -64,16 +51,17 @@ class CodeStore:
         except OSError as fault:
             raise BadInput(f"{path} cannot be read: {fault}", remedy="Restore the file from the repository.") from fault
 
-    def bundle(self) -> Bundle:
-        """Pack the runtime and the sections. Equal code gives equal bytes, whatever the file times.
+    def bundle(self, card: SectionCard) -> Bundle:
+        """Pack the code of a section. Equal code gives equal bytes, whatever the file times.
 
         Raises:
             BadInput: A file has the name of a credential, holds a secret in use or what looks like one, or is a link
-                out of the project. Nothing is packed, and the secret is not shown.
+                out of the project; or see `contents`. Nothing is packed, and the secret is not shown.
         """
-        members = self._contents()
+        members, faults = self._contents(card)
         digest = tree_digest(members)
         self._gate.check_code(members, digest)
+        _require_no_faults(faults)
         archive = pack(members.items())
         return Bundle(
             digest=digest,
@@ -82,43 +70,72 @@ class CodeStore:
             names=tuple(sorted(members)),
         )
 
-    def digest(self) -> str:
-        """Digest of the present code, without a search for secrets and without packing.
+    def digest(self, card: SectionCard) -> str:
+        """Digest of the present code of a section, without a search for secrets and without packing.
 
         Raises:
-            BadInput: A file cannot be read, or must not be packed.
+            BadInput: See `contents`.
         """
-        return tree_digest(self._contents())
+        return tree_digest(self.contents(card))
 
-    def _contents(self) -> dict[str, bytes]:
-        return {path.relative_to(top).as_posix(): _read(path) for top, path in self._members()}
+    def contents(self, card: SectionCard) -> dict[str, bytes]:
+        """POSIX path -> content of every file that travels.
 
-    def _members(self) -> Iterator[tuple[Path, Path]]:
-        """For each file: the folder that its name is relative to, and its path."""
-        yield self._installed, self._installed / "orchestrator" / "__init__.py"
-        for top, name in (*((self._installed, name) for name in _RUNTIME), (self._root, _SECTIONS)):
-            # A code folder may itself be a link; its target then counts as inside.
-            inside = (top.resolve(), (top / name).resolve())
-            yield from ((top, path) for path in _walk(top / name, inside))
+        Raises:
+            BadInput: There is no such entry point, a relative import finds nothing, a file cannot be parsed or read or
+                must not be packed, or a pattern of the card matches nothing.
+        """
+        members, faults = self._contents(card)
+        _require_no_faults(faults)
+        return members
+
+    def _contents(self, card: SectionCard) -> tuple[dict[str, bytes], tuple[str, ...]]:
+        """The files that travel, and what is wrong with their imports."""
+        known: dict[Path, bytes] = {}
+
+        def read(path: Path) -> bytes:
+            if path not in known:
+                known[path] = read_member(path)
+            return known[path]
+
+        modules = ProjectModules(self._root, self._installed)
+        extra = [path for pattern in card.include for path in included(self._root, pattern)]
+        code = (_module_at(modules, self._root, path) for path in extra if path.suffix == ".py")
+        start = (_required(modules, OWN, self._installed), _required(modules, card.entry_point, self._root), *code)
+        closure = ImportSearch(modules, read).closure(start)
+        paths = [(self._installed, path) for path in all_files(self._installed, self._installed / OWN / "kernel")]
+        paths += [pair for module in closure.modules for pair in _files_of(module)]
+        beside = self._root.joinpath(*card.entry_point.split(".")[:-1], REQUIREMENTS_NAME)
+        paths += [(self._root, path) for path in (*extra, beside) if path != beside or beside.is_file()]
+        return {path.relative_to(top).as_posix(): read(path) for top, path in paths}, closure.faults
 
 
 class FrozenCode:
-    """The code as first packed, so that an edit meanwhile changes no later session of the same program.
+    """The code of each section as first packed, so that an edit meanwhile changes no later session of the program.
 
     Args:
-        store: Packs the code once.
+        store: Packs the code, once for each entry point.
     """
 
     def __init__(self, store: CodeStore) -> None:
         self._store = store
-        self._bundle: Bundle | None = None
+        self._bundles: dict[_Parts, Bundle] = {}
+        self._digests: dict[_Parts, str] = {}
         self._template: str | None = None
 
-    def bundle(self) -> Bundle:
-        """The packed code."""
-        if self._bundle is None:
-            self._bundle = self._store.bundle()
-        return self._bundle
+    def bundle(self, card: SectionCard) -> Bundle:
+        """The packed code of a section."""
+        parts = (card.entry_point, card.include)
+        if parts not in self._bundles:
+            self._bundles[parts] = self._store.bundle(card)
+        return self._bundles[parts]
+
+    def digest(self, card: SectionCard) -> str:
+        """Digest of the code of a section, without packing it."""
+        parts = (card.entry_point, card.include)
+        if parts not in self._digests:
+            self._digests[parts] = self._store.digest(card)
+        return self._digests[parts]
 
     def template(self) -> str:
         """Text of the kernel template."""
@@ -127,44 +144,34 @@ class FrozenCode:
         return self._template
 
 
-def _walk(folder: Path, inside: tuple[Path, ...]) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            if path.name not in _NEVER_ENTERED:
-                _require_inside(path, inside)
-                yield from _walk(path, inside)
-        elif path.suffix in _PACKED_SUFFIXES or _looks_secret(path.name):
-            _require_inside(path, inside)
-            yield path
-
-
-def _require_inside(path: Path, inside: tuple[Path, ...]) -> None:
-    """Refuse a link to a target outside the project, to a credential, or to a folder that contains the link."""
-    if not path.is_symlink():
+def _files_of(module: Module) -> Iterator[tuple[Path, Path]]:
+    """For each file of a module and of its package's data: the folder that its name is relative to, and its path."""
+    if module.name.startswith(f"{OWN}.kernel"):
         return
-    target = path.resolve()
-    remedy = "Replace the link with a copy of what it points to, or remove it."
-    if not any(target.is_relative_to(folder) for folder in inside):
-        raise BadInput(f"{path} is a link to {target}, which is outside the project", remedy=remedy)
-    if target.is_dir() and path.parent.resolve().is_relative_to(target):
-        raise BadInput(f"{path} is a link to a folder that contains it", remedy=remedy)
-    if _looks_secret(target.name):
-        raise BadInput(f"{path} is a link to {target.name}, which has the name of a credential", remedy=remedy)
+    if module.source is not None:
+        require_inside(module.top, module.source)
+        yield module.top, module.source
+    if module.folder is not None and module.name != OWN:
+        yield from ((module.top, path) for path in package_data(module.top, module.folder))
 
 
-def _looks_secret(name: str) -> bool:
-    return any(fnmatch.fnmatch(name.lower(), pattern) for pattern in _CREDENTIAL_NAMES)
+def _module_at(modules: ProjectModules, root: Path, path: Path) -> Module:
+    """The module of an included file; its imports travel as well."""
+    name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    found = modules.find(name)
+    return found if found and found.source == path else Module(name=name, top=root, source=path, folder=None)
 
 
-def _read(path: Path) -> bytes:
-    if _looks_secret(path.name):
+def _required(modules: ProjectModules, name: str, root: Path) -> Module:
+    found = modules.find(name)
+    if found is None or found.source is None:
         raise BadInput(
-            f"{path} has the name of a credential and would be sent in the kernel",
-            remedy="Move it out of the code folders; credentials belong in the environment or in ~/.kaggle.",
+            f"there is no module {name} below {root}",
+            remedy="Correct entry_point in the section's card: the module's file without .py, with dots for slashes.",
         )
-    if not path.is_file():
-        raise BadInput(f"{path} is not a file that can be packed", remedy="Remove it; it may be a broken link.")
-    try:
-        return path.read_bytes()
-    except PermissionError as fault:
-        raise BadInput(f"{path} cannot be read: {fault.strerror}", remedy="Change the file's permissions.") from fault
+    return found
+
+
+def _require_no_faults(faults: tuple[str, ...]) -> None:
+    if faults:
+        raise BadInput("\n".join(faults), remedy="Correct the imports there, or remove the files that use them.")

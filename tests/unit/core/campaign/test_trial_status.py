@@ -131,7 +131,7 @@ def test_a_run_that_reuses_an_evaluation_is_listed_with_the_session_that_made_it
         "target_steps": steps,
         "steps_start": steps,
         "steps_done": steps,
-        "code_digest": computer.context.code_digest,
+        "code_digest": computer.context.code_digest(trial.card),
         "question": trial.question,
     }
     ended = {"end_reason": "at_target", "verdict": "supported", "steps_done": steps}

@@ -98,9 +98,9 @@ def test_a_pruned_trial_starts_no_further_session_and_is_in_no_table(undisturbed
     pruned = {one.trial.lineage_id: one.sessions for one in statuses if one.state is State.PRUNED}
     assert pruned and set(pruned.values()) == {1}
     statuses = read_trial_statuses(
-        computer.ledger, computer.context.campaign, computer.ticker._context.trials, "b" * 64
+        computer.ledger, computer.context.campaign, computer.ticker._context.trials, computer.context.code_digest
     )
-    rows = finished_trials(computer.ledger, computer.results, statuses, "b" * 64)
+    rows = finished_trials(computer.ledger, computer.results, statuses, computer.context.code_digest)
     finished = {one.trial.lineage_id for one in rows}
     assert not finished & pruned.keys() and len(finished) == len(statuses) - len(pruned)
 
@@ -273,7 +273,7 @@ def test_a_failed_proposal_is_not_trained_again_under_other_code() -> None:
     first, _ = carried_through(computer := new_computer(world, text))
     failed = [one.trial.lineage_id for one in first.statuses if one.state is State.FAILED]
     assert failed and first.complete
-    computer.context, pushed = replace(computer.context, code_digest="c" * 64), world.submits
+    computer.context, pushed = replace(computer.context, code_digest=lambda card: "c" * 64), world.submits
     report, _ = carried_through(computer)
     states = {one.trial.lineage_id: (one.state, one.why) for one in report.statuses}
     assert world.submits == pushed and {states[one] for one in failed} == {(State.FAILED, "stuck")}

@@ -19,7 +19,7 @@ from orchestrator.kernel.files.digests import file_entry
 from orchestrator.stores.secrets.in_use import secrets_in_use, webhook_secrets
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.code_bundle import CodeStore
-from tests.doubles.toy_section import make_toy_project
+from tests.doubles.toy_section import make_toy_project, toy_card
 
 KEY = "9f1c07d2b3a84e65" + "a0c4d8e2f6b1937c"
 CODE = Path("validation_ch7/section_7_6_rl_performance")
@@ -27,7 +27,11 @@ CODE = Path("validation_ch7/section_7_6_rl_performance")
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    return make_toy_project(tmp_path / "project")
+    """A toy project whose entry point also imports `own` and `link`, where they exist."""
+    root = make_toy_project(tmp_path / "project")
+    with (root / CODE / "entry.py").open("a", encoding="utf-8") as entry:
+        entry.write("try:\n    from . import link, own\nexcept ImportError:\n    pass\n")
+    return root
 
 
 @pytest.fixture
@@ -65,7 +69,7 @@ def test_a_secret_in_use_is_refused_with_file_and_line(
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     (project / CODE / f"own.{suffix}").write_text(f"first = 1\n# second\n{SPELLINGS[spelling]}\n", encoding="utf-8")
     with pytest.raises(BadInput) as fault:
-        CodeStore(project).bundle()
+        CodeStore(project).bundle(toy_card(project))
     message = str(fault.value) + fault.value.remedy
     assert f"own.{suffix}, line " in message and "KAGGLE_KEY" in message and "revoke" in message
     assert KEY not in message.lower() and KEY[:8] not in message.lower()
@@ -79,7 +83,7 @@ def test_a_secret_in_another_encoding_is_refused(project: Path, monkeypatch: pyt
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     (project / CODE / "own.csv").write_bytes(f"a,b\n1,{KEY}\n".encode(encoding))
     with pytest.raises(BadInput, match=r"own\.csv.*WANDB_API_KEY"):
-        CodeStore(project).bundle()
+        CodeStore(project).bundle(toy_card(project))
 
 
 @pytest.mark.parametrize(
@@ -161,13 +165,13 @@ def test_a_likely_secret_is_refused_with_its_line_unless_the_line_is_allowed(
     project: Path, line: str, suffix: str
 ) -> None:
     path = project / CODE / f"own.{suffix}"
-    path.write_text(f"a = 1\n\n{line}\n", encoding="utf-8")
+    path.write_text(f'TEXT = """\n\n{line}\n"""\n', encoding="utf-8")
     with pytest.raises(BadInput) as fault:
-        CodeStore(project).bundle()
+        CodeStore(project).bundle(toy_card(project))
     assert f"own.{suffix}, line 3: what looks like" in str(fault.value)
     assert line not in str(fault.value)
-    path.write_text(f"a = 1\n\n{line}  # pragma: allowlist secret\n", encoding="utf-8")
-    CodeStore(project).bundle()
+    path.write_text(f'TEXT = """\n\n{line}  # pragma: allowlist secret\n"""\n', encoding="utf-8")
+    CodeStore(project).bundle(toy_card(project))
 
 
 @pytest.mark.usefixtures("no_home")
@@ -175,7 +179,7 @@ def test_a_secret_in_use_is_refused_even_on_an_allowed_line(project: Path, monke
     monkeypatch.setenv("HF_TOKEN", "hf_" + KEY)
     (project / CODE / "own.py").write_text(f"T = 'hf_{KEY}'  # pragma: allowlist secret\n", encoding="utf-8")
     with pytest.raises(BadInput, match="HF_TOKEN"):
-        CodeStore(project).bundle()
+        CodeStore(project).bundle(toy_card(project))
 
 
 @pytest.mark.usefixtures("no_home")
@@ -189,8 +193,8 @@ url = "https://user:{password}@example.org"
 row = {"key": "replay_buffer_of_the_second_phase", "seed": 123456789}
 """
     (project / CODE / "own.py").write_text(ordinary_code, encoding="utf-8")
-    CodeStore(project).bundle()
-    CodeStore(project_root).bundle()
+    CodeStore(project).bundle(toy_card(project))
+    CodeStore(project_root).bundle(toy_card(project_root))
 
 
 def test_a_link_that_leaves_the_project_is_refused_by_name(project: Path, tmp_path: Path) -> None:
@@ -201,21 +205,21 @@ def test_a_link_that_leaves_the_project_is_refused_by_name(project: Path, tmp_pa
         path = project / CODE / link
         path.symlink_to(target)
         with pytest.raises(BadInput, match=link):
-            CodeStore(project).bundle()
+            CodeStore(project).bundle(toy_card(project))
         path.unlink()
 
 
 def test_links_within_the_project_are_packed_unless_they_hide_a_credential(project: Path) -> None:
     (project / CODE / "link.py").symlink_to(project / CODE / "entry.py")
-    assert (CODE / "link.py").as_posix() in CodeStore(project).bundle().names
+    assert (CODE / "link.py").as_posix() in CodeStore(project).bundle(toy_card(project)).names
     (project / ".env").write_text("x", encoding="utf-8")
     (project / CODE / "settings.txt").symlink_to(project / ".env")
     with pytest.raises(BadInput, match=r"settings\.txt"):
-        CodeStore(project).bundle()
+        CodeStore(project).bundle(toy_card(project))
     (project / CODE / "settings.txt").unlink()
     (project / CODE / "around").symlink_to(project / CODE)
     with pytest.raises(BadInput, match="around"):
-        CodeStore(project).bundle()
+        CodeStore(project).bundle(toy_card(project))
 
 
 def _zip(**members: bytes) -> bytes:

@@ -1,0 +1,112 @@
+"""The modules of a project that an entry point imports, directly or through others, found without running them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.stores.session.import_statements import Imported, Statements, read_statements
+from orchestrator.stores.session.project_modules import OWN, Module, ProjectModules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closure:
+    """The result of a search.
+
+    Attributes:
+        modules: All modules that are needed, by name.
+        faults: Imports that cannot work and files that cannot be parsed, with file and line.
+    """
+
+    modules: tuple[Module, ...]
+    faults: tuple[str, ...]
+
+
+class ImportSearch:
+    """Follows imports from file to file. Modules outside the project are ignored: the session has to have them.
+
+    Args:
+        modules: Finds modules by name.
+        read: Reads a file; raises `BadInput` if it cannot.
+    """
+
+    def __init__(self, modules: ProjectModules, read: Callable[[Path], bytes]) -> None:
+        self._modules = modules
+        self._read = read
+        self._statements: dict[Path, Statements] = {}
+        self._faults: dict[str, None] = {}
+
+    def closure(self, start: Iterable[Module]) -> Closure:
+        """All modules that these import, themselves and their packages included."""
+        found: dict[str, Module] = {}
+        todo = list(start)
+        while todo:
+            module = todo.pop()
+            if module.name in found:
+                continue
+            found[module.name] = module
+            todo += self._modules.parents(module)
+            if module.source is not None and not module.name.startswith(f"{OWN}.kernel"):  # packed whole
+                todo += self._imported_by(module, module.source)
+        return Closure(modules=tuple(found[name] for name in sorted(found)), faults=tuple(sorted(self._faults)))
+
+    def _imported_by(self, module: Module, source: Path) -> Iterator[Module]:
+        for one in self._of(module, source).imports:
+            for found in self._targets(module, source, one):
+                if found.source is not None:  # a folder without code is a package only through its modules
+                    yield found
+
+    def _targets(self, module: Module, source: Path, one: Imported) -> Iterator[Module]:
+        name = _absolute(one.package or module.package, one)
+        if name is None:
+            self._fault(module, source, one, "leaves the package")
+            return
+        found = self._modules.deepest(name)
+        if found is not None:
+            yield found
+        if found is None or found.name != name:
+            if one.level:
+                self._fault(module, source, one, f"finds no module {name}")
+            return
+        if found.folder is None:
+            return
+        own = self._of(found, found.source) if found.source is not None else None
+        names = set(one.names) - {"*"} | (own.exported if own and "*" in one.names else set())
+        for last in sorted(names):
+            submodule = self._modules.find(f"{name}.{last}")
+            if submodule is not None:
+                yield submodule
+            elif one.level and last in one.names and not (own and (own.open_ended or last in own.bound)):
+                self._fault(module, source, one, f"finds no {last} in {name}")
+
+    def _of(self, module: Module, source: Path) -> Statements:
+        if source not in self._statements:
+            try:
+                self._statements[source] = read_statements(self._read(source))
+            except (SyntaxError, ValueError, RecursionError) as fault:
+                line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) and fault.lineno else ""
+                what = fault.msg if isinstance(fault, SyntaxError) else str(fault)
+                self._faults[f"{_shown(module, source)}{line}: cannot be parsed: {what}"] = None
+                nothing: frozenset[str] = frozenset()
+                self._statements[source] = Statements(imports=(), exported=nothing, bound=nothing, open_ended=True)
+        return self._statements[source]
+
+    def _fault(self, module: Module, source: Path, one: Imported, why: str) -> None:
+        if not one.optional:
+            written = f"{'.' * one.level}{one.module}"
+            self._faults[f"{_shown(module, source)}, line {one.line}: the relative import of {written} {why}"] = None
+
+
+def _absolute(package: str, one: Imported) -> str | None:
+    """Full name of what is imported; None if its dots lead out of the package."""
+    if not one.level:
+        return one.module
+    parts = package.split(".") if package else []
+    if one.level > len(parts):
+        return None
+    return ".".join([*parts[: len(parts) - one.level + 1], *([one.module] if one.module else [])])
+
+
+def _shown(module: Module, source: Path) -> str:
+    return source.relative_to(module.top).as_posix()

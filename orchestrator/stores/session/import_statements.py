@@ -1,0 +1,210 @@
+"""Reads the imports of a Python file from its source, without running it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from dataclasses import dataclass
+
+_CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_BY_NAME = frozenset({"import_module", "__import__", "run_module"})
+_RESOURCES = frozenset({"files", "get_data", "open_text", "open_binary", "read_text", "read_binary"})
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_OBJECT = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.-]*")
+"""`package.module:Name`, as Gymnasium's `register` and `make` take it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """One import of a file.
+
+    Attributes:
+        module: Name after the leading dots; empty for `from . import x`.
+        level: Number of leading dots; 0 for an absolute import.
+        names: Names of a `from` import; `*` for a star import.
+        line: Line of the file, from 1.
+        optional: Whether the program continues without it: its `ImportError` is caught.
+        package: Package that a relative name starts from; empty for the file's own.
+    """
+
+    module: str
+    level: int
+    names: tuple[str, ...] = ()
+    line: int
+    optional: bool = False
+    package: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statements:
+    """What other files need to know of a file.
+
+    Attributes:
+        exported: Names in a literal `__all__`.
+        bound: Names that the file binds, in any scope.
+        open_ended: Whether it may have further names: a star import, `__getattr__`, `globals()` or `exec`.
+    """
+
+    imports: tuple[Imported, ...]
+    exported: frozenset[str]
+    bound: frozenset[str]
+    open_ended: bool
+
+
+def read_statements(source: bytes) -> Statements:
+    """Read the imports of a Python file. Imports under `if TYPE_CHECKING:` do not run and are left out.
+
+    Raises:
+        SyntaxError: It is not Python of this version.
+        ValueError: It contains null bytes.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the user's style; shown where the code runs
+        tree = ast.parse(source)
+    reader = _Reader()
+    reader.visit(tree)
+    return Statements(
+        imports=tuple(dict.fromkeys(reader.imports)),
+        exported=frozenset(reader.exported),
+        bound=frozenset(reader.bound),
+        open_ended=reader.open_ended,
+    )
+
+
+class _Reader(ast.NodeVisitor):
+    def __init__(self) -> None:
+        self.imports: list[Imported] = []
+        self.exported: set[str] = set()
+        self.bound: set[str] = set()
+        self.open_ended = False
+        self._optional = False
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self._add(node, alias.name)
+            self.bound.add(alias.asname or alias.name.partition(".")[0])
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        names = tuple(alias.name for alias in node.names)
+        self._add(node, node.module or "", level=node.level, names=names)
+        self.open_ended |= "*" in names
+        self.bound |= {alias.asname or alias.name for alias in node.names}
+
+    def visit_If(self, node: ast.If) -> None:
+        body: list[ast.stmt] = node.body
+        orelse: list[ast.stmt] = node.orelse
+        if _is_type_checking(node.test):
+            body = []
+        elif isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not):
+            orelse = [] if _is_type_checking(node.test.operand) else orelse
+        self.visit(node.test)
+        self._visit_all([*body, *orelse])
+
+    def visit_Try(self, node: ast.Try) -> None:
+        self._visit_try(node)
+
+    def visit_TryStar(self, node: ast.TryStar) -> None:
+        self._visit_try(node)
+
+    def _visit_try(self, node: ast.Try | ast.TryStar) -> None:
+        self._visit_all(node.body, optional=any(_catches(handler.type) for handler in node.handlers))
+        self._visit_all([*node.handlers, *node.orelse, *node.finalbody])
+
+    def visit_With(self, node: ast.With) -> None:
+        calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+        caught = [one for call in calls if _last_name(call.func) == "suppress" for one in call.args]
+        self._visit_all(node.items)
+        self._visit_all(node.body, optional=any(_catches(one) for one in caught))
+
+    def visit_Call(self, node: ast.Call) -> None:
+        called = _last_name(node.func)
+        given = {word.arg: word.value for word in node.keywords}
+        first = next(iter(node.args), given.get("name", given.get("package", given.get("anchor"))))
+        text = first.value if isinstance(first, ast.Constant) else None
+        if isinstance(text, str) and called in _BY_NAME | _RESOURCES:
+            name = text.lstrip(".")
+            package = node.args[1] if len(node.args) > 1 else given.get("package")
+            own = package is None or _last_name(package) in {"__package__", "__name__"}
+            start = package.value if isinstance(package, ast.Constant) and isinstance(package.value, str) else ""
+            level = len(text) - len(name)
+            if _DOTTED.fullmatch(name) and (not level or own or start):
+                # A relative name is certain only where it starts from the file's own package.
+                self._add(node, name, level=level, package=start, optional=not own or called in _RESOURCES)
+        self.open_ended |= called in {"globals", "exec", "setattr"}
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and (found := _OBJECT.fullmatch(node.value)):
+            self._add(node, found[1], optional=True)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self._note_exported(node.targets, node.value)
+        self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._note_exported([node.target], node.value)
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self._note_exported([node.target], node.value)
+        self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Store):
+            self.bound.add(node.id)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._visit_scope(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._visit_scope(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._visit_scope(node)
+
+    def _visit_scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        self.bound.add(node.name)
+        self.open_ended |= node.name == "__getattr__"
+        before, self._optional = self._optional, False  # a caught call says nothing of where it is called
+        self.generic_visit(node)
+        self._optional = before
+
+    def _add(
+        self,
+        node: ast.stmt | ast.expr,
+        module: str,
+        *,
+        level: int = 0,
+        names: tuple[str, ...] = (),
+        package: str = "",
+        optional: bool = False,
+    ) -> None:
+        optional = optional or self._optional
+        found = Imported(module=module, level=level, names=names, line=node.lineno, optional=optional, package=package)
+        self.imports.append(found)
+
+    def _note_exported(self, targets: list[ast.expr], value: ast.expr | None) -> None:
+        if value is not None and any(isinstance(one, ast.Name) and one.id == "__all__" for one in targets):
+            constants = (one.value for one in ast.walk(value) if isinstance(one, ast.Constant))
+            self.exported |= {one for one in constants if isinstance(one, str)}
+
+    def _visit_all(self, nodes: list[ast.stmt] | list[ast.AST] | list[ast.withitem], *, optional: bool = False) -> None:
+        before, self._optional = self._optional, self._optional or optional
+        for node in nodes:
+            self.visit(node)
+        self._optional = before
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return _last_name(test) == "TYPE_CHECKING"
+
+
+def _catches(caught: ast.expr | None) -> bool:
+    """Whether an exception or a tuple of them contains `ImportError`; a handler without one catches everything."""
+    several = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(one is None or _last_name(one) in _CAUGHT for one in several)
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

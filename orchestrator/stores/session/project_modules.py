@@ -1,0 +1,98 @@
+"""Finds modules of a project by their names, as Python finds them in a session, without importing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+OWN = "orchestrator"
+RUNTIME = ("kernel", "sb3")
+"""Packages of `orchestrator` that run in a session; no other one travels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A module of the project, or of the runtime.
+
+    Attributes:
+        name: With dots.
+        top: Folder that its path in the bundle is relative to.
+        source: Its file; None for a package without `__init__.py`.
+        folder: Folder of its submodules; None for a module that is not a package.
+    """
+
+    name: str
+    top: Path
+    source: Path | None
+    folder: Path | None
+
+    @property
+    def package(self) -> str:
+        """Package that its relative imports start from; empty for a module at the root."""
+        return self.name if self.folder is not None else self.name.rpartition(".")[0]
+
+
+class ProjectModules:
+    """The modules below the root of a project, and the runtime of this package.
+
+    Args:
+        root: The project. Its folders and files shadow installed packages, as they do in a session.
+        installed: Folder that holds the package `orchestrator`.
+    """
+
+    def __init__(self, root: Path, installed: Path) -> None:
+        self._root = root
+        self._installed = installed
+        self._listed: dict[Path, frozenset[str]] = {}
+        self._found: dict[str, Module | None] = {}
+
+    def find(self, name: str) -> Module | None:
+        """The module of a full name; None if the project has none."""
+        if name not in self._found:
+            self._found[name] = self._look(name)
+        return self._found[name]
+
+    def deepest(self, name: str) -> Module | None:
+        """The module of the longest leading part of a name; None if not even the first part is in the project."""
+        while name:
+            if (found := self.find(name)) is not None:
+                return found
+            name = name.rpartition(".")[0]
+        return None
+
+    def parents(self, module: Module) -> Iterator[Module]:
+        """The packages that contain a module, innermost first: Python imports them before it."""
+        name = module.name
+        while name := name.rpartition(".")[0]:
+            if (found := self.find(name)) is not None:
+                yield found
+
+    def _look(self, name: str) -> Module | None:
+        parent, _, last = name.rpartition(".")
+        if name == OWN:
+            folder = self._installed / OWN
+            return Module(name=name, top=self._installed, source=folder / "__init__.py", folder=folder)
+        if parent == OWN and last not in RUNTIME:
+            return None
+        above = self.find(parent) if parent else None
+        top, inside = (above.top, above.folder) if above else (self._root, None if parent else self._root)
+        if inside is None:
+            return None
+        folder, listed = inside / last, self._names(inside)
+        if last in listed and "__init__.py" in self._names(folder):
+            return Module(name=name, top=top, source=folder / "__init__.py", folder=folder)
+        if f"{last}.py" in listed:
+            return Module(name=name, top=top, source=inside / f"{last}.py", folder=None)
+        if last in listed and folder.is_dir():
+            return Module(name=name, top=top, source=None, folder=folder)
+        return None
+
+    def _names(self, folder: Path) -> frozenset[str]:
+        """Names in a folder in their exact case, which Python compares even where the disk does not."""
+        if folder not in self._listed:
+            try:
+                self._listed[folder] = frozenset(path.name for path in folder.iterdir())
+            except (FileNotFoundError, NotADirectoryError):
+                self._listed[folder] = frozenset()
+        return self._listed[folder]
