@@ -12,7 +12,17 @@ import typer
 from orchestrator.cli.campaign import plan, results, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
-from orchestrator.cli.commands import account, inspect_checkpoint, prove_resume, render, run, sessions, status, verify
+from orchestrator.cli.commands import (
+    account,
+    cancel,
+    inspect_checkpoint,
+    prove_resume,
+    render,
+    run,
+    sessions,
+    status,
+    verify,
+)
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.output.encoding import restart_with_utf8_paths
 from orchestrator.core.errors import EXIT_DONE, BadInput
@@ -32,6 +42,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "attach": sessions.attach,
     "logs": sessions.logs,
     "fetch": sessions.fetch,
+    "cancel": cancel.cancel,
     "quota": account.quota,
     "doctor": account.doctor,
     "verify": verify.verify,

@@ -12,7 +12,7 @@ from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
 from orchestrator.core.checkpoint.compatibility import Compatibility, Intended, compare
 from orchestrator.core.errors import BadInput
-from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.ledger.records import RunRecord, Stage
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
 from orchestrator.kernel.checkpoint.card import CheckpointCard
@@ -58,6 +58,13 @@ def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
     """Runs of a section that have not ended, oldest first. Creates no ledger, but may migrate an older one."""
     with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         return [run for run in ledger.runs(card.lineage.id) if run.ended_at is None]
+
+
+def backend_in_flight(project: Project, card: SectionCard) -> str | None:
+    """Backend of the latest session of a training that is not closed; None without one."""
+    with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
+        records = [one for one in ledger.sessions(card.lineage.id) if one.stage is not Stage.CLOSED]
+    return records[-1].backend if records else None
 
 
 def models_directory(project: Project, card: SectionCard) -> ModelsDirectory:
