@@ -38,7 +38,10 @@ def _kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
     return kaggle_backend(card, clock)
 
 
-BACKENDS: Mapping[str, Callable[[Project, SectionCard, Clock], Backend]] = {"local": _local, "kaggle": _kaggle}
+LOCAL = "local"
+"""The backend on this computer: a look at it costs no request."""
+
+BACKENDS: Mapping[str, Callable[[Project, SectionCard, Clock], Backend]] = {LOCAL: _local, "kaggle": _kaggle}
 """Name -> function that builds it. A new backend is one line here."""
 
 
@@ -83,7 +86,7 @@ def compatibility_in_place(project: Project, card: SectionCard, checkpoint: Chec
         BadInput: The code cannot be packed.
     """
     # The library versions are known in advance only for sessions on this computer.
-    local = card.backend == "local"
+    local = card.backend == LOCAL
     device = card.device if local else card.kaggle.device
     intended = Intended(
         lineage=card.lineage,
