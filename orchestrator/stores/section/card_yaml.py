@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
+from orchestrator.core.section.size_limits import size_faults
 from orchestrator.stores.yaml.document import Document, read_document
 from orchestrator.stores.yaml.known_keys import keys_at
 from orchestrator.stores.yaml.schema_faults import checked
@@ -169,4 +170,11 @@ def check_card(plain: Any, source: str) -> SectionCard:
 
 
 def _checked(document: Document, source: str) -> SectionCard:
-    return checked(document, SectionCard, source, whole="card", example=EXAMPLE)
+    card = checked(document, SectionCard, source, whole="card", example=EXAMPLE)
+    too_large = []
+    for place, text in size_faults(document.plain):
+        line = f", line {document.lines[place]}" if place in document.lines else ""
+        too_large.append(f"{source}{line}: {'.'.join(map(str, place))}: {text}")
+    if too_large:
+        raise BadInput("\n".join(sorted(too_large)), remedy="Give smaller sizes; nothing was started.")
+    return card
