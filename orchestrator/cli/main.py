@@ -25,7 +25,7 @@ from orchestrator.cli.commands import (
 )
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.output.encoding import restart_with_utf8_paths
-from orchestrator.core.errors import EXIT_DONE, BadInput
+from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
 
 app = typer.Typer(
     name="orchestrator",
@@ -63,11 +63,22 @@ CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
 }
 
 
+class _Ended(Exception):
+    """A command has ended and printed what there is to print."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
     """A command in the form that Typer takes.
 
     A parameter `options` is a block of options: Typer gets its fields instead, as single options. A failure is printed
     here, and the exit code is raised, because Typer does not take it as a return value.
+
+    Raises:
+        _Ended: Always.
     """
     hints = get_type_hints(command, include_extras=True)
     parameters = dict(inspect.signature(command).parameters)
@@ -81,7 +92,7 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
     def call(**values: Any) -> None:
         if block is not None:
             values["options"] = block(**{name: values.pop(name) for name in names})
-        raise typer.Exit(run_command(lambda: command(**values), as_json=values.get("as_json", False)))
+        raise _Ended(run_command(lambda: command(**values), as_json=values.get("as_json", False)))
 
     flat = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
@@ -121,6 +132,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             path = context.command_path if context else "orchestrator"
             cause = fault.format_message() if hasattr(fault, "format_message") else str(fault)
             raise BadInput(cause.rstrip("."), remedy=f"See `{path} --help`.") from fault
+        except _Ended as end:
+            return end.code
+        if code == EXIT_INTERRUPTED:  # what Typer makes of a Ctrl-C outside of the command itself
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else EXIT_DONE
 
     return run_command(act, as_json="--json" in words)
