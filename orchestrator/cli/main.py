@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from orchestrator import __version__
 from orchestrator.cli.campaign import plan, results, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
@@ -16,6 +18,7 @@ from orchestrator.cli.commands import (
     account,
     cancel,
     inspect_checkpoint,
+    overview,
     prove_resume,
     render,
     run,
@@ -29,15 +32,14 @@ from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
 
 app = typer.Typer(
     name="orchestrator",
-    help="Turns short GPU sessions into one long, exactly continued training run.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 COMMANDS: Mapping[str, Callable[..., int]] = {
     "run": run.run,
     "status": status.status,
+    "sections": overview.sections,
     "render": render.render,
     "attach": sessions.attach,
     "logs": sessions.logs,
@@ -50,6 +52,8 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "prove-resume": prove_resume.prove_resume,
 }
 """Name -> command, in the order of `--help`."""
+
+CONFIG_COMMANDS: Mapping[str, Callable[..., int]] = {"show": overview.show}
 
 CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
     "plan": plan.plan,
@@ -103,11 +107,45 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
     return call
 
 
-campaign = typer.Typer(help="Many trials under limits: plan them, run them, see their status.")
-for group, commands in ((app, COMMANDS), (campaign, CAMPAIGN_COMMANDS)):
+GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]] = {
+    "campaign": ("Many trials under limits: plan them, run them, see their status.", CAMPAIGN_COMMANDS),
+    "config": ("Where settings, folders and credentials come from.", CONFIG_COMMANDS),
+}
+"""Name -> help and commands of a group, in the order of `--help`."""
+
+
+def _register(group: typer.Typer, commands: Mapping[str, Callable[..., int]]) -> None:
     for name, command in commands.items():
         group.command(name)(_for_typer(command))
-app.add_typer(campaign, name="campaign", no_args_is_help=True)
+
+
+_register(app, COMMANDS)
+for _name, (_help, _commands) in GROUPS.items():
+    _group = typer.Typer(help=_help)
+    _register(_group, _commands)
+    app.add_typer(_group, name=_name, no_args_is_help=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"orchestrator {__version__}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+]
+
+
+@app.callback()
+def _options_of_all(version: _Version = False) -> None:
+    """Turns short GPU sessions into one long, exactly continued training run."""
+
+
+def _program_name(words: Sequence[str]) -> str | None:
+    """The name under which a shell completes this program; None for that of the present call."""
+    completing = {"--install-completion", "--show-completion"} & set(words) or "_ORCHESTRATOR_COMPLETE" in os.environ
+    return "orchestrator" if completing else None
 
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -126,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def act() -> int:
         try:
-            code = app(args=words or ["--help"], standalone_mode=False)
+            code = app(args=words or ["--help"], prog_name=_program_name(words), standalone_mode=False)
         except _UsageError as fault:
             context = getattr(fault, "ctx", None)
             path = context.command_path if context else "orchestrator"
