@@ -17,6 +17,7 @@ from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.commands import (
     account,
     cancel,
+    checkpoints,
     inspect_checkpoint,
     overview,
     prove_resume,
@@ -52,6 +53,12 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "prove-resume": prove_resume.prove_resume,
 }
 """Name -> command, in the order of `--help`."""
+
+CHECKPOINT_COMMANDS: Mapping[str, Callable[..., int]] = {
+    "list": checkpoints.list_checkpoints,
+    "restore": checkpoints.restore,
+    "archive": checkpoints.archive,
+}
 
 CONFIG_COMMANDS: Mapping[str, Callable[..., int]] = {"show": overview.show}
 
@@ -109,6 +116,7 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
 
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]] = {
     "campaign": ("Many trials under limits: plan them, run them, see their status.", CAMPAIGN_COMMANDS),
+    "checkpoints": ("The checkpoints of a training: list them, go back to one, put them aside.", CHECKPOINT_COMMANDS),
     "config": ("Where settings, folders and credentials come from.", CONFIG_COMMANDS),
 }
 """Name -> help and commands of a group, in the order of `--help`."""

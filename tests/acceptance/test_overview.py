@@ -45,6 +45,7 @@ def test_config_show_names_every_source_and_no_secret(toy: Path, tmp_path: Path)
     )
     words = {
         "HOME": str(home),
+        "KAGGLE_CONFIG_DIR": str(home / ".kaggle"),
         "USERPROFILE": str(home),
         "ORCHESTRATOR_SEED": "7",
         "KAGGLE_API_TOKEN": "s3cr3t-token-1",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 MOST_WHOLE = 2**53
 """Integers up to here are exact in JSON, in a float and in the ledger."""
@@ -72,7 +72,7 @@ def _network_faults(layers: list[Any]) -> Iterator[str]:
         yield f"a network has at most {MOST_WEIGHTS} weights between its layers, not {weights}"
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
