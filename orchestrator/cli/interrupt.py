@@ -14,6 +14,8 @@ from types import FrameType
 from typing import Any
 
 _CODE = 130
+_SHOW_CURSOR = b"\x1b[?25h"
+"""A progress bar hides the cursor (https://www.xfree86.org/current/ctlseqs.html, DECTCEM)."""
 _LINE = b"Error: interrupted\n"
 _JSON = b'{"error": "interrupted", "remedy": "", "exit_code": 130}\n'
 
@@ -42,6 +44,8 @@ class InterruptGuard:
         if self._raises:
             self._raises = False
             raise KeyboardInterrupt
+        if os.isatty(1):
+            _write(1, _SHOW_CURSOR)
         _write(2, _LINE)
         if "--json" in sys.argv:
             _write(1, _JSON)

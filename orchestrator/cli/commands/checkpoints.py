@@ -90,12 +90,11 @@ def _training(
 ) -> Iterator[tuple[RunContext, SectionCard, Console]]:
     from orchestrator.cli.output.console import Console
     from orchestrator.stores.project import find_project
-    from orchestrator.wiring import LOCAL, assemble, backend_in_flight, make_backend
+    from orchestrator.wiring import LOCAL, assemble, make_backend
 
     project = find_project()
     card = options.card(project)
     console = Console(sys.stderr if as_json else sys.stdout)
-    # Nothing is asked of a backend here; only a session in flight on it matters.
-    name = LOCAL if only_look else options.backend or backend_in_flight(project, card) or LOCAL
-    with assemble(project, card, make_backend(name, project, card), console, only_look=only_look) as run_context:
+    # No backend is asked, so none needs an account: the ledger alone says whether a session is in flight.
+    with assemble(project, card, make_backend(LOCAL, project, card), console, only_look=only_look) as run_context:
         yield run_context, card, console

@@ -192,6 +192,6 @@ def _require_in_a_lifetime(work: Sequence[RemainingWork]) -> None:
     years = sum(one.wall_s for one in work) / _YEAR_S
     if years > _MOST_YEARS:
         raise BadInput(
-            f"the trials need {years:.0f} years of computing together, a campaign at most {_MOST_YEARS}",
+            f"the trials need {years:.3g} years of computing together, a campaign at most {_MOST_YEARS}",
             remedy="Lower target_steps, or the number of trials.",
         )

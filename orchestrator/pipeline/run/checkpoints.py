@@ -13,7 +13,6 @@ from orchestrator.core.checkpoint.missing import current_chain
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.run.snapshot import open_sessions
 from orchestrator.core.section.card import SectionCard
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.wire import CHECKPOINTS, Ticket, checkpoint_steps
@@ -157,10 +156,11 @@ def _set_of(chosen: Found) -> FetchedCheckpoints:
 
 
 def _require_idle(context: RunContext, card: SectionCard) -> None:
-    sessions = open_sessions(context.ledger.sessions(card.lineage.id), context.backend.name)
+    sessions = [one for one in context.ledger.sessions(card.lineage.id) if one.stage is not Stage.CLOSED]
     if sessions:
+        where = f"{sessions[0].slug} is in flight on {sessions[0].backend}"
         raise BadInput(
-            f"session {sessions[0].slug} is in flight and will put its own checkpoints in place",
+            f"session {where}: it will put its own checkpoints in place",
             remedy=f"Stop it first: `python -m orchestrator cancel {card.section}`, with the same options.",
         )
 

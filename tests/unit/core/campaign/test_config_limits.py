@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.campaign.config import Campaign, Group, StopRules
+from orchestrator.core.campaign.search_config import Range
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,8 @@ def test_a_group_beyond_the_most_trials_is_refused(fields: dict[str, Any], expec
 def test_other_counts_of_a_campaign_are_bounded(fields: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         Campaign(campaign="a", trials={"main": Group(section="section_7_6")}, stop=StopRules(), **fields)
+
+
+def test_a_step_that_gives_no_finite_number_of_values_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"step 1e-300 is too small for a range from 0\.0 to 1e\+300"):
+        Range(low=0.0, high=1e300, step=1e-300)
