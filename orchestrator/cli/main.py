@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from orchestrator import __version__
 from orchestrator.cli.campaign import plan, results, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.commands import (
     account,
+    cancel,
+    checkpoints,
     inspect_checkpoint,
+    overview,
     prove_resume,
     render,
     report,
@@ -25,23 +30,23 @@ from orchestrator.cli.commands import (
 )
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.output.encoding import restart_with_utf8_paths
-from orchestrator.core.errors import EXIT_DONE, BadInput
+from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
 
 app = typer.Typer(
     name="orchestrator",
-    help="Turns short GPU sessions into one long, exactly continued training run.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 COMMANDS: Mapping[str, Callable[..., int]] = {
     "run": run.run,
     "status": status.status,
+    "sections": overview.sections,
     "render": render.render,
     "attach": sessions.attach,
     "logs": sessions.logs,
     "fetch": sessions.fetch,
+    "cancel": cancel.cancel,
     "report": report.report,
     "quota": account.quota,
     "doctor": account.doctor,
@@ -50,6 +55,14 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "prove-resume": prove_resume.prove_resume,
 }
 """Name -> command, in the order of `--help`."""
+
+CHECKPOINT_COMMANDS: Mapping[str, Callable[..., int]] = {
+    "list": checkpoints.list_checkpoints,
+    "restore": checkpoints.restore,
+    "archive": checkpoints.archive,
+}
+
+CONFIG_COMMANDS: Mapping[str, Callable[..., int]] = {"show": overview.show}
 
 CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
     "plan": plan.plan,
@@ -63,11 +76,22 @@ CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
 }
 
 
+class _Ended(Exception):
+    """A command has ended and printed what there is to print."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
     """A command in the form that Typer takes.
 
     A parameter `options` is a block of options: Typer gets its fields instead, as single options. A failure is printed
     here, and the exit code is raised, because Typer does not take it as a return value.
+
+    Raises:
+        _Ended: Always.
     """
     hints = get_type_hints(command, include_extras=True)
     parameters = dict(inspect.signature(command).parameters)
@@ -81,7 +105,7 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
     def call(**values: Any) -> None:
         if block is not None:
             values["options"] = block(**{name: values.pop(name) for name in names})
-        raise typer.Exit(run_command(lambda: command(**values), as_json=values.get("as_json", False)))
+        raise _Ended(run_command(lambda: command(**values), as_json=values.get("as_json", False)))
 
     flat = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
@@ -92,11 +116,46 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
     return call
 
 
-campaign = typer.Typer(help="Many trials under limits: plan them, run them, see their status.")
-for group, commands in ((app, COMMANDS), (campaign, CAMPAIGN_COMMANDS)):
+GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]] = {
+    "campaign": ("Many trials under limits: plan them, run them, see their status.", CAMPAIGN_COMMANDS),
+    "checkpoints": ("The checkpoints of a training: list them, go back to one, put them aside.", CHECKPOINT_COMMANDS),
+    "config": ("Where settings, folders and credentials come from.", CONFIG_COMMANDS),
+}
+"""Name -> help and commands of a group, in the order of `--help`."""
+
+
+def _register(group: typer.Typer, commands: Mapping[str, Callable[..., int]]) -> None:
     for name, command in commands.items():
         group.command(name)(_for_typer(command))
-app.add_typer(campaign, name="campaign", no_args_is_help=True)
+
+
+_register(app, COMMANDS)
+for _name, (_help, _commands) in GROUPS.items():
+    _group = typer.Typer(help=_help)
+    _register(_group, _commands)
+    app.add_typer(_group, name=_name, no_args_is_help=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"orchestrator {__version__}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+]
+
+
+@app.callback()
+def _options_of_all(version: _Version = False) -> None:
+    """Turns short GPU sessions into one long, exactly continued training run."""
+
+
+def _program_name(words: Sequence[str]) -> str | None:
+    """The name under which a shell completes this program; None for that of the present call."""
+    completing = {"--install-completion", "--show-completion"} & set(words) or "_ORCHESTRATOR_COMPLETE" in os.environ
+    return "orchestrator" if completing else None
 
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -115,12 +174,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def act() -> int:
         try:
-            code = app(args=words or ["--help"], standalone_mode=False)
+            code = app(args=words or ["--help"], prog_name=_program_name(words), standalone_mode=False)
         except _UsageError as fault:
             context = getattr(fault, "ctx", None)
             path = context.command_path if context else "orchestrator"
             cause = fault.format_message() if hasattr(fault, "format_message") else str(fault)
             raise BadInput(cause.rstrip("."), remedy=f"See `{path} --help`.") from fault
+        except _Ended as end:
+            return end.code
+        if code == EXIT_INTERRUPTED:  # what Typer makes of a Ctrl-C outside of the command itself
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else EXIT_DONE
 
     return run_command(act, as_json="--json" in words)

@@ -1,10 +1,10 @@
-"""The interface of a backend. The last four methods have defaults."""
+"""The interface of a backend. The last five methods have defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.core.session.backend_types import (
     Capabilities,
@@ -71,6 +71,13 @@ class Backend(Protocol):
 
     def cancel(self, handle: Handle) -> None:
         """Ask the session to stop; it may not."""
+
+    def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
+        """The newest events that a running session has written, oldest first, without waiting.
+
+        Empty where the backend shows no outputs before the end.
+        """
+        return ()
 
     def quota(self) -> Quota | None:
         """The account's remaining compute time; None if there is no quota."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -71,6 +71,9 @@ class ModelsStore(Protocol):
 
     def archive_leftovers(self, token: str) -> Path:
         """Move best model, metadata and final model to the archive permanently; returns the folder."""
+
+    def archived_sets(self) -> Iterator[FetchedCheckpoints]:
+        """The verified checkpoints of each folder of the archive, and the faults of the others."""
 
     def discard_archive(self, token: str) -> None:
         """Delete the replaced files of earlier sessions, once the new set is recorded."""

@@ -92,6 +92,15 @@ def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = N
     raise BadInput("no project here", remedy=f"Go to the project's folder or set {ROOT_VARIABLE}.")
 
 
+def origin_of_project(environ: Mapping[str, str] = os.environ, start: Path | None = None) -> str:
+    """How `find_project` found the project, for people."""
+    if environ.get(ROOT_VARIABLE):
+        return f"the variable {ROOT_VARIABLE}"
+    here = (start or Path.cwd()).resolve()
+    inside = any((folder / _MARK).is_dir() for folder in (here, *here.parents))
+    return "the current folder" if inside else "the place of this program's code"
+
+
 def require_writable(folder: Path) -> None:
     """Create a folder and check that files can be written there.
 

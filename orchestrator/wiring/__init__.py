@@ -12,7 +12,7 @@ from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
 from orchestrator.core.checkpoint.compatibility import Compatibility, Intended, compare
 from orchestrator.core.errors import BadInput
-from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.ledger.records import RunRecord, Stage
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
 from orchestrator.kernel.checkpoint.card import CheckpointCard
@@ -38,7 +38,10 @@ def _kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
     return kaggle_backend(card, clock)
 
 
-BACKENDS: Mapping[str, Callable[[Project, SectionCard, Clock], Backend]] = {"local": _local, "kaggle": _kaggle}
+LOCAL = "local"
+"""The backend on this computer: a look at it costs no request."""
+
+BACKENDS: Mapping[str, Callable[[Project, SectionCard, Clock], Backend]] = {LOCAL: _local, "kaggle": _kaggle}
 """Name -> function that builds it. A new backend is one line here."""
 
 
@@ -58,6 +61,13 @@ def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
     """Runs of a section that have not ended, oldest first. Creates no ledger, but may migrate an older one."""
     with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         return [run for run in ledger.runs(card.lineage.id) if run.ended_at is None]
+
+
+def backend_in_flight(project: Project, card: SectionCard) -> str | None:
+    """Backend of the latest session of a training that is not closed; None without one."""
+    with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
+        records = [one for one in ledger.sessions(card.lineage.id) if one.stage is not Stage.CLOSED]
+    return records[-1].backend if records else None
 
 
 def models_directory(project: Project, card: SectionCard) -> ModelsDirectory:
@@ -89,7 +99,7 @@ def compatibility_in_place(
         BadInput: The code cannot be packed.
     """
     # The library versions are known in advance only for sessions on this computer.
-    local = card.backend == "local"
+    local = card.backend == LOCAL
     device = card.device if local else card.kaggle.device
     intended = Intended(
         lineage=card.lineage,

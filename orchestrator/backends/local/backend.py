@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
 from orchestrator.backends.local.sandbox import Sandbox, read_json
@@ -30,7 +32,7 @@ from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.files.atomic import write_json, write_text
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.session.manifest import read_manifest
-from orchestrator.kernel.wire import Ticket
+from orchestrator.kernel.wire import EVENTS_NAME, Ticket
 from orchestrator.ports import Backend
 
 OWNER = "local"
@@ -182,6 +184,10 @@ class LocalBackend(Backend):
         for line in fresh[: fresh.rfind(b"\n") + 1].split(b"\n")[:-1]:
             cursor += len(line) + 1
             yield line.decode("utf-8", "replace").rstrip("\r"), cursor
+
+    def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
+        """The events at the end of the session's event file."""
+        return recent_events(self._sandbox(handle.slug).working / EVENTS_NAME)
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Copy the outputs and the log beside the destination, then rename: the folder is never incomplete."""

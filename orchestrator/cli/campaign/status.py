@@ -16,6 +16,8 @@ from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
     from orchestrator.core.campaign.trial_status import TrialStatus
+    from orchestrator.core.reporting.forecast_report import CampaignForecast
+    from orchestrator.core.session.live_progress import LiveProgress
     from orchestrator.kernel.reporting.trial_report import StitchedCurve
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="A table for a job summary.")]
@@ -27,22 +29,18 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
     def act() -> int:
         from orchestrator.cli.campaign.plan import forecast_of
         from orchestrator.cli.output.console import Console
-        from orchestrator.core.campaign.backoff import is_resting
         from orchestrator.core.campaign.trial_status import State
         from orchestrator.core.errors import BadInput
         from orchestrator.wiring.campaigns import refusals_of, removed_in_flight
+        from orchestrator.wiring.live import trials_in_flight
 
         if markdown and as_json:
             raise BadInput("--markdown and --json exclude each other", remedy="Give one of them.")
         project, campaign, trials = open_campaign(file, backend)
         forecast = forecast_of(project, campaign, trials, None)
         removed = removed_in_flight(project, campaign, trials)
-        rows = [trial_status_json(one) for one in forecast.standings]
-        refusals = refusals_of(project)
-        for row, one in zip(rows, forecast.standings, strict=True):
-            row["rests"] = is_resting(one.due_at, forecast.now)
-            refused = refusals.get(one.trial.lineage_id) if one.state is State.WAITING else None
-            row["why"] = f"refused by the last tick: {refused}" if refused else row["why"]
+        in_flight = trials_in_flight(project, [one.trial for one in forecast.standings if one.state is State.LIVE])
+        rows = _rows(forecast, refusals_of(project), in_flight)
         if as_json:
             print_json({**forecast.to_json(), "taken_out": removed, "all_trials": rows})
             return 0
@@ -56,12 +54,12 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
             )
             console.say(*troubles)
         else:
-            for row in rows:
-                why = _why(row)
-                steps = f"{row['steps_done']} of {row['target_steps']} steps"
-                end = "no claim" if row["no_claim"] else f"verdict {row['verdict'] or '-'}"
-                value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
-                console.say(f"  {row['lineage']}  {row['trial']}: {row['state']}{why}, {steps}, {end}{value}")
+            console.say(
+                *(
+                    _line(row, in_flight.get(one.trial.lineage_id))
+                    for row, one in zip(rows, forecast.standings, strict=True)
+                )
+            )
         console.say(*forecast.rest_lines(), *removed)
         return 0
 
@@ -109,6 +107,32 @@ def markdown_lines(
         if curve and one.state in _SHOWN:
             of_variant.setdefault(one.trial.variant.label, []).append(curve)
     return [*lines, "", *mermaid(of_variant)]
+
+
+def _rows(
+    forecast: CampaignForecast, refusals: Mapping[str, str], in_flight: Mapping[str, LiveProgress]
+) -> list[dict[str, Any]]:
+    """Every trial as plain JSON, with its rest, its refusal and its session in flight."""
+    from orchestrator.core.campaign.backoff import is_resting
+    from orchestrator.core.campaign.trial_status import State
+
+    rows = [trial_status_json(one) for one in forecast.standings]
+    for row, one in zip(rows, forecast.standings, strict=True):
+        live = in_flight.get(one.trial.lineage_id)
+        row["live"] = live.to_json() if live else None
+        row["rests"] = is_resting(one.due_at, forecast.now)
+        refused = refusals.get(one.trial.lineage_id) if one.state is State.WAITING else None
+        row["why"] = f"refused by the last tick: {refused}" if refused else row["why"]
+    return rows
+
+
+def _line(row: dict[str, Any], live: LiveProgress | None) -> str:
+    """A trial in one line."""
+    steps = live.line if live else f"{row['steps_done']} of {row['target_steps']} steps"
+    value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
+    state = f"{row['state']}{_why(row)}"
+    end = "no claim" if row["no_claim"] else f"verdict {row['verdict'] or '-'}"
+    return f"  {row['lineage']}  {row['trial']}: {state}, {steps}, {end}{value}"
 
 
 def _why(row: dict[str, object]) -> str:

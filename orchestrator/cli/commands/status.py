@@ -1,10 +1,12 @@
-"""`status`: the checkpoints in place, and the latest runs and sessions."""
+"""`status`: the checkpoints in place, how far sessions in flight are, and the latest runs and sessions."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson
@@ -13,29 +15,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.core.ledger.records import RunRecord, SessionRecord
+    from orchestrator.core.session.live_progress import LiveProgress
+    from orchestrator.stores.project import Project
 
 _SHOWN_RUNS = 10
 
 
-def status(as_json: AsJson = False) -> int:
-    """Show the models directory of each section, and the latest runs and sessions.
+_Section = Annotated[
+    str | None, typer.Argument(help="Show this section only, and look once at its sessions in flight on any backend.")
+]
 
+
+def status(section: _Section = None, as_json: AsJson = False) -> int:
+    """Show the models directory of each section, sessions in flight, and the latest runs and sessions.
+
+    It takes no lock, so it works from a second shell while `run` is watching.
     What cannot be read is shown as unreadable, and the rest is still shown; the exit code is then 2.
     """
     from orchestrator.cli.commands.status_models import model_lines, model_rows
     from orchestrator.cli.output.console import Console
     from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, OrchestratorError
     from orchestrator.stores.project import find_project
+    from orchestrator.stores.section.card_yaml import load_card
 
     project = find_project()
-    models = model_rows(project)
+    if section is not None:
+        load_card(project.cards, section)  # an unknown name is refused, with the nearest one
+    models = [row for row in model_rows(project) if section in (None, row["section"])]
     runs: list[RunRecord] = []
     sessions: list[SessionRecord] = []
     unreadable: OrchestratorError | None = None
     try:
-        runs, sessions = _recorded(project.own / "ledger.sqlite")
+        runs, sessions = _recorded(project.own / "ledger.sqlite", section)
     except OrchestratorError as fault:
         unreadable = fault
+    live = _live(project, runs, sessions, ask=section is not None)
     code = EXIT_BAD_INPUT if any("problem" in row for row in models) else EXIT_DONE
     code = code if unreadable is None else unreadable.exit_code
     if as_json:
@@ -44,6 +58,7 @@ def status(as_json: AsJson = False) -> int:
                 "models": models,
                 "runs": [asdict(run) for run in runs],
                 "sessions": [_session_json(session) for session in sessions],
+                "in_flight": [one.to_json() for one in live],
                 **({} if unreadable is None else {"problem": str(unreadable), "remedy": unreadable.remedy}),
             }
         )
@@ -52,12 +67,14 @@ def status(as_json: AsJson = False) -> int:
     console.say(*model_lines(models))
     if unreadable is not None:
         raise unreadable
-    console.say(*_run_lines(runs, sessions))
+    if live:
+        console.say("In flight:", *(f"  {one.session}  {one.backend}  {one.line}" for one in live))
+    console.say(*_run_lines(runs, sessions, section))
     return code
 
 
-def _recorded(path: Path) -> tuple[list[RunRecord], list[SessionRecord]]:
-    """Runs and sessions in the ledger. Reading creates no ledger where there is none.
+def _recorded(path: Path, section: str | None) -> tuple[list[RunRecord], list[SessionRecord]]:
+    """Runs and sessions in the ledger, of one section if named. Reading creates no ledger where there is none.
 
     Raises:
         OrchestratorError: It cannot be read.
@@ -65,14 +82,36 @@ def _recorded(path: Path) -> tuple[list[RunRecord], list[SessionRecord]]:
     from orchestrator.stores.ledger.reading import ledger_for_reading
 
     with ledger_for_reading(path) as ledger:
-        return list(ledger.runs()), list(ledger.sessions())
+        runs = [run for run in ledger.runs() if section in (None, run.section)]
+        known = {run.run_id for run in runs}
+        return runs, [one for one in ledger.sessions() if one.run_id in known]
 
 
-def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str]:
+def _live(project: Project, runs: list[RunRecord], sessions: list[SessionRecord], *, ask: bool) -> list[LiveProgress]:
+    """Sessions in flight. One whose card cannot be read is left out here; its models row names the fault."""
+    from orchestrator.core.errors import OrchestratorError
+    from orchestrator.core.ledger.records import Stage
+    from orchestrator.stores.section.card_yaml import load_card
+    from orchestrator.wiring.live import live_progress
+
+    sections = {run.run_id: run.section for run in runs}
+    live: list[LiveProgress] = []
+    for one in sessions:
+        if one.stage is Stage.CLOSED:
+            continue
+        try:
+            card = load_card(project.cards, sections[one.run_id])
+        except OrchestratorError:
+            continue
+        live += live_progress(project, card, [one], ask=ask)
+    return live
+
+
+def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], section: str | None = None) -> list[str]:
     from orchestrator.core.run.summary import shown_verdict
 
     if not runs:
-        return ["No runs yet: python -m orchestrator run section_7_6 --quick"]
+        return [f"No runs yet: python -m orchestrator run {section or 'section_7_6'} --quick"]
     lines = ["Latest runs:"]
     for run in [run for run in runs if run.sessions or run.ended_at is None][-_SHOWN_RUNS:]:
         end = run.end_reason or "in flight or interrupted"

@@ -196,6 +196,8 @@ class Campaign:
     def __post_init__(self) -> None:
         if self.concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
+        if self.concurrency > MOST_TRIALS:
+            raise ValueError(f"concurrency must not exceed {MOST_TRIALS}, the most trials, not {self.concurrency}")
         if self.weekly_gpu_hours is not None and not self.weekly_gpu_hours > 0:
             raise ValueError(f"weekly_gpu_hours must be above 0, not {self.weekly_gpu_hours}")
         if not self.trials:
@@ -222,3 +224,5 @@ def _require_failures(counts: Mapping[str, int], *, least: int) -> None:
             raise ValueError(f"{word} is not a failure; known failures: {', '.join(sorted(FAILURES))}")
         if count < least:
             raise ValueError(f"{word} must be at least {least}, not {count}")
+        if count > MOST_TRIALS:
+            raise ValueError(f"{word} must not exceed {MOST_TRIALS}, not {count}")

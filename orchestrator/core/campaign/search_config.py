@@ -46,6 +46,8 @@ class Range:
             raise ValueError(f"low must be above 0 for log, not {self.low}")
         if self.whole and self.step is not None and not isinstance(self.step, int):
             raise ValueError(f"step must be a whole number as low and high are, not {self.step}")
+        if self.step is not None and not math.isfinite((self.high - self.low) / self.step):
+            raise ValueError(f"step {self.step} is too small for a range from {self.low} to {self.high}")
 
     @property
     def whole(self) -> bool:

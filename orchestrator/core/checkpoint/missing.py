@@ -82,9 +82,10 @@ def walked_to(runs: Sequence[RunRecord], chain: Sequence[SessionRecord]) -> int 
     walking = next((run for run in reversed(runs) if run.walks), None)
     if walking is None or not chain:
         return None
-    left, _ = walking.walks[-1]
+    left, after = walking.walks[-1]
     newest = chain[0]
-    still_left = newest.input_steps >= left and (newest.models_steps or 0) <= left
+    # A failed session made the program walk back from its start; a user may do so after any session.
+    still_left = (newest.input_steps >= left or newest.key == after) and (newest.models_steps or 0) <= left
     return min(walking.steps_done, left) if still_left else None
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.core.errors import BadInput
+from orchestrator.core.section.card import MOST_STEPS
 
 STRAIGHT, CHAIN = "straight", "chain"
 _LEAST_STEPS = 10_000
@@ -65,6 +66,8 @@ def draw_cuts(
     rollouts = target_steps // rollout_steps
     if cuts > MOST_CUTS:
         raise BadInput(f"--cuts {cuts} is too many: each is a session of its own", remedy=f"Give at most {MOST_CUTS}.")
+    if target_steps > MOST_STEPS:
+        raise BadInput(f"--steps must not exceed {MOST_STEPS}, not {target_steps}", remedy="Give a smaller number.")
     if cuts < 1 or rollouts * rollout_steps != target_steps or rollouts <= cuts:
         raise BadInput(
             f"{target_steps} steps in rollouts of {rollout_steps} cannot be cut {cuts} time(s)",

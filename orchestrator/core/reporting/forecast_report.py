@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import State, TrialStatus
+from orchestrator.core.errors import BadInput
 from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, Forecast, forecast
 from orchestrator.core.scheduling.quota import week_of
 from orchestrator.core.scheduling.workload import RemainingWork, Speeds, remaining_work, speeds
@@ -161,6 +162,7 @@ def forecast_campaign(
     rates = speeds(campaign, standings)
     searches = search_progress(campaign, standings, rates, longest_s)
     deadline = campaign.stop.deadline
+    _require_in_a_lifetime(left)
     return CampaignForecast(
         campaign=campaign,
         standings=standings,
@@ -176,3 +178,20 @@ def forecast_campaign(
         now=now,
         quota=quota,
     )
+
+
+_MOST_YEARS, _YEAR_S = 1_000, 365.25 * 86_400
+
+
+def _require_in_a_lifetime(work: Sequence[RemainingWork]) -> None:
+    """Refuse work without an end: its weeks could not be listed, and no calendar has its last day.
+
+    Raises:
+        BadInput: All trials together need more than a thousand years of computing.
+    """
+    years = sum(one.wall_s for one in work) / _YEAR_S
+    if years > _MOST_YEARS:
+        raise BadInput(
+            f"the trials need {years:.3g} years of computing together, a campaign at most {_MOST_YEARS}",
+            remedy="Lower target_steps, or the number of trials.",
+        )

@@ -105,6 +105,11 @@ class RunRequest:
                     f"--target-steps {target_steps} is below the {steps_done} steps already done",
                     remedy=f"Give at least {steps_done}, or --add-steps N, or --fresh to start over.",
                 )
+        if target_steps > MOST_STEPS:
+            raise BadInput(
+                f"--add-steps {self.add_steps} gives a target above {MOST_STEPS}: {steps_done} steps are done",
+                remedy="Give a smaller number.",
+            )
         deadline_s = self.deadline_s or profile.deadline_s
         if (target_steps, deadline_s) == (profile.target_steps, profile.deadline_s):
             return profile

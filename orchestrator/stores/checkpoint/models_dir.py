@@ -17,6 +17,7 @@ from orchestrator.core.session.zip_archive import pack
 from orchestrator.kernel.checkpoint.survey import Survey, survey_checkpoints
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
+from orchestrator.stores.checkpoint.archived_sets import archived_sets
 from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, move_to_archive
 from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish
 from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
@@ -199,6 +200,10 @@ class ModelsDirectory:
             if best.is_dir() and not is_apart(self._path, best.name) and next(best.iterdir(), None) is None:
                 best.rmdir()
         return volume_of(self._path, "any").archived(folder, "")
+
+    def archived_sets(self) -> Iterator[FetchedCheckpoints]:
+        """The verified checkpoints of each folder of the archive, and the faults of the others."""
+        return archived_sets(self._path, self._scenario)
 
     def discard_archive(self, token: str) -> None:
         """Delete the replaced files of earlier sessions, once the new set is recorded."""

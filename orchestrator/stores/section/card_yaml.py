@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
+from orchestrator.core.section.size_limits import size_faults
 from orchestrator.stores.section.own_schema import FILE, kind_of_card
 from orchestrator.stores.yaml.document import Document, read_document
 from orchestrator.stores.yaml.known_keys import keys_at
@@ -181,7 +182,7 @@ def _checked(document: Document, kind: type[SectionCard], source: str) -> Sectio
         BadInput: Wrong keys and values, all of them listed, or the section's schema fails.
     """
     try:
-        return checked(document, kind, source, whole="card", example=EXAMPLE)
+        card = checked(document, kind, source, whole="card", example=EXAMPLE)
     except BadInput:
         raise
     except Exception as fault:
@@ -191,3 +192,13 @@ def _checked(document: Document, kind: type[SectionCard], source: str) -> Sectio
             f"{source}: {FILE} of the section fails while it checks the card: {type(fault).__name__}: {fault}",
             remedy=f"A check in {FILE} reports a wrong value with ValueError; correct the value or that check.",
         ) from fault
+    if too_large := sorted(_too_large(document, source)):
+        raise BadInput("\n".join(too_large), remedy="Give smaller sizes; nothing was started.")
+    return card
+
+
+def _too_large(document: Document, source: str) -> Iterator[str]:
+    """Sizes beyond their limit, each with its line."""
+    for place, text in size_faults(document.plain):
+        line = f", line {document.lines[place]}" if place in document.lines else ""
+        yield f"{source}{line}: {'.'.join(map(str, place))}: {text}"

@@ -189,3 +189,14 @@ def test_after_a_session_from_the_parent_the_walk_back_sets_no_limit(given: int,
 
 def test_without_a_walk_back_there_is_no_limit() -> None:
     assert walked_to([run(1)], current_chain([run(1)], [session(1, 0, 20)])) is None
+
+
+@pytest.mark.parametrize("to_steps", [20, 0])
+def test_a_step_back_by_the_user_counts_until_the_next_session(to_steps: int) -> None:
+    """The newest session did not start from the checkpoint that was left: it made it."""
+    first = session(1, 0, 40)
+    runs = [run(1, steps_done=to_steps, walks=((40, first.key),))]
+    chain = current_chain(runs, [first])
+    assert walked_to(runs, chain) == to_steps
+    assert expected_steps(chain, to_steps) == to_steps
+    assert walked_to(runs, current_chain(runs, [first, session(2, 20, 40)])) is None

@@ -1,0 +1,81 @@
+"""Upper limits of the sizes in a card: beyond them a training would only exhaust memory. Refused before anything runs.
+
+The limits apply by the name of a key, at any depth, so they hold in every block of a card.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
+
+MOST_WHOLE = 2**53
+"""Integers up to here are exact in JSON, in a float and in the ledger."""
+
+MOST_ITEMS, MOST_LAYERS, MOST_UNITS, MOST_WEIGHTS = 10_000, 64, 65_536, 1_000_000_000
+MOST_ROLLOUT = 100_000_000
+
+LIMITS: Mapping[str, int] = {
+    "n_envs": 65_536,
+    "n_steps": 10_000_000,
+    "batch_size": 10_000_000,
+    "buffer_size": 100_000_000,
+    "n_quantiles": 100_000,
+    "train_freq": 10_000_000,
+    "gradient_steps": 10_000_000,
+    "n_epochs": 1_000_000,
+    "selection_scenarios": 1_000_000,
+    "evaluation_scenarios": 1_000_000,
+}
+"""Name of a key -> its largest value."""
+
+Place = tuple[str | int, ...]
+
+
+def size_faults(plain: Any) -> Iterator[tuple[Place, str]]:
+    """Sizes beyond their limits, each with its place.
+
+    Args:
+        plain: A card or a part of one, as plain values of any shape; wrong types are left to the schema.
+    """
+    pending: list[tuple[Place, Any]] = [((), plain)]
+    while pending:
+        place, value = pending.pop()
+        name = place[-1] if place else ""
+        if isinstance(value, Mapping):
+            yield from _rollout_fault(place, value)
+            pending += [((*place, key), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            if len(value) > MOST_ITEMS:
+                yield place, f"a list has at most {MOST_ITEMS} values, not {len(value)}"
+            else:
+                pending += [((*place, index), inner) for index, inner in enumerate(value)]
+                yield from ((place, text) for text in _network_faults(value) if name == "network")
+        elif _is_whole(value) and abs(value) > (limit := LIMITS.get(str(name), MOST_WHOLE)):
+            yield place, f"must not exceed {limit}, not {_shown(value)}"
+
+
+def _rollout_fault(place: Place, block: Mapping[Any, Any]) -> Iterator[tuple[Place, str]]:
+    envs, steps = block.get("n_envs"), block.get("n_steps")
+    if _is_whole(envs) and _is_whole(steps) and abs(envs * steps) > MOST_ROLLOUT:
+        yield place, f"n_envs * n_steps must not exceed {MOST_ROLLOUT}, not {_shown(envs * steps)}"
+
+
+def _network_faults(layers: list[Any]) -> Iterator[str]:
+    if not all(_is_whole(units) for units in layers):
+        return
+    if len(layers) > MOST_LAYERS:
+        yield f"a network has at most {MOST_LAYERS} layers, not {len(layers)}"
+    elif max(layers, default=0) > MOST_UNITS:
+        yield f"a layer has at most {MOST_UNITS} units, not {_shown(max(layers))}"
+    elif (weights := sum(one * other for one, other in itertools.pairwise(layers))) > MOST_WEIGHTS:
+        yield f"a network has at most {MOST_WEIGHTS} weights between its layers, not {weights}"
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _shown(value: int) -> str:
+    text = str(value)
+    return text if len(text) <= 30 else f"a number of {len(text.lstrip('-'))} digits"
