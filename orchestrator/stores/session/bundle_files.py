@@ -16,7 +16,7 @@ _OUTPUTS = frozenset({"data", "trials"})
 _NO_CODE = _OUTPUTS | {"scripts", "multi_seed"}
 """Below `validation_ch7`: also launchers and analysis of finished trainings, whose data files no training reads."""
 _NO_INPUTS = frozenset({OWN, "validation_output"})
-"""Folders of the project that `include` never takes: the runtime travels by itself, and outputs never do."""
+"""Folders of the project that `include` never takes: the runtime is packed anyway, and outputs never travel."""
 _CREDENTIAL_NAMES = (
     "kaggle*.json",
     ".env*",
@@ -65,7 +65,7 @@ def all_files(top: Path, folder: Path) -> Iterator[Path]:
 def included(root: Path, pattern: str) -> list[Path]:
     """The files that a glob of a card matches; of a folder that it matches, all files.
 
-    Hidden files and folders are left out unless the pattern names them. Outputs and byte code always are.
+    Hidden files and folders are left out unless the pattern names them. Outputs and bytecode always are.
 
     Raises:
         BadInput: It matches nothing, or a link leads out of the project.
