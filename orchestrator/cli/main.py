@@ -20,16 +20,15 @@ from orchestrator.cli.commands import (
     checkpoints,
     inspect_checkpoint,
     overview,
-    prove_resume,
     render,
     report,
     run,
     sessions,
     status,
-    verify,
 )
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.output.encoding import restart_with_utf8_paths
+from orchestrator.cli.proof import prove_resume, verify
 from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
 
 app = typer.Typer(

@@ -16,7 +16,7 @@ from orchestrator.core.ledger.records import Stage
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.section.kaggle import KaggleSettings
-from orchestrator.pipeline.run.reattach import fetch_ended
+from orchestrator.pipeline.control.reattach import fetch_ended
 from orchestrator.pipeline.run.runner import execute
 from orchestrator.stores.project import Project
 from orchestrator.stores.section.card_yaml import load_card

@@ -30,6 +30,7 @@ def toy(tmp_path: Path) -> Path:
 def add_section(root: Path, entry_point: str, **keys: Any) -> Path:
     """A second card whose entry point is the toy in another place; returns the entry point's file."""
     card = read_card_file(root) | {"section": "section_8", "directory": "section_8", "entry_point": entry_point, **keys}
+    del card["environment"], card["criteria"]  # keys of section 7.6's own schema
     (root / "configs/sections/section_8.yaml").write_text(yaml.safe_dump(card, sort_keys=False), encoding="utf-8")
     path = root.joinpath(*entry_point.split(".")).with_suffix(".py")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,3 +106,14 @@ def test_a_broken_import_of_another_section_does_not_hide_the_rest(toy: Path) ->
     assert answer.code == 2 and "mypackage/train.py, line 1: " in answer.json["error"] and answer.json["remedy"]
     assert orchestrate(toy, "run", "section_7_6", "--full").code == 0
     assert orchestrate(toy, "status").code == 0
+
+
+def test_a_users_own_package_declares_keys_of_its_own(toy: Path) -> None:
+    path = add_section(toy, "mypackage.train", depth_m=2.0)
+    refused = orchestrate(toy, "run", "section_8", "--quick", "--dry-run")
+    assert refused.code == 2 and "depth_m: unknown key" in refused.err
+    schema = "from dataclasses import dataclass\n\n\n@dataclass(frozen=True)\nclass Schema:\n    depth_m: float\n"
+    (path.parent / "schema.py").write_text(schema, encoding="utf-8")
+    shown = orchestrate(toy, "run", "section_8", "--quick", "--dry-run", "--json", "--set", "depth_m=3.5")
+    assert shown.code == 0, shown.err
+    assert shown.json["ticket"]["spec"]["lineage"]["depth_m"] == 3.5

@@ -9,7 +9,7 @@ from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson, TrainingOptions
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline.run.cancel import Cancelled
+    from orchestrator.pipeline.control.cancel import Cancelled
 
 
 def cancel(options: TrainingOptions, as_json: AsJson = False) -> int:
@@ -18,7 +18,7 @@ def cancel(options: TrainingOptions, as_json: AsJson = False) -> int:
     Works from a second shell while `run` watches in the first one: `run` then collects the session and ends.
     """
     from orchestrator.cli.output.console import Console
-    from orchestrator.pipeline.run.cancel import cancel_sessions
+    from orchestrator.pipeline.control.cancel import cancel_sessions
     from orchestrator.stores.project import find_project
     from orchestrator.wiring import assemble, backend_in_flight, make_backend
 

@@ -22,7 +22,7 @@ _Steps = Annotated[int, typer.Argument(help="Steps of the checkpoint; `checkpoin
 
 def list_checkpoints(options: TrainingOptions, as_json: AsJson = False) -> int:
     """List every checkpoint on this computer: in place, in the archive and in the results. Changes nothing."""
-    from orchestrator.pipeline.run.checkpoints import find_checkpoints
+    from orchestrator.pipeline.control.checkpoints import find_checkpoints
 
     with _training(options, as_json, only_look=True) as (run_context, card, console):
         rows = [one.to_json() for one in find_checkpoints(run_context, card)]
@@ -36,7 +36,7 @@ def list_checkpoints(options: TrainingOptions, as_json: AsJson = False) -> int:
 
 def restore(options: TrainingOptions, steps: _Steps, as_json: AsJson = False) -> int:
     """Put an earlier checkpoint in place, from the archive or the results; what it replaces is archived."""
-    from orchestrator.pipeline.run.checkpoints import restore_checkpoint
+    from orchestrator.pipeline.control.checkpoints import restore_checkpoint
 
     with _training(options, as_json) as (run_context, card, console):
         inventory, archive = restore_checkpoint(run_context, card, steps)
@@ -52,7 +52,7 @@ def restore(options: TrainingOptions, steps: _Steps, as_json: AsJson = False) ->
 
 def archive(options: TrainingOptions, as_json: AsJson = False) -> int:
     """Put everything that is in place aside, in the archive: the next run starts from step 0."""
-    from orchestrator.pipeline.run.checkpoints import archive_checkpoints
+    from orchestrator.pipeline.control.checkpoints import archive_checkpoints
 
     with _training(options, as_json) as (run_context, card, console):
         steps, folder = archive_checkpoints(run_context, card)

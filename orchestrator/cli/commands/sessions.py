@@ -20,7 +20,7 @@ def attach(options: TrainingOptions, as_json: AsJson = False) -> int:
     from orchestrator.cli.commands.run import execute_request
     from orchestrator.cli.output.console import Console
     from orchestrator.core.errors import BadInput
-    from orchestrator.pipeline.run.reattach import request_of
+    from orchestrator.pipeline.control.reattach import request_of
     from orchestrator.stores.project import find_project
     from orchestrator.wiring import assemble, make_backend, open_runs
 
@@ -42,7 +42,7 @@ def attach(options: TrainingOptions, as_json: AsJson = False) -> int:
 
 def logs(options: TrainingOptions) -> int:
     """Print the whole log of the latest session, and follow it while the session runs."""
-    from orchestrator.pipeline.run.reattach import log_of
+    from orchestrator.pipeline.control.reattach import log_of
 
     with _open_training(options, read_only=True) as (run_context, card, console):
         for line in log_of(run_context, card):
@@ -52,7 +52,7 @@ def logs(options: TrainingOptions) -> int:
 
 def fetch(options: TrainingOptions) -> int:
     """Fetch, verify and restore the sessions that have ended, without waiting. It can be repeated at any time."""
-    from orchestrator.pipeline.run.reattach import fetch_ended
+    from orchestrator.pipeline.control.reattach import fetch_ended
 
     with _open_training(options, read_only=False) as (run_context, card, console):
         for closed in fetch_ended(run_context, card):

@@ -71,7 +71,7 @@ def _numbers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
     """
     found = False
     for name, value in sorted(summary.items()):
-        for metric, rest, number in _named(name, value):
+        for metric, rest, number in _named(name, value) if name != _COSTS else ():
             found = True
             yield metric, rest, number
     if not found:

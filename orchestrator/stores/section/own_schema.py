@@ -45,11 +45,12 @@ def kind_of_card(sections: Path, plain: Any) -> type[SectionCard]:
 
 
 def _folders(sections: Path, plain: Any) -> list[Path]:
-    """The folder of the entry point; the card's `directory` where the entry point is wrong."""
+    """The folder of the entry point's module; the card's `directory` where the entry point is wrong."""
     block = plain if isinstance(plain, dict) else {}
-    parts = str(block.get("entry_point")).split(".")
-    names = [parts[1] if len(parts) > 2 else "", str(block.get("directory"))]
-    return [sections / name for name in names if name.isidentifier() or name.replace("-", "_").isidentifier()]
+    *packages, _ = str(block.get("entry_point")).split(".")
+    directory = str(block.get("directory"))
+    folders = [sections.parent.joinpath(*packages)] if packages and all(map(str.isidentifier, packages)) else []
+    return [*folders, sections / directory] if directory.replace("-", "_").isidentifier() else folders
 
 
 def load_schema(path: Path) -> type[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.cli.commands.prove_resume_steps import _chain_faults
+from orchestrator.cli.proof.prove_resume_steps import _chain_faults
 from orchestrator.core.diagnostics.resume_proof import CutPlan
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.kernel.wire import FileEntry

@@ -14,8 +14,8 @@ from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson, BackendName, Section
 
 if TYPE_CHECKING:
-    from orchestrator.cli.commands.prove_resume_steps import ProofWorkspace
     from orchestrator.cli.output.console import Console
+    from orchestrator.cli.proof.prove_resume_steps import ProofWorkspace
     from orchestrator.core.diagnostics.resume_proof import Proof
 
 _Algorithms = Annotated[
@@ -46,8 +46,8 @@ def prove_resume(
     """
     import secrets
 
-    from orchestrator.cli.commands.prove_resume_steps import prove
     from orchestrator.cli.output.console import Console
+    from orchestrator.cli.proof.prove_resume_steps import prove
     from orchestrator.core.diagnostics.resume_proof import Finding
 
     console = Console(sys.stderr if as_json else sys.stdout)
@@ -98,8 +98,8 @@ def _workspaces(
     console: Console,
 ) -> list[ProofWorkspace]:
     """One workspace for each algorithm. Wrong input is refused here, before anything is trained."""
-    from orchestrator.cli.commands.prove_resume_steps import ProofWorkspace, plan_of, proof_card
     from orchestrator.cli.output.narrators import for_proof
+    from orchestrator.cli.proof.prove_resume_steps import ProofWorkspace, plan_of, proof_card
     from orchestrator.core.errors import BadInput
     from orchestrator.stores.project import find_project
     from orchestrator.stores.section.card_yaml import choose, load_card

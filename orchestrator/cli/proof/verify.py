@@ -17,8 +17,8 @@ def verify(
     as_json: AsJson = False,
 ) -> int:
     """Check the project, and train, save and resume a tiny real training; exit 1 if anything is wrong."""
-    from orchestrator.cli.commands.verify_checks import check_all
     from orchestrator.cli.output.console import Console
+    from orchestrator.cli.proof.verify_checks import check_all
     from orchestrator.stores.project import find_project
 
     console = Console(sys.stderr if as_json else sys.stdout)

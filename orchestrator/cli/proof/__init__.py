@@ -1,0 +1,1 @@
+"""Commands that prove: a resume is exact, the installed loop works."""
