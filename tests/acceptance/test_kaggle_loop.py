@@ -60,8 +60,8 @@ class KaggleProject:
             return preview(context, RunRequest(card=card, profile="quick", **request))
 
     def code_digest(self) -> str:
-        with self.opened(only_look=True) as (_, context):
-            return context.code.bundle().digest
+        with self.opened(only_look=True) as (card, context):
+            return context.code.bundle(card).digest
 
     @contextmanager
     def opened(

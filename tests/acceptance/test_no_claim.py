@@ -52,7 +52,8 @@ def test_a_run_without_a_claim_succeeds_and_is_not_repeated(toy: Path) -> None:
 
 def test_other_code_evaluates_again_and_only_once(toy: Path) -> None:
     orchestrate(toy, *QUICK)
-    (toy / "validation_ch7" / "section_7_6_rl_performance" / "more.py").write_text("X = 1\n", encoding="utf-8")
+    entry = toy / "validation_ch7" / "section_7_6_rl_performance" / "entry.py"
+    entry.write_text(entry.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
     changed = orchestrate(toy, *QUICK, "--json").json
     assert (changed["sessions"], changed["end_reason"], changed["exit_code"]) == (1, "finished", 0)
     assert orchestrate(toy, *QUICK, "--json").json["end_reason"] == "at_target"

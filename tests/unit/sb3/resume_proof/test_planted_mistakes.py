@@ -191,7 +191,7 @@ def named(controller: Any, name: str) -> Any:
 def run_section(working: Path) -> SectionOutcome:
     """Run a section long enough that its policy uses both phases, so that only the planted mistake is invalid."""
     spec = crossing_spec(target_steps=1200, checkpoint_every_steps=1200, evaluate_every_steps=1200)
-    spec["lineage"]["environment"] = {"episode_s": 600.0}
+    spec["lineage"]["environment"] = {**spec["lineage"]["environment"], "episode_s": 600.0}
     return run_here(working, {**spec, "evaluation_scenarios": 12})
 
 
