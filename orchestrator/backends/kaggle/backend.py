@@ -45,7 +45,7 @@ VISIBILITY_S = 90.0
 _RATE_WAIT_S = 60.0
 
 _ABSENT_PATIENCE_S = 1800.0
-"""How long a 404 is not believed: it has been seen for running kernels too; a deleted one answers it for ever."""
+"""Seconds before a 404 counts as deleted: the service has answered 404 for running kernels as well."""
 
 
 class KaggleBackend(Backend):

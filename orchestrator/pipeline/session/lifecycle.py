@@ -141,7 +141,7 @@ def finish_session(
 def _believed_end(context: RunContext, record: SessionRecord) -> str | None:
     """When a session without an account ended: now if it was pushed from here, else the earliest possible moment.
 
-    Every empty copy of the ledger closes such a session again, and with "now" it would rest for ever.
+    Each new copy of the ledger closes such a session again; with "now" its back-off would never end.
     """
     return record.begun_at if record.recovered else context.clock.now().isoformat()
 

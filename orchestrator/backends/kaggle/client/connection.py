@@ -15,7 +15,7 @@ from orchestrator.backends.kaggle.client.errors import ServiceFault, http_date, 
 
 CONNECT_S = 15.0
 READ_S = 60.0
-"""Longest silence of the service. The SDK sets no limit, so a dead connection would hang for ever."""
+"""Longest silence of the service in seconds. The SDK sets no limit, so a dead connection would never end."""
 
 Answer = TypeVar("Answer")
 
