@@ -13,7 +13,12 @@ from orchestrator.core.messages import Message
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.section.card import Profile, SectionCard
-from orchestrator.core.section.hyperparameters import LearningSettings, PpoSettings, ReplaySettings, RolloutSettings
+from orchestrator.kernel.algorithms.hyperparameters import (
+    HyperParameters,
+    PpoHyperParameters,
+    ReplayHyperParameters,
+    RolloutHyperParameters,
+)
 from orchestrator.pipeline.run.runner import execute
 from orchestrator.stores.project import Project, require_writable
 from orchestrator.stores.section.card_yaml import load_card
@@ -126,16 +131,16 @@ def _check_damage(place: Project, card: SectionCard) -> Check:
     return Check(name="damage is detected", passed=passed, detail=f"{newest.name} truncated, {after.steps} steps used")
 
 
-def _small(settings: LearningSettings | None) -> LearningSettings | None:
+def _small(settings: HyperParameters | None) -> HyperParameters | None:
     """The same algorithm with rollouts whose length divides the steps of the checks."""
     if settings is None:
         return None
     small = replace(settings, selection_scenarios=2)
-    if isinstance(small, PpoSettings):
+    if isinstance(small, PpoHyperParameters):
         return replace(small, n_envs=10, n_steps=10, batch_size=50)
-    if isinstance(small, RolloutSettings):
+    if isinstance(small, RolloutHyperParameters):
         return replace(small, n_envs=10, n_steps=10)
-    if isinstance(small, ReplaySettings):
+    if isinstance(small, ReplayHyperParameters):
         return replace(small, learning_starts=200)
     return small
 
