@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from orchestrator.kernel.algorithms.plans import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    Block,
     LinearPlan,
     NoisePlan,
     NormalizePlan,
-    is_positive,
-    negative,
-    no_share,
-    not_positive,
-    refuse,
 )
 from orchestrator.kernel.schema import read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HyperParameters:
+class HyperParameters(Block):
     """Hyper-parameters of every algorithm.
 
     Attributes:
@@ -37,19 +36,11 @@ class HyperParameters:
         normalize: Running normalization of observations or rewards; None for none.
     """
 
-    n_envs: int
+    n_envs: int = field(metadata=POSITIVE)
     learning_rate: LinearPlan
-    gamma: float
-    selection_scenarios: int
+    gamma: float = field(metadata=SHARE)
+    selection_scenarios: int = field(metadata=POSITIVE)
     normalize: NormalizePlan | None = None
-
-    def __post_init__(self) -> None:
-        refuse(list(self.faults()))
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from not_positive(self, "n_envs", "selection_scenarios")
-        yield from no_share(self, "gamma")
 
     @property
     def rollout_steps(self) -> int:
@@ -74,17 +65,11 @@ class ReplayHyperParameters(HyperParameters):
         gradient_steps: Updates per rollout.
     """
 
-    batch_size: int
-    buffer_size: int
-    learning_starts: int
-    train_freq: int
-    gradient_steps: int
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from HyperParameters.faults(self)
-        yield from not_positive(self, "batch_size", "buffer_size", "train_freq", "gradient_steps")
-        yield from negative(self, "learning_starts")
+    batch_size: int = field(metadata=POSITIVE)
+    buffer_size: int = field(metadata=POSITIVE)
+    learning_starts: int = field(metadata=NOT_NEGATIVE)
+    train_freq: int = field(metadata=POSITIVE)
+    gradient_steps: int = field(metadata=POSITIVE)
 
     @property
     def rollout_steps(self) -> int:
@@ -102,12 +87,7 @@ class DqnHyperParameters(ReplayHyperParameters):
     """
 
     exploration: LinearPlan
-    target_update_interval: int
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from ReplayHyperParameters.faults(self)
-        yield from not_positive(self, "target_update_interval")
+    target_update_interval: int = field(metadata=POSITIVE)
 
     @property
     def horizon_steps(self) -> int:
@@ -123,12 +103,7 @@ class QrDqnHyperParameters(DqnHyperParameters):
         n_quantiles: Number of quantiles of the return.
     """
 
-    n_quantiles: int
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from DqnHyperParameters.faults(self)
-        yield from not_positive(self, "n_quantiles")
+    n_quantiles: int = field(metadata=POSITIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +114,7 @@ class ContinuousHyperParameters(ReplayHyperParameters):
         tau: Soft update coefficient of the target networks, 0 to 1.
     """
 
-    tau: float
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from ReplayHyperParameters.faults(self)
-        yield from no_share(self, "tau")
+    tau: float = field(metadata=SHARE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,12 +129,12 @@ class SacHyperParameters(ContinuousHyperParameters):
 
     def faults(self) -> Iterator[str]:
         """Values that are not allowed, one sentence each."""
-        yield from ContinuousHyperParameters.faults(self)
+        yield from Block.faults(self)
         value = self.ent_coef
         if isinstance(value, str):
-            wrong = value != "auto" and not is_positive(value.removeprefix("auto_"))
+            wrong = value != "auto" and not _is_positive(value.removeprefix("auto_"))
         else:
-            wrong = any(negative(self, "ent_coef"))
+            wrong = not 0.0 <= value < float("inf")
         if wrong:
             yield f"ent_coef must be auto, auto_ and its start value, or a number, not {value}"
 
@@ -180,15 +150,10 @@ class Td3HyperParameters(ContinuousHyperParameters):
         action_noise: Noise on the actions during training.
     """
 
-    policy_delay: int
-    target_policy_noise: float
-    target_noise_clip: float
+    policy_delay: int = field(metadata=POSITIVE)
+    target_policy_noise: float = field(metadata=POSITIVE)
+    target_noise_clip: float = field(metadata=POSITIVE)
     action_noise: NoisePlan
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from ContinuousHyperParameters.faults(self)
-        yield from not_positive(self, "policy_delay", "target_policy_noise", "target_noise_clip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,16 +166,9 @@ class RolloutHyperParameters(HyperParameters):
         ent_coef: Weight of the entropy bonus.
     """
 
-    n_steps: int
-    gae_lambda: float
-    ent_coef: float
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from HyperParameters.faults(self)
-        yield from not_positive(self, "n_steps")
-        yield from no_share(self, "gae_lambda")
-        yield from negative(self, "ent_coef")
+    n_steps: int = field(metadata=POSITIVE)
+    gae_lambda: float = field(metadata=SHARE)
+    ent_coef: float = field(metadata=NOT_NEGATIVE)
 
     @property
     def rollout_steps(self) -> int:
@@ -228,14 +186,13 @@ class PpoHyperParameters(RolloutHyperParameters):
         clip_range: Largest change of the probability ratio.
     """
 
-    batch_size: int
-    n_epochs: int
-    clip_range: float
+    batch_size: int = field(metadata=POSITIVE)
+    n_epochs: int = field(metadata=POSITIVE)
+    clip_range: float = field(metadata=POSITIVE)
 
     def faults(self) -> Iterator[str]:
         """Values that are not allowed, one sentence each."""
-        yield from RolloutHyperParameters.faults(self)
-        yield from not_positive(self, "batch_size", "n_epochs", "clip_range")
+        yield from Block.faults(self)
         rollout = self.rollout_steps
         if rollout > 0 and self.batch_size > 0 and rollout % self.batch_size:
             yield f"batch_size must divide n_envs * n_steps = {rollout}, not {self.batch_size}"
@@ -250,13 +207,8 @@ class A2cHyperParameters(RolloutHyperParameters):
         normalize_advantage: Whether advantages are scaled to mean 0 and standard deviation 1 in each rollout.
     """
 
-    vf_coef: float
+    vf_coef: float = field(metadata=POSITIVE)
     normalize_advantage: bool
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from RolloutHyperParameters.faults(self)
-        yield from not_positive(self, "vf_coef")
 
 
 AlgorithmName = Literal["DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3"]
@@ -276,7 +228,7 @@ class Algorithms:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the declared algorithms."""
-        return tuple(field.name for field in fields(self) if getattr(self, field.name) is not None)
+        return tuple(one.name for one in fields(self) if getattr(self, one.name) is not None)
 
 
 KINDS: Mapping[str, type[HyperParameters]] = {
@@ -295,3 +247,10 @@ def read_hyper_parameters(algorithm: str, plain: Mapping[str, Any]) -> HyperPara
     if algorithm not in KINDS:
         raise ValueError(f"lineage.algorithm is {algorithm!r}; known are {', '.join(KINDS)}")
     return read(KINDS[algorithm], plain, place="hyper_parameters")
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return 0.0 < float(text) < float("inf")
+    except ValueError:
+        return False

@@ -1,16 +1,48 @@
-"""Blocks that the hyper-parameters of several algorithms share, and checks of their values."""
+"""Blocks that the hyper-parameters of several algorithms share, and the limits of their values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 _INFINITE = float("inf")
 
 
+def _limit(allowed: Callable[[Any], bool], words: str) -> Mapping[str, Any]:
+    return {"allowed": allowed, "words": words}
+
+
+POSITIVE = _limit(lambda value: 0 < value < _INFINITE, "must be above 0 and finite")
+NOT_NEGATIVE = _limit(lambda value: 0 <= value < _INFINITE, "must not be negative, and must be finite")
+SHARE = _limit(lambda value: 0.0 < value <= 1.0, "must lie in (0, 1]")
+FROM_0_TO_1 = _limit(lambda value: 0.0 <= value <= 1.0, "must lie in [0, 1]")
+"""Limits of a value, as the `metadata` of its field."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinearPlan:
+class Block:
+    """A block of a card whose values have limits.
+
+    Raises:
+        ValueError: Values are not allowed; the message has one line for each of them.
+    """
+
+    def __post_init__(self) -> None:
+        faults = list(self.faults())
+        if faults:
+            raise ValueError("\n".join(faults))
+
+    def faults(self) -> Iterator[str]:
+        """Values that are not allowed, one sentence each."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if "allowed" in one.metadata and not one.metadata["allowed"](value):
+                yield f"{one.name} {one.metadata['words']}, not {value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearPlan(Block):
     """A value that changes linearly from `start` to `end`, then stays.
 
     Attributes:
@@ -19,20 +51,13 @@ class LinearPlan:
         over_steps: Steps of the lineage, summed over environments.
     """
 
-    start: float
-    end: float
-    over_steps: int
-
-    def __post_init__(self) -> None:
-        faults = [*not_positive(self, "over_steps")]
-        for name in ("start", "end"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                faults.append(f"{name} must lie in [0, 1], not {getattr(self, name)}")
-        refuse(faults)
+    start: float = field(metadata=FROM_0_TO_1)
+    end: float = field(metadata=FROM_0_TO_1)
+    over_steps: int = field(metadata=POSITIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NormalizePlan:
+class NormalizePlan(Block):
     """A running normalization, by stable-baselines3's `VecNormalize` with its defaults; at least one of the two.
 
     Attributes:
@@ -43,13 +68,14 @@ class NormalizePlan:
     observations: bool
     rewards: bool
 
-    def __post_init__(self) -> None:
+    def faults(self) -> Iterator[str]:
+        """Values that are not allowed, one sentence each."""
         if not (self.observations or self.rewards):
-            refuse(["normalize needs observations or rewards to be true; else leave it out"])
+            yield "normalize needs observations or rewards to be true; else leave it out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoisePlan:
+class NoisePlan(Block):
     """Noise that is added to continuous actions in training, in units of an action from -1 to 1.
 
     Attributes:
@@ -60,54 +86,13 @@ class NoisePlan:
     """
 
     kind: Literal["normal", "ornstein_uhlenbeck"]
-    sigma: float
+    sigma: float = field(metadata=POSITIVE)
     theta: float | None = None
     dt: float | None = None
 
-    def __post_init__(self) -> None:
-        faults = [*not_positive(self, "sigma")]
+    def faults(self) -> Iterator[str]:
+        """Values that are not allowed, one sentence each."""
+        yield from Block.faults(self)
         for name in ("theta", "dt"):
             if (getattr(self, name) is None) is not (self.kind == "normal"):
-                faults.append(f"{name} is required for ornstein_uhlenbeck, and not allowed for normal")
-        refuse(faults)
-
-
-def refuse(faults: list[str]) -> None:
-    """Refuse a block that has faults.
-
-    Raises:
-        ValueError: All of them, one per line.
-    """
-    if faults:
-        raise ValueError("\n".join(faults))
-
-
-def not_positive(block: Any, *names: str) -> Iterator[str]:
-    """Faults of the fields that are not above 0 and finite."""
-    for name in names:
-        value = getattr(block, name)
-        if not 0 < value < _INFINITE:
-            yield f"{name} must be above 0{' and finite' if value > 0 else ''}, not {value}"
-
-
-def negative(block: Any, *names: str) -> Iterator[str]:
-    """Faults of the fields that are below 0 or not finite."""
-    for name in names:
-        value = getattr(block, name)
-        if not 0 <= value < _INFINITE:
-            yield f"{name} must not be negative{' and must be finite' if value > 0 else ''}, not {value}"
-
-
-def no_share(block: Any, *names: str) -> Iterator[str]:
-    """Faults of the fields that lie outside (0, 1]."""
-    for name in names:
-        if not 0.0 < getattr(block, name) <= 1.0:
-            yield f"{name} must lie in (0, 1], not {getattr(block, name)}"
-
-
-def is_positive(text: str) -> bool:
-    """Whether a text is a finite number above 0."""
-    try:
-        return 0.0 < float(text) < _INFINITE
-    except ValueError:
-        return False
+                yield f"{name} is required for ornstein_uhlenbeck, and not allowed for normal"

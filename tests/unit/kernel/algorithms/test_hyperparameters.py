@@ -51,34 +51,35 @@ def test_the_session_reads_the_spec_of_a_card_into_the_same_values(project_root:
         assert set(spec) == {field.name for field in fields(TrainingSpec)}
 
 
+POSITIVE, NOT_NEGATIVE = "must be above 0 and finite, not", "must not be negative, and must be finite, not"
 WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "PPO",
         {"gamma": 1.5, "n_steps": 0, "ent_coef": -1.0, "clip_range": float("inf")},
         [
             "gamma must lie in (0, 1], not 1.5",
-            "n_steps must be above 0, not 0",
-            "ent_coef must not be negative, not -1.0",
-            "clip_range must be above 0 and finite, not inf",
+            f"n_steps {POSITIVE} 0",
+            f"ent_coef {NOT_NEGATIVE} -1.0",
+            f"clip_range {POSITIVE} inf",
         ],
     ),
     ("PPO", {"batch_size": 1000}, ["batch_size must divide n_envs * n_steps = 4096, not 1000"]),
     (
         "DQN",
         {"learning_starts": -1, "target_update_interval": 0},
-        ["learning_starts must not be negative, not -1", "target_update_interval must be above 0, not 0"],
+        [f"learning_starts {NOT_NEGATIVE} -1", f"target_update_interval {POSITIVE} 0"],
     ),
     ("SAC", {"ent_coef": "auto_0"}, ["ent_coef must be auto, auto_ and its start value, or a number, not auto_0"]),
-    ("A2C", {"ent_coef": float("nan")}, ["ent_coef must not be negative, not nan"]),
+    ("A2C", {"ent_coef": float("nan")}, [f"ent_coef {NOT_NEGATIVE} nan"]),
     (
         "TD3",
         {"action_noise": {"kind": "normal", "sigma": 0.0, "dt": 1.0}},
-        ["sigma must be above 0, not 0.0", "dt is required for ornstein_uhlenbeck, and not allowed for normal"],
+        [f"sigma {POSITIVE} 0.0", "dt is required for ornstein_uhlenbeck, and not allowed for normal"],
     ),
     (
         "DQN",
         {"exploration": {"start": 1.5, "end": 0.0, "over_steps": 0}},
-        ["over_steps must be above 0, not 0", "start must lie in [0, 1], not 1.5"],
+        [f"over_steps {POSITIVE} 0", "start must lie in [0, 1], not 1.5"],
     ),
 ]
 

@@ -46,5 +46,5 @@ def test_the_model_uses_the_declared_schedules() -> None:
 
 @pytest.mark.parametrize("over_steps", [0, -5])
 def test_a_schedule_over_no_steps_is_refused(over_steps: int) -> None:
-    with pytest.raises(ValueError, match="over_steps must be above 0, not"):
+    with pytest.raises(ValueError, match="over_steps must be above 0 and finite, not"):
         LinearPlan(start=1.0, end=0.0, over_steps=over_steps)
