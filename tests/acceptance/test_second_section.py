@@ -77,7 +77,7 @@ def test_a_campaign_varies_its_own_keys(project: Path) -> None:
     table = orchestrate(project, "campaign", "results", "depths")
     rows = list(csv.DictReader(io.StringIO(table.out)))
     assert len({row["lineage_id"] for row in rows}) == 4 and {row["verdict"] for row in rows} == {"supported"}
-    assert {(row["metric"], row["controller"]) for row in rows} == {
+    assert {(row["metric"], row["part"]) for row in rows} == {
         ("deepest_m", ""),
         ("error", "low"),
         ("error", "top"),
