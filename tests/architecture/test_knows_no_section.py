@@ -20,7 +20,8 @@ _WORDS = (
 """Whole words, also within a name: `lane` is found in `n_lanes` and in `LaneCount`, not in `planes`."""
 
 _ALLOWED = (
-    "stable[-_]baselines",  # the library
+    "[Bb]aselines3",  # a library
+    r"\b_FIXED_TIME\b",  # of the members of a zip
     "arz-validation-",  # the names of kernels and data sets that users know
     "arz-checkpoints-",
     "may demand `exact`",  # as a verb
@@ -34,7 +35,7 @@ _FACTS = re.compile(rf"_({'|'.join(_WORDS.split())})(?=_)")
 
 def _facts(line: str) -> list[str]:
     for allowed in _ALLOWED:
-        line = re.sub(allowed, "", line, flags=re.IGNORECASE)
+        line = re.sub(allowed, "", line)
     joined = "_".join(["", *(part.lower() for part in _PARTS.findall(line)), ""])
     return [*_FACTS.findall(joined), *_CLASSES.findall(line)]
 
