@@ -83,11 +83,11 @@ class DqnHyperParameters(ReplayHyperParameters):
 
     Attributes:
         exploration: Probability of a random action.
-        target_update_interval: Steps between copies into the target network.
+        target_update_interval: Steps between copies into the target network; 0 copies after every rollout.
     """
 
     exploration: LinearPlan
-    target_update_interval: int = field(metadata=POSITIVE)
+    target_update_interval: int = field(metadata=NOT_NEGATIVE)
 
     @property
     def horizon_steps(self) -> int:

@@ -66,8 +66,8 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ("PPO", {"batch_size": 1000}, ["batch_size must divide n_envs * n_steps = 4096, not 1000"]),
     (
         "DQN",
-        {"learning_starts": -1, "target_update_interval": 0},
-        [f"learning_starts {NOT_NEGATIVE} -1", f"target_update_interval {POSITIVE} 0"],
+        {"learning_starts": -1, "target_update_interval": -1},
+        [f"learning_starts {NOT_NEGATIVE} -1", f"target_update_interval {NOT_NEGATIVE} -1"],
     ),
     ("SAC", {"ent_coef": "auto_0"}, ["ent_coef must be auto, auto_ and its start value, or a number, not auto_0"]),
     ("A2C", {"ent_coef": float("nan")}, [f"ent_coef {NOT_NEGATIVE} nan"]),
