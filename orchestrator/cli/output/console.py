@@ -80,7 +80,7 @@ class Console:
             columns = (
                 BarColumn(bar_width=30),
                 TextColumn("{task.percentage:>3.0f}%"),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
             )
             self._bar = Progress(*columns, console=console)
             self._bar.start()
@@ -89,8 +89,17 @@ class Console:
             self._bar.update(self._bar_row, completed=min(share, 1.0), description=text)
 
 
+_ABOUT_THE_RUN = frozenset({"steps", "target_steps", "steps_per_s", "eta_s"})
+_MOST_NUMBERS = 4
+"""Numbers of the training's own in a progress line; more would not fit into the width of a terminal."""
+_LONGEST_NAME = 24
+
+
 def describe_progress(report: dict[str, Any]) -> str:
-    """Steps, speed, time left and reward of a progress report; what is not a number there is left out."""
+    """Steps, speed and time left of a progress report, then the training's own numbers, such as its reward.
+
+    What is not a number there is left out.
+    """
     steps, target = (_number(report, name) for name in ("steps", "target_steps"))
     parts = [f"{'?' if steps is None else f'{steps:.0f}'}/{'?' if target is None else f'{target:.0f}'} steps"]
     if (speed := _number(report, "steps_per_s")) is not None:
@@ -98,9 +107,19 @@ def describe_progress(report: dict[str, Any]) -> str:
     if (eta_s := _number(report, "eta_s")) is not None:
         minutes, seconds = divmod(round(eta_s), 60)
         parts.append(f"{minutes}:{seconds:02d} left")
-    if (reward := _number(report, "reward_mean")) is not None:
-        parts.append(f"reward {reward:.1f}")
-    return " | ".join(parts)
+    own = ((name, _number(report, name)) for name in report if name not in _ABOUT_THE_RUN)
+    shown = [f"{_name(name)} {_short(value)}" for name, value in own if value is not None]
+    return " | ".join([*parts, *shown[:_MOST_NUMBERS]])
+
+
+def _name(text: str) -> str:
+    """The name of a number on one line, without the `_mean` of stable-baselines3's reward."""
+    return " ".join(text.removesuffix("_mean").split())[:_LONGEST_NAME]
+
+
+def _short(value: float) -> str:
+    """A number with one decimal, a small one with three digits."""
+    return f"{value:.1f}" if value == 0 or abs(value) >= 1 else f"{value:.3g}"
 
 
 def _number(report: dict[str, Any], name: str) -> float | None:

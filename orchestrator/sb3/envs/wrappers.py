@@ -12,7 +12,7 @@ from typing import Any
 
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
 
-from orchestrator.sb3.algorithms.hyperparameters import ContinuousHyperParameters, HyperParameters
+from orchestrator.kernel.algorithms.hyperparameters import ContinuousHyperParameters, HyperParameters
 from orchestrator.sb3.algorithms.normalization_state import capture_normalization, restore_normalization
 from orchestrator.sb3.envs.discrete_to_box import SignActions
 from orchestrator.sb3.envs.dummy_vec_env import (
@@ -29,7 +29,8 @@ def with_layers(env: VecEnv, wanted: HyperParameters) -> VecEnv:
     if isinstance(wanted, ContinuousHyperParameters):
         env = SignActions(env)
     if wanted.normalize is not None:
-        env = wanted.normalize.around(env, gamma=wanted.gamma)
+        plan = wanted.normalize
+        env = VecNormalize(env, norm_obs=plan.observations, norm_reward=plan.rewards, gamma=wanted.gamma)
     return env
 
 

@@ -74,7 +74,7 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
             part, _, leaf = leaf.partition(".")
             block = block.get(part)
         if not isinstance(block, dict) or (leaf not in block and leaf not in _optional_keys(type(card), key)):
-            known = sorted(_leaves(plain))
+            known = sorted(set(_possible_keys(type(card), plain)) - NEVER_SET)
             near = difflib.get_close_matches(key, known, n=1) or [name for name in known if name.endswith(f".{leaf}")]
             hint = f"Did you mean {near[0]}?" if near else "Give a key that the section's card has."
             raise BadInput(f"{card.section}: the card has no {key}", remedy=hint)
@@ -120,11 +120,13 @@ def _optional_keys(kind: type[SectionCard], key: str) -> list[str]:
     return keys_at(kind, tuple(key.split(".")[:-1]))
 
 
-def _leaves(block: Any, prefix: str = "") -> Iterator[str]:
-    for key, value in block.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
+def _possible_keys(kind: type[SectionCard], block: Any, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Keys with dots that the blocks of a file have or may have."""
+    for key in dict.fromkeys((*block, *keys_at(kind, above))):
+        path = (*above, str(key))
+        yield ".".join(path)
+        if isinstance(inner := block.get(key), dict):
+            yield from _possible_keys(kind, inner, path)
 
 
 def choose(card: SectionCard, *, algorithm: str | None, seed: int | None) -> SectionCard:
