@@ -150,15 +150,12 @@ def test_exit_codes_of_a_script(tmp_path: Path, script: str, end: str, text: str
 
 
 def test_a_failing_training_keeps_its_checkpoints_and_continues_after_the_repair(tmp_path: Path) -> None:
-    broken = SCRIPT.replace(
-        "if step == 39", "if step == 25:\n            raise RuntimeError('oh')\n        if step == 39"
-    )
-    root = make_script_project(
-        tmp_path, broken, CARD + "profiles:\n  quick: {checkpoint_every_steps: 10}\n  full: {}\n"
-    )
+    broken = SCRIPT.replace("        if step == 39", "        assert step < 25, 'too far'\n        if step == 39")
+    card = CARD + "profiles:\n  quick: {checkpoint_every_steps: 10}\n  full: {}\n"
+    root = make_script_project(tmp_path, broken, card)
     failed = train(root)
     assert (failed.code, failed.json["end_reason"], failed.json["steps_done"]) == (1, "section_failed", 20), failed.err
-    assert "RuntimeError: oh" in failed.err
+    assert "AssertionError: too far" in failed.err
     (root / "train.py").write_text(SCRIPT, encoding="utf-8")
     repaired = train(root)
     assert (repaired.code, repaired.json["steps_start"], repaired.json["steps_done"]) == (0, 20, 40), repaired.err
