@@ -18,6 +18,8 @@ from stable_baselines3.common.noise import (
 
 from orchestrator.kernel.algorithms.plans import NoisePlan
 
+KNOWN_NOISES = (NormalActionNoise, OrnsteinUhlenbeckActionNoise)
+
 
 def build_noise(plan: NoisePlan, *, n_envs: int, n_actions: int) -> VectorizedActionNoise:
     """One noise per environment, each of shape (n_actions,).
@@ -40,7 +42,7 @@ def drifting_parts(noise: ActionNoise | None) -> list[OrnsteinUhlenbeckActionNoi
         return []
     parts = noise.noises if isinstance(noise, VectorizedActionNoise) else [noise]
     for part in parts:
-        if type(part) not in (NormalActionNoise, OrnsteinUhlenbeckActionNoise):
+        if type(part) not in KNOWN_NOISES:
             raise ValueError(f"the action noise {type(part).__name__} is unknown: its state cannot be captured")
     return [part for part in parts if isinstance(part, OrnsteinUhlenbeckActionNoise)]
 

@@ -132,6 +132,13 @@ def _optional_keys(kind: type[SectionCard], key: str) -> list[str]:
     return keys_at(kind, tuple(key.split(".")[:-1]))
 
 
+def _leaves(block: Any, prefix: str = "") -> Iterator[str]:
+    for key, value in block.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+
+
 def _possible_keys(kind: type[SectionCard], block: Any, above: tuple[str, ...] = ()) -> Iterator[str]:
     """Keys with dots that the blocks of a file have or may have."""
     for key in dict.fromkeys((*block, *keys_at(kind, above))):
