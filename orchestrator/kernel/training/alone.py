@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import signal
 import sys
@@ -43,7 +44,7 @@ class StopSignals(StopFlag):
         """Install the handlers; only the main thread may, so another thread goes without."""
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
-                self._before[number] = signal.signal(number, self._on_stop)
+                self._before[number] = signal.signal(number, self._on_signal)
             except ValueError:
                 return
 
@@ -53,11 +54,12 @@ class StopSignals(StopFlag):
             number, handler = self._before.popitem()
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def _on_stop(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = self.interrupted or number == signal.SIGINT
-        self.request()
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and os.getpid() == self._process:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+        super()._on_signal(number, frame)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
