@@ -84,7 +84,7 @@ def open_alone(settings: Settings) -> Alone:
         SessionRefused: Another process trains there, or the folder cannot be written.
     """
     name, script = _script()
-    folder = (settings.folder or ROOT / "alone" / name).absolute()
+    folder = (settings.folder or ROOT / "alone" / _inside(script) / name).absolute()
     try:
         lock = _claim(folder, own=settings.folder is not None)
         reporter = Reporter(folder / EVENTS_NAME, echo=_echo, now=lambda: datetime.now(UTC), monotonic=time.monotonic)
@@ -125,8 +125,17 @@ def _claim(folder: Path, *, own: bool) -> FolderLock:
 
 def _script() -> tuple[str, Path | None]:
     """Name and path of the running script; an interactive Python has no path."""
-    path = getattr(sys.modules.get("__main__"), "__file__", None)
-    return ("interactive", None) if path is None else (Path(path).stem, Path(path))
+    given = getattr(sys.modules.get("__main__"), "__file__", None)
+    if given is None:
+        return "interactive", None
+    path = Path(given).absolute()
+    return path.parent.name if path.stem == "__main__" else path.stem, path
+
+
+def _inside(script: Path | None) -> Path:
+    """Folders from the current one to the script: two scripts with one name have two folders."""
+    above = Path.cwd()
+    return script.parent.relative_to(above) if script is not None and script.is_relative_to(above) else Path()
 
 
 def _ticket(settings: Settings, folder: Path, name: str, script: Path | None) -> Ticket:

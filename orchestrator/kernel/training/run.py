@@ -19,7 +19,7 @@ from orchestrator.kernel.training.kept_state.random_state import seed_random
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.program import program_variables, run_program
 from orchestrator.kernel.training.progress import Progress, cannot_write
-from orchestrator.kernel.training.settings import MORE_TO_DO, resolve_device
+from orchestrator.kernel.training.settings import MORE_TO_DO, resolve_device, whole_number
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
 
@@ -35,6 +35,7 @@ class Run:
         step: Steps done now.
         device: `cpu` or `cuda`.
         folder: Folder for the script's own results.
+        inside_pass: Whether a pass of the loop has begun and not ended; after `break` it stays so.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Run:
         saved = self._checkpoints.open()
         self.start: int = 0 if saved is None else saved.card.steps
         self.step = self.start
-        self._finished = saved is not None and bool(saved.state["finished"])
+        self._finished = saved is not None and (bool(saved.state["finished"]) or self._checkpoints.is_finished)
         self._best: float | None = None if saved is None else saved.state["best_score"]
         self._state = State(context, self._checkpoints, saved)
         every = spec.get("checkpoint_every_steps")
@@ -65,6 +66,7 @@ class Run:
         self._progress = Progress(context, start=self.start, target=self.target)
         self._resume_folder: Path | None = None
         self._left = False
+        self.inside_pass = False
 
     @property
     def deadline(self) -> float | None:
@@ -137,12 +139,13 @@ class Run:
             size: Steps of one pass, for loops that collect many at once.
             write: Saves files of your own into the folder that it is given; see `resume_folder`.
         """
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"steps(size=...) must be a whole number above 0, not {size!r}")
+        size = whole_number("steps(size=...)", size, least=1)
         self._state.begin()
         while not self.finished and not self._must_leave():
             started_s = self._context.monotonic()
+            self.inside_pass = True
             yield self.step
+            self.inside_pass = False
             self.step += size
             self._context.deadline.measured("step", self._context.monotonic() - started_s)
             if not self.finished and self.save_is_due:
@@ -180,8 +183,7 @@ class Run:
         Raises:
             ValueError: A later step is already saved.
         """
-        if isinstance(step, bool) or not isinstance(step, int) or step < self.saved_steps:
-            raise ValueError(f"save({step!r}): a whole number from {self.saved_steps} on is needed")
+        step = whole_number("save(step)", step, least=self.saved_steps)
         self._state.begin()
         self.step = step
         if step > self.saved_steps:
@@ -228,6 +230,11 @@ class Run:
             runtime=self._checkpoints.runtime,
             **fields,
         )
+
+    def end(self) -> None:
+        """Record an end by `finish()` after the last save, so that the next start does not train on."""
+        if self._finished and self.step == self.saved_steps:
+            self._checkpoints.mark_finished()
 
     def close(self) -> None:
         """Delete the temporary folder of `resume_folder`."""
