@@ -33,6 +33,7 @@ class BaseRun:
         step: Steps done now.
         device: `cpu` or `cuda`.
         folder: Folder for the script's own results.
+        inside_pass: Whether a pass of the loop has begun and not ended; after `break` it stays so.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class BaseRun:
         saved = self._checkpoints.open()
         self.start: int = 0 if saved is None else saved.card.steps
         self.step = self.start
-        self._finished = saved is not None and bool(saved.state["finished"])
+        self._finished = saved is not None and (bool(saved.state["finished"]) or self._checkpoints.is_finished)
         self._best: float | None = None if saved is None else saved.state["best_score"]
         self._state = State(context, self._checkpoints, saved)
         every = spec.get("checkpoint_every_steps")
@@ -63,6 +64,7 @@ class BaseRun:
         self._progress = Progress(context, start=self.start, target=self.target)
         self._resume_folder: Path | None = None
         self._left = False
+        self.inside_pass = False
         self._learning: Any = None
         self._scored = False
         self._fields: dict[str, Any] = {}
@@ -129,6 +131,11 @@ class BaseRun:
             runtime=self._checkpoints.runtime,
             **self._fields,
         )
+
+    def end(self) -> None:
+        """Record an end by `finish()` after the last save, so that the next start does not train on."""
+        if self._finished and self.step == self.saved_steps:
+            self._checkpoints.mark_finished()
 
     def close(self) -> None:
         """End the training: what follows changes nothing about how it ended. Deletes the folder of `resume_folder`."""

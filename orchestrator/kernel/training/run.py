@@ -14,6 +14,7 @@ from orchestrator.kernel.training.kept_state.kept import Kept
 from orchestrator.kernel.training.model import open_model
 from orchestrator.kernel.training.program import program_variables, run_program
 from orchestrator.kernel.training.progress import cannot_write
+from orchestrator.kernel.training.settings import whole_number
 
 Model = TypeVar("Model")
 
@@ -80,12 +81,13 @@ class Run(BaseRun):
             size: Steps of one pass, for loops that collect many at once.
             write: Saves files of your own into the folder that it is given; see `resume_folder`.
         """
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"steps(size=...) must be a whole number above 0, not {size!r}")
+        size = whole_number("steps(size=...)", size, least=1)
         self._begin()
         while not self.finished and not self.must_leave:
             started_s = self._context.monotonic()
+            self.inside_pass = True
             yield self.step
+            self.inside_pass = False
             self.step += size
             self._context.deadline.measured("step", self._context.monotonic() - started_s)
             if not self.finished and self.save_is_due:
@@ -142,8 +144,7 @@ class Run(BaseRun):
         Raises:
             ValueError: A later step is already saved.
         """
-        if isinstance(step, bool) or not isinstance(step, int) or step < self.saved_steps:
-            raise ValueError(f"save({step!r}): a whole number from {self.saved_steps} on is needed")
+        step = whole_number("save(step)", step, least=self.saved_steps)
         self._begin()
         self.step = step
         if step > self.saved_steps:

@@ -14,11 +14,15 @@ from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import EXACT, REFUSE, STATISTICAL, differences, is_below, worst
 from orchestrator.kernel.checkpoint.save import save_checkpoint
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.files.atomic import write_text
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.schema import LINEAGE_KEYS, SETTINGS
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, KEPT_SUFFIX, MODEL_SUFFIX, STATE_SUFFIX
+
+FINISHED_NAME = "finished_after.txt"
+"""Holds the digest of the checkpoint after which the script declared the training finished."""
 
 _LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 
@@ -121,6 +125,21 @@ class Checkpoints:
         """Record the grade of a resume that the model's own code found and reported."""
         self._grade = worst((self._grade, grade))
         self.reasons += reasons
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the script declared the training finished after it had saved the newest checkpoint."""
+        path = self._context.models_dir / FINISHED_NAME
+        return self.parent is not None and path.is_file() and path.read_text("utf-8").strip() == self.parent.digest
+
+    def mark_finished(self) -> None:
+        """Record that the newest checkpoint is the last one of the training.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        if self.parent is not None:
+            write_text(self._context.models_dir / FINISHED_NAME, self.parent.digest + "\n")
 
     def lower(self, reason: str) -> None:
         """Record why the resume is at most `statistical`.

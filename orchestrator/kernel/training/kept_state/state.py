@@ -35,6 +35,8 @@ class State:
         self._context = context
         self._checkpoints = checkpoints
         self._saved = saved
+        self._decoder = Decoder([] if saved is None else saved.parts_buffers)
+        self._again = Encoder()
         self._warned: set[str] = set()
         self._at_start: dict[str, str] = {}
         self.kept = Kept()
@@ -48,26 +50,36 @@ class State:
             SessionRefused: The resume is less exact than required.
         """
         self.kept._add(parts)
-        for name in parts if self._saved is not None else ():
-            self._restore(name, self._saved)
-
-    def _restore(self, name: str, saved: Saved | None) -> None:
+        saved = self._saved
         if saved is None:
             return
-        if name not in saved.parts:
-            self._checkpoints.lower(f"the checkpoint has no part {name!r}; it starts from its initial value")
-            return
-        node, buffers = saved.parts[name]["value"], saved.parts_buffers
+        for name in parts:
+            if name not in saved.parts:
+                self._checkpoints.lower(f"the checkpoint has no part {name!r}; it starts from its initial value")
+        # In the order of the save, in which shared objects are numbered; compared when all are in place.
+        restored = [name for name in saved.parts if name in parts]
+        for name in restored:
+            self._restore(name, saved)
+        for name in restored:
+            self._compare(name, saved)
+
+    def _restore(self, name: str, saved: Saved) -> None:
+        part = saved.parts[name]
         try:
-            setattr(self.kept, name, Decoder(buffers).decode(node, getattr(self.kept, name)))
-        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as fault:
+            value = self._decoder.part(part["value"], part.get("first", 0), getattr(self.kept, name))
+        except (ValueError, LookupError, TypeError, RuntimeError, AttributeError) as fault:
             raise CheckpointUnusable(
                 f"the part {name!r} of {saved.card.stem} cannot be restored: {fault}",
                 remedy="Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over.",
             ) from fault
-        found: list[bytes] = []
-        again = self.kept._encode(name, found)
-        if not same_part(again, found, node, buffers) and not saved.parts[name]["lost"]:
+        setattr(self.kept, name, value)
+
+    def _compare(self, name: str, saved: Saved) -> None:
+        """Encode a restored part again, with the numbers of the save; a difference lowers the grade."""
+        part, again = saved.parts[name], self._again
+        again.buffers, again.count = [], part.get("first", 0)
+        node = again.part(getattr(self.kept, name), name)
+        if not same_part(node, again.buffers, part["value"], saved.parts_buffers) and not part["lost"]:
             self._checkpoints.lower(f"the part {name!r} was not completely restored")
 
     @property
@@ -104,6 +116,7 @@ class State:
         self.lost(self.kept._capture()[2])
         self._at_start = self.kept._digests()
         saved, self._saved = self._saved, None  # frees its memory
+        self._decoder, self._again = Decoder([]), Encoder()
         if saved is None:
             return
         for name in saved.parts:
