@@ -134,7 +134,8 @@ def test_a_script_without_a_session_has_no_steps(tmp_path: Path) -> None:
     assert (manifest["steps_start"], manifest["steps_done"]) == (None, None)
     assert "ran [] __main__" in session_log(root)
     assert next(root.rglob("results/*/result.txt")).read_text(encoding="utf-8") == "42"
-    assert train(root).json["end_reason"] == "at_target"
+    again = orchestrate(root, "run", "mine", "--quick")
+    assert again.code == 0 and "Already finished; --fresh runs it again" in again.out
     assert train(root, "--fresh").json["end_reason"] == "finished"
 
 
