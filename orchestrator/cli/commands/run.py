@@ -151,6 +151,8 @@ def _end_line(summary: RunSummary) -> str:
         if already:
             return f"Already at the target: {done} steps done, target {target}"
         return f"Target reached: {done} steps, target {target}"
+    if target is None and not done:  # a section without steps
+        return "Already finished; --fresh runs it again" if already else "Finished"
     below = "" if target is None else f", below the target of {target}"  # its section has declared it finished
     return f"Already finished: {done} steps done{below}" if already else f"Finished: {done} steps{below}"
 

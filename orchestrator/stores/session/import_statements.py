@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _BY_NAME = frozenset({"import_module", "__import__", "run_module"})
 _RESOURCES = frozenset({"files", "get_data", "open_text", "open_binary", "read_text", "read_binary"})
+_SB3 = "orchestrator.sb3.script.learning"
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _OBJECT = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.-]*")
 """`package.module:Name`, as Gymnasium's `register` and `make` take it."""
@@ -131,6 +132,8 @@ class _Reader(ast.NodeVisitor):
             if _DOTTED.fullmatch(name) and (not level or own or start):
                 # A relative name is certain only where it starts from the file's own package.
                 self._add(node, name, level=level, package=start, optional=not own or called in _RESOURCES)
+        if called == "sb3" and isinstance(node.func, ast.Attribute):  # `run.sb3(...)` imports it by name
+            self._add(node, _SB3, optional=True)
         self.open_ended |= called in {"globals", "exec", "setattr"}
         self.generic_visit(node)
 
