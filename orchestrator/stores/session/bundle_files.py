@@ -10,13 +10,14 @@ from orchestrator.core.errors import BadInput
 from orchestrator.stores.session.project_modules import OWN
 
 SECTIONS = "validation_ch7"
-DATA_SUFFIXES = frozenset({".yaml", ".json", ".csv", ".txt"})
+DATA_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".jsonl", ".toml", ".ini", ".cfg", ".csv", ".tsv", ".txt", ".xml"})
 _OUTPUTS = frozenset({"data", "trials"})
 """Below `validation_ch7`: folders of models. They never travel with the code."""
 _NO_CODE = _OUTPUTS | {"scripts", "multi_seed"}
 """Below `validation_ch7`: also launchers and analysis of finished trainings, whose data files no training reads."""
-_NO_INPUTS = frozenset({OWN, "validation_output"})
-"""Folders of the project that `include` never takes: the runtime is packed anyway, and outputs never travel."""
+_NO_INPUTS = frozenset({OWN, "validation_output", ".orchestrator", ".git"})
+"""Folders of the project that `include` never takes: the runtime is packed anyway, outputs never travel, and git keeps
+passwords of remotes in its folder."""
 _CREDENTIAL_NAMES = (
     "kaggle*.json",
     ".env*",
@@ -164,8 +165,11 @@ def _require_links_inside(top: Path, path: Path, inside: tuple[Path, ...], first
         one = top.joinpath(*parts[:count])
         if not one.is_symlink():
             continue
-        target = one.resolve()
         remedy = "Replace the link with a copy of what it points to, or remove it."
+        try:
+            target = one.resolve()
+        except (OSError, RuntimeError) as fault:  # RuntimeError before Python 3.13
+            raise BadInput(f"{one} is a link that leads back to itself", remedy=remedy) from fault
         if not any(target.is_relative_to(folder) for folder in inside):
             raise BadInput(f"{one} is a link to {target}, which is outside the project", remedy=remedy)
         if target.is_dir() and one.parent.resolve().is_relative_to(target):
