@@ -105,7 +105,11 @@ print("after")
 @pytest.mark.parametrize("arguments", ["target=10, save_every=4", "save_every=4"])
 def test_break_is_no_success_and_names_the_remedy(tmp_path: Path, arguments: str) -> None:
     code, out, err = _ended(tmp_path, LOOP.format(arguments=arguments, leave="break"))
-    assert (code, out) == (1, "") and "4" in err and "steps are saved. `break` saves nothing: call run.finish()" in err
+    assert (
+        (code, out) == (1, "")
+        and "4" in err
+        and "steps are saved. `break` saves nothing: call run.finish() to end" in err
+    )
     code, out, _ = _ended(tmp_path, LOOP.format(arguments=arguments, leave="run.finish()"))
     assert (code, out) == (0, "after\n")
 

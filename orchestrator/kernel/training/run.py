@@ -18,7 +18,7 @@ from orchestrator.kernel.training.kept_state.kept import Kept
 from orchestrator.kernel.training.kept_state.random_state import seed_random
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.program import program_variables, run_program
-from orchestrator.kernel.training.progress import Progress, cannot_write
+from orchestrator.kernel.training.progress import Progress, cannot_write, left_message
 from orchestrator.kernel.training.settings import MORE_TO_DO, resolve_device, whole_number
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
@@ -35,7 +35,6 @@ class Run:
         step: Steps done now.
         device: `cpu` or `cuda`.
         folder: Folder for the script's own results.
-        inside_pass: Whether a pass of the loop has begun and not ended; after `break` it stays so.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Run:
         self._progress = Progress(context, start=self.start, target=self.target)
         self._resume_folder: Path | None = None
         self._left = False
-        self.inside_pass = False
+        self._inside_pass = False  # after `break` it stays true
 
     @property
     def deadline(self) -> float | None:
@@ -92,6 +91,11 @@ class Run:
     def paused(self) -> bool:
         """Whether the training ended before its target and can be continued."""
         return not self.finished and (self._left or self.should_stop)
+
+    @property
+    def left_early(self) -> bool:
+        """Whether the script left before its target and was not asked to: by `break`, or without a loop."""
+        return not self.finished and not self.paused and (self.target is not None or self._inside_pass)
 
     @property
     def grade(self) -> str | None:
@@ -143,9 +147,9 @@ class Run:
         self._state.begin()
         while not self.finished and not self._must_leave():
             started_s = self._context.monotonic()
-            self.inside_pass = True
+            self._inside_pass = True
             yield self.step
-            self.inside_pass = False
+            self._inside_pass = False
             self.step += size
             self._context.deadline.measured("step", self._context.monotonic() - started_s)
             if not self.finished and self.save_is_due:
@@ -219,8 +223,10 @@ class Run:
         """
         ending = KernelEnding.STOPPED if self._context.stop.requested else KernelEnding.PAUSED
         resumed = self._checkpoints.resumed
+        if self.left_early:
+            self._context.reporter.say(left_message(self.saved_steps, self.target))
         return SectionOutcome(
-            ending=ending if self.paused else KernelEnding.FINISHED,
+            ending=ending if self.paused or self.left_early else KernelEnding.FINISHED,
             steps_start=self.start,
             steps_done=self.saved_steps,
             resumed_from=None if resumed is None else resumed.digest,

@@ -13,7 +13,7 @@ from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import current_context
 from orchestrator.kernel.training.alone import Alone, open_alone
-from orchestrator.kernel.training.progress import cannot_write
+from orchestrator.kernel.training.progress import cannot_write, left_message
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.training.settings import MORE_TO_DO, read_settings
 
@@ -86,13 +86,9 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         alone, run = self._alone, self._run
         interrupted = alone is not None and alone.signals.interrupted
         stopped = run is not None and run.paused
-        try:
-            if alone is not None and run is not None and fault is None:
-                run.end()
-        except OSError as full:
-            fault = SessionRefused(cannot_write(full, alone.context.models_dir))
-        finally:
-            self._close()
+        if fault is None and alone is not None and run is not None:
+            fault = _end(run, alone)
+        self._close()
         if alone is None or run is None:
             return
         if isinstance(fault, SessionRefused):
@@ -104,9 +100,8 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         if fault is None and stopped:
             _explain("Saved", f"{run.saved_steps} steps; the same command continues")
             raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO)
-        if fault is None and not run.finished and (run.target is not None or run.inside_pass):
-            of = "" if run.target is None else f" of {run.target}"
-            _explain("Left before the end of the training", f"{run.saved_steps}{of} steps are saved.{_why(run)}")
+        if fault is None and run.left_early:
+            print(left_message(run.saved_steps, run.target), file=sys.stderr, flush=True)
             raise SystemExit(_FAILED)
 
     def _refuse(self, why: str) -> NoReturn:
@@ -121,9 +116,12 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
             self._alone.close()
 
 
-def _why(run: Run) -> str:
-    remedy = " `break` saves nothing: call run.finish() instead, which ends the training after this pass."
-    return remedy if run.inside_pass else ""
+def _end(run: Run, alone: Alone) -> SessionRefused | None:
+    try:
+        run.end()
+    except OSError as fault:
+        return SessionRefused(cannot_write(fault, alone.context.models_dir))
+    return None
 
 
 def _explain(what: str, text: str) -> None:
