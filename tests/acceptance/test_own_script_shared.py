@@ -226,3 +226,24 @@ def test_worker_that_outlives_a_killed_training_does_not_lock_its_folder(tmp_pat
     again = run_script(tmp_path)
     os.kill(int(killed.stdout), signal.SIGKILL)
     assert again.returncode == 0, again.stderr
+
+
+OWN_FILES = """
+import orchestrator
+with orchestrator.session(target={target}) as run:
+    if run.resume_folder:
+        print(*sorted(str(path.relative_to(run.resume_folder)) for path in run.resume_folder.rglob("*")), sep="|")
+    def write(folder):
+        for name in ("a:b.pt", "back\\\\slash", "\u00e9 \u00fc.txt", "0.bin", "tree.json"):
+            (folder / name).write_text("x")
+        (folder / "logs/empty").mkdir(parents=True)
+    for step in run.steps(write=write):
+        pass
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows does not have")
+def test_own_files_of_any_name_and_empty_folders_come_back(tmp_path: Path) -> None:
+    assert _ended(tmp_path, OWN_FILES.format(target=2))[0] == 0
+    code, out, _ = _ended(tmp_path, OWN_FILES.format(target=4))
+    assert (code, out) == (0, "0.bin|a:b.pt|back\\slash|logs|logs/empty|tree.json|\u00e9 \u00fc.txt\n")
