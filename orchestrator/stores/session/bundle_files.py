@@ -10,6 +10,9 @@ from orchestrator.core.errors import BadInput
 from orchestrator.stores.session.project_modules import OWN
 
 SECTIONS = "validation_ch7"
+MOST_BYTES = 500_000_000
+"""Size limit of one file, so that a forgotten data set is refused before it fills the memory. The backend's limit for
+the whole, compressed, is far smaller."""
 DATA_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".jsonl", ".toml", ".ini", ".cfg", ".csv", ".tsv", ".txt", ".xml"})
 _OUTPUTS = frozenset({"data", "trials"})
 """Below `validation_ch7`: folders of models. They never travel with the code."""
@@ -99,7 +102,7 @@ def read_member(path: Path) -> bytes:
     """Read a file that travels.
 
     Raises:
-        BadInput: It has the name of a credential, or cannot be read.
+        BadInput: It has the name of a credential, is too large, or cannot be read.
     """
     if _looks_secret(path.name):
         raise BadInput(
@@ -108,6 +111,11 @@ def read_member(path: Path) -> bytes:
         )
     if not path.is_file():
         raise BadInput(f"{path} is not a file that can be packed", remedy="Remove it; it may be a broken link.")
+    if (size_bytes := path.stat().st_size) > MOST_BYTES:
+        raise BadInput(
+            f"{path} has {size_bytes} bytes; a file that travels with the code has at most {MOST_BYTES}",
+            remedy="Move it out of the packages, and read it in a session from a data set or from the network.",
+        )
     try:
         return path.read_bytes()
     except PermissionError as fault:

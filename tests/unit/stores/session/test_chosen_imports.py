@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.errors import BadInput
+from orchestrator.stores.session.bundle_files import MOST_BYTES
 from orchestrator.stores.session.code_bundle import CodeStore
 from tests.doubles.toy_section import make_toy_project, toy_card
 
@@ -105,3 +106,10 @@ def test_folder_of_git_and_own_folder_never_travel(project: Path, pattern: str) 
         (project / name).write_text("x", encoding="utf-8")
     with pytest.raises(BadInput, match="matches no file"):
         _names(project, "", (pattern,))
+
+
+def test_file_beyond_the_limit_is_refused_before_it_is_read(project: Path) -> None:
+    with (project / "mypackage/data.csv").open("wb") as stream:
+        stream.truncate(MOST_BYTES + 1)
+    with pytest.raises(BadInput, match=f"data.csv has {MOST_BYTES + 1} bytes; a file that travels"):
+        _names(project, "")
