@@ -37,6 +37,12 @@ _CREDENTIAL_NAMES = (
     ".npmrc",
     "*.p12",
     "*.pfx",
+    "secrets.json",
+    "secrets.y*ml",
+    "secrets.toml",
+    "secrets.ini",
+    "client_secret*.json",
+    "service[-_]account*.json",
 )
 
 

@@ -113,3 +113,10 @@ def test_file_beyond_the_limit_is_refused_before_it_is_read(project: Path) -> No
         stream.truncate(MOST_BYTES + 1)
     with pytest.raises(BadInput, match=f"data.csv has {MOST_BYTES + 1} bytes; a file that travels"):
         _names(project, "")
+
+
+@pytest.mark.parametrize("name", ["secrets.toml", "Secrets.yml", "client_secret_1.json", "service-account.json"])
+def test_file_that_is_named_like_a_secret_is_refused(project: Path, name: str) -> None:
+    (project / "mypackage" / name).write_text("a", encoding="utf-8")
+    with pytest.raises(BadInput, match="name of a credential"):
+        _names(project, "")
