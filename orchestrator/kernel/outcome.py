@@ -37,6 +37,10 @@ A full disk has its own code (28, the value of ENOSPC on Linux), since there may
 """
 
 
+MORE_TO_DO = 75
+"""Exit code of a script that saved and left before its target: start it again. `EX_TEMPFAIL` of sysexits.h."""
+
+
 class Verdict(StrEnum):
     """Scientific result of a section. `INVALID` means that its numbers must not be used."""
 
@@ -44,6 +48,10 @@ class Verdict(StrEnum):
     NOT_SUPPORTED = "not_supported"
     INCONCLUSIVE = "inconclusive"
     INVALID = "invalid"
+
+
+class LeftTraining(Exception):
+    """Raised to leave a training at a point where its state is saved, to the end of the `with` of its session."""
 
 
 class SessionRefused(Exception):

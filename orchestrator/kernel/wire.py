@@ -26,6 +26,8 @@ CHECKPOINTS = "checkpoints"
 STATE_SUFFIX = ".state.npz"
 CARD_SUFFIX = ".json"
 MODEL_SUFFIX = ".zip"
+KEPT_SUFFIX = ".kept.zip"
+"""Suffix of the file beside a model zip that holds the parts which a script kept."""
 NORMALIZATION_SUFFIX = ".vecnormalize.json"
 """Suffix of the statistics file beside the zip of a normalized model; see `normalization_file`."""
 
@@ -51,6 +53,18 @@ def models_path(root: Path, section_dir: str, trial: str | None = None) -> Path:
     if trial is not None:
         section = section / "trials" / trial
     return section / "data" / "models"
+
+
+def code_folder(block: Mapping[str, Any]) -> PurePosixPath:
+    """Folder of a section's code below the project: that of its script, or of its entry point's module.
+
+    Its `requirements.txt`, `schema.py` and report are there.
+
+    Args:
+        block: A spec or a card, with the key `script` or `entry_point`.
+    """
+    script = block.get("script")
+    return PurePosixPath(script).parent if script else PurePosixPath(*str(block["entry_point"]).split(".")[:-1])
 
 
 def checkpoint_stem(scenario: str, steps: int) -> str:

@@ -13,17 +13,17 @@ from orchestrator.cli.options import AsJson
 
 
 def verify(
-    section: Annotated[str, typer.Argument(help="Section to verify.")] = "section_7_6",
+    section: Annotated[str | None, typer.Argument(help="Section to verify; without one, all of the project.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Check the project, and train, save and resume a tiny real training; exit 1 if anything is wrong."""
     from orchestrator.cli.output.console import Console
-    from orchestrator.cli.proof.verify_checks import check_all
+    from orchestrator.cli.proof.verify_checks import check_project
     from orchestrator.stores.project import find_project
 
     console = Console(sys.stderr if as_json else sys.stdout)
     checks = []
-    for check in check_all(find_project(), section):
+    for check in check_project(find_project(), section):
         checks.append(check)
         console.say(f"{'✅' if check.passed else '✗'} {check.name}: {check.detail}")
     passed = all(check.passed for check in checks)

@@ -1,10 +1,10 @@
-"""A section's libraries beyond the standard library: a `requirements.txt` beside its entry point."""
+"""A section's libraries beyond the standard library: a `requirements.txt` beside its entry point or script."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from orchestrator.kernel.outcome import SessionRefused
 
@@ -36,29 +36,44 @@ class Requirement:
         return version == self.version or version.split("+")[0] == self.version
 
 
-def requirements_of(bundle_root: Path, entry_point: str) -> tuple[Requirement, ...]:
+def requirements_of(bundle_root: Path, folder: PurePosixPath) -> tuple[Requirement, ...]:
     """The requirements of a section; none if it has no such file.
 
     Args:
         bundle_root: Root of the unpacked code.
-        entry_point: Module of the section, with dots.
+        folder: Folder of the section's code below it.
 
     Raises:
-        SessionRefused: A line is not `name==version`.
+        SessionRefused: See `read_requirements`.
     """
-    path = bundle_root.joinpath(*entry_point.split(".")[:-1], REQUIREMENTS_NAME)
-    if not path.is_file():
-        return ()
+    name = folder / REQUIREMENTS_NAME
+    path = bundle_root / name
+    return read_requirements(path.read_bytes(), str(name)) if path.is_file() else ()
+
+
+def read_requirements(content: bytes, name: str) -> tuple[Requirement, ...]:
+    """The requirements in the content of a file.
+
+    Args:
+        name: POSIX path of the file, for messages.
+
+    Raises:
+        SessionRefused: A line is not `name==version`, or the file is not UTF-8.
+    """
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as fault:
+        raise SessionRefused(f"{name} is not UTF-8: {fault}", remedy="Save it as UTF-8.") from fault
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         if not text:
             continue
         pin = _PIN.fullmatch(text)
         if pin is None:
             raise SessionRefused(
-                f"{path.relative_to(bundle_root).as_posix()} has the line {text!r}",
-                remedy="Write each line as name==version.",
+                f"{name}, line {number} reads {text!r}",
+                remedy="Write each line as name==version; `python -m pip freeze` shows the versions that you use.",
             )
         found.append(Requirement(name=canonical_name(pin["name"]), version=pin["version"]))
     return tuple(found)

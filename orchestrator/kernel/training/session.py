@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.outcome import MORE_TO_DO, LeftTraining, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.session.current import current_context
+from orchestrator.kernel.session.current import RunningSection, running_section
 from orchestrator.kernel.training.alone import Alone, open_alone
 from orchestrator.kernel.training.progress import cannot_write, left_message
 from orchestrator.kernel.training.run import Run
-from orchestrator.kernel.training.settings import MORE_TO_DO, read_settings
+from orchestrator.kernel.training.settings import read_settings
 
 __all__ = ["MORE_TO_DO", "session"]
 
@@ -25,9 +25,10 @@ _FAILED, _REFUSED, _INTERRUPTED = 1, 2, 130
 class session:  # noqa: N801 - used like a function: `with orchestrator.session() as run`
     """Opens the training of a script, and ends the process with the right code.
 
-    Inside a kernel session the card decides, and the exit code is the kernel's. Alone, arguments and environment
-    variables decide (a variable wins), and the exit codes are: 0 at the target, `MORE_TO_DO` after SIGTERM or at the
-    deadline, 130 after Ctrl-C, 2 if the training cannot start or save, 1 if the script leaves before its target.
+    Inside a kernel session the card decides. Alone, arguments and environment variables decide; a variable wins. In
+    both, a script whose training pauses leaves at the end of the `with` block. The exit codes alone are: 0 at the
+    target, `MORE_TO_DO` after SIGTERM or at the deadline, 130 after Ctrl-C, 2 if the training cannot start or save, 1
+    if the script leaves before its target.
 
     Args:
         target: Steps of the whole training; None: until `run.finish()`.
@@ -62,14 +63,19 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
             "settings": settings,
         }
         self._context = context
+        self._section: RunningSection | None = None
         self._alone: Alone | None = None
         self._run: Run | None = None
 
     def __enter__(self) -> Run:
-        context = self._context or current_context()
+        section = self._section = running_section()
+        context = self._context or (section.context if section else None)
         if context is not None:
-            defaults = dict(self._arguments["settings"] or {})
-            self._run = Run(context, defaults=defaults)
+            if section is not None:
+                section.require_first()
+            self._run = Run(context, defaults=dict(self._arguments["settings"] or {}))
+            if section is not None:
+                section.training = self._run
             return self._run
         try:
             self._alone = open_alone(read_settings(self._arguments, os.environ))
@@ -82,27 +88,29 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         alone, run = self._alone, self._run
         interrupted = alone is not None and alone.signals.interrupted
         stopped = run is not None and run.paused
-        if fault is None and alone is not None and run is not None:
-            fault = _end(run, alone)
+        left = isinstance(fault, LeftTraining)  # of this session's model, or of a caller's
+        if alone is not None and run is not None and fault is None:
+            try:
+                run.end()
+            except OSError as full:
+                fault = SessionRefused(cannot_write(full, alone.context.models_dir))
         self._close()
-        if alone is None or run is None:
-            return
-        if isinstance(fault, SessionRefused):
+        if run is None:
+            return left
+        of_a_script = alone is not None or (self._section is not None and self._section.script)
+        if alone is not None and isinstance(fault, SessionRefused):
             _explain("Cannot continue", fault.account)
             raise SystemExit(_REFUSED) from None
-        if isinstance(fault, KeyboardInterrupt):
+        if alone is not None and isinstance(fault, KeyboardInterrupt):
             _explain("Interrupted", f"{run.saved_steps} steps are saved; the same command continues")
             raise SystemExit(_INTERRUPTED) from None
-        if fault is None and stopped:
-            _explain("Saved", f"{run.saved_steps} steps; the same command continues")
-            raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO)
-        if fault is None and run.left_early:
-            print(left_message(run.saved_steps, run.target), file=sys.stderr, flush=True)
-            raise SystemExit(_FAILED)
+        if of_a_script and (fault is None or left):
+            _leave_if_unfinished(run, stopped=stopped, interrupted=interrupted)
+        return left
 
     def _refuse(self, why: str) -> NoReturn:
         self._close()
@@ -116,12 +124,14 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
             self._alone.close()
 
 
-def _end(run: Run, alone: Alone) -> SessionRefused | None:
-    try:
-        run.end()
-    except OSError as fault:
-        return SessionRefused(cannot_write(fault, alone.context.models_dir))
-    return None
+def _leave_if_unfinished(run: Run, *, stopped: bool, interrupted: bool) -> None:
+    """End the process unless the training has reached its end."""
+    if stopped:
+        _explain("Saved", f"{run.saved_steps} steps; the same command continues")
+        raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO) from None
+    if run.left_early:
+        print(left_message(run.saved_steps, run.target), file=sys.stderr, flush=True)
+        raise SystemExit(_FAILED)
 
 
 def _explain(what: str, text: str) -> None:

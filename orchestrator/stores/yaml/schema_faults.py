@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.core.errors import BadInput
-from orchestrator.core.section.hyperparameter_types import LinearSchedule
+from orchestrator.kernel.algorithms.plans import LinearPlan
 from orchestrator.stores.yaml.document import Document, Fault, Path
 from orchestrator.stores.yaml.known_keys import kinds_at, nearest_key, required_keys
 from orchestrator.stores.yaml.values import yaml_1_1_hint
@@ -136,7 +136,7 @@ def _faults(errors: Sequence[ErrorDetails], document: Document, kind: Any, whole
 
 def _line(document: Document, path: Path, text: str) -> int:
     """Line of a place, or of the nearest one above; a text that begins with a key of the block has that key's line."""
-    named = (*path, text.partition(" ")[0].rstrip(":"))
+    named = (*path, *text.partition(" ")[0].rstrip(":").split("."))
     for length in range(len(named), 0, -1):
         if named[:length] in document.lines:
             return document.lines[named[:length]]
@@ -155,7 +155,7 @@ def _text(several: Sequence[ErrorDetails], path: Path, kind: Any, whole: str) ->
     text = "Input should be " + " or ".join(forms) if several_forms else "; ".join(messages)
     if isinstance(value, str):
         text += yaml_1_1_hint(value)
-    if LinearSchedule in kinds_at(kind, path):
+    if LinearPlan in kinds_at(kind, path):
         text += _schedule_hint(value)
     if isinstance(value, dict) and len(several) > 1:
         text += f"; write a nested key with dots, as {path[-1]}.{next(iter(value), 'key')}"
