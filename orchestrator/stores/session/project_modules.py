@@ -9,10 +9,6 @@ from pathlib import Path
 OWN = "orchestrator"
 RUNTIME = ("kernel", "sb3")
 """Packages of `orchestrator` that run in a session; no other one travels."""
-LEARNING = "orchestrator.sb3.script.learning"
-"""What `run.sb3` of a session imports when a script calls it."""
-MODEL_LIBRARIES = ("stable_baselines3", "sb3_contrib")
-"""A script that imports one of these and `orchestrator` itself may call `run.sb3`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +69,16 @@ class ProjectModules:
         while name := name.rpartition(".")[0]:
             if (found := self.find(name)) is not None:
                 yield found
+
+    def children(self, module: Module, *, deep: bool) -> Iterator[Module]:
+        """The modules of a package that have code, by name; `deep`: also those of its subpackages."""
+        for name in sorted(self._names(module.folder) if module.folder is not None else ()):
+            last = name.removesuffix(".py")
+            found = self.find(f"{module.name}.{last}") if last.isidentifier() and last != "__init__" else None
+            if found is not None and found.source is not None:
+                yield found
+                if deep:
+                    yield from self.children(found, deep=True)
 
     def _look(self, name: str) -> Module | None:
         parent, _, last = name.rpartition(".")
