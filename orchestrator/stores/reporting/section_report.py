@@ -50,7 +50,7 @@ def section_report(code: Path, entry_point: str, account: CampaignReport, folder
     if missing:
         raise BadInput(
             f"the report of {account.section} needs {', '.join(missing)}",
-            remedy="python -m pip install -c constraints.txt -e '.[train]'",
+            remedy=f"python -m pip install {' '.join(missing)}",
         )
     ended = subprocess.run(
         [sys.executable, "-m", package, "--campaign", str(path.resolve()), "--output", str(folder.resolve())],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,13 @@ class Closure:
     Attributes:
         modules: All modules that are needed, by name.
         faults: Imports that cannot work and files that cannot be parsed, with file and line.
+        libraries: Top-level names that the modules import when they are loaded, and that neither the project nor the
+            standard library has.
     """
 
     modules: tuple[Module, ...]
     faults: tuple[str, ...]
+    libraries: tuple[str, ...]
 
 
 class ImportSearch:
@@ -36,6 +40,7 @@ class ImportSearch:
         self._read = read
         self._statements: dict[Path, Statements] = {}
         self._faults: dict[str, None] = {}
+        self._libraries: set[str] = set()
 
     def closure(self, start: Iterable[Module]) -> Closure:
         """All modules that these import, themselves and their packages included."""
@@ -49,7 +54,11 @@ class ImportSearch:
             todo += self._modules.parents(module)
             if module.source is not None and not module.name.startswith(f"{OWN}.kernel"):  # packed whole
                 todo += self._imported_by(module, module.source)
-        return Closure(modules=tuple(found[name] for name in sorted(found)), faults=tuple(sorted(self._faults)))
+        return Closure(
+            modules=tuple(found[name] for name in sorted(found)),
+            faults=tuple(sorted(self._faults)),
+            libraries=tuple(sorted(self._libraries - sys.stdlib_module_names)),
+        )
 
     def _imported_by(self, module: Module, source: Path) -> Iterator[Module]:
         for one in self._of(module, source).imports:
@@ -66,6 +75,8 @@ class ImportSearch:
         if found is not None:
             yield found
         if found is None or found.name != name:
+            if found is None and not (one.level or one.optional or one.deferred):
+                self._libraries.add(name.partition(".")[0])
             if one.level:
                 self._fault(module, source, one, f"finds no module {name}")
             return

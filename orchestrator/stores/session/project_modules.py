@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +39,13 @@ class ProjectModules:
     Args:
         root: The project. Its folders and files shadow installed packages, as they do in a session.
         installed: Folder that holds the package `orchestrator`.
+        only: Top-level names that belong to the project; None for all. In site-packages not all do.
     """
 
-    def __init__(self, root: Path, installed: Path) -> None:
+    def __init__(self, root: Path, installed: Path, only: Collection[str] | None = None) -> None:
         self._root = root
         self._installed = installed
+        self._only = only
         self._listed: dict[Path, frozenset[str]] = {}
         self._found: dict[str, Module | None] = {}
 
@@ -74,6 +76,8 @@ class ProjectModules:
             folder = self._installed / OWN
             return Module(name=name, top=self._installed, source=folder / "__init__.py", folder=folder)
         if parent == OWN and last not in RUNTIME:
+            return None
+        if not parent and self._only is not None and name not in self._only:
             return None
         above = self.find(parent) if parent else None
         top, inside = (above.top, above.folder) if above else (self._root, None if parent else self._root)
