@@ -124,6 +124,12 @@ def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = N
     return Project(code=_INSTALLED, state=here, shipped=True)
 
 
+def reserved_names() -> frozenset[str]:
+    """Names that no new section gets: those of the shipped sections, and of this program."""
+    folders = (_SHIPPED / _MARK.name, _INSTALLED / _MARK)
+    return frozenset({"orchestrator", *(card.stem for folder in folders for card in folder.glob("*.yaml"))})
+
+
 def are_shipped(cards: Path) -> bool:
     """Whether a folder of cards is the one in an installed wheel."""
     return cards == _SHIPPED / _MARK.name

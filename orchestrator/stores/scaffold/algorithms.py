@@ -1,0 +1,56 @@
+"""The algorithms and environments that a new project can name, without importing their libraries."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+
+from orchestrator.core.errors import BadInput
+
+LIBRARIES: Mapping[str, str] = {
+    "A2C": "stable_baselines3",
+    "DQN": "stable_baselines3",
+    "PPO": "stable_baselines3",
+    "QRDQN": "sb3_contrib",
+    "SAC": "stable_baselines3",
+    "TD3": "stable_baselines3",
+}
+"""Algorithm -> library that has it."""
+
+_CONTINUOUS = frozenset({"SAC", "TD3"})
+"""Algorithms that only take continuous actions."""
+
+# Source: gymnasium.envs.registration.ENV_ID_RE, and `module:` before an id as `gymnasium.make` takes it.
+_ENV = re.compile(r"(?:(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):)?(?:[\w-]+/)?[\w.-]+?(?:-v\d+)?", re.ASCII)
+
+
+def known_algorithm(given: str) -> str:
+    """The algorithm that the user means; upper and lower case and hyphens do not matter.
+
+    Raises:
+        BadInput: There is no such algorithm.
+    """
+    name = given.replace("-", "").replace("_", "").upper()
+    if name in LIBRARIES:
+        return name
+    near = difflib.get_close_matches(name, LIBRARIES, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(LIBRARIES)}."
+    raise BadInput(f"there is no algorithm {given!r}", remedy=f"{hint} For any other one, give your own --script.")
+
+
+def default_environment(algorithm: str) -> str:
+    """A small environment that an algorithm can learn."""
+    return "Pendulum-v1" if algorithm in _CONTINUOUS else "CartPole-v1"
+
+
+def module_of_environment(env: str) -> str:
+    """Module that registers an environment, from an id such as `my_envs:Grid-v0`; empty without one.
+
+    Raises:
+        BadInput: It is no id of an environment.
+    """
+    found = _ENV.fullmatch(env)
+    if found is None:
+        raise BadInput(f"{env!r} is no id of a gymnasium environment", remedy="Give an id such as CartPole-v1.")
+    return found["module"] or ""
