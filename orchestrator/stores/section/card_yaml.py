@@ -106,8 +106,9 @@ def read_settings(words: Sequence[str] | None) -> Settings:
 
 def _sections_of(cards: Path) -> Path:
     """Folder of the sections that belong to a folder of cards."""
-    own = cards.resolve().parent.parent / _SECTIONS
-    return own if own.is_dir() else _INSTALLED_SECTIONS
+    cards = cards.resolve()
+    own = cards.parent.parent / _SECTIONS
+    return own if own.is_dir() or cards.parts[-2:] == ("configs", "sections") else _INSTALLED_SECTIONS
 
 
 def value_of(card: SectionCard, key: str) -> Any:

@@ -39,11 +39,15 @@ class ProjectModules:
     Args:
         root: The project. Its folders and files shadow installed packages, as they do in a session.
         installed: Folder that holds the package `orchestrator`.
+        first: Folder that Python searches before the project: that of a script. None without one.
         only: Top-level names that belong to the project; None for all. In site-packages not all do.
     """
 
-    def __init__(self, root: Path, installed: Path, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self, root: Path, installed: Path, first: Path | None = None, only: Collection[str] | None = None
+    ) -> None:
         self._root = root
+        self._places = (root,) if first is None or first == root else (first, root)
         self._installed = installed
         self._only = only
         self._listed: dict[Path, frozenset[str]] = {}
@@ -79,10 +83,15 @@ class ProjectModules:
             return None
         if not parent and self._only is not None and name not in self._only:
             return None
-        above = self.find(parent) if parent else None
-        top, inside = (above.top, above.folder) if above else (self._root, None if parent else self._root)
-        if inside is None:
-            return None
+        if not parent:
+            found = [one for place in self._places if (one := self._in(place, name, last, self._root)) is not None]
+            # A folder without `__init__.py` comes after every module of this name, in any place.
+            return next((one for one in found if one.source is not None), found[0] if found else None)
+        above = self.find(parent)
+        return self._in(above.folder, name, last, above.top) if above and above.folder else None
+
+    def _in(self, inside: Path, name: str, last: str, top: Path) -> Module | None:
+        """The module in a folder."""
         folder, listed = inside / last, self._names(inside)
         if last in listed and "__init__.py" in self._names(folder):
             return Module(name=name, top=top, source=folder / "__init__.py", folder=folder)
