@@ -113,6 +113,8 @@ def _block(environment: Installed, names: tuple[str, ...]) -> None:
         "        raise importlib.metadata.PackageNotFoundError(name)\n"
         "    return found(cls, name)\n"
         "importlib.metadata.Distribution.from_name = classmethod(from_name)\n"
+        "listed = importlib.metadata.packages_distributions\n"
+        "importlib.metadata.packages_distributions = lambda: {k: v for k, v in listed().items() if k not in NAMES}\n"
     )
     (environment.site_packages / "absent_libraries.py").write_text(text, encoding="utf-8")
     (environment.site_packages / "zz_absent.pth").write_text("import absent_libraries\n", encoding="utf-8")

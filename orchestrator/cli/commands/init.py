@@ -75,6 +75,8 @@ def init(
         )
     console = Console(sys.stderr if as_json else sys.stdout)
     console.say(f"Project {folder.resolve()}, section {project.section}", *(f"  wrote {name}" for name in written))
+    if not written:
+        console.say("  every file is there already")
     console.say(*(f"  kept your {name}" for name in kept), *_warnings(folder, project, wanted.script, kept))
     if lines:
         console.say(

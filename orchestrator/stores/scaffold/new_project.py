@@ -70,6 +70,7 @@ def compose(wanted: Wanted) -> NewProject:
     script = wanted.script.place if wanted.script else SCRIPT
     quick, full = _steps(wanted)
     wheel = own_requirement() is None
+    lines = requirement_lines(_libraries(wanted))
     values = {
         "name": name,
         "title": wanted.folder.resolve().name or name,
@@ -77,7 +78,8 @@ def compose(wanted: Wanted) -> NewProject:
         "script_folder": script.rpartition("/")[0] + "/" if "/" in script else "",
         "quick_steps": quick,
         "full_steps": full,
-        "requirements": requirement_lines(_libraries(wanted)),
+        "requirements": lines,
+        "installs": any(not line.startswith("#") for line in lines),
         "wheel": wheel,
         "install": own_requirement() or f"wheels/arz_orchestrator-{__version__}-py3-none-any.whl",
     }

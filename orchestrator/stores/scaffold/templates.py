@@ -39,4 +39,5 @@ def render(template: str, **values: Any) -> bytes:
         autoescape=False,
     )
     environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
+    environment.filters["digits"] = lambda number: f"{number:_}"
     return environment.get_template(template).render(**values).encode("utf-8")
