@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import PROJECT_ROOT
 from tests.doubles.installed_wheel import Installed, build, copied_sources, install
 from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
 from tests.emulator.loopback import loopback_kaggle
@@ -67,9 +68,31 @@ def test_a_new_project_runs_continues_and_reports(bare: Installed, tmp_path: Pat
     assert "ete_1  Été 1" in bare.orchestrate(project, "sections").out
     verified = bare.orchestrate(project, "verify")
     assert verified.code == 0 and "VERIFIED" in verified.out, verified.out
-    written = yaml.safe_load((project / ".github/workflows/train.yml").read_text("utf-8"))
-    (tick,) = [one["run"] for one in written["jobs"]["tick"]["steps"] if "tick" in one.get("run", "")]
-    assert tick.startswith("orchestrator campaign tick ete_1 --backend kaggle --recover-missing")
+
+
+def test_the_workflow_keeps_the_rules_of_the_shipped_one(bare: Installed, tmp_path: Path) -> None:
+    bare.orchestrate(tmp_path, "init", ".", "--section", "mine")
+    mine, shipped = (
+        yaml.safe_load((root / path).read_text("utf-8"))
+        for root, path in ((tmp_path, ".github/workflows/train.yml"), (PROJECT_ROOT, ".github/workflows/campaign.yml"))
+    )
+    assert mine["env"]["STATE"] == shipped["env"]["STATE"] and mine[True] == {
+        **shipped[True],
+        "workflow_dispatch": None,
+    }
+    for key in ("permissions", "concurrency"):
+        assert mine[key] == shipped[key]
+    for key in ("if", "runs-on", "timeout-minutes", "environment"):
+        assert mine["jobs"]["tick"][key] == shipped["jobs"]["tick"][key]
+    steps = {one.get("uses", one.get("run", "")).partition(" --json")[0]: one for one in mine["jobs"]["tick"]["steps"]}
+    names = list(steps)
+    tick = "orchestrator campaign tick mine --backend kaggle --recover-missing"
+    assert names.index("actions/cache/restore@v4") < names.index(tick) < names.index("actions/cache/save@v4")
+    assert not any("if" in steps[name] or "continue-on-error" in steps[name] for name in names[:-1])
+    restore, save = steps["actions/cache/restore@v4"]["with"], steps["actions/cache/save@v4"]["with"]
+    assert save["key"] == restore["key"] and "run_attempt" in save["key"] and "campaign-mine-" in save["key"]
+    (install,) = [name for name in names if "pip install" in name]
+    assert "wheels/arz_orchestrator-" in install  # this wheel came from a folder of this computer
 
 
 def test_a_new_project_runs_on_kaggle(bare: Installed, tmp_path: Path) -> None:
@@ -82,7 +105,11 @@ def test_a_new_project_runs_on_kaggle(bare: Installed, tmp_path: Path) -> None:
         (push,) = [entry.request for entry in kaggle.journal.of("SaveKernel")]
         assert push["slug"].startswith("ana/arz-validation-far-") and push["enableGpu"] is False
         longer = bare.orchestrate(tmp_path, *words, "--add-steps", "500", **loopback_variables())
-    assert (longer.json["steps_start"], longer.json["resume_grade"]) == (20_000, "exact"), longer.err
+        assert (longer.json["steps_start"], longer.json["resume_grade"]) == (20_000, "exact"), longer.err
+        tick = ("campaign", "tick", "far", "--backend", "kaggle", "--recover-missing", "--json")
+        ticked = bare.orchestrate(tmp_path, *tick, **loopback_variables())
+        assert ticked.code == 0, ticked.err
+        assert kaggle.kernels.runs == 3  # the second seed is in flight
 
 
 def test_files_of_the_user_stay(bare: Installed, tmp_path: Path) -> None:

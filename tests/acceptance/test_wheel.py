@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -105,3 +106,17 @@ def test_commands_without_a_section_work(installed: Installed, empty: Path) -> N
     )
     inside = installed.orchestrate(installed.site_packages, "sections")
     assert inside.code == 2 and "installed packages" in inside.err
+
+
+@pytest.mark.prove
+def test_wheel_brings_its_libraries_from_the_index(wheel: Path, tmp_path: Path) -> None:
+    environment = Installed(tmp_path / "venv")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment.root)], check=True)
+    python = str(environment.scripts / "python")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--constraint", str(PROJECT_ROOT / "constraints.txt"), str(wheel)], check=True)
+    assert environment.orchestrate(tmp_path, "init", "new").code == 0
+    ran = environment.orchestrate(tmp_path / "new", "run", "new", "--quick", "--json")
+    assert (ran.code, ran.json["steps_done"]) == (0, 20_000), ran.err
+    lacking = environment.orchestrate(tmp_path, "run", "section_7_6", "--quick", "--json")
+    assert lacking.code == 2 and "python -m pip install gymnasium" in lacking.json["remedy"]
