@@ -113,16 +113,28 @@ def test_a_new_project_runs_on_kaggle(bare: Installed, tmp_path: Path) -> None:
 
 
 def test_files_of_the_user_stay(bare: Installed, tmp_path: Path) -> None:
-    own = {"README.md": "mine", ".gitignore": "data/\n.env*\n", "requirements.txt": "numpy==2.4.6\n", "notes.txt": "n"}
+    own = {"README.md": "mine", ".gitignore": "data/\n.env*\n", "requirements.txt": "numpy>=2\n", "notes.txt": "n"}
     for name, text in own.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     made = bare.orchestrate(tmp_path, "init", ".", "--section", "mine")
     assert made.code == 0, made.err
     assert "kept your README.md" in made.out and "Add to your .gitignore: .orchestrator/" in made.out
-    assert ".env*" not in made.out
+    assert ".env*" not in made.out and "requirements.txt has the line 'numpy>=2'" in made.out
     assert {name: (tmp_path / name).read_text("utf-8") for name in own} == own
     again = bare.orchestrate(tmp_path, "init", ".", "--section", "mine", "--json")
     assert (again.code, again.json["written"]) == (0, [])  # the same command completes what a kill left
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb [[ 1 ]] ${{ x }} {% y %}", "'\"#: &*!|>%@`", "x" * 200, "日本", "😀 oui", "-dash"]
+)
+def test_any_name_of_a_folder_gives_a_project(bare: Installed, tmp_path: Path, name: str) -> None:
+    made = bare.orchestrate(tmp_path, "init", "--json", "--", name)
+    assert made.code == 0, made.err
+    shown = bare.orchestrate(tmp_path / name, "sections", "--json")
+    (row,) = shown.json["sections"]
+    assert (row["section"], row.get("problem")) == (made.json["section"], None)
+    assert yaml.safe_load((tmp_path / name / ".github/workflows/train.yml").read_text("utf-8"))["name"] == "train"
 
 
 def test_what_would_replace_a_file_is_refused_and_nothing_is_written(bare: Installed, tmp_path: Path) -> None:
@@ -132,6 +144,7 @@ def test_what_would_replace_a_file_is_refused_and_nothing_is_written(bare: Insta
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert "is no folder" in _refused(bare, tmp_path, "file")
     assert "file exists" in _refused(bare, tmp_path, "file/project")
+    assert "File name too long" in _refused(bare, tmp_path, "x" * 300)
     (tmp_path / "taken/configs/sections").mkdir(parents=True)
     (tmp_path / "taken/configs/sections/taken.yaml").write_text("section: taken\n", encoding="utf-8")
     text = _refused(bare, tmp_path, "taken")
@@ -143,6 +156,8 @@ def test_what_would_replace_a_file_is_refused_and_nothing_is_written(bare: Insta
     [
         (["--algorithm", "PPPO"], "Did you mean PPO?"),
         (["--algorithm", "REINFORCE"], "Known: A2C, DQN, PPO"),
+        (["--env", "CartPole-v1", "--algorithm", "SAC"], "SAC takes continuous actions only"),
+        (["--env", "Pendulum-v1", "--algorithm", "DQN"], "--algorithm PPO"),
         (["--env", "no id"], "CartPole-v1"),
         (["--env", 'a"; import os'], "CartPole-v1"),
         (["--env", "CartPole-v1", "--script", "train.py"], "--script cannot be combined"),

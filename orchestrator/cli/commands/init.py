@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -95,7 +95,12 @@ def _wanted(folder: Path, env: str | None, algorithm: str | None, script: Path |
         BadInput: They contradict each other, or one cannot be used.
     """
     from orchestrator.core.errors import BadInput
-    from orchestrator.stores.scaffold.algorithms import default_environment, known_algorithm, module_of_environment
+    from orchestrator.stores.scaffold.algorithms import (
+        default_environment,
+        known_algorithm,
+        module_of_environment,
+        require_fitting_actions,
+    )
     from orchestrator.stores.scaffold.new_project import Wanted
     from orchestrator.stores.scaffold.user_script import read_script
 
@@ -104,13 +109,18 @@ def _wanted(folder: Path, env: str | None, algorithm: str | None, script: Path |
             "--script cannot be combined with --env and --algorithm",
             remedy="Your script decides what it trains: leave the other options out.",
         )
-    if os.path.lexists(folder) and not folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+    except OSError as fault:  # a name that the disk cannot have
+        raise BadInput(f"{folder}: {fault.strerror or fault}", remedy="Choose another folder.") from fault
+    if os.path.lexists(folder) and not is_folder:
         raise BadInput(f"{folder} is no folder", remedy="Give a folder, or a path at which nothing exists yet.")
     chosen = known_algorithm(algorithm) if algorithm is not None else "PPO"
     if algorithm is not None and env is None:
         env = default_environment(chosen)
     if env is not None:
         module_of_environment(env)
+        require_fitting_actions(chosen, env)
     own = read_script(folder, script) if script is not None else None
     return Wanted(folder=folder, section=section or "", env=env or "", algorithm=chosen, script=own)
 
@@ -145,6 +155,8 @@ def _lines_to_add(script: UserScript | None, place: str) -> list[str]:
 
 def _warnings(folder: Path, project: NewProject, script: UserScript | None, kept: list[str]) -> list[str]:
     """What the user has to do by hand."""
+    from orchestrator.kernel.environment.requirements import requirements_of
+    from orchestrator.kernel.outcome import SessionRefused
     from orchestrator.stores.project import ROOT_VARIABLE
 
     lines = []
@@ -153,6 +165,10 @@ def _warnings(folder: Path, project: NewProject, script: UserScript | None, kept
         lines.append(f"Warning: {script.place} imports {names} from its old folder: copy that into {folder.resolve()}")
     if ".gitignore" in kept and (missing := _missing_lines(folder / ".gitignore", project.files[".gitignore"])):
         lines.append(f"Add to your .gitignore: {' '.join(missing)}")
+    try:
+        requirements_of(folder, PurePosixPath(project.script).parent)
+    except (SessionRefused, ValueError) as fault:
+        lines.append(f"Warning: no session can start yet: {getattr(fault, 'account', fault)}")
     named = os.environ.get(ROOT_VARIABLE)
     if named and Path(named).resolve() != folder.resolve():
         lines.append(f"Warning: {ROOT_VARIABLE} names {named}, so commands use that project: unset it for this one")

@@ -18,8 +18,16 @@ LIBRARIES: Mapping[str, str] = {
 }
 """Algorithm -> library that has it."""
 
-_CONTINUOUS = frozenset({"SAC", "TD3"})
-"""Algorithms that only take continuous actions."""
+_ACTIONS: Mapping[str, str] = {"DQN": "discrete", "QRDQN": "discrete", "SAC": "continuous", "TD3": "continuous"}
+"""Algorithm -> the only actions that it takes; A2C and PPO take both."""
+
+_ACTIONS_OF: Mapping[str, str] = {
+    **dict.fromkeys(("CartPole", "Acrobot", "MountainCar", "LunarLander", "Blackjack", "CliffWalking"), "discrete"),
+    **dict.fromkeys(("FrozenLake", "FrozenLake8x8", "Taxi", "ALE"), "discrete"),
+    **dict.fromkeys(("Pendulum", "MountainCarContinuous", "BipedalWalker", "BipedalWalkerHardcore"), "continuous"),
+    **dict.fromkeys(("CarRacing", "Ant", "HalfCheetah", "Hopper", "Humanoid", "Reacher", "Walker2d"), "continuous"),
+}
+"""Name of an environment of gymnasium, without its version -> its actions. Others are not checked here."""
 
 # Source: gymnasium.envs.registration.ENV_ID_RE, and `module:` before an id as `gymnasium.make` takes it.
 _ENV = re.compile(r"(?:(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):)?(?:[\w-]+/)?[\w.-]+?(?:-v\d+)?", re.ASCII)
@@ -41,7 +49,27 @@ def known_algorithm(given: str) -> str:
 
 def default_environment(algorithm: str) -> str:
     """A small environment that an algorithm can learn."""
-    return "Pendulum-v1" if algorithm in _CONTINUOUS else "CartPole-v1"
+    return "Pendulum-v1" if _ACTIONS.get(algorithm) == "continuous" else "CartPole-v1"
+
+
+def require_fitting_actions(algorithm: str, env: str) -> None:
+    """Refuse an environment of gymnasium whose actions an algorithm cannot take.
+
+    Raises:
+        BadInput: They do not fit.
+    """
+    needed, has = _ACTIONS.get(algorithm), _ACTIONS_OF.get(re.split(r"-v\d|/", env)[0])
+    if needed and has and needed != has:
+        other = default_environment(algorithm)
+        raise BadInput(
+            f"{algorithm} takes {needed} actions only, and those of {env} are {has}",
+            remedy=f"Give --algorithm PPO, which takes both, or an environment such as {other}.",
+        )
+
+
+def steps_of(algorithm: str) -> tuple[int, int]:
+    """Targets of quick and full: some seconds to two minutes, and some minutes to an hour, on one core."""
+    return (5_000, 100_000) if _ACTIONS.get(algorithm) == "continuous" else (20_000, 200_000)
 
 
 def module_of_environment(env: str) -> str:

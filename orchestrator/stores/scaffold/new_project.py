@@ -11,7 +11,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.section.naming import MOST_CHARS, is_section_name, section_name
 from orchestrator.stores.campaign.campaign_yaml import parse_campaign
 from orchestrator.stores.project import reserved_names
-from orchestrator.stores.scaffold.algorithms import LIBRARIES, module_of_environment
+from orchestrator.stores.scaffold.algorithms import LIBRARIES, module_of_environment, steps_of
 from orchestrator.stores.scaffold.libraries import own_requirement, requirement_lines
 from orchestrator.stores.scaffold.templates import FILES, render
 from orchestrator.stores.scaffold.user_script import UserScript
@@ -20,8 +20,8 @@ from orchestrator.stores.section.card_yaml import parse_card
 SCRIPT = "train.py"
 _KEPT = frozenset({".gitignore", ".github/workflows/train.yml", "README.md"})
 """Files that a folder may have already, with the user's own content."""
-_LOOP_STEPS, _ENV_STEPS = (20_000, 1_000_000), (20_000, 200_000)
-"""Targets of quick and full: some seconds and some minutes on one core."""
+_LOOP_STEPS = (20_000, 1_000_000)
+"""Targets of quick and full of the plain loop: less than a second, and some seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def compose(wanted: Wanted) -> NewProject:
     lines = requirement_lines(_libraries(wanted))
     values = {
         "name": name,
-        "title": wanted.folder.resolve().name or name,
+        "title": _printable(wanted.folder.resolve().name) or name,
         "script": script,
         "script_folder": script.rpartition("/")[0] + "/" if "/" in script else "",
         "quick_steps": quick,
@@ -114,9 +114,15 @@ def _name(wanted: Wanted) -> str:
     return wanted.section
 
 
+def _printable(name: str) -> str:
+    """A folder's name on one line, in characters that YAML and UTF-8 have."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in name)
+    return " ".join(plain.split())
+
+
 def _steps(wanted: Wanted) -> tuple[int | None, int | None]:
     if wanted.script is None:
-        return _ENV_STEPS if wanted.env else _LOOP_STEPS
+        return steps_of(wanted.algorithm) if wanted.env else _LOOP_STEPS
     target = wanted.script.target
     return (None, None) if target is None else (max(1, target // 10), target)
 

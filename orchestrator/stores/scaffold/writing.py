@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput
+from orchestrator.kernel.files.storage import storage_trouble
 
 
 def conflicts(folder: Path, files: Mapping[str, bytes]) -> list[str]:
@@ -44,6 +45,11 @@ def write_new(folder: Path, files: Mapping[str, bytes]) -> list[str]:
             raise BadInput(
                 f"{fault.filename2 or fault.filename} exists and is not what `init` would write",
                 remedy="Move it away, or choose another folder. Nothing was written.",
+            ) from fault
+        if isinstance(fault, OSError) and storage_trouble(fault) is None:  # e.g. a name that the disk cannot have
+            raise BadInput(
+                f"{fault.filename or folder} cannot be written: {fault.strerror or fault}",
+                remedy="Choose another folder. Nothing was written.",
             ) from fault
         raise
     return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ def test_installed_versions_come_first_then_the_tested_ones(monkeypatch: pytest.
     monkeypatch.setattr(importlib.metadata, "version", lambda name: {"PyYAML": "6.0.3", "torch": "2.13.0+cpu"}[name])
     tested = {
         one.name: one.version
-        for one in requirements_of(PROJECT_ROOT, "validation_ch7.section_7_6_rl_performance.entry")
+        for one in requirements_of(PROJECT_ROOT, PurePosixPath("validation_ch7/section_7_6_rl_performance"))
     }
     lines = requirement_lines({"yaml", "torch", "stable_baselines3", "absent_one"})
     assert lines == [
