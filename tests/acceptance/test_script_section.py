@@ -150,15 +150,112 @@ def test_exit_codes_of_a_script(tmp_path: Path, script: str, end: str, text: str
 
 
 def test_a_failing_training_keeps_its_checkpoints_and_continues_after_the_repair(tmp_path: Path) -> None:
-    broken = SCRIPT.replace(
-        "if step == 39", "if step == 25:\n            raise RuntimeError('oh')\n        if step == 39"
-    )
-    root = make_script_project(
-        tmp_path, broken, CARD + "profiles:\n  quick: {checkpoint_every_steps: 10}\n  full: {}\n"
-    )
+    broken = SCRIPT.replace("        if step == 39", "        assert step < 25, 'too far'\n        if step == 39")
+    card = CARD + "profiles:\n  quick: {checkpoint_every_steps: 10}\n  full: {}\n"
+    root = make_script_project(tmp_path, broken, card)
     failed = train(root)
     assert (failed.code, failed.json["end_reason"], failed.json["steps_done"]) == (1, "section_failed", 20), failed.err
-    assert "RuntimeError: oh" in failed.err
+    assert "AssertionError: too far" in failed.err
     (root / "train.py").write_text(SCRIPT, encoding="utf-8")
     repaired = train(root)
     assert (repaired.code, repaired.json["steps_start"], repaired.json["steps_done"]) == (0, 20, 40), repaired.err
+
+
+def test_a_second_session_in_a_script_is_refused(tmp_path: Path) -> None:
+    script = SCRIPT + "with orchestrator.session() as second:\n    pass\n"
+    answer = train(make_script_project(tmp_path, script))
+    assert (answer.code, answer.json["end_reason"]) == (1, "refused"), answer.err
+    assert "a second time; a section holds one training" in answer.err
+
+
+WORKERS = '''
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+import beside
+import orchestrator
+
+
+class Square:
+    """Lives in the main module: a child process finds it by importing this file again."""
+
+    def __call__(self, x):
+        return x * x + beside.ONE
+
+
+def work(pipe, act):
+    pipe.send((act(pipe.recv()), __name__, sys.argv[1:], str(Path(__file__).name)))
+
+
+def main():
+    with orchestrator.session() as run:
+        state = run.keep(total=0)
+        for step in run.steps():
+            for method in ("spawn", "forkserver") if os.name == "posix" else ("spawn",):
+                context = multiprocessing.get_context(method)
+                mine, theirs = context.Pipe()
+                child = context.Process(target=work, args=(theirs, Square()))
+                child.start()
+                mine.send(step + 3)
+                answer = mine.recv()
+                child.join()
+                assert answer == ((step + 3) ** 2 + 1, "__mp_main__", [], "train.py"), answer
+                state.total += answer[0]
+            with context.Pool(2) as pool:
+                state.total += sum(pool.map(Square(), range(3)))
+            run.finish()
+    print("total", state.total)
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def test_child_processes_import_the_script_as_alone(tmp_path: Path) -> None:
+    root = make_script_project(tmp_path, WORKERS, CARD.replace("train.py", "examples/train.py"), "examples/train.py")
+    (root / "examples/beside.py").write_text("ONE = 1\n", encoding="utf-8")
+    answer = train(root)
+    assert (answer.code, answer.json["end_reason"]) == (0, "finished"), answer.err
+    assert "total 28" in session_log(root)
+
+
+PLACES = """
+import sys
+from pathlib import Path
+
+import orchestrator
+
+here = Path(__file__).parent
+assert __name__ == "__main__" and sys.argv == [__file__] and sys.path[0] == str(here)
+assert (here / "table.csv").read_text() == "1\\n"
+assert not (Path.cwd() / "table.csv").exists()
+with orchestrator.session(settings={"lr": 0.1, "own": "default"}) as run:
+    Path("beside_the_results.txt").write_text("kept")
+    (run.folder / "own.txt").write_text(repr(sorted(run.settings.items())))
+    for step in run.steps():
+        pass
+    if not run.finished:
+        raise SystemExit("not finished")
+    run.outcome(summary={"size": 3})
+"""
+SETTINGS = (
+    "settings: {lr: 0.5}\nseed: 4\ninclude: [examples/*.csv]\nprofiles:\n  quick: {target_steps: 3}\n  full: {}\n"
+)
+
+
+def test_a_script_finds_its_files_settings_and_folders(tmp_path: Path) -> None:
+    card = CARD.replace("train.py", "examples/train.py") + SETTINGS
+    root = make_script_project(tmp_path, PLACES, card, "examples/train.py")
+    (root / "examples/table.csv").write_text("1\n", encoding="utf-8")
+    answer = train(root, "--set", "settings.lr=0.25")
+    assert answer.code == 0, answer.err
+    results = root / answer.json["results_dir"]
+    assert (results / "beside_the_results.txt").read_text(encoding="utf-8") == "kept"
+    assert next(results.rglob("own.txt")).read_text(encoding="utf-8") == "[('lr', 0.25), ('own', 'default')]"
+    manifest = json.loads((results / "session_manifest.json").read_text(encoding="utf-8"))
+    assert manifest["summary"] == {"size": 3}
+    listed = orchestrate(root, "render", "mine", "--files").out
+    assert "examples/train.py" in listed and "examples/table.csv" in listed and "configs" not in listed

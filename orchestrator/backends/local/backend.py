@@ -230,10 +230,7 @@ class LocalBackend(Backend):
             "nonce": ticket.nonce,
             "python": self._python,
             "wall_limit_s": None if deadline_s is None else deadline_s * _WALL_FACTOR + _WALL_EXTRA_S,
-            "environment": {
-                ROOT_VARIABLE: str(sandbox.kaggle),
-                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(sandbox.scratch)),
-            },
+            "environment": {ROOT_VARIABLE: str(sandbox.kaggle)},
         }
 
 

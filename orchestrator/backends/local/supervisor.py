@@ -17,6 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from orchestrator.backends.local.sandbox import Sandbox, read_json
+from orchestrator.backends.local.temporary import short_path
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.files.reserve import Reserve
 from orchestrator.kernel.files.storage import is_full
@@ -76,14 +77,14 @@ def _supervise(sandbox: Sandbox, plan: dict[str, Any]) -> tuple[int, str | None]
     ]
     reason: str | None = None
     asked_at_s: float | None = None
-    with sandbox.log.open("ab") as log:
+    with sandbox.log.open("ab") as log, short_path(sandbox.scratch) as temporary:
         kernel = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=sandbox.working,
-            env={**os.environ, **plan["environment"]},
+            env={**os.environ, **plan["environment"], **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))},
         )
         started_s = time.monotonic()
         while (exit_code := _poll(kernel)) is None:

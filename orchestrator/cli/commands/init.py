@@ -167,8 +167,8 @@ def _warnings(folder: Path, project: NewProject, script: UserScript | None, kept
         lines.append(f"Add to your .gitignore: {' '.join(missing)}")
     try:
         requirements_of(folder, PurePosixPath(project.script).parent)
-    except (SessionRefused, ValueError) as fault:
-        lines.append(f"Warning: no session can start yet: {getattr(fault, 'account', fault)}")
+    except SessionRefused as fault:
+        lines.append(f"Warning: no session can start yet: {fault}. {fault.remedy}")
     named = os.environ.get(ROOT_VARIABLE)
     if named and Path(named).resolve() != folder.resolve():
         lines.append(f"Warning: {ROOT_VARIABLE} names {named}, so commands use that project: unset it for this one")

@@ -49,7 +49,7 @@ def sections(as_json: AsJson = False) -> int:
             continue
         names = ", ".join(name + " (default)" * (name == row["algorithm"]) for name in row["algorithms"])
         console.say(
-            f"{row['section']}  {row['title']}",
+            row["section"] if row["title"] == row["section"] else f"{row['section']}  {row['title']}",
             *([f"  algorithms: {names}"] if names else []),
             f"  backend: {row['backend']}, {row['steps']} steps in place, {row['trials']} trial(s)",
         )

@@ -69,7 +69,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
         raise unreadable
     if live:
         console.say("In flight:", *(f"  {one.session}  {one.backend}  {one.line}" for one in live))
-    console.say(*_run_lines(runs, sessions, section))
+    console.say(*_run_lines(runs, sessions, section or (models[0]["section"] if models else "SECTION")))
     return code
 
 
@@ -107,11 +107,11 @@ def _live(project: Project, runs: list[RunRecord], sessions: list[SessionRecord]
     return live
 
 
-def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], section: str | None = None) -> list[str]:
+def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], section: str) -> list[str]:
     from orchestrator.core.run.summary import shown_verdict
 
     if not runs:
-        return [f"No runs yet: python -m orchestrator run {section or 'section_7_6'} --quick"]
+        return [f"No runs yet: python -m orchestrator run {section} --quick"]
     lines = ["Latest runs:"]
     for run in [run for run in runs if run.sessions or run.ended_at is None][-_SHOWN_RUNS:]:
         end = run.end_reason or "in flight or interrupted"

@@ -79,7 +79,10 @@ def _grade(
     code_digest: Callable[[SectionCard], str],
 ) -> Compatibility | None:
     """How the next run would resume; None without a checkpoint, or if the card no longer declares its algorithm."""
+    from dataclasses import replace
+
     from orchestrator.core.errors import BadInput
+    from orchestrator.kernel.schema import SETTINGS
     from orchestrator.stores.section.card_yaml import choose
     from orchestrator.wiring import compatibility_in_place
 
@@ -88,6 +91,8 @@ def _grade(
     identity = view.latest.identity
     try:
         chosen = choose(card, algorithm=identity.get("algorithm"), seed=identity.get("seed")) if trial else card
+        if trial and (settings := identity.get("own", {}).get(SETTINGS)) is not None:
+            chosen = replace(chosen, settings=settings)
         return compatibility_in_place(project, chosen, view.latest, code_digest)
     except BadInput:
         return None
@@ -105,7 +110,8 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
             yield f"  {row['remedy']}"
         return
     if row["trial"]:
-        trial += f" ({row['algorithm']}, seed {row['seed']})" if row["algorithm"] else " (nothing saved yet)"
+        algorithm = f"{row['algorithm']}, " if row["algorithm"] else ""
+        trial += " (nothing saved yet)" if row["seed"] is None else f" ({algorithm}seed {row['seed']})"
     targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items() if target is not None)
     shown = f"targets: {targets}" if targets else "no target"
     yield f"{row['section']}{trial}: {row['steps']} steps in place ({shown})"

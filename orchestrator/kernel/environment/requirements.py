@@ -44,21 +44,36 @@ def requirements_of(bundle_root: Path, folder: PurePosixPath) -> tuple[Requireme
         folder: Folder of the section's code below it.
 
     Raises:
-        SessionRefused: A line is not `name==version`.
+        SessionRefused: See `read_requirements`.
     """
-    path = bundle_root / folder / REQUIREMENTS_NAME
-    if not path.is_file():
-        return ()
+    name = folder / REQUIREMENTS_NAME
+    path = bundle_root / name
+    return read_requirements(path.read_bytes(), str(name)) if path.is_file() else ()
+
+
+def read_requirements(content: bytes, name: str) -> tuple[Requirement, ...]:
+    """The requirements in the content of a file.
+
+    Args:
+        name: POSIX path of the file, for messages.
+
+    Raises:
+        SessionRefused: A line is not `name==version`, or the file is not UTF-8.
+    """
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as fault:
+        raise SessionRefused(f"{name} is not UTF-8: {fault}", remedy="Save it as UTF-8.") from fault
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         if not text:
             continue
         pin = _PIN.fullmatch(text)
         if pin is None:
             raise SessionRefused(
-                f"{path.relative_to(bundle_root).as_posix()} has the line {text!r}",
-                remedy="Write each line as name==version.",
+                f"{name}, line {number} reads {text!r}",
+                remedy="Write each line as name==version; `python -m pip freeze` shows the versions that you use.",
             )
         found.append(Requirement(name=canonical_name(pin["name"]), version=pin["version"]))
     return tuple(found)

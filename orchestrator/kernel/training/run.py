@@ -66,6 +66,7 @@ class Run:
         self._progress = Progress(context, start=self.start, target=self.target)
         self._resume_folder: Path | None = None
         self._left = False
+        self._fields: dict[str, Any] = {}
         self._paused: bool | None = None
 
     @property
@@ -214,11 +215,8 @@ class Run:
         self._finished, self._left = code == 0, code == MORE_TO_DO
 
     def outcome(self, **fields: Any) -> SectionOutcome:
-        """Return value of a section's `run`: how the session ended.
-
-        Args:
-            fields: Further fields, e.g. `verdict`, `verdict_reasons`, `summary`.
-        """
+        """How the session ended: return value of a section's `run`. Fields such as `verdict` stay for later calls."""
+        self._fields |= fields
         ending = KernelEnding.STOPPED if self._context.stop.requested else KernelEnding.PAUSED
         resumed = self._checkpoints.resumed
         return SectionOutcome(
@@ -230,7 +228,7 @@ class Run:
             resume_reasons=tuple(self._checkpoints.reasons),
             training={"best_model_score": self._best},
             runtime=self._checkpoints.runtime,
-            **fields,
+            **self._fields,
         )
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -12,8 +12,9 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Bundle
 from orchestrator.core.session.zip_archive import pack
-from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME
+from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME, read_requirements
 from orchestrator.kernel.files.digests import tree_digest
+from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.stores.project import Project
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.bundle_files import all_files, included, package_data, read_member, require_inside
@@ -126,7 +127,9 @@ class CodeStore:
         paths += [pair for module in closure.modules for pair in _files_of(module)]
         beside = folder / REQUIREMENTS_NAME
         paths += [(self._root, path) for path in (*extra, beside) if path != beside or beside.is_file()]
-        return {path.relative_to(top).as_posix(): read(path) for top, path in paths}, closure
+        members = {path.relative_to(top).as_posix(): read(path) for top, path in paths}
+        _require_pinned(members, beside.relative_to(self._root).as_posix())
+        return members, closure
 
 
 class FrozenCode:
@@ -161,6 +164,14 @@ class FrozenCode:
         if self._template is None:
             self._template = self._store.template()
         return self._template
+
+
+def _require_pinned(members: Mapping[str, bytes], name: str) -> None:
+    """Refuse a `requirements.txt` that the session would refuse."""
+    try:
+        read_requirements(members.get(name, b""), name)
+    except SessionRefused as fault:
+        raise BadInput(str(fault), remedy=fault.remedy) from fault
 
 
 def _files_of(module: Module) -> Iterator[tuple[Path, Path]]:

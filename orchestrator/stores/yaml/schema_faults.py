@@ -39,7 +39,7 @@ def checked(document: Document, kind: type[Checked], source: str, *, whole: str,
     if document.empty:
         raise BadInput(
             f"{source} is empty: a {whole} needs at least {', '.join(required_keys(kind))}",
-            remedy=f"{example} is an example; `git checkout -- {example}` restores it.",
+            remedy=f"`orchestrator init DIR` writes a complete one; {example} of the repository is an example.",
         )
     found: list[Fault] = []
     try:
@@ -136,7 +136,7 @@ def _faults(errors: Sequence[ErrorDetails], document: Document, kind: Any, whole
 
 def _line(document: Document, path: Path, text: str) -> int:
     """Line of a place, or of the nearest one above; a text that begins with a key of the block has that key's line."""
-    named = (*path, text.partition(" ")[0].rstrip(":"))
+    named = (*path, *text.partition(" ")[0].rstrip(":").split("."))
     for length in range(len(named), 0, -1):
         if named[:length] in document.lines:
             return document.lines[named[:length]]

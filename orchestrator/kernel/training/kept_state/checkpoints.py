@@ -15,6 +15,7 @@ from orchestrator.kernel.checkpoint.resume_grade import EXACT, REFUSE, STATISTIC
 from orchestrator.kernel.checkpoint.save import save_checkpoint
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
+from orchestrator.kernel.schema import LINEAGE_KEYS, SETTINGS
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
@@ -172,8 +173,10 @@ class Checkpoints:
 
 def _identity(context: SessionContext, device_class: str) -> dict[str, Any]:
     lineage = dict(context.ticket.spec.get("lineage") or {"seed": context.ticket.spec.get("seed")})
+    own = {key: lineage.pop(key) for key in list(lineage) if key not in LINEAGE_KEYS or key == SETTINGS}
     return {
         **lineage,
+        **({"own": own} if own else {}),
         "section": context.ticket.section,
         "lineage_id": context.ticket.lineage_id,
         "versions": _versions(),
