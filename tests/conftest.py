@@ -6,12 +6,19 @@ The pytest options block sockets.
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+# Sessions of section 7.6 compile once for all tests, not each for itself. Numba reads the variables at its import.
+os.environ["NUMBA_CACHE_DIR"] = str(PROJECT_ROOT / ".pytest_cache" / "numba")
+os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = (
+    "validation_ch7.traffic.numba_kernel.disk_cache.PackageLocator,UserProvidedCacheLocator"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -65,7 +65,11 @@ def read(kind: type[Read], plain: Any, *, place: str) -> Read:
     try:
         return kind(**{name: _value(hints[name], value, _join(place, name)) for name, value in plain.items()})
     except ValueError as fault:
-        raise ValueError(str(fault) if str(fault).startswith(place) else f"{place}: {fault}") from fault
+        raise ValueError("\n".join(_placed(line, place) for line in str(fault).splitlines())) from fault
+
+
+def _placed(line: str, place: str) -> str:
+    return line if line.startswith(place) else f"{place}: {line}"
 
 
 def check_keys(plain: Mapping[str, Any], described_by: type, *, place: str, more: Iterable[str] = ()) -> None:

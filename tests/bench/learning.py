@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.sb3.algorithms.hyperparameters import read_hyper_parameters
+from orchestrator.kernel.algorithms.hyperparameters import read_hyper_parameters
 from orchestrator.sb3.training.factory import build_model, prepare_torch
 from orchestrator.sb3.training.training_spec import Lineage
 from tests.bench.rounds import Candidate, keep_busy

@@ -107,8 +107,9 @@ class Machine:
         return [*words, "sh", str(ENTER), str(self.folder / "root"), str(self.working), str(self.input), *kernel]
 
     def _environment(self) -> Mapping[str, str]:
-        """Environment variables of a kernel: none of ours, and no token."""
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        """Environment variables of a kernel: none of ours, and no token. Compiled code is shared to save time."""
+        names = ("PATH", "LANG", "TMPDIR", "NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         own = {"HOME": str(self.folder / "home"), "KAGGLE_KERNEL_RUN_TYPE": "Batch"}
         return {**kept, **own, **({self.override: str(self.folder / "kaggle")} if self.override else {})}
 

@@ -5,6 +5,7 @@ The orchestrator reads this file by its path when it reads the card; the session
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -37,25 +38,27 @@ class Crossing:
             for name, value in asdict(self).items()
             if not ((value >= 0.0 if name in _MAY_BE_ZERO else value > 0.0) and value < float("inf"))
         ]
+        faults = faults or list(self._misfits())  # the second part divides by the values
         if faults:
             raise ValueError("\n".join(faults))
-        if self.dt_s > self.dx_m / FREE_SPEED_M_S:
-            raise ValueError(
-                f"dt_s must not exceed dx_m / {FREE_SPEED_M_S} m/s = {self.dx_m / FREE_SPEED_M_S:.4g} s "
-                f"(CFL), not {self.dt_s}"
-            )
+
+    def _misfits(self) -> Iterator[str]:
+        """Values that do not fit together."""
+        largest_dt_s = self.dx_m / FREE_SPEED_M_S
+        if self.dt_s > largest_dt_s:
+            yield f"dt_s must not exceed dx_m / {FREE_SPEED_M_S} m/s = {largest_dt_s:.4g} s (CFL), not {self.dt_s}"
         for name, value in asdict(self).items():
             if name not in ("dx_m", "dt_s") and value > 0.0:
-                _require_multiple(name, value, "dt_s", self.dt_s)
-        _require_multiple("episode_s", self.episode_s, "decision_s", self.decision_s)
-        _require_multiple("the arrival bin of 10 s", ARRIVAL_BIN_S, "dt_s", self.dt_s)
-        _require_multiple("the link length of 300 m", LINK_LENGTH_M, "dx_m", self.dx_m)
+                yield from _no_multiple(name, value, "dt_s", self.dt_s)
+        yield from _no_multiple("episode_s", self.episode_s, "decision_s", self.decision_s)
+        yield from _no_multiple("the arrival bin of 10 s", ARRIVAL_BIN_S, "dt_s", self.dt_s)
+        yield from _no_multiple("the link length of 300 m", LINK_LENGTH_M, "dx_m", self.dx_m)
         if self.min_green_s > self.max_green_s:
-            raise ValueError(f"min_green_s must not exceed max_green_s, but {self.min_green_s} > {self.max_green_s}")
+            yield f"min_green_s must not exceed max_green_s, but {self.min_green_s} > {self.max_green_s}"
         if self.yellow_used_s > self.yellow_s:
-            raise ValueError(f"yellow_used_s must not exceed yellow_s, but {self.yellow_used_s} > {self.yellow_s}")
+            yield f"yellow_used_s must not exceed yellow_s, but {self.yellow_used_s} > {self.yellow_s}"
         if self.start_up_lost_s >= self.min_green_s:
-            raise ValueError(f"start_up_lost_s must be below min_green_s, but {self.start_up_lost_s} is not")
+            yield f"start_up_lost_s must be below min_green_s, but {self.start_up_lost_s} is not"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +77,13 @@ class Criteria:
     min_trainings: int
 
     def __post_init__(self) -> None:
+        faults = []
         if not 0.0 <= self.min_delay_reduction_pct < 100.0:
-            raise ValueError(f"min_delay_reduction_pct must lie in [0, 100), not {self.min_delay_reduction_pct}")
+            faults.append(f"min_delay_reduction_pct must lie in [0, 100), not {self.min_delay_reduction_pct}")
         if self.min_trainings < 1:
-            raise ValueError(f"min_trainings must be above 0, not {self.min_trainings}")
+            faults.append(f"min_trainings must be above 0, not {self.min_trainings}")
+        if faults:
+            raise ValueError("\n".join(faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,7 @@ class Schema:
         return replace(self, environment=replace(self.environment, episode_s=_VERIFY_EPISODE_S))
 
 
-def _require_multiple(name: str, value: float, unit_name: str, unit: float) -> None:
+def _no_multiple(name: str, value: float, unit_name: str, unit: float) -> Iterator[str]:
     count = round(value / unit)
     if count < 1 or abs(count * unit - value) > 1e-9 * value:
-        raise ValueError(f"{name} must be a multiple of {unit_name} = {unit}, not {value}")
+        yield f"{name} must be a multiple of {unit_name} = {unit}, not {value}"

@@ -1,4 +1,4 @@
-"""`campaign results` and `campaign report`: the table of results, and the section's report for the thesis."""
+"""`campaign results` and `campaign report`: the table of results, and the report of each section."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Console:
             columns = (
                 BarColumn(bar_width=30),
                 TextColumn("{task.fields[percent]}"),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
             )
             self._bar = Progress(*columns, console=console)
             self._bar.start()
@@ -104,8 +104,17 @@ class Console:
             self._bar.update(self._bar_row, completed=done, description=text, percent=percent)
 
 
+_ABOUT_THE_RUN = frozenset({"steps", "target_steps", "steps_per_s", "eta_s"})
+_MOST_NUMBERS = 4
+"""Numbers of the training's own in a progress line; more would not fit into the width of a terminal."""
+_LONGEST_NAME = 24
+
+
 def describe_progress(report: dict[str, Any]) -> str:
-    """Steps, speed, time left and reward of a progress report; what is not a number there is left out."""
+    """Steps, speed and time left of a progress report, then the training's own numbers, such as its reward.
+
+    What is not a number there is left out.
+    """
     steps, target = (_number(report, name) for name in ("steps", "target_steps"))
     of = "" if _without_target(report) else f"/{'?' if target is None else f'{target:.0f}'}"
     parts = [f"{'?' if steps is None else f'{steps:.0f}'}{of} steps"]
@@ -114,9 +123,19 @@ def describe_progress(report: dict[str, Any]) -> str:
     if (eta_s := _number(report, "eta_s")) is not None:
         minutes, seconds = divmod(round(eta_s), 60)
         parts.append(f"{minutes}:{seconds:02d} left")
-    if (reward := _number(report, "reward_mean")) is not None:
-        parts.append(f"reward {reward:.1f}")
-    return " | ".join(parts)
+    own = ((name, _number(report, name)) for name in report if name not in _ABOUT_THE_RUN)
+    shown = [f"{_name(name)} {_short(value)}" for name, value in own if value is not None]
+    return " | ".join([*parts, *shown[:_MOST_NUMBERS]])
+
+
+def _name(text: str) -> str:
+    """The name of a number on one line, without the `_mean` of stable-baselines3's reward."""
+    return " ".join(text.removesuffix("_mean").split())[:_LONGEST_NAME]
+
+
+def _short(value: float) -> str:
+    """A number with one decimal, a small one with three digits."""
+    return f"{value:.1f}" if value == 0 or abs(value) >= 1 else f"{value:.3g}"
 
 
 def _without_target(report: dict[str, Any]) -> bool:

@@ -13,10 +13,19 @@ from orchestrator.core.messages import Message
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.section.card import Profile, SectionCard
-from orchestrator.core.section.hyperparameters import LearningSettings, PpoSettings, ReplaySettings, RolloutSettings
+from orchestrator.kernel.algorithms.hyperparameters import (
+    HyperParameters,
+    PpoHyperParameters,
+    ReplayHyperParameters,
+    RolloutHyperParameters,
+)
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.checkpoint.resume_grade import is_below
+from orchestrator.kernel.outcome import SectionOutcome
 from orchestrator.pipeline.run.runner import execute
+from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
 from orchestrator.stores.project import Project, require_writable
-from orchestrator.stores.section.card_yaml import load_card
+from orchestrator.stores.section.card_yaml import card_names, load_card
 from orchestrator.stores.session.code_bundle import CodeStore
 from orchestrator.wiring import assemble, make_backend, models_directory
 
@@ -33,13 +42,10 @@ class Check:
 
 
 class _Silent:
-    """A narrator that keeps the lines of a run for the checks."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
+    """A narrator that shows nothing: the checks read files, not lines of a log."""
 
     def report(self, message: Message) -> None:
-        self.lines += message.lines
+        """Not shown."""
 
     def progress(self, report: dict[str, Any]) -> None:
         """Not shown: the run is tiny."""
@@ -48,8 +54,18 @@ class _Silent:
         """There is no progress display to end."""
 
 
-def check_all(project: Project, section: str) -> Iterator[Check]:
-    """All checks, in order; stops where the later ones need what has failed."""
+def check_project(project: Project, section: str | None) -> Iterator[Check]:
+    """All checks of one section, or of every section of the project; of several, each check names its section."""
+    sections = (section,) if section else card_names(project.cards)
+    if not sections:
+        yield Check(name="project", passed=False, detail=f"{project.cards} has no section card")
+    for one in sections:
+        of = f"{one}: " if len(sections) > 1 else ""
+        yield from (replace(check, name=f"{of}{check.name}") for check in check_section(project, one))
+
+
+def check_section(project: Project, section: str) -> Iterator[Check]:
+    """The checks of a section, in order; stops where the later ones need what has failed."""
     try:
         card = load_card(project.cards, section)
         yield Check(name="card", passed=True, detail=f"{section}.yaml, lineage {card.lineage.id[:8]}")
@@ -76,66 +92,92 @@ def _round_trip(project: Project, card: SectionCard) -> Iterator[Check]:
     tiny = _tiny(card)
     with tempfile.TemporaryDirectory(prefix="orchestrator-verify-") as folder:
         place = replace(project, state=Path(folder))
+        models = models_directory(place, tiny)
         try:
             first, _ = _run(place, tiny, FIRST_STEPS)
-            yield _check_first(place, tiny, first)
-            second, lines = _run(place, tiny, SECOND_STEPS)
-            yield _check_second(second, lines)
-            yield _check_damage(place, tiny)
+            saved = models.view().latest
+            yield _check_first(tiny, saved, first)
+            second, outcome = _run(place, tiny, SECOND_STEPS)
+            yield _check_second(tiny, saved, second, outcome)
+            yield _check_damage(models)
         except OrchestratorError as fault:
             yield Check(name="round trip", passed=False, detail=f"{fault} {fault.remedy}".strip())
 
 
-def _run(place: Project, card: SectionCard, target_steps: int) -> tuple[RunSummary, list[str]]:
-    narrator = _Silent()
-    with assemble(place, card, make_backend("local", place, card), narrator) as run_context:
+def _run(place: Project, card: SectionCard, target_steps: int) -> tuple[RunSummary, SectionOutcome | None]:
+    """Train to a target; returns the summary, and the outcome in the manifest of the last session."""
+    with assemble(place, card, make_backend("local", place, card), _Silent()) as run_context:
         summary = execute(run_context, RunRequest(card=card, profile="quick", target_steps=target_steps))
-    return summary, narrator.lines
+        manifest, _ = run_context.results.manifest(place.state / (summary.results_dir or ""))
+    return summary, manifest.outcome if manifest else None
 
 
-def _check_first(place: Project, card: SectionCard, summary: RunSummary) -> Check:
-    view = models_directory(place, card).view()
-    passed = summary.end_reason == "finished" and view.steps == FIRST_STEPS == summary.steps_done
+def _reached(card: SectionCard, steps: int, target_steps: int) -> bool:
+    """Whether a training ended at its target: at most one rollout beyond it."""
+    return target_steps <= steps <= target_steps + card.overshoot_steps("quick")
+
+
+def _check_first(card: SectionCard, saved: CheckpointCard | None, summary: RunSummary) -> Check:
+    passed = (
+        saved is not None
+        and summary.end_reason == "finished"
+        and saved.steps == summary.steps_done
+        and _reached(card, summary.steps_done, FIRST_STEPS)
+    )
     detail = f"trained to {summary.steps_done}, restored {', '.join(summary.restored) or 'nothing'}"
     if summary.problems:
         detail += f" ({'; '.join(summary.problems)})"
     return Check(name="train, fetch, verify, restore", passed=passed, detail=detail)
 
 
-def _check_second(summary: RunSummary, lines: list[str]) -> Check:
-    resumed = any("Loading checkpoint" in line and f"{FIRST_STEPS}" in line for line in lines)
+def _check_second(
+    card: SectionCard, saved: CheckpointCard | None, summary: RunSummary, outcome: SectionOutcome | None
+) -> Check:
+    """The session resumed the saved checkpoint, at no lower grade than was expected before the push."""
+    name = "next session resumes from it"
+    if saved is None or outcome is None:
+        return Check(name=name, passed=False, detail="there is no checkpoint, or the session left no manifest")
+    grade, expected = summary.resume_grade, summary.expected_grade
+    kept = grade is not None and expected is not None and not is_below(grade, expected)
+    named = outcome.resumed_from == saved.digest
     passed = (
-        resumed
+        named
+        and kept
         and summary.end_reason == "finished"
-        and summary.steps_start == FIRST_STEPS
-        and summary.steps_done == SECOND_STEPS
-        and summary.resume_grade == "exact"
+        and outcome.steps_start == saved.steps
+        and _reached(card, summary.steps_done, SECOND_STEPS)
     )
-    detail = f"{summary.steps_start} -> {summary.steps_done}, grade {summary.resume_grade}"
-    return Check(name="next session resumes from it", passed=passed, detail=detail)
+    detail = f"{outcome.steps_start} -> {summary.steps_done}, grade {grade}"
+    if not named:
+        detail += f"; its manifest does not name {saved.stem} as the checkpoint that it resumed"
+    if not kept:
+        detail += f"; the checkpoint promised {expected}"
+    return Check(name=name, passed=passed, detail=detail)
 
 
-def _check_damage(place: Project, card: SectionCard) -> Check:
+def _check_damage(models: ModelsDirectory) -> Check:
     """Truncate the newest checkpoint: the one before it must be chosen, and not a start from step 0."""
-    directory = models_directory(place, card)
-    view = directory.view()
-    newest = view.root / "checkpoints" / f"{view.verified[0].stem}.zip"
+    name = "damage is detected"
+    before = models.view()
+    if before.latest is None:
+        return Check(name=name, passed=False, detail="no checkpoint to damage")
+    newest = before.root / "checkpoints" / f"{before.latest.stem}.zip"
     newest.write_bytes(newest.read_bytes()[:-1])
-    after = directory.view()
-    passed = bool(after.faults) and 0 < after.steps < SECOND_STEPS
-    return Check(name="damage is detected", passed=passed, detail=f"{newest.name} truncated, {after.steps} steps used")
+    after = models.view()
+    passed = bool(after.faults) and 0 < after.steps < before.steps
+    return Check(name=name, passed=passed, detail=f"{newest.name} truncated, {after.steps} steps used")
 
 
-def _small(settings: LearningSettings | None) -> LearningSettings | None:
+def _small(settings: HyperParameters | None) -> HyperParameters | None:
     """The same algorithm with rollouts whose length divides the steps of the checks."""
     if settings is None:
         return None
     small = replace(settings, selection_scenarios=2)
-    if isinstance(small, PpoSettings):
+    if isinstance(small, PpoHyperParameters):
         return replace(small, n_envs=10, n_steps=10, batch_size=50)
-    if isinstance(small, RolloutSettings):
+    if isinstance(small, RolloutHyperParameters):
         return replace(small, n_envs=10, n_steps=10)
-    if isinstance(small, ReplaySettings):
+    if isinstance(small, ReplayHyperParameters):
         return replace(small, learning_starts=200)
     return small
 

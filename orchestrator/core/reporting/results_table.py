@@ -12,7 +12,7 @@ from orchestrator.core.run.summary import shown_verdict
 from orchestrator.core.session.judgement import finite
 
 WHAT = ("campaign", "group", "settings", "section", "profile", "seed", "lineage_id", "steps", "verdict")
-NUMBER = ("metric", "controller", "value")
+NUMBER = ("metric", "part", "value")
 ORIGIN = ("code_digest", "policy_digest")
 HISTORY = (
     "run_id",
@@ -58,14 +58,14 @@ def rows_of(campaign: str, finished: Finished) -> Iterator[dict[str, Any]]:
         "wall_s": finished.wall_s,
         "command": finished.command,
     }
-    for metric, controller, value in _numbers(finished.manifest.outcome.summary):
-        yield {**about, "metric": metric, "controller": controller, "value": value}
+    for metric, part, value in _numbers(finished.manifest.outcome.summary):
+        yield {**about, "metric": metric, "part": part, "value": value}
 
 
 def _numbers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
     """The numbers in a section's summary; one empty row without any, so that no trial is left out.
 
-    Numbers below a key have the rest of their name in the second place: `{"delay": {"fixed": 3}}` is `delay`, `fixed`.
+    Numbers below a key have the rest of their name in the second place: `{"error": {"top": 3}}` is `error`, `top`.
     Three numbers `[value, low, high]` with low <= value <= high are an estimate and its interval. Other lists have no
     row.
     """

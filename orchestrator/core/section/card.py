@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, cast, get_type_hints
 
 from orchestrator.core.section.code_paths import include_fault, start_faults
-from orchestrator.core.section.hyperparameters import AlgorithmName, Algorithms, LearningSettings, declared
 from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
 from orchestrator.core.section.lineage import Lineage
 from orchestrator.core.section.plain_values import plain
+from orchestrator.kernel.algorithms.hyperparameters import AlgorithmName, Algorithms, HyperParameters
 from orchestrator.kernel.schema import CRITERIA
 from orchestrator.kernel.wire import code_folder
 
@@ -172,9 +172,9 @@ class SectionCard:
         return dict(plain(self.own, "").get(CRITERIA) or {})
 
     @property
-    def hyper_parameters(self) -> LearningSettings | None:
+    def hyper_parameters(self) -> HyperParameters | None:
         """Hyper-parameters of the section's algorithm, None without one."""
-        own: LearningSettings | None = getattr(self.algorithms, self.algorithm) if self.algorithm else None
+        own: HyperParameters | None = getattr(self.algorithms, self.algorithm) if self.algorithm else None
         return own
 
     def overshoot_steps(self, profile: str) -> int:
@@ -210,7 +210,7 @@ class SectionCard:
             environment=own.pop("environment", {}),
             algorithm=self.algorithm,
             network=self.network,
-            hyper_parameters=declared(learning) if learning else {},
+            hyper_parameters=plain(learning, "hyper_parameters") if learning else {},
             seed=self.seed,
             own=own,
         )

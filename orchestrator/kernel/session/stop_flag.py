@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType
 
@@ -11,6 +12,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._requested = False
+        self._process = os.getpid()
 
     @property
     def requested(self) -> bool:
@@ -27,4 +29,18 @@ class StopFlag:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.request()
+        if os.getpid() != self._process:
+            leave_fork(number)
+        else:
+            self.request()
+
+
+def leave_fork(number: int) -> None:
+    """Handle a signal in a worker process that inherited the handler by `fork`.
+
+    SIGTERM ends it, as `Process.terminate()` expects; otherwise the parent would wait for it without end. Ctrl-C also
+    goes to the parent, which still needs its workers to finish the step and save.
+    """
+    if number == signal.SIGTERM:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import signal
 import sys
@@ -43,7 +44,7 @@ class StopSignals(StopFlag):
         """Install the handlers; only the main thread may, so another thread goes without."""
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
-                self._before[number] = signal.signal(number, self._on_stop)
+                self._before[number] = signal.signal(number, self._on_signal)
             except ValueError:
                 return
 
@@ -53,11 +54,12 @@ class StopSignals(StopFlag):
             number, handler = self._before.popitem()
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def _on_stop(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = self.interrupted or number == signal.SIGINT
-        self.request()
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and os.getpid() == self._process:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+        super()._on_signal(number, frame)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def open_alone(settings: Settings) -> Alone:
         SessionRefused: Another process trains there, or the folder cannot be written.
     """
     name, script = _script()
-    folder = (settings.folder or ROOT / "alone" / name).absolute()
+    folder = (settings.folder or ROOT / "alone" / _inside(script) / name).absolute()
     try:
         lock = _claim(folder, own=settings.folder is not None)
         reporter = Reporter(folder / EVENTS_NAME, echo=_echo, now=lambda: datetime.now(UTC), monotonic=time.monotonic)
@@ -123,8 +125,17 @@ def _claim(folder: Path, *, own: bool) -> FolderLock:
 
 def _script() -> tuple[str, Path | None]:
     """Name and path of the running script; an interactive Python has no path."""
-    path = getattr(sys.modules.get("__main__"), "__file__", None)
-    return ("interactive", None) if path is None else (Path(path).stem, Path(path))
+    given = getattr(sys.modules.get("__main__"), "__file__", None)
+    if given is None:
+        return "interactive", None
+    path = Path(given).absolute()
+    return path.parent.name if path.stem == "__main__" else path.stem, path
+
+
+def _inside(script: Path | None) -> Path:
+    """Folders from the current one to the script: two scripts with one name have two folders."""
+    above = Path.cwd()
+    return script.parent.relative_to(above) if script is not None and script.is_relative_to(above) else Path()
 
 
 def _ticket(settings: Settings, folder: Path, name: str, script: Path | None) -> Ticket:

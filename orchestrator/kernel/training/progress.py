@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.kernel.files.atomic import write_text
 from orchestrator.kernel.files.storage import is_full
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.settings import whole_number
 
 PROGRESS_NAME = "progress.jsonl"
 _RESERVED = frozenset({"at", "kind", "last", "self"})
@@ -41,7 +42,9 @@ class Progress:
 
         Raises:
             OSError: The file cannot be written.
+            ValueError: The step is not a whole number.
         """
+        step = whole_number("report(step)", step, least=0)
         plain = {name: _plain(value) for name, value in numbers.items()}
         if not self._prepared:
             _keep_before(self._path, self._start)

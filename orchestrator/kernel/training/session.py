@@ -7,27 +7,28 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
-from orchestrator.kernel.outcome import MORE_TO_DO, SessionRefused
+from orchestrator.kernel.outcome import MORE_TO_DO, LeftTraining, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import RunningSection, running_section
 from orchestrator.kernel.training.alone import Alone, open_alone
+from orchestrator.kernel.training.progress import cannot_write
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.training.settings import read_settings
 
 __all__ = ["MORE_TO_DO", "session"]
 
-_REFUSED, _INTERRUPTED = 2, 130
+_FAILED, _REFUSED, _INTERRUPTED = 1, 2, 130
 
 
 class session:  # noqa: N801 - used like a function: `with orchestrator.session() as run`
     """Opens the training of a script, and ends the process with the right code.
 
-    Inside a kernel session the card decides; a script whose training pauses leaves at the end of the `with` block, as
-    alone. Alone, arguments and environment
-    variables decide (a variable wins), and the exit codes are: 0 at the target, `MORE_TO_DO` after SIGTERM or at the
-    deadline, 130 after Ctrl-C, 2 if the training cannot start or save.
+    Inside a kernel session the card decides. Alone, arguments and environment variables decide; a variable wins. In
+    both, a script whose training pauses leaves at the end of the `with` block. The exit codes alone are: 0 at the
+    target, `MORE_TO_DO` after SIGTERM or at the deadline, 130 after Ctrl-C, 2 if the training cannot start or save, 1
+    if the script leaves before its target.
 
     Args:
         target: Steps of the whole training; None: until `run.finish()`.
@@ -35,7 +36,7 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         save_every: Steps between two saves; None: about every 30 s.
         deadline_s: Wall seconds that this process may use.
         device: `auto`, `cpu` or `cuda`.
-        folder: Folder for checkpoints; None: `.orchestrator/alone/<script name>`.
+        folder: Folder for checkpoints; None: `.orchestrator/alone/<script>`.
         settings: Defaults of the script's own values, plain JSON.
         context: The kernel session; None: the one that runs, if any.
     """
@@ -81,36 +82,62 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
             self._run = Run(self._alone.context, defaults={}, on_finished=self._alone.signals.restore)
             return self._run
         except SessionRefused as refusal:
-            self._close()
-            _explain("Cannot start", refusal.account)
-            raise SystemExit(_REFUSED) from None
+            self._refuse(refusal.account)
+        except OSError as fault:
+            self._refuse(f"{fault.filename or 'a file'} cannot be used: {fault.strerror or fault}")
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         alone, run = self._alone, self._run
         interrupted = alone is not None and alone.signals.interrupted
         stopped = run is not None and run.paused
+        left = isinstance(fault, LeftTraining)  # of this session's model, or of a caller's
+        if alone is not None and run is not None and fault is None:
+            try:
+                run.end()
+            except OSError as full:
+                fault = SessionRefused(cannot_write(full, alone.context.models_dir))
         self._close()
-        if alone is None or run is None:
-            if fault is None and stopped and self._section is not None and self._section.script:
-                raise SystemExit(MORE_TO_DO)
-            return
-        if isinstance(fault, SessionRefused):
+        if run is None:
+            return left
+        of_a_script = alone is not None or (self._section is not None and self._section.script)
+        if alone is not None and isinstance(fault, SessionRefused):
             _explain("Cannot continue", fault.account)
             raise SystemExit(_REFUSED) from None
-        if isinstance(fault, KeyboardInterrupt):
+        if alone is not None and isinstance(fault, KeyboardInterrupt):
             _explain("Interrupted", f"{run.saved_steps} steps are saved; the same command continues")
             raise SystemExit(_INTERRUPTED) from None
-        if fault is None and stopped:
-            _explain("Saved", f"{run.saved_steps} steps; the same command continues")
-            raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO)
+        if of_a_script and (fault is None or left):
+            _leave_if_unfinished(run, stopped=stopped, interrupted=interrupted)
+        return left
+
+    def _refuse(self, why: str) -> NoReturn:
+        self._close()
+        _explain("Cannot start", why)
+        raise SystemExit(_REFUSED) from None
 
     def _close(self) -> None:
         if self._run is not None:
             self._run.close()
         if self._alone is not None:
             self._alone.close()
+
+
+def _leave_if_unfinished(run: Run, *, stopped: bool, interrupted: bool) -> None:
+    """End the process unless the training has reached its end."""
+    if stopped:
+        _explain("Saved", f"{run.saved_steps} steps; the same command continues")
+        raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO) from None
+    if not run.finished and (run.target is not None or run.inside_pass):
+        of = "" if run.target is None else f" of {run.target}"
+        _explain("Left before the end of the training", f"{run.saved_steps}{of} steps are saved.{_why(run)}")
+        raise SystemExit(_FAILED)
+
+
+def _why(run: Run) -> str:
+    remedy = " `break` saves nothing: call run.finish() instead, which ends the training after this pass."
+    return remedy if run.inside_pass else ""
 
 
 def _explain(what: str, text: str) -> None:

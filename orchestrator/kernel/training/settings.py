@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Settings:
         save_every: Steps between two saves, None to save by time.
         deadline_s: Wall seconds that this process may use, None without limit.
         device: `auto`, `cpu` or `cuda`.
-        folder: Folder for checkpoints, None for `.orchestrator/alone/<script name>`.
+        folder: Folder for checkpoints, None for `.orchestrator/alone/<script>`.
         settings: The script's own values.
     """
 
@@ -83,6 +84,21 @@ def resolve_device(wanted: str) -> str:
         return wanted
     torch = sys.modules.get("torch")
     return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
+
+
+def whole_number(name: str, given: Any, *, least: int) -> int:
+    """A whole number of Python or numpy.
+
+    Raises:
+        ValueError: It is not one, or below `least`.
+    """
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = least - 1
+    if isinstance(given, bool) or number < least:
+        raise ValueError(f"{name} must be a whole number from {least} on, not {given!r}")
+    return number
 
 
 def _whole(given: Any) -> int:

@@ -1,4 +1,4 @@
-"""Noise on continuous actions during training: declared, built, and kept when a run is cut into sessions.
+"""Noise on continuous actions during training: built, and kept when a run is cut into sessions.
 
 Ornstein-Uhlenbeck noise depends on its last value. Stable-Baselines3 resets it at each call of `learn`, which an
 uncut training calls once and a chain of sessions calls in every session.
@@ -6,7 +6,6 @@ uncut training calls once and a chain of sessions calls in every session.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,45 +16,20 @@ from stable_baselines3.common.noise import (
     VectorizedActionNoise,
 )
 
-NORMAL, ORNSTEIN_UHLENBECK = "normal", "ornstein_uhlenbeck"
+from orchestrator.kernel.algorithms.plans import NoisePlan
+
+KNOWN_NOISES = (NormalActionNoise, OrnsteinUhlenbeckActionNoise)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoisePlan:
-    """The noise of a lineage, in units of an action from -1 to 1.
+def build_noise(plan: NoisePlan, *, n_envs: int, n_actions: int) -> VectorizedActionNoise:
+    """One noise per environment, each of shape (n_actions,).
 
-    Attributes:
-        kind: `normal` for independent draws, `ornstein_uhlenbeck` for correlated noise.
-        sigma: Standard deviation (`normal`) or scale (`ornstein_uhlenbeck`).
-        theta: Rate of return to zero, per unit of `dt`; for `ornstein_uhlenbeck` only.
-        dt: Time step of one decision; for `ornstein_uhlenbeck` only.
-
-    Raises:
-        ValueError: The kind is unknown, or `theta` or `dt` does not fit it.
+    Always vectorized: `learn` would do that too, but later and only for more than one environment.
     """
-
-    kind: str
-    sigma: float
-    theta: float | None = None
-    dt: float | None = None
-
-    def __post_init__(self) -> None:
-        """Check the kind and its numbers."""
-        if self.kind not in (NORMAL, ORNSTEIN_UHLENBECK):
-            raise ValueError(f"action_noise.kind is {self.kind!r}; known are {NORMAL}, {ORNSTEIN_UHLENBECK}")
-        for name in ("theta", "dt"):
-            if (getattr(self, name) is None) is not (self.kind == NORMAL):
-                raise ValueError(f"action_noise.{name} is required for {ORNSTEIN_UHLENBECK} and for no other kind")
-
-    def build(self, *, n_envs: int, n_actions: int) -> VectorizedActionNoise:
-        """One noise per environment, each of shape (n_actions,).
-
-        Always vectorized: `learn` would do that too, but later and only for more than one environment.
-        """
-        mean, sigma = np.zeros(n_actions), np.full(n_actions, self.sigma)
-        if self.theta is None or self.dt is None:
-            return VectorizedActionNoise(NormalActionNoise(mean, sigma), n_envs)
-        return VectorizedActionNoise(OrnsteinUhlenbeckActionNoise(mean, sigma, theta=self.theta, dt=self.dt), n_envs)
+    mean, sigma = np.zeros(n_actions), np.full(n_actions, plan.sigma)
+    if plan.theta is None or plan.dt is None:
+        return VectorizedActionNoise(NormalActionNoise(mean, sigma), n_envs)
+    return VectorizedActionNoise(OrnsteinUhlenbeckActionNoise(mean, sigma, theta=plan.theta, dt=plan.dt), n_envs)
 
 
 def drifting_parts(noise: ActionNoise | None) -> list[OrnsteinUhlenbeckActionNoise]:
@@ -68,7 +42,7 @@ def drifting_parts(noise: ActionNoise | None) -> list[OrnsteinUhlenbeckActionNoi
         return []
     parts = noise.noises if isinstance(noise, VectorizedActionNoise) else [noise]
     for part in parts:
-        if type(part) not in (NormalActionNoise, OrnsteinUhlenbeckActionNoise):
+        if type(part) not in KNOWN_NOISES:
             raise ValueError(f"the action noise {type(part).__name__} is unknown: its state cannot be captured")
     return [part for part in parts if isinstance(part, OrnsteinUhlenbeckActionNoise)]
 

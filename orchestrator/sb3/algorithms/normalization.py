@@ -1,4 +1,4 @@
-"""Running normalization: declared, built, saved beside a model, and applied to a trained policy."""
+"""Running normalization: saved beside a model, and applied to a trained policy."""
 
 from __future__ import annotations
 
@@ -19,31 +19,6 @@ from orchestrator.kernel.checkpoint.normalization_file import (
     normalization_path,
     read_normalization,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NormalizePlan:
-    """Normalization of a lineage, by Stable-Baselines3's `VecNormalize` with its defaults.
-
-    Attributes:
-        observations: Scale each feature to mean 0 and standard deviation 1 over all observations so far.
-        rewards: Scale rewards so that the discounted return has standard deviation 1.
-
-    Raises:
-        ValueError: Both are false. Leave the block out instead, so that equal trainings have equal lineage ids.
-    """
-
-    observations: bool
-    rewards: bool
-
-    def __post_init__(self) -> None:
-        """Refuse a block without effect."""
-        if not (self.observations or self.rewards):
-            raise ValueError("normalize has no effect: observations and rewards are both false. Leave it out.")
-
-    def around(self, env: VecEnv, *, gamma: float) -> VecNormalize:
-        """Wrap an environment."""
-        return VecNormalize(env, norm_obs=self.observations, norm_reward=self.rewards, gamma=gamma)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

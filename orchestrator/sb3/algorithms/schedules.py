@@ -7,50 +7,22 @@ lineage. The schedules remain Stable-Baselines3's `LinearSchedule`, so that a sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.utils import LinearSchedule
 
+from orchestrator.kernel.algorithms.plans import LinearPlan
 from orchestrator.sb3.algorithms.action_noise import KeptNoise
 from orchestrator.sb3.algorithms.refill_replay import GatheringAnew
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinearPlan:
-    """A value that changes linearly from `start` to `end`, then stays.
-
-    Attributes:
-        start: Value at step 0.
-        end: Value from `over_steps` on.
-        over_steps: Environment steps, summed over environments.
-    """
-
-    start: float
-    end: float
-    over_steps: int
-
-    def __post_init__(self) -> None:
-        """Check the duration.
-
-        Raises:
-            ValueError: `over_steps` is not positive.
-        """
-        if self.over_steps <= 0:
-            raise ValueError(f"over_steps of a schedule must be positive, not {self.over_steps}")
-
-    def fraction_of(self, horizon_steps: int) -> float:
-        """Share of the horizon over which the value changes."""
-        return self.over_steps / horizon_steps
-
-    def as_schedule(self, horizon_steps: int) -> LinearSchedule:
-        """The plan as Stable-Baselines3's schedule, for progress measured against `horizon_steps`."""
-        return LinearSchedule(self.start, self.end, self.fraction_of(horizon_steps))
+def fraction_of(plan: LinearPlan, horizon_steps: int) -> float:
+    """Share of the horizon over which a plan's value changes."""
+    return plan.over_steps / horizon_steps
 
 
-def common_horizon_steps(*plans: LinearPlan) -> int:
-    """The step at which every plan has reached its end."""
-    return max(plan.over_steps for plan in plans)
+def as_schedule(plan: LinearPlan, horizon_steps: int) -> LinearSchedule:
+    """A plan as Stable-Baselines3's schedule, for progress measured against `horizon_steps`."""
+    return LinearSchedule(plan.start, plan.end, fraction_of(plan, horizon_steps))
 
 
 class AbsoluteSteps:

@@ -8,14 +8,13 @@ from typing import Any
 
 from orchestrator.kernel.checkpoint.save import save_checkpoint
 from orchestrator.kernel.wire import STATE_SUFFIX
-from orchestrator.sb3.state.identity import current_identity
 from orchestrator.sb3.state.npz_tree import write_state
 from orchestrator.sb3.state.policy_probe import probe_tree
 from orchestrator.sb3.state.sb3_zip import loadable_files
 from orchestrator.sb3.state.training_state_io import capture_state
 from orchestrator.sb3.training.metadata import write_metadata
 from orchestrator.sb3.training.soundness import require_finite_record, require_finite_training
-from orchestrator.sb3.training.training_state import LastSave, TrainingState, is_due
+from orchestrator.sb3.training.training_state import LastSave, Training, TrainingState, is_due
 
 SAVES_APART_S = 30.0
 """A due save is always made if the last one ended this long ago."""
@@ -41,7 +40,7 @@ def save_is_due(training: TrainingState) -> bool:
     return False
 
 
-def save_training(training: TrainingState) -> None:
+def save_training(training: Training) -> None:
     """Write a checkpoint of the current state and make it the parent of the next one.
 
     Nothing is written before the first step, or if the current step is already saved.
@@ -64,8 +63,9 @@ def save_training(training: TrainingState) -> None:
         writers={
             **{suffix: partial(_write_bytes, content=content) for suffix, content in loadable.items()},
             STATE_SUFFIX: lambda path: write_state(path, tree),
+            **training.further_files(),
         },
-        identity=current_identity(context.ticket, model),
+        identity=training.identity(),
         stamp=context.ticket.stamp(),
         parent=training.parent,
         now=context.now(),
@@ -82,7 +82,7 @@ def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def session_tree(training: TrainingState) -> dict[str, Any]:
+def session_tree(training: Training) -> dict[str, Any]:
     """Content of the side file. Only `provenance` depends on how the run was cut into sessions.
 
     Raises:

@@ -11,8 +11,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from orchestrator.kernel.outcome import SessionRefused
-from orchestrator.sb3.algorithms.hyperparameters import (
+from orchestrator.kernel.algorithms.hyperparameters import (
     A2cHyperParameters,
     DqnHyperParameters,
     HyperParameters,
@@ -23,6 +22,8 @@ from orchestrator.sb3.algorithms.hyperparameters import (
     SacHyperParameters,
     Td3HyperParameters,
 )
+from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.sb3.algorithms.action_noise import build_noise
 from orchestrator.sb3.algorithms.schedules import (
     AbsoluteStepA2C,
     AbsoluteStepDQN,
@@ -30,6 +31,8 @@ from orchestrator.sb3.algorithms.schedules import (
     AbsoluteSteps,
     AbsoluteStepSAC,
     AbsoluteStepTD3,
+    as_schedule,
+    fraction_of,
 )
 from orchestrator.sb3.envs.wrappers import acts_through, with_layers
 from orchestrator.sb3.training.training_spec import Lineage
@@ -37,11 +40,12 @@ from orchestrator.sb3.training.training_spec import Lineage
 DEVICES = ("cpu", "cuda", "auto")
 
 
-def prepare_torch(device: str) -> str:
+def prepare_torch(device: str, *, warn_only: bool = False) -> str:
     """Make torch deterministic: one thread, deterministic algorithms; for the whole process.
 
     Args:
         device: `cpu`, `cuda`, or `auto` for cuda where there is one.
+        warn_only: Only warn where torch has no deterministic algorithm.
 
     Returns:
         The device to train on, `cpu` or `cuda`.
@@ -61,7 +65,7 @@ def prepare_torch(device: str) -> str:
         # Source: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=warn_only)
     return device
 
 
@@ -85,7 +89,7 @@ def build_model(lineage: Lineage, env: VecEnv, *, device: str) -> BaseAlgorithm:
     model = kind(
         "MlpPolicy",
         env=layered,
-        learning_rate=wanted.learning_rate.as_schedule(wanted.horizon_steps),
+        learning_rate=as_schedule(wanted.learning_rate, wanted.horizon_steps),
         gamma=wanted.gamma,
         policy_kwargs=policy,
         seed=lineage.seed,
@@ -150,7 +154,7 @@ def _of_td3(wanted: Td3HyperParameters, env: VecEnv) -> dict[str, Any]:
         "policy_delay": wanted.policy_delay,
         "target_policy_noise": wanted.target_policy_noise,
         "target_noise_clip": wanted.target_noise_clip,
-        "action_noise": wanted.action_noise.build(n_envs=wanted.n_envs, n_actions=n_actions),
+        "action_noise": build_noise(wanted.action_noise, n_envs=wanted.n_envs, n_actions=n_actions),
     }
 
 
@@ -160,5 +164,5 @@ def _of_q_learning(wanted: DqnHyperParameters) -> dict[str, Any]:
         "target_update_interval": wanted.target_update_interval,
         "exploration_initial_eps": wanted.exploration.start,
         "exploration_final_eps": wanted.exploration.end,
-        "exploration_fraction": wanted.exploration.fraction_of(wanted.horizon_steps),
+        "exploration_fraction": fraction_of(wanted.exploration, wanted.horizon_steps),
     }

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from orchestrator.kernel.algorithms.hyperparameters import HyperParameters, read_hyper_parameters
 from orchestrator.kernel.schema import CRITERIA, SETTINGS, check_keys
-from orchestrator.sb3.algorithms.hyperparameters import HyperParameters, read_hyper_parameters
 
 RESUME_FLOORS = ("exact", "statistical", "weights-only")
 _POSITIVE = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps", "evaluation_scenarios")

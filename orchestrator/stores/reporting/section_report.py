@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
 
 _REPORT_PACKAGE = "multi_seed"
-_LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([^'.]+)")
 
 
 def has_own_report(code: Path, folder: PurePosixPath) -> bool:
@@ -43,12 +43,6 @@ def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, f
     if not has_own_report(code, beside):
         return [*lines, f"{account.section} has no report of its own: the general one is written"]
     package = ".".join((*beside.parts, _REPORT_PACKAGE))
-    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise BadInput(
-            f"the report of {account.section} needs {', '.join(missing)}",
-            remedy=f"python -m pip install {' '.join(missing)}",
-        )
     ended = subprocess.run(
         [sys.executable, "-m", package, "--campaign", str(path.resolve()), "--output", str(folder.resolve())],
         cwd=code,
@@ -59,5 +53,10 @@ def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, f
     )
     if ended.returncode != 0:
         last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+        if missing := _MISSING.match(last):
+            raise BadInput(
+                f"the report of {account.section} needs {missing[1]}, which is not installed",
+                remedy=f"Install its library: python -m pip install {missing[1]}",
+            )
         raise RunFailed(f"the report of {account.section} failed: {last}", remedy=f"Check its input: {path}.")
     return [*lines, *ended.stdout.splitlines()]

@@ -80,20 +80,20 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
             part, _, leaf = leaf.partition(".")
             block = block.get(part)
         if not isinstance(block, dict) or (leaf not in block and leaf not in _optional_keys(type(card), key)):
-            raise BadInput(f"{card.section}: the card has no {key}", remedy=_known_key(key, leaf, plain))
+            raise BadInput(f"{card.section}: the card has no {key}", remedy=_known_key(card, key, leaf, plain))
         block[leaf] = value
     source = f"{card.section}.yaml with {', '.join(f'{k}={v}' for k, v in settings.items())}"
     other = _checked(Document(plain=changed, lines={}, faults=()), type(card), source)
     return dataclasses.replace(other, trial=other.lineage.id != card.lineage.id)
 
 
-def _known_key(key: str, leaf: str, plain: Any) -> str:
+def _known_key(card: SectionCard, key: str, leaf: str, plain: Any) -> str:
     """The key of a card that may be meant. Free settings too must be in the card, so that a misspelled one is found."""
     if key.startswith(f"{SETTINGS}."):
         near = difflib.get_close_matches(leaf, list(_leaves(plain.get(SETTINGS) or {})), n=1)
         hint = f"Did you mean {SETTINGS}.{near[0]}? " if near else ""
         return f"{hint}A setting must be in the card, with its usual value, before it can be set."
-    known = sorted(_leaves(plain))
+    known = sorted(set(_possible_keys(type(card), plain)) - NEVER_SET)
     near = difflib.get_close_matches(key, known, n=1) or [name for name in known if name.endswith(f".{leaf}")]
     return f"Did you mean {near[0]}?" if near else "Give a key that the section's card has."
 
@@ -140,6 +140,15 @@ def _leaves(block: Any, prefix: str = "") -> Iterator[str]:
         yield f"{prefix}{key}"
         if isinstance(value, dict):
             yield from _leaves(value, f"{prefix}{key}.")
+
+
+def _possible_keys(kind: type[SectionCard], block: Any, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Keys with dots that the blocks of a file have or may have."""
+    for key in dict.fromkeys((*block, *keys_at(kind, above))):
+        path = (*above, str(key))
+        yield ".".join(path)
+        if isinstance(inner := block.get(key), dict):
+            yield from _possible_keys(kind, inner, path)
 
 
 def choose(card: SectionCard, *, algorithm: str | None, seed: int | None) -> SectionCard:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.core.errors import BadInput
-from orchestrator.core.section.hyperparameter_types import LinearSchedule
+from orchestrator.kernel.algorithms.plans import LinearPlan
 from orchestrator.stores.yaml.document import Document, Fault, Path
 from orchestrator.stores.yaml.known_keys import kinds_at, nearest_key, required_keys
 from orchestrator.stores.yaml.values import yaml_1_1_hint
@@ -155,7 +155,7 @@ def _text(several: Sequence[ErrorDetails], path: Path, kind: Any, whole: str) ->
     text = "Input should be " + " or ".join(forms) if several_forms else "; ".join(messages)
     if isinstance(value, str):
         text += yaml_1_1_hint(value)
-    if LinearSchedule in kinds_at(kind, path):
+    if LinearPlan in kinds_at(kind, path):
         text += _schedule_hint(value)
     if isinstance(value, dict) and len(several) > 1:
         text += f"; write a nested key with dots, as {path[-1]}.{next(iter(value), 'key')}"

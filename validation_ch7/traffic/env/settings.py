@@ -1,12 +1,17 @@
-"""The environment block of a section's card; unknown keys are refused by name."""
+"""The block `environment` of a card as the traffic model uses it; unknown keys are refused by name.
+
+The section's `schema.py` declares the keys of a card. Here they are the names in `parameters.yaml`, which also holds
+their units, meanings, defaults and sources.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import TYPE_CHECKING, Any
 
 from validation_ch7.traffic.model.demand import ARRIVAL_BIN_S
-from validation_ch7.traffic.parameter_table import number
+from validation_ch7.traffic.parameter_table import number, parameter_table
 from validation_ch7.traffic.parameters import (
     TrafficParameters,
     refuse_unknown_keys,
@@ -17,37 +22,36 @@ from validation_ch7.traffic.parameters import (
 from validation_ch7.traffic.signal.timing import SignalTimes
 from validation_ch7.traffic.signal.two_phase import TwoPhaseSignal
 
+_TIME_KEYS = tuple(parameter_table()["signal"])
 _TRAFFIC_KEYS = {known.name for known in fields(TrafficParameters)}
+_SIGNAL_KEYS = {known.name: known.name.removesuffix("_steps") + "_s" for known in fields(SignalTimes)}
+"""Field of `SignalTimes` -> key of the same time in s."""
+
+_MAY_BE_ZERO = frozenset(_SIGNAL_KEYS[known.name] for known in fields(SignalTimes) if known.default == 0)
+
+_Times: Any = make_dataclass(
+    "_Times", [(name, float, field(default=number("signal", name))) for name in _TIME_KEYS], frozen=True, kw_only=True
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentSettings:
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentSettings(_Times):  # type: ignore[misc]  # its fields are the keys of the table
     """The crossing of a card. All controllers have the same signal hardware.
 
+    Each time of the group `signal` in `parameters.yaml` is an attribute, in s: `settings.decision_s`.
+
     Attributes:
-        decision_s: Time between two decisions of a learned policy, in s.
-        min_green_s: Least green; earlier requests for a change are ignored, in s.
-        yellow_s: Yellow after each green, in s.
-        all_red_s: Red for all approaches after each yellow, in s; may be 0.
-        yellow_used_s: Part of the yellow in which vehicles still pass, in s; may be 0.
-        start_up_lost_s: Part of the green before vehicles pass, in s; may be 0.
-        max_green_s: Longest green; then the phase changes automatically, in s.
-        episode_s: Length of a scenario, in s; a multiple of `decision_s`.
         traffic: The model.
 
     Raises:
         ValueError: A value is invalid; the message names the field.
     """
 
-    decision_s: float = number("signal", "decision_s")
-    min_green_s: float = number("signal", "min_green_s")
-    yellow_s: float = number("signal", "yellow_s")
-    all_red_s: float = number("signal", "all_red_s")
-    yellow_used_s: float = number("signal", "yellow_used_s")
-    start_up_lost_s: float = number("signal", "start_up_lost_s")
-    max_green_s: float = number("signal", "max_green_s")
-    episode_s: float = number("signal", "episode_s")
     traffic: TrafficParameters = field(default_factory=TrafficParameters)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> float: ...
 
     def __post_init__(self) -> None:
         for name in _TIME_KEYS:
@@ -105,8 +109,7 @@ class EnvironmentSettings:
         Raises:
             ValueError: The times do not fit together.
         """
-        names = ("min_green", "max_green", "yellow", "all_red", "yellow_used", "start_up_lost")
-        return SignalTimes(**{f"{name}_steps": self.steps(f"{name}_s") for name in names})
+        return SignalTimes(**{name: self.steps(key) for name, key in _SIGNAL_KEYS.items()})
 
     def new_signal(self, batch: int) -> TwoPhaseSignal:
         """Build the signals of a batch of crossings."""
@@ -115,7 +118,3 @@ class EnvironmentSettings:
 
 def _checked(name: str, value: object) -> float:
     return require_not_negative(name, value) if name in _MAY_BE_ZERO else require_positive(name, value)
-
-
-_MAY_BE_ZERO = frozenset({"all_red_s", "yellow_used_s", "start_up_lost_s"})
-_TIME_KEYS = tuple(known.name for known in fields(EnvironmentSettings) if known.name.endswith("_s"))

@@ -9,17 +9,16 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from validation_ch7.traffic.numba_kernel.disk_cache import cache_is_wanted
+
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile at the first call; releases the GIL, and divides by zero like numpy.
-
-    There is no cache on disk, since numba detects changes of a function's own file but not of the functions it calls.
-    """
-    return cast(_Function, numba.njit(function, nogil=True, error_model="numpy"))
+    """Compile at the first call; releases the GIL, and divides by zero like numpy. `disk_cache` can keep the result."""
+    return cast(_Function, numba.njit(function, nogil=True, error_model="numpy", cache=cache_is_wanted()))
 
 
 # `max` and `min` handle NaN specially, which prevents vectorization.

@@ -61,28 +61,43 @@ def _describe_numpy(value: Any) -> tuple[dict[str, Any], bytes]:
         raise NotAnArray(f"an array of type {type(value).__qualname__}; keep numpy.asarray of it")
     if dtype.names is not None or dtype.kind == "V":
         raise NotAnArray(f"an array of dtype {dtype}; keep one plain array for each field")
-    flags = value.flags
-    order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
     described = {
         "is": "array",
         "dtype": dtype.str,
         "shape": list(value.shape),
-        "order": order,
+        "order": _order(value),
         "scalar": is_numpy_scalar(value),
     }
     return described, value.tobytes()
 
 
+def _order(value: Any) -> str | list[int]:
+    """Order in memory: `C`, `F`, or the axes from the outermost. Sums over another order may round otherwise."""
+    if value.flags.c_contiguous:
+        return "C"
+    if value.flags.f_contiguous:
+        return "F"
+    axes = sorted(range(value.ndim), key=lambda axis: -abs(value.strides[axis]))
+    return "C" if axes == sorted(axes) else "F" if axes == sorted(axes, reverse=True) else axes
+
+
 def _build_numpy(node: dict[str, Any], content: bytes, current: Any) -> Any:
     numpy = importlib.import_module("numpy")
-    made = numpy.frombuffer(content, dtype=node["dtype"]).reshape(node["shape"])
+    dtype = numpy.dtype(node["dtype"])
+    if dtype.itemsize == 0:  # an empty text
+        made = numpy.zeros(node["shape"], dtype)
+    else:
+        made = numpy.frombuffer(content, dtype).reshape(node["shape"])
     if node["scalar"]:
         return made[()]
     fits = isinstance(current, numpy.ndarray) and current.shape == made.shape and current.dtype == made.dtype
-    if fits and current.flags.writeable:
+    if fits and current.flags.writeable and _order(current) == node["order"]:
         current[...] = made
         return current
-    return made.copy(order=node["order"])
+    if isinstance(node["order"], str):
+        return made.copy(order=node["order"])
+    outer = made.transpose(node["order"]).copy(order="C")
+    return outer.transpose(numpy.argsort(node["order"]))
 
 
 def _describe_tensor(value: Any) -> tuple[dict[str, Any], bytes]:
@@ -100,7 +115,18 @@ def _describe_tensor(value: Any) -> tuple[dict[str, Any], bytes]:
         "parameter": isinstance(value, torch.nn.Parameter),
         "requires_grad": bool(value.requires_grad),
     }
-    return described, content
+    strides = _own_strides(value)
+    return {**described, **({"strides": strides} if strides else {})}, content
+
+
+def _own_strides(value: Any) -> list[int] | None:
+    """Strides of a tensor that fills its memory in another order, e.g. `channels_last`; None for any other tensor."""
+    expected = 1
+    for stride, size in sorted(one for one in zip(value.stride(), value.shape, strict=True) if one[1] != 1):
+        if stride != expected:
+            return None
+        expected *= size
+    return None if value.is_contiguous() else list(value.stride())
 
 
 def _build_tensor(node: dict[str, Any], content: bytes, current: Any) -> Any:
@@ -109,7 +135,10 @@ def _build_tensor(node: dict[str, Any], content: bytes, current: Any) -> Any:
     made = torch.empty(node["shape"], dtype=dtype)
     if content:
         made = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(dtype).reshape(node["shape"]).clone()
-    if isinstance(current, torch.Tensor) and current.shape == made.shape and current.dtype == dtype:
+    if node.get("strides"):
+        made = torch.empty_strided(node["shape"], node["strides"], dtype=dtype).copy_(made)
+    fits = isinstance(current, torch.Tensor) and current.shape == made.shape and current.dtype == dtype
+    if fits and 0 not in current.stride():  # an expanded tensor has one number at several places
         with torch.no_grad():
             current.copy_(made)
         return current

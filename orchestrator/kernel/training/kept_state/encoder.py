@@ -1,13 +1,13 @@
 """Values as JSON and raw bytes. Never pickle.
 
 Every value becomes JSON; bytes of arrays become numbered buffers. A list, a dict or an array that occurs twice is
-written once, so that shared objects are shared again after a resume.
+written once, so that shared objects are shared again after a resume, also between two parts.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
 from orchestrator.kernel.training.kept_state import arrays
@@ -25,22 +25,36 @@ class NotKept(Exception):
 
 
 class Encoder:
-    """Turns values into JSON and buffers.
+    """Turns values into JSON and buffers; one encoder for all parts of a checkpoint.
 
     Args:
-        buffers: List that receives the buffers; the parts of one checkpoint share it.
+        buffers: List that receives the buffers.
 
     Attributes:
         buffers: Bytes of arrays, in the order of their numbers.
         lost: `place: reason` of every value that cannot be kept.
+        count: Number of the next list, dict, array or object. The decoder counts in the same order.
     """
 
     def __init__(self, buffers: list[bytes] | None = None) -> None:
         self.buffers: list[bytes] = [] if buffers is None else buffers
         self.lost: list[str] = []
         self._seen: dict[int, tuple[int, Any]] = {}  # holds the values too, so that no id is used again
-        self._count = 0
+        self.count = 0
         self._inside_object = 0
+
+    def part(self, value: Any, name: str) -> Any:
+        """The JSON form of a part; a part that cannot be kept as a whole is added to `lost`."""
+        before = self._mark()
+        try:
+            return self.encode(value, name)
+        except NotKept as fault:
+            self.lost.append(str(fault))
+        except RecursionError:
+            self.lost.append(f"{name}: it is nested too deeply, or contains itself through a tuple")
+        self._inside_object = 0
+        self._undo(before)
+        return {"is": "lost"}
 
     def encode(self, value: Any, place: str) -> Any:
         """The JSON form of a value.
@@ -67,24 +81,39 @@ class Encoder:
         return self._mutable(value, place)
 
     def _mutable(self, value: Any, place: str) -> Any:
-        kind = type(value)
-        if protocol_of(value) is None and kind not in _CONTAINERS and not arrays.is_array(value):
-            return self._lose(place, f"a value of type {kind.__module__}.{kind.__qualname__}; {_REMEDY}")
-        self._seen[id(value)] = (self._count, value)
-        self._count += 1
         if protocol_of(value) is not None:
             return self._object(value, place)
         if arrays.is_array(value):
             return self._array(value, place)
+        kind = type(value)
+        if kind not in _CONTAINERS:
+            return self._lose(place, f"a value of type {kind.__module__}.{kind.__qualname__}; {_REMEDY}")
+        self._number(value)
         return self._container(value, place)
 
+    def _number(self, value: Any) -> None:
+        """Give a value the next number; what is lost gets none, since the decoder makes nothing there."""
+        self._seen[id(value)] = (self.count, value)
+        self.count += 1
+
+    def _mark(self) -> tuple[int, int, int]:
+        return self.count, len(self._seen), len(self.buffers)
+
+    def _undo(self, mark: tuple[int, int, int]) -> None:
+        """Forget the numbers and buffers that were given since a mark."""
+        self.count, seen, buffers = mark
+        while len(self._seen) > seen:
+            self._seen.popitem()
+        del self.buffers[buffers:]
+
     def _container(self, value: Any, place: str) -> Any:
-        if type(value) in (dict, OrderedDict):
+        if type(value) in DICTS:
             # Keys first: they are plain, and a lost key must not be replaced by None.
             pairs = [
                 [self._key(key, place), self.encode(item, f"{place}[{key!r}]")] for key, item in list(value.items())
             ]
-            return {"is": "dict" if type(value) is dict else "ordered", "of": pairs}
+            factory = {"makes": factory_name(value)} if type(value) is defaultdict else {}
+            return {"is": DICTS[type(value)], **factory, "of": pairs}
         if type(value) is deque:
             return {"is": "deque", "most": value.maxlen, "of": self._items(value, place)}
         if type(value) is set:
@@ -107,20 +136,31 @@ class Encoder:
             described, content = arrays.describe(value)
         except arrays.NotAnArray as fault:
             return self._lose(place, str(fault))
+        if not arrays.is_numpy_scalar(value):
+            self._number(value)
         return {**described, "buffer": self._buffer(content)}
 
     def _object(self, value: Any, place: str) -> Any:
-        protocol = protocol_of(value)
+        before = self._mark()
+        self._number(value)
         self._inside_object += 1
         try:
-            return {"is": "object", "by": protocol, "of": self.encode(state_of(value), place)}
+            return {"is": "object", "by": protocol_of(value), "of": self._state(value, place)}
         except NotKept as fault:
             if self._inside_object > 1:
                 raise
             self.lost.append(str(fault))
+            self._undo(before)
             return {"is": "lost"}
         finally:
             self._inside_object -= 1
+
+    def _state(self, value: Any, place: str) -> Any:
+        try:
+            state = state_of(value)
+        except NotImplementedError as fault:  # e.g. random.SystemRandom
+            raise NotKept(place, f"a {type(value).__qualname__} gives no state: {fault}") from fault
+        return self.encode(state, place)
 
     def _lose(self, place: str, reason: str) -> Any:
         if self._inside_object:
@@ -133,7 +173,16 @@ class Encoder:
         return len(self.buffers) - 1
 
 
-_CONTAINERS = frozenset({list, dict, OrderedDict, deque, set, bytearray})
+DICTS: dict[type, str] = {dict: "dict", OrderedDict: "ordered", Counter: "counter", defaultdict: "default"}
+_CONTAINERS = frozenset({list, *DICTS, deque, set, bytearray})
+FACTORIES: dict[str, Any] = {one.__name__: one for one in (bool, int, float, str, list, tuple, dict, set, deque)}
+"""Factories of a `defaultdict` that a checkpoint names; another one has to be in the script."""
+
+
+def factory_name(value: Any) -> str | None:
+    """Name of the factory of a `defaultdict`; empty for one of the script, None without a factory."""
+    made = value.default_factory
+    return None if made is None else next((name for name, one in FACTORIES.items() if one is made), "")
 
 
 def _scalar(value: Any) -> tuple[Any] | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from orchestrator.kernel.training.kept_state.encoder import Encoder, NotKept
+from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.protocols import protocol_of
 
 
@@ -35,28 +35,14 @@ class Kept:
                 raise ValueError(f"keep({name}=...): the name is already kept, or begins with an underscore")
         self._names.update(parts)
 
-    def _encode(self, name: str, buffers: list[bytes], lost: list[str] | None = None) -> Any:
-        encoder = Encoder(buffers)
-        try:
-            node = encoder.encode(self._names[name], name)
-        except NotKept as fault:
-            node = {"is": "lost"}
-            encoder.lost.append(str(fault))
-        except RecursionError:
-            node = {"is": "lost"}
-            encoder.lost.append(f"{name}: it is nested too deeply, or contains itself through a tuple")
-        if lost is not None:
-            lost += encoder.lost
-        return node
-
     def _digests(self) -> dict[str, str]:
         """Digest of each part that is not an object with methods of its own."""
         digests = {}
         for name, value in self._names.items():
             if protocol_of(value) is None:
-                buffers: list[bytes] = []
-                digest = hashlib.sha256(json.dumps(self._encode(name, buffers)).encode())
-                for content in buffers:
+                encoder = Encoder()
+                digest = hashlib.sha256(json.dumps(encoder.part(value, name)).encode())
+                for content in encoder.buffers:
                     digest.update(content)
                 digests[name] = digest.hexdigest()
         return digests
@@ -64,10 +50,9 @@ class Kept:
     def _capture(self) -> tuple[dict[str, Any], list[bytes], list[str]]:
         """All parts encoded, their buffers, and what cannot be kept."""
         parts: dict[str, Any] = {}
-        buffers: list[bytes] = []
-        lost: list[str] = []
-        for name in self._names:
-            before = len(lost)
-            node = self._encode(name, buffers, lost)
-            parts[name] = {"value": node, "lost": len(lost) > before}
-        return parts, buffers, lost
+        encoder = Encoder()
+        for name, value in self._names.items():
+            first, before = encoder.count, len(encoder.lost)
+            node = encoder.part(value, name)
+            parts[name] = {"value": node, "first": first, "lost": len(encoder.lost) > before}
+        return parts, encoder.buffers, encoder.lost

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.kept_state.archive import write_archive
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints, Saved
 from orchestrator.kernel.training.kept_state.comparison import same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
@@ -34,6 +35,8 @@ class State:
         self._context = context
         self._checkpoints = checkpoints
         self._saved = saved
+        self._decoder = Decoder([] if saved is None else saved.parts_buffers)
+        self._again = Encoder()
         self._warned: set[str] = set()
         self._at_start: dict[str, str] = {}
         self.kept = Kept()
@@ -47,30 +50,61 @@ class State:
             SessionRefused: The resume is less exact than required.
         """
         self.kept._add(parts)
-        for name in parts if self._saved is not None else ():
-            self._restore(name, self._saved)
-
-    def _restore(self, name: str, saved: Saved | None) -> None:
+        saved = self._saved
         if saved is None:
             return
-        if name not in saved.parts:
-            self._checkpoints.lower(f"the checkpoint has no part {name!r}; it starts from its initial value")
-            return
-        node, buffers = saved.parts[name]["value"], saved.parts_buffers
+        for name in parts:
+            if name not in saved.parts:
+                self._checkpoints.lower(f"the checkpoint has no part {name!r}; it starts from its initial value")
+        # In the order of the save, in which shared objects are numbered; compared when all are in place.
+        restored = [name for name in saved.parts if name in parts]
+        for name in restored:
+            self._restore(name, saved)
+        for name in restored:
+            self._compare(name, saved)
+
+    def _restore(self, name: str, saved: Saved) -> None:
+        part = saved.parts[name]
         try:
-            setattr(self.kept, name, Decoder(buffers).decode(node, getattr(self.kept, name)))
-        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as fault:
+            value = self._decoder.part(part["value"], part.get("first", 0), getattr(self.kept, name))
+        except (ValueError, LookupError, TypeError, RuntimeError, AttributeError) as fault:
             raise CheckpointUnusable(
                 f"the part {name!r} of {saved.card.stem} cannot be restored: {fault}",
                 remedy="Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over.",
             ) from fault
-        found: list[bytes] = []
-        again = self.kept._encode(name, found)
-        if not same_part(again, found, node, buffers) and not saved.parts[name]["lost"]:
+        setattr(self.kept, name, value)
+
+    def _compare(self, name: str, saved: Saved) -> None:
+        """Encode a restored part again, with the numbers of the save; a difference lowers the grade."""
+        part, again = saved.parts[name], self._again
+        again.buffers, again.count = [], part.get("first", 0)
+        node = again.part(getattr(self.kept, name), name)
+        if not same_part(node, again.buffers, part["value"], saved.parts_buffers) and not part["lost"]:
             self._checkpoints.lower(f"the part {name!r} was not completely restored")
 
-    def begin(self) -> None:
+    @property
+    def saved(self) -> Saved | None:
+        """The checkpoint that will be resumed, until `begin`."""
+        return self._saved
+
+    def require(self, *, with_model: bool) -> None:
+        """Check that the checkpoint is of this kind.
+
+        Raises:
+            SessionRefused: It holds a model and the script has none, or the other way round.
+        """
+        if self._saved is not None and self._saved.of_model is not with_model:
+            what = "holds a model of run.sb3" if self._saved.of_model else "holds no model of run.sb3"
+            raise SessionRefused(
+                f"{self._saved.card.stem} {what}, so this script cannot continue it",
+                remedy="Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over.",
+            )
+
+    def begin(self, *, with_model: bool = False) -> None:
         """Restore the random generators, and report what cannot be kept. Does nothing the second time.
+
+        Args:
+            with_model: A model of `Run.sb3` is part of the training; its own code restores the random generators.
 
         Raises:
             SessionRefused: An exact resume is required, but would not be possible.
@@ -78,19 +112,46 @@ class State:
         if self.begun:
             return
         self.begun = True
-        lost = self._warn(self.kept._capture()[2])
-        if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
-            raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
+        self.require(with_model=with_model)
+        self.lost(self.kept._capture()[2])
         self._at_start = self.kept._digests()
         saved, self._saved = self._saved, None  # frees its memory
+        self._decoder, self._again = Decoder([]), Encoder()
         if saved is None:
             return
         for name in saved.parts:
             if name not in self.kept._names:
                 self._checkpoints.lower(f"the checkpoint holds the part {name!r}, which the script does not keep")
+        if with_model:
+            return
         generators = Decoder(saved.state_buffers).decode(saved.state["random"])
         if missing := restore_random(generators):
             self._checkpoints.lower(f"not restored: {missing}")
+
+    def beside_model(self, fields: dict[str, Any], own: Any) -> tuple[Callable[[Path], None], list[str]]:
+        """The kept parts for a file beside a model's checkpoint.
+
+        Args:
+            fields: Further fields of the file, plain JSON.
+            own: A tree of the model's code, with arrays.
+
+        Returns:
+            A function that writes the file, and what cannot be kept.
+        """
+        self._name_unchanged()
+        parts, buffers, lost = self.kept._capture()
+        tree = {**fields, "parts": parts, "own": Encoder(buffers).encode(own, "own")}
+        return lambda path: write_archive(path, tree, buffers), self._warn(lost)
+
+    def lost(self, lost: list[str]) -> None:
+        """Report once what cannot be kept.
+
+        Raises:
+            SessionRefused: An exact resume is required.
+        """
+        self._warn(lost)
+        if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
+            raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
 
     def save(
         self, step: int, *, finished: bool, best_score: float | None, write: Callable[[Path], object] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import yaml
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.run.request import RunRequest
+from orchestrator.core.section.card import Profile
 from orchestrator.core.section.size_limits import LIMITS, MOST_WHOLE, size_faults
+from orchestrator.kernel.algorithms.hyperparameters import KINDS
 from orchestrator.stores.section.card_yaml import load_card, parse_card, read_settings
 
 
@@ -21,6 +24,11 @@ def faults(plain: Any) -> list[str]:
 def test_the_shipped_card_is_within_all_limits(project_root: Path) -> None:
     text = (project_root / "configs/sections/section_7_6.yaml").read_text(encoding="utf-8")
     assert faults(yaml.safe_load(text)) == []
+
+
+def test_each_limit_is_of_a_key_that_a_card_has() -> None:
+    known = {one.name for kind in (Profile, *KINDS.values()) for one in fields(kind)}
+    assert set(LIMITS) <= known
 
 
 @pytest.mark.parametrize("name", sorted(LIMITS))

@@ -47,7 +47,7 @@ def test_a_row_has_the_evaluated_policy_and_the_worst_grade_of_all_sessions() ->
     summary = {"evaluated_model": {"steps": 5, "score": 1.0, "policy_digest": "e" * 64}}
     best = replace(plain.manifest, outcome=replace(plain.manifest.outcome, summary=summary))
     rows = list(rows_of("small", replace(plain, sessions=graded, manifest=best)))
-    assert [(row["metric"], row["controller"]) for row in rows] == [
+    assert [(row["metric"], row["part"]) for row in rows] == [
         ("evaluated_model", "score"),
         ("evaluated_model", "steps"),
     ]

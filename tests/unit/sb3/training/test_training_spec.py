@@ -92,7 +92,6 @@ def test_another_number_of_environments_is_refused() -> None:
         build_model(TrainingSpec.from_json(tiny_spec()).lineage, TinyVecEnv(3, 7), device="cpu")
 
 
-@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size:UserWarning")
 @pytest.mark.parametrize("algorithm", sorted(HYPER_PARAMETERS))
 def test_every_hyper_parameter_reaches_the_model(algorithm: str) -> None:
     """A change of any single value must change the built model."""
@@ -120,7 +119,7 @@ def test_every_hyper_parameter_reaches_the_model(algorithm: str) -> None:
             return {**old, first: changed_value(old[first])}
         if isinstance(old, bool | str):
             return "auto_0.25" if isinstance(old, str) else not old
-        return old / 2 if old < 1 else old + 1
+        return old / 2 if isinstance(old, float) else old * 2
 
     known = described(spec_of(algorithm))
     for name, old in HYPER_PARAMETERS[algorithm].items():

@@ -109,6 +109,22 @@ def test_values_the_traffic_model_refuses_are_refused_by_the_card_too(
         load_card(project_root / "configs/sections", "section_7_6", {f"environment.{k}": v for k, v in change.items()})
 
 
+def test_all_values_that_do_not_fit_are_named_at_once(project_root: Path) -> None:
+    changes = {"environment.dt_s": 1.5, "environment.min_green_s": 150.0, "environment.yellow_used_s": 6.0}
+    changes |= {"criteria.min_trainings": 0, "criteria.min_delay_reduction_pct": 100.0}
+    with pytest.raises(BadInput) as fault:
+        load_card(project_root / "configs/sections", "section_7_6", changes)
+    for words in (
+        "dt_s must not exceed dx_m",
+        "decision_s must be a multiple of dt_s",
+        "min_green_s must not exceed max_green_s, but 150.0 > 120.0",
+        "yellow_used_s must not exceed yellow_s, but 6.0 > 3.0",
+        "min_trainings must be above 0, not 0",
+        "min_delay_reduction_pct must lie in [0, 100), not 100.0",
+    ):
+        assert words in str(fault.value), words
+
+
 def test_the_models_constants_are_the_same_in_the_schema_and_in_the_model() -> None:
     traffic = TrafficParameters()
     assert (traffic.vf_m_s, traffic.link_length_m) == (FREE_SPEED_M_S, LINK_LENGTH_M)
