@@ -178,7 +178,7 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
             ending = KernelEnding.DISK_FULL
             error += _no_room(surroundings.workspace.working, fault)
         elif isinstance(fault, ModuleNotFoundError):
-            error += _absent_module(fault)
+            error += _absent_module(fault, bundle_root)
         reporter.say(error)
         failed = _with_steps(SectionOutcome(ending=ending), context)
         return _Result(outcome=failed, error=error, preflight=preflight)
@@ -193,8 +193,11 @@ def _call_entry_point(context: SessionContext, name: str) -> SectionOutcome:
     return outcome
 
 
-def _absent_module(fault: ModuleNotFoundError) -> str:
+def _absent_module(fault: ModuleNotFoundError, bundle_root: Path) -> str:
+    """What the user can do about a library that this machine lacks; empty for a module of code that travelled."""
     name = str(fault.name).partition(".")[0]
+    if any((bundle_root / one).exists() for one in (name, f"{name}.py")):
+        return ""
     return (
         f"{name} is not on this machine. If it is a library: python -m pip install {name} on your own computer; for "
         f"every machine write it as name==version into {REQUIREMENTS_NAME} beside the script. If it is a file of "
