@@ -27,7 +27,7 @@ def entry() -> int:
 def _remedy() -> str:
     if Path(__file__).resolve().parents[1].joinpath("Makefile").is_file():  # a clone
         return "Run `make run` once, then use .venv/bin/python (Windows: .venv\\Scripts\\python) instead of python."
-    return "Install arz-orchestrator again for this Python with pip, without --no-deps: pip then brings its libraries."
+    return "Install orchestrator again for this Python with pip, without --no-deps: pip then brings its libraries."
 
 
 if __name__ == "__main__":

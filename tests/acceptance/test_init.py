@@ -92,7 +92,7 @@ def test_the_workflow_keeps_the_rules_of_the_shipped_one(bare: Installed, tmp_pa
     restore, save = steps["actions/cache/restore@v4"]["with"], steps["actions/cache/save@v4"]["with"]
     assert save["key"] == restore["key"] and "run_attempt" in save["key"] and "campaign-mine-" in save["key"]
     (install,) = [name for name in names if "pip install" in name]
-    assert "wheels/arz_orchestrator-" in install  # this wheel came from a folder of this computer
+    assert install.endswith("wheels/*.whl")  # this wheel came from a folder of this computer
 
 
 def test_a_new_project_runs_on_kaggle(bare: Installed, tmp_path: Path) -> None:

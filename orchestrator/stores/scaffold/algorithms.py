@@ -22,10 +22,10 @@ _ACTIONS: Mapping[str, str] = {"DQN": "discrete", "QRDQN": "discrete", "SAC": "c
 """Algorithm -> the only actions that it takes; A2C and PPO take both."""
 
 _ACTIONS_OF: Mapping[str, str] = {
-    **dict.fromkeys(("CartPole", "Acrobot", "MountainCar", "LunarLander", "Blackjack", "CliffWalking"), "discrete"),
+    **dict.fromkeys(("CartPole", "Acrobot", "LunarLander", "Blackjack", "CliffWalking"), "discrete"),
     **dict.fromkeys(("FrozenLake", "FrozenLake8x8", "Taxi", "ALE"), "discrete"),
-    **dict.fromkeys(("Pendulum", "MountainCarContinuous", "BipedalWalker", "BipedalWalkerHardcore"), "continuous"),
-    **dict.fromkeys(("CarRacing", "Ant", "HalfCheetah", "Hopper", "Humanoid", "Reacher", "Walker2d"), "continuous"),
+    **dict.fromkeys(("Pendulum", "BipedalWalker", "BipedalWalkerHardcore"), "continuous"),
+    **dict.fromkeys(("Ant", "HalfCheetah", "Hopper", "Humanoid", "Reacher", "Walker2d"), "continuous"),
 }
 """Name of an environment of gymnasium, without its version -> its actions. Others are not checked here."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 _INSTALLED = Path(__file__).resolve().parents[3]
-_OWN = "arz-orchestrator"
+_PACKAGE = "orchestrator"
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)")
 
 
@@ -49,17 +49,17 @@ def _tested_versions() -> dict[str, str]:
 
 def own_requirement() -> str | None:
     """What pip installs in a scheduled job to get this version; None if it came from a folder of this computer."""
-    try:
-        own = importlib.metadata.distribution(_OWN)
-    except importlib.metadata.PackageNotFoundError:
+    names = importlib.metadata.packages_distributions().get(_PACKAGE)
+    if not names:
         return None
+    own = importlib.metadata.distribution(names[0])
     # Source: PEP 610, "Recording the Direct URL Origin of installed distributions".
     recorded = own.read_text("direct_url.json")
     if recorded is None:
-        return f"{_OWN}=={own.version}"
+        return f"{names[0]}=={own.version}"
     plain = json.loads(recorded)
     url, vcs = str(plain["url"]), plain.get("vcs_info")
     parts = urlsplit(url)
     if parts.scheme == "file" or ("@" in parts.netloc and parts.scheme != "ssh"):  # no password enters a project
         return None
-    return f"{_OWN} @ {vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else f"{_OWN} @ {url}"
+    return f"{names[0]} @ {vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else f"{names[0]} @ {url}"

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator import __version__
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.naming import MOST_CHARS, is_section_name, section_name
 from orchestrator.stores.campaign.campaign_yaml import parse_campaign
@@ -69,7 +68,6 @@ def compose(wanted: Wanted) -> NewProject:
     name = _name(wanted)
     script = wanted.script.place if wanted.script else SCRIPT
     quick, full = _steps(wanted)
-    wheel = own_requirement() is None
     lines = requirement_lines(_libraries(wanted))
     values = {
         "name": name,
@@ -80,8 +78,7 @@ def compose(wanted: Wanted) -> NewProject:
         "full_steps": full,
         "requirements": lines,
         "installs": any(not line.startswith("#") for line in lines),
-        "wheel": wheel,
-        "install": own_requirement() or f"wheels/arz_orchestrator-{__version__}-py3-none-any.whl",
+        "install": own_requirement(),
     }
     files = {path.format(**values): render(template, **values) for template, path in FILES.items()}
     files[script] = wanted.script.content if wanted.script else _script(wanted, full)

@@ -57,13 +57,11 @@ def test_own_requirement_is_where_pip_got_it(
         def read_text(self, name: str) -> str | None:
             return None if recorded is None else json.dumps(recorded)
 
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"orchestrator": ["arz-orchestrator"]})
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Distribution())
     assert own_requirement() == expected
 
 
 def test_code_without_installation_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> None:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "distribution", absent)
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {})
     assert own_requirement() is None
