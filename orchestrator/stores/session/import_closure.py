@@ -18,8 +18,8 @@ class Closure:
     Attributes:
         modules: All modules that are needed, by name.
         faults: Imports that cannot work and files that cannot be parsed, with file and line.
-        libraries: Top-level names that the modules import when they are loaded, and that neither the project nor the
-            standard library has.
+        libraries: Top-level names that neither the project nor the standard library has, and without which the first
+            modules cannot be loaded. Imports in functions and optional ones do not count.
     """
 
     modules: tuple[Module, ...]
@@ -40,12 +40,12 @@ class ImportSearch:
         self._read = read
         self._statements: dict[Path, Statements] = {}
         self._faults: dict[str, None] = {}
-        self._libraries: set[str] = set()
 
     def closure(self, start: Iterable[Module]) -> Closure:
         """All modules that these import, themselves and their packages included."""
         found: dict[str, Module] = {}
-        todo = list(start)
+        first = list(start)
+        todo = list(first)
         while todo:
             module = todo.pop()
             if module.name in found:
@@ -57,8 +57,26 @@ class ImportSearch:
         return Closure(
             modules=tuple(found[name] for name in sorted(found)),
             faults=tuple(sorted(self._faults)),
-            libraries=tuple(sorted(self._libraries - sys.stdlib_module_names)),
+            libraries=tuple(sorted(self._needed_by(first) - sys.stdlib_module_names)),
         )
+
+    def _needed_by(self, first: Iterable[Module]) -> set[str]:
+        """Top-level names outside of the project that must be there to load these modules."""
+        names: set[str] = set()
+        seen: set[str] = set()
+        todo = list(first)
+        while todo:
+            module = todo.pop()
+            if module.name in seen or module.source is None or module.name.startswith(f"{OWN}.kernel"):
+                continue
+            seen.add(module.name)
+            todo += self._modules.parents(module)
+            for one in self._of(module, module.source).imports:
+                if not (one.optional or one.deferred):
+                    targets = list(self._targets(module, module.source, one))
+                    todo += targets
+                    names |= set() if targets or one.level else {one.module.partition(".")[0]}
+        return names
 
     def _imported_by(self, module: Module, source: Path) -> Iterator[Module]:
         for one in self._of(module, source).imports:
@@ -75,8 +93,6 @@ class ImportSearch:
         if found is not None:
             yield found
         if found is None or found.name != name:
-            if found is None and not (one.level or one.optional or one.deferred):
-                self._libraries.add(name.partition(".")[0])
             if one.level:
                 self._fault(module, source, one, f"finds no module {name}")
             return

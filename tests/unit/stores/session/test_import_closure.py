@@ -320,7 +320,8 @@ def test_libraries_are_what_the_code_imports_when_it_is_loaded(project: Path) ->
         {
             "train.py": "import os, numpy.linalg\nfrom other import x\n"
             "try:\n    import numba\nexcept ImportError:\n    numba = None\n"
-            "def late():\n    import torch\n",
+            "def late():\n    import torch, lazy\n",
+            "lazy.py": "import scipy\n",
             "other.py": "from gymnasium.spaces import Box\nx = 1\n",
         },
     )
