@@ -18,6 +18,7 @@ from orchestrator.cli.commands import (
     account,
     cancel,
     checkpoints,
+    init,
     inspect_checkpoint,
     overview,
     render,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 
 COMMANDS: Mapping[str, Callable[..., int]] = {
+    "init": init.init,
     "run": run.run,
     "status": status.status,
     "sections": overview.sections,

@@ -81,7 +81,7 @@ def _models_path(project: Project, card: SectionCard) -> Path:
 
 def present_digest(project: Project) -> Callable[[SectionCard], str]:
     """Card -> digest of the present code of its section; the code of each section is read once."""
-    return FrozenCode(CodeStore(project.code)).digest
+    return FrozenCode(CodeStore.of(project)).digest
 
 
 def compatibility_in_place(
@@ -141,7 +141,7 @@ def assemble(
             ledger=ledger,
             models=models_directory(project, card),
             results=ResultsTree(project.results),
-            code=CodeStore(project.code, gate),
+            code=CodeStore.of(project, gate),
             gate=gate,
             narrator=narrator,
             draw_token=lambda: secrets.token_hex(16),

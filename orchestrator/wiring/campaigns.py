@@ -66,7 +66,7 @@ def campaign_context(
         require_writable(folder)
     ledger = SqliteLedger(project.own / "ledger.sqlite")
     gate = Gate(lambda: (*secrets_in_use(), *_webhook_in_use(campaign)))
-    code = FrozenCode(CodeStore(project.code, gate))
+    code = FrozenCode(CodeStore.of(project, gate))
     for trial in trials:
         code.bundle(trial.card)  # refuse code that cannot be sent before anything else happens
     backends: dict[object, Backend] = {}

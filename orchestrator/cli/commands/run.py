@@ -37,6 +37,8 @@ def run(options: RunOptions, detach: _Detach = False, dry_run: _DryRun = False, 
     backend = make_backend(name, project, request.card)
     limits = backend.capabilities
     console.say(f"Backend: {name} ({limits.device}), device {limits.session_device or request.card.device}")
+    if project.shipped:
+        console.say(f"No project here: a section of this installation, with checkpoints below {project.state}")
     console.say(*options.without_effect(project, request, limits, name))
     with assemble(project, request.card, backend, console, only_look=dry_run) as run_context:
         if dry_run:

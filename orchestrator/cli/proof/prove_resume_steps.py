@@ -51,7 +51,7 @@ class ProofWorkspace:
     @contextmanager
     def run_context(self, name: str) -> Iterator[RunContext]:
         """A pipeline with its own state folder."""
-        place = Project(code=self.project.code, state=self.folder / name)
+        place = replace(self.project, state=self.folder / name)
         with assemble(place, self.card, make_backend(self.backend, place, self.card), self.narrator) as run_context:
             yield run_context
 

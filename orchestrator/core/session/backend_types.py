@@ -81,12 +81,17 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The code of a session: a deterministic zip, its sha256, and the digest over names and bytes."""
+    """The code of a session: a deterministic zip, its sha256, and the digest over names and bytes.
+
+    Attributes:
+        libraries: Top-level names that the code imports, beyond the project and the standard library.
+    """
 
     digest: str
     archive: bytes
     archive_sha256: str
     names: tuple[str, ...]
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,7 @@ class Push:
 
     Attributes:
         settings: Settings of this backend (accelerator, sources ...), plain JSON.
+        libraries: What its code imports; see `Bundle`.
     """
 
     slug: str
@@ -122,6 +128,7 @@ class Push:
     carrier: Carrier
     checkpoints: CheckpointSet
     settings: Mapping[str, Any] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """The request as plain JSON, for `--dry-run`."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.environment.machine import Machine
+from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME
 from orchestrator.kernel.files.reserve import RESERVE_NAME, Reserve
 from orchestrator.kernel.files.storage import free_text, is_full
 from orchestrator.kernel.files.workspace import Workspace
@@ -176,6 +177,8 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
             reserve.release()
             ending = KernelEnding.DISK_FULL
             error += _no_room(surroundings.workspace.working, fault)
+        elif isinstance(fault, ModuleNotFoundError):
+            error += _absent_module(fault, bundle_root)
         reporter.say(error)
         failed = _with_steps(SectionOutcome(ending=ending), context)
         return _Result(outcome=failed, error=error, preflight=preflight)
@@ -188,6 +191,18 @@ def _call_entry_point(context: SessionContext, name: str) -> SectionOutcome:
     if not isinstance(outcome, SectionOutcome):
         raise TypeError(f"{name}.run returned {type(outcome).__name__}")
     return outcome
+
+
+def _absent_module(fault: ModuleNotFoundError, bundle_root: Path) -> str:
+    """What the user can do about a library that this machine lacks; empty for a module of code that travelled."""
+    name = str(fault.name).partition(".")[0]
+    if any((bundle_root / one).exists() for one in (name, f"{name}.py")):
+        return ""
+    return (
+        f"{name} is not on this machine. If it is a library: python -m pip install {name} on your own computer; for "
+        f"every machine write it as name==version into {REQUIREMENTS_NAME} beside the script. If it is a file of "
+        "yours: add it to `include` in the section's card.\n"
+    )
 
 
 def _no_room(working: Path, fault: BaseException) -> str:

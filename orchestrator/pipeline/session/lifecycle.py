@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
@@ -68,6 +69,7 @@ def prepare(
     guard_size(script, limits.max_script_bytes)
     slug = session_slug(spec.card.section, spec.lineage.id, place.session, place.attempt)
     push = context.backend.prepare(ticket, script, checkpoints, slug, carrier)
+    push = replace(push, libraries=bundle.libraries)
     require_no_secrets(context, push, without_inline(script, archive), spec.card.title)
     return push
 

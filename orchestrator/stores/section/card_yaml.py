@@ -14,6 +14,7 @@ from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
 from orchestrator.core.section.size_limits import size_faults
 from orchestrator.kernel.schema import SETTINGS
+from orchestrator.stores.project import are_shipped
 from orchestrator.stores.section.own_schema import FILE, kind_of_card
 from orchestrator.stores.yaml.document import Document, read_document
 from orchestrator.stores.yaml.known_keys import keys_at
@@ -46,8 +47,10 @@ def load_card(folder: Path, section: str, settings: Settings | None = None) -> S
     if section not in known:
         spelled_out = f"section_{section.replace('.', '_')}"  # users write 7.6
         near = [spelled_out] if spelled_out in known else difflib.get_close_matches(section, known, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}."
-        raise BadInput(f"there is no section {section!r}", remedy=hint)
+        new = "`orchestrator init DIR` writes a project of your own."
+        hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}. {new}"
+        where = ": no project here, only the sections of this installation" if are_shipped(folder) else ""
+        raise BadInput(f"there is no section {section!r}{where}", remedy=hint)
     path = folder / f"{section}.yaml"
     card = parse_card(read_text(path), path.name, _sections_of(folder))
     return set_in_card(card, read_yaml(read_text(path), path.name), settings) if settings else card

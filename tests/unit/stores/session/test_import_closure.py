@@ -315,6 +315,28 @@ def test_a_program_reads_the_code_of_each_section_once(project: Path, monkeypatc
     assert len(read) == 8
 
 
+def test_libraries_are_what_the_code_imports_when_it_is_loaded(project: Path) -> None:
+    _write(
+        project,
+        {
+            "train.py": "import os, numpy.linalg\nfrom other import x\n"
+            "try:\n    import numba\nexcept ImportError:\n    numba = None\n"
+            "def late():\n    import torch, lazy\n",
+            "lazy.py": "import scipy\n",
+            "other.py": "from gymnasium.spaces import Box\nx = 1\n",
+        },
+    )
+    assert CodeStore(project).bundle(_card(project, "train")).libraries == ("gymnasium", "numpy")
+
+
+def test_in_site_packages_only_the_named_packages_travel(project: Path) -> None:
+    _write(project, {"numpy/__init__.py": "", "validation_ch7/traffic.py": "import numpy\n"})
+    card = _card(project, "validation_ch7.traffic")
+    assert "numpy/__init__.py" in CodeStore(project).bundle(card).names
+    bundle = CodeStore(project, packages=("validation_ch7",)).bundle(card)
+    assert "numpy/__init__.py" not in bundle.names and bundle.libraries == ("numpy",)
+
+
 def test_code_for_models_travels_with_a_script_that_uses_run_sb3(project: Path) -> None:
     before = CodeStore(project).bundle(toy_card(project))
     helper = "def model(run):\n    from sb3_contrib import QRDQN\n    return run.sb3(QRDQN)\n"
