@@ -53,7 +53,7 @@ def prove_resume(
     console = Console(sys.stderr if as_json else sys.stdout)
     cut_seed = secrets.randbelow(1_000_000) if seed is None else seed
     proofs = []
-    with _folder(keep) as folder:
+    with proof_folder(keep) as folder:
         for workspace in _workspaces(section, algo, cuts, steps, cut_seed, backend, folder, console):
             console.say(*_opening_lines(workspace))
             proofs.append(prove(workspace))
@@ -68,7 +68,7 @@ def prove_resume(
 
 
 @contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
+def proof_folder(keep: Path | None) -> Iterator[Path]:
     """The folder for everything that the proof writes."""
     import tempfile
 

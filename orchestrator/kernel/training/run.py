@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.cadence import SaveCadence
+from orchestrator.kernel.training.cuts import Cuts, Trace
 from orchestrator.kernel.training.kept_state.archive import unpack_files
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.kept import Kept
@@ -19,6 +20,7 @@ from orchestrator.kernel.training.kept_state.random_state import seed_random
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.program import program_variables, run_program
 from orchestrator.kernel.training.progress import Progress, cannot_write
+from orchestrator.kernel.training.proof import find_proof
 from orchestrator.kernel.training.settings import MORE_TO_DO, resolve_device
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
@@ -32,13 +34,17 @@ class Run:
             and torch, if they are imported before the session begins.
         target: Steps of the whole training, None if the script decides when it ends.
         start: Steps done before this process.
-        step: Steps done now.
         device: `cpu` or `cuda`.
         folder: Folder for the script's own results.
     """
 
     def __init__(
-        self, context: SessionContext, *, defaults: dict[str, Any], on_finished: Callable[[], None] | None = None
+        self,
+        context: SessionContext,
+        *,
+        defaults: dict[str, Any],
+        on_finished: Callable[[], None] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         spec = context.ticket.spec
         lineage = spec.get("lineage") or {}
@@ -56,7 +62,10 @@ class Run:
         self._checkpoints = Checkpoints(context, self.device)
         saved = self._checkpoints.open()
         self.start: int = 0 if saved is None else saved.card.steps
-        self.step = self.start
+        self._cuts, self._trace = Cuts(environ or {}, self.start), Trace(environ or {}, self.start)
+        self._step = self.start
+        self._reported = 0  # steps that a loop of the script's own reported
+        self._loops = False
         self._finished = saved is not None and bool(saved.state["finished"])
         self._best: float | None = None if saved is None else saved.state["best_score"]
         self._state = State(context, self._checkpoints, saved)
@@ -65,6 +74,16 @@ class Run:
         self._progress = Progress(context, start=self.start, target=self.target)
         self._resume_folder: Path | None = None
         self._left = False
+
+    @property
+    def step(self) -> int:
+        """Steps done now."""
+        return self._step
+
+    @step.setter
+    def step(self, step: int) -> None:
+        self._step = step
+        self._cuts.passed(step)
 
     @property
     def deadline(self) -> float | None:
@@ -83,8 +102,8 @@ class Run:
 
     @property
     def should_stop(self) -> bool:
-        """Whether to save and leave now: by SIGTERM, Ctrl-C or the deadline."""
-        return self._context.must_leave
+        """Whether to save and leave now: by SIGTERM, Ctrl-C or the deadline, or because `prove` cuts here."""
+        return self._context.must_leave or self._cuts.wants_to_leave(max(self.step, self._reported))
 
     @property
     def paused(self) -> bool:
@@ -139,13 +158,16 @@ class Run:
         """
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"steps(size=...) must be a whole number above 0, not {size!r}")
-        self._state.begin()
+        self._begin(write)
+        self._loops = True
         while not self.finished and not self._must_leave():
             started_s = self._context.monotonic()
             yield self.step
             self.step += size
             self._context.deadline.measured("step", self._context.monotonic() - started_s)
-            if not self.finished and self.save_is_due:
+            if self._trace.is_due(self.step) or (self._trace.is_on and self.finished):
+                self._write_trace(write)
+            if not self.finished and (self.save_is_due or self._cuts.wants_save(self.step)):
                 self._save(write)
         if self.step > self.saved_steps:
             self._save(write)
@@ -162,6 +184,8 @@ class Run:
         A number named `score` is the objective of searches and pruning: higher is better.
         """
         score = self._progress.report(step, numbers)
+        if not self._loops:
+            self._reported = max(self._reported, step)
         if score is not None and (self._best is None or score > self._best):
             self._best = score
 
@@ -182,8 +206,10 @@ class Run:
         """
         if isinstance(step, bool) or not isinstance(step, int) or step < self.saved_steps:
             raise ValueError(f"save({step!r}): a whole number from {self.saved_steps} on is needed")
-        self._state.begin()
+        self._begin(write)
         self.step = step
+        if self._trace.is_due(step):
+            self._write_trace(write)
         if step > self.saved_steps:
             self._save(write)
 
@@ -196,6 +222,7 @@ class Run:
         """
         if self.finished:
             return
+        self._cuts.never_kill()  # the program would go on without this process
         variables = program_variables(
             self.resume_folder, self.start, self.target, self.seed, self.device, self.deadline
         )
@@ -208,6 +235,22 @@ class Run:
         if code not in (0, MORE_TO_DO):
             raise subprocess.CalledProcessError(code, list(command))
         self._finished, self._left = code == 0, code == MORE_TO_DO
+
+    def look_for_proof(self, folder: Path, script: Path | None) -> None:
+        """Write the facts of a proof into the cards, if `folder` holds one of this script and these conditions."""
+        if script is None or self._trace.is_on:
+            return
+        found = find_proof(folder, script, self._checkpoints.conditions(self.settings))
+        self._checkpoints.proof = found.facts
+        if found.facts is not None:
+            self._context.reporter.say(
+                f"[CHECKPOINT] Proven: resumes exactly ({found.facts['cuts']} cuts in {found.facts['steps']} steps)"
+            )
+        elif found.void:
+            self._context.reporter.say(
+                f"[CHECKPOINT] The proof of exact resume no longer holds: {found.void}. "
+                f"Prove it again: orchestrator prove {script.name}"
+            )
 
     def outcome(self, **fields: Any) -> SectionOutcome:
         """Return value of a section's `run`: how the session ended.
@@ -244,6 +287,17 @@ class Run:
             return True
         return self.should_stop and (self._on_finished is None or self.step > self.start)
 
+    def _begin(self, write: Callable[[Path], object] | None) -> None:
+        if self._state.begun:
+            return
+        self._state.begin()
+        if self._trace.is_on:
+            self._trace.write({"conditions": self._checkpoints.conditions(self.settings)})
+            self._write_trace(write)
+
+    def _write_trace(self, write: Callable[[Path], object] | None) -> None:
+        self._trace.write({"step": self.step, "parts": self._state.digests(write)})
+
     def _save(self, write: Callable[[Path], object] | None) -> None:
         try:
             took_s = self._state.save(self.step, finished=self._finished, best_score=self._best, write=write)
@@ -253,3 +307,4 @@ class Run:
             reason = cannot_write(fault, self._context.models_dir)
             raise SessionRefused(reason, remedy="Make room, or set ORCHESTRATOR_FOLDER to another folder.") from fault
         self._cadence.saved(took_s)
+        self._cuts.saved(self.step)

@@ -12,7 +12,8 @@ from typing import Any
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import current_context
-from orchestrator.kernel.training.alone import Alone, open_alone
+from orchestrator.kernel.training.alone import ROOT, Alone, open_alone
+from orchestrator.kernel.training.proof import PROOFS
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.training.settings import MORE_TO_DO, read_settings
 
@@ -68,11 +69,13 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         context = self._context or current_context()
         if context is not None:
             defaults = dict(self._arguments["settings"] or {})
-            self._run = Run(context, defaults=defaults)
+            self._run = Run(context, defaults=defaults, environ=os.environ)
             return self._run
         try:
             self._alone = open_alone(read_settings(self._arguments, os.environ))
-            self._run = Run(self._alone.context, defaults={}, on_finished=self._alone.signals.restore)
+            alone = self._alone
+            self._run = Run(alone.context, defaults={}, on_finished=alone.signals.restore, environ=os.environ)
+            self._run.look_for_proof(ROOT / PROOFS, alone.script)
             return self._run
         except SessionRefused as refusal:
             self._close()

@@ -17,6 +17,7 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
+from orchestrator.kernel.training.proof import conditions_of
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 
 _LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
@@ -49,6 +50,7 @@ class Checkpoints:
         parent: The newest checkpoint that this process read or wrote.
         resumed: The checkpoint that it resumed, None for a fresh training.
         reasons: Why the resume is not exact.
+        proof: Facts of a proof of exact resume for the cards, None without one.
     """
 
     def __init__(self, context: SessionContext, device_class: str) -> None:
@@ -59,6 +61,7 @@ class Checkpoints:
         self.parent: CheckpointCard | None = None
         self.resumed: CheckpointCard | None = None
         self.reasons: list[str] = []
+        self.proof: dict[str, Any] | None = None
 
     @property
     def grade(self) -> str | None:
@@ -69,6 +72,10 @@ class Checkpoints:
     def runtime(self) -> dict[str, Any]:
         """Versions and device, for the session's record."""
         return {**self._identity["versions"], "device": self._identity["device_class"]}
+
+    def conditions(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Under which conditions the training runs, for a proof."""
+        return conditions_of(settings, self._identity["versions"], self._identity["device_class"])
 
     def open(self) -> Saved | None:
         """Read the newest checkpoint whose files match its card; damaged ones are reported and passed over.
@@ -166,6 +173,7 @@ class Checkpoints:
                 parent=self.parent,
                 now=self._context.now(),
                 continued=self._grade if self.parent is self.resumed else EXACT,
+                proof=self.proof if not lost else None,
             )
         return self.parent
 

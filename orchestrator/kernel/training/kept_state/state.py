@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints, Saved
-from orchestrator.kernel.training.kept_state.comparison import same_part
+from orchestrator.kernel.training.kept_state.comparison import file_name, node_digest, random_name, same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.kept import Kept
@@ -121,6 +123,23 @@ class State:
         self._context.deadline.measured("save", took_s)
         self._context.reporter.event("saved", steps=step, checkpoint=card.stem)
         return took_s
+
+    def digests(self, write: Callable[[Path], object] | None) -> dict[str, str]:
+        """Digest of each kept part, each random generator, and each file that `write` saves."""
+        digests = self.kept._digests(objects=True)
+        for library, generator in capture_random().items():
+            encoder = Encoder()
+            node = encoder.encode(generator, library)
+            digests[random_name(library)] = node_digest(node, encoder.buffers)
+        if write is not None:
+            with tempfile.TemporaryDirectory(prefix="orchestrator-trace-") as scratch:
+                write(Path(scratch))
+                digests |= {
+                    file_name(path.relative_to(scratch).as_posix()): hashlib.sha256(path.read_bytes()).hexdigest()
+                    for path in sorted(Path(scratch).rglob("*"))
+                    if path.is_file()
+                }
+        return digests
 
     def _name_unchanged(self) -> None:
         """At the first save, name the parts that are as at the start: `w = w + 1` makes a value that is not kept."""

@@ -1,0 +1,115 @@
+"""Facts of a proof of exact resume: found for the code that runs, and written into the cards of its checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator import __version__
+from orchestrator.kernel.wire import digest_of
+
+PROOFS = "proofs"
+"""Folder of the records, in `.orchestrator`."""
+PROOF_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The result of a search for a proof.
+
+    Attributes:
+        facts: For the card; None without a proof of this code.
+        void: Why the newest record of this script does not hold, empty if there is none or one holds.
+    """
+
+    facts: dict[str, Any] | None = None
+    void: str = ""
+
+
+def conditions_of(settings: Mapping[str, Any], versions: Mapping[str, str], device: str) -> dict[str, Any]:
+    """Under which conditions a training runs; a proof holds for the same ones only."""
+    return {
+        "settings": dict(settings),
+        "versions": {**versions, "orchestrator": __version__},
+        "device": device,
+        "arguments": sys.argv[1:],
+    }
+
+
+def proof_digest(files: Mapping[str, str], conditions: Mapping[str, Any]) -> str:
+    """Key of a proof: the code and the conditions.
+
+    Args:
+        files: POSIX path relative to the script's folder -> sha256.
+        conditions: See `conditions_of`.
+    """
+    return digest_of({"files": dict(files), "conditions": dict(conditions)})
+
+
+def proof_facts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a record that a card holds."""
+    return {
+        "grade": str(record["grade"]),
+        "cuts": len(record["cuts"]),
+        "steps": int(record["steps"]),
+        "digest": str(record["digest"]),
+    }
+
+
+def record_name(name: str, digest: str) -> str:
+    """File name of a record."""
+    return f"{name}-{digest[:12]}.json"
+
+
+def find_proof(folder: Path, script: Path, conditions: Mapping[str, Any]) -> Found:
+    """Look for a proof of a script as it is now.
+
+    Args:
+        folder: Folder of the records; need not exist.
+        script: The script.
+        conditions: Of this training.
+    """
+    records = sorted(_records(folder, script), key=lambda record: str(record["proved_at"]))
+    reasons = []
+    for record in reversed(records):
+        reason = _why_void(record, script.parent, conditions)
+        if not reason:
+            return Found(facts=proof_facts(record))
+        reasons.append(reason)
+    return Found(void=reasons[0] if reasons else "")
+
+
+def _records(folder: Path, script: Path) -> Iterator[dict[str, Any]]:
+    """The readable records of this script; another script may have the same name in another folder."""
+    for path in sorted(folder.glob(f"{script.stem}-*.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            fits = record["format"] == PROOF_FORMAT and Path(record["script"]).resolve() == script.resolve()
+            proof_facts(record)
+            usable = fits and isinstance(record["proved_at"], str) and record["digest"] == _digest(record)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue  # damaged, or of another version: it proves nothing
+        if usable:
+            yield record
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    return proof_digest(record["files"], record["conditions"])
+
+
+def _why_void(record: Mapping[str, Any], root: Path, conditions: Mapping[str, Any]) -> str:
+    for name, sha256 in record["files"].items():
+        try:
+            same = hashlib.sha256((root / name).read_bytes()).hexdigest() == sha256
+        except OSError:
+            return f"{name} cannot be read"
+        if not same:
+            return f"{name} has changed"
+    before = record["conditions"]
+    changed = [key for key in conditions if before.get(key) != conditions[key]]
+    return f"other {', '.join(changed)}" if changed else ""
