@@ -78,9 +78,7 @@ def _prove_script(
     command = [sys.executable, str(script), *words]
     script = _script(script)
     code = read_code(script)
-    processes = ScriptProcesses(
-        command, environ=_environment(), limit_s=limit_s, say=console.say
-    )
+    processes = ScriptProcesses(command, environ=_environment(), limit_s=limit_s, say=console.say)
     with proof_folder(keep) as folder:
         result = ScriptProof(script, code, processes, folder=folder, request=request, say=console.say).run()
     found = causes(result.comparison, code.hints)

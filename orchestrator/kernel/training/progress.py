@@ -17,21 +17,28 @@ _RESERVED = frozenset({"at", "kind", "last", "self"})
 
 
 class Progress:
-    """Writes the reports of a training; after a resume each step has one line again.
+    """Writes the reports of a training; after a resume each report is there once.
 
     Args:
         context: The session.
-        start: Steps done before it; lines of later steps are of lost work and are removed.
+        start: Steps done before it.
         target: Steps of the whole training, None if unknown.
+        reported: Reports made up to the checkpoint; later lines are of lost work and are removed. None if an older
+            version saved it; then lines of later steps are removed.
+
+    Attributes:
+        reported: Reports of the whole training until now.
     """
 
-    def __init__(self, context: SessionContext, *, start: int, target: int | None) -> None:
+    def __init__(self, context: SessionContext, *, start: int, target: int | None, reported: int | None = 0) -> None:
         self._context = context
         self._start, self._target = start, target
         self._started_s = context.monotonic()
         self._last_s: float | None = None
         self._path = context.metrics_dir / PROGRESS_NAME
         self._prepared = False
+        self._kept = reported
+        self.reported = reported or 0
 
     def report(self, step: int, numbers: dict[str, Any]) -> float | None:
         """Write one report.
@@ -44,10 +51,11 @@ class Progress:
         """
         plain = {name: _plain(value) for name, value in numbers.items()}
         if not self._prepared:
-            _keep_before(self._path, self._start)
+            _keep_before(self._path, self._start, self._kept)
             self._prepared = True
         with self._path.open("a", encoding="utf-8", newline="\n") as stream:
             stream.write(json.dumps({"step": step, **plain}) + "\n")
+        self.reported += 1
         self._show(step, plain)
         score = plain.get("score")
         return float(score) if isinstance(score, int | float) else None
@@ -82,16 +90,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _keep_before(path: Path, start: int) -> None:
+def _keep_before(path: Path, start: int, reported: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
-            if json.loads(line)["step"] < start:
+            if json.loads(line)["step"] < start or reported is not None:
                 kept.append(line + "\n")
         except (ValueError, KeyError, TypeError):
             continue  # a line that a kill cut off
-    write_text(path, "".join(kept))
+    write_text(path, "".join(kept[:reported]))
 
 
 def cannot_write(fault: OSError, folder: Path) -> str:

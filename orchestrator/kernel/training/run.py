@@ -33,7 +33,6 @@ class Run:
         seed: Seed of the training, 0 if none was given. A given one also seeds the global generators of Python, numpy
             and torch, if they are imported before the session begins.
         target: Steps of the whole training, None if the script decides when it ends.
-        start: Steps done before this process.
         device: `cpu` or `cuda`.
         folder: Folder for the script's own results.
     """
@@ -61,19 +60,30 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._checkpoints = Checkpoints(context, self.device)
         saved = self._checkpoints.open()
-        self.start: int = 0 if saved is None else saved.card.steps
-        self._cuts, self._trace = Cuts(environ or {}, self.start), Trace(environ or {}, self.start)
-        self._step = self.start
+        start = 0 if saved is None else saved.card.steps
+        self._cuts, self._trace = Cuts(environ or {}, start), Trace(environ or {}, start)
+        self._start = self._step = start
         self._reported = 0  # steps that a loop of the script's own reported
         self._loops = False
         self._finished = saved is not None and bool(saved.state["finished"])
         self._best: float | None = None if saved is None else saved.state["best_score"]
         self._state = State(context, self._checkpoints, saved)
         every = spec.get("checkpoint_every_steps")
-        self._cadence = SaveCadence(every, start=self.start, monotonic=context.monotonic)
-        self._progress = Progress(context, start=self.start, target=self.target)
+        self._cadence = SaveCadence(every, start=start, monotonic=context.monotonic)
+        reported = 0 if saved is None else saved.state.get("reports")
+        self._progress = Progress(context, start=start, target=self.target, reported=reported)
         self._resume_folder: Path | None = None
         self._left = False
+
+    @property
+    def start(self) -> int:
+        """Steps done before this process. A loop of the script's own reads it last before it begins.
+
+        The global random generators are restored then.
+        """
+        if not self._state.begun:
+            self._state.restore_generators()
+        return self._start
 
     @property
     def step(self) -> int:
@@ -158,7 +168,9 @@ class Run:
         """
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"steps(size=...) must be a whole number above 0, not {size!r}")
-        self._begin(write)
+        self._begin()
+        if self._trace.is_on:
+            self._write_trace(write)
         self._loops = True
         while not self.finished and not self._must_leave():
             started_s = self._context.monotonic()
@@ -206,7 +218,7 @@ class Run:
         """
         if isinstance(step, bool) or not isinstance(step, int) or step < self.saved_steps:
             raise ValueError(f"save({step!r}): a whole number from {self.saved_steps} on is needed")
-        self._begin(write)
+        self._begin(restore=False)
         self.step = step
         if self._trace.is_due(step):
             self._write_trace(write)
@@ -285,22 +297,20 @@ class Run:
     def _must_leave(self) -> bool:
         if self._context.stop.requested:
             return True
-        return self.should_stop and (self._on_finished is None or self.step > self.start)
+        return self.should_stop and (self._on_finished is None or self.step > self._start)
 
-    def _begin(self, write: Callable[[Path], object] | None) -> None:
-        if self._state.begun:
-            return
-        self._state.begin()
-        if self._trace.is_on:
+    def _begin(self, *, restore: bool = True) -> None:
+        if not self._state.begun:
+            self._state.begin(restore=restore)
             self._trace.write({"conditions": self._checkpoints.conditions(self.settings)})
-            self._write_trace(write)
 
     def _write_trace(self, write: Callable[[Path], object] | None) -> None:
         self._trace.write({"step": self.step, "parts": self._state.digests(write)})
 
     def _save(self, write: Callable[[Path], object] | None) -> None:
         try:
-            took_s = self._state.save(self.step, finished=self._finished, best_score=self._best, write=write)
+            facts = {"finished": self._finished, "best_score": self._best, "reports": self._progress.reported}
+            took_s = self._state.save(self.step, facts, write=write)
         except OSError as fault:
             if self._on_finished is None:
                 raise  # the kernel session names the reason in its manifest

@@ -39,6 +39,7 @@ class State:
         self._warned: set[str] = set()
         self._at_start: dict[str, str] = {}
         self.kept = Kept()
+        self._restored = False
         self.begun = False
 
     def add(self, parts: dict[str, Any]) -> None:
@@ -71,8 +72,20 @@ class State:
         if not same_part(again, found, node, buffers) and not saved.parts[name]["lost"]:
             self._checkpoints.lower(f"the part {name!r} was not completely restored")
 
-    def begin(self) -> None:
+    def restore_generators(self) -> None:
+        """Set the random generators to the checkpoint's, if there is one and `begin` has not been called."""
+        if self._saved is None:
+            return
+        self._restored = True
+        generators = Decoder(self._saved.state_buffers).decode(self._saved.state["random"])
+        if missing := restore_random(generators):
+            self._checkpoints.lower(f"not restored: {missing}")
+
+    def begin(self, *, restore: bool = True) -> None:
         """Restore the random generators, and report what cannot be kept. Does nothing the second time.
+
+        Args:
+            restore: Restore the generators even if they were restored before; what ran since may have used them.
 
         Raises:
             SessionRefused: An exact resume is required, but would not be possible.
@@ -80,6 +93,8 @@ class State:
         if self.begun:
             return
         self.begun = True
+        if restore or not self._restored:
+            self.restore_generators()
         lost = self._warn(self.kept._capture()[2])
         if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
             raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
@@ -90,14 +105,14 @@ class State:
         for name in saved.parts:
             if name not in self.kept._names:
                 self._checkpoints.lower(f"the checkpoint holds the part {name!r}, which the script does not keep")
-        generators = Decoder(saved.state_buffers).decode(saved.state["random"])
-        if missing := restore_random(generators):
-            self._checkpoints.lower(f"not restored: {missing}")
 
-    def save(
-        self, step: int, *, finished: bool, best_score: float | None, write: Callable[[Path], object] | None
-    ) -> float:
+    def save(self, step: int, facts: dict[str, Any], *, write: Callable[[Path], object] | None) -> float:
         """Write a checkpoint after `step` steps.
+
+        Args:
+            step: Steps done.
+            facts: Plain values of the run that the next session needs.
+            write: Writes files of the script's own.
 
         Returns:
             Seconds that it took.
@@ -114,7 +129,7 @@ class State:
             step,
             parts=parts,
             parts_buffers=parts_buffers,
-            state={"steps": step, "finished": finished, "best_score": best_score, "random": generators},
+            state={"steps": step, **facts, "random": generators},
             state_buffers=encoder.buffers,
             lost=self._warn(lost),
             own_files=write,
