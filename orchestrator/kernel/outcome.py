@@ -37,6 +37,10 @@ A full disk has its own code (28, the value of ENOSPC on Linux), since there may
 """
 
 
+MORE_TO_DO = 75
+"""Exit code of a script that saved and left before its target: start it again. `EX_TEMPFAIL` of sysexits.h."""
+
+
 class Verdict(StrEnum):
     """Scientific result of a section. `INVALID` means that its numbers must not be used."""
 

@@ -21,6 +21,17 @@ CRITERIA = "criteria"
 """A section's own key that is part of the spec but not of the lineage: the question that its verdict answers."""
 
 
+def own_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of `settings` and of a section's own keys in a ticket's spec, as plain JSON."""
+    lineage = spec.get("lineage") or {}
+    own = {name: value for name, value in lineage.items() if name not in LINEAGE_KEYS}
+    if lineage.get("environment"):  # a section's own key with its own place in the lineage
+        own["environment"] = lineage["environment"]
+    if spec.get(CRITERIA):
+        own[CRITERIA] = spec[CRITERIA]
+    return {**(lineage.get(SETTINGS) or {}), **own}
+
+
 def own_values(schema: type[Read], spec: Mapping[str, Any]) -> Read:
     """A section's own keys, from a ticket's spec.
 

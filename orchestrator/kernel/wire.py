@@ -53,6 +53,18 @@ def models_path(root: Path, section_dir: str, trial: str | None = None) -> Path:
     return section / "data" / "models"
 
 
+def code_folder(block: Mapping[str, Any]) -> PurePosixPath:
+    """Folder of a section's code below the project: that of its script, or of its entry point's module.
+
+    Its `requirements.txt`, `schema.py` and report are there.
+
+    Args:
+        block: A spec or a card, with the key `script` or `entry_point`.
+    """
+    script = block.get("script")
+    return PurePosixPath(script).parent if script else PurePosixPath(*str(block["entry_point"]).split(".")[:-1])
+
+
 def checkpoint_stem(scenario: str, steps: int) -> str:
     """File stem shared by a checkpoint's model, side file and card."""
     return f"{scenario}_checkpoint_{steps}_steps"

@@ -48,7 +48,7 @@ def _progress(project: Project, card: SectionCard, record: SessionRecord, *, ask
         "stage": record.stage.value,
         "state": "",
         "steps": record.input_steps,
-        "target_steps": int(record.ticket["spec"]["target_steps"]),
+        "target_steps": record.ticket["spec"]["target_steps"],
     }
     if record.handle is not None and (ask or record.backend == LOCAL):
         try:

@@ -72,8 +72,8 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
             command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
             section_input = campaign_report(campaign, card.section, finished, statuses, command)
             own = section_folder(folder, card.section, {trial.variant.card.section for trial in trials})
-            console.say(*section_report(project.code, card.entry_point, section_input, own))
-            if not has_own_report(project.code, card.entry_point):
+            console.say(*section_report(project.code, card.code_folder, section_input, own))
+            if not has_own_report(project.code, card.code_folder):
                 trainings = [training_of(one) for one in finished if one.trial.variant.card.section == card.section]
                 files, statistics = write_training_report(card.section, trainings, own, command)
                 console.say(*(f"Wrote {path.as_posix()}" for path in files), *text_lines(trainings, statistics))

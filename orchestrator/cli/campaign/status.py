@@ -98,10 +98,11 @@ def markdown_lines(
     for row, one in zip(rows, statuses, strict=True):
         curve = curves.get(one.trial.lineage_id)
         why, end = _why(row), "no claim" if row["no_claim"] else row["verdict"] or "-"
+        steps = f"{row['steps_done']} / {row['target_steps'] or '-'}"
         value = "" if not searches else " - |" if row["objective"] is None else f" {row['objective']:.6g} |"
         learning = sparkline(curve.points) if curve else ""
         lines.append(
-            f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {row['steps_done']} / {row['target_steps']} "
+            f"| {row['trial']} `{row['lineage']}` | {row['state']}{why} | {steps} "
             f"| {row['sessions']} | {one.wall_s / 3600:.2f} | {learning or '-'} | {end} |{value}"
         )
         if curve and one.state in _SHOWN:
@@ -128,7 +129,9 @@ def _rows(
 
 def _line(row: dict[str, Any], live: LiveProgress | None) -> str:
     """A trial in one line."""
-    steps = live.line if live else f"{row['steps_done']} of {row['target_steps']} steps"
+    from orchestrator.core.session.live_progress import steps_of
+
+    steps = live.line if live else steps_of(row["steps_done"], row["target_steps"])
     value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
     state = f"{row['state']}{_why(row)}"
     end = "no claim" if row["no_claim"] else f"verdict {row['verdict'] or '-'}"

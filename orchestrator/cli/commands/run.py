@@ -127,11 +127,7 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
             f"In flight: {summary.handle}",
             f"Continue with `python -m orchestrator attach {summary.section}`.",
         ]
-    ends = {
-        "at_target": f"Already at the target: {summary.steps_done} steps done, target {summary.target_steps}",
-        "finished": f"Target reached: {summary.steps_done} steps, target {summary.target_steps}",
-    }
-    lines = [ends.get(summary.end_reason, f"Run ended: {summary.end_reason} at {summary.steps_done} steps")]
+    lines = [_end_line(summary)]
     if summary.end_reason in RUN_REMEDIES:
         lines.append(RUN_REMEDIES[summary.end_reason].format(section=summary.section))
     if summary.sessions:
@@ -144,6 +140,19 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
         lines.append(f"Results: {_relative(summary.results_dir, root)}")
     lines.append(f"Models: {_relative(summary.models_dir, root)}")
     return lines
+
+
+def _end_line(summary: RunSummary) -> str:
+    done, target = summary.steps_done, summary.target_steps
+    if summary.end_reason not in ("at_target", "finished"):
+        return f"Run ended: {summary.end_reason} at {done} steps"
+    already = summary.end_reason == "at_target"
+    if target is not None and done >= target:
+        if already:
+            return f"Already at the target: {done} steps done, target {target}"
+        return f"Target reached: {done} steps, target {target}"
+    below = "" if target is None else f", below the target of {target}"  # its section has declared it finished
+    return f"Already finished: {done} steps done{below}" if already else f"Finished: {done} steps{below}"
 
 
 def _verdict_lines(summary: RunSummary) -> list[str]:

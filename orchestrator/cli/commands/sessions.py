@@ -35,7 +35,8 @@ def attach(options: TrainingOptions, as_json: AsJson = False) -> int:
     console = Console(sys.stderr if as_json else sys.stdout)
     console.say(*options.ignored_variables())
     run = found[-1]
-    console.say(f"Backend: {run.backend}, run {run.run_id} to {run.target_steps} steps")
+    to = "" if run.target_steps is None else f" to {run.target_steps} steps"
+    console.say(f"Backend: {run.backend}, run {run.run_id}{to}")
     with assemble(project, card, make_backend(run.backend, project, card), console) as run_context:
         return execute_request(run_context, request_of(card, run), console, project.state, as_json)
 

@@ -115,7 +115,8 @@ def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], section: st
     lines = ["Latest runs:"]
     for run in [run for run in runs if run.sessions or run.ended_at is None][-_SHOWN_RUNS:]:
         end = run.end_reason or "in flight or interrupted"
-        steps = f"{run.steps_start} -> {run.steps_done} of {run.target_steps}"
+        of = "" if run.target_steps is None else f" of {run.target_steps}"
+        steps = f"{run.steps_start} -> {run.steps_done}{of}"
         verdict = shown_verdict(run.verdict, run.no_claim) or "-"
         lines.append(f"  {run.run_id}  {run.backend} {run.profile}  {steps}  {end}  {verdict}")
         for session in sessions:

@@ -106,8 +106,9 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
         return
     if row["trial"]:
         trial += f" ({row['algorithm']}, seed {row['seed']})" if row["algorithm"] else " (nothing saved yet)"
-    targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items())
-    yield f"{row['section']}{trial}: {row['steps']} steps in place (targets: {targets})"
+    targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items() if target is not None)
+    shown = f"targets: {targets}" if targets else "no target"
+    yield f"{row['section']}{trial}: {row['steps']} steps in place ({shown})"
     yield from (f"  ✓ {stem}{' (normalized)' * (stem in row['normalized'])}" for stem in row["checkpoints"])
     yield from (f"  ✗ {shown_name(stem)}: {shown_name(fault)}" for stem, fault in row["faults"].items())
     if row["resume"]:

@@ -49,6 +49,9 @@ class Console:
     def progress(self, report: dict[str, Any]) -> None:
         """Show the progress of the training."""
         text = encodable(describe_progress(report), self._stream.encoding)
+        if _without_target(report):
+            self._show_steps(text)
+            return
         share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
         if self._stream.isatty():
             self._show_bar(text, share)
@@ -58,6 +61,16 @@ class Console:
             if share != self._last_share:
                 self._print(f"  {share:4.0%}  {text}")
             self._last_line_s, self._last_share = now_s, share
+
+    def _show_steps(self, text: str) -> None:
+        """Show a training without a target: no share, and a line from time to time where there is no terminal."""
+        if self._stream.isatty():
+            self._show_bar(text, None)
+            return
+        now_s = self._monotonic()
+        if now_s - self._last_line_s >= _LINE_EVERY_S:
+            self._print(f"  {text}")
+            self._last_line_s = now_s
 
     def quiet(self) -> None:
         """End the progress display."""
@@ -73,26 +86,29 @@ class Console:
         except OSError as fault:
             note_lost(fault)
 
-    def _show_bar(self, text: str, share: float) -> None:
+    def _show_bar(self, text: str, share: float | None) -> None:
         if self._bar is None:
             # ASCII bars where the terminal cannot draw lines; rich decides by the stream's encoding.
             console = RichConsole(file=self._stream)
             columns = (
                 BarColumn(bar_width=30),
-                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.fields[percent]}"),
                 TextColumn("{task.description}"),
             )
             self._bar = Progress(*columns, console=console)
             self._bar.start()
-            self._bar_row = self._bar.add_task("", total=1.0)
+            self._bar_row = self._bar.add_task("", total=None if share is None else 1.0, percent="")
         if self._bar_row is not None:
-            self._bar.update(self._bar_row, completed=min(share, 1.0), description=text)
+            done = 0.0 if share is None else min(share, 1.0)
+            percent = "" if share is None else f"{done:>4.0%}"
+            self._bar.update(self._bar_row, completed=done, description=text, percent=percent)
 
 
 def describe_progress(report: dict[str, Any]) -> str:
     """Steps, speed, time left and reward of a progress report; what is not a number there is left out."""
     steps, target = (_number(report, name) for name in ("steps", "target_steps"))
-    parts = [f"{'?' if steps is None else f'{steps:.0f}'}/{'?' if target is None else f'{target:.0f}'} steps"]
+    of = "" if _without_target(report) else f"/{'?' if target is None else f'{target:.0f}'}"
+    parts = [f"{'?' if steps is None else f'{steps:.0f}'}{of} steps"]
     if (speed := _number(report, "steps_per_s")) is not None:
         parts.append(f"{speed:.0f} steps/s")
     if (eta_s := _number(report, "eta_s")) is not None:
@@ -101,6 +117,11 @@ def describe_progress(report: dict[str, Any]) -> str:
     if (reward := _number(report, "reward_mean")) is not None:
         parts.append(f"reward {reward:.1f}")
     return " | ".join(parts)
+
+
+def _without_target(report: dict[str, Any]) -> bool:
+    """Whether the training has no target: its report says null."""
+    return "target_steps" in report and report["target_steps"] is None
 
 
 def _number(report: dict[str, Any], name: str) -> float | None:

@@ -105,8 +105,8 @@ def proof_card(card: SectionCard, plan: CutPlan) -> SectionCard:
         evaluation_scenarios=1,
         deadline_s=_DEADLINE_S,
     )
-    beside = ".".join([*card.entry_point.split(".")[:-1], PROOF_MODULE])
-    return replace(card, entry_point=beside, profiles={"quick": sizes, "full": sizes})
+    beside = ".".join((*card.code_folder.parts, PROOF_MODULE))
+    return replace(card, entry_point=beside, script=None, profiles={"quick": sizes, "full": sizes})
 
 
 def prove(workspace: ProofWorkspace) -> Proof:

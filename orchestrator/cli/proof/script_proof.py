@@ -12,6 +12,7 @@ from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.proof.comparison import Comparison, compare, not_reproducible, reproducible
 from orchestrator.core.proof.cuts import checked_cuts, draw_cuts, trace_steps
 from orchestrator.core.proof.ends import TrainingEnd
+from orchestrator.kernel.outcome import MORE_TO_DO
 from orchestrator.kernel.training import cuts as variables
 from orchestrator.kernel.training import settings
 from orchestrator.stores.proof.script_code import ScriptCode, no_session, session_lines
@@ -133,7 +134,7 @@ class ScriptProof:
             reasons += ended.said("Resume is")
             if ended.code == 0:
                 break
-            if ended.code != settings.MORE_TO_DO and not (request.kill and ended.was_killed):
+            if ended.code != MORE_TO_DO and not (request.kill and ended.was_killed):
                 raise self._failure(ended, f"failed after {len(cuts)} cut(s)")
             cuts.append(self._steps("cut"))
         else:

@@ -117,7 +117,7 @@ class Trial:
         return short(self.lineage_id)
 
     @property
-    def target_steps(self) -> int:
+    def target_steps(self) -> int | None:
         """Total steps to reach."""
         return self.variant.sizes.target_steps
 

@@ -32,7 +32,8 @@ def trial_from_ticket(lineage: Mapping[str, Any], run: RunRecord, card_of: CardO
         varied = _varied(card_of(run.section, algorithm), lineage)
         if varied is None:
             return None
-        sizes = {f"profiles.{run.profile}.target_steps": run.target_steps}
+        target = run.target_steps
+        sizes = {} if target is None else {f"profiles.{run.profile}.target_steps": target}
         settings: Settings = {**algorithm, **varied, **sizes}
         card = card_of(run.section, settings)
     except BadInput:

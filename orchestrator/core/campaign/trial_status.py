@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from orchestrator.core.campaign.backoff import MOST_RESTS, due_at, rests_in_row
 from orchestrator.core.campaign.expansion import Trial
-from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.ledger.records import RunRecord, reaches
 from orchestrator.core.run.summary import GOOD_ENDS
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.outcome import Verdict
@@ -155,8 +155,8 @@ def _waiting(status: TrialStatus, runs: Sequence[RunRecord], latest: RunRecord |
 
 
 def is_complete(trial: Trial, run: RunRecord) -> bool:
-    """Whether a run reached the trial's target and has the section's result: a verdict, or no claim."""
-    return run.steps_done >= trial.target_steps and run.end_reason in GOOD_ENDS and run.evaluated
+    """Whether a run reached the trial's end and has the section's result: a verdict, or no claim."""
+    return reaches(run, trial.target_steps) and run.end_reason in GOOD_ENDS and run.evaluated
 
 
 def failure_of(run: RunRecord) -> str:

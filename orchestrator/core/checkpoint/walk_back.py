@@ -137,7 +137,8 @@ def check_start(record: SessionRecord, start_steps: int) -> StartCheck:
     if record.end_reason not in (EndReason.SECTION_FAILED, EndReason.CRASHED) or record.gone:
         return StartCheck.UNKNOWN
     # At its target it only evaluates, and with an invalid verdict it never trained: neither uses the state.
-    evaluates = start_steps >= int(_spec(record).get("target_steps", start_steps + 1))
+    target = _spec(record).get("target_steps")
+    evaluates = target is not None and start_steps >= int(target)
     return StartCheck.UNKNOWN if evaluates or record.verdict == Verdict.INVALID else StartCheck.FAILURE
 
 

@@ -32,6 +32,7 @@ class RunRecord:
     """One run: the training of a lineage to a target.
 
     Attributes:
+        target_steps: Where it ends, None if the section decides.
         fresh: Whether it archived earlier checkpoints to start over.
         code_digest: Of the code of its latest session; of the code at its start before the first one.
         question: `question_of` the criteria and scenarios of its latest session; at its start, of the run's own.
@@ -50,10 +51,10 @@ class RunRecord:
     lineage_id: str
     profile: str
     backend: str
-    target_steps: int
     steps_start: int
     steps_done: int
     started_at: str
+    target_steps: int | None = None  # a row leaves out None
     end_reason: str | None = None
     verdict: str | None = None
     no_claim: bool = False
@@ -144,6 +145,12 @@ class SessionRecord:
     lacking: tuple[str, ...] = ()
 
     @property
+    def target_steps(self) -> int | None:
+        """Target of the training when it was pushed, None if its section decides."""
+        target: int | None = self.ticket.get("spec", {}).get("target_steps")
+        return target
+
+    @property
     def evaluated(self) -> bool:
         """Whether it finished with the section's result: a verdict, or no claim."""
         return self.end_reason == EndReason.FINISHED and (self.verdict is not None or self.no_claim)
@@ -183,6 +190,16 @@ class SessionRecord:
     def lost_pushes(self) -> int:
         """Lost pushes of this name, the last one included. A push that was refused is not lost."""
         return self.lost + (self.never_submitted and not self.problems)
+
+
+def reaches(record: RunRecord | SessionRecord, target_steps: int | None) -> bool:
+    """Whether a run or session that finished well is at the end of a training to this target, None without one.
+
+    At the same target it is, with any steps: its section has declared the training finished.
+    """
+    return record.target_steps == target_steps or (
+        target_steps is not None and (record.steps_done or 0) >= target_steps
+    )
 
 
 def session_key(run_id: str, session: int, attempt: int) -> str:

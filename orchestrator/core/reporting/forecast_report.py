@@ -105,8 +105,11 @@ class CampaignForecast:
         for row in rows:
             states = ", ".join(f"{count} {state}" for state, count in row["states"].items())
             speed = f"{row['steps_per_s']:.0f} steps/s {'measured' if row['measured'] else 'assumed'}"
+            to = f"to {row['target_steps']} steps"
+            if row["target_steps"] is None:
+                to, speed = "without target", "one full session assumed"
             lines.append(
-                f"  {row['variant']:<{wide}}  to {row['target_steps']} steps  {states:<22} "
+                f"  {row['variant']:<{wide}}  {to}  {states:<22} "
                 f"{row['sessions']:>4} sessions  {row['compute_h']:>8.2f} h  {speed}"
             )
         if short := [row["variant"] for row in rows if row["session_too_short"]]:

@@ -39,8 +39,8 @@ class OpenRun:
     failed: tuple[Carrier, ...] = ()
 
     @property
-    def target_steps(self) -> int:
-        """Where it ends."""
+    def target_steps(self) -> int | None:
+        """Where it ends, None if the section decides."""
         return self.sizes.target_steps
 
     def after(self, closed: ClosedSession, carrier: Carrier | None = None) -> OpenRun:
@@ -51,9 +51,10 @@ class OpenRun:
         """
         end = closed.judgement.end_reason
         lost = end is EndReason.CARRIER_MISSING and carrier is not None
+        same_target = closed.judgement.target_steps == self.target_steps
         return replace(
             self,
-            progress=self.progress.after(end, closed.steps_in_place),
+            progress=self.progress.after(end, closed.steps_in_place, same_target=same_target),
             summary=with_session(self.summary, closed),
             failed=(*self.failed, carrier) if lost and carrier else (),
         )

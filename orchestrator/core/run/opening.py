@@ -34,7 +34,12 @@ def open_run(snapshot: Snapshot, request: RunRequest, inventory: CheckpointInven
         record = None  # another target makes it another run
     began_at = steps if adopted is None or adopted.judgement.steps_start is None else adopted.judgement.steps_start
     steps_start = record.steps_start if record else began_at
-    progress = RunProgress(steps_done=steps, target_steps=sizes.target_steps)
+    evaluation = None if request.fresh else snapshot.evaluation
+    progress = RunProgress(
+        steps_done=steps,
+        target_steps=sizes.target_steps,
+        declared_done=evaluation is not None and evaluation.target_steps == sizes.target_steps,
+    )
     run = OpenRun(
         run_id=record.run_id if record else snapshot.new_run_id,
         sizes=sizes,

@@ -18,30 +18,37 @@ class RunProgress:
 
     Attributes:
         steps_done: Steps of the newest verified checkpoint in the models directory.
+        target_steps: Where the run ends, None if the section decides.
         last_end: How the last session of this run ended, None before the first.
         moved_on: Whether the last session left more steps in place.
         emptied: Whether fewer steps are in place than before the last session: the user emptied the directory.
+        declared_done: Whether the section has declared its training finished below the target, or without one.
         fruitless: Sessions in a row without progress, those with a full disk not counted.
     """
 
     steps_done: int
-    target_steps: int
+    target_steps: int | None
     last_end: EndReason | None = None
     moved_on: bool = False
     fruitless: int = 0
     emptied: bool = False
+    declared_done: bool = False
 
     @property
     def at_target(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.steps_done >= self.target_steps
+        return self.declared_done or (self.target_steps is not None and self.steps_done >= self.target_steps)
 
     def back_at(self, steps_done: int) -> RunProgress:
         """The progress after a walk back: later sessions are measured from the earlier checkpoint."""
-        return replace(self, steps_done=steps_done)
+        return replace(self, steps_done=steps_done, declared_done=False)
 
-    def after(self, end: EndReason, steps_done: int) -> RunProgress:
-        """The progress after one more session."""
+    def after(self, end: EndReason, steps_done: int, *, same_target: bool = False) -> RunProgress:
+        """The progress after one more session.
+
+        Args:
+            same_target: Whether that session had the target of the run, so that its end is the end of the training.
+        """
         moved_on = steps_done > self.steps_done
         return RunProgress(
             steps_done=steps_done,
@@ -50,11 +57,12 @@ class RunProgress:
             moved_on=moved_on,
             fruitless=0 if moved_on else self.fruitless + (EFFECTS[end] is not Effect.REST),
             emptied=steps_done < self.steps_done,
+            declared_done=same_target and end is EndReason.FINISHED,
         )
 
 
 def progress_from_history(
-    sessions: Iterable[SessionRecord], *, steps_start: int, target_steps: int
+    sessions: Iterable[SessionRecord], *, steps_start: int, target_steps: int | None
 ) -> RunProgress | None:
     """The progress of a run that an earlier command began, from its closed sessions, oldest first.
 
@@ -71,7 +79,8 @@ def progress_from_history(
             return None
         if record.steps_begun is not None and record.steps_begun < progress.steps_done:
             progress = progress.back_at(record.steps_begun)  # a walk back came before it
-        progress = progress.after(EndReason(record.end_reason), record.models_steps)
+        same_target = record.target_steps == target_steps
+        progress = progress.after(EndReason(record.end_reason), record.models_steps, same_target=same_target)
     return progress if progress.last_end else None
 
 

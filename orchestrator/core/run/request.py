@@ -74,8 +74,8 @@ class RunRequest:
         """Lowest grade at which this run resumes."""
         return Grade.of(self.accept_grade or self.card.resume_floor)
 
-    def target(self, steps_done: int, interrupted: RunRecord | None = None) -> int:
-        """Steps at which the run ends; arguments as for `sizes`."""
+    def target(self, steps_done: int, interrupted: RunRecord | None = None) -> int | None:
+        """Steps at which the run ends, None if the section decides; arguments as for `sizes`."""
         if self.target_steps is not None:
             return self.target_steps
         if self.add_steps is not None:
@@ -99,13 +99,13 @@ class RunRequest:
         profile = self.card.profiles[self.profile]
         target_steps = self.target(steps_done, interrupted)
         if self.target_steps is not None:
-            below = target_steps + self.card.overshoot_steps(self.profile) <= steps_done
+            below = self.target_steps + self.card.overshoot_steps(self.profile) <= steps_done
             if below and not reached_meanwhile:
                 raise BadInput(
                     f"--target-steps {target_steps} is below the {steps_done} steps already done",
                     remedy=f"Give at least {steps_done}, or --add-steps N, or --fresh to start over.",
                 )
-        if target_steps > MOST_STEPS:
+        if target_steps is not None and target_steps > MOST_STEPS:
             raise BadInput(
                 f"--add-steps {self.add_steps} gives a target above {MOST_STEPS}: {steps_done} steps are done",
                 remedy="Give a smaller number.",

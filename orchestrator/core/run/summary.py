@@ -32,6 +32,7 @@ class RunSummary:
             `detached` while it goes on.
         handle: Of the session in flight when the command left.
         session_exit_code: Exit code of the last kernel.
+        target_steps: Where the run ends, None if the section decides.
         verdict: Scientific verdict at the target; None before there is one.
         no_claim: Whether the training finished and its section draws no conclusion: no verdict is missing.
         results_dir: Outputs of the last session, relative to the project, POSIX.
@@ -53,7 +54,7 @@ class RunSummary:
     sessions: int
     steps_start: int
     steps_done: int
-    target_steps: int
+    target_steps: int | None
     end_reason: str
     session_exit_code: int | None = None
     verdict: str | None = None

@@ -18,14 +18,14 @@ _ROOT = Path("validation_ch7")
 
 
 def require_weights_used(
-    request: RunRequest, view: CheckpointInventory, comparison: Compatibility | None, target_steps: int
+    request: RunRequest, view: CheckpointInventory, comparison: Compatibility | None, target_steps: int | None
 ) -> None:
     """Refuse a run that should start from the weights of a checkpoint and would not.
 
     Args:
         view: The models directory that the run starts from.
         comparison: Of its latest checkpoint with the training that is asked for, None without one.
-        target_steps: Where the run ends.
+        target_steps: Where the run ends, None if the section decides.
 
     Raises:
         BadInput: The directory holds no checkpoint, or the checkpoint's steps are at the target already.
@@ -34,7 +34,7 @@ def require_weights_used(
         return
     if comparison is None:
         raise _nothing_to_take(request.card)
-    if comparison.grade is Grade.WEIGHTS_ONLY and view.steps >= target_steps:
+    if comparison.grade is Grade.WEIGHTS_ONLY and target_steps is not None and view.steps >= target_steps:
         raise BadInput(
             f"{_FLAG} would train nothing: the checkpoint whose weights it takes has {view.steps} steps, "
             f"the target is {target_steps}",

@@ -155,14 +155,19 @@ def remaining_work_of(campaign: Campaign, status: TrialStatus, speed: float, lon
         longest_s: Longest session of the backend, None without a limit.
     """
     trial, deadline_s = status.trial, status.trial.variant.sizes.deadline_s
+    session_s = min(deadline_s, longest_s or deadline_s)
+    if trial.target_steps is None:  # its section decides when it ends: one full session is assumed
+        train_s = max(1.0, session_s - campaign.assume.start_s - campaign.assume.save_s)
+    else:
+        train_s = max(0, trial.target_steps - status.steps_done) / speed
     return RemainingWork(
         index=trial.index,
         group=trial.variant.group,
         priority=trial.variant.priority,
         rank=trial.rank,
         started=status.steps_done > 0,
-        train_s=max(0, trial.target_steps - status.steps_done) / speed,
-        session_s=min(deadline_s, longest_s or deadline_s),
+        train_s=train_s,
+        session_s=session_s,
         start_s=campaign.assume.start_s,
         save_s=campaign.assume.save_s,
         after=trial.variant.after,

@@ -13,7 +13,7 @@ from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.search_config import Range, Search, tidy
 from orchestrator.core.campaign.stop_rules import on_plateau
 from orchestrator.core.campaign.trial_status import INVALID, ITS_OWN, PLATEAU, failure_of, is_complete
-from orchestrator.core.ledger.records import RunRecord, SessionRecord
+from orchestrator.core.ledger.records import RunRecord, SessionRecord, reaches
 from orchestrator.core.section.overrides import Setting
 from orchestrator.kernel.outcome import Verdict
 
@@ -137,7 +137,7 @@ def _number(
     trial: Trial, ordered: Sequence[SessionRecord], number_of: Callable[[SessionRecord], float | None]
 ) -> float | None:
     for one in ordered:
-        if one.evaluated and (one.steps_done or 0) >= trial.target_steps:
+        if one.evaluated and reaches(one, trial.target_steps):
             return number_of(one)
     return None
 

@@ -6,13 +6,16 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, make_dataclass, replace
 from functools import cache, cached_property
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, cast, get_type_hints
 
+from orchestrator.core.section.code_paths import include_fault, start_faults
 from orchestrator.core.section.hyperparameters import AlgorithmName, Algorithms, LearningSettings, declared
-from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
 from orchestrator.core.section.lineage import Lineage
 from orchestrator.core.section.plain_values import plain
 from orchestrator.kernel.schema import CRITERIA
+from orchestrator.kernel.wire import code_folder
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
@@ -20,6 +23,10 @@ BackendName = Literal["local", "kaggle"]
 
 SEEDS_END = 2**32
 """Seeds are below this: the limit of `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls."""
+
+_STEP_FIELDS = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps")
+_LEARNING_FIELDS = (*_STEP_FIELDS, "evaluation_scenarios")
+"""Keys that each profile of a section with an `algorithm` needs, for the training loop of stable-baselines3."""
 
 MOST_STEPS = 2**53
 """Integers up to here are exact in JSON and fit into the ledger's columns."""
@@ -30,42 +37,34 @@ class Profile:
     """A size of a section's training. Network and hyper-parameters are the same in all profiles.
 
     Attributes:
-        target_steps: Total environment steps to reach, over all sessions.
-        checkpoint_every_steps: Steps between saves.
-        evaluate_every_steps: Steps between evaluations during training.
-        evaluation_scenarios: Number of unseen scenarios in the final comparison.
-        deadline_s: Longest session, wall seconds.
+        target_steps: Total environment steps to reach, over all sessions; None if the section decides when it ends.
+        checkpoint_every_steps: Steps between saves; None if the section decides.
+        evaluate_every_steps: Steps between evaluations during training; None for a section without.
+        evaluation_scenarios: Number of unseen scenarios in the final comparison; None for a section without.
+        deadline_s: Longest session, wall seconds. Default: the longest that Kaggle allows; a backend with a lower
+            limit uses its own, and a training that needs longer continues in the next session.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
-    target_steps: int
-    checkpoint_every_steps: int
-    evaluate_every_steps: int
-    evaluation_scenarios: int
-    deadline_s: float
+    target_steps: int | None = None
+    checkpoint_every_steps: int | None = None
+    evaluate_every_steps: int | None = None
+    evaluation_scenarios: int | None = None
+    deadline_s: float = MAX_SESSION_S
 
     def __post_init__(self) -> None:
-        names = ("evaluation_scenarios", "deadline_s", "target_steps", "checkpoint_every_steps", "evaluate_every_steps")
         faults = []
-        for name in names:
+        for name in ("evaluation_scenarios", "deadline_s", *_STEP_FIELDS):
             value = getattr(self, name)
+            if value is None:
+                continue
             if not 0 < value < float("inf"):
                 faults.append(f"{name} must be above 0 and finite, not {value}")
             elif value > MOST_STEPS:
                 faults.append(f"{name} must not exceed {MOST_STEPS}, not {value}")
         if faults:
             raise ValueError("\n".join(faults))
-
-
-def _outside(pattern: str) -> str | None:
-    """Why a glob could lead out of the project, None if it cannot."""
-    parts = pattern.split("/")
-    if "\\" in pattern or ":" in pattern or any(part in ("", ".", "..") for part in parts):
-        return f"include takes paths inside the project such as assets/*.npz, not {pattern!r}"
-    if any("**" in part and part != "**" for part in parts):
-        return f"** must be a whole part of a path of include, as in assets/**/*.npz, not {pattern!r}"
-    return None
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: the lineage is cached
@@ -76,9 +75,11 @@ class SectionCard:
 
     Attributes:
         section: Name on the command line, e.g. `section_7_6`.
-        title: Shown to people.
-        directory: The section's folder below `validation_ch7` and in every output.
-        entry_point: Module below the project's root whose `run(context)` the kernel calls.
+        profiles: Its sizes `quick` and `full`; both without targets if the file has none.
+        title: Shown to people; the section's name if the file has none.
+        directory: The section's folder below `validation_ch7` and in every output; default: the section's name.
+        entry_point: Module below the project's root whose `run(context)` the kernel calls; or None.
+        script: POSIX path below the project's root of a file that the kernel runs like `python FILE`; or None.
         scenario: Scenario name in checkpoint stems; the section's name if the file has none.
         algorithm: One of `algorithms`; None for a section that declares none.
         network: Units of each hidden layer.
@@ -95,10 +96,11 @@ class SectionCard:
     own_schema: ClassVar[type[Any] | None] = None
 
     section: str
-    title: str
-    directory: str
-    entry_point: str
-    profiles: Mapping[str, Profile]
+    title: str = ""
+    directory: str = ""
+    entry_point: str | None = None
+    script: str | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=lambda: {"quick": Profile(), "full": Profile()})
     scenario: str = ""
     algorithm: AlgorithmName | None = None
     network: tuple[int, ...] = ()
@@ -113,18 +115,17 @@ class SectionCard:
     trial: bool = False
 
     def __post_init__(self) -> None:
-        if not self.scenario:
-            object.__setattr__(self, "scenario", self.section)
-        faults = [*self._learning_faults(), *self._own_faults()]
+        for name in ("scenario", "title", "directory"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, self.section)
+        faults = [*start_faults(self.entry_point, self.script), *self._learning_faults(), *self._own_faults()]
         if not {"quick", "full"} <= set(self.profiles):
-            faults.append("profiles needs both quick and full")
+            faults.append(
+                "profiles needs both quick and full: --quick trains with the first, `run` alone with the second"
+            )
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.directory):
             faults.append(f"directory must be a plain folder name, not {self.directory!r}")
-        if not re.fullmatch(r"(?!orchestrator(\.|$))[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", self.entry_point, re.ASCII):
-            faults.append(
-                f"entry_point must be a module of the project, such as mypackage.train, not {self.entry_point!r}"
-            )
-        faults += filter(None, map(_outside, self.include))
+        faults += filter(None, map(include_fault, self.include))
         if not 0 <= self.seed < SEEDS_END:
             faults.append(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
         if faults:
@@ -140,6 +141,9 @@ class SectionCard:
             faults.append(f"algorithm is missing: it names one of {', '.join(self.algorithms.names) or 'algorithms'}")
         elif self.algorithm not in self.algorithms.names:
             faults.append(f"algorithms must declare {self.algorithm}, the section's algorithm")
+        for name, profile in self.profiles.items():
+            lacking = [key for key in _LEARNING_FIELDS if getattr(profile, key) is None]
+            faults += [f"profiles.{name}.{key} is missing: a section with an algorithm needs it" for key in lacking]
         return faults
 
     def _own_faults(self) -> list[str]:
@@ -157,6 +161,11 @@ class SectionCard:
             return {}
         return self.own_schema(**{one.name: getattr(self, one.name) for one in fields(self.own_schema)})
 
+    @property
+    def code_folder(self) -> PurePosixPath:
+        """Folder of its script or of its entry point's module, below the project."""
+        return code_folder({"script": self.script, "entry_point": self.entry_point})
+
     @cached_property
     def criteria_values(self) -> dict[str, Any]:
         """Own key `criteria` as plain JSON: the question that a verdict answers. Empty without one."""
@@ -171,7 +180,7 @@ class SectionCard:
     def overshoot_steps(self, profile: str) -> int:
         """Steps by which a training may end beyond its target: one rollout, or without an algorithm one save."""
         learning = self.hyper_parameters
-        return learning.rollout_steps if learning else self.profiles[profile].checkpoint_every_steps
+        return learning.rollout_steps if learning else self.profiles[profile].checkpoint_every_steps or 1
 
     def chosen(self, *, algorithm: str | None = None, seed: int | None = None) -> SectionCard:
         """The section with another algorithm or seed: a trial, unless both equal the card's.

@@ -9,7 +9,9 @@ Setting = Scalar | list[Scalar]
 Settings = Mapping[str, Setting]
 """Key of a section card, nested ones with dots (`algorithms.DQN.gamma`) -> value that replaces the card's."""
 
-NEVER_SET = frozenset({"section", "title", "directory", "entry_point", "scenario", "backend", "trial", "seed"})
+NEVER_SET = frozenset(
+    {"section", "title", "directory", "entry_point", "script", "scenario", "backend", "trial", "seed"}
+)
 """Keys that identify a section and its place: another value would mean another section."""
 
 MOST_TRIALS = 100_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.core.session.backend_types import Observation
@@ -32,6 +32,7 @@ class Judgement:
         numbers: Numbers of its summary, nested keys joined with dots; None if it was not evaluated.
         started_at: When the kernel began, from its manifest; None without one.
         ended_at: When it ended, from its manifest; None without one.
+        target_steps: Where the session was to end, None if its section decides.
     """
 
     end_reason: EndReason
@@ -52,6 +53,7 @@ class Judgement:
     numbers: Mapping[str, float] | None = None
     started_at: str | None = None
     ended_at: str | None = None
+    target_steps: int | None = None
 
     @property
     def trained_steps(self) -> int:
@@ -77,6 +79,17 @@ def judge(
         faults: What is wrong with the fetched files (damaged manifest, wrong digests).
         lacking: Outputs that could not be fetched, one sentence each; the manifest may be among them.
     """
+    judgement = _judged(ticket, observation, manifest, faults, lacking)
+    return replace(judgement, target_steps=ticket.spec.get("target_steps"))
+
+
+def _judged(
+    ticket: Ticket,
+    observation: Observation,
+    manifest: Manifest | None,
+    faults: Sequence[str],
+    lacking: Sequence[str],
+) -> Judgement:
     if manifest is None:
         by_code = None if observation.exit_code is None else OF_EXIT_CODE.get(observation.exit_code)
         reason = observation.reason or by_code or EndReason.CRASHED

@@ -19,6 +19,7 @@ class LiveProgress:
 
     Attributes:
         state: The backend's word for its state; empty where the backend was not asked.
+        target_steps: Where it ends, None if its section decides.
         steps: Steps of its latest report, else of the checkpoint that it started from.
         steps_per_s: None until two reports are there.
         eta_s: Seconds until the target at this rate, None where the rate is unknown.
@@ -31,7 +32,7 @@ class LiveProgress:
     stage: str
     state: str
     steps: int
-    target_steps: int
+    target_steps: int | None
     steps_per_s: float | None = None
     eta_s: float | None = None
     reported_at: str | None = None
@@ -43,7 +44,7 @@ class LiveProgress:
     @property
     def line(self) -> str:
         """For people: steps, rate, time left."""
-        parts = [f"{self.steps} of {self.target_steps} steps"]
+        parts = [steps_of(self.steps, self.target_steps)]
         if self.steps_per_s is not None:
             parts.append(f"{self.steps_per_s:.0f} steps/s")
         if self.eta_s is not None:
@@ -51,6 +52,11 @@ class LiveProgress:
             parts.append(f"{hours}:{rest_s // 60:02d}:{rest_s % 60:02d} left")
         parts += [self.state] if self.state else []
         return " | ".join(parts)
+
+
+def steps_of(steps: int, target_steps: int | None) -> str:
+    """Steps done and target, for people."""
+    return f"{steps} steps" if target_steps is None else f"{steps} of {target_steps} steps"
 
 
 def measured(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class SessionSpec:
         return {
             "section": card.section,
             "section_dir": card.directory,
-            "entry_point": card.entry_point,
+            **({"entry_point": card.entry_point} if card.script is None else {"script": card.script}),
             "scenario": card.scenario,
             "profile": self.profile,
             "backend": self.backend,
@@ -62,7 +62,7 @@ class SessionSpec:
         return digest_of(self.to_json())
 
 
-def question_of(criteria: Mapping[str, Any], evaluation_scenarios: int) -> str:
+def question_of(criteria: Mapping[str, Any], evaluation_scenarios: int | None) -> str:
     """Hex sha256 of criteria and number of scenarios: a verdict is valid for its own question only."""
     return digest_of({"criteria": dict(criteria), "evaluation_scenarios": evaluation_scenarios})
 

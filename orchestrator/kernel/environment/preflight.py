@@ -14,6 +14,7 @@ from orchestrator.kernel.environment.machine import Machine
 from orchestrator.kernel.environment.requirements import Requirement, requirements_of
 from orchestrator.kernel.files.workspace import Workspace
 from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.wire import code_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def examine(
     """Install the section's missing requirements and test its device.
 
     Args:
-        spec: The session's spec; uses `entry_point` and `device`.
+        spec: The session's spec; uses `script` or `entry_point`, and `device`.
         bundle_root: Root of the verified code.
         workspace: Its inputs may hold wheels; its scratch folder takes installed libraries.
 
@@ -87,7 +88,7 @@ def examine(
     installed: tuple[Requirement, ...] = ()
     device, refusal = None, None
     try:
-        requirements = requirements_of(bundle_root, str(spec["entry_point"]))
+        requirements = requirements_of(bundle_root, code_folder(spec))
         installed = supply(requirements, workspace, machine)
         device = probe_device(str(spec.get("device", "cpu")), machine)
     except SessionRefused as refused:

@@ -1,10 +1,10 @@
-"""A section's libraries beyond the standard library: a `requirements.txt` beside its entry point."""
+"""A section's libraries beyond the standard library: a `requirements.txt` beside its entry point or script."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from orchestrator.kernel.outcome import SessionRefused
 
@@ -36,17 +36,17 @@ class Requirement:
         return version == self.version or version.split("+")[0] == self.version
 
 
-def requirements_of(bundle_root: Path, entry_point: str) -> tuple[Requirement, ...]:
+def requirements_of(bundle_root: Path, folder: PurePosixPath) -> tuple[Requirement, ...]:
     """The requirements of a section; none if it has no such file.
 
     Args:
         bundle_root: Root of the unpacked code.
-        entry_point: Module of the section, with dots.
+        folder: Folder of the section's code below it.
 
     Raises:
         SessionRefused: A line is not `name==version`.
     """
-    path = bundle_root.joinpath(*entry_point.split(".")[:-1], REQUIREMENTS_NAME)
+    path = bundle_root / folder / REQUIREMENTS_NAME
     if not path.is_file():
         return ()
     found = []

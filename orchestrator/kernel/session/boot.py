@@ -24,6 +24,7 @@ from orchestrator.kernel.session.current import entered
 from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.manifest import read_manifest, write_manifest
 from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.script import ScriptFailed, run_script
 from orchestrator.kernel.session.stop_flag import StopFlag
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_path, report_line
 
@@ -160,17 +161,17 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
             raise findings.refusal
         # From here on Python may write byte code beside the sources; their digest is already verified.
         reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
-        entry_point = importlib.import_module(str(ticket.spec["entry_point"]))
-        with entered(context):
-            outcome = entry_point.run(context)
-        if not isinstance(outcome, SectionOutcome):
-            raise TypeError(f"{ticket.spec['entry_point']}.run returned {type(outcome).__name__}")
+        if (script := ticket.spec.get("script")) is not None:
+            outcome = run_script(context, bundle_root, script)
+        else:
+            outcome = _call_entry_point(context, str(ticket.spec["entry_point"]))
         return _Result(outcome=outcome, preflight=preflight)
     except SessionRefused as refusal:
         reporter.say(f"Session refused: {refusal.account}")
         return _Result(outcome=SectionOutcome(ending=refusal.ending), error=refusal.account, preflight=preflight)
     except BaseException as fault:  # SystemExit included: the manifest must record every failure of a section
-        error, ending = traceback.format_exc(), KernelEnding.SECTION_FAILED
+        error = f"{fault}\n" if isinstance(fault, ScriptFailed) else traceback.format_exc()
+        ending = KernelEnding.SECTION_FAILED
         if is_full(fault):
             reserve.release()
             ending = KernelEnding.DISK_FULL
@@ -180,16 +181,27 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
         return _Result(outcome=failed, error=error, preflight=preflight)
 
 
+def _call_entry_point(context: SessionContext, name: str) -> SectionOutcome:
+    entry_point = importlib.import_module(name)
+    with entered(context):
+        outcome = entry_point.run(context)
+    if not isinstance(outcome, SectionOutcome):
+        raise TypeError(f"{name}.run returned {type(outcome).__name__}")
+    return outcome
+
+
 def _no_room(working: Path, fault: BaseException) -> str:
     return f"No room on the disk of {working} ({free_text(working)}): {fault}. Earlier checkpoints are untouched."
 
 
 def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutcome:
     """Add the steps of the newest verified checkpoint, which a failed section did not report."""
-    scenario = context.ticket.spec.get("scenario")
-    if scenario is None:
+    spec = context.ticket.spec
+    if spec.get("scenario") is None:
         return outcome
-    latest = survey_checkpoints(context.models_dir, str(scenario)).latest
+    latest = survey_checkpoints(context.models_dir, str(spec["scenario"])).latest
+    if latest is None and spec.get("target_steps") is None:
+        return outcome  # perhaps a section without steps
     return replace(outcome, steps_done=latest.steps if latest else 0)
 
 

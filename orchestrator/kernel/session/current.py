@@ -4,22 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
+from orchestrator.kernel.outcome import SectionOutcome, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 
-_entered: list[SessionContext] = []
+
+class Training(Protocol):
+    """What a script opens with `orchestrator.session()`."""
+
+    def outcome(self) -> SectionOutcome:
+        """How the training ended."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class RunningSection:
+    """The section that runs in this process.
+
+    Attributes:
+        script: Whether it is a script; else an entry point, which returns its outcome itself.
+        training: The training that the script opened, None before.
+    """
+
+    context: SessionContext
+    script: bool = False
+    training: Training | None = None
+
+    def require_first(self) -> None:
+        """Refuse a second training of a script: the session has one lineage and one outcome.
+
+        Raises:
+            SessionRefused: The script has opened one before.
+        """
+        if self.script and self.training is not None:
+            raise SessionRefused(
+                "the script opens orchestrator.session() a second time; a section holds one training",
+                remedy="Make a section of each training, or one script with a setting that selects it.",
+            )
+
+
+_running: list[RunningSection] = []
 
 
 @contextmanager
-def entered(context: SessionContext) -> Iterator[None]:
+def entered(context: SessionContext, *, script: bool = False) -> Iterator[RunningSection]:
     """Make this the current session while the section runs."""
-    _entered.append(context)
+    section = RunningSection(context=context, script=script)
+    _running.append(section)
     try:
-        yield
+        yield section
     finally:
-        _entered.pop()
+        _running.pop()
+
+
+def running_section() -> RunningSection | None:
+    """The section that runs in this process, None outside of a kernel session."""
+    return _running[-1] if _running else None
 
 
 def current_context() -> SessionContext | None:
     """The current session, None outside of one."""
-    return _entered[-1] if _entered else None
+    section = running_section()
+    return None if section is None else section.context

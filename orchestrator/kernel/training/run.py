@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, SessionRefused
+from orchestrator.kernel.outcome import MORE_TO_DO, KernelEnding, SectionOutcome, SessionRefused
+from orchestrator.kernel.schema import own_of
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.cadence import SaveCadence
 from orchestrator.kernel.training.cuts import Cuts, Trace
@@ -21,7 +22,7 @@ from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.program import program_variables, run_program
 from orchestrator.kernel.training.progress import Progress, cannot_write
 from orchestrator.kernel.training.proof import find_proof
-from orchestrator.kernel.training.settings import MORE_TO_DO, resolve_device
+from orchestrator.kernel.training.settings import resolve_device
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
 
@@ -29,7 +30,7 @@ class Run:
     """One training; made by `session()`.
 
     Attributes:
-        settings: The training's own values.
+        settings: The training's own values: in a session `settings` of the card, and the section's own keys.
         seed: Seed of the training, 0 if none was given. A given one also seeds the global generators of Python, numpy
             and torch, if they are imported before the session begins.
         target: Steps of the whole training, None if the script decides when it ends.
@@ -49,7 +50,7 @@ class Run:
         lineage = spec.get("lineage") or {}
         self._context = context
         self._on_finished = on_finished
-        self.settings: dict[str, Any] = {**defaults, **(spec.get("settings") or {})}
+        self.settings: dict[str, Any] = {**defaults, **(spec.get("settings") or {}), **own_of(spec)}
         seed = lineage.get("seed", spec.get("seed"))
         self.seed: int = seed or 0
         if seed is not None:
@@ -74,6 +75,7 @@ class Run:
         self._progress = Progress(context, start=start, target=self.target, reported=reported)
         self._resume_folder: Path | None = None
         self._left = False
+        self._paused: bool | None = None
 
     @property
     def start(self) -> int:
@@ -117,7 +119,9 @@ class Run:
 
     @property
     def paused(self) -> bool:
-        """Whether the training ended before its target and can be continued."""
+        """Whether the training ended before its target and can be continued; fixed when the session closes."""
+        if self._paused is not None:
+            return self._paused
         return not self.finished and (self._left or self.should_stop)
 
     @property
@@ -285,7 +289,8 @@ class Run:
         )
 
     def close(self) -> None:
-        """Delete the temporary folder of `resume_folder`."""
+        """End the training: what follows changes nothing about how it ended. Deletes the folder of `resume_folder`."""
+        self._paused = self.paused
         if self._resume_folder is not None:
             shutil.rmtree(self._resume_folder, ignore_errors=True)
 

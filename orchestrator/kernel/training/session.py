@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.outcome import MORE_TO_DO, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.session.current import current_context
+from orchestrator.kernel.session.current import RunningSection, running_section
 from orchestrator.kernel.training.alone import ROOT, Alone, open_alone
 from orchestrator.kernel.training.proof import PROOFS
 from orchestrator.kernel.training.run import Run
-from orchestrator.kernel.training.settings import MORE_TO_DO, read_settings
+from orchestrator.kernel.training.settings import read_settings
 
 __all__ = ["MORE_TO_DO", "session"]
 
@@ -25,7 +25,8 @@ _REFUSED, _INTERRUPTED = 2, 130
 class session:  # noqa: N801 - used like a function: `with orchestrator.session() as run`
     """Opens the training of a script, and ends the process with the right code.
 
-    Inside a kernel session the card decides, and the exit code is the kernel's. Alone, arguments and environment
+    Inside a kernel session the card decides; a script whose training pauses leaves at the end of the `with` block, as
+    alone. Alone, arguments and environment
     variables decide (a variable wins), and the exit codes are: 0 at the target, `MORE_TO_DO` after SIGTERM or at the
     deadline, 130 after Ctrl-C, 2 if the training cannot start or save.
 
@@ -62,14 +63,20 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
             "settings": settings,
         }
         self._context = context
+        self._section: RunningSection | None = None
         self._alone: Alone | None = None
         self._run: Run | None = None
 
     def __enter__(self) -> Run:
-        context = self._context or current_context()
+        section = self._section = running_section()
+        context = self._context or (section.context if section else None)
         if context is not None:
+            if section is not None:
+                section.require_first()
             defaults = dict(self._arguments["settings"] or {})
             self._run = Run(context, defaults=defaults, environ=os.environ)
+            if section is not None:
+                section.training = self._run
             return self._run
         try:
             self._alone = open_alone(read_settings(self._arguments, os.environ))
@@ -90,6 +97,8 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         stopped = run is not None and run.paused
         self._close()
         if alone is None or run is None:
+            if fault is None and stopped and self._section is not None and self._section.script:
+                raise SystemExit(MORE_TO_DO)
             return
         if isinstance(fault, SessionRefused):
             _explain("Cannot continue", fault.account)

@@ -23,8 +23,6 @@ DEADLINE_S = "ORCHESTRATOR_DEADLINE_S"
 DEVICE = "ORCHESTRATOR_DEVICE"
 SETTINGS = "ORCHESTRATOR_SETTINGS"
 MOST_STEPS = 2**53
-MORE_TO_DO = 75
-"""Exit code of a script that saved and left before its target: start it again. `EX_TEMPFAIL` of sysexits.h."""
 DEVICES = ("auto", "cpu", "cuda")
 
 

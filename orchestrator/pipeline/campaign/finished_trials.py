@@ -94,7 +94,7 @@ def _evaluation(
             continue
         spec = record.ticket["spec"]
         question = question_of(spec["criteria"], spec["evaluation_scenarios"])
-        if record.steps_done != run.steps_done or question != trial.question:
+        if (record.steps_done or 0) != run.steps_done or question != trial.question:
             continue
         if record.run_id == run.run_id:
             return record

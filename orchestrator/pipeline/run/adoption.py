@@ -121,7 +121,7 @@ def _record_run(context: RunContext, ticket: Ticket) -> None:
         lineage_id=ticket.lineage_id,
         profile=str(ticket.spec["profile"]),
         backend=context.backend.name,
-        target_steps=int(ticket.spec["target_steps"]),
+        target_steps=ticket.spec["target_steps"],
         steps_start=steps,
         steps_done=steps,
         code_digest=ticket.bundle_digest,

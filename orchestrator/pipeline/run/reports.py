@@ -12,23 +12,22 @@ from orchestrator.pipeline.context import RunContext
 
 def announce_found(context: RunContext, record: SessionRecord) -> None:
     """Report that a session of an earlier command is continued."""
-    context.detail(
-        "session_found",
-        f"Found session {record.slug} of an earlier command: carrying it on to its own target of "
-        f"{record.ticket['spec']['target_steps']} steps",
-    )
+    target = record.ticket["spec"]["target_steps"]
+    to = "its own end" if target is None else f"its own target of {target} steps"
+    context.detail("session_found", f"Found session {record.slug} of an earlier command: carrying it on to {to}")
 
 
-def other_target_lines(request: RunRequest, in_flight: int) -> list[str]:
-    """Lines where the session in flight has another target than this command."""
+def other_target_lines(request: RunRequest, in_flight: int | None) -> list[str]:
+    """Lines where the session in flight has another target than this command; None is no target."""
     if request.add_steps is not None:
         asked = f"--add-steps {request.add_steps}"
     elif (target := request.target(0)) != in_flight:
-        asked = f"the target of {target} steps"
+        asked = "a training without a target" if target is None else f"the target of {target} steps"
     else:
         return []
+    to = "has no target" if in_flight is None else f"goes to {in_flight} steps"
     return [
-        f"The session in flight goes to {in_flight} steps: {asked} has no effect on it",
+        f"The session in flight {to}: {asked} has no effect on it",
         "Give the same command again after it has ended.",
     ]
 

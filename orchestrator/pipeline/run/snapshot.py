@@ -14,7 +14,7 @@ from orchestrator.core.checkpoint.compatibility import Intended
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.transport import manifest_holds
 from orchestrator.core.errors import NotYet
-from orchestrator.core.ledger.records import RunRecord, SessionRecord
+from orchestrator.core.ledger.records import RunRecord, SessionRecord, reaches
 from orchestrator.core.run.opening import interrupted_run
 from orchestrator.core.run.progress import next_step
 from orchestrator.core.run.request import RunRequest
@@ -127,23 +127,27 @@ def _evaluation(
     """The session whose result (a verdict, or no claim) is about exactly what is in place, by what is asked now.
 
     That is: it finished, its outputs are still there and whole, they hold the newest checkpoint byte for byte,
-    its code and criteria are those of today, and it met at least as many scenarios.
+    its code and criteria are those of today, and it met at least as many scenarios. Below the target, it is a session
+    to the same target that its section declared finished. A section without checkpoints has nothing in place.
     """
-    interrupted = interrupted_run(runs, request, context.backend.name, inventory.steps)
-    if inventory.latest is None or inventory.steps < request.target(inventory.steps, interrupted):
-        return None
-    newest = [entry for entry in inventory.entries if Path(entry.path).name.startswith(f"{inventory.latest.stem}.")]
-    criteria = request.card.criteria_values
-    least_scenarios = request.card.profiles[request.profile].evaluation_scenarios
+    latest, steps = inventory.latest, inventory.steps
+    interrupted = interrupted_run(runs, request, context.backend.name, steps)
+    target = request.target(steps, interrupted)
+    newest = [one for one in inventory.entries if latest and Path(one.path).name.startswith(f"{latest.stem}.")]
     for record in reversed(sessions):
-        spec = record.ticket["spec"]
-        same_question = spec["criteria"] == criteria and spec["evaluation_scenarios"] >= least_scenarios
-        if not record.evaluated or record.results_dir is None:
+        here = record.steps_done == steps if latest else not record.steps_done
+        if not (here and record.evaluated and reaches(record, target)) or record.results_dir is None:
             continue
-        if not same_question or record.ticket["bundle_digest"] != bundle.digest or record.steps_done != inventory.steps:
+        if not _asks_enough(record, request) or record.ticket["bundle_digest"] != bundle.digest:
             continue
         manifest, faults = context.results.manifest(Path(record.results_dir))
         whole = not without_named(faults, record.lacking)
         if manifest is not None and whole and manifest_holds(manifest, request.card.directory, newest):
             return record
     return None
+
+
+def _asks_enough(record: SessionRecord, request: RunRequest) -> bool:
+    """Whether a session had the criteria of today, and met at least as many scenarios as are asked for."""
+    spec, least = record.ticket["spec"], request.card.profiles[request.profile].evaluation_scenarios
+    return spec["criteria"] == request.card.criteria_values and (spec["evaluation_scenarios"] or 0) >= (least or 0)

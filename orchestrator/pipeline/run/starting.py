@@ -150,7 +150,7 @@ def record_run(
     run_id: str,
     steps_start: int,
     steps_done: int,
-    target_steps: int,
+    target_steps: int | None,
     code_digest: str,
 ) -> None:
     """Write the beginning of a run into the ledger."""
@@ -177,7 +177,9 @@ def _announce(context: RunContext, start: Start) -> None:
     place, inventory = start.place, start.inventory
     start_text = f"from {inventory.steps} steps" if inventory.latest else "from the beginning"
     attempt = f", attempt {place.attempt}" if place.attempt > 1 else ""
-    context.info("session_starts", f"Session {place.session}{attempt}: {start_text} to {start.run.target_steps} steps")
+    target = start.run.target_steps
+    to = "until the section ends it" if target is None else f"to {target} steps"
+    context.info("session_starts", f"Session {place.session}{attempt}: {start_text} {to}")
     if start.comparison is not None:
         reasons = [f"  - {reason} ({reason.grade.word})" for reason in start.comparison.reasons]
         left = ", ".join(start.comparison.left_to_kernel)

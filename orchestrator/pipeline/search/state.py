@@ -41,18 +41,25 @@ class SearchState:
     """One group that searches.
 
     Raises:
-        BadInput: The pruner would never compare before a training ends.
+        BadInput: The pruner would never compare before a training ends, or lacks the steps at which it compares.
     """
 
     def __init__(self, name: str, group: Group, search: Search, sizes: Profile, proposer_of: ProposerOf) -> None:
         self.name, self.group, self.search = name, group, search
-        self.every_steps = search.pruning.every_steps or sizes.evaluate_every_steps
-        self.most_rungs = (sizes.target_steps - 1) // self.every_steps
+        every_steps, target_steps = search.pruning.every_steps or sizes.evaluate_every_steps, sizes.target_steps
+        if search.prunes and (every_steps is None or target_steps is None):
+            raise BadInput(
+                f"{name}: the pruner compares trainings at steps, and the section's profile has no "
+                + ("target_steps" if target_steps is None else "evaluate_every_steps"),
+                remedy="Add it to the profile in the section's card, or leave out the pruner.",
+            )
+        self.every_steps = every_steps or 1
+        self.most_rungs = 0 if target_steps is None else (target_steps - 1) // self.every_steps
         least = max(search.pruning.least_rungs or 1, (search.pruning.warmup_rungs or 0) + 1)
         if search.prunes and self.most_rungs < least:
             raise BadInput(
                 f"{name}: the pruner would compare for the first time after {least * self.every_steps} steps, "
-                f"and a training ends after {sizes.target_steps}",
+                f"and a training ends after {target_steps}",
                 remedy="Lower every_steps, least_rungs or warmup_rungs of the pruner.",
             )
         self.proposer = proposer_of(search, self.most_rungs)

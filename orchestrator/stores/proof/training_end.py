@@ -102,9 +102,15 @@ def _members(path: Path, suffix: str) -> dict[str, str]:
 
 
 def _sections(tree: Mapping[str, Any], content: Mapping[str, bytes]) -> dict[str, str]:
-    """Digest of each top-level part of a side file, with the arrays that it refers to."""
+    """Digest of each part of a side file, with the arrays that it refers to.
+
+    `provenance` is left out: it records how the training was cut.
+    """
     digests = {}
-    for name, node in tree.items():
+    parts = {**tree, **tree.get("training", {})}
+    for name, node in parts.items():
+        if name in ("training", "provenance"):
+            continue
         digest = hashlib.sha256(json.dumps(node, sort_keys=True).encode())
         for array in _arrays(node):
             digest.update(content[f"{array}.npy"])

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.kernel.files.atomic import write_json
@@ -16,21 +16,18 @@ _REPORT_PACKAGE = "multi_seed"
 _LIBRARIES = ("numpy", "scipy", "matplotlib", "numba", "gymnasium", "torch", "stable_baselines3", "sb3_contrib")
 
 
-def has_own_report(code: Path, entry_point: str) -> bool:
-    """Whether a section has a report of its own: the package `multi_seed` beside its entry point."""
-    return code.joinpath(*_package(entry_point).split(".")).is_dir()
+def has_own_report(code: Path, folder: PurePosixPath) -> bool:
+    """Whether a section has a report of its own: the package `multi_seed` beside its code."""
+    names = (*folder.parts, _REPORT_PACKAGE)
+    return all(map(str.isidentifier, names)) and code.joinpath(*names, "__main__.py").is_file()
 
 
-def _package(entry_point: str) -> str:
-    return ".".join([*entry_point.split(".")[:-1], _REPORT_PACKAGE])
-
-
-def section_report(code: Path, entry_point: str, account: CampaignReport, folder: Path) -> list[str]:
+def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, folder: Path) -> list[str]:
     """Write the account, and run the section's own report on it if there is one; both write into the same folder.
 
     Args:
-        code: The project; the entry point is below it.
-        entry_point: Entry point of the section; its report is the package `multi_seed` beside it.
+        code: The project.
+        beside: Folder of the section's code below it; its report is the package `multi_seed` there.
         folder: Must exist.
 
     Returns:
@@ -43,9 +40,9 @@ def section_report(code: Path, entry_point: str, account: CampaignReport, folder
     path = write_path(folder, account.section)
     write_json(path, report_json(account))
     lines = [f"Wrote {path.as_posix()}"]
-    if not has_own_report(code, entry_point):
+    if not has_own_report(code, beside):
         return [*lines, f"{account.section} has no report of its own: the general one is written"]
-    package = _package(entry_point)
+    package = ".".join((*beside.parts, _REPORT_PACKAGE))
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         raise BadInput(

@@ -13,6 +13,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
 from orchestrator.core.section.size_limits import size_faults
+from orchestrator.kernel.schema import SETTINGS
 from orchestrator.stores.section.own_schema import FILE, kind_of_card
 from orchestrator.stores.yaml.document import Document, read_document
 from orchestrator.stores.yaml.known_keys import keys_at
@@ -64,6 +65,8 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
         BadInput: The card has no such key, or the value is not valid for it.
     """
     changed = copy.deepcopy(plain)
+    if any(key.startswith("profiles.") for key in settings):
+        changed.setdefault("profiles", {"quick": {}, "full": {}})  # the profiles of a card that names none
     for key, value in settings.items():
         if key in NEVER_SET:
             raise BadInput(
@@ -74,14 +77,22 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
             part, _, leaf = leaf.partition(".")
             block = block.get(part)
         if not isinstance(block, dict) or (leaf not in block and leaf not in _optional_keys(type(card), key)):
-            known = sorted(_leaves(plain))
-            near = difflib.get_close_matches(key, known, n=1) or [name for name in known if name.endswith(f".{leaf}")]
-            hint = f"Did you mean {near[0]}?" if near else "Give a key that the section's card has."
-            raise BadInput(f"{card.section}: the card has no {key}", remedy=hint)
+            raise BadInput(f"{card.section}: the card has no {key}", remedy=_known_key(key, leaf, plain))
         block[leaf] = value
     source = f"{card.section}.yaml with {', '.join(f'{k}={v}' for k, v in settings.items())}"
     other = _checked(Document(plain=changed, lines={}, faults=()), type(card), source)
     return dataclasses.replace(other, trial=other.lineage.id != card.lineage.id)
+
+
+def _known_key(key: str, leaf: str, plain: Any) -> str:
+    """The key of a card that may be meant. Free settings too must be in the card, so that a misspelled one is found."""
+    if key.startswith(f"{SETTINGS}."):
+        near = difflib.get_close_matches(leaf, list(_leaves(plain.get(SETTINGS) or {})), n=1)
+        hint = f"Did you mean {SETTINGS}.{near[0]}? " if near else ""
+        return f"{hint}A setting must be in the card, with its usual value, before it can be set."
+    known = sorted(_leaves(plain))
+    near = difflib.get_close_matches(key, known, n=1) or [name for name in known if name.endswith(f".{leaf}")]
+    return f"Did you mean {near[0]}?" if near else "Give a key that the section's card has."
 
 
 def read_settings(words: Sequence[str] | None) -> Settings:
@@ -103,8 +114,9 @@ def read_settings(words: Sequence[str] | None) -> Settings:
 
 def _sections_of(cards: Path) -> Path:
     """Folder of the sections that belong to a folder of cards."""
-    own = cards.resolve().parent.parent / _SECTIONS
-    return own if own.is_dir() else _INSTALLED_SECTIONS
+    cards = cards.resolve()
+    own = cards.parent.parent / _SECTIONS
+    return own if own.is_dir() or cards.parts[-2:] == ("configs", "sections") else _INSTALLED_SECTIONS
 
 
 def value_of(card: SectionCard, key: str) -> Any:

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import importlib.abc
 import importlib.util
+import re
 import sys
 import types
 import typing
@@ -20,6 +21,8 @@ from typing import Any, Literal, cast
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import RESERVED_KEYS, SectionCard, card_kind
+from orchestrator.core.section.code_paths import script_fault
+from orchestrator.kernel.wire import code_folder
 from orchestrator.stores.yaml.text_files import read_text
 
 FILE, CLASS = "schema.py", "Schema"
@@ -39,18 +42,38 @@ def kind_of_card(sections: Path, plain: Any) -> type[SectionCard]:
     """
     for folder in _folders(sections, plain):
         path = folder / FILE
-        if path.is_file():
+        if path.is_file() and (_is_own(folder, sections) or _declares_schema(path)):
             return card_kind(cast("Hashable", load_schema(path)))
     return SectionCard
 
 
 def _folders(sections: Path, plain: Any) -> list[Path]:
-    """The folder of the entry point's module; the card's `directory` where the entry point is wrong."""
+    """The folder of the script or of the entry point's module; the card's `directory` where that is wrong."""
     block = plain if isinstance(plain, dict) else {}
+    script, directory = block.get("script"), str(block.get("directory") or block.get("section"))
+    folders = []
+    if isinstance(script, str) and not script_fault(script):
+        folders.append(sections.parent / code_folder({"script": script}))
     *packages, _ = str(block.get("entry_point")).split(".")
-    directory = str(block.get("directory"))
-    folders = [sections.parent.joinpath(*packages)] if packages and all(map(str.isidentifier, packages)) else []
+    if packages and all(map(str.isidentifier, packages)):
+        folders.append(sections.parent.joinpath(*packages))
     return [*folders, sections / directory] if directory.replace("-", "_").isidentifier() else folders
+
+
+def _is_own(folder: Path, sections: Path) -> bool:
+    """Whether a folder below `validation_ch7` is a section's: a `schema.py` there is meant for its card."""
+    return folder.parent == sections
+
+
+def _declares_schema(path: Path) -> bool:
+    """Whether a file declares a dataclass `Schema`. Beside a user's own code, `schema.py` may be something else."""
+    text = read_text(path)
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return re.search(rf"^class {CLASS}\b", text, re.MULTILINE) is not None
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == CLASS)
+    return any("dataclass" in ast.unparse(decorator) for node in classes for decorator in node.decorator_list)
 
 
 def load_schema(path: Path) -> type[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +19,15 @@ from orchestrator.stores.session.import_closure import ImportSearch
 from orchestrator.stores.session.project_modules import OWN, Module, ProjectModules
 
 _INSTALLED = Path(__file__).resolve().parents[3]
-_Parts = tuple[str, tuple[str, ...]]
-"""Entry point and include patterns: what determines the code of a section."""
+_Parts = tuple[str | None, str | None, tuple[str, ...]]
+"""Entry point, script and include patterns: what determines the code of a section."""
 
 
 class CodeStore:
     """Packs what a section runs in a session.
 
-    That is the kernel, the modules that the entry point imports directly or through others, the data files of their
-    packages, and what the card includes. Code beside these does not travel and does not change the digest.
+    That is the kernel, the modules that the entry point or script imports directly or through others, the data files
+    of their packages, and what the card includes. Code beside these does not travel and does not change the digest.
 
     Args:
         root: The project: names of modules are relative to it.
@@ -82,8 +83,8 @@ class CodeStore:
         """POSIX path -> content of every file that travels.
 
         Raises:
-            BadInput: There is no such entry point, a relative import finds nothing, a file cannot be parsed or read or
-                must not be packed, or a pattern of the card matches nothing.
+            BadInput: There is no such entry point or script, a relative import finds nothing, a file cannot be parsed
+                or read or must not be packed, or a pattern of the card matches nothing.
         """
         members, faults = self._contents(card)
         _require_no_faults(faults)
@@ -98,14 +99,15 @@ class CodeStore:
                 known[path] = read_member(path)
             return known[path]
 
-        modules = ProjectModules(self._root, self._installed)
+        folder = self._root / card.code_folder
+        modules = ProjectModules(self._root, self._installed, first=folder if card.script else None)
         extra = [path for pattern in card.include for path in included(self._root, pattern)]
         code = (_module_at(modules, self._root, path) for path in extra if path.suffix == ".py")
-        start = (_required(modules, OWN, self._installed), _required(modules, card.entry_point, self._root), *code)
+        start = (_required(modules, OWN, self._installed), _start_of(modules, card, self._root), *code)
         closure = ImportSearch(modules, read).closure(start)
         paths = [(self._installed, path) for path in all_files(self._installed, self._installed / OWN / "kernel")]
         paths += [pair for module in closure.modules for pair in _files_of(module)]
-        beside = self._root.joinpath(*card.entry_point.split(".")[:-1], REQUIREMENTS_NAME)
+        beside = folder / REQUIREMENTS_NAME
         paths += [(self._root, path) for path in (*extra, beside) if path != beside or beside.is_file()]
         return {path.relative_to(top).as_posix(): read(path) for top, path in paths}, closure.faults
 
@@ -125,14 +127,14 @@ class FrozenCode:
 
     def bundle(self, card: SectionCard) -> Bundle:
         """The packed code of a section."""
-        parts = (card.entry_point, card.include)
+        parts = (card.entry_point, card.script, card.include)
         if parts not in self._bundles:
             self._bundles[parts] = self._store.bundle(card)
         return self._bundles[parts]
 
     def digest(self, card: SectionCard) -> str:
         """Digest of the code of a section, without packing it."""
-        parts = (card.entry_point, card.include)
+        parts = (card.entry_point, card.script, card.include)
         if parts not in self._digests:
             self._digests[parts] = self._store.digest(card)
         return self._digests[parts]
@@ -160,6 +162,25 @@ def _module_at(modules: ProjectModules, root: Path, path: Path) -> Module:
     name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
     found = modules.find(name)
     return found if found and found.source == path else Module(name=name, top=root, source=path, folder=None)
+
+
+def _start_of(modules: ProjectModules, card: SectionCard, root: Path) -> Module:
+    """The module of the entry point, or the script as the main module: relative imports cannot work in it."""
+    if card.script is None:
+        return _required(modules, str(card.entry_point), root)
+    path, inside = root, root
+    for name in card.script.split("/"):  # the names as they are on disk: a session has another file system
+        path, inside = path / name, path
+        names = sorted(one.name for one in inside.iterdir()) if inside.is_dir() else []
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"Did you mean {(inside / near[0]).relative_to(root).as_posix()}?" if near else "Correct the path."
+            raise BadInput(
+                f"there is no file {card.script} below {root}", remedy=f"{hint} It is `script` in the section's card."
+            )
+    if not path.is_file():
+        raise BadInput(f"{path} is not a file", remedy="Correct `script` in the section's card.")
+    return Module(name="__main__", top=root, source=path, folder=None)
 
 
 def _required(modules: ProjectModules, name: str, root: Path) -> Module:

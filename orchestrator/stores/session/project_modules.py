@@ -39,10 +39,12 @@ class ProjectModules:
     Args:
         root: The project. Its folders and files shadow installed packages, as they do in a session.
         installed: Folder that holds the package `orchestrator`.
+        first: Folder that Python searches before the project: that of a script. None without one.
     """
 
-    def __init__(self, root: Path, installed: Path) -> None:
+    def __init__(self, root: Path, installed: Path, first: Path | None = None) -> None:
         self._root = root
+        self._places = (root,) if first is None or first == root else (first, root)
         self._installed = installed
         self._listed: dict[Path, frozenset[str]] = {}
         self._found: dict[str, Module | None] = {}
@@ -75,10 +77,15 @@ class ProjectModules:
             return Module(name=name, top=self._installed, source=folder / "__init__.py", folder=folder)
         if parent == OWN and last not in RUNTIME:
             return None
-        above = self.find(parent) if parent else None
-        top, inside = (above.top, above.folder) if above else (self._root, None if parent else self._root)
-        if inside is None:
-            return None
+        if not parent:
+            found = [one for place in self._places if (one := self._in(place, name, last, self._root)) is not None]
+            # A folder without `__init__.py` comes after every module of this name, in any place.
+            return next((one for one in found if one.source is not None), found[0] if found else None)
+        above = self.find(parent)
+        return self._in(above.folder, name, last, above.top) if above and above.folder else None
+
+    def _in(self, inside: Path, name: str, last: str, top: Path) -> Module | None:
+        """The module in a folder."""
         folder, listed = inside / last, self._names(inside)
         if last in listed and "__init__.py" in self._names(folder):
             return Module(name=name, top=top, source=folder / "__init__.py", folder=folder)

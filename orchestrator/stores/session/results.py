@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from orchestrator.core.checkpoint.inventory import FetchedCheckpoints
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
+from orchestrator.core.section.size_limits import MOST_WHOLE
 from orchestrator.core.session.slug import results_folder
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.normalization_file import normalization_path, read_normalization
@@ -123,7 +124,10 @@ def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:
 
 
 def _most_steps(folder: Path, ticket: Ticket) -> int:
-    """Upper bound of the steps of a session's checkpoints: from its manifest, else its target plus one rollout."""
+    """Upper bound of the steps of a session's checkpoints: from its manifest, else its target plus one rollout.
+
+    Without a target there is no bound.
+    """
     given = [checkpoint_steps(PurePosixPath(entry.path).stem) or 0 for entry in ticket.inputs]
     try:
         manifest = read_manifest(folder)
@@ -132,7 +136,8 @@ def _most_steps(folder: Path, ticket: Ticket) -> int:
     own = manifest is not None and manifest.stamp.get("nonce") == ticket.nonce
     if manifest is not None and own and manifest.outcome.steps_done is not None:
         return max(manifest.outcome.steps_done, *given, 0)
-    return max(int(ticket.spec["target_steps"]), *given, 0) + _ROLLOUT_STEPS
+    target = ticket.spec["target_steps"]
+    return MOST_WHOLE if target is None else max(int(target), *given, 0) + _ROLLOUT_STEPS
 
 
 def _of_session(card: CheckpointCard, ticket: Ticket, root: Path) -> bool:
@@ -151,7 +156,8 @@ def _beside(root: Path, newest: CheckpointCard, ticket: Ticket, scenario: str) -
     metadata = root / METADATA_NAME
     if metadata.is_file() and describes(metadata, (newest,)):
         yield file_entry(metadata, root)
-    if newest.steps >= int(ticket.spec["target_steps"]):
+    target = ticket.spec["target_steps"]
+    if target is None or newest.steps >= int(target):
         yield from _final_model(root, newest, scenario)
 
 

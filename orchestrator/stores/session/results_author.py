@@ -50,7 +50,7 @@ def author_of(folder: Path, section_dir: str, scenario: str) -> Ticket | None:
 
 
 def _describes(spec: Any, section_dir: str, scenario: str) -> bool:
-    if not isinstance(spec, Mapping) or not isinstance(spec.get("target_steps"), int):
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("target_steps", ""), int | None):
         return False
     return (spec.get("section_dir"), spec.get("scenario")) == (section_dir, scenario)
 

@@ -136,7 +136,7 @@ def _faults(errors: Sequence[ErrorDetails], document: Document, kind: Any, whole
 
 def _line(document: Document, path: Path, text: str) -> int:
     """Line of a place, or of the nearest one above; a text that begins with a key of the block has that key's line."""
-    named = (*path, text.partition(" ")[0].rstrip(":"))
+    named = (*path, *text.partition(" ")[0].rstrip(":").split("."))
     for length in range(len(named), 0, -1):
         if named[:length] in document.lines:
             return document.lines[named[:length]]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from orchestrator.kernel.environment.requirements import Requirement, canonical_name, requirements_of
 from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.wire import code_folder
 
 PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # import name -> package name, where they differ
 ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
+FOLDER = code_folder({"entry_point": ENTRY})
 
 
 def _write(root: Path, text: str) -> Path:
@@ -24,18 +26,18 @@ def _write(root: Path, text: str) -> Path:
 
 def test_requirements_are_read_as_one_pin_per_line(tmp_path: Path) -> None:
     root = _write(tmp_path, "# why\n\nStable_Baselines3==2.9.2  # the trainer\nnumpy==2.4.6\n")
-    assert [str(need) for need in requirements_of(root, ENTRY)] == ["stable-baselines3==2.9.2", "numpy==2.4.6"]
+    assert [str(need) for need in requirements_of(root, FOLDER)] == ["stable-baselines3==2.9.2", "numpy==2.4.6"]
 
 
 def test_a_section_without_requirements_needs_nothing(tmp_path: Path) -> None:
-    assert requirements_of(tmp_path, ENTRY) == ()
-    assert requirements_of(tmp_path, "toy_entry") == ()
+    assert requirements_of(tmp_path, FOLDER) == ()
+    assert requirements_of(tmp_path, PurePosixPath(".")) == ()
 
 
 @pytest.mark.parametrize("line", ["numpy", "numpy>=2", "-r other.txt", "numpy==", "--index-url https://x", "a==1; b"])
 def test_anything_but_a_pin_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(SessionRefused, match=r"section_7_6_rl_performance/requirements\.txt has the line") as refusal:
-        requirements_of(_write(tmp_path, line + "\n"), ENTRY)
+        requirements_of(_write(tmp_path, line + "\n"), FOLDER)
     assert refusal.value.remedy
 
 
@@ -51,7 +53,7 @@ def test_the_pins_of_the_section_equal_the_constraints(project_root: Path) -> No
     lines = (project_root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pairs = [line.split("==") for line in lines if "==" in line]
     constraints = {canonical_name(name): version for name, version in pairs}
-    needs = requirements_of(project_root, ENTRY)
+    needs = requirements_of(project_root, FOLDER)
     assert needs
     assert {need.name: need.version for need in needs} == {need.name: constraints[need.name] for need in needs}
 
@@ -68,5 +70,5 @@ def test_the_section_requires_exactly_the_packages_it_imports(project_root: Path
                 imported.add(node.module.split(".")[0])
     imported = {PACKAGE_OF.get(name, name) for name in imported}
     foreign = imported - sys.stdlib_module_names - {"validation_ch7", "orchestrator"}
-    needs = requirements_of(project_root, ENTRY)
+    needs = requirements_of(project_root, FOLDER)
     assert {canonical_name(name) for name in foreign} == {need.name for need in needs}
