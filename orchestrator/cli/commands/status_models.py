@@ -61,6 +61,7 @@ def _row(
         "steps": view.steps,
         "resume": found.to_json() if found else None,
         "lowest_grade": view.verified[0].lowest_grade if view.verified else None,
+        "proof": dict(view.verified[0].proof) if view.verified and view.verified[0].proof else None,
         "checkpoints": [checkpoint.stem for checkpoint in view.verified],
         "normalized": [checkpoint.stem for checkpoint in view.verified if checkpoint.has_normalization],
         "faults": dict(view.faults),
@@ -95,6 +96,7 @@ def _grade(
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:
     from orchestrator.core.checkpoint.own_files import shown_name
+    from orchestrator.core.proof.record import proof_line
 
     trial = f" trial {row['trial']}" if row["trial"] else ""
     if row.get("problem"):
@@ -111,6 +113,8 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
     yield f"{row['section']}{trial}: {row['steps']} steps in place ({shown})"
     yield from (f"  ✓ {stem}{' (normalized)' * (stem in row['normalized'])}" for stem in row["checkpoints"])
     yield from (f"  ✗ {shown_name(stem)}: {shown_name(fault)}" for stem, fault in row["faults"].items())
+    if row["proof"]:
+        yield f"  {proof_line(row['proof'])}"
     if row["resume"]:
         yield f"  would resume: {row['resume']['grade']} (its own chain: {row['lowest_grade']})"
         yield from (f"    - {found['reason']} ({found['grade']})" for found in row["resume"]["reasons"])

@@ -62,6 +62,11 @@ def iso(now: datetime) -> str:
     return now.replace(microsecond=0).isoformat()
 
 
+def proof_line(facts: Mapping[str, Any]) -> str:
+    """What a card holds of a proof, for people."""
+    return f"proven {facts['grade']}: {facts['cuts']} cuts in {facts['steps']} steps, code {str(facts['digest'])[:12]}"
+
+
 def badge_text(record: ProofRecord) -> str:
     """Right half of the badge."""
     return f"exact, {len(record.cuts)} cuts in {record.steps} steps"

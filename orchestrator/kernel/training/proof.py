@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,8 @@ from orchestrator.kernel.wire import digest_of
 PROOFS = "proofs"
 """Folder of the records, in `.orchestrator`."""
 PROOF_FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The result of a search for a proof.
-
-    Attributes:
-        facts: For the card; None without a proof of this code.
-        void: Why the newest record of this script does not hold, empty if there is none or one holds.
-    """
-
-    facts: dict[str, Any] | None = None
-    void: str = ""
+FACTS = ("grade", "cuts", "steps", "digest")
+"""What a card holds of a proof."""
 
 
 def conditions_of(settings: Mapping[str, Any], versions: Mapping[str, str], device: str) -> dict[str, Any]:
@@ -66,22 +54,48 @@ def record_name(name: str, digest: str) -> str:
     return f"{name}-{digest[:12]}.json"
 
 
-def find_proof(folder: Path, script: Path, conditions: Mapping[str, Any]) -> Found:
-    """Look for a proof of a script as it is now.
+def proof_of_script(
+    folder: Path, script: Path | None, say: Callable[[str], None], conditions: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Facts of a proof of a script as it is now, for cards; None without one.
 
     Args:
         folder: Folder of the records; need not exist.
         script: The script.
+        say: Prints a line: what is proven, or why the newest record no longer holds.
         conditions: Of this training.
     """
-    records = sorted(_records(folder, script), key=lambda record: str(record["proved_at"]))
-    reasons = []
-    for record in reversed(records):
+    if script is None:
+        return None
+    void = ""
+    for record in sorted(_records(folder, script), key=lambda record: str(record["proved_at"]), reverse=True):
         reason = _why_void(record, script.parent, conditions)
         if not reason:
-            return Found(facts=proof_facts(record))
-        reasons.append(reason)
-    return Found(void=reasons[0] if reasons else "")
+            facts = proof_facts(record)
+            say(f"[CHECKPOINT] Proven: resumes exactly ({facts['cuts']} cuts in {facts['steps']} steps)")
+            return facts
+        void = void or reason
+    if void:
+        say(
+            f"[CHECKPOINT] The proof of exact resume no longer holds: {void}. "
+            f"Prove it again: orchestrator prove {script.name}"
+        )
+    return None
+
+
+def proof_of_section(proven: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Facts for the cards of a session, None without a proof for this machine.
+
+    Args:
+        proven: Of the session's ticket: facts, and the `versions` and the `device` of the proof.
+        identity: Identity that the session writes into its cards.
+    """
+    if proven is None or proven["device"] != identity["device_class"]:
+        return None
+    now = identity["versions"]
+    if any(now.get(name) != version for name, version in proven["versions"].items()):
+        return None
+    return {name: proven[name] for name in FACTS}
 
 
 def _records(folder: Path, script: Path) -> Iterator[dict[str, Any]]:

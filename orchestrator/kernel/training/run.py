@@ -21,7 +21,6 @@ from orchestrator.kernel.training.kept_state.random_state import seed_random
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.program import program_variables, run_program
 from orchestrator.kernel.training.progress import Progress, cannot_write
-from orchestrator.kernel.training.proof import find_proof
 from orchestrator.kernel.training.settings import resolve_device
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
@@ -240,7 +239,7 @@ class Run:
             return
         self._cuts.never_kill()  # the program would go on without this process
         variables = program_variables(
-            self.resume_folder, self.start, self.target, self.seed, self.device, self.deadline
+            self.resume_folder, self._start, self.target, self.seed, self.device, self.deadline
         )
 
         def save(steps: int, folder: Path) -> None:
@@ -252,21 +251,10 @@ class Run:
             raise subprocess.CalledProcessError(code, list(command))
         self._finished, self._left = code == 0, code == MORE_TO_DO
 
-    def look_for_proof(self, folder: Path, script: Path | None) -> None:
-        """Write the facts of a proof into the cards, if `folder` holds one of this script and these conditions."""
-        if script is None or self._trace.is_on:
-            return
-        found = find_proof(folder, script, self._checkpoints.conditions(self.settings))
-        self._checkpoints.proof = found.facts
-        if found.facts is not None:
-            self._context.reporter.say(
-                f"[CHECKPOINT] Proven: resumes exactly ({found.facts['cuts']} cuts in {found.facts['steps']} steps)"
-            )
-        elif found.void:
-            self._context.reporter.say(
-                f"[CHECKPOINT] The proof of exact resume no longer holds: {found.void}. "
-                f"Prove it again: orchestrator prove {script.name}"
-            )
+    def use_proof(self, find: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+        """Write the facts of a proof into the cards; `find` gets the conditions of this training."""
+        if not self._trace.is_on:
+            self._checkpoints.proof = find(self._checkpoints.conditions(self.settings))
 
     def outcome(self, **fields: Any) -> SectionOutcome:
         """Return value of a section's `run`: how the session ended.
@@ -278,7 +266,7 @@ class Run:
         resumed = self._checkpoints.resumed
         return SectionOutcome(
             ending=ending if self.paused else KernelEnding.FINISHED,
-            steps_start=self.start,
+            steps_start=self._start,
             steps_done=self.saved_steps,
             resumed_from=None if resumed is None else resumed.digest,
             resume_grade=self.grade,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,7 +14,7 @@ from orchestrator.kernel.outcome import MORE_TO_DO, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import RunningSection, running_section
 from orchestrator.kernel.training.alone import ROOT, Alone, open_alone
-from orchestrator.kernel.training.proof import PROOFS
+from orchestrator.kernel.training.proof import PROOFS, proof_of_script
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.training.settings import read_settings
 
@@ -82,7 +83,7 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
             self._alone = open_alone(read_settings(self._arguments, os.environ))
             alone = self._alone
             self._run = Run(alone.context, defaults={}, on_finished=alone.signals.restore, environ=os.environ)
-            self._run.look_for_proof(ROOT / PROOFS, alone.script)
+            self._run.use_proof(partial(proof_of_script, ROOT / PROOFS, alone.script, alone.context.reporter.say))
             return self._run
         except SessionRefused as refusal:
             self._close()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.checkpoint.save import save_checkpoint
+from orchestrator.kernel.training.proof import proof_of_section
 from orchestrator.kernel.wire import STATE_SUFFIX
 from orchestrator.sb3.state.identity import current_identity
 from orchestrator.sb3.state.npz_tree import write_state
@@ -57,6 +58,7 @@ def save_training(training: TrainingState) -> None:
     started_s = context.monotonic()
     training.record.last_save_steps = training.steps
     tree, loadable = session_tree(training), loadable_files(model)
+    identity = current_identity(context.ticket, model)
     training.parent = save_checkpoint(
         context.models_dir,
         scenario=plan.scenario,
@@ -65,11 +67,12 @@ def save_training(training: TrainingState) -> None:
             **{suffix: partial(_write_bytes, content=content) for suffix, content in loadable.items()},
             STATE_SUFFIX: lambda path: write_state(path, tree),
         },
-        identity=current_identity(context.ticket, model),
+        identity=identity,
         stamp=context.ticket.stamp(),
         parent=training.parent,
         now=context.now(),
         continued=training.continued,
+        proof=proof_of_section(context.ticket.proven, identity),
     )
     write_metadata(training)
     ended_s = context.monotonic()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from orchestrator.core.proof.record import ProofRecord, badge_svg
+from orchestrator.core.section.card import SectionCard
 from orchestrator.kernel.files.atomic import write_json, write_text
-from orchestrator.kernel.training.proof import PROOFS, record_name
+from orchestrator.kernel.training.proof import PROOFS, proof_facts, record_name
+
+_CODE = "code"
 
 
 def write_record(own: Path, record: ProofRecord) -> tuple[Path, Path]:
@@ -47,7 +51,38 @@ def void_record(own: Path, name: str, digest: str) -> bool:
     return found
 
 
-def records_of(own: Path, name: str) -> list[dict[str, object]]:
+def proof_of_code(own: Path, card: SectionCard, code_digest: str) -> dict[str, Any] | None:
+    """Facts of a proof of a section's code, with the versions and the device for which they hold; None without one.
+
+    Args:
+        own: Folder `.orchestrator`.
+        card: The section; another seed is the same code, other settings are not.
+        code_digest: Digest of its code.
+    """
+    for record in records_of(own, card.section):
+        try:
+            key = record["script"], record["files"], record["conditions"]["lineage"]
+            if key == ("", {_CODE: code_digest}, plain_lineage(card)):
+                conditions = record["conditions"]
+                return {**proof_facts(record), "versions": conditions["versions"], "device": conditions["device"]}
+        except (KeyError, TypeError, ValueError):
+            continue  # damaged: it proves nothing
+    return None
+
+
+def section_files(code_digest: str) -> dict[str, str]:
+    """What the record of a section lists as its files."""
+    return {_CODE: code_digest}
+
+
+def plain_lineage(card: SectionCard) -> dict[str, Any]:
+    """What makes the training of a section another one, apart from its seed; plain JSON."""
+    lineage = {name: value for name, value in card.lineage.to_json().items() if name != "seed"}
+    plain: dict[str, Any] = json.loads(json.dumps(lineage))
+    return plain
+
+
+def records_of(own: Path, name: str) -> list[dict[str, Any]]:
     """All readable records of a name, newest first."""
     records = []
     for path in sorted((own / PROOFS).glob(f"{name}-*.json")):

@@ -51,7 +51,7 @@ def read_end(
         return TrainingEnd(
             steps=card.steps,
             parts=_parts(models_dir / CHECKPOINTS, card),
-            reports=tuple(_reports(results_dir / PROGRESS_NAME)),
+            reports=tuple(read_reports(results_dir / PROGRESS_NAME)),
             results=dict(_results(results_dir)),
             last_line=last_line,
             lost=tuple(card.identity.get("lost_state", ())),
@@ -67,14 +67,19 @@ def read_end(
 def _parts(folder: Path, card: CheckpointCard) -> dict[str, str]:
     """Part of a checkpoint -> digest: parts and files of a script, or members of a model and of its state."""
     model = folder / (card.stem + MODEL_SUFFIX)
-    with zipfile.ZipFile(model) as archive:
-        is_script = _TREE in archive.namelist()
-    if is_script:
+    if _holds(model, _TREE):
         return _parts_of_script(model, folder / (card.stem + STATE_SUFFIX))
     digests: dict[str, str] = {}
     for entry in card.files:
         digests |= _members(folder / entry.path, entry.path.removeprefix(card.stem).lstrip("."))
     return digests
+
+
+def _holds(path: Path, member: str) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return member in archive.namelist()
 
 
 def _parts_of_script(model: Path, state: Path) -> dict[str, str]:
@@ -129,7 +134,8 @@ def _arrays(node: Any) -> Iterator[str]:
             yield from _arrays(item)
 
 
-def _reports(path: Path) -> Iterator[dict[str, Any]]:
+def read_reports(path: Path) -> Iterator[dict[str, Any]]:
+    """The reports in a file of `run.report`; none if there is no file."""
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
             yield json.loads(line)

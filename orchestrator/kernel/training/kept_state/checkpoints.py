@@ -17,7 +17,7 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
-from orchestrator.kernel.training.proof import conditions_of
+from orchestrator.kernel.training.proof import conditions_of, proof_of_section
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 
 _LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
@@ -61,7 +61,7 @@ class Checkpoints:
         self.parent: CheckpointCard | None = None
         self.resumed: CheckpointCard | None = None
         self.reasons: list[str] = []
-        self.proof: dict[str, Any] | None = None
+        self.proof = proof_of_section(context.ticket.proven, self._identity)
 
     @property
     def grade(self) -> str | None:
