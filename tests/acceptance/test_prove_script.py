@@ -200,13 +200,14 @@ def _prove(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         (FILES, ("--kill",)),
         (OWN_LOOP, ("--cuts", "2")),
         (FINISHES_BY_ITSELF, ("--cuts", "1")),
+        (FILES.replace(", seed=1", ""), ()),
     ],
-    ids=["plain", "kill", "at", "files", "files-kill", "own-loop", "finish"],
+    ids=["plain", "kill", "at", "files", "files-kill", "own-loop", "finish", "no-seed"],
 )
 def test_exact_training_is_proven(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
     answer = prove(tmp_path, text, *words, code=0)
     assert (answer["finding"], answer["grade"], answer["first_difference"]) == ("exact", "exact", None)
-    assert set(answer["parts"].values()) == {"equal"} and answer["cuts"]
+    assert set(answer["parts"].values()) <= {"equal", "not used"} and answer["cuts"]
     assert not (tmp_path / ".orchestrator/alone").exists()
 
 
@@ -219,9 +220,10 @@ def test_exact_training_is_proven(tmp_path: Path, text: str, words: tuple[str, .
         (REPLACED, "different", "loss", "a value that is replaced instead of filled in place"),
         (REPLACED_SILENTLY, "different", None, "rebound locally: weights"),
         (LOCAL_NUMBER, "different", "last line of the output", "rebound locally: best"),
+        (EXACT.replace("seed=3, ", ""), "not-reproducible", "random generator of python", "has no seed. Give orch"),
         (ENVIRONMENT, "different", "total", "an environment or data source whose state is not kept: env (train.py"),
     ],
-    ids=["generator", "clock", "set", "replaced", "replaced-silently", "number", "environment"],
+    ids=["generator", "clock", "set", "replaced", "replaced-silently", "number", "no-seed", "environment"],
 )
 def test_mistake_is_named(tmp_path: Path, text: str, finding: str, part: str | None, cause: str) -> None:
     answer = prove(tmp_path, text, code=1)
@@ -236,7 +238,7 @@ def test_mistake_is_named(tmp_path: Path, text: str, finding: str, part: str | N
 def test_first_difference_is_the_first_pass_after_the_cut(tmp_path: Path) -> None:
     answer = prove(tmp_path, UNKEPT_GENERATOR, "--at", "17,40", code=1)
     assert answer["first_difference"] == {"part": "total", "step": 18, "resumed_at": 17, "values": None}
-    assert answer["parts"]["random generator of python"] == "equal" and answer["parts"]["total"] == "different"
+    assert answer["parts"]["random generator of python"] == "not used" and answer["parts"]["total"] == "different"
 
 
 def test_what_cannot_be_kept_is_named_and_the_grade_is_statistical(tmp_path: Path) -> None:
@@ -349,3 +351,33 @@ def test_ctrl_c_ends_the_script_too(tmp_path: Path) -> None:
     assert child.returncode == 130 and "Traceback" not in err
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+PROGRAM = """
+import orchestrator
+
+with orchestrator.session(target=6) as run:
+    run.program(["sh", "train.sh"])
+"""
+SHELL = """
+step=0
+[ -n "$ORCHESTRATOR_RESUME_FOLDER" ] && step=$(cat "$ORCHESTRATOR_RESUME_FOLDER/step.txt")
+trap 'stop=1' TERM
+while [ "$step" -lt "$ORCHESTRATOR_TARGET" ]; do
+    step=$((step + 1))
+    mkdir "$ORCHESTRATOR_SAVE_FOLDER/part"
+    echo "$step" > "$ORCHESTRATOR_SAVE_FOLDER/part/step.txt"
+    mv "$ORCHESTRATOR_SAVE_FOLDER/part" "$ORCHESTRATOR_SAVE_FOLDER/$step"
+    [ -n "$stop" ] && exit 75
+    sleep 0.3
+done
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs sh and SIGTERM")
+def test_program_in_another_language_is_stopped_at_the_cut(tmp_path: Path) -> None:
+    (tmp_path / "train.sh").write_text(SHELL, encoding="utf-8")
+    answer = prove(tmp_path, PROGRAM, "--at", "3", code=0)
+    assert answer["parts"]["file step.txt"] == "equal" and len(answer["cuts"]) == 1
+    killed = _prove(tmp_path, "train.py", "--at", "3", "--kill")
+    assert killed.returncode == 2 and "train.py cannot be killed" in killed.stderr

@@ -66,6 +66,11 @@ class ScriptTrainings:
             reasons += ended.said("Resume is")
             if ended.code == 0:
                 break
+            if request.kill and ended.code == MORE_TO_DO:
+                raise BadInput(
+                    f"{self._script.name} cannot be killed: its run.program() would go on without it",
+                    remedy="Leave --kill out; the program then gets SIGTERM.",
+                )
             if ended.code != MORE_TO_DO and not (request.kill and ended.was_killed):
                 raise self._failure(ended, f"failed after {len(cuts)} cut(s)")
             cuts.append(self._steps("cut"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.core.proof.comparison import Comparison, Finding
 from orchestrator.core.proof.hints import Hint, Suspect
+from orchestrator.kernel.training.kept_state.comparison import is_generator
 
 _MOST_SHOWN = 5
 _REMEDIES: Mapping[Suspect, str] = {
@@ -33,11 +34,20 @@ def causes(comparison: Comparison, hints: Sequence[Hint]) -> tuple[str, ...]:
     if comparison.first is not None:
         lines += _suspected(hints, _UNKEPT)
     if not lines:
-        lines += [*comparison.reasons] or [f"usual causes: {'; '.join(_USUAL)}"]
+        lines += [*comparison.reasons] or [f"none is visible in the code. Look for {'; '.join(_USUAL)}"]
     return tuple(lines)
 
 
 def _not_reproducible(comparison: Comparison, hints: Sequence[Hint]) -> Iterator[str]:
+    first = comparison.first
+    if first is not None and first.step == 0 and is_generator(first.part):
+        library = first.part.rpartition(" of ")[2].partition(" ")[0]
+        yield (
+            f"the {first.part} has no seed. Give orchestrator.session(seed=...), and import {library} before it"
+            if library != "python"
+            else f"the {first.part} has no seed. Give orchestrator.session(seed=...)"
+        )
+        return
     suspect = Suspect.HASH_ORDER if comparison.hash_order else Suspect.CLOCK
     found = list(_suspected(hints, (suspect,)))
     yield from found or [_line(suspect, "")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from orchestrator.core.proof.ends import (
     first_report_difference,
     first_trace_difference,
     varying_names,
+    without_unused,
 )
 from orchestrator.kernel.checkpoint.resume_grade import EXACT, STATISTICAL
 
@@ -38,6 +39,7 @@ class Same(StrEnum):
     DIFFERENT = "different"
     NOT_KEPT = "not kept"
     NEVER_CHANGES = "never changes"
+    NOT_USED = "not used"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class Comparison:
 
 def reproducible(straight: TrainingEnd, again: TrainingEnd) -> bool:
     """Whether two straight trainings have equal states at the end and wherever both were recorded."""
+    straight, again = without_unused(straight, again)
     return not differing_parts(straight, again) and first_trace_difference(straight, again) is None
 
 
@@ -100,10 +103,12 @@ def not_reproducible(straight: TrainingEnd, again: TrainingEnd, *, hash_order: b
         again: Another one.
         hash_order: Whether a third one, with the first one's order of sets, was equal to the first.
     """
+    every = straight.parts
+    straight, again = without_unused(straight, again)
     differ = differing_parts(straight, again)
     return Comparison(
         finding=Finding.NOT_REPRODUCIBLE,
-        rows=_rows(straight, differ, ()),
+        rows=_rows(every, straight, differ, ()),
         first=_first(straight, again, differ, frozenset(), ()),
         lost=straight.lost,
         hash_order=hash_order,
@@ -122,6 +127,8 @@ def compare(
         cuts: Steps at which it was cut.
         assigned: Kept names to which the script assigns in its loop.
     """
+    every = straight.parts
+    straight, again, cut = without_unused(straight, again, cut)
     ignored = varying_names(straight, again)
     differ = [*differing_parts(again, cut), *_other_results(straight, again, cut)]
     first = _first(again, cut, differ, ignored, cuts)
@@ -132,7 +139,7 @@ def compare(
         finding = Finding.NOT_KEPT
     if first is not None or replaced or any(grade != EXACT for grade in cut.grades):
         finding = Finding.NOT_KEPT if finding is Finding.NOT_KEPT else Finding.DIFFERENT
-    rows = _rows(straight, differ, replaced)
+    rows = _rows(every, straight, differ, replaced)
     if straight.reports:
         rows["reported numbers"] = Same.EQUAL if reports is None else Same.DIFFERENT
     return Comparison(
@@ -155,9 +162,12 @@ def _other_results(straight: TrainingEnd, again: TrainingEnd, cut: TrainingEnd) 
     return names + ([OUTPUT] if says_the_same and cut.last_line != straight.last_line else [])
 
 
-def _rows(straight: TrainingEnd, differ: Sequence[str], replaced: Sequence[str]) -> dict[str, Same]:
+def _rows(
+    every: Iterable[str], straight: TrainingEnd, differ: Sequence[str], replaced: Sequence[str]
+) -> dict[str, Same]:
     lost = {one.partition(":")[0].partition("[")[0].partition(".")[0] for one in straight.lost}
-    rows = {name: Same.NOT_KEPT if name in lost else Same.EQUAL for name in straight.parts}
+    rows = {name: Same.EQUAL if name in straight.parts else Same.NOT_USED for name in every}
+    rows |= {name: Same.NOT_KEPT for name in straight.parts if name in lost}
     rows |= dict.fromkeys(straight.results, Same.EQUAL)
     rows |= dict.fromkeys(replaced, Same.NEVER_CHANGES)
     return rows | dict.fromkeys(differ, Same.DIFFERENT)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from orchestrator.kernel.training.kept_state.comparison import is_generator
 
 STEPS = "number of steps"
 OUTPUT = "last line of the output"
@@ -63,6 +65,23 @@ class TrainingEnd:
         before, after = self.trace[0].parts, self.trace[-1].parts
         return tuple(name for name in before if before[name] == after.get(name))
 
+    @property
+    def unused_generators(self) -> frozenset[str]:
+        """Global random generators from which the training draws nothing; without a seed each process has others."""
+        if len(self.trace) < 2:
+            return frozenset()
+        before, after = self.trace[0].parts, self.trace[-1].parts
+        return frozenset(name for name in before if is_generator(name) and before[name] == after.get(name))
+
+    def without(self, names: frozenset[str]) -> TrainingEnd:
+        """The same end without some parts."""
+
+        def rest(parts: Mapping[str, str]) -> dict[str, str]:
+            return {name: digest for name, digest in parts.items() if name not in names}
+
+        trace = tuple(TracePoint(step=point.step, parts=rest(point.parts)) for point in self.trace)
+        return replace(self, parts=rest(self.parts), trace=trace)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstDifference:
@@ -81,6 +100,12 @@ class FirstDifference:
     resumed_at: int | None = None
 
 
+def without_unused(*ends: TrainingEnd) -> tuple[TrainingEnd, ...]:
+    """The ends without the random generators that none of these trainings uses."""
+    unused = frozenset.intersection(*(end.unused_generators for end in ends))
+    return tuple(end.without(unused) for end in ends)
+
+
 def differing_parts(one: TrainingEnd, other: TrainingEnd) -> tuple[str, ...]:
     """Parts of the final states that differ, the number of steps included."""
     names = [*one.parts, *(name for name in other.parts if name not in one.parts)]
@@ -89,14 +114,14 @@ def differing_parts(one: TrainingEnd, other: TrainingEnd) -> tuple[str, ...]:
 
 
 def first_trace_difference(one: TrainingEnd, other: TrainingEnd) -> tuple[int, str] | None:
-    """Step and part of the first digest of `other` that differs from that of `one` at the same step."""
+    """Step and part of the first digest of `other` that differs from that of `one` at the same step.
+
+    A part that only one of them has there, e.g. a file before the first save, is not compared.
+    """
     known = {point.step: point.parts for point in one.trace}
     for point in other.trace:
-        before = known.get(point.step)
-        if before is None:
-            continue
-        for name in (*before, *(name for name in point.parts if name not in before)):
-            if before.get(name) != point.parts.get(name):
+        for name, digest in known.get(point.step, {}).items():
+            if name in point.parts and point.parts[name] != digest:
                 return point.step, name
     return None
 

@@ -238,6 +238,9 @@ class Run:
         if self.finished:
             return
         self._cuts.never_kill()  # the program would go on without this process
+        self._begin()
+        if self._trace.is_on:
+            self._write_trace(None)
         variables = program_variables(
             self.resume_folder, self._start, self.target, self.seed, self.device, self.deadline
         )

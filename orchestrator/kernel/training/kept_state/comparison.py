@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+_GENERATOR = "random generator of "
+
 
 def node_digest(node: Any, buffers: list[bytes]) -> str:
     """Hex sha256 of an encoded part. Numbers of its buffers do not count, their bytes do."""
@@ -20,7 +22,12 @@ def node_digest(node: Any, buffers: list[bytes]) -> str:
 
 def random_name(library: str) -> str:
     """How a comparison names a random generator, e.g. `random generator of numpy`."""
-    return f"random generator of {library.replace('torch_cuda', 'torch on the GPU')}"
+    return f"{_GENERATOR}{library.replace('torch_cuda', 'torch on the GPU')}"
+
+
+def is_generator(name: str) -> bool:
+    """Whether a name is of `random_name`."""
+    return name.startswith(_GENERATOR)
 
 
 def file_name(path: str) -> str:
