@@ -50,6 +50,10 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
+class LeftTraining(Exception):
+    """Raised to leave a training at a point where its state is saved, to the end of the `with` of its session."""
+
+
 class SessionRefused(Exception):
     """The session must not start: wrong code, wrong checkpoint, or old results in the output folder.
 

@@ -26,6 +26,8 @@ CHECKPOINTS = "checkpoints"
 STATE_SUFFIX = ".state.npz"
 CARD_SUFFIX = ".json"
 MODEL_SUFFIX = ".zip"
+KEPT_SUFFIX = ".kept.zip"
+"""Suffix of the file beside a model zip that holds the parts which a script kept."""
 NORMALIZATION_SUFFIX = ".vecnormalize.json"
 """Suffix of the statistics file beside the zip of a normalized model; see `normalization_file`."""
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from stable_baselines3.common.callbacks import BaseCallback
 
+from orchestrator.kernel.outcome import LeftTraining
 
-class LeftAtBoundary(Exception):
+
+class LeftAtBoundary(LeftTraining):
     """Raised to leave `learn` at a safe boundary.
 
     Returning False from a callback would instead leave in the middle of a rollout, after an environment step whose

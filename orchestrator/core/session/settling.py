@@ -14,6 +14,7 @@ from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import (
     CARD_SUFFIX,
     CHECKPOINTS,
+    KEPT_SUFFIX,
     MANIFEST_NAME,
     MODEL_SUFFIX,
     NORMALIZATION_SUFFIX,
@@ -139,7 +140,7 @@ def _checkpoint_steps(ticket: Ticket, path: str) -> int:
 
 def stem_of_file(name: str) -> str:
     """The stem that all files of a checkpoint share."""
-    for suffix in (STATE_SUFFIX, NORMALIZATION_SUFFIX, MODEL_SUFFIX, CARD_SUFFIX):  # longer suffixes first
+    for suffix in (STATE_SUFFIX, NORMALIZATION_SUFFIX, KEPT_SUFFIX, MODEL_SUFFIX, CARD_SUFFIX):  # longer suffixes first
         if name.endswith(suffix):
             return name.removesuffix(suffix)
     return name

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from orchestrator.kernel.outcome import MORE_TO_DO, SessionRefused
+from orchestrator.kernel.outcome import MORE_TO_DO, LeftTraining, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import RunningSection, running_section
 from orchestrator.kernel.training.alone import ROOT, Alone, open_alone
@@ -92,24 +92,26 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         alone, run = self._alone, self._run
         interrupted = alone is not None and alone.signals.interrupted
         stopped = run is not None and run.paused
         self._close()
+        left = isinstance(fault, LeftTraining)  # of this session's model, or of a caller's
         if alone is None or run is None:
-            if fault is None and stopped and self._section is not None and self._section.script:
-                raise SystemExit(MORE_TO_DO)
-            return
+            if (fault is None or left) and stopped and self._section is not None and self._section.script:
+                raise SystemExit(MORE_TO_DO) from None
+            return left
         if isinstance(fault, SessionRefused):
             _explain("Cannot continue", fault.account)
             raise SystemExit(_REFUSED) from None
         if isinstance(fault, KeyboardInterrupt):
             _explain("Interrupted", f"{run.saved_steps} steps are saved; the same command continues")
             raise SystemExit(_INTERRUPTED) from None
-        if fault is None and stopped:
+        if (fault is None or left) and stopped:
             _explain("Saved", f"{run.saved_steps} steps; the same command continues")
-            raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO)
+            raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO) from None
+        return left
 
     def _close(self) -> None:
         if self._run is not None:

@@ -18,6 +18,7 @@ from stable_baselines3.common.noise import (
 )
 
 NORMAL, ORNSTEIN_UHLENBECK = "normal", "ornstein_uhlenbeck"
+KNOWN_NOISES = (NormalActionNoise, OrnsteinUhlenbeckActionNoise)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def drifting_parts(noise: ActionNoise | None) -> list[OrnsteinUhlenbeckActionNoi
         return []
     parts = noise.noises if isinstance(noise, VectorizedActionNoise) else [noise]
     for part in parts:
-        if type(part) not in (NormalActionNoise, OrnsteinUhlenbeckActionNoise):
+        if type(part) not in KNOWN_NOISES:
             raise ValueError(f"the action noise {type(part).__name__} is unknown: its state cannot be captured")
     return [part for part in parts if isinstance(part, OrnsteinUhlenbeckActionNoise)]
 

@@ -16,7 +16,7 @@ from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STA
 from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
 from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
 from orchestrator.sb3.envs.wrappers import lost_state
-from orchestrator.sb3.state.identity import current_identity, grade_resume
+from orchestrator.sb3.state.identity import grade_resume
 from orchestrator.sb3.state.npz_tree import read_state, same_state
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.policy_probe import check_seam
@@ -27,7 +27,7 @@ from orchestrator.sb3.training.factory import build_model, prepare_torch
 from orchestrator.sb3.training.history import TrainingHistory
 from orchestrator.sb3.training.soundness import require_finite_checkpoint
 from orchestrator.sb3.training.training_spec import TrainingSpec
-from orchestrator.sb3.training.training_state import Task, TrainingState
+from orchestrator.sb3.training.training_state import Task, Training, TrainingState
 
 
 def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingState:
@@ -52,7 +52,7 @@ def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> T
     if latest is None:
         context.reporter.say("[CHECKPOINT] Starting fresh training")
     else:
-        _resume(training, latest)
+        resume_training(training, latest)
     return training
 
 
@@ -95,17 +95,25 @@ def _require_own_checkpoint(context: SessionContext, card: CheckpointCard, damag
             raise SessionRefused(f"{card.stem} is not in the ancestry of {stem}, which is damaged")
 
 
-def _resume(training: TrainingState, card: CheckpointCard) -> None:
-    """Grade the resume, then load the checkpoint, whose files are already verified against its card."""
+def resume_training(training: Training, card: CheckpointCard) -> Mapping[str, Any]:
+    """Grade the resume, then load the checkpoint, whose files are already verified against its card.
+
+    Returns:
+        The restored state; empty if only the weights were loaded.
+
+    Raises:
+        SessionRefused: It must not be continued.
+        CheckpointUnusable: It holds NaN or an infinity.
+        ValueError: It contradicts its card, or does not fit.
+    """
     context, model = training.context, training.model
-    identity = current_identity(context.ticket, model)
-    grade = grade_resume(card, identity, floor=training.plan.resume_floor)
+    grade = grade_resume(card, training.identity(), floor=training.plan.resume_floor)
     context.reporter.say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
     for reason in grade.reasons:
         context.reporter.say(f"[CHECKPOINT] Resume is {grade.grade}: {reason}")
     if grade.grade == WEIGHTS_ONLY:
         begin_from_weights(training, card, grade)
-        return
+        return {}
     folder = context.models_dir / CHECKPOINTS
     state = read_state(folder / (card.stem + STATE_SUFFIX))
     content, sha256 = (folder / (card.stem + MODEL_SUFFIX)).read_bytes(), card.sha256_of(MODEL_SUFFIX)
@@ -130,9 +138,11 @@ def _resume(training: TrainingState, card: CheckpointCard) -> None:
     training.grade = grade
     training.steps_start, training.updates_start = model.num_timesteps, model._n_updates
     place_best_model(training)
+    restored: Mapping[str, Any] = state["training"]
+    return restored
 
 
-def _check_loaded(training: TrainingState, card: CheckpointCard) -> None:
+def _check_loaded(training: Training, card: CheckpointCard) -> None:
     """Check that the loaded steps and policy are those of the card."""
     if training.steps != card.steps:
         raise ValueError(f"{card.stem} holds a state after {training.steps} steps")
@@ -141,7 +151,7 @@ def _check_loaded(training: TrainingState, card: CheckpointCard) -> None:
         raise ValueError(f"{card.stem} restored the policy {found[:12]}, its card states another one")
 
 
-def _check_complete(training: TrainingState, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
+def _check_complete(training: Training, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
     """Capture the restored state again and compare: a part that was not restored would make the resume inexact."""
     found = capture_state(training.model)
     lost = [name for name in found if not same_state({name: found[name]}, {name: saved[name]})]

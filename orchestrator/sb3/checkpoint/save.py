@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.checkpoint.save import save_checkpoint
-from orchestrator.kernel.training.proof import proof_of_section
 from orchestrator.kernel.wire import STATE_SUFFIX
-from orchestrator.sb3.state.identity import current_identity
 from orchestrator.sb3.state.npz_tree import write_state
 from orchestrator.sb3.state.policy_probe import probe_tree
 from orchestrator.sb3.state.sb3_zip import loadable_files
 from orchestrator.sb3.state.training_state_io import capture_state
 from orchestrator.sb3.training.metadata import write_metadata
 from orchestrator.sb3.training.soundness import require_finite_record, require_finite_training
-from orchestrator.sb3.training.training_state import LastSave, TrainingState, is_due
+from orchestrator.sb3.training.training_state import LastSave, Training, TrainingState, is_due
 
 SAVES_APART_S = 30.0
 """A due save is always made if the last one ended this long ago."""
@@ -42,7 +40,7 @@ def save_is_due(training: TrainingState) -> bool:
     return False
 
 
-def save_training(training: TrainingState) -> None:
+def save_training(training: Training) -> None:
     """Write a checkpoint of the current state and make it the parent of the next one.
 
     Nothing is written before the first step, or if the current step is already saved.
@@ -58,7 +56,7 @@ def save_training(training: TrainingState) -> None:
     started_s = context.monotonic()
     training.record.last_save_steps = training.steps
     tree, loadable = session_tree(training), loadable_files(model)
-    identity = current_identity(context.ticket, model)
+    identity = training.identity()
     training.parent = save_checkpoint(
         context.models_dir,
         scenario=plan.scenario,
@@ -66,13 +64,14 @@ def save_training(training: TrainingState) -> None:
         writers={
             **{suffix: partial(_write_bytes, content=content) for suffix, content in loadable.items()},
             STATE_SUFFIX: lambda path: write_state(path, tree),
+            **training.further_files(),
         },
         identity=identity,
         stamp=context.ticket.stamp(),
         parent=training.parent,
         now=context.now(),
         continued=training.continued,
-        proof=proof_of_section(context.ticket.proven, identity),
+        proof=training.proof(identity),
     )
     write_metadata(training)
     ended_s = context.monotonic()
@@ -85,7 +84,7 @@ def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def session_tree(training: TrainingState) -> dict[str, Any]:
+def session_tree(training: Training) -> dict[str, Any]:
     """Content of the side file. Only `provenance` depends on how the run was cut into sessions.
 
     Raises:

@@ -28,10 +28,10 @@ from orchestrator.sb3.state.sb3_zip import read_parameters
 from orchestrator.sb3.state.training_state_io import environment_of
 from orchestrator.sb3.training.history import TrainingHistory
 from orchestrator.sb3.training.soundness import require_finite_checkpoint
-from orchestrator.sb3.training.training_state import TrainingState
+from orchestrator.sb3.training.training_state import Training
 
 
-def begin_from_weights(training: TrainingState, card: CheckpointCard, grade: ResumeGrade) -> None:
+def begin_from_weights(training: Training, card: CheckpointCard, grade: ResumeGrade) -> None:
     """Load the weights of a verified checkpoint into a freshly built model.
 
     Raises:
@@ -72,7 +72,7 @@ def _taken_over(state: Mapping[str, Any]) -> dict[str, Any]:
     return {"training": layers, "probe": state.get("probe")}
 
 
-def _saved_layers(training: TrainingState, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _saved_layers(training: Training, card: CheckpointCard, state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The saved states of the environment's layers; first checks the policy's answers against the probe."""
     if state:
         check_seam(training.model, state.get("probe"), exact=False)
@@ -85,7 +85,7 @@ def _saved_layers(training: TrainingState, card: CheckpointCard, state: Mapping[
     return []
 
 
-def _restore_layers(training: TrainingState, layers: list[dict[str, Any]]) -> None:
+def _restore_layers(training: Training, layers: list[dict[str, Any]]) -> None:
     """Restore the layers; if the environment has other layers now, restore the normalization's statistics only."""
     say, layer = training.context.reporter.say, training.model.get_vec_normalize_env()
     try:

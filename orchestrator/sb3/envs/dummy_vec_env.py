@@ -10,7 +10,12 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from orchestrator.sb3.envs.attributes import Capture
+from orchestrator.sb3.envs.attributes_restore import Restore
+
 Single = gymnasium.Env[Any, Any]
+ATTRIBUTES = "attributes"
+"""Key of the state of an environment, wrapper or layer that is captured by its attributes."""
 
 # Attributes of a wrapper that the next steps depend on, and those of a monitor that users read. A monitor's times are
 # left out, since they differ between repeated runs.
@@ -23,13 +28,13 @@ _STATE_OF: Mapping[type[Single], tuple[str, ...]] = {
 
 
 def lost_of_singles(env: DummyVecEnv) -> list[str]:
-    """State that cannot be saved, one sentence for each class of environment or wrapper."""
-    kinds = {type(part): part for copy in env.envs for part in _parts(copy)}
-    return [
-        f"{kind.__name__} has no get_state and set_state"
-        for kind, part in kinds.items()
-        if kind not in _STATE_OF and not _has_own_state(part)
-    ]
+    """State that cannot be saved: the class of the environment or wrapper, and the attribute with the reason."""
+    capture = Capture(_names(env))
+    for copy in env.envs:
+        for part in _parts(copy):
+            if type(part) not in _STATE_OF and not _has_own_state(part):
+                capture.attributes(part, type(part).__name__)
+    return list(dict.fromkeys(capture.lost))
 
 
 def wrappers_of_singles(env: DummyVecEnv) -> list[str]:
@@ -47,23 +52,31 @@ def declared_of_singles(env: DummyVecEnv) -> frozenset[str]:
 def capture_singles(env: DummyVecEnv) -> list[dict[str, Any]]:
     """State of each environment and its wrappers: depth (0 is outermost) -> state.
 
-    The `DummyVecEnv` itself has no state: each step fills its buffers before they are read.
+    An environment without `get_state` and `set_state` is captured by its attributes. The `DummyVecEnv` itself has no
+    state: each step fills its buffers before they are read.
     """
-    return [{str(depth): _capture(part) for depth, part in enumerate(_parts(copy))} for copy in env.envs]
+    capture = Capture(_names(env))
+    return [{str(depth): _capture(part, capture) for depth, part in enumerate(_parts(copy))} for copy in env.envs]
 
 
 def restore_singles(env: DummyVecEnv, trees: list[dict[str, Any]]) -> None:
     """Restore each environment.
 
     Raises:
-        ValueError: The number of environments or of their wrappers differs.
+        ValueError: The number of environments or of their wrappers differs, or the state does not fit.
     """
+    restore = Restore(_names(env))
     for copy, tree in zip(env.envs, trees, strict=True):
         parts = {str(depth): part for depth, part in enumerate(_parts(copy))}
         if set(parts) != set(tree):
             raise ValueError(f"an environment has {len(parts)} layers, the checkpoint {len(tree)}")
         for depth, part in parts.items():
-            _restore(part, tree[depth])
+            _restore(part, tree[depth], restore)
+
+
+def _names(env: DummyVecEnv) -> dict[str, Any]:
+    """The environments and wrappers by place: a reference from one to another is stored as that."""
+    return {f"{copy}.{depth}": part for copy, one in enumerate(env.envs) for depth, part in enumerate(_parts(one))}
 
 
 def _parts(copy: Single) -> Iterator[Single]:
@@ -77,18 +90,25 @@ def _has_own_state(part: Single) -> bool:
     return hasattr(type(part), "get_state") and hasattr(type(part), "set_state")
 
 
-def _capture(part: Single) -> Any:
+def _capture(part: Single, capture: Capture) -> Any:
     if type(part) in _STATE_OF:
         return {name: _copied(getattr(part, name)) for name in _STATE_OF[type(part)]}
-    return part.get_state() if _has_own_state(part) else None  # type: ignore[attr-defined]  # checked by name
+    if _has_own_state(part):
+        return part.get_state()  # type: ignore[attr-defined]  # checked by name
+    return {ATTRIBUTES: capture.attributes(part, type(part).__name__)}
 
 
-def _restore(part: Single, tree: Any) -> None:
+def _restore(part: Single, tree: Any, restore: Restore) -> None:
     if type(part) in _STATE_OF:
         for name in _STATE_OF[type(part)]:
             setattr(part, name, _copied(tree[name]))
-    elif _has_own_state(part) and tree is not None:
+    elif _has_own_state(part):
         part.set_state(tree)  # type: ignore[attr-defined]  # checked by name
+    elif tree is not None:  # None in checkpoints of an earlier version, which could not save it
+        restore.attributes(part, tree[ATTRIBUTES])
+    if isinstance(part, PassiveEnvChecker):
+        for name in [name for name in vars(part) if name.startswith("checked_")]:
+            setattr(part, name, True)  # it compares the first step with a reset that was before the resume
     if isinstance(part, Monitor):
         part.episode_times = [0.0] * len(part.episode_returns)
 

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
 
 from orchestrator.sb3.algorithms.hyperparameters import ContinuousHyperParameters, HyperParameters
 from orchestrator.sb3.algorithms.normalization_state import capture_normalization, restore_normalization
+from orchestrator.sb3.envs.attributes import Capture
+from orchestrator.sb3.envs.attributes_restore import Restore
 from orchestrator.sb3.envs.discrete_to_box import SignActions
 from orchestrator.sb3.envs.dummy_vec_env import (
+    ATTRIBUTES,
     capture_singles,
     declared_of_singles,
     lost_of_singles,
@@ -81,12 +85,18 @@ def acts_through(env: VecEnv) -> tuple[str, ...]:
 def lost_state(env: VecEnv) -> tuple[str, ...]:
     """State of an environment that a checkpoint cannot save, one sentence each; empty if it saves everything."""
     found = list(_layers(env))
-    unknown = [layer for layer in found if _access(layer) is None and not isinstance(layer, _STATELESS)]
-    lost = [f"{type(layer).__name__} has no get_state and set_state" for layer in unknown]
+    lost: list[str] = []
+    for layer in found:
+        if isinstance(layer, SubprocVecEnv):
+            lost.append("SubprocVecEnv: the state of its environments is in other processes; use DummyVecEnv")
+        elif _is_by_attributes(layer):
+            capture = Capture(_outside(env))
+            capture.attributes(layer, type(layer).__name__)
+            lost += capture.lost
     innermost = found[-1]
-    if isinstance(innermost, DummyVecEnv):
+    if type(innermost) is DummyVecEnv:
         lost += lost_of_singles(innermost)
-    return tuple(lost)
+    return tuple(dict.fromkeys(lost))
 
 
 def declared_non_finite(env: VecEnv) -> frozenset[str]:
@@ -109,11 +119,18 @@ def capture_environment(env: VecEnv) -> Any:
 
 
 def restore_environment(env: VecEnv, tree: Any) -> None:
-    """Restore the innermost environment, if its state can be restored."""
+    """Restore the innermost environment, if its captured state is complete."""
     innermost = list(_layers(env))[-1]
     access = _access(innermost)
-    if access is not None and tree is not None:
+    if access is not None and tree is not None and is_complete(tree):
         access.restore(innermost, tree)
+
+
+def is_complete(tree: Any) -> bool:
+    """Whether the captured state of an environment lacks nothing."""
+    if isinstance(tree, dict):
+        return tree.get("is") != "lost" and all(map(is_complete, tree.values()))
+    return all(map(is_complete, tree)) if isinstance(tree, list) else True
 
 
 def has_layers_to_keep(env: VecEnv) -> bool:
@@ -127,7 +144,7 @@ def capture_layers(env: VecEnv) -> list[dict[str, Any]]:
 
 
 def restore_layers(env: VecEnv, trees: list[dict[str, Any]]) -> None:
-    """Restore the layers around the innermost environment.
+    """Restore the layers around the innermost environment; one whose captured state is incomplete stays fresh.
 
     Raises:
         ValueError: The environment has other layers now.
@@ -137,7 +154,8 @@ def restore_layers(env: VecEnv, trees: list[dict[str, Any]]) -> None:
     if [tree["kind"] for tree in trees] != now:
         raise ValueError(f"layers of the environment: checkpoint={[tree['kind'] for tree in trees]}, current={now}")
     for (layer, access), tree in zip(stateful, trees, strict=True):
-        access.restore(layer, tree["state"])
+        if is_complete(tree["state"]):
+            access.restore(layer, tree["state"])
 
 
 def _stateful_layers(env: VecEnv) -> list[tuple[VecEnv, _Access]]:
@@ -155,9 +173,39 @@ def _layers(env: VecEnv) -> Iterator[VecEnv]:
 
 
 def _access(layer: VecEnv) -> _Access | None:
-    # By exact type, since a subclass may have more state. `hasattr` on the type, not on the object, since a wrapper
-    # forwards attributes that it lacks to the environment inside.
-    if type(layer) in _KNOWN:
+    # By exact type, since a subclass may have more state.
+    if type(layer) in _KNOWN and not _is_by_attributes(layer):
         return _KNOWN[type(layer)]
-    own = hasattr(type(layer), "get_state") and hasattr(type(layer), "set_state")
-    return _OWN if own else None
+    if _has_own_state(layer):
+        return _OWN
+    return _BY_ATTRIBUTES if _is_by_attributes(layer) else None
+
+
+def _has_own_state(layer: VecEnv) -> bool:
+    # On the type, not on the object, since a wrapper forwards attributes that it lacks to the environment inside.
+    return hasattr(type(layer), "get_state") and hasattr(type(layer), "set_state")
+
+
+def _is_by_attributes(layer: VecEnv) -> bool:
+    """Whether the state of a layer is captured by its attributes: it is of no known kind and has no methods for it."""
+    if type(layer) is VecNormalize:
+        statistics: Any = getattr(layer, "obs_rms", None)  # a dict for `Dict` observations
+        return statistics is not None and not isinstance(statistics, RunningMeanStd)
+    if type(layer) in _KNOWN or type(layer) in _STATELESS or isinstance(layer, SubprocVecEnv):
+        return False
+    return not _has_own_state(layer)
+
+
+def _outside(env: VecEnv) -> dict[str, Any]:
+    return {str(depth): layer for depth, layer in enumerate(_layers(env))}
+
+
+def _capture_attributes(layer: VecEnv) -> dict[str, Any]:
+    return {ATTRIBUTES: Capture(_outside(layer)).attributes(layer, type(layer).__name__)}
+
+
+def _restore_attributes(layer: VecEnv, tree: Mapping[str, Any]) -> None:
+    Restore(_outside(layer)).attributes(layer, tree[ATTRIBUTES])
+
+
+_BY_ATTRIBUTES = _Access(capture=_capture_attributes, restore=_restore_attributes)

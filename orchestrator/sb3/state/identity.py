@@ -10,10 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import gymnasium
-import numba
 import numpy as np
-import stable_baselines3
-import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from orchestrator.kernel.checkpoint.card import CheckpointCard
@@ -24,6 +21,8 @@ from orchestrator.kernel.wire import STATE_SUFFIX, Ticket
 from orchestrator.sb3.envs.wrappers import acts_through, lost_state
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.training_state_io import environment_of
+
+_LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         "environment": dict(lineage.get("environment", {})),
         **({"own": own} if own else {}),  # omitted if empty, as in cards of earlier versions
         "seed": lineage["seed"],
-        "versions": library_versions(),
+        "versions": dict(library_versions()),
         "device_class": model.device.type,
         "code_digest": ticket.bundle_digest,
         # State that no checkpoint of this training can save; empty if it resumes exactly.
@@ -74,25 +73,18 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
     }
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that the numbers depend on."""
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        # Without the build's local part ("+cpu"): the package metadata that the orchestrator compares before a
-        # session may lack it. The device class is compared separately.
-        "torch": str(torch.__version__).partition("+")[0],
-        "stable_baselines3": stable_baselines3.__version__,
-        "sb3_contrib": _contrib_version(),
-        "gymnasium": gymnasium.__version__,
-    }
-
-
 @lru_cache(maxsize=1)
-def _contrib_version() -> str:
-    # From the metadata, read once: only QR-DQN imports the package itself.
-    return importlib.metadata.version("sb3-contrib")
+def library_versions() -> Mapping[str, str]:
+    """Versions of the libraries that the numbers depend on, as far as they are installed."""
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            # Without the build's local part ("+cpu"): the package metadata that the orchestrator compares before a
+            # session may lack it. The device class is compared separately.
+            versions[name] = importlib.metadata.version(name.replace("_", "-")).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            continue  # nothing depends on it
+    return versions
 
 
 def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.utils import obs_as_tensor
 
 from orchestrator.kernel.outcome import SessionRefused
 
@@ -33,12 +34,17 @@ _REMEDY = (
 def probe_tree(model: BaseAlgorithm) -> dict[str, Any]:
     """The newest observations and the policy's outputs, for the side file. Draws no random number.
 
+    Returns:
+        The probe; only the class of the policy if its outputs are unknown.
+
     Raises:
-        ValueError: There is no observation yet, or the policy has no known output.
+        ValueError: There is no observation yet.
     """
     if model._last_obs is None:
         raise ValueError("the policy cannot be probed before the first rollout: there is no observation yet")
-    observations = np.array(model._last_obs)
+    if not _has_known_outputs(model.policy):
+        return {"unknown": type(model.policy).__name__}
+    observations = _copied(model._last_obs)
     answers = policy_answers(model, observations)
     return {
         "observations": observations,
@@ -65,6 +71,8 @@ def check_seam(model: BaseAlgorithm, probe: Mapping[str, Any] | None, *, exact: 
     """
     if probe is None:
         return "probe: it was saved without one, so the seam could not be checked"
+    if "unknown" in probe:
+        return None  # the policy's digest is compared with the card
     answers = policy_answers(model, probe["observations"])
     saved: Mapping[str, np.ndarray] = probe["answers"]
     if _digest(saved) != probe["digest"] or {name: a.shape for name, a in saved.items()} != {
@@ -80,12 +88,12 @@ def check_seam(model: BaseAlgorithm, probe: Mapping[str, Any] | None, *, exact: 
     return f"probe: other last bits, checkpoint={there}, current={here}" if exact else None
 
 
-def policy_answers(model: BaseAlgorithm, observations: np.ndarray) -> dict[str, np.ndarray]:
+def policy_answers(model: BaseAlgorithm, observations: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every output of a policy and of its target networks, in evaluation mode.
 
     Args:
         model: The model in training.
-        observations: Shape (batch, features), normalized if the policy expects that.
+        observations: Shape (batch, ...), or one such array for each key; normalized if the policy expects that.
 
     Returns:
         Output -> array of shape (batch, ...).
@@ -98,7 +106,7 @@ def policy_answers(model: BaseAlgorithm, observations: np.ndarray) -> dict[str, 
     policy.set_training_mode(False)
     try:
         with torch.no_grad():
-            seen = torch.as_tensor(observations, device=model.device)
+            seen = obs_as_tensor(observations, model.device)
             answers = {name: tensor.cpu().numpy().copy() for name, tensor in _outputs(policy, seen)}
     finally:
         policy.set_training_mode(learning)
@@ -123,10 +131,28 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
-def _outputs(policy: BasePolicy, seen: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+def _copied(observations: Any) -> Any:
+    if isinstance(observations, dict):
+        return {name: np.array(one) for name, one in observations.items()}
+    return np.array(observations)
+
+
+def _has_known_outputs(policy: BasePolicy) -> bool:
+    """Whether `_outputs` can ask the policy: its methods take observations alone."""
+    if isinstance(policy, ActorCriticPolicy):
+        return not hasattr(policy, "lstm_actor")
+    critics = not hasattr(policy, "actor") or all(hasattr(policy, name) for name in _CRITICS)
+    return critics and any(hasattr(policy, name) for name in (*_Q_HEADS, "actor"))
+
+
+def _outputs(policy: BasePolicy, seen: Any) -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(policy, ActorCriticPolicy):
         chosen: Any = policy.get_distribution(seen).distribution
-        yield "actor", chosen.logits if isinstance(chosen, torch.distributions.Categorical) else chosen.mean
+        if isinstance(chosen, list):  # of `MultiDiscrete` actions
+            yield "actor", torch.cat([one.logits for one in chosen], dim=1)
+        else:
+            discrete = isinstance(chosen, torch.distributions.Categorical | torch.distributions.Bernoulli)
+            yield "actor", chosen.logits if discrete else chosen.mean
         yield "values", policy.predict_values(seen)
         return
     for name in _Q_HEADS:

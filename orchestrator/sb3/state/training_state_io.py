@@ -6,12 +6,10 @@ section and changes none.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.noise import ActionNoise
@@ -19,15 +17,40 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from orchestrator.sb3.algorithms.action_noise import capture_noise, drifting_parts, restore_noise
+from orchestrator.sb3.envs.attributes import Capture
+from orchestrator.sb3.envs.attributes_restore import Restore
 from orchestrator.sb3.envs.wrappers import (
     capture_environment,
     capture_layers,
     has_layers_to_keep,
-    lost_state,
+    is_complete,
     restore_environment,
     restore_layers,
 )
 from orchestrator.sb3.state import rng_state
+from orchestrator.sb3.state.algorithm_state import (
+    capture_buffer,
+    capture_matrices,
+    capture_own,
+    has_known_noise,
+    has_own_attributes,
+    is_known_buffer,
+    noise_distribution,
+    outside_of,
+    restore_buffer,
+    restore_matrices,
+    restore_own,
+)
+from orchestrator.sb3.state.progress_state import (
+    COUNTERS,
+    SCHEDULED,
+    capture_last,
+    capture_numbers,
+    capture_statistics,
+    restore_last,
+    restore_numbers,
+    restore_statistics,
+)
 from orchestrator.sb3.state.replay_buffer import capture_replay, restore_replay
 
 
@@ -78,12 +101,30 @@ def restore_state(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
     Raises:
         ValueError: A section is missing or unknown, or does not fit the model.
     """
-    sections = sections_of(model)
-    names = {section.name for section in sections}
+    names = {section.name for section in sections_of(model)}
     if set(tree) != names:
         raise ValueError(f"state sections differ from this code's: {', '.join(sorted(set(tree) ^ names))}")
-    for section in sections:
-        section.restore(model, tree[section.name])
+    restore_sections(model, tree)
+
+
+def restore_sections(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
+    """Restore only these sections of a captured state.
+
+    Raises:
+        ValueError: One does not fit the model.
+    """
+    for section in sections_of(model):
+        if section.name in tree:
+            section.restore(model, tree[section.name])
+    if "environment" in tree and not continues_episodes(tree):
+        model._last_obs = None  # it does not match the environment; `learn` starts new episodes
+        if model.seed is not None:  # other ones than at the start
+            environment_of(model).seed(model.seed + model.num_timesteps)
+
+
+def continues_episodes(tree: Mapping[str, Any]) -> bool:
+    """Whether a captured state has the whole environment, so that its episodes go on."""
+    return tree["environment"] is not None and is_complete(tree["environment"]) and is_complete(tree.get("layers"))
 
 
 def sections_of(model: BaseAlgorithm) -> tuple[StateSection, ...]:
@@ -97,72 +138,6 @@ def environment_of(model: BaseAlgorithm) -> VecEnv:
     return model.env
 
 
-def _restore_environment(model: BaseAlgorithm, tree: Any) -> None:
-    env = environment_of(model)
-    restore_environment(env, tree)
-    if lost_state(env):  # not fully restored, so the last observation does not match the environment
-        model._last_obs = None  # makes `learn` start new episodes
-
-
-_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls")
-# The progress is not saved: it is computed from the step counter before it is used.
-_SCHEDULED = ("exploration_rate",)
-_LAST = ("_last_obs", "_last_episode_starts")
-
-
-def _capture_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm], dict[str, Any]]:
-    # Attributes that an algorithm lacks are left out of its tree.
-    return lambda model: {name.lstrip("_"): getattr(model, name) for name in names if hasattr(model, name)}
-
-
-def _restore_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm, Mapping[str, Any]], None]:
-    def restore(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
-        for name in names:
-            if hasattr(model, name):
-                setattr(model, name, tree[name.lstrip("_")])
-
-    return restore
-
-
-def _capture_last(model: BaseAlgorithm) -> dict[str, Any]:
-    return {name.lstrip("_"): _copied(getattr(model, name)) for name in _last_of(model)}
-
-
-def _restore_last(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
-    for name in _last_of(model):
-        setattr(model, name, _copied(tree[name.lstrip("_")]))
-
-
-def _last_of(model: BaseAlgorithm) -> tuple[str, ...]:
-    # A replay buffer holds raw observations; with a normalization, the algorithm also keeps the newest raw one.
-    raw = isinstance(model, OffPolicyAlgorithm) and model.get_vec_normalize_env() is not None
-    return (*_LAST, "_last_original_obs") if raw else _LAST
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _copied(item) for name, item in value.items()}
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _capture_statistics(model: BaseAlgorithm) -> dict[str, Any]:
-    # "t" is the wall time at which an episode ended; it differs between repeated runs, so it is left out.
-    episodes = model.ep_info_buffer or ()
-    timeless = [{name: _number(episode[name]) for name in episode if name != "t"} for episode in episodes]
-    return {"episodes": timeless, "successes": [_number(success) for success in model.ep_success_buffer or ()]}
-
-
-def _number(value: Any) -> Any:
-    # A monitor gives numpy scalars; a state file returns Python's numbers.
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _restore_statistics(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
-    window = model._stats_window_size
-    model.ep_info_buffer = deque(tree["episodes"], maxlen=window)
-    model.ep_success_buffer = deque(tree["successes"], maxlen=window)
-
-
 def _replay_buffer(model: BaseAlgorithm) -> ReplayBuffer:
     assert isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None  # built with the model
     return model.replay_buffer
@@ -172,23 +147,47 @@ def _action_noise(model: BaseAlgorithm) -> ActionNoise | None:
     return getattr(model, "action_noise", None)
 
 
+def _restore_other_noise(model: BaseAlgorithm, tree: Any) -> None:
+    if is_complete(tree):
+        model.action_noise = Restore(outside_of(model)).decode(tree, _action_noise(model))
+
+
 SECTIONS: tuple[StateSection, ...] = (
-    StateSection(name="counters", capture=_capture_numbers(_COUNTERS), restore=_restore_numbers(_COUNTERS)),
-    StateSection(name="schedules", capture=_capture_numbers(_SCHEDULED), restore=_restore_numbers(_SCHEDULED)),
-    StateSection(name="last", capture=_capture_last, restore=_restore_last),
-    StateSection(name="episode_statistics", capture=_capture_statistics, restore=_restore_statistics),
+    StateSection(name="counters", capture=capture_numbers(COUNTERS), restore=restore_numbers(COUNTERS)),
+    StateSection(name="schedules", capture=capture_numbers(SCHEDULED), restore=restore_numbers(SCHEDULED)),
+    StateSection(name="last", capture=capture_last, restore=restore_last),
+    StateSection(name="episode_statistics", capture=capture_statistics, restore=restore_statistics),
     StateSection(
         name="replay_buffer",
         capture=lambda model: capture_replay(_replay_buffer(model)),
         restore=lambda model, tree: restore_replay(_replay_buffer(model), tree),
-        is_part_of=lambda model: isinstance(model, OffPolicyAlgorithm),
+        is_part_of=lambda model: isinstance(model, OffPolicyAlgorithm) and is_known_buffer(model.replay_buffer),
+    ),
+    StateSection(
+        name="other_replay_buffer",
+        capture=capture_buffer,
+        restore=restore_buffer,
+        is_part_of=lambda model: isinstance(model, OffPolicyAlgorithm) and not is_known_buffer(model.replay_buffer),
     ),
     StateSection(
         name="action_noise",
         capture=lambda model: capture_noise(_action_noise(model)),
         restore=lambda model, tree: restore_noise(_action_noise(model), tree),
-        is_part_of=lambda model: bool(drifting_parts(_action_noise(model))),
+        is_part_of=lambda model: has_known_noise(model) and bool(drifting_parts(_action_noise(model))),
     ),
+    StateSection(
+        name="other_action_noise",
+        capture=lambda model: Capture(outside_of(model)).encode(_action_noise(model), "action_noise"),
+        restore=lambda model, tree: _restore_other_noise(model, tree),
+        is_part_of=lambda model: not has_known_noise(model),
+    ),
+    StateSection(
+        name="exploration_matrices",
+        capture=capture_matrices,
+        restore=restore_matrices,
+        is_part_of=lambda model: noise_distribution(model) is not None,
+    ),
+    StateSection(name="own_attributes", capture=capture_own, restore=restore_own, is_part_of=has_own_attributes),
     StateSection(
         name="layers",
         capture=lambda model: capture_layers(environment_of(model)),
@@ -198,7 +197,7 @@ SECTIONS: tuple[StateSection, ...] = (
     StateSection(
         name="environment",
         capture=lambda model: capture_environment(environment_of(model)),
-        restore=_restore_environment,
+        restore=lambda model, tree: restore_environment(environment_of(model), tree),
     ),
     StateSection(
         name="action_space_rng",

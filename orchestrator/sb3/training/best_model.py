@@ -12,14 +12,13 @@ from orchestrator.kernel.files.atomic import write_bytes, write_json
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_CARD, BEST_MODEL_NORMALIZATION
 from orchestrator.sb3.algorithms.normalization import normalization_of, returns_of
-from orchestrator.sb3.state.identity import current_identity
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.rng_state import untouched_generators
 from orchestrator.sb3.state.sb3_zip import model_bytes, with_statistics
 from orchestrator.sb3.training.history import BestModel, CurvePoint
 from orchestrator.sb3.training.soundness import require_finite_parameters
 from orchestrator.sb3.training.tensorboard import add_evaluation
-from orchestrator.sb3.training.training_state import TrainingState, is_due
+from orchestrator.sb3.training.training_state import Training, TrainingState, is_due
 
 
 def evaluation_is_due(training: TrainingState) -> bool:
@@ -75,7 +74,7 @@ def evaluate_policy(training: TrainingState) -> None:
     )
 
 
-def place_best_model(training: TrainingState) -> None:
+def place_best_model(training: Training) -> None:
     """Make `best_model/` agree with the checkpoint that was just resumed.
 
     A session that died after its last checkpoint may have left a newer best model, and a carrier may have dropped the
@@ -88,7 +87,7 @@ def place_best_model(training: TrainingState) -> None:
     _write_best_model(training, best)
 
 
-def _files_of_best(training: TrainingState, best: BestModel) -> dict[PurePosixPath, bytes]:
+def _files_of_best(training: Training, best: BestModel) -> dict[PurePosixPath, bytes]:
     """Files of the best model by path: the zip and, if the training normalizes, the statistics of the same moment."""
     files = with_statistics(best.model_zip, training.model, observations=best.normalization, returns=best.returns)
     return {BEST_MODEL.with_name(BEST_MODEL.stem + suffix): content for suffix, content in files.items()}
@@ -106,7 +105,7 @@ def _is_in_place(models_dir: Path, files: Mapping[PurePosixPath, bytes]) -> bool
     return {entry.path: entry.sha256 for entry in card.files} == wanted and card_fault(card, card_path.parent) is None
 
 
-def _write_best_model(training: TrainingState, best: BestModel) -> None:
+def _write_best_model(training: Training, best: BestModel) -> None:
     """Write its files first and its card last, as for every checkpoint."""
     context, files = training.context, _files_of_best(training, best)
     paths = [context.models_dir / name for name in files]
@@ -114,7 +113,7 @@ def _write_best_model(training: TrainingState, best: BestModel) -> None:
         write_bytes(path, content)
     if BEST_MODEL_NORMALIZATION not in files:  # remove the statistics of an earlier best model
         (context.models_dir / BEST_MODEL_NORMALIZATION).unlink(missing_ok=True)
-    identity = current_identity(context.ticket, training.model)
+    identity = training.identity()
     card = CheckpointCard(
         stem=BEST_MODEL.stem,
         scenario=training.plan.scenario,

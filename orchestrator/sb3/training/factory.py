@@ -37,11 +37,12 @@ from orchestrator.sb3.training.training_spec import Lineage
 DEVICES = ("cpu", "cuda", "auto")
 
 
-def prepare_torch(device: str) -> str:
+def prepare_torch(device: str, *, warn_only: bool = False) -> str:
     """Make torch deterministic: one thread, deterministic algorithms; for the whole process.
 
     Args:
         device: `cpu`, `cuda`, or `auto` for cuda where there is one.
+        warn_only: Only warn where torch has no deterministic algorithm.
 
     Returns:
         The device to train on, `cpu` or `cuda`.
@@ -61,7 +62,7 @@ def prepare_torch(device: str) -> str:
         # Source: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=warn_only)
     return device
 
 

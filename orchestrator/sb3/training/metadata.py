@@ -9,20 +9,19 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.wire import METADATA_NAME, MODEL_SUFFIX
-from orchestrator.sb3.state.identity import current_identity
-from orchestrator.sb3.training.training_state import TrainingState
+from orchestrator.sb3.training.training_state import Training
 
 METADATA_SCHEMA = 1
 
 
-def write_metadata(training: TrainingState) -> None:
+def write_metadata(training: Training) -> None:
     """Write the current metadata atomically."""
     write_json(training.context.models_dir / METADATA_NAME, training_metadata(training))
 
 
-def training_metadata(training: TrainingState) -> dict[str, Any]:
+def training_metadata(training: Training) -> dict[str, Any]:
     """The metadata as plain JSON; fields without a value are null."""
-    context, plan, model = training.context, training.plan, training.model
+    context, plan, model, identity = training.context, training.plan, training.model, training.identity()
     latest, best = training.parent, training.record.best
     return {
         "schema": METADATA_SCHEMA,
@@ -30,17 +29,17 @@ def training_metadata(training: TrainingState) -> dict[str, Any]:
         "timestamp": context.now().isoformat(),
         "section": plan.section,
         "profile": plan.profile,
-        "algorithm": plan.lineage.algorithm,
+        "algorithm": identity["algorithm"],
         "total_timesteps": plan.target_steps,
         "total_timesteps_completed": training.steps,
         "mean_reward": mean_episode_reward(model),
         "observation_space_shape": list(model.observation_space.shape or ()),
         "action_space_shape": list(model.action_space.shape or ()),
-        "policy_architecture": list(plan.lineage.network),
+        "policy_architecture": list(identity["network"]),
         "latest_checkpoint": latest and latest.stem + MODEL_SUFFIX,
         "latest_checkpoint_digest": latest and latest.digest,
         "best_model": best and best.in_short(),
-        "identity": current_identity(context.ticket, model),
+        "identity": identity,
         "stamp": context.ticket.stamp(),
         "sessions_seams": list(training.record.seams),
     }
@@ -51,8 +50,17 @@ def mean_episode_reward(model: BaseAlgorithm) -> float | None:
 
     JSON has no NaN: a progress report must not fail on it, since the next save names the part that is not finite.
     """
+    return _mean(model, "r")
+
+
+def mean_episode_length(model: BaseAlgorithm) -> float | None:
+    """Mean number of steps of the newest finished training episodes; None before the first."""
+    return _mean(model, "l")
+
+
+def _mean(model: BaseAlgorithm, name: str) -> float | None:
     episodes = model.ep_info_buffer
     if not episodes:
         return None
-    mean = sum(float(episode["r"]) for episode in episodes) / len(episodes)
+    mean = sum(float(episode[name]) for episode in episodes) / len(episodes)
     return mean if math.isfinite(mean) else None

@@ -13,14 +13,14 @@ from orchestrator.sb3.envs.wrappers import declared_non_finite
 from orchestrator.sb3.state.finite import describe_parts, non_finite_parts
 from orchestrator.sb3.state.sb3_zip import live_parameters
 from orchestrator.sb3.state.training_state_io import capture_state, environment_of
-from orchestrator.sb3.training.training_state import TrainingState
+from orchestrator.sb3.training.training_state import Training
 
 
 class NonFiniteTraining(ArithmeticError):
     """A number of the training is NaN or infinite, so it can be neither saved nor evaluated."""
 
 
-def require_finite_training(training: TrainingState, captured: Mapping[str, Any]) -> None:
+def require_finite_training(training: Training, captured: Mapping[str, Any]) -> None:
     """Refuse to save a training that holds NaN or an infinity.
 
     Args:
@@ -37,7 +37,7 @@ def require_finite_training(training: TrainingState, captured: Mapping[str, Any]
         raise NonFiniteTraining(_message(training, describe_parts(found, captured), found[0].part))
 
 
-def require_finite_record(training: TrainingState, beside: Mapping[str, Any]) -> None:
+def require_finite_record(training: Training, beside: Mapping[str, Any]) -> None:
     """Refuse to save a side file whose history or probe holds NaN or an infinity.
 
     Raises:
@@ -47,7 +47,7 @@ def require_finite_record(training: TrainingState, beside: Mapping[str, Any]) ->
         raise NonFiniteTraining(_message(training, describe_parts(found)))
 
 
-def require_finite_parameters(training: TrainingState) -> None:
+def require_finite_parameters(training: Training) -> None:
     """Refuse to evaluate a policy with NaN weights: it would still act, and might even get a high score.
 
     Raises:
@@ -87,7 +87,7 @@ def _causes_first(captured: Mapping[str, Any]) -> dict[str, Any]:
     return {name: captured[name] for name in order}
 
 
-def _message(training: TrainingState, fault: str, part: str = "") -> str:
+def _message(training: Training, fault: str, part: str = "") -> str:
     saved = training.parent
     resume = f"it resumes from the checkpoint of {saved.steps} steps" if saved else "it starts over: nothing is saved"
     fix = "Find the cause (an observation, a reward, a learning rate that is too high) and fix it"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -11,7 +13,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.sb3.state.identity import ResumeGrade
+from orchestrator.kernel.training.proof import proof_of_section
+from orchestrator.sb3.state.identity import ResumeGrade, current_identity
 from orchestrator.sb3.training.history import TrainingHistory
 from orchestrator.sb3.training.training_spec import Lineage, TrainingSpec
 
@@ -42,6 +45,35 @@ class Task:
     evaluate: Callable[[BaseAlgorithm, Lineage], Evaluation]
 
 
+class Plan(Protocol):
+    """What starting, saving and describing a training need of its spec; see `TrainingSpec`."""
+
+    @property
+    def section(self) -> str:
+        """Name of the section."""
+        ...
+
+    @property
+    def scenario(self) -> str:
+        """Name in the checkpoints' stems."""
+        ...
+
+    @property
+    def profile(self) -> str | None:
+        """Name of the profile, None without one."""
+        ...
+
+    @property
+    def target_steps(self) -> int:
+        """Total target of the training."""
+        ...
+
+    @property
+    def resume_floor(self) -> str:
+        """Worst resume grade that is accepted."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastSave:
     """The newest save of this session.
@@ -56,8 +88,8 @@ class LastSave:
 
 
 @dataclass(slots=True, kw_only=True)
-class TrainingState:
-    """One session's training.
+class Training:
+    """One session's training, as far as starting, saving and describing it need.
 
     Attributes:
         parent: Newest committed checkpoint of the lineage, None before the first.
@@ -69,8 +101,7 @@ class TrainingState:
     """
 
     context: SessionContext
-    plan: TrainingSpec
-    task: Task
+    plan: Plan
     model: BaseAlgorithm
     record: TrainingHistory
     parent: CheckpointCard | None = None
@@ -96,6 +127,26 @@ class TrainingState:
     def at_target(self) -> bool:
         """Whether the total target is reached."""
         return self.steps >= self.plan.target_steps
+
+    def identity(self) -> dict[str, Any]:
+        """What a later session compares before it resumes, as plain JSON."""
+        return current_identity(self.context.ticket, self.model)
+
+    def proof(self, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Facts of a proof for the card of a checkpoint with this identity, None without one."""
+        return proof_of_section(self.context.ticket.proven, identity)
+
+    def further_files(self) -> Mapping[str, Callable[[Path], None]]:
+        """Suffix -> function that writes a further file of a checkpoint to a path."""
+        return {}
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainingState(Training):
+    """The training of a section: its plan is a complete spec, and its task can be evaluated."""
+
+    plan: TrainingSpec
+    task: Task
 
 
 def is_due(steps: int, *, last_steps: int, every_steps: int) -> bool:

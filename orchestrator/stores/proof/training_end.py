@@ -71,8 +71,18 @@ def _parts(folder: Path, card: CheckpointCard) -> dict[str, str]:
         return _parts_of_script(model, folder / (card.stem + STATE_SUFFIX))
     digests: dict[str, str] = {}
     for entry in card.files:
-        digests |= _members(folder / entry.path, entry.path.removeprefix(card.stem).lstrip("."))
+        path = folder / entry.path
+        if _holds(path, _TREE):
+            digests |= _kept_parts(path)
+        else:
+            digests |= _members(path, entry.path.removeprefix(card.stem).lstrip("."))
     return digests
+
+
+def _kept_parts(path: Path) -> dict[str, str]:
+    tree, buffers = read_archive(path)
+    digests = {name: node_digest(part["value"], buffers) for name, part in tree["parts"].items()}
+    return digests | ({"callbacks": node_digest(tree["own"], buffers)} if "own" in tree else {})
 
 
 def _holds(path: Path, member: str) -> bool:
@@ -83,8 +93,7 @@ def _holds(path: Path, member: str) -> bool:
 
 
 def _parts_of_script(model: Path, state: Path) -> dict[str, str]:
-    tree, buffers = read_archive(model)
-    digests = {name: node_digest(part["value"], buffers) for name, part in tree["parts"].items()}
+    digests = _kept_parts(model)
     with zipfile.ZipFile(model) as archive:
         for name in archive.namelist():
             if name.startswith("files/"):

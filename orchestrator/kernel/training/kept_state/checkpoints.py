@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
 from orchestrator.kernel.training.proof import conditions_of, proof_of_section
-from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, KEPT_SUFFIX, MODEL_SUFFIX, STATE_SUFFIX
 
 _LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 
@@ -38,6 +38,11 @@ class Saved:
     state: Mapping[str, Any]
     state_buffers: list[bytes]
 
+    @property
+    def of_model(self) -> bool:
+        """Whether it holds a model of `Run.sb3`; these files then hold only what the script kept beside it."""
+        return any(entry.path == self.card.stem + KEPT_SUFFIX for entry in self.card.files)
+
 
 class Checkpoints:
     """Reads and writes the checkpoints of one training.
@@ -47,6 +52,8 @@ class Checkpoints:
         device_class: `cpu` or `cuda`.
 
     Attributes:
+        scenario: Name in the checkpoints' stems.
+        identity: What a later session compares before it resumes.
         parent: The newest checkpoint that this process read or wrote.
         resumed: The checkpoint that it resumed, None for a fresh training.
         reasons: Why the resume is not exact.
@@ -55,13 +62,13 @@ class Checkpoints:
 
     def __init__(self, context: SessionContext, device_class: str) -> None:
         self._context = context
-        self._scenario = str(context.ticket.spec.get("scenario") or context.ticket.section)
-        self._identity = _identity(context, device_class)
+        self.scenario = str(context.ticket.spec.get("scenario") or context.ticket.section)
+        self.identity = _identity(context, device_class)
         self._grade = EXACT
         self.parent: CheckpointCard | None = None
         self.resumed: CheckpointCard | None = None
         self.reasons: list[str] = []
-        self.proof = proof_of_section(context.ticket.proven, self._identity)
+        self.proof = proof_of_section(context.ticket.proven, self.identity)
 
     @property
     def grade(self) -> str | None:
@@ -71,11 +78,11 @@ class Checkpoints:
     @property
     def runtime(self) -> dict[str, Any]:
         """Versions and device, for the session's record."""
-        return {**self._identity["versions"], "device": self._identity["device_class"]}
+        return {**self.identity["versions"], "device": self.identity["device_class"]}
 
     def conditions(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Under which conditions the training runs, for a proof."""
-        return conditions_of(settings, self._identity["versions"], self._identity["device_class"])
+        return conditions_of(settings, self.identity["versions"], self.identity["device_class"])
 
     def open(self) -> Saved | None:
         """Read the newest checkpoint whose files match its card; damaged ones are reported and passed over.
@@ -89,9 +96,11 @@ class Checkpoints:
         if card is None:
             say("[CHECKPOINT] Starting fresh training")
             return None
-        say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
         self.parent = self.resumed = card
-        found = differences(card.identity, self._identity)
+        if any(entry.path == card.stem + KEPT_SUFFIX for entry in card.files):
+            return self._of_model(card)
+        say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
+        found = differences(card.identity, self.identity)
         for one in found:
             self._reason(str(one), one.grade)
         for lost in card.identity.get("lost_state", ()):
@@ -105,6 +114,19 @@ class Checkpoints:
         return Saved(
             card=card, parts=parts["parts"], parts_buffers=parts_buffers, state=state, state_buffers=state_buffers
         )
+
+    def _of_model(self, card: CheckpointCard) -> Saved:
+        """Read what a script kept beside a model; the model's own code grades and loads the rest."""
+        try:
+            tree, buffers = read_archive(self._context.models_dir / CHECKPOINTS / (card.stem + KEPT_SUFFIX))
+        except (ValueError, FileNotFoundError) as fault:
+            raise CheckpointUnusable(f"{card.stem} cannot be continued: {fault}") from fault
+        return Saved(card=card, parts=tree["parts"], parts_buffers=buffers, state=tree, state_buffers=buffers)
+
+    def graded(self, grade: str, reasons: Sequence[str]) -> None:
+        """Record the grade of a resume that the model's own code found and reported."""
+        self._grade = worst((self._grade, grade))
+        self.reasons += reasons
 
     def lower(self, reason: str) -> None:
         """Record why the resume is at most `statistical`.
@@ -127,7 +149,7 @@ class Checkpoints:
 
     def _latest(self) -> CheckpointCard | None:
         context = self._context
-        survey = survey_checkpoints(context.models_dir, self._scenario)
+        survey = survey_checkpoints(context.models_dir, self.scenario)
         for stem, fault in survey.faults.items():
             context.reporter.say(f"[CHECKPOINT] Not usable: {stem}: {fault}")
         folder = context.models_dir / CHECKPOINTS
@@ -162,13 +184,13 @@ class Checkpoints:
             folder = Path(scratch) if own_files is not None else None
             self.parent = save_checkpoint(
                 self._context.models_dir,
-                scenario=self._scenario,
+                scenario=self.scenario,
                 steps=steps,
                 writers={
                     MODEL_SUFFIX: lambda path: write_archive(path, {"parts": parts}, parts_buffers, folder),
                     STATE_SUFFIX: lambda path: write_archive(path, state, state_buffers),
                 },
-                identity={**self._identity, "lost_state": lost},
+                identity={**self.identity, "lost_state": lost},
                 stamp=self._context.ticket.stamp(),
                 parent=self.parent,
                 now=self._context.now(),

@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.kept_state.archive import write_archive
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints, Saved
 from orchestrator.kernel.training.kept_state.comparison import file_name, node_digest, random_name, same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
@@ -73,18 +74,40 @@ class State:
             self._checkpoints.lower(f"the part {name!r} was not completely restored")
 
     def restore_generators(self) -> None:
-        """Set the random generators to the checkpoint's, if there is one and `begin` has not been called."""
-        if self._saved is None:
+        """Set the random generators to the checkpoint's, if there is one and `begin` has not been called.
+
+        Those of a model are restored by its own code.
+        """
+        if self._saved is None or self._saved.of_model:
             return
         self._restored = True
         generators = Decoder(self._saved.state_buffers).decode(self._saved.state["random"])
         if missing := restore_random(generators):
             self._checkpoints.lower(f"not restored: {missing}")
 
-    def begin(self, *, restore: bool = True) -> None:
+    @property
+    def saved(self) -> Saved | None:
+        """The checkpoint that will be resumed, until `begin`."""
+        return self._saved
+
+    def require(self, *, with_model: bool) -> None:
+        """Check that the checkpoint is of this kind.
+
+        Raises:
+            SessionRefused: It holds a model and the script has none, or the other way round.
+        """
+        if self._saved is not None and self._saved.of_model is not with_model:
+            what = "holds a model of run.sb3" if self._saved.of_model else "holds no model of run.sb3"
+            raise SessionRefused(
+                f"{self._saved.card.stem} {what}, so this script cannot continue it",
+                remedy="Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over.",
+            )
+
+    def begin(self, *, with_model: bool = False, restore: bool = True) -> None:
         """Restore the random generators, and report what cannot be kept. Does nothing the second time.
 
         Args:
+            with_model: A model of `Run.sb3` is part of the training; its own code restores the random generators.
             restore: Restore the generators even if they were restored before; what ran since may have used them.
 
         Raises:
@@ -93,11 +116,10 @@ class State:
         if self.begun:
             return
         self.begun = True
+        self.require(with_model=with_model)
         if restore or not self._restored:
             self.restore_generators()
-        lost = self._warn(self.kept._capture()[2])
-        if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
-            raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
+        self.lost(self.kept._capture()[2])
         self._at_start = self.kept._digests()
         saved, self._saved = self._saved, None  # frees its memory
         if saved is None:
@@ -105,6 +127,31 @@ class State:
         for name in saved.parts:
             if name not in self.kept._names:
                 self._checkpoints.lower(f"the checkpoint holds the part {name!r}, which the script does not keep")
+
+    def beside_model(self, fields: dict[str, Any], own: Any) -> tuple[Callable[[Path], None], list[str]]:
+        """The kept parts for a file beside a model's checkpoint.
+
+        Args:
+            fields: Further fields of the file, plain JSON.
+            own: A tree of the model's code, with arrays.
+
+        Returns:
+            A function that writes the file, and what cannot be kept.
+        """
+        self._name_unchanged()
+        parts, buffers, lost = self.kept._capture()
+        tree = {**fields, "parts": parts, "own": Encoder(buffers).encode(own, "own")}
+        return lambda path: write_archive(path, tree, buffers), self._warn(lost)
+
+    def lost(self, lost: list[str]) -> None:
+        """Report once what cannot be kept.
+
+        Raises:
+            SessionRefused: An exact resume is required.
+        """
+        self._warn(lost)
+        if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
+            raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
 
     def save(self, step: int, facts: dict[str, Any], *, write: Callable[[Path], object] | None) -> float:
         """Write a checkpoint after `step` steps.

@@ -35,6 +35,14 @@ class Walk(gymnasium.Env[Any, Any]):
         return np.array([self._place], dtype=np.float32), -abs(self._place), abs(self._place) > 3, False, {}
 
 
+class OpaqueWalk(Walk):
+    """A walk with an attribute whose state cannot be read."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._draws = iter(range(10**9))
+
+
 class KeptWalk(Walk):
     def get_state(self) -> dict[str, Any]:
         return {"generator": self._generator.bit_generator.state, "place": self._place}
@@ -55,9 +63,11 @@ def walks(kind: type[Walk], *, monitored: bool = True) -> DummyVecEnv:
     [
         lambda: VecMonitor(TinyVecEnv(4, 7)),
         lambda: walks(KeptWalk),
+        lambda: walks(Walk),
+        lambda: VecFrameStack(walks(Walk), 2),
         lambda: VecMonitor(InvertingWrapper(walks(KeptWalk, monitored=False))),
     ],
-    ids=["VecMonitor", "Monitor and TimeLimit", "a layer of one's own"],
+    ids=["VecMonitor", "Monitor and TimeLimit", "by attributes", "a layer by attributes", "a layer of one's own"],
 )
 @pytest.mark.parametrize("algorithm", ["DQN", "PPO"])
 def test_wrappers_are_part_of_the_state(build: Callable[[], VecEnv], algorithm: str) -> None:
@@ -92,15 +102,19 @@ class InvertingWrapper(SignActions):
 
 
 def test_state_that_cannot_be_saved_is_reported() -> None:
-    assert lost_state(walks(Walk)) == ("Walk has no get_state and set_state",)
-    assert lost_state(VecFrameStack(TinyVecEnv(4, 7), 2)) == ("VecFrameStack has no get_state and set_state",)
+    hidden = "_draws: an object of builtins:range_iterator, which hides its state"
+    assert lost_state(walks(OpaqueWalk)) == (f"OpaqueWalk.{hidden}",)
+    assert lost_state(walks(Walk)) == lost_state(VecFrameStack(TinyVecEnv(4, 7), 2)) == ()
     # A subclass may have more state than the known class.
-    assert lost_state(type("Other", (VecMonitor,), {})(TinyVecEnv(4, 7))) == ("Other has no get_state and set_state",)
+    other = type("Other", (VecMonitor,), {})(TinyVecEnv(4, 7))
+    assert lost_state(other) == ()
+    other._draws = iter(range(10**9))
+    assert lost_state(other) == (f"Other.{hidden}",)
 
 
 def test_a_run_continues_with_new_episodes_if_the_environment_was_not_saved() -> None:
-    whole = saved(trained(built("PPO", walks(Walk)), 256))
-    model = restored("PPO", whole, env=walks(Walk))
+    whole = saved(trained(built("PPO", walks(OpaqueWalk)), 256))
+    model = restored("PPO", whole, env=walks(OpaqueWalk))
     assert model._last_obs is None and whole.state["environment"] != []
     assert trained(model).num_timesteps == 384
 

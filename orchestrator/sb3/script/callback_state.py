@@ -1,0 +1,57 @@
+"""The state of the callbacks that a user gives `learn` beside `run.callback`: counters, best rewards, evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ProgressBarCallback
+
+from orchestrator.sb3.envs.attributes import Capture
+from orchestrator.sb3.envs.attributes_restore import Restore
+from orchestrator.sb3.state.algorithm_state import outside_of
+
+
+def users_callbacks(root: Any, own: BaseCallback) -> list[BaseCallback]:
+    """The callbacks of a user, in order, from what `learn` received."""
+    return [one for one in _leaves(root) if one is not own and not isinstance(one, ProgressBarCallback)]
+
+
+def _leaves(root: Any) -> Iterator[BaseCallback]:
+    if isinstance(root, CallbackList):
+        for one in root.callbacks:
+            yield from _leaves(one)
+    elif isinstance(root, BaseCallback):
+        yield root
+
+
+def capture_callbacks(
+    callbacks: list[BaseCallback], model: BaseAlgorithm, own: BaseCallback
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The state of each callback, and what of it cannot be captured."""
+    capture = Capture({**outside_of(model), "run.callback": own})
+    trees = [
+        {"kind": type(one).__qualname__, "state": capture.attributes(one, type(one).__name__)} for one in callbacks
+    ]
+    return trees, capture.lost
+
+
+def restore_callbacks(
+    callbacks: list[BaseCallback], trees: list[dict[str, Any]], model: BaseAlgorithm, own: BaseCallback
+) -> str | None:
+    """Restore the state of each callback.
+
+    Returns:
+        Why it was not restored, None if it was.
+    """
+    before, now = [tree["kind"] for tree in trees], [type(one).__qualname__ for one in callbacks]
+    if before != now:
+        return f"callbacks: checkpoint={before}, current={now}; their state starts over"
+    restore = Restore({**outside_of(model), "run.callback": own}, lenient=True)
+    try:
+        for one, tree in zip(callbacks, trees, strict=True):
+            restore.attributes(one, tree["state"])
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        return f"callbacks: their state cannot be restored: {fault}"
+    return None

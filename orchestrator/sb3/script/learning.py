@@ -1,0 +1,253 @@
+"""`Run.sb3`: builds or resumes a model, and saves it at the safe boundaries of `model.learn`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.noise import VectorizedActionNoise
+
+from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
+from orchestrator.kernel.training.kept_state.decoder import Decoder
+from orchestrator.kernel.training.kept_state.state import State
+from orchestrator.kernel.training.run import Run
+from orchestrator.kernel.wire import final_model_name
+from orchestrator.sb3.checkpoint.resume import resume_training
+from orchestrator.sb3.checkpoint.save import save_training
+from orchestrator.sb3.rollout_callback import LeftAtBoundary
+from orchestrator.sb3.script.callback_state import capture_callbacks, restore_callbacks, users_callbacks
+from orchestrator.sb3.script.identity import follows_a_schedule
+from orchestrator.sb3.script.training import Beside, ScriptPlan, ScriptTraining
+from orchestrator.sb3.state.policy_digest import policy_digest
+from orchestrator.sb3.state.sb3_zip import write_model
+from orchestrator.sb3.state.training_state_io import continues_episodes, restore_sections
+from orchestrator.sb3.training.factory import prepare_torch
+from orchestrator.sb3.training.history import TrainingHistory
+from orchestrator.sb3.training.metadata import mean_episode_length, mean_episode_reward, write_metadata
+
+REPORTS = 500
+"""Reports of a whole training, about; by steps, so that a cut run makes the same ones."""
+_START_OVER = "Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over."
+_NEW_EPISODES = frozenset({"last", "layers", "environment"})
+
+
+class RunCallback(BaseCallback):
+    """`run.callback`: connects `model.learn` with the session."""
+
+    def __init__(self, learning: Learning) -> None:
+        super().__init__()
+        self._learning = learning
+
+    def _on_training_start(self) -> None:
+        self._learning.starts(self.locals)
+
+    def _on_rollout_start(self) -> None:
+        self._learning.at_boundary()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_training_end(self) -> None:
+        self._learning.ended()
+
+
+class Learning:
+    """The model of a script in one session.
+
+    Args:
+        run: The session that the script holds.
+        build: Builds the untrained model.
+        context: Of the session.
+        checkpoints: Of the script.
+        state: What the script keeps beside the model.
+
+    Attributes:
+        model: The model, resumed if there is a checkpoint.
+        callback: For `model.learn`.
+
+    Raises:
+        SessionRefused: The model cannot be trained here, or must not continue the checkpoint.
+        TypeError: `build` is not a function that builds a model.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        build: Callable[[], BaseAlgorithm],
+        *,
+        context: SessionContext,
+        checkpoints: Checkpoints,
+        state: State,
+    ) -> None:
+        if run.target is None:
+            raise SessionRefused("run.sb3 needs the steps of the whole training", remedy="session(target=20_000)")
+        self._run, self._context, self._checkpoints, self._state = run, context, checkpoints, state
+        # Other numbers than with more threads, but the same on every machine.
+        prepare_torch(run.device, warn_only=True)
+        self.model = _built(build)
+        self.callback = RunCallback(self)
+        spec = context.ticket.spec
+        plan = ScriptPlan(
+            section=context.ticket.section,
+            scenario=checkpoints.scenario,
+            profile=spec.get("profile"),
+            target_steps=run.target,
+            resume_floor=str(spec.get("resume_floor") or "statistical"),
+        )
+        self._training = ScriptTraining(
+            context=context,
+            plan=plan,
+            model=self.model,
+            record=TrainingHistory(policy_digest_at_start=policy_digest(self.model.policy)),
+            checkpoints=checkpoints,
+            beside=self._beside,
+        )
+        self._users: list[BaseCallback] = []
+        self._restored: Mapping[str, Any] | None = None
+        self._saved_callbacks: list[dict[str, Any]] = []
+        self._reported = 0
+        self._boundary_s: float | None = None
+        state.require(with_model=True)
+        state.lost(self._training.all_lost())
+        if checkpoints.resumed is not None:
+            self._resume()
+
+    def _resume(self) -> None:
+        card, training, saved = self._checkpoints.resumed, self._training, self._state.saved
+        assert card is not None and saved is not None  # read when the session began
+        try:
+            self._restored = resume_training(training, card)
+        except ValueError as fault:
+            raise CheckpointUnusable(f"{card.stem} cannot be continued: {fault}", remedy=_START_OVER) from fault
+        if training.grade is not None:
+            self._checkpoints.graded(training.grade.grade, training.grade.reasons)
+        own = Decoder(saved.state_buffers).decode(saved.state["own"])
+        self._saved_callbacks, self._reported = own["callbacks"], saved.state["reported"]
+
+    def starts(self, arguments: Mapping[str, Any]) -> None:
+        """`learn` begins.
+
+        Raises:
+            ValueError: It was called with `reset_num_timesteps=True`, its default.
+        """
+        if arguments.get("reset_num_timesteps"):
+            raise ValueError(
+                "model.learn needs reset_num_timesteps=False, so that a later session can continue: "
+                "model.learn(run.remaining, callback=run.callback, reset_num_timesteps=False)"
+            )
+        self._users = users_callbacks(arguments.get("callback"), self.callback)
+        self._state.begin(with_model=True)
+        horizon = self._training.plan.target_steps
+        end = self.model._total_timesteps
+        if end != horizon and follows_a_schedule(self.model):
+            self._lose(f"schedules: learn was called up to {end} steps, the target is {horizon}; pass run.remaining")
+
+    def at_boundary(self) -> None:
+        """Between an update and the next rollout: restore, save, report, and leave if the session must end.
+
+        Raises:
+            LeftAtBoundary: The session must end; the training is saved.
+        """
+        run, context, model = self._run, self._context, self.model
+        self._restore_again()
+        if self._boundary_s is not None:
+            context.deadline.measured("step", context.monotonic() - self._boundary_s)
+        run.step = model.num_timesteps
+        if run.must_leave:
+            self._save()
+            raise LeftAtBoundary
+        if run.save_is_due:
+            self._save()
+        self._report()
+        self._boundary_s = context.monotonic()
+
+    def ended(self) -> None:
+        """`learn` returns: at its number of steps, or because a callback of the user ended it."""
+        run, model = self._run, self.model
+        run.step = model.num_timesteps
+        self._boundary_s = None
+        if not run.finished and model.num_timesteps < model._total_timesteps:
+            run.finish()
+            self._lose("the last rollout: a callback ended the training in the middle of it")
+        if run.finished and model.num_timesteps > self._reported:
+            self._report(last=True)
+        self._save()
+        if run.finished:
+            write_model(model, self._context.models_dir / final_model_name(self._training.plan.scenario))
+            write_metadata(self._training)
+            run.saved_at_the_end()
+
+    def _restore_again(self) -> None:
+        """Restore at the first boundary what the code between `run.sb3` and here has changed.
+
+        That code draws random numbers, and `learn` resets action noise and draws gSDE's matrices, in a resumed
+        training a second time.
+        """
+        if self._restored is None:
+            return
+        tree, self._restored = self._restored, None
+        leave_out = {"replay_buffer", "other_replay_buffer"}
+        if not continues_episodes(tree):
+            leave_out |= _NEW_EPISODES
+        restore_sections(self.model, {name: part for name, part in tree.items() if name not in leave_out})
+        self.model._update_current_progress_remaining(self.model.num_timesteps, self._training.plan.target_steps)
+        reason = restore_callbacks(self._users, self._saved_callbacks, self.model, self.callback)
+        if reason is not None:
+            self._checkpoints.lower(reason)
+            assert self._training.grade is not None  # set by the resume
+            self._training.grade = self._training.grade.lowered(reason, floor=self._training.plan.resume_floor)
+
+    def _beside(self) -> Beside:
+        trees, lost = capture_callbacks(self._users, self.model, self.callback)
+        fields = {**self._run.progress_fields(), "reported": self._reported}
+        write, more = self._state.beside_model(fields, {"callbacks": trees})
+        return write, [*lost, *more]
+
+    def _save(self) -> None:
+        training, started_s = self._training, self._context.monotonic()
+
+        def save() -> float:
+            save_training(training)
+            return self._context.monotonic() - started_s
+
+        before = training.parent
+        self._run.guarded(save)
+        if training.parent is not before:
+            self._checkpoints.parent = training.parent
+            self._state.lost(training.all_lost())
+
+    def _report(self, *, last: bool = False) -> None:
+        model, target = self.model, self._training.plan.target_steps
+        every = max(1, target // REPORTS)
+        if not last and model.num_timesteps // every <= self._reported // every:
+            return
+        self._reported = model.num_timesteps
+        self._run.report_episodes(mean_episode_reward(model), mean_episode_length(model))
+
+    def _lose(self, what: str) -> None:
+        if what not in self._training.lost:
+            self._training.lost.append(what)
+            self._state.lost([what])
+
+
+def _built(build: Callable[[], BaseAlgorithm]) -> BaseAlgorithm:
+    if isinstance(build, BaseAlgorithm) or not callable(build):
+        raise TypeError('run.sb3 takes a function that builds the model: run.sb3(lambda: PPO("MlpPolicy", env))')
+    model = build()
+    if not isinstance(model, BaseAlgorithm):
+        raise TypeError(f"the function of run.sb3 returned {type(model).__name__}, not a model of stable-baselines3")
+    if model.env is None:
+        raise TypeError("the function of run.sb3 returned a model without an environment: pass env=...")
+    if model.num_timesteps:
+        raise ValueError(
+            f"the function of run.sb3 returned a model after {model.num_timesteps} steps; to start a new training from "
+            "its weights, set model.num_timesteps = 0 in that function"
+        )
+    noise = model.action_noise
+    if noise is not None and model.n_envs > 1 and not isinstance(noise, VectorizedActionNoise):
+        model.action_noise = VectorizedActionNoise(noise, model.n_envs)  # as `learn` does, but before a resume
+    return model

@@ -1,0 +1,76 @@
+"""Where an algorithm is: its counters, its newest observations, and the statistics of its newest episodes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls")
+# The progress is not saved: it is computed from the step counter before it is used.
+SCHEDULED = ("exploration_rate",)
+_LAST = ("_last_obs", "_last_episode_starts")
+
+
+def capture_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm], dict[str, Any]]:
+    """A function that captures these attributes of an algorithm."""
+    # Attributes that an algorithm lacks are left out of its tree.
+    return lambda model: {name.lstrip("_"): getattr(model, name) for name in names if hasattr(model, name)}
+
+
+def restore_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm, Mapping[str, Any]], None]:
+    """A function that restores these attributes of an algorithm."""
+
+    def restore(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
+        for name in names:
+            if hasattr(model, name):
+                setattr(model, name, tree[name.lstrip("_")])
+
+    return restore
+
+
+def capture_last(model: BaseAlgorithm) -> dict[str, Any]:
+    """The newest observations, and which of them begin an episode."""
+    return {name.lstrip("_"): _copied(getattr(model, name)) for name in _last_of(model)}
+
+
+def restore_last(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
+    """Restore the newest observations."""
+    for name in _last_of(model):
+        setattr(model, name, _copied(tree[name.lstrip("_")]))
+
+
+def _last_of(model: BaseAlgorithm) -> tuple[str, ...]:
+    # A replay buffer holds raw observations; with a normalization, the algorithm also keeps the newest raw one.
+    raw = isinstance(model, OffPolicyAlgorithm) and model.get_vec_normalize_env() is not None
+    return (*_LAST, "_last_original_obs") if raw else _LAST
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in value.items()}
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def capture_statistics(model: BaseAlgorithm) -> dict[str, Any]:
+    """Returns and lengths of the newest episodes."""
+    # "t" is the wall time at which an episode ended; it differs between repeated runs, so it is left out.
+    episodes = model.ep_info_buffer or ()
+    timeless = [{name: _number(episode[name]) for name in episode if name != "t"} for episode in episodes]
+    return {"episodes": timeless, "successes": [_number(success) for success in model.ep_success_buffer or ()]}
+
+
+def _number(value: Any) -> Any:
+    # A monitor gives numpy scalars; a state file returns Python's numbers.
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def restore_statistics(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
+    """Restore the returns and lengths of the newest episodes."""
+    window = model._stats_window_size
+    model.ep_info_buffer = deque(tree["episodes"], maxlen=window)
+    model.ep_success_buffer = deque(tree["successes"], maxlen=window)
