@@ -185,7 +185,7 @@ def _prove(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env=script_environment(None),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
         check=False,
     )
 
@@ -381,3 +381,21 @@ def test_program_in_another_language_is_stopped_at_the_cut(tmp_path: Path) -> No
     assert answer["parts"]["file step.txt"] == "equal" and len(answer["cuts"]) == 1
     killed = _prove(tmp_path, "train.py", "--at", "3", "--kill")
     assert killed.returncode == 2 and "train.py cannot be killed" in killed.stderr
+
+
+SB3 = """
+import gymnasium as gym
+from stable_baselines3 import A2C
+import orchestrator
+
+with orchestrator.session(target=60, seed=3) as run:
+    model = run.sb3(lambda: A2C("MlpPolicy", gym.make("CartPole-v1"), seed=run.seed))
+    model.learn(run.remaining, callback=run.callback, reset_num_timesteps=False)
+"""
+
+
+def test_model_of_stable_baselines3_is_cut_at_a_rollout(tmp_path: Path) -> None:
+    answer = prove(tmp_path, SB3, "--cuts", "1", code=0)
+    assert answer["cuts"] and answer["cuts"][0] % 5 == 0
+    assert {"environment", "schedules", "policy.pth in the zip"} <= set(answer["parts"])
+    assert set(answer["parts"].values()) == {"equal"}

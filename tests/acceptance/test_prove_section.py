@@ -51,6 +51,8 @@ def test_changed_code_has_no_proof(tmp_path: Path) -> None:
     assert orchestrate(root, "run", "mine", "--quick", "--json").code == 0
     (card,) = root.glob("validation_ch7/**/*_checkpoint_40_steps.json")
     assert "proof" not in json.loads(card.read_text(encoding="utf-8"))
+    void = "its proof of exact resume is of other code: python -m orchestrator prove mine"
+    assert void in orchestrate(root, "status").out
 
 
 def test_mistake_in_a_section_is_named(tmp_path: Path) -> None:

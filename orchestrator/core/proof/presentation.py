@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.core.proof.comparison import Comparison, Finding, Same
 from orchestrator.core.proof.ends import FirstDifference
+from orchestrator.kernel.training.proof import count_of_cuts
 
 _CONCLUSIONS = {
-    Finding.EXACT: "EXACT: cut {count} time(s) in {steps} steps, the training ends with the same bytes",
+    Finding.EXACT: "EXACT: with {count} in {steps} steps, the training ends with the same bytes",
     Finding.NOT_KEPT: "NOT EXACT (statistical): something cannot be kept",
     Finding.DIFFERENT: "NOT EXACT (statistical): the cut training is another one",
     Finding.NOT_REPRODUCIBLE: "NOT REPRODUCIBLE (statistical): two trainings without a cut already differ",
@@ -38,7 +39,7 @@ def lines_of(comparison: Comparison, causes: Sequence[str], *, steps: int, cuts:
     never = [name for name, same in comparison.rows.items() if same is Same.NEVER_CHANGES]
     if never:
         yield f"  Never changes while it trains: {', '.join(never)}"
-    yield _CONCLUSIONS[comparison.finding].format(count=len(cuts), steps=steps)
+    yield _CONCLUSIONS[comparison.finding].format(count=count_of_cuts(len(cuts)), steps=steps)
 
 
 def describe(first: FirstDifference) -> str:

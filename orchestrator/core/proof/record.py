@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
-from orchestrator.kernel.training.proof import PROOF_FORMAT, proof_digest
+from orchestrator.kernel.training.proof import PROOF_FORMAT, count_of_cuts, proof_digest
 
 _CHAR_WIDTH, _PADDING = 6.6, 12
 
@@ -64,12 +64,13 @@ def iso(now: datetime) -> str:
 
 def proof_line(facts: Mapping[str, Any]) -> str:
     """What a card holds of a proof, for people."""
-    return f"proven {facts['grade']}: {facts['cuts']} cuts in {facts['steps']} steps, code {str(facts['digest'])[:12]}"
+    code = str(facts["digest"])[:12]
+    return f"proven {facts['grade']}: {count_of_cuts(facts['cuts'])} in {facts['steps']} steps, code {code}"
 
 
 def badge_text(record: ProofRecord) -> str:
     """Right half of the badge."""
-    return f"exact, {len(record.cuts)} cuts in {record.steps} steps"
+    return f"exact, {count_of_cuts(len(record.cuts))} in {record.steps} steps"
 
 
 def badge_markdown(record: ProofRecord, path: str) -> str:

@@ -49,6 +49,11 @@ def proof_facts(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def count_of_cuts(count: int) -> str:
+    """The number of cuts in words."""
+    return "1 cut" if count == 1 else f"{count} cuts"
+
+
 def record_name(name: str, digest: str) -> str:
     """File name of a record."""
     return f"{name}-{digest[:12]}.json"
@@ -72,7 +77,7 @@ def proof_of_script(
         reason = _why_void(record, script.parent, conditions)
         if not reason:
             facts = proof_facts(record)
-            say(f"[CHECKPOINT] Proven: resumes exactly ({facts['cuts']} cuts in {facts['steps']} steps)")
+            say(f"[CHECKPOINT] Proven: resumes exactly ({count_of_cuts(facts['cuts'])} in {facts['steps']} steps)")
             return facts
         void = void or reason
     if void:
