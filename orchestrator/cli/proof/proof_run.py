@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -86,9 +87,12 @@ def run_proof(
         RunFailed: A training failed.
     """
     say("1 of 3: straight")
+    began_s = time.monotonic()
     straight = trainings.straight("straight", trace_steps())
     planned = request.plan(straight)
-    say(f"2 of 3: straight again, with another order of sets ({straight.steps} steps)")
+    took_s = time.monotonic() - began_s
+    say(f"  {straight.steps} steps in {took_s:.0f} s; the rest takes about {2 * took_s:.0f} s")
+    say("2 of 3: straight again, with another order of sets")
     again = trainings.straight("again", trace_steps(planned))
     if not reproducible(straight, again):
         say("They differ. Once more, with the first one's order of sets, to find the cause")

@@ -38,7 +38,7 @@ class Progress:
         self._path = context.metrics_dir / PROGRESS_NAME
         self._prepared = False
         self._kept = reported
-        self.reported = reported or 0
+        self.reported = len(_lines_before(self._path, start)) if reported is None else reported
 
     def report(self, step: int, numbers: dict[str, Any]) -> float | None:
         """Write one report.
@@ -92,14 +92,21 @@ def _plain(value: Any) -> Any:
 
 def _keep_before(path: Path, start: int, reported: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = []
+    kept = _lines_before(path, None if reported is not None else start)[:reported]
+    write_text(path, "".join(f"{line}\n" for line in kept))
+
+
+def _lines_before(path: Path, start: int | None) -> list[str]:
+    """The readable lines of a file of reports, of steps below `start` if it is given."""
+    lines = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
-            if json.loads(line)["step"] < start or reported is not None:
-                kept.append(line + "\n")
+            step = json.loads(line)["step"]
+            if start is None or step < start:
+                lines.append(line)
         except (ValueError, KeyError, TypeError):
             continue  # a line that a kill cut off
-    write_text(path, "".join(kept[:reported]))
+    return lines
 
 
 def cannot_write(fault: OSError, folder: Path) -> str:
