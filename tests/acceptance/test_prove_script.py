@@ -353,6 +353,17 @@ def test_ctrl_c_ends_the_script_too(tmp_path: Path) -> None:
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
+def test_names_with_spaces_accents_and_brackets(tmp_path: Path) -> None:
+    folder = tmp_path / "été 2026"
+    folder.mkdir()
+    (folder / "mon [script].py").write_text(EXACT, encoding="utf-8")
+    done = _prove(folder, "mon [script].py", "--cuts", "1", "--badge", "ma preuve.svg")
+    assert done.returncode == 0, done.stderr
+    assert "![resume: exact, 1 cut in 60 steps](ma%20preuve.svg)" in done.stdout
+    assert (folder / "ma preuve.svg").is_file()
+    assert "Proven: resumes exactly (1 cut in 60 steps)" in run_script(folder, name="mon [script].py").stderr
+
+
 PROGRAM = """
 import orchestrator
 

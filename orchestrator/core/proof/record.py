@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.training.proof import PROOF_FORMAT, count_of_cuts, proof_digest
@@ -80,7 +81,7 @@ def badge_markdown(record: ProofRecord, path: str) -> str:
         record: The proof.
         path: POSIX path of the picture, relative to the README.
     """
-    return f"![resume: {badge_text(record)}]({path})"
+    return f"![resume: {badge_text(record)}]({quote(path)})"
 
 
 def badge_svg(record: ProofRecord) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import sys
@@ -105,7 +106,7 @@ def proof_of_section(proven: Mapping[str, Any] | None, identity: Mapping[str, An
 
 def _records(folder: Path, script: Path) -> Iterator[dict[str, Any]]:
     """The readable records of this script; another script may have the same name in another folder."""
-    for path in sorted(folder.glob(f"{script.stem}-*.json")):
+    for path in sorted(folder.glob(f"{glob.escape(script.stem)}-*.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             fits = record["format"] == PROOF_FORMAT and Path(record["script"]).resolve() == script.resolve()

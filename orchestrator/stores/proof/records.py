@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def plain_lineage(card: SectionCard) -> dict[str, Any]:
 def records_of(own: Path, name: str) -> list[dict[str, Any]]:
     """All readable records of a name, newest first."""
     records = []
-    for path in sorted((own / PROOFS).glob(f"{name}-*.json")):
+    for path in sorted((own / PROOFS).glob(f"{glob.escape(name)}-*.json")):
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -13,9 +13,7 @@ from orchestrator.kernel.training.progress import PROGRESS_NAME, Progress
 
 
 def _progress(folder: Path, *, start: int, reported: int | None) -> Progress:
-    reporter = SimpleNamespace(
-        progress=lambda **fields: None, event=lambda *words, **fields: None, say=lambda text: None
-    )
+    reporter = SimpleNamespace(progress=lambda **fields: None, event=lambda *words, **fields: None, say=print)
     context: Any = SimpleNamespace(metrics_dir=folder, reporter=reporter, monotonic=lambda: 0.0)
     return Progress(context, start=start, target=9, reported=reported)
 
