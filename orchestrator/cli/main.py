@@ -29,7 +29,7 @@ from orchestrator.cli.commands import (
 )
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.output.encoding import restart_with_utf8_paths
-from orchestrator.cli.proof import prove_resume, verify
+from orchestrator.cli.proof import prove, prove_resume, verify
 from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "doctor": account.doctor,
     "verify": verify.verify,
     "inspect": inspect_checkpoint.inspect_checkpoint,
+    "prove": prove.prove,
     "prove-resume": prove_resume.prove_resume,
 }
 """Name -> command, in the order of `--help`."""

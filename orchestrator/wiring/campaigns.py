@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from orchestrator import __version__
@@ -36,6 +37,7 @@ from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.refusals import SqliteRefusals
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.proof.records import proof_of_code
 from orchestrator.stores.secrets.in_use import secrets_in_use, webhook_secrets
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
@@ -85,6 +87,7 @@ def campaign_context(
             narrator=narrator_of(short(card.lineage.id)),
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
+            proven=partial(proof_of_code, project.own),
         )
 
     try:

@@ -52,6 +52,7 @@ def prepare(
         nonce=context.draw_token(),
         bundle_digest=bundle.digest,
         inputs=checkpoints.entries,
+        proven=context.proven(spec.card, bundle.digest),
     )
     template, limits = context.code.template(), context.backend.capabilities
     script_bytes = most_bytes(template, ticket=ticket, bundle=bundle, title=spec.card.title)

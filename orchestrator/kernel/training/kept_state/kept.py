@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
+from orchestrator.kernel.training.kept_state.comparison import node_digest
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.protocols import protocol_of
 
@@ -35,16 +34,13 @@ class Kept:
                 raise ValueError(f"keep({name}=...): the name is already kept, or begins with an underscore")
         self._names.update(parts)
 
-    def _digests(self) -> dict[str, str]:
-        """Digest of each part that is not an object with methods of its own."""
+    def _digests(self, *, objects: bool = False) -> dict[str, str]:
+        """Digest of each part; by default without objects that have methods of their own."""
         digests = {}
         for name, value in self._names.items():
-            if protocol_of(value) is None:
+            if objects or protocol_of(value) is None:
                 encoder = Encoder()
-                digest = hashlib.sha256(json.dumps(encoder.part(value, name)).encode())
-                for content in encoder.buffers:
-                    digest.update(content)
-                digests[name] = digest.hexdigest()
+                digests[name] = node_digest(encoder.part(value, name), encoder.buffers)
         return digests
 
     def _capture(self) -> tuple[dict[str, Any], list[bytes], list[str]]:
