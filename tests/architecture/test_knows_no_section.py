@@ -27,6 +27,7 @@ _ALLOWED = (
     "may demand `exact`",  # as a verb
     "demands resume_floor",
     "queue, machine, libraries",  # of a backend
+    r"\btime_queue\b",  # an attribute of gymnasium
 )
 _CLASSES = re.compile(r"\b(Crossing|Criteria|Criterion)\b")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
