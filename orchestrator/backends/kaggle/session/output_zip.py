@@ -21,7 +21,7 @@ FEWEST_FILES = 3
 """For fewer files a zip saves no request."""
 
 MOST_BYTES = 20 * 10**9
-"""Kaggle keeps at most 20 GB of outputs; more, packed or unpacked, is no honest zip."""
+"""Kaggle keeps at most 20 GB of outputs, so a zip that is larger, packed or unpacked, is damaged or forged."""
 MANIFEST_BYTES = 64 << 20
 """Far above any manifest, which takes about 200 bytes for each output."""
 
