@@ -22,7 +22,7 @@ from orchestrator.core.session.backend_types import Handle
 from orchestrator.kernel.wire import parse_report
 from orchestrator.pipeline.control.cancel import Cancelled, cancel_sessions
 from orchestrator.pipeline.search.pruning import prune_running
-from orchestrator.pipeline.session.stop import ask_to_stop, note_session_id
+from orchestrator.pipeline.session.stop import ask_to_stop
 from tests.acceptance.test_kaggle_commands import invoke
 from tests.acceptance.test_kaggle_loop import KaggleProject
 from tests.doubles.commands import environment
@@ -344,13 +344,14 @@ def test_a_fresh_start_leaves_a_session_that_cannot_be_stopped(project: KagglePr
 def test_status_says_whether_a_session_can_be_stopped_yet(project: KaggleProject) -> None:
     gate = hold_after_first_save(project)
     kernel = start(project)
-    (before,) = invoke(project, "status", "section_7_6", "--json").json["in_flight"]
-    assert (before["session_id"], before["can_cancel"]) == (None, False)
-    with project.opened() as (card, context):
-        (record,) = context.ledger.sessions(card.lineage.id)
-        note_session_id(context, record, context.backend.identify(Handle.parse(str(record.handle))))
-    (after,) = invoke(project, "status", "section_7_6", "--json").json["in_flight"]
-    assert (after["session_id"], after["can_cancel"]) == (kernel.session_id, True)
+    kernel.queued_looks = 2
+    (queued,) = invoke(project, "status", "section_7_6", "--json").json["in_flight"]
+    assert (queued["session_id"], queued["can_cancel"]) == (None, False)
+    assert "has not shown its session number yet (QUEUED)" in queued["why_not"]
+    (running,) = invoke(project, "status", "section_7_6", "--json").json["in_flight"]
+    assert (running["session_id"], running["can_cancel"], running["why_not"]) == (kernel.session_id, True, "")
+    (unasked,) = invoke(project, "status", "--json").json["in_flight"]
+    assert (unasked["session_id"], unasked["can_cancel"]) == (None, None)
     gate.touch()
 
 
