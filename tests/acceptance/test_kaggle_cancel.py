@@ -216,6 +216,18 @@ def test_cancelling_twice_asks_once_more_and_changes_nothing(project: KaggleProj
         cancel(project)
 
 
+def test_a_second_request_that_is_refused_while_the_state_lags_takes_nothing_back(project: KaggleProject) -> None:
+    hold_after_first_save(project)
+    start(project)
+    with project.opened() as (card, context):
+        (record,) = context.ledger.sessions(card.lineage.id)
+        ask_to_stop(context, record, AskedBy.USER)
+        project.kaggle.faults.add(STATE, times=2, change=lambda answer: {**answer, "status": "RUNNING"})
+        ask_to_stop(context, context.ledger.session(record.key) or record, AskedBy.USER)
+    assert records(project)[0].stop_asked_by == "user" and "was asked to stop before" in project.output
+    assert cancel(project).record.end_reason == "cancelled"
+
+
 def test_a_session_that_ends_in_the_same_moment_is_collected_as_it_ended(project: KaggleProject) -> None:
     gate = hold_after_first_save(project)
     kernel = start(project)

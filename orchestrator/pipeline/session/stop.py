@@ -29,7 +29,7 @@ def ask_to_stop(context: RunContext, record: SessionRecord, by: AskedBy) -> None
 
     Raises:
         NotYet: The session has not shown the number that the backend needs; nothing was asked.
-        BadInput: It cannot be stopped from here and goes on.
+        BadInput: It cannot be stopped from here and goes on. A refusal after an earlier request is only reported.
         RemoteUnavailable: The request may have been lost.
     """
     handle = Handle.parse(str(record.handle))
@@ -41,9 +41,12 @@ def ask_to_stop(context: RunContext, record: SessionRecord, by: AskedBy) -> None
         context.record(EventKind.SESSION_STOP_ASKED, record.run_id, record.key, by=by.value)
     try:
         context.backend.cancel(handle, session_id)
-    except (BadInput, NotYet):
+    except (BadInput, NotYet) as fault:
+        if record.stop_asked_by is not None:  # the state may lag behind an earlier request
+            return context.warn("asked_before", f"{record.slug} was asked to stop before; this time: {fault}")
         context.record(EventKind.SESSION_STOP_ASKED, record.run_id, record.key, by=None)
         raise
+    return None
 
 
 def ask_once_identified(context: RunContext, record: SessionRecord, by: AskedBy) -> None:
