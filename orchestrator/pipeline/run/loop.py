@@ -22,11 +22,11 @@ from orchestrator.core.session.backend_types import Bundle, Carrier, Handle, Obs
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt_remembered, require_no_unknown_sessions
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
-from orchestrator.pipeline.run.release import end_in_ledger, release
+from orchestrator.pipeline.run.release import release
 from orchestrator.pipeline.run.reports import announce_found, other_target_lines, refuse, report_troubles
 from orchestrator.pipeline.run.second_look import look_again
 from orchestrator.pipeline.run.snapshot import read_snapshot
-from orchestrator.pipeline.run.starting import begin_run, prepare_start, start_session
+from orchestrator.pipeline.run.starting import begin_run, end_in_ledger, prepare_start, start_session
 from orchestrator.pipeline.run.walk_back import walk_back
 from orchestrator.pipeline.session.lifecycle import abandon, finish_session, wait_for_end
 from orchestrator.pipeline.session.restore import up_to_date

@@ -1,18 +1,13 @@
-"""End a session in flight whose training is started over, or is no longer part of its campaign."""
+"""End a session in flight whose training is started over."""
 
 from __future__ import annotations
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.errors import BadInput, OrchestratorError
 from orchestrator.core.ledger.records import AskedBy, SessionRecord
-from orchestrator.core.run.open_run import OpenRun
-from orchestrator.core.session.end_reason import EFFECTS, Effect
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.run.starting import INTERRUPTED
 from orchestrator.pipeline.session.lifecycle import close_unrestored, finish_session
 from orchestrator.pipeline.session.stop import StillRunning, ask_once_identified, wait_for_stop
-
-_HALTS = frozenset(end.value for end, effect in EFFECTS.items() if effect is Effect.HALT)
 
 
 def release(context: RunContext, record: SessionRecord, inventory: CheckpointInventory) -> None:
@@ -42,16 +37,6 @@ def release(context: RunContext, record: SessionRecord, inventory: CheckpointInv
         return _leave(context, record, inventory, fault)
     finish_session(context, record, end, inventory, keep=False)
     return None
-
-
-def end_in_ledger(context: RunContext, run: OpenRun, end: str) -> str:
-    """The end of a run for the ledger: `interrupted` if its campaign stopped it because its line was removed.
-
-    The training has not failed, so it continues as soon as the line is back.
-    """
-    sessions = [one for one in context.ledger.sessions(run.summary.lineage_id) if one.run_id == run.run_id]
-    asked_by = sessions[-1].stop_asked_by if sessions else None
-    return INTERRUPTED if asked_by == AskedBy.CAMPAIGN and end in _HALTS else end
 
 
 def _leave(
