@@ -11,12 +11,14 @@ from orchestrator.core.checkpoint.own_files import archived_too, own_files
 from orchestrator.core.checkpoint.start import StartMode
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.ledger.events import EventKind
+from orchestrator.core.ledger.records import AskedBy
 from orchestrator.core.run.actions import Start
 from orchestrator.core.run.losses import missing_steps
 from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import Snapshot
 from orchestrator.core.session.backend_types import Handle, Push
+from orchestrator.core.session.end_reason import EFFECTS, Effect
 from orchestrator.core.session.slug import Place
 from orchestrator.core.session.spec import question_of
 from orchestrator.pipeline.context import RunContext
@@ -27,6 +29,7 @@ from orchestrator.pipeline.session.submit import retry_until_accepted, submit_se
 
 INTERRUPTED = "interrupted"
 """End of a run whose command died; what it made is in place, another run went on from there."""
+_HALTS = frozenset(end.value for end, effect in EFFECTS.items() if effect is Effect.HALT)
 
 _NAMES_TRIED = 100
 
@@ -124,6 +127,16 @@ def _archive(context: RunContext, before: CheckpointInventory, mode: StartMode) 
 
 def _steps_of(stem: str) -> int:
     return int(stem.rsplit("_", 2)[1])
+
+
+def end_in_ledger(context: RunContext, run: OpenRun, end: str) -> str:
+    """The end of a run for the ledger: `interrupted` if its campaign stopped it because its line was removed.
+
+    The training has not failed, so it continues as soon as the line is back.
+    """
+    sessions = [one for one in context.ledger.sessions(run.summary.lineage_id) if one.run_id == run.run_id]
+    asked_by = sessions[-1].stop_asked_by if sessions else None
+    return INTERRUPTED if asked_by == AskedBy.CAMPAIGN and end in _HALTS else end
 
 
 def _end_other_runs(context: RunContext, snapshot: Snapshot, run: OpenRun) -> None:
