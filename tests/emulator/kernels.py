@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kagglesdk.kernels.types import kernels_api_service as api
-from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsListViewType, KernelWorkerStatus
+from kagglesdk.kernels.types.kernels_enums import (
+    KernelExecutionType,
+    KernelsListSortType,
+    KernelsListViewType,
+    KernelWorkerStatus,
+)
 
 from tests.emulator.datasets import Datasets
 from tests.emulator.log import persisted
@@ -20,11 +25,19 @@ from tests.emulator.signed import SignedAddresses
 from tests.emulator.wire import Refused
 
 NEVER_RUN = "No runs found for this kernel"
+DEFAULT_GPU = "NvidiaTeslaT4"
+REPLACED_SHAPES = {"NvidiaTeslaP100": DEFAULT_GPU, "TpuV38": "TpuV5E8", "Tpu1VmV38": "TpuV5E8"}
+"""Retired machines, and what the service starts instead without saying so."""
 
 
 @dataclass
 class Kernel:
-    """One kernel, with its last version's session."""
+    """One kernel, with its last version's session.
+
+    Attributes:
+        image: Docker image of that session.
+        ran: False for a kernel that was only quick-saved: it has no session.
+    """
 
     owner: str
     slug: str
@@ -33,6 +46,8 @@ class Kernel:
     version: int
     machine: Machine
     run_at: datetime
+    image: str
+    ran: bool = True
     ended: threading.Event = field(default_factory=threading.Event)
     hidden_looks: int = 0
     queued_looks: int = 0
@@ -70,9 +85,11 @@ class Kernels:
             version = before.version + 1 if before else 1
             invalid_kernels = [ref for ref in request.kernel_data_sources if self._source(ref) is None]
             invalid_datasets = [ref for ref in request.dataset_data_sources if self.datasets.current(ref) is None]
-            kernel = self._run(owner, slug, request, version)
-            self.all[owner, slug] = kernel
-            self.runs += 1
+            if request.kernel_execution_type is KernelExecutionType.QUICK_SAVE:
+                self._quick_save(owner, slug, request, version)
+            else:
+                self.all[owner, slug] = self._run(owner, slug, request, version)
+                self.runs += 1
         answer.ref, answer.version_number = f"/code/{owner}/{slug}", version
         answer.url = f"https://www.kaggle.com/code/{owner}/{slug}"
         answer.invalid_kernel_sources, answer.invalid_dataset_sources = invalid_kernels, invalid_datasets
@@ -109,7 +126,7 @@ class Kernels:
 
     def status(self, request: Any, account: str) -> api.ApiGetKernelSessionStatusResponse:
         """State of the last session."""
-        kernel = self._seen(request, account, NEVER_RUN)
+        kernel = self._with_session(request, account)
         answer = api.ApiGetKernelSessionStatusResponse()
         answer.status = self._state(kernel)
         if answer.status is KernelWorkerStatus.ERROR and kernel.machine.timed_out:
@@ -118,7 +135,7 @@ class Kernels:
 
     def outputs(self, request: Any, account: str) -> api.ApiListKernelSessionOutputResponse:
         """One page of outputs with signed addresses, and the log."""
-        kernel = self._seen(request, account, NEVER_RUN)
+        kernel = self._with_session(request, account)
         ended = kernel.ended.is_set()
         paths = sorted(path for path in kernel.outputs.rglob("*") if path.is_file()) if ended else []
         start = int(request.page_token or 0)
@@ -172,6 +189,12 @@ class Kernels:
             raise Refused(404, words)
         return kernel
 
+    def _with_session(self, request: Any, account: str) -> Kernel:
+        kernel = self._seen(request, account, NEVER_RUN)
+        if not kernel.ran:
+            raise Refused(404, NEVER_RUN)
+        return kernel
+
     def _require_sane(self, request: Any, account: str, owner: str, slug: str) -> None:
         if owner != account:
             raise Refused(403, "Permission 'kernels.update' was denied")
@@ -188,6 +211,10 @@ class Kernels:
 
     def _refusal(self, request: Any) -> str:
         """Why a push is refused, in the service's own words; empty if it is accepted."""
+        if request.docker_image and request.docker_image not in self.settings.images:
+            return f"Docker image {request.docker_image} does not exist."
+        if request.kernel_execution_type is KernelExecutionType.QUICK_SAVE:
+            return ""
         running = [kernel for kernel in self.all.values() if not kernel.ended.is_set() and kernel.request.enable_gpu]
         if request.enable_gpu and len(running) >= self.settings.gpu_sessions:
             return f"Maximum batch GPU session count of {self.settings.gpu_sessions} reached."
@@ -200,7 +227,24 @@ class Kernels:
         owner, _, slug = ref.partition("/")
         return self.all.get((owner, slug))
 
+    def _quick_save(self, owner: str, slug: str, request: Any, version: int) -> None:
+        """Save a version without a session; an earlier version's session stays."""
+        kernel = self.all.get((owner, slug))
+        if kernel is None:
+            kernel = self.all[owner, slug] = self._kernel(owner, slug, request, version)
+            kernel.ran = False
+            kernel.ended.set()
+        kernel.request, kernel.version = request, version
+        kernel.image = request.docker_image or self.settings.image
+
     def _run(self, owner: str, slug: str, request: Any, version: int) -> Kernel:
+        kernel = self._kernel(owner, slug, request, version)
+        kernel.queued_looks, kernel.saving_looks = self.settings.queued_looks, self.settings.saving_looks
+        self._mount(kernel)
+        kernel.machine.run(lambda: self._end(kernel))
+        return kernel
+
+    def _kernel(self, owner: str, slug: str, request: Any, version: int) -> Kernel:
         folder = self.root / "kernels" / owner / slug / str(version)
         override = self.settings.override
         if override is None:
@@ -208,14 +252,15 @@ class Kernels:
                 raise RuntimeError("no mount namespace here: choose an override")
             override = ""
         timeout_s = (request.session_timeout_seconds or 43_200) * self.settings.limit_scale
+        image = request.docker_image or self.settings.image
         machine = Machine(
             folder=folder,
             source=request.text,
             override=override,
             timeout_s=timeout_s,
-            interpreter=self.settings.interpreter,
+            interpreter=self.settings.images[image],
         )
-        kernel = Kernel(
+        return Kernel(
             owner=owner,
             slug=slug,
             request=request,
@@ -223,12 +268,9 @@ class Kernels:
             version=version,
             machine=machine,
             run_at=self.settings.now(),
+            image=image,
+            hidden_looks=self.settings.hidden_looks,
         )
-        kernel.hidden_looks, kernel.queued_looks = self.settings.hidden_looks, self.settings.queued_looks
-        kernel.saving_looks = self.settings.saving_looks
-        self._mount(kernel)
-        machine.run(lambda: self._end(kernel))
-        return kernel
 
     def _mount(self, kernel: Kernel) -> None:
         new = self.settings.new_mounts
@@ -271,8 +313,10 @@ class Kernels:
         made.ref, made.title, made.slug = f"{kernel.owner}/{kernel.slug}", kernel.request.new_title, kernel.slug
         made.author, made.current_version_number = kernel.owner, kernel.version
         made.is_private, made.enable_gpu = kernel.request.is_private, kernel.request.enable_gpu
-        made.machine_shape = kernel.request.machine_shape
-        made.last_run_time = kernel.run_at.astimezone(UTC).replace(tzinfo=None)
+        shape = kernel.request.machine_shape or (DEFAULT_GPU if kernel.request.enable_gpu else "")
+        made.machine_shape, made.docker_image = REPLACED_SHAPES.get(shape, shape), kernel.image
+        if kernel.ran:
+            made.last_run_time = kernel.run_at.astimezone(UTC).replace(tzinfo=None)
         return made
 
 

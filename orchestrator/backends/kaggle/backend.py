@@ -14,8 +14,14 @@ from orchestrator.backends.kaggle.client.log_parser import LineAssembler
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
-from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal, refused_with_message
-from orchestrator.backends.kaggle.session.push_request import build_push, save_request
+from orchestrator.backends.kaggle.session.push_errors import (
+    conflict,
+    image_refused,
+    lost_sources,
+    refusal,
+    refused_with_message,
+)
+from orchestrator.backends.kaggle.session.push_request import build_push, keep_machine, machine_of, save_request
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
 from orchestrator.core.section.kaggle import KaggleSettings
@@ -31,6 +37,7 @@ from orchestrator.core.session.backend_types import (
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.script import ticket_in
 from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import Ticket
@@ -84,6 +91,7 @@ class KaggleBackend(Backend):
             late_outputs=True,
             absent_patience_s=_ABSENT_PATIENCE_S,
             visibility_s=VISIBILITY_S,
+            keeps_images=True,
             session_device=settings.device,
         )
 
@@ -115,12 +123,12 @@ class KaggleBackend(Backend):
         try:
             answer = self._api.save_kernel(save_request(push))
         except ServiceFault as fault:
-            raise self._submit_fault(fault) from fault
+            raise image_refused(self._submit_fault(fault), push) from fault
         problem = refusal(answer, push.slug, None)
         if isinstance(problem, NotYet) and problem.wait_s is None:
             problem = refused_with_message(answer.error, self._refresh_at())
         if problem is not None:
-            raise problem
+            raise image_refused(problem, push)
         if lost := lost_sources(answer):
             # The session exists, and refuses itself within seconds because its checkpoints are missing.
             self._left_out[push.slug] = f"Kaggle accepted the push without these inputs: {', '.join(lost)}"
@@ -138,7 +146,18 @@ class KaggleBackend(Backend):
         ticket = ticket_in(record.source) if record is not None else None
         if record is None or ticket is None:
             return None
-        return RemoteSession(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
+        return RemoteSession(
+            handle=self._handle(slug), ticket=ticket, begun_at=record.run_at, machine=machine_of(record)
+        )
+
+    def machine(self, handle: Handle) -> Machine | None:
+        """The image and machine of a session, read back from its kernel."""
+        record = self._api.kernel(handle.owner, handle.slug)
+        return None if record is None else machine_of(record)
+
+    def keep_machine(self, push: Push, machine: Machine) -> Push:
+        """A push that asks for the image of an earlier session; see `push_request.keep_machine`."""
+        return keep_machine(push, machine)
 
     def names(self, prefix: str) -> Sequence[str]:
         """Kernels of the account with that prefix; new ones may not be listed yet."""

@@ -99,6 +99,8 @@ class SessionRecord:
         campaign: Campaign that pushed it; empty for a user's `run`, None if unknown: recovered, or an old ledger.
         doubts: Open questions by `settling.Doubt`: since when, and how many commands have waited for an answer.
         lacking: Outputs that could not be fetched when it was judged, relative paths.
+        machine: Image and machine, as `session.machine.Machine`: as asked for, then as read back after its end. None
+            if the backend has no choice of them, or in an old ledger.
     """
 
     key: str
@@ -142,6 +144,7 @@ class SessionRecord:
     campaign: str | None = None
     doubts: Mapping[str, Mapping[str, Any]] | None = None
     lacking: tuple[str, ...] = ()
+    machine: Mapping[str, Any] | None = None
 
     @property
     def evaluated(self) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from orchestrator.backends.kaggle.client.mapping import SaveAnswer
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.session.backend_types import Push
 
 SLOT_WAIT_S = 120.0
 """Pause before the next attempt when all session slots are taken; sessions last hours, not seconds."""
@@ -53,6 +54,18 @@ def refused_with_message(message: str, refresh_at: datetime | None = None) -> Or
         )
     return BadInput(
         f"Kaggle refused the push: {message}", remedy="Fix what Kaggle names, then run the same command again."
+    )
+
+
+def image_refused(problem: OrchestratorError, push: Push) -> OrchestratorError:
+    """The same refusal; if the push asks for the image of an earlier session, its remedy says how to let it go."""
+    if not push.keeps_image or not isinstance(problem, BadInput):
+        return problem
+    return BadInput(
+        f"{problem}; the push asks for the image of the earlier sessions, {push.settings['docker_image']}",
+        remedy=f"If Kaggle no longer has this image, continue in the present one: `run {push.ticket.section} "
+        "--new-image`, in a campaign `campaign tick FILE --new-image`; if its libraries differ, the resume is at most "
+        "statistical.",
     )
 
 
