@@ -20,7 +20,7 @@ from kagglesdk.kernels.types.kernels_enums import (
 from tests.emulator.datasets import Datasets
 from tests.emulator.log import persisted
 from tests.emulator.machine import Machine, namespace_command, save_outputs
-from tests.emulator.settings import Settings
+from tests.emulator.settings import FIRST_IMAGE, Settings
 from tests.emulator.signed import SignedAddresses
 from tests.emulator.wire import Refused
 
@@ -46,7 +46,7 @@ class Kernel:
     version: int
     machine: Machine
     run_at: datetime
-    image: str
+    image: str = FIRST_IMAGE
     ran: bool = True
     ended: threading.Event = field(default_factory=threading.Event)
     hidden_looks: int = 0

@@ -57,7 +57,9 @@ def prepare_start(
         raise ValueError("no session can follow")
     spec = session_spec(context, request, start.run.sizes)
     checkpoints = checkpoint_set(context, request.card, start.inventory)
-    machine = kept_machine(context, request.card.section, start.inventory, request.new_image_before)
+    machine = None
+    if context.backend.capabilities.keeps_images:
+        machine = kept_machine(context, request.card.section, start.inventory, request.new_image_before)
     return prepare(context, spec, place or start.place, checkpoints, snapshot.bundle, start.run.failed, machine)
 
 

@@ -116,7 +116,8 @@ def finish_session(
         RemoteUnavailable: The backend is away, or cannot give what decides how the run goes on.
     """
     handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
-    machine = machine_of_ended(context, record) if record.stage is Stage.SUBMITTED else None
+    keeps = context.backend.capabilities.keeps_images and record.stage is Stage.SUBMITTED
+    machine = machine_of_ended(context, record) if keeps else None
     context.record(
         EventKind.SESSION_ENDED,
         record.run_id,

@@ -30,7 +30,7 @@ def kept_machine(
     Raises:
         RemoteUnavailable: The image of the earlier session is not in the ledger, and the backend does not answer.
     """
-    if inventory.latest is None or not context.backend.capabilities.keeps_images:
+    if inventory.latest is None:
         return None
     earlier = _saver(context, section, inventory.latest)
     if earlier is None:
@@ -59,9 +59,7 @@ def machine_of_ended(context: RunContext, record: SessionRecord) -> Machine | No
     The next session reads it then, so a failure delays nothing here.
     """
     asked = _recorded(record)
-    if record.handle is None or not context.backend.capabilities.keeps_images:
-        return asked
-    if asked is not None and asked.docker_image is not None:
+    if record.handle is None or (asked is not None and asked.docker_image is not None):
         return asked
     try:
         return _read_back(context, Handle.parse(record.handle), asked)
