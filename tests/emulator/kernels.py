@@ -15,10 +15,13 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsLi
 from tests.emulator.datasets import Datasets
 from tests.emulator.log import persisted
 from tests.emulator.machine import Machine, namespace_command, save_outputs
+from tests.emulator.sessions import Sessions
 from tests.emulator.settings import Settings
 from tests.emulator.signed import SignedAddresses
 from tests.emulator.wire import Refused
 
+FIRST_SESSION, FIRST_KERNEL = 280_000_001, 90_000_001
+"""Numbers of sessions and kernels come from different sequences."""
 NEVER_RUN = "No runs found for this kernel"
 
 
@@ -33,7 +36,11 @@ class Kernel:
     version: int
     machine: Machine
     run_at: datetime
+    session_id: int = 0
+    id_no: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
+    cancel_looks: int = 0
     hidden_looks: int = 0
     queued_looks: int = 0
     saving_looks: int = 0
@@ -54,8 +61,12 @@ class Kernels:
     signed: SignedAddresses
     all: dict[tuple[str, str], Kernel] = field(default_factory=dict)
     runs: int = 0
+    sessions: Sessions = field(init=False)
     refresh: timedelta = timedelta(days=3)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.sessions = Sessions(self.all, self.settings)
 
     def save(self, request: Any, account: str) -> api.ApiSaveKernelResponse:
         """Save a version and run it; some refusals are an `error` in a successful answer, as on Kaggle."""
@@ -120,7 +131,7 @@ class Kernels:
         """One page of outputs with signed addresses, and the log."""
         kernel = self._seen(request, account, NEVER_RUN)
         ended = kernel.ended.is_set()
-        paths = sorted(path for path in kernel.outputs.rglob("*") if path.is_file()) if ended else []
+        paths = self.sessions.shown(kernel) if ended else []
         start = int(request.page_token or 0)
         size = min(request.page_size or 20, self.settings.page_limit)
         answer = api.ApiListKernelSessionOutputResponse()
@@ -207,6 +218,7 @@ class Kernels:
             if namespace_command() is None:
                 raise RuntimeError("no mount namespace here: choose an override")
             override = ""
+        session_id = FIRST_SESSION + self.runs
         timeout_s = (request.session_timeout_seconds or 43_200) * self.settings.limit_scale
         machine = Machine(
             folder=folder,
@@ -214,6 +226,7 @@ class Kernels:
             override=override,
             timeout_s=timeout_s,
             interpreter=self.settings.interpreter,
+            container=self.settings.container_name and self.settings.container_name.format(session_id=session_id),
         )
         kernel = Kernel(
             owner=owner,
@@ -223,7 +236,10 @@ class Kernels:
             version=version,
             machine=machine,
             run_at=self.settings.now(),
+            session_id=session_id,
+            id_no=FIRST_KERNEL + len(self.all),
         )
+        kernel.cancel_looks = self.settings.cancel_looks
         kernel.hidden_looks, kernel.queued_looks = self.settings.hidden_looks, self.settings.queued_looks
         kernel.saving_looks = self.settings.saving_looks
         self._mount(kernel)
@@ -257,6 +273,9 @@ class Kernels:
         if kernel.queued_looks > 0:
             kernel.queued_looks -= 1
             return KernelWorkerStatus.QUEUED
+        if kernel.cancelled and (not kernel.ended.is_set() or kernel.cancel_looks > 0):
+            kernel.cancel_looks -= kernel.ended.is_set()
+            return KernelWorkerStatus.CANCEL_REQUESTED
         if not kernel.ended.is_set():
             return KernelWorkerStatus.RUNNING
         if kernel.saving_looks > 0:
@@ -264,10 +283,13 @@ class Kernels:
             return KernelWorkerStatus.RUNNING
         if self.settings.stuck:
             return KernelWorkerStatus[self.settings.stuck]
+        if kernel.cancelled:
+            return KernelWorkerStatus.CANCEL_ACKNOWLEDGED
         return KernelWorkerStatus.COMPLETE if kernel.machine.exit_code == 0 else KernelWorkerStatus.ERROR
 
     def _metadata(self, kernel: Kernel) -> api.ApiKernelMetadata:
         made = api.ApiKernelMetadata()
+        made.id = kernel.id_no
         made.ref, made.title, made.slug = f"{kernel.owner}/{kernel.slug}", kernel.request.new_title, kernel.slug
         made.author, made.current_version_number = kernel.owner, kernel.version
         made.is_private, made.enable_gpu = kernel.request.is_private, kernel.request.enable_gpu

@@ -27,6 +27,15 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
+class AskedBy(StrEnum):
+    """Who asked a session to stop."""
+
+    USER = "user"
+    CAMPAIGN = "campaign"
+    """Its line was removed from the campaign's file: the training itself has not failed."""
+    SEARCH = "search"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """One run: the training of a lineage to a target.
@@ -99,6 +108,9 @@ class SessionRecord:
         campaign: Campaign that pushed it; empty for a user's `run`, None if unknown: recovered, or an old ledger.
         doubts: Open questions by `settling.Doubt`: since when, and how many commands have waited for an answer.
         lacking: Outputs that could not be fetched when it was judged, relative paths.
+        session_id: The backend's own number of it, which a cancel needs; None until its log has shown it.
+        stop_asked_by: Who asked it to stop (`AskedBy`); None if its end is its own.
+        swept: Whether its kernel was deleted on the backend because everything it made is verified and in place here.
     """
 
     key: str
@@ -142,6 +154,9 @@ class SessionRecord:
     campaign: str | None = None
     doubts: Mapping[str, Mapping[str, Any]] | None = None
     lacking: tuple[str, ...] = ()
+    session_id: int | None = None
+    stop_asked_by: str | None = None
+    swept: bool = False
 
     @property
     def evaluated(self) -> bool:
