@@ -49,10 +49,14 @@ def _progress(project: Project, card: SectionCard, record: SessionRecord, *, ask
         "state": "",
         "steps": record.input_steps,
         "target_steps": int(record.ticket["spec"]["target_steps"]),
+        "session_id": record.session_id,
+        "stop_asked_by": record.stop_asked_by,
     }
     if record.handle is not None and (ask or record.backend == LOCAL):
         try:
-            plain |= _looked(make_backend(record.backend, project, card), Handle.parse(record.handle))
+            backend = make_backend(record.backend, project, card)
+            plain["can_cancel"] = backend.capabilities.can_stop(record.session_id)
+            plain |= _looked(backend, Handle.parse(record.handle))
         except OrchestratorError as fault:
             plain["state"] = f"its state is unknown: {fault}"
     return LiveProgress(**plain)

@@ -20,10 +20,13 @@ from kagglesdk.kernels.types.kernels_enums import (
 from tests.emulator.datasets import Datasets
 from tests.emulator.log import persisted
 from tests.emulator.machine import Machine, namespace_command, save_outputs
+from tests.emulator.sessions import Sessions
 from tests.emulator.settings import FIRST_IMAGE, Settings
 from tests.emulator.signed import SignedAddresses
 from tests.emulator.wire import Refused
 
+FIRST_SESSION, FIRST_KERNEL = 280_000_001, 90_000_001
+"""Numbers of sessions and kernels come from different sequences."""
 NEVER_RUN = "No runs found for this kernel"
 DEFAULT_GPU = "NvidiaTeslaT4"
 REPLACED_SHAPES = {"NvidiaTeslaP100": DEFAULT_GPU, "TpuV38": "TpuV5E8", "Tpu1VmV38": "TpuV5E8"}
@@ -48,7 +51,11 @@ class Kernel:
     run_at: datetime
     image: str = FIRST_IMAGE
     ran: bool = True
+    session_id: int = 0
+    id_no: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
+    cancel_looks: int = 0
     hidden_looks: int = 0
     queued_looks: int = 0
     saving_looks: int = 0
@@ -69,8 +76,12 @@ class Kernels:
     signed: SignedAddresses
     all: dict[tuple[str, str], Kernel] = field(default_factory=dict)
     runs: int = 0
+    sessions: Sessions = field(init=False)
     refresh: timedelta = timedelta(days=3)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.sessions = Sessions(self.all, self.settings)
 
     def save(self, request: Any, account: str) -> api.ApiSaveKernelResponse:
         """Save a version and run it; some refusals are an `error` in a successful answer, as on Kaggle."""
@@ -137,7 +148,7 @@ class Kernels:
         """One page of outputs with signed addresses, and the log."""
         kernel = self._with_session(request, account)
         ended = kernel.ended.is_set()
-        paths = sorted(path for path in kernel.outputs.rglob("*") if path.is_file()) if ended else []
+        paths = self.sessions.shown(kernel) if ended else []
         start = int(request.page_token or 0)
         size = min(request.page_size or 20, self.settings.page_limit)
         answer = api.ApiListKernelSessionOutputResponse()
@@ -232,7 +243,7 @@ class Kernels:
         kernel = self.all.get((owner, slug))
         if kernel is None:
             kernel = self.all[owner, slug] = self._kernel(owner, slug, request, version)
-            kernel.ran = False
+            kernel.ran, kernel.session_id = False, 0
             kernel.ended.set()
         kernel.request, kernel.version = request, version
         kernel.image = request.docker_image or self.settings.image
@@ -251,6 +262,7 @@ class Kernels:
             if namespace_command() is None:
                 raise RuntimeError("no mount namespace here: choose an override")
             override = ""
+        session_id = FIRST_SESSION + self.runs
         timeout_s = (request.session_timeout_seconds or 43_200) * self.settings.limit_scale
         image = request.docker_image or self.settings.image
         machine = Machine(
@@ -259,6 +271,7 @@ class Kernels:
             override=override,
             timeout_s=timeout_s,
             interpreter=self.settings.images[image],
+            container=self.settings.container_name and self.settings.container_name.format(session_id=session_id),
         )
         return Kernel(
             owner=owner,
@@ -269,6 +282,9 @@ class Kernels:
             machine=machine,
             run_at=self.settings.now(),
             image=image,
+            session_id=session_id,
+            id_no=FIRST_KERNEL + len(self.all),
+            cancel_looks=self.settings.cancel_looks,
             hidden_looks=self.settings.hidden_looks,
         )
 
@@ -299,6 +315,9 @@ class Kernels:
         if kernel.queued_looks > 0:
             kernel.queued_looks -= 1
             return KernelWorkerStatus.QUEUED
+        if kernel.cancelled and (not kernel.ended.is_set() or kernel.cancel_looks > 0):
+            kernel.cancel_looks -= kernel.ended.is_set()
+            return KernelWorkerStatus.CANCEL_REQUESTED
         if not kernel.ended.is_set():
             return KernelWorkerStatus.RUNNING
         if kernel.saving_looks > 0:
@@ -306,10 +325,13 @@ class Kernels:
             return KernelWorkerStatus.RUNNING
         if self.settings.stuck:
             return KernelWorkerStatus[self.settings.stuck]
+        if kernel.cancelled:
+            return KernelWorkerStatus.CANCEL_ACKNOWLEDGED
         return KernelWorkerStatus.COMPLETE if kernel.machine.exit_code == 0 else KernelWorkerStatus.ERROR
 
     def _metadata(self, kernel: Kernel) -> api.ApiKernelMetadata:
         made = api.ApiKernelMetadata()
+        made.id = kernel.id_no
         made.ref, made.title, made.slug = f"{kernel.owner}/{kernel.slug}", kernel.request.new_title, kernel.slug
         made.author, made.current_version_number = kernel.owner, kernel.version
         made.is_private, made.enable_gpu = kernel.request.is_private, kernel.request.enable_gpu

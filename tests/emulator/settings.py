@@ -20,6 +20,12 @@ class Settings:
         hidden_looks: Number of requests about a new kernel that are answered with 404.
         queued_looks: Number of status requests that a kernel answers with QUEUED, although its process runs.
         saving_looks: Number of status requests after a kernel's end that it answers with RUNNING.
+        container_name: Name of a kernel's container, with its session id; None for a kernel without the variable.
+        cancel_grace_s: Seconds between SIGTERM and SIGKILL in a cancelled session; 0 for SIGKILL at once.
+        cancel_looks: Number of status requests after the end of a cancelled session that are answered with
+            CANCEL_REQUESTED; meanwhile the listing of its outputs grows.
+        ignores_cancel: Whether a cancel is accepted and has no effect.
+        zip_redirects: Whether the zip of the outputs is a redirect to a signed address.
         stuck: Final state of every kernel, by the service's name; empty for the true state.
         page_limit: Largest number of outputs per page, for any request.
         outputs_kept: Largest number of saved outputs of a session.
@@ -44,6 +50,11 @@ class Settings:
     hidden_looks: int = 0
     queued_looks: int = 0
     saving_looks: int = 0
+    container_name: str | None = "kaggle_t0k-en-{session_id}-webtier"
+    cancel_grace_s: float = 0.0
+    cancel_looks: int = 0
+    ignores_cancel: bool = False
+    zip_redirects: bool = False
     stuck: str = ""
     page_limit: int = 500
     outputs_kept: int = 500

@@ -356,7 +356,7 @@ class SimBackend(Backend):
         self._brought[handle.slug] = self._world.kernels[handle.slug]
         return Retrieval(folder=into)
 
-    def cancel(self, handle: Handle) -> None:
+    def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         assert self._world.can_cancel, "it cannot be cancelled"
         self._call()
         self._world.cancel(handle.slug)

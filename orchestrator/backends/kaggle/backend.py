@@ -12,6 +12,7 @@ from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import LineAssembler
 from orchestrator.backends.kaggle.client.retry import Retry
+from orchestrator.backends.kaggle.session import cancellation
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
 from orchestrator.backends.kaggle.session.push_errors import (
@@ -76,7 +77,7 @@ class KaggleBackend(Backend):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Sessions end at their time limit and cannot be cancelled."""
+        """Sessions end at their time limit, or when they are cancelled."""
         settings = self._settings
         return Capabilities(
             owner=self._api.account,
@@ -84,7 +85,9 @@ class KaggleBackend(Backend):
             max_script_bytes=MAX_SCRIPT_BYTES,
             max_wall_s=settings.longest_session_s,
             look_every_s=(10.0, 60.0),
-            can_cancel=False,
+            can_cancel=True,
+            cancel_needs_id=True,
+            can_delete=True,
             carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
             runtime_versions={},
             streams_log=True,
@@ -208,8 +211,29 @@ class KaggleBackend(Backend):
                 remedy="Free disk space or change the folder's permissions, then run the same command again.",
             ) from fault
 
-    def cancel(self, handle: Handle) -> None:
-        """Do nothing: no answer of Kaggle's API holds the session id that a cancel needs (see `can_cancel`)."""
+    def cancel(self, handle: Handle, session_id: int | None = None) -> None:
+        """Ask Kaggle to stop the session; what it has written is saved."""
+        cancellation.cancel(self._api, handle, session_id)
+
+    def identify(self, handle: Handle) -> int | None:
+        """The session's number, from the first line of its live log."""
+        return cancellation.identify(self._api, handle)
+
+    def lines_so_far(self, handle: Handle) -> Sequence[str]:
+        """The log so far; a running session's stream is left after a short silence."""
+        return cancellation.lines_so_far(self._api, handle)
+
+    def delete(self, handle: Handle) -> None:
+        """Delete the kernel."""
+        try:
+            self._api.delete_kernel(handle.owner, handle.slug)
+        except ServiceFault as fault:
+            if fault.status in (400, 403):
+                raise BadInput(
+                    f"Kaggle refused to delete {handle.slug}: {fault.message or fault}",
+                    remedy=f"Delete it on {cancellation.page_of(handle)}.",
+                ) from fault
+            raise
 
     def quota(self) -> Quota | None:
         """The GPU quota; None if the card asks for no GPU."""

@@ -55,6 +55,9 @@ class Capabilities:
         max_script_bytes: Largest accepted script.
         max_wall_s: Longest session, None without a limit.
         look_every_s: Shortest and longest pause between two looks at a session.
+        can_cancel: Whether sessions can be stopped from here.
+        cancel_needs_id: Whether that needs the backend's own number of the session, which it shows only once it runs.
+        can_delete: Whether ended sessions can be deleted, with their outputs.
         runtime_versions: Library -> version in its sessions, where known in advance.
         streams_log: Whether `follow` waits for new lines until the log is complete.
         late_outputs: Whether outputs may still be missing after the state says that the session has ended.
@@ -80,6 +83,16 @@ class Capabilities:
     remembers: bool = False
     keeps_images: bool = False
     session_device: str | None = None
+    cancel_needs_id: bool = False
+    can_delete: bool = False
+
+    def can_stop(self, session_id: int | None) -> bool:
+        """Whether a running session can be stopped from here.
+
+        Args:
+            session_id: The backend's own number of it, None while unknown.
+        """
+        return self.can_cancel and (session_id is not None or not self.cancel_needs_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,10 @@ class LiveProgress:
         steps_per_s: None until two reports are there.
         eta_s: Seconds until the target at this rate, None where the rate is unknown.
         reported_at: ISO time of its latest report, None without one.
+        session_id: The backend's own number of it, None while unknown.
+        can_cancel: Whether `cancel` can stop it at once; None where the backend was not asked. False on Kaggle until
+            the number is known, which `cancel` then reads from the log itself.
+        stop_asked_by: Who asked it to stop, None if it was not asked.
     """
 
     session: str
@@ -35,6 +39,9 @@ class LiveProgress:
     steps_per_s: float | None = None
     eta_s: float | None = None
     reported_at: str | None = None
+    session_id: int | None = None
+    can_cancel: bool | None = None
+    stop_asked_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -50,6 +57,7 @@ class LiveProgress:
             hours, rest_s = divmod(round(self.eta_s), 3600)
             parts.append(f"{hours}:{rest_s // 60:02d}:{rest_s % 60:02d} left")
         parts += [self.state] if self.state else []
+        parts += ["asked to stop"] if self.stop_asked_by else []
         return " | ".join(parts)
 
 

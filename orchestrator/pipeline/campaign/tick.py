@@ -22,7 +22,7 @@ from orchestrator.core.errors import (
     RemoteUnavailable,
     StorageFault,
 )
-from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.ledger.records import AskedBy, SessionRecord, Stage
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.run.summary import DETACHED
 from orchestrator.core.scheduling.forecast import Allowance
@@ -40,6 +40,7 @@ from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.pipeline.run.runner import execute
 from orchestrator.pipeline.search.pruning import prune_running
 from orchestrator.pipeline.session.look import is_overdue, look
+from orchestrator.pipeline.session.stop import ask_to_stop
 
 
 class CampaignTicker:
@@ -55,7 +56,6 @@ class CampaignTicker:
         self._recovering = recovering
         self._refused: dict[str, str] = {}
         self._live_curves: dict[str, Curve] = {}
-        self._asked_to_stop: set[str] = set()
         self._log = TickLog()
         self._listing = Listing()
         self._update_trials()
@@ -131,23 +131,39 @@ class CampaignTicker:
                 if record.lineage_id in self._removed:
                     self._log.orphan_closed(trial, self._context.ledger.session(record.key))
         except NotYet:
-            self._prune(run_context, trial, record)
+            self._stop_unwanted(run_context, trial, record)
         except StorageFault:
             raise  # no other session could be recorded either
         except OrchestratorError as fault:
             self._log.trouble(record.slug, fault)
 
-    def _prune(self, run_context: RunContext, trial: Trial, record: SessionRecord) -> None:
-        """Ask a running session to stop if its trial is pruned by the evaluations in its log. Its checkpoint stays."""
+    def _stop_unwanted(self, run_context: RunContext, trial: Trial, record: SessionRecord) -> None:
+        """Ask a running session to stop that a search has pruned, or whose line was removed. Its checkpoint stays."""
+        current = self._context.ledger.session(record.key) or record
+        searching, removed = self._context.searching, record.lineage_id in self._removed
         try:
-            searching = self._context.searching
-            if searching is None or not prune_running(run_context, searching, trial, record, self._live_curves):
+            if removed:
+                stoppable = run_context.backend.capabilities.can_cancel and current.stage is Stage.SUBMITTED
+                if not stoppable or not current.handle or not self._certainly_removed(current):
+                    return
+                ask_to_stop(run_context, current, AskedBy.CAMPAIGN)
+            elif searching is None or not prune_running(run_context, searching, trial, current, self._live_curves):
                 return
-            if record.key not in self._asked_to_stop:
-                self._asked_to_stop.add(record.key)
-                self._log.changes.append(f"{trial.label} [{trial.name8}]: pruned, its session is asked to stop")
+            if current.stop_asked_by is None:
+                why = "no longer part of the campaign" if removed else "pruned"
+                self._log.changes.append(f"{trial.label} [{trial.name8}]: {why}, its session is asked to stop")
+        except NotYet:
+            return  # it has not shown its number yet: the next tick asks
+        except StorageFault:
+            raise
         except OrchestratorError as fault:
             self._log.trouble(record.slug, fault)
+
+    def _certainly_removed(self, record: SessionRecord) -> bool:
+        """Whether nothing proposes this training. A search that lacks results proposes less than it did before."""
+        searching = self._context.searching
+        by_file = any(trial.lineage_id == record.lineage_id for trial in self._orphans.trials)
+        return by_file or (searching is not None and not self._recovering and not searching.faults())
 
     def _start(self) -> tuple[str, str]:
         """Start what fits.

@@ -22,7 +22,7 @@ from orchestrator.core.session.backend_types import Bundle, Carrier, Handle, Obs
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt_remembered, require_no_unknown_sessions
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
-from orchestrator.pipeline.run.release import release
+from orchestrator.pipeline.run.release import end_in_ledger, release
 from orchestrator.pipeline.run.reports import announce_found, other_target_lines, refuse, report_troubles
 from orchestrator.pipeline.run.second_look import look_again
 from orchestrator.pipeline.run.snapshot import read_snapshot
@@ -231,7 +231,7 @@ class RunLoop:
             self._context.record(
                 EventKind.RUN_ENDED,
                 run.run_id,
-                end_reason=summary.end_reason,
+                end_reason=end_in_ledger(self._context, run, summary.end_reason),
                 verdict=summary.verdict,
                 no_claim=summary.no_claim,
                 steps_done=summary.steps_done,

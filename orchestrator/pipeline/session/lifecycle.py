@@ -12,7 +12,7 @@ from orchestrator.core.ledger.records import SessionRecord, Stage, session_key
 from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.session.backend_types import Bundle, Carrier, CheckpointSet, Handle, Observation, Push
 from orchestrator.core.session.end_reason import EndReason
-from orchestrator.core.session.judgement import Judgement, judge
+from orchestrator.core.session.judgement import Judgement, as_asked, judge
 from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.script import guard_size, most_bytes, render_kernel, without_inline
 from orchestrator.core.session.slug import Place, session_slug
@@ -25,6 +25,7 @@ from orchestrator.pipeline.session.machine import keep_machine, machine_of_ended
 from orchestrator.pipeline.session.outputs import Collected, collect_once
 from orchestrator.pipeline.session.restore import restore, up_to_date
 from orchestrator.pipeline.session.secrets_gate import require_no_secrets
+from orchestrator.pipeline.session.stop import note_session_id
 from orchestrator.pipeline.session.watch import watch
 
 
@@ -88,7 +89,12 @@ def wait_for_end(context: RunContext, record: SessionRecord) -> Observation:
     if not context.waits:
         return look(context, record)
     handle = Handle.parse(str(record.handle))
-    return watch(context, handle, EndCheck(context, record, handle).end_of)
+    return watch(
+        context,
+        handle,
+        EndCheck(context, record, handle).end_of,
+        opened=lambda session_id: note_session_id(context, record, session_id),
+    )
 
 
 def finish_session(
@@ -176,6 +182,8 @@ def retrieve_and_analyze_logs(
         EventKind.SESSION_FETCHED, ticket.run_id, key, results_dir=folder.as_posix(), missing=found.retrieval.missing
     )
     judgement = judge(ticket, found.observation, found.manifest, found.faults, tuple(map(str, found.lacking)))
+    if (record := context.ledger.session(key)) is not None and record.stop_asked_by is not None:
+        judgement = as_asked(judgement)
     judged = context.event(
         EventKind.SESSION_JUDGED,
         ticket.run_id,

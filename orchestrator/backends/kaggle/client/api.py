@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import requests
 
 from orchestrator.backends.kaggle.client.connection import CONNECT_S, Connection, no_auth, request_of
-from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.backends.kaggle.client.errors import ServiceFault, clean
 from orchestrator.backends.kaggle.client.log_parser import lines_of_log, live_events
 from orchestrator.backends.kaggle.client.mapping import (
     KernelRecord,
@@ -123,17 +123,6 @@ class KaggleApi:
             machine_shape=answer.metadata.machine_shape or "",
         )
 
-    def delete_kernel(self, owner: str, slug: str) -> None:
-        """Delete a kernel with all its versions and outputs.
-
-        Raises:
-            ServiceFault: It failed, or there is none.
-        """
-        from kagglesdk.kernels.types.kernels_api_service import ApiDeleteKernelRequest
-
-        request = request_of(ApiDeleteKernelRequest, user_name=owner, kernel_slug=slug)
-        self._query("delete", lambda: self._kernels.delete_kernel(request))
-
     def kernel_slugs(self) -> Iterator[str]:
         """Slugs of the account's own kernels, all pages, the latest first.
 
@@ -197,15 +186,62 @@ class KaggleApi:
             if quota is not None
         )
 
-    def log_events(self, owner: str, slug: str) -> Iterator[Mapping[str, Any]]:
+    def cancel_session(self, session_id: int) -> str:
+        """Ask for the end of a session; returns Kaggle's refusal, empty if it accepted.
+
+        The number names exactly one session, so the request may be repeated after a lost answer.
+        """
+        from kagglesdk.kernels.types.kernels_api_service import ApiCancelKernelSessionRequest
+
+        request = request_of(ApiCancelKernelSessionRequest, kernel_session_id=session_id)
+        answer = self._query("cancel", lambda: self._kernels.cancel_kernel_session(request))
+        return clean(answer.error_message or "")
+
+    def delete_kernel(self, owner: str, slug: str) -> None:
+        """Delete a kernel with its outputs; one that does not exist counts as deleted.
+
+        Each of our slugs is one session's, so the request may be repeated after a lost answer.
+        """
+        from kagglesdk.kernels.types.kernels_api_service import ApiDeleteKernelRequest
+
+        request = request_of(ApiDeleteKernelRequest, user_name=owner, kernel_slug=slug)
+        try:
+            self._query("delete", lambda: self._kernels.delete_kernel(request))
+        except ServiceFault as fault:
+            if fault.status != 404:
+                raise
+
+    @contextmanager
+    def output_zip(self, session_id: int) -> Iterator[Iterator[bytes]]:
+        """All outputs of a session as the bytes of one zip.
+
+        Raises:
+            ServiceFault: It was refused, or the transfer broke.
+        """
+        from kagglesdk.kernels.types.kernels_api_service import ApiDownloadKernelOutputZipRequest
+
+        request = request_of(ApiDownloadKernelOutputZipRequest, kernel_session_id=session_id)
+        # Asked once: every file can be fetched by itself as well.
+        what = "zip of the outputs"
+        response = self._connection.ask(what, lambda: self._kernels.download_kernel_output_zip(request))
+        try:
+            with response:
+                yield response.iter_content(_PIECE_BYTES)
+        except requests.RequestException as fault:
+            raise ServiceFault(what, status=None, message=type(fault).__name__) from None
+
+    def log_events(self, owner: str, slug: str, *, silence_s: float = STREAM_SILENCE_S) -> Iterator[Mapping[str, Any]]:
         """The kernel's log from its beginning: live while it runs, stored afterwards. Ends when it is complete.
+
+        Args:
+            silence_s: Seconds without any byte after which the stream counts as broken.
 
         Raises:
             ServiceFault: The stream broke or was silent too long; a new call starts at the beginning again.
         """
         url = f"{self._connection.endpoint}/kernels/logs/stream/{owner}/{slug}"
         headers = {"Accept": "text/event-stream, */*", "Content-Type": None}
-        with self._streaming("log", self._connection.session, url, headers) as response:
+        with self._streaming("log", self._connection.session, url, headers, silence_s) as response:
             if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
                 # Split as bytes: decoded text would also be split at characters such as U+2028.
                 yield from live_events(response.iter_lines(chunk_size=1))
@@ -239,10 +275,15 @@ class KaggleApi:
 
     @contextmanager
     def _streaming(
-        self, what: str, session: requests.Session, url: str, headers: Mapping[str, str | None]
+        self,
+        what: str,
+        session: requests.Session,
+        url: str,
+        headers: Mapping[str, str | None],
+        silence_s: float = STREAM_SILENCE_S,
     ) -> Iterator[requests.Response]:
         try:
-            with session.get(url, headers=headers, stream=True, timeout=(CONNECT_S, STREAM_SILENCE_S)) as response:
+            with session.get(url, headers=headers, stream=True, timeout=(CONNECT_S, silence_s)) as response:
                 if response.status_code >= 400:
                     raise self._connection.fault(what, response, "")
                 yield response

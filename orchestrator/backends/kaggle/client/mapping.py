@@ -1,6 +1,6 @@
 """Kaggle's requests, answers and states as plain values. No I/O.
 
-Source: the request and response types of kagglesdk 0.1.37 (kernels, datasets); error messages as quoted in public
+Source: the request and response types of kagglesdk 0.1.38 (kernels, datasets); error messages as quoted in public
 issue threads of kaggle-cli, since the service documents none of them.
 """
 
