@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import random
+import secrets
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 from orchestrator.backends.kaggle.backend import MAX_SCRIPT_BYTES, VISIBILITY_S, KaggleBackend
 from orchestrator.backends.kaggle.client.api import KaggleApi
@@ -11,15 +15,21 @@ from orchestrator.backends.kaggle.client.auth import Account, sign_in
 from orchestrator.backends.kaggle.client.credentials import candidates
 from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
 from orchestrator.backends.kaggle.client.retry import Patience, Retry
+from orchestrator.backends.kaggle.diagnosis.first_session import FirstSession
+from orchestrator.backends.kaggle.diagnosis.probe_dataset import ProbeDataset
+from orchestrator.backends.kaggle.diagnosis.probe_sessions import Durations, ProbeSessions
 from orchestrator.backends.kaggle.diagnosis.push_check import PushCheck
 from orchestrator.backends.kaggle.health_check import examine
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
 from orchestrator.core.diagnostics.health_check import Check
+from orchestrator.core.diagnostics.masking import Mask
+from orchestrator.core.secret_search import SecretValue
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.session.backend_types import Push, Quota
 from orchestrator.ports import Clock
 from orchestrator.stores.project import Project
+from orchestrator.stores.secrets.in_use import secrets_in_use
 from orchestrator.stores.system_clock import SystemClock
 
 
@@ -88,6 +98,31 @@ def kaggle_push_check(push: Push, report: Callable[[Check], None]) -> None:
     retry = _retry(clock, Patience(attempts=3))
     api = _api(sign_in(candidates(), now=clock.now, retry=retry), retry)
     PushCheck(api, clock, report, most_bytes=MAX_SCRIPT_BYTES, visible_s=VISIBILITY_S).run(push)
+
+
+def kaggle_first_session(
+    progress: Callable[[str], None], durations: Durations | None = None
+) -> tuple[list[Check], dict[str, Any]]:
+    """Run the sessions of `doctor --first-session`.
+
+    Returns:
+        The rows of the report, and what the sessions said of their machine; without user name and secrets.
+
+    Raises:
+        RemoteUnavailable: No credentials, or Kaggle cannot be reached.
+    """
+    clock, durations = SystemClock(), durations or Durations()
+    retry = _retry(clock, Patience(attempts=3))
+    account = sign_in(candidates(), now=clock.now, retry=retry)
+    mask = Mask(account.name, (*secrets_in_use(), SecretValue(name="token", value=account.credentials.secret)))
+    with tempfile.TemporaryDirectory() as folder:
+        datasets = DatasetsApi(account.connection, account.name, retry)
+        dataset = ProbeDataset(datasets, clock, Path(folder), durations.patience_s)
+        api = _api(account, retry)
+        sessions = ProbeSessions(api, clock, secrets.token_hex(8), durations)
+        session = FirstSession(api, sessions, dataset, clock, lambda line: progress(mask.text(line)), durations)
+        rows = session.run()
+    return [mask.check(row) for row in rows], mask.plain(session.facts)
 
 
 def _retry(clock: Clock, patience: Patience | None = None) -> Retry:

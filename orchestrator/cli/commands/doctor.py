@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,12 +25,22 @@ _Push = Annotated[
     bool,
     typer.Option("--push", help="Save the next session's script on Kaggle without running it; delete it."),
 ]
+_FirstSession = Annotated[
+    bool, typer.Option("--first-session", help="Try Kaggle with short CPU sessions; print a report to send.")
+]
 
 
-def doctor(section: _Section = None, push: _Push = False, quick: Quick = False, as_json: AsJson = False) -> int:
+def doctor(
+    section: _Section = None,
+    push: _Push = False,
+    first_session: _FirstSession = False,
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> int:
     """Check Kaggle credentials, account, quota, clock, versions and disk. Without options nothing is changed.
 
     With --push: the script that `run` would send is saved on Kaggle without a session, read back and deleted.
+    With --first-session: three CPU sessions, which spend no quota, try mounts, log, carriers and cancel.
     """
     from orchestrator.cli.output.console import Console
     from orchestrator.core.diagnostics.health_check import exit_code
@@ -49,17 +59,44 @@ def doctor(section: _Section = None, push: _Push = False, quick: Quick = False, 
         console.say(f"{section} has no effect without --push")
     for check in kaggle_checkup(project):
         report(check)
-    if chosen is not None and any(check.name == "account" and check.good for check in checks):
+    signed_in = any(check.name == "account" and check.good for check in checks)
+    if chosen is not None and signed_in:
         _check_push(project, chosen, quick, console, report)
+    answer: dict[str, Any] = {}
+    if first_session and signed_in:
+        answer = _first_session_report(console, report)
     code = exit_code(checks)
     if as_json:
-        print_json({"checks": [asdict(check) for check in checks], "exit_code": code})
+        print_json({"checks": [asdict(check) for check in checks], **answer, "exit_code": code})
     return code
 
 
 def check_lines(check: Check) -> list[str]:
     """A check as text."""
     return [f"{_SIGNS[check.good]} {check.name}: {check.found}", *([f"    {check.remedy}"] if check.remedy else [])]
+
+
+def _first_session_report(console: Console, report: Callable[[Check], None]) -> dict[str, Any]:
+    """Run the sessions, report each row, and return the whole report, which holds no name and no secret."""
+    import importlib.metadata
+    import platform
+
+    from orchestrator import __version__
+    from orchestrator.core.diagnostics.health_check import Check
+    from orchestrator.core.errors import RemoteUnavailable
+    from orchestrator.wiring.kaggle import kaggle_first_session
+
+    try:
+        rows, facts = kaggle_first_session(lambda line: console.say(line))
+    except RemoteUnavailable as fault:
+        report(Check(name="first session", good=False, found=str(fault), remedy=fault.remedy, remote=True))
+        return {}
+    console.say("Report of the first session; it holds neither your user name nor your token:")
+    for row in rows:
+        report(row)
+    versions = {name: importlib.metadata.version(name) for name in ("kaggle", "kagglesdk")}
+    versions |= {"orchestrator": __version__, "python": platform.python_version(), "system": platform.system()}
+    return {"first_session": {"rows": [asdict(row) for row in rows], **facts, "versions": versions}}
 
 
 def _section(project: Project, section: str | None) -> str:

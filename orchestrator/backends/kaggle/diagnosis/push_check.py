@@ -75,8 +75,10 @@ class PushCheck:
             self._steps(push, slug)
         finally:
             if self._made:
-                delete_kernel(
-                    self._api, self._clock, push.owner, self._made, self._report, "push: deleted", self._visible_s
+                self._report(
+                    delete_kernel(
+                        self._api, self._clock, push.owner, self._made, name="push: deleted", visible_s=self._visible_s
+                    )
                 )
 
     def _steps(self, push: Push, slug: str) -> None:
