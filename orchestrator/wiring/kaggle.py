@@ -102,11 +102,12 @@ def kaggle_push_check(push: Push, report: Callable[[Check], None]) -> None:
 
 def kaggle_first_session(
     progress: Callable[[str], None], durations: Durations | None = None
-) -> tuple[list[Check], dict[str, Any]]:
+) -> tuple[list[Check], dict[str, Any], Mask]:
     """Run the sessions of `doctor --first-session`.
 
     Returns:
-        The rows of the report, and what the sessions said of their machine; without user name and secrets.
+        The rows of the report, and what the sessions said of their machine, both without user name and secrets; and
+        what removes these from other texts.
 
     Raises:
         RemoteUnavailable: No credentials, or Kaggle cannot be reached.
@@ -114,7 +115,8 @@ def kaggle_first_session(
     clock, durations = SystemClock(), durations or Durations()
     retry = _retry(clock, Patience(attempts=3))
     account = sign_in(candidates(), now=clock.now, retry=retry)
-    mask = Mask(account.name, (*secrets_in_use(), SecretValue(name="token", value=account.credentials.secret)))
+    values = (*secrets_in_use(), SecretValue(name="token", value=account.credentials.secret))
+    mask = Mask(account.name, values, str(Path.home()))
     with tempfile.TemporaryDirectory() as folder:
         datasets = DatasetsApi(account.connection, account.name, retry)
         dataset = ProbeDataset(datasets, clock, Path(folder), durations.patience_s)
@@ -122,7 +124,7 @@ def kaggle_first_session(
         sessions = ProbeSessions(api, clock, secrets.token_hex(8), durations)
         session = FirstSession(api, sessions, dataset, clock, lambda line: progress(mask.text(line)), durations)
         rows = session.run()
-    return [mask.check(row) for row in rows], mask.plain(session.facts)
+    return [mask.check(row) for row in rows], mask.plain(session.facts), mask
 
 
 def _retry(clock: Clock, patience: Patience | None = None) -> Retry:

@@ -104,6 +104,23 @@ def test_sources_of_a_continued_training_are_checked(project: KaggleProject) -> 
 
 
 @pytest.mark.parametrize(
+    ("backend", "words"),
+    [("kaggle", "ana/arz-validation-section-7-6-"), ("local", "uploaded when a session starts")],
+    ids=["kernel output", "dataset"],
+)
+def test_large_checkpoints_are_checked_by_their_source(project: KaggleProject, backend: str, words: str) -> None:
+    entry = project.root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    entry.write_text(entry.read_text("utf-8").replace("body[::-1]", "__import__('os').urandom(900_000)"), "utf-8")
+    run = ("run", "section_7_6", "--quick", "--target-steps", "10", "--backend", backend)
+    assert orchestrate(project.root, *run, **loopback_variables()).code == 0
+    runs = project.kaggle.kernels.runs
+    found = check(project)
+    assert found["data sources"].good and words in found["data sources"].found
+    assert found["deleted"].good and project.kaggle.kernels.runs == runs
+    assert project.kaggle.journal.counts["StartBlobUpload"] == 0
+
+
+@pytest.mark.parametrize(
     ("fault", "words"),
     [
         ({"status": 400}, "HTTP 400"),

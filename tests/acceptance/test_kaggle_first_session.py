@@ -43,7 +43,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleP
 
 def report() -> tuple[dict[str, Check], list[Check], dict[str, Any]]:
     """Rows by doubt, the other rows, and the facts."""
-    rows, facts = kaggle_first_session(lambda line: None, SHORT)
+    rows, facts, _ = kaggle_first_session(lambda line: None, SHORT)
     names = {doubt.value for doubt in Doubt}
     return {row.name: row for row in rows if row.name in names}, [row for row in rows if row.name not in names], facts
 
@@ -66,9 +66,9 @@ def test_every_doubt_is_a_row_and_most_are_decided(project: KaggleProject) -> No
 
 def test_the_report_names_neither_user_nor_secret(project: KaggleProject) -> None:
     answer = orchestrate(project.root, "doctor", "--first-session", "--json", **loopback_variables())
-    whole = json.dumps(answer.json["first_session"])
+    whole = json.dumps(answer.json)
     assert not re.search(rf"\b{USER}\b", whole) and KEY not in whole
-    assert "<user>" in whole
+    assert "<user>, by legacy key" in whole and str(Path.home()) not in whole
     assert {row["name"] for row in answer.json["first_session"]["rows"]} >= {doubt.value for doubt in Doubt}
     assert "live log" in answer.err and "✓ kernel output" in answer.err
 
@@ -97,7 +97,7 @@ def test_outputs_that_are_not_mounted_fail_their_row(project: KaggleProject, mon
 
 def test_a_dataset_that_is_never_ready_leaves_its_rows_open(project: KaggleProject) -> None:
     project.kaggle.settings.processing_looks = 10**6
-    rows, _ = kaggle_first_session(lambda line: None, replace(SHORT, patience_s=8.0))
+    rows, _, _ = kaggle_first_session(lambda line: None, replace(SHORT, patience_s=8.0))
     found = {row.name: row for row in rows}
     assert found[Doubt.DATASET].good is None and found[Doubt.WHEELHOUSE].good is None
     assert found[Doubt.KERNEL_OUTPUT].good
@@ -129,7 +129,7 @@ def test_outputs_lost_at_the_time_limit_are_said(project: KaggleProject) -> None
 
 def test_a_session_without_a_number_leaves_cancel_open(project: KaggleProject) -> None:
     project.kaggle.settings.container_name = ""
-    rows, _ = kaggle_first_session(lambda line: None, replace(SHORT, wait_s=1.0))
+    rows, _, _ = kaggle_first_session(lambda line: None, replace(SHORT, wait_s=1.0))
     (row,) = [row for row in rows if row.name == Doubt.CANCEL]
     assert row.good is None and "did not show its number" in row.found
     assert not project.kaggle.journal.of("CancelKernelSession")
@@ -137,7 +137,7 @@ def test_a_session_without_a_number_leaves_cancel_open(project: KaggleProject) -
 
 def test_a_refused_cancel_fails_its_row(project: KaggleProject) -> None:
     project.kaggle.faults.add("CancelKernelSession", status=403)
-    rows, _ = kaggle_first_session(lambda line: None, replace(SHORT, wait_s=1.0))
+    rows, _, _ = kaggle_first_session(lambda line: None, replace(SHORT, wait_s=1.0))
     (row,) = [row for row in rows if row.name == Doubt.CANCEL]
     assert row.good is False and "HTTP 403" in row.found and row.remedy
 

@@ -140,6 +140,37 @@ def test_what_the_card_asks_for_wins(project: KaggleProject, settings: KaggleSet
     assert "The card asks for another image or accelerator" in project.output
 
 
+CAMPAIGN = """
+campaign: one
+title: One training
+backend: kaggle
+concurrency: 1
+assume: {steps_per_s: 6000, start_s: 5, save_s: 10}
+trials:
+  main: {section: section_7_6, profile: quick, seeds: 1}
+"""
+
+
+def test_a_campaign_keeps_the_image_and_lets_go_of_it(project: KaggleProject) -> None:
+    (project.root / "validation_ch7/section_7_6_rl_performance/behaviour.json").write_text('{"*": {"do": "pause"}}')
+    (project.root / "configs/campaigns").mkdir()
+    (project.root / "configs/campaigns/one.yaml").write_text(CAMPAIGN, "utf-8")
+
+    def tick(*words: str) -> None:
+        for kernel in list(project.kaggle.kernels.all.values()):
+            assert kernel.ended.wait(30)
+        answer = orchestrate(project.root, "campaign", "tick", "one", *words, **loopback_variables())
+        assert answer.code == 0, answer.out + answer.err
+
+    tick()
+    project.kaggle.settings.image = SECOND_IMAGE
+    tick()
+    tick("--new-image")
+    project.kaggle.settings.image = FIRST_IMAGE
+    tick()
+    assert [push.get("dockerImage") for push in pushes(project)] == [None, FIRST_IMAGE, None, SECOND_IMAGE]
+
+
 def test_dry_run_shows_the_kept_image_and_asks_for_no_session(project: KaggleProject) -> None:
     project.run(target_steps=10)
     _, _, push = project.preview(target_steps=20)

@@ -64,7 +64,7 @@ def doctor(
         _check_push(project, chosen, quick, console, report)
     answer: dict[str, Any] = {}
     if first_session and signed_in:
-        answer = _first_session_report(console, report)
+        answer = _first_session_report(console, checks, report)
     code = exit_code(checks)
     if as_json:
         print_json({"checks": [asdict(check) for check in checks], **answer, "exit_code": code})
@@ -76,8 +76,12 @@ def check_lines(check: Check) -> list[str]:
     return [f"{_SIGNS[check.good]} {check.name}: {check.found}", *([f"    {check.remedy}"] if check.remedy else [])]
 
 
-def _first_session_report(console: Console, report: Callable[[Check], None]) -> dict[str, Any]:
-    """Run the sessions, report each row, and return the whole report, which holds no name and no secret."""
+def _first_session_report(console: Console, checks: list[Check], report: Callable[[Check], None]) -> dict[str, Any]:
+    """Run the sessions, report each row, and return the rest of the report for `--json`.
+
+    Args:
+        checks: Those so far; user name and secrets are removed from them, since the user will send the whole.
+    """
     import importlib.metadata
     import platform
 
@@ -87,10 +91,11 @@ def _first_session_report(console: Console, report: Callable[[Check], None]) -> 
     from orchestrator.wiring.kaggle import kaggle_first_session
 
     try:
-        rows, facts = kaggle_first_session(lambda line: console.say(line))
+        rows, facts, mask = kaggle_first_session(lambda line: console.say(line))
     except RemoteUnavailable as fault:
         report(Check(name="first session", good=False, found=str(fault), remedy=fault.remedy, remote=True))
         return {}
+    checks[:] = [mask.check(check) for check in checks]
     console.say("Report of the first session; it holds neither your user name nor your token:")
     for row in rows:
         report(row)

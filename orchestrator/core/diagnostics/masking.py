@@ -14,19 +14,22 @@ USER = "<user>"
 
 
 class Mask:
-    """Replaces an account's name, and the secrets in use.
+    """Replaces an account's name, the user's home folder, and the secrets in use.
 
     Args:
         account: Name as in addresses; replaced as a whole word, in any case.
+        home: The home folder, whose path may hold the user's name; empty for none.
     """
 
-    def __init__(self, account: str, secrets: Iterable[SecretValue]) -> None:
+    def __init__(self, account: str, secrets: Iterable[SecretValue], home: str = "") -> None:
         self._secrets = tuple(secrets)
+        self._home = home
         self._account = re.compile(rf"(?<![A-Za-z0-9]){re.escape(account)}(?![A-Za-z0-9])", re.IGNORECASE)
 
     def text(self, text: str) -> str:
         """A text without name and secrets."""
-        return self._account.sub(USER, masked(text, self._secrets))
+        text = masked(text, self._secrets)
+        return self._account.sub(USER, text.replace(self._home, "~") if self._home else text)
 
     def check(self, check: Check) -> Check:
         """A check without name and secrets."""
