@@ -22,7 +22,7 @@ from orchestrator.core.errors import (
     RemoteUnavailable,
     StorageFault,
 )
-from orchestrator.core.ledger.records import AskedBy, SessionRecord, Stage
+from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.run.summary import DETACHED
 from orchestrator.core.scheduling.forecast import Allowance
@@ -30,7 +30,7 @@ from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.search.proposals import Curve
 from orchestrator.core.session.time_budget import granted_s
 from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial
-from orchestrator.pipeline.campaign.orphans import find_orphans
+from orchestrator.pipeline.campaign.orphans import REMOVED, find_orphans, stop_removed
 from orchestrator.pipeline.campaign.recover import recover
 from orchestrator.pipeline.campaign.start import campaign_allowance, start_order
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
@@ -40,7 +40,6 @@ from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.pipeline.run.runner import execute
 from orchestrator.pipeline.search.pruning import prune_running
 from orchestrator.pipeline.session.look import is_overdue, look
-from orchestrator.pipeline.session.stop import ask_to_stop
 
 
 class CampaignTicker:
@@ -139,18 +138,17 @@ class CampaignTicker:
 
     def _stop_unwanted(self, run_context: RunContext, trial: Trial, record: SessionRecord) -> None:
         """Ask a running session to stop that a search has pruned, or whose line was removed. Its checkpoint stays."""
-        current = self._context.ledger.session(record.key) or record
-        searching, removed = self._context.searching, record.lineage_id in self._removed
+        current, searching = self._context.ledger.session(record.key) or record, self._context.searching
         try:
-            if removed:
-                stoppable = run_context.backend.capabilities.can_cancel and current.stage is Stage.SUBMITTED
-                if not stoppable or not current.handle or not self._certainly_removed(current):
-                    return
-                ask_to_stop(run_context, current, AskedBy.CAMPAIGN)
-            elif searching is None or not prune_running(run_context, searching, trial, current, self._live_curves):
-                return
-            if current.stop_asked_by is None:
-                why = "no longer part of the campaign" if removed else "pruned"
+            if trial.lineage_id not in self._removed:
+                pruned = searching and prune_running(run_context, searching, trial, current, self._live_curves)
+                why = "pruned" if pruned else ""
+            else:
+                # A search that lacks results proposes less than it did before.
+                by_file = trial.lineage_id in {one.lineage_id for one in self._orphans.trials}
+                certain = by_file or not (self._recovering or (searching and searching.faults()))
+                why = REMOVED if certain and stop_removed(run_context, current) else ""
+            if why and current.stop_asked_by is None:
                 self._log.changes.append(f"{trial.label} [{trial.name8}]: {why}, its session is asked to stop")
         except NotYet:
             return  # it has not shown its number yet: the next tick asks
@@ -158,12 +156,6 @@ class CampaignTicker:
             raise
         except OrchestratorError as fault:
             self._log.trouble(record.slug, fault)
-
-    def _certainly_removed(self, record: SessionRecord) -> bool:
-        """Whether nothing proposes this training. A search that lacks results proposes less than it did before."""
-        searching = self._context.searching
-        by_file = any(trial.lineage_id == record.lineage_id for trial in self._orphans.trials)
-        return by_file or (searching is not None and not self._recovering and not searching.faults())
 
     def _start(self) -> tuple[str, str]:
         """Start what fits.
