@@ -16,7 +16,7 @@ from orchestrator.backends.kaggle.session import cancellation
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
 from orchestrator.backends.kaggle.session.push_errors import (
-    conflict,
+    fault_of_push,
     image_refused,
     lost_sources,
     refusal,
@@ -24,7 +24,7 @@ from orchestrator.backends.kaggle.session.push_errors import (
 )
 from orchestrator.backends.kaggle.session.push_request import build_push, keep_machine, machine_of, save_request
 from orchestrator.core.diagnostics.storage import storage_fault
-from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.errors import BadInput, NameTaken, NotYet
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.session.backend_types import (
     Capabilities,
@@ -49,8 +49,6 @@ MAX_SCRIPT_BYTES = 1_000_000
 
 VISIBILITY_S = 90.0
 """How long a saved kernel may still answer 404; longer delays have not been reported."""
-
-_RATE_WAIT_S = 60.0
 
 _ABSENT_PATIENCE_S = 1800.0
 """Seconds before a 404 counts as deleted: the service has answered 404 for running kernels as well."""
@@ -126,7 +124,7 @@ class KaggleBackend(Backend):
         try:
             answer = self._api.save_kernel(save_request(push))
         except ServiceFault as fault:
-            raise image_refused(self._submit_fault(fault), push) from fault
+            raise image_refused(fault_of_push(fault), push) from fault
         problem = refusal(answer, push.slug, None)
         if isinstance(problem, NotYet) and problem.wait_s is None:
             problem = refused_with_message(answer.error, self._refresh_at())
@@ -250,15 +248,3 @@ class KaggleBackend(Backend):
         except ServiceFault:
             return None  # the refusal itself matters more and is reported
         return quota.refresh_at if quota else None
-
-    def _submit_fault(self, fault: ServiceFault) -> OrchestratorError:
-        if fault.status == 429:
-            wait_s = fault.wait_s or _RATE_WAIT_S
-            return NotYet(str(fault), remedy="Kaggle asks for fewer requests.", wait_s=wait_s)
-        if fault.undecided:
-            return OutcomeUnknown(str(fault), remedy=fault.remedy)
-        if fault.status == 409:
-            return conflict(fault.message)
-        if fault.status in (401, 403):
-            return fault
-        return refused_with_message(fault.message or f"HTTP {fault.status}")
