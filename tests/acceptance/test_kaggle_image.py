@@ -171,6 +171,21 @@ def test_a_campaign_keeps_the_image_and_lets_go_of_it(project: KaggleProject) ->
     assert [push.get("dockerImage") for push in pushes(project)] == [None, FIRST_IMAGE, None, SECOND_IMAGE]
 
 
+def test_a_campaign_asks_once_for_an_image_that_is_gone(project: KaggleProject) -> None:
+    (project.root / "validation_ch7/section_7_6_rl_performance/behaviour.json").write_text('{"*": {"do": "pause"}}')
+    (project.root / "configs/campaigns").mkdir()
+    (project.root / "configs/campaigns/one.yaml").write_text(CAMPAIGN, "utf-8")
+    orchestrate(project.root, "campaign", "tick", "one", **loopback_variables())
+    (kernel,) = project.kaggle.kernels.all.values()
+    assert kernel.ended.wait(30)
+    project.kaggle.settings.image = SECOND_IMAGE
+    del project.kaggle.settings.images[FIRST_IMAGE]
+    answer = orchestrate(project.root, "campaign", "run", "one", "--every-s", "0.1", **loopback_variables())
+    assert answer.code == 1
+    assert FIRST_IMAGE in answer.out and "campaign tick FILE --new-image" in answer.out
+    assert len(pushes(project)) == 2
+
+
 def test_dry_run_shows_the_kept_image_and_asks_for_no_session(project: KaggleProject) -> None:
     project.run(target_steps=10)
     _, _, push = project.preview(target_steps=20)
