@@ -103,6 +103,15 @@ def test_sources_of_a_continued_training_are_checked(project: KaggleProject) -> 
     assert found["deleted"].good
 
 
+def save_own_kernel(project: KaggleProject, slug: str) -> None:
+    """Save a version of a kernel that is not ours."""
+    mine = ApiSaveKernelRequest()
+    mine.slug, mine.new_title, mine.text = f"{USER}/{slug}", slug, "print('mine')"
+    mine.language, mine.kernel_type = "python", "script"
+    mine.kernel_execution_type = KernelExecutionType.QUICK_SAVE
+    project.kaggle.kernels.save(mine, USER)
+
+
 @pytest.mark.parametrize(
     ("backend", "words"),
     [("kaggle", "ana/arz-validation-section-7-6-"), ("local", "uploaded when a session starts")],
@@ -200,14 +209,24 @@ def test_an_interrupt_deletes_what_was_saved(project: KaggleProject) -> None:
 def test_a_kernel_of_the_user_with_that_name_is_left_alone(project: KaggleProject) -> None:
     check(project)
     slug = project.kaggle.journal.of("SaveKernel")[0].request["slug"].partition("/")[2]
-    mine = ApiSaveKernelRequest()
-    mine.slug, mine.new_title, mine.text = f"{USER}/{slug}", slug, "print('mine')"
-    mine.language, mine.kernel_type = "python", "script"
-    mine.kernel_execution_type = KernelExecutionType.QUICK_SAVE
-    project.kaggle.kernels.save(mine, USER)
+    save_own_kernel(project, slug)
     found = check(project)
     assert found["name"].good is False and "was not saved by this check" in found["name"].found
     assert (USER, slug) in project.kaggle.kernels.all
+
+
+@pytest.mark.parametrize(("versions", "kept"), [(1, False), (2, True)])
+def test_a_kernel_under_another_name_is_deleted_only_if_it_is_new(
+    project: KaggleProject, versions: int, kept: bool
+) -> None:
+    for _ in range(versions):
+        save_own_kernel(project, "another-name")
+    named = {"ref": f"/code/{USER}/another-name"}
+    project.kaggle.faults.add("SaveKernel", change=lambda answer: {**answer, **named})
+    found = check(project)
+    assert found["name"].good is False and "not arz-push-check-" in found["name"].found
+    assert ((USER, "another-name") in project.kaggle.kernels.all) is kept
+    assert found["deleted"].good is not kept
 
 
 def test_spent_quota_does_not_hinder_the_check(project: KaggleProject) -> None:

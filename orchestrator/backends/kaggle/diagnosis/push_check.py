@@ -102,9 +102,17 @@ class PushCheck:
             slug = self._made
             self._sources(answer, push)
         record = self._read_back(push, slug, problem)
+        if slug != wanted.slug and (record is None or record.version != 1):
+            self._leave_alone(push.owner, slug)
         if record is not None:
             self._compare(push, record)
             self._no_session(push, slug)
+
+    def _leave_alone(self, owner: str, slug: str) -> None:
+        """Delete nothing: Kaggle chose the name, and a kernel with earlier versions is the user's own."""
+        self._made = ""
+        found = f"{slug} is not deleted, because it may be a kernel of yours"
+        self._say("push: deleted", False, found, f"Look at its versions: https://www.kaggle.com/code/{owner}/{slug}")
 
     def _named(self, got: str, asked: str) -> None:
         good = got == asked
