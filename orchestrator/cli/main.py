@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli.campaign import plan, results, tick
+from orchestrator.cli.campaign import plan, results, sweep, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.commands import (
@@ -72,6 +72,7 @@ CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
     "status": campaign_status.status,
     "results": results.results,
     "report": results.report,
+    "sweep": sweep.sweep,
     "schema": campaign_status.schema,
 }
 

@@ -162,7 +162,7 @@ def removed_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial,
         return [
             *(
                 f"{trial.label} [{trial.name8}] is in flight and was removed from the file: "
-                "it uses a slot until a tick has collected it"
+                "it uses a slot until a tick has stopped and collected it"
                 for trial in orphans.trials
             ),
             *(f"{slug} {fault} {fault.remedy}" for slug, fault in orphans.faults()),

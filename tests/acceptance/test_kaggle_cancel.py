@@ -267,7 +267,8 @@ def test_the_service_takes_neither_the_kernels_id_nor_its_version(project: Kaggl
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [(None, "was not read by it"), ("kaggle-run-production-7", "has another form than before")]
+    ("name", "why"),
+    [(None, "the first line of its log holds no"), ("kaggle-run-production-7", "the name of its container holds no")],
 )
 def test_a_session_whose_number_never_shows_is_left_with_an_account_of_why(
     project: KaggleProject, name: str | None, why: str
@@ -376,7 +377,7 @@ def test_ctrl_c_while_the_outputs_are_saved_ends_with_130_and_the_next_cancel_co
 
 
 def test_a_command_that_dies_after_it_asked_leaves_no_crash_behind(project: KaggleProject) -> None:
-    """The wish is in the ledger before the request: the next command does not take the end for a crash."""
+    """The ledger has the request before it is sent: the next command does not take the end for a crash."""
     hold_after_first_save(project)
     kernel = start(project)
     with project.opened() as (card, context):
@@ -447,3 +448,20 @@ def test_a_pruned_trial_is_stopped_by_the_evaluations_in_its_running_log(project
     assert kernel.cancelled
     (record,) = records(project)
     assert record.stop_asked_by == "search"
+
+
+def test_a_log_that_never_falls_silent_is_read_for_a_bounded_time(
+    project: KaggleProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancellation, "MOST_S", 1.0)
+    gate = hold_after_first_save(project)
+    entry = project.root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    talking = "context.reporter.say('still here') or __import__('time').sleep(0.02)"
+    entry.write_text(entry.read_text("utf-8").replace("__import__('time').sleep(0.02)", talking), "utf-8")
+    kernel = start(project)
+    with project.opened() as (_, context):
+        began_s = time.monotonic()
+        lines = context.backend.lines_so_far(Handle(backend="kaggle", owner=USER, slug=kernel.slug))
+    assert lines[0].startswith("[ORC]") and "still here" in lines
+    assert time.monotonic() - began_s < 10
+    gate.touch()

@@ -41,6 +41,8 @@ class Sessions:
     def output_zip(self, request: Any, account: str) -> Path:
         """A zip with the outputs that are listed now."""
         kernel = self._own(request.kernel_session_id, account, "kernelSessions.get")
+        if not self.settings.offers_zip:
+            raise Refused(403, "Permission 'kernelSessions.get' was denied")
         if not kernel.ended.is_set():
             raise Refused(404, "No output")
         made = kernel.folder / "output.zip"

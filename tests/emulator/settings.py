@@ -25,6 +25,7 @@ class Settings:
         cancel_looks: Number of status requests after the end of a cancelled session that are answered with
             CANCEL_REQUESTED; meanwhile the listing of its outputs grows.
         ignores_cancel: Whether a cancel is accepted and has no effect.
+        offers_zip: Whether the outputs can be fetched as one zip; if not, the request is refused.
         zip_redirects: Whether the zip of the outputs is a redirect to a signed address.
         stuck: Final state of every kernel, by the service's name; empty for the true state.
         page_limit: Largest number of outputs per page, for any request.
@@ -54,6 +55,7 @@ class Settings:
     cancel_grace_s: float = 0.0
     cancel_looks: int = 0
     ignores_cancel: bool = False
+    offers_zip: bool = True
     zip_redirects: bool = False
     stuck: str = ""
     page_limit: int = 500

@@ -25,7 +25,7 @@ class StillRunning(RemoteUnavailable):
 def ask_to_stop(context: RunContext, record: SessionRecord, by: AskedBy) -> None:
     """Ask a submitted session to save and stop. Repeatable: a request may be lost.
 
-    The wish is in the ledger before the request is sent, so that the end is not taken for a crash and repeated.
+    The ledger has the request before it is sent, so that the end of the session does not count as a crash.
 
     Raises:
         NotYet: The session has not shown the number that the backend needs; nothing was asked.

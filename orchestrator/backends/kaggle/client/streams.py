@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -43,11 +44,14 @@ class Streams:
         except requests.RequestException as fault:
             raise ServiceFault(what, status=None, message=type(fault).__name__) from None
 
-    def log_events(self, owner: str, slug: str, *, silence_s: float = STREAM_SILENCE_S) -> Iterator[Mapping[str, Any]]:
+    def log_events(
+        self, owner: str, slug: str, *, silence_s: float = STREAM_SILENCE_S, most_s: float = math.inf
+    ) -> Iterator[Mapping[str, Any]]:
         """The kernel's log from its beginning: live while it runs, stored afterwards. Ends when it is complete.
 
         Args:
             silence_s: Seconds without any byte after which the stream counts as broken.
+            most_s: Seconds after which a live stream is left, with what has arrived by then.
 
         Raises:
             ServiceFault: The stream broke or was silent too long; a new call starts at the beginning again.
@@ -56,8 +60,12 @@ class Streams:
         headers = {"Accept": "text/event-stream, */*", "Content-Type": None}
         with self._streaming("log", self._connection.session, url, headers, silence_s) as response:
             if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
+                began = self._connection.now()
                 # Split as bytes: decoded text would also be split at characters such as U+2028.
-                yield from live_events(response.iter_lines(chunk_size=1))
+                for event in live_events(response.iter_lines(chunk_size=1)):
+                    yield event
+                    if (self._connection.now() - began).total_seconds() > most_s:
+                        return
             else:
                 for line in lines_of_log(response.content.decode("utf-8", "replace")):
                     yield {"data": line + "\n"}

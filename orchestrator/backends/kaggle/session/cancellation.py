@@ -14,8 +14,9 @@ from orchestrator.core.session.backend_types import Handle, SessionState
 from orchestrator.kernel.session.container import OPENED, opened_id
 from orchestrator.kernel.wire import parse_report
 
-SILENCE_S = 5.0
-"""A live log is sent from its beginning at once; after a silence of this length, everything so far has arrived."""
+SILENCE_S, MOST_S = 5.0, 20.0
+"""A live log is sent from its beginning at once: after a silence of this length, or in this time, everything so far has
+arrived. A young session may write a line every second."""
 
 _LOOK_AGAIN_S = 15.0
 _OVER = frozenset({SessionState.ENDED, SessionState.SAVING})
@@ -29,7 +30,7 @@ def lines_so_far(api: KaggleApi, handle: Handle) -> list[str]:
     """
     assembler, lines = LineAssembler(), list[str]()
     try:
-        for event in api.log_events(handle.owner, handle.slug, silence_s=SILENCE_S):
+        for event in api.log_events(handle.owner, handle.slug, silence_s=SILENCE_S, most_s=MOST_S):
             lines += assembler.feed(event)
     except ServiceFault as fault:
         if fault.status not in (None, 404):  # without a status: it fell silent
@@ -53,9 +54,9 @@ def identify(api: KaggleApi, handle: Handle) -> int | None:
     if state is SessionState.RUNNING and (report := _first_report(api, handle)) is not None:
         if (number := opened_id(report)) is not None:
             return number
-        why = "has another form than before" if report["kind"] == OPENED else "was not read by it"
+        without = "the name of its container" if report["kind"] == OPENED else "the first line of its log"
         raise BadInput(
-            f"{handle.slug} goes on: Kaggle gives no way to stop it from here, because the name of its container {why}",
+            f"{handle.slug} cannot be stopped from here and goes on: {without} holds no session number",
             remedy=f"Stop it on {page_of(handle)}; `fetch` then collects what it saved.",
         )
     raise NotYet(
@@ -119,7 +120,7 @@ def _is_over(api: KaggleApi, handle: Handle) -> bool:
 def _first_report(api: KaggleApi, handle: Handle) -> dict[str, object] | None:
     assembler = LineAssembler()
     try:
-        for event in api.log_events(handle.owner, handle.slug, silence_s=SILENCE_S):
+        for event in api.log_events(handle.owner, handle.slug, silence_s=SILENCE_S, most_s=MOST_S):
             for line in assembler.feed(event):
                 if (report := parse_report(line)) is not None:
                     return report
