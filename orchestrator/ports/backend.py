@@ -18,6 +18,7 @@ from orchestrator.core.session.backend_types import (
     RemoteSession,
     Retrieval,
 )
+from orchestrator.core.session.machine import Machine
 from orchestrator.kernel.wire import Ticket
 
 
@@ -114,6 +115,14 @@ class Backend(Protocol):
     def quota(self) -> Quota | None:
         """The account's remaining compute time; None if there is no quota."""
         return None
+
+    def machine(self, handle: Handle) -> Machine | None:
+        """What a session ran in; None if it no longer exists, or if the backend has no choice of machines."""
+        return None
+
+    def keep_machine(self, push: Push, machine: Machine) -> Push:
+        """A push that asks for the machine of an earlier session, where the card does not ask for another. Pure."""
+        return push
 
     def recall(self, lineage_id: str) -> Sequence[RemoteSession]:
         """Sessions of a lineage whose outputs were never fetched, oldest first, from the backend's own records.

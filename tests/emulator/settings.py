@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+FIRST_IMAGE = "gcr.io/kaggle-images/python@sha256:" + "a1" * 32
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Settings:
         processing_looks: Number of status requests before a new dataset version is READY.
         mount_lag: Whether kernels still mount the previous version although the newest is READY.
         extract_archives: Whether `.zip` files in datasets are unpacked.
+        images: Docker image -> interpreter of its kernels; any other image is refused.
+        image: The present image: for every push that names none.
         new_mounts: /kaggle/input/{notebooks,datasets}/owner/slug instead of /kaggle/input/slug.
         listing_lag: Number of newest kernels that are missing in the listing.
         gpu_sessions: Largest number of simultaneous batch GPU sessions.
@@ -41,7 +45,8 @@ class Settings:
     """
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    interpreter: str = sys.executable
+    images: dict[str, str] = field(default_factory=lambda: {FIRST_IMAGE: sys.executable})
+    image: str = FIRST_IMAGE
     override: str | None = None
     hidden_looks: int = 0
     queued_looks: int = 0

@@ -15,10 +15,16 @@ from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session import cancellation
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
-from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal, refused_with_message
-from orchestrator.backends.kaggle.session.push_request import build_push, save_request
+from orchestrator.backends.kaggle.session.push_errors import (
+    fault_of_push,
+    image_refused,
+    lost_sources,
+    refusal,
+    refused_with_message,
+)
+from orchestrator.backends.kaggle.session.push_request import build_push, keep_machine, machine_of, save_request
 from orchestrator.core.diagnostics.storage import storage_fault
-from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.errors import BadInput, NameTaken, NotYet
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.session.backend_types import (
     Capabilities,
@@ -32,6 +38,7 @@ from orchestrator.core.session.backend_types import (
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.script import ticket_in
 from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import Ticket
@@ -42,8 +49,6 @@ MAX_SCRIPT_BYTES = 1_000_000
 
 VISIBILITY_S = 90.0
 """How long a saved kernel may still answer 404; longer delays have not been reported."""
-
-_RATE_WAIT_S = 60.0
 
 _ABSENT_PATIENCE_S = 1800.0
 """Seconds before a 404 counts as deleted: the service has answered 404 for running kernels as well."""
@@ -87,6 +92,7 @@ class KaggleBackend(Backend):
             late_outputs=True,
             absent_patience_s=_ABSENT_PATIENCE_S,
             visibility_s=VISIBILITY_S,
+            keeps_images=True,
             session_device=settings.device,
         )
 
@@ -118,12 +124,12 @@ class KaggleBackend(Backend):
         try:
             answer = self._api.save_kernel(save_request(push))
         except ServiceFault as fault:
-            raise self._submit_fault(fault) from fault
+            raise image_refused(fault_of_push(fault), push) from fault
         problem = refusal(answer, push.slug, None)
         if isinstance(problem, NotYet) and problem.wait_s is None:
             problem = refused_with_message(answer.error, self._refresh_at())
         if problem is not None:
-            raise problem
+            raise image_refused(problem, push)
         if lost := lost_sources(answer):
             # The session exists, and refuses itself within seconds because its checkpoints are missing.
             self._left_out[push.slug] = f"Kaggle accepted the push without these inputs: {', '.join(lost)}"
@@ -141,7 +147,18 @@ class KaggleBackend(Backend):
         ticket = ticket_in(record.source) if record is not None else None
         if record is None or ticket is None:
             return None
-        return RemoteSession(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
+        return RemoteSession(
+            handle=self._handle(slug), ticket=ticket, begun_at=record.run_at, machine=machine_of(record)
+        )
+
+    def machine(self, handle: Handle) -> Machine | None:
+        """The image and machine of a session, read back from its kernel."""
+        record = self._api.kernel(handle.owner, handle.slug)
+        return None if record is None else machine_of(record)
+
+    def keep_machine(self, push: Push, machine: Machine) -> Push:
+        """A push that asks for the image of an earlier session; see `push_request.keep_machine`."""
+        return keep_machine(push, machine)
 
     def names(self, prefix: str) -> Sequence[str]:
         """Kernels of the account with that prefix; new ones may not be listed yet."""
@@ -231,15 +248,3 @@ class KaggleBackend(Backend):
         except ServiceFault:
             return None  # the refusal itself matters more and is reported
         return quota.refresh_at if quota else None
-
-    def _submit_fault(self, fault: ServiceFault) -> OrchestratorError:
-        if fault.status == 429:
-            wait_s = fault.wait_s or _RATE_WAIT_S
-            return NotYet(str(fault), remedy="Kaggle asks for fewer requests.", wait_s=wait_s)
-        if fault.undecided:
-            return OutcomeUnknown(str(fault), remedy=fault.remedy)
-        if fault.status == 409:
-            return conflict(fault.message)
-        if fault.status in (401, 403):
-            return fault
-        return refused_with_message(fault.message or f"HTTP {fault.status}")

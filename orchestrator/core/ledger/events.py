@@ -184,6 +184,7 @@ def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
         native=body["native"],
         observed_exit_code=body["exit_code"],
         observed_reason=body["reason"],
+        machine=body.get("machine", record.machine),
     )
 
 

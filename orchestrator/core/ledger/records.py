@@ -109,6 +109,8 @@ class SessionRecord:
         campaign: Campaign that pushed it; empty for a user's `run`, None if unknown: recovered, or an old ledger.
         doubts: Open questions by `settling.Doubt`: since when, and how many commands have waited for an answer.
         lacking: Outputs that could not be fetched when it was judged, relative paths.
+        machine: Image and machine, as `session.machine.Machine`: as asked for, then as read back after its end. None
+            if the backend has no choice of them, or in an old ledger.
         session_id: The backend's own number of it, which a cancel needs; None until its log has shown it.
         stop_asked_by: Who asked it to stop (`AskedBy`); None if its end is its own.
         swept: Whether its kernel was deleted on the backend because everything it made is verified and in place here.
@@ -155,6 +157,7 @@ class SessionRecord:
     campaign: str | None = None
     doubts: Mapping[str, Mapping[str, Any]] | None = None
     lacking: tuple[str, ...] = ()
+    machine: Mapping[str, Any] | None = None
     session_id: int | None = None
     stop_asked_by: str | None = None
     swept: bool = False

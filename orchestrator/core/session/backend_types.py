@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.missing_outputs import MissingFile
 from orchestrator.kernel.wire import FileEntry, Ticket
 
@@ -63,6 +64,7 @@ class Capabilities:
         absent_patience_s: Seconds that a submitted session may be absent before it counts as gone.
         visibility_s: Seconds that a submitted session may stay invisible to `find` before it counts as absent.
         remembers: Whether `Backend.recall` knows every session that was never fetched, even without the ledger.
+        keeps_images: Whether a session can ask for the image of an earlier one.
         session_device: Device that its sessions compute on, None if the card decides.
     """
 
@@ -79,6 +81,7 @@ class Capabilities:
     absent_patience_s: float = 10.0
     visibility_s: float = 0.0
     remembers: bool = False
+    keeps_images: bool = False
     session_device: str | None = None
     cancel_needs_id: bool = False
     can_delete: bool = False
@@ -132,6 +135,8 @@ class Push:
     Attributes:
         settings: Settings of this backend (accelerator, sources ...), plain JSON.
         libraries: What its code imports; see `Bundle`.
+        machine: The machine and image that it asks for; None for a backend without a choice of them.
+        keeps_image: Whether that image is the one of an earlier session, and not the card's.
     """
 
     slug: str
@@ -142,6 +147,8 @@ class Push:
     checkpoints: CheckpointSet
     settings: Mapping[str, Any] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
+    machine: Machine | None = None
+    keeps_image: bool = False
 
     def describe(self) -> dict[str, Any]:
         """The request as plain JSON, for `--dry-run`."""
@@ -188,11 +195,13 @@ class RemoteSession:
 
     Attributes:
         begun_at: When it began, aware, by the backend's clock; None if unknown.
+        machine: What it ran in; None if unknown.
     """
 
     handle: Handle
     ticket: Ticket
     begun_at: datetime | None = None
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

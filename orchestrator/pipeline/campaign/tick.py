@@ -223,7 +223,8 @@ class CampaignTicker:
         context = self._context
         run_context = replace(context.run_context(trial.card), waits=False, listing=self._listing)
         try:
-            started = execute(run_context, request_of_trial(trial, wall_s, context.campaign.campaign))
+            request = request_of_trial(trial, wall_s, context.campaign.campaign, context.new_image_before)
+            started = execute(run_context, request)
             if context.store_refusal is not None:
                 context.store_refusal(trial.lineage_id, "")
             if started.end_reason == DETACHED:

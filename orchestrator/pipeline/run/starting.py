@@ -25,6 +25,7 @@ from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt, pushed_from_here
 from orchestrator.pipeline.session.inputs import checkpoint_set, session_spec
 from orchestrator.pipeline.session.lifecycle import prepare
+from orchestrator.pipeline.session.machine import kept_machine
 from orchestrator.pipeline.session.submit import retry_until_accepted, submit_session
 
 INTERRUPTED = "interrupted"
@@ -53,12 +54,16 @@ def prepare_start(
     Raises:
         BadInput: It cannot be sent.
         NotYet: The quota left is too short for a session.
+        RemoteUnavailable: The backend does not name the image of the earlier session.
     """
     if snapshot.bundle is None:
         raise ValueError("no session can follow")
     spec = session_spec(context, request, start.run.sizes)
     checkpoints = checkpoint_set(context, request.card, start.inventory)
-    return prepare(context, spec, place or start.place, checkpoints, snapshot.bundle, start.run.failed)
+    machine = None
+    if context.backend.capabilities.keeps_images:
+        machine = kept_machine(context, request.card.section, start.inventory, request.new_image_before)
+    return prepare(context, spec, place or start.place, checkpoints, snapshot.bundle, start.run.failed, machine)
 
 
 def wait_and_prepare(

@@ -41,12 +41,13 @@ class KaggleApi(Streams):
         self.account = account
 
     def save_kernel(self, wanted: SaveRequest) -> SaveAnswer:
-        """Save a kernel version and run it. Sent once.
+        """Save a kernel version and, unless it is a quick save, run it. Sent once.
 
         Raises:
             ServiceFault: It failed; `undecided` says whether it may have been carried out nevertheless.
         """
         from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest
+        from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 
         request = request_of(
             ApiSaveKernelRequest,
@@ -62,8 +63,9 @@ class KaggleApi(Streams):
             dataset_data_sources=list(wanted.dataset_sources),
             kernel_data_sources=list(wanted.kernel_sources),
             session_timeout_seconds=wanted.session_timeout_s,
-            machine_shape=(wanted.gpu and wanted.accelerator) or None,
+            machine_shape=wanted.machine_shape or None,
             docker_image=wanted.docker_image or None,
+            **({"kernel_execution_type": KernelExecutionType.QUICK_SAVE} if wanted.quick_save else {}),
         )
         answer = self._connection.ask("push", lambda: self._kernels.save_kernel(request))
         invalid = {
@@ -108,6 +110,9 @@ class KaggleApi(Streams):
             version=answer.metadata.current_version_number or 0,
             private=bool(answer.metadata.is_private),
             run_at=_aware(answer.metadata.last_run_time),
+            gpu=bool(answer.metadata.enable_gpu),
+            docker_image=answer.metadata.docker_image or "",
+            machine_shape=answer.metadata.machine_shape or "",
         )
 
     def kernel_slugs(self) -> Iterator[str]:
