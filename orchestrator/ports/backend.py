@@ -14,11 +14,11 @@ from orchestrator.core.session.backend_types import (
     Handle,
     Observation,
     Push,
-    Quota,
     RemoteSession,
     Retrieval,
 )
 from orchestrator.core.session.machine import Machine
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import Ticket
 
 

@@ -26,7 +26,8 @@ from orchestrator.core.diagnostics.masking import Mask
 from orchestrator.core.secret_search import SecretValue
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.kaggle import KaggleSettings
-from orchestrator.core.session.backend_types import Push, Quota
+from orchestrator.core.session.backend_types import Push
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.ports import Clock
 from orchestrator.stores.project import Project
 from orchestrator.stores.secrets.in_use import secrets_in_use

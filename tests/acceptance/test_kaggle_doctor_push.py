@@ -224,7 +224,7 @@ def test_a_kernel_under_another_name_is_deleted_only_if_it_is_new(
     named = {"ref": f"/code/{USER}/another-name"}
     project.kaggle.faults.add("SaveKernel", change=lambda answer: {**answer, **named})
     found = check(project)
-    assert found["name"].good is False and "not arz-push-check-" in found["name"].found
+    assert found["name"].good is False and "not run-push-check-" in found["name"].found
     assert ((USER, "another-name") in project.kaggle.kernels.all) is kept
     assert found["deleted"].good is not kept
 

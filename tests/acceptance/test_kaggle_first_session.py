@@ -160,7 +160,8 @@ def test_what_cannot_be_deleted_is_named(project: KaggleProject) -> None:
     project.kaggle.faults.add("DeleteKernel", status=403, lasting=True)
     _, others, _ = report()
     assert all(
-        row.good is False and "https://www.kaggle.com/code/<user>/arz-first-session-" in row.remedy for row in others
+        row.good is False and "https://www.kaggle.com/code/<user>/orchestrator-first-session-" in row.remedy
+        for row in others
     )
     assert len(others) == len(project.kaggle.kernels.all) == 3
 

@@ -20,11 +20,11 @@ from orchestrator.core.session.backend_types import (
     Handle,
     Observation,
     Push,
-    Quota,
     RemoteSession,
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.reporting.evaluation import EVALUATED

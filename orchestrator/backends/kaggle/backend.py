@@ -33,13 +33,13 @@ from orchestrator.core.session.backend_types import (
     Handle,
     Observation,
     Push,
-    Quota,
     RemoteSession,
     Retrieval,
     SessionState,
 )
 from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.script import ticket_in
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import Ticket
 from orchestrator.ports import Backend

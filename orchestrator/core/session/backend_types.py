@@ -239,25 +239,3 @@ class Retrieval:
     folder: Path
     missing: tuple[str, ...] = ()
     files: tuple[MissingFile, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """Weekly computing quota of an account.
-
-    Attributes:
-        resource: What is counted, e.g. `GPU`.
-        reserved_s: Reserved for running sessions.
-        refresh_at: When the next week starts, aware UTC; None if unknown.
-    """
-
-    resource: str
-    used_s: float
-    reserved_s: float
-    allowed_s: float
-    refresh_at: datetime | None = None
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left for new sessions."""
-        return max(0.0, self.allowed_s - self.used_s - self.reserved_s)

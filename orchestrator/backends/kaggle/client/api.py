@@ -18,7 +18,7 @@ from orchestrator.backends.kaggle.client.mapping import (
 )
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.client.streams import Streams
-from orchestrator.core.session.backend_types import Quota
+from orchestrator.core.session.time_budget import Quota
 
 Answer = TypeVar("Answer")
 

@@ -11,7 +11,7 @@ from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
 from orchestrator.backends.kaggle.diagnosis.probe import save_checkpoint, write_zip
 from orchestrator.ports import Clock
 
-DATASET = "arz-first-session"
+DATASET = "orchestrator-first-session"
 WHEEL = "probe-1.0-py3-none-any.whl"
 _LOOK_EVERY_S = 5.0
 

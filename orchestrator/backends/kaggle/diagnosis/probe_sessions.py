@@ -29,7 +29,7 @@ class Durations:
         pause_s: Between two of the `lines` of a log.
         wait_s: How long a session waits for its cancel.
         limit_s: Time limit of the session that runs into it.
-        patience_s: Longest wait for the end of a session, its time in the queue included.
+        patience_s: Longest wait for the end of a session, its time before the start included.
         visible_s: How long a saved kernel may stay invisible.
     """
 
@@ -57,7 +57,7 @@ class ProbeSessions:
 
     def slug(self, number: int) -> str:
         """Name of one session."""
-        return f"arz-first-session-{self._token[:8]}-s{number:02d}"
+        return f"orchestrator-first-session-{self._token[:8]}-s{number:02d}"
 
     def push(
         self,

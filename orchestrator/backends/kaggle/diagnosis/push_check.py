@@ -21,7 +21,7 @@ from orchestrator.core.session.backend_types import Carrier, Push
 from orchestrator.core.session.script import ticket_in
 from orchestrator.ports import Clock
 
-_REAL, _CHECKED = "arz-validation-", "arz-push-check-"
+_REAL, _CHECKED = "arz-validation-", "run-push-check-"
 """Prefixes of equal length: the checked name is as long as the real one, and no listing takes it for a session."""
 
 _LOOK_EVERY_S = 5.0

@@ -40,7 +40,7 @@ class Watcher:
     """Watches sessions of one account.
 
     Args:
-        patience_s: Longest wait for the end of a session, its time in the queue included.
+        patience_s: Longest wait for the end of a session, its time before the start included.
     """
 
     def __init__(self, api: KaggleApi, clock: Clock, patience_s: float) -> None:
