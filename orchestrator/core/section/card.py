@@ -11,8 +11,7 @@ from typing import Any, ClassVar, Literal, cast, get_type_hints
 
 from orchestrator.core.section.code_paths import include_fault, start_faults
 from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
-from orchestrator.core.section.lineage import Lineage
-from orchestrator.core.section.plain_values import plain
+from orchestrator.core.section.lineage import Lineage, plain
 from orchestrator.kernel.algorithms.hyperparameters import AlgorithmName, Algorithms, HyperParameters
 from orchestrator.kernel.schema import CRITERIA
 from orchestrator.kernel.wire import code_folder
