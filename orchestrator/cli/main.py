@@ -64,7 +64,7 @@ CHECKPOINT_COMMANDS: Mapping[str, Callable[..., int]] = {
     "archive": checkpoints.archive,
 }
 
-CONFIG_COMMANDS: Mapping[str, Callable[..., int]] = {"show": overview.show}
+CONFIG_COMMANDS: Mapping[str, Callable[..., int]] = {"show": overview.show, "schema": overview.schema}
 
 CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
     "plan": plan.plan,
@@ -121,7 +121,7 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]] = {
     "campaign": ("Many trials under limits: plan them, run them, see their status.", CAMPAIGN_COMMANDS),
     "checkpoints": ("The checkpoints of a training: list them, go back to one, put them aside.", CHECKPOINT_COMMANDS),
-    "config": ("Where settings, folders and credentials come from.", CONFIG_COMMANDS),
+    "config": ("Where settings, folders and credentials come from, and the form of a card.", CONFIG_COMMANDS),
 }
 """Name -> help and commands of a group, in the order of `--help`."""
 
