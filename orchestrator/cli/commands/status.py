@@ -72,17 +72,15 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
         raise unreadable
     if live:
         console.say("In flight:", *(f"  {one.session}  {one.backend}  {one.line}" for one in live))
-    if runs:
-        console.say(*_run_lines(runs, sessions))
-    elif not alone:
-        usable = [section] if section else [row["section"] for row in models if "problem" not in row]
-        console.say(_first_command(usable))
+    if runs or not alone:
+        console.say(*(_run_lines(runs, sessions) if runs else [_first_command(models, section)]))
     return code
 
 
-def _first_command(sections: list[str]) -> str:
-    if sections:
-        return f"No runs yet: python -m orchestrator run {sections[0]} --quick"
+def _first_command(models: list[dict[str, Any]], section: str | None) -> str:
+    usable = [row["section"] for row in models if section is not None or "problem" not in row]
+    if usable:
+        return f"No runs yet: python -m orchestrator run {usable[0]} --quick"
     return "No runs yet, and no section that can run: `orchestrator init DIR` writes a project"
 
 
