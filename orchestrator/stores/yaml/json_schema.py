@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal
 
+from orchestrator.core.errors import BadInput
 from orchestrator.core.section.plain_values import plain
 from orchestrator.core.section.size_limits import LIMITS, MOST_ITEMS, MOST_WHOLE
 from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
@@ -36,6 +37,9 @@ class SchemaOfTypes:
 
         Args:
             without: Fields that are no keys of a file.
+
+        Raises:
+            BadInput: The limits of a field are not keywords of JSON Schema.
         """
         hints, texts = typing.get_type_hints(kind), _attributes(kind)
         known = [one for one in fields(kind) if one.name not in without]
@@ -87,7 +91,7 @@ class SchemaOfTypes:
 
     def _bounded(self, schema: dict[str, Any], one: Field[Any]) -> dict[str, Any]:
         """The schema with the limits of its field, and with the upper limits that every whole number has."""
-        limits = dict(one.metadata.get(JSON_SCHEMA, {}))
+        limits = _limits(one)
         for_items = limits.pop("items", None)
         if schema.get("type") in ("integer", ["integer", "null"]):
             most = LIMITS.get(one.name, MOST_WHOLE)
@@ -99,14 +103,28 @@ class SchemaOfTypes:
         return {**schema, **limits}
 
 
+def _limits(one: Field[Any]) -> dict[str, Any]:
+    """The keywords that a field adds to the schema of its type.
+
+    Raises:
+        BadInput: They are not a mapping of plain values.
+    """
+    given = one.metadata.get(JSON_SCHEMA, {})
+    try:
+        return dict(plain(dict(given), JSON_SCHEMA))
+    except (TypeError, ValueError) as fault:
+        raise BadInput(
+            f"{one.name}: its metadata {JSON_SCHEMA!r} is {given!r}, not keywords of JSON Schema",
+            remedy=f'Correct schema.py, for example: field(metadata={{"{JSON_SCHEMA}": {{"minimum": 0}}}})',
+        ) from fault
+
+
 def _default(one: Field[Any]) -> dict[str, Any]:
     """The default of a field, if JSON can hold it; an empty text stands for one that the loader finds itself."""
-    value = one.default_factory() if one.default_factory is not MISSING else one.default
-    if value is MISSING or value == "":
-        return {}
     try:
-        return {"default": plain(value, one.name)}
-    except ValueError:  # not finite: `load_card` refuses it where it is used
+        value = one.default_factory() if one.default_factory is not MISSING else one.default
+        return {} if value is MISSING or value == "" else {"default": plain(value, one.name)}
+    except Exception:  # a default that is not allowed: `load_card` reports it for a card that leaves the key out
         return {}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from orchestrator.cli.main import main
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.code_paths import script_fault
 from orchestrator.stores.section.card_schema import card_schema
@@ -127,6 +130,10 @@ def test_the_committed_schema_equals_the_generated_one() -> None:
         ("kaggle", {"session_timeout_s": 43_201.0}),
         ("kaggle", {"wheelhouse": "wheels"}),
         ("environment.dx", 10.0),
+        ("environment.dx_m", 0),
+        ("environment.all_red_s", -1.0),
+        ("criteria.min_delay_reduction_pct", 100.0),
+        ("criteria.min_trainings", 0),
         ("environment.dx_m", "wide"),
         ("criteria.baseline", "none"),
         ("directory", "a/b"),
@@ -201,6 +208,38 @@ def test_a_section_has_its_own_keys_with_bounds_defaults_and_descriptions(tmp_pa
         assert lake["properties"]["kind"] == {"enum": ["fresh", "salt"], "default": "fresh"}
         assert "default" not in lake["properties"]["limit_m"]
     assert faults(card_schema(cards, "mine"), {"section": "lake", "script": "train.py"})
+
+
+@pytest.mark.parametrize("limits", ["0", "{1, 2}", '{"minimum": object()}', '{"minimum": float("inf")}'])
+def test_limits_that_are_no_keywords_are_refused_by_name(tmp_path: Path, limits: str) -> None:
+    cards = lake_project(tmp_path)
+    text = OWN_SCHEMA.replace('{"exclusiveMinimum": 0}', limits)
+    (tmp_path / "lakes/schema.py").write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput, match="depth_m: its metadata 'json_schema' is"):
+        card_schema(cards, "lake")
+
+
+def test_a_default_that_is_not_allowed_is_left_out(tmp_path: Path) -> None:
+    cards = lake_project(tmp_path)
+    text = OWN_SCHEMA.replace("default_factory=dict", "default_factory=lambda: 1 / 0")
+    (tmp_path / "lakes/schema.py").write_text(text, encoding="utf-8")
+    assert "default" not in card_schema(cards, "lake")["$defs"]["Lake"]["properties"]["inflows"]
+
+
+@pytest.mark.parametrize("words", [(), ("--env", "CartPole-v1", "--algorithm", "PPO")])
+def test_a_card_that_init_writes_fits(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert main(["init", str(tmp_path / "pond"), *words]) == 0
+    cards = tmp_path / "pond/configs/sections"
+    plain = plain_of(cards / "pond.yaml")
+    assert [faults(card_schema(cards, name), plain) for name in (None, "pond")] == [[], []]
+
+
+def test_reading_a_schema_imports_no_library_of_a_section(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from orchestrator.stores.section.card_schema import card_schema; "
+        f"card_schema(Path({str(CARDS)!r})); sys.exit(len({{'numpy', 'torch', 'validation_ch7'}} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_a_card_that_is_not_valid_yet_has_a_schema(tmp_path: Path) -> None:
