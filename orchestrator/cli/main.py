@@ -16,6 +16,7 @@ from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.commands import (
     account,
+    adopt,
     cancel,
     checkpoints,
     init,
@@ -48,6 +49,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "logs": sessions.logs,
     "fetch": sessions.fetch,
     "cancel": cancel.cancel,
+    "adopt": adopt.adopt,
     "report": report.report,
     "quota": account.quota,
     "doctor": account.doctor,
