@@ -105,7 +105,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
         raise ValueError(f"it has {len(members)} members")
     for wanted in (_DATA, _POLICY):
         if wanted not in names:
-            raise ValueError(f"it lacks the member {wanted}")
+            raise ValueError(f"it lacks the member {wanted}: it is another kind of file, or it is cut off")
     if len(set(names)) < len(names):
         raise ValueError("two of its members have the same name")
     for one in members:
