@@ -10,11 +10,19 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.run.request import RunRequest
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.pipeline.run.runner import execute
+from orchestrator.stores.project import Project
+from orchestrator.stores.section.card_yaml import load_card
+from orchestrator.wiring import assemble
 from tests.doubles.commands import Answer, orchestrate
+from tests.doubles.kaggle_side import KEY, USER, ShortSleepClock, far_settings, kaggle_backend, point_at_loopback
+from tests.doubles.narrator import Listener
 from tests.doubles.own_script import model_parts, run_script
 from tests.doubles.script_section import make_script_project
 from tests.doubles.toy_section import make_toy_project
+from tests.emulator.loopback import loopback_kaggle
 
 SCRIPT = """
 import gymnasium
@@ -190,3 +198,20 @@ def test_wrong_words_are_refused_and_change_nothing(
     answer = adopt(root, *(models / "ppo.zip" if word == "MODEL" else word for word in words))
     assert answer.code == 2 and message in answer.err
     assert not list(root.rglob("*_checkpoint_*"))
+
+
+def test_on_kaggle_it_travels_like_every_checkpoint(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = CARD.replace("FLOOR", "statistical") + "backend: kaggle\nkaggle: {device: cpu}\n"
+    root = make_script_project(tmp_path / "project", script=script("PPO"), card=card)
+    assert adopt(root, models / "ppo.zip", "mine", "--steps", 64).code == 0
+    listener, clock, found = Listener(), ShortSleepClock(), Project(code=root, state=root)
+    point_at_loopback(monkeypatch)
+    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
+        kaggle.accounts.add(USER, key=KEY)
+        section = load_card(found.cards, "mine")
+        with assemble(found, section, kaggle_backend(None, clock), listener, clock=clock) as context:
+            summary = execute(context, RunRequest(card=section, profile="quick"))
+    assert (summary.end_reason, summary.steps_start, summary.resume_grade) == ("finished", 64, "weights-only")
+    assert summary.adopted is not None and summary.adopted["steps"] == 64

@@ -50,7 +50,7 @@ def begin_from_weights(training: Training, card: CheckpointCard, grade: ResumeGr
     found = policy_digest(model.policy)
     if found != card.identity.get("policy_digest") and not card.is_adopted_model:
         raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another one")
-    _restore_layers(training, _saved_layers(training, card, state))
+    _restore_layers(training, _saved_layers(training, card, state), adopted=card.is_adopted_model)
     model.num_timesteps = card.steps
     gather_anew_from(model, card.steps)
     _set_exploration(model)
@@ -93,9 +93,13 @@ def _saved_layers(training: Training, card: CheckpointCard, state: Mapping[str, 
     return []
 
 
-def _restore_layers(training: Training, layers: list[dict[str, Any]]) -> None:
+def _restore_layers(training: Training, layers: list[dict[str, Any]], *, adopted: bool) -> None:
     """Restore the layers; if the environment has other layers now, restore the normalization's statistics only."""
     say, layer = training.context.reporter.say, training.model.get_vec_normalize_env()
+    if adopted and not layers:
+        if layer is not None:
+            say("[CHECKPOINT] The normalization starts over: the adopted model came without statistics")
+        return
     try:
         restore_layers(environment_of(training.model), layers)
         return

@@ -156,7 +156,7 @@ def _code_streams(policy: bytes) -> Iterator[bytes]:
 
 
 def _statistics(zip_path: Path, notes: list[str]) -> bytes | None:
-    """The statistics file beside the zip, which sessions use; a pickle of statistics is only named."""
+    """The statistics file beside the zip, which sessions use; a pickled file of statistics is only named."""
     beside = normalization_path(zip_path)
     if beside.is_file():
         try:
@@ -171,8 +171,8 @@ def _statistics(zip_path: Path, notes: list[str]) -> bytes | None:
     pickled = statistics_pickle(zip_path.parent)
     if pickled is not None:
         notes.append(
-            f"Normalization: {pickled.as_posix()} is a pickle and is not loaded. The statistics start over, so a model "
-            "that learned from normalized observations acts badly at first (docs/RESUME.md)"
+            f"Normalization: {pickled.as_posix()} is a pickled file and is not loaded. The statistics start over, so a "
+            "model that learned from normalized observations acts badly at first (docs/RESUME.md)"
         )
     return None
 

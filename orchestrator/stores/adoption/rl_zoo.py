@@ -45,7 +45,7 @@ def model_in(folder: Path) -> tuple[Path, str]:
 
 
 def statistics_pickle(folder: Path) -> Path | None:
-    """The pickle with the statistics of a normalization, in the folder or in one of its folders."""
+    """The pickled file with the statistics of a normalization, in the folder or in one of its folders."""
     return next((path for path in (folder / _STATISTICS, *_below(folder, _STATISTICS)) if path.is_file()), None)
 
 

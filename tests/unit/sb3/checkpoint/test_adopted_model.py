@@ -20,6 +20,7 @@ from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at
 from orchestrator.sb3.checkpoint.foreign_weights import read_adopted_policy
 from orchestrator.sb3.loop import TrainingResult, train
 from orchestrator.sb3.state.policy_digest import policy_digest
+from orchestrator.sb3.state.sb3_zip import write_model
 from orchestrator.stores.adoption.foreign_model import read_foreign_model
 from orchestrator.stores.adoption.placing import stage
 
@@ -75,6 +76,24 @@ def test_it_trains_on_from_the_weights_whatever_the_floor_and_stays_weights_only
     second, _ = run_training(working, spec_of(algorithm, target_steps=704, resume_floor="exact"), session=2)
     assert second.training.grade is not None and second.training.grade.grade == "exact"
     assert (latest_card(working).lowest_grade, latest_card(working).adopted) == ("weights-only", first.adopted)
+
+
+def test_statistics_beside_the_model_go_on_and_without_them_the_normalization_starts_over(tmp_path: Path) -> None:
+    elsewhere, _ = run_training(tmp_path / "elsewhere", spec_of("SAC", target_steps=64))
+    write_model(elsewhere.training.model, tmp_path / "learned.zip")
+    layer = elsewhere.training.model.get_vec_normalize_env()
+    found = read_foreign_model(tmp_path / "learned.zip")
+    assert layer is not None and found.normalization is not None
+    assert found.notes == ("Normalization: the statistics in learned.vecnormalize.json go on",)
+    bare = replace(found, normalization=None)
+    counts: dict[str, float] = {}
+    for name, model in (("with", found), ("without", bare)):
+        adopt(tmp_path / name, model, 64)
+        result, output = run_training(tmp_path / name, spec_of("SAC", target_steps=64))  # trains no step
+        normalization = result.training.model.get_vec_normalize_env()
+        counts[name] = normalization.ret_rms.count if normalization else 0.0
+        assert any("The normalization starts over" in line for line in output) is (name == "without")
+    assert counts["with"] == layer.ret_rms.count and counts["without"] < 1
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_first_tensor(tmp_path: Path) -> None:

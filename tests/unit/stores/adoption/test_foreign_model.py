@@ -83,7 +83,7 @@ def test_of_a_folder_of_rl_zoo_the_final_model_is_taken_and_named(ppo: Path, tmp
     assert found.file == "CartPole-v1.zip" and found.origin.endswith("CartPole-v1_1/CartPole-v1.zip")
     chosen, normalization = found.notes
     assert "CartPole-v1.zip is taken; to take another one (best_model.zip, rl_model_900_steps.zip)" in chosen
-    assert "vecnormalize.pkl is a pickle and is not loaded" in normalization
+    assert "vecnormalize.pkl is a pickled file and is not loaded" in normalization
     assert not (tmp_path / "pwned").exists() and not Path("pwned").exists()
 
 
