@@ -135,7 +135,7 @@ class BaseRun:
 
     @property
     def grade(self) -> str | None:
-        """How exact the resume is: `exact`, `statistical`; None for a fresh training."""
+        """How exact the resume is: `exact`, `statistical`, `weights-only`; None for a fresh training."""
         return self._checkpoints.grade
 
     @property

@@ -42,7 +42,11 @@ def gather_anew_from(model: BaseAlgorithm, steps: int) -> None:
     if not hasattr(type(model), "acts_by_its_policy"):
         model.__class__ = _gathering(type(model))
     model.acts_by_its_policy = True  # type: ignore[attr-defined]  # of its class
-    model.learning_starts += steps
+    if isinstance(model, GatheringAnew):
+        model.learning_starts += steps
+    elif getattr(model, "delayed_by_steps", None) != steps:  # a user's own algorithm restores both attributes
+        model.learning_starts += steps
+        model.delayed_by_steps = steps  # type: ignore[attr-defined]  # read here only
 
 
 @lru_cache(maxsize=8)

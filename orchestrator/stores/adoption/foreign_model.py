@@ -56,7 +56,7 @@ def read_foreign_model(path: Path) -> ForeignModel:
         sha256=hashlib.sha256(content).hexdigest(),
         normalization=normalization,
         file=_printable(zip_path.name),
-        origin=_printable(PurePosixPath(*_shown_parts(zip_path)).as_posix()),
+        origin=_printable(PurePosixPath(*_shown_parts(path, zip_path)).as_posix()),
         algorithm=algorithm_of(described) or algorithm_in(zip_path.parent),
         steps=_whole(described.get("num_timesteps")),
         notes=tuple(notes),
@@ -177,10 +177,14 @@ def _statistics(zip_path: Path, notes: list[str]) -> bytes | None:
     return None
 
 
-def _shown_parts(path: Path) -> tuple[str, ...]:
-    """The last parts of the path as the user gave it, without drive, root and `..`."""
-    parts = [part for part in path.parts if part not in (path.anchor, "..", ".")]
-    return tuple(parts[-_SHOWN_PARTS:]) if not path.is_absolute() else tuple(parts[-2:])
+def _shown_parts(given: Path, zip_path: Path) -> tuple[str, ...]:
+    """The last parts of the path as the user gave it; of an absolute one only the named file or folder.
+
+    The card travels to the backend, so it must not hold the name of the user's home folder.
+    """
+    if given.is_absolute():
+        return zip_path.parts[len(given.parts) - 1 :]
+    return tuple(part for part in zip_path.parts if part not in ("..", "."))[-_SHOWN_PARTS:]
 
 
 def _printable(text: str) -> str:
