@@ -16,6 +16,7 @@ from orchestrator.pipeline.run.runner import execute
 from orchestrator.stores.project import Project
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring import assemble
+from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import Answer, orchestrate
 from tests.doubles.kaggle_side import KEY, USER, ShortSleepClock, far_settings, kaggle_backend, point_at_loopback
 from tests.doubles.narrator import Listener
@@ -229,3 +230,33 @@ def test_on_kaggle_it_travels_like_every_checkpoint(
             summary = execute(context, RunRequest(card=section, profile="quick"))
     assert (summary.end_reason, summary.steps_start, summary.resume_grade) == ("finished", 64, "weights-only")
     assert summary.adopted is not None and summary.adopted["steps"] == 64
+
+
+RL_ZOO = """
+import gymnasium
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+env = VecNormalize(DummyVecEnv([lambda: gymnasium.make("CartPole-v1")]))
+model = PPO("MlpPolicy", env, n_steps=32, batch_size=32, n_epochs=1, device="cpu").learn(64)
+model.save("logs/ppo/CartPole-v1_1/CartPole-v1.zip")
+env.save("logs/ppo/CartPole-v1_1/CartPole-v1/vecnormalize.pkl")
+"""
+
+
+def test_the_documented_conversion_keeps_the_statistics_of_rl_zoo(tmp_path: Path) -> None:
+    pages = (PROJECT_ROOT / "docs/RESUME.md").read_text(encoding="utf-8").split("```")
+    (snippet,) = (one.removeprefix("python\n") for one in pages if "converted.zip" in one and one.startswith("python"))
+    (tmp_path / "logs/ppo/CartPole-v1_1/CartPole-v1").mkdir(parents=True)
+    for name, text in (("zoo.py", RL_ZOO), ("convert.py", snippet), ("train.py", "")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for name in ("zoo.py", "convert.py"):
+        done = run_script(tmp_path, name=name)
+        assert done.returncode == 0, done.stderr
+    lost = adopt(tmp_path, "logs/ppo/CartPole-v1_1", "--script", "train.py")
+    assert lost.code == 0 and "vecnormalize.pkl is a pickled file and is not loaded" in lost.err
+    assert lost.json["adopted"]["origin"] == "ppo/CartPole-v1_1/CartPole-v1.zip"
+    shutil.rmtree(tmp_path / ".orchestrator")
+    kept = adopt(tmp_path, "converted.zip", "--script", "train.py")
+    assert kept.code == 0 and "the statistics in converted.vecnormalize.json go on" in kept.err
+    assert list((tmp_path / ".orchestrator/alone/train/checkpoints").glob("*.vecnormalize.json"))
