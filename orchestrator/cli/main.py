@@ -16,6 +16,7 @@ from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.commands import (
     account,
+    adopt,
     cancel,
     checkpoints,
     doctor,
@@ -51,6 +52,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "logs": sessions.logs,
     "fetch": sessions.fetch,
     "cancel": cancel.cancel,
+    "adopt": adopt.adopt,
     "inspect": inspect_checkpoint.inspect_checkpoint,
     "prove-resume": prove_resume.prove_resume,
     "sections": overview.sections,

@@ -49,6 +49,7 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
                 "files": [path.as_posix() for path in files],
                 "trainings": len(trainings),
                 "proofs": {one.session: dict(one.proof) for one in trainings if one.proof},
+                "adopted": {one.lineage_id: one.adopted for one in trainings if one.adopted},
                 "statistics": [asdict(one) for one in statistics],
             }
         )

@@ -26,6 +26,7 @@ def training_rows(trainings: Sequence[Training]) -> Iterator[Row]:
             "wasted_steps": one.curve.wasted_steps,
             "resume_grade": one.resume_grade,
             "proof": proof_line(one.proof) if one.proof else "",
+            **({"adopted": one.adopted} if one.adopted else {}),
             "wall_s": one.wall_s,
             "session": one.session,
             **dict(sorted(one.measured.items())),
@@ -141,7 +142,9 @@ def text_lines(trainings: Sequence[Training], statistics: Sequence[Statistic]) -
     """The report as lines for a terminal: each training, then the statistics, or why there are none."""
     lines = [
         f"{one.variant}, seed {one.seed} ({one.profile}): {one.result}, {one.steps or 0} steps, "
-        f"{one.sessions} session(s){f', {proof_line(one.proof)}' if one.proof else ''}"
+        f"{one.sessions} session(s)"
+        + (f", {proof_line(one.proof)}" if one.proof else "")
+        + (f"; {one.adopted}" if one.adopted else "")
         for one in trainings
     ]
     if not any(one.curve.points for one in trainings):
