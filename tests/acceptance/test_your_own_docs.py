@@ -135,13 +135,31 @@ def test_each_init_of_the_page_writes_a_project(tmp_path: Path, words: list[str]
     assert orchestrate(folder / "DIR", "run", "dir", "--quick", "--dry-run").code == 0
 
 
+def test_readme_shows_lines_of_the_page() -> None:
+    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert set(lines.splitlines()) <= set(MODEL.splitlines())
+    commands = [line.partition("#")[0].split()[1:] for line in re.findall(r"^orchestrator .*", text, re.MULTILINE)]
+    assert commands == [INIT, PROVE]
+    assert (text.index("make test") < text.index("docs/YOUR_OWN.md")) and text.index("docs/YOUR_OWN.fr.md") < 600
+
+
 def test_french_page_has_the_same_code_headings_and_tables() -> None:
     french = (PROJECT_ROOT / "docs/YOUR_OWN.fr.md").read_text(encoding="utf-8")
     for shape in (r"```.*?```", r"^(?:#+ |\|---)", r"^(?=\| |\* )", r"^(\| `[^|]*`) \|"):
         assert re.findall(shape, french, re.DOTALL | re.MULTILINE) == re.findall(shape, TEXT, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/YOUR_OWN.md", "docs/YOUR_OWN.fr.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/YOUR_OWN.md",
+        "docs/YOUR_OWN.fr.md",
+        "docs/CHECKPOINT_QUICKSTART.md",
+        "docs/CHECKPOINT_SYSTEM.md",
+    ],
+)
 def test_links_of_the_pages_lead_somewhere(page: str) -> None:
     path = PROJECT_ROOT / page
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text(encoding="utf-8")):
