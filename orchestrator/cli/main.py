@@ -11,13 +11,14 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli.campaign import plan, results, tick
+from orchestrator.cli.campaign import plan, results, sweep, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.commands import (
     account,
     cancel,
     checkpoints,
+    doctor,
     init,
     inspect_checkpoint,
     overview,
@@ -50,7 +51,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "cancel": cancel.cancel,
     "report": report.report,
     "quota": account.quota,
-    "doctor": account.doctor,
+    "doctor": doctor.doctor,
     "verify": verify.verify,
     "inspect": inspect_checkpoint.inspect_checkpoint,
     "prove": prove.prove,
@@ -74,6 +75,7 @@ CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
     "status": campaign_status.status,
     "results": results.results,
     "report": results.report,
+    "sweep": sweep.sweep,
     "schema": campaign_status.schema,
 }
 

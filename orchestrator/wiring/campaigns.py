@@ -22,7 +22,7 @@ from orchestrator.core.scheduling.quota import promised_s, spent_s, week_of
 from orchestrator.core.secret_search import SecretValue, masked
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
-from orchestrator.core.session.backend_types import Quota
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
 from orchestrator.pipeline.campaign.context import CampaignContext
@@ -165,7 +165,7 @@ def removed_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial,
         return [
             *(
                 f"{trial.label} [{trial.name8}] is in flight and was removed from the file: "
-                "it uses a slot until a tick has collected it"
+                "it uses a slot until a tick has stopped and collected it"
                 for trial in orphans.trials
             ),
             *(f"{slug} {fault} {fault.remedy}" for slug, fault in orphans.faults()),

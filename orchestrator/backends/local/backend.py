@@ -212,7 +212,7 @@ class LocalBackend(Backend):
         sandbox.fetched.touch()
         return Retrieval(folder=into)
 
-    def cancel(self, handle: Handle) -> None:
+    def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask the session to save and stop."""
         sandbox = self._sandbox(handle.slug)
         if sandbox.root.is_dir():

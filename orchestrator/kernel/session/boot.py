@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import time
 import traceback
@@ -20,6 +21,7 @@ from orchestrator.kernel.files.storage import free_text, is_full
 from orchestrator.kernel.files.workspace import Workspace
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused
 from orchestrator.kernel.session.admission import admit
+from orchestrator.kernel.session.container import CONTAINER_VARIABLE, OPENED, id_of_container
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import entered
 from orchestrator.kernel.session.deadline import SoftDeadline
@@ -32,13 +34,18 @@ from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Folders, clocks, log and machine of a session; injected for tests."""
+    """Folders, clocks, log and machine of a session; injected for tests.
+
+    Attributes:
+        container: Name of its container, None where the platform gives none.
+    """
 
     workspace: Workspace
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     echo: Callable[[str], None]
     machine: Machine = field(default_factory=Machine)
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,7 @@ def main(
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
         echo=_echo,
+        container=os.environ.get(CONTAINER_VARIABLE),
     )
     stop = StopFlag()
     stop.listen()
@@ -155,6 +163,8 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
     ticket, reporter = context.ticket, context.reporter
     preflight: Mapping[str, Any] = {}
     try:
+        if surroundings.container is not None:  # first of all: without this line the session cannot be cancelled
+            reporter.event(OPENED, session_id=id_of_container(surroundings.container))
         reserve.hold()
         findings = admit(context, bundle_root, workspace=surroundings.workspace, machine=surroundings.machine)
         preflight = findings.to_json()
