@@ -16,6 +16,7 @@ from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.commands import (
     account,
+    adopt,
     cancel,
     checkpoints,
     doctor,
@@ -49,6 +50,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "logs": sessions.logs,
     "fetch": sessions.fetch,
     "cancel": cancel.cancel,
+    "adopt": adopt.adopt,
     "report": report.report,
     "quota": account.quota,
     "doctor": doctor.doctor,

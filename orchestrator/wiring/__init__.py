@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator import __version__
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
-from orchestrator.core.checkpoint.compatibility import Compatibility, Intended, compare
+from orchestrator.core.checkpoint.compatibility import Compatibility, Intended, compare_checkpoint
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import RunRecord, Stage
 from orchestrator.core.section.card import SectionCard
@@ -109,7 +109,7 @@ def compatibility_in_place(
         versions=installed_versions() if local else {},
         device_class=None if device == "auto" else device,
     )
-    return compare(checkpoint.identity, intended, has_state=checkpoint.has_state, lineage_id=checkpoint.lineage_id)
+    return compare_checkpoint(checkpoint, intended)
 
 
 @contextmanager

@@ -70,6 +70,8 @@ def archive(options: TrainingOptions, as_json: AsJson = False) -> int:
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:
+    from orchestrator.kernel.checkpoint.adopted import adopted_line
+
     sign, place = ("✓" if row["usable"] else "✗"), row["place"]
     if row["session"] is None:
         yield f"{sign} {row['steps']} steps  {place}: {row['why_not']}"
@@ -80,6 +82,8 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
             f"{sign} {row['steps']} steps  {place}  grade {row['lowest_grade']}  {size}  saved {row['saved_at']}  "
             f"session {row['session']}{why}"
         )
+    if row["adopted"]:
+        yield f"    {adopted_line(row['adopted'])}"
     if place != "in place":
         yield f"    {row['folder']}"
 

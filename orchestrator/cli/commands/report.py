@@ -45,5 +45,12 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
     console.say(*text_lines(trainings, statistics))
     if as_json:
         plain = [asdict(one) for one in statistics]
-        print_json({"files": [path.as_posix() for path in files], "trainings": len(trainings), "statistics": plain})
+        print_json(
+            {
+                "files": [path.as_posix() for path in files],
+                "trainings": len(trainings),
+                "adopted": {one.lineage_id: one.adopted for one in trainings if one.adopted},
+                "statistics": plain,
+            }
+        )
     return 0

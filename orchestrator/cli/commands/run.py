@@ -135,6 +135,7 @@ def _first_lines(first: Action) -> list[str]:
 
 def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
     from orchestrator.core.session.end_reason import RUN_REMEDIES
+    from orchestrator.kernel.checkpoint.adopted import adopted_line
 
     if summary.handle:
         return [
@@ -148,6 +149,8 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
         grade = f", resume grade {summary.resume_grade}" if summary.resume_grade else ""
         lines.append(f"From {summary.steps_start} steps, {summary.sessions} session(s){grade}")
         lines += [f"  - {reason}" for reason in summary.resume_reasons]
+    if summary.adopted is not None:
+        lines.append(f"Lineage: {adopted_line(summary.adopted)}")
     lines += _verdict_lines(summary)
     lines += [f"  {reason}" for reason in summary.verdict_reasons]
     if summary.results_dir:

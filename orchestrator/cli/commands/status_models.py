@@ -65,6 +65,7 @@ def _row(
         "steps": view.steps,
         "resume": found.to_json() if found else None,
         "lowest_grade": view.verified[0].lowest_grade if view.verified else None,
+        "adopted": dict(view.verified[0].adopted) if view.verified and view.verified[0].adopted else None,
         "proof": dict(view.verified[0].proof) if view.verified and view.verified[0].proof else None,
         "proof_is_void": void,
         "checkpoints": [checkpoint.stem for checkpoint in view.verified],
@@ -107,6 +108,7 @@ def _grade(
 def _lines(row: dict[str, Any]) -> Iterator[str]:
     from orchestrator.core.checkpoint.own_files import shown_name
     from orchestrator.core.proof.record import proof_line
+    from orchestrator.kernel.checkpoint.adopted import adopted_line
 
     trial = f" trial {row['trial']}" if row["trial"] else ""
     if row.get("problem"):
@@ -124,6 +126,8 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
     yield f"{row['section']}{trial}: {row['steps']} steps in place ({shown})"
     yield from (f"  ✓ {stem}{' (normalized)' * (stem in row['normalized'])}" for stem in row["checkpoints"])
     yield from (f"  ✗ {shown_name(stem)}: {shown_name(fault)}" for stem, fault in row["faults"].items())
+    if row.get("adopted"):
+        yield f"  {adopted_line(row['adopted'])}"
     if row.get("proof"):
         yield f"  {proof_line(row['proof'])}"
     if row.get("proof_is_void"):

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from orchestrator.core.section.lineage import Lineage
+from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import Difference, differences, worst
 
 
@@ -146,6 +147,24 @@ def compare(
         ),
         left_to_kernel=tuple(unknown),
     )
+
+
+def compare_checkpoint(card: CheckpointCard, intended: Intended) -> Compatibility:
+    """Compare a verified checkpoint with the training that is to continue it.
+
+    The card of an adopted model states little: only what it states can refuse it, and its grade is `weights-only`.
+    """
+    if card.adopted is None or not card.is_adopted_model:
+        return compare(card.identity, intended, has_state=card.has_state, lineage_id=card.lineage_id)
+    stated = {key: now for key, now in intended.identity().items() if key in card.identity}
+    refused = [_reason(found) for found in differences(card.identity, stated) if found.grade == Grade.REFUSE.word]
+    weights = Reason(
+        label="State",
+        checkpoint=f"weights adopted from {card.adopted['file']}",
+        current="full state",
+        grade=Grade.WEIGHTS_ONLY,
+    )
+    return Compatibility(reasons=(*refused, weights), left_to_kernel=("spaces", "network"))
 
 
 _LABELS: Mapping[str, str] = {

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.core.checkpoint.acting import ActingNeeds, acting_lines
 from orchestrator.core.checkpoint.compatibility import Compatibility
 from orchestrator.core.proof.record import proof_line
+from orchestrator.kernel.checkpoint.adopted import adopted_line
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 
 _EXPECTED_NAMES = frozenset(
@@ -187,10 +188,12 @@ def _card_lines(inspection: Inspection) -> list[str]:
     card, descent = inspection.card, inspection.descent
     if card is None:
         return ["  no card: it was never committed, and no ancestry holds its digest"]
+    begin = card.adopted["steps"] if card.adopted else 0
     lines = [
         f"  card: {card.steps} steps, digest {card.digest[:12]}, lineage {card.lineage_id[:8]}, saved {card.saved_at}",
-        f"  ancestry: {len(card.ancestry)} checkpoint(s) back to step 0, lowest grade {card.lowest_grade}",
+        f"  ancestry: {len(card.ancestry)} checkpoint(s) back to step {begin}, lowest grade {card.lowest_grade}",
     ]
+    lines += [f"  {adopted_line(card.adopted)}"] if card.adopted else []
     lines += [f"  {proof_line(card.proof)}"] if card.proof else []
     lines += [f"  ✓ its digest is in the ancestry of {stem}" for stem in descent.confirmed_by]
     lines += [f"  ✗ {stem} descends from another checkpoint of {card.steps} steps" for stem in descent.contradicted_by]

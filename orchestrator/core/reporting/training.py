@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.core.reporting.finished_trial import Finished
 from orchestrator.core.run.summary import shown_verdict
 from orchestrator.core.session.judgement import numbers_in
+from orchestrator.kernel.checkpoint.adopted import adopted_line_in
 from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
 
@@ -28,6 +29,7 @@ class Training:
         session: Slug of its last session.
         sessions: Number of its sessions.
         numbers: What its section reported at the end, nested keys joined with dots.
+        adopted: One sentence on the model from elsewhere with which it began; empty without one.
     """
 
     variant: str
@@ -44,6 +46,7 @@ class Training:
     question: str
     numbers: Mapping[str, float]
     curve: StitchedCurve
+    adopted: str = ""
 
     @property
     def group(self) -> tuple[str, str, str, str]:
@@ -81,6 +84,7 @@ def training_of(finished: Finished) -> Training:
         question=trial.question,
         numbers=dict(numbers_in(finished.manifest.outcome.summary)),
         curve=finished.curve,
+        adopted=adopted_line_in(reason for one in finished.sessions for reason in one.resume_reasons),
     )
 
 

@@ -24,6 +24,7 @@ def training_rows(trainings: Sequence[Training]) -> Iterator[Row]:
             "seams": ";".join(map(str, one.curve.seams)),
             "wasted_steps": one.curve.wasted_steps,
             "resume_grade": one.resume_grade,
+            **({"adopted": one.adopted} if one.adopted else {}),
             "wall_s": one.wall_s,
             "session": one.session,
             **dict(sorted(one.measured.items())),
@@ -139,7 +140,7 @@ def text_lines(trainings: Sequence[Training], statistics: Sequence[Statistic]) -
     """The report as lines for a terminal: each training, then the statistics, or why there are none."""
     lines = [
         f"{one.variant}, seed {one.seed} ({one.profile}): {one.result}, {one.steps or 0} steps, "
-        f"{one.sessions} session(s)"
+        f"{one.sessions} session(s)" + (f"; {one.adopted}" if one.adopted else "")
         for one in trainings
     ]
     if not any(one.curve.points for one in trainings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from orchestrator.core.checkpoint.compatibility import Compatibility, Grade, compare
+from orchestrator.core.checkpoint.compatibility import Compatibility, Grade, compare_checkpoint
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.log_messages import incompatibility
 from orchestrator.core.checkpoint.start import StartMode, decide_start
@@ -158,10 +158,10 @@ def _compared(
     if latest is not None:
         if snapshot.intended is None:
             raise ValueError("no session can follow")
-        comparison = compare(
-            latest.identity, snapshot.intended, has_state=latest.has_state, lineage_id=latest.lineage_id
-        )
-        if blocking := comparison.below(request.floor):
+        comparison = compare_checkpoint(latest, snapshot.intended)
+        # The user chose an adopted model; the floor is about resumes from the lineage's own checkpoints.
+        floor = Grade.WEIGHTS_ONLY if latest.is_adopted_model else request.floor
+        if blocking := comparison.below(floor):
             weights = comparison.grade is Grade.WEIGHTS_ONLY and request.floor < Grade.EXACT
             fault = BadInput(
                 f"the checkpoint of {latest.steps} steps cannot be continued: {'; '.join(map(str, blocking))}",

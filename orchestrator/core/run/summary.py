@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,6 +44,7 @@ class RunSummary:
         problems: What is wrong with the outputs of the last session.
         own_files: Files of the user's own in the models directory, relative POSIX paths.
         archived: Files that were archived for good.
+        adopted: Origin of the lineage if it began with a model from elsewhere, as in its checkpoints' cards.
         lacking: Those of the problems that name outputs which could not be fetched; the numbers are valid all the same.
     """
 
@@ -71,6 +73,7 @@ class RunSummary:
     handle: str | None = None
     own_files: tuple[str, ...] = ()
     archived: tuple[str, ...] = ()
+    adopted: Mapping[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:

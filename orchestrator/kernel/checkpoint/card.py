@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.checkpoint.card_shape import name_fault, read_object, shape_fault
-from orchestrator.kernel.checkpoint.resume_grade import EXACT, GRADES, worst
+from orchestrator.kernel.checkpoint.resume_grade import EXACT, GRADES, WEIGHTS_ONLY, worst
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import (
     CARD_SUFFIX,
@@ -52,6 +52,8 @@ class CheckpointCard:
         saved_at: ISO time, UTC; for people only, never compared.
         proof: Facts of a proof that the code that saved it resumes exactly: `grade`, number of `cuts`, `steps`, and
             `digest` of code and conditions. None without a proof; the file then lacks the key, as older cards do.
+        adopted: Origin of a lineage that began with a model from elsewhere: `file`, `origin`, `sha256`, `steps` and
+            `algorithm`. Every later checkpoint repeats it. None for other lineages; the file then lacks the key.
     """
 
     stem: str
@@ -63,6 +65,7 @@ class CheckpointCard:
     saved_at: str
     ancestry: tuple[Ancestor, ...] = ()
     proof: Mapping[str, Any] | None = None
+    adopted: Mapping[str, Any] | None = None
     card_version: int = field(default=CARD_VERSION)
 
     @property
@@ -72,7 +75,7 @@ class CheckpointCard:
 
     @property
     def digest(self) -> str:
-        """sha256 over files, steps, lineage and parent, and over all grades if one of them is not exact."""
+        """sha256 over files, steps, lineage and parent; also over grades that are not exact, and over `adopted`."""
         parent = self.ancestry[-1] if self.ancestry else None
         plain = {
             "files": [asdict(entry) for entry in self.files],
@@ -83,6 +86,8 @@ class CheckpointCard:
         grades = [ancestor.continued for ancestor in self.ancestry]
         if any(grade != EXACT for grade in grades):  # an edited card must not hide an inexact resume
             plain["continued"] = grades
+        if self.adopted is not None:
+            plain["adopted"] = dict(self.adopted)
         return digest_of(plain)
 
     @property
@@ -97,8 +102,14 @@ class CheckpointCard:
 
     @property
     def lowest_grade(self) -> str:
-        """The least exact grade of all resumes that led to this checkpoint."""
-        return worst([ancestor.continued for ancestor in self.ancestry])
+        """The least exact grade of all resumes that led to this checkpoint; `weights-only` after an adopted model."""
+        begun = [WEIGHTS_ONLY] if self.adopted is not None else []
+        return worst([*begun, *(ancestor.continued for ancestor in self.ancestry)])
+
+    @property
+    def is_adopted_model(self) -> bool:
+        """Whether it is the adopted model itself: weights that no session of this lineage has trained."""
+        return self.adopted is not None and not self.ancestry
 
     @property
     def name(self) -> str:
@@ -118,7 +129,8 @@ class CheckpointCard:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form. It includes the digest, so that people can follow the chain."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name != "proof" or self.proof is not None}
+        left_out = {name for name in ("proof", "adopted") if getattr(self, name) is None}
+        plain = {name: getattr(self, name) for name in self.__slots__ if name not in left_out}
         plain["files"] = [asdict(entry) for entry in self.files]
         plain["ancestry"] = [asdict(ancestor) for ancestor in self.ancestry]
         plain["digest"] = self.digest

@@ -68,18 +68,18 @@ def _shape_faults(plain: Mapping[str, Any]) -> Iterator[str]:
         yield from _entry_faults(f"files[{index}]", entry, _OF_FILE)
     for index, ancestor in enumerate(_list(plain.get("ancestry"))):
         yield from _entry_faults(f"ancestry[{index}]", ancestor, _OF_ANCESTOR)
-    for block, keys in (("stamp", _OF_STAMP), ("identity", _OF_IDENTITY), ("proof", _OF_PROOF)):
-        value = plain.get(block)
-        if isinstance(value, dict):
-            yield from _entry_faults(block, value, keys)
-            if not _is_shallow_and_finite(value):
-                yield f"{block} is nested too deeply or holds a number that is not finite"
-    stamp = plain.get("stamp")
-    if isinstance(stamp, dict):
-        yield from (f"stamp.{key} is missing" for key in ("lineage_id", "session") if key not in stamp)
-    proof = plain.get("proof")
-    if isinstance(proof, dict):
-        yield from (f"proof.{key} is missing" for key in _OF_PROOF if key not in proof)
+    for block, keys in _OF_BLOCK.items():
+        yield from _block_faults(block, plain.get(block), keys)
+
+
+def _block_faults(block: str, value: Any, keys: Mapping[str, Callable[[Any], bool]]) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    yield from _entry_faults(block, value, keys)
+    if not _is_shallow_and_finite(value):
+        yield f"{block} is nested too deeply or holds a number that is not finite"
+    required = {"stamp": ("lineage_id", "session"), "identity": ()}.get(block, keys)
+    yield from (f"{block}.{key} is missing" for key in required if key not in value)
 
 
 def _entry_faults(where: str, entry: Any, keys: Mapping[str, Callable[[Any], bool]]) -> Iterator[str]:
@@ -161,6 +161,7 @@ _OF_KEY: Mapping[str, Callable[[Any], bool]] = {
     "ancestry": _is_list,
     "digest": _is_digest,
     "proof": _is_dict,
+    "adopted": _is_dict,
 }
 _OF_FILE: Mapping[str, Callable[[Any], bool]] = {"path": _is_text, "size_bytes": _is_whole, "sha256": _is_digest}
 _OF_ANCESTOR: Mapping[str, Callable[[Any], bool]] = {"steps": _is_whole, "digest": _is_digest, "continued": _is_text}
@@ -186,4 +187,17 @@ _OF_PROOF: Mapping[str, Callable[[Any], bool]] = {
     "cuts": _is_whole,
     "steps": _is_whole,
     "digest": _is_digest,
+}
+_OF_ADOPTED: Mapping[str, Callable[[Any], bool]] = {
+    "file": _is_text,
+    "origin": _is_text,
+    "sha256": _is_digest,
+    "steps": _is_whole,
+    "algorithm": _is_text_or_none,
+}
+_OF_BLOCK: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
+    "stamp": _OF_STAMP,
+    "identity": _OF_IDENTITY,
+    "proof": _OF_PROOF,
+    "adopted": _OF_ADOPTED,
 }

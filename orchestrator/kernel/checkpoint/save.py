@@ -73,6 +73,7 @@ def save_checkpoint(
         saved_at=now.isoformat(),
         ancestry=ancestry,
         proof=proof,
+        adopted=parent.adopted if parent else None,
     )
     write_json(folder / card.name, card.to_json())
     rotate(folder, scenario)

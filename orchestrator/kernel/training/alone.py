@@ -88,8 +88,9 @@ def open_alone(settings: Settings) -> Alone:
     Raises:
         SessionRefused: Another process trains there, or the folder cannot be written.
     """
-    name, script = _script()
-    folder = (settings.folder or ROOT / "alone" / _inside(script) / name).absolute()
+    script = _script()
+    name = name_of(script)
+    folder = folder_of(script, settings.folder)
     try:
         lock = _claim(folder, own=settings.folder is not None)
         reporter = Reporter(folder / EVENTS_NAME, echo=_echo, now=lambda: datetime.now(UTC), monotonic=time.monotonic)
@@ -128,13 +129,22 @@ def _claim(folder: Path, *, own: bool) -> FolderLock:
     return lock
 
 
-def _script() -> tuple[str, Path | None]:
-    """Name and path of the running script; an interactive Python has no path."""
+def _script() -> Path | None:
+    """Path of the running script; an interactive Python has none."""
     given = getattr(sys.modules.get("__main__"), "__file__", None)
-    if given is None:
-        return "interactive", None
-    path = Path(given).absolute()
-    return path.parent.name if path.stem == "__main__" else path.stem, path
+    return None if given is None else Path(given).absolute()
+
+
+def name_of(script: Path | None) -> str:
+    """Name of a script's training: its file without the suffix, or the folder of a package."""
+    if script is None:
+        return "interactive"
+    return script.parent.name if script.stem == "__main__" else script.stem
+
+
+def folder_of(script: Path | None, chosen: Path | None = None) -> Path:
+    """Folder of a script's training, below the current folder unless the user chose another one."""
+    return (chosen or ROOT / "alone" / _inside(script) / name_of(script)).absolute()
 
 
 def _inside(script: Path | None) -> Path:

@@ -58,7 +58,7 @@ class BaseRun:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._checkpoints = Checkpoints(context, self.device)
         saved = self._checkpoints.open()
-        start = 0 if saved is None else saved.card.steps
+        start = 0 if self._checkpoints.resumed is None else self._checkpoints.resumed.steps
         self._cuts, self._trace = Cuts(environ or {}, start), Trace(environ or {}, start)
         self._trace.write({"conditions": self._checkpoints.conditions(self.settings)})
         self._start = self._step = start
@@ -135,7 +135,7 @@ class BaseRun:
 
     @property
     def grade(self) -> str | None:
-        """How exact the resume is: `exact`, `statistical`; None for a fresh training."""
+        """How exact the resume is: `exact`, `statistical`, `weights-only`; None for a fresh training."""
         return self._checkpoints.grade
 
     @property
@@ -145,7 +145,7 @@ class BaseRun:
         Ask before the first save. The folder is deleted when the session ends.
         """
         resumed = self._checkpoints.resumed
-        if self._resume_folder is None and resumed is not None:
+        if self._resume_folder is None and resumed is not None and not resumed.is_adopted_model:
             folder = Path(tempfile.mkdtemp(prefix="orchestrator-resume-"))
             self._resume_folder = folder
             unpack_files(self._context.models_dir / CHECKPOINTS / (resumed.stem + MODEL_SUFFIX), folder)

@@ -14,6 +14,7 @@ from orchestrator.core.reporting.learning_curve import stitch
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.settling import without_named
 from orchestrator.core.session.spec import question_of
+from orchestrator.kernel.checkpoint.adopted import adopted_line_in
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.ports import Ledger, ResultsStore
 
@@ -71,14 +72,16 @@ def curve_of(results: ResultsStore, sessions: Sequence[SessionRecord]) -> Stitch
 
 
 def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> tuple[SessionRecord, ...]:
-    """Sessions of a lineage from its latest start from step 0 to `last`, oldest first.
+    """Sessions of a lineage from its latest start, from step 0 or from an adopted model, to `last`, oldest first.
 
-    Such a start is a session that began at step 0 although a checkpoint was in place before: the user started over. A
-    session that began at step 0 because the earlier ones had left no checkpoint continues the same training.
+    Such a start is a session that began there although another checkpoint was in place before: the user started over.
+    A session that began there because the earlier ones had left no checkpoint continues the same training.
     """
     found: list[SessionRecord] = []
     for record in reversed([one for one in sessions[: sessions.index(last) + 1] if one.steps_begun is not None]):
-        if found and found[0].steps_begun == 0 and record.models_steps:
+        begun = found[0].steps_begun if found else None
+        starts = begun == 0 or bool(found and adopted_line_in(found[0].resume_reasons))
+        if starts and (record.models_steps or begun) != begun:
             break
         found.insert(0, record)
     return tuple(found)

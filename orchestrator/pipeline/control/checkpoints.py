@@ -57,6 +57,7 @@ class Found:
             "usable": not self.fault,
             "why_not": self.fault or None,
             "lowest_grade": card.lowest_grade if card else None,
+            "adopted": dict(card.adopted) if card and card.adopted else None,
             "chain": [f"{one.steps} {one.continued}" for one in card.ancestry] if card else [],
             "size_bytes": sum(entry.size_bytes for entry in card.files) if card else None,
             "saved_at": card.saved_at if card else None,
@@ -95,11 +96,11 @@ def restore_checkpoint(context: RunContext, card: SectionCard, steps: int) -> tu
     """
     with context.models.locked():
         context.models.recover()
-        _require_idle(context, card)
+        require_idle(context, card)
         chosen = _chosen(find_checkpoints(context, card), card, steps)
         before = context.models.view()
-        replaced = context.models.replace_with(_set_of(chosen), _token(context, "restored"), before)
-        _record(context, card, before, to=chosen.card)
+        replaced = context.models.replace_with(_set_of(chosen), archive_token(context, "restored"), before)
+        record_in_place(context, card, before, to=chosen.card, why=_BY_USER)
         context.info("restored_by_user", *restoration(restored_files(_set_of(chosen))))
         return replaced.inventory, replaced.archive
 
@@ -115,11 +116,11 @@ def archive_checkpoints(context: RunContext, card: SectionCard) -> tuple[int, Pa
     """
     with context.models.locked():
         context.models.recover()
-        _require_idle(context, card)
+        require_idle(context, card)
         before = context.models.view()
         there = before.verified or before.faults or before.leftovers or before.own
-        folder = context.models.archive(_token(context, "archived")) if there else None
-        _record(context, card, before, to=None)
+        folder = context.models.archive(archive_token(context, "archived")) if there else None
+        record_in_place(context, card, before, to=None, why="the user archived the checkpoints")
         if folder is not None:
             context.warn("archived", f"{TAG} Put aside: everything that was in place is kept in {folder}")
         return before.steps, folder
@@ -158,7 +159,12 @@ def _set_of(chosen: Found) -> FetchedCheckpoints:
     return FetchedCheckpoints(root=source.root, verified=kept, entries=entries)
 
 
-def _require_idle(context: RunContext, card: SectionCard) -> None:
+def require_idle(context: RunContext, card: SectionCard) -> None:
+    """Refuse while a session of the training is in flight.
+
+    Raises:
+        BadInput: One is.
+    """
     sessions = [one for one in context.ledger.sessions(card.lineage.id) if one.stage is not Stage.CLOSED]
     if sessions:
         where = f"{sessions[0].slug} is in flight on {sessions[0].backend}"
@@ -168,7 +174,9 @@ def _require_idle(context: RunContext, card: SectionCard) -> None:
         )
 
 
-def _record(context: RunContext, card: SectionCard, before: CheckpointInventory, *, to: CheckpointCard | None) -> None:
+def record_in_place(
+    context: RunContext, card: SectionCard, before: CheckpointInventory, *, to: CheckpointCard | None, why: str
+) -> None:
     """Record what is in place now, so that no later command puts a newer checkpoint back.
 
     A ledger without a session of this training expects nothing in place, and needs no record.
@@ -186,7 +194,7 @@ def _record(context: RunContext, card: SectionCard, before: CheckpointInventory,
         left_digest=before.latest.digest if before.latest else None,
         to_steps=steps,
         to_digest=to.digest if to else None,
-        why=_BY_USER if to else "the user archived the checkpoints",
+        why=why,
         after=chain[0].key,
         archive="",
     )
@@ -197,5 +205,6 @@ def _newest_steps(chain: tuple[SessionRecord, ...]) -> int:
     return max(chain[0].models_steps or 0, chain[0].input_steps)
 
 
-def _token(context: RunContext, word: str) -> str:
+def archive_token(context: RunContext, word: str) -> str:
+    """A new name for a folder of the archive; the word shows what was done."""
     return f"{word}-{context.clock.now():%Y%m%dT%H%M%S}-{context.draw_token()[:6]}"

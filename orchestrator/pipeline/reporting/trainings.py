@@ -10,6 +10,7 @@ from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.reporting.training import UNFINISHED, Training, variant_labels
 from orchestrator.core.run.summary import shown_verdict
 from orchestrator.core.session.spec import question_of
+from orchestrator.kernel.checkpoint.adopted import adopted_line_in
 from orchestrator.pipeline.campaign.finished_trials import curve_of, since_beginning
 from orchestrator.ports import Ledger, ResultsStore
 
@@ -76,4 +77,5 @@ def _training(results: ResultsStore, chain: Sequence[SessionRecord], last: Sessi
         question=_question(last),
         numbers=last.numbers or {},
         curve=curve_of(results, sessions),
+        adopted=adopted_line_in(reason for one in sessions for reason in one.resume_reasons),
     )

@@ -240,4 +240,5 @@ class RunLoop:
 
     def _with_files(self, summary: RunSummary) -> RunSummary:
         inventory = self._inventory or self._snapshot.inventory
-        return replace(summary, own_files=inventory.own, archived=inventory.archived)
+        adopted = inventory.latest.adopted if inventory.latest else None
+        return replace(summary, own_files=inventory.own, archived=inventory.archived, adopted=adopted)

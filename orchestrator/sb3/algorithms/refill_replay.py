@@ -6,9 +6,11 @@ count but has an empty buffer, so without this its first updates would learn fro
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import WEIGHTS_ONLY
@@ -35,9 +37,30 @@ def gather_anew_from(model: BaseAlgorithm, steps: int) -> None:
         model: Freshly built. A model without a replay buffer is not changed.
         steps: Step count at which it started from weights.
     """
+    if not isinstance(model, OffPolicyAlgorithm):
+        return
+    if not hasattr(type(model), "acts_by_its_policy"):
+        model.__class__ = _gathering(type(model))
+    model.acts_by_its_policy = True  # type: ignore[attr-defined]  # of its class
     if isinstance(model, GatheringAnew):
-        model.acts_by_its_policy = True
-        model.learning_starts += steps  # type: ignore[attr-defined]  # of the algorithm that it is mixed into
+        model.learning_starts += steps
+    elif getattr(model, "delayed_by_steps", None) != steps:  # a user's own algorithm restores both attributes
+        model.learning_starts += steps
+        model.delayed_by_steps = steps  # type: ignore[attr-defined]  # read here only
+
+
+@lru_cache(maxsize=8)
+def _gathering(kind: type[OffPolicyAlgorithm]) -> type:
+    """The class of a script's own model, with the mixin's method; under the same name, which describes the model.
+
+    A class with the mixin as a second base could not replace the class of an object.
+    """
+
+    def sample(model: Any, learning_starts: int, *args: Any, **settings: Any) -> Any:
+        return kind._sample_action(model, 0 if model.acts_by_its_policy else learning_starts, *args, **settings)
+
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    return type(kind.__name__, (kind,), {**names, "acts_by_its_policy": False, "_sample_action": sample})
 
 
 def began_from_weights_at(card: CheckpointCard) -> int | None:

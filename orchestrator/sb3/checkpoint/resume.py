@@ -7,6 +7,7 @@ from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from orchestrator.kernel.checkpoint.adopted import adopted_line
 from orchestrator.kernel.checkpoint.card import CheckpointCard, read_card
 from orchestrator.kernel.checkpoint.resume_grade import EXACT, WEIGHTS_ONLY
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
@@ -111,6 +112,8 @@ def resume_training(training: Training, card: CheckpointCard) -> Mapping[str, An
     context.reporter.say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
     for reason in grade.reasons:
         context.reporter.say(f"[CHECKPOINT] Resume is {grade.grade}: {reason}")
+    if card.adopted is not None and not card.is_adopted_model:
+        context.reporter.say(f"[CHECKPOINT] The training is {adopted_line(card.adopted)}")
     if grade.grade == WEIGHTS_ONLY:
         begin_from_weights(training, card, grade)
         return {}

@@ -19,6 +19,7 @@ from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from orchestrator.sb3.algorithms.normalization_state import restore_statistics, tree_of
 from orchestrator.sb3.algorithms.refill_replay import gather_anew_from
+from orchestrator.sb3.checkpoint.foreign_weights import read_adopted_policy, require_fitting
 from orchestrator.sb3.envs.wrappers import restore_layers
 from orchestrator.sb3.state.identity import ResumeGrade
 from orchestrator.sb3.state.npz_tree import read_state
@@ -40,18 +41,16 @@ def begin_from_weights(training: Training, card: CheckpointCard, grade: ResumeGr
     """
     context, model = training.context, training.model
     path = context.models_dir / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
-    parameters = read_parameters(path.read_bytes(), sha256=card.sha256_of(MODEL_SUFFIX), device=model.device)
+    policy = _policy(training, card, path.read_bytes())
     state = read_state(path.with_name(card.stem + STATE_SUFFIX)) if card.has_state else {}
     # Only what is taken over must be finite: the optimizer's state and the replay buffer are not used.
-    require_finite_checkpoint(model, card, _taken_over(state), {"policy": parameters["policy"]})
-    try:
-        model.policy.load_state_dict(parameters["policy"], strict=True)
-    except RuntimeError as fault:
-        raise SessionRefused(f"the weights of {card.stem} do not fit this network: {fault}") from fault
+    require_finite_checkpoint(model, card, _taken_over(state), {"policy": policy})
+    require_fitting(card, policy, model)
+    model.policy.load_state_dict(policy, strict=True)
     found = policy_digest(model.policy)
-    if found != card.identity.get("policy_digest"):
+    if found != card.identity.get("policy_digest") and not card.is_adopted_model:
         raise SessionRefused(f"{card.stem} holds the policy {found[:12]}, its card states another one")
-    _restore_layers(training, _saved_layers(training, card, state))
+    _restore_layers(training, _saved_layers(training, card, state), adopted=card.is_adopted_model)
     model.num_timesteps = card.steps
     gather_anew_from(model, card.steps)
     _set_exploration(model)
@@ -64,6 +63,15 @@ def begin_from_weights(training: Training, card: CheckpointCard, grade: ResumeGr
     context.reporter.say(
         f"[CHECKPOINT] Weights only: a new training from {card.steps} steps on, with a new optimizer and new episodes"
     )
+
+
+def _policy(training: Training, card: CheckpointCard, content: bytes) -> dict[str, Any]:
+    model = training.model
+    if card.is_adopted_model:
+        return read_adopted_policy(content, card, model)
+    parameters = read_parameters(content, sha256=card.sha256_of(MODEL_SUFFIX), device=model.device)
+    policy: dict[str, Any] = parameters["policy"]
+    return policy
 
 
 def _taken_over(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,9 +93,13 @@ def _saved_layers(training: Training, card: CheckpointCard, state: Mapping[str, 
     return []
 
 
-def _restore_layers(training: Training, layers: list[dict[str, Any]]) -> None:
+def _restore_layers(training: Training, layers: list[dict[str, Any]], *, adopted: bool) -> None:
     """Restore the layers; if the environment has other layers now, restore the normalization's statistics only."""
     say, layer = training.context.reporter.say, training.model.get_vec_normalize_env()
+    if adopted and not layers:
+        if layer is not None:
+            say("[CHECKPOINT] The normalization starts over: the adopted model came without statistics")
+        return
     try:
         restore_layers(environment_of(training.model), layers)
         return
@@ -106,6 +118,8 @@ def _restore_layers(training: Training, layers: list[dict[str, Any]]) -> None:
 
 def _set_exploration(model: BaseAlgorithm) -> None:
     """Set the exploration rate to its schedule's value at the current step, for the first rollout."""
+    if model.num_timesteps == 0:  # an adopted model whose steps do not count: as for a new training
+        return
     model._update_current_progress_remaining(model.num_timesteps, model.num_timesteps)
     if hasattr(model, "exploration_schedule"):
         rate = model.exploration_schedule(model._current_progress_remaining)

@@ -121,13 +121,16 @@ class Learning:
 
     def _resume(self) -> None:
         card, training, saved = self._checkpoints.resumed, self._training, self._state.saved
-        assert card is not None and saved is not None  # read when the session began
+        assert card is not None  # read when the session began
         try:
             self._restored = resume_training(training, card)
         except ValueError as fault:
             raise CheckpointUnusable(f"{card.stem} cannot be continued: {fault}", remedy=_START_OVER) from fault
         if training.grade is not None:
             self._checkpoints.graded(training.grade.grade, training.grade.reasons)
+        if saved is None:  # an adopted model: nothing but weights
+            self._restored, self._reported = None, card.steps
+            return
         self._new_episodes = self.model._last_obs is None
         own = Decoder(saved.state_buffers).decode(saved.state["own"])
         self._saved_callbacks, self._reported = own["callbacks"], saved.state["reported"]

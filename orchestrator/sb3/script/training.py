@@ -43,6 +43,11 @@ class ScriptTraining(Training):
     beside: Callable[[], Beside]
     lost: list[str] = field(default_factory=list)
     _lost_beside: list[str] = field(default_factory=list)
+    _learning_starts: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note the declared `learning_starts`: a start from weights delays it, see `refill_replay`."""
+        self._learning_starts = getattr(self.model, "learning_starts", None)
 
     @property
     def may_be_incomplete(self) -> bool:
@@ -54,7 +59,10 @@ class ScriptTraining(Training):
         model = self.model
         names = {"algorithm": type(model).__name__, "network": network_of(model)}
         horizon = {"horizon_steps": self.plan.target_steps} if follows_a_schedule(model) else {}
-        return {**names, **self.checkpoints.identity, **describe_model(model), **horizon, "lost_state": self.all_lost()}
+        described = describe_model(model)
+        if "learning_starts" in described["arguments"]:
+            described["arguments"]["learning_starts"] = self._learning_starts
+        return {**names, **self.checkpoints.identity, **described, **horizon, "lost_state": self.all_lost()}
 
     def all_lost(self) -> list[str]:
         """What a checkpoint of this training cannot save, one sentence each."""

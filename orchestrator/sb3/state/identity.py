@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from orchestrator.kernel.checkpoint.adopted import adopted_line
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
 from orchestrator.kernel.outcome import SessionRefused
@@ -108,6 +109,8 @@ def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str
     Raises:
         SessionRefused: It is another training, or the grade is below the floor. The message lists all reasons.
     """
+    if card.is_adopted_model:
+        return _grade_adopted(card, current)
     found = differences(card.identity, current)
     reasons = [str(difference) for difference in found]
     grades = [difference.grade for difference in found]
@@ -124,6 +127,16 @@ def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str
     if is_below(grade, floor):
         raise SessionRefused(f"{card.stem} resumes as {grade}, but {floor} is required: {'; '.join(reasons)}")
     return ResumeGrade(grade=grade, reasons=tuple(reasons))
+
+
+def _grade_adopted(card: CheckpointCard, current: Mapping[str, Any]) -> ResumeGrade:
+    """Grade of a start from an adopted model. The user chose it, so no floor applies; its card states little."""
+    assert card.adopted is not None
+    stated = {key: value for key, value in current.items() if key in card.identity}
+    refused = [str(one) for one in differences(card.identity, stated) if one.grade == REFUSE]
+    if refused:
+        raise SessionRefused(f"the adopted model {card.adopted['file']} cannot be used: {'; '.join(refused)}")
+    return ResumeGrade(grade=WEIGHTS_ONLY, reasons=(adopted_line(card.adopted),))
 
 
 def _bound(values: np.ndarray) -> str | list[str]:

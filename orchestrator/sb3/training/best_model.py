@@ -122,5 +122,6 @@ def _write_best_model(training: Training, best: BestModel) -> None:
         identity={**identity, "policy_digest": best.policy_digest, "score": best.score},
         stamp=context.ticket.stamp(),
         saved_at=context.now().isoformat(),
+        adopted=training.parent.adopted if training.parent else None,
     )
     write_json(context.models_dir / BEST_MODEL_CARD, card.to_json())

@@ -56,7 +56,7 @@ def read_model_zip(path: Path) -> ModelZip:
         except NotReadable as fault:
             sealed[place] = str(fault)
     return ModelZip(
-        algorithm=_algorithm(described),
+        algorithm=algorithm_of(described),
         spaces={kind: _space(described.get(f"{kind}_space")) for kind in ("observation", "action")},
         network=(described.get("policy_kwargs") or {}).get("net_arch"),
         counters={word: described[name] for name, word in _COUNTERS.items() if isinstance(described.get(name), int)},
@@ -104,7 +104,8 @@ def _of_torch(name: str, member: bytes) -> Iterator[tuple[str, bytes]]:
                 yield f"{name}:{entry.rpartition('/')[2]}", _member(inner, entry)
 
 
-def _algorithm(described: Mapping[str, Any]) -> str | None:
+def algorithm_of(described: Mapping[str, Any]) -> str | None:
+    """The algorithm of a described model, in upper case; None if it is not known."""
     policy = described.get("policy_class")
     module = str(policy.get("__module__", "")) if isinstance(policy, dict) else ""
     if module.startswith("sb3_contrib."):  # a package per algorithm

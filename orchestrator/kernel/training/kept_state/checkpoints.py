@@ -92,6 +92,9 @@ class Checkpoints:
     def open(self) -> Saved | None:
         """Read the newest checkpoint whose files match its card; damaged ones are reported and passed over.
 
+        Returns:
+            None for a fresh training, and for an adopted model, which holds nothing that a script kept.
+
         Raises:
             SessionRefused: It belongs to another training, or checkpoints exist and none verifies.
             CheckpointUnusable: It verifies, but cannot be read.
@@ -102,6 +105,8 @@ class Checkpoints:
             say("[CHECKPOINT] Starting fresh training")
             return None
         self.parent = self.resumed = card
+        if card.is_adopted_model:
+            return None
         if any(entry.path == card.stem + KEPT_SUFFIX for entry in card.files):
             return self._of_model(card)
         say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")

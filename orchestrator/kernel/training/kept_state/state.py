@@ -108,6 +108,12 @@ class State:
         Raises:
             SessionRefused: It holds a model and the script has none, or the other way round.
         """
+        adopted = self._checkpoints.resumed
+        if adopted is not None and adopted.is_adopted_model and not with_model:
+            raise SessionRefused(
+                f"{adopted.stem} is an adopted model of stable-baselines3, and this script does not call run.sb3",
+                remedy="Build the model with run.sb3(...), or put the checkpoint aside to start from step 0.",
+            )
         if self._saved is not None and self._saved.of_model is not with_model:
             what = "holds a model of run.sb3" if self._saved.of_model else "holds no model of run.sb3"
             raise SessionRefused(

@@ -1,0 +1,1 @@
+"""Models from elsewhere: read, checked, and put in place as the first checkpoint of a lineage."""
