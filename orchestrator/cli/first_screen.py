@@ -20,6 +20,7 @@ PANELS: Mapping[str, Mapping[str, str]] = {
         "cancel": "Let the session save and stop; `run` continues it later.",
     },
     "Checkpoints": {
+        "adopt": "Begin a training with the weights of a learned model.",
         "inspect": "Contents and grade of one checkpoint.",
         "prove-resume": "Prove exact resume of a stable-baselines3 section.",
         "checkpoints": "List them, go back to one, put them aside.",

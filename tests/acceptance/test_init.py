@@ -178,7 +178,9 @@ def test_a_script_is_copied_and_missing_lines_are_named(bare: Installed, tmp_pat
     made = bare.orchestrate(tmp_path, "init", "new", "--script", "loop.py")
     assert made.code == 0, made.err
     assert "loop.py does not call orchestrator.session() yet" in made.out
-    assert "with orchestrator.session() as run:" in made.out and "imports model.py from its old folder" in made.out
+    assert "with orchestrator.session(target=1000, seed=3) as run:" in made.out
+    assert "Set target_steps in both profiles of configs/sections/new.yaml" in made.out
+    assert "imports model.py from its old folder" in made.out
     assert (tmp_path / "new/loop.py").read_bytes() == (tmp_path / "loop.py").read_bytes()
     assert not (tmp_path / "new/train.py").exists()
     card = yaml.safe_load((tmp_path / "new/configs/sections/new.yaml").read_text("utf-8"))

@@ -292,6 +292,8 @@ def test_failed_repetition_deletes_the_record(tmp_path: Path, monkeypatch: pytes
     [
         ("print(1)\n", (), 2, "train.py opens no orchestrator.session()"),
         ("import orchestrator\n", (), 2, "train.py opens no orchestrator.session()"),
+        ("x = 1\n", (), 2, "    with orchestrator.session(target=1000, seed=3) as run:"),
+        ("from stable_baselines3 import PPO\n", (), 2, "        model = run.sb3(lambda: PPO("),
         (EXACT.replace("target=60", "target=0"), (), 2, "trained no step"),
         (EXACT.replace("target=60", "target=3"), (), 2, "too few for 3 cut(s)"),
         (EXACT, ("--steps", "2", "--cuts", "5"), 2, "too few for 5 cut(s)"),
@@ -305,8 +307,8 @@ def test_failed_repetition_deletes_the_record(tmp_path: Path, monkeypatch: pytes
         ("with (\n", (), 2, "cannot be parsed"),
         (OWN_LOOP.replace("run.should_stop or ", "").replace("if run.should_stop", "if False"), (), 2, "did not leave"),
     ],
-    ids=["no-import", "no-session", "no-step", "short", "steps", "at", "at-text", "cuts", "steps-0", "limit", "fails",
-         "slow", "syntax", "never-leaves"],
+    ids=["no-import", "no-session", "loop-lines", "sb3-lines", "no-step", "short", "steps", "at", "at-text", "cuts",
+         "steps-0", "limit", "fails", "slow", "syntax", "never-leaves"],
 )  # fmt: skip
 def test_impossible_proof_has_a_cause(tmp_path: Path, text: str, words: tuple[str, ...], code: int, cause: str) -> None:
     (tmp_path / "train.py").write_text(text, encoding="utf-8")

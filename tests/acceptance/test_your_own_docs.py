@@ -24,9 +24,10 @@ TEXT = (PROJECT_ROOT / "docs/YOUR_OWN.md").read_text(encoding="utf-8")
 MODEL, PLAIN, NUMPY, FILES, PROGRAM, SECTION = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 (SHELL,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 CARD, CAMPAIGN = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-COMMANDS = [
-    line.partition("#")[0].split()[3:] for line in re.findall(r"^python -m orchestrator .*", TEXT, re.MULTILINE)
-]
+PROOF, DIFFERENCE = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [line.partition("#")[0].split()[1:] for line in re.findall(r"^orchestrator .*", TEXT, re.MULTILINE)]
+PROVE, INIT, PROVE_AGAIN, RUN, ON_KAGGLE, CAMPAIGN_RUN, REPORT = COMMANDS
+INITS = [words.split()[1:] for words in re.findall(r"^\| `(orchestrator init .*?)` \|", TEXT, re.MULTILINE)]
 
 
 def _folder(tmp_path: Path, name: str, text: str) -> Path:
@@ -99,20 +100,98 @@ def test_failing_program_is_a_failure(tmp_path: Path) -> None:
     assert done.returncode == 1 and "exit status 3" in done.stderr
 
 
+def test_commands_to_begin_train_prove_and_make_a_project(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, "Été 1", NUMPY)
+    assert run_script(folder).returncode == 0
+    assert PROVE == PROVE_AGAIN
+    proved = orchestrate(folder, *PROVE)
+    assert proved.code == 0, proved.err
+    assert _without_seconds(proved.out).startswith(_without_seconds(PROOF))
+    made = orchestrate(folder, *INIT, "--json")
+    assert (made.code, made.json["section"], made.json["add_to_script"]) == (0, "ete_1", []), made.err
+
+
+NOT_KEPT = """import random
+
+import orchestrator
+dice = random.Random(5)
+with orchestrator.session(target=60, seed=3) as run:
+    state = run.keep(total=0.0)
+    for step in run.steps():
+        state.total += dice.gauss(0, 1)
+"""
+
+
+def test_difference_of_the_page_is_shown_so(tmp_path: Path) -> None:
+    proved = orchestrate(_folder(tmp_path, "differs", NOT_KEPT), "prove", "train.py", "--at", "17")
+    assert proved.code == 1 and proved.out.endswith(DIFFERENCE), proved
+
+
+@pytest.mark.parametrize("words", INITS, ids=" ".join)
+def test_each_init_of_the_page_writes_a_project(tmp_path: Path, words: list[str]) -> None:
+    folder = _folder(tmp_path, "here", NUMPY)
+    made = orchestrate(folder, *words, "--json")
+    assert (made.code, made.json["section"]) == (0, "dir"), made.err
+    assert orchestrate(folder / "DIR", "run", "dir", "--quick", "--dry-run").code == 0
+
+
+def test_readme_shows_lines_of_the_page() -> None:
+    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert set(lines.splitlines()) <= set(MODEL.splitlines())
+    commands = [line.partition("#")[0].split()[1:] for line in re.findall(r"^orchestrator .*", text, re.MULTILINE)]
+    assert commands == [INIT, PROVE]
+    assert (text.index("make test") < text.index("docs/YOUR_OWN.md")) and text.index("docs/YOUR_OWN.fr.md") < 600
+
+
+def test_french_page_has_the_same_code_headings_and_tables() -> None:
+    french = (PROJECT_ROOT / "docs/YOUR_OWN.fr.md").read_text(encoding="utf-8")
+    for shape in (r"```.*?```", r"^(?:#+ |\|---)", r"^(?=\| |\* )", r"^(\| `[^|]*`) \|"):
+        assert re.findall(shape, french, re.DOTALL | re.MULTILINE) == re.findall(shape, TEXT, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/YOUR_OWN.md",
+        "docs/YOUR_OWN.fr.md",
+        "docs/CHECKPOINT_QUICKSTART.md",
+        "docs/CHECKPOINT_SYSTEM.md",
+    ],
+)
+def test_links_of_the_pages_lead_somewhere(page: str) -> None:
+    path = PROJECT_ROOT / page
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        file = path.parent / name if name else path
+        assert file.exists(), target
+        assert not anchor or anchor in _anchors(file), target
+
+
+def _anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def _without_seconds(text: str) -> str:
+    return re.sub(r"\b\d+ s\b", "N s", text)
+
+
 def test_card_and_campaign_of_the_page_run_the_first_script(tmp_path: Path) -> None:
     root = make_script_project(tmp_path, PLAIN, CARD)
     (root / "configs/campaigns").mkdir()
     (root / "configs/campaigns/seeds.yaml").write_text(CAMPAIGN, encoding="utf-8")
-    run, on_kaggle, campaign, report = COMMANDS
-    answer = orchestrate(root, *run, "--json")
+    answer = orchestrate(root, *RUN, "--json")
     assert (answer.code, answer.json["end_reason"], answer.json["steps_done"]) == (0, "finished", 100), answer.err
     with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
         kaggle.accounts.add(USER, key=KEY)
-        plan = orchestrate(root, *on_kaggle, "--dry-run", "--json", **loopback_variables())
+        plan = orchestrate(root, *ON_KAGGLE, "--dry-run", "--json", **loopback_variables())
     assert plan.code == 0 and plan.json["ticket"]["spec"]["target_steps"] == 1000, plan.err
-    done = orchestrate(root, *campaign, "--every-s", "0.2", "--json")
+    done = orchestrate(root, *CAMPAIGN_RUN, "--every-s", "0.2", "--json")
     assert done.code == 0 and len(done.json["trials"]) == 4 and done.json["complete"], done.err
-    assert orchestrate(root, *report).code == 0
+    assert orchestrate(root, *REPORT).code == 0
     (root / "configs/sections/mine.yaml").write_text("".join(CARD.splitlines(keepends=True)[:2]), encoding="utf-8")
     assert orchestrate(root, "run", "mine", "--dry-run", "--fresh").code == 0  # only section and script are required
 

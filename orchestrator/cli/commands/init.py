@@ -27,20 +27,6 @@ _Section = Annotated[
     str | None, typer.Option("--section", help="Name of the section; default: made from the folder's name.")
 ]
 
-_LOOP_LINES = (
-    "import orchestrator",
-    "with orchestrator.session() as run:",
-    "    state = run.keep(model=model, optimizer=optimizer)   # whatever the training changes",
-    "    for step in run.steps():",
-    "        ...                                              # one step of the training",
-)
-_SB3_LINES = (
-    "import orchestrator",
-    "with orchestrator.session() as run:",
-    '    model = run.sb3(lambda: PPO("MlpPolicy", env, seed=run.seed))',
-    "    model.learn(run.remaining, callback=run.callback, reset_num_timesteps=False)",
-)
-
 
 def init(
     folder: _Folder,
@@ -150,7 +136,9 @@ def _kept(folder: Path, project: NewProject) -> list[str]:
 def _lines_to_add(script: UserScript | None, place: str) -> list[str]:
     if script is None or script.has_session:
         return []
-    return list(_SB3_LINES if script.uses_sb3 else _LOOP_LINES)
+    from orchestrator.stores.scaffold.session_lines import session_lines
+
+    return list(session_lines(sb3=script.uses_sb3))
 
 
 def _warnings(folder: Path, project: NewProject, script: UserScript | None, kept: list[str]) -> list[str]:
@@ -163,6 +151,11 @@ def _warnings(folder: Path, project: NewProject, script: UserScript | None, kept
     if script is not None and script.left_behind:
         names = ", ".join(script.left_behind)
         lines.append(f"Warning: {script.place} imports {names} from its old folder: copy that into {folder.resolve()}")
+    if script is not None and script.target is None:
+        lines.append(
+            f"Warning: {project.script} names no number for session(target=...), and its card has no target either. "
+            f"Set target_steps in both profiles of configs/sections/{project.section}.yaml, or call run.finish()"
+        )
     if ".gitignore" in kept and (missing := _missing_lines(folder / ".gitignore", project.files[".gitignore"])):
         lines.append(f"Add to your .gitignore: {' '.join(missing)}")
     try:

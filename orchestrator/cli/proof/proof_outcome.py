@@ -75,7 +75,9 @@ def keep_record(own: Path, record: ProofRecord, badge: Path | None, console: Con
         badge.parent.mkdir(parents=True, exist_ok=True)
         badge.write_text(badge_svg(record), encoding="utf-8")
         picture = badge
-    line = badge_markdown(record, picture.as_posix())
+    top = Path.cwd()
+    shown = picture.relative_to(top) if picture.is_relative_to(top) else picture
+    line = badge_markdown(record, shown.as_posix())
     console.say(f"Recorded in {path.as_posix()}; checkpoints of this code now name the proof.", f"Badge: {line}")
     return {"record": path.as_posix(), "badge": line}
 

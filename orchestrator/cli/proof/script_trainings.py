@@ -13,7 +13,7 @@ from orchestrator.core.proof.ends import TrainingEnd
 from orchestrator.kernel.outcome import MORE_TO_DO
 from orchestrator.kernel.training import cuts as variables
 from orchestrator.kernel.training import settings
-from orchestrator.stores.proof.script_code import no_session, session_lines
+from orchestrator.stores.proof.script_code import lines_to_add, no_session
 from orchestrator.stores.proof.training_end import newest_card, read_end
 
 _OUTPUTS = "outputs"
@@ -116,7 +116,7 @@ class ScriptTrainings:
         if ended.code != 0 or self._steps(name):
             return
         if not (self._folder / name / "training").exists():
-            raise BadInput(no_session(self._script), remedy=session_lines())
+            raise BadInput(no_session(self._script), remedy=lines_to_add(self._script))
         raise BadInput(
             f"{self._script.name} trained no step: its session saved nothing",
             remedy="Loop over run.steps(), or call run.save(step); a target above 0 is needed (--steps N).",

@@ -76,7 +76,9 @@ class Progress:
         rate = (step - self._start) / max(now_s - self._started_s, 1e-9)
         of = "" if self._target is None else f"/{self._target}"
         left = "" if self._target is None or rate <= 0 else f" | {max(0.0, (self._target - step) / rate):.0f} s left"
-        shown = "".join(f" | {name} {value}" for name, value in plain.items())
+        shown = "".join(
+            f" | {name} {f'{value:.6g}' if isinstance(value, float) else value}" for name, value in plain.items()
+        )
         reporter.say(f"step {step}{of} | {rate:.1f} steps/s{left}{shown}")
 
 

@@ -118,6 +118,8 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
             raise SystemExit(_INTERRUPTED) from None
         if of_a_script and clean:
             _leave_if_unfinished(run, stopped=stopped, interrupted=interrupted)
+        if alone is not None and fault is None and run.finished:
+            _explain("Finished", f"{run.saved_steps} steps; results are in {_shown(alone.context.models_dir)}")
         return left
 
     def _refuse(self, why: str) -> NoReturn:
@@ -141,6 +143,10 @@ def _leave_if_unfinished(run: Run, *, stopped: bool, interrupted: bool) -> None:
         if running_section() is None:  # a section's session reports it
             print(left_message(run.saved_steps, run.target), file=sys.stderr, flush=True)
         raise SystemExit(_FAILED)
+
+
+def _shown(folder: Path) -> Path:
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def _explain(what: str, text: str) -> None:

@@ -84,7 +84,10 @@ class Learning:
         state: State,
     ) -> None:
         if run.target is None:
-            raise SessionRefused("run.sb3 needs the steps of the whole training", remedy="session(target=20_000)")
+            raise SessionRefused(
+                "run.sb3 needs the steps of the whole training",
+                remedy="Alone: session(target=20_000). In a project: target_steps in both profiles of the card.",
+            )
         self._run, self._context, self._checkpoints, self._state = run, context, checkpoints, state
         # Other numbers than with more threads, but the same on every machine.
         prepare_torch(run.device, warn_only=True)

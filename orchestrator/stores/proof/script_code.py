@@ -10,17 +10,11 @@ from pathlib import Path
 from orchestrator.core.errors import BadInput
 from orchestrator.core.proof.hints import Hint
 from orchestrator.core.proof.script_reading import read_script
+from orchestrator.stores.scaffold.session_lines import session_lines
 from orchestrator.stores.session.import_closure import ImportSearch
 from orchestrator.stores.session.project_modules import Module, ProjectModules
 
 _INSTALLED = Path(__file__).resolve().parents[3]
-_LINES = (
-    "    import orchestrator\n"
-    "    with orchestrator.session(target=1000, seed=3) as run:\n"
-    "        state = run.keep(weights=weights, rng=rng)\n"
-    "        for step in run.steps():\n"
-    "            ..."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +56,7 @@ def read_code(script: Path) -> ScriptCode:
     except (SyntaxError, ValueError, RecursionError) as fault:
         raise BadInput(f"{script.name} cannot be parsed: {fault}", remedy="Correct it there.") from fault
     if not any(b"orchestrator" in read(path) for path in own):
-        raise BadInput(no_session(script), remedy=session_lines())
+        raise BadInput(no_session(script), remedy=lines_to_add(script))
     return ScriptCode(
         files={path.relative_to(root).as_posix(): hashlib.sha256(read(path)).hexdigest() for path in own},
         hints=tuple(hint for reading in readings for hint in reading.hints),
@@ -75,9 +69,11 @@ def no_session(script: Path) -> str:
     return f"{script.name} opens no orchestrator.session(), so it saves nothing and cannot be resumed"
 
 
-def session_lines() -> str:
-    """The lines that such a script needs."""
-    return f"Add these lines; docs/YOUR_OWN.md explains them:\n{_LINES}"
+def lines_to_add(script: Path) -> str:
+    """Remedy, with the lines that such a script needs."""
+    text = script.read_bytes()
+    lines = session_lines(sb3=b"stable_baselines3" in text or b"sb3_contrib" in text)
+    return "\n    ".join(("Add these lines; docs/YOUR_OWN.md explains them:", *lines))
 
 
 def _is_ours(path: Path) -> bool:

@@ -76,6 +76,7 @@ def compose(wanted: Wanted) -> NewProject:
         "script_folder": script.rpartition("/")[0] + "/" if "/" in script else "",
         "quick_steps": quick,
         "full_steps": full,
+        "seed": wanted.script.seed if wanted.script else 0,
         "requirements": lines,
         "installs": any(not line.startswith("#") for line in lines),
         "install": own_requirement(),

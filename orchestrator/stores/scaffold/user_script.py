@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput
+from orchestrator.core.section.card import SEEDS_END
 from orchestrator.stores.session.import_statements import read_statements
 from orchestrator.stores.yaml.text_files import read_text
 
@@ -26,6 +27,7 @@ class UserScript:
         copied: Whether it lies outside of the project and is copied into it.
         has_session: Whether it calls `orchestrator.session()`.
         target: Number that it gives as `session(target=...)`, None without one.
+        seed: Number that it gives as `session(seed=...)`, 0 without one.
         libraries: Top-level names that it imports, beyond the standard library and the files beside it.
         left_behind: Names of files and folders beside a copied script that it imports.
     """
@@ -35,6 +37,7 @@ class UserScript:
     copied: bool
     has_session: bool
     target: int | None
+    seed: int
     libraries: tuple[str, ...]
     left_behind: tuple[str, ...]
 
@@ -65,16 +68,13 @@ def read_script(project: Path, given: Path) -> UserScript:
     names = _imported(path)
     beside = {name for name in names for one in (f"{name}.py", name) if (own.parent / one).exists()}
     calls = list(_session_calls(tree))
-    targets = [word.value for call in calls for word in call.keywords if word.arg == "target"]
-    numbers = [
-        one.value for one in targets if isinstance(one, ast.Constant) and type(one.value) is int and one.value > 0
-    ]
     return UserScript(
         content=path.read_bytes(),
         place=own.name if copied else own.relative_to(top).as_posix(),
         copied=copied,
         has_session=bool(calls),
-        target=numbers[0] if numbers else None,
+        target=next((number for number in _numbers(calls, "target") if number > 0), None),
+        seed=next((number for number in _numbers(calls, "seed") if number < SEEDS_END), 0),
         libraries=tuple(sorted(names - beside - {_FACE} - sys.stdlib_module_names)),
         left_behind=tuple(sorted(_file_names(own.parent, beside) if copied else ())),
     )
@@ -102,6 +102,13 @@ def _imported(path: Path) -> set[str]:
 def _file_names(folder: Path, modules: set[str]) -> Iterator[str]:
     for name in modules:
         yield f"{name}/" if (folder / name).is_dir() else f"{name}.py"
+
+
+def _numbers(calls: Iterable[ast.Call], argument: str) -> Iterator[int]:
+    """Whole numbers that are written as this argument."""
+    for word in (word for call in calls for word in call.keywords if word.arg == argument):
+        if isinstance(word.value, ast.Constant) and type(word.value.value) is int:
+            yield word.value.value
 
 
 def _session_calls(tree: ast.Module) -> Iterator[ast.Call]:

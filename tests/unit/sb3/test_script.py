@@ -358,7 +358,8 @@ def test_without_a_target_and_with_another_kind_of_checkpoint_it_is_refused(
 ) -> None:
     with pytest.raises(SystemExit), orchestrator.session(folder=tmp_path / "none") as run:
         run.sb3(CASES["PPO"])
-    assert "run.sb3 needs the steps of the whole training" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "run.sb3 needs the steps of the whole training" in err and "target_steps in both profiles" in err
     assert session(tmp_path / "loop", None, lambda run, cut: [None for _ in run.steps(100)] and None) == 0
     assert session(tmp_path / "loop", None, learning(CASES["PPO"]), target=600) == 2
     assert "holds no model of run.sb3" in capsys.readouterr().err

@@ -33,6 +33,12 @@ def test_reports_of_lost_work_are_removed(tmp_path: Path, first: int) -> None:
     assert _steps(tmp_path) == [step + first for step in range(6)] and after.reported == 6
 
 
+def test_numbers_are_short_in_the_log_and_whole_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _progress(tmp_path, start=0, reported=0).report(0, {"score": 21.197916666666668, "n": 1234567, "name": "a"})
+    assert capsys.readouterr().out == "step 0/9 | 0.0 steps/s | score 21.1979 | n 1234567 | name a\n"
+    assert "21.197916666666668" in (tmp_path / PROGRESS_NAME).read_text(encoding="utf-8")
+
+
 def test_checkpoint_of_an_older_version_counts_by_steps(tmp_path: Path) -> None:
     (tmp_path / PROGRESS_NAME).write_text('{"step": 0}\n{"step": 1}\n{"step": 2}\n{"st', encoding="utf-8")
     progress = _progress(tmp_path, start=2, reported=None)

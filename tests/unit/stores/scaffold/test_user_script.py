@@ -34,6 +34,13 @@ def test_call_of_session_is_found_under_any_name(tmp_path: Path, text: str, foun
     assert (script.has_session, script.target) == (found, target)
 
 
+@pytest.mark.parametrize(
+    ("argument", "seed"), [("seed=3", 3), ("target=9", 0), ("seed=n", 0), ("seed=True", 0), ("seed=5_000_000_000", 0)]
+)
+def test_card_gets_the_seed_of_the_script(tmp_path: Path, argument: str, seed: int) -> None:
+    assert _read(tmp_path, f"import orchestrator\norchestrator.session({argument})").seed == seed
+
+
 def test_libraries_are_neither_the_standard_library_nor_files_beside_it(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("")
     (tmp_path / "parts").mkdir()
