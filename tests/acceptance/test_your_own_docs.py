@@ -9,15 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
+from stable_baselines3 import PPO
 
 import orchestrator
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import orchestrate
-from tests.doubles.own_script import checkpoint_bytes, run_script, start_script
+from tests.doubles.own_script import checkpoint_bytes, model_parts, run_script, start_script
 from tests.doubles.toy_section import make_toy_project
 
 TEXT = (PROJECT_ROOT / "docs/YOUR_OWN.md").read_text(encoding="utf-8")
-PLAIN, NUMPY, FILES, PROGRAM, SECTION = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+MODEL, PLAIN, NUMPY, FILES, PROGRAM, SECTION = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 (SHELL,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 
 
@@ -42,6 +43,26 @@ def test_page_resumes_with_the_same_bytes(tmp_path: Path, text: str, target: int
     assert (last.returncode, last.stdout) == (0, whole.stdout), last.stderr
     if text is not FILES:  # its global generators are not seeded
         assert checkpoint_bytes(cut, target) == checkpoint_bytes(straight, target)
+
+
+def test_model_of_the_page_is_killed_stopped_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    straight, cut = _folder(tmp_path, "straight", MODEL), _folder(tmp_path, "cut", MODEL)
+    shorter = {"ORCHESTRATOR_TARGET": 5000, "ORCHESTRATOR_SAVE_EVERY": 1}  # as it is, only shorter
+    whole = run_script(straight, variables=shorter)
+    assert whole.returncode == 0, whole.stderr
+    killed = start_script(cut, variables=shorter)
+    events = cut / ".orchestrator/alone/train/events.jsonl"
+    ends_s = time.monotonic() + 60
+    while not (events.exists() and '"kind":"saved"' in events.read_text()) and time.monotonic() < ends_s:
+        time.sleep(0.02)
+    killed.kill()
+    killed.communicate(timeout=60)
+    stopped = run_script(cut, variables={**shorter, "ORCHESTRATOR_DEADLINE_S": 1e-6})
+    assert stopped.returncode == orchestrator.MORE_TO_DO, stopped.stderr
+    assert run_script(cut, variables=shorter).returncode == 0
+    assert model_parts(cut) == model_parts(straight)
+    (final,) = cut.glob(".orchestrator/alone/train/train_final.zip")
+    assert PPO.load(final).num_timesteps == 6144
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs sh")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from orchestrator.sb3.state.npz_tree import read_state, write_state
 from tests.conftest import PROJECT_ROOT
 
 
@@ -41,6 +45,22 @@ def start_script(folder: Path, *, variables: Mapping[str, object] | None = None)
 def script_environment(variables: Mapping[str, object] | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
     return {**kept, "PYTHONPATH": str(PROJECT_ROOT), **{name: str(value) for name, value in (variables or {}).items()}}
+
+
+def model_parts(folder: Path, name: str = "train") -> tuple[dict[str, Any], list[bytes]]:
+    """Digest of each part of the newest checkpoint of `run.sb3`; only the list of seams depends on the cuts."""
+    checkpoints = folder / f".orchestrator/alone/{name}/checkpoints"
+    steps = max(int(path.stem.rpartition("_checkpoint_")[2].split("_")[0]) for path in checkpoints.glob("*.json"))
+    stem = f"{name}_checkpoint_{steps}_steps"
+    state = read_state(checkpoints / f"{stem}.state.npz")
+    parts = {key: state_digest({key: part}) for key, part in state.items() if key != "provenance"}
+    return parts, [(checkpoints / f"{stem}{suffix}").read_bytes() for suffix in (".zip", ".kept.zip")]
+
+
+def state_digest(tree: dict[str, Any]) -> str:
+    stream = io.BytesIO()
+    write_state(stream, tree)
+    return hashlib.sha256(stream.getvalue()).hexdigest()
 
 
 def checkpoint_bytes(folder: Path, steps: int, name: str = "train") -> tuple[bytes, bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -59,9 +59,9 @@ class Normalization:
 
 
 def normalization_of(model: BaseAlgorithm) -> Normalization | None:
-    """The current normalization of a model's observations, None if they are not normalized."""
+    """The current normalization of a model's observations, None if they are not normalized or are a `Dict`."""
     layer = model.get_vec_normalize_env()
-    if layer is None or not layer.norm_obs:
+    if layer is None or not layer.norm_obs or isinstance(cast(Any, layer.obs_rms), dict):
         return None
     statistics = box_statistics(layer)
     return Normalization(
@@ -89,7 +89,7 @@ def saved_normalization(
     observations: Normalization | None,
     returns: RunningStatistics | None,
 ) -> SavedNormalization | None:
-    """Content of the statistics file beside a model zip, None if nothing is normalized.
+    """Content of the statistics file beside a model zip, None if nothing is normalized, or a `Dict`.
 
     Args:
         model: The model in training.
@@ -100,6 +100,8 @@ def saved_normalization(
     layer = model.get_vec_normalize_env()
     if layer is None or not (layer.norm_obs or layer.norm_reward):
         return None
+    if isinstance(cast(Any, getattr(layer, "obs_rms", None)), dict):
+        return None  # the file has no place for several statistics; the state file has them
     return SavedNormalization(
         model_sha256=model_sha256,
         norm_obs=observations is not None,

@@ -16,12 +16,12 @@ from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STA
 from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
 from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
 from orchestrator.sb3.envs.wrappers import lost_state
-from orchestrator.sb3.state.identity import grade_resume
+from orchestrator.sb3.state.identity import ResumeGrade, grade_resume
 from orchestrator.sb3.state.npz_tree import read_state, same_state
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.policy_probe import check_seam
 from orchestrator.sb3.state.sb3_zip import load_weights, read_parameters
-from orchestrator.sb3.state.training_state_io import capture_state, environment_of, restore_state
+from orchestrator.sb3.state.training_state_io import begin_new_episodes, capture_state, environment_of, restore_state
 from orchestrator.sb3.training.best_model import place_best_model
 from orchestrator.sb3.training.factory import build_model, prepare_torch
 from orchestrator.sb3.training.history import TrainingHistory
@@ -119,7 +119,7 @@ def resume_training(training: Training, card: CheckpointCard) -> Mapping[str, An
     content, sha256 = (folder / (card.stem + MODEL_SUFFIX)).read_bytes(), card.sha256_of(MODEL_SUFFIX)
     require_finite_checkpoint(model, card, state, read_parameters(content, sha256=sha256, device=model.device))
     load_weights(model, content, sha256=sha256)
-    restore_state(model, state["training"])
+    grade = _restore(training, card, state["training"], grade)
     began_at_steps = began_from_weights_at(card)
     if began_at_steps is not None:
         gather_anew_from(model, began_at_steps)
@@ -130,7 +130,7 @@ def resume_training(training: Training, card: CheckpointCard) -> Mapping[str, An
         context.reporter.say(f"[CHECKPOINT] {seam}")
     grade = grade.lowered(seam, floor=training.plan.resume_floor)
     if grade.grade == EXACT:
-        _check_complete(training, card, state["training"])
+        grade = _check_complete(training, card, state["training"], grade)
     if card.steps not in record.seams:
         record.seams.append(card.steps)
     training.record = record
@@ -151,9 +151,37 @@ def _check_loaded(training: Training, card: CheckpointCard) -> None:
         raise ValueError(f"{card.stem} restored the policy {found[:12]}, its card states another one")
 
 
-def _check_complete(training: Training, card: CheckpointCard, saved: Mapping[str, Any]) -> None:
-    """Capture the restored state again and compare: a part that was not restored would make the resume inexact."""
+def _restore(training: Training, card: CheckpointCard, saved: Mapping[str, Any], grade: ResumeGrade) -> ResumeGrade:
+    try:
+        restore_state(training.model, saved)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as fault:
+        if not training.may_be_incomplete:
+            raise
+        # Once more without the environment: a fault in another part is raised again.
+        restore_state(training.model, {**saved, "environment": None})
+        return _lowered(training, grade, f"environment: its state cannot be restored: {fault}")
+    return grade
+
+
+def _check_complete(
+    training: Training, card: CheckpointCard, saved: Mapping[str, Any], grade: ResumeGrade
+) -> ResumeGrade:
+    """Capture the restored state again and compare: a part that was not restored makes the resume inexact.
+
+    Raises:
+        ValueError: A part differs.
+    """
     found = capture_state(training.model)
     lost = [name for name in found if not same_state({name: found[name]}, {name: saved[name]})]
+    if lost == ["environment"] and training.may_be_incomplete:
+        begin_new_episodes(training.model)
+        return _lowered(training, grade, "environment: its state was not completely restored")
     if lost:
         raise ValueError(f"{card.stem} was not completely restored: {', '.join(lost)} differ")
+    return grade
+
+
+def _lowered(training: Training, grade: ResumeGrade, reason: str) -> ResumeGrade:
+    lower = grade.lowered(reason, floor=training.plan.resume_floor)
+    training.context.reporter.say(f"[CHECKPOINT] Resume is {lower.grade}: {reason}")
+    return lower

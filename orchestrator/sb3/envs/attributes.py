@@ -21,9 +21,11 @@ import torch
 PLAIN = (bool, int, float, str)
 NOT_STATE: Mapping[str, frozenset[str]] = {
     "gymnasium.core.Env": frozenset({"spec"}),
-    "gymnasium.core.Wrapper": frozenset({"env", "spec", "_cached_spec", "_saved_kwargs"}),
+    "gymnasium.core.Wrapper": frozenset({"spec", "_cached_spec", "_saved_kwargs"}),
     "gymnasium.wrappers.common.RecordEpisodeStatistics": frozenset({"episode_start_time", "time_queue"}),
-    "stable_baselines3.common.vec_env.base_vec_env.VecEnvWrapper": frozenset({"venv", "class_attributes"}),
+    "stable_baselines3.common.vec_env.base_vec_env.VecEnvWrapper": frozenset({"class_attributes"}),
+    "stable_baselines3.common.monitor.Monitor": frozenset({"t_start", "episode_times"}),
+    "stable_baselines3.common.vec_env.dummy_vec_env.DummyVecEnv": frozenset({"buf_infos"}),
     "stable_baselines3.common.vec_env.vec_monitor.VecMonitor": frozenset({"t_start"}),
     "stable_baselines3.common.callbacks.BaseCallback": frozenset({"locals", "globals"}),
 }
@@ -63,8 +65,9 @@ class Capture:
         self.lost: list[str] = []
 
     def attributes(self, owner: Any, place: str) -> list[list[Any]]:
-        """Name and value of each attribute of an object."""
-        return [[name, self.encode(value, f"{place}.{name}")] for name, value in attributes_of(owner)]
+        """Name and value of each attribute of an object, in the order of their names."""
+        found = sorted(attributes_of(owner), key=lambda pair: pair[0])
+        return [[name, self.encode(value, f"{place}.{name}")] for name, value in found]
 
     def encode(self, value: Any, place: str) -> Any:
         """The tree of one value."""

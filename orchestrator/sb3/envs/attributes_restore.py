@@ -8,7 +8,7 @@ import sys
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -85,10 +85,10 @@ class Restore:
         items = [self.decode(item, olds[index] if index < len(olds) else None) for index, item in enumerate(node["of"])]
         if node["class"] == "builtins:tuple":
             return tuple(items)
-        return _class_of(node["class"], current)._make(items)  # type: ignore[attr-defined]  # of a named tuple
+        return _class_of(node["class"], current)._make(items)
 
     def _mutable(self, node: Any, current: Any, number: int) -> Any:
-        kind, made = node["is"], None
+        kind, made = node["is"], cast(Any, None)
         if kind in _CONTAINERS:
             return self._container(node, current, number)
         if kind == "objects":

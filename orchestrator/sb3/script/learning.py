@@ -109,7 +109,7 @@ class Learning:
         self._users: list[BaseCallback] = []
         self._restored: Mapping[str, Any] | None = None
         self._saved_callbacks: list[dict[str, Any]] = []
-        self._reported = 0
+        self._reported, self._new_episodes = 0, False
         self._boundary_s: float | None = None
         state.require(with_model=True)
         state.lost(self._training.all_lost())
@@ -125,6 +125,7 @@ class Learning:
             raise CheckpointUnusable(f"{card.stem} cannot be continued: {fault}", remedy=_START_OVER) from fault
         if training.grade is not None:
             self._checkpoints.graded(training.grade.grade, training.grade.reasons)
+        self._new_episodes = self.model._last_obs is None
         own = Decoder(saved.state_buffers).decode(saved.state["own"])
         self._saved_callbacks, self._reported = own["callbacks"], saved.state["reported"]
 
@@ -191,7 +192,7 @@ class Learning:
             return
         tree, self._restored = self._restored, None
         leave_out = {"replay_buffer", "other_replay_buffer"}
-        if not continues_episodes(tree):
+        if self._new_episodes or not continues_episodes(tree):
             leave_out |= _NEW_EPISODES
         restore_sections(self.model, {name: part for name, part in tree.items() if name not in leave_out})
         self.model._update_current_progress_remaining(self.model.num_timesteps, self._training.plan.target_steps)

@@ -44,6 +44,11 @@ class ScriptTraining(Training):
     lost: list[str] = field(default_factory=list)
     _lost_beside: list[str] = field(default_factory=list)
 
+    @property
+    def may_be_incomplete(self) -> bool:
+        """A script has environments of any kind."""
+        return True
+
     def identity(self) -> dict[str, Any]:
         """The script's identity, and that of its model. A section's card may name algorithm and network itself."""
         model = self.model

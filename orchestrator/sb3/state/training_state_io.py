@@ -117,9 +117,14 @@ def restore_sections(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
         if section.name in tree:
             section.restore(model, tree[section.name])
     if "environment" in tree and not continues_episodes(tree):
-        model._last_obs = None  # it does not match the environment; `learn` starts new episodes
-        if model.seed is not None:  # other ones than at the start
-            environment_of(model).seed(model.seed + model.num_timesteps)
+        begin_new_episodes(model)
+
+
+def begin_new_episodes(model: BaseAlgorithm) -> None:
+    """Make `learn` start new episodes: the environment does not match the last observation."""
+    model._last_obs = None
+    if model.seed is not None:  # other episodes than at the start
+        environment_of(model).seed(model.seed + model.num_timesteps)
 
 
 def continues_episodes(tree: Mapping[str, Any]) -> bool:
@@ -188,6 +193,12 @@ SECTIONS: tuple[StateSection, ...] = (
         is_part_of=lambda model: noise_distribution(model) is not None,
     ),
     StateSection(name="own_attributes", capture=capture_own, restore=restore_own, is_part_of=has_own_attributes),
+    # Before the environment, which may share the space: to read its generator creates it.
+    StateSection(
+        name="action_space_rng",
+        capture=lambda model: rng_state.capture_space(model.action_space),
+        restore=lambda model, tree: rng_state.restore_space(model.action_space, tree),
+    ),
     StateSection(
         name="layers",
         capture=lambda model: capture_layers(environment_of(model)),
@@ -198,11 +209,6 @@ SECTIONS: tuple[StateSection, ...] = (
         name="environment",
         capture=lambda model: capture_environment(environment_of(model)),
         restore=lambda model, tree: restore_environment(environment_of(model), tree),
-    ),
-    StateSection(
-        name="action_space_rng",
-        capture=lambda model: rng_state.capture_space(model.action_space),
-        restore=lambda model, tree: rng_state.restore_space(model.action_space, tree),
     ),
     StateSection(
         name="python_rng",

@@ -127,6 +127,11 @@ class Training:
         """Whether the total target is reached."""
         return self.steps >= self.plan.target_steps
 
+    @property
+    def may_be_incomplete(self) -> bool:
+        """Whether a resume goes on, as `statistical`, if not everything of the environment was restored."""
+        return False
+
     def identity(self) -> dict[str, Any]:
         """What a later session compares before it resumes, as plain JSON."""
         return current_identity(self.context.ticket, self.model)

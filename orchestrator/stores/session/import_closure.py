@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.stores.session.import_statements import Imported, Statements, read_statements
-from orchestrator.stores.session.project_modules import OWN, Module, ProjectModules
+from orchestrator.stores.session.project_modules import LEARNING, MODEL_LIBRARIES, OWN, Module, ProjectModules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,13 @@ class ImportSearch:
     def closure(self, start: Iterable[Module]) -> Closure:
         """All modules that these import, themselves and their packages included."""
         found: dict[str, Module] = {}
+        self._follow(start, found)
+        learning = self._modules.find(LEARNING)
+        if learning is not None and self._trains_a_model(found.values()):
+            self._follow([learning], found)
+        return Closure(modules=tuple(found[name] for name in sorted(found)), faults=tuple(sorted(self._faults)))
+
+    def _follow(self, start: Iterable[Module], found: dict[str, Module]) -> None:
         todo = list(start)
         while todo:
             module = todo.pop()
@@ -49,7 +56,17 @@ class ImportSearch:
             todo += self._modules.parents(module)
             if module.source is not None and not module.name.startswith(f"{OWN}.kernel"):  # packed whole
                 todo += self._imported_by(module, module.source)
-        return Closure(modules=tuple(found[name] for name in sorted(found)), faults=tuple(sorted(self._faults)))
+
+    def _trains_a_model(self, modules: Iterable[Module]) -> bool:
+        """Whether the user's modules import a library of models and the session, whose `sb3` imports the rest late."""
+        names = {
+            one.module if one.module == OWN else one.module.partition(".")[0]
+            for module in modules
+            if module.source is not None and module.name.partition(".")[0] != OWN
+            for one in self._of(module, module.source).imports
+            if not one.level and (one.module == OWN or not one.module.startswith(f"{OWN}."))
+        }
+        return OWN in names and not names.isdisjoint(MODEL_LIBRARIES)
 
     def _imported_by(self, module: Module, source: Path) -> Iterator[Module]:
         for one in self._of(module, source).imports:

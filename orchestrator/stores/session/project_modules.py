@@ -9,6 +9,10 @@ from pathlib import Path
 OWN = "orchestrator"
 RUNTIME = ("kernel", "sb3")
 """Packages of `orchestrator` that run in a session; no other one travels."""
+LEARNING = "orchestrator.sb3.script.learning"
+"""What `run.sb3` of a session imports when a script calls it."""
+MODEL_LIBRARIES = ("stable_baselines3", "sb3_contrib")
+"""A script that imports one of these and `orchestrator` itself may call `run.sb3`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,7 +146,7 @@ def test_each_element_of_the_state_is_needed(
     monkeypatch.setattr(starting, "restore_state", restore_all_but_one)
     with pytest.raises(ValueError, match=f"not completely restored: {element.partition('.')[0]} differ"):
         session_here(cut_copy, session=2)
-    monkeypatch.setattr(starting, "_check_complete", lambda training, card, saved: None)
+    monkeypatch.setattr(starting, "_check_complete", lambda training, card, saved, grade: grade)
 
     session_here(cut_copy, session=2)
 

@@ -142,7 +142,7 @@ def test_each_element_of_the_state_of_ppo_is_needed(
     monkeypatch.setattr(starting, "restore_state", restore_all_but_one)
     with pytest.raises(ValueError, match=f"not completely restored: {section} differ"):
         session(tmp_path, "PPO", 2)
-    monkeypatch.setattr(starting, "_check_complete", lambda training, card, saved: None)
+    monkeypatch.setattr(starting, "_check_complete", lambda training, card, saved, grade: grade)
     session(tmp_path, "PPO", 2)
     found = fingerprints(tmp_path)
     assert found != ppo

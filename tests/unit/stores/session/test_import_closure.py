@@ -15,6 +15,7 @@ import pytest
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
+from tests.conftest import PROJECT_ROOT
 from tests.doubles.toy_section import make_toy_project, toy_card
 
 SECTION = "validation_ch7/section_7_6_rl_performance"
@@ -312,3 +313,24 @@ def test_a_program_reads_the_code_of_each_section_once(project: Path, monkeypatc
     assert len(read) == 4 and len(set(digests)) == 3
     assert [code.bundle(card).digest for _ in range(1000) for card in cards] == digests
     assert len(read) == 8
+
+
+@pytest.mark.parametrize("library", ["stable_baselines3", "sb3_contrib"])
+def test_code_for_models_travels_with_a_script_that_may_call_run_sb3(project: Path, library: str) -> None:
+    before = CodeStore(project).bundle(toy_card(project))
+    helper = f"def model():\n    from {library} import DQN\n"
+    _write(project, {"mypackage/train.py": "import orchestrator\nimport helper\n", "helper.py": helper})
+    names = CodeStore(project).bundle(_card(project, "mypackage.train")).names
+    assert {"orchestrator/sb3/script/learning.py", "orchestrator/sb3/checkpoint/resume.py"} < set(names)
+    assert "orchestrator/sb3/loop.py" not in names and "orchestrator/sb3/resume_proof/runner.py" not in names
+    for text in ("import orchestrator\n", f"import {library}\nfrom orchestrator.kernel.outcome import Verdict\n"):
+        _write(project, {"mypackage/train.py": text})
+        names = CodeStore(project).bundle(_card(project, "mypackage.train")).names
+        assert not any(name.startswith("orchestrator/sb3") for name in names), text
+    assert CodeStore(project).bundle(toy_card(project)) == before
+
+
+def test_section_7_6_does_not_carry_the_code_for_scripts() -> None:
+    names = CodeStore(PROJECT_ROOT).bundle(toy_card(PROJECT_ROOT)).names
+    assert "orchestrator/sb3/loop.py" in names
+    assert not any(name.startswith("orchestrator/sb3/script/") for name in names)
