@@ -62,10 +62,13 @@ def read(kind: type[Read], plain: Any, *, place: str) -> Read:
         raise ValueError(f"{place} must be a mapping, not {plain!r}")
     check_keys(plain, kind, place=place)
     hints = typing.get_type_hints(kind)
+    values = {name: _value(hints[name], value, _join(place, name)) for name, value in plain.items()}
     try:
-        return kind(**{name: _value(hints[name], value, _join(place, name)) for name, value in plain.items()})
+        return kind(**values)
     except ValueError as fault:
         raise ValueError("\n".join(_placed(line, place) for line in str(fault).splitlines())) from fault
+    except (TypeError, ArithmeticError, LookupError, AttributeError) as fault:  # of the section's __post_init__
+        raise ValueError(f"{place or kind.__name__}: {type(fault).__name__}: {fault}") from fault
 
 
 def _placed(line: str, place: str) -> str:
@@ -87,8 +90,9 @@ def check_keys(plain: Mapping[str, Any], described_by: type, *, place: str, more
     known = [*(field.name for field in fields(described_by)), *more]
     for name in plain:
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            raise ValueError(f"unknown key {_join(place, name)}; the nearest known one is {nearest[0]}")
+            nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
+            hint = f"the nearest known one is {nearest[0]}" if nearest else "no key is known here"
+            raise ValueError(f"unknown key {_join(place, name)}; {hint}")
     for field in fields(described_by):
         if field.default is MISSING and field.default_factory is MISSING and field.name not in plain:
             raise ValueError(f"missing key {_join(place, field.name)}")

@@ -88,7 +88,8 @@ def test_cancel_chooses_the_training_by_its_options(toy: Path) -> None:
     assert orchestrate(toy, *QUICK, "--seed", "3", "--detach").code == 0
     other = orchestrate(toy, *CANCEL)
     assert other.code == 2
-    assert "no session of section_7_6 is in flight" in other.err
+    assert "no session of section_7_6 is in flight on local with these options" in other.err
+    assert "(local, DQN, seed 3). Give the options of that training" in other.err
     assert orchestrate(toy, *CANCEL, "--seed", "3", "--json").json["steps_saved"] == 10
 
 

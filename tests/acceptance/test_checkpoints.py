@@ -47,6 +47,14 @@ def contents(toy: Path) -> dict[str, int]:
     return found
 
 
+def test_list_names_a_checkpoint_once_however_many_sessions_brought_it_back(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    orchestrate(toy, *QUICK, "--add-steps", "10")
+    orchestrate(toy, *QUICK, "--add-steps", "10")
+    places = [(row["place"], row["steps"]) for row in orchestrate(toy, *LIST).json["checkpoints"]]
+    assert len(places) == len(set(places)) and ("results", 50) in places and ("results", 40) in places
+
+
 def test_list_shows_place_steps_grade_size_and_session(toy: Path) -> None:
     orchestrate(toy, *QUICK)
     rows = orchestrate(toy, *LIST).json["checkpoints"]

@@ -116,3 +116,16 @@ def test_what_cannot_be_kept_meets_the_floor_of_the_card(tmp_path: Path, floor: 
         assert "extra: a value of type builtins.builtin_function" in answer.out + answer.err
     else:
         assert orchestrate(root, *QUICK).json["resume_grade"] == "statistical"
+
+
+def test_break_before_the_target_is_a_pause_and_its_message_is_in_the_log(tmp_path: Path) -> None:
+    root = make_toy_project(tmp_path / "broken")
+    entry = root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    text = ENTRY.replace("CUTS_OF_SESSIONS", "{}").replace("if cut and step == cut[1]:", "if step == 23:")
+    entry.write_text(text.replace("os.kill(os.getpid(), getattr(signal, cut[0]))", "break"), encoding="utf-8")
+    done = orchestrate(root, *QUICK)
+    assert done.code == 1 and done.json["steps_done"] == 20
+    sessions = sorted((root / "validation_output/results").glob("local_*"))
+    log = (sessions[0] / "kernel.log").read_text(encoding="utf-8")
+    assert "Left before the end of the training: 20 of 40 steps are saved." in log
+    assert '"end_reason": "paused"' in (sessions[0] / "session_manifest.json").read_text(encoding="utf-8")

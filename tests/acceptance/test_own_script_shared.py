@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import orchestrator
-from tests.doubles.own_script import checkpoint_bytes, run_script
+from tests.doubles.own_script import checkpoint_bytes, run_script, start_script
 
 BEST = """
 import os, random, signal
@@ -105,7 +108,11 @@ print("after")
 @pytest.mark.parametrize("arguments", ["target=10, save_every=4", "save_every=4"])
 def test_break_is_no_success_and_names_the_remedy(tmp_path: Path, arguments: str) -> None:
     code, out, err = _ended(tmp_path, LOOP.format(arguments=arguments, leave="break"))
-    assert (code, out) == (1, "") and "4" in err and "steps are saved. `break` saves nothing: call run.finish()" in err
+    assert (
+        (code, out) == (1, "")
+        and "4" in err
+        and "steps are saved. `break` saves nothing: call run.finish() to end" in err
+    )
     code, out, _ = _ended(tmp_path, LOOP.format(arguments=arguments, leave="run.finish()"))
     assert (code, out) == (0, "after\n")
 
@@ -158,3 +165,85 @@ def test_folder_for_results_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / ".orchestrator/alone/train/outputs").write_text("", encoding="utf-8")
     code, _, err = _ended(tmp_path, LOOP.format(arguments="target=2", leave="pass"))
     assert code == 2 and "Cannot start: " in err and "outputs cannot be used" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_second_interrupt_also_ends_what_the_program_has_started(tmp_path: Path) -> None:
+    text = "import orchestrator\nwith orchestrator.session() as run:\n    run.program(['sh', 'train.sh'])\n"
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    (tmp_path / "train.sh").write_text(
+        "trap '' TERM\nsleep 20 > /dev/null 2>&1 &\necho $!\nwait\nwait\n", encoding="utf-8"
+    )
+    with start_script(tmp_path) as command:
+        assert command.stdout is not None
+        inner = int(command.stdout.readline())
+        for _ in range(2):
+            command.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+    assert command.returncode == 130
+    for _ in range(100):
+        if not _is_running(inner):
+            break
+        time.sleep(0.05)
+    assert not _is_running(inner)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return False
+
+
+LEFT_WORKER = """
+import multiprocessing, os, signal, time
+import orchestrator
+
+def sleep():
+    os.close(1)
+    os.close(2)
+    time.sleep(20)
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    with orchestrator.session(target=4, save_every=1) as run:
+        state = run.keep(total=0)
+        for step in run.steps():
+            state.total += step
+            if step == 2 and run.start == 0:
+                worker = multiprocessing.Process(target=sleep)
+                worker.start()
+                print(worker.pid, flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="fork")
+def test_worker_that_outlives_a_killed_training_does_not_lock_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(LEFT_WORKER, encoding="utf-8")
+    killed = run_script(tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    again = run_script(tmp_path)
+    os.kill(int(killed.stdout), signal.SIGKILL)
+    assert again.returncode == 0, again.stderr
+
+
+OWN_FILES = """
+import orchestrator
+with orchestrator.session(target={target}) as run:
+    if run.resume_folder:
+        print(*sorted(str(path.relative_to(run.resume_folder)) for path in run.resume_folder.rglob("*")), sep="|")
+    def write(folder):
+        for name in ("a:b.pt", "back\\\\slash", "\u00e9 \u00fc.txt", "0.bin", "tree.json"):
+            (folder / name).write_text("x")
+        (folder / "logs/empty").mkdir(parents=True)
+    for step in run.steps(write=write):
+        pass
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows does not have")
+def test_own_files_of_any_name_and_empty_folders_come_back(tmp_path: Path) -> None:
+    assert _ended(tmp_path, OWN_FILES.format(target=2))[0] == 0
+    code, out, _ = _ended(tmp_path, OWN_FILES.format(target=4))
+    assert (code, out) == (0, "0.bin|a:b.pt|back\\slash|logs|logs/empty|tree.json|\u00e9 \u00fc.txt\n")

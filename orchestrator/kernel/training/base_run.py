@@ -16,7 +16,7 @@ from orchestrator.kernel.training.kept_state.archive import unpack_files
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.random_state import seed_random
 from orchestrator.kernel.training.kept_state.state import State
-from orchestrator.kernel.training.progress import Progress
+from orchestrator.kernel.training.progress import Progress, left_message
 from orchestrator.kernel.training.settings import resolve_device
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
@@ -98,6 +98,11 @@ class BaseRun:
         return not self.finished and (self._left or self.should_stop)
 
     @property
+    def left_early(self) -> bool:
+        """Whether the script left before its target and was not asked to: by `break`, or without a loop."""
+        return not self.finished and not self.paused and (self.target is not None or self.inside_pass)
+
+    @property
     def grade(self) -> str | None:
         """How exact the resume is: `exact`, `statistical`; None for a fresh training."""
         return self._checkpoints.grade
@@ -120,8 +125,10 @@ class BaseRun:
         self._fields |= fields
         ending = KernelEnding.STOPPED if self._context.stop.requested else KernelEnding.PAUSED
         resumed = self._checkpoints.resumed
+        if self.left_early:
+            self._context.reporter.say(left_message(self.saved_steps, self.target))
         return SectionOutcome(
-            ending=ending if self.paused else KernelEnding.FINISHED,
+            ending=ending if self.paused or self.left_early else KernelEnding.FINISHED,
             steps_start=self.start,
             steps_done=self.saved_steps,
             resumed_from=None if resumed is None else resumed.digest,

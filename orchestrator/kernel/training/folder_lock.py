@@ -33,9 +33,16 @@ class FolderLock:
                 remedy="Wait until it ends, or set ORCHESTRATOR_FOLDER to another folder.",
             ) from fault
 
+        self._held = True
+        if hasattr(os, "register_at_fork"):
+            # A worker made by fork would hold the folder after a kill of this process, as long as the worker lives.
+            os.register_at_fork(after_in_child=self.release)
+
     def release(self) -> None:
         """Release the folder. The file stays: to delete it would let two processes lock two different files."""
-        os.close(self._descriptor)
+        if self._held:
+            self._held = False
+            os.close(self._descriptor)
 
 
 def _lock(descriptor: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -67,9 +68,17 @@ def run_program(
             _collect(folder, save)
         finally:
             if child.poll() is None:
-                child.kill()
+                _kill(child)
                 child.wait()
     return child.returncode
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill a program with what it has started: a shell's child would otherwise train on without an end."""
+    if hasattr(os, "killpg"):
+        os.killpg(child.pid, signal.SIGKILL)  # it leads its own group: start_new_session
+    else:
+        child.kill()
 
 
 def _collect(folder: Path, save: Callable[[int, Path], None]) -> None:

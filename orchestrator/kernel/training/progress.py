@@ -97,6 +97,15 @@ def _keep_before(path: Path, start: int) -> None:
     write_text(path, "".join(kept))
 
 
+def left_message(saved_steps: int, target: int | None) -> str:
+    """Message for a script that left before its target."""
+    of = "" if target is None else f" of {target}"
+    return (
+        f"Left before the end of the training: {saved_steps}{of} steps are saved. `break` saves nothing: call "
+        "run.finish() to end earlier."
+    )
+
+
 def cannot_write(fault: OSError, folder: Path) -> str:
     """Message for a failed save."""
     what = "is full" if is_full(fault) else f"cannot be written: {fault.strerror or fault}"

@@ -13,7 +13,7 @@ from orchestrator.kernel.outcome import MORE_TO_DO, LeftTraining, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import RunningSection, running_section
 from orchestrator.kernel.training.alone import Alone, open_alone
-from orchestrator.kernel.training.progress import cannot_write
+from orchestrator.kernel.training.progress import cannot_write, left_message
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.training.settings import read_settings
 
@@ -129,15 +129,9 @@ def _leave_if_unfinished(run: Run, *, stopped: bool, interrupted: bool) -> None:
     if stopped:
         _explain("Saved", f"{run.saved_steps} steps; the same command continues")
         raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO) from None
-    if not run.finished and (run.target is not None or run.inside_pass):
-        of = "" if run.target is None else f" of {run.target}"
-        _explain("Left before the end of the training", f"{run.saved_steps}{of} steps are saved.{_why(run)}")
+    if run.left_early:
+        print(left_message(run.saved_steps, run.target), file=sys.stderr, flush=True)
         raise SystemExit(_FAILED)
-
-
-def _why(run: Run) -> str:
-    remedy = " `break` saves nothing: call run.finish() instead, which ends the training after this pass."
-    return remedy if run.inside_pass else ""
 
 
 def _explain(what: str, text: str) -> None:

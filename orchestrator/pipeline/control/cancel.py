@@ -61,10 +61,7 @@ def cancel_sessions(context: RunContext, card: SectionCard) -> list[Cancelled]:
     """
     found = _open(context, card)
     if not found:
-        raise BadInput(
-            f"no session of {card.section} is in flight on {context.backend.name}",
-            remedy="`python -m orchestrator status` shows what has run.",
-        )
+        raise _nothing_to_cancel(context, card)
     _require_can_cancel(context, card, found[0])
     asked: dict[str, SessionRecord] = {}
     closed: dict[str, Cancelled] = {}
@@ -84,6 +81,26 @@ def cancel_sessions(context: RunContext, card: SectionCard) -> list[Cancelled]:
 
 def _open(context: RunContext, card: SectionCard) -> tuple[SessionRecord, ...]:
     return open_sessions(context.ledger.sessions(card.lineage.id), context.backend.name)
+
+
+def _nothing_to_cancel(context: RunContext, card: SectionCard) -> BadInput:
+    others = [one for one in context.ledger.open_sessions() if one.ticket["section"] == card.section]
+    if not others:
+        return BadInput(
+            f"no session of {card.section} is in flight on {context.backend.name}",
+            remedy="`python -m orchestrator status` shows what has run.",
+        )
+    shown = ", ".join(map(_shown, others))
+    return BadInput(
+        f"no session of {card.section} is in flight on {context.backend.name} with these options",
+        remedy=f"In flight: {shown}. Give the options of that training: --backend, --algorithm, --seed, --set.",
+    )
+
+
+def _shown(record: SessionRecord) -> str:
+    lineage = record.ticket["spec"].get("lineage") or {}
+    algorithm = f"{lineage['algorithm']}, " if lineage.get("algorithm") else ""
+    return f"{record.slug} ({record.backend}, {algorithm}seed {lineage.get('seed')})"
 
 
 def _require_can_cancel(context: RunContext, card: SectionCard, record: SessionRecord) -> None:

@@ -76,7 +76,10 @@ def find_checkpoints(context: RunContext, card: SectionCard) -> list[Found]:
             found += _of(
                 context.results.incoming(Path(record.results_dir), Ticket.from_json(record.ticket)), RESULTS, card
             )
-    return sorted(found, key=lambda one: -one.steps)  # stable: the order of the places stays
+    once: dict[tuple[Any, ...], Found] = {}
+    for row in found:  # each session brings the checkpoint back that it resumed: one of equal ones is enough
+        once.setdefault((row.place, row.stem, row.card.digest if row.card else row.source.root), row)
+    return sorted(once.values(), key=lambda one: -one.steps)  # stable: the order of the places stays
 
 
 def restore_checkpoint(context: RunContext, card: SectionCard, steps: int) -> tuple[CheckpointInventory, Path]:

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import importlib.abc
 import importlib.util
+import inspect
 import re
 import sys
 import types
@@ -121,7 +122,7 @@ def _loaded(text: str) -> type[Any]:
     except _Unusable:
         del sys.modules[name]
         raise
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:
         del sys.modules[name]
         raise _Unusable(f": it cannot be loaded: {type(fault).__name__}: {fault}") from fault
     return schema
@@ -148,7 +149,8 @@ def _require_standard_library(text: str) -> None:
 
 
 def _require_usable(schema: type[Any]) -> None:
-    """Refuse keys that the orchestrator has itself, and types that no YAML file can hold."""
+    """Refuse keys that the orchestrator has itself, and types and fields that no YAML file can hold."""
+    _require_given(schema)
     for name, kind in typing.get_type_hints(schema).items():
         if name not in {field.name for field in dataclasses.fields(schema)}:
             continue
@@ -157,11 +159,22 @@ def _require_usable(schema: type[Any]) -> None:
         _require_plain(kind, name, ())
 
 
+def _require_given(kind: type[Any]) -> None:
+    """Refuse fields that are no argument of the dataclass, or an argument that it does not keep."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    derived = [field.name for field in dataclasses.fields(kind) if not field.init]
+    dropped = [name for name in inspect.signature(kind).parameters if name not in names]
+    if derived or dropped:
+        what = f"{derived[0]} with init=False" if derived else f"{dropped[0]} as an InitVar"
+        raise _Unusable(f": {kind.__name__} declares {what}; a value that follows from others is a property")
+
+
 def _require_plain(kind: Any, place: str, inside: tuple[Any, ...]) -> None:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if kind in inside:
             raise _Unusable(f": {place} contains itself")
+        _require_given(kind)
         hints = typing.get_type_hints(kind)
         for field in dataclasses.fields(kind):
             _require_plain(hints[field.name], f"{place}.{field.name}", (*inside, kind))
@@ -169,7 +182,7 @@ def _require_plain(kind: Any, place: str, inside: tuple[Any, ...]) -> None:
         for one in arguments:
             if one is not Ellipsis:
                 _require_plain(one, place, inside)
-    elif isinstance(origin, type) and issubclass(origin, Mapping) and arguments[0] is str:
+    elif isinstance(origin, type) and issubclass(origin, Mapping) and arguments[:1] == (str,):
         _require_plain(arguments[1], place, inside)
     elif origin is not Literal and kind not in _PLAIN:
         shown = getattr(kind, "__name__", kind)

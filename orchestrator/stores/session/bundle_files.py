@@ -10,13 +10,17 @@ from orchestrator.core.errors import BadInput
 from orchestrator.stores.session.project_modules import OWN
 
 SECTIONS = "validation_ch7"
-DATA_SUFFIXES = frozenset({".yaml", ".json", ".csv", ".txt"})
+MOST_BYTES = 500_000_000
+"""Size limit of one file, so that a forgotten data set is refused before it fills the memory. The backend's limit for
+the whole, compressed, is far smaller."""
+DATA_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".jsonl", ".toml", ".ini", ".cfg", ".csv", ".tsv", ".txt", ".xml"})
 _OUTPUTS = frozenset({"data", "trials"})
 """Below `validation_ch7`: folders of models. They never travel with the code."""
 _NO_CODE = _OUTPUTS | {"scripts", "multi_seed"}
 """Below `validation_ch7`: also launchers and analysis of finished trainings, whose data files no training reads."""
-_NO_INPUTS = frozenset({OWN, "validation_output"})
-"""Folders of the project that `include` never takes: the runtime is packed anyway, and outputs never travel."""
+_NO_INPUTS = frozenset({OWN, "validation_output", ".orchestrator", ".git"})
+"""Folders of the project that `include` never takes: the runtime is packed anyway, outputs never travel, and git keeps
+passwords of remotes in its folder."""
 _CREDENTIAL_NAMES = (
     "kaggle*.json",
     ".env*",
@@ -33,6 +37,12 @@ _CREDENTIAL_NAMES = (
     ".npmrc",
     "*.p12",
     "*.pfx",
+    "secrets.json",
+    "secrets.y*ml",
+    "secrets.toml",
+    "secrets.ini",
+    "client_secret*.json",
+    "service[-_]account*.json",
 )
 
 
@@ -98,7 +108,7 @@ def read_member(path: Path) -> bytes:
     """Read a file that travels.
 
     Raises:
-        BadInput: It has the name of a credential, or cannot be read.
+        BadInput: It has the name of a credential, is too large, or cannot be read.
     """
     if _looks_secret(path.name):
         raise BadInput(
@@ -107,6 +117,11 @@ def read_member(path: Path) -> bytes:
         )
     if not path.is_file():
         raise BadInput(f"{path} is not a file that can be packed", remedy="Remove it; it may be a broken link.")
+    if (size_bytes := path.stat().st_size) > MOST_BYTES:
+        raise BadInput(
+            f"{path} has {size_bytes} bytes; a file that travels with the code has at most {MOST_BYTES}",
+            remedy="Move it out of the packages, and read it in a session from a data set or from the network.",
+        )
     try:
         return path.read_bytes()
     except PermissionError as fault:
@@ -164,8 +179,11 @@ def _require_links_inside(top: Path, path: Path, inside: tuple[Path, ...], first
         one = top.joinpath(*parts[:count])
         if not one.is_symlink():
             continue
-        target = one.resolve()
         remedy = "Replace the link with a copy of what it points to, or remove it."
+        try:
+            target = one.resolve()
+        except (OSError, RuntimeError) as fault:  # RuntimeError before Python 3.13
+            raise BadInput(f"{one} is a link that leads back to itself", remedy=remedy) from fault
         if not any(target.is_relative_to(folder) for folder in inside):
             raise BadInput(f"{one} is a link to {target}, which is outside the project", remedy=remedy)
         if target.is_dir() and one.parent.resolve().is_relative_to(target):

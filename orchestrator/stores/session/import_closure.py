@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.stores.session.import_statements import Imported, Statements, read_statements
+from orchestrator.stores.session.import_statements import ALL, DEEP, Imported, Statements, read_statements
 from orchestrator.stores.session.project_modules import LEARNING, MODEL_LIBRARIES, OWN, Module, ProjectModules
 
 
@@ -90,7 +90,9 @@ class ImportSearch:
             return
         own = self._of(found, found.source) if found.source is not None else None
         names = set(one.names) - {"*"} | (own.exported if own and "*" in one.names else set())
-        for last in sorted(names):
+        if not names.isdisjoint({ALL, DEEP}):
+            yield from self._modules.children(found, deep=DEEP in names)
+        for last in sorted(names - {ALL, DEEP}):
             submodule = self._modules.find(f"{name}.{last}")
             if submodule is not None:
                 yield submodule

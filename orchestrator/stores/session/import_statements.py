@@ -7,9 +7,14 @@ import re
 import warnings
 from dataclasses import dataclass
 
+from orchestrator.stores.session.computed_names import OWN_NAMES, last_name, leading_text
+
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _BY_NAME = frozenset({"import_module", "__import__", "run_module"})
 _RESOURCES = frozenset({"files", "get_data", "open_text", "open_binary", "read_text", "read_binary"})
+ALL, DEEP = "**", "**/"
+"""In `Imported.names`: all modules of a package, and also those of its subpackages."""
+_LISTED = {"iter_modules": ALL, "walk_packages": DEEP}
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _OBJECT = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.-]*")
 """`package.module:Name`, as Gymnasium's `register` and `make` take it."""
@@ -22,7 +27,7 @@ class Imported:
     Attributes:
         module: Name after the leading dots; empty for `from . import x`.
         level: Number of leading dots; 0 for an absolute import.
-        names: Names of a `from` import; `*` for a star import.
+        names: Names of a `from` import; `*` for a star import, `ALL` or `DEEP` where the program chooses the module.
         line: Line of the file, from 1.
         optional: Whether the program continues without it: its `ImportError` is caught.
         package: Package that a relative name starts from; empty for the file's own.
@@ -79,14 +84,18 @@ class _Reader(ast.NodeVisitor):
         self.bound: set[str] = set()
         self.open_ended = False
         self._optional = False
+        self._aliases: dict[str, tuple[str, int]] = {}
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self._add(node, alias.name)
             self.bound.add(alias.asname or alias.name.partition(".")[0])
+            self._aliases[alias.asname or alias.name] = alias.name, 0
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         names = tuple(alias.name for alias in node.names)
+        for alias in node.names:
+            self._aliases[alias.asname or alias.name] = ".".join(filter(None, (node.module, alias.name))), node.level
         self._add(node, node.module or "", level=node.level, names=names)
         self.open_ended |= "*" in names
         self.bound |= {alias.asname or alias.name for alias in node.names}
@@ -113,26 +122,49 @@ class _Reader(ast.NodeVisitor):
 
     def visit_With(self, node: ast.With) -> None:
         calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
-        caught = [one for call in calls if _last_name(call.func) == "suppress" for one in call.args]
+        caught = [one for call in calls if last_name(call.func) == "suppress" for one in call.args]
         self._visit_all(node.items)
         self._visit_all(node.body, optional=any(_catches(one) for one in caught))
 
     def visit_Call(self, node: ast.Call) -> None:
-        called = _last_name(node.func)
+        called = last_name(node.func)
         given = {word.arg: word.value for word in node.keywords}
         first = next(iter(node.args), given.get("name", given.get("package", given.get("anchor"))))
         text = first.value if isinstance(first, ast.Constant) else None
         if isinstance(text, str) and called in _BY_NAME | _RESOURCES:
             name = text.lstrip(".")
             package = node.args[1] if len(node.args) > 1 else given.get("package")
-            own = package is None or _last_name(package) in {"__package__", "__name__"}
+            own = package is None or last_name(package) in {"__package__", "__name__"}
             start = package.value if isinstance(package, ast.Constant) and isinstance(package.value, str) else ""
             level = len(text) - len(name)
             if _DOTTED.fullmatch(name) and (not level or own or start):
                 # A relative name is certain only where it starts from the file's own package.
                 self._add(node, name, level=level, package=start, optional=not own or called in _RESOURCES)
+        elif called in _BY_NAME and first is not None:
+            self._add_chosen(node, first)
+        elif called in _LISTED:
+            self._add_listed(node, _LISTED[called])
+        elif called.startswith("attach") and last_name(first) == "__name__":  # lazy_loader.attach
+            self._add(node, "", level=1, names=(ALL,), optional=True)
         self.open_ended |= called in {"globals", "exec", "setattr"}
         self.generic_visit(node)
+
+    def _add_chosen(self, node: ast.Call, name: ast.expr) -> None:
+        """Add all modules of the package in `import_module(f"package.{name}")`, where that much is written."""
+        text = leading_text(name)
+        own = text.startswith(tuple(OWN_NAMES)) or any(last_name(one) in OWN_NAMES for one in node.args[1:])
+        own = own or any(last_name(word.value) in OWN_NAMES for word in node.keywords if word.arg == "package")
+        package = text.removeprefix("__name__").removeprefix("__package__").rpartition(".")[0].lstrip(".")
+        level = max(1, len(text) - len(text.lstrip("."))) if own else 0
+        if own or package:
+            self._add(node, package, level=level, names=(ALL,), optional=True)
+
+    def _add_listed(self, node: ast.Call, names: str) -> None:
+        """Add all modules of `package` in `iter_modules(package.__path__)`; without a package, of the file's own."""
+        paths = [one.value for one in ast.walk(node) if isinstance(one, ast.Attribute) and one.attr == "__path__"]
+        for module, level in [self._aliases.get(ast.unparse(one), ("", -1)) for one in paths] or [("", 1)]:
+            if level >= 0:
+                self._add(node, module, level=level, names=(names,), optional=True)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and (found := _OBJECT.fullmatch(node.value)):
@@ -186,6 +218,8 @@ class _Reader(ast.NodeVisitor):
 
     def _note_exported(self, targets: list[ast.expr], value: ast.expr | None) -> None:
         if value is not None and any(isinstance(one, ast.Name) and one.id == "__all__" for one in targets):
+            if isinstance(value, ast.ListComp):  # the files of the folder
+                self.exported.add(ALL)
             constants = (one.value for one in ast.walk(value) if isinstance(one, ast.Constant))
             self.exported |= {one for one in constants if isinstance(one, str)}
 
@@ -197,14 +231,10 @@ class _Reader(ast.NodeVisitor):
 
 
 def _is_type_checking(test: ast.expr) -> bool:
-    return _last_name(test) == "TYPE_CHECKING"
+    return last_name(test) == "TYPE_CHECKING"
 
 
 def _catches(caught: ast.expr | None) -> bool:
     """Whether an exception or a tuple of them contains `ImportError`; a handler without one catches everything."""
     several = caught.elts if isinstance(caught, ast.Tuple) else [caught]
-    return any(one is None or _last_name(one) in _CAUGHT for one in several)
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return any(one is None or last_name(one) in _CAUGHT for one in several)

@@ -74,6 +74,16 @@ class ProjectModules:
             if (found := self.find(name)) is not None:
                 yield found
 
+    def children(self, module: Module, *, deep: bool) -> Iterator[Module]:
+        """The modules of a package that have code, by name; `deep`: also those of its subpackages."""
+        for name in sorted(self._names(module.folder) if module.folder is not None else ()):
+            last = name.removesuffix(".py")
+            found = self.find(f"{module.name}.{last}") if last.isidentifier() and last != "__init__" else None
+            if found is not None and found.source is not None:
+                yield found
+                if deep:
+                    yield from self.children(found, deep=True)
+
     def _look(self, name: str) -> Module | None:
         parent, _, last = name.rpartition(".")
         if name == OWN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -28,8 +29,10 @@ def write_archive(path: Path, tree: Mapping[str, Any], buffers: list[bytes], fil
         for one in sorted(files.rglob("*")) if files is not None else ():
             if one.is_symlink() or not (one.is_file() or one.is_dir()):
                 raise ValueError(f"{one} is a link or a device; a checkpoint takes only files and folders")
-            if one.is_file():
-                name = _FILES + one.relative_to(files or one).as_posix()
+            name = _FILES + one.relative_to(files or one).as_posix()
+            if one.is_dir():
+                archive.writestr(zipfile.ZipInfo(name + "/", _TIME), b"")
+            else:
                 with one.open("rb") as source, archive.open(_info(name, one), "w") as target:
                     while chunk := source.read(1 << 20):
                         target.write(chunk)
@@ -54,7 +57,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def unpack_files(path: Path, folder: Path) -> bool:
-    """Write the user's files of a checkpoint into an empty folder.
+    """Write the user's files and folders of a checkpoint into an empty folder.
 
     Returns:
         Whether the checkpoint holds any.
@@ -68,14 +71,18 @@ def unpack_files(path: Path, folder: Path) -> bool:
             if not name.startswith(_FILES):
                 continue
             inside = PurePosixPath(name.removeprefix(_FILES))
-            if inside.is_absolute() or ".." in inside.parts or "\\" in name or ":" in name:
+            of_windows = os.name == "nt" and ("\\" in name or ":" in name)  # elsewhere these are letters like others
+            if inside.is_absolute() or ".." in inside.parts or of_windows:
                 raise ValueError(f"{path.name} holds the file {name!r}, which leads out of its folder")
             target = folder.joinpath(*inside.parts)
+            found = True
+            if name.endswith("/"):
+                target.mkdir(parents=True, exist_ok=True)
+                continue
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(name) as source, target.open("wb") as stream:
                 while chunk := source.read(1 << 20):
                     stream.write(chunk)
-            found = True
     return found
 
 

@@ -57,6 +57,13 @@ def test_a_changed_schema_is_read_again(tmp_path: Path) -> None:
         (_HEAD + "    lineage: int\n", "Schema declares lineage, which is a key of every card"),
         (_HEAD + "    lake: set[int]\n", "lake has the type set"),
         (_HEAD + "    lake: Nowhere\n", "Nowhere"),
+        ("raise SystemExit(3)\n", "SystemExit: 3"),
+        (
+            "from dataclasses import field\n" + _HEAD + "    a: int = field(init=False, default=1)\n",
+            "a with init=False",
+        ),
+        ("from dataclasses import InitVar\n" + _HEAD + "    a: InitVar[int] = 1\n", "a as an InitVar"),
+        ("from collections.abc import Mapping\n" + _HEAD + "    a: Mapping = None\n", "a has the type Mapping"),
     ],
 )
 def test_a_broken_schema_is_refused_with_its_file(tmp_path: Path, schema: str, words: str) -> None:
