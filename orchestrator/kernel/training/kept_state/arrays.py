@@ -23,6 +23,20 @@ def is_numpy_scalar(value: Any) -> bool:
     return is_array(value) and not _is_tensor(value) and not hasattr(value, "__setitem__")
 
 
+def holds_objects(value: Any) -> bool:
+    """Whether it is a plain numpy array of Python objects."""
+    return not _is_tensor(value) and type(value) is sys.modules["numpy"].ndarray and value.dtype.hasobject
+
+
+def build_objects(items: list[Any], shape: list[int]) -> Any:
+    """A numpy array of Python objects."""
+    numpy = importlib.import_module("numpy")
+    made = numpy.empty(len(items), dtype=object)
+    for index, item in enumerate(items):  # a list would become a further axis
+        made[index] = item
+    return made.reshape(shape)
+
+
 def describe(value: Any) -> tuple[dict[str, Any], bytes]:
     """JSON description and bytes.
 

@@ -1,17 +1,29 @@
-"""Values as JSON and raw bytes. Never pickle.
+"""Values and objects as JSON and raw bytes. Never pickle.
 
-Every value becomes JSON; bytes of arrays become numbered buffers. A list, a dict or an array that occurs twice is
-written once, so that shared objects are shared again after a resume, also between two parts.
+Every value becomes JSON; bytes of arrays become numbered buffers. A list, a dict, an array or an object that occurs
+twice is written once, so that shared objects are shared again after a resume, also between two parts. Code (functions,
+classes, modules) is not state. Everything else is named as lost: nothing is left out silently.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+import os
+import sys
+import types
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Mapping, Set
+from enum import Enum
 from typing import Any
 
 from orchestrator.kernel.training.kept_state import arrays
-from orchestrator.kernel.training.kept_state.protocols import protocol_of, state_of
+from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, is_python_object
+from orchestrator.kernel.training.kept_state.objects.constants import arguments_of
+from orchestrator.kernel.training.kept_state.objects.modules import beside_state, is_module
+from orchestrator.kernel.training.kept_state.objects.program import class_name, code_name, is_code
+from orchestrator.kernel.training.kept_state.objects.structure import is_fresh, outside_reason
+from orchestrator.kernel.training.kept_state.protocols import can_be_built, kind_of, protocol_of, state_of
 
 _MOST_INT = 2**63
 _REMEDY = "give its type the methods state_dict() and load_state_dict(state)"
@@ -29,19 +41,33 @@ class Encoder:
 
     Args:
         buffers: List that receives the buffers.
+        templates: What a fresh script has (attribute `met` of the encoder of its parts); what is not among it and
+            cannot be built is lost. None: the script will have everything.
+        outside: Objects that are captured elsewhere, by name; a reference to one is stored as its name.
 
     Attributes:
         buffers: Bytes of arrays, in the order of their numbers.
         lost: `place: reason` of every value that cannot be kept.
         count: Number of the next list, dict, array or object. The decoder counts in the same order.
+        met: Functions, and objects that cannot be built, with their places.
     """
 
-    def __init__(self, buffers: list[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        buffers: list[bytes] | None = None,
+        *,
+        templates: Set[str] | None = None,
+        outside: Mapping[str, Any] | None = None,
+    ) -> None:
         self.buffers: list[bytes] = [] if buffers is None else buffers
         self.lost: list[str] = []
-        self._seen: dict[int, tuple[int, Any]] = {}  # holds the values too, so that no id is used again
         self.count = 0
-        self._inside_object = 0
+        self.met: set[str] = set()
+        self._templates = templates
+        self._outside = {id(value): (name, value) for name, value in (outside or {}).items()}
+        self._seen: dict[int, tuple[int, Any]] = {}  # holds the values too, so that no id is used again
+        self._inside_state = 0  # of an object with a protocol
+        self._inside_instance = 0
 
     def part(self, value: Any, name: str) -> Any:
         """The JSON form of a part; a part that cannot be kept as a whole is added to `lost`."""
@@ -52,7 +78,7 @@ class Encoder:
             self.lost.append(str(fault))
         except RecursionError:
             self.lost.append(f"{name}: it is nested too deeply, or contains itself through a tuple")
-        self._inside_object = 0
+        self._inside_state = self._inside_instance = 0
         self._undo(before)
         return {"is": "lost"}
 
@@ -69,27 +95,55 @@ class Encoder:
         plain = _scalar(value)
         if plain is not None:
             return plain[0]
-        if type(value) is tuple:
-            return {"is": "tuple", "of": self._items(value, place)}
+        if id(value) in self._outside:
+            return {"is": "outside", "name": self._outside[id(value)][0]}
+        if isinstance(value, tuple) and is_tuple(type(value)):
+            named = {} if type(value) is tuple else {"class": class_name(type(value))}
+            return {"is": "tuple", **named, "of": self._items(value, place)}
         if type(value) is bytes:
-            return {"is": "bytes", "buffer": self._buffer(value)}
+            return self._store({"is": "bytes"}, value)
         if arrays.is_numpy_scalar(value):
             return self._array(value, place)
         known = self._seen.get(id(value))
         if known is not None:
             return {"is": "same", "as": known[0]}
-        return self._mutable(value, place)
+        return self._constant(value, place) or self._mutable(value, place)
+
+    def _constant(self, value: Any, place: str) -> Any:
+        """The JSON form of what never changes, None for other values."""
+        kind = type(value)
+        if isinstance(value, Enum):
+            by = {"value": self.encode(value.value, place)} if value.name is None else {"name": value.name}
+            return {"is": "enum", "class": class_name(kind), **by}
+        if (built := arguments_of(value)) is not None:
+            return {"is": "constant", "type": built[0], "of": self._items(built[1], place)}
+        if kind is frozenset:
+            return {"is": "frozenset", "of": self._members(value, place)}
+        if is_code(value):
+            # Alone it is not state; a state of methods `state_dict` and the like must not hold it.
+            return {"is": "code", "name": code_name(value)} if self._inside_instance else self._lose_type(place, kind)
+        return {"is": "fresh"} if is_fresh(kind) else None
 
     def _mutable(self, value: Any, place: str) -> Any:
-        if protocol_of(value) is not None:
-            return self._object(value, place)
-        if arrays.is_array(value):
-            return self._array(value, place)
         kind = type(value)
-        if kind not in _CONTAINERS:
-            return self._lose(place, f"a value of type {kind.__module__}.{kind.__qualname__}; {_REMEDY}")
-        self._number(value)
-        return self._container(value, place)
+        if reason := outside_reason(kind):
+            return self._lose(place, reason)
+        if (by := protocol_of(value)) is not None:
+            return self._object(value, by, place)
+        if arrays.is_array(value):
+            return self._objects(value, place) if arrays.holds_objects(value) else self._array(value, place)
+        if kind in _CONTAINERS:
+            return self._container(value, place)
+        if kind in (types.MethodType, types.BuiltinFunctionType):
+            name, owner = code_name(value), self.encode(value.__self__, f"{place}.__self__")
+            return {"is": "method", "name": name.partition("#")[0], "of": owner}
+        if kind is functools.partial:
+            return {"is": "partial", "of": self._items([value.func, value.args, value.keywords], place)}
+        if kind is types.FunctionType:
+            return self._function(value, place)
+        if not is_python_object(value) or (kind is object and not self._inside_instance):
+            return self._lose_type(place, kind)
+        return self._instance(value, place)
 
     def _number(self, value: Any) -> None:
         """Give a value the next number; what is lost gets none, since the decoder makes nothing there."""
@@ -107,27 +161,42 @@ class Encoder:
         del self.buffers[buffers:]
 
     def _container(self, value: Any, place: str) -> Any:
-        if type(value) in DICTS:
-            # Keys first: they are plain, and a lost key must not be replaced by None.
-            pairs = [
-                [self._key(key, place), self.encode(item, f"{place}[{key!r}]")] for key, item in list(value.items())
-            ]
-            factory = {"makes": factory_name(value)} if type(value) is defaultdict else {}
-            return {"is": DICTS[type(value)], **factory, "of": pairs}
-        if type(value) is deque:
+        before = self._mark()
+        self._number(value)
+        kind = type(value)
+        if kind in DICTS:
+            try:
+                pairs = [
+                    [self._key(key, place), self.encode(item, f"{place}[{key!r}]")] for key, item in list(value.items())
+                ]
+            except NotKept as fault:
+                if self._inside_state or not self._inside_instance:
+                    raise
+                self._undo(before)
+                self.lost.append(str(fault))
+                return {"is": "lost"}
+            factory = {"makes": factory_name(value)} if kind is defaultdict else {}
+            return {"is": DICTS[kind], **factory, "of": pairs}
+        if kind is deque:
             return {"is": "deque", "most": value.maxlen, "of": self._items(value, place)}
-        if type(value) is set:
-            self.lost.append(f"{place}: the order of a set; use a dict or a sorted list")
-            return {"is": "set", "of": sorted((self._key(item, place) for item in value), key=repr)}
-        if type(value) is bytearray:
-            return {"is": "bytearray", "buffer": self._buffer(bytes(value))}
+        if kind is set:
+            return {"is": "set", "of": self._members(value, place)}
+        if kind is bytearray:
+            return self._store({"is": "bytearray"}, bytes(value))
         return {"is": "list", "of": self._items(value, place)}
+
+    def _members(self, value: Any, place: str) -> list[Any]:
+        """The members of a set in its order, which is lost if another process would have another one."""
+        if not is_rebuilt_in_order(value):
+            self.lost.append(f"{place}: the order of a set; use a dict or a sorted list")
+            return sorted((self._key(item, place) for item in value), key=repr)
+        return [self._key(item, place) for item in value]
 
     def _items(self, values: Any, place: str) -> list[Any]:
         return [self.encode(item, f"{place}[{index}]") for index, item in enumerate(values)]
 
     def _key(self, key: Any, place: str) -> Any:
-        if not _is_plain_key(key):
+        if not (_is_plain_key(key) or id(key) in self._seen or id(key) in self._outside):
             raise NotKept(place, f"a key of type {type(key).__qualname__}; use numbers, texts or tuples of them")
         return self.encode(key, place)
 
@@ -138,22 +207,48 @@ class Encoder:
             return self._lose(place, str(fault))
         if not arrays.is_numpy_scalar(value):
             self._number(value)
-        return {**described, "buffer": self._buffer(content)}
+        return self._store(described, content)
 
-    def _object(self, value: Any, place: str) -> Any:
-        before = self._mark()
+    def _objects(self, value: Any, place: str) -> Any:
+        """An array of Python objects, lost as a whole if one of them is."""
+        before, lost = self._mark(), len(self.lost)
         self._number(value)
-        self._inside_object += 1
+        items = [self.encode(item, place) for item in value.reshape(-1).tolist()]
+        if len(self.lost) > lost:
+            del self.lost[lost:]
+            self._undo(before)
+            return self._lose(place, "an array of Python objects; use numbers, or a list")
+        return {"is": "objects", "shape": list(value.shape), "of": items}
+
+    def _object(self, value: Any, by: str, place: str) -> Any:
+        """An object with methods that read and set its state."""
+        if not self._is_there(f"{place} {class_name(type(value))}", can_be_built=can_be_built(value)):
+            return self._lose(place, "an object that was made during the training; make it before keep()")
+        before, instances = self._mark(), self._inside_instance
+        self._number(value)
+        self._inside_state, self._inside_instance = self._inside_state + 1, 0
         try:
-            return {"is": "object", "by": protocol_of(value), "of": self._state(value, place)}
+            node = {"is": "object", "by": by, "class": kind_of(value), "of": self._state(value, place)}
         except NotKept as fault:
-            if self._inside_object > 1:
+            if self._inside_state > 1:
                 raise
             self.lost.append(str(fault))
             self._undo(before)
             return {"is": "lost"}
         finally:
-            self._inside_object -= 1
+            self._inside_state, self._inside_instance = self._inside_state - 1, instances
+        return {**node, "beside": self._beside(value, place)} if is_module(value) else node
+
+    def _beside(self, module: Any, place: str) -> list[Any]:
+        inside, self._inside_state = self._inside_state, 0
+        self._inside_instance += 1
+        found = []
+        for name, values, _ in beside_state(module):
+            at = f"{place}.{name}" if name else place
+            found.append([name, [[key, self.encode(value, f"{at}.{key}")] for key, value in values.items()]])
+        self._inside_instance -= 1
+        self._inside_state = inside
+        return found
 
     def _state(self, value: Any, place: str) -> Any:
         try:
@@ -162,15 +257,63 @@ class Encoder:
             raise NotKept(place, f"a {type(value).__qualname__} gives no state: {fault}") from fault
         return self.encode(state, place)
 
+    def _function(self, value: Any, place: str) -> Any:
+        """A function with state: variables of the function around it, changeable defaults, attributes."""
+        name = code_name(value)
+        if not self._inside_instance:
+            return self._lose_type(place, type(value))
+        if not self._is_there(f"{place} {name}", can_be_built=False):
+            return self._lose(place, "a function that was made during the training; make it before keep()")
+        self._number(value)
+        cells = [self._cell(cell, f"{place} (a closure)") for cell in value.__closure__ or ()]
+        held = [value.__defaults__, value.__kwdefaults__, vars(value)]
+        return {"is": "function", "name": name, "cells": cells, "of": self._items(held, place)}
+
+    def _cell(self, cell: Any, place: str) -> Any:
+        if id(cell) in self._seen:
+            return {"is": "same", "as": self._seen[id(cell)][0]}
+        self._number(cell)
+        try:
+            content = cell.cell_contents
+        except ValueError:
+            return {"is": "cell", "of": []}
+        return {"is": "cell", "of": [self.encode(content, place)]}
+
+    def _instance(self, value: Any, place: str) -> Any:
+        """An object that its attributes describe."""
+        name = class_name(type(value))
+        if not self._is_there(f"{place} {name}", can_be_built="<locals>" not in name):
+            return self._lose(place, f"an object of {name}, a class inside a function; move it out of the function")
+        self._number(value)
+        return {"is": "instance", "class": name, "of": self.attributes(value, place)}
+
+    def attributes(self, owner: Any, place: str) -> list[list[Any]]:
+        """Name and value of each attribute of an object."""
+        self._inside_instance += 1
+        found = [[name, self.encode(value, f"{place}.{name}")] for name, value in attributes_of(owner)]
+        self._inside_instance -= 1
+        return found
+
+    def _is_there(self, what: str, *, can_be_built: bool) -> bool:
+        """Whether a later process can have this object before it is restored."""
+        if can_be_built or self._inside_state:
+            return True
+        self.met.add(what)
+        return self._templates is None or what in self._templates
+
+    def _lose_type(self, place: str, kind: type) -> Any:
+        return self._lose(place, f"a value of type {kind.__module__}.{kind.__qualname__}; {_REMEDY}")
+
     def _lose(self, place: str, reason: str) -> Any:
-        if self._inside_object:
+        if self._inside_state:
             raise NotKept(place, reason)
         self.lost.append(f"{place}: {reason}")
         return {"is": "lost"}
 
-    def _buffer(self, content: bytes) -> int:
+    def _store(self, described: dict[str, Any], content: bytes) -> dict[str, Any]:
+        """A node with its bytes."""
         self.buffers.append(content)
-        return len(self.buffers) - 1
+        return {**described, "buffer": len(self.buffers) - 1}
 
 
 DICTS: dict[type, str] = {dict: "dict", OrderedDict: "ordered", Counter: "counter", defaultdict: "default"}
@@ -199,7 +342,24 @@ def _scalar(value: Any) -> tuple[Any] | None:
     return None
 
 
+def is_tuple(kind: type) -> bool:
+    """Whether values of a type are tuples, named tuples or shapes of torch."""
+    return kind is tuple or hasattr(kind, "_make") or class_name(kind) == "torch:Size"
+
+
+def is_rebuilt_in_order(value: Any) -> bool:
+    """Whether a set of the same members has the same order and the same table in another process."""
+    members = list(value)
+    again = type(value)(members)
+    if list(again) != members or sys.getsizeof(again) != sys.getsizeof(value):
+        return False
+    same_hashes = os.environ.get("PYTHONHASHSEED", "random") not in ("", "random")
+    return same_hashes or all(type(item) in (bool, int, float) for item in members)
+
+
 def _is_plain_key(key: Any) -> bool:
-    if type(key) is tuple:
+    if isinstance(key, tuple | frozenset) and (is_tuple(type(key)) or type(key) is frozenset):
         return all(map(_is_plain_key, key))
-    return _scalar(key) is not None or type(key) is bytes or arrays.is_numpy_scalar(key)
+    if isinstance(key, Enum) or type(key) is bytes or _scalar(key) is not None:
+        return True
+    return arrays.is_numpy_scalar(key) or (is_code(key) and isinstance(key, type)) or arguments_of(key) is not None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Set
 from typing import Any
 
+from orchestrator.kernel.training.kept_state.arrays import is_array
 from orchestrator.kernel.training.kept_state.encoder import Encoder
-from orchestrator.kernel.training.kept_state.protocols import protocol_of
 
 
 class Kept:
@@ -35,24 +36,45 @@ class Kept:
                 raise ValueError(f"keep({name}=...): the name is already kept, or begins with an underscore")
         self._names.update(parts)
 
-    def _digests(self) -> dict[str, str]:
-        """Digest of each part that is not an object with methods of its own."""
+    def _digests(self) -> dict[str, tuple[str, bool]]:
+        """Digest of each part that a script may replace by mistake, and whether such a value cannot change in place.
+
+        Objects with methods or attributes of their own, and parts that cannot be kept, have none.
+        """
         digests = {}
         for name, value in self._names.items():
-            if protocol_of(value) is None:
-                encoder = Encoder()
-                digest = hashlib.sha256(json.dumps(encoder.part(value, name)).encode())
-                for content in encoder.buffers:
-                    digest.update(content)
-                digests[name] = digest.hexdigest()
+            encoder = Encoder()
+            if not _is_plain(value):
+                continue
+            node = encoder.part(value, name)
+            if encoder.lost:
+                continue
+            digest = hashlib.sha256(json.dumps(node).encode())
+            for content in encoder.buffers:
+                digest.update(content)
+            digests[name] = (digest.hexdigest(), not hasattr(value, "__setitem__") and not isinstance(value, set))
         return digests
 
-    def _capture(self) -> tuple[dict[str, Any], list[bytes], list[str]]:
-        """All parts encoded, their buffers, and what cannot be kept."""
+    def _capture(
+        self, templates: Set[str] | None = None, met: set[str] | None = None
+    ) -> tuple[dict[str, Any], list[bytes], list[str]]:
+        """All parts encoded, their buffers, and what cannot be kept.
+
+        Args:
+            templates: What a fresh script has; see `Encoder`.
+            met: Receives what this script has.
+        """
         parts: dict[str, Any] = {}
-        encoder = Encoder()
+        encoder = Encoder(templates=templates)
         for name, value in self._names.items():
             first, before = encoder.count, len(encoder.lost)
             node = encoder.part(value, name)
             parts[name] = {"value": node, "first": first, "lost": len(encoder.lost) > before}
+        if met is not None:
+            met |= encoder.met
         return parts, encoder.buffers, encoder.lost
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a number, a text, an array, or a container of the standard library."""
+    return value is None or is_array(value) or type(value).__module__ in ("builtins", "collections")
