@@ -58,6 +58,38 @@ def build(node: dict[str, Any], content: bytes, current: Any) -> Any:
         raise ValueError(f"the checkpoint holds arrays of {fault.name}, which is not installed") from fault
 
 
+def memory_of(value: Any) -> tuple[int, int, int, int] | None:
+    """Addresses in bytes: of the whole memory, of the array's first number, of its lowest and behind its highest.
+
+    Two arrays with overlapping addresses change together. None for an array that is empty or not in main memory.
+    """
+    tensor = _is_tensor(value)
+    if 0 in value.shape or (tensor and value.device.type != "cpu"):
+        return None
+    if tensor:
+        size, steps = value.element_size(), [one * value.element_size() for one in value.stride()]
+        whole, first = value.untyped_storage().data_ptr(), value.data_ptr()
+    else:
+        size, steps, owner = value.itemsize, value.strides, value
+        while isinstance(owner.base, type(value)):
+            owner = owner.base
+        whole, first = owner.__array_interface__["data"][0], value.__array_interface__["data"][0]
+    reach = [step * (count - 1) for step, count in zip(steps, value.shape, strict=True)]
+    return whole, first, first + sum(min(0, one) for one in reach), first + sum(max(0, one) for one in reach) + size
+
+
+def view(node: dict[str, Any], whole: Any) -> Any:
+    """The numpy array of a description as a part of another array, None if it cannot be one."""
+    offset, strides = node["shares"][1:]
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(whole) is not numpy.ndarray or node["is"] != "array" or not whole.flags.c_contiguous:
+        return None
+    try:
+        return numpy.ndarray(node["shape"], node["dtype"], buffer=whole, offset=offset, strides=strides)
+    except (ValueError, TypeError):  # it reaches beyond the other one
+        return None
+
+
 _OF_NUMPY = ("dtype", "shape", "tobytes")
 
 

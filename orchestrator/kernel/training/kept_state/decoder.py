@@ -102,7 +102,7 @@ class Decoder:
             return find_code(node["name"], current)
         if kind == "enum":
             members = find_class(node["class"], current)
-            return members[node["name"]] if "name" in node else members(self.decode(node["value"]))
+            return members[node["name"]] if "name" in node else members(node["value"])
         if kind == "method":
             return self._method(node, current)
         if kind == "partial":
@@ -134,7 +134,7 @@ class Decoder:
 
     def _numbered(self, node: Any, kind: str, current: Any, number: int) -> Any:
         if kind in ("array", "tensor"):
-            self._made[number] = made = arrays.build(node, self._content(node), current)
+            self._made[number] = made = self._array(node, current)
             return made
         if kind == "object":
             return self._object(node, current, number)
@@ -154,6 +154,13 @@ class Decoder:
             made[...] = arrays.build_objects(items, node["shape"])
             return made
         return self._container(node, kind, current, number)
+
+    def _array(self, node: Any, current: Any) -> Any:
+        whole = self._made.get(node["shares"][0]) if "shares" in node else None
+        if whole is None or _is_inside(current, whole):
+            return arrays.build(node, self._content(node), current)
+        found = arrays.view(node, whole)
+        return arrays.build(node, self._content(node), None) if found is None else found
 
     def _object(self, node: Any, current: Any, number: int) -> Any:
         if protocol_of(current) != node["by"]:
@@ -246,6 +253,14 @@ def _number(node: Any, kind: str) -> Any:
     if kind == "float":
         return float(node["text"])
     return complex(float.fromhex(node["real"]), float.fromhex(node["imaginary"]))
+
+
+def _is_inside(current: Any, whole: Any) -> bool:
+    """Whether the script's array is in the memory of another one."""
+    if not arrays.is_array(current) or not arrays.is_array(whole):
+        return False
+    one, other = arrays.memory_of(current), arrays.memory_of(whole)
+    return one is not None and other is not None and one[0] == other[0]
 
 
 def _tuple_of(kind: Any, items: list[Any]) -> Any:

@@ -14,7 +14,7 @@ import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Mapping, Set
-from enum import Enum
+from enum import Enum, Flag
 from typing import Any
 
 from orchestrator.kernel.training.kept_state import arrays
@@ -66,6 +66,7 @@ class Encoder:
         self._templates = templates
         self._outside = {id(value): (name, value) for name, value in (outside or {}).items()}
         self._seen: dict[int, tuple[int, Any]] = {}  # holds the values too, so that no id is used again
+        self._memory: dict[int, list[tuple[int, int, int, int]]] = {}  # arrays by number, in each memory
         self._inside_state = 0  # of an object with a protocol
         self._inside_instance = 0
 
@@ -113,7 +114,7 @@ class Encoder:
         """The JSON form of what never changes, None for other values."""
         kind = type(value)
         if isinstance(value, Enum):
-            by = {"value": self.encode(value.value, place)} if value.name is None else {"name": value.name}
+            by = {"value": value.value} if isinstance(value, Flag) else {"name": value.name}
             return {"is": "enum", "class": class_name(kind), **by}
         if (built := arguments_of(value)) is not None:
             return {"is": "constant", "type": built[0], "of": self._items(built[1], place)}
@@ -127,7 +128,7 @@ class Encoder:
     def _mutable(self, value: Any, place: str) -> Any:
         kind = type(value)
         if reason := outside_reason(kind):
-            return self._lose(place, reason)
+            return self.lose(place, reason)
         if (by := protocol_of(value)) is not None:
             return self._object(value, by, place)
         if arrays.is_array(value):
@@ -159,6 +160,8 @@ class Encoder:
         while len(self._seen) > seen:
             self._seen.popitem()
         del self.buffers[buffers:]
+        for known in self._memory.values():
+            known[:] = [one for one in known if one[0] < self.count]
 
     def _container(self, value: Any, place: str) -> Any:
         before = self._mark()
@@ -204,10 +207,24 @@ class Encoder:
         try:
             described, content = arrays.describe(value)
         except arrays.NotAnArray as fault:
-            return self._lose(place, str(fault))
-        if not arrays.is_numpy_scalar(value):
-            self._number(value)
-        return self._store(described, content)
+            return self.lose(place, str(fault))
+        if arrays.is_numpy_scalar(value):
+            return self._store(described, content)
+        shares = self._shares(value)
+        self._number(value)
+        return self._store({**described, **({"shares": shares} if shares else {})}, content)
+
+    def _shares(self, value: Any) -> list[Any] | None:
+        """Number of an earlier array in the same memory, bytes from its first number to this one's, and strides."""
+        memory = arrays.memory_of(value)
+        if memory is None:
+            return None
+        whole, first, low, high = memory
+        known = self._memory.setdefault(whole, [])
+        found = next((one for one in known if one[2] < high and low < one[3]), None)
+        known.append((self.count, first, low, high))
+        strides = value.stride() if callable(getattr(value, "stride", None)) else value.strides
+        return None if found is None else [found[0], first - found[1], list(strides)]
 
     def _objects(self, value: Any, place: str) -> Any:
         """An array of Python objects, lost as a whole if one of them is."""
@@ -217,13 +234,13 @@ class Encoder:
         if len(self.lost) > lost:
             del self.lost[lost:]
             self._undo(before)
-            return self._lose(place, "an array of Python objects; use numbers, or a list")
+            return self.lose(place, "an array of Python objects; use numbers, or a list")
         return {"is": "objects", "shape": list(value.shape), "of": items}
 
     def _object(self, value: Any, by: str, place: str) -> Any:
         """An object with methods that read and set its state."""
         if not self._is_there(f"{place} {class_name(type(value))}", can_be_built=can_be_built(value)):
-            return self._lose(place, "an object that was made during the training; make it before keep()")
+            return self.lose(place, "an object that was made during the training; make it before keep()")
         before, instances = self._mark(), self._inside_instance
         self._number(value)
         self._inside_state, self._inside_instance = self._inside_state + 1, 0
@@ -263,7 +280,7 @@ class Encoder:
         if not self._inside_instance:
             return self._lose_type(place, type(value))
         if not self._is_there(f"{place} {name}", can_be_built=False):
-            return self._lose(place, "a function that was made during the training; make it before keep()")
+            return self.lose(place, "a function that was made during the training; make it before keep()")
         self._number(value)
         cells = [self._cell(cell, f"{place} (a closure)") for cell in value.__closure__ or ()]
         held = [value.__defaults__, value.__kwdefaults__, vars(value)]
@@ -283,7 +300,7 @@ class Encoder:
         """An object that its attributes describe."""
         name = class_name(type(value))
         if not self._is_there(f"{place} {name}", can_be_built="<locals>" not in name):
-            return self._lose(place, f"an object of {name}, a class inside a function; move it out of the function")
+            return self.lose(place, f"an object of {name}, a class inside a function; move it out of the function")
         self._number(value)
         return {"is": "instance", "class": name, "of": self.attributes(value, place)}
 
@@ -302,9 +319,16 @@ class Encoder:
         return self._templates is None or what in self._templates
 
     def _lose_type(self, place: str, kind: type) -> Any:
-        return self._lose(place, f"a value of type {kind.__module__}.{kind.__qualname__}; {_REMEDY}")
+        if self._inside_instance:
+            return self.lose(place, f"an object of {class_name(kind)}, which hides its state")
+        return self.lose(place, f"a value of type {kind.__module__}.{kind.__qualname__}; {_REMEDY}")
 
-    def _lose(self, place: str, reason: str) -> Any:
+    def lose(self, place: str, reason: str) -> Any:
+        """Record that a value cannot be kept.
+
+        Raises:
+            NotKept: It belongs to the state of an object, which is lost as a whole.
+        """
         if self._inside_state:
             raise NotKept(place, reason)
         self.lost.append(f"{place}: {reason}")

@@ -156,3 +156,18 @@ def test_capture_again_with_the_numbers_of_the_save_is_equal() -> None:
     again.count = parts["b"]["first"]
     assert same_part(again.part([row, [2]], "b"), again.buffers, parts["b"]["value"], buffers)
     assert not same_part(again.part([[1], [2]], "b"), again.buffers, parts["b"]["value"], buffers)
+
+
+def test_row_of_an_array_stays_a_row_of_it() -> None:
+    rows, newer = np.zeros((3, 2)), np.zeros((3, 2))
+    current = _kept(rows=newer, newest=None, same=newer[1])
+    _there_and_back(_kept(rows=rows, newest=rows[2], same=rows[1]), current)
+    current.rows[:] = 5
+    assert current.newest.tolist() == [5, 5] and current.same.tolist() == [5, 5]
+
+
+def test_tensor_that_is_no_longer_a_part_of_another_differs() -> None:
+    rows = torch.zeros(3, 2)
+    saved = _kept(rows=rows, newest=rows[2])._capture()[0]
+    apart = _kept(rows=rows, newest=rows[2].clone())._capture()[0]
+    assert "shares" in saved["newest"]["value"] and "shares" not in apart["newest"]["value"]

@@ -13,6 +13,7 @@ NOT_STATE: Mapping[str, frozenset[str]] = {
     "gymnasium.wrappers.vector.common.RecordEpisodeStatistics": frozenset({"episode_start_times", "time_queue"}),
     "stable_baselines3.common.monitor.Monitor": frozenset({"t_start", "episode_times"}),
     "stable_baselines3.common.vec_env.base_vec_env.VecEnvWrapper": frozenset({"class_attributes"}),
+    "stable_baselines3.common.vec_env.dummy_vec_env.DummyVecEnv": frozenset({"buf_infos"}),
     "stable_baselines3.common.vec_env.vec_monitor.VecMonitor": frozenset({"t_start"}),
     "stable_baselines3.common.callbacks.BaseCallback": frozenset({"locals", "globals"}),
 }
