@@ -78,6 +78,20 @@ def memory_of(value: Any) -> tuple[int, int, int, int] | None:
     return whole, first, first + sum(min(0, one) for one in reach), first + sum(max(0, one) for one in reach) + size
 
 
+def is_part(value: Any, whole: Any, shares: list[Any]) -> bool:
+    """Whether a value is this part of another array: distance in bytes and strides are those of a description."""
+    if not is_array(value) or not is_array(whole):
+        return False
+    one, other = memory_of(value), memory_of(whole)
+    near = one is not None and other is not None and one[0] == other[0] and one[1] - other[1] == shares[1]
+    return near and strides_of(value) == shares[2]
+
+
+def strides_of(value: Any) -> list[int]:
+    """Strides of an array in bytes, of a tensor in numbers."""
+    return list(value.stride() if _is_tensor(value) else value.strides)
+
+
 def view(node: dict[str, Any], whole: Any) -> Any:
     """The numpy array of a description as a part of another array, None if it cannot be one."""
     offset, strides = node["shares"][1:]

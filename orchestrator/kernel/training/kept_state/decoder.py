@@ -35,6 +35,7 @@ class Decoder:
         self._lenient = lenient
         self._made: dict[int, Any] = {}
         self._count = 0
+        self._memory: dict[int, list[tuple[int, int]]] = {}  # what is filled of each memory
         self._filled: dict[int, Any] = {}  # holds the values too, so that no id is used again
 
     def part(self, node: Any, first: int, current: Any) -> Any:
@@ -157,10 +158,16 @@ class Decoder:
 
     def _array(self, node: Any, current: Any) -> Any:
         whole = self._made.get(node["shares"][0]) if "shares" in node else None
-        if whole is None or _is_inside(current, whole):
-            return arrays.build(node, self._content(node), current)
-        found = arrays.view(node, whole)
-        return arrays.build(node, self._content(node), None) if found is None else found
+        if whole is not None and not arrays.is_part(current, whole, node["shares"]):
+            made = arrays.view(node, whole)
+            return arrays.build(node, self._content(node), None) if made is None else made
+        memory = arrays.memory_of(current) if arrays.is_array(current) else None
+        if memory is not None:
+            filled = self._memory.setdefault(memory[0], [])
+            if whole is None and any(low < memory[3] and memory[2] < high for low, high in filled):
+                current = None  # it is a part of an array that is restored, which it no longer was
+            filled.append(memory[2:])
+        return arrays.build(node, self._content(node), current)
 
     def _object(self, node: Any, current: Any, number: int) -> Any:
         if protocol_of(current) != node["by"]:
@@ -253,14 +260,6 @@ def _number(node: Any, kind: str) -> Any:
     if kind == "float":
         return float(node["text"])
     return complex(float.fromhex(node["real"]), float.fromhex(node["imaginary"]))
-
-
-def _is_inside(current: Any, whole: Any) -> bool:
-    """Whether the script's array is in the memory of another one."""
-    if not arrays.is_array(current) or not arrays.is_array(whole):
-        return False
-    one, other = arrays.memory_of(current), arrays.memory_of(whole)
-    return one is not None and other is not None and one[0] == other[0]
 
 
 def _tuple_of(kind: Any, items: list[Any]) -> Any:

@@ -70,6 +70,11 @@ class Encoder:
         self._inside_state = 0  # of an object with a protocol
         self._inside_instance = 0
 
+    @property
+    def objects(self) -> list[Any]:
+        """All lists, dicts, arrays and objects so far, in their order."""
+        return [value for _, value in self._seen.values()]
+
     def part(self, value: Any, name: str) -> Any:
         """The JSON form of a part; a part that cannot be kept as a whole is added to `lost`."""
         before = self._mark()
@@ -223,8 +228,7 @@ class Encoder:
         known = self._memory.setdefault(whole, [])
         found = next((one for one in known if one[2] < high and low < one[3]), None)
         known.append((self.count, first, low, high))
-        strides = value.stride() if callable(getattr(value, "stride", None)) else value.strides
-        return None if found is None else [found[0], first - found[1], list(strides)]
+        return None if found is None else [found[0], first - found[1], arrays.strides_of(value)]
 
     def _objects(self, value: Any, place: str) -> Any:
         """An array of Python objects, lost as a whole if one of them is."""

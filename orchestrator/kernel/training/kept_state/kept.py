@@ -74,6 +74,13 @@ class Kept:
             met |= encoder.met
         return parts, encoder.buffers, encoder.lost
 
+    def _objects(self) -> list[Any]:
+        """All objects in the parts, in the order of the capture."""
+        encoder = Encoder()
+        for name, value in self._names.items():
+            encoder.part(value, name)
+        return encoder.objects
+
 
 def _is_plain(value: Any) -> bool:
     """Whether it is a number, a text, an array, or a container of the standard library."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,17 @@ from orchestrator.kernel.training.kept_state.comparison import same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.kept import Kept
+from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
 from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random
 
 _SAVES_UNCHANGED = 3
 """Saves after which an array or a container that has not changed is named."""
+
+
+def seed_of(spec: Mapping[str, Any]) -> int | None:
+    """The seed in the spec of a session, None if none was given."""
+    seed: int | None = (spec.get("lineage") or {}).get("seed", spec.get("seed"))
+    return seed
 
 
 class State:
@@ -120,6 +127,9 @@ class State:
         self.require(with_model=with_model)
         self._templates = set()
         self.lost(self.kept._capture(met=self._templates)[2])
+        seed = seed_of(self._context.ticket.spec)
+        if self._saved is None and seed is not None:
+            seed_spaces(self.kept._objects(), seed)
         self._at_start = self.kept._digests()
         saved, self._saved = self._saved, None  # frees its memory
         self._decoder, self._again = Decoder([]), Encoder()

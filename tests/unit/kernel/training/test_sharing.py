@@ -171,3 +171,13 @@ def test_tensor_that_is_no_longer_a_part_of_another_differs() -> None:
     saved = _kept(rows=rows, newest=rows[2])._capture()[0]
     apart = _kept(rows=rows, newest=rows[2].clone())._capture()[0]
     assert "shares" in saved["newest"]["value"] and "shares" not in apart["newest"]["value"]
+
+
+def test_part_at_another_place_of_an_array_does_not_damage_it() -> None:
+    rows, newer = np.arange(6.0).reshape(3, 2), np.zeros((3, 2))
+    current = _kept(rows=newer, newest=newer[0], own=newer[1])
+    _there_and_back(_kept(rows=rows, newest=rows[2], own=np.full(2, 9.0)), current)
+    assert current.rows is newer and newer.tolist() == rows.tolist()
+    assert current.newest.tolist() == [4, 5] and current.own.tolist() == [9, 9]
+    newer[2] = 7
+    assert current.newest.tolist() == [7, 7]
