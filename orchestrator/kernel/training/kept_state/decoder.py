@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.kernel.training.kept_state import arrays
 from orchestrator.kernel.training.kept_state.encoder import DICTS, FACTORIES
-from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, set_attributes
+from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, empty_object, set_attributes
 from orchestrator.kernel.training.kept_state.objects.constants import build_constant
 from orchestrator.kernel.training.kept_state.objects.modules import beside_state, set_beside
 from orchestrator.kernel.training.kept_state.objects.program import code_name, find_class, find_code
@@ -141,7 +141,7 @@ class Decoder:
             return self._object(node, current, number)
         if kind == "instance":
             kind_now = find_class(node["class"], current)
-            made = current if type(current) is kind_now else object.__new__(kind_now)
+            made = current if type(current) is kind_now else empty_object(kind_now)
             self._made[number] = made
             self.attributes(made, node["of"])
             return made

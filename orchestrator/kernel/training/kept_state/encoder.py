@@ -21,7 +21,7 @@ from orchestrator.kernel.training.kept_state import arrays
 from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, is_python_object
 from orchestrator.kernel.training.kept_state.objects.constants import arguments_of
 from orchestrator.kernel.training.kept_state.objects.modules import beside_state, is_module
-from orchestrator.kernel.training.kept_state.objects.program import class_name, code_name, is_code
+from orchestrator.kernel.training.kept_state.objects.program import class_name, code_name, find_code, is_code
 from orchestrator.kernel.training.kept_state.objects.structure import is_fresh, outside_reason
 from orchestrator.kernel.training.kept_state.protocols import can_be_built, kind_of, protocol_of, state_of
 
@@ -126,9 +126,16 @@ class Encoder:
         if kind is frozenset:
             return {"is": "frozenset", "of": self._members(value, place)}
         if is_code(value):
-            # Alone it is not state; a state of methods `state_dict` and the like must not hold it.
-            return {"is": "code", "name": code_name(value)} if self._inside_instance else self._lose_type(place, kind)
+            return self._code(value, place)
         return {"is": "fresh"} if is_fresh(kind) else None
+
+    def _code(self, value: Any, place: str) -> Any:
+        if not self._inside_instance:  # alone it is not state; the state of methods like `state_dict` must not hold it
+            return self._lose_type(place, type(value))
+        name = code_name(value)
+        if not self._is_there(f"{place} {name}", can_be_built=find_code(name, None) is value):
+            return self.lose(place, f"{name.partition('#')[0]} cannot be found by its name; set it before keep()")
+        return {"is": "code", "name": name}
 
     def _mutable(self, value: Any, place: str) -> Any:
         kind = type(value)

@@ -41,6 +41,11 @@ def set_attributes(owner: Any, values: Mapping[str, Any]) -> None:
     inner.update(wanted)
 
 
+def empty_object(kind: type) -> Any:
+    """An object of a class without attributes; the class's own `__new__` and `__init__` are not called."""
+    return types.SimpleNamespace() if kind is types.SimpleNamespace else object.__new__(kind)
+
+
 def is_python_object(value: Any) -> bool:
     """Whether an object keeps its state in its dict and slots alone: no part of it is hidden in C."""
     kind = type(value)
@@ -69,5 +74,5 @@ def _slots(kind: type) -> dict[str, Any]:
         name: member
         for one in reversed(kind.__mro__)
         for name, member in vars(one).items()
-        if isinstance(member, types.MemberDescriptorType)
+        if isinstance(member, types.MemberDescriptorType) and name != "__dict__"
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
+import operator
 import sys
 import types
 from typing import Any
@@ -25,9 +25,17 @@ _CODE = (
     property,
     classmethod,
     staticmethod,
-    re.Pattern,
+    operator.itemgetter,
+    operator.attrgetter,
+    operator.methodcaller,
 )
-_OF_LIBRARIES = {"numpy": ("dtype", "ufunc"), "torch": ("dtype", "device", "layout", "memory_format")}
+_OF_LIBRARIES = {
+    "numpy": ("dtype", "ufunc"),
+    "torch": ("dtype", "device", "layout", "memory_format"),
+    "numba.core.dispatcher": ("Dispatcher",),
+}
+_OF_NUMPY = "_ArrayFunctionDispatcher"
+"""Class of the functions of numpy, which has no public name."""
 
 
 def is_code(value: Any) -> bool:
@@ -37,7 +45,10 @@ def is_code(value: Any) -> bool:
         changes = any(type(one) in (list, dict, set) for one in plain)
         return value.__closure__ is None and not vars(value) and not changes
     if isinstance(value, types.BuiltinFunctionType):
-        return isinstance(value.__self__, types.ModuleType | type | None)
+        owner = value.__self__
+        return isinstance(owner, types.ModuleType | type | None) or type(owner).__module__.startswith("torch._C")
+    if type(value).__name__ == _OF_NUMPY and type(value).__module__ == "numpy":
+        return True
     return isinstance(value, _CODE) or type(value).__module__ == "typing" or _is_of_library(value)
 
 
@@ -47,7 +58,8 @@ def code_name(value: Any) -> str:
     if isinstance(name, str):
         digest = f"#{_digest(value.__code__)}" if isinstance(value, types.FunctionType) else ""
         return f"{getattr(value, '__module__', None)}:{name}{digest}"
-    if _is_of_library(value) or isinstance(value, re.Pattern | types.GenericAlias | types.UnionType):
+    constants = (types.GenericAlias, types.UnionType)
+    if _is_of_library(value) or isinstance(value, constants) or type(value).__module__ == "operator":
         return f"{class_name(type(value))} {value!r}"
     return str(getattr(value, "__name__", class_name(type(value))))
 

@@ -27,7 +27,16 @@ _OUTSIDE: Mapping[str, str] = {
     "stable_baselines3.common.vec_env.subproc_vec_env:SubprocVecEnv": "its environments are in other processes; "
     "use DummyVecEnv",
 }
-_OUTSIDE_MODULES = ("multiprocessing", "subprocess", "threading", "concurrent", "asyncio", "socket", "selectors")
+_OUTSIDE_MODULES = (
+    "multiprocessing",
+    "subprocess",
+    "threading",
+    "concurrent",
+    "asyncio",
+    "socket",
+    "selectors",
+    "ctypes",
+)
 """Modules of Python classes that stand for something outside of Python: processes, threads, connections."""
 
 
