@@ -21,6 +21,7 @@ _WORDS = (
 
 _ALLOWED = (
     "[Bb]aselines3",  # a library
+    "time_queue",  # an attribute of wrappers of gymnasium
     r"\b_FIXED_TIME\b",  # of the members of a zip
     "arz-validation-",  # the names of kernels and data sets that users know
     "arz-checkpoints-",

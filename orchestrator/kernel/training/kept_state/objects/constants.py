@@ -54,8 +54,9 @@ def arguments_of(value: Any) -> tuple[str, tuple[Any, ...]] | None:
         return None
     if kind in _ARGUMENTS:
         return kind.__name__, _ARGUMENTS[kind](value)
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if numpy is not None and isinstance(value, getattr(numpy, "dtype", ())):
+    numpy: Any = sys.modules.get("numpy")
+    torch: Any = sys.modules.get("torch")
+    if hasattr(numpy, "dtype") and isinstance(value, numpy.dtype):
         return None if value.names is not None else ("numpy.dtype", (value.str,))
     for name in ("dtype", "device"):
         if isinstance(value, getattr(torch, name, ())):

@@ -104,9 +104,11 @@ def _at(name: str) -> Any:
 
 
 def _subclasses(kind: type) -> set[type]:
-    found, left = set(), [kind]
+    found: set[type] = set()
+    left = [kind]
     while left:
-        for one in type.__subclasses__(left.pop()):
+        below: list[type] = type.__subclasses__(left.pop())
+        for one in below:
             if one not in found:
                 found.add(one)
                 left.append(one)

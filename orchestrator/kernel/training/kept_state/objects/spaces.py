@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.kernel.training.kept_state.objects.program import class_name
-from orchestrator.kernel.training.kept_state.protocols import load_object, state_of
+from orchestrator.kernel.training.kept_state.objects.protocols import load_object, state_of
 
 _SPACE = "gymnasium.spaces.space:Space"
 _MOST_SEED = 2**64
