@@ -166,7 +166,8 @@ def test_object_whose_state_holds_a_function_is_lost_as_a_whole() -> None:
     assert Decoder([]).decode(node, agent) is agent
 
 
-def test_sets_are_kept_but_their_order_is_reported() -> None:
+def test_sets_are_kept_but_their_order_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     encoder = Encoder()
     node = encoder.encode({"c", "a", "b"}, "seen")
     assert encoder.lost == ["seen: the order of a set; use a dict or a sorted list"]
