@@ -1,6 +1,7 @@
 """`python -m orchestrator`, and the command `orchestrator`."""
 
 import sys
+from pathlib import Path
 
 from orchestrator.cli.interrupt import InterruptGuard
 
@@ -13,10 +14,7 @@ def entry() -> int:
         try:
             from orchestrator.cli.main import main
         except ModuleNotFoundError as absent:
-            sys.exit(
-                f"Error: {absent.name} is not installed for {sys.executable}\n"
-                "Run `make run` once, then use .venv/bin/python (Windows: .venv\\Scripts\\python) instead of python."
-            )
+            sys.exit(f"Error: {absent.name} is not installed for {sys.executable}\n{_remedy()}")
         guard.begin()
         code = main()
         guard.end()
@@ -24,6 +22,12 @@ def entry() -> int:
         print("Error: interrupted", file=sys.stderr, flush=True)
         code = 130
     return code
+
+
+def _remedy() -> str:
+    if Path(__file__).resolve().parents[1].joinpath("Makefile").is_file():  # a clone
+        return "Run `make run` once, then use .venv/bin/python (Windows: .venv\\Scripts\\python) instead of python."
+    return "Install orchestrator again for this Python with pip, without --no-deps: pip then brings its libraries."
 
 
 if __name__ == "__main__":

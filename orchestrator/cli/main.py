@@ -11,13 +11,15 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli.campaign import plan, results, tick
+from orchestrator.cli.campaign import plan, results, sweep, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
 from orchestrator.cli.commands import (
     account,
     cancel,
     checkpoints,
+    doctor,
+    init,
     inspect_checkpoint,
     overview,
     render,
@@ -28,7 +30,7 @@ from orchestrator.cli.commands import (
 )
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.output.encoding import restart_with_utf8_paths
-from orchestrator.cli.proof import prove_resume, verify
+from orchestrator.cli.proof import prove, prove_resume, verify
 from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
 
 app = typer.Typer(
@@ -38,6 +40,7 @@ app = typer.Typer(
 )
 
 COMMANDS: Mapping[str, Callable[..., int]] = {
+    "init": init.init,
     "run": run.run,
     "status": status.status,
     "sections": overview.sections,
@@ -48,9 +51,10 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "cancel": cancel.cancel,
     "report": report.report,
     "quota": account.quota,
-    "doctor": account.doctor,
+    "doctor": doctor.doctor,
     "verify": verify.verify,
     "inspect": inspect_checkpoint.inspect_checkpoint,
+    "prove": prove.prove,
     "prove-resume": prove_resume.prove_resume,
 }
 """Name -> command, in the order of `--help`."""
@@ -71,6 +75,7 @@ CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
     "status": campaign_status.status,
     "results": results.results,
     "report": results.report,
+    "sweep": sweep.sweep,
     "schema": campaign_status.schema,
 }
 

@@ -52,6 +52,12 @@ AcceptGrade = Annotated[
     str | None,
     typer.Option("--accept-grade", help="weights-only: start a new training from the weights in place."),
 ]
+NewImage = Annotated[
+    bool,
+    typer.Option(
+        "--new-image", help="Continue in the backend's present image instead of the one of the earlier sessions."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line of stdout.")]
 
 

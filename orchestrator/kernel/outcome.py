@@ -120,6 +120,8 @@ class SectionOutcome:
     runtime: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.verdict is not None:
+            object.__setattr__(self, "verdict", Verdict(self.verdict))  # a script gives it as a text
         if self.claim is False and self.verdict is not None:
             raise ValueError(f"claim=False and verdict {self.verdict.value!r} contradict each other: leave out one")
 

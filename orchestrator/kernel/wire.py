@@ -117,6 +117,8 @@ class Ticket:
         bundle_digest: Digest over names and bytes of the code that must run.
         inputs: Files of the models directory that the session must find, by digest, before it trains.
             Empty for a fresh training.
+        proven: Facts of a proof that this code resumes exactly, with `versions` and `device` for which they hold; None
+            without one. The JSON form then lacks the key.
     """
 
     run_id: str
@@ -130,6 +132,7 @@ class Ticket:
     spec_digest: str
     bundle_digest: str
     inputs: tuple[FileEntry, ...] = ()
+    proven: Mapping[str, Any] | None = None
     wire_version: int = WIRE_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -137,6 +140,8 @@ class Ticket:
         plain = {name: getattr(self, name) for name in self.__slots__ if name != "inputs"}
         plain["spec"] = dict(self.spec)
         plain["inputs"] = [asdict(entry) for entry in self.inputs]
+        if self.proven is None:
+            del plain["proven"]
         return plain
 
     @classmethod

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.messages import Level, Message
+from orchestrator.core.section.card import SectionCard
 from orchestrator.pipeline.remote_listing import Listing
 from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
 
@@ -23,6 +25,7 @@ class RunContext:
         waits: Whether to wait for sessions, slots and quota. A tick leaves instead and runs unattended: an
             absent or empty models directory is then a loss, not the user's wish.
         gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
+        proven: Returns the facts of a proof that this code of a section (by its digest) resumes exactly, or None.
         listing: The names that the backend lists, read once in a tick; None to read them each time.
     """
 
@@ -38,6 +41,7 @@ class RunContext:
     waits: bool = True
     listing: Listing | None = None
     gate: Gate | None = None
+    proven: Callable[[SectionCard, str], Mapping[str, Any] | None] = lambda card, digest: None
 
     def detail(self, code: str, *lines: str) -> None:
         """Report routine of one session."""

@@ -1,4 +1,4 @@
-"""The interface of a backend. The last five methods have defaults."""
+"""The interface of a backend. The methods after `cancel` have defaults."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from orchestrator.core.errors import BadInput
 from orchestrator.core.session.backend_types import (
     Capabilities,
     Carrier,
@@ -13,10 +14,11 @@ from orchestrator.core.session.backend_types import (
     Handle,
     Observation,
     Push,
-    Quota,
     RemoteSession,
     Retrieval,
 )
+from orchestrator.core.session.machine import Machine
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import Ticket
 
 
@@ -69,8 +71,39 @@ class Backend(Protocol):
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Fetch all outputs. Repeatable; the result lists what is missing."""
 
-    def cancel(self, handle: Handle) -> None:
-        """Ask the session to stop; it may not."""
+    def cancel(self, handle: Handle, session_id: int | None = None) -> None:
+        """Ask the session to stop; it may not. Repeatable; does nothing for one that has ended.
+
+        Args:
+            session_id: What `identify` gave, if this backend needs it.
+
+        Raises:
+            BadInput: It cannot be stopped from here, for good; the message says why. It goes on.
+            RemoteUnavailable: The request may have been lost.
+        """
+
+    def identify(self, handle: Handle) -> int | None:
+        """The backend's own number of a session, which `cancel` needs.
+
+        None where `cancel` needs none: because the session has ended, or on this backend at all.
+
+        Raises:
+            NotYet: The session has not shown it so far.
+            BadInput: It will never show it.
+        """
+        return None
+
+    def lines_so_far(self, handle: Handle) -> Sequence[str]:
+        """The complete lines that a session has logged until now, without waiting for more."""
+        return [line for line, _ in self.follow(handle, 0)]
+
+    def delete(self, handle: Handle) -> None:
+        """Delete an ended session with its outputs. Repeatable.
+
+        Raises:
+            BadInput: This backend cannot, or refuses it.
+        """
+        raise BadInput(f"{self.name} cannot delete sessions", remedy="Delete it on the service's own page.")
 
     def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
         """The newest events that a running session has written, oldest first, without waiting.
@@ -82,6 +115,14 @@ class Backend(Protocol):
     def quota(self) -> Quota | None:
         """The account's remaining compute time; None if there is no quota."""
         return None
+
+    def machine(self, handle: Handle) -> Machine | None:
+        """What a session ran in; None if it no longer exists, or if the backend has no choice of machines."""
+        return None
+
+    def keep_machine(self, push: Push, machine: Machine) -> Push:
+        """A push that asks for the machine of an earlier session, where the card does not ask for another. Pure."""
+        return push
 
     def recall(self, lineage_id: str) -> Sequence[RemoteSession]:
         """Sessions of a lineage whose outputs were never fetched, oldest first, from the backend's own records.

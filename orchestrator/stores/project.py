@@ -1,4 +1,8 @@
-"""Finds the project's folder, from which every other path is built, so no command depends on the current folder."""
+"""Finds the project's folder, from which every other path is built.
+
+Outside of any project, a clone is its own project; an installed wheel runs the sections that it ships, with all state
+in the current folder.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,11 @@ from orchestrator.kernel.wire import models_path
 
 ROOT_VARIABLE = "ORCHESTRATOR_ROOT"
 _MARK = Path("configs") / "sections"
+_INSTALLED = Path(__file__).resolve().parents[2]
+"""A clone, or the site-packages folder of a wheel."""
+_SHIPPED = Path(__file__).resolve().with_name("shipped")
+"""In a wheel: the files of `configs`."""
+_SHIPPED_PACKAGES = ("validation_ch7",)
 _PROBE_BYTES = 1 << 20
 
 
@@ -22,23 +31,35 @@ class Project:
     """Folders of the project.
 
     Attributes:
-        code: Holds `configs` and the code of `validation_ch7`.
+        code: Holds `configs` and the code of the sections.
         state: Holds `validation_output`, the models directories below `validation_ch7`, and `.orchestrator`.
-            The same folder, except for `verify`, which must not touch the user's state.
+            The same folder, except for `verify`, which must not touch the user's state, and for shipped sections.
+        shipped: Whether these are the sections of an installed wheel; `code` is its site-packages folder then.
     """
 
     code: Path
     state: Path
+    shipped: bool = False
+
+    @property
+    def configs(self) -> Path:
+        """Folder of cards and campaigns."""
+        return _SHIPPED if self.shipped else self.code / _MARK.parent
 
     @property
     def cards(self) -> Path:
         """Section cards."""
-        return self.code / _MARK
+        return self.configs / _MARK.name
 
     @property
     def campaigns(self) -> Path:
-        """Shipped campaigns."""
-        return self.code / "configs" / "campaigns"
+        """Campaigns."""
+        return self.configs / "campaigns"
+
+    @property
+    def packages(self) -> tuple[str, ...] | None:
+        """Top-level packages in `code` that belong to the project; None for all of them."""
+        return _SHIPPED_PACKAGES if self.shipped else None
 
     @property
     def results(self) -> Path:
@@ -71,12 +92,14 @@ class Project:
 
 
 def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Project:
-    """The project of the variable `ORCHESTRATOR_ROOT`, of the current folder or its parents, or of this code.
+    """The project of the variable `ORCHESTRATOR_ROOT`, of the current folder or its parents, or of this installation.
 
     Raises:
-        BadInput: The variable names a folder that is not the project.
+        BadInput: The variable names a folder that is not a project, there is no project, or its state would be
+            written into an installed wheel.
     """
     named = environ.get(ROOT_VARIABLE)
+    here = (start or Path.cwd()).resolve()
     if named:
         root = Path(named).resolve()
         if not (root / _MARK).is_dir():
@@ -85,20 +108,47 @@ def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = N
                 remedy=f"Set {ROOT_VARIABLE} to the project's folder, or unset it.",
             )
         return Project(code=root, state=root)
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
-        if (folder / _MARK).is_dir():
-            return Project(code=folder, state=folder)
-    raise BadInput("no project here", remedy=f"Go to the project's folder or set {ROOT_VARIABLE}.")
+    own = _own_root(here) or (_INSTALLED if (_INSTALLED / _MARK).is_dir() else None)
+    if own is not None:
+        return Project(code=own, state=own)
+    if not (_SHIPPED / _MARK.name).is_dir():
+        raise BadInput(
+            "no project here",
+            remedy=f"Go to the project's folder, set {ROOT_VARIABLE}, or write a new project: `orchestrator init DIR`.",
+        )
+    if here.is_relative_to(_INSTALLED):
+        raise BadInput(
+            f"no project here, and {here} belongs to the installed packages",
+            remedy="Go to a folder of your own, or write a new project: `orchestrator init DIR`.",
+        )
+    return Project(code=_INSTALLED, state=here, shipped=True)
+
+
+def reserved_names() -> frozenset[str]:
+    """Names that no new section gets: those of the shipped sections, and of this program."""
+    folders = (_SHIPPED / _MARK.name, _INSTALLED / _MARK)
+    return frozenset({"orchestrator", *(card.stem for folder in folders for card in folder.glob("*.yaml"))})
+
+
+def are_shipped(cards: Path) -> bool:
+    """Whether a folder of cards is the one in an installed wheel."""
+    return cards == _SHIPPED / _MARK.name
+
+
+def _own_root(here: Path) -> Path | None:
+    """The nearest folder with `configs/sections`, from here upwards."""
+    return next((folder for folder in (here, *here.parents) if (folder / _MARK).is_dir()), None)
 
 
 def origin_of_project(environ: Mapping[str, str] = os.environ, start: Path | None = None) -> str:
     """How `find_project` found the project, for people."""
     if environ.get(ROOT_VARIABLE):
         return f"the variable {ROOT_VARIABLE}"
-    here = (start or Path.cwd()).resolve()
-    inside = any((folder / _MARK).is_dir() for folder in (here, *here.parents))
-    return "the current folder" if inside else "the place of this program's code"
+    if _own_root((start or Path.cwd()).resolve()) is not None:
+        return "the current folder"
+    if find_project(environ, start).shipped:
+        return "no project here: the sections of this installation, with state in the current folder"
+    return "the place of this program's code"
 
 
 def require_writable(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from orchestrator import __version__
@@ -22,6 +23,7 @@ from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.proof.records import proof_of_code
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
 from orchestrator.stores.session.results import ResultsTree
@@ -81,7 +83,7 @@ def _models_path(project: Project, card: SectionCard) -> Path:
 
 def present_digest(project: Project) -> Callable[[SectionCard], str]:
     """Card -> digest of the present code of its section; the code of each section is read once."""
-    return FrozenCode(CodeStore(project.code)).digest
+    return FrozenCode(CodeStore.of(project)).digest
 
 
 def compatibility_in_place(
@@ -141,9 +143,10 @@ def assemble(
             ledger=ledger,
             models=models_directory(project, card),
             results=ResultsTree(project.results),
-            code=CodeStore(project.code, gate),
+            code=CodeStore.of(project, gate),
             gate=gate,
             narrator=narrator,
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
+            proven=partial(proof_of_code, project.own),
         )

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from orchestrator import __version__
@@ -21,7 +22,7 @@ from orchestrator.core.scheduling.quota import promised_s, spent_s, week_of
 from orchestrator.core.secret_search import SecretValue, masked
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
-from orchestrator.core.session.backend_types import Quota
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
 from orchestrator.pipeline.campaign.context import CampaignContext
@@ -36,6 +37,7 @@ from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.refusals import SqliteRefusals
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.proof.records import proof_of_code
 from orchestrator.stores.secrets.in_use import secrets_in_use, webhook_secrets
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
@@ -66,7 +68,7 @@ def campaign_context(
         require_writable(folder)
     ledger = SqliteLedger(project.own / "ledger.sqlite")
     gate = Gate(lambda: (*secrets_in_use(), *_webhook_in_use(campaign)))
-    code = FrozenCode(CodeStore(project.code, gate))
+    code = FrozenCode(CodeStore.of(project, gate))
     for trial in trials:
         code.bundle(trial.card)  # refuse code that cannot be sent before anything else happens
     backends: dict[object, Backend] = {}
@@ -85,6 +87,7 @@ def campaign_context(
             narrator=narrator_of(short(card.lineage.id)),
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
+            proven=partial(proof_of_code, project.own),
         )
 
     try:
@@ -162,7 +165,7 @@ def removed_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial,
         return [
             *(
                 f"{trial.label} [{trial.name8}] is in flight and was removed from the file: "
-                "it uses a slot until a tick has collected it"
+                "it uses a slot until a tick has stopped and collected it"
                 for trial in orphans.trials
             ),
             *(f"{slug} {fault} {fault.remedy}" for slug, fault in orphans.faults()),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.core.campaign.expansion import Trial
-from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.errors import BadInput, NotYet, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle
@@ -49,13 +49,29 @@ def _progress(project: Project, card: SectionCard, record: SessionRecord, *, ask
         "state": "",
         "steps": record.input_steps,
         "target_steps": record.ticket["spec"]["target_steps"],
+        "session_id": record.session_id,
+        "stop_asked_by": record.stop_asked_by,
     }
     if record.handle is not None and (ask or record.backend == LOCAL):
         try:
-            plain |= _looked(make_backend(record.backend, project, card), Handle.parse(record.handle))
+            backend = make_backend(record.backend, project, card)
+            handle = Handle.parse(record.handle)
+            plain |= _looked(backend, handle)
+            plain |= _stoppable(backend, handle, record.session_id)
         except OrchestratorError as fault:
             plain["state"] = f"its state is unknown: {fault}"
     return LiveProgress(**plain)
+
+
+def _stoppable(backend: Backend, handle: Handle, session_id: int | None) -> dict[str, Any]:
+    """Whether `cancel` can stop it; looks for its number in the log if the ledger lacks it."""
+    why = ""
+    if session_id is None and backend.capabilities.cancel_needs_id:
+        try:
+            session_id = backend.identify(handle)
+        except (BadInput, NotYet) as fault:
+            why = str(fault)
+    return {"session_id": session_id, "can_cancel": backend.capabilities.can_stop(session_id), "why_not": why}
 
 
 def _looked(backend: Backend, handle: Handle) -> dict[str, Any]:

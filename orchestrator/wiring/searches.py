@@ -40,7 +40,7 @@ def proposer_of() -> ProposerOf:
             raise
         raise BadInput(
             "this campaign searches, and Optuna is not installed",
-            remedy="In the project's folder: python -m pip install -c constraints.txt -e '.[search]'",
+            remedy="python -m pip install 'optuna>=5'",
         ) from fault
 
     def make(search: Search, most_rungs: int) -> Proposer:

@@ -32,7 +32,7 @@ def test_card_rewritten_with_merge_keys_continues_the_same_training(toy: Path) -
     ("content", "message"),
     [
         (b"", "broken.yaml is empty"),
-        (b"section: broken\n", "broken.yaml, line 1: title: missing"),
+        (b"section: broken\n", "broken.yaml, line 1: the card: script or entry_point is missing"),
         (b"a: [1\n", "broken.yaml, line"),
         (b"\xff\xfea\x00", "it is UTF-16"),
         (None, "it is a folder"),

@@ -82,7 +82,7 @@ class KaggleProject:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleProject]:
     point_at_loopback(monkeypatch)
-    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
+    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings(offers_zip=False)) as kaggle:
         kaggle.accounts.add(USER, key=KEY)
         yield KaggleProject(make_toy_project(tmp_path / "project"), kaggle)
 

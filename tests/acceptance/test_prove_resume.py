@@ -33,6 +33,16 @@ def test_chain_with_a_kill_equals_straight_training_and_naive_resumes_differ(pro
     assert all(control["max_abs_dw"] > 0 and control["steps"] == 4000 for control in controls)
 
 
+def test_prove_runs_this_proof_and_records_it(project: Path) -> None:
+    answer = orchestrate(project, "prove", "section_7_6", "--cuts", "1", "--steps", "2000", "--json", timeout_s=600)
+    assert answer.code == 0, answer.err
+    assert (answer.json["finding"], answer.json["grade"]) == ("exact", "exact")
+    (record,) = (project / ".orchestrator/proofs").glob("section_7_6-*.json")
+    assert answer.json["digest"] in record.read_text(encoding="utf-8")
+    named = orchestrate(project, "prove", "section_7_6", "--at", "5")
+    assert named.code == 2 and "--at has no effect here" in named.err
+
+
 @pytest.mark.parametrize(
     ("words", "cause"),
     [

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.run.request import RunRequest
+from orchestrator.pipeline.run.runner import execute
+from orchestrator.stores.project import Project
+from orchestrator.stores.section.card_yaml import load_card
+from orchestrator.wiring import assemble
 from tests.doubles.commands import Answer, orchestrate
+from tests.doubles.kaggle_side import KEY, USER, ShortSleepClock, far_settings, kaggle_backend, point_at_loopback
+from tests.doubles.narrator import Listener
 from tests.doubles.script_section import CARD, SCRIPT, make_script_project, session_log
+from tests.emulator.loopback import loopback_kaggle
 
 TARGETS = """
 profiles:
@@ -126,7 +134,8 @@ def test_a_script_without_a_session_has_no_steps(tmp_path: Path) -> None:
     assert (manifest["steps_start"], manifest["steps_done"]) == (None, None)
     assert "ran [] __main__" in session_log(root)
     assert next(root.rglob("results/*/result.txt")).read_text(encoding="utf-8") == "42"
-    assert train(root).json["end_reason"] == "at_target"
+    again = orchestrate(root, "run", "mine", "--quick")
+    assert again.code == 0 and "Already finished; --fresh runs it again" in again.out
     assert train(root, "--fresh").json["end_reason"] == "finished"
 
 
@@ -259,3 +268,20 @@ def test_a_script_finds_its_files_settings_and_folders(tmp_path: Path) -> None:
     assert manifest["summary"] == {"size": 3}
     listed = orchestrate(root, "render", "mine", "--files").out
     assert "examples/train.py" in listed and "examples/table.csv" in listed and "configs" not in listed
+
+
+def test_a_script_trains_on_kaggle_in_several_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    straight = make_script_project(tmp_path / "straight", PAUSING.replace("CUT_OF_TEST", "False"))
+    card = CARD + "profiles:\n  quick: {deadline_s: 8.0}\n  full: {}\n"
+    root = make_script_project(tmp_path / "project", PAUSING.replace("CUT_OF_TEST", "True"), card)
+    listener, clock, project = Listener(), ShortSleepClock(), Project(code=root, state=root)
+    point_at_loopback(monkeypatch)
+    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
+        kaggle.accounts.add(USER, key=KEY)
+        section = load_card(project.cards, "mine")
+        with assemble(project, section, kaggle_backend(None, clock), listener, clock=clock) as context:
+            summary = execute(context, RunRequest(card=section, profile="quick"))
+    assert (summary.end_reason, summary.sessions, summary.steps_done) == ("finished", 3, 40), listener.lines
+    assert summary.resume_grade == "exact" and summary.target_steps is None and summary.exit_code == 0
+    assert train(straight).code == 0
+    assert checkpoint(root) == checkpoint(straight)

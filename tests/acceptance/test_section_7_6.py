@@ -65,7 +65,7 @@ def test_comparison_table_includes_constant_and_random_control(quick_project: tu
     metrics = root / answer.json["results_dir"] / "section_7_6_rl_performance/data/metrics"
     with (metrics / "rl_performance_comparison.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    names = " ".join(row["part"] for row in rows)
+    names = " ".join(row["controller"] for row in rows)
     assert all(word in names for word in ("rl", "fixed_time", "constant", "random"))
 
 

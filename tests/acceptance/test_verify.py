@@ -32,6 +32,15 @@ def run(context):
     return run.outcome(verdict=Verdict.SUPPORTED if run.finished else None)
 '''
 
+SCRIPT = """
+import orchestrator
+
+with orchestrator.session() as run:
+    state = run.keep(sum=0)
+    for step in run.steps():
+        state.sum += step
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -48,6 +57,15 @@ def test_sections_that_print_nothing_about_their_checkpoints_are_verified(projec
     (project / "validation_ch7/lake/entry.py").write_text(OWN_SCRIPT, encoding="utf-8")
     script = orchestrate(project, "verify", "lake", "--json")
     assert script.code == 0 and script.json["verified"], script.out + script.err
+
+
+def test_a_script_without_a_target_is_verified(project: Path) -> None:
+    (project / "train.py").write_text(SCRIPT, encoding="utf-8")
+    card = "section: mine\nscript: train.py\n"
+    (project / "configs/sections/mine.yaml").write_text(card, encoding="utf-8")
+    answer = orchestrate(project, "verify", "mine", "--json")
+    assert answer.code == 0 and answer.json["verified"], answer.out + answer.err
+    assert "2000 -> 3000, grade exact" in answer.err
 
 
 def test_without_a_name_every_section_is_verified(project: Path) -> None:

@@ -14,12 +14,19 @@ from stable_baselines3 import PPO
 import orchestrator
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import orchestrate
+from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
 from tests.doubles.own_script import checkpoint_bytes, model_parts, run_script, start_script
+from tests.doubles.script_section import make_script_project
 from tests.doubles.toy_section import make_toy_project
+from tests.emulator.loopback import loopback_kaggle
 
 TEXT = (PROJECT_ROOT / "docs/YOUR_OWN.md").read_text(encoding="utf-8")
 MODEL, PLAIN, NUMPY, FILES, PROGRAM, SECTION = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 (SHELL,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+CARD, CAMPAIGN = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [
+    line.partition("#")[0].split()[3:] for line in re.findall(r"^python -m orchestrator .*", TEXT, re.MULTILINE)
+]
 
 
 def _folder(tmp_path: Path, name: str, text: str) -> Path:
@@ -90,6 +97,24 @@ def test_failing_program_is_a_failure(tmp_path: Path) -> None:
     (folder / "train.sh").write_text("exit 3\n", encoding="utf-8")
     done = run_script(folder)
     assert done.returncode == 1 and "exit status 3" in done.stderr
+
+
+def test_card_and_campaign_of_the_page_run_the_first_script(tmp_path: Path) -> None:
+    root = make_script_project(tmp_path, PLAIN, CARD)
+    (root / "configs/campaigns").mkdir()
+    (root / "configs/campaigns/seeds.yaml").write_text(CAMPAIGN, encoding="utf-8")
+    run, on_kaggle, campaign, report = COMMANDS
+    answer = orchestrate(root, *run, "--json")
+    assert (answer.code, answer.json["end_reason"], answer.json["steps_done"]) == (0, "finished", 100), answer.err
+    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
+        kaggle.accounts.add(USER, key=KEY)
+        plan = orchestrate(root, *on_kaggle, "--dry-run", "--json", **loopback_variables())
+    assert plan.code == 0 and plan.json["ticket"]["spec"]["target_steps"] == 1000, plan.err
+    done = orchestrate(root, *campaign, "--every-s", "0.2", "--json")
+    assert done.code == 0 and len(done.json["trials"]) == 4 and done.json["complete"], done.err
+    assert orchestrate(root, *report).code == 0
+    (root / "configs/sections/mine.yaml").write_text("".join(CARD.splitlines(keepends=True)[:2]), encoding="utf-8")
+    assert orchestrate(root, "run", "mine", "--dry-run", "--fresh").code == 0  # only section and script are required
 
 
 def test_section_of_the_page_runs_in_a_session(tmp_path: Path) -> None:

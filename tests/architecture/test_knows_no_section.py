@@ -21,13 +21,13 @@ _WORDS = (
 
 _ALLOWED = (
     "[Bb]aselines3",  # a library
-    "time_queue",  # an attribute of wrappers of gymnasium
     r"\b_FIXED_TIME\b",  # of the members of a zip
     "arz-validation-",  # the names of kernels and data sets that users know
     "arz-checkpoints-",
     "may demand `exact`",  # as a verb
     "demands resume_floor",
     "queue, machine, libraries",  # of a backend
+    r"\btime_queue\b",  # an attribute of gymnasium
 )
 _CLASSES = re.compile(r"\b(Crossing|Criteria|Criterion)\b")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")

@@ -193,7 +193,7 @@ class BackendContract:
         push = harness.push()
         harness.backend.stage(push)
         handle = harness.backend.submit(push)
-        while not list(harness.backend.follow(handle, 0)):
+        while not harness.backend.lines_so_far(handle):
             assert not harness.backend.observe(handle).state.terminal
         harness.backend.cancel(handle)
         harness.backend.cancel(handle)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
 from orchestrator.backends.local.sandbox import Sandbox
-from orchestrator.core.errors import RemoteUnavailable
+from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.session.backend_types import SessionState
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.files.atomic import write_json
@@ -211,3 +212,16 @@ def test_supervisor_runs_its_kernel_after_its_starter_died(harness: BackendHarne
 def test_installed_versions_omit_build_suffixes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0+cpu")
     assert installed_versions()["torch"] == "2.13.0"
+
+
+def test_only_what_the_code_imports_must_be_installed(
+    harness: BackendHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.backends.local.backend.installed_versions", lambda: {"python": "3.11.7"})
+    push = harness.push()
+    with pytest.raises(BadInput, match="section_7_6 imports gymnasium, stable_baselines3, which") as caught:
+        harness.backend.stage(replace(push, libraries=("gymnasium", "stable_baselines3", "yaml")))
+    assert "python -m pip install gymnasium stable-baselines3" in caught.value.remedy
+    assert not (tmp_path / "local").exists()
+    harness.backend.stage(push)  # the standard library alone is enough for it
+    assert (tmp_path / "local" / push.slug).is_dir()

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.mapping import KernelRecord, OutputPage, SaveAnswer, SaveRequest
-from orchestrator.core.session.backend_types import Quota
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import report_line
 from tests.doubles.clock import FakeClock
 

@@ -10,21 +10,37 @@ from pathlib import Path
 from typing import Any
 
 from kagglesdk.kernels.types import kernels_api_service as api
-from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsListViewType, KernelWorkerStatus
+from kagglesdk.kernels.types.kernels_enums import (
+    KernelExecutionType,
+    KernelsListSortType,
+    KernelsListViewType,
+    KernelWorkerStatus,
+)
 
 from tests.emulator.datasets import Datasets
 from tests.emulator.log import persisted
 from tests.emulator.machine import Machine, namespace_command, save_outputs
-from tests.emulator.settings import Settings
+from tests.emulator.sessions import Sessions
+from tests.emulator.settings import FIRST_IMAGE, Settings
 from tests.emulator.signed import SignedAddresses
 from tests.emulator.wire import Refused
 
+FIRST_SESSION, FIRST_KERNEL = 280_000_001, 90_000_001
+"""Numbers of sessions and kernels come from different sequences."""
 NEVER_RUN = "No runs found for this kernel"
+DEFAULT_GPU = "NvidiaTeslaT4"
+REPLACED_SHAPES = {"NvidiaTeslaP100": DEFAULT_GPU, "TpuV38": "TpuV5E8", "Tpu1VmV38": "TpuV5E8"}
+"""Retired machines, and what the service starts instead without saying so."""
 
 
 @dataclass
 class Kernel:
-    """One kernel, with its last version's session."""
+    """One kernel, with its last version's session.
+
+    Attributes:
+        image: Docker image of that session.
+        ran: False for a kernel that was only quick-saved: it has no session.
+    """
 
     owner: str
     slug: str
@@ -33,7 +49,13 @@ class Kernel:
     version: int
     machine: Machine
     run_at: datetime
+    image: str = FIRST_IMAGE
+    ran: bool = True
+    session_id: int = 0
+    id_no: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
+    cancel_looks: int = 0
     hidden_looks: int = 0
     queued_looks: int = 0
     saving_looks: int = 0
@@ -54,8 +76,12 @@ class Kernels:
     signed: SignedAddresses
     all: dict[tuple[str, str], Kernel] = field(default_factory=dict)
     runs: int = 0
+    sessions: Sessions = field(init=False)
     refresh: timedelta = timedelta(days=3)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.sessions = Sessions(self.all, self.settings)
 
     def save(self, request: Any, account: str) -> api.ApiSaveKernelResponse:
         """Save a version and run it; some refusals are an `error` in a successful answer, as on Kaggle."""
@@ -70,9 +96,11 @@ class Kernels:
             version = before.version + 1 if before else 1
             invalid_kernels = [ref for ref in request.kernel_data_sources if self._source(ref) is None]
             invalid_datasets = [ref for ref in request.dataset_data_sources if self.datasets.current(ref) is None]
-            kernel = self._run(owner, slug, request, version)
-            self.all[owner, slug] = kernel
-            self.runs += 1
+            if request.kernel_execution_type is KernelExecutionType.QUICK_SAVE:
+                self._quick_save(owner, slug, request, version)
+            else:
+                self.all[owner, slug] = self._run(owner, slug, request, version)
+                self.runs += 1
         answer.ref, answer.version_number = f"/code/{owner}/{slug}", version
         answer.url = f"https://www.kaggle.com/code/{owner}/{slug}"
         answer.invalid_kernel_sources, answer.invalid_dataset_sources = invalid_kernels, invalid_datasets
@@ -109,7 +137,7 @@ class Kernels:
 
     def status(self, request: Any, account: str) -> api.ApiGetKernelSessionStatusResponse:
         """State of the last session."""
-        kernel = self._seen(request, account, NEVER_RUN)
+        kernel = self._with_session(request, account)
         answer = api.ApiGetKernelSessionStatusResponse()
         answer.status = self._state(kernel)
         if answer.status is KernelWorkerStatus.ERROR and kernel.machine.timed_out:
@@ -118,9 +146,9 @@ class Kernels:
 
     def outputs(self, request: Any, account: str) -> api.ApiListKernelSessionOutputResponse:
         """One page of outputs with signed addresses, and the log."""
-        kernel = self._seen(request, account, NEVER_RUN)
+        kernel = self._with_session(request, account)
         ended = kernel.ended.is_set()
-        paths = sorted(path for path in kernel.outputs.rglob("*") if path.is_file()) if ended else []
+        paths = self.sessions.shown(kernel) if ended else []
         start = int(request.page_token or 0)
         size = min(request.page_size or 20, self.settings.page_limit)
         answer = api.ApiListKernelSessionOutputResponse()
@@ -172,6 +200,12 @@ class Kernels:
             raise Refused(404, words)
         return kernel
 
+    def _with_session(self, request: Any, account: str) -> Kernel:
+        kernel = self._seen(request, account, NEVER_RUN)
+        if not kernel.ran:
+            raise Refused(404, NEVER_RUN)
+        return kernel
+
     def _require_sane(self, request: Any, account: str, owner: str, slug: str) -> None:
         if owner != account:
             raise Refused(403, "Permission 'kernels.update' was denied")
@@ -188,6 +222,10 @@ class Kernels:
 
     def _refusal(self, request: Any) -> str:
         """Why a push is refused, in the service's own words; empty if it is accepted."""
+        if request.docker_image and request.docker_image not in self.settings.images:
+            return f"Docker image {request.docker_image} does not exist."
+        if request.kernel_execution_type is KernelExecutionType.QUICK_SAVE:
+            return ""
         running = [kernel for kernel in self.all.values() if not kernel.ended.is_set() and kernel.request.enable_gpu]
         if request.enable_gpu and len(running) >= self.settings.gpu_sessions:
             return f"Maximum batch GPU session count of {self.settings.gpu_sessions} reached."
@@ -200,22 +238,42 @@ class Kernels:
         owner, _, slug = ref.partition("/")
         return self.all.get((owner, slug))
 
+    def _quick_save(self, owner: str, slug: str, request: Any, version: int) -> None:
+        """Save a version without a session; an earlier version's session stays."""
+        kernel = self.all.get((owner, slug))
+        if kernel is None:
+            kernel = self.all[owner, slug] = self._kernel(owner, slug, request, version)
+            kernel.ran, kernel.session_id = False, 0
+            kernel.ended.set()
+        kernel.request, kernel.version = request, version
+        kernel.image = request.docker_image or self.settings.image
+
     def _run(self, owner: str, slug: str, request: Any, version: int) -> Kernel:
+        kernel = self._kernel(owner, slug, request, version)
+        kernel.queued_looks, kernel.saving_looks = self.settings.queued_looks, self.settings.saving_looks
+        self._mount(kernel)
+        kernel.machine.run(lambda: self._end(kernel))
+        return kernel
+
+    def _kernel(self, owner: str, slug: str, request: Any, version: int) -> Kernel:
         folder = self.root / "kernels" / owner / slug / str(version)
         override = self.settings.override
         if override is None:
             if namespace_command() is None:
                 raise RuntimeError("no mount namespace here: choose an override")
             override = ""
+        session_id = FIRST_SESSION + self.runs
         timeout_s = (request.session_timeout_seconds or 43_200) * self.settings.limit_scale
+        image = request.docker_image or self.settings.image
         machine = Machine(
             folder=folder,
             source=request.text,
             override=override,
             timeout_s=timeout_s,
-            interpreter=self.settings.interpreter,
+            interpreter=self.settings.images[image],
+            container=self.settings.container_name and self.settings.container_name.format(session_id=session_id),
         )
-        kernel = Kernel(
+        return Kernel(
             owner=owner,
             slug=slug,
             request=request,
@@ -223,12 +281,12 @@ class Kernels:
             version=version,
             machine=machine,
             run_at=self.settings.now(),
+            image=image,
+            session_id=session_id,
+            id_no=FIRST_KERNEL + len(self.all),
+            cancel_looks=self.settings.cancel_looks,
+            hidden_looks=self.settings.hidden_looks,
         )
-        kernel.hidden_looks, kernel.queued_looks = self.settings.hidden_looks, self.settings.queued_looks
-        kernel.saving_looks = self.settings.saving_looks
-        self._mount(kernel)
-        machine.run(lambda: self._end(kernel))
-        return kernel
 
     def _mount(self, kernel: Kernel) -> None:
         new = self.settings.new_mounts
@@ -257,6 +315,9 @@ class Kernels:
         if kernel.queued_looks > 0:
             kernel.queued_looks -= 1
             return KernelWorkerStatus.QUEUED
+        if kernel.cancelled and (not kernel.ended.is_set() or kernel.cancel_looks > 0):
+            kernel.cancel_looks -= kernel.ended.is_set()
+            return KernelWorkerStatus.CANCEL_REQUESTED
         if not kernel.ended.is_set():
             return KernelWorkerStatus.RUNNING
         if kernel.saving_looks > 0:
@@ -264,15 +325,20 @@ class Kernels:
             return KernelWorkerStatus.RUNNING
         if self.settings.stuck:
             return KernelWorkerStatus[self.settings.stuck]
+        if kernel.cancelled:
+            return KernelWorkerStatus.CANCEL_ACKNOWLEDGED
         return KernelWorkerStatus.COMPLETE if kernel.machine.exit_code == 0 else KernelWorkerStatus.ERROR
 
     def _metadata(self, kernel: Kernel) -> api.ApiKernelMetadata:
         made = api.ApiKernelMetadata()
+        made.id = kernel.id_no
         made.ref, made.title, made.slug = f"{kernel.owner}/{kernel.slug}", kernel.request.new_title, kernel.slug
         made.author, made.current_version_number = kernel.owner, kernel.version
         made.is_private, made.enable_gpu = kernel.request.is_private, kernel.request.enable_gpu
-        made.machine_shape = kernel.request.machine_shape
-        made.last_run_time = kernel.run_at.astimezone(UTC).replace(tzinfo=None)
+        shape = kernel.request.machine_shape or (DEFAULT_GPU if kernel.request.enable_gpu else "")
+        made.machine_shape, made.docker_image = REPLACED_SHAPES.get(shape, shape), kernel.image
+        if kernel.ran:
+            made.last_run_time = kernel.run_at.astimezone(UTC).replace(tzinfo=None)
         return made
 
 

@@ -49,12 +49,22 @@ class LoopbackKaggle:
             "ListKernelSessionOutput": self.kernels.outputs,
             "GetAcceleratorQuotaStatistics": self.kernels.quota,
             "DeleteKernel": self.kernels.delete,
+            "CancelKernelSession": self.kernels.sessions.cancel,
             "StartBlobUpload": self.datasets.start_upload,
             "CreateDataset": self.datasets.create,
             "CreateDatasetVersion": self.datasets.add_version,
             "GetDatasetStatus": self.datasets.status,
             "ListDatasetFiles": self.datasets.files,
         }
+
+    def output_zip(self, plain: Any, authorization: str) -> Path:
+        """The outputs of a session as one zip.
+
+        Raises:
+            Refused: The answer is an error.
+        """
+        request = read_request("kernels.KernelsApiService/DownloadKernelOutputZip", plain)
+        return self.kernels.sessions.output_zip(request, self.accounts.who(authorization))
 
     def call(self, method: str, plain: Any, authorization: str) -> dict[str, Any]:
         """One call of the API.

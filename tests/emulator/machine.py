@@ -49,6 +49,7 @@ class Machine:
         folder: Folder of this machine; holds `working`, `input` and a scratch home.
         override: Environment variable that gives a kernel another root than /kaggle; empty for the literal paths.
         timeout_s: Wall limit; the kernel is killed without notice.
+        container: Value of KAGGLE_CONTAINER_NAME, None for none.
         events: The log so far, as the service streams it.
     """
 
@@ -56,6 +57,7 @@ class Machine:
     source: str
     override: str
     timeout_s: float | None
+    container: str | None = None
     interpreter: str = sys.executable
     events: list[dict[str, Any]] = field(default_factory=list)
     grew: threading.Condition = field(default_factory=threading.Condition)
@@ -97,6 +99,17 @@ class Machine:
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
 
+    def cancel(self, grace_s: float) -> None:
+        """End the kernel: SIGTERM, then SIGKILL after the grace."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        if grace_s > 0:
+            os.killpg(process.pid, signal.SIGTERM)
+            threading.Timer(grace_s, self.kill).start()
+        else:
+            self.kill()
+
     def _command(self, script: Path) -> list[str]:
         kernel = [self.interpreter, "-I", "-u", "-X", "utf8", str(script)]
         if self.override:
@@ -111,6 +124,7 @@ class Machine:
         names = ("PATH", "LANG", "TMPDIR", "NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES")
         kept = {name: os.environ[name] for name in names if name in os.environ}
         own = {"HOME": str(self.folder / "home"), "KAGGLE_KERNEL_RUN_TYPE": "Batch"}
+        own |= {"KAGGLE_CONTAINER_NAME": self.container} if self.container is not None else {}
         return {**kept, **own, **({self.override: str(self.folder / "kaggle")} if self.override else {})}
 
     def _attend(self, ended: Callable[[], None]) -> None:

@@ -53,6 +53,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.server.kaggle.faults.take(method.rpartition("/")[2], plain)
         if fault and (fault.drop == "before" or fault.status):
             return self._misbehave(method, plain, raw, fault)
+        if method.endswith("/DownloadKernelOutputZip"):
+            return self._zip(plain, raw, fault)
         try:
             status, answer = 200, self.server.kaggle.call(method, plain, self.headers.get("Authorization", ""))
         except Refused as refused:
@@ -63,6 +65,19 @@ class Handler(BaseHTTPRequestHandler):
             return self._vanish(method, plain, raw)
         self._answer(method, raw, status, answer, plain=plain, truncate=bool(fault and fault.truncate))
         return None
+
+    def _zip(self, plain: Any, raw: bytes, fault: Fault | None) -> None:
+        method, kaggle = "DownloadKernelOutputZip", self.server.kaggle
+        try:
+            path = kaggle.output_zip(plain, self.headers.get("Authorization", ""))
+        except Refused as refused:
+            return self._answer(method, raw, refused.status, _words(refused.status, refused.message), plain=plain)
+        if kaggle.settings.zip_redirects:
+            return self._send(method, 302, b"", "text/plain", plain=plain, extra={"Location": kaggle.signed.give(path)})
+        content = path.read_bytes()
+        content = fault.damage(content) if fault and fault.damage else content
+        truncate = bool(fault and fault.truncate)
+        return self._send(method, 200, content, "application/zip", plain=plain, truncate=truncate)
 
     def do_GET(self) -> None:
         """A signed address or a live log."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+FIRST_IMAGE = "gcr.io/kaggle-images/python@sha256:" + "a1" * 32
 
 
 @dataclass
@@ -18,6 +20,13 @@ class Settings:
         hidden_looks: Number of requests about a new kernel that are answered with 404.
         queued_looks: Number of status requests that a kernel answers with QUEUED, although its process runs.
         saving_looks: Number of status requests after a kernel's end that it answers with RUNNING.
+        container_name: Name of a kernel's container, with its session id; None for a kernel without the variable.
+        cancel_grace_s: Seconds between SIGTERM and SIGKILL in a cancelled session; 0 for SIGKILL at once.
+        cancel_looks: Number of status requests after the end of a cancelled session that are answered with
+            CANCEL_REQUESTED; meanwhile the listing of its outputs grows.
+        ignores_cancel: Whether a cancel is accepted and has no effect.
+        offers_zip: Whether the outputs can be fetched as one zip; if not, the request is refused.
+        zip_redirects: Whether the zip of the outputs is a redirect to a signed address.
         stuck: Final state of every kernel, by the service's name; empty for the true state.
         page_limit: Largest number of outputs per page, for any request.
         outputs_kept: Largest number of saved outputs of a session.
@@ -25,6 +34,8 @@ class Settings:
         processing_looks: Number of status requests before a new dataset version is READY.
         mount_lag: Whether kernels still mount the previous version although the newest is READY.
         extract_archives: Whether `.zip` files in datasets are unpacked.
+        images: Docker image -> interpreter of its kernels; any other image is refused.
+        image: The present image: for every push that names none.
         new_mounts: /kaggle/input/{notebooks,datasets}/owner/slug instead of /kaggle/input/slug.
         listing_lag: Number of newest kernels that are missing in the listing.
         gpu_sessions: Largest number of simultaneous batch GPU sessions.
@@ -34,11 +45,18 @@ class Settings:
     """
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    interpreter: str = sys.executable
+    images: dict[str, str] = field(default_factory=lambda: {FIRST_IMAGE: sys.executable})
+    image: str = FIRST_IMAGE
     override: str | None = None
     hidden_looks: int = 0
     queued_looks: int = 0
     saving_looks: int = 0
+    container_name: str | None = "kaggle_t0k-en-{session_id}-webtier"
+    cancel_grace_s: float = 0.0
+    cancel_looks: int = 0
+    ignores_cancel: bool = False
+    offers_zip: bool = True
+    zip_redirects: bool = False
     stuck: str = ""
     page_limit: int = 500
     outputs_kept: int = 500

@@ -20,6 +20,8 @@ REQUESTS: Mapping[str, type[KaggleObject]] = {
     "kernels.KernelsApiService/ListKernelSessionOutput": kernels.ApiListKernelSessionOutputRequest,
     "kernels.KernelsApiService/GetAcceleratorQuotaStatistics": kernels.ApiGetAcceleratorQuotaStatisticsRequest,
     "kernels.KernelsApiService/DeleteKernel": kernels.ApiDeleteKernelRequest,
+    "kernels.KernelsApiService/CancelKernelSession": kernels.ApiCancelKernelSessionRequest,
+    "kernels.KernelsApiService/DownloadKernelOutputZip": kernels.ApiDownloadKernelOutputZipRequest,
     "datasets.DatasetApiService/CreateDataset": datasets.ApiCreateDatasetRequest,
     "datasets.DatasetApiService/CreateDatasetVersion": datasets.ApiCreateDatasetVersionRequest,
     "datasets.DatasetApiService/GetDatasetStatus": datasets.ApiGetDatasetStatusRequest,

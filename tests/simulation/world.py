@@ -20,11 +20,11 @@ from orchestrator.core.session.backend_types import (
     Handle,
     Observation,
     Push,
-    Quota,
     RemoteSession,
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.reporting.evaluation import EVALUATED
@@ -356,7 +356,7 @@ class SimBackend(Backend):
         self._brought[handle.slug] = self._world.kernels[handle.slug]
         return Retrieval(folder=into)
 
-    def cancel(self, handle: Handle) -> None:
+    def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         assert self._world.can_cancel, "it cannot be cancelled"
         self._call()
         self._world.cancel(handle.slug)

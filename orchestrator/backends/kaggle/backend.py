@@ -12,12 +12,19 @@ from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import LineAssembler
 from orchestrator.backends.kaggle.client.retry import Retry
+from orchestrator.backends.kaggle.session import cancellation
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
-from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal, refused_with_message
-from orchestrator.backends.kaggle.session.push_request import build_push, save_request
+from orchestrator.backends.kaggle.session.push_errors import (
+    fault_of_push,
+    image_refused,
+    lost_sources,
+    refusal,
+    refused_with_message,
+)
+from orchestrator.backends.kaggle.session.push_request import build_push, keep_machine, machine_of, save_request
 from orchestrator.core.diagnostics.storage import storage_fault
-from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.errors import BadInput, NameTaken, NotYet
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.session.backend_types import (
     Capabilities,
@@ -26,12 +33,13 @@ from orchestrator.core.session.backend_types import (
     Handle,
     Observation,
     Push,
-    Quota,
     RemoteSession,
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.script import ticket_in
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import Ticket
 from orchestrator.ports import Backend
@@ -41,8 +49,6 @@ MAX_SCRIPT_BYTES = 1_000_000
 
 VISIBILITY_S = 90.0
 """How long a saved kernel may still answer 404; longer delays have not been reported."""
-
-_RATE_WAIT_S = 60.0
 
 _ABSENT_PATIENCE_S = 1800.0
 """Seconds before a 404 counts as deleted: the service has answered 404 for running kernels as well."""
@@ -69,7 +75,7 @@ class KaggleBackend(Backend):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Sessions end at their time limit and cannot be cancelled."""
+        """Sessions end at their time limit, or when they are cancelled."""
         settings = self._settings
         return Capabilities(
             owner=self._api.account,
@@ -77,13 +83,16 @@ class KaggleBackend(Backend):
             max_script_bytes=MAX_SCRIPT_BYTES,
             max_wall_s=settings.longest_session_s,
             look_every_s=(10.0, 60.0),
-            can_cancel=False,
+            can_cancel=True,
+            cancel_needs_id=True,
+            can_delete=True,
             carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
             runtime_versions={},
             streams_log=True,
             late_outputs=True,
             absent_patience_s=_ABSENT_PATIENCE_S,
             visibility_s=VISIBILITY_S,
+            keeps_images=True,
             session_device=settings.device,
         )
 
@@ -115,12 +124,12 @@ class KaggleBackend(Backend):
         try:
             answer = self._api.save_kernel(save_request(push))
         except ServiceFault as fault:
-            raise self._submit_fault(fault) from fault
+            raise image_refused(fault_of_push(fault), push) from fault
         problem = refusal(answer, push.slug, None)
         if isinstance(problem, NotYet) and problem.wait_s is None:
             problem = refused_with_message(answer.error, self._refresh_at())
         if problem is not None:
-            raise problem
+            raise image_refused(problem, push)
         if lost := lost_sources(answer):
             # The session exists, and refuses itself within seconds because its checkpoints are missing.
             self._left_out[push.slug] = f"Kaggle accepted the push without these inputs: {', '.join(lost)}"
@@ -138,7 +147,18 @@ class KaggleBackend(Backend):
         ticket = ticket_in(record.source) if record is not None else None
         if record is None or ticket is None:
             return None
-        return RemoteSession(handle=self._handle(slug), ticket=ticket, begun_at=record.run_at)
+        return RemoteSession(
+            handle=self._handle(slug), ticket=ticket, begun_at=record.run_at, machine=machine_of(record)
+        )
+
+    def machine(self, handle: Handle) -> Machine | None:
+        """The image and machine of a session, read back from its kernel."""
+        record = self._api.kernel(handle.owner, handle.slug)
+        return None if record is None else machine_of(record)
+
+    def keep_machine(self, push: Push, machine: Machine) -> Push:
+        """A push that asks for the image of an earlier session; see `push_request.keep_machine`."""
+        return keep_machine(push, machine)
 
     def names(self, prefix: str) -> Sequence[str]:
         """Kernels of the account with that prefix; new ones may not be listed yet."""
@@ -189,8 +209,29 @@ class KaggleBackend(Backend):
                 remedy="Free disk space or change the folder's permissions, then run the same command again.",
             ) from fault
 
-    def cancel(self, handle: Handle) -> None:
-        """Do nothing: no answer of Kaggle's API holds the session id that a cancel needs (see `can_cancel`)."""
+    def cancel(self, handle: Handle, session_id: int | None = None) -> None:
+        """Ask Kaggle to stop the session; what it has written is saved."""
+        cancellation.cancel(self._api, handle, session_id)
+
+    def identify(self, handle: Handle) -> int | None:
+        """The session's number, from the first line of its live log."""
+        return cancellation.identify(self._api, handle)
+
+    def lines_so_far(self, handle: Handle) -> Sequence[str]:
+        """The log so far; a running session's stream is left after a short silence."""
+        return cancellation.lines_so_far(self._api, handle)
+
+    def delete(self, handle: Handle) -> None:
+        """Delete the kernel."""
+        try:
+            self._api.delete_kernel(handle.owner, handle.slug)
+        except ServiceFault as fault:
+            if fault.status in (400, 403):
+                raise BadInput(
+                    f"Kaggle refused to delete {handle.slug}: {fault.message or fault}",
+                    remedy=f"Delete it on {cancellation.page_of(handle)}.",
+                ) from fault
+            raise
 
     def quota(self) -> Quota | None:
         """The GPU quota; None if the card asks for no GPU."""
@@ -207,15 +248,3 @@ class KaggleBackend(Backend):
         except ServiceFault:
             return None  # the refusal itself matters more and is reported
         return quota.refresh_at if quota else None
-
-    def _submit_fault(self, fault: ServiceFault) -> OrchestratorError:
-        if fault.status == 429:
-            wait_s = fault.wait_s or _RATE_WAIT_S
-            return NotYet(str(fault), remedy="Kaggle asks for fewer requests.", wait_s=wait_s)
-        if fault.undecided:
-            return OutcomeUnknown(str(fault), remedy=fault.remedy)
-        if fault.status == 409:
-            return conflict(fault.message)
-        if fault.status in (401, 403):
-            return fault
-        return refused_with_message(fault.message or f"HTTP {fault.status}")

@@ -78,15 +78,16 @@ class LocalBackend(Backend):
         """Create the sandbox. Repeatable until the session is submitted.
 
         Raises:
-            BadInput: The training libraries are not installed.
+            BadInput: Its code imports training libraries that are not installed.
             NameTaken: The sandbox of that slug belongs to another session.
             OSError: The sandbox cannot be written; it is removed again.
         """
-        absent = sorted(set(LIBRARIES) - set(self.capabilities.runtime_versions))
+        absent = sorted(set(LIBRARIES) & set(push.libraries) - set(self.capabilities.runtime_versions))
         if absent:
             raise BadInput(
-                f"the local backend needs {', '.join(absent)}",
-                remedy="Install them with `make run`, or `pip install -c constraints.txt -e .[train]`.",
+                f"{push.ticket.section} imports {', '.join(absent)}, which this computer lacks",
+                remedy=f"Install it: python -m pip install {' '.join(LIBRARIES[name] for name in absent)} "
+                "(in a clone: `make run`). Kaggle's machines have these libraries: --backend kaggle.",
             )
         sandbox = self._sandbox(push.slug)
         submitted = read_json(sandbox.submitted)
@@ -211,7 +212,7 @@ class LocalBackend(Backend):
         sandbox.fetched.touch()
         return Retrieval(folder=into)
 
-    def cancel(self, handle: Handle) -> None:
+    def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask the session to save and stop."""
         sandbox = self._sandbox(handle.slug)
         if sandbox.root.is_dir():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.core.campaign.config import Campaign
     from orchestrator.core.campaign.expansion import Trial
     from orchestrator.core.reporting.forecast_report import CampaignForecast
-    from orchestrator.core.session.backend_types import Quota
+    from orchestrator.core.session.time_budget import Quota
     from orchestrator.stores.project import Project
 
 

@@ -9,9 +9,9 @@ import typer
 
 from orchestrator.cli.campaign.loading import File, open_campaign
 from orchestrator.cli.campaign.presentation import exit_code_of, tick_json, tick_lines
-from orchestrator.cli.campaign.tick import lease_taken
+from orchestrator.cli.campaign.tick import lease_taken, with_new_image
 from orchestrator.cli.error_boundary import print_json, run_command
-from orchestrator.cli.options import AsJson, BackendName
+from orchestrator.cli.options import AsJson, BackendName, NewImage
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.live_table import LiveBoard
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 EveryS = Annotated[float | None, typer.Option("--every-s", help="Seconds between two ticks; default: the backend's.")]
 
 
-def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json: AsJson = False) -> int:
+def run(
+    file: File,
+    backend: BackendName = None,
+    every_s: EveryS = None,
+    new_image: NewImage = False,
+    as_json: AsJson = False,
+) -> int:
     """Run a campaign to its end, with the ticks of a scheduled job. If interrupted, the same command continues."""
 
     def act() -> int:
@@ -39,7 +45,7 @@ def run(file: File, backend: BackendName = None, every_s: EveryS = None, as_json
             lease_taken(context),
             board,
         ):
-            report = _until_over(context, board, every_s)
+            report = _until_over(with_new_image(context, new_image, board.say), board, every_s)
         board.say(*tick_lines(campaign, report)[len(report.changes) :])
         if as_json:
             print_json(tick_json(campaign, report))

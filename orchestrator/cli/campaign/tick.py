@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from orchestrator.cli.campaign.loading import File, open_campaign
 from orchestrator.cli.campaign.presentation import exit_code_of, tick_json, tick_lines
 from orchestrator.cli.error_boundary import print_json, run_command
-from orchestrator.cli.options import AsJson, BackendName
+from orchestrator.cli.options import AsJson, BackendName, NewImage
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.campaign.context import CampaignContext
@@ -35,6 +36,7 @@ def tick(
     backend: BackendName = None,
     recover: Recover = False,
     recover_missing: RecoverMissing = False,
+    new_image: NewImage = False,
     as_json: AsJson = False,
 ) -> int:
     """Collect what has ended, start what fits, print what changed, and end. Repeatable at any time."""
@@ -54,6 +56,7 @@ def tick(
             campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context,
             lease_taken(context),
         ):
+            context = with_new_image(context, new_image, console.say)
             recovering = recover or (recover_missing and lacks_ledger(context))
             if recovering:
                 console.say(f"Recovered {recover_all(context)} session(s) from the backend")
@@ -91,6 +94,15 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
         return 0
 
     return run_command(act, as_json=as_json)
+
+
+def with_new_image(context: CampaignContext, new_image: bool, say: Callable[[str], object]) -> CampaignContext:
+    """The context, in which `--new-image` lets go of the images of all sessions so far."""
+    if not new_image:
+        return context
+    if not context.run_context(context.trials[0].card).backend.capabilities.keeps_images:
+        say(f"--new-image has no effect: backend {context.campaign.backend} has no images")
+    return replace(context, new_image_before=context.clock.now())
 
 
 @contextmanager

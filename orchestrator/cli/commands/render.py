@@ -31,7 +31,7 @@ def render(options: RunOptions, files: _Files = False, output: _Output = None) -
     project = find_project()
     request = options.request(project)
     if files:
-        _write(_listing(CodeStore(project.code).contents(request.card)), output)
+        _write(_listing(CodeStore.of(project).contents(request.card)), output)
         return 0
     name, console = options.backend or request.card.backend, Console(sys.stderr)
     backend = make_backend(name, project, request.card)

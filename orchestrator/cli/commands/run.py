@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.error_boundary import print_json
-from orchestrator.cli.options import AsJson, RunOptions
+from orchestrator.cli.options import AsJson, NewImage, RunOptions
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
@@ -24,20 +25,33 @@ _Detach = Annotated[
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; change nothing.")]
 
 
-def run(options: RunOptions, detach: _Detach = False, dry_run: _DryRun = False, as_json: AsJson = False) -> int:
+def run(
+    options: RunOptions,
+    detach: _Detach = False,
+    dry_run: _DryRun = False,
+    new_image: NewImage = False,
+    as_json: AsJson = False,
+) -> int:
     """Train a section to its target, in as many sessions as needed, and evaluate it."""
     from orchestrator.cli.output.console import Console
     from orchestrator.stores.project import find_project
+    from orchestrator.stores.system_clock import SystemClock
     from orchestrator.wiring import assemble, make_backend
 
     project = find_project()
     request = options.request(project, detach=detach)
+    if new_image:
+        request = replace(request, new_image_before=SystemClock().now())
     console = Console(sys.stderr if as_json else sys.stdout)
     name = options.backend or request.card.backend
     backend = make_backend(name, project, request.card)
     limits = backend.capabilities
     console.say(f"Backend: {name} ({limits.device}), device {limits.session_device or request.card.device}")
+    if project.shipped:
+        console.say(f"No project here: a section of this installation, with checkpoints below {project.state}")
     console.say(*options.without_effect(project, request, limits, name))
+    if new_image and not limits.keeps_images:
+        console.say(f"--new-image has no effect: backend {name} has no images")
     with assemble(project, request.card, backend, console, only_look=dry_run) as run_context:
         if dry_run:
             return _show_plan(run_context, request, console, as_json)
@@ -151,6 +165,8 @@ def _end_line(summary: RunSummary) -> str:
         if already:
             return f"Already at the target: {done} steps done, target {target}"
         return f"Target reached: {done} steps, target {target}"
+    if target is None and not done:  # a section without steps
+        return "Already finished; --fresh runs it again" if already else "Finished"
     below = "" if target is None else f", below the target of {target}"  # its section has declared it finished
     return f"Already finished: {done} steps done{below}" if already else f"Finished: {done} steps{below}"
 

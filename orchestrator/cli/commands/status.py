@@ -122,9 +122,16 @@ def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], section: st
         for session in sessions:
             if session.run_id == run.run_id:
                 grade = f"  resumed {session.resume_grade}" if session.resume_grade else ""
-                lines.append(f"    {session.slug}  {session.stage}  {session.end_reason or '-'}{grade}")
+                image = _image(session)
+                lines.append(f"    {session.slug}  {session.stage}  {session.end_reason or '-'}{grade}{image}")
                 lines += [f"      {problem}" for problem in session.problems]
     return lines
+
+
+def _image(session: SessionRecord) -> str:
+    """The image of a session, by the last characters of its name: the end of its digest."""
+    image = (session.machine or {}).get("docker_image")
+    return f"  image ...{image[-12:]}" if image else ""
 
 
 def _session_json(session: SessionRecord) -> dict[str, Any]:

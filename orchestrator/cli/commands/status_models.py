@@ -46,10 +46,14 @@ def _row(
 ) -> dict[str, Any]:
     from orchestrator.core.errors import OrchestratorError
     from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
+    from orchestrator.stores.proof.records import proof_of_code, section_records
 
     try:
         view = ModelsDirectory(project.models(card.directory, trial), card.scenario).view()
         found = _grade(project, card, view, trial, code_digest)
+        void = bool(section_records(project.own, card.section)) and (
+            proof_of_code(project.own, card, code_digest(card)) is None
+        )
     except (OrchestratorError, OSError, ValueError) as fault:
         return _problem(card.section, trial, fault)
     identity = view.verified[0].identity if view.verified else {}
@@ -61,6 +65,8 @@ def _row(
         "steps": view.steps,
         "resume": found.to_json() if found else None,
         "lowest_grade": view.verified[0].lowest_grade if view.verified else None,
+        "proof": dict(view.verified[0].proof) if view.verified and view.verified[0].proof else None,
+        "proof_is_void": void,
         "checkpoints": [checkpoint.stem for checkpoint in view.verified],
         "normalized": [checkpoint.stem for checkpoint in view.verified if checkpoint.has_normalization],
         "faults": dict(view.faults),
@@ -100,6 +106,7 @@ def _grade(
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:
     from orchestrator.core.checkpoint.own_files import shown_name
+    from orchestrator.core.proof.record import proof_line
 
     trial = f" trial {row['trial']}" if row["trial"] else ""
     if row.get("problem"):
@@ -117,6 +124,10 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
     yield f"{row['section']}{trial}: {row['steps']} steps in place ({shown})"
     yield from (f"  ✓ {stem}{' (normalized)' * (stem in row['normalized'])}" for stem in row["checkpoints"])
     yield from (f"  ✗ {shown_name(stem)}: {shown_name(fault)}" for stem, fault in row["faults"].items())
+    if row.get("proof"):
+        yield f"  {proof_line(row['proof'])}"
+    if row.get("proof_is_void"):
+        yield f"  its proof of exact resume is of other code: python -m orchestrator prove {row['section']}"
     if row["resume"]:
         yield f"  would resume: {row['resume']['grade']} (its own chain: {row['lowest_grade']})"
         yield from (f"    - {found['reason']} ({found['grade']})" for found in row["resume"]["reasons"])

@@ -47,19 +47,15 @@ def prove_resume(
     import secrets
 
     from orchestrator.cli.output.console import Console
-    from orchestrator.cli.proof.prove_resume_steps import prove
     from orchestrator.core.diagnostics.resume_proof import Finding
 
     console = Console(sys.stderr if as_json else sys.stdout)
     cut_seed = secrets.randbelow(1_000_000) if seed is None else seed
-    proofs = []
-    with _folder(keep) as folder:
-        for workspace in _workspaces(section, algo, cuts, steps, cut_seed, backend, folder, console):
-            console.say(*_opening_lines(workspace))
-            proofs.append(prove(workspace))
-            console.say(*_closing_lines(proofs[-1]))
+    with proof_folder(keep) as folder:
+        found = prove_algorithms(section, algo, cuts, steps, cut_seed, backend, folder, console)
+        proofs = [proof for _, proof in found]
     equal = all(proof.finding is Finding.EQUAL for proof in proofs)
-    console.say(_conclusion(proofs, cut_seed))
+    console.say(conclusion(proofs, cut_seed))
     if as_json:
         rows = [proof.to_json() for proof in proofs]
         whole = {"section": section, "cut_seed": cut_seed, "equal": equal, "proofs": rows}
@@ -67,9 +63,39 @@ def prove_resume(
     return 0 if equal else 1
 
 
+def prove_algorithms(
+    section: str,
+    algorithms: list[str] | None,
+    cuts: int,
+    steps: int | None,
+    cut_seed: int,
+    backend: str | None,
+    folder: Path,
+    console: Console,
+) -> list[tuple[ProofWorkspace, Proof]]:
+    """Prove algorithms of a section one after another, and show each result.
+
+    Raises:
+        BadInput: Nothing was trained.
+        RunFailed: A training failed.
+    """
+    from orchestrator.cli.proof.prove_resume_steps import prove
+
+    found = []
+    for workspace in _workspaces(section, algorithms, cuts, steps, cut_seed, backend, folder, console):
+        console.say(*_opening_lines(workspace))
+        found.append((workspace, prove(workspace)))
+        console.say(*_closing_lines(found[-1][1]))
+    return found
+
+
 @contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """The folder for everything that the proof writes."""
+def proof_folder(keep: Path | None) -> Iterator[Path]:
+    """The folder for everything that a proof writes.
+
+    Raises:
+        BadInput: The folder to keep cannot be made.
+    """
     import tempfile
 
     from orchestrator.core.errors import BadInput
@@ -150,7 +176,8 @@ def _closing_lines(proof: Proof) -> list[str]:
     return [killed, *(f"  {line}" for line in table(proof)), f"  {proof.algorithm}: {results[proof.finding]}"]
 
 
-def _conclusion(proofs: list[Proof], cut_seed: int) -> str:
+def conclusion(proofs: list[Proof], cut_seed: int) -> str:
+    """The last line: whether all algorithms are proven."""
     from orchestrator.core.diagnostics.resume_proof import Finding
 
     failed = [proof.algorithm for proof in proofs if proof.finding is not Finding.EQUAL]

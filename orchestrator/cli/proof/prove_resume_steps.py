@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.core.diagnostics.resume_proof import CHAIN, STRAIGHT, CutPlan, End, Proof, default_steps, draw_cuts
@@ -51,7 +51,7 @@ class ProofWorkspace:
     @contextmanager
     def run_context(self, name: str) -> Iterator[RunContext]:
         """A pipeline with its own state folder."""
-        place = Project(code=self.project.code, state=self.folder / name)
+        place = replace(self.project, state=self.folder / name)
         with assemble(place, self.card, make_backend(self.backend, place, self.card), self.narrator) as run_context:
             yield run_context
 
@@ -107,6 +107,24 @@ def proof_card(card: SectionCard, plan: CutPlan) -> SectionCard:
     )
     beside = ".".join((*card.code_folder.parts, PROOF_MODULE))
     return replace(card, entry_point=beside, script=None, profiles={"quick": sizes, "full": sizes})
+
+
+def proof_file(card: SectionCard) -> PurePosixPath | None:
+    """Path of a section's proof module below the project; None for a section without an algorithm."""
+    return card.code_folder / f"{PROOF_MODULE}.py" if card.algorithm else None
+
+
+def newest_identity(workspace: ProofWorkspace) -> Mapping[str, Any]:
+    """Identity in the newest checkpoint of the chain.
+
+    Raises:
+        RunFailed: The chain left none.
+    """
+    with workspace.run_context(CHAIN) as run_context:
+        latest = run_context.models.view().latest
+    if latest is None:
+        raise RunFailed("the chain left no checkpoint", remedy="Run the same command again with --keep FOLDER.")
+    return latest.identity
 
 
 def prove(workspace: ProofWorkspace) -> Proof:

@@ -70,7 +70,7 @@ def check_section(project: Project, section: str) -> Iterator[Check]:
         card = load_card(project.cards, section)
         yield Check(name="card", passed=True, detail=f"{section}.yaml, lineage {card.lineage.id[:8]}")
         require_writable(project.results)
-        bundle = CodeStore(project.code).bundle(card)
+        bundle = CodeStore.of(project).bundle(card)
         yield Check(name="code", passed=True, detail=f"{len(bundle.names)} files, digest {bundle.digest[:12]}")
     except OrchestratorError as fault:
         yield Check(name="project", passed=False, detail=str(fault))
@@ -91,7 +91,7 @@ def _models_check(project: Project, card: SectionCard) -> Check:
 def _round_trip(project: Project, card: SectionCard) -> Iterator[Check]:
     tiny = _tiny(card)
     with tempfile.TemporaryDirectory(prefix="orchestrator-verify-") as folder:
-        place = Project(code=project.code, state=Path(folder))
+        place = replace(project, state=Path(folder))
         models = models_directory(place, tiny)
         try:
             first, _ = _run(place, tiny, FIRST_STEPS)

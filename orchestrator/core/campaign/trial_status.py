@@ -27,6 +27,7 @@ ITS_OWN = frozenset(
         EndReason.SECTION_FAILED.value,
         EndReason.CHECKPOINT_UNUSABLE.value,
         EndReason.STOPPED.value,
+        EndReason.CANCELLED.value,
         REFUSED_HERE,
     }
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.core.checkpoint.acting import ActingNeeds, acting_lines
 from orchestrator.core.checkpoint.compatibility import Compatibility
+from orchestrator.core.proof.record import proof_line
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 
 _EXPECTED_NAMES = frozenset(
@@ -190,6 +191,7 @@ def _card_lines(inspection: Inspection) -> list[str]:
         f"  card: {card.steps} steps, digest {card.digest[:12]}, lineage {card.lineage_id[:8]}, saved {card.saved_at}",
         f"  ancestry: {len(card.ancestry)} checkpoint(s) back to step 0, lowest grade {card.lowest_grade}",
     ]
+    lines += [f"  {proof_line(card.proof)}"] if card.proof else []
     lines += [f"  ✓ its digest is in the ancestry of {stem}" for stem in descent.confirmed_by]
     lines += [f"  ✗ {stem} descends from another checkpoint of {card.steps} steps" for stem in descent.contradicted_by]
     lines += [f"  {stem} does not descend from it" for stem in descent.unrelated]

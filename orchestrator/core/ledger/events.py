@@ -22,11 +22,14 @@ class EventKind(StrEnum):
     SESSION_SUBMITTED = "session_submitted"
     SESSION_MISSED = "session_missed"
     SESSION_SEEN = "session_seen"
+    SESSION_IDENTIFIED = "session_identified"
+    SESSION_STOP_ASKED = "session_stop_asked"
     SESSION_ENDED = "session_ended"
     SESSION_DEFERRED = "session_deferred"
     SESSION_FETCHED = "session_fetched"
     SESSION_JUDGED = "session_judged"
     SESSION_CLOSED = "session_closed"
+    SESSION_SWEPT = "session_swept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +165,18 @@ def _seen(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     return replace(record, missed_at=None)
 
 
+def _identified(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, session_id=body["session_id"])
+
+
+def _stop_asked(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, stop_asked_by=body["by"])
+
+
+def _swept(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
+    return replace(record, swept=True)
+
+
 def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
     return replace(
         record,
@@ -169,6 +184,7 @@ def _ended(record: SessionRecord, body: Mapping[str, Any]) -> SessionRecord:
         native=body["native"],
         observed_exit_code=body["exit_code"],
         observed_reason=body["reason"],
+        machine=body.get("machine", record.machine),
     )
 
 
@@ -208,11 +224,14 @@ _STEPS: Mapping[EventKind, Callable[[SessionRecord, Mapping[str, Any]], SessionR
     EventKind.SESSION_SUBMITTED: _submitted,
     EventKind.SESSION_MISSED: _missed,
     EventKind.SESSION_SEEN: _seen,
+    EventKind.SESSION_IDENTIFIED: _identified,
+    EventKind.SESSION_STOP_ASKED: _stop_asked,
     EventKind.SESSION_ENDED: _ended,
     EventKind.SESSION_DEFERRED: _deferred,
     EventKind.SESSION_FETCHED: _fetched,
     EventKind.SESSION_JUDGED: _judged,
     EventKind.SESSION_CLOSED: _closed,
+    EventKind.SESSION_SWEPT: _swept,
 }
 
 

@@ -27,6 +27,15 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
+class AskedBy(StrEnum):
+    """Who asked a session to stop."""
+
+    USER = "user"
+    CAMPAIGN = "campaign"
+    """Its line was removed from the campaign's file: the training itself has not failed."""
+    SEARCH = "search"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """One run: the training of a lineage to a target.
@@ -100,6 +109,11 @@ class SessionRecord:
         campaign: Campaign that pushed it; empty for a user's `run`, None if unknown: recovered, or an old ledger.
         doubts: Open questions by `settling.Doubt`: since when, and how many commands have waited for an answer.
         lacking: Outputs that could not be fetched when it was judged, relative paths.
+        machine: Image and machine, as `session.machine.Machine`: as asked for, then as read back after its end. None
+            if the backend has no choice of them, or in an old ledger.
+        session_id: The backend's own number of it, which a cancel needs; None until its log has shown it.
+        stop_asked_by: Who asked it to stop (`AskedBy`); None if its end is its own.
+        swept: Whether its kernel was deleted on the backend because everything it made is verified and in place here.
     """
 
     key: str
@@ -143,6 +157,10 @@ class SessionRecord:
     campaign: str | None = None
     doubts: Mapping[str, Mapping[str, Any]] | None = None
     lacking: tuple[str, ...] = ()
+    machine: Mapping[str, Any] | None = None
+    session_id: int | None = None
+    stop_asked_by: str | None = None
+    swept: bool = False
 
     @property
     def target_steps(self) -> int | None:

@@ -15,7 +15,7 @@ from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, Forecast, f
 from orchestrator.core.scheduling.quota import week_of
 from orchestrator.core.scheduling.workload import RemainingWork, Speeds, remaining_work, speeds
 from orchestrator.core.search.progress import SearchProgress, behind_searches, search_progress
-from orchestrator.core.session.backend_types import Quota
+from orchestrator.core.session.time_budget import Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

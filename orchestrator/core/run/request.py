@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from orchestrator.core.checkpoint.compatibility import Grade
@@ -26,6 +27,8 @@ class RunRequest:
         starts: Start sessions; a request that only collects what has ended does not.
         accept_grade: Lowest resume grade that the user accepts for this run, None for the card's floor.
         campaign: Name of the campaign that asks, empty for a run by hand.
+        new_image_before: Checkpoints of sessions that began before this moment continue in the backend's present image
+            (aware time, from `--new-image`); None to keep the image of the earlier sessions.
         proof: What each session does for a proof of resume, plain JSON; empty for every other run.
     """
 
@@ -39,6 +42,7 @@ class RunRequest:
     starts: bool = True
     accept_grade: str | None = None
     campaign: str = ""
+    new_image_before: datetime | None = None
     proof: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

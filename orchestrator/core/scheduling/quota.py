@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.scheduling.forecast import WEEK_S, Allowance
-from orchestrator.core.session.backend_types import Quota
+from orchestrator.core.session.time_budget import Quota
 
 
 def week_of(now: datetime, quota: Quota | None) -> tuple[datetime, datetime]:

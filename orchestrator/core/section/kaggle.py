@@ -7,10 +7,28 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 MAX_SESSION_S = 43_200.0
-"""Kaggle ends CPU and GPU sessions after 12 hours."""
+"""Kaggle ends CPU and GPU sessions after 12 hours (TPU: 9 hours)."""
 
 OUTSIDE_S = 300.0
 """Seconds of Kaggle's limit spent outside our script: starting the image, mounting inputs, saving outputs."""
+
+DEFAULT_GPU = "NvidiaTeslaT4"
+"""Kaggle's default GPU machine: two T4, 4 logical CPUs, about 31 GB. There is no machine with a single T4.
+
+Source: kaggle-cli, pull request 1198, merged in September 2026.
+"""
+
+_RETIRED: Mapping[str, str] = {
+    "nvidiateslap100": DEFAULT_GPU,
+    "tpuv38": "TpuV5E8",
+    "tpu1vmv38": "TpuV5E8",
+    "tpuv232": "a CPU",
+    "tpuv2256": "a CPU",
+}
+"""Retired name in lower case -> what Kaggle starts instead, without a message.
+
+Source: `_RETIRED_ACCELERATORS` in kaggle 2.2.5.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +37,7 @@ class KaggleSettings:
 
     Attributes:
         gpu: Whether the session gets a GPU and spends GPU quota.
-        accelerator: Kaggle's name of the machine. Default T4: a plain GPU request may get a P100, for which the
-            image's torch has no code.
+        accelerator: Kaggle's name of the GPU machine; the default has two T4. Ignored without `gpu`.
         device: Device that the section computes on.
         internet: Whether the session may install missing packages; needs a phone-verified account.
         session_timeout_s: Wall limit that Kaggle enforces.
@@ -31,7 +48,7 @@ class KaggleSettings:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
 
     gpu: bool = True
-    accelerator: str = "NvidiaTeslaT4"
+    accelerator: str = DEFAULT_GPU
     device: Literal["cpu", "cuda", "auto"] = "auto"
     internet: bool = True
     session_timeout_s: float = MAX_SESSION_S
@@ -50,3 +67,22 @@ class KaggleSettings:
             raise ValueError(f"wheelhouse must read owner/dataset, not {self.wheelhouse!r}")
         if self.device == "cuda" and not self.gpu:
             raise ValueError("device cuda needs gpu: true")
+        _require_present(self.accelerator)
+
+
+def _require_present(accelerator: str) -> None:
+    """Refuse a machine that Kaggle no longer has, or that a push cannot use.
+
+    Raises:
+        ValueError: It is retired, or a TPU: Kaggle starts a pushed TPU session with the wrong image (kaggle-cli, issue
+            1197).
+    """
+    name = accelerator.strip().lower()
+    if not name:
+        raise ValueError(f"accelerator must name a machine, for example {DEFAULT_GPU}")
+    replaced = f"accelerator {accelerator} is retired: Kaggle runs {_RETIRED[name]} instead" if name in _RETIRED else ""
+    if name.startswith("tpu"):
+        reason = replaced or f"accelerator {accelerator} is a TPU"
+        raise ValueError(f"{reason}, and a push cannot start a TPU session; write {DEFAULT_GPU}, or gpu: false")
+    if replaced:
+        raise ValueError(f"{replaced}; write {_RETIRED[name]}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.missing_outputs import MissingFile
 from orchestrator.kernel.wire import FileEntry, Ticket
 
@@ -54,12 +55,16 @@ class Capabilities:
         max_script_bytes: Largest accepted script.
         max_wall_s: Longest session, None without a limit.
         look_every_s: Shortest and longest pause between two looks at a session.
+        can_cancel: Whether sessions can be stopped from here.
+        cancel_needs_id: Whether that needs the backend's own number of the session, which it shows only once it runs.
+        can_delete: Whether ended sessions can be deleted, with their outputs.
         runtime_versions: Library -> version in its sessions, where known in advance.
         streams_log: Whether `follow` waits for new lines until the log is complete.
         late_outputs: Whether outputs may still be missing after the state says that the session has ended.
         absent_patience_s: Seconds that a submitted session may be absent before it counts as gone.
         visibility_s: Seconds that a submitted session may stay invisible to `find` before it counts as absent.
         remembers: Whether `Backend.recall` knows every session that was never fetched, even without the ledger.
+        keeps_images: Whether a session can ask for the image of an earlier one.
         session_device: Device that its sessions compute on, None if the card decides.
     """
 
@@ -76,17 +81,33 @@ class Capabilities:
     absent_patience_s: float = 10.0
     visibility_s: float = 0.0
     remembers: bool = False
+    keeps_images: bool = False
     session_device: str | None = None
+    cancel_needs_id: bool = False
+    can_delete: bool = False
+
+    def can_stop(self, session_id: int | None) -> bool:
+        """Whether a running session can be stopped from here.
+
+        Args:
+            session_id: The backend's own number of it, None while unknown.
+        """
+        return self.can_cancel and (session_id is not None or not self.cancel_needs_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The code of a session: a deterministic zip, its sha256, and the digest over names and bytes."""
+    """The code of a session: a deterministic zip, its sha256, and the digest over names and bytes.
+
+    Attributes:
+        libraries: Top-level names that the code imports, beyond the project and the standard library.
+    """
 
     digest: str
     archive: bytes
     archive_sha256: str
     names: tuple[str, ...]
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +134,9 @@ class Push:
 
     Attributes:
         settings: Settings of this backend (accelerator, sources ...), plain JSON.
+        libraries: What its code imports; see `Bundle`.
+        machine: The machine and image that it asks for; None for a backend without a choice of them.
+        keeps_image: Whether that image is the one of an earlier session, and not the card's.
     """
 
     slug: str
@@ -122,6 +146,9 @@ class Push:
     carrier: Carrier
     checkpoints: CheckpointSet
     settings: Mapping[str, Any] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
+    machine: Machine | None = None
+    keeps_image: bool = False
 
     def describe(self) -> dict[str, Any]:
         """The request as plain JSON, for `--dry-run`."""
@@ -168,11 +195,13 @@ class RemoteSession:
 
     Attributes:
         begun_at: When it began, aware, by the backend's clock; None if unknown.
+        machine: What it ran in; None if unknown.
     """
 
     handle: Handle
     ticket: Ticket
     begun_at: datetime | None = None
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,25 +239,3 @@ class Retrieval:
     folder: Path
     missing: tuple[str, ...] = ()
     files: tuple[MissingFile, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """Weekly computing quota of an account.
-
-    Attributes:
-        resource: What is counted, e.g. `GPU`.
-        reserved_s: Reserved for running sessions.
-        refresh_at: When the next week starts, aware UTC; None if unknown.
-    """
-
-    resource: str
-    used_s: float
-    reserved_s: float
-    allowed_s: float
-    refresh_at: datetime | None = None
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left for new sessions."""
-        return max(0.0, self.allowed_s - self.used_s - self.reserved_s)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.core.session.backend_types import Observation
-from orchestrator.core.session.end_reason import OF_EXIT_CODE, OF_KERNEL, EndReason
+from orchestrator.core.session.end_reason import EFFECTS, OF_EXIT_CODE, OF_KERNEL, Effect, EndReason
 from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.outcome import SectionOutcome, Verdict
 from orchestrator.kernel.session.manifest import Manifest
@@ -59,6 +59,17 @@ class Judgement:
     def trained_steps(self) -> int:
         """Steps that the session trained, from its manifest."""
         return max(0, (self.steps_done or 0) - (self.steps_start or 0))
+
+
+def as_asked(judgement: Judgement) -> Judgement:
+    """The judgement of a session that was asked to stop: its early end is what was asked for, no failure.
+
+    A session that pauses at its deadline in the same moment counts as stopped: no further one must follow.
+    """
+    if judgement.end_reason is EndReason.PAUSED:
+        return replace(judgement, end_reason=EndReason.STOPPED)
+    failed = EFFECTS[judgement.end_reason] is Effect.TRY_AGAIN
+    return replace(judgement, end_reason=EndReason.CANCELLED) if failed else judgement
 
 
 def judge(

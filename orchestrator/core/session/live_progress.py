@@ -24,6 +24,11 @@ class LiveProgress:
         steps_per_s: None until two reports are there.
         eta_s: Seconds until the target at this rate, None where the rate is unknown.
         reported_at: ISO time of its latest report, None without one.
+        session_id: The backend's own number of it, None while unknown.
+        can_cancel: Whether `cancel` can stop it; None where the backend was not asked. False on Kaggle until its log
+            shows the number.
+        why_not: Why it cannot; empty if it can, or if the backend was not asked.
+        stop_asked_by: Who asked it to stop, None if it was not asked.
     """
 
     session: str
@@ -36,6 +41,10 @@ class LiveProgress:
     steps_per_s: float | None = None
     eta_s: float | None = None
     reported_at: str | None = None
+    session_id: int | None = None
+    can_cancel: bool | None = None
+    why_not: str = ""
+    stop_asked_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -51,6 +60,8 @@ class LiveProgress:
             hours, rest_s = divmod(round(self.eta_s), 3600)
             parts.append(f"{hours}:{rest_s // 60:02d}:{rest_s % 60:02d} left")
         parts += [self.state] if self.state else []
+        parts += ["asked to stop"] if self.stop_asked_by else []
+        parts += [self.why_not] if self.why_not else []
         return " | ".join(parts)
 
 

@@ -76,6 +76,7 @@ def write_ticket(
     nonce: str,
     bundle_digest: str,
     inputs: tuple[FileEntry, ...],
+    proven: Mapping[str, Any] | None = None,
 ) -> Ticket:
     """The ticket of one session."""
     plain_spec = spec.to_json()
@@ -91,4 +92,5 @@ def write_ticket(
         spec_digest=digest_of(plain_spec),
         bundle_digest=bundle_digest,
         inputs=inputs,
+        proven=proven,
     )

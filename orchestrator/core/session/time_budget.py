@@ -1,12 +1,36 @@
-"""How long a session may take: the least of the limits of card, platform and quota."""
+"""Quota of an account, and how long a session may take: the least of the limits of card, platform and quota."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from orchestrator.core.errors import NotYet
-from orchestrator.core.session.backend_types import Quota
 
 LEAST_USEFUL_S = 900.0
 """A shorter session would spend more time on starting, verifying and saving than on training."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """Weekly computing quota of an account.
+
+    Attributes:
+        resource: What is counted, e.g. `GPU`.
+        reserved_s: Reserved for running sessions.
+        refresh_at: When the next week starts, aware UTC; None if unknown.
+    """
+
+    resource: str
+    used_s: float
+    reserved_s: float
+    allowed_s: float
+    refresh_at: datetime | None = None
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left for new sessions."""
+        return max(0.0, self.allowed_s - self.used_s - self.reserved_s)
 
 
 def session_wall_s(profile_s: float, *, platform_s: float | None, quota: Quota | None) -> float:

@@ -50,6 +50,8 @@ class CheckpointCard:
         stamp: Run, session, nonce and digests of the session that saved it.
         ancestry: Earlier checkpoints of the lineage, oldest first; empty for the first one.
         saved_at: ISO time, UTC; for people only, never compared.
+        proof: Facts of a proof that the code that saved it resumes exactly: `grade`, number of `cuts`, `steps`, and
+            `digest` of code and conditions. None without a proof; the file then lacks the key, as older cards do.
     """
 
     stem: str
@@ -60,6 +62,7 @@ class CheckpointCard:
     stamp: Mapping[str, Any]
     saved_at: str
     ancestry: tuple[Ancestor, ...] = ()
+    proof: Mapping[str, Any] | None = None
     card_version: int = field(default=CARD_VERSION)
 
     @property
@@ -115,7 +118,7 @@ class CheckpointCard:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form. It includes the digest, so that people can follow the chain."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "proof" or self.proof is not None}
         plain["files"] = [asdict(entry) for entry in self.files]
         plain["ancestry"] = [asdict(ancestor) for ancestor in self.ancestry]
         plain["digest"] = self.digest

@@ -68,7 +68,7 @@ def _shape_faults(plain: Mapping[str, Any]) -> Iterator[str]:
         yield from _entry_faults(f"files[{index}]", entry, _OF_FILE)
     for index, ancestor in enumerate(_list(plain.get("ancestry"))):
         yield from _entry_faults(f"ancestry[{index}]", ancestor, _OF_ANCESTOR)
-    for block, keys in (("stamp", _OF_STAMP), ("identity", _OF_IDENTITY)):
+    for block, keys in (("stamp", _OF_STAMP), ("identity", _OF_IDENTITY), ("proof", _OF_PROOF)):
         value = plain.get(block)
         if isinstance(value, dict):
             yield from _entry_faults(block, value, keys)
@@ -77,6 +77,9 @@ def _shape_faults(plain: Mapping[str, Any]) -> Iterator[str]:
     stamp = plain.get("stamp")
     if isinstance(stamp, dict):
         yield from (f"stamp.{key} is missing" for key in ("lineage_id", "session") if key not in stamp)
+    proof = plain.get("proof")
+    if isinstance(proof, dict):
+        yield from (f"proof.{key} is missing" for key in _OF_PROOF if key not in proof)
 
 
 def _entry_faults(where: str, entry: Any, keys: Mapping[str, Callable[[Any], bool]]) -> Iterator[str]:
@@ -157,6 +160,7 @@ _OF_KEY: Mapping[str, Callable[[Any], bool]] = {
     "saved_at": _is_text,
     "ancestry": _is_list,
     "digest": _is_digest,
+    "proof": _is_dict,
 }
 _OF_FILE: Mapping[str, Callable[[Any], bool]] = {"path": _is_text, "size_bytes": _is_whole, "sha256": _is_digest}
 _OF_ANCESTOR: Mapping[str, Callable[[Any], bool]] = {"steps": _is_whole, "digest": _is_digest, "continued": _is_text}
@@ -176,4 +180,10 @@ _OF_IDENTITY: Mapping[str, Callable[[Any], bool]] = {
     "seed": _is_seed,
     "lost_state": _is_texts,
     "code_digest": _is_text_or_none,
+}
+_OF_PROOF: Mapping[str, Callable[[Any], bool]] = {
+    "grade": _is_text,
+    "cuts": _is_whole,
+    "steps": _is_whole,
+    "digest": _is_digest,
 }

@@ -30,6 +30,7 @@ def save_checkpoint(
     parent: CheckpointCard | None,
     now: datetime,
     continued: str = EXACT,
+    proof: Mapping[str, Any] | None = None,
 ) -> CheckpointCard:
     """Write one checkpoint: its files first, its card last.
 
@@ -47,6 +48,7 @@ def save_checkpoint(
         parent: The checkpoint that this one continues, None at the beginning of a lineage.
         now: Time of the save, aware UTC.
         continued: Grade of the resume from the parent.
+        proof: Facts of a proof that this code resumes exactly, None without one.
 
     Returns:
         The committed card.
@@ -70,6 +72,7 @@ def save_checkpoint(
         stamp=dict(stamp),
         saved_at=now.isoformat(),
         ancestry=ancestry,
+        proof=proof,
     )
     write_json(folder / card.name, card.to_json())
     rotate(folder, scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import time
 import traceback
@@ -14,11 +15,13 @@ from typing import Any
 
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.environment.machine import Machine
+from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME
 from orchestrator.kernel.files.reserve import RESERVE_NAME, Reserve
 from orchestrator.kernel.files.storage import free_text, is_full
 from orchestrator.kernel.files.workspace import Workspace
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused
 from orchestrator.kernel.session.admission import admit
+from orchestrator.kernel.session.container import CONTAINER_VARIABLE, OPENED, id_of_container
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import entered
 from orchestrator.kernel.session.deadline import SoftDeadline
@@ -31,13 +34,18 @@ from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Folders, clocks, log and machine of a session; injected for tests."""
+    """Folders, clocks, log and machine of a session; injected for tests.
+
+    Attributes:
+        container: Name of its container, None where the platform gives none.
+    """
 
     workspace: Workspace
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     echo: Callable[[str], None]
     machine: Machine = field(default_factory=Machine)
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +77,7 @@ def main(
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
         echo=_echo,
+        container=os.environ.get(CONTAINER_VARIABLE),
     )
     stop = StopFlag()
     stop.listen()
@@ -154,6 +163,8 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
     ticket, reporter = context.ticket, context.reporter
     preflight: Mapping[str, Any] = {}
     try:
+        if surroundings.container is not None:  # first of all: without this line the session cannot be cancelled
+            reporter.event(OPENED, session_id=id_of_container(surroundings.container))
         reserve.hold()
         findings = admit(context, bundle_root, workspace=surroundings.workspace, machine=surroundings.machine)
         preflight = findings.to_json()
@@ -176,6 +187,8 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
             reserve.release()
             ending = KernelEnding.DISK_FULL
             error += _no_room(surroundings.workspace.working, fault)
+        elif isinstance(fault, ModuleNotFoundError):
+            error += _absent_module(fault, bundle_root)
         reporter.say(error)
         failed = _with_steps(SectionOutcome(ending=ending), context)
         return _Result(outcome=failed, error=error, preflight=preflight)
@@ -188,6 +201,18 @@ def _call_entry_point(context: SessionContext, name: str) -> SectionOutcome:
     if not isinstance(outcome, SectionOutcome):
         raise TypeError(f"{name}.run returned {type(outcome).__name__}")
     return outcome
+
+
+def _absent_module(fault: ModuleNotFoundError, bundle_root: Path) -> str:
+    """What the user can do about a library that this machine lacks; empty for a module of code that travelled."""
+    name = str(fault.name).partition(".")[0]
+    if any((bundle_root / one).exists() for one in (name, f"{name}.py")):
+        return ""
+    return (
+        f"{name} is not on this machine. If it is a library: python -m pip install {name} on your own computer; for "
+        f"every machine write it as name==version into {REQUIREMENTS_NAME} beside the script. If it is a file of "
+        "yours: add it to `include` in the section's card.\n"
+    )
 
 
 def _no_room(working: Path, fault: BaseException) -> str:

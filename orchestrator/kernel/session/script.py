@@ -40,8 +40,9 @@ def run_script(context: SessionContext, bundle_root: Path, script: str) -> Secti
     outcome = training.outcome() if training is not None else SectionOutcome(ending=KernelEnding.FINISHED)
     if code == MORE_TO_DO and outcome.ending is KernelEnding.FINISHED:
         left = KernelEnding.STOPPED if context.stop.requested else KernelEnding.PAUSED
-        return replace(outcome, ending=left, verdict=None)
-    return outcome
+        outcome = replace(outcome, ending=left)
+    # A verdict is about the finished training, also where the script gives one before.
+    return outcome if outcome.ending is KernelEnding.FINISHED else replace(outcome, verdict=None, verdict_reasons=())
 
 
 def _exit_code(path: Path) -> int | str:
@@ -57,7 +58,24 @@ def _exit_code(path: Path) -> int | str:
             if ended.code is None:
                 return 0
             return int(ended.code) if isinstance(ended.code, int) else str(ended.code) or "an empty text"
+        except (FileNotFoundError, ModuleNotFoundError) as fault:
+            _explain(fault)
+            raise
     return 0
+
+
+def _explain(fault: FileNotFoundError | ModuleNotFoundError) -> None:
+    """Add to the error what differs from a run alone."""
+    if isinstance(fault, ModuleNotFoundError):
+        fault.add_note(
+            f"{fault.name} did not travel. If it is a library, add it to requirements.txt beside the script; if it is "
+            "a file of the project, add it to `include` in the card."
+        )
+    elif isinstance(fault.filename, str) and not Path(fault.filename).is_absolute():
+        fault.add_note(
+            "The working directory of a session is its output folder. Open a file of the project with "
+            "Path(__file__).parent, and add it to `include` in the card."
+        )
 
 
 @contextmanager

@@ -64,9 +64,14 @@ class StopSignals(StopFlag):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """An opened session: its context, and what must be closed."""
+    """An opened session: its context, and what must be closed.
+
+    Attributes:
+        script: The running script, None in an interactive Python.
+    """
 
     context: SessionContext
+    script: Path | None
     signals: StopSignals
     lock: FolderLock
 
@@ -106,7 +111,7 @@ def open_alone(settings: Settings) -> Alone:
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
     )
-    return Alone(context=context, signals=signals, lock=lock)
+    return Alone(context=context, script=script, signals=signals, lock=lock)
 
 
 def _claim(folder: Path, *, own: bool) -> FolderLock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from orchestrator.kernel.outcome import KernelEnding, SectionOutcome
 from orchestrator.kernel.schema import own_of
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.cadence import SaveCadence
+from orchestrator.kernel.training.cuts import Cuts, Trace
 from orchestrator.kernel.training.kept_state.archive import unpack_files
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.random_state import seed_random
@@ -29,15 +30,18 @@ class BaseRun:
         seed: Seed of the training, 0 if none was given. A given one also seeds the global generators of Python, numpy
             and torch, if they are imported before the session begins.
         target: Steps of the whole training, None if the script decides when it ends.
-        start: Steps done before this process.
-        step: Steps done now.
         device: `cpu` or `cuda`.
         folder: Folder for the script's own results.
         inside_pass: Whether a pass of the loop has begun and not ended; after `break` it stays so.
     """
 
     def __init__(
-        self, context: SessionContext, *, defaults: dict[str, Any], on_finished: Callable[[], None] | None = None
+        self,
+        context: SessionContext,
+        *,
+        defaults: dict[str, Any],
+        on_finished: Callable[[], None] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         spec = context.ticket.spec
         self._context = context
@@ -53,14 +57,19 @@ class BaseRun:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._checkpoints = Checkpoints(context, self.device)
         saved = self._checkpoints.open()
-        self.start: int = 0 if saved is None else saved.card.steps
-        self.step = self.start
+        start = 0 if saved is None else saved.card.steps
+        self._cuts, self._trace = Cuts(environ or {}, start), Trace(environ or {}, start)
+        self._trace.write({"conditions": self._checkpoints.conditions(self.settings)})
+        self._start = self._step = start
+        self._loops = False
+        self._reported = 0  # steps that a loop of the script's own reported
         self._finished = saved is not None and (bool(saved.state["finished"]) or self._checkpoints.is_finished)
         self._best: float | None = None if saved is None else saved.state["best_score"]
         self._state = State(context, self._checkpoints, saved)
         every = spec.get("checkpoint_every_steps")
-        self._cadence = SaveCadence(every, start=self.start, monotonic=context.monotonic)
-        self._progress = Progress(context, start=self.start, target=self.target)
+        self._cadence = SaveCadence(every, start=start, monotonic=context.monotonic)
+        reports = 0 if saved is None else saved.state.get("reports")
+        self._progress = Progress(context, start=start, target=self.target, reported=reports)
         self._resume_folder: Path | None = None
         self._left = False
         self.inside_pass = False
@@ -68,6 +77,28 @@ class BaseRun:
         self._scored = False
         self._fields: dict[str, Any] = {}
         self._paused: bool | None = None
+
+    @property
+    def start(self) -> int:
+        """Steps done before this process. A loop of the script's own reads it last before it begins.
+
+        The global random generators are restored then.
+        """
+        if not self._state.begun:
+            self._state.restore_generators()
+        return self._start
+
+    @property
+    def step(self) -> int:
+        """Steps done now."""
+        return self._step
+
+    @step.setter
+    def step(self, step: int) -> None:
+        self._step = step
+        if self._learning is not None and self._trace.is_due(step):
+            self._trace.write({"step": step, "parts": {}})  # a boundary; the state of a model is compared at the end
+        self._cuts.passed(step)
 
     @property
     def deadline(self) -> float | None:
@@ -86,8 +117,8 @@ class BaseRun:
 
     @property
     def should_stop(self) -> bool:
-        """Whether to save and leave now: by SIGTERM, Ctrl-C or the deadline."""
-        return self._context.must_leave
+        """Whether to save and leave now: by SIGTERM, Ctrl-C or the deadline, or because `prove` cuts here."""
+        return self._context.must_leave or self._cuts.wants_to_leave(max(self.step, self._reported))
 
     @property
     def paused(self) -> bool:
@@ -119,6 +150,11 @@ class BaseRun:
             unpack_files(self._context.models_dir / CHECKPOINTS / (resumed.stem + MODEL_SUFFIX), folder)
         return self._resume_folder if self._resume_folder is not None and any(self._resume_folder.iterdir()) else None
 
+    def use_proof(self, find: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+        """Write the facts of a proof into the cards; `find` gets the conditions of this training."""
+        if not self._trace.is_on:
+            self._checkpoints.proof = find(self._checkpoints.conditions(self.settings))
+
     def outcome(self, **fields: Any) -> SectionOutcome:
         """How the session ended: return value of a section's `run`. Fields such as `verdict` stay for later calls."""
         self._fields |= fields
@@ -128,7 +164,7 @@ class BaseRun:
             self._context.reporter.say(left_message(self.saved_steps, self.target))
         return SectionOutcome(
             ending=ending if self.paused or self.left_early else KernelEnding.FINISHED,
-            steps_start=self.start,
+            steps_start=self._start,
             steps_done=self.saved_steps,
             resumed_from=None if resumed is None else resumed.digest,
             resume_grade=self.grade,
@@ -159,4 +195,4 @@ class BaseRun:
         """Whether to leave now: as `should_stop`, but alone each session makes progress before its deadline."""
         if self._context.stop.requested:
             return True
-        return self.should_stop and (self._on_finished is None or self.step > self.start)
+        return self.should_stop and (self._on_finished is None or self.step > self._start)

@@ -18,21 +18,28 @@ _RESERVED = frozenset({"at", "kind", "last", "self"})
 
 
 class Progress:
-    """Writes the reports of a training; after a resume each step has one line again.
+    """Writes the reports of a training; after a resume each report is there once.
 
     Args:
         context: The session.
-        start: Steps done before it; lines of later steps are of lost work and are removed.
+        start: Steps done before it.
         target: Steps of the whole training, None if unknown.
+        reported: Reports made up to the checkpoint; later lines are of lost work and are removed. None if an older
+            version saved it; then lines of later steps are removed.
+
+    Attributes:
+        reported: Reports of the whole training until now.
     """
 
-    def __init__(self, context: SessionContext, *, start: int, target: int | None) -> None:
+    def __init__(self, context: SessionContext, *, start: int, target: int | None, reported: int | None = 0) -> None:
         self._context = context
         self._start, self._target = start, target
         self._started_s = context.monotonic()
         self._last_s: float | None = None
         self._path = context.metrics_dir / PROGRESS_NAME
         self._prepared = False
+        self._kept = reported
+        self.reported = len(_lines_before(self._path, start)) if reported is None else reported
 
     def report(self, step: int, numbers: dict[str, Any]) -> float | None:
         """Write one report.
@@ -47,10 +54,11 @@ class Progress:
         step = whole_number("report(step)", step, least=0)
         plain = {name: _plain(value) for name, value in numbers.items()}
         if not self._prepared:
-            _keep_before(self._path, self._start)
+            _keep_before(self._path, self._start, self._kept)
             self._prepared = True
         with self._path.open("a", encoding="utf-8", newline="\n") as stream:
             stream.write(json.dumps({"step": step, **plain}) + "\n")
+        self.reported += 1
         self._show(step, plain)
         score = plain.get("score")
         return float(score) if isinstance(score, int | float) else None
@@ -85,16 +93,23 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _keep_before(path: Path, start: int) -> None:
+def _keep_before(path: Path, start: int, reported: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = []
+    kept = _lines_before(path, None if reported is not None else start)[:reported]
+    write_text(path, "".join(f"{line}\n" for line in kept))
+
+
+def _lines_before(path: Path, start: int | None) -> list[str]:
+    """The readable lines of a file of reports, of steps below `start` if it is given."""
+    lines = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
-            if json.loads(line)["step"] < start:
-                kept.append(line + "\n")
+            step = json.loads(line)["step"]
+            if start is None or step < start:
+                lines.append(line)
         except (ValueError, KeyError, TypeError):
             continue  # a line that a kill cut off
-    write_text(path, "".join(kept))
+    return lines
 
 
 def left_message(saved_steps: int, target: int | None) -> str:

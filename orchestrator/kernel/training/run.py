@@ -83,6 +83,8 @@ class Run(BaseRun):
         """
         size = whole_number("steps(size=...)", size, least=1)
         self._begin()
+        self._loops = True
+        self._write_trace(write)
         while not self.finished and not self.must_leave:
             started_s = self._context.monotonic()
             self.inside_pass = True
@@ -90,6 +92,8 @@ class Run(BaseRun):
             self.inside_pass = False
             self.step += size
             self._context.deadline.measured("step", self._context.monotonic() - started_s)
+            if self.finished or self._trace.is_due(self.step):
+                self._write_trace(write)
             if not self.finished and self.save_is_due:
                 self._save(write)
         if self.step > self.saved_steps:
@@ -112,6 +116,8 @@ class Run(BaseRun):
         A number named `score` is the objective of searches and pruning: higher is better.
         """
         self._scored = self._scored or "score" in numbers
+        if not self._loops:
+            self._reported = max(self._reported, step)
         self._record(step, numbers)
 
     def report_episodes(self, reward: float | None, length: float | None) -> None:
@@ -124,15 +130,19 @@ class Run(BaseRun):
         if score is not None and (self._best is None or score > self._best):
             self._best = score
 
-    def _begin(self) -> None:
+    def _begin(self, *, restore: bool = True) -> None:
         if self._learning is not None:
             raise RuntimeError("with run.sb3, model.learn is the loop: leave out steps() and save()")
-        self._state.begin()
+        self._state.begin(restore=restore)
+
+    def _write_trace(self, write: Callable[[Path], object] | None) -> None:
+        if self._trace.is_on:
+            self._trace.write({"step": self.step, "parts": self._state.digests(write)})
 
     @property
     def save_is_due(self) -> bool:
         """Whether to save now: by the cadence in steps, or else by time. Ask once after each step."""
-        return self._cadence.is_due(self.step)
+        return self._cadence.is_due(self.step) or self._cuts.wants_save(self.step)
 
     def save(self, step: int, write: Callable[[Path], object] | None = None) -> None:
         """Save now, after `step` steps; for scripts with their own loop.
@@ -145,8 +155,10 @@ class Run(BaseRun):
             ValueError: A later step is already saved.
         """
         step = whole_number("save(step)", step, least=self.saved_steps)
-        self._begin()
+        self._begin(restore=False)
         self.step = step
+        if self._trace.is_due(step):
+            self._write_trace(write)
         if step > self.saved_steps:
             self._save(write)
 
@@ -159,8 +171,11 @@ class Run(BaseRun):
         """
         if self.finished:
             return
+        self._cuts.never_kill()  # the program would go on without this process
+        self._begin()
+        self._write_trace(None)
         variables = program_variables(
-            self.resume_folder, self.start, self.target, self.seed, self.device, self.deadline
+            self.resume_folder, self._start, self.target, self.seed, self.device, self.deadline
         )
 
         def save(steps: int, folder: Path) -> None:
@@ -173,11 +188,11 @@ class Run(BaseRun):
         self._finished, self._left = code == 0, code == MORE_TO_DO
 
     def _save(self, write: Callable[[Path], object] | None) -> None:
-        self.guarded(lambda: self._state.save(self.step, **self.progress_fields(), write=write))
+        self.guarded(lambda: self._state.save(self.step, self.progress_fields(), write=write))
 
     def progress_fields(self) -> dict[str, Any]:
-        """What a checkpoint records beside the state: whether `finish()` was called, and the best score."""
-        return {"finished": self._finished, "best_score": self._best}
+        """What a checkpoint records beside the state: whether `finish()` was called, the best score, and reports."""
+        return {"finished": self._finished, "best_score": self._best, "reports": self._progress.reported}
 
     def guarded(self, save: Callable[[], float]) -> None:
         """Save; alone, name a full disk or a folder that cannot be written.
@@ -193,3 +208,4 @@ class Run(BaseRun):
             reason = cannot_write(fault, self._context.models_dir)
             raise SessionRefused(reason, remedy="Make room, or set ORCHESTRATOR_FOLDER to another folder.") from fault
         self._cadence.saved(took_s)
+        self._cuts.saved(self.step)

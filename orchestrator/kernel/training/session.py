@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -12,8 +13,9 @@ from typing import Any, NoReturn
 from orchestrator.kernel.outcome import MORE_TO_DO, LeftTraining, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import RunningSection, running_section
-from orchestrator.kernel.training.alone import Alone, open_alone
+from orchestrator.kernel.training.alone import ROOT, Alone, open_alone
 from orchestrator.kernel.training.progress import cannot_write, left_message
+from orchestrator.kernel.training.proof import PROOFS, proof_of_script
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.training.settings import read_settings
 
@@ -73,13 +75,16 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         if context is not None:
             if section is not None:
                 section.require_first()
-            self._run = Run(context, defaults=dict(self._arguments["settings"] or {}))
+            defaults = dict(self._arguments["settings"] or {})
+            self._run = Run(context, defaults=defaults, environ=os.environ)
             if section is not None:
                 section.training = self._run
             return self._run
         try:
             self._alone = open_alone(read_settings(self._arguments, os.environ))
-            self._run = Run(self._alone.context, defaults={}, on_finished=self._alone.signals.restore)
+            alone = self._alone
+            self._run = Run(alone.context, defaults={}, on_finished=alone.signals.restore, environ=os.environ)
+            self._run.use_proof(partial(proof_of_script, ROOT / PROOFS, alone.script, alone.context.reporter.say))
             return self._run
         except SessionRefused as refusal:
             self._refuse(refusal.account)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from orchestrator.core.campaign.config import Campaign
@@ -28,6 +29,8 @@ class CampaignContext:
             reason removes it.
         send_report: Sends the report of a tick to the campaign's webhook, and raises `OrchestratorError` if it cannot;
             None without a webhook.
+        new_image_before: Sessions that began before this moment do not bind the next one of their trial to their
+            image; None if all do.
     """
 
     campaign: Campaign
@@ -41,13 +44,23 @@ class CampaignContext:
     searching: SearchReplay | None = None
     store_refusal: Callable[[str, str], None] | None = None
     send_report: Callable[[Mapping[str, Any]], None] | None = None
+    new_image_before: datetime | None = None
 
 
-def request_of_trial(trial: Trial, wall_s: float | None = None, campaign: str = "") -> RunRequest:
+def request_of_trial(
+    trial: Trial, wall_s: float | None = None, campaign: str = "", new_image_before: datetime | None = None
+) -> RunRequest:
     """The request that runs a trial.
 
     Args:
         wall_s: Wall seconds of its next session, None for the profile's.
         campaign: Name of the campaign that asks.
+        new_image_before: As in `RunRequest`.
     """
-    return RunRequest(card=trial.card, profile=trial.variant.profile, deadline_s=wall_s, campaign=campaign)
+    return RunRequest(
+        card=trial.card,
+        profile=trial.variant.profile,
+        deadline_s=wall_s,
+        campaign=campaign,
+        new_image_before=new_image_before,
+    )

@@ -1,4 +1,4 @@
-"""Sessions in flight whose training was removed from the campaign's file: they are collected all the same."""
+"""Sessions in flight whose training was removed from the campaign's file: they are stopped and collected."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import CardOf, Trial
 from orchestrator.core.campaign.orphans import pushed_by, trial_from_ticket
 from orchestrator.core.errors import RunFailed
-from orchestrator.core.ledger.records import RunRecord, SessionRecord
+from orchestrator.core.ledger.records import AskedBy, RunRecord, SessionRecord, Stage
+from orchestrator.pipeline.context import RunContext
+from orchestrator.pipeline.session.stop import ask_to_stop
 from orchestrator.pipeline.session.watch import PATIENCE_S
 from orchestrator.ports import Ledger
+
+REMOVED = "no longer part of the campaign"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,20 @@ def find_orphans(campaign: Campaign, card_of: CardOf, ledger: Ledger, named: Con
         else:
             unknown.append(one)
     return Orphans(backend=campaign.backend, trials=tuple(trials), unknown=tuple(unknown), elsewhere=tuple(elsewhere))
+
+
+def stop_removed(context: RunContext, record: SessionRecord) -> bool:
+    """Ask the session of a removed training to stop; whether it was asked. Repeatable.
+
+    Raises:
+        NotYet: It has not shown the number that the backend needs.
+        BadInput: It cannot be stopped from here.
+        RemoteUnavailable: The request may have been lost.
+    """
+    if not context.backend.capabilities.can_cancel or record.stage is not Stage.SUBMITTED or record.handle is None:
+        return False
+    ask_to_stop(context, record, AskedBy.CAMPAIGN)
+    return True
 
 
 def _run_of(ledger: Ledger, record: SessionRecord) -> RunRecord | None:

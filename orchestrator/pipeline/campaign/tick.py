@@ -30,7 +30,7 @@ from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.search.proposals import Curve
 from orchestrator.core.session.time_budget import granted_s
 from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial
-from orchestrator.pipeline.campaign.orphans import find_orphans
+from orchestrator.pipeline.campaign.orphans import REMOVED, find_orphans, stop_removed
 from orchestrator.pipeline.campaign.recover import recover
 from orchestrator.pipeline.campaign.start import campaign_allowance, start_order
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
@@ -55,7 +55,6 @@ class CampaignTicker:
         self._recovering = recovering
         self._refused: dict[str, str] = {}
         self._live_curves: dict[str, Curve] = {}
-        self._asked_to_stop: set[str] = set()
         self._log = TickLog()
         self._listing = Listing()
         self._update_trials()
@@ -131,21 +130,30 @@ class CampaignTicker:
                 if record.lineage_id in self._removed:
                     self._log.orphan_closed(trial, self._context.ledger.session(record.key))
         except NotYet:
-            self._prune(run_context, trial, record)
+            self._stop_unwanted(run_context, trial, record)
         except StorageFault:
             raise  # no other session could be recorded either
         except OrchestratorError as fault:
             self._log.trouble(record.slug, fault)
 
-    def _prune(self, run_context: RunContext, trial: Trial, record: SessionRecord) -> None:
-        """Ask a running session to stop if its trial is pruned by the evaluations in its log. Its checkpoint stays."""
+    def _stop_unwanted(self, run_context: RunContext, trial: Trial, record: SessionRecord) -> None:
+        """Ask a running session to stop that a search has pruned, or whose line was removed. Its checkpoint stays."""
+        current, searching = self._context.ledger.session(record.key) or record, self._context.searching
         try:
-            searching = self._context.searching
-            if searching is None or not prune_running(run_context, searching, trial, record, self._live_curves):
-                return
-            if record.key not in self._asked_to_stop:
-                self._asked_to_stop.add(record.key)
-                self._log.changes.append(f"{trial.label} [{trial.name8}]: pruned, its session is asked to stop")
+            if trial.lineage_id not in self._removed:
+                pruned = searching and prune_running(run_context, searching, trial, current, self._live_curves)
+                why = "pruned" if pruned else ""
+            else:
+                # A search that lacks results proposes less than it did before.
+                by_file = trial.lineage_id in {one.lineage_id for one in self._orphans.trials}
+                certain = by_file or not (self._recovering or (searching and searching.faults()))
+                why = REMOVED if certain and stop_removed(run_context, current) else ""
+            if why and current.stop_asked_by is None:
+                self._log.changes.append(f"{trial.label} [{trial.name8}]: {why}, its session is asked to stop")
+        except NotYet:
+            return  # it has not shown its number yet: the next tick asks
+        except StorageFault:
+            raise
         except OrchestratorError as fault:
             self._log.trouble(record.slug, fault)
 
@@ -215,7 +223,8 @@ class CampaignTicker:
         context = self._context
         run_context = replace(context.run_context(trial.card), waits=False, listing=self._listing)
         try:
-            started = execute(run_context, request_of_trial(trial, wall_s, context.campaign.campaign))
+            request = request_of_trial(trial, wall_s, context.campaign.campaign, context.new_image_before)
+            started = execute(run_context, request)
             if context.store_refusal is not None:
                 context.store_refusal(trial.lineage_id, "")
             if started.end_reason == DETACHED:

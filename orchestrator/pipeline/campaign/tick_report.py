@@ -10,6 +10,7 @@ from orchestrator.core.campaign.trial_status import State, TrialStatus, unfinish
 from orchestrator.core.errors import BadInput, OrchestratorError, RemoteUnavailable
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.campaign.orphans import REMOVED
 
 LOST_LEASE = "another tick has taken over"
 
@@ -74,7 +75,7 @@ class TickLog:
         """Add the end of a session, if it is closed, of a training that the campaign does not name any more."""
         if record is not None and record.stage is Stage.CLOSED:
             end = "collected" if record.restored else f"ended ({record.end_reason}) without a new checkpoint"
-            self.changes.append(f"{trial.label} [{trial.name8}]: {end}; no longer part of the campaign")
+            self.changes.append(f"{trial.label} [{trial.name8}]: {end}; {REMOVED}")
 
     def lost_lease(self) -> None:
         """Another tick has taken over; added once."""

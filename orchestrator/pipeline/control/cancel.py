@@ -7,18 +7,21 @@ from typing import Any
 
 from orchestrator.core.errors import BadInput, InUse
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.ledger.records import AskedBy, SessionRecord, Stage
 from orchestrator.core.run.snapshot import open_sessions
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.session.backend_types import Handle
 from orchestrator.core.session.end_reason import EFFECTS, Effect, EndReason
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.reports import report_troubles
-from orchestrator.pipeline.session.lifecycle import abandon, finish_session, wait_for_end
+from orchestrator.pipeline.session.lifecycle import abandon, finish_session
+from orchestrator.pipeline.session.stop import ID_PATIENCE_S, STOP_PATIENCE_S, ask_once_identified, wait_for_stop
 from orchestrator.pipeline.session.submit import confirmed
 
 _LOOK_EVERY_S = 0.5
 """Pause between two tries to get the lock that a watching command holds."""
+
+_OTHER_PATIENCE_S = ID_PATIENCE_S + STOP_PATIENCE_S
+"""Longest wait for another command to collect the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +59,8 @@ def cancel_sessions(context: RunContext, card: SectionCard) -> list[Cancelled]:
     waits for that. If the other command is killed meanwhile, this one collects.
 
     Raises:
-        BadInput: No session is in flight, or the backend cannot stop one. Nothing was changed.
-        RemoteUnavailable: The backend cannot be reached. The session goes on.
+        BadInput: No session is in flight, or the backend cannot stop this one. Nothing was changed.
+        RemoteUnavailable: The backend cannot be reached, or the session has not ended in time. It goes on.
     """
     found = _open(context, card)
     if not found:
@@ -65,6 +68,7 @@ def cancel_sessions(context: RunContext, card: SectionCard) -> list[Cancelled]:
     _require_can_cancel(context, card, found[0])
     asked: dict[str, SessionRecord] = {}
     closed: dict[str, Cancelled] = {}
+    began_s = context.clock.monotonic()
     while True:
         for record in _open(context, card):
             _ask(context, record, asked)
@@ -75,6 +79,8 @@ def cancel_sessions(context: RunContext, card: SectionCard) -> list[Cancelled]:
                     closed[record.key] = _collect(context, record)
                 break
         except InUse:
+            if context.clock.monotonic() - began_s > _OTHER_PATIENCE_S:
+                raise
             context.clock.sleep(_LOOK_EVERY_S)
     return [closed.get(key) or _closed(context, key) for key in dict.fromkeys((*asked, *closed))]
 
@@ -119,7 +125,7 @@ def _ask(context: RunContext, record: SessionRecord, asked: dict[str, SessionRec
         return
     asked[record.key] = record
     if record.stage is Stage.SUBMITTED:
-        context.backend.cancel(Handle.parse(record.handle))
+        ask_once_identified(context, record, AskedBy.USER)
         context.info("asked_to_stop", f"Asked {record.slug} to save and stop")
 
 
@@ -131,7 +137,7 @@ def _collect(context: RunContext, record: SessionRecord) -> Cancelled:
     else:
         if record.handle is None:  # its command died before it noted that the session exists
             _ask(context, submitted, {})
-        closed = finish_session(context, submitted, wait_for_end(context, submitted), context.models.view())
+        closed = finish_session(context, submitted, wait_for_stop(context, submitted), context.models.view())
         if EFFECTS[closed.judgement.end_reason] is not Effect.HALT:
             report_troubles(context, closed)
         _end_run(context, submitted, closed.judgement.end_reason, closed.steps_in_place)

@@ -94,6 +94,8 @@ def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = Fal
         abandon(context, planned)  # the same place of the same run, by another program: that one exists
     begun_at = existing.begun_at.isoformat() if existing.begun_at else None
     carrier = Carrier(known[-1].carrier) if known else Carrier.NONE
+    if existing.machine is not None:
+        traits["machine"] = existing.machine.to_json()
     plan_session(context, ticket, handle.slug, carrier, begun_at=begun_at, **traits)
     context.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
     return True

@@ -26,7 +26,7 @@ from orchestrator.pipeline.run.release import release
 from orchestrator.pipeline.run.reports import announce_found, other_target_lines, refuse, report_troubles
 from orchestrator.pipeline.run.second_look import look_again
 from orchestrator.pipeline.run.snapshot import read_snapshot
-from orchestrator.pipeline.run.starting import begin_run, prepare_start, start_session
+from orchestrator.pipeline.run.starting import begin_run, end_in_ledger, prepare_start, start_session
 from orchestrator.pipeline.run.walk_back import walk_back
 from orchestrator.pipeline.session.lifecycle import abandon, finish_session, wait_for_end
 from orchestrator.pipeline.session.restore import up_to_date
@@ -231,7 +231,7 @@ class RunLoop:
             self._context.record(
                 EventKind.RUN_ENDED,
                 run.run_id,
-                end_reason=summary.end_reason,
+                end_reason=end_in_ledger(self._context, run, summary.end_reason),
                 verdict=summary.verdict,
                 no_claim=summary.no_claim,
                 steps_done=summary.steps_done,

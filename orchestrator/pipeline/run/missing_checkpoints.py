@@ -112,8 +112,8 @@ def _folder(context: RunContext, record: SessionRecord) -> Path:
 
 def _fetch_again(context: RunContext, record: SessionRecord) -> bool:
     """Fetch the outputs of a session again, if they still exist; returns whether they do."""
-    if record.handle is None or record.backend != context.backend.name:
-        return False  # of another backend
+    if record.handle is None or record.backend != context.backend.name or record.swept:
+        return False  # of another backend, or deleted by a sweep
     found = context.backend.read(record.slug)
     if found is None or found.ticket.nonce != record.nonce:
         return False  # it was deleted, or its name holds another session by now

@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
-from orchestrator.core.ledger.records import SessionRecord
-from orchestrator.core.session.backend_types import Handle
+from orchestrator.core.errors import BadInput, OrchestratorError
+from orchestrator.core.ledger.records import AskedBy, SessionRecord
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.session.lifecycle import close_unrestored, finish_session, wait_for_end
+from orchestrator.pipeline.session.lifecycle import close_unrestored, finish_session
+from orchestrator.pipeline.session.stop import StillRunning, ask_once_identified, wait_for_stop
 
 
 def release(context: RunContext, record: SessionRecord, inventory: CheckpointInventory) -> None:
     """Ask a session to end and wait for it; its outputs are fetched and not restored.
 
-    Where a session cannot be cancelled, it is closed at once and its outputs stay on the backend.
+    One that cannot be stopped, or does not end in time, is closed all the same; its outputs stay on the backend.
 
     Args:
         inventory: What is in place.
+
+    Raises:
+        RemoteUnavailable: The backend cannot be reached. The session stays open.
     """
-    handle = Handle.parse(str(record.handle))
-    context.backend.cancel(handle)
     if not context.backend.capabilities.can_cancel:
-        context.warn(
-            "cannot_be_stopped",
-            f"{handle} may still be running and cannot be stopped from here; its results will not be used.",
-            "Stop it on the service's own page to spare its quota.",
-        )
-        close_unrestored(context, record, models_steps=inventory.steps)
-        return
+        return _leave(context, record, inventory, BadInput(f"{context.backend.name} offers no way to stop a session"))
+    try:
+        ask_once_identified(context, record, AskedBy.USER)
+    except (BadInput, StillRunning) as fault:
+        return _leave(context, record, inventory, fault)
     context.warn(
         "asked_to_leave",
         f"Asked {record.slug} of an earlier command to end; its outputs are fetched and not used",
     )
-    finish_session(context, record, wait_for_end(context, record), inventory, keep=False)
+    try:
+        end = wait_for_stop(context, record)
+    except StillRunning as fault:
+        return _leave(context, record, inventory, fault)
+    finish_session(context, record, end, inventory, keep=False)
+    return None
+
+
+def _leave(
+    context: RunContext, record: SessionRecord, inventory: CheckpointInventory, fault: OrchestratorError
+) -> None:
+    context.warn(
+        "cannot_be_stopped",
+        f"{record.handle} may still be running and cannot be stopped from here; its results will not be used.",
+        f"{fault}. Stop it on the service's own page to spare its quota.",
+    )
+    close_unrestored(context, record, models_steps=inventory.steps)

@@ -11,22 +11,26 @@ from orchestrator.core.checkpoint.own_files import archived_too, own_files
 from orchestrator.core.checkpoint.start import StartMode
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.ledger.events import EventKind
+from orchestrator.core.ledger.records import AskedBy
 from orchestrator.core.run.actions import Start
 from orchestrator.core.run.losses import missing_steps
 from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import Snapshot
 from orchestrator.core.session.backend_types import Handle, Push
+from orchestrator.core.session.end_reason import EFFECTS, Effect
 from orchestrator.core.session.slug import Place
 from orchestrator.core.session.spec import question_of
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt, pushed_from_here
 from orchestrator.pipeline.session.inputs import checkpoint_set, session_spec
 from orchestrator.pipeline.session.lifecycle import prepare
+from orchestrator.pipeline.session.machine import kept_machine
 from orchestrator.pipeline.session.submit import retry_until_accepted, submit_session
 
 INTERRUPTED = "interrupted"
 """End of a run whose command died; what it made is in place, another run went on from there."""
+_HALTS = frozenset(end.value for end, effect in EFFECTS.items() if effect is Effect.HALT)
 
 _NAMES_TRIED = 100
 
@@ -50,12 +54,16 @@ def prepare_start(
     Raises:
         BadInput: It cannot be sent.
         NotYet: The quota left is too short for a session.
+        RemoteUnavailable: The backend does not name the image of the earlier session.
     """
     if snapshot.bundle is None:
         raise ValueError("no session can follow")
     spec = session_spec(context, request, start.run.sizes)
     checkpoints = checkpoint_set(context, request.card, start.inventory)
-    return prepare(context, spec, place or start.place, checkpoints, snapshot.bundle, start.run.failed)
+    machine = None
+    if context.backend.capabilities.keeps_images:
+        machine = kept_machine(context, request.card.section, start.inventory, request.new_image_before)
+    return prepare(context, spec, place or start.place, checkpoints, snapshot.bundle, start.run.failed, machine)
 
 
 def wait_and_prepare(
@@ -124,6 +132,16 @@ def _archive(context: RunContext, before: CheckpointInventory, mode: StartMode) 
 
 def _steps_of(stem: str) -> int:
     return int(stem.rsplit("_", 2)[1])
+
+
+def end_in_ledger(context: RunContext, run: OpenRun, end: str) -> str:
+    """The end of a run for the ledger: `interrupted` if its campaign stopped it because its line was removed.
+
+    The training has not failed, so it continues as soon as the line is back.
+    """
+    sessions = [one for one in context.ledger.sessions(run.summary.lineage_id) if one.run_id == run.run_id]
+    asked_by = sessions[-1].stop_asked_by if sessions else None
+    return INTERRUPTED if asked_by == AskedBy.CAMPAIGN and end in _HALTS else end
 
 
 def _end_other_runs(context: RunContext, snapshot: Snapshot, run: OpenRun) -> None:

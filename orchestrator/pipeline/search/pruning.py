@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from orchestrator.core.campaign.expansion import Trial
-from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.ledger.records import AskedBy, SessionRecord, Stage
 from orchestrator.core.search.proposals import Curve
 from orchestrator.core.session.backend_types import Handle
 from orchestrator.kernel.reporting.evaluation import read_evaluation
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.search.replay import SearchReplay
+from orchestrator.pipeline.session.stop import ask_to_stop
 
 
 def prune_running(
@@ -25,15 +26,14 @@ def prune_running(
     Raises:
         OrchestratorError: The log cannot be read, or the backend did not take the request.
     """
-    limits = context.backend.capabilities
-    if not searching.may_prune(trial) or not limits.can_cancel or limits.streams_log:
+    if not searching.may_prune(trial) or not context.backend.capabilities.can_cancel:
         return False
     if record.stage is not Stage.SUBMITTED or record.handle is None:
         return False
     handle = Handle.parse(record.handle)
-    found = (read_evaluation(line) for line, _ in context.backend.follow(handle, 0))
+    found = (read_evaluation(line) for line in context.backend.lines_so_far(handle))
     curves[trial.lineage_id] = [point for point in found if point is not None]
     if searching.pruned_at_steps(trial, curves) is None:
         return False
-    context.backend.cancel(handle)  # repeated by every tick until it ends: a request may be lost
+    ask_to_stop(context, record, AskedBy.SEARCH)  # repeated by every tick until it ends: a request may be lost
     return True

@@ -23,6 +23,8 @@ def checkpoint_set(context: RunContext, card: SectionCard, view: CheckpointInven
     for record in reversed(context.ledger.sessions(card.lineage.id)):
         if record.backend != context.backend.name or record.handle is None or record.results_dir is None:
             continue
+        if record.swept:
+            continue  # its kernel was deleted
         manifest, faults = context.results.manifest(Path(record.results_dir))
         if manifest is not None and not faults and manifest_holds(manifest, card.directory, view.entries):
             return replace(checkpoints, source=Handle.parse(record.handle))

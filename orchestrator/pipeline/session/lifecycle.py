@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
@@ -12,7 +13,8 @@ from orchestrator.core.ledger.records import SessionRecord, Stage, session_key
 from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.session.backend_types import Bundle, Carrier, CheckpointSet, Handle, Observation, Push
 from orchestrator.core.session.end_reason import EndReason
-from orchestrator.core.session.judgement import Judgement, judge
+from orchestrator.core.session.judgement import Judgement, as_asked, judge
+from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.script import guard_size, most_bytes, render_kernel, without_inline
 from orchestrator.core.session.slug import Place, session_slug
 from orchestrator.core.session.spec import SessionSpec, write_ticket
@@ -20,9 +22,11 @@ from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.collect import collect
 from orchestrator.pipeline.session.look import EndCheck, look
+from orchestrator.pipeline.session.machine import keep_machine, machine_of_ended
 from orchestrator.pipeline.session.outputs import Collected, collect_once
 from orchestrator.pipeline.session.restore import restore, up_to_date
 from orchestrator.pipeline.session.secrets_gate import require_no_secrets
+from orchestrator.pipeline.session.stop import note_session_id
 from orchestrator.pipeline.session.watch import watch
 
 
@@ -33,12 +37,14 @@ def prepare(
     checkpoints: CheckpointSet,
     bundle: Bundle,
     failed: Collection[Carrier] = (),
+    machine: Machine | None = None,
 ) -> Push:
     """Build the whole request and prove it. Nothing is sent or written.
 
     Args:
         bundle: The code.
         failed: Carriers with which this session was tried before and its checkpoints did not arrive.
+        machine: Of the session that saved the checkpoints; None for the backend's present one.
 
     Raises:
         BadInput: The code, the template or the sizes cannot be sent, or something in them is a secret.
@@ -51,6 +57,7 @@ def prepare(
         nonce=context.draw_token(),
         bundle_digest=bundle.digest,
         inputs=checkpoints.entries,
+        proven=context.proven(spec.card, bundle.digest),
     )
     template, limits = context.code.template(), context.backend.capabilities
     script_bytes = most_bytes(template, ticket=ticket, bundle=bundle, title=spec.card.title)
@@ -68,6 +75,9 @@ def prepare(
     guard_size(script, limits.max_script_bytes)
     slug = session_slug(spec.card.section, spec.lineage.id, place.session, place.attempt)
     push = context.backend.prepare(ticket, script, checkpoints, slug, carrier)
+    push = replace(push, libraries=bundle.libraries)
+    if machine is not None:
+        push = keep_machine(context, push, machine)
     require_no_secrets(context, push, without_inline(script, archive), spec.card.title)
     return push
 
@@ -82,7 +92,12 @@ def wait_for_end(context: RunContext, record: SessionRecord) -> Observation:
     if not context.waits:
         return look(context, record)
     handle = Handle.parse(str(record.handle))
-    return watch(context, handle, EndCheck(context, record, handle).end_of)
+    return watch(
+        context,
+        handle,
+        EndCheck(context, record, handle).end_of,
+        opened=lambda session_id: note_session_id(context, record, session_id),
+    )
 
 
 def finish_session(
@@ -110,6 +125,8 @@ def finish_session(
         RemoteUnavailable: The backend is away, or cannot give what decides how the run goes on.
     """
     handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
+    keeps = context.backend.capabilities.keeps_images and record.stage is Stage.SUBMITTED
+    machine = machine_of_ended(context, record) if keeps else None
     context.record(
         EventKind.SESSION_ENDED,
         record.run_id,
@@ -117,6 +134,7 @@ def finish_session(
         native=end.native,
         exit_code=end.exit_code,
         reason=end.reason,
+        **({} if machine is None else {"machine": machine.to_json()}),
     )
     if found is None and keep:
         found = collect(context, record, end, before, brief=brief)
@@ -167,6 +185,8 @@ def retrieve_and_analyze_logs(
         EventKind.SESSION_FETCHED, ticket.run_id, key, results_dir=folder.as_posix(), missing=found.retrieval.missing
     )
     judgement = judge(ticket, found.observation, found.manifest, found.faults, tuple(map(str, found.lacking)))
+    if (record := context.ledger.session(key)) is not None and record.stop_asked_by is not None:
+        judgement = as_asked(judgement)
     judged = context.event(
         EventKind.SESSION_JUDGED,
         ticket.run_id,

@@ -40,7 +40,8 @@ def submit_session(context: RunContext, push: Push, campaign: str = "") -> Handl
     """
     ticket = push.ticket
     retry_until_accepted(context, lambda: context.backend.stage(push))
-    key = plan_session(context, ticket, push.slug, push.carrier, campaign=campaign)
+    asked = {} if push.machine is None else {"machine": push.machine.to_json()}
+    key = plan_session(context, ticket, push.slug, push.carrier, campaign=campaign, **asked)
     try:
         handle = retry_until_accepted(context, lambda: _submit(context, push))
     except (NotYet, BadInput, StorageFault) as fault:

@@ -9,6 +9,7 @@ from orchestrator.core.checkpoint.log_messages import TAG
 from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
 from orchestrator.core.session.backend_types import Handle, Observation, SessionState
 from orchestrator.core.session.polling import pause_s
+from orchestrator.kernel.session.container import opened_id
 from orchestrator.kernel.wire import parse_report
 from orchestrator.pipeline.context import RunContext
 
@@ -27,6 +28,7 @@ class _Reading:
     note: str = ""
     fruitless_looks: int = 0
     last_answer_s: float
+    opened: Callable[[int], None]
     log_trouble: str = ""
 
 
@@ -36,18 +38,25 @@ def terminal_end(observation: Observation) -> Observation | None:
 
 
 def watch(
-    context: RunContext, handle: Handle, end_of: Callable[[Observation], Observation | None] = terminal_end
+    context: RunContext,
+    handle: Handle,
+    end_of: Callable[[Observation], Observation | None] = terminal_end,
+    *,
+    opened: Callable[[int], None] = lambda session_id: None,
+    shows_log: bool = True,
 ) -> Observation:
     """Wait for the end of a session and report its progress.
 
     Args:
         end_of: The end that a look shows, None where the session goes on.
+        opened: Receives the backend's number of the session, if its log shows one.
+        shows_log: Whether to follow its log.
 
     Raises:
         RemoteUnavailable: The backend could not be asked for half an hour. The session goes on, and the same
             command finds it again.
     """
-    reading = _Reading(last_answer_s=context.clock.monotonic())
+    reading = _Reading(last_answer_s=context.clock.monotonic(), opened=opened)
     native = ""
     try:
         while True:
@@ -64,7 +73,8 @@ def watch(
                 if observation.note != reading.note:
                     reading.note = observation.note
                     context.info("backend_note", observation.note)
-                _report_log(context, handle, observation, reading)
+                if shows_log:
+                    _report_log(context, handle, observation, reading)
                 if end is not None:
                     return end
             except OrchestratorError as fault:
@@ -126,7 +136,7 @@ def _report_until_it_breaks(context: RunContext, handle: Handle, reading: _Readi
         for line, cursor in context.backend.follow(handle, began):
             reading.cursor = cursor
             reading.last_answer_s = context.clock.monotonic()
-            _report(context, line)
+            _report(context, line, reading.opened)
     except OrchestratorError as fault:
         if not fault.transient or reading.cursor == began:
             raise
@@ -145,7 +155,7 @@ def _require_patience(
     ) from trouble
 
 
-def _report(context: RunContext, line: str) -> None:
+def _report(context: RunContext, line: str, opened: Callable[[int], None]) -> None:
     report = parse_report(line)
     if report is None:
         if line.startswith(TAG):
@@ -154,3 +164,5 @@ def _report(context: RunContext, line: str) -> None:
         context.narrator.progress(report)
     elif report["kind"] == "phase":
         context.info("phase", str(report.get("text", "")))
+    elif (session_id := opened_id(report)) is not None:
+        opened(session_id)

@@ -56,6 +56,7 @@ def save_training(training: Training) -> None:
     started_s = context.monotonic()
     training.record.last_save_steps = training.steps
     tree, loadable = session_tree(training), loadable_files(model)
+    identity = training.identity()
     training.parent = save_checkpoint(
         context.models_dir,
         scenario=plan.scenario,
@@ -65,11 +66,12 @@ def save_training(training: Training) -> None:
             STATE_SUFFIX: lambda path: write_state(path, tree),
             **training.further_files(),
         },
-        identity=training.identity(),
+        identity=identity,
         stamp=context.ticket.stamp(),
         parent=training.parent,
         now=context.now(),
         continued=training.continued,
+        proof=training.proof(identity),
     )
     write_metadata(training)
     ended_s = context.monotonic()

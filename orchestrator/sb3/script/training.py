@@ -62,6 +62,10 @@ class ScriptTraining(Training):
         found = (*lost_state(environment_of(model)), *lost_of_algorithm(model), *self.lost, *self._lost_beside)
         return list(dict.fromkeys(found))
 
+    def proof(self, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Facts of a proof of the script, unless something cannot be kept."""
+        return None if identity["lost_state"] else self.checkpoints.proof
+
     def further_files(self) -> Mapping[str, Callable[[Path], None]]:
         """The file of what the script keeps beside the model."""
         write, self._lost_beside = self.beside()

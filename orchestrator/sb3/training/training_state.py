@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.proof import proof_of_section
 from orchestrator.sb3.state.identity import ResumeGrade, current_identity
 from orchestrator.sb3.training.history import TrainingHistory
 from orchestrator.sb3.training.training_spec import Lineage, TrainingSpec
@@ -135,6 +136,10 @@ class Training:
     def identity(self) -> dict[str, Any]:
         """What a later session compares before it resumes, as plain JSON."""
         return current_identity(self.context.ticket, self.model)
+
+    def proof(self, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Facts of a proof for the card of a checkpoint with this identity, None without one."""
+        return proof_of_section(self.context.ticket.proven, identity)
 
     def further_files(self) -> Mapping[str, Callable[[Path], None]]:
         """Suffix -> function that writes a further file of a checkpoint to a path."""

@@ -13,8 +13,7 @@ from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
 
 _REPORT_PACKAGE = "multi_seed"
-_INSTALL = "python -m pip install -c constraints.txt -e '.[train]'"
-_MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([^'.]+)")
 
 
 def has_own_report(code: Path, folder: PurePosixPath) -> bool:
@@ -57,7 +56,7 @@ def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, f
         if missing := _MISSING.match(last):
             raise BadInput(
                 f"the report of {account.section} needs {missing[1]}, which is not installed",
-                remedy=f"Install it; of a shipped section: {_INSTALL}",
+                remedy=f"Install its library: python -m pip install {missing[1]}",
             )
         raise RunFailed(f"the report of {account.section} failed: {last}", remedy=f"Check its input: {path}.")
     return [*lines, *ended.stdout.splitlines()]

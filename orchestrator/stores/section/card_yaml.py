@@ -14,6 +14,7 @@ from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
 from orchestrator.core.section.size_limits import size_faults
 from orchestrator.kernel.schema import SETTINGS
+from orchestrator.stores.project import are_shipped
 from orchestrator.stores.section.own_schema import FILE, kind_of_card
 from orchestrator.stores.yaml.document import Document, read_document
 from orchestrator.stores.yaml.known_keys import keys_at
@@ -46,8 +47,10 @@ def load_card(folder: Path, section: str, settings: Settings | None = None) -> S
     if section not in known:
         spelled_out = f"section_{section.replace('.', '_')}"  # users write 7.6
         near = [spelled_out] if spelled_out in known else difflib.get_close_matches(section, known, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}."
-        raise BadInput(f"there is no section {section!r}", remedy=hint)
+        new = "`orchestrator init DIR` writes a project of your own."
+        hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}. {new}"
+        where = ": no project here, only the sections of this installation" if are_shipped(folder) else ""
+        raise BadInput(f"there is no section {section!r}{where}", remedy=hint)
     path = folder / f"{section}.yaml"
     card = parse_card(read_text(path), path.name, _sections_of(folder))
     return set_in_card(card, read_yaml(read_text(path), path.name), settings) if settings else card
@@ -77,20 +80,21 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
             part, _, leaf = leaf.partition(".")
             block = block.get(part)
         if not isinstance(block, dict) or (leaf not in block and leaf not in _optional_keys(type(card), key)):
-            raise BadInput(f"{card.section}: the card has no {key}", remedy=_known_key(card, key, leaf, plain))
+            known = sorted(set(_possible_keys(type(card), plain)) - NEVER_SET)
+            raise BadInput(f"{card.section}: the card has no {key}", remedy=_known_key(key, leaf, known))
         block[leaf] = value
     source = f"{card.section}.yaml with {', '.join(f'{k}={v}' for k, v in settings.items())}"
     other = _checked(Document(plain=changed, lines={}, faults=()), type(card), source)
     return dataclasses.replace(other, trial=other.lineage.id != card.lineage.id)
 
 
-def _known_key(card: SectionCard, key: str, leaf: str, plain: Any) -> str:
+def _known_key(key: str, leaf: str, known: Sequence[str]) -> str:
     """The key of a card that may be meant. Free settings too must be in the card, so that a misspelled one is found."""
     if key.startswith(f"{SETTINGS}."):
-        near = difflib.get_close_matches(leaf, list(_leaves(plain.get(SETTINGS) or {})), n=1)
+        free = [name.removeprefix(f"{SETTINGS}.") for name in known if name.startswith(f"{SETTINGS}.")]
+        near = difflib.get_close_matches(leaf, free, n=1)
         hint = f"Did you mean {SETTINGS}.{near[0]}? " if near else ""
         return f"{hint}A setting must be in the card, with its usual value, before it can be set."
-    known = sorted(set(_possible_keys(type(card), plain)) - NEVER_SET)
     near = difflib.get_close_matches(key, known, n=1) or [name for name in known if name.endswith(f".{leaf}")]
     return f"Did you mean {near[0]}?" if near else "Give a key that the section's card has."
 
@@ -130,13 +134,6 @@ def value_of(card: SectionCard, key: str) -> Any:
 def _optional_keys(kind: type[SectionCard], key: str) -> list[str]:
     """Keys that a card may have beside this one, including those with a default."""
     return keys_at(kind, tuple(key.split(".")[:-1]))
-
-
-def _leaves(block: Any, prefix: str = "") -> Iterator[str]:
-    for key, value in block.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
 
 
 def _possible_keys(kind: type[SectionCard], block: Any, above: tuple[str, ...] = ()) -> Iterator[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
@@ -14,9 +15,10 @@ from orchestrator.core.session.zip_archive import pack
 from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME, read_requirements
 from orchestrator.kernel.files.digests import tree_digest
 from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.stores.project import Project
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.bundle_files import all_files, included, package_data, read_member, require_inside
-from orchestrator.stores.session.import_closure import ImportSearch
+from orchestrator.stores.session.import_closure import Closure, ImportSearch
 from orchestrator.stores.session.project_modules import OWN, Module, ProjectModules
 
 _INSTALLED = Path(__file__).resolve().parents[3]
@@ -34,12 +36,25 @@ class CodeStore:
         root: The project: names of modules are relative to it.
         gate: Searches the code for secrets.
         installed: Folder of the packages `orchestrator` and `kernel_templates`: a clone or site-packages.
+        packages: Top-level packages below `root` that belong to the project; None for all.
     """
 
-    def __init__(self, root: Path, gate: Gate | None = None, installed: Path = _INSTALLED) -> None:
+    def __init__(
+        self,
+        root: Path,
+        gate: Gate | None = None,
+        installed: Path = _INSTALLED,
+        packages: Collection[str] | None = None,
+    ) -> None:
         self._root = root
+        self._packages = packages
         self._installed = installed
         self._gate = gate or Gate()
+
+    @classmethod
+    def of(cls, project: Project, gate: Gate | None = None) -> Self:
+        """The code of a project."""
+        return cls(project.code, gate, packages=project.packages)
 
     def template(self) -> str:
         """Text of the kernel template.
@@ -60,16 +75,17 @@ class CodeStore:
             BadInput: A file has the name of a credential, holds a secret in use or what looks like one, or is a link
                 out of the project; or see `contents`. Nothing is packed, and the secret is not shown.
         """
-        members, faults = self._contents(card)
+        members, closure = self._contents(card)
         digest = tree_digest(members)
         self._gate.check_code(members, digest)
-        _require_no_faults(faults)
+        _require_no_faults(closure.faults)
         archive = pack(members.items())
         return Bundle(
             digest=digest,
             archive=archive,
             archive_sha256=hashlib.sha256(archive).hexdigest(),
             names=tuple(sorted(members)),
+            libraries=closure.libraries,
         )
 
     def digest(self, card: SectionCard) -> str:
@@ -87,12 +103,12 @@ class CodeStore:
             BadInput: There is no such entry point or script, a relative import finds nothing, a file cannot be parsed
                 or read or must not be packed, or a pattern of the card matches nothing.
         """
-        members, faults = self._contents(card)
-        _require_no_faults(faults)
+        members, closure = self._contents(card)
+        _require_no_faults(closure.faults)
         return members
 
-    def _contents(self, card: SectionCard) -> tuple[dict[str, bytes], tuple[str, ...]]:
-        """The files that travel, and what is wrong with their imports."""
+    def _contents(self, card: SectionCard) -> tuple[dict[str, bytes], Closure]:
+        """The files that travel, and the result of the search for them."""
         known: dict[Path, bytes] = {}
 
         def read(path: Path) -> bytes:
@@ -101,7 +117,8 @@ class CodeStore:
             return known[path]
 
         folder = self._root / card.code_folder
-        modules = ProjectModules(self._root, self._installed, first=folder if card.script else None)
+        first = folder if card.script else None
+        modules = ProjectModules(self._root, self._installed, first=first, only=self._packages)
         extra = [path for pattern in card.include for path in included(self._root, pattern)]
         code = (_module_at(modules, self._root, path) for path in extra if path.suffix == ".py")
         start = (_required(modules, OWN, self._installed), _start_of(modules, card, self._root), *code)
@@ -112,7 +129,7 @@ class CodeStore:
         paths += [(self._root, path) for path in (*extra, beside) if path != beside or beside.is_file()]
         members = {path.relative_to(top).as_posix(): read(path) for top, path in paths}
         _require_pinned(members, beside.relative_to(self._root).as_posix())
-        return members, closure.faults
+        return members, closure
 
 
 class FrozenCode:

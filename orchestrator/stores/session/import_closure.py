@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.stores.session.import_statements import ALL, DEEP, Imported, Statements, read_statements
-from orchestrator.stores.session.project_modules import LEARNING, MODEL_LIBRARIES, OWN, Module, ProjectModules
+from orchestrator.stores.session.project_modules import OWN, Module, ProjectModules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +18,13 @@ class Closure:
     Attributes:
         modules: All modules that are needed, by name.
         faults: Imports that cannot work and files that cannot be parsed, with file and line.
+        libraries: Top-level names that neither the project nor the standard library has, and without which the first
+            modules cannot be loaded. Imports in functions and optional ones do not count.
     """
 
     modules: tuple[Module, ...]
     faults: tuple[str, ...]
+    libraries: tuple[str, ...]
 
 
 class ImportSearch:
@@ -40,14 +44,8 @@ class ImportSearch:
     def closure(self, start: Iterable[Module]) -> Closure:
         """All modules that these import, themselves and their packages included."""
         found: dict[str, Module] = {}
-        self._follow(start, found)
-        learning = self._modules.find(LEARNING)
-        if learning is not None and self._trains_a_model(found.values()):
-            self._follow([learning], found)
-        return Closure(modules=tuple(found[name] for name in sorted(found)), faults=tuple(sorted(self._faults)))
-
-    def _follow(self, start: Iterable[Module], found: dict[str, Module]) -> None:
-        todo = list(start)
+        first = list(start)
+        todo = list(first)
         while todo:
             module = todo.pop()
             if module.name in found:
@@ -56,17 +54,29 @@ class ImportSearch:
             todo += self._modules.parents(module)
             if module.source is not None and not module.name.startswith(f"{OWN}.kernel"):  # packed whole
                 todo += self._imported_by(module, module.source)
+        return Closure(
+            modules=tuple(found[name] for name in sorted(found)),
+            faults=tuple(sorted(self._faults)),
+            libraries=tuple(sorted(self._needed_by(first) - sys.stdlib_module_names)),
+        )
 
-    def _trains_a_model(self, modules: Iterable[Module]) -> bool:
-        """Whether the user's modules import a library of models and the session, whose `sb3` imports the rest late."""
-        names = {
-            one.module if one.module == OWN else one.module.partition(".")[0]
-            for module in modules
-            if module.source is not None and module.name.partition(".")[0] != OWN
-            for one in self._of(module, module.source).imports
-            if not one.level and (one.module == OWN or not one.module.startswith(f"{OWN}."))
-        }
-        return OWN in names and not names.isdisjoint(MODEL_LIBRARIES)
+    def _needed_by(self, first: Iterable[Module]) -> set[str]:
+        """Top-level names outside of the project that must be there to load these modules."""
+        names: set[str] = set()
+        seen: set[str] = set()
+        todo = list(first)
+        while todo:
+            module = todo.pop()
+            if module.name in seen or module.source is None or module.name.startswith(f"{OWN}.kernel"):
+                continue
+            seen.add(module.name)
+            todo += self._modules.parents(module)
+            for one in self._of(module, module.source).imports:
+                if not (one.optional or one.deferred):
+                    targets = list(self._targets(module, module.source, one))
+                    todo += targets
+                    names |= set() if targets or one.level else {one.module.partition(".")[0]}
+        return names
 
     def _imported_by(self, module: Module, source: Path) -> Iterator[Module]:
         for one in self._of(module, source).imports:

@@ -12,6 +12,7 @@ from orchestrator.stores.session.computed_names import OWN_NAMES, last_name, lea
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _BY_NAME = frozenset({"import_module", "__import__", "run_module"})
 _RESOURCES = frozenset({"files", "get_data", "open_text", "open_binary", "read_text", "read_binary"})
+_SB3 = "orchestrator.sb3.script.learning"
 ALL, DEEP = "**", "**/"
 """In `Imported.names`: all modules of a package, and also those of its subpackages."""
 _LISTED = {"iter_modules": ALL, "walk_packages": DEEP}
@@ -31,6 +32,7 @@ class Imported:
         line: Line of the file, from 1.
         optional: Whether the program continues without it: its `ImportError` is caught.
         package: Package that a relative name starts from; empty for the file's own.
+        deferred: Whether it stands in a function, and so may never run.
     """
 
     module: str
@@ -39,6 +41,7 @@ class Imported:
     line: int
     optional: bool = False
     package: str = ""
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,7 @@ class _Reader(ast.NodeVisitor):
         self.open_ended = False
         self._optional = False
         self._aliases: dict[str, tuple[str, int]] = {}
+        self._deferred = False
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -125,6 +129,11 @@ class _Reader(ast.NodeVisitor):
         caught = [one for call in calls if last_name(call.func) == "suppress" for one in call.args]
         self._visit_all(node.items)
         self._visit_all(node.body, optional=any(_catches(one) for one in caught))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if node.attr == "sb3":  # `run.sb3` imports it by name
+            self._add(node, _SB3, optional=True)
+        self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
         called = last_name(node.func)
@@ -187,13 +196,18 @@ class _Reader(ast.NodeVisitor):
             self.bound.add(node.id)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._visit_scope(node)
+        self._visit_function(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._visit_scope(node)
+        self._visit_function(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._visit_scope(node)
+
+    def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        before, self._deferred = self._deferred, True
+        self._visit_scope(node)
+        self._deferred = before
 
     def _visit_scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         self.bound.add(node.name)
@@ -212,8 +226,15 @@ class _Reader(ast.NodeVisitor):
         package: str = "",
         optional: bool = False,
     ) -> None:
-        optional = optional or self._optional
-        found = Imported(module=module, level=level, names=names, line=node.lineno, optional=optional, package=package)
+        found = Imported(
+            module=module,
+            level=level,
+            names=names,
+            line=node.lineno,
+            optional=optional or self._optional,
+            package=package,
+            deferred=self._deferred,
+        )
         self.imports.append(found)
 
     def _note_exported(self, targets: list[ast.expr], value: ast.expr | None) -> None:

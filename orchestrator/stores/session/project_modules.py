@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 OWN = "orchestrator"
 RUNTIME = ("kernel", "sb3")
 """Packages of `orchestrator` that run in a session; no other one travels."""
-LEARNING = "orchestrator.sb3.script.learning"
-"""What `run.sb3` of a session imports when a script calls it."""
-MODEL_LIBRARIES = ("stable_baselines3", "sb3_contrib")
-"""A script that imports one of these and `orchestrator` itself may call `run.sb3`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +40,16 @@ class ProjectModules:
         root: The project. Its folders and files shadow installed packages, as they do in a session.
         installed: Folder that holds the package `orchestrator`.
         first: Folder that Python searches before the project: that of a script. None without one.
+        only: Top-level names that belong to the project; None for all. In site-packages not all do.
     """
 
-    def __init__(self, root: Path, installed: Path, first: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, installed: Path, first: Path | None = None, only: Collection[str] | None = None
+    ) -> None:
         self._root = root
         self._places = (root,) if first is None or first == root else (first, root)
         self._installed = installed
+        self._only = only
         self._listed: dict[Path, frozenset[str]] = {}
         self._found: dict[str, Module | None] = {}
 
@@ -90,6 +90,8 @@ class ProjectModules:
             folder = self._installed / OWN
             return Module(name=name, top=self._installed, source=folder / "__init__.py", folder=folder)
         if parent == OWN and last not in RUNTIME:
+            return None
+        if not parent and self._only is not None and name not in self._only:
             return None
         if not parent:
             found = [one for place in self._places if (one := self._in(place, name, last, self._root)) is not None]

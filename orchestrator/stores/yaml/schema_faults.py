@@ -39,7 +39,7 @@ def checked(document: Document, kind: type[Checked], source: str, *, whole: str,
     if document.empty:
         raise BadInput(
             f"{source} is empty: a {whole} needs at least {', '.join(required_keys(kind))}",
-            remedy=f"{example} is an example; `git checkout -- {example}` restores it.",
+            remedy=f"`orchestrator init DIR` writes a complete one; {example} of the repository is an example.",
         )
     found: list[Fault] = []
     try:

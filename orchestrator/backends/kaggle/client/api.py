@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import requests
-
-from orchestrator.backends.kaggle.client.connection import CONNECT_S, Connection, no_auth, request_of
-from orchestrator.backends.kaggle.client.errors import ServiceFault
-from orchestrator.backends.kaggle.client.log_parser import lines_of_log, live_events
+from orchestrator.backends.kaggle.client.connection import Connection, request_of
+from orchestrator.backends.kaggle.client.errors import ServiceFault, clean
 from orchestrator.backends.kaggle.client.mapping import (
     KernelRecord,
     OutputFile,
@@ -21,20 +17,17 @@ from orchestrator.backends.kaggle.client.mapping import (
     SaveRequest,
 )
 from orchestrator.backends.kaggle.client.retry import Retry
-from orchestrator.core.session.backend_types import Quota
+from orchestrator.backends.kaggle.client.streams import Streams
+from orchestrator.core.session.time_budget import Quota
 
 Answer = TypeVar("Answer")
-
-STREAM_SILENCE_S = 55.0
-"""Longest silence of a live log or a download; a session prints progress at least every 15 s."""
 
 _OUTPUT_PAGE = 200
 _KERNEL_PAGE = 100
 """Largest page that the official client requests."""
-_PIECE_BYTES = 1 << 16
 
 
-class KaggleApi:
+class KaggleApi(Streams):
     """The kernels and quotas of one account.
 
     Args:
@@ -43,18 +36,18 @@ class KaggleApi:
     """
 
     def __init__(self, connection: Connection, account: str, retry: Retry) -> None:
-        self._connection = connection
-        self._client = connection.client
+        super().__init__(connection)
         self._retry = retry
         self.account = account
 
     def save_kernel(self, wanted: SaveRequest) -> SaveAnswer:
-        """Save a kernel version and run it. Sent once.
+        """Save a kernel version and, unless it is a quick save, run it. Sent once.
 
         Raises:
             ServiceFault: It failed; `undecided` says whether it may have been carried out nevertheless.
         """
         from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelRequest
+        from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 
         request = request_of(
             ApiSaveKernelRequest,
@@ -70,8 +63,9 @@ class KaggleApi:
             dataset_data_sources=list(wanted.dataset_sources),
             kernel_data_sources=list(wanted.kernel_sources),
             session_timeout_seconds=wanted.session_timeout_s,
-            machine_shape=(wanted.gpu and wanted.accelerator) or None,
+            machine_shape=wanted.machine_shape or None,
             docker_image=wanted.docker_image or None,
+            **({"kernel_execution_type": KernelExecutionType.QUICK_SAVE} if wanted.quick_save else {}),
         )
         answer = self._connection.ask("push", lambda: self._kernels.save_kernel(request))
         invalid = {
@@ -116,6 +110,9 @@ class KaggleApi:
             version=answer.metadata.current_version_number or 0,
             private=bool(answer.metadata.is_private),
             run_at=_aware(answer.metadata.last_run_time),
+            gpu=bool(answer.metadata.enable_gpu),
+            docker_image=answer.metadata.docker_image or "",
+            machine_shape=answer.metadata.machine_shape or "",
         )
 
     def kernel_slugs(self) -> Iterator[str]:
@@ -181,57 +178,33 @@ class KaggleApi:
             if quota is not None
         )
 
-    def log_events(self, owner: str, slug: str) -> Iterator[Mapping[str, Any]]:
-        """The kernel's log from its beginning: live while it runs, stored afterwards. Ends when it is complete.
+    def cancel_session(self, session_id: int) -> str:
+        """Ask for the end of a session; returns Kaggle's refusal, empty if it accepted.
 
-        Raises:
-            ServiceFault: The stream broke or was silent too long; a new call starts at the beginning again.
+        The number names exactly one session, so the request may be repeated after a lost answer.
         """
-        url = f"{self._connection.endpoint}/kernels/logs/stream/{owner}/{slug}"
-        headers = {"Accept": "text/event-stream, */*", "Content-Type": None}
-        with self._streaming("log", self._connection.session, url, headers) as response:
-            if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
-                # Split as bytes: decoded text would also be split at characters such as U+2028.
-                yield from live_events(response.iter_lines(chunk_size=1))
-            else:
-                for line in lines_of_log(response.content.decode("utf-8", "replace")):
-                    yield {"data": line + "\n"}
+        from kagglesdk.kernels.types.kernels_api_service import ApiCancelKernelSessionRequest
 
-    @contextmanager
-    def download(self, url: str, offset: int) -> Iterator[tuple[bool, Iterator[bytes]]]:
-        """The bytes behind a signed address, from an offset on.
+        request = request_of(ApiCancelKernelSessionRequest, kernel_session_id=session_id)
+        answer = self._query("cancel", lambda: self._kernels.cancel_kernel_session(request))
+        return clean(answer.error_message or "")
 
-        Yields:
-            Whether the service honoured the offset, and the bytes.
+    def delete_kernel(self, owner: str, slug: str) -> None:
+        """Delete a kernel with its outputs; one that does not exist counts as deleted.
 
-        Raises:
-            ServiceFault: It failed; an expired address answers 403 and needs a new listing.
+        Each of our slugs is one session's, so the request may be repeated after a lost answer.
         """
-        # A separate session: a signed address needs no credentials, and its host must not receive ours.
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
-        with requests.Session() as session:
-            session.auth = no_auth
-            with self._streaming("download", session, url, headers) as response:
-                yield response.status_code == requests.codes.partial, response.iter_content(_PIECE_BYTES)
+        from kagglesdk.kernels.types.kernels_api_service import ApiDeleteKernelRequest
 
-    @property
-    def _kernels(self) -> Any:
-        return self._client.kernels.kernels_api_client
+        request = request_of(ApiDeleteKernelRequest, user_name=owner, kernel_slug=slug)
+        try:
+            self._query("delete", lambda: self._kernels.delete_kernel(request))
+        except ServiceFault as fault:
+            if fault.status != 404:
+                raise
 
     def _query(self, what: str, call: Callable[[], Answer]) -> Answer:
         return self._retry(lambda: self._connection.ask(what, call))
-
-    @contextmanager
-    def _streaming(
-        self, what: str, session: requests.Session, url: str, headers: Mapping[str, str | None]
-    ) -> Iterator[requests.Response]:
-        try:
-            with session.get(url, headers=headers, stream=True, timeout=(CONNECT_S, STREAM_SILENCE_S)) as response:
-                if response.status_code >= 400:
-                    raise self._connection.fault(what, response, "")
-                yield response
-        except requests.RequestException as fault:
-            raise ServiceFault(what, status=None, message=type(fault).__name__) from None
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -60,6 +60,7 @@ class Connection:
     Attributes:
         client: `kagglesdk.KaggleClient`; honours `KAGGLE_API_ENVIRONMENT`.
         session: Its HTTP session, signed.
+        now: The clock that it was given.
         clock_skew_s: This computer's clock minus the service's, from the last answer; None before the first.
     """
 
@@ -73,7 +74,7 @@ class Connection:
         # Imported late: it takes half a second, which `--help` and the local backend must not spend.
         from kagglesdk import KaggleClient
 
-        self._now = now
+        self.now = now
         self._renew = renew
         self.clock_skew_s: float | None = None
         self.client: Any = KaggleClient(user_agent="orchestrator", response_processor=self._read_clock)
@@ -88,7 +89,7 @@ class Connection:
     def _read_clock(self, response: requests.Response) -> None:
         date = http_date(response.headers.get("Date") or "")
         if date is not None:
-            self.clock_skew_s = (self._now() - date).total_seconds()
+            self.clock_skew_s = (self.now() - date).total_seconds()
 
     def ask(self, act: str, call: Callable[[], Answer]) -> Answer:
         """Make one call; repeat it once with a new token if the old one has expired.
@@ -139,7 +140,7 @@ class Connection:
             act,
             status=status,
             message=message,
-            retry_after_s=retry_after_s(response.headers.get("Retry-After"), self._now()),
+            retry_after_s=retry_after_s(response.headers.get("Retry-After"), self.now()),
         )
 
 

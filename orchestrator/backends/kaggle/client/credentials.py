@@ -2,7 +2,7 @@
 
 `import kaggle` signs in during the import, over the network, without a time limit, and may exit the process;
 `kagglesdk` below it does nothing until it is called. So only `kagglesdk` is used, and this module looks where
-`KaggleApi.authenticate` (kaggle 2.2.4) does: access token, then legacy key, then OAuth login.
+`KaggleApi.authenticate` (kaggle 2.2.5) does: access token, then legacy key, then OAuth login.
 """
 
 from __future__ import annotations

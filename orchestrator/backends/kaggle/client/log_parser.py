@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 
 _END_OF_LOG = "END_OF_LOG"
-"""End mark of the stream: `_LOG_STREAM_END_SENTINEL` in kaggle 2.2.4."""
+"""End mark of the stream: `_LOG_STREAM_END_SENTINEL` in kaggle 2.2.5."""
 
 
 class LineAssembler:

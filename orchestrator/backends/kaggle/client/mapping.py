@@ -1,6 +1,6 @@
 """Kaggle's requests, answers and states as plain values. No I/O.
 
-Source: the request and response types of kagglesdk 0.1.37 (kernels, datasets); error messages as quoted in public
+Source: the request and response types of kagglesdk 0.1.38 (kernels, datasets); error messages as quoted in public
 issue threads of kaggle-cli, since the service documents none of them.
 """
 
@@ -34,18 +34,23 @@ _TIMED_OUT = re.compile(r"time[d ]?\s?-?out|timeout|time limit|exceeded .*(time|
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveRequest:
-    """One kernel version to save and run. Always private, always a Python script."""
+    """One kernel version to save and run. Always private, always a Python script.
+
+    Attributes:
+        quick_save: Save it without a session, which spends no quota.
+    """
 
     owner: str
     slug: str
     source: str
     gpu: bool
-    accelerator: str | None
+    machine_shape: str | None
     internet: bool
     session_timeout_s: int
     docker_image: str | None = None
     dataset_sources: tuple[str, ...] = ()
     kernel_sources: tuple[str, ...] = ()
+    quick_save: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +70,17 @@ class KernelRecord:
     Attributes:
         run_at: When its last version ran, aware; None if the service does not say. Each of our slugs has one version,
             so this lies within its session.
+        docker_image: Image of its last version, empty if the service names none.
+        machine_shape: Machine of its last version, empty if the service names none.
     """
 
     source: str
     version: int
     private: bool
     run_at: datetime | None = None
+    gpu: bool = False
+    docker_image: str = ""
+    machine_shape: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

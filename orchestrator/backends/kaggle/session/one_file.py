@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from orchestrator.backends.kaggle.client.api import KaggleApi
@@ -12,11 +13,10 @@ from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session.download import agrees, download
 from orchestrator.backends.kaggle.session.listing import Listing
+from orchestrator.backends.kaggle.session.output_zip import MANIFEST_BYTES
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry
 
-_MANIFEST_BYTES = 64 << 20
-"""Far above any manifest, which takes about 200 bytes for each output."""
 _MOST_UNANSWERED = 3
 """After this many unanswered downloads and no answered one, Kaggle counts as unreachable."""
 
@@ -68,6 +68,11 @@ class FileFetcher:
             reason = f"cannot be written on this computer: {fault.strerror}"
             return MissingFile(path=path, lack=Lack.UNWRITABLE, reason=reason)
 
+    def take(self, paths: Collection[str]) -> None:
+        """Note files that are in the folder already, from the zip of all outputs."""
+        self._fetched |= set(paths)
+        self._answered |= bool(paths)
+
     def forget(self, path: str) -> None:
         """Mark a file without description as damaged: the next call downloads it again."""
         self._fetched.discard(path)
@@ -93,7 +98,7 @@ class FileFetcher:
         return True
 
     def _download(self, url: str, path: str, expected: FileEntry | None) -> MissingFile | None:
-        most_bytes = _MANIFEST_BYTES if path == MANIFEST_NAME else None
+        most_bytes = MANIFEST_BYTES if path == MANIFEST_NAME else None
 
         def once() -> bool:
             return download(self._api, url, self._into / path, expected, most_bytes=most_bytes)

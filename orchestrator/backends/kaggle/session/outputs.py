@@ -22,6 +22,7 @@ from orchestrator.backends.kaggle.session.expected_files import (
 )
 from orchestrator.backends.kaggle.session.listing import Listing, list_outputs
 from orchestrator.backends.kaggle.session.one_file import FileFetcher
+from orchestrator.backends.kaggle.session.output_zip import FEWEST_FILES, fetch_zip, session_id_in
 from orchestrator.core.session.backend_types import Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.kernel.wire import MANIFEST_NAME
@@ -62,6 +63,7 @@ class OutputFetcher:
         self._partial.mkdir(parents=True, exist_ok=True)
         (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, interrupted fetch
         listing = list_outputs(self._api, self._owner, self._slug)
+        self._fetch_zip(listing)
         missing = self._one_round(listing)
         for _ in range(_ROUNDS - 1):
             if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in missing.values()):
@@ -76,6 +78,13 @@ class OutputFetcher:
         self._put_in_place({*listing.files, *self._expected(listing).entries} - set(missing))
         files = tuple(missing[path] for path in sorted(missing))
         return Retrieval(folder=self._into, missing=tuple(map(str, files)), files=files)
+
+    def _fetch_zip(self, listing: Listing) -> None:
+        """Fetch everything in one request, unless an earlier fetch has left most of it here."""
+        absent = [path for path in listing.files if not (_exists(self._into / path) or _exists(self._partial / path))]
+        session_id = session_id_in(lines_of_log(listing.log))
+        if len(absent) >= FEWEST_FILES and session_id is not None:
+            self._files.take(fetch_zip(self._api, session_id, listing.files, self._partial))
 
     def _one_round(self, listing: Listing) -> dict[str, MissingFile]:
         """Fetch every file that is not here yet; first manifest and cards, since they describe the others."""
@@ -162,3 +171,10 @@ class OutputFetcher:
                 shutil.rmtree(self._incomplete)
             else:
                 os.replace(self._incomplete, self._partial)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # the name is impossible here

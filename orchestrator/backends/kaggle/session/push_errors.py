@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.mapping import SaveAnswer
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown
+from orchestrator.core.session.backend_types import Push
 
 SLOT_WAIT_S = 120.0
 """Pause before the next attempt when all session slots are taken; sessions last hours, not seconds."""
+
+RATE_WAIT_S = 60.0
+"""Pause after a 429 that names none."""
 
 PROCESSING_WAIT_S = 15.0
 """Pause while a dataset is being processed; small ones take seconds to minutes."""
@@ -53,6 +58,31 @@ def refused_with_message(message: str, refresh_at: datetime | None = None) -> Or
         )
     return BadInput(
         f"Kaggle refused the push: {message}", remedy="Fix what Kaggle names, then run the same command again."
+    )
+
+
+def fault_of_push(fault: ServiceFault) -> OrchestratorError:
+    """The error for a push that failed with an HTTP status, or without an answer."""
+    if fault.status == 429:
+        return NotYet(str(fault), remedy="Kaggle asks for fewer requests.", wait_s=fault.wait_s or RATE_WAIT_S)
+    if fault.undecided:
+        return OutcomeUnknown(str(fault), remedy=fault.remedy)
+    if fault.status == 409:
+        return conflict(fault.message)
+    if fault.status in (401, 403):
+        return fault
+    return refused_with_message(fault.message or f"HTTP {fault.status}")
+
+
+def image_refused(problem: OrchestratorError, push: Push) -> OrchestratorError:
+    """The same refusal; if the push asks for the image of an earlier session, its remedy says how to let it go."""
+    if not push.keeps_image or not isinstance(problem, BadInput):
+        return problem
+    return BadInput(
+        f"{problem}; the push asks for the image of the earlier sessions, {push.settings['docker_image']}",
+        remedy=f"If Kaggle no longer has this image, continue in the present one: `run {push.ticket.section} "
+        "--new-image`, in a campaign `campaign tick FILE --new-image`; if its libraries differ, the resume is at most "
+        "statistical.",
     )
 
 

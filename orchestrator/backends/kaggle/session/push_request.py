@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from orchestrator.backends.kaggle.client.mapping import SaveRequest
+from dataclasses import replace
+
+from orchestrator.backends.kaggle.client.mapping import KernelRecord, SaveRequest
 from orchestrator.backends.kaggle.session.checkpoint_dataset import dataset_slug
 from orchestrator.core.section.kaggle import OUTSIDE_S, KaggleSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push
+from orchestrator.core.session.machine import Machine
 from orchestrator.kernel.wire import Ticket
 
 _SLACK = 1.25
@@ -28,6 +31,7 @@ def build_push(
         datasets.append(f"{account}/{dataset_slug(ticket.lineage_id)}")
     if carrier is Carrier.KERNEL_OUTPUT and checkpoints.source:
         kernels.append(f"{checkpoints.source.owner}/{checkpoints.source.slug}")
+    accelerator = settings.accelerator if settings.gpu else None
     return Push(
         slug=slug,
         owner=account,
@@ -37,13 +41,39 @@ def build_push(
         checkpoints=checkpoints,
         settings={
             "gpu": settings.gpu,
-            "accelerator": settings.accelerator if settings.gpu else None,
+            "accelerator": accelerator,
             "internet": settings.internet,
             "session_timeout_s": time_limit_s(ticket, settings),
             "docker_image": settings.docker_image,
             "dataset_sources": datasets,
             "kernel_sources": kernels,
         },
+        machine=Machine(accelerator=accelerator, docker_image=settings.docker_image),
+    )
+
+
+def keep_machine(push: Push, machine: Machine) -> Push:
+    """The push with the image and the machine of an earlier session.
+
+    Where the card names an image, or another accelerator than then, the card is followed.
+    """
+    asked = push.machine
+    if asked is None or asked.docker_image is not None or asked.accelerator != machine.accelerator:
+        return push
+    if not machine.docker_image and not machine.machine_shape:
+        return push
+    settings = {**push.settings, "docker_image": machine.docker_image or None}
+    if machine.machine_shape:
+        settings["machine_shape"] = machine.machine_shape
+    return replace(push, settings=settings, machine=machine, keeps_image=bool(machine.docker_image))
+
+
+def machine_of(record: KernelRecord) -> Machine:
+    """What a kernel's last version ran in."""
+    return Machine(
+        accelerator=record.machine_shape or None if record.gpu else None,
+        docker_image=record.docker_image,
+        machine_shape=record.machine_shape,
     )
 
 
@@ -60,7 +90,7 @@ def save_request(push: Push) -> SaveRequest:
         slug=push.slug,
         source=push.script,
         gpu=settings["gpu"],
-        accelerator=settings["accelerator"],
+        machine_shape=settings.get("machine_shape", settings["accelerator"]),
         internet=settings["internet"],
         session_timeout_s=int(settings["session_timeout_s"]),
         docker_image=settings["docker_image"],

@@ -19,6 +19,7 @@ from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.schema import LINEAGE_KEYS, SETTINGS
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
+from orchestrator.kernel.training.proof import conditions_of, proof_of_section
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, KEPT_SUFFIX, MODEL_SUFFIX, STATE_SUFFIX
 
 FINISHED_NAME = "finished_after.txt"
@@ -61,6 +62,7 @@ class Checkpoints:
         parent: The newest checkpoint that this process read or wrote.
         resumed: The checkpoint that it resumed, None for a fresh training.
         reasons: Why the resume is not exact.
+        proof: Facts of a proof of exact resume for the cards, None without one.
     """
 
     def __init__(self, context: SessionContext, device_class: str) -> None:
@@ -71,6 +73,7 @@ class Checkpoints:
         self.parent: CheckpointCard | None = None
         self.resumed: CheckpointCard | None = None
         self.reasons: list[str] = []
+        self.proof = proof_of_section(context.ticket.proven, self.identity)
 
     @property
     def grade(self) -> str | None:
@@ -81,6 +84,10 @@ class Checkpoints:
     def runtime(self) -> dict[str, Any]:
         """Versions and device, for the session's record."""
         return {**self.identity["versions"], "device": self.identity["device_class"]}
+
+    def conditions(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Under which conditions the training runs, for a proof."""
+        return conditions_of(settings, self.identity["versions"], self.identity["device_class"])
 
     def open(self) -> Saved | None:
         """Read the newest checkpoint whose files match its card; damaged ones are reported and passed over.
@@ -208,6 +215,7 @@ class Checkpoints:
                 parent=self.parent,
                 now=self._context.now(),
                 continued=self._grade if self.parent is self.resumed else EXACT,
+                proof=self.proof if not lost else None,
             )
         return self.parent
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Set
 from typing import Any
 
 from orchestrator.kernel.training.kept_state.arrays import is_array
+from orchestrator.kernel.training.kept_state.comparison import node_digest
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 
 
@@ -36,24 +35,26 @@ class Kept:
                 raise ValueError(f"keep({name}=...): the name is already kept, or begins with an underscore")
         self._names.update(parts)
 
-    def _digests(self) -> dict[str, tuple[str, bool]]:
+    def _digests(self) -> dict[str, str]:
+        """Digest of each part."""
+        return {name: self._digest(name, value)[0] for name, value in self._names.items()}
+
+    def _replaceable(self) -> dict[str, tuple[str, bool]]:
         """Digest of each part that a script may replace by mistake, and whether such a value cannot change in place.
 
         Objects with methods or attributes of their own, and parts that cannot be kept, have none.
         """
-        digests = {}
+        found = {}
         for name, value in self._names.items():
-            encoder = Encoder()
-            if not _is_plain(value):
-                continue
-            node = encoder.part(value, name)
-            if encoder.lost:
-                continue
-            digest = hashlib.sha256(json.dumps(node).encode())
-            for content in encoder.buffers:
-                digest.update(content)
-            digests[name] = (digest.hexdigest(), not hasattr(value, "__setitem__") and not isinstance(value, set))
-        return digests
+            digest, lost = self._digest(name, value) if _is_plain(value) else ("", True)
+            if not lost:
+                found[name] = (digest, not hasattr(value, "__setitem__") and not isinstance(value, set))
+        return found
+
+    def _digest(self, name: str, value: Any) -> tuple[str, bool]:
+        """Digest of a part, and whether something of it cannot be kept."""
+        encoder = Encoder()
+        return node_digest(encoder.part(value, name), encoder.buffers), bool(encoder.lost)
 
     def _capture(
         self, templates: Set[str] | None = None, met: set[str] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import write_archive
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints, Saved
-from orchestrator.kernel.training.kept_state.comparison import same_part
+from orchestrator.kernel.training.kept_state.comparison import file_name, node_digest, random_name, same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.kept import Kept
@@ -52,6 +54,7 @@ class State:
         self._saves = 0
         self._templates: set[str] | None = None
         self.kept = Kept()
+        self._restored = False
         self.begun = False
 
     def add(self, parts: dict[str, Any]) -> None:
@@ -94,6 +97,18 @@ class State:
         if not same_part(node, again.buffers, part["value"], saved.parts_buffers) and not part["lost"]:
             self._checkpoints.lower(f"the part {name!r} was not completely restored")
 
+    def restore_generators(self) -> None:
+        """Set the random generators to the checkpoint's, if there is one and `begin` has not been called.
+
+        Those of a model are restored by its own code.
+        """
+        if self._saved is None or self._saved.of_model:
+            return
+        self._restored = True
+        generators = Decoder(self._saved.state_buffers).decode(self._saved.state["random"])
+        if missing := restore_random(generators):
+            self._checkpoints.lower(f"not restored: {missing}")
+
     @property
     def saved(self) -> Saved | None:
         """The checkpoint that will be resumed, until `begin`."""
@@ -112,11 +127,12 @@ class State:
                 remedy="Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over.",
             )
 
-    def begin(self, *, with_model: bool = False) -> None:
+    def begin(self, *, with_model: bool = False, restore: bool = True) -> None:
         """Restore the random generators, and report what cannot be kept. Does nothing the second time.
 
         Args:
             with_model: A model of `Run.sb3` is part of the training; its own code restores the random generators.
+            restore: Restore the generators even if they were restored before; what ran since may have used them.
 
         Raises:
             SessionRefused: An exact resume is required, but would not be possible.
@@ -125,12 +141,14 @@ class State:
             return
         self.begun = True
         self.require(with_model=with_model)
+        if restore or not self._restored:
+            self.restore_generators()
         self._templates = set()
         self.lost(self.kept._capture(met=self._templates)[2])
         seed = seed_of(self._context.ticket.spec)
         if self._saved is None and seed is not None:
             seed_spaces(self.kept._objects(), seed)
-        self._at_start = self.kept._digests()
+        self._at_start = self.kept._replaceable()
         saved, self._saved = self._saved, None  # frees its memory
         self._decoder, self._again = Decoder([]), Encoder()
         if saved is None:
@@ -138,11 +156,6 @@ class State:
         for name in saved.parts:
             if name not in self.kept._names:
                 self._checkpoints.lower(f"the checkpoint holds the part {name!r}, which the script does not keep")
-        if with_model:
-            return
-        generators = Decoder(saved.state_buffers).decode(saved.state["random"])
-        if missing := restore_random(generators):
-            self._checkpoints.lower(f"not restored: {missing}")
 
     def beside_model(self, fields: dict[str, Any], own: Any) -> tuple[Callable[[Path], None], list[str]]:
         """The kept parts for a file beside a model's checkpoint.
@@ -169,10 +182,13 @@ class State:
         if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
             raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
 
-    def save(
-        self, step: int, *, finished: bool, best_score: float | None, write: Callable[[Path], object] | None
-    ) -> float:
+    def save(self, step: int, facts: dict[str, Any], *, write: Callable[[Path], object] | None) -> float:
         """Write a checkpoint after `step` steps.
+
+        Args:
+            step: Steps done.
+            facts: Plain values of the run that the next session needs.
+            write: Writes files of the script's own.
 
         Returns:
             Seconds that it took.
@@ -189,7 +205,7 @@ class State:
             step,
             parts=parts,
             parts_buffers=parts_buffers,
-            state={"steps": step, "finished": finished, "best_score": best_score, "random": generators},
+            state={"steps": step, **facts, "random": generators},
             state_buffers=encoder.buffers,
             lost=self._warn(lost),
             own_files=write,
@@ -198,6 +214,23 @@ class State:
         self._context.deadline.measured("save", took_s)
         self._context.reporter.event("saved", steps=step, checkpoint=card.stem)
         return took_s
+
+    def digests(self, write: Callable[[Path], object] | None) -> dict[str, str]:
+        """Digest of each kept part, each random generator, and each file that `write` saves."""
+        digests = self.kept._digests()
+        for library, generator in capture_random().items():
+            encoder = Encoder()
+            node = encoder.encode(generator, library)
+            digests[random_name(library)] = node_digest(node, encoder.buffers)
+        if write is not None:
+            with tempfile.TemporaryDirectory(prefix="orchestrator-trace-") as scratch:
+                write(Path(scratch))
+                digests |= {
+                    file_name(path.relative_to(scratch).as_posix()): hashlib.sha256(path.read_bytes()).hexdigest()
+                    for path in sorted(Path(scratch).rglob("*"))
+                    if path.is_file()
+                }
+        return digests
 
     def _name_unchanged(self) -> None:
         """Name the parts that are still as at the start: `w = w + 1` makes a value that is not kept.
@@ -208,7 +241,7 @@ class State:
         self._saves += 1
         if not self._at_start or self._saves not in (1, _SAVES_UNCHANGED):
             return
-        now = self.kept._digests()
+        now = self.kept._replaceable()
         for name, (digest, constant) in self._at_start.items():
             if constant is (self._saves == 1) and now.get(name) == (digest, constant):
                 self._context.reporter.say(

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.cli.campaign.plan import forecast_of
 from orchestrator.core.scheduling.quota import allowance, spent_s
 from orchestrator.core.section.kaggle import OUTSIDE_S
-from orchestrator.core.session.backend_types import Quota
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.stores.project import Project
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring.campaigns import spent_and_promised_s

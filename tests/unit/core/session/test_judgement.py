@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.core.session.backend_types import Observation, SessionState
-from orchestrator.core.session.end_reason import EndReason
-from orchestrator.core.session.judgement import judge
+from orchestrator.core.session.end_reason import EFFECTS, Effect, EndReason
+from orchestrator.core.session.judgement import Judgement, as_asked, judge
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import FileEntry, Ticket
@@ -107,3 +107,13 @@ def test_a_failed_section_keeps_its_error_text() -> None:
         1,
         "RuntimeError: boom",
     )
+
+
+@pytest.mark.parametrize("end", list(EndReason))
+def test_the_early_end_of_a_session_that_was_asked_to_stop_is_no_failure_and_is_not_repeated(end: EndReason) -> None:
+    asked = as_asked(Judgement(end_reason=end, exit_code=None)).end_reason
+    assert EFFECTS[asked] is not Effect.TRY_AGAIN
+    if end is EndReason.PAUSED:
+        assert asked is EndReason.STOPPED
+    elif EFFECTS[end] is not Effect.TRY_AGAIN:
+        assert asked is end  # finished, failed, refused: its own account stands

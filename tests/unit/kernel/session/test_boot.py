@@ -106,6 +106,16 @@ def test_a_section_that_raises_any_exception_fails(session_bench: SessionBench, 
     assert type(exception).__name__ in str(manifest.error)
 
 
+@pytest.mark.parametrize(("name", "advised"), [("numpy.random", True), ("toy_entry.part", False)])
+def test_an_absent_library_is_named_with_the_pip_command(session_bench: SessionBench, name: str, advised: bool) -> None:
+    def act(context: SessionContext) -> SectionOutcome:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    code, manifest = session_bench.run(act)
+    assert code == 1 and manifest.outcome.ending is KernelEnding.SECTION_FAILED
+    assert ("python -m pip install numpy" in str(manifest.error)) is advised
+
+
 def test_a_section_that_returns_nothing_fails(session_bench: SessionBench) -> None:
     code, manifest = session_bench.run(lambda context: None)
     assert (code, manifest.outcome.ending) == (1, KernelEnding.SECTION_FAILED)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.kernel.files.workspace import Workspace
+from orchestrator.kernel.session.container import id_of_container, opened_id
 from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.reporting import Reporter
 from orchestrator.kernel.session.stop_flag import StopFlag
@@ -118,3 +119,30 @@ def test_the_workspace_is_kaggle_unless_another_root_is_set(tmp_path: Path) -> N
         {"ORCHESTRATOR_KAGGLE_ROOT": str(tmp_path)}, scratch=tmp_path, carried=(tmp_path / "carried",)
     )
     assert sandbox.inputs == (tmp_path / "carried", tmp_path / "input")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("kaggle_x7Kq-281234567-webtier", 281234567),
+        ("kaggle_x7-Kq-9-a-281234567-webtier", 281234567),
+        ("kaggle_x7Kq-281234567-web", 281234567),
+        ("kaggle_x7Kq-0-webtier", None),
+        ("kaggle_x7Kq-12a-webtier", None),
+        ("kaggle_x7Kq-\u0663-webtier", None),
+        ("kaggle_x7Kq--webtier", None),
+        (f"kaggle_x7Kq-{10**18}-webtier", None),
+        ("281234567-webtier", None),
+        ("webtier", None),
+        ("", None),
+    ],
+)
+def test_the_session_number_stands_before_the_last_dash_of_the_containers_name(name: str, number: int | None) -> None:
+    assert id_of_container(name) == number
+
+
+@pytest.mark.parametrize("field", [None, True, -3, 1.5, "12", [12]])
+def test_a_first_report_without_a_number_gives_none(field: object) -> None:
+    assert opened_id({"kind": "opened", "session_id": field}) is None
+    assert opened_id({"kind": "opened", "session_id": 12}) == 12
+    assert opened_id({"kind": "started", "session_id": 12}) is None

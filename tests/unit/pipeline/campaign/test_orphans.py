@@ -197,7 +197,7 @@ def test_an_orphan_on_another_backend_is_reported_and_holds_no_slot() -> None:
 
 
 @pytest.mark.parametrize("can_cancel", [False, True])
-def test_an_orphan_beside_a_search_keeps_running_and_is_not_pruned(can_cancel: bool) -> None:
+def test_an_orphan_beside_a_search_is_not_pruned_and_is_stopped_if_it_can_be(can_cancel: bool) -> None:
     search = """
   look:
     section: section_7_6
@@ -211,12 +211,58 @@ def test_an_orphan_beside_a_search_keeps_running_and_is_not_pruned(can_cancel: b
     in_flight = {one.lineage_id for one in computer.ledger.open_sessions()}
     removed = in_flight - {trial.lineage_id for trial in computer.context.trials if trial.variant.searched}
     _edit(computer, text.replace("[DQN, PPO]", "[QRDQN]").replace("decision_s: 5.0", "decision_s: 20.0"))
+    computer.world.clock.sleep(3600.0)
     report = computer.tick()
     assert report is not None and report.orphans_in_flight == len(removed) == 1 and report.troubles == ()
-    computer.world.clock.sleep(10 * 3600.0)
+    assert any("no longer part of the campaign, its session is asked" in one for one in report.changes) is can_cancel
+    computer.world.clock.sleep(3600.0 if can_cancel else 10 * 3600.0)
     report = computer.tick()
     assert report is not None and report.orphans_in_flight == 0
-    assert all(computer.ledger.sessions(one)[-1].restored for one in removed)
+    (last,) = (computer.ledger.sessions(one)[-1] for one in removed)
+    assert last.restored and last.end_reason in ({"stopped"} if can_cancel else {"paused", "finished"})
+
+
+def test_a_removed_trial_that_was_stopped_continues_once_its_line_is_back() -> None:
+    computer = Computer(World(clock=FakeClock(), slots=9, weekly_s=None, can_cancel=True), *expanded(WHOLE))
+    computer.tick()
+    (ppo,) = (one.lineage_id for one in computer.context.trials if one.card.algorithm == "PPO")
+    _edit(computer, ONE_LEFT)
+    computer.world.clock.sleep(3600.0)
+    computer.tick()
+    (record,) = computer.ledger.sessions(ppo)
+    assert record.stop_asked_by == "campaign"
+    computer.world.clock.sleep(3600.0)
+    computer.tick()
+    (record,) = computer.ledger.sessions(ppo)
+    assert record.end_reason == "stopped" and record.restored and record.models_steps
+    assert computer.ledger.runs(ppo)[-1].end_reason == "interrupted"
+    _edit(computer, WHOLE)
+    report = computer.tick()
+    assert report is not None and report.troubles == ()
+    again = computer.ledger.sessions(ppo)[-1]
+    assert again.key != record.key and again.input_steps == record.models_steps
+
+
+def test_a_tick_that_dies_while_it_stops_an_orphan_is_repeated_by_the_next() -> None:
+    for fuse in range(1, 40):
+        world = World(clock=FakeClock(), slots=9, weekly_s=None, can_cancel=True)
+        computer = Computer(world, *expanded(WHOLE))
+        computer.tick()
+        (ppo,) = (one.lineage_id for one in computer.context.trials if one.card.algorithm == "PPO")
+        _edit(computer, ONE_LEFT)
+        world.clock.sleep(3600.0)
+        world.fuse = fuse
+        computer.tick()
+        survived, world.fuse = world.fuse is not None, None
+        for _ in range(3):
+            world.clock.sleep(3600.0)
+            computer.tick()
+        (record,) = computer.ledger.sessions(ppo)
+        assert (record.end_reason, bool(record.restored)) == ("stopped", True), fuse
+        assert computer.ledger.runs(ppo)[-1].end_reason == "interrupted"
+        if survived:
+            return
+    raise AssertionError("the tick never got through")
 
 
 def test_a_crashed_orphan_is_reported_as_ended_without_a_checkpoint() -> None:

@@ -315,15 +315,36 @@ def test_a_program_reads_the_code_of_each_section_once(project: Path, monkeypatc
     assert len(read) == 8
 
 
-@pytest.mark.parametrize("library", ["stable_baselines3", "sb3_contrib"])
-def test_code_for_models_travels_with_a_script_that_may_call_run_sb3(project: Path, library: str) -> None:
+def test_libraries_are_what_the_code_imports_when_it_is_loaded(project: Path) -> None:
+    _write(
+        project,
+        {
+            "train.py": "import os, numpy.linalg\nfrom other import x\n"
+            "try:\n    import numba\nexcept ImportError:\n    numba = None\n"
+            "def late():\n    import torch, lazy\n",
+            "lazy.py": "import scipy\n",
+            "other.py": "from gymnasium.spaces import Box\nx = 1\n",
+        },
+    )
+    assert CodeStore(project).bundle(_card(project, "train")).libraries == ("gymnasium", "numpy")
+
+
+def test_in_site_packages_only_the_named_packages_travel(project: Path) -> None:
+    _write(project, {"numpy/__init__.py": "", "validation_ch7/traffic.py": "import numpy\n"})
+    card = _card(project, "validation_ch7.traffic")
+    assert "numpy/__init__.py" in CodeStore(project).bundle(card).names
+    bundle = CodeStore(project, packages=("validation_ch7",)).bundle(card)
+    assert "numpy/__init__.py" not in bundle.names and bundle.libraries == ("numpy",)
+
+
+def test_code_for_models_travels_with_a_script_that_uses_run_sb3(project: Path) -> None:
     before = CodeStore(project).bundle(toy_card(project))
-    helper = f"def model():\n    from {library} import DQN\n"
+    helper = "def model(run):\n    from sb3_contrib import QRDQN\n    return run.sb3(QRDQN)\n"
     _write(project, {"mypackage/train.py": "import orchestrator\nimport helper\n", "helper.py": helper})
     names = CodeStore(project).bundle(_card(project, "mypackage.train")).names
     assert {"orchestrator/sb3/script/learning.py", "orchestrator/sb3/checkpoint/resume.py"} < set(names)
     assert "orchestrator/sb3/loop.py" not in names and "orchestrator/sb3/resume_proof/runner.py" not in names
-    for text in ("import orchestrator\n", f"import {library}\nfrom orchestrator.kernel.outcome import Verdict\n"):
+    for text in ("import orchestrator\n", "import stable_baselines3\n"):
         _write(project, {"mypackage/train.py": text})
         names = CodeStore(project).bundle(_card(project, "mypackage.train")).names
         assert not any(name.startswith("orchestrator/sb3") for name in names), text

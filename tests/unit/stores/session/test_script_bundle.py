@@ -116,3 +116,12 @@ def test_a_script_that_is_a_link_out_of_the_project_is_refused(tmp_path: Path) -
     (tmp_path / "project/train.py").symlink_to(tmp_path / "elsewhere/train.py")
     with pytest.raises(BadInput, match="outside the project"):
         names(tmp_path / "project", "train.py")
+
+
+@pytest.mark.parametrize(("text", "travels"), [("model = run.sb3(make)\n", True), ("model = make()\n", False)])
+def test_the_code_for_stable_baselines3_travels_with_a_script_that_uses_it(
+    tmp_path: Path, text: str, travels: bool
+) -> None:
+    write(tmp_path, {"train.py": text})
+    bundle = CodeStore(tmp_path).bundle(SectionCard(section="mine", script="train.py"))
+    assert any(name.startswith("orchestrator/sb3/") for name in bundle.names) is travels

@@ -1,0 +1,104 @@
+"""Fetches all outputs of a session as one zip, in one request. What it lacks is fetched file by file afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.backends.kaggle.session.download import PARTIAL_SUFFIX
+from orchestrator.kernel.files.storage import is_full
+from orchestrator.kernel.session.container import opened_id
+from orchestrator.kernel.wire import MANIFEST_NAME, parse_report
+
+FEWEST_FILES = 3
+"""For fewer files a zip saves no request."""
+
+MOST_BYTES = 20 * 10**9
+"""Kaggle keeps at most 20 GB of outputs, so a zip that is larger, packed or unpacked, is damaged or forged."""
+MANIFEST_BYTES = 64 << 20
+"""Far above any manifest, which takes about 200 bytes for each output."""
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What `zipfile` raises for damaged, encrypted or unknown members."""
+
+
+def session_id_in(lines: Collection[str]) -> int | None:
+    """The session's number in its log; None unless the first report has it: later lines may be the section's own."""
+    reports = (report for line in lines if (report := parse_report(line)) is not None)
+    return opened_id(next(reports, {}))
+
+
+def fetch_zip(api: KaggleApi, session_id: int, wanted: Collection[str], into: Path) -> frozenset[str]:
+    """Put the outputs that a session's zip holds into a folder.
+
+    Nothing else than `wanted` is written, whatever the names in the zip are. Each file passes its own checksum; whether
+    it is what the manifest describes is checked later, as for every file.
+
+    Args:
+        wanted: Listed paths that stay inside the folder.
+
+    Returns:
+        The files that were put there: none if Kaggle refuses the zip, or if it is damaged or too large.
+    """
+    archive = into / f".outputs{PARTIAL_SUFFIX}"
+    try:
+        if not _downloaded(api, session_id, archive):
+            return frozenset()
+        with zipfile.ZipFile(archive) as opened:
+            return frozenset(_extracted(opened, frozenset(wanted), into))
+    except (ServiceFault, *_DAMAGED):
+        return frozenset()
+    except OSError as fault:
+        if not is_full(fault):
+            raise
+        return frozenset()  # a zip needs its room twice; one file after another may still fit
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _downloaded(api: KaggleApi, session_id: int, archive: Path) -> bool:
+    size_bytes = 0
+    with api.output_zip(session_id) as pieces, archive.open("wb") as stream:
+        for piece in pieces:
+            size_bytes += len(piece)
+            if size_bytes > MOST_BYTES:
+                return False
+            stream.write(piece)
+    return True
+
+
+def _extracted(opened: zipfile.ZipFile, wanted: frozenset[str], into: Path) -> Iterator[str]:
+    members = [member for member in opened.infolist() if member.filename in wanted]
+    named = Counter(member.filename for member in members)
+    if sum(member.file_size for member in members) > MOST_BYTES:
+        return
+    for member in members:
+        path = member.filename
+        too_large = path == MANIFEST_NAME and member.file_size > MANIFEST_BYTES
+        if named[path] == 1 and not too_large and _is_extracted(opened, member, into / path):
+            yield path
+
+
+def _is_extracted(opened: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path) -> bool:
+    partial = place.with_name(f".member{PARTIAL_SUFFIX}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with opened.open(member) as source, partial.open("wb") as stream:
+            shutil.copyfileobj(source, stream)
+        os.replace(partial, place)
+    except _DAMAGED:
+        partial.unlink(missing_ok=True)
+        return False
+    except OSError as fault:
+        partial.unlink(missing_ok=True)
+        if is_full(fault):
+            raise
+        return False  # a name that is impossible here is reported when the file is fetched by itself
+    return True

@@ -1,0 +1,1 @@
+"""Writes a new project: card, script, campaign, workflow and README, from templates."""

@@ -1,0 +1,41 @@
+"""Reports after a resume: each one once, however the script counts its steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orchestrator.kernel.training.progress import PROGRESS_NAME, Progress
+
+
+def _progress(folder: Path, *, start: int, reported: int | None) -> Progress:
+    reporter = SimpleNamespace(progress=lambda **fields: None, event=lambda *words, **fields: None, say=print)
+    context: Any = SimpleNamespace(metrics_dir=folder, reporter=reporter, monotonic=lambda: 0.0)
+    return Progress(context, start=start, target=9, reported=reported)
+
+
+def _steps(folder: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (folder / PROGRESS_NAME).read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["passes", "steps-done"])
+def test_reports_of_lost_work_are_removed(tmp_path: Path, first: int) -> None:
+    before = _progress(tmp_path, start=0, reported=0)
+    for step in range(5):
+        before.report(step + first, {})
+    after = _progress(tmp_path, start=3, reported=3)
+    for step in range(3, 6):
+        after.report(step + first, {})
+    assert _steps(tmp_path) == [step + first for step in range(6)] and after.reported == 6
+
+
+def test_checkpoint_of_an_older_version_counts_by_steps(tmp_path: Path) -> None:
+    (tmp_path / PROGRESS_NAME).write_text('{"step": 0}\n{"step": 1}\n{"step": 2}\n{"st', encoding="utf-8")
+    progress = _progress(tmp_path, start=2, reported=None)
+    assert progress.reported == 2
+    progress.report(2, {})
+    assert _steps(tmp_path) == [0, 1, 2] and progress.reported == 3
