@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -146,7 +147,7 @@ class State:
         self._templates = set()
         self.lost(self.kept._capture(met=self._templates)[2])
         seed = seed_of(self._context.ticket.spec)
-        if self._saved is None and seed is not None:
+        if self._saved is None and seed is not None and "gymnasium" in sys.modules:
             seed_spaces(self.kept._objects(), seed)
         self._at_start = self.kept._replaceable()
         saved, self._saved = self._saved, None  # frees its memory

@@ -166,6 +166,22 @@ def test_module_keeps_what_its_state_dict_lacks() -> None:
     assert found.mean.tolist() == [3, 3]
 
 
+class Forwarding:
+    """Answers every attribute that it lacks with one of the object inside."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def test_methods_of_an_object_inside_are_not_those_of_the_object_around() -> None:
+    saved, fresh = Forwarding(np.random.RandomState(1)), Forwarding(np.random.RandomState(2))
+    assert restored(saved, fresh) is fresh and type(fresh) is Forwarding
+    assert fresh.inner.random() == saved.inner.random()
+
+
 def test_generators_spawn_the_same_children() -> None:
     saved, fresh = np.random.default_rng(5), np.random.default_rng(5)
     saved.spawn(2)

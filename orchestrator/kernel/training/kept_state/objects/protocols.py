@@ -15,6 +15,8 @@ def protocol_of(value: Any) -> str | None:
     for name, (read, write) in _METHODS.items():
         if _offers(value, read) and _offers(value, write):
             return name
+    if not any(one.__module__.startswith("numpy.") for one in type(value).__mro__):
+        return None
     if isinstance(getattr(getattr(value, "bit_generator", None), "state", None), dict):
         return "bit_generator"
     if callable(getattr(value, "random_raw", None)) and isinstance(getattr(value, "state", None), dict):
@@ -30,8 +32,8 @@ def _offers(value: Any, method: str) -> bool:
 
 def kind_of(value: Any) -> str:
     """Class of an object with a protocol; of a generator of numpy with that of its bits."""
-    bits = getattr(value, "bit_generator", None)
-    return class_name(type(value)) + (f"#{type(bits).__name__}" if bits is not None else "")
+    bits = f"#{type(value.bit_generator).__name__}" if protocol_of(value) == "bit_generator" else ""
+    return class_name(type(value)) + bits
 
 
 def can_be_built(value: Any) -> bool:
