@@ -34,7 +34,10 @@ class Encoder(ValueEncoder):
             return {"is": "constant", "type": built[0], "of": self._items(built[1], place)}
         if is_code(value):
             return self._code(value, place)
-        return {"is": "fresh"} if is_fresh(kind) else super()._constant(value, place)
+        inside = value.values() if kind is dict else value if kind is list else ()
+        if is_fresh(kind) or (inside and all(is_fresh(type(one)) for one in inside)):  # e.g. a list of pictures
+            return {"is": "fresh"}
+        return super()._constant(value, place)
 
     def _code(self, value: Any, place: str) -> Any:
         if not self._inside_instance:  # alone it is not state; the state of methods like `state_dict` must not hold it

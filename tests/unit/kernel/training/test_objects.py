@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 import torch
 
+from orchestrator.kernel.training.kept_state.comparison import same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.kept import Kept
@@ -164,6 +165,22 @@ def test_module_keeps_what_its_state_dict_lacks() -> None:
     found = restored(saved, fresh)
     assert (found.calls, found.layer.p, found.layer.training, found.training) == (7, 0.25, False, True)
     assert found.mean.tolist() == [3, 3]
+
+
+class Surface:
+    """A picture of pygame."""
+
+    __module__ = "pygame.surface"
+
+
+@pytest.mark.parametrize("fresh", [None, [Surface()]], ids=["not drawn yet", "drawn"])
+def test_objects_that_only_draw_stay_those_of_the_new_process(fresh: Any) -> None:
+    saved, current = Box([Box(Surface()), [Surface(), Surface()], 5]), Box([Box(), fresh, 0])
+    before, again = Encoder(), Encoder()
+    node = json.loads(json.dumps(before.part(saved, "part")))
+    found = Decoder(before.buffers).part(node, 0, current)
+    assert before.lost == [] and found.held[0].held is None and found.held[1] is fresh and found.held[2] == 5
+    assert same_part(json.loads(json.dumps(again.part(found, "part"))), again.buffers, node, before.buffers)
 
 
 class Forwarding:
