@@ -29,6 +29,7 @@ from orchestrator.cli.commands import (
     status,
 )
 from orchestrator.cli.error_boundary import run_command
+from orchestrator.cli.first_screen import EPILOG, place_of
 from orchestrator.cli.output.encoding import restart_with_utf8_paths
 from orchestrator.cli.proof import prove, prove_resume, verify
 from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
@@ -37,25 +38,26 @@ app = typer.Typer(
     name="orchestrator",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    epilog=EPILOG,
 )
 
 COMMANDS: Mapping[str, Callable[..., int]] = {
     "init": init.init,
     "run": run.run,
     "status": status.status,
-    "sections": overview.sections,
-    "render": render.render,
+    "prove": prove.prove,
+    "report": report.report,
     "attach": sessions.attach,
     "logs": sessions.logs,
     "fetch": sessions.fetch,
     "cancel": cancel.cancel,
-    "report": report.report,
-    "quota": account.quota,
-    "doctor": doctor.doctor,
-    "verify": verify.verify,
     "inspect": inspect_checkpoint.inspect_checkpoint,
-    "prove": prove.prove,
     "prove-resume": prove_resume.prove_resume,
+    "sections": overview.sections,
+    "render": render.render,
+    "doctor": doctor.doctor,
+    "quota": account.quota,
+    "verify": verify.verify,
 }
 """Name -> command, in the order of `--help`."""
 
@@ -65,7 +67,7 @@ CHECKPOINT_COMMANDS: Mapping[str, Callable[..., int]] = {
     "archive": checkpoints.archive,
 }
 
-CONFIG_COMMANDS: Mapping[str, Callable[..., int]] = {"show": overview.show}
+CONFIG_COMMANDS: Mapping[str, Callable[..., int]] = {"show": overview.show, "schema": overview.schema}
 
 CAMPAIGN_COMMANDS: Mapping[str, Callable[..., int]] = {
     "plan": plan.plan,
@@ -123,21 +125,23 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]] = {
     "campaign": ("Many trials under limits: plan them, run them, see their status.", CAMPAIGN_COMMANDS),
     "checkpoints": ("The checkpoints of a training: list them, go back to one, put them aside.", CHECKPOINT_COMMANDS),
-    "config": ("Where settings, folders and credentials come from.", CONFIG_COMMANDS),
+    "config": ("Where settings, folders and credentials come from, and the form of a card.", CONFIG_COMMANDS),
 }
 """Name -> help and commands of a group, in the order of `--help`."""
 
 
-def _register(group: typer.Typer, commands: Mapping[str, Callable[..., int]]) -> None:
-    for name, command in commands.items():
-        group.command(name)(_for_typer(command))
+def _register() -> None:
+    for name, command in COMMANDS.items():
+        panel, line = place_of(name)
+        app.command(name, rich_help_panel=panel, short_help=line)(_for_typer(command))
+    for name, (text, commands) in GROUPS.items():
+        group, (panel, line) = typer.Typer(help=text), place_of(name)
+        for inner, command in commands.items():
+            group.command(inner)(_for_typer(command))
+        app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel, short_help=line)
 
 
-_register(app, COMMANDS)
-for _name, (_help, _commands) in GROUPS.items():
-    _group = typer.Typer(help=_help)
-    _register(_group, _commands)
-    app.add_typer(_group, name=_name, no_args_is_help=True)
+_register()
 
 
 def _show_version(wanted: bool) -> None:

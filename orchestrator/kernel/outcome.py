@@ -54,6 +54,10 @@ class LeftTraining(Exception):
     """Raised to leave a training at a point where its state is saved, to the end of the `with` of its session."""
 
 
+class LeftEarly(Exception):
+    """The section's code left its training before the target without being asked to, so it would do so each time."""
+
+
 class SessionRefused(Exception):
     """The session must not start: wrong code, wrong checkpoint, or old results in the output folder.
 

@@ -47,6 +47,8 @@ def run(context):
     return train(context.ticket.session)
 '''
 
+LEFT = "Left before the end of the training: 20 of 40 steps are saved. `break` saves nothing: call run.finish()"
+
 
 def _project(tmp_path: Path, name: str, cuts: str) -> Path:
     root = make_toy_project(tmp_path / name)
@@ -118,14 +120,27 @@ def test_what_cannot_be_kept_meets_the_floor_of_the_card(tmp_path: Path, floor: 
         assert orchestrate(root, *QUICK).json["resume_grade"] == "statistical"
 
 
-def test_break_before_the_target_is_a_pause_and_its_message_is_in_the_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inside", [False, True], ids=["outcome after the block", "outcome inside the block"])
+def test_break_before_the_target_fails_once_with_the_remedy(tmp_path: Path, inside: bool) -> None:
     root = make_toy_project(tmp_path / "broken")
     entry = root / "validation_ch7/section_7_6_rl_performance/entry.py"
     text = ENTRY.replace("CUTS_OF_SESSIONS", "{}").replace("if cut and step == cut[1]:", "if step == 23:")
-    entry.write_text(text.replace("os.kill(os.getpid(), getattr(signal, cut[0]))", "break"), encoding="utf-8")
+    leave = "return run.outcome()" if inside else "break"
+    entry.write_text(text.replace("os.kill(os.getpid(), getattr(signal, cut[0]))", leave), encoding="utf-8")
     done = orchestrate(root, *QUICK)
-    assert done.code == 1 and done.json["steps_done"] == 20
-    sessions = sorted((root / "validation_output/results").glob("local_*"))
-    log = (sessions[0] / "kernel.log").read_text(encoding="utf-8")
-    assert "Left before the end of the training: 20 of 40 steps are saved." in log
-    assert '"end_reason": "paused"' in (sessions[0] / "session_manifest.json").read_text(encoding="utf-8")
+    assert (done.code, done.json["end_reason"], done.json["steps_done"]) == (1, "section_failed", 20)
+    assert LEFT in done.out + done.err
+    (session,) = (root / "validation_output/results").glob("local_*")
+    log = (session / "kernel.log").read_text(encoding="utf-8")
+    assert log.count(LEFT) == 1 and "Traceback" not in log
+    manifest = json.loads((session / "session_manifest.json").read_text(encoding="utf-8"))
+    assert manifest["end_reason"] == "section_failed"
+
+
+def test_an_entry_point_may_be_finished_where_it_leaves(tmp_path: Path) -> None:
+    root = make_toy_project(tmp_path / "enough")
+    entry = root / "validation_ch7/section_7_6_rl_performance/entry.py"
+    text = ENTRY.replace("CUTS_OF_SESSIONS", "{}").replace("if cut and step == cut[1]:", "if step == 23:")
+    text = text.replace("os.kill(os.getpid(), getattr(signal, cut[0]))", "run.finish()\n                break")
+    entry.write_text(text, encoding="utf-8")
+    assert LEFT not in orchestrate(root, *QUICK).err

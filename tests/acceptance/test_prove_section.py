@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def test_script_of_a_card_is_proven_and_later_cards_name_it(tmp_path: Path, word
     written = json.loads(card.read_text(encoding="utf-8"))["proof"]
     assert written == {"grade": "exact", "cuts": len(proof["cuts"]), "steps": 40, "digest": proof["digest"]}
     assert f"proven exact: {written['cuts']} cuts in 40 steps" in orchestrate(root, "status").out
+    shown = f"40 steps, 1 session(s), proven exact: {written['cuts']} cuts in 40 steps, code {written['digest'][:12]}"
+    assert shown in orchestrate(root, "report", "mine").out
+    assert list(orchestrate(root, "report", "mine", "--json").json["proofs"].values()) == [written]
+    with (root / "validation_output/reports/mine/trainings.csv").open(encoding="utf-8", newline="") as stream:
+        assert [row["proof"] for row in csv.DictReader(stream)] == [shown.partition("session(s), ")[2]]
 
 
 def test_changed_code_has_no_proof(tmp_path: Path) -> None:
@@ -53,6 +59,8 @@ def test_changed_code_has_no_proof(tmp_path: Path) -> None:
     assert "proof" not in json.loads(card.read_text(encoding="utf-8"))
     void = "its proof of exact resume is of other code: python -m orchestrator prove mine"
     assert void in orchestrate(root, "status").out
+    assert orchestrate(root, "report", "mine", "--json").json["proofs"] == {}
+    assert "proven" not in orchestrate(root, "report", "mine").out
 
 
 def test_mistake_in_a_section_is_named(tmp_path: Path) -> None:

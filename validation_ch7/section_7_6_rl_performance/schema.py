@@ -6,13 +6,17 @@ The orchestrator reads this file by its path when it reads the card; the session
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 FREE_SPEED_M_S, LINK_LENGTH_M, ARRIVAL_BIN_S = 13.89, 300.0, 10.0
 """Constants of the traffic model that limit a card's values; a test compares them with the model's own."""
 
 _MAY_BE_ZERO = frozenset({"all_red_s", "yellow_used_s", "start_up_lost_s"})
+
+_POSITIVE = {"json_schema": {"exclusiveMinimum": 0}}
+_NOT_NEGATIVE = {"json_schema": {"minimum": 0}}
+"""Limits for the JSON Schema of the card; the checks below are those that count."""
 
 _VERIFY_EPISODE_S = 600.0
 
@@ -21,16 +25,16 @@ _VERIFY_EPISODE_S = 600.0
 class Crossing:
     """One signalised crossing: lengths in m, times in s, speeds in m/s, densities in veh/m."""
 
-    decision_s: float
-    min_green_s: float
-    yellow_s: float
-    all_red_s: float
-    yellow_used_s: float
-    start_up_lost_s: float
-    max_green_s: float
-    episode_s: float
-    dx_m: float
-    dt_s: float
+    decision_s: float = field(metadata=_POSITIVE)
+    min_green_s: float = field(metadata=_POSITIVE)
+    yellow_s: float = field(metadata=_POSITIVE)
+    all_red_s: float = field(metadata=_NOT_NEGATIVE)
+    yellow_used_s: float = field(metadata=_NOT_NEGATIVE)
+    start_up_lost_s: float = field(metadata=_NOT_NEGATIVE)
+    max_green_s: float = field(metadata=_POSITIVE)
+    episode_s: float = field(metadata=_POSITIVE)
+    dx_m: float = field(metadata=_POSITIVE)
+    dt_s: float = field(metadata=_POSITIVE)
 
     def __post_init__(self) -> None:
         faults = [
@@ -73,8 +77,8 @@ class Criteria:
     """
 
     baseline: Literal["fixed_time", "webster", "actuated", "max_pressure", "longest_queue"]
-    min_delay_reduction_pct: float
-    min_trainings: int
+    min_delay_reduction_pct: float = field(metadata={"json_schema": {"minimum": 0, "exclusiveMaximum": 100}})
+    min_trainings: int = field(metadata={"json_schema": {"minimum": 1}})
 
     def __post_init__(self) -> None:
         faults = []

@@ -28,7 +28,7 @@ def list_checkpoints(options: TrainingOptions, as_json: AsJson = False) -> int:
         rows = [one.to_json() for one in find_checkpoints(run_context, card)]
     console.say(*(line for row in rows for line in _lines(row)))
     if not rows:
-        console.say(f"No checkpoint of {card.section}: a run starts from step 0")
+        console.say(f"No checkpoint of {card.section}: a run starts from step 0", *_alone_lines(card))
     if as_json:
         print_json({"section": card.section, "checkpoints": rows})
     return 0
@@ -82,6 +82,20 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
         )
     if place != "in place":
         yield f"    {row['folder']}"
+
+
+def _alone_lines(card: SectionCard) -> Iterator[str]:
+    """What the section's script has saved without the section: it is another training."""
+    from orchestrator.stores.checkpoint.alone_trainings import alone_trainings
+    from orchestrator.stores.project import find_project
+
+    state = find_project().state
+    for one in alone_trainings(state):
+        if card.script is not None and one.steps and one.script == state / card.script:
+            yield (
+                f"{card.script} alone has saved {one.steps} steps in {one.folder}: `python {card.script}` continues "
+                "them, the section does not"
+            )
 
 
 @contextmanager

@@ -1,10 +1,13 @@
-"""`sections` and `config show`: what this project holds, and where every setting comes from."""
+"""`sections`, `config show` and `config schema`: what this project holds, where its settings come from, their form."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson
@@ -76,6 +79,24 @@ def _section_row(project: Project, name: str) -> dict[str, Any]:
         "trials": len(project.trials(card.directory)),
         "card": (project.cards / f"{name}.yaml").as_posix(),
     }
+
+
+_OfSection = Annotated[
+    str | None, typer.Argument(metavar="[SECTION]", help="Of the card of this section; default: of every card here.")
+]
+
+
+def schema(section: _OfSection = None) -> int:
+    """Print the JSON Schema of a section's card, its own keys included, for editors.
+
+    For the YAML support of an editor: write it to configs/sections/schema.json, and begin each card with
+    `# yaml-language-server: $schema=schema.json`.
+    """
+    from orchestrator.stores.project import find_project
+    from orchestrator.stores.section.card_schema import card_schema
+
+    print(json.dumps(card_schema(find_project().cards, section), indent=2))
+    return 0
 
 
 def show(as_json: AsJson = False) -> int:

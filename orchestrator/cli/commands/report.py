@@ -44,6 +44,12 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
     console.say(*(f"Wrote {path.as_posix()}" for path in files))
     console.say(*text_lines(trainings, statistics))
     if as_json:
-        plain = [asdict(one) for one in statistics]
-        print_json({"files": [path.as_posix() for path in files], "trainings": len(trainings), "statistics": plain})
+        print_json(
+            {
+                "files": [path.as_posix() for path in files],
+                "trainings": len(trainings),
+                "proofs": {one.session: dict(one.proof) for one in trainings if one.proof},
+                "statistics": [asdict(one) for one in statistics],
+            }
+        )
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,8 +13,6 @@ from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from orchestrator.core.ledger.records import RunRecord, SessionRecord
     from orchestrator.core.session.live_progress import LiveProgress
     from orchestrator.stores.project import Project
@@ -27,18 +26,21 @@ _Section = Annotated[
 
 
 def status(section: _Section = None, as_json: AsJson = False) -> int:
-    """Show the models directory of each section, sessions in flight, and the latest runs and sessions.
+    """Show the checkpoints of each section and script, sessions in flight, and the latest runs and sessions.
 
     It takes no lock, so it works from a second shell while `run` is watching.
     What cannot be read is shown as unreadable, and the rest is still shown; the exit code is then 2.
     """
+    from orchestrator.cli.commands.status_alone import alone_lines
     from orchestrator.cli.commands.status_models import model_lines, model_rows
     from orchestrator.cli.output.console import Console
     from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, OrchestratorError
+    from orchestrator.stores.checkpoint.alone_trainings import alone_trainings
     from orchestrator.stores.project import find_project
     from orchestrator.stores.section.card_yaml import load_card
 
-    project = find_project()
+    project, here = find_project(), Path.cwd()
+    alone = alone_trainings(here) if section is None else []
     if section is not None:
         load_card(project.cards, section)  # an unknown name is refused, with the nearest one
     models = [row for row in model_rows(project) if section in (None, row["section"])]
@@ -59,18 +61,27 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
                 "runs": [asdict(run) for run in runs],
                 "sessions": [_session_json(session) for session in sessions],
                 "in_flight": [one.to_json() for one in live],
+                "alone": [one.to_json() for one in alone],
                 **({} if unreadable is None else {"problem": str(unreadable), "remedy": unreadable.remedy}),
             }
         )
         return code
     console = Console(sys.stdout)
-    console.say(*model_lines(models))
+    console.say(*model_lines(models), *alone_lines(alone, here))
     if unreadable is not None:
         raise unreadable
     if live:
         console.say("In flight:", *(f"  {one.session}  {one.backend}  {one.line}" for one in live))
-    console.say(*_run_lines(runs, sessions, section or (models[0]["section"] if models else "SECTION")))
+    if runs or not alone:
+        console.say(*(_run_lines(runs, sessions) if runs else [_first_command(models, section)]))
     return code
+
+
+def _first_command(models: list[dict[str, Any]], section: str | None) -> str:
+    usable = [row["section"] for row in models if section is not None or "problem" not in row]
+    if usable:
+        return f"No runs yet: python -m orchestrator run {usable[0]} --quick"
+    return "No runs yet, and no section that can run: `orchestrator init DIR` writes a project"
 
 
 def _recorded(path: Path, section: str | None) -> tuple[list[RunRecord], list[SessionRecord]]:
@@ -107,11 +118,9 @@ def _live(project: Project, runs: list[RunRecord], sessions: list[SessionRecord]
     return live
 
 
-def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], section: str) -> list[str]:
+def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str]:
     from orchestrator.core.run.summary import shown_verdict
 
-    if not runs:
-        return [f"No runs yet: python -m orchestrator run {section} --quick"]
     lines = ["Latest runs:"]
     for run in [run for run in runs if run.sessions or run.ended_at is None][-_SHOWN_RUNS:]:
         end = run.end_reason or "in flight or interrupted"

@@ -28,6 +28,7 @@ class Training:
         session: Slug of its last session.
         sessions: Number of its sessions.
         numbers: What its section reported at the end, nested keys joined with dots.
+        proof: Facts of the proof, in its newest checkpoint, that its code resumes exactly; None without one.
     """
 
     variant: str
@@ -44,6 +45,7 @@ class Training:
     question: str
     numbers: Mapping[str, float]
     curve: StitchedCurve
+    proof: Mapping[str, Any] | None = None
 
     @property
     def group(self) -> tuple[str, str, str, str]:

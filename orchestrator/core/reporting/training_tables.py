@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.core.proof.record import proof_line
 from orchestrator.core.reporting.seed_statistics import Estimate, Statistic
 from orchestrator.core.reporting.training import Training
 
@@ -24,6 +25,7 @@ def training_rows(trainings: Sequence[Training]) -> Iterator[Row]:
             "seams": ";".join(map(str, one.curve.seams)),
             "wasted_steps": one.curve.wasted_steps,
             "resume_grade": one.resume_grade,
+            "proof": proof_line(one.proof) if one.proof else "",
             "wall_s": one.wall_s,
             "session": one.session,
             **dict(sorted(one.measured.items())),
@@ -139,7 +141,7 @@ def text_lines(trainings: Sequence[Training], statistics: Sequence[Statistic]) -
     """The report as lines for a terminal: each training, then the statistics, or why there are none."""
     lines = [
         f"{one.variant}, seed {one.seed} ({one.profile}): {one.result}, {one.steps or 0} steps, "
-        f"{one.sessions} session(s)"
+        f"{one.sessions} session(s){f', {proof_line(one.proof)}' if one.proof else ''}"
         for one in trainings
     ]
     if not any(one.curve.points for one in trainings):

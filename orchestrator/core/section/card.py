@@ -9,11 +9,12 @@ from functools import cache, cached_property
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, cast, get_type_hints
 
-from orchestrator.core.section.code_paths import include_fault, start_faults
+from orchestrator.core.section.code_paths import DIRECTORY, MODULE, SCRIPT, include_fault, start_faults
 from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
-from orchestrator.core.section.lineage import Lineage
-from orchestrator.core.section.plain_values import plain
+from orchestrator.core.section.lineage import Lineage, plain
+from orchestrator.core.section.size_limits import MOST_LAYERS, MOST_UNITS
 from orchestrator.kernel.algorithms.hyperparameters import AlgorithmName, Algorithms, HyperParameters
+from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 from orchestrator.kernel.schema import CRITERIA
 from orchestrator.kernel.wire import code_folder
 
@@ -25,11 +26,14 @@ SEEDS_END = 2**32
 """Seeds are below this: the limit of `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls."""
 
 _STEP_FIELDS = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps")
-_LEARNING_FIELDS = (*_STEP_FIELDS, "evaluation_scenarios")
+LEARNING_FIELDS = (*_STEP_FIELDS, "evaluation_scenarios")
 """Keys that each profile of a section with an `algorithm` needs, for the training loop of stable-baselines3."""
 
 MOST_STEPS = 2**53
 """Integers up to here are exact in JSON and fit into the ledger's columns."""
+
+_NETWORK = {"maxItems": MOST_LAYERS, "items": {"exclusiveMinimum": 0, "maximum": MOST_UNITS}}
+_SIZE = {JSON_SCHEMA: {"exclusiveMinimum": 0, "maximum": MOST_STEPS}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +51,11 @@ class Profile:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
 
-    target_steps: int | None = None
-    checkpoint_every_steps: int | None = None
-    evaluate_every_steps: int | None = None
-    evaluation_scenarios: int | None = None
-    deadline_s: float = MAX_SESSION_S
+    target_steps: int | None = field(default=None, metadata=_SIZE)
+    checkpoint_every_steps: int | None = field(default=None, metadata=_SIZE)
+    evaluate_every_steps: int | None = field(default=None, metadata=_SIZE)
+    evaluation_scenarios: int | None = field(default=None, metadata=_SIZE)
+    deadline_s: float = field(default=MAX_SESSION_S, metadata=_SIZE)
 
     def __post_init__(self) -> None:
         faults = []
@@ -83,7 +87,9 @@ class SectionCard:
         scenario: Scenario name in checkpoint stems; the section's name if the file has none.
         algorithm: One of `algorithms`; None for a section that declares none.
         network: Units of each hidden layer.
+        algorithms: Hyper-parameters of each algorithm that the section declares.
         settings: Free values, part of the lineage.
+        seed: Seed of the training; another seed is another training.
         resume_floor: Lowest grade at which a checkpoint may be resumed.
         backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
         device: `cpu`, `cuda` or `auto`, on this computer.
@@ -97,16 +103,16 @@ class SectionCard:
 
     section: str
     title: str = ""
-    directory: str = ""
-    entry_point: str | None = None
-    script: str | None = None
+    directory: str = field(default="", metadata={JSON_SCHEMA: {"pattern": f"^({DIRECTORY})?$"}})
+    entry_point: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": f"^{MODULE}$"}})
+    script: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": f"^{SCRIPT}$"}})
     profiles: Mapping[str, Profile] = field(default_factory=lambda: {"quick": Profile(), "full": Profile()})
     scenario: str = ""
     algorithm: AlgorithmName | None = None
-    network: tuple[int, ...] = ()
+    network: tuple[int, ...] = field(default=(), metadata={JSON_SCHEMA: _NETWORK})
     algorithms: Algorithms = field(default_factory=Algorithms)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
+    seed: int = field(default=0, metadata={JSON_SCHEMA: {"minimum": 0, "maximum": SEEDS_END - 1}})
     resume_floor: Literal["exact", "statistical"] = "statistical"
     backend: BackendName = "local"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
@@ -123,7 +129,7 @@ class SectionCard:
             faults.append(
                 "profiles needs both quick and full: --quick trains with the first, `run` alone with the second"
             )
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.directory):
+        if not re.fullmatch(DIRECTORY, self.directory):
             faults.append(f"directory must be a plain folder name, not {self.directory!r}")
         faults += filter(None, map(include_fault, self.include))
         if not 0 <= self.seed < SEEDS_END:
@@ -142,7 +148,7 @@ class SectionCard:
         elif self.algorithm not in self.algorithms.names:
             faults.append(f"algorithms must declare {self.algorithm}, the section's algorithm")
         for name, profile in self.profiles.items():
-            lacking = [key for key in _LEARNING_FIELDS if getattr(profile, key) is None]
+            lacking = [key for key in LEARNING_FIELDS if getattr(profile, key) is None]
             faults += [f"profiles.{name}.{key} is missing: a section with an algorithm needs it" for key in lacking]
         return faults
 
@@ -232,5 +238,7 @@ def card_kind(schema: Hashable) -> type[SectionCard]:
 
 def _copied(one: Field[Any]) -> Any:
     if one.default_factory is not MISSING:
-        return field(default_factory=one.default_factory)
-    return field() if one.default is MISSING else field(default=one.default)
+        return field(default_factory=one.default_factory, metadata=one.metadata)
+    if one.default is MISSING:
+        return field(metadata=one.metadata)
+    return field(default=one.default, metadata=one.metadata)

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+DIRECTORY = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+MODULE = r"(?!orchestrator(\.|$))[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+SCRIPT = r"(?!orchestrator(\.py)?(/|$))(?!(.*/)?\.{1,2}/)(?!(.*/)?\.py$)[^/\\:]+(/[^/\\:]+)*\.py"
+"""Forms of a section's folder, entry point and script, in syntax that Python and JSON Schema share."""
+
 
 def start_faults(entry_point: str | None, script: str | None) -> Iterator[str]:
     """What is wrong with the start of a section's code: a module or a script, exactly one of them."""
@@ -12,13 +17,10 @@ def start_faults(entry_point: str | None, script: str | None) -> Iterator[str]:
         yield "script or entry_point is missing: script: train.py runs a file, entry_point: package.module calls run()"
     elif entry_point is not None and script is not None:
         yield "script and entry_point exclude each other: remove one of them"
-    if entry_point is not None and not _MODULE.fullmatch(entry_point):
+    if entry_point is not None and not re.fullmatch(MODULE, entry_point, re.ASCII):
         yield f"entry_point must be a module of the project, such as mypackage.train, not {entry_point!r}"
     if script is not None and (why := script_fault(script)):
         yield f"script must be a Python file below the project's folder, such as examples/train.py, not {script!r}{why}"
-
-
-_MODULE = re.compile(r"(?!orchestrator(\.|$))[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 
 def script_fault(script: str) -> str:

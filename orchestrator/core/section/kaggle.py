@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
+
+from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 
 MAX_SESSION_S = 43_200.0
 """Kaggle ends CPU and GPU sessions after 12 hours (TPU: 9 hours)."""
@@ -51,9 +53,11 @@ class KaggleSettings:
     accelerator: str = DEFAULT_GPU
     device: Literal["cpu", "cuda", "auto"] = "auto"
     internet: bool = True
-    session_timeout_s: float = MAX_SESSION_S
+    session_timeout_s: float = field(
+        default=MAX_SESSION_S, metadata={JSON_SCHEMA: {"exclusiveMinimum": 0, "maximum": MAX_SESSION_S}}
+    )
     docker_image: str | None = None
-    wheelhouse: str | None = None
+    wheelhouse: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": "^[^/]*/[^/]*$"}})
 
     @property
     def longest_session_s(self) -> float:

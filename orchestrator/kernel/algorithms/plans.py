@@ -9,14 +9,18 @@ from typing import Any, Literal
 _INFINITE = float("inf")
 
 
-def _limit(allowed: Callable[[Any], bool], words: str) -> Mapping[str, Any]:
-    return {"allowed": allowed, "words": words}
+JSON_SCHEMA = "json_schema"
+"""Key in the `metadata` of a field: keywords that its JSON Schema has beside those of its type."""
 
 
-POSITIVE = _limit(lambda value: 0 < value < _INFINITE, "must be above 0 and finite")
-NOT_NEGATIVE = _limit(lambda value: 0 <= value < _INFINITE, "must not be negative, and must be finite")
-SHARE = _limit(lambda value: 0.0 < value <= 1.0, "must lie in (0, 1]")
-FROM_0_TO_1 = _limit(lambda value: 0.0 <= value <= 1.0, "must lie in [0, 1]")
+def _limit(allowed: Callable[[Any], bool], words: str, **json_schema: float) -> Mapping[str, Any]:
+    return {"allowed": allowed, "words": words, JSON_SCHEMA: json_schema}
+
+
+POSITIVE = _limit(lambda value: 0 < value < _INFINITE, "must be above 0 and finite", exclusiveMinimum=0)
+NOT_NEGATIVE = _limit(lambda value: 0 <= value < _INFINITE, "must not be negative, and must be finite", minimum=0)
+SHARE = _limit(lambda value: 0.0 < value <= 1.0, "must lie in (0, 1]", exclusiveMinimum=0, maximum=1)
+FROM_0_TO_1 = _limit(lambda value: 0.0 <= value <= 1.0, "must lie in [0, 1]", minimum=0, maximum=1)
 """Limits of a value, as the `metadata` of its field."""
 
 

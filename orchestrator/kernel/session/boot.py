@@ -19,7 +19,7 @@ from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME
 from orchestrator.kernel.files.reserve import RESERVE_NAME, Reserve
 from orchestrator.kernel.files.storage import free_text, is_full
 from orchestrator.kernel.files.workspace import Workspace
-from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused
+from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, LeftEarly, SectionOutcome, SessionRefused
 from orchestrator.kernel.session.admission import admit
 from orchestrator.kernel.session.container import CONTAINER_VARIABLE, OPENED, id_of_container
 from orchestrator.kernel.session.context import SessionContext
@@ -181,7 +181,7 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
         reporter.say(f"Session refused: {refusal.account}")
         return _Result(outcome=SectionOutcome(ending=refusal.ending), error=refusal.account, preflight=preflight)
     except BaseException as fault:  # SystemExit included: the manifest must record every failure of a section
-        error = f"{fault}\n" if isinstance(fault, ScriptFailed) else traceback.format_exc()
+        error = f"{fault}\n" if isinstance(fault, ScriptFailed | LeftEarly) else traceback.format_exc()
         ending = KernelEnding.SECTION_FAILED
         if is_full(fault):
             reserve.release()
@@ -196,10 +196,11 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
 
 def _call_entry_point(context: SessionContext, name: str) -> SectionOutcome:
     entry_point = importlib.import_module(name)
-    with entered(context):
+    with entered(context) as section:
         outcome = entry_point.run(context)
     if not isinstance(outcome, SectionOutcome):
         raise TypeError(f"{name}.run returned {type(outcome).__name__}")
+    section.require_end(outcome)
     return outcome
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.kernel.outcome import SectionOutcome, SessionRefused
+from orchestrator.kernel.outcome import KernelEnding, LeftEarly, SectionOutcome, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 
 
@@ -26,11 +26,22 @@ class RunningSection:
     Attributes:
         script: Whether it is a script; else an entry point, which returns its outcome itself.
         training: The training that the script opened, None before.
+        left_early: Message if the latest training was left before its target without being asked to; else empty.
     """
 
     context: SessionContext
     script: bool = False
     training: Training | None = None
+    left_early: str = ""
+
+    def require_end(self, outcome: SectionOutcome) -> None:
+        """Refuse a training that the code left by itself: as a pause, it would be started again and again.
+
+        Raises:
+            LeftEarly: It was left early, and the outcome is not that it is finished.
+        """
+        if self.left_early and outcome.ending is not KernelEnding.FINISHED:
+            raise LeftEarly(self.left_early)
 
     def require_first(self) -> None:
         """Refuse a second training of a script: the session has one lineage and one outcome.

@@ -30,17 +30,19 @@ def run_script(context: SessionContext, bundle_root: Path, script: str) -> Secti
 
     Raises:
         ScriptFailed: It exited with another code than 0 and `MORE_TO_DO`.
+        LeftEarly: It left its training before the target without being asked to.
     """
     path = bundle_root.joinpath(*script.split("/"))
     with entered(context, script=True) as section:
         code = _exit_code(path)
-    if code not in (0, MORE_TO_DO):
+    if code not in (0, MORE_TO_DO) and not section.left_early:
         raise ScriptFailed(f"{script} ended with {f'exit code {code}' if isinstance(code, int) else code}")
     training = section.training
     outcome = training.outcome() if training is not None else SectionOutcome(ending=KernelEnding.FINISHED)
     if code == MORE_TO_DO and outcome.ending is KernelEnding.FINISHED:
         left = KernelEnding.STOPPED if context.stop.requested else KernelEnding.PAUSED
         outcome = replace(outcome, ending=left)
+    section.require_end(outcome)
     # A verdict is about the finished training, also where the script gives one before.
     return outcome if outcome.ending is KernelEnding.FINISHED else replace(outcome, verdict=None, verdict_reasons=())
 

@@ -26,6 +26,10 @@ from orchestrator.kernel.training.settings import Settings
 from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME, REPORT_TAG, Ticket, digest_of
 
 ROOT = Path(".orchestrator")
+ALONE = ROOT / "alone"
+"""Folder of the checkpoints of scripts, below the current folder."""
+RESULTS = "outputs"
+"""Folder of a script's own results, beside its checkpoints."""
 
 
 class StopSignals(StopFlag):
@@ -89,7 +93,7 @@ def open_alone(settings: Settings) -> Alone:
         SessionRefused: Another process trains there, or the folder cannot be written.
     """
     name, script = _script()
-    folder = (settings.folder or ROOT / "alone" / _inside(script) / name).absolute()
+    folder = (settings.folder or ALONE / _inside(script) / name).absolute()
     try:
         lock = _claim(folder, own=settings.folder is not None)
         reporter = Reporter(folder / EVENTS_NAME, echo=_echo, now=lambda: datetime.now(UTC), monotonic=time.monotonic)
@@ -103,8 +107,8 @@ def open_alone(settings: Settings) -> Alone:
     context = SessionContext(
         ticket=_ticket(settings, folder, name, script),
         models_dir=folder,
-        metrics_dir=folder / "outputs",
-        figures_dir=folder / "outputs",
+        metrics_dir=folder / RESULTS,
+        figures_dir=folder / RESULTS,
         deadline=SoftDeadline(settings.deadline_s, monotonic=time.monotonic, started_s=time.monotonic()),
         stop=signals,
         reporter=reporter,

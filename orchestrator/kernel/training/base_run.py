@@ -17,7 +17,7 @@ from orchestrator.kernel.training.kept_state.archive import unpack_files
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.random_state import seed_random
 from orchestrator.kernel.training.kept_state.state import State, seed_of
-from orchestrator.kernel.training.progress import Progress, left_message
+from orchestrator.kernel.training.progress import Progress
 from orchestrator.kernel.training.settings import resolve_device
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
@@ -160,8 +160,6 @@ class BaseRun:
         self._fields |= fields
         ending = KernelEnding.STOPPED if self._context.stop.requested else KernelEnding.PAUSED
         resumed = self._checkpoints.resumed
-        if self.left_early:
-            self._context.reporter.say(left_message(self.saved_steps, self.target))
         return SectionOutcome(
             ending=ending if self.paused or self.left_early else KernelEnding.FINISHED,
             steps_start=self._start,

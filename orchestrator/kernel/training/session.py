@@ -106,6 +106,9 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         self._close()
         if run is None:
             return left
+        clean = fault is None or left
+        if self._section is not None:
+            self._section.left_early = left_message(run.saved_steps, run.target) if clean and run.left_early else ""
         of_a_script = alone is not None or (self._section is not None and self._section.script)
         if alone is not None and isinstance(fault, SessionRefused):
             _explain("Cannot continue", fault.account)
@@ -113,7 +116,7 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         if alone is not None and isinstance(fault, KeyboardInterrupt):
             _explain("Interrupted", f"{run.saved_steps} steps are saved; the same command continues")
             raise SystemExit(_INTERRUPTED) from None
-        if of_a_script and (fault is None or left):
+        if of_a_script and clean:
             _leave_if_unfinished(run, stopped=stopped, interrupted=interrupted)
         return left
 
@@ -135,7 +138,8 @@ def _leave_if_unfinished(run: Run, *, stopped: bool, interrupted: bool) -> None:
         _explain("Saved", f"{run.saved_steps} steps; the same command continues")
         raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO) from None
     if run.left_early:
-        print(left_message(run.saved_steps, run.target), file=sys.stderr, flush=True)
+        if running_section() is None:  # a section's session reports it
+            print(left_message(run.saved_steps, run.target), file=sys.stderr, flush=True)
         raise SystemExit(_FAILED)
 
 

@@ -43,6 +43,27 @@ def load_card(folder: Path, section: str, settings: Settings | None = None) -> S
     Raises:
         BadInput: No such section, unreadable YAML, a broken schema, or wrong keys and values, all of them listed.
     """
+    path = _path_of(folder, section)
+    card = parse_card(read_text(path), path.name, _sections_of(folder))
+    return set_in_card(card, read_yaml(read_text(path), path.name), settings) if settings else card
+
+
+def kind_of_section(folder: Path, section: str) -> type[SectionCard]:
+    """The type of a section's card, with the section's own keys. The card must be YAML, but need not be valid.
+
+    Raises:
+        BadInput: No such section, unreadable YAML, or a broken schema.
+    """
+    path = _path_of(folder, section)
+    return kind_of_card(_sections_of(folder), read_document(read_text(path), path.name).plain)
+
+
+def _path_of(folder: Path, section: str) -> Path:
+    """The file of a section's card.
+
+    Raises:
+        BadInput: There is no such section.
+    """
     known = card_names(folder)
     if section not in known:
         spelled_out = f"section_{section.replace('.', '_')}"  # users write 7.6
@@ -51,9 +72,7 @@ def load_card(folder: Path, section: str, settings: Settings | None = None) -> S
         hint = f"Did you mean {near[0]}?" if near else f"Known sections: {', '.join(known) or 'none'}. {new}"
         where = ": no project here, only the sections of this installation" if are_shipped(folder) else ""
         raise BadInput(f"there is no section {section!r}{where}", remedy=hint)
-    path = folder / f"{section}.yaml"
-    card = parse_card(read_text(path), path.name, _sections_of(folder))
-    return set_in_card(card, read_yaml(read_text(path), path.name), settings) if settings else card
+    return folder / f"{section}.yaml"
 
 
 def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCard:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.stores.session.import_statements import ALL, DEEP, Imported, Statements, read_statements
+from orchestrator.stores.session.import_statements import read_statements
+from orchestrator.stores.session.imported_names import ALL, DEEP, Imported, Statements
 from orchestrator.stores.session.project_modules import OWN, Module, ProjectModules
 
 

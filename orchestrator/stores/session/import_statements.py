@@ -5,59 +5,18 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from dataclasses import dataclass
 
 from orchestrator.stores.session.computed_names import OWN_NAMES, last_name, leading_text
+from orchestrator.stores.session.imported_names import ALL, DEEP, Imported, Statements
 
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _BY_NAME = frozenset({"import_module", "__import__", "run_module"})
 _RESOURCES = frozenset({"files", "get_data", "open_text", "open_binary", "read_text", "read_binary"})
 _SB3 = "orchestrator.sb3.script.learning"
-ALL, DEEP = "**", "**/"
-"""In `Imported.names`: all modules of a package, and also those of its subpackages."""
 _LISTED = {"iter_modules": ALL, "walk_packages": DEEP}
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _OBJECT = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.-]*")
 """`package.module:Name`, as Gymnasium's `register` and `make` take it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """One import of a file.
-
-    Attributes:
-        module: Name after the leading dots; empty for `from . import x`.
-        level: Number of leading dots; 0 for an absolute import.
-        names: Names of a `from` import; `*` for a star import, `ALL` or `DEEP` where the program chooses the module.
-        line: Line of the file, from 1.
-        optional: Whether the program continues without it: its `ImportError` is caught.
-        package: Package that a relative name starts from; empty for the file's own.
-        deferred: Whether it stands in a function, and so may never run.
-    """
-
-    module: str
-    level: int
-    names: tuple[str, ...] = ()
-    line: int
-    optional: bool = False
-    package: str = ""
-    deferred: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statements:
-    """What other files need to know of a file.
-
-    Attributes:
-        exported: Names in a literal `__all__`.
-        bound: Names that the file binds, in any scope.
-        open_ended: Whether it may have further names: a star import, `__getattr__`, `globals()` or `exec`.
-    """
-
-    imports: tuple[Imported, ...]
-    exported: frozenset[str]
-    bound: frozenset[str]
-    open_ended: bool
 
 
 def read_statements(source: bytes) -> Statements:

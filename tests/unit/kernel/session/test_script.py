@@ -60,7 +60,8 @@ def train(body: str, after: str = "") -> str:
         (train("if step == 4: run.finish()", "raise SystemExit(1)"), KernelEnding.SECTION_FAILED, 5),
         (train("if step == 4: run.finish()", "1 / 0"), KernelEnding.SECTION_FAILED, 5),
         (train("if step == 4: stop.request()", "1 / 0"), KernelEnding.STOPPED, 5),
-        (train("if step == 4: break"), KernelEnding.FINISHED, 0),
+        (train("if step == 4: break"), KernelEnding.SECTION_FAILED, None),
+        (train("if step == 4: raise SystemExit(orchestrator.MORE_TO_DO)"), KernelEnding.PAUSED, 0),
         ("", KernelEnding.FINISHED, None),
         ("raise SystemExit(75)", KernelEnding.PAUSED, None),
         ("raise SystemExit(2)", KernelEnding.SECTION_FAILED, None),
@@ -76,9 +77,26 @@ def test_each_end_of_a_script_is_an_outcome(
 
 def test_what_happens_after_the_block_changes_nothing_about_how_the_training_ended(script_bench: ScriptBench) -> None:
     after = "stop.request()\nrun.outcome(verdict='supported', summary={'total': state.total})"
-    _, manifest = script_bench.run_script(train("if step == 4: break", after))
+    _, manifest = script_bench.run_script(train("if step == 4: run.finish()", after))
     assert (manifest.outcome.ending, manifest.outcome.verdict) == (KernelEnding.FINISHED, "supported")
     assert manifest.outcome.summary == {"total": 10}
+
+
+@pytest.mark.parametrize("after", ["", "except SystemExit:\n    pass"], ids=["plain", "SystemExit is caught"])
+@pytest.mark.parametrize("target", [None, 40])
+def test_a_loop_that_is_left_by_break_fails_with_the_remedy(
+    script_bench: ScriptBench, after: str, target: int | None
+) -> None:
+    text = train("if step == 4: break")
+    head, block = text.split("with ", 1)
+    text = head + "try:\n    with " + block.strip().replace("\n", "\n    ") + f"\n{after}\n" if after else text
+    code, manifest = script_bench.run_script(text, target_steps=target, checkpoint_every_steps=2)
+    of = "" if target is None else f" of {target}"
+    assert (code, manifest.outcome.ending, manifest.outcome.steps_done) == (1, KernelEnding.SECTION_FAILED, 4)
+    assert manifest.error == (
+        f"Left before the end of the training: 4{of} steps are saved. `break` saves nothing: call run.finish() to end "
+        "earlier.\n"
+    )
 
 
 @pytest.mark.parametrize(
