@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestrator.cli.output.encoding import encodable
-from orchestrator.cli.output.lost_output import note_lost, take_lost
+from orchestrator.cli.output.standard_output import encodable, note_lost, take_lost
 from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OUR_BUG, OrchestratorError
 
 

@@ -30,7 +30,7 @@ from orchestrator.cli.commands import (
 )
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.first_screen import EPILOG, place_of
-from orchestrator.cli.output.encoding import restart_with_utf8_paths
+from orchestrator.cli.output.standard_output import restart_with_utf8_paths
 from orchestrator.cli.proof import prove, prove_resume, verify
 from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
 

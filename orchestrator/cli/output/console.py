@@ -9,8 +9,7 @@ from typing import Any, TextIO
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from orchestrator.cli.output.encoding import encodable
-from orchestrator.cli.output.lost_output import note_lost
+from orchestrator.cli.output.standard_output import encodable, note_lost
 from orchestrator.core.messages import Message
 
 _LINE_EVERY_S = 15.0

@@ -10,7 +10,7 @@ from rich.console import Console as RichConsole
 from rich.live import Live
 from rich.table import Table
 
-from orchestrator.cli.output.encoding import encodable
+from orchestrator.cli.output.standard_output import encodable
 from orchestrator.core.messages import Message
 
 if TYPE_CHECKING:

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from orchestrator.core.checkpoint.compatibility import worse_grade
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.ledger.records import RunRecord
-from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.run.progress import RunProgress
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.section.card import Profile
 from orchestrator.core.session.backend_types import Carrier
 from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.judgement import Judgement
 from orchestrator.core.session.slug import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedSession:
+    """A session that has ended, with its outputs fetched, judged and restored.
+
+    Attributes:
+        restored: Names of the checkpoint files that its restore put in place.
+        inventory: What is in place now.
+    """
+
+    judgement: Judgement
+    results_dir: Path
+    restored: tuple[str, ...]
+    inventory: CheckpointInventory
+
+    @property
+    def steps_in_place(self) -> int:
+        """Steps of the newest checkpoint in place."""
+        return self.inventory.steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.walk_back import WalkBack
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
-from orchestrator.core.run.closed_session import ClosedSession
-from orchestrator.core.run.open_run import OpenRun
+from orchestrator.core.run.open_run import ClosedSession, OpenRun
 from orchestrator.core.session.backend_types import Bundle, Handle, Observation
 
 

@@ -35,8 +35,7 @@ from orchestrator.pipeline.campaign.recover import recover
 from orchestrator.pipeline.campaign.start import campaign_allowance, start_order
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, TickLog, TickReport
-from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.remote_listing import Listing
+from orchestrator.pipeline.context import Listing, RunContext
 from orchestrator.pipeline.run.runner import execute
 from orchestrator.pipeline.search.pruning import prune_running
 from orchestrator.pipeline.session.look import is_overdue, look

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.errors import BadInput, NotYet, RemoteUnavailable
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
-from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.run.next_action import is_unsettled
+from orchestrator.core.run.open_run import ClosedSession
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import open_sessions
 from orchestrator.core.section.card import SectionCard

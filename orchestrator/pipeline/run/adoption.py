@@ -11,8 +11,7 @@ from orchestrator.core.ledger.records import Stage, session_key
 from orchestrator.core.session.backend_types import Carrier, RemoteSession
 from orchestrator.core.session.slug import place_of_slug, session_slug
 from orchestrator.kernel.wire import Ticket
-from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.remote_listing import Listing
+from orchestrator.pipeline.context import Listing, RunContext
 from orchestrator.pipeline.session.lifecycle import abandon
 from orchestrator.pipeline.session.submit import plan_session
 from orchestrator.ports import Backend

@@ -12,9 +12,8 @@ from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.run.actions import Action, Adopt, Collect, Finish, Missing, Refuse, Start, Wait
-from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.run.next_action import next_action, run_of, when_idle
-from orchestrator.core.run.open_run import OpenRun
+from orchestrator.core.run.open_run import ClosedSession, OpenRun
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import CommandState, Sight, Snapshot
 from orchestrator.core.run.summary import DETACHED, ITS_TURN, RunSummary, summary_in_flight

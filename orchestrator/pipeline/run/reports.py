@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.run.actions import Refuse
-from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.open_run import ClosedSession
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.session.end_reason import REMEDIES, EndReason
 from orchestrator.pipeline.context import RunContext

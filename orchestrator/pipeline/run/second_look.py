@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.records import SessionRecord
-from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.open_run import ClosedSession
 from orchestrator.core.session.backend_types import Handle, Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.settling import is_own

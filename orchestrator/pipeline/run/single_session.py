@@ -5,8 +5,8 @@ from __future__ import annotations
 from orchestrator.core.checkpoint.start import StartMode
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.run.actions import Start
-from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.run.next_action import when_idle
+from orchestrator.core.run.open_run import ClosedSession
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import CommandState
 from orchestrator.kernel.wire import Ticket

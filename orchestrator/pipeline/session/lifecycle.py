@@ -10,7 +10,7 @@ from orchestrator.core.checkpoint.inventory import CheckpointInventory
 from orchestrator.core.checkpoint.transport import choose_carrier, inline_bytes
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, Stage, session_key
-from orchestrator.core.run.closed_session import ClosedSession
+from orchestrator.core.run.open_run import ClosedSession
 from orchestrator.core.session.backend_types import Bundle, Carrier, CheckpointSet, Handle, Observation, Push
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.judgement import Judgement, as_asked, judge

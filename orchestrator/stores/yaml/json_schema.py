@@ -11,7 +11,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal
 
 from orchestrator.core.errors import BadInput
-from orchestrator.core.section.plain_values import plain
+from orchestrator.core.section.lineage import plain
 from orchestrator.core.section.size_limits import LIMITS, MOST_ITEMS, MOST_WHOLE
 from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 

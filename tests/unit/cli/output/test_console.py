@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.output.console import Console, describe_progress
-from orchestrator.cli.output.encoding import encodable
+from orchestrator.cli.output.standard_output import encodable
 from orchestrator.core.errors import BadInput, RemoteUnavailable, RunFailed
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from orchestrator.cli.campaign.presentation import trial_status_json
 from orchestrator.cli.campaign.status import markdown_lines
-from orchestrator.cli.output.encoding import encodable
+from orchestrator.cli.output.standard_output import encodable
 from orchestrator.core.campaign.trial_status import State, trial_status
 from orchestrator.core.reporting.sparkline import mermaid, sparkline
 from orchestrator.kernel.reporting.trial_report import CurvePoint, StitchedCurve

@@ -16,8 +16,8 @@ from orchestrator.core.checkpoint.walk_back import Suspicion, WalkBack
 from orchestrator.core.errors import BadInput, CheckpointsMissing
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.run.actions import Action, Adopt, Collect, Finish, Missing, Refuse, Start, Wait
-from orchestrator.core.run.closed_session import ClosedSession
 from orchestrator.core.run.next_action import next_action, when_idle
+from orchestrator.core.run.open_run import ClosedSession
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import CommandState, Sight, Snapshot
 from orchestrator.core.run.summary import DETACHED, ITS_TURN

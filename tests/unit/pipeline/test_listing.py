@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.errors import RemoteUnavailable
-from orchestrator.pipeline.remote_listing import Listing
+from orchestrator.pipeline.context import Listing
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer

@@ -1,4 +1,4 @@
-"""Output never crashes on its encoding: what a terminal cannot show is printed in ASCII."""
+"""Standard output: what a terminal cannot show is printed in ASCII, and what could not be written is reported once."""
 
 from __future__ import annotations
 
@@ -45,3 +45,19 @@ def restart_with_utf8_paths() -> None:
         return
     os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+_lost: list[OSError] = []
+
+
+def note_lost(fault: OSError) -> None:
+    """Note why a line could not be written. A closed pipe does not count: its reader left."""
+    if not isinstance(fault, BrokenPipeError):
+        _lost.append(fault)
+
+
+def take_lost() -> OSError | None:
+    """The first error noted since the last call, None without one."""
+    found = _lost[0] if _lost else None
+    _lost.clear()
+    return found
