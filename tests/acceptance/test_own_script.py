@@ -306,12 +306,20 @@ def test_own_files_travel_in_the_checkpoint(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{sum(range(12))}\n")
 
 
-def test_part_that_the_script_replaces_is_named_at_the_first_save(tmp_path: Path) -> None:
+def test_part_that_the_script_replaces_is_named(tmp_path: Path) -> None:
     text = NUMPY.replace("weights += rng", "weights = weights + rng")
     first = run_script(_folder(tmp_path, "replaced", text)).stderr
     assert first.count("The part 'weights' has not changed yet") == 1
     assert "The part 'rng'" not in first
     assert "has not changed" not in run_script(_folder(tmp_path, "in_place", PLAIN)).stderr
+
+
+def test_part_that_may_be_unchanged_for_good_reasons_is_not_named(tmp_path: Path) -> None:
+    text = NUMPY.replace("seen=[])", "seen=[], lost=print, text='a', row=np.zeros(2))").replace("target=40", "target=8")
+    first = run_script(_folder(tmp_path, "early", text)).stderr
+    assert first.count("has not changed yet") == 1 and "The part 'text' has not changed yet" in first
+    later = run_script(_folder(tmp_path, "later", text.replace("target=8", "target=12"))).stderr
+    assert "The part 'row' has not changed yet" in later and "The part 'lost'" not in later
 
 
 def test_seed_variable_seeds_the_global_generators(tmp_path: Path) -> None:

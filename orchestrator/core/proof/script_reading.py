@@ -57,16 +57,14 @@ class _Script:
     def assigned(self) -> Iterator[str]:
         """Kept names whose variable, or a variable of the same name, is assigned in the loop."""
         inside = {name for name, _, node in assignments(self._nodes) if id(node) in self._inside}
-        fields = {
-            node.attr
-            for node in self._nodes
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and root(node) not in self._states
-        }
+        stores = [one for one in self._nodes if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store)]
+        fields = {one.attr for one in stores if root(one) not in self._states}
+        kept = {one.attr for one in stores if root(one) in self._states}  # `state.done = next_done` keeps it
         for call in self._keeps:
             for one in call.keywords:
                 names = {one.arg} | ({one.value.id} if isinstance(one.value, ast.Name) else set())
                 attribute = one.value.attr if isinstance(one.value, ast.Attribute) else None
-                if one.arg is not None and (names & inside or attribute in fields):
+                if one.arg is not None and one.arg not in kept and (names & inside or attribute in fields):
                     yield one.arg
 
     def _not_kept(self) -> Iterator[Place]:

@@ -16,7 +16,7 @@ from orchestrator.kernel.training.cuts import Cuts, Trace
 from orchestrator.kernel.training.kept_state.archive import unpack_files
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.random_state import seed_random
-from orchestrator.kernel.training.kept_state.state import State
+from orchestrator.kernel.training.kept_state.state import State, seed_of
 from orchestrator.kernel.training.progress import Progress
 from orchestrator.kernel.training.settings import resolve_device
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
@@ -44,11 +44,10 @@ class BaseRun:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         spec = context.ticket.spec
-        lineage = spec.get("lineage") or {}
         self._context = context
         self._on_finished = on_finished
         self.settings: dict[str, Any] = {**defaults, **(spec.get("settings") or {}), **own_of(spec)}
-        seed = lineage.get("seed", spec.get("seed"))
+        seed = seed_of(spec)
         self.seed: int = seed or 0
         if seed is not None:
             seed_random(seed)

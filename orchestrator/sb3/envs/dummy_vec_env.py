@@ -10,8 +10,7 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from orchestrator.sb3.envs.attributes import Capture
-from orchestrator.sb3.envs.attributes_restore import Restore
+from orchestrator.sb3.envs.attributes import Capture, Restore
 
 Single = gymnasium.Env[Any, Any]
 ATTRIBUTES = "attributes"

@@ -15,8 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv,
 
 from orchestrator.kernel.algorithms.hyperparameters import ContinuousHyperParameters, HyperParameters
 from orchestrator.sb3.algorithms.normalization_state import capture_normalization, restore_normalization
-from orchestrator.sb3.envs.attributes import Capture
-from orchestrator.sb3.envs.attributes_restore import Restore
+from orchestrator.sb3.envs.attributes import Capture, Restore
 from orchestrator.sb3.envs.discrete_to_box import SignActions
 from orchestrator.sb3.envs.dummy_vec_env import (
     ATTRIBUTES,

@@ -8,8 +8,7 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ProgressBarCallback
 
-from orchestrator.sb3.envs.attributes import Capture
-from orchestrator.sb3.envs.attributes_restore import Restore
+from orchestrator.sb3.envs.attributes import Capture, Restore
 from orchestrator.sb3.state.algorithm_state import outside_of
 
 

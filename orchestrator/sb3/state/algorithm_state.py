@@ -18,8 +18,7 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 
 from orchestrator.sb3.algorithms.action_noise import KNOWN_NOISES
 from orchestrator.sb3.algorithms.schedules import AbsoluteSteps
-from orchestrator.sb3.envs.attributes import Capture
-from orchestrator.sb3.envs.attributes_restore import Restore
+from orchestrator.sb3.envs.attributes import Capture, Restore
 
 _COMPLETE = frozenset({"PPO", "A2C", "DQN", "SAC", "TD3", "DDPG", "QRDQN", "TQC", "TRPO"})
 """Algorithms of which every other section together is the whole state."""

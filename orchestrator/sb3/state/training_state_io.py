@@ -17,8 +17,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from orchestrator.sb3.algorithms.action_noise import capture_noise, drifting_parts, restore_noise
-from orchestrator.sb3.envs.attributes import Capture
-from orchestrator.sb3.envs.attributes_restore import Restore
+from orchestrator.sb3.envs.attributes import Capture, Restore
 from orchestrator.sb3.envs.wrappers import (
     capture_environment,
     capture_layers,

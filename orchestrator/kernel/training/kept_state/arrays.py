@@ -23,6 +23,20 @@ def is_numpy_scalar(value: Any) -> bool:
     return is_array(value) and not _is_tensor(value) and not hasattr(value, "__setitem__")
 
 
+def holds_objects(value: Any) -> bool:
+    """Whether it is a plain numpy array of Python objects."""
+    return not _is_tensor(value) and type(value) is sys.modules["numpy"].ndarray and value.dtype.hasobject
+
+
+def build_objects(items: list[Any], shape: list[int]) -> Any:
+    """A numpy array of Python objects."""
+    numpy = importlib.import_module("numpy")
+    made = numpy.empty(len(items), dtype=object)
+    for index, item in enumerate(items):  # a list would become a further axis
+        made[index] = item
+    return made.reshape(shape)
+
+
 def describe(value: Any) -> tuple[dict[str, Any], bytes]:
     """JSON description and bytes.
 
@@ -42,6 +56,52 @@ def build(node: dict[str, Any], content: bytes, current: Any) -> Any:
         return _build_tensor(node, content, current) if node["is"] == "tensor" else _build_numpy(node, content, current)
     except ModuleNotFoundError as fault:
         raise ValueError(f"the checkpoint holds arrays of {fault.name}, which is not installed") from fault
+
+
+def memory_of(value: Any) -> tuple[int, int, int, int] | None:
+    """Addresses in bytes: of the whole memory, of the array's first number, of its lowest and behind its highest.
+
+    Two arrays with overlapping addresses change together. None for an array that is empty or not in main memory.
+    """
+    tensor = _is_tensor(value)
+    if 0 in value.shape or (tensor and value.device.type != "cpu"):
+        return None
+    if tensor:
+        size, steps = value.element_size(), [one * value.element_size() for one in value.stride()]
+        whole, first = value.untyped_storage().data_ptr(), value.data_ptr()
+    else:
+        size, steps, owner = value.itemsize, value.strides, value
+        while isinstance(owner.base, type(value)):
+            owner = owner.base
+        whole, first = owner.__array_interface__["data"][0], value.__array_interface__["data"][0]
+    reach = [step * (count - 1) for step, count in zip(steps, value.shape, strict=True)]
+    return whole, first, first + sum(min(0, one) for one in reach), first + sum(max(0, one) for one in reach) + size
+
+
+def is_part(value: Any, whole: Any, shares: list[Any]) -> bool:
+    """Whether a value is this part of another array: distance in bytes and strides are those of a description."""
+    if not is_array(value) or not is_array(whole):
+        return False
+    one, other = memory_of(value), memory_of(whole)
+    near = one is not None and other is not None and one[0] == other[0] and one[1] - other[1] == shares[1]
+    return near and strides_of(value) == shares[2]
+
+
+def strides_of(value: Any) -> list[int]:
+    """Strides of an array in bytes, of a tensor in numbers."""
+    return list(value.stride() if _is_tensor(value) else value.strides)
+
+
+def view(node: dict[str, Any], whole: Any) -> Any:
+    """The numpy array of a description as a part of another array, None if it cannot be one."""
+    offset, strides = node["shares"][1:]
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(whole) is not numpy.ndarray or node["is"] != "array" or not whole.flags.c_contiguous:
+        return None
+    try:
+        return numpy.ndarray(node["shape"], node["dtype"], buffer=whole, offset=offset, strides=strides)
+    except (ValueError, TypeError):  # it reaches beyond the other one
+        return None
 
 
 _OF_NUMPY = ("dtype", "shape", "tobytes")

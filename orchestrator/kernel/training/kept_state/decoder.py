@@ -1,157 +1,116 @@
-"""Restores values from JSON and raw bytes into the objects that a script already has."""
+"""Restores values and objects from JSON and raw bytes into the objects that a script already has."""
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterator
+import functools
+import operator
+import types
 from typing import Any
 
-from orchestrator.kernel.training.kept_state import arrays
-from orchestrator.kernel.training.kept_state.encoder import DICTS, FACTORIES
-from orchestrator.kernel.training.kept_state.protocols import load_object, protocol_of
+from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, empty_object, set_attributes
+from orchestrator.kernel.training.kept_state.objects.modules import beside_state, set_beside
+from orchestrator.kernel.training.kept_state.objects.program import code_name, find_class, find_code
+from orchestrator.kernel.training.kept_state.objects.protocols import build_object, load_object, protocol_of
+from orchestrator.kernel.training.kept_state.value_decoder import ValueDecoder
 
 
-class Decoder:
-    """Restores values; lists, dicts, arrays and objects that the script already has are filled in place.
+class Decoder(ValueDecoder):
+    """Restores values and objects; one decoder restores all parts of a checkpoint, so that it knows what they share."""
 
-    One decoder restores all parts of a checkpoint, so that it knows what parts share.
-
-    Args:
-        buffers: Bytes by number, as written by the `Encoder`.
-    """
-
-    def __init__(self, buffers: list[bytes]) -> None:
-        self._buffers = buffers
-        self._made: dict[int, Any] = {}
-        self._count = 0
-        self._filled: dict[int, Any] = {}  # holds the values too, so that no id is used again
-
-    def part(self, node: Any, first: int, current: Any) -> Any:
-        """The value of a part.
-
-        Args:
-            node: Its JSON form.
-            first: Number of its first object, as the `Encoder` counted.
-            current: The script's value.
+    def attributes(self, owner: Any, tree: list[list[Any]]) -> None:
+        """Set the attributes of an object; attributes that the tree lacks are removed.
 
         Raises:
-            ValueError: See `decode`.
+            ValueError: The tree does not fit the object.
         """
-        self._count = first
-        return self.decode(node, current)
+        now = dict(attributes_of(owner))
+        values = {name: self.decode(node, now.get(name)) for name, node in tree}
+        unknown = {name for name, node in tree if name not in now and _is_unknown(node)}
+        set_attributes(owner, {name: value for name, value in values.items() if name not in unknown})
 
-    def decode(self, node: Any, current: Any = None) -> Any:
-        """The value of a JSON form.
+    def _unnumbered(self, node: Any, kind: str, current: Any) -> Any:
+        if kind == "code":
+            return find_code(node["name"], current)
+        if kind == "enum":
+            members = find_class(node["class"], current)
+            return members[node["name"]] if "name" in node else members(node["value"])
+        if kind == "method":
+            return self._method(node, current)
+        return self._partial(node, current) if kind == "partial" else super()._unnumbered(node, kind, current)
 
-        Args:
-            node: The JSON form.
-            current: The script's value at this place; filled in place where its type allows it.
-
-        Raises:
-            ValueError: An object is missing in the script, or the form is unknown.
-        """
-        if not isinstance(node, dict):
-            return node
-        kind = node["is"]
-        if kind == "same":
-            if node["as"] not in self._made:
-                raise ValueError("it shares an object with another part; keep both in the same order as before")
-            return self._made[node["as"]]
-        if kind == "lost":
+    def _method(self, node: Any, current: Any) -> Any:
+        owner = self.decode(node["of"], getattr(current, "__self__", None))
+        if getattr(current, "__self__", self) is owner and code_name(current) == node["name"]:
             return current
-        if kind in _SIMPLE:
-            return self._simple(node, kind)
-        if kind == "tuple":
-            olds = current if type(current) is tuple else ()
-            return tuple(self._items(node["of"], olds))
-        if kind == "array" and node["scalar"]:
-            return arrays.build(node, self._buffers[node["buffer"]], None)
-        return self._mutable(node, kind, self._unused(current))
+        found = getattr(owner, node["name"].rpartition(".")[2], None)
+        if not callable(found):
+            raise ValueError(f"the method {node['name']} is missing")
+        return found
 
-    def _mutable(self, node: Any, kind: str, current: Any) -> Any:
-        number = self._count
-        self._count += 1
+    def _partial(self, node: Any, current: Any) -> Any:
+        old = current if isinstance(current, functools.partial) else None
+        olds = (None, (), {}) if old is None else (old.func, old.args, old.keywords)
+        function, arguments, keywords = self._items(node["of"], olds)
+        if not callable(function):
+            raise ValueError("the function of a partial function is missing")
+        same = old is not None and old.func is function and len(old.args) == len(arguments)
+        if same and all(map(operator.is_, olds[1], arguments)) and keywords is olds[2]:
+            return old
+        return functools.partial(function, *arguments, **keywords)
+
+    def _numbered(self, node: Any, kind: str, current: Any, number: int) -> Any:
         if kind == "object":
-            if protocol_of(current) != node["by"]:
-                raise ValueError(f"the checkpoint holds an object with {node['by']}, the script has none at this place")
-            self._made[number] = current
-            load_object(current, self.decode(node["of"], None))
-            return current
-        if kind in ("array", "tensor"):
-            self._made[number] = made = arrays.build(node, self._buffers[node["buffer"]], current)
+            return self._object(node, current, number)
+        if kind == "instance":
+            kind_now = find_class(node["class"], current)
+            made = current if type(current) is kind_now else empty_object(kind_now)
+            self._made[number] = made
+            self.attributes(made, node["of"])
             return made
-        made = current if type(current) is _TYPES[kind] else None
-        olds: Any = made
-        if made is None or (kind == "deque" and made.maxlen != node["most"]):
-            made = _empty(node, kind)
-        self._made[number] = made
-        self._fill(made, olds if olds is not None else _TYPES[kind](), node, kind)
-        return made
+        if kind == "function":
+            return self._function(node, current, number)
+        return super()._numbered(node, kind, current, number)
 
-    def _fill(self, made: Any, olds: Any, node: Any, kind: str) -> None:
-        if kind in DICTS.values():
-            pairs = []
-            for key_node, item in node["of"]:
-                key = self.decode(key_node)
-                pairs.append((key, self.decode(item, _current(olds, key, item))))
-            made.clear()
-            for key, value in pairs:
-                made[key] = value
-        elif kind == "bytearray":
-            made[:] = self._buffers[node["buffer"]]
-        elif kind == "set":
-            members = [self.decode(item) for item in node["of"]]
-            made.clear()
-            made.update(members)
-        else:
-            items = list(self._items(node["of"], list(olds)))
-            made.clear()
-            made.extend(items)
-
-    def _items(self, nodes: list[Any], olds: Any) -> Iterator[Any]:
-        for index, node in enumerate(nodes):
-            yield self.decode(node, olds[index] if index < len(olds) else None)
-
-    def _unused(self, current: Any) -> Any:
-        """The script's object, unless it was already filled: `[row] * 3` may have become three different rows."""
-        if current is None or id(current) in self._filled:
-            return None
-        self._filled[id(current)] = current
+    def _object(self, node: Any, current: Any, number: int) -> Any:
+        if protocol_of(current) != node["by"]:
+            current = build_object(node["class"])
+        if current is None:
+            raise ValueError(f"the checkpoint holds an object with {node['by']}, the script has none at this place")
+        self._made[number] = current
+        load_object(current, self.decode(node["of"], None))
+        if "beside" in node:
+            now = {name: (values, owner) for name, values, owner in beside_state(current)}
+            for name, tree in node["beside"]:
+                values, owner = now[name]
+                for key, inner in tree:
+                    if not _is_unknown(inner):
+                        set_beside(owner, key, self.decode(inner, values.get(key)))
         return current
 
-    def _simple(self, node: Any, kind: str) -> Any:
-        if kind == "int":
-            return int(node["hex"], 16)
-        if kind == "float":
-            return float(node["text"])
-        if kind == "complex":
-            return complex(float.fromhex(node["real"]), float.fromhex(node["imaginary"]))
-        return self._buffers[node["buffer"]]
+    def _function(self, node: Any, current: Any, number: int) -> Any:
+        if not isinstance(current, types.FunctionType) or code_name(current) != node["name"]:
+            raise ValueError(f"the function {node['name'].partition('#')[0]} is missing")
+        self._made[number] = current
+        for cell, inner in zip(current.__closure__ or (), node["cells"], strict=True):
+            self._cell(inner, cell)
+        held = [current.__defaults__, current.__kwdefaults__, vars(current)]
+        current.__defaults__, current.__kwdefaults__, _ = self._items(node["of"], held)
+        return current
+
+    def _cell(self, node: Any, cell: types.CellType) -> None:
+        if node["is"] == "same":
+            if self._made[node["as"]] is not cell:
+                raise ValueError("two functions no longer share a variable")
+            return
+        self._made[self._count] = cell
+        self._count += 1
+        for inner in node["of"]:
+            try:
+                before = cell.cell_contents
+            except ValueError:  # an empty cell
+                before = None
+            cell.cell_contents = self.decode(inner, before)
 
 
-def _empty(node: Any, kind: str) -> Any:
-    if kind == "deque":
-        return deque(maxlen=node["most"])
-    if kind == "default":
-        if node["makes"] == "":
-            raise ValueError("the checkpoint holds a defaultdict with a function, the script has none at this place")
-        return defaultdict(FACTORIES.get(node["makes"]))
-    return _TYPES[kind]()
-
-
-def _current(olds: Any, key: Any, item: Any) -> Any:
-    """The script's value of a key; a nested `defaultdict` that it does not have yet is made by its own factory."""
-    needed = isinstance(item, dict) and item["is"] == "default" and item["makes"] == ""
-    if needed and key not in olds and getattr(olds, "default_factory", None) is not None:
-        return olds.default_factory()
-    return olds.get(key)
-
-
-_TYPES: dict[str, Any] = {
-    **{name: kind for kind, name in DICTS.items()},
-    "list": list,
-    "deque": deque,
-    "set": set,
-    "bytearray": bytearray,
-}
-_SIMPLE = frozenset({"int", "float", "complex", "bytes"})
+def _is_unknown(node: Any) -> bool:
+    return isinstance(node, dict) and node["is"] in ("lost", "fresh")

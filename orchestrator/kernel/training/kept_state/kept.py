@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
+from orchestrator.kernel.training.kept_state.arrays import is_array
 from orchestrator.kernel.training.kept_state.comparison import node_digest
 from orchestrator.kernel.training.kept_state.encoder import Encoder
-from orchestrator.kernel.training.kept_state.protocols import protocol_of
 
 
 class Kept:
@@ -34,21 +35,54 @@ class Kept:
                 raise ValueError(f"keep({name}=...): the name is already kept, or begins with an underscore")
         self._names.update(parts)
 
-    def _digests(self, *, objects: bool = False) -> dict[str, str]:
-        """Digest of each part; by default without objects that have methods of their own."""
-        digests = {}
-        for name, value in self._names.items():
-            if objects or protocol_of(value) is None:
-                encoder = Encoder()
-                digests[name] = node_digest(encoder.part(value, name), encoder.buffers)
-        return digests
+    def _digests(self) -> dict[str, str]:
+        """Digest of each part."""
+        return {name: self._digest(name, value)[0] for name, value in self._names.items()}
 
-    def _capture(self) -> tuple[dict[str, Any], list[bytes], list[str]]:
-        """All parts encoded, their buffers, and what cannot be kept."""
-        parts: dict[str, Any] = {}
+    def _replaceable(self) -> dict[str, tuple[str, bool]]:
+        """Digest of each part that a script may replace by mistake, and whether such a value cannot change in place.
+
+        Objects with methods or attributes of their own, and parts that cannot be kept, have none.
+        """
+        found = {}
+        for name, value in self._names.items():
+            digest, lost = self._digest(name, value) if _is_plain(value) else ("", True)
+            if not lost:
+                found[name] = (digest, not hasattr(value, "__setitem__") and not isinstance(value, set))
+        return found
+
+    def _digest(self, name: str, value: Any) -> tuple[str, bool]:
+        """Digest of a part, and whether something of it cannot be kept."""
         encoder = Encoder()
+        return node_digest(encoder.part(value, name), encoder.buffers), bool(encoder.lost)
+
+    def _capture(
+        self, templates: Set[str] | None = None, met: set[str] | None = None
+    ) -> tuple[dict[str, Any], list[bytes], list[str]]:
+        """All parts encoded, their buffers, and what cannot be kept.
+
+        Args:
+            templates: What a fresh script has; see `Encoder`.
+            met: Receives what this script has.
+        """
+        parts: dict[str, Any] = {}
+        encoder = Encoder(templates=templates)
         for name, value in self._names.items():
             first, before = encoder.count, len(encoder.lost)
             node = encoder.part(value, name)
             parts[name] = {"value": node, "first": first, "lost": len(encoder.lost) > before}
+        if met is not None:
+            met |= encoder.met
         return parts, encoder.buffers, encoder.lost
+
+    def _objects(self) -> list[Any]:
+        """All objects in the parts, in the order of the capture."""
+        encoder = Encoder()
+        for name, value in self._names.items():
+            encoder.part(value, name)
+        return encoder.objects
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a number, a text, an array, or a container of the standard library."""
+    return value is None or is_array(value) or type(value).__module__ in ("builtins", "collections")

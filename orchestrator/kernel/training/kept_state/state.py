@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,17 @@ from orchestrator.kernel.training.kept_state.comparison import file_name, node_d
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.kept import Kept
+from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
 from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random
+
+_SAVES_UNCHANGED = 3
+"""Saves after which an array or a container that has not changed is named."""
+
+
+def seed_of(spec: Mapping[str, Any]) -> int | None:
+    """The seed in the spec of a session, None if none was given."""
+    seed: int | None = (spec.get("lineage") or {}).get("seed", spec.get("seed"))
+    return seed
 
 
 class State:
@@ -40,7 +51,9 @@ class State:
         self._decoder = Decoder([] if saved is None else saved.parts_buffers)
         self._again = Encoder()
         self._warned: set[str] = set()
-        self._at_start: dict[str, str] = {}
+        self._at_start: dict[str, tuple[str, bool]] = {}
+        self._saves = 0
+        self._templates: set[str] | None = None
         self.kept = Kept()
         self._restored = False
         self.begun = False
@@ -137,8 +150,12 @@ class State:
         self.require(with_model=with_model)
         if restore or not self._restored:
             self.restore_generators()
-        self.lost(self.kept._capture()[2])
-        self._at_start = self.kept._digests()
+        self._templates = set()
+        self.lost(self.kept._capture(met=self._templates)[2])
+        seed = seed_of(self._context.ticket.spec)
+        if self._saved is None and seed is not None and "gymnasium" in sys.modules:
+            seed_spaces(self.kept._objects(), seed)
+        self._at_start = self.kept._replaceable()
         saved, self._saved = self._saved, None  # frees its memory
         self._decoder, self._again = Decoder([]), Encoder()
         if saved is None:
@@ -158,7 +175,7 @@ class State:
             A function that writes the file, and what cannot be kept.
         """
         self._name_unchanged()
-        parts, buffers, lost = self.kept._capture()
+        parts, buffers, lost = self.kept._capture(self._templates)
         tree = {**fields, "parts": parts, "own": Encoder(buffers).encode(own, "own")}
         return lambda path: write_archive(path, tree, buffers), self._warn(lost)
 
@@ -188,7 +205,7 @@ class State:
         """
         self._name_unchanged()
         started_s = self._context.monotonic()
-        parts, parts_buffers, lost = self.kept._capture()
+        parts, parts_buffers, lost = self.kept._capture(self._templates)
         encoder = Encoder()
         generators = encoder.encode(capture_random(), "random")
         card = self._checkpoints.write(
@@ -207,7 +224,7 @@ class State:
 
     def digests(self, write: Callable[[Path], object] | None) -> dict[str, str]:
         """Digest of each kept part, each random generator, and each file that `write` saves."""
-        digests = self.kept._digests(objects=True)
+        digests = self.kept._digests()
         for library, generator in capture_random().items():
             encoder = Encoder()
             node = encoder.encode(generator, library)
@@ -223,14 +240,23 @@ class State:
         return digests
 
     def _name_unchanged(self) -> None:
-        """At the first save, name the parts that are as at the start: `w = w + 1` makes a value that is not kept."""
-        at_start, self._at_start = self._at_start, {}
-        now = self.kept._digests() if at_start else {}
-        for name in [name for name, digest in at_start.items() if now.get(name) == digest]:
-            self._context.reporter.say(
-                f"[CHECKPOINT] The part {name!r} has not changed yet. If the script assigns a new value to a variable, "
-                f"assign it to the attribute {name!r} of what keep() returned."
-            )
+        """Name the parts that are still as at the start: `w = w + 1` makes a value that is not kept.
+
+        A number or a text is named at the first save. An array or a list that is filled in place may be unchanged for
+        good reasons; it is named at a later one.
+        """
+        self._saves += 1
+        if not self._at_start or self._saves not in (1, _SAVES_UNCHANGED):
+            return
+        now = self.kept._replaceable()
+        for name, (digest, constant) in self._at_start.items():
+            if constant is (self._saves == 1) and now.get(name) == (digest, constant):
+                self._context.reporter.say(
+                    f"[CHECKPOINT] The part {name!r} has not changed yet. If the script assigns a new value to a "
+                    f"variable, assign it to the attribute {name!r} of what keep() returned."
+                )
+        if self._saves == _SAVES_UNCHANGED:
+            self._at_start = {}
 
     def _warn(self, lost: list[str]) -> list[str]:
         for one in lost:

@@ -75,6 +75,7 @@ def test_right_script_is_not_suspected(before: str, kept: str, body: str) -> Non
         ("best=0.0", "best = 1.0", {"best"}),
         ("w=agent.w", "agent.w = agent.w - 1", {"w"}),
         ("w=w", "state.w = state.w - 1", set()),
+        ("w=w", "w = w - 1; state.w = w", set()),
         ("w=w", "w[0] -= 1", set()),
     ],
 )

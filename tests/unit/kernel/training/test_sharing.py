@@ -40,7 +40,7 @@ class _Unkept:
         raise AssertionError
 
 
-@pytest.mark.parametrize("unkept", [np.array([None]), _Unkept(), random.SystemRandom(), print], ids=type)
+@pytest.mark.parametrize("unkept", [np.array([print]), _Unkept(), random.SystemRandom(), print], ids=type)
 def test_lost_value_does_not_change_what_follows_it(unkept: Any) -> None:
     row = [7]
     current = _kept(first=[None], second=None)
@@ -156,3 +156,28 @@ def test_capture_again_with_the_numbers_of_the_save_is_equal() -> None:
     again.count = parts["b"]["first"]
     assert same_part(again.part([row, [2]], "b"), again.buffers, parts["b"]["value"], buffers)
     assert not same_part(again.part([[1], [2]], "b"), again.buffers, parts["b"]["value"], buffers)
+
+
+def test_row_of_an_array_stays_a_row_of_it() -> None:
+    rows, newer = np.zeros((3, 2)), np.zeros((3, 2))
+    current = _kept(rows=newer, newest=None, same=newer[1])
+    _there_and_back(_kept(rows=rows, newest=rows[2], same=rows[1]), current)
+    current.rows[:] = 5
+    assert current.newest.tolist() == [5, 5] and current.same.tolist() == [5, 5]
+
+
+def test_tensor_that_is_no_longer_a_part_of_another_differs() -> None:
+    rows = torch.zeros(3, 2)
+    saved = _kept(rows=rows, newest=rows[2])._capture()[0]
+    apart = _kept(rows=rows, newest=rows[2].clone())._capture()[0]
+    assert "shares" in saved["newest"]["value"] and "shares" not in apart["newest"]["value"]
+
+
+def test_part_at_another_place_of_an_array_does_not_damage_it() -> None:
+    rows, newer = np.arange(6.0).reshape(3, 2), np.zeros((3, 2))
+    current = _kept(rows=newer, newest=newer[0], own=newer[1])
+    _there_and_back(_kept(rows=rows, newest=rows[2], own=np.full(2, 9.0)), current)
+    assert current.rows is newer and newer.tolist() == rows.tolist()
+    assert current.newest.tolist() == [4, 5] and current.own.tolist() == [9, 9]
+    newer[2] = 7
+    assert current.newest.tolist() == [7, 7]

@@ -1,0 +1,1 @@
+"""Ordinary Python objects: their attributes, the code they refer to, and what is not state."""
