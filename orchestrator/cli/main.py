@@ -14,14 +14,12 @@ from orchestrator import __version__
 from orchestrator.cli.campaign import plan, results, sweep, tick
 from orchestrator.cli.campaign import run as campaign_run
 from orchestrator.cli.campaign import status as campaign_status
+from orchestrator.cli.checkpoint import adopt, checkpoints, inspect_checkpoint
 from orchestrator.cli.commands import (
     account,
-    adopt,
     cancel,
-    checkpoints,
     doctor,
     init,
-    inspect_checkpoint,
     overview,
     render,
     report,

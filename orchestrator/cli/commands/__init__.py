@@ -1,1 +1,1 @@
-"""The commands on one section, one checkpoint or one account; `campaign` has its own folder."""
+"""The commands on one section or one account; `campaign`, `checkpoint` and `proof` have their own folders."""
