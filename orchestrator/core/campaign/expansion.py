@@ -11,8 +11,10 @@ from orchestrator.core.campaign.config import Campaign, Group
 from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import Profile, SectionCard
+from orchestrator.core.section.kaggle import MOST_SESSIONS
 from orchestrator.core.section.lineage import short
 from orchestrator.core.section.overrides import Setting, Settings
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.spec import question_of
 
 CardOf = Callable[[str, Settings], SectionCard]
@@ -81,6 +83,20 @@ class Variant:
     def sizes(self) -> Profile:
         """Target, cadence and deadline."""
         return self.card.profiles[self.profile]
+
+    @property
+    def pinned_kind(self) -> SessionKind | None:
+        """The kind of Kaggle session that the user chose, None if the planner may choose.
+
+        `gpu: true` is the card's default, so only a setting of the campaign or `device: cuda` pins the GPU.
+        """
+        if not self.card.kaggle.gpu:
+            return SessionKind.CPU
+        pinned = self.card.kaggle.device == "cuda" or _GPU_KEYS & self.settings.keys()
+        return SessionKind.GPU if pinned else None
+
+
+_GPU_KEYS = frozenset({"kaggle.gpu", "kaggle.accelerator"})
 
 
 def _in_short(key: str) -> str:
@@ -188,10 +204,31 @@ def _variants(
     for name, group in campaign.trials.items():
         if group.search is not None:
             for cell, searched in proposed.get(name, ()):
-                yield variant_of(name, group, cell, card_of, index=next(index), searched=searched)
+                variant = variant_of(name, group, cell, card_of, index=next(index), searched=searched)
+                _require_session(campaign, variant)
+                yield variant
             continue
         for varied in _combinations(campaign.campaign, name, group):
-            yield variant_of(name, group, varied, card_of, index=next(index))
+            variant = variant_of(name, group, varied, card_of, index=next(index))
+            _require_session(campaign, variant)
+            yield variant
+
+
+def _require_session(campaign: Campaign, variant: Variant) -> None:
+    """Refuse a variant that needs a kind of session which the campaign has none of.
+
+    Raises:
+        BadInput: No trial of it could ever start.
+    """
+    kind = variant.pinned_kind
+    if campaign.backend == "kaggle" and kind is not None and not campaign.slots.of(kind):
+        why = f"device: {variant.card.kaggle.device}" if kind is SessionKind.GPU else "gpu: false"
+        why = "its settings" if _GPU_KEYS & variant.settings.keys() else f"kaggle.{why} in the card"
+        raise BadInput(
+            f"{campaign.campaign}: trials.{variant.group} needs {kind.value.upper()} sessions ({why}), "
+            "and `sessions` has none",
+            remedy=f"Add them, for example sessions: {{{kind.value}: {MOST_SESSIONS[kind]}}}, or change kaggle.gpu.",
+        )
 
 
 def variant_of(

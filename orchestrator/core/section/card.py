@@ -13,6 +13,7 @@ from orchestrator.core.section.code_paths import include_fault, start_faults
 from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
 from orchestrator.core.section.lineage import Lineage
 from orchestrator.core.section.plain_values import plain
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.kernel.algorithms.hyperparameters import AlgorithmName, Algorithms, HyperParameters
 from orchestrator.kernel.schema import CRITERIA
 from orchestrator.kernel.wire import code_folder
@@ -197,6 +198,10 @@ class SectionCard:
             seed=self.seed if seed is None else seed,
         )
         return self if wanted == self else replace(wanted, trial=True)
+
+    def of_kind(self, kind: SessionKind) -> SectionCard:
+        """The section in Kaggle sessions of that kind; the lineage is the same."""
+        return self if kind is self.kaggle.kind else replace(self, kaggle=self.kaggle.of_kind(kind))
 
     @cached_property
     def lineage(self) -> Lineage:

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.orphans import sessions_of_campaign
+from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.scheduling.forecast import Allowance
 from orchestrator.core.scheduling.quota import allowance, promised_s, spent_s, week_of
 from orchestrator.core.scheduling.scheduler import ListScheduler
-from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial, remaining_work
+from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
 from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.context import RunContext
 
 
 def start_order(
-    campaign: Campaign, statuses: Sequence[TrialStatus], ready: Sequence[TrialStatus], max_wall_s: float | None
+    slots: Slots, work: Mapping[int, RemainingWork], ready: Sequence[TrialStatus]
 ) -> Iterator[RemainingWork]:
     """The trials in the order in which they start; each one counts as started for those after it.
 
     Args:
-        statuses: Of all trials.
-        ready: Of the trials that may start now.
-        max_wall_s: Longest session on the backend, None without a limit.
+        work: Index of each trial without a final state -> what it still needs.
+        ready: Statuses of the trials that may start now.
     """
-    work = {one.index: one for one in remaining_work(campaign, statuses, max_wall_s)}
     chains = chains_s(work.values())
     ready_work = [work[one.trial.index] for one in ready]
     scheduler = ListScheduler(
         [ready_trial(one, chains[one.group]) for one in ready_work],
-        slots=campaign.concurrency,
+        slots=slots.total,
         work_s=math.fsum(one.wall_s for one in work.values()),
         open_s=math.fsum(one.wall_s for one in ready_work),
     )
@@ -45,7 +43,7 @@ def start_order(
 def campaign_allowance(
     context: CampaignContext, run_context: RunContext, named: Collection[str], in_flight: Sequence[SessionRecord]
 ) -> Allowance | None:
-    """Quota that is left for new sessions, by the account and by the campaign's own budget; None without a limit.
+    """Quota that is left for new GPU sessions, by the account and by the campaign's own budget; None without a limit.
 
     Args:
         named: Lineage ids of the campaign's trials, and of removed trials with a session in flight.
