@@ -159,6 +159,8 @@ class Speeds:
 
     def of_kinds(self, variant: Variant) -> dict[SessionKind, float]:
         """Measured steps per second of a variant in sessions of each kind."""
+        if not self.by_kind:
+            return {}
         known = ((kind, self.by_kind.get((variant.index, kind))) for kind in SessionKind)
         return {kind: speed for kind, speed in known if speed is not None}
 

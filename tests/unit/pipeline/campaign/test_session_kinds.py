@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.errors import RemoteUnavailable
+from orchestrator.core.scheduling.gpu_use import gpu_advice, kind_speeds
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from tests.doubles.clock import FakeClock
@@ -203,3 +204,25 @@ def test_after_a_loss_of_the_ledger_the_kind_is_recovered_from_the_backend() -> 
     empty.tick(recovering=True)
     empty.tick()
     assert [record.kind for record in empty.ledger.sessions()] == [CPU, CPU]
+
+
+@pytest.mark.parametrize(
+    ("faster", "advice"),
+    [
+        (0.9, "A GPU has nothing to do for section_7_6: measured 9 steps/s in GPU sessions, 10 steps/s in CPU"),
+        (3.0, ""),
+    ],
+)
+def test_the_ledger_shows_whether_a_gpu_trains_faster(faster: float, advice: str) -> None:
+    world = World(clock=FakeClock(), kind_slots={GPU: 2, CPU: 5}, faster={GPU: faster})
+    computer = computer_of(seeds=7, target=250_000, world=world)
+    carried_through(computer)
+    records = computer.ledger.sessions()
+    card = computer.context.trials[0].card
+    found = kind_speeds(records, card)
+    assert found[CPU] == pytest.approx(10.0, rel=0.01) and found[GPU] == pytest.approx(10.0 * faster, rel=0.01)
+    assert gpu_advice(card, found).startswith(advice) and bool(gpu_advice(card, found)) is bool(advice)
+    assert gpu_advice(card.of_kind(CPU), found) == ""
+    only_cpu = [record for record in records if record.kind is CPU]
+    assert gpu_advice(card, kind_speeds(only_cpu, card)) == ""
+    assert kind_speeds(records, card.chosen(algorithm="DQN")) == {}
