@@ -172,9 +172,8 @@ class CampaignForecast:
         return f" ({', '.join(each)})"
 
     def _weekly(self) -> str:
-        each = [f"{number:.1f} in {kind.value.upper()} sessions" for kind, number in self.per_week.items()]
-        total = f"{sum(self.per_week.values()):.1f}: " if len(each) > 1 else ""
-        return total + ", ".join(each)
+        each = ", ".join(f"{number:.1f} in {kind.value.upper()} sessions" for kind, number in self.per_week.items())
+        return f"{sum(self.per_week.values()):.1f} ({each})" if len(self.per_week) > 1 else each
 
 
 def forecast_campaign(
