@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.core.campaign.config import Campaign, Group
+from orchestrator.core.campaign.pinned_kind import pinned_kind_of, require_session
 from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import Profile, SectionCard
-from orchestrator.core.section.kaggle import MOST_SESSIONS
 from orchestrator.core.section.lineage import short
 from orchestrator.core.section.overrides import Setting, Settings
 from orchestrator.core.section.session_kind import SessionKind
@@ -86,17 +86,8 @@ class Variant:
 
     @property
     def pinned_kind(self) -> SessionKind | None:
-        """The kind of Kaggle session that the user chose, None if the planner may choose.
-
-        `gpu: true` is the card's default, so only a setting of the campaign or `device: cuda` pins the GPU.
-        """
-        if not self.card.kaggle.gpu:
-            return SessionKind.CPU
-        pinned = self.card.kaggle.device == "cuda" or _GPU_KEYS & self.settings.keys()
-        return SessionKind.GPU if pinned else None
-
-
-_GPU_KEYS = frozenset({"kaggle.gpu", "kaggle.accelerator"})
+        """The kind of Kaggle session that the user chose, None if the planner may choose."""
+        return pinned_kind_of(self.card, self.settings)
 
 
 def _in_short(key: str) -> str:
@@ -202,33 +193,15 @@ def _variants(
 ) -> Iterator[Variant]:
     index = itertools.count()
     for name, group in campaign.trials.items():
-        if group.search is not None:
-            for cell, searched in proposed.get(name, ()):
-                variant = variant_of(name, group, cell, card_of, index=next(index), searched=searched)
-                _require_session(campaign, variant)
-                yield variant
-            continue
-        for varied in _combinations(campaign.campaign, name, group):
-            variant = variant_of(name, group, varied, card_of, index=next(index))
-            _require_session(campaign, variant)
-            yield variant
-
-
-def _require_session(campaign: Campaign, variant: Variant) -> None:
-    """Refuse a variant that needs a kind of session which the campaign has none of.
-
-    Raises:
-        BadInput: No trial of it could ever start.
-    """
-    kind = variant.pinned_kind
-    if campaign.backend == "kaggle" and kind is not None and not campaign.slots.of(kind):
-        why = f"device: {variant.card.kaggle.device}" if kind is SessionKind.GPU else "gpu: false"
-        why = "its settings" if _GPU_KEYS & variant.settings.keys() else f"kaggle.{why} in the card"
-        raise BadInput(
-            f"{campaign.campaign}: trials.{variant.group} needs {kind.value.upper()} sessions ({why}), "
-            "and `sessions` has none",
-            remedy=f"Add them, for example sessions: {{{kind.value}: {MOST_SESSIONS[kind]}}}, or change kaggle.gpu.",
+        cells: Iterable[tuple[Settings, ProposalInfo | None]] = (
+            proposed.get(name, ())
+            if group.search is not None
+            else ((varied, None) for varied in _combinations(campaign.campaign, name, group))
         )
+        for varied, searched in cells:
+            variant = variant_of(name, group, varied, card_of, index=next(index), searched=searched)
+            require_session(campaign, name, variant.card, variant.settings)
+            yield variant
 
 
 def variant_of(

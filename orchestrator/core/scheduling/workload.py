@@ -215,7 +215,7 @@ def remaining_work_of(
     trial, deadline_s = status.trial, status.trial.variant.sizes.deadline_s
     session_s = min(deadline_s, longest_s or deadline_s)
     measured = rates.of_kinds(trial.variant)
-    kinds = possible_kinds(campaign, status, measured)
+    kinds = possible_kinds(campaign, status, measured) if campaign.backend == "kaggle" else (SessionKind.GPU,)
     speeds_of_kinds = [measured.get(kind, speed or rates.of(trial.variant)) for kind in kinds]
     first = speeds_of_kinds[0] if kinds else speed or rates.of(trial.variant)
     if trial.target_steps is None:  # its section decides when it ends: one full session is assumed

@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.orphans import sessions_of_campaign
 from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.campaign.trial_status import TrialStatus
+from orchestrator.core.errors import BadInput, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.scheduling.forecast import Allowance
+from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind
 from orchestrator.core.scheduling.quota import allowance, promised_s, spent_s, week_of
 from orchestrator.core.scheduling.scheduler import ListScheduler
 from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.campaign.room import Room
 from orchestrator.pipeline.context import RunContext
 
 
@@ -38,6 +45,58 @@ def start_order(
         one = work[taken.index]
         yield one
         scheduler.started(min(one.session_s, one.wall_s))
+
+
+def on_kind(campaign: Campaign, card: SectionCard, kind: SessionKind) -> SectionCard:
+    """A card as a session of that kind is pushed with; only Kaggle has kinds."""
+    return card.of_kind(kind) if campaign.backend == "kaggle" else card
+
+
+def room_for(
+    context: CampaignContext,
+    ready: Sequence[TrialStatus],
+    work: Mapping[int, RemainingWork],
+    in_flight: Sequence[SessionRecord],
+    named: Collection[str],
+) -> tuple[Room, OrchestratorError | None]:
+    """The room for new sessions; and why the quota cannot be read: then no GPU session starts.
+
+    Args:
+        ready: Of the trials that may start now.
+        work: What each trial still needs, and in which kinds of session.
+        in_flight: Sessions that use a slot and quota.
+        named: As in `campaign_allowance`.
+    """
+    kinds = {kind for one in ready for kind in work[one.trial.index].kinds}
+    room = Room(context.campaign.slots, kinds, in_flight, context.campaign.stop.deadline)
+    if not room.has_room(SessionKind.GPU):
+        return room, None
+    run_context = context.run_context(on_kind(context.campaign, context.trials[0].card, SessionKind.GPU))
+    try:
+        room.allow(campaign_allowance(context, run_context, named, in_flight))
+    except OrchestratorError as fault:
+        room.close(SessionKind.GPU, "the quota cannot be read")
+        return room, fault
+    return room, None
+
+
+def stranded(
+    ready: Sequence[TrialStatus], work: Mapping[int, RemainingWork]
+) -> Iterator[tuple[Trial, OrchestratorError]]:
+    """Trials that need a kind of session of which the campaign has none, each with the reason to refuse it."""
+    for one in ready:
+        if not work[one.trial.index].kinds:
+            yield one.trial, BadInput(no_session_of_kind(one), remedy=KIND_REMEDY)
+
+
+def switch_messages(trial: Trial, began: SessionKind | None, kind: SessionKind) -> Iterator[str]:
+    """A sentence for a trial that goes on in another kind of session than it began in."""
+    if began is None or began is kind:
+        return
+    yield (
+        f"{trial.label} [{trial.name8}]: began in {began.value.upper()} sessions, continues in {kind.value.upper()} "
+        "sessions as its settings say, not exactly"
+    )
 
 
 def campaign_allowance(

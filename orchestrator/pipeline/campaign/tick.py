@@ -7,7 +7,7 @@ leaves.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.core.campaign.backoff import is_resting, resting_message
@@ -15,7 +15,6 @@ from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.stop_rules import stopped_by
 from orchestrator.core.campaign.trial_status import State, TrialStatus
 from orchestrator.core.errors import (
-    BadInput,
     CheckpointsMissing,
     InUse,
     NotYet,
@@ -26,7 +25,6 @@ from orchestrator.core.errors import (
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.run.summary import DETACHED
-from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind, on_kind
 from orchestrator.core.scheduling.workload import RemainingWork, remaining_work
 from orchestrator.core.search.proposals import Curve
 from orchestrator.core.section.session_kind import SessionKind
@@ -34,7 +32,7 @@ from orchestrator.pipeline.campaign.context import CampaignContext, request_of_t
 from orchestrator.pipeline.campaign.orphans import REMOVED, find_orphans, stop_removed
 from orchestrator.pipeline.campaign.recover import recover
 from orchestrator.pipeline.campaign.room import Room
-from orchestrator.pipeline.campaign.start import campaign_allowance, start_order
+from orchestrator.pipeline.campaign.start import on_kind, room_for, start_order, stranded, switch_messages
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, TickLog, TickReport
 from orchestrator.pipeline.context import RunContext
@@ -181,31 +179,14 @@ class CampaignTicker:
             return resting, ""
         longest_s = context.run_context(ready[0].trial.card).backend.capabilities.max_wall_s
         work = {one.index: one for one in remaining_work(context.campaign, statuses, longest_s)}
-        ready = self._without_stranded(ready, work)
-        kinds = {kind for one in ready for kind in work[one.trial.index].kinds}
-        room = Room(slots, kinds, in_flight, context.campaign.stop.deadline)
-        self._limit_by_quota(room, in_flight)
+        for trial, fault in stranded(ready, work):
+            self._refuse(trial, fault)
+        ready = [one for one in ready if work[one.trial.index].kinds]
+        room, unread = room_for(context, ready, work, in_flight, ChainMap(self._trials, self._removed))
+        if unread is not None:
+            self._log.trouble("quota", unread)
         self._began_in = {one.trial.lineage_id: one.kind for one in ready if one.kind is not None}
         return self._fill(room, start_order(slots, work, ready)) or resting, ""
-
-    def _without_stranded(self, ready: list[TrialStatus], work: Mapping[int, RemainingWork]) -> list[TrialStatus]:
-        """The ready trials without those that began in a kind of session which the campaign has no more: refused."""
-        for one in ready:
-            if not work[one.trial.index].kinds:
-                self._refuse(one.trial, BadInput(no_session_of_kind(one), remedy=KIND_REMEDY))
-        return [one for one in ready if work[one.trial.index].kinds]
-
-    def _limit_by_quota(self, room: Room, in_flight: Sequence[SessionRecord]) -> None:
-        """Limit GPU sessions to what is left of the quota; none may start if it cannot be read."""
-        context = self._context
-        if not room.has_room(SessionKind.GPU):
-            return
-        run_context = context.run_context(on_kind(context.campaign, context.trials[0].card, SessionKind.GPU))
-        try:
-            room.allow(campaign_allowance(context, run_context, ChainMap(self._trials, self._removed), in_flight))
-        except OrchestratorError as fault:
-            self._log.trouble("quota", fault)
-            room.close(SessionKind.GPU, "the quota cannot be read")
 
     def _fill(self, room: Room, order: Iterator[RemainingWork]) -> str:
         """Start trials in this order until the room is full; why some did not start, empty if all did."""
@@ -224,8 +205,7 @@ class CampaignTicker:
                 started = self._start_one(self._context.trials[work.index], kind, wall_s)
             except NotYet as fault:
                 room.close(kind, str(fault))
-                passed_over = True
-                continue
+                started, passed_over = False, True
             except RemoteUnavailable as fault:
                 self._log.trouble(self._context.trials[work.index].label, fault)
                 return "the backend cannot be reached"
@@ -248,7 +228,7 @@ class CampaignTicker:
             if context.store_refusal is not None:
                 context.store_refusal(trial.lineage_id, "")
             if started.end_reason == DETACHED:
-                self._report_other_kind(trial, kind)
+                self._log.changes += switch_messages(trial, self._began_in.get(trial.lineage_id), kind)
                 return True
         except InUse as fault:
             self._log.trouble(trial.label, fault)
@@ -263,14 +243,6 @@ class CampaignTicker:
                 fault.advise(run_command(trial, run_context.backend.name))
             self._refuse(trial, fault)
         return self._is_open(trial.lineage_id)
-
-    def _report_other_kind(self, trial: Trial, kind: SessionKind) -> None:
-        began = self._began_in.get(trial.lineage_id, kind)
-        if self._context.campaign.backend == "kaggle" and began is not kind:
-            self._log.changes.append(
-                f"{trial.label} [{trial.name8}]: began in {began.value.upper()} sessions, continues in "
-                f"{kind.value.upper()} sessions as its settings say, not exactly"
-            )
 
     def _refuse(self, trial: Trial, fault: OrchestratorError) -> None:
         self._refused[trial.lineage_id] = str(fault)
