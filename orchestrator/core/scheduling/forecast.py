@@ -17,7 +17,7 @@ from orchestrator.core.session.time_budget import granted_s
 
 WEEK_S = 7 * 86_400.0
 _NOTHING_S = 1e-6
-_MOST_PASSED_OVER = 1000
+_MOST_PASSED_OVER = 20
 """Trials in a row that fit no free slot, after which the rest is not tried: bounds the time of a forecast."""
 
 
