@@ -102,7 +102,7 @@ def compatibility_in_place(
     """
     # The library versions are known in advance only for sessions on this computer.
     local = card.backend == LOCAL
-    device = card.device if local else card.kaggle.device
+    device = card.device if local else card.kaggle.session_device
     intended = Intended(
         lineage=card.lineage,
         code_digest=(code_digest or present_digest(project))(card),

@@ -106,7 +106,7 @@ def plan(text: str) -> tuple[Campaign, tuple[Trial, ...], int]:
 
 def simulate(campaign: Campaign, trials: tuple[Trial, ...]) -> None:
     """Run a campaign to its end, and compare its makespan with the lower bound."""
-    slots = campaign.concurrency
+    slots = campaign.slots.total
     world = World(clock=FakeClock(), slots=slots, weekly_s=None, speed=lambda lineage_id: SPEED)
     report, ticks = carried_through(Computer(world, campaign, trials), new_program=False)
     statuses = [trial_status(t, (), live=False, code_digest="", retries={}) for t in trials]

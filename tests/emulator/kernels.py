@@ -226,9 +226,11 @@ class Kernels:
             return f"Docker image {request.docker_image} does not exist."
         if request.kernel_execution_type is KernelExecutionType.QUICK_SAVE:
             return ""
-        running = [kernel for kernel in self.all.values() if not kernel.ended.is_set() and kernel.request.enable_gpu]
-        if request.enable_gpu and len(running) >= self.settings.gpu_sessions:
-            return f"Maximum batch GPU session count of {self.settings.gpu_sessions} reached."
+        gpu = bool(request.enable_gpu)
+        of_kind = [kernel for kernel in self.all.values() if bool(kernel.request.enable_gpu) is gpu]
+        kind, most = ("GPU", self.settings.gpu_sessions) if gpu else ("CPU", self.settings.cpu_sessions)
+        if sum(not kernel.ended.is_set() for kernel in of_kind) >= most:
+            return f"Maximum batch {kind} session count of {most} reached."
         if request.enable_gpu and self.settings.gpu_used >= self.settings.weekly_gpu:
             hours = self.settings.weekly_gpu.total_seconds() / 3600
             return f"Maximum weekly GPU quota of {hours:.2f} hours reached."

@@ -39,6 +39,7 @@ class Settings:
         new_mounts: /kaggle/input/{notebooks,datasets}/owner/slug instead of /kaggle/input/slug.
         listing_lag: Number of newest kernels that are missing in the listing.
         gpu_sessions: Largest number of simultaneous batch GPU sessions.
+        cpu_sessions: Largest number of simultaneous batch CPU sessions.
         weekly_gpu: GPU time per week; `gpu_used` of it is spent.
         limit_scale: Real seconds per second of a session's time limit.
         stream_events: Number of events after which a live log stream breaks; None for never.
@@ -67,6 +68,7 @@ class Settings:
     new_mounts: bool = True
     listing_lag: int = 0
     gpu_sessions: int = 2
+    cpu_sessions: int = 5
     weekly_gpu: timedelta = timedelta(hours=30)
     gpu_used: timedelta = timedelta(0)
     stream_events: int | None = None

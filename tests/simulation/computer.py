@@ -212,7 +212,9 @@ class Computer:
             lineage_id = card.lineage.id
             if lineage_id not in context:
                 context[lineage_id] = new_context(lineage_id)
-            return context[lineage_id]
+            if campaign.backend != "kaggle":
+                return context[lineage_id]
+            return replace(context[lineage_id], backend=SimBackend(world, self.results.brought, card.kaggle))
 
         context: dict[str, RunContext] = {}
         self.context = CampaignContext(

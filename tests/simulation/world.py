@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
+from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.backend_types import (
     Capabilities,
     Carrier,
@@ -24,6 +26,7 @@ from orchestrator.core.session.backend_types import (
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
@@ -61,6 +64,8 @@ class Kernel:
     start_steps: int = 0
     rate: float = 1.0
     evaluations: tuple[tuple[int, float], ...] = ()
+    kind: SessionKind = SessionKind.GPU
+    machine: Machine | None = None
 
     @property
     def granted_s(self) -> float:
@@ -79,6 +84,8 @@ class World:
     Attributes:
         slots: Kernels that may be alive at the same time.
         weekly_s: Weekly quota in seconds; None for no quota.
+        kind_slots: Kind -> kernels of it that may be alive at the same time; empty for one limit on all.
+        faster: Kind -> factor on `speed` in its sessions; 1 without it.
         speed: Lineage id -> steps per second.
         score: Score of an evaluation, from ticket and steps; None for trainings without evaluations.
         can_cancel: Whether a kernel can be cancelled.
@@ -96,6 +103,8 @@ class World:
     clock: FakeClock
     slots: int = 2
     weekly_s: float | None = 30 * 3600.0
+    kind_slots: dict[SessionKind, int] = field(default_factory=dict)
+    faster: dict[SessionKind, float] = field(default_factory=dict)
     speed: Callable[[str], float] = lambda lineage_id: 10.0
     score: Callable[[Ticket, int], float] | None = None
     can_cancel: bool = False
@@ -146,14 +155,18 @@ class World:
     def _end(self, lineage_id: str) -> None:
         kernel = self.living.pop(lineage_id)
         # The unused part of the reservation returns to the week in which it was made.
-        self.used_s[kernel.week] -= kernel.granted_s - (kernel.ends_s - kernel.born_s)
+        if kernel.kind is SessionKind.GPU:
+            self.used_s[kernel.week] -= kernel.granted_s - (kernel.ends_s - kernel.born_s)
 
     def next_end_s(self) -> float | None:
         return min((kernel.ends_s for kernel in self.alive()), default=None)
 
     def submit(self, push: Push) -> None:
-        if len(self.alive()) >= self.slots:
-            raise NotYet(f"all {self.slots} slots are taken", wait_s=120.0)
+        kind = SessionKind.CPU if push.machine is not None and push.machine.accelerator is None else SessionKind.GPU
+        alive = [kernel for kernel in self.alive() if not self.kind_slots or kernel.kind is kind]
+        slots = self.kind_slots.get(kind, self.slots)
+        if len(alive) >= slots:
+            raise NotYet(f"all {slots} slots are taken", wait_s=120.0)
         ticket = push.ticket
         wall_s = float(ticket.spec["deadline_s"])
         if push.slug in self.kernels:
@@ -161,15 +174,18 @@ class World:
         if ticket.lineage_id in self.living:
             self.wrongs.append(f"two kernels of {ticket.lineage_id[:8]} are alive")
             self._end(ticket.lineage_id)
-        self.used_s[self.week] = self.used_s.get(self.week, 0.0) + wall_s
-        if self.weekly_s is not None and self.used_s[self.week] > self.weekly_s + 1e-6:
+        if kind is SessionKind.GPU:
+            self.used_s[self.week] = self.used_s.get(self.week, 0.0) + wall_s
+        if self.weekly_s is not None and self.used_s.get(self.week, 0.0) > self.weekly_s + 1e-6:
             self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
         self.submits += 1
-        self.kernels[push.slug] = self.living[ticket.lineage_id] = self._kernel(ticket, wall_s)
+        kernel = self._kernel(ticket, wall_s, self.speed(ticket.lineage_id) * self.faster.get(kind, 1.0))
+        kernel.kind, kernel.machine = kind, push.machine
+        self.kernels[push.slug] = self.living[ticket.lineage_id] = kernel
 
-    def _kernel(self, ticket: Ticket, wall_s: float) -> Kernel:
+    def _kernel(self, ticket: Ticket, wall_s: float, rate: float) -> Kernel:
         now_s, week = self.now_s, self.week
-        rate, target = self.speed(ticket.lineage_id), int(ticket.spec["target_steps"])
+        target = int(ticket.spec["target_steps"])
         start = max((_steps_in(entry.path) for entry in ticket.inputs), default=0)
         fate = self.fate.pop(0) if self.fate else ""
         if self.doomed.get(ticket.lineage_id):
@@ -269,12 +285,19 @@ def _card(ticket: Ticket, steps: int, parent: CheckpointCard | None) -> Checkpoi
 
 
 class SimBackend(Backend):
-    """A backend on a simulated world; fetched kernels go into `brought`, by slug."""
+    """A backend on a simulated world; fetched kernels go into `brought`, by slug.
+
+    Args:
+        kaggle: Settings of its sessions on a backend that calls itself Kaggle; None for a backend without kinds.
+    """
 
     name = "local"
 
-    def __init__(self, world: World, brought: dict[str, Kernel]) -> None:
+    def __init__(self, world: World, brought: dict[str, Kernel], kaggle: KaggleSettings | None = None) -> None:
         self._world = world
+        self._kaggle = kaggle
+        if kaggle is not None:
+            self.name = "kaggle"
         self._brought = brought
         self._capabilities = Capabilities(
             owner="ana",
@@ -287,7 +310,7 @@ class SimBackend(Backend):
             runtime_versions={},
             absent_patience_s=1800.0,
             visibility_s=VISIBILITY_S,
-            session_device="cpu",
+            session_device=kaggle.session_device if kaggle else "cpu",
         )
 
     @property
@@ -295,7 +318,14 @@ class SimBackend(Backend):
         return self._capabilities
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
-        return Push(slug=slug, owner="ana", script=script, ticket=ticket, carrier=carrier, checkpoints=checkpoints)
+        push = Push(slug=slug, owner="ana", script=script, ticket=ticket, carrier=carrier, checkpoints=checkpoints)
+        if self._kaggle is None:
+            return push
+        return replace(push, machine=Machine(accelerator=self._kaggle.accelerator if self._kaggle.gpu else None))
+
+    def machine(self, handle: Handle) -> Machine | None:
+        kernel = self._world.kernels.get(handle.slug)
+        return kernel.machine if kernel else None
 
     def stage(self, push: Push) -> None:
         kernel = self._visible_kernel(push.slug)
@@ -322,7 +352,8 @@ class SimBackend(Backend):
         if kernel is None:
             return None
         begun_at = FakeClock().now() + timedelta(seconds=kernel.born_s)
-        return RemoteSession(handle=self._handle(slug), ticket=kernel.ticket, begun_at=begun_at)
+        handle = self._handle(slug)
+        return RemoteSession(handle=handle, ticket=kernel.ticket, begun_at=begun_at, machine=kernel.machine)
 
     def names(self, prefix: str) -> Sequence[str]:
         self._call()
@@ -363,10 +394,10 @@ class SimBackend(Backend):
 
     def quota(self) -> Quota | None:
         world = self._world
-        if world.weekly_s is None:
+        if world.weekly_s is None or (self._kaggle is not None and not self._kaggle.gpu):
             return None
         self._call()
-        alive = world.alive()
+        alive = [kernel for kernel in world.alive() if kernel.kind is SessionKind.GPU]
         # `used_s` includes reservations; a kernel of last week reserves nothing in this week.
         held_s = sum(kernel.granted_s for kernel in alive if kernel.week == world.week)
         used_s = world.used_s.get(world.week, 0.0) - held_s

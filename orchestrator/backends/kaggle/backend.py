@@ -93,7 +93,7 @@ class KaggleBackend(Backend):
             absent_patience_s=_ABSENT_PATIENCE_S,
             visibility_s=VISIBILITY_S,
             keeps_images=True,
-            session_device=settings.device,
+            session_device=settings.session_device,
         )
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:

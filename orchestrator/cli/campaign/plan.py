@@ -47,6 +47,7 @@ def forecast_of(
 ) -> CampaignForecast:
     """The forecast by ledger, cards and quota."""
     from orchestrator.core.reporting.forecast_report import forecast_campaign
+    from orchestrator.core.scheduling.placement import gpu_card
     from orchestrator.core.scheduling.quota import allowance
     from orchestrator.stores.system_clock import SystemClock
     from orchestrator.wiring.campaigns import campaign_statuses, spent_and_promised_s
@@ -60,20 +61,24 @@ def forecast_of(
         campaign_statuses(project, campaign, trials),
         now=now,
         longest_s=kaggle.longest_session_s if campaign.backend == "kaggle" else None,
-        allowed=allowance(
-            now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, replays_live=True
-        ),
+        allowed=None
+        if gpu_card(campaign, trials) is None
+        else allowance(now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, replays_live=True),
         quota=quota,
     )
 
 
 def _quota(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Quota | None, list[str]]:
-    """The service's quota, or a line that says why it is unknown: a plan needs no account."""
+    """The service's quota of GPU sessions, or a line that says why it is unknown: a plan needs no account."""
     from orchestrator.core.errors import RemoteUnavailable
+    from orchestrator.core.scheduling.placement import gpu_card
     from orchestrator.wiring.campaigns import quota_of
 
+    card = gpu_card(campaign, trials)
+    if card is None:  # CPU sessions have no quota
+        return None, []
     try:
-        return quota_of(campaign, project, trials[0].variant.card), []
+        return quota_of(campaign, project, card), []
     except RemoteUnavailable as fault:
         budget = campaign.weekly_gpu_hours
         instead = f"planned with the campaign's own {budget:g} h a week" if budget else "planned without a quota"

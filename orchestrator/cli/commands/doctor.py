@@ -37,7 +37,7 @@ def doctor(
     quick: Quick = False,
     as_json: AsJson = False,
 ) -> int:
-    """Check Kaggle credentials, account, quota, clock, versions and disk. Without options nothing is changed.
+    """Check Kaggle credentials, account, quota, clock, versions, disk and use of GPUs. Without options nothing changes.
 
     With --push: the script that `run` would send is saved on Kaggle without a session, read back and deleted.
     With --first-session: three CPU sessions, which spend no quota, try mounts, log, carriers and cancel.
@@ -45,6 +45,7 @@ def doctor(
     from orchestrator.cli.output.console import Console
     from orchestrator.core.diagnostics.health_check import exit_code
     from orchestrator.stores.project import find_project
+    from orchestrator.wiring.gpu_use import gpu_checks
     from orchestrator.wiring.kaggle import kaggle_checkup
 
     project, console = find_project(), Console(sys.stderr if as_json else sys.stdout)
@@ -58,6 +59,8 @@ def doctor(
     if section is not None and not push:
         console.say(f"{section} has no effect without --push")
     for check in kaggle_checkup(project):
+        report(check)
+    for check in gpu_checks(project):
         report(check)
     signed_in = any(check.name == "account" and check.good for check in checks)
     if chosen is not None and signed_in:

@@ -100,12 +100,24 @@ def _show_plan(run_context: RunContext, request: RunRequest, console: Console, a
     console.say(*unneeded(request, start.comparison.grade.word if start.comparison else None))
     if request.detach:
         console.say("--detach has no effect on a dry run")
-    plan = {"action": type(first).__name__.lower(), **push.describe()}
+    advice = _gpu_advice(run_context, request)
+    console.say(*advice)
+    plan = {"action": type(first).__name__.lower(), **push.describe(), **({"gpu_advice": advice} if advice else {})}
     if as_json:
         print_json(plan)
     else:
         console.say(*json.dumps(plan, indent=2, ensure_ascii=False).splitlines())
     return 0
+
+
+def _gpu_advice(run_context: RunContext, request: RunRequest) -> list[str]:
+    """Lines for a section that asks Kaggle for a GPU with nothing to do there."""
+    from orchestrator.core.scheduling.gpu_use import CPU_REMEDY, gpu_advice, kind_speeds
+
+    if run_context.backend.name != "kaggle":
+        return []
+    advice = gpu_advice(request.card, kind_speeds(run_context.ledger.sessions(), request.card))
+    return [advice, CPU_REMEDY] if advice else []
 
 
 def _first_lines(first: Action) -> list[str]:

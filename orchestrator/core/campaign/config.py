@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from orchestrator.core.campaign.search_config import Search
 from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
+from orchestrator.core.campaign.session_slots import Sessions, Slots
 from orchestrator.core.section.card import BackendName
 from orchestrator.core.section.overrides import MOST_TRIALS, NEVER_SET, Setting, Settings
 from orchestrator.core.session.end_reason import EndReason
@@ -175,8 +176,10 @@ class Campaign:
 
     Attributes:
         campaign: Name, that of the file.
-        concurrency: Sessions that may be in flight together.
-        weekly_gpu_hours: Part of the account's weekly quota that this campaign may use; None for all of it.
+        concurrency: Sessions that may be in flight together; 1 without it and without `sessions`.
+        sessions: The same by kind of session on Kaggle, instead of `concurrency`.
+        weekly_gpu_hours: Part of the account's weekly quota that this campaign may use; None for all of it. Hours of
+            CPU sessions do not count.
         retries: Failure -> further runs, with the same code, of a trial that ended with it.
     """
 
@@ -186,7 +189,8 @@ class Campaign:
     trials: Mapping[str, Group]
     title: str = ""
     backend: BackendName = "local"
-    concurrency: int = 1
+    concurrency: int | None = None
+    sessions: Sessions | None = None
     weekly_gpu_hours: float | None = None
     retries: Mapping[str, int] = field(default_factory=dict)
     stop: StopRules = field(default_factory=StopRules)
@@ -194,12 +198,16 @@ class Campaign:
     notify: Notify | None = None
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1:
+        if self.concurrency is not None and self.sessions is not None:
+            raise ValueError("sessions replaces concurrency: give only one of them")
+        if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
-        if self.concurrency > MOST_TRIALS:
+        if self.concurrency is not None and self.concurrency > MOST_TRIALS:
             raise ValueError(f"concurrency must not exceed {MOST_TRIALS}, the most trials, not {self.concurrency}")
         if self.weekly_gpu_hours is not None and not self.weekly_gpu_hours > 0:
             raise ValueError(f"weekly_gpu_hours must be above 0, not {self.weekly_gpu_hours}")
+        if self.weekly_gpu_hours is not None and self.sessions is not None and not self.sessions.gpu:
+            raise ValueError("weekly_gpu_hours limits GPU sessions, and sessions has none: remove it, or add gpu")
         if not self.trials:
             raise ValueError("trials has no group")
         _require_failures(self.retries, least=0)
@@ -208,6 +216,13 @@ class Campaign:
             raise ValueError(f"trials: {together} in all are too many, a campaign has at most {MOST_TRIALS}")
         for name in self.trials:
             self._require_order(name, ())
+
+    @property
+    def slots(self) -> Slots:
+        """Sessions that may be in flight together. Only Kaggle has kinds; elsewhere they share all slots."""
+        if self.sessions is None:
+            return Slots(total=self.concurrency or 1)
+        return self.sessions.slots if self.backend == "kaggle" else Slots(total=self.sessions.slots.total)
 
     def _require_order(self, name: str, above: tuple[str, ...]) -> None:
         if name in above:

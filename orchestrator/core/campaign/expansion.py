@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.core.campaign.config import Campaign, Group
+from orchestrator.core.campaign.pinned_kind import pinned_kind_of, require_session
 from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import Profile, SectionCard
 from orchestrator.core.section.lineage import short
 from orchestrator.core.section.overrides import Setting, Settings
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.spec import question_of
 
 CardOf = Callable[[str, Settings], SectionCard]
@@ -81,6 +83,11 @@ class Variant:
     def sizes(self) -> Profile:
         """Target, cadence and deadline."""
         return self.card.profiles[self.profile]
+
+    @property
+    def pinned_kind(self) -> SessionKind | None:
+        """The kind of Kaggle session that the user chose, None if the planner may choose."""
+        return pinned_kind_of(self.card, self.settings)
 
 
 def _in_short(key: str) -> str:
@@ -186,12 +193,15 @@ def _variants(
 ) -> Iterator[Variant]:
     index = itertools.count()
     for name, group in campaign.trials.items():
-        if group.search is not None:
-            for cell, searched in proposed.get(name, ()):
-                yield variant_of(name, group, cell, card_of, index=next(index), searched=searched)
-            continue
-        for varied in _combinations(campaign.campaign, name, group):
-            yield variant_of(name, group, varied, card_of, index=next(index))
+        cells: Iterable[tuple[Settings, ProposalInfo | None]] = (
+            proposed.get(name, ())
+            if group.search is not None
+            else ((varied, None) for varied in _combinations(campaign.campaign, name, group))
+        )
+        for varied, searched in cells:
+            variant = variant_of(name, group, varied, card_of, index=next(index), searched=searched)
+            require_session(campaign, name, variant.card, variant.settings)
+            yield variant
 
 
 def variant_of(

@@ -12,6 +12,7 @@ from orchestrator.core.campaign.backoff import MOST_RESTS, due_at, rests_in_row
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.ledger.records import RunRecord, reaches
 from orchestrator.core.run.summary import GOOD_ENDS
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.outcome import Verdict
 
@@ -75,6 +76,8 @@ class TrialStatus:
         no_claim: Whether that run finished without a verdict because its section draws no conclusion.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps trained in these sessions, lost steps included.
+        kinds: Kinds of the Kaggle sessions that made its checkpoints, and of the one in flight: each once, the latest
+            last.
         due_at: End of a waiting trial's rest after a failure, None without one; may be in the past.
     """
 
@@ -89,6 +92,12 @@ class TrialStatus:
     no_claim: bool = False
     run: RunRecord | None = None
     due_at: datetime | None = None
+    kinds: tuple[SessionKind, ...] = ()
+
+    @property
+    def kind(self) -> SessionKind | None:
+        """Kind in which its next session continues exactly; None if it has not begun, or has not run on Kaggle."""
+        return self.kinds[-1] if self.kinds else None
 
 
 def trial_status(

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.wire import checkpoint_steps
 
@@ -193,6 +194,18 @@ class SessionRecord:
         if self.steps_start is not None or self.handle is None or self.never_submitted:
             return self.steps_start
         return self.input_steps
+
+    @property
+    def kind(self) -> SessionKind | None:
+        """Kind of session, None if its machine is unknown: another backend than Kaggle, or an old ledger."""
+        if self.machine is None:
+            return None
+        return SessionKind.GPU if self.machine.get("accelerator") else SessionKind.CPU
+
+    @property
+    def spends_quota(self) -> bool:
+        """Whether its hours count against the weekly quota; those of an unknown machine do."""
+        return self.kind is not SessionKind.CPU
 
     @property
     def never_submitted(self) -> bool:

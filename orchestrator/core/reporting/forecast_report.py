@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import State, TrialStatus
 from orchestrator.core.errors import BadInput
+from orchestrator.core.reporting.session_kinds import kind_notes, trainings_per_week
 from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, Forecast, forecast
 from orchestrator.core.scheduling.quota import week_of
 from orchestrator.core.scheduling.workload import RemainingWork, Speeds, remaining_work, speeds
 from orchestrator.core.search.progress import SearchProgress, behind_searches, search_progress
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.time_budget import Quota
 
 
@@ -28,6 +30,7 @@ class CampaignForecast:
         ahead: Forecast of the sessions to come, proposals of searches included.
         searches: Progress of each search.
         quota: The service's quota, None if unknown.
+        per_week: Kind of session -> trainings that it can complete in a full week.
     """
 
     campaign: Campaign
@@ -38,6 +41,7 @@ class CampaignForecast:
     now: datetime
     searches: Sequence[SearchProgress] = ()
     quota: Quota | None = None
+    per_week: Mapping[SessionKind, float] = field(default_factory=dict)
 
     @property
     def finish(self) -> datetime:
@@ -51,7 +55,8 @@ class CampaignForecast:
         return {
             "campaign": self.campaign.campaign,
             "backend": self.campaign.backend,
-            "concurrency": self.campaign.concurrency,
+            "concurrency": self.campaign.slots.total,
+            **self._kinds_json(),
             "trials": len([one for one in self.standings if not one.trial.spare]),
             "states": dict(counts),
             "variants": list(self._variants()),
@@ -70,6 +75,24 @@ class CampaignForecast:
             ],
             "unfinished": len(self.ahead.unfinished),
         }
+
+    def _kinds_json(self) -> dict[str, Any]:
+        """What concerns the kinds of Kaggle sessions; empty on another backend."""
+        if self.campaign.backend != "kaggle":
+            return {}
+        slots = self.campaign.slots
+        return {
+            "sessions_by_kind": None if slots.by_kind is None else {kind.value: slots.of(kind) for kind in SessionKind},
+            "to_come_by_kind": {
+                kind.value: {"sessions": sessions, "compute_h": round(wall_s / 3600, 2)}
+                for kind, (sessions, wall_s) in self.ahead.kinds.items()
+            },
+            "trainings_per_week": {kind.value: round(number, 1) for kind, number in self.per_week.items()},
+            "notes": self._notes(),
+        }
+
+    def _notes(self) -> list[str]:
+        return kind_notes(self.campaign, self.standings, self.rates, self.loads, self.per_week)
 
     def _variants(self) -> Iterator[dict[str, Any]]:
         by_index = {load.index: load for load in self.loads}
@@ -100,7 +123,7 @@ class CampaignForecast:
         wide = max((len(row["variant"]) for row in rows), default=0)
         lines = [
             f"{plain['campaign']} on {plain['backend']}: {plain['trials']} trials in {len(rows)} variants, "
-            f"{plain['concurrency']} session(s) at a time"
+            f"{self.campaign.slots} session(s) at a time"
         ]
         for row in rows:
             states = ", ".join(f"{count} {state}" for state, count in row["states"].items())
@@ -126,9 +149,11 @@ class CampaignForecast:
         if self.standings and not plain["sessions"] and all(one.state.final for one in self.standings):
             return [*lines, "Nothing left to run"]
         lines.append(
-            f"To come: {plain['sessions']} sessions, {plain['compute_h']} h of computing, "
+            f"To come: {plain['sessions']} sessions{self._by_kind()}, {plain['compute_h']} h of computing, "
             f"{plain['makespan_h']} h until the end (lower bound {plain['least_possible_h']} h)"
         )
+        if self.per_week:
+            lines.append(f"Trainings a week, while enough are ready: {self._weekly()}")
         if plain["weeks"]:
             weeks = ", ".join(f"{week['from'][:10]} {week['quota_h']} h" for week in plain["weeks"])
             lines.append(f"Quota by week: {weeks}")
@@ -137,7 +162,18 @@ class CampaignForecast:
         lines.append(
             f"Expected end: {self.finish.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC" if self.standings else "Nothing to do"
         )
-        return lines
+        return [*lines, *self._notes()]
+
+    def _by_kind(self) -> str:
+        """How many of the sessions are of which kind, if there are both."""
+        if len(self.ahead.kinds) < 2:
+            return ""
+        each = (f"{sessions} {kind.value.upper()}" for kind, (sessions, _) in self.ahead.kinds.items())
+        return f" ({', '.join(each)})"
+
+    def _weekly(self) -> str:
+        each = ", ".join(f"{number:.1f} in {kind.value.upper()} sessions" for kind, number in self.per_week.items())
+        return f"{sum(self.per_week.values()):.1f} ({each})" if len(self.per_week) > 1 else each
 
 
 def forecast_campaign(
@@ -174,12 +210,13 @@ def forecast_campaign(
         searches=searches,
         ahead=forecast(
             behind_searches(left, searches),
-            slots=campaign.concurrency,
+            slots=campaign.slots,
             allowance=allowed,
             deadline_in_s=None if deadline is None else (deadline - now).total_seconds(),
         ),
         now=now,
         quota=quota,
+        per_week=trainings_per_week(left, campaign.slots, allowed) if campaign.backend == "kaggle" else {},
     )
 
 

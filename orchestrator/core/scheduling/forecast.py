@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.scheduling.scheduler import ListScheduler, ReadyTrial
 from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.time_budget import granted_s
 
 WEEK_S = 7 * 86_400.0
 _NOTHING_S = 1e-6
+_MOST_PASSED_OVER = 20
+"""Trials in a row that fit no free slot, after which the rest is not tried: bounds the time of a forecast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class Forecast:
     Attributes:
         sessions: From now on.
         compute_s: Wall seconds of all sessions together.
+        kinds: Kind -> its sessions, and their wall seconds together.
         makespan_s: Until the last session ends, from now.
         bound_s: Lower bound of `makespan_s`: work over slots, or the longest chain; without quota.
         weeks: Seconds of quota used in each week, the current one first; empty without a quota.
@@ -51,12 +56,13 @@ class Forecast:
     bound_s: float
     weeks: tuple[float, ...] = ()
     unfinished: tuple[int, ...] = ()
+    kinds: Mapping[SessionKind, tuple[int, float]] = field(default_factory=dict)
 
 
 def forecast(
     work: Sequence[RemainingWork],
     *,
-    slots: int,
+    slots: int | Slots,
     allowance: Allowance | None = None,
     deadline_in_s: float | None = None,
 ) -> Forecast:
@@ -64,11 +70,12 @@ def forecast(
 
     Args:
         work: What is left; sessions in flight count as not started.
-        slots: Sessions that may run together.
-        allowance: Weekly quota or budget, None without one.
+        slots: Sessions that may run together: of any kind, or of each kind.
+        allowance: Weekly quota or budget of GPU sessions, None without one.
         deadline_in_s: Seconds until the campaign's own deadline.
     """
-    return _Simulation(work, slots, allowance, deadline_in_s).run()
+    of_kinds = slots if isinstance(slots, Slots) else Slots(total=slots)
+    return _Simulation(work, of_kinds, allowance, deadline_in_s).run()
 
 
 class _Block(NamedTuple):
@@ -82,13 +89,14 @@ class _Block(NamedTuple):
     started_s: float
     wall_s: float
     sessions: int
+    kind: SessionKind
 
 
 class _Simulation:
     """The state of the simulated campaign: what runs, what waits, what is left of the week."""
 
     def __init__(
-        self, work: Sequence[RemainingWork], slots: int, allowance: Allowance | None, deadline_in_s: float | None
+        self, work: Sequence[RemainingWork], slots: Slots, allowance: Allowance | None, deadline_in_s: float | None
     ) -> None:
         self._slots = slots
         self._allowance = allowance
@@ -100,11 +108,15 @@ class _Simulation:
         walls_s = {one.index: one.wall_s for one in work}
         self._work_s = sum(walls_s.values())
         self._longest_s = max((walls_s[one.index] + self._chains_s[one.group] for one in work), default=0.0)
-        self._scheduler = ListScheduler((), slots=slots, work_s=self._work_s, open_s=0.0)
+        self._scheduler = ListScheduler((), slots=slots.total, work_s=self._work_s, open_s=0.0)
         self._blocked = list(work)
         self._running: list[_Block] = []
-        self._now_s = self._ended_s = self._compute_s = 0.0
-        self._sessions = self._idle_weeks = 0
+        self._in_use: Counter[SessionKind] = Counter()
+        self._now_s = self._ended_s = 0.0
+        self._idle_weeks = 0
+        self._sessions: Counter[SessionKind] = Counter()
+        self._compute_s: defaultdict[SessionKind, float] = defaultdict(float)
+        self._kinds = {kind for one in work for kind in one.kinds}
         self._left_s = allowance.left_s if allowance else None
         self._refresh_s = allowance.refresh_in_s if allowance else math.inf
         self._weeks = [0.0] if allowance else []
@@ -119,26 +131,50 @@ class _Simulation:
             elif (not self._running and not len(self._scheduler)) or not self._next_week():
                 break
         return Forecast(
-            sessions=self._sessions,
-            compute_s=self._compute_s,
+            sessions=self._sessions.total(),
+            compute_s=math.fsum(self._compute_s.values()),
+            kinds={kind: (self._sessions[kind], self._compute_s[kind]) for kind in SessionKind if self._sessions[kind]},
             makespan_s=self._ended_s,
-            bound_s=max(self._work_s / self._slots, self._longest_s),
+            bound_s=max(self._work_s / self._slots.total, self._longest_s),
             weeks=tuple(self._weeks),
             unfinished=tuple(sorted(index for index, left_s in self._train_s.items() if left_s > _NOTHING_S)),
         )
 
     def _start_all(self) -> None:
-        while len(self._running) < self._slots and (trial := self._scheduler.take()) is not None:
+        """Start trials in the scheduler's order while any kind of session has a free slot and time for them."""
+        open_kinds, passed_over = set(self._kinds), list[ReadyTrial]()
+        while any(self._slots.has_free(kind, self._in_use) for kind in open_kinds):
+            trial = self._scheduler.take() if len(passed_over) < _MOST_PASSED_OVER else None
+            if trial is None:
+                break
+            if not self._start(trial, open_kinds):
+                passed_over.append(trial)
+        for trial in passed_over:
+            self._scheduler.add(trial)
+
+    def _start(self, trial: ReadyTrial, open_kinds: set[SessionKind]) -> bool:
+        """Start a trial in the best kind that takes it; remove kinds without enough time left from `open_kinds`."""
+        for kind in self._work[trial.index].kinds:
+            if kind not in open_kinds or not self._slots.has_free(kind, self._in_use):
+                continue
             work = self._work[trial.index]
-            wall_s = self._wall_s(work)
+            left_s = self._train_s[work.index] * work.slowness[work.kinds.index(kind)]
+            work = work.placed(kind)
+            wall_s = self._wall_s(work, kind, left_s)
             if wall_s is None:
-                self._scheduler.add(trial)
-                return
+                open_kinds.discard(kind)
+                continue
+            if self._work[trial.index].better_elsewhere(kind, wall_s, self._until_deadline_s):
+                continue
+            self._work[work.index], self._train_s[work.index] = work, left_s
             self._idle_weeks = 0
-            count, left_s = self._back_to_back(trial, work, wall_s), self._train_s[work.index]
+            self._in_use[kind] += 1
+            count = self._back_to_back(trial, work, wall_s)
             all_s = min(count * wall_s, left_s + count * work.overhead_s) if count > 1 else wall_s
-            heapq.heappush(self._running, _Block(self._now_s + all_s, work.index, self._now_s, wall_s, count))
+            heapq.heappush(self._running, _Block(self._now_s + all_s, work.index, self._now_s, wall_s, count, kind))
             self._count(work, count, all_s, work.trained_in(all_s, count))
+            return True
+        return False
 
     def _back_to_back(self, trial: ReadyTrial, work: RemainingWork, wall_s: float) -> int:
         """Number of back-to-back sessions of this length before the scheduler must choose again."""
@@ -147,15 +183,17 @@ class _Simulation:
         room_s = min(self._scheduler.uninterrupted_s(trial), self._refresh_s - self._now_s)
         if self._deadline_in_s is not None:
             room_s = min(room_s, self._deadline_in_s - self._now_s)
-        if self._left_s is not None:
-            room_s = min(room_s, self._left_s / self._slots)  # the other slots need their share of the week
+        (kind,) = work.kinds
+        if self._left_s is not None and kind is SessionKind.GPU:
+            room_s = min(room_s, self._left_s / self._slots.of(kind))  # the other slots need their share of the week
         return max(1, int(min(work.sessions_of(self._train_s[work.index]), room_s / wall_s)))
 
     def _count(self, work: RemainingWork, sessions: int, wall_s: float, trained_s: float) -> None:
         """Add started sessions to the totals; negative values remove sessions that do not run after all."""
-        self._sessions += sessions
-        self._compute_s += wall_s
-        if self._left_s is not None:
+        (kind,) = work.kinds
+        self._sessions[kind] += sessions
+        self._compute_s[kind] += wall_s
+        if self._left_s is not None and kind is SessionKind.GPU:
             self._left_s -= wall_s
             self._weeks[-1] += wall_s
         self._train_s[work.index] -= trained_s
@@ -164,6 +202,7 @@ class _Simulation:
     def _end_next(self) -> None:
         block = heapq.heappop(self._running)
         self._now_s = self._ended_s = block.ends_s
+        self._in_use[block.kind] -= 1
         work, left_s = self._work[block.trial], self._train_s[block.trial]
         if left_s > _NOTHING_S:
             self._scheduler.add(ready_trial(work, self._chains_s[work.group], left_s))
@@ -201,11 +240,17 @@ class _Simulation:
         for one in free:
             self._scheduler.add(ready_trial(one, self._chains_s[one.group]))
 
-    def _wall_s(self, work: RemainingWork) -> float | None:
-        until_s = None if self._deadline_in_s is None else self._deadline_in_s - self._now_s
-        needed_s = min(work.session_s, self._train_s[work.index] + work.overhead_s)
-        granted = granted_s(work.session_s, needed_s=work.overhead_s, left_s=self._left_s, until_deadline_s=until_s)
+    @property
+    def _until_deadline_s(self) -> float | None:
+        return None if self._deadline_in_s is None else self._deadline_in_s - self._now_s
+
+    def _wall_s(self, work: RemainingWork, kind: SessionKind, train_s: float) -> float | None:
+        """Wall seconds of the next session of a trial with `train_s` left; None if too little time is left for it."""
+        quota_s = self._left_s if kind is SessionKind.GPU else None
+        until_s = self._until_deadline_s
+        needed_s = min(work.session_s, train_s + work.overhead_s)
+        granted = granted_s(work.session_s, needed_s=work.overhead_s, left_s=quota_s, until_deadline_s=until_s)
         if granted is None:  # the last session of a trial may be shorter than the shortest useful full session
-            least_s = min((limit for limit in (self._left_s, until_s) if limit is not None), default=math.inf)
+            least_s = min((limit for limit in (quota_s, until_s) if limit is not None), default=math.inf)
             return needed_s if needed_s < work.session_s and needed_s <= least_s else None
         return min(granted, needed_s)

@@ -23,16 +23,16 @@ def week_of(now: datetime, quota: Quota | None) -> tuple[datetime, datetime]:
 
 
 def promised_s(live: Sequence[SessionRecord]) -> float:
-    """Wall seconds that sessions in flight may still use: their whole deadline, because their progress is unknown."""
-    return sum(float(one.ticket["spec"]["deadline_s"]) for one in live)
+    """Seconds of quota that sessions in flight may still use: their whole deadline, as their progress is unknown."""
+    return sum(float(one.ticket["spec"]["deadline_s"]) for one in live if one.spends_quota)
 
 
 def spent_s(sessions: Sequence[SessionRecord], since: datetime) -> float:
-    """Wall seconds of closed sessions that began at `since` or later; the deadline where the time is unknown."""
+    """Wall seconds of quota of closed sessions that began at `since` or later; the deadline if the time is unknown."""
     return sum(
         float(one.ticket["spec"]["deadline_s"]) if one.wall_s is None else one.wall_s
         for one in sessions
-        if one.stage is Stage.CLOSED and not one.never_submitted and one.began_at >= since
+        if one.stage is Stage.CLOSED and not one.never_submitted and one.began_at >= since and one.spends_quota
     )
 
 

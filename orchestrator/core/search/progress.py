@@ -104,7 +104,7 @@ def search_progress(
         if group.search is None or not members:
             continue
         progress = _progress(name, group.search, members)
-        template = remaining_work_of(campaign, _not_started(members), _speed(members, rates), longest_s)
+        template = remaining_work_of(campaign, _not_started(members), rates, longest_s, _speed(members, rates))
         if not any(one.state is State.CUT_OFF for one in members):
             work = _work_to_come(progress, template, group.seed_rule.completed, first_index)
             progress = replace(progress, work=work)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, cast, get_type_hints
 from orchestrator.core.section.code_paths import DIRECTORY, MODULE, SCRIPT, include_fault, start_faults
 from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
 from orchestrator.core.section.lineage import Lineage, plain
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.section.size_limits import MOST_LAYERS, MOST_UNITS
 from orchestrator.kernel.algorithms.hyperparameters import AlgorithmName, Algorithms, HyperParameters
 from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
@@ -203,6 +204,10 @@ class SectionCard:
             seed=self.seed if seed is None else seed,
         )
         return self if wanted == self else replace(wanted, trial=True)
+
+    def of_kind(self, kind: SessionKind) -> SectionCard:
+        """The section in Kaggle sessions of that kind; the lineage is the same."""
+        return self if kind is self.kaggle.kind else replace(self, kaggle=self.kaggle.of_kind(kind))
 
     @cached_property
     def lineage(self) -> Lineage:

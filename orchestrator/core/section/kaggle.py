@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 
 MAX_SESSION_S = 43_200.0
@@ -13,6 +14,11 @@ MAX_SESSION_S = 43_200.0
 
 OUTSIDE_S = 300.0
 """Seconds of Kaggle's limit spent outside our script: starting the image, mounting inputs, saving outputs."""
+
+CPU_SESSIONS, GPU_SESSIONS = 5, 2
+"""Sessions that Kaggle runs for an account at a time. CPU sessions spend no weekly quota."""
+
+MOST_SESSIONS: Mapping[SessionKind, int] = {SessionKind.GPU: GPU_SESSIONS, SessionKind.CPU: CPU_SESSIONS}
 
 DEFAULT_GPU = "NvidiaTeslaT4"
 """Kaggle's default GPU machine: two T4, 4 logical CPUs, about 31 GB. There is no machine with a single T4.
@@ -58,6 +64,24 @@ class KaggleSettings:
     )
     docker_image: str | None = None
     wheelhouse: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": "^[^/]*/[^/]*$"}})
+
+    @property
+    def kind(self) -> SessionKind:
+        """Kind of session that the card asks for."""
+        return SessionKind.GPU if self.gpu else SessionKind.CPU
+
+    @property
+    def session_device(self) -> Literal["cpu", "cuda", "auto"]:
+        """Device that a session computes on: a CPU session has no other than its CPU."""
+        return self.device if self.gpu else "cpu"
+
+    def of_kind(self, kind: SessionKind) -> KaggleSettings:
+        """The same settings in a session of that kind.
+
+        Raises:
+            ValueError: A CPU session with device cuda.
+        """
+        return self if kind is self.kind else replace(self, gpu=kind is SessionKind.GPU)
 
     @property
     def longest_session_s(self) -> float:

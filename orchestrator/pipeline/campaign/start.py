@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.orphans import sessions_of_campaign
+from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.campaign.trial_status import TrialStatus
+from orchestrator.core.errors import BadInput, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.scheduling.forecast import Allowance
+from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind
 from orchestrator.core.scheduling.quota import allowance, promised_s, spent_s, week_of
 from orchestrator.core.scheduling.scheduler import ListScheduler
-from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial, remaining_work
+from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
+from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.campaign.room import Room
 from orchestrator.pipeline.context import RunContext
 
 
 def start_order(
-    campaign: Campaign, statuses: Sequence[TrialStatus], ready: Sequence[TrialStatus], max_wall_s: float | None
+    slots: Slots, work: Mapping[int, RemainingWork], ready: Sequence[TrialStatus]
 ) -> Iterator[RemainingWork]:
     """The trials in the order in which they start; each one counts as started for those after it.
 
     Args:
-        statuses: Of all trials.
-        ready: Of the trials that may start now.
-        max_wall_s: Longest session on the backend, None without a limit.
+        work: Index of each trial without a final state -> what it still needs.
+        ready: Statuses of the trials that may start now.
     """
-    work = {one.index: one for one in remaining_work(campaign, statuses, max_wall_s)}
     chains = chains_s(work.values())
     ready_work = [work[one.trial.index] for one in ready]
     scheduler = ListScheduler(
         [ready_trial(one, chains[one.group]) for one in ready_work],
-        slots=campaign.concurrency,
+        slots=slots.total,
         work_s=math.fsum(one.wall_s for one in work.values()),
         open_s=math.fsum(one.wall_s for one in ready_work),
     )
@@ -42,10 +47,62 @@ def start_order(
         scheduler.started(min(one.session_s, one.wall_s))
 
 
+def on_kind(campaign: Campaign, card: SectionCard, kind: SessionKind) -> SectionCard:
+    """A card as a session of that kind is pushed with; only Kaggle has kinds."""
+    return card.of_kind(kind) if campaign.backend == "kaggle" else card
+
+
+def room_for(
+    context: CampaignContext,
+    ready: Sequence[TrialStatus],
+    work: Mapping[int, RemainingWork],
+    in_flight: Sequence[SessionRecord],
+    named: Collection[str],
+) -> tuple[Room, OrchestratorError | None]:
+    """The room for new sessions; and why the quota cannot be read: then no GPU session starts.
+
+    Args:
+        ready: Of the trials that may start now.
+        work: What each trial still needs, and in which kinds of session.
+        in_flight: Sessions that use a slot and quota.
+        named: As in `campaign_allowance`.
+    """
+    kinds = {kind for one in ready for kind in work[one.trial.index].kinds}
+    room = Room(context.campaign.slots, kinds, in_flight, context.campaign.stop.deadline)
+    if not room.has_room(SessionKind.GPU):
+        return room, None
+    run_context = context.run_context(on_kind(context.campaign, context.trials[0].card, SessionKind.GPU))
+    try:
+        room.allow(campaign_allowance(context, run_context, named, in_flight))
+    except OrchestratorError as fault:
+        room.close(SessionKind.GPU, "the quota cannot be read")
+        return room, fault
+    return room, None
+
+
+def stranded(
+    ready: Sequence[TrialStatus], work: Mapping[int, RemainingWork]
+) -> Iterator[tuple[Trial, OrchestratorError]]:
+    """Trials that need a kind of session of which the campaign has none, each with the reason to refuse it."""
+    for one in ready:
+        if not work[one.trial.index].kinds:
+            yield one.trial, BadInput(no_session_of_kind(one), remedy=KIND_REMEDY)
+
+
+def switch_messages(trial: Trial, began: SessionKind | None, kind: SessionKind) -> Iterator[str]:
+    """A sentence for a trial that goes on in another kind of session than it began in."""
+    if began is None or began is kind:
+        return
+    yield (
+        f"{trial.label} [{trial.name8}]: began in {began.value.upper()} sessions, continues in {kind.value.upper()} "
+        "sessions as its settings say, not exactly"
+    )
+
+
 def campaign_allowance(
     context: CampaignContext, run_context: RunContext, named: Collection[str], in_flight: Sequence[SessionRecord]
 ) -> Allowance | None:
-    """Quota that is left for new sessions, by the account and by the campaign's own budget; None without a limit.
+    """Quota that is left for new GPU sessions, by the account and by the campaign's own budget; None without a limit.
 
     Args:
         named: Lineage ids of the campaign's trials, and of removed trials with a session in flight.

@@ -9,8 +9,10 @@ from orchestrator.core.campaign.config import Campaign, Plateau
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.stop_rules import on_plateau
 from orchestrator.core.campaign.trial_status import PLATEAU, State, TrialStatus, trial_status, with_dependencies
-from orchestrator.core.ledger.records import RunRecord
+from orchestrator.core.ledger.records import RunRecord, Stage
 from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.pipeline.campaign.finished_trials import since_beginning
 from orchestrator.ports import Ledger
 
 
@@ -42,8 +44,20 @@ def read_trial_statuses(
         )
         for trial in trials
     ]
+    if campaign.backend == "kaggle":
+        statuses = [replace(one, kinds=_kinds(ledger, one)) if one.run is not None else one for one in statuses]
     rule = campaign.stop.plateau
     return with_dependencies([_with_plateau(one, ledger, rule) for one in statuses] if rule else statuses)
+
+
+def _kinds(ledger: Ledger, status: TrialStatus) -> tuple[SessionKind, ...]:
+    sessions = ledger.sessions(status.trial.lineage_id)
+    lasting = [
+        one
+        for one in (since_beginning(sessions, sessions[-1]) if sessions else ())
+        if one.stage is not Stage.CLOSED or (one.steps_done or 0) > 0
+    ]
+    return tuple(dict.fromkeys(kind for one in reversed(lasting) if (kind := one.kind) is not None))[::-1]
 
 
 def _with_plateau(status: TrialStatus, ledger: Ledger, rule: Plateau) -> TrialStatus:

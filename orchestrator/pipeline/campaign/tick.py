@@ -25,14 +25,14 @@ from orchestrator.core.errors import (
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.run.summary import DETACHED
-from orchestrator.core.scheduling.forecast import Allowance
-from orchestrator.core.scheduling.workload import RemainingWork
+from orchestrator.core.scheduling.workload import RemainingWork, remaining_work
 from orchestrator.core.search.proposals import Curve
-from orchestrator.core.session.time_budget import granted_s
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial
 from orchestrator.pipeline.campaign.orphans import REMOVED, find_orphans, stop_removed
 from orchestrator.pipeline.campaign.recover import recover
-from orchestrator.pipeline.campaign.start import campaign_allowance, start_order
+from orchestrator.pipeline.campaign.room import Room
+from orchestrator.pipeline.campaign.start import on_kind, room_for, start_order, stranded, switch_messages
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, TickLog, TickReport
 from orchestrator.pipeline.context import Listing, RunContext
@@ -54,6 +54,7 @@ class CampaignTicker:
         self._recovering = recovering
         self._refused: dict[str, str] = {}
         self._live_curves: dict[str, Curve] = {}
+        self._began_in: dict[str, SessionKind] = {}
         self._log = TickLog()
         self._listing = Listing()
         self._update_trials()
@@ -168,65 +169,65 @@ class CampaignTicker:
         if stopped or not waiting:
             return "", stopped
         in_flight = (*self._in_flight(), *self._orphans.unknown_running(now))
-        slots = context.campaign.concurrency - len(in_flight)
-        if slots <= 0:
-            return f"all {self._context.campaign.concurrency} slots are in use", ""
+        slots = context.campaign.slots
+        if (every := Room(slots, slots.kinds, in_flight)).is_full:
+            return every.why_full(), ""
         resting = resting_message([one.due_at for one in waiting if one.due_at and is_resting(one.due_at, now)])
         ready = [one for one in waiting if not is_resting(one.due_at, now)]
         if not ready:
             return resting, ""
-        run_context = context.run_context(ready[0].trial.card)
-        try:
-            allowed = campaign_allowance(context, run_context, ChainMap(self._trials, self._removed), in_flight)
-        except OrchestratorError as fault:
-            self._log.trouble("quota", fault)
-            return "the quota cannot be read", ""
-        order = start_order(context.campaign, statuses, ready, run_context.backend.capabilities.max_wall_s)
-        return self._fill(slots, order, allowed) or resting, ""
+        longest_s = context.run_context(ready[0].trial.card).backend.capabilities.max_wall_s
+        work = {one.index: one for one in remaining_work(context.campaign, statuses, longest_s)}
+        for trial, fault in stranded(ready, work):
+            self._refuse(trial, fault)
+        ready = [one for one in ready if work[one.trial.index].kinds]
+        room, unread = room_for(context, ready, work, in_flight, ChainMap(self._trials, self._removed))
+        if unread is not None:
+            self._log.trouble("quota", unread)
+        self._began_in = {one.trial.lineage_id: one.kind for one in ready if one.kind is not None}
+        return self._fill(room, start_order(slots, work, ready)) or resting, ""
 
-    def _fill(self, slots: int, order: Iterator[RemainingWork], allowed: Allowance | None) -> str:
-        """Start trials in this order until the slots are used; why it stopped earlier, empty if it did not."""
-        left_s, deadline = allowed.left_s if allowed else None, self._context.campaign.stop.deadline
+    def _fill(self, room: Room, order: Iterator[RemainingWork]) -> str:
+        """Start trials in this order until the room is full; why some did not start, empty if all did."""
+        passed_over = False
         for work in order:
-            if slots <= 0:
-                return f"all {self._context.campaign.concurrency} slots are in use"
-            until_s = (deadline - self._context.clock.now()).total_seconds() if deadline else None
-            wall_s = granted_s(work.session_s, needed_s=work.overhead_s, left_s=left_s, until_deadline_s=until_s)
-            if wall_s is None:
-                if until_s is not None and (left_s is None or until_s < left_s):
-                    return "the time until the deadline is too short for a session"
-                hours = (allowed.refresh_in_s if allowed else 0.0) / 3600
-                return (
-                    f"the rest of this week's quota is too short for a session; the next week starts in {hours:.1f} h"
-                )
+            if room.is_full:
+                return room.why_full()
+            granted = room.grant(work, self._context.clock.now())
+            if granted is None:
+                passed_over = True
+                continue
             if not self._holds_lease():
                 return LOST_LEASE
+            kind, wall_s = granted
             try:
-                started = self._start_one(self._context.trials[work.index], wall_s)
+                started = self._start_one(self._context.trials[work.index], kind, wall_s)
             except NotYet as fault:
-                return str(fault)
+                room.close(kind, str(fault))
+                started, passed_over = False, True
             except RemoteUnavailable as fault:
                 self._log.trouble(self._context.trials[work.index].label, fault)
                 return "the backend cannot be reached"
             if started:
-                slots -= 1
-                left_s = None if left_s is None else left_s - wall_s
-        return ""
+                room.use(kind, wall_s)
+        return room.why_full() if passed_over else ""
 
-    def _start_one(self, trial: Trial, wall_s: float) -> bool:
+    def _start_one(self, trial: Trial, kind: SessionKind, wall_s: float) -> bool:
         """Start a session of a trial; whether it uses a slot now.
 
         Raises:
-            NotYet: The backend takes no session at all now.
+            NotYet: The backend takes no session of this kind now.
         """
         context = self._context
-        run_context = replace(context.run_context(trial.card), waits=False, listing=self._listing)
+        card = on_kind(context.campaign, trial.card, kind)
+        run_context = replace(context.run_context(card), waits=False, listing=self._listing)
         try:
             request = request_of_trial(trial, wall_s, context.campaign.campaign, context.new_image_before)
-            started = execute(run_context, request)
+            started = execute(run_context, replace(request, card=card))
             if context.store_refusal is not None:
                 context.store_refusal(trial.lineage_id, "")
             if started.end_reason == DETACHED:
+                self._log.changes += switch_messages(trial, self._began_in.get(trial.lineage_id), kind)
                 return True
         except InUse as fault:
             self._log.trouble(trial.label, fault)
@@ -239,11 +240,14 @@ class CampaignTicker:
         except OrchestratorError as fault:
             if isinstance(fault, CheckpointsMissing):
                 fault.advise(run_command(trial, run_context.backend.name))
-            self._refused[trial.lineage_id] = str(fault)
-            self._log.trouble(trial.label, fault)
-            if context.store_refusal is not None:
-                context.store_refusal(trial.lineage_id, f"{fault}. {fault.remedy}".strip())
+            self._refuse(trial, fault)
         return self._is_open(trial.lineage_id)
+
+    def _refuse(self, trial: Trial, fault: OrchestratorError) -> None:
+        self._refused[trial.lineage_id] = str(fault)
+        self._log.trouble(trial.label, fault)
+        if self._context.store_refusal is not None:
+            self._context.store_refusal(trial.lineage_id, f"{fault}. {fault.remedy}".strip())
 
     def _is_open(self, lineage_id: str) -> bool:
         return any(one.stage is not Stage.CLOSED for one in self._context.ledger.sessions(lineage_id))

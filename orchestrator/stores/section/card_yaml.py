@@ -89,6 +89,8 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
     changed = copy.deepcopy(plain)
     if any(key.startswith("profiles.") for key in settings):
         changed.setdefault("profiles", {"quick": {}, "full": {}})  # the profiles of a card that names none
+    if any(key.startswith("kaggle.") for key in settings):
+        changed.setdefault("kaggle", {})  # all its keys have defaults
     for key, value in settings.items():
         if key in NEVER_SET:
             raise BadInput(

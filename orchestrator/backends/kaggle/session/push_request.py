@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from orchestrator.backends.kaggle.client.mapping import KernelRecord, SaveRequest
 from orchestrator.backends.kaggle.session.checkpoint_dataset import dataset_slug
-from orchestrator.core.section.kaggle import OUTSIDE_S, KaggleSettings
+from orchestrator.core.section.kaggle import DEFAULT_GPU, OUTSIDE_S, KaggleSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push
 from orchestrator.core.session.machine import Machine
 from orchestrator.kernel.wire import Ticket
@@ -71,7 +71,7 @@ def keep_machine(push: Push, machine: Machine) -> Push:
 def machine_of(record: KernelRecord) -> Machine:
     """What a kernel's last version ran in."""
     return Machine(
-        accelerator=record.machine_shape or None if record.gpu else None,
+        accelerator=(record.machine_shape or DEFAULT_GPU) if record.gpu else None,
         docker_image=record.docker_image,
         machine_shape=record.machine_shape,
     )

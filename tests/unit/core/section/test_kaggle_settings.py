@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.section.session_kind import SessionKind
 
 
 @pytest.mark.parametrize("name", ["NvidiaTeslaP100", "nvidiateslap100", " NVIDIATESLAP100 "])
@@ -39,3 +40,13 @@ def test_other_names_are_passed_on(name: str) -> None:
 
 def test_the_default_is_the_machine_with_two_t4() -> None:
     assert KaggleSettings().accelerator == "NvidiaTeslaT4"
+
+
+def test_a_session_of_another_kind_keeps_all_other_settings() -> None:
+    settings = KaggleSettings(accelerator="NvidiaL4", internet=False)
+    on_cpu = settings.of_kind(SessionKind.CPU)
+    assert on_cpu == KaggleSettings(accelerator="NvidiaL4", internet=False, gpu=False)
+    assert (settings.session_device, on_cpu.session_device) == ("auto", "cpu")
+    assert on_cpu.of_kind(SessionKind.GPU) == settings and settings.of_kind(SessionKind.GPU) is settings
+    with pytest.raises(ValueError, match="device cuda needs gpu: true"):
+        KaggleSettings(device="cuda").of_kind(SessionKind.CPU)

@@ -1,0 +1,215 @@
+"""GPU and CPU sessions in one campaign: the file, where a trial may run, and the forecast of both kinds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.session_slots import Sessions, Slots
+from orchestrator.core.campaign.trial_status import State, TrialStatus
+from orchestrator.core.errors import BadInput
+from orchestrator.core.reporting.forecast_report import CampaignForecast, forecast_campaign
+from orchestrator.core.reporting.session_kinds import trainings_per_week
+from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, forecast
+from orchestrator.core.scheduling.placement import possible_kinds
+from orchestrator.core.scheduling.workload import RemainingWork, speeds
+from orchestrator.core.section.session_kind import SessionKind
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import expanded
+from tests.unit.core.scheduling.test_forecast import work_of
+
+GPU, CPU = SessionKind.GPU, SessionKind.CPU
+BOTH = Slots(total=7, by_kind={GPU: 2, CPU: 5})
+FILE = """
+campaign: both
+backend: kaggle
+{limits}
+assume: {{steps_per_s: 100, start_s: 240, save_s: 900}}
+trials:
+  main:
+    section: section_7_6
+    seeds: 4
+    settings: {{{settings}}}
+    matrix: {{algorithm: [DQN, PPO]}}
+"""
+
+
+def waiting(limits: str = "sessions: {gpu: 2, cpu: 5}", settings: str = "") -> tuple[Campaign, list[TrialStatus]]:
+    campaign, trials = expanded(FILE.format(limits=limits, settings=settings))
+    return campaign, [TrialStatus(trial=trial, state=State.WAITING) for trial in trials]
+
+
+def kinds_of(
+    limits: str = "sessions: {gpu: 2, cpu: 5}", settings: str = "", **traits: object
+) -> tuple[SessionKind, ...]:
+    campaign, statuses = waiting(limits, settings)
+    return possible_kinds(campaign, replace(statuses[0], **traits), {})  # type: ignore[arg-type]
+
+
+def plan(campaign: Campaign, statuses: list[TrialStatus], allowed: Allowance | None = None) -> CampaignForecast:
+    return forecast_campaign(campaign, statuses, now=FakeClock().now(), longest_s=None, allowed=allowed)
+
+
+def test_sessions_and_concurrency_exclude_each_other() -> None:
+    with pytest.raises(BadInput, match="sessions replaces concurrency: give only one of them"):
+        waiting("sessions: {gpu: 2, cpu: 5}\nconcurrency: 2")
+    assert waiting("concurrency: 3")[0].slots == Slots(total=3)
+    assert waiting("")[0].slots == Slots(total=1)
+    assert waiting()[0].slots == BOTH
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ("sessions: {}", "give at least one session"),
+        ("sessions: {gpu: 0, cpu: 0}", "give at least one session"),
+        ("sessions: {gpu: -1, cpu: 2}", "gpu must lie between 0 and 100000, not -1"),
+        ("sessions: {tpu: 1}", "tpu"),
+        ("sessions: {cpu: 5}\nweekly_gpu_hours: 20", "weekly_gpu_hours limits GPU sessions, and sessions has none"),
+    ],
+)
+def test_wrong_sessions_are_refused(limits: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        waiting(limits)
+
+
+def test_on_another_backend_all_sessions_share_the_slots() -> None:
+    campaign, statuses = waiting()
+    local = replace(campaign, backend="local")
+    assert local.slots == Slots(total=7)
+    assert possible_kinds(local, statuses[0], {}) == (GPU,)
+
+
+def test_a_push_asks_for_a_gpu_unless_card_campaign_or_measurement_say_otherwise() -> None:
+    assert kinds_of("concurrency: 2") == (GPU,)
+    assert kinds_of("concurrency: 2", "kaggle.gpu: false") == (CPU,)
+    assert kinds_of() == (GPU, CPU)
+    assert kinds_of("sessions: {cpu: 5}") == (CPU,)
+    assert kinds_of(settings="kaggle.device: cpu") == (CPU, GPU)
+    assert kinds_of(settings="kaggle.device: cuda") == (GPU,)
+
+
+@pytest.mark.parametrize(("gpu", "expected"), [(99.0, (CPU, GPU)), (105.0, (CPU, GPU)), (130.0, (GPU, CPU))])
+def test_a_measurement_of_both_kinds_decides_which_is_better(gpu: float, expected: tuple[SessionKind, ...]) -> None:
+    campaign, statuses = waiting()
+    assert possible_kinds(campaign, statuses[0], {GPU: gpu, CPU: 100.0}) == expected
+    assert possible_kinds(campaign, statuses[0], {GPU: gpu}) == (GPU, CPU)
+
+
+def test_a_trial_that_has_begun_keeps_its_kind_and_only_a_pin_changes_it() -> None:
+    assert kinds_of(kinds=(CPU,)) == (CPU,)
+    assert kinds_of(kinds=(CPU, GPU)) == (GPU,)
+    assert kinds_of("concurrency: 2", kinds=(CPU,)) == (CPU,)
+    assert kinds_of("sessions: {cpu: 5}", kinds=(GPU,)) == ()
+    assert kinds_of(settings="kaggle.gpu: true", kinds=(CPU,)) == (GPU,)
+    assert kinds_of(settings="kaggle.gpu: false", kinds=(GPU,)) == (CPU,)
+
+
+@pytest.mark.parametrize(
+    ("limits", "settings"),
+    [("sessions: {cpu: 5}", "kaggle.gpu: true"), ("sessions: {gpu: 2}", "kaggle.gpu: false")],
+)
+def test_a_pin_to_a_kind_that_the_campaign_lacks_is_refused(limits: str, settings: str) -> None:
+    with pytest.raises(BadInput, match=r"trials.main needs [GC]PU sessions \(its settings\), and `sessions` has none"):
+        waiting(limits, settings)
+
+
+def test_the_speed_of_each_kind_is_measured_by_itself() -> None:
+    campaign, statuses = waiting()
+    hour = {"wall_s": 3600.0 + 1140.0, "sessions": 1}
+    statuses[0] = replace(statuses[0], trained_steps=360_000, kinds=(GPU,), **hour)  # type: ignore[arg-type]
+    statuses[1] = replace(statuses[1], trained_steps=720_000, kinds=(CPU,), **hour)  # type: ignore[arg-type]
+    statuses[2] = replace(statuses[2], trained_steps=36_000, kinds=(GPU, CPU), **hour)  # type: ignore[arg-type]
+    rates = speeds(campaign, statuses)
+    assert rates.of_kinds(statuses[0].trial.variant) == {GPU: 100.0, CPU: 200.0}
+
+
+def both(
+    index: int, slowness: float = 1.0, kinds: tuple[SessionKind, ...] = (GPU, CPU), **traits: object
+) -> RemainingWork:
+    values: dict[str, object] = {"hours": 8.0, "kinds": kinds, "slowness": (1.0, slowness)[: len(kinds)], **traits}
+    return work_of(index, **values)  # type: ignore[arg-type]
+
+
+def test_the_forecast_fills_both_kinds_and_counts_only_gpu_hours() -> None:
+    allowed = Allowance(left_s=20 * 3600.0, weekly_s=20 * 3600.0, refresh_in_s=WEEK_S)
+    result = forecast([both(index) for index in range(14)], slots=BOTH, allowance=allowed)
+    hour = 8 + 1 / 12
+    assert result.kinds[GPU] == (2, pytest.approx(2 * hour * 3600))
+    assert result.kinds[CPU] == (12, pytest.approx(12 * hour * 3600))
+    assert result.weeks == (pytest.approx(2 * hour * 3600),)
+    assert result.makespan_s == pytest.approx(3 * hour * 3600) and result.unfinished == ()
+
+
+def test_a_training_of_several_sessions_stays_in_its_kind_even_if_the_other_has_room() -> None:
+    """Two start on GPUs; the quota ends in the middle, and they wait for the next week."""
+    allowed = Allowance(left_s=18 * 3600.0, weekly_s=30 * 3600.0, refresh_in_s=3 * 86_400.0)
+    slots = Slots(total=4, by_kind={GPU: 2, CPU: 2})
+    result = forecast([both(index, hours=14.0) for index in range(4)], slots=slots, allowance=allowed)
+    assert result.kinds[GPU][0] == result.kinds[CPU][0] == 4
+    assert result.makespan_s > 3 * 86_400.0 and result.unfinished == ()
+
+
+def test_a_slower_kind_takes_longer() -> None:
+    slots = Slots(total=1, by_kind={CPU: 1})
+    result = forecast([both(0, slowness=2.0, hours=4.0)], slots=slots)
+    assert result.compute_s == pytest.approx(8 * 3600 + 300)
+
+
+def test_a_trial_for_which_there_is_no_session_is_never_finished_and_holds_up_no_other() -> None:
+    result = forecast([both(0, kinds=()), both(1, kinds=(CPU,))], slots=Slots(total=1, by_kind={CPU: 1}))
+    assert result.unfinished == (0,) and result.kinds[CPU][0] == 1
+
+
+def test_trainings_a_week_follow_from_slots_and_quota() -> None:
+    allowed = Allowance(left_s=0.0, weekly_s=28 * 3600.0, refresh_in_s=WEEK_S)
+    works = [both(index, hours=4 - 1 / 12, slowness=2.0) for index in range(3)]
+    found = trainings_per_week(works, BOTH, allowed)
+    assert found[GPU] == pytest.approx(28 / 4)
+    assert found[CPU] == pytest.approx(5 * 168 / (2 * (4 - 1 / 12) + 1 / 12))
+
+
+def test_the_plan_says_that_a_gpu_has_nothing_to_do_and_what_cpu_sessions_give() -> None:
+    allowed = Allowance(left_s=28 * 3600.0, weekly_s=28 * 3600.0, refresh_in_s=WEEK_S)
+    campaign, statuses = waiting("concurrency: 2", "kaggle.device: cpu")
+    notes = plan(campaign, statuses, allowed).to_json()["notes"]
+    assert notes[0] == "A GPU has nothing to do for main DQN, main PPO: it computes on the CPU (kaggle.device: cpu)"
+    assert "sessions: {cpu: 5} would complete about 271 trainings a week instead of 9" in notes[1]
+    assert "five" not in notes[1] and "without weekly quota" in notes[1]
+    assert plan(*waiting("concurrency: 2"), allowed).to_json()["notes"] == []
+    with_cpu = plan(*waiting(settings="kaggle.device: cpu"), allowed).to_json()["notes"]
+    assert len(with_cpu) == 1 and with_cpu[0].startswith("A GPU has nothing to do")
+
+
+def test_the_plan_says_which_trials_have_no_session_and_that_kaggle_has_fewer() -> None:
+    campaign, statuses = waiting("sessions: {cpu: 9}")
+    statuses[0] = replace(statuses[0], steps_done=10, kinds=(GPU,))
+    lines = plan(campaign, statuses).lines()
+    assert "8 trials in 2 variants, 9 CPU session(s) at a time" in lines[0]
+    assert any("9 CPU sessions are planned, and Kaggle runs 5 per account" in line for line in lines)
+    assert any(line.startswith("main DQN seed 0 cannot start: it began in GPU sessions") for line in lines)
+
+
+def test_the_limits_of_a_kind() -> None:
+    assert BOTH.has_free(CPU, {GPU: 2, CPU: 4}) and not BOTH.has_free(GPU, {GPU: 2, CPU: 4})
+    shared = Slots(total=2)
+    assert not shared.has_free(CPU, {GPU: 2}) and shared.has_free(CPU, {GPU: 1})
+    assert str(BOTH) == "2 GPU and 5 CPU" and str(Sessions(cpu=3).slots) == "3 CPU" and str(shared) == "2"
+
+
+def test_a_new_training_does_not_begin_in_a_gpu_session_that_the_quota_cuts() -> None:
+    """It would wait for the next week, and a CPU session trains it whole."""
+    allowed = Allowance(left_s=6 * 3600.0, weekly_s=30 * 3600.0, refresh_in_s=WEEK_S)
+    slots = Slots(total=2, by_kind={GPU: 1, CPU: 1})
+    result = forecast([both(index) for index in range(2)], slots=slots, allowance=allowed)
+    assert GPU not in result.kinds and result.kinds[CPU][0] == 2
+    bound = forecast([both(0, kinds=(GPU,)), both(1)], slots=slots, allowance=allowed)
+    assert bound.kinds[GPU][0] == 2 and bound.kinds[CPU][0] == 1
+
+
+def test_before_a_deadline_both_kinds_are_used() -> None:
+    slots = Slots(total=2, by_kind={GPU: 1, CPU: 1})
+    result = forecast([both(index) for index in range(2)], slots=slots, deadline_in_s=5 * 3600.0)
+    assert result.kinds[GPU] == result.kinds[CPU] == (1, 5 * 3600.0) and result.unfinished == (0, 1)
