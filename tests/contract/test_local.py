@@ -120,7 +120,7 @@ def test_sandbox_that_cannot_be_emptied_yet_is_not_adopted(
     harness: BackendHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     """On Windows an open file can be neither moved nor deleted, but the files beside it can."""
-    from orchestrator.backends.local import sweeping as module
+    from orchestrator.backends.local import sandbox as module
 
     handles = []
     for session in range(1, 5):

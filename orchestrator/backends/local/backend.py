@@ -13,8 +13,7 @@ from typing import Any
 from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
-from orchestrator.backends.local.sandbox import Sandbox, read_json
-from orchestrator.backends.local.sweeping import sweep
+from orchestrator.backends.local.sandbox import Sandbox, read_json, sweep
 from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.session.backend_types import (
     Capabilities,

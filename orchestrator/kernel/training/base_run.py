@@ -15,8 +15,8 @@ from orchestrator.kernel.training.cadence import SaveCadence
 from orchestrator.kernel.training.cuts import Cuts, Trace
 from orchestrator.kernel.training.kept_state.archive import unpack_files
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
-from orchestrator.kernel.training.kept_state.random_state import seed_random
-from orchestrator.kernel.training.kept_state.state import State, seed_of
+from orchestrator.kernel.training.kept_state.random_state import seed_of, seed_random
+from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.progress import Progress
 from orchestrator.kernel.training.settings import resolve_device
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX

@@ -31,8 +31,7 @@ from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial
 from orchestrator.pipeline.campaign.orphans import REMOVED, find_orphans, stop_removed
 from orchestrator.pipeline.campaign.recover import recover
-from orchestrator.pipeline.campaign.room import Room
-from orchestrator.pipeline.campaign.start import on_kind, room_for, start_order, stranded, switch_messages
+from orchestrator.pipeline.campaign.start import Room, on_kind, room_for, start_order, stranded, switch_messages
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, TickLog, TickReport
 from orchestrator.pipeline.context import Listing, RunContext

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import random
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -51,3 +52,9 @@ def restore_random(state: dict[str, Any]) -> str | None:
         return f"the random generators of {len(on_gpu)} GPU(s), which this machine lacks"
     torch.cuda.set_rng_state_all([one.cpu() for one in on_gpu])
     return None
+
+
+def seed_of(spec: Mapping[str, Any]) -> int | None:
+    """The seed in the spec of a session, None if none was given."""
+    seed: int | None = (spec.get("lineage") or {}).get("seed", spec.get("seed"))
+    return seed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,10 @@ from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.kept import Kept
 from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
-from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random
+from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random, seed_of
 
 _SAVES_UNCHANGED = 3
 """Saves after which an array or a container that has not changed is named."""
-
-
-def seed_of(spec: Mapping[str, Any]) -> int | None:
-    """The seed in the spec of a session, None if none was given."""
-    seed: int | None = (spec.get("lineage") or {}).get("seed", spec.get("seed"))
-    return seed
 
 
 class State:
