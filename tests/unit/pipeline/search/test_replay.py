@@ -253,9 +253,9 @@ def test_a_proposal_that_fails_for_good_counts_as_failed_and_the_search_continue
     text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
     computer = new_computer(world, text)
     doomed, kernel = computer.context.trials[0].lineage_id, world._kernel
-    world._kernel = lambda ticket, wall_s: (  # type: ignore[method-assign]
+    world._kernel = lambda ticket, wall_s, rate: (  # type: ignore[method-assign]
         world.fate.insert(0, "crash") if ticket.lineage_id == doomed else None,
-        kernel(ticket, wall_s),
+        kernel(ticket, wall_s, rate),
     )[1]
     report, _ = carried_through(computer)
     first = report.statuses[0]
