@@ -97,7 +97,7 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
 
 
 def with_new_image(context: CampaignContext, new_image: bool, say: Callable[[str], object]) -> CampaignContext:
-    """The context, in which `--new-image` lets go of the images of all sessions so far."""
+    """The context; with `--new-image` the images of earlier sessions are not asked for."""
     if not new_image:
         return context
     if not context.run_context(context.trials[0].card).backend.capabilities.keeps_images:
