@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ os.environ["NUMBA_CACHE_DIR"] = str(PROJECT_ROOT / ".pytest_cache" / "numba")
 os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = (
     "validation_ch7.traffic.numba_kernel.disk_cache.PackageLocator,UserProvidedCacheLocator"
 )
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would each process that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
