@@ -192,8 +192,8 @@ def test_a_section_with_an_algorithm_refuses_another_one_at_once(models: Path, t
     assert "Add --algorithm PPO" in refused.err
     assert adopt(root, models / "ppo.zip", "section_7_6", "--algorithm", "PPO").code == 0
     assert adopt(root, models / "dqn.zip", "section_7_6", "--steps", "50").code == 0
-    told = orchestrate(root, "status").out
-    assert "50 steps in place" in told and "weights-only since 50 steps" in told
+    shown = orchestrate(root, "status").out
+    assert "50 steps in place" in shown and "weights-only since 50 steps" in shown
 
 
 @pytest.mark.parametrize(

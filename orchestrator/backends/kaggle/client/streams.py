@@ -51,7 +51,7 @@ class Streams:
 
         Args:
             silence_s: Seconds without any byte after which the stream counts as broken.
-            most_s: Seconds after which a live stream is left, with what has arrived by then.
+            most_s: Longest time to read a live stream, in seconds; what has arrived by then is returned.
 
         Raises:
             ServiceFault: The stream broke or was silent too long; a new call starts at the beginning again.
