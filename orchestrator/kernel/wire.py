@@ -17,6 +17,8 @@ WIRE_VERSION = 1
 
 MANIFEST_NAME = "session_manifest.json"
 EVENTS_NAME = "events.jsonl"
+PACK_NAME = "pack.json"
+"""How each session of a pack ended; beside their folders."""
 METADATA_NAME = "training_metadata.json"
 PROOF_NAME = "proof.json"
 BEST_MODEL = PurePosixPath("best_model/best_model.zip")
@@ -53,6 +55,20 @@ def models_path(root: Path, section_dir: str, trial: str | None = None) -> Path:
     if trial is not None:
         section = section / "trials" / trial
     return section / "data" / "models"
+
+
+def member_folder(number: int) -> str:
+    """Folder of one session of a pack, below the kernel's working folder.
+
+    Args:
+        number: Of the member, from 1 on.
+    """
+    return f"member_{number:02d}"
+
+
+def member_mark(number: int) -> str:
+    """What each log line of one session of a pack begins with."""
+    return f"[{number}] "
 
 
 def code_folder(block: Mapping[str, Any]) -> PurePosixPath:

@@ -7,6 +7,8 @@ import base64
 import hashlib
 import pprint
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
@@ -19,6 +21,18 @@ _LINE_CHARS = 120
 _REMEDY = "Fix kernel_templates/kernel.py.j2."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A further session in the same kernel.
+
+    Attributes:
+        inline_archive: As for `render_kernel`.
+    """
+
+    ticket: Ticket
+    inline_archive: bytes | None = None
+
+
 def render_kernel(
     template: str,
     *,
@@ -27,8 +41,9 @@ def render_kernel(
     title: str,
     version: str,
     inline_archive: bytes | None = None,
+    companions: Sequence[Companion] = (),
 ) -> str:
-    """Render the script of a session.
+    """Render the script of a session, or of several that share one kernel.
 
     Args:
         template: Text of `kernel.py.j2`.
@@ -36,13 +51,17 @@ def render_kernel(
         version: Of the orchestrator.
         inline_archive: Zip of the checkpoints (`zip_archive.pack`), paths as in the ticket's inputs, to embed in the
             script; None if they are mounted or there are none.
+        companions: Further sessions with the same code, which run beside this one.
 
     Returns:
         A complete Python program, checked with `compile()`.
 
     Raises:
         BadInput: The template uses an unknown name, or the result is not valid Python.
+        ValueError: A companion has other code.
     """
+    if any(one.ticket.bundle_digest != ticket.bundle_digest for one in companions):
+        raise ValueError("the sessions of one kernel must have the same code")
     try:
         script = _compiled(template).render(
             title=title,
@@ -52,8 +71,8 @@ def render_kernel(
             ticket=_Pretty(ticket),
             archive_sha256=bundle.archive_sha256,
             archive_base64=_encoded(bundle.archive),
-            checkpoints_sha256="" if inline_archive is None else hashlib.sha256(inline_archive).hexdigest(),
-            checkpoints_base64=_encoded(inline_archive) if inline_archive else "",
+            **_carried(inline_archive),
+            companions=[{"ticket": _Pretty(one.ticket), **_carried(one.inline_archive)} for one in companions],
         )
     except TemplateError as fault:
         raise BadInput(f"kernel.py.j2 cannot be rendered: {fault}", remedy=_REMEDY) from fault
@@ -62,6 +81,14 @@ def render_kernel(
     except (SyntaxError, ValueError) as fault:
         raise BadInput(f"the rendered script is not valid Python: {fault}", remedy=_REMEDY) from fault
     return script
+
+
+def _carried(inline_archive: bytes | None) -> dict[str, str]:
+    """The template's values for the checkpoints that a script contains."""
+    if inline_archive is None:
+        return {"checkpoints_sha256": "", "checkpoints_base64": ""}
+    sha256 = hashlib.sha256(inline_archive).hexdigest()
+    return {"checkpoints_sha256": sha256, "checkpoints_base64": _encoded(inline_archive) if inline_archive else ""}
 
 
 def most_bytes(template: str, *, ticket: Ticket, bundle: Bundle, title: str) -> int:
@@ -99,17 +126,25 @@ def _compiled(template: str) -> Template:
 
 
 _TICKET = re.compile(r"^TICKET = (\{.*?\})\n\nARCHIVE_SHA256 = ", re.DOTALL | re.MULTILINE)
+_COMPANION = re.compile(r"^    \(\n(\{.*?\}),\n        \"", re.DOTALL | re.MULTILINE)
 
 
 def ticket_in(script: str) -> Ticket | None:
     """Read the ticket back from a rendered script; None if the text is not one of our scripts."""
-    found = _TICKET.search(script)
-    if found is None:
-        return None
+    return next(iter(tickets_in(script)), None)
+
+
+def tickets_in(script: str) -> tuple[Ticket, ...]:
+    """Read all tickets back from a rendered script, in the order of its sessions; empty for any other text."""
+    first = _TICKET.search(script)
+    if first is None:
+        return ()
+    _, _, rest = script[first.end() :].partition("\nCOMPANIONS = [\n")
+    texts = (first[1], *(found[1] for found in _COMPANION.finditer(rest)))
     try:
-        return Ticket.from_json(ast.literal_eval(found[1]))
+        return tuple(Ticket.from_json(ast.literal_eval(text)) for text in texts)
     except (ValueError, SyntaxError, TypeError, KeyError):
-        return None
+        return ()
 
 
 @lru_cache(maxsize=4)  # all sessions of a campaign have the same code

@@ -33,8 +33,17 @@ class Workspace:
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] = os.environ, *, scratch: Path, carried: tuple[Path, ...] = ()
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        scratch: Path,
+        carried: tuple[Path, ...] = (),
+        folder: str = "",
     ) -> Workspace:
-        """The folders below `/kaggle`, or below `ORCHESTRATOR_KAGGLE_ROOT` if it is set."""
+        """The folders below `/kaggle`, or below `ORCHESTRATOR_KAGGLE_ROOT` if it is set.
+
+        Args:
+            folder: Folder of one session of a pack below the kernel's output; empty for a session alone.
+        """
         root = Path(environ.get(ROOT_VARIABLE, "/kaggle"))
-        return cls(input=root / "input", working=root / "working", scratch=scratch, carried=carried)
+        return cls(input=root / "input", working=root / "working" / folder, scratch=scratch, carried=carried)

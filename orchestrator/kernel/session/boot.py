@@ -38,6 +38,7 @@ class Surroundings:
 
     Attributes:
         container: Name of its container, None where the platform gives none.
+        limit_s: Wall seconds that it may use, None for those in its spec.
     """
 
     workspace: Workspace
@@ -46,6 +47,7 @@ class Surroundings:
     echo: Callable[[str], None]
     machine: Machine = field(default_factory=Machine)
     container: str | None = None
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,13 @@ class _Result:
 
 
 def main(
-    ticket_json: Mapping[str, Any], bundle_root: Path, *, scratch: Path, extra_inputs: tuple[Path, ...] = ()
+    ticket_json: Mapping[str, Any],
+    bundle_root: Path,
+    *,
+    scratch: Path,
+    extra_inputs: tuple[Path, ...] = (),
+    folder: str = "",
+    limit_s: float | None = None,
 ) -> int:
     """Run the session of a rendered script; the script's last call.
 
@@ -68,16 +76,19 @@ def main(
         scratch: Folder for temporary files; not part of the output.
         extra_inputs: Folders of checkpoints that the script contained; searched before the input mount, and
             need not exist.
+        folder: Folder of one session of a pack below the kernel's output; empty for a session alone.
+        limit_s: Wall seconds that the session may use, None for those in its spec.
 
     Returns:
         Exit code of the kernel.
     """
     surroundings = Surroundings(
-        workspace=Workspace.from_environment(scratch=scratch, carried=extra_inputs),
+        workspace=Workspace.from_environment(scratch=scratch, carried=extra_inputs, folder=folder),
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
-        echo=_echo,
+        echo=echo,
         container=os.environ.get(CONTAINER_VARIABLE),
+        limit_s=limit_s,
     )
     stop = StopFlag()
     stop.listen()
@@ -118,7 +129,8 @@ def _run_with_reserve(
 ) -> int:
     working = surroundings.workspace.working
     started_at, started_s = surroundings.now(), surroundings.monotonic()
-    deadline = SoftDeadline(ticket.spec.get("deadline_s"), monotonic=surroundings.monotonic, started_s=started_s)
+    limit_s = ticket.spec.get("deadline_s") if surroundings.limit_s is None else surroundings.limit_s
+    deadline = SoftDeadline(limit_s, monotonic=surroundings.monotonic, started_s=started_s)
     reporter = Reporter(
         working / EVENTS_NAME, echo=surroundings.echo, now=surroundings.now, monotonic=surroundings.monotonic
     )
@@ -231,8 +243,8 @@ def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutc
     return replace(outcome, steps_done=latest.steps if latest else 0)
 
 
-def _echo(line: str) -> None:
-    # Output must not fail on a character that the image's locale cannot encode.
+def echo(line: str) -> None:
+    """Write a line to the log, also one with characters that the image's locale cannot encode."""
     encoding = sys.stdout.encoding or "ascii"
     try:
         print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
