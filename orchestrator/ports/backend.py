@@ -18,6 +18,7 @@ from orchestrator.core.session.backend_types import (
     Retrieval,
 )
 from orchestrator.core.session.machine import Machine
+from orchestrator.core.session.pack import combine
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import Ticket
 
@@ -38,6 +39,19 @@ class Backend(Protocol):
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
         """Build the complete request. Pure: nothing is sent or written."""
+
+    def pack(self, pushes: Sequence[Push], script: str, slug: str) -> Push:
+        """One request for several prepared sessions of the same code, which run side by side in one kernel. Pure.
+
+        Its handle is the kernel's; the handle of each session has its number as `member`.
+
+        Args:
+            script: Holds all tickets, in this order; see `render_kernel`.
+
+        Raises:
+            ValueError: They cannot share a kernel.
+        """
+        return combine(pushes, script, slug)
 
     def stage(self, push: Push) -> None:
         """Upload what the session needs before it starts. Repeatable.
@@ -73,6 +87,8 @@ class Backend(Protocol):
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask the session to stop; it may not. Repeatable; does nothing for one that has ended.
+
+        The handle of a pack's kernel stops all its sessions. One of them cannot be stopped alone.
 
         Args:
             session_id: What `identify` gave, if this backend needs it.
@@ -132,8 +148,19 @@ class Backend(Protocol):
         return ()
 
     def read(self, slug: str) -> RemoteSession | None:
-        """The session of that slug, read back from the backend; None if there is none or it is not ours."""
+        """The session of that slug, read back from the backend; None if there is none or it is not ours.
+
+        Of a pack, its first session.
+        """
         return None
+
+    def read_all(self, slug: str) -> Sequence[RemoteSession]:
+        """All sessions of the kernel of that slug, in the order of its pack.
+
+        Empty if there is none or it is not ours.
+        """
+        one = self.read(slug)
+        return [] if one is None else [one]
 
     def names(self, prefix: str) -> Sequence[str]:
         """Slugs of this account with that prefix, in any order. All of them exist; the newest may be missing.

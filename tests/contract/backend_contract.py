@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from orchestrator.core.checkpoint.transport import choose_carrier
-from orchestrator.core.errors import NotYet
+from orchestrator.core.errors import BadInput, NotYet
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.session.backend_types import CheckpointSet, Handle, Observation, Push, SessionState
 from orchestrator.core.session.script import render_kernel
@@ -21,6 +23,7 @@ from orchestrator.kernel.wire import parse_report
 from orchestrator.ports import Backend
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.stores.session.code_bundle import CodeStore
+from tests.doubles.packs import SeedSessions
 from tests.doubles.toy_section import set_behaviour
 
 PATIENCE_S = 60.0
@@ -54,6 +57,22 @@ class BackendHarness:
         slug = f"arz-validation-section-7-6-00000000-s{session:02d}"
         return self.backend.prepare(ticket, script, chosen, slug, carrier)
 
+    def pack(self, *seeds: int, profile: str = "quick", checkpoints: Sequence[CheckpointSet] = ()) -> Push:
+        """One push of the sessions with these seeds; `checkpoints` of each, none for a start from step 0."""
+        sessions = SeedSessions(self.project, self.backend.name)
+        chosen = list(checkpoints) or [CheckpointSet(root=self.project, entries=())] * len(seeds)
+        done = 40 if checkpoints else 0
+        tickets = [
+            sessions.ticket(seed, profile=profile, done=done, models=models)
+            for seed, models in zip(seeds, chosen, strict=True)
+        ]
+        carrier = partial(choose_carrier, offered=self.backend.capabilities.carriers, fits_inline=False)
+        pushes = [
+            self.backend.prepare(ticket, "", models, f"member-{number}", carrier(models))
+            for number, (ticket, models) in enumerate(zip(tickets, chosen, strict=True), 1)
+        ]
+        return self.backend.pack(pushes, sessions.script(*tickets), f"arz-validation-section-7-6-pack-{profile}")
+
     def stage(self, push: Push) -> None:
         for _ in range(20):
             try:
@@ -74,6 +93,10 @@ class BackendHarness:
         return observation
 
 
+def members_of(handle: Handle, push: Push) -> list[Handle]:
+    return [replace(handle, member=number) for number in range(1, len(push.sessions) + 1)]
+
+
 class BackendContract:
     """The tests; a subclass gives the fixture `harness`."""
 
@@ -87,6 +110,84 @@ class BackendContract:
         assert manifest.stamp == push.ticket.stamp()
         assert manifest.outcome.steps_done == 40
         assert observation.exit_code in (0, None)
+
+    def test_each_session_of_a_pack_is_fetched_as_if_alone(self, harness: BackendHarness, tmp_path: Path) -> None:
+        push = harness.pack(0, 1, 2)
+        handle, _ = harness.run(push)
+        for member, one in zip(members_of(handle, push), push.sessions, strict=True):
+            for _ in range(2):
+                retrieval = harness.backend.fetch(member, tmp_path / "out" / str(member.member))
+                manifest = read_manifest(retrieval.folder)
+                assert retrieval.missing == ()
+                assert manifest is not None and manifest.stamp == one.ticket.stamp()
+                assert (manifest.exit_code, manifest.outcome.steps_done) == (0, 40)
+                listed = {entry.path for entry in manifest.files} | {"session_manifest.json", "kernel.log"}
+                folder = retrieval.folder
+                assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == listed
+            assert harness.backend.observe(member).exit_code in (0, None)
+            lines = [line for line, _ in harness.backend.follow(member, 0)]
+            assert (folder / "kernel.log").read_text(encoding="utf-8").splitlines() == lines
+            reports = [report for line in lines if (report := parse_report(line))]
+            assert [one["steps"] for one in reports if one["kind"] == "progress"] == [10, 20, 30, 40]
+
+    def test_one_dead_session_of_a_pack_does_not_touch_the_others(
+        self, harness: BackendHarness, tmp_path: Path
+    ) -> None:
+        set_behaviour(harness.project, '{"2": {"do": "die_after_save"}}')
+        push = harness.pack(0, 1)
+        handle, _ = harness.run(push)
+        ends = [harness.backend.observe(member) for member in members_of(handle, push)]
+        folders = [
+            harness.backend.fetch(member, tmp_path / "out" / str(member.member)).folder
+            for member in members_of(handle, push)
+        ]
+        first, second = (read_manifest(folder) for folder in folders)
+        assert first is not None and first.exit_code == 0 and second is None
+        assert ends[0].exit_code in (0, None) and ends[1].exit_code in (137, None)
+        assert list(folders[1].rglob("*_checkpoint_10_steps.zip")) != []
+
+    def test_every_session_of_a_pack_is_found_and_read_back(self, harness: BackendHarness) -> None:
+        push = harness.pack(0, 1)
+        assert list(harness.backend.read_all(push.slug)) == []
+        handle, _ = harness.run(push)
+        members = members_of(handle, push)
+        found = [harness.backend.find(one.ticket, push.slug) for one in push.sessions]
+        assert found == members == [Handle.parse(str(member)) for member in members]
+        assert harness.backend.find(replace(push.ticket, nonce="f" * 32), push.slug) is None
+        read = harness.backend.read_all(push.slug)
+        assert [(one.handle, one.ticket) for one in read] == [
+            (member, one.ticket) for member, one in zip(members, push.sessions, strict=True)
+        ]
+        assert harness.backend.read(push.slug) == read[0]
+        described = push.describe()
+        assert [described["ticket"], *described["companions"]] == [one.ticket.to_json() for one in push.sessions]
+
+    def test_each_session_of_a_pack_gets_its_own_checkpoints(self, harness: BackendHarness, tmp_path: Path) -> None:
+        push = harness.pack(0, 1)
+        handle, _ = harness.run(push)
+        sets = []
+        for member in members_of(handle, push):
+            out = harness.backend.fetch(member, tmp_path / "out" / str(member.member)).folder
+            models = out / "section_7_6_rl_performance/data/models"
+            entries = tuple(file_entry(path, models) for path in sorted((models / "checkpoints").iterdir()))
+            sets.append(CheckpointSet(root=models, entries=entries))
+        again = harness.pack(0, 1, profile="full", checkpoints=sets)
+        second, _ = harness.run(again)
+        for member in members_of(second, again):
+            folder = harness.backend.fetch(member, tmp_path / "again" / str(member.member)).folder
+            manifest = read_manifest(folder)
+            assert manifest is not None
+            assert (manifest.outcome.steps_start, manifest.outcome.steps_done) == (40, 100)
+
+    def test_one_session_of_a_pack_is_neither_stopped_nor_deleted_alone(self, harness: BackendHarness) -> None:
+        push = harness.pack(0, 1)
+        handle, _ = harness.run(push)
+        member = members_of(handle, push)[1]
+        with pytest.raises(BadInput, match=r"session 2 of .* cannot be stopped alone"):
+            harness.backend.cancel(member)
+        with pytest.raises(BadInput):
+            harness.backend.delete(member)
+        assert len(harness.backend.read_all(push.slug)) == 2
 
     def test_prepare_sends_nothing(self, harness: BackendHarness) -> None:
         push = harness.push()

@@ -12,8 +12,9 @@ from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import LineAssembler
 from orchestrator.backends.kaggle.client.retry import Retry
-from orchestrator.backends.kaggle.session import cancellation
+from orchestrator.backends.kaggle.session import cancellation, push_request
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
+from orchestrator.backends.kaggle.session.deletion import delete_kernel
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
 from orchestrator.backends.kaggle.session.push_errors import (
     fault_of_push,
@@ -38,7 +39,8 @@ from orchestrator.core.session.backend_types import (
     SessionState,
 )
 from orchestrator.core.session.machine import Machine
-from orchestrator.core.session.script import ticket_in
+from orchestrator.core.session.pack import member_of, own_lines, own_lines_from, require_whole_kernel, sessions_of
+from orchestrator.core.session.script import tickets_in
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import Ticket
@@ -100,6 +102,10 @@ class KaggleBackend(Backend):
         """The complete request. Pure."""
         return build_push(self._api.account, self._settings, ticket, script, checkpoints, slug, carrier)
 
+    def pack(self, pushes: Sequence[Push], script: str, slug: str) -> Push:
+        """One request for several sessions. Pure."""
+        return push_request.pack(pushes, script, slug)
+
     def stage(self, push: Push) -> None:
         """Check that the slug is free, and upload what the session needs.
 
@@ -110,8 +116,9 @@ class KaggleBackend(Backend):
         record = self._api.kernel(push.owner, push.slug)
         if record is not None and push.ticket.nonce not in record.source:
             raise NameTaken(f"kernel {push.owner}/{push.slug} already belongs to another session")
-        if push.carrier is Carrier.DATASET:
-            self._datasets.stage(dataset_slug(push.ticket.lineage_id), push.checkpoints)
+        for one in push.sessions:
+            if one.carrier is Carrier.DATASET:
+                self._datasets.stage(dataset_slug(one.ticket.lineage_id), one.checkpoints)
 
     def submit(self, push: Push) -> Handle:
         """Save and run the kernel: one request, never repeated here.
@@ -139,17 +146,21 @@ class KaggleBackend(Backend):
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
         """The kernel of that name, if its source holds this session's nonce."""
         record = self._api.kernel(self._api.account, slug)
-        return self._handle(slug) if record is not None and ticket.nonce in record.source else None
+        if record is None or ticket.nonce not in record.source:
+            return None
+        return member_of(self._handle(slug), tickets_in(record.source) or (ticket,), ticket.nonce)
 
     def read(self, slug: str) -> RemoteSession | None:
         """The session of that kernel, read back from its source, whichever computer pushed it."""
+        return next(iter(self.read_all(slug)), None)
+
+    def read_all(self, slug: str) -> Sequence[RemoteSession]:
+        """All sessions of that kernel, read back from its source."""
         record = self._api.kernel(self._api.account, slug)
-        ticket = ticket_in(record.source) if record is not None else None
-        if record is None or ticket is None:
-            return None
-        return RemoteSession(
-            handle=self._handle(slug), ticket=ticket, begun_at=record.run_at, machine=machine_of(record)
-        )
+        if record is None:
+            return []
+        tickets = tickets_in(record.source)
+        return sessions_of(self._handle(slug), tickets, begun_at=record.run_at, machine=machine_of(record))
 
     def machine(self, handle: Handle) -> Machine | None:
         """The image and machine of a session, read back from its kernel."""
@@ -183,6 +194,9 @@ class KaggleBackend(Backend):
         Raises:
             ServiceFault: The stream broke; a new call continues from the last cursor.
         """
+        return own_lines_from(self._follow(handle, cursor), handle.member)
+
+    def _follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         assembler = LineAssembler()
         count = 0
         for event in self._api.log_events(handle.owner, handle.slug):
@@ -198,7 +212,7 @@ class KaggleBackend(Backend):
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Fetch all outputs and the log."""
-        fetcher = OutputFetcher(self._api, self._retry, owner=handle.owner, slug=handle.slug, into=into)
+        fetcher = OutputFetcher(self._api, self._retry, handle, into=into)
         try:
             return fetcher.fetch()
         except OSError as fault:
@@ -211,6 +225,7 @@ class KaggleBackend(Backend):
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask Kaggle to stop the session; what it has written is saved."""
+        require_whole_kernel(handle, "stopped")
         cancellation.cancel(self._api, handle, session_id)
 
     def identify(self, handle: Handle) -> int | None:
@@ -219,19 +234,12 @@ class KaggleBackend(Backend):
 
     def lines_so_far(self, handle: Handle) -> Sequence[str]:
         """The log so far; a running session's stream is left after a short silence."""
-        return cancellation.lines_so_far(self._api, handle)
+        return list(own_lines(cancellation.lines_so_far(self._api, handle), handle.member))
 
     def delete(self, handle: Handle) -> None:
         """Delete the kernel."""
-        try:
-            self._api.delete_kernel(handle.owner, handle.slug)
-        except ServiceFault as fault:
-            if fault.status in (400, 403):
-                raise BadInput(
-                    f"Kaggle refused to delete {handle.slug}: {fault.message or fault}",
-                    remedy=f"Delete it on {cancellation.page_of(handle)}.",
-                ) from fault
-            raise
+        require_whole_kernel(handle, "deleted")
+        delete_kernel(self._api, handle)
 
     def quota(self) -> Quota | None:
         """The GPU quota; None if the card asks for no GPU."""

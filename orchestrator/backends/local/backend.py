@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
+from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
 from orchestrator.backends.local.sandbox import Sandbox, read_json, sweep
 from orchestrator.core.errors import BadInput, NameTaken
@@ -26,12 +27,17 @@ from orchestrator.core.session.backend_types import (
     Retrieval,
     SessionState,
 )
-from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.pack import (
+    longest_deadline_s,
+    member_of,
+    own_lines_from,
+    require_whole_kernel,
+    sessions_of,
+)
 from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.files.atomic import write_json, write_text
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
-from orchestrator.kernel.session.manifest import read_manifest
-from orchestrator.kernel.wire import EVENTS_NAME, Ticket
+from orchestrator.kernel.wire import EVENTS_NAME, Ticket, member_folder
 from orchestrator.ports import Backend
 
 OWNER = "local"
@@ -106,14 +112,17 @@ class LocalBackend(Backend):
     def _fill(self, sandbox: Sandbox, push: Push) -> None:
         for folder in (sandbox.working, sandbox.input, sandbox.scratch):
             folder.mkdir(parents=True)
-        mount = sandbox.input / f"{push.slug}-checkpoints"
-        for entry in push.checkpoints.entries:
-            destination = mount / entry.path
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(push.checkpoints.root / entry.path, destination)
+        for number, one in enumerate(push.sessions, 1):
+            mount = sandbox.input / f"{push.slug}-checkpoints" / (member_folder(number) if push.companions else "")
+            for entry in one.checkpoints.entries:
+                destination = mount / entry.path
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(one.checkpoints.root / entry.path, destination)
         write_text(sandbox.script, push.script)
         write_json(sandbox.ticket, push.ticket.to_json())
-        write_json(sandbox.launch, self._plan(push.ticket, sandbox))
+        if push.companions:
+            write_json(sandbox.companions, {"tickets": [one.ticket.to_json() for one in push.companions]})
+        write_json(sandbox.launch, self._plan(push, sandbox))
 
     def submit(self, push: Push) -> Handle:
         """Start the supervisor and wait until it reports that the session exists.
@@ -130,20 +139,25 @@ class LocalBackend(Backend):
 
         A session that is not found can never start afterwards: its launch is withdrawn.
         """
-        submitted = withdraw_unless_submitted(self._sandbox(slug))
-        return self._handle(slug) if submitted is not None and submitted.get("nonce") == ticket.nonce else None
+        sandbox = self._sandbox(slug)
+        submitted = withdraw_unless_submitted(sandbox)
+        if submitted is None:
+            return None
+        if not sandbox.companions.exists():
+            return self._handle(slug) if submitted.get("nonce") == ticket.nonce else None
+        return member_of(self._handle(slug), tickets_of(sandbox), ticket.nonce)
 
     def read(self, slug: str) -> RemoteSession | None:
         """The session of that slug; None if none was submitted, or if another version of this program wrote it."""
+        return next(iter(self.read_all(slug)), None)
+
+    def read_all(self, slug: str) -> Sequence[RemoteSession]:
+        """All sessions of that slug's sandbox."""
         sandbox = self._sandbox(slug)
-        submitted, plain = read_json(sandbox.submitted), read_json(sandbox.ticket)
-        if submitted is None or plain is None:
-            return None
-        try:
-            ticket = Ticket.from_json(plain)
-        except (ValueError, KeyError, TypeError):
-            return None  # written by another version, or damaged: nothing can be verified with it
-        return RemoteSession(handle=self._handle(slug), ticket=ticket, begun_at=parse_timestamp(str(submitted["at"])))
+        submitted, tickets = read_json(sandbox.submitted), tickets_of(sandbox)
+        if submitted is None:
+            return []
+        return sessions_of(self._handle(slug), tickets, begun_at=parse_timestamp(str(submitted["at"])))
 
     def names(self, prefix: str) -> Sequence[str]:
         """Slugs of the sandboxes with that prefix."""
@@ -153,8 +167,12 @@ class LocalBackend(Backend):
         """Sessions of a lineage that were submitted here and never fetched, oldest first."""
         boxes = (self._sandbox(slug) for slug in self.names(""))
         unfetched = (box.root.name for box in boxes if box.working.is_dir() and not box.fetched.exists())
-        sessions = (one for slug in unfetched if (one := self.read(slug)) and one.ticket.lineage_id == lineage_id)
-        return sorted(sessions, key=lambda one: str(one.begun_at))
+        sessions = (one for slug in unfetched for one in self.read_all(slug) if one.ticket.lineage_id == lineage_id)
+        return sorted((one for one in sessions if not self._was_fetched(one.handle)), key=lambda one: str(one.begun_at))
+
+    def _was_fetched(self, handle: Handle) -> bool:
+        """Whether the outputs of one session of a pack were fetched; the others may still be needed."""
+        return handle.member is not None and self._sandbox(handle.slug).fetched_member(handle.member).exists()
 
     def observe(self, handle: Handle) -> Observation:
         """The state now. A session has ended only if the supervisor recorded it or both processes are dead."""
@@ -164,17 +182,22 @@ class LocalBackend(Backend):
         begun = sandbox.kernel_begun.exists()  # read before the locks, since the file may be created meanwhile
         alive = held(sandbox.supervisor_lock) or held(sandbox.kernel_lock)
         if (ended := read_json(sandbox.ended)) is not None:  # read after the locks, since it may end meanwhile
-            return _ended(ended)
+            return own_end(sandbox, handle.member, ended)
         if alive:
             return Observation(state=SessionState.RUNNING, native="running")
         if not begun and time.time() - sandbox.submitted.stat().st_mtime < _STARTING_S:
             # The supervisor may have been killed while its kernel was starting.
             return Observation(state=SessionState.RUNNING, native="starting")
         # Both processes died without recording the end (power cut, kill -9): only the manifest has the exit code.
-        return Observation(state=SessionState.ENDED, native="vanished", exit_code=_manifest_code(sandbox.working))
+        return Observation(
+            state=SessionState.ENDED, native="vanished", exit_code=manifest_code(sandbox.output(handle.member))
+        )
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """New whole lines of the log after byte `cursor`."""
+        return own_lines_from(self._follow(handle, cursor), handle.member)
+
+    def _follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         try:
             with self._sandbox(handle.slug).log.open("rb") as stream:
                 stream.seek(cursor)
@@ -187,7 +210,7 @@ class LocalBackend(Backend):
 
     def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
         """The events at the end of the session's event file."""
-        return recent_events(self._sandbox(handle.slug).working / EVENTS_NAME)
+        return recent_events(self._sandbox(handle.slug).output(handle.member) / EVENTS_NAME)
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Copy the outputs and the log beside the destination, then rename: the folder is never incomplete."""
@@ -198,21 +221,19 @@ class LocalBackend(Backend):
         if partial.exists():
             shutil.rmtree(partial)
         try:
-            shutil.copytree(sandbox.working, partial)
-            if sandbox.log.is_file():
-                text = sandbox.log.read_bytes().decode("utf-8", "replace")
-                (partial / "kernel.log").write_bytes(text.encode("utf-8"))
+            copy_outputs(sandbox, handle.member, partial)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything
             raise
         if into.exists():
             shutil.rmtree(into)
         os.replace(partial, into)
-        sandbox.fetched.touch()
+        note_fetched(sandbox, handle.member)
         return Retrieval(folder=into)
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
-        """Ask the session to save and stop."""
+        """Ask the session to save and stop; in a pack, all of them."""
+        require_whole_kernel(handle, "stopped")
         sandbox = self._sandbox(handle.slug)
         if sandbox.root.is_dir():
             sandbox.cancel.touch()
@@ -223,29 +244,11 @@ class LocalBackend(Backend):
     def _handle(self, slug: str) -> Handle:
         return Handle(backend=self.name, owner=OWNER, slug=slug)
 
-    def _plan(self, ticket: Ticket, sandbox: Sandbox) -> dict[str, object]:
-        deadline_s = ticket.spec.get("deadline_s")
+    def _plan(self, push: Push, sandbox: Sandbox) -> dict[str, object]:
+        deadline_s = longest_deadline_s(push)
         return {
-            "nonce": ticket.nonce,
+            "nonce": push.ticket.nonce,
             "python": self._python,
             "wall_limit_s": None if deadline_s is None else deadline_s * _WALL_FACTOR + _WALL_EXTRA_S,
             "environment": {ROOT_VARIABLE: str(sandbox.kaggle)},
         }
-
-
-def _ended(plain: Mapping[str, object]) -> Observation:
-    exit_code, reason = plain["exit_code"], plain["reason"]
-    return Observation(
-        state=SessionState.ENDED,
-        native=f"exit {exit_code}",
-        exit_code=exit_code if isinstance(exit_code, int) else None,
-        reason=EndReason(str(reason)) if reason else None,
-    )
-
-
-def _manifest_code(working: Path) -> int | None:
-    try:
-        manifest = read_manifest(working)
-    except ValueError:
-        return None  # a damaged manifest is reported after the fetch
-    return manifest.exit_code if manifest else None

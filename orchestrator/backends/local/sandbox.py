@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.kernel.wire import member_folder
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
@@ -63,6 +65,19 @@ class Sandbox:
     def ticket(self) -> Path:
         """The session's ticket, so that it is known even if the ledger is lost."""
         return self.root / "ticket.json"
+
+    @property
+    def companions(self) -> Path:
+        """The tickets of a pack's other sessions; absent for a session alone."""
+        return self.root / "companions.json"
+
+    def output(self, member: int | None) -> Path:
+        """Output folder of one session of a pack; of a session alone the whole output."""
+        return self.working if member is None else self.working / member_folder(member)
+
+    def fetched_member(self, member: int) -> Path:
+        """Exists once the outputs of that session of a pack were copied into the results."""
+        return self.root / f"fetched-{member_folder(member)}"
 
     @property
     def submitted(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,8 @@ from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.missing_outputs import MissingFile
 from orchestrator.kernel.wire import FileEntry, Ticket
+
+_MEMBER = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class Carrier(StrEnum):
@@ -137,6 +140,7 @@ class Push:
         libraries: What its code imports; see `Bundle`.
         machine: The machine and image that it asks for; None for a backend without a choice of them.
         keeps_image: Whether that image is the one of an earlier session, and not the card's.
+        companions: The pushes of the other sessions in the same kernel; see `pack.combine`.
     """
 
     slug: str
@@ -149,31 +153,44 @@ class Push:
     libraries: tuple[str, ...] = ()
     machine: Machine | None = None
     keeps_image: bool = False
+    companions: tuple[Push, ...] = ()
+
+    @property
+    def sessions(self) -> tuple[Push, ...]:
+        """The push of each session in the kernel, this one first."""
+        return (self, *self.companions)
 
     def describe(self) -> dict[str, Any]:
         """The request as plain JSON, for `--dry-run`."""
         ticket = self.ticket.to_json()
+        others = [one.ticket.to_json() for one in self.companions]
         return {
             "kernel": f"{self.owner}/{self.slug}",
             "private": True,
             "script_bytes": len(self.script.encode("utf-8")),
             "carrier": self.carrier.value,
-            "checkpoint_bytes": self.checkpoints.size_bytes,
+            "checkpoint_bytes": sum(one.checkpoints.size_bytes for one in self.sessions),
             **self.settings,
             "ticket": ticket,
+            **({"companions": others} if others else {}),
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
-    """Address of a submitted session: `local://local/slug`, `kaggle://owner/slug`."""
+    """Address of a submitted session: `local://local/slug`, `kaggle://owner/slug`, in a pack `kaggle://owner/slug#2`.
+
+    Attributes:
+        member: Number of the session in its pack, from 1 on; None for a session alone and for a whole kernel.
+    """
 
     backend: str
     owner: str
     slug: str
+    member: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.backend}://{self.owner}/{self.slug}"
+        return f"{self.backend}://{self.owner}/{self.slug}" + ("" if self.member is None else f"#{self.member}")
 
     @classmethod
     def parse(cls, text: str) -> Handle:
@@ -183,10 +200,12 @@ class Handle:
             BadInput: It is not a handle.
         """
         backend, scheme, rest = text.partition("://")
-        owner, slash, slug = rest.partition("/")
-        if not (scheme and slash and backend and owner and slug) or "/" in slug:
+        owner, slash, name = rest.partition("/")
+        slug, mark, number = name.partition("#")
+        whole = scheme and slash and backend and owner and slug and "/" not in slug
+        if not whole or (mark and not _MEMBER.fullmatch(number)):
             raise BadInput(f"{text!r} is not a session handle", remedy="Write it as backend://owner/slug.")
-        return cls(backend=backend, owner=owner, slug=slug)
+        return cls(backend=backend, owner=owner, slug=slug, member=int(number) if mark else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,13 @@ class Listing:
     refused: tuple[str, ...]
     log: str
 
+    def below(self, folder: str) -> Listing:
+        """The files below a folder, with paths relative to it; the log is that of the whole session."""
+        start = f"{folder}/"
+        inside = {path.removeprefix(start): file for path, file in self.files.items() if path.startswith(start)}
+        refused = tuple(path.removeprefix(start) for path in self.refused if path.startswith(start))
+        return Listing(files=inside, refused=refused, log=self.log)
+
 
 def list_outputs(api: KaggleApi, owner: str, slug: str) -> Listing:
     """List the outputs of a session.

@@ -23,9 +23,10 @@ from orchestrator.backends.kaggle.session.expected_files import (
 from orchestrator.backends.kaggle.session.listing import Listing, list_outputs
 from orchestrator.backends.kaggle.session.one_file import FileFetcher
 from orchestrator.backends.kaggle.session.output_zip import FEWEST_FILES, fetch_zip, session_id_in
-from orchestrator.core.session.backend_types import Retrieval
+from orchestrator.core.session.backend_types import Handle, Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
-from orchestrator.kernel.wire import MANIFEST_NAME
+from orchestrator.core.session.pack import own_lines
+from orchestrator.kernel.wire import MANIFEST_NAME, member_folder
 
 LOG_NAME = "kernel.log"
 _ROUNDS = 3
@@ -40,10 +41,10 @@ class OutputFetcher:
         into: The results folder. Files in it are reused if they agree with the manifest, else replaced.
     """
 
-    def __init__(self, api: KaggleApi, retry: Retry, *, owner: str, slug: str, into: Path) -> None:
+    def __init__(self, api: KaggleApi, retry: Retry, handle: Handle, *, into: Path) -> None:
         self._api = api
         self._retry = retry
-        self._owner, self._slug = owner, slug
+        self._owner, self._slug, self._member = handle.owner, handle.slug, handle.member
         self._into = into
         self._partial = into.with_name(f".fetching-{into.name}")
         self._incomplete = into.with_name(f".begun-{into.name}")
@@ -62,14 +63,14 @@ class OutputFetcher:
         self._reuse_incomplete()
         self._partial.mkdir(parents=True, exist_ok=True)
         (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, interrupted fetch
-        listing = list_outputs(self._api, self._owner, self._slug)
+        listing = self._list()
         self._fetch_zip(listing)
         missing = self._one_round(listing)
         for _ in range(_ROUNDS - 1):
             if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in missing.values()):
                 break
             # Addresses expire; a new listing has new ones.
-            listing = list_outputs(self._api, self._owner, self._slug)
+            listing = self._list()
             missing = self._one_round(listing)
         self._files.require_any_answer()
         missing = self._with_earlier_manifest(listing, missing)
@@ -79,8 +80,14 @@ class OutputFetcher:
         files = tuple(missing[path] for path in sorted(missing))
         return Retrieval(folder=self._into, missing=tuple(map(str, files)), files=files)
 
+    def _list(self) -> Listing:
+        listing = list_outputs(self._api, self._owner, self._slug)
+        return listing if self._member is None else listing.below(member_folder(self._member))
+
     def _fetch_zip(self, listing: Listing) -> None:
         """Fetch everything in one request, unless an earlier fetch has left most of it here."""
+        if self._member is not None:
+            return  # the zip holds the outputs of all sessions of the pack
         absent = [path for path in listing.files if not (_exists(self._into / path) or _exists(self._partial / path))]
         session_id = session_id_in(lines_of_log(listing.log))
         if len(absent) >= FEWEST_FILES and session_id is not None:
@@ -142,7 +149,7 @@ class OutputFetcher:
                     shutil.copyfile(self._into / LOG_NAME, self._partial / LOG_NAME)
                 lack = Lack.UNANSWERED if fault.transient else Lack.WITHHELD
                 return MissingFile(path=LOG_NAME, lack=lack, reason=f"could not be fetched: {fault}")
-        text = "".join(f"{line}\n" for line in lines)
+        text = "".join(f"{line}\n" for line in own_lines(lines, self._member))
         (self._partial / LOG_NAME).write_bytes(text.encode("utf-8", "replace"))
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.backends.kaggle.client.mapping import KernelRecord, SaveRequest
@@ -9,6 +10,7 @@ from orchestrator.backends.kaggle.session.checkpoint_dataset import dataset_slug
 from orchestrator.core.section.kaggle import DEFAULT_GPU, OUTSIDE_S, KaggleSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push
 from orchestrator.core.session.machine import Machine
+from orchestrator.core.session.pack import combine
 from orchestrator.kernel.wire import Ticket
 
 _SLACK = 1.25
@@ -50,6 +52,24 @@ def build_push(
         },
         machine=Machine(accelerator=accelerator, docker_image=settings.docker_image),
     )
+
+
+def pack(pushes: Sequence[Push], script: str, slug: str) -> Push:
+    """The request for several sessions in one kernel: with the sources of all, and the longest time limit.
+
+    Raises:
+        ValueError: They differ in code, image, accelerator or internet.
+    """
+    shared = {
+        "session_timeout_s": max(one.settings["session_timeout_s"] for one in pushes),
+        "dataset_sources": _all_sources(pushes, "dataset_sources"),
+        "kernel_sources": _all_sources(pushes, "kernel_sources"),
+    }
+    return combine([replace(one, settings={**one.settings, **shared}) for one in pushes], script, slug)
+
+
+def _all_sources(pushes: Sequence[Push], kind: str) -> list[str]:
+    return list(dict.fromkeys(source for one in pushes for source in one.settings[kind]))
 
 
 def keep_machine(push: Push, machine: Machine) -> Push:

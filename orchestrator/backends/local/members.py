@@ -1,0 +1,83 @@
+"""The sessions in one sandbox: usually one, in a pack several."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.backends.local.sandbox import Sandbox, read_json
+from orchestrator.core.session.backend_types import Observation, SessionState
+from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.pack import own_lines
+from orchestrator.kernel.session.manifest import read_manifest
+from orchestrator.kernel.wire import PACK_NAME, Ticket, member_folder
+
+
+def tickets_of(sandbox: Sandbox) -> tuple[Ticket, ...]:
+    """The tickets of all sessions, in order; empty if another version of this program wrote them."""
+    first, others = read_json(sandbox.ticket), read_json(sandbox.companions) or {"tickets": []}
+    if first is None:
+        return ()
+    try:
+        return tuple(Ticket.from_json(plain) for plain in (first, *others["tickets"]))
+    except (ValueError, KeyError, TypeError):
+        return ()  # or they are damaged: nothing can be verified with them
+
+
+def own_end(sandbox: Sandbox, member: int | None, ended: Mapping[str, object]) -> Observation:
+    """How a session ended; in a pack by the pack's record.
+
+    Without an exit code there, its kernel ended before it did.
+
+    Args:
+        ended: What the supervisor recorded of the kernel.
+    """
+    exit_code, reason = ended["exit_code"], ended["reason"]
+    native = f"exit {exit_code}"
+    record = None if member is None else read_json(sandbox.working / PACK_NAME)
+    if member is not None and record is not None:
+        exit_code = record["members"].get(member_folder(member), {}).get("exit_code")
+    return Observation(
+        state=SessionState.ENDED,
+        native=native,
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+        reason=EndReason(str(reason)) if reason else None,
+    )
+
+
+def manifest_code(working: Path) -> int | None:
+    """The exit code in a manifest, None without a readable one: after the fetch a damaged manifest is reported."""
+    try:
+        manifest = read_manifest(working)
+    except ValueError:
+        return None
+    return manifest.exit_code if manifest else None
+
+
+def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> None:
+    """Copy a session's outputs and its part of the log into a new folder.
+
+    Raises:
+        OSError: They cannot be read, or there is no room for them.
+    """
+    outputs = sandbox.output(member)
+    if outputs.is_dir():
+        shutil.copytree(outputs, into)
+    else:
+        into.mkdir(parents=True)  # a session of a pack that never started
+    if sandbox.log.is_file():
+        text = sandbox.log.read_bytes().decode("utf-8", "replace")
+        if member is not None:
+            text = "".join(f"{line}\n" for line in own_lines(text.split("\n"), member))
+        (into / "kernel.log").write_bytes(text.encode("utf-8"))
+
+
+def note_fetched(sandbox: Sandbox, member: int | None) -> None:
+    """Note that a session's outputs were fetched: the sandbox may be emptied once all of them were."""
+    if member is not None:
+        sandbox.fetched_member(member).touch()
+        numbers = range(1, len(tickets_of(sandbox)) + 1)
+        if not all(sandbox.fetched_member(number).exists() for number in numbers):
+            return
+    sandbox.fetched.touch()
