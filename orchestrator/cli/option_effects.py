@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.core.run.request import RunRequest
     from orchestrator.core.section.card import SectionCard
     from orchestrator.core.section.overrides import Settings
-    from orchestrator.core.session.backend_types import Capabilities
+    from orchestrator.core.session.capabilities import Capabilities
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _OF_RUNS = ("QUICK", "ALGORITHM", "SEED", "TARGET_STEPS", "DEADLINE_S")

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from orchestrator.core.run.request import RunRequest
     from orchestrator.core.section.card import SectionCard
-    from orchestrator.core.session.backend_types import Capabilities
+    from orchestrator.core.session.capabilities import Capabilities
     from orchestrator.stores.project import Project
 
 Section = Annotated[str, typer.Argument(help="Section, for example section_7_6.")]

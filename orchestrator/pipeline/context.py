@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.messages import Level, Message
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.session.slug import lineage_prefix, section_prefix
+from orchestrator.core.session.backend_types import Handle, Push, RemoteSession
+from orchestrator.core.session.slug import is_pack, lineage_prefix, section_prefix
 from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsStore, Narrator, ResultsStore
 
 
@@ -23,6 +24,7 @@ class Listing:
 
     def __init__(self) -> None:
         self._names: dict[str, Sequence[str]] = {}
+        self._packed: dict[str, Sequence[RemoteSession]] = {}
 
     def names(self, backend: Backend, section: str, lineage_id: str) -> Sequence[str]:
         """Names of a lineage's kernels, in any order.
@@ -30,10 +32,32 @@ class Listing:
         Raises:
             RemoteUnavailable: The listing cannot be read; the next call tries again.
         """
+        prefix = lineage_prefix(section, lineage_id)
+        return [name for name in self.all_names(backend, section) if name.startswith(prefix)]
+
+    def packed(self, backend: Backend, section: str, known: Collection[str]) -> list[RemoteSession]:
+        """The sessions in kernels that several trainings of a section share; each kernel is read once.
+
+        Args:
+            known: Names of such kernels that need not be read.
+
+        Raises:
+            RemoteUnavailable: There is no answer.
+        """
+        for name in self.all_names(backend, section):
+            if is_pack(name) and name not in known and name not in self._packed:
+                self._packed[name] = backend.read_all(name)
+        return [one for name, sessions in self._packed.items() if name not in known for one in sessions]
+
+    def all_names(self, backend: Backend, section: str) -> Sequence[str]:
+        """Names of all kernels of a section, in any order.
+
+        Raises:
+            RemoteUnavailable: The listing cannot be read; the next call tries again.
+        """
         if section not in self._names:
             self._names[section] = backend.names(section_prefix(section))
-        prefix = lineage_prefix(section, lineage_id)
-        return [name for name in self._names[section] if name.startswith(prefix)]
+        return self._names[section]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +73,7 @@ class RunContext:
         gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
         proven: Returns the facts of a proof that this code of a section (by its digest) resumes exactly, or None.
         listing: The names that the backend lists, read once in a tick; None to read them each time.
+        hold: Takes a prepared push instead of submitting it, so that several can share a kernel; None to submit it.
     """
 
     backend: Backend
@@ -62,6 +87,7 @@ class RunContext:
     version: str
     waits: bool = True
     listing: Listing | None = None
+    hold: Callable[[Push], Handle] | None = None
     gate: Gate | None = None
     proven: Callable[[SectionCard, str], Mapping[str, Any] | None] = lambda card, digest: None
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.session.backend_types import (
-    Capabilities,
     Carrier,
     CheckpointSet,
     Handle,
@@ -17,6 +16,7 @@ from orchestrator.core.session.backend_types import (
     RemoteSession,
     Retrieval,
 )
+from orchestrator.core.session.capabilities import Capabilities
 from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.pack import combine
 from orchestrator.core.session.time_budget import Quota

@@ -16,7 +16,6 @@ from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUn
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.backend_types import (
-    Capabilities,
     Carrier,
     CheckpointSet,
     Handle,
@@ -26,7 +25,9 @@ from orchestrator.core.session.backend_types import (
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.capabilities import Capabilities
 from orchestrator.core.session.machine import Machine
+from orchestrator.core.session.pack import member_of, require_whole_kernel, sessions_of
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
@@ -66,6 +67,8 @@ class Kernel:
     evaluations: tuple[tuple[int, float], ...] = ()
     kind: SessionKind = SessionKind.GPU
     machine: Machine | None = None
+    pack: str = ""
+    charged: bool = True
 
     @property
     def granted_s(self) -> float:
@@ -117,6 +120,7 @@ class World:
     listed_after_s: float | None = HIDDEN_S
     fuse: int | None = None
     kernels: dict[str, Kernel] = field(default_factory=dict)
+    packs: dict[str, list[Kernel]] = field(default_factory=dict)
     cards: dict[tuple[str, int], CheckpointCard] = field(default_factory=dict)
     living: dict[str, Kernel] = field(default_factory=dict)
     used_s: dict[int, float] = field(default_factory=dict)
@@ -154,6 +158,8 @@ class World:
 
     def _end(self, lineage_id: str) -> None:
         kernel = self.living.pop(lineage_id)
+        if not kernel.charged:
+            return
         # The unused part of the reservation returns to the week in which it was made.
         if kernel.kind is SessionKind.GPU:
             self.used_s[kernel.week] -= kernel.granted_s - (kernel.ends_s - kernel.born_s)
@@ -165,23 +171,39 @@ class World:
         kind = SessionKind.CPU if push.machine is not None and push.machine.accelerator is None else SessionKind.GPU
         alive = [kernel for kernel in self.alive() if not self.kind_slots or kernel.kind is kind]
         slots = self.kind_slots.get(kind, self.slots)
-        if len(alive) >= slots:
+        if len({kernel.pack or id(kernel) for kernel in alive}) >= slots:
             raise NotYet(f"all {slots} slots are taken", wait_s=120.0)
-        ticket = push.ticket
-        wall_s = float(ticket.spec["deadline_s"])
-        if push.slug in self.kernels:
+        wall_s = float(push.ticket.spec["deadline_s"])
+        if push.slug in self.kernels or push.slug in self.packs:
             self.wrongs.append(f"{push.slug} was pushed twice")
-        if ticket.lineage_id in self.living:
-            self.wrongs.append(f"two kernels of {ticket.lineage_id[:8]} are alive")
-            self._end(ticket.lineage_id)
         if kind is SessionKind.GPU:
             self.used_s[self.week] = self.used_s.get(self.week, 0.0) + wall_s
         if self.weekly_s is not None and self.used_s.get(self.week, 0.0) > self.weekly_s + 1e-6:
             self.wrongs.append(f"week {self.week} holds {self.used_s[self.week]} s")
         self.submits += 1
+        started = [self._started(one, kind, wall_s) for one in push.sessions]
+        if len(started) == 1:
+            self.kernels[push.slug] = started[0]
+            return
+        self.packs[push.slug] = started
+        longest = max(started, key=lambda kernel: kernel.ends_s)
+        for kernel in started:  # a kernel ends with its longest session, and uses quota once
+            kernel.pack, kernel.charged, kernel.ends_s = push.slug, kernel is longest, longest.ends_s
+
+    def _started(self, push: Push, kind: SessionKind, wall_s: float) -> Kernel:
+        ticket = push.ticket
+        if ticket.lineage_id in self.living:
+            self.wrongs.append(f"two kernels of {ticket.lineage_id[:8]} are alive")
+            self._end(ticket.lineage_id)
         kernel = self._kernel(ticket, wall_s, self.speed(ticket.lineage_id) * self.faster.get(kind, 1.0))
         kernel.kind, kernel.machine = kind, push.machine
-        self.kernels[push.slug] = self.living[ticket.lineage_id] = kernel
+        self.living[ticket.lineage_id] = kernel
+        return kernel
+
+    def at(self, handle: Handle) -> Kernel | None:
+        """What a handle names; of a pack's kernel its first session."""
+        pack = self.packs.get(handle.slug)
+        return self.kernels.get(handle.slug) if pack is None else pack[(handle.member or 1) - 1]
 
     def _kernel(self, ticket: Ticket, wall_s: float, rate: float) -> Kernel:
         now_s, week = self.now_s, self.week
@@ -210,11 +232,15 @@ class World:
 
     def named(self, prefix: str, *, born_by_s: float) -> list[str]:
         """Slugs with this prefix, of kernels pushed by `born_by_s`."""
-        return [name for name, kernel in self.kernels.items() if name.startswith(prefix) and kernel.born_s <= born_by_s]
+        firsts = {**self.kernels, **{name: pack[0] for name, pack in self.packs.items()}}
+        return [name for name, kernel in firsts.items() if name.startswith(prefix) and kernel.born_s <= born_by_s]
 
     def cancel(self, slug: str) -> None:
         """Let the kernel save and end."""
-        kernel = self.kernels[slug]
+        for kernel in self.packs.get(slug) or [self.kernels[slug]]:
+            self._cancel(kernel)
+
+    def _cancel(self, kernel: Kernel) -> None:
         if kernel.ends_s <= self.now_s + SAVE_S:
             return
         kernel.ends_s = self.now_s + SAVE_S
@@ -345,15 +371,20 @@ class SimBackend(Backend):
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
         kernel = self._visible_kernel(slug)
-        return self._handle(slug) if kernel is not None and kernel.ticket.nonce == ticket.nonce else None
+        return None if kernel is None else member_of(self._handle(slug), self._tickets(slug), ticket.nonce)
 
     def read(self, slug: str) -> RemoteSession | None:
+        return next(iter(self.read_all(slug)), None)
+
+    def read_all(self, slug: str) -> Sequence[RemoteSession]:
         kernel = self._visible_kernel(slug)
         if kernel is None:
-            return None
+            return []
         begun_at = FakeClock().now() + timedelta(seconds=kernel.born_s)
-        handle = self._handle(slug)
-        return RemoteSession(handle=handle, ticket=kernel.ticket, begun_at=begun_at, machine=kernel.machine)
+        return sessions_of(self._handle(slug), self._tickets(slug), begun_at=begun_at, machine=kernel.machine)
+
+    def _tickets(self, slug: str) -> list[Ticket]:
+        return [kernel.ticket for kernel in self._world.packs.get(slug, ()) or [self._world.kernels[slug]]]
 
     def names(self, prefix: str) -> Sequence[str]:
         self._call()
@@ -367,7 +398,7 @@ class SimBackend(Backend):
         how = self._world.blind.pop(0) if self._world.blind else ""
         if how == "fault":
             raise RemoteUnavailable("503", transient=True)
-        kernel = self._world.kernels.get(handle.slug)
+        kernel = self._world.at(handle)
         if kernel is None or how == "absent" or self._world.now_s - kernel.born_s < self._world.hidden_s:
             return Observation(state=SessionState.ABSENT, native="404")
         if how == "word":
@@ -378,17 +409,22 @@ class SimBackend(Backend):
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         self._call()
-        evaluations = self._world.kernels[handle.slug].evaluations_by(self._world.now_s)
+        kernel = self._world.at(handle)
+        assert kernel is not None
+        evaluations = kernel.evaluations_by(self._world.now_s)
         lines = [report_line(EVALUATED, steps=steps, score=score) for steps, score in evaluations]
         return ((line, number) for number, line in enumerate(lines[cursor:], start=cursor + 1))
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         self._call()
-        self._brought[handle.slug] = self._world.kernels[handle.slug]
+        kernel = self._world.at(handle)
+        assert kernel is not None
+        self._brought[into.name] = kernel
         return Retrieval(folder=into)
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         assert self._world.can_cancel, "it cannot be cancelled"
+        require_whole_kernel(handle, "stopped")
         self._call()
         self._world.cancel(handle.slug)
 
@@ -399,14 +435,14 @@ class SimBackend(Backend):
         self._call()
         alive = [kernel for kernel in world.alive() if kernel.kind is SessionKind.GPU]
         # `used_s` includes reservations; a kernel of last week reserves nothing in this week.
-        held_s = sum(kernel.granted_s for kernel in alive if kernel.week == world.week)
+        held_s = sum(kernel.granted_s for kernel in alive if kernel.week == world.week and kernel.charged)
         used_s = world.used_s.get(world.week, 0.0) - held_s
         refresh_at = FakeClock().now() + timedelta(seconds=(world.week + 1) * WEEK_S)
         return Quota(resource="GPU", used_s=used_s, reserved_s=held_s, allowed_s=world.weekly_s, refresh_at=refresh_at)
 
     def _visible_kernel(self, slug: str) -> Kernel | None:
         self._call()
-        kernel = self._world.kernels.get(slug)
+        kernel = self._world.at(self._handle(slug))
         hidden = kernel is not None and self._world.now_s - kernel.born_s < self._world.hidden_s
         return None if hidden else kernel
 

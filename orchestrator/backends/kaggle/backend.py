@@ -26,9 +26,8 @@ from orchestrator.backends.kaggle.session.push_errors import (
 from orchestrator.backends.kaggle.session.push_request import build_push, keep_machine, machine_of, save_request
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, NameTaken, NotYet
-from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.section.kaggle import CORES, GPUS, KaggleSettings
 from orchestrator.core.session.backend_types import (
-    Capabilities,
     Carrier,
     CheckpointSet,
     Handle,
@@ -38,6 +37,7 @@ from orchestrator.core.session.backend_types import (
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.capabilities import Capabilities
 from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.pack import member_of, own_lines, own_lines_from, require_whole_kernel, sessions_of
 from orchestrator.core.session.script import tickets_in
@@ -88,6 +88,8 @@ class KaggleBackend(Backend):
             can_cancel=True,
             cancel_needs_id=True,
             can_delete=True,
+            cores=CORES,
+            gpus=GPUS if settings.gpu else 0,
             carriers=(Carrier.INLINE, Carrier.KERNEL_OUTPUT, Carrier.DATASET),
             runtime_versions={},
             streams_log=True,

@@ -17,7 +17,6 @@ from orchestrator.backends.local.processes import held, start_supervisor, withdr
 from orchestrator.backends.local.sandbox import Sandbox, read_json, sweep
 from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.session.backend_types import (
-    Capabilities,
     Carrier,
     CheckpointSet,
     Handle,
@@ -27,6 +26,7 @@ from orchestrator.core.session.backend_types import (
     Retrieval,
     SessionState,
 )
+from orchestrator.core.session.capabilities import Capabilities
 from orchestrator.core.session.pack import (
     longest_deadline_s,
     member_of,
@@ -73,6 +73,7 @@ class LocalBackend(Backend):
             carriers=(Carrier.DATASET,),
             runtime_versions=installed_versions(),
             remembers=True,
+            cores=os.cpu_count() or 1,
         )
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:

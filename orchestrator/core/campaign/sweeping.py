@@ -68,6 +68,8 @@ def reasons_to_keep(
             one,
             f"one of the newest {KEPT}"
             if one.key in newest
+            else "other trainings share its kernel"
+            if one.kernel is not None
             else "the next session would mount its outputs"
             if one.handle == source
             else _unsafe(one, in_flight, *outputs_of(one)),

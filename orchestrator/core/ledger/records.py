@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -115,6 +116,8 @@ class SessionRecord:
         session_id: The backend's own number of it, which a cancel needs; None until its log has shown it.
         stop_asked_by: Who asked it to stop (`AskedBy`); None if its end is its own.
         swept: Whether its kernel was deleted on the backend because everything it made is verified and in place here.
+        kernel: Name of the kernel that it shares with other sessions, its pack; None for a session alone.
+        kernel_sessions: Number of sessions in its kernel.
     """
 
     key: str
@@ -162,6 +165,13 @@ class SessionRecord:
     session_id: int | None = None
     stop_asked_by: str | None = None
     swept: bool = False
+    kernel: str | None = None
+    kernel_sessions: int = 1
+
+    @property
+    def kernel_slug(self) -> str:
+        """Name of its kernel on the backend."""
+        return self.kernel or self.slug
 
     @property
     def target_steps(self) -> int | None:
@@ -231,6 +241,21 @@ def reaches(record: RunRecord | SessionRecord, target_steps: int | None) -> bool
     return record.target_steps == target_steps or (
         target_steps is not None and (record.steps_done or 0) >= target_steps
     )
+
+
+def complete_packs(sessions: Sequence[SessionRecord]) -> frozenset[str]:
+    """Names of the packs of which the ledger has every session."""
+    kernels = {one.kernel: one.kernel_sessions for one in sessions if one.kernel is not None}
+    found = Counter(one.kernel for one in sessions)
+    return frozenset(name for name, count in kernels.items() if found[name] >= count)
+
+
+def kernels_of(sessions: Iterable[SessionRecord]) -> dict[tuple[str, str], list[SessionRecord]]:
+    """Sessions by their kernel; each session alone by its own key."""
+    found: dict[tuple[str, str], list[SessionRecord]] = {}
+    for one in sessions:
+        found.setdefault((one.backend, one.kernel or one.key), []).append(one)
+    return found
 
 
 def session_key(run_id: str, session: int, attempt: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.ledger.records import SessionRecord, Stage, kernels_of
 from orchestrator.core.scheduling.forecast import WEEK_S, Allowance
 from orchestrator.core.session.time_budget import Quota
 
@@ -23,16 +23,26 @@ def week_of(now: datetime, quota: Quota | None) -> tuple[datetime, datetime]:
 
 
 def promised_s(live: Sequence[SessionRecord]) -> float:
-    """Seconds of quota that sessions in flight may still use: their whole deadline, as their progress is unknown."""
-    return sum(float(one.ticket["spec"]["deadline_s"]) for one in live if one.spends_quota)
+    """Seconds of quota that sessions in flight may still use: their whole deadline, as their progress is unknown.
+
+    A kernel uses quota once, for as long as its longest session.
+    """
+    charged = [one for one in live if one.spends_quota]
+    return sum(
+        max(float(one.ticket["spec"]["deadline_s"]) for one in together) for together in kernels_of(charged).values()
+    )
 
 
 def spent_s(sessions: Sequence[SessionRecord], since: datetime) -> float:
     """Wall seconds of quota of closed sessions that began at `since` or later; the deadline if the time is unknown."""
-    return sum(
-        float(one.ticket["spec"]["deadline_s"]) if one.wall_s is None else one.wall_s
+    ended = [
+        one
         for one in sessions
         if one.stage is Stage.CLOSED and not one.never_submitted and one.began_at >= since and one.spends_quota
+    ]
+    return sum(
+        max(float(one.ticket["spec"]["deadline_s"]) if one.wall_s is None else one.wall_s for one in together)
+        for together in kernels_of(ended).values()
     )
 
 

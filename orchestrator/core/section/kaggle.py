@@ -12,6 +12,9 @@ from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 MAX_SESSION_S = 43_200.0
 """Kaggle ends CPU and GPU sessions after 12 hours (TPU: 9 hours)."""
 
+CORES, GPUS = 4, 2
+"""Logical CPUs of a machine, and GPUs of one with a GPU: a pair of T4."""
+
 OUTSIDE_S = 300.0
 """Seconds of Kaggle's limit spent outside our script: starting the image, mounting inputs, saving outputs."""
 

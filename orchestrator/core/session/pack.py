@@ -64,9 +64,18 @@ def sessions_of(
     """
     handles = (member_of(handle, tickets, one.nonce) or handle for one in tickets)
     return [
-        RemoteSession(handle=own, ticket=ticket, begun_at=begun_at, machine=machine)
+        RemoteSession(handle=own, ticket=ticket, begun_at=begun_at, machine=machine, kernel_sessions=len(tickets))
         for own, ticket in zip(handles, tickets, strict=True)
     ]
+
+
+def member_handles(handle: Handle, push: Push) -> list[Handle]:
+    """The handle of each session of a pack, in order.
+
+    Args:
+        handle: Of the kernel, or of one of its sessions.
+    """
+    return [replace(handle, member=number) for number in range(1, len(push.sessions) + 1)]
 
 
 def own_lines(lines: Iterable[str], member: int | None) -> Iterator[str]:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 from orchestrator.core.section.lineage import short
+from orchestrator.core.session.backend_types import Handle
+from orchestrator.kernel.wire import Ticket
 
 MAX_SLUG_CHARS = 50
 """Kaggle's limit. The title must slugify to the slug, so we send the slug as the title."""
@@ -13,6 +15,9 @@ MAX_SLUG_CHARS = 50
 _SLUG = re.compile(
     r"^arz-validation-(?P<section>[a-z0-9-]+)-(?P<lineage8>[0-9a-f]{8})-s(?P<session>\d{2,})(?:-a(?P<attempt>\d+))?$"
 )
+
+
+_PACK_TAIL = "-p"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,33 @@ def session_slug(section: str, lineage_id: str, session: int, attempt: int) -> s
     if len(slug) > MAX_SLUG_CHARS:
         raise ValueError(f"kernel name {slug!r} has {len(slug)} characters, {MAX_SLUG_CHARS} are allowed")
     return slug
+
+
+def pack_slug(first: str) -> str:
+    """Name of a kernel that several sessions share.
+
+    Args:
+        first: Slug of the first of them.
+
+    Raises:
+        ValueError: The name is too long for the service.
+    """
+    slug = f"{first}{_PACK_TAIL}"
+    if len(slug) > MAX_SLUG_CHARS:
+        raise ValueError(f"kernel name {slug!r} has {len(slug)} characters, {MAX_SLUG_CHARS} are allowed")
+    return slug
+
+
+def is_pack(slug: str) -> bool:
+    """Whether this is the name of a kernel that several sessions share."""
+    return slug.endswith(_PACK_TAIL) and _SLUG.match(slug.removesuffix(_PACK_TAIL)) is not None
+
+
+def own_slug(handle: Handle, ticket: Ticket) -> str:
+    """A session's own name: that of its kernel, in a pack the name that its kernel would have alone."""
+    if handle.member is None:
+        return handle.slug
+    return session_slug(ticket.section, ticket.lineage_id, ticket.session, ticket.attempt)
 
 
 def section_prefix(section: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.core.errors import RemoteUnavailable
-from orchestrator.core.session.slug import place_of_slug, section_prefix
+from orchestrator.core.session.slug import place_of_slug
 from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.context import Listing
 from orchestrator.pipeline.run.adoption import adopt_remote_sessions
 from orchestrator.pipeline.run.missing_checkpoints import fetch_absent_results, put_back_missing
 
@@ -25,14 +25,13 @@ def recover(context: CampaignContext) -> int:
         RemoteUnavailable: The backend cannot be reached; what was recovered so far stays.
     """
     recovered = 0
-    listed: dict[str, Sequence[str]] = {}
+    listing = Listing()
     for trial in context.trials:
         run_context, section = context.run_context(trial.card), trial.card.section
-        if section not in listed:
-            listed[section] = run_context.backend.names(section_prefix(section))
+        listing.all_names(run_context.backend, section)  # before anything is locked: the backend may be away
         with run_context.models.locked():
             run_context.models.recover()
-            recovered += adopt_remote_sessions(run_context, section, trial.lineage_id, listed[section])
+            recovered += adopt_remote_sessions(run_context, section, trial.lineage_id, listing)
             fetch_absent_results(run_context, trial.lineage_id)
             unattended, view = replace(run_context, waits=False), run_context.models.view()
             put_back_missing(unattended, trial.card, view, beyond_ledger=True)
@@ -47,12 +46,12 @@ def lacks_ledger(context: CampaignContext) -> bool:
     """
     if any(context.ledger.sessions(trial.lineage_id) for trial in context.trials):
         return False
-    listed: dict[str, Sequence[str]] = {}
+    listing = Listing()
     for trial in context.trials:
-        section = trial.card.section
-        if section not in listed:
-            listed[section] = context.run_context(trial.card).backend.names(section_prefix(section))
-        if any(place_of_slug(name, trial.lineage_id) for name in listed[section]):
+        backend, section, lineage_id = context.run_context(trial.card).backend, trial.card.section, trial.lineage_id
+        if any(place_of_slug(name, lineage_id) for name in listing.names(backend, section, lineage_id)):
+            return True
+        if any(one.ticket.lineage_id == lineage_id for one in listing.packed(backend, section, ())):
             return True
     return False
 

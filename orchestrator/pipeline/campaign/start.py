@@ -13,7 +13,7 @@ from orchestrator.core.campaign.orphans import sessions_of_campaign
 from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import BadInput, OrchestratorError
-from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.ledger.records import SessionRecord, kernels_of
 from orchestrator.core.scheduling.forecast import Allowance
 from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind
 from orchestrator.core.scheduling.quota import allowance, promised_s, spent_s, week_of
@@ -31,7 +31,8 @@ class Room:
 
     Args:
         kinds: Kinds of session that any ready trial may use.
-        in_flight: Sessions that use a slot; one of an unknown kind uses that of a GPU session.
+        in_flight: Sessions that use a slot, those of one kernel together; one of an unknown kind uses that of a GPU
+            session.
         deadline: The campaign's own, None without one.
     """
 
@@ -44,7 +45,7 @@ class Room:
     ) -> None:
         self._slots = slots
         self._kinds = tuple(kind for kind in SessionKind if kind in kinds)
-        self._in_use = Counter(record.kind or SessionKind.GPU for record in in_flight)
+        self._in_use = Counter(together[0].kind or SessionKind.GPU for together in kernels_of(in_flight).values())
         self._deadline = deadline
         self._allowed: Allowance | None = None
         self._left_s: float | None = None
@@ -104,12 +105,11 @@ class Room:
         )
 
 
-def start_order(
-    slots: Slots, work: Mapping[int, RemainingWork], ready: Sequence[TrialStatus]
-) -> Iterator[RemainingWork]:
+def start_order(seats: int, work: Mapping[int, RemainingWork], ready: Sequence[TrialStatus]) -> Iterator[RemainingWork]:
     """The trials in the order in which they start; each one counts as started for those after it.
 
     Args:
+        seats: Trainings that can be in flight together.
         work: Index of each trial without a final state -> what it still needs.
         ready: Statuses of the trials that may start now.
     """
@@ -117,7 +117,7 @@ def start_order(
     ready_work = [work[one.trial.index] for one in ready]
     scheduler = ListScheduler(
         [ready_trial(one, chains[one.group]) for one in ready_work],
-        slots=slots.total,
+        slots=seats,
         work_s=math.fsum(one.wall_s for one in work.values()),
         open_s=math.fsum(one.wall_s for one in ready_work),
     )

@@ -60,7 +60,7 @@ def _training(context: RunContext, status: TrialStatus, *, dry_run: bool) -> Ite
 
     def outputs_of(record: SessionRecord) -> tuple[Manifest | None, Sequence[str]]:
         handle = Handle.parse(str(record.handle))
-        return context.results.manifest(context.results.folder(handle.owner, handle.slug))
+        return context.results.manifest(context.results.folder(handle.owner, record.slug))
 
     for record, kept in reasons_to_keep(sessions, str(source) if source else None, in_flight, outputs_of):
         trouble = False

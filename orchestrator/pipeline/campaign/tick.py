@@ -14,24 +14,16 @@ from orchestrator.core.campaign.backoff import is_resting, resting_message
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.stop_rules import stopped_by
 from orchestrator.core.campaign.trial_status import State, TrialStatus
-from orchestrator.core.errors import (
-    CheckpointsMissing,
-    InUse,
-    NotYet,
-    OrchestratorError,
-    RemoteUnavailable,
-    StorageFault,
-)
+from orchestrator.core.errors import NotYet, OrchestratorError, RemoteUnavailable, StorageFault
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.reporting.finished_trial import run_command
-from orchestrator.core.run.summary import DETACHED
+from orchestrator.core.scheduling.packs import PackOrder
 from orchestrator.core.scheduling.workload import RemainingWork, remaining_work
 from orchestrator.core.search.proposals import Curve
-from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial
 from orchestrator.pipeline.campaign.orphans import REMOVED, find_orphans, stop_removed
 from orchestrator.pipeline.campaign.recover import recover
-from orchestrator.pipeline.campaign.start import Room, on_kind, room_for, start_order, stranded, switch_messages
+from orchestrator.pipeline.campaign.start import Room, room_for, start_order, stranded
+from orchestrator.pipeline.campaign.starter import TrialStarter
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, TickLog, TickReport
 from orchestrator.pipeline.context import Listing, RunContext
@@ -53,7 +45,6 @@ class CampaignTicker:
         self._recovering = recovering
         self._refused: dict[str, str] = {}
         self._live_curves: dict[str, Curve] = {}
-        self._began_in: dict[str, SessionKind] = {}
         self._log = TickLog()
         self._listing = Listing()
         self._update_trials()
@@ -177,19 +168,20 @@ class CampaignTicker:
             return resting, ""
         longest_s = context.run_context(ready[0].trial.card).backend.capabilities.max_wall_s
         work = {one.index: one for one in remaining_work(context.campaign, statuses, longest_s)}
+        began_in = {one.trial.lineage_id: one.kind for one in ready if one.kind is not None}
+        starter = TrialStarter(context, self._log, self._refused, self._listing, began_in)
         for trial, fault in stranded(ready, work):
-            self._refuse(trial, fault)
+            starter.refuse(trial, fault)
         ready = [one for one in ready if work[one.trial.index].kinds]
         room, unread = room_for(context, ready, work, in_flight, ChainMap(self._trials, self._removed))
         if unread is not None:
             self._log.trouble("quota", unread)
-        self._began_in = {one.trial.lineage_id: one.kind for one in ready if one.kind is not None}
-        return self._fill(room, start_order(slots, work, ready)) or resting, ""
+        return self._fill(room, starter, start_order(starter.seats, work, ready)) or resting, ""
 
-    def _fill(self, room: Room, order: Iterator[RemainingWork]) -> str:
+    def _fill(self, room: Room, starter: TrialStarter, order: Iterator[RemainingWork]) -> str:
         """Start trials in this order until the room is full; why some did not start, empty if all did."""
-        passed_over = False
-        for work in order:
+        passed_over, packs = False, PackOrder(order)
+        while (work := packs.next()) is not None:
             if room.is_full:
                 return room.why_full()
             granted = room.grant(work, self._context.clock.now())
@@ -200,7 +192,8 @@ class CampaignTicker:
                 return LOST_LEASE
             kind, wall_s = granted
             try:
-                started = self._start_one(self._context.trials[work.index], kind, wall_s)
+                together = packs.joining(work, starter.places(work, kind), kind, starter.shares)
+                started = starter.start([self._context.trials[one.index] for one in together], kind, wall_s)
             except NotYet as fault:
                 room.close(kind, str(fault))
                 started, passed_over = False, True
@@ -210,46 +203,6 @@ class CampaignTicker:
             if started:
                 room.use(kind, wall_s)
         return room.why_full() if passed_over else ""
-
-    def _start_one(self, trial: Trial, kind: SessionKind, wall_s: float) -> bool:
-        """Start a session of a trial; whether it uses a slot now.
-
-        Raises:
-            NotYet: The backend takes no session of this kind now.
-        """
-        context = self._context
-        card = on_kind(context.campaign, trial.card, kind)
-        run_context = replace(context.run_context(card), waits=False, listing=self._listing)
-        try:
-            request = request_of_trial(trial, wall_s, context.campaign.campaign, context.new_image_before)
-            started = execute(run_context, replace(request, card=card))
-            if context.store_refusal is not None:
-                context.store_refusal(trial.lineage_id, "")
-            if started.end_reason == DETACHED:
-                self._log.changes += switch_messages(trial, self._began_in.get(trial.lineage_id), kind)
-                return True
-        except InUse as fault:
-            self._log.trouble(trial.label, fault)
-        except NotYet:
-            if self._is_open(trial.lineage_id):
-                return True  # another program had started it; it was adopted
-            raise
-        except (RemoteUnavailable, StorageFault):
-            raise
-        except OrchestratorError as fault:
-            if isinstance(fault, CheckpointsMissing):
-                fault.advise(run_command(trial, run_context.backend.name))
-            self._refuse(trial, fault)
-        return self._is_open(trial.lineage_id)
-
-    def _refuse(self, trial: Trial, fault: OrchestratorError) -> None:
-        self._refused[trial.lineage_id] = str(fault)
-        self._log.trouble(trial.label, fault)
-        if self._context.store_refusal is not None:
-            self._context.store_refusal(trial.lineage_id, f"{fault}. {fault.remedy}".strip())
-
-    def _is_open(self, lineage_id: str) -> bool:
-        return any(one.stage is not Stage.CLOSED for one in self._context.ledger.sessions(lineage_id))
 
     def _holds_lease(self) -> bool:
         if self._context.lease.holds():

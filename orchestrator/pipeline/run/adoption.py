@@ -7,9 +7,9 @@ from typing import Any
 
 from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.ledger.records import Stage, session_key
+from orchestrator.core.ledger.records import Stage, complete_packs, session_key
 from orchestrator.core.session.backend_types import Carrier, RemoteSession
-from orchestrator.core.session.slug import place_of_slug, session_slug
+from orchestrator.core.session.slug import own_slug, place_of_slug, session_slug
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import Listing, RunContext
 from orchestrator.pipeline.session.lifecycle import abandon
@@ -34,23 +34,27 @@ def require_no_unknown_sessions(context: RunContext, section: str, lineage_id: s
     """
     if any(run.fresh for run in context.ledger.runs(lineage_id)):
         return
-    listed = (context.listing or Listing()).names(context.backend, section, lineage_id)
-    adopted = adopt_remote_sessions(context, section, lineage_id, listed)
+    adopted = adopt_remote_sessions(context, section, lineage_id, context.listing or Listing())
     if adopted:
         raise NotYet(f"{adopted} session(s) of this training exist on {context.backend.name}; they are adopted")
 
 
-def adopt_remote_sessions(context: RunContext, section: str, lineage_id: str, listed: Collection[str]) -> int:
+def adopt_remote_sessions(context: RunContext, section: str, lineage_id: str, listing: Listing) -> int:
     """Adopt every session of a lineage that exists on the backend, oldest first; says how many were unknown.
 
     Args:
-        listed: Names that exist there, of any lineage.
+        listing: Reads the names that exist there, and the sessions in kernels that several lineages share.
     """
+    listed = listing.names(context.backend, section, lineage_id)
+    in_packs = listing.packed(context.backend, section, complete_packs(context.ledger.sessions()))
+    packed = [one for one in in_packs if one.ticket.lineage_id == lineage_id]
     backend, name = context.backend, context.backend.name
     ours = [one for one in context.ledger.sessions(lineage_id) if one.handle and one.backend == name]
     known = [one.slug for one in ours if not one.gone]
-    existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id))
-    return sum(adopt(context, one, recovered=True) for one in existing)
+    places = {(one.ticket.session, one.ticket.attempt) for one in packed}
+    existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id) | places)
+    found = sorted((*packed, *existing), key=lambda one: (one.ticket.session, one.ticket.attempt))
+    return sum(adopt(context, one, recovered=True) for one in found)
 
 
 def adopt_remembered(context: RunContext, lineage_id: str) -> None:
@@ -95,7 +99,9 @@ def adopt(context: RunContext, existing: RemoteSession, *, recovered: bool = Fal
     carrier = Carrier(known[-1].carrier) if known else Carrier.NONE
     if existing.machine is not None:
         traits["machine"] = existing.machine.to_json()
-    plan_session(context, ticket, handle.slug, carrier, begun_at=begun_at, **traits)
+    if handle.member is not None:
+        traits |= {"kernel": handle.slug, "kernel_sessions": existing.kernel_sessions}
+    plan_session(context, ticket, own_slug(handle, ticket), carrier, begun_at=begun_at, **traits)
     context.record(EventKind.SESSION_SUBMITTED, ticket.run_id, key, handle=str(handle))
     return True
 

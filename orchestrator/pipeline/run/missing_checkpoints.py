@@ -24,7 +24,7 @@ from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle
-from orchestrator.core.session.slug import place_of_slug
+from orchestrator.core.session.slug import own_slug, place_of_slug
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.restore import restored_files
@@ -107,15 +107,14 @@ def _verified(context: RunContext, source: Source) -> FetchedCheckpoints:
 def _folder(context: RunContext, record: SessionRecord) -> Path:
     """Folder of its results on this computer; the ledger may come from another one."""
     handle = Handle.parse(str(record.handle))
-    return context.results.folder(handle.owner, handle.slug)
+    return context.results.folder(handle.owner, own_slug(handle, Ticket.from_json(record.ticket)))
 
 
 def _fetch_again(context: RunContext, record: SessionRecord) -> bool:
     """Fetch the outputs of a session again, if they still exist; returns whether they do."""
     if record.handle is None or record.backend != context.backend.name or record.swept:
         return False  # of another backend, or deleted by a sweep
-    found = context.backend.read(record.slug)
-    if found is None or found.ticket.nonce != record.nonce:
+    if all(one.ticket.nonce != record.nonce for one in context.backend.read_all(record.kernel_slug)):
         return False  # it was deleted, or its name holds another session by now
     folder, handle = _folder(context, record), Handle.parse(record.handle)
     retrieval = context.backend.fetch(handle, folder)

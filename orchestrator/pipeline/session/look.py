@@ -84,7 +84,7 @@ class EndCheck:
         max_wall_s = self.context.backend.capabilities.max_wall_s
         if max_wall_s is None or _age_s(self.context, self.record) > max_wall_s + PATIENCE_S:
             return False
-        return self.context.backend.find(Ticket.from_json(self.record.ticket), self.record.slug) is not None
+        return self.context.backend.find(Ticket.from_json(self.record.ticket), self.record.kernel_slug) is not None
 
     def _end_of_overdue(self, observation: Observation) -> Observation | None:
         """The end that its outputs prove, for a session that is called alive although its time is over."""
@@ -144,8 +144,8 @@ def gone_if_name_reused(context: RunContext, record: SessionRecord, end: Observa
     """
     if end.gone:
         return end
-    found = context.backend.read(record.slug)
-    if found is None or found.ticket.nonce == record.nonce:
+    found = context.backend.read_all(record.kernel_slug)
+    if not found or any(one.ticket.nonce == record.nonce for one in found):
         return end
     return _gone("its name holds another session")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.core.session.backend_types import Handle, Observation, Retrieval
 from orchestrator.core.session.missing_outputs import MissingFile
 from orchestrator.core.session.settling import Open, open_question, undamaged, without_named
+from orchestrator.core.session.slug import own_slug
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
@@ -39,7 +40,7 @@ def collect_once(context: RunContext, ticket: Ticket, handle: Handle, observatio
     Raises:
         RemoteUnavailable: The backend is away.
     """
-    folder = context.results.folder(handle.owner, handle.slug)
+    folder = context.results.folder(handle.owner, own_slug(handle, ticket))
     # One that was deleted on the backend has no outputs to ask for; the outputs of an earlier fetch still count.
     retrieval = (
         Retrieval(folder=folder, missing=("every output",))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from orchestrator.core.errors import BadInput, NotYet, RemoteUnavailable
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import AskedBy, SessionRecord
@@ -30,6 +33,7 @@ def ask_to_stop(context: RunContext, record: SessionRecord, by: AskedBy) -> None
     Raises:
         NotYet: The session has not shown the number that the backend needs; nothing was asked.
         BadInput: It cannot be stopped from here and goes on. A refusal after an earlier request is only reported.
+            Where the user asks for one session of a pack, the request is noted as well.
         RemoteUnavailable: The request may have been lost.
     """
     handle = Handle.parse(str(record.handle))
@@ -39,14 +43,40 @@ def ask_to_stop(context: RunContext, record: SessionRecord, by: AskedBy) -> None
         note_session_id(context, record, session_id)
     if record.stop_asked_by is None:
         context.record(EventKind.SESSION_STOP_ASKED, record.run_id, record.key, by=by.value)
+    if others := _unasked(context, record):
+        return _noted(context, record, others, by)
     try:
-        context.backend.cancel(handle, session_id)
+        context.backend.cancel(replace(handle, member=None), session_id)
     except (BadInput, NotYet) as fault:
         if record.stop_asked_by is not None:  # the state may lag behind an earlier request
             return context.warn("asked_before", f"{record.slug} was asked to stop before; this time: {fault}")
         context.record(EventKind.SESSION_STOP_ASKED, record.run_id, record.key, by=None)
         raise
     return None
+
+
+def _unasked(context: RunContext, record: SessionRecord) -> list[SessionRecord]:
+    """Other sessions in the same kernel that are in flight and were not asked to stop."""
+    return [
+        one
+        for one in context.ledger.open_sessions()
+        if record.kernel is not None
+        and (one.backend, one.kernel, one.stop_asked_by) == (record.backend, record.kernel, None)
+        and one.key != record.key
+    ]
+
+
+def _noted(context: RunContext, record: SessionRecord, others: Sequence[SessionRecord], by: AskedBy) -> None:
+    """Say that a session of a pack goes on until the others are asked to stop as well."""
+    why = f"{record.slug} shares its kernel with {len(others)} session(s) that go on: it can only stop with them"
+    if by is AskedBy.USER:
+        raise BadInput(
+            why,
+            remedy="The request is noted: no further session follows it, and the kernel stops once all its sessions "
+            f"are asked to ({', '.join(one.slug for one in others)}).",
+        )
+    if record.stop_asked_by is None:
+        context.warn("pack_goes_on", why)
 
 
 def ask_once_identified(context: RunContext, record: SessionRecord, by: AskedBy) -> None:

@@ -38,12 +38,14 @@ def submit_session(context: RunContext, push: Push, campaign: str = "") -> Handl
         NameTaken: The name belongs to another session; nothing was written.
         RemoteUnavailable: The backend is away, or whether the session exists is not known yet.
     """
+    if context.hold is not None:
+        return context.hold(push)
     ticket = push.ticket
     retry_until_accepted(context, lambda: context.backend.stage(push))
     asked = {} if push.machine is None else {"machine": push.machine.to_json()}
     key = plan_session(context, ticket, push.slug, push.carrier, campaign=campaign, **asked)
     try:
-        handle = retry_until_accepted(context, lambda: _submit(context, push))
+        handle = retry_until_accepted(context, lambda: send(context, push))
     except (NotYet, BadInput, StorageFault) as fault:
         # A clear refusal: nothing exists on the backend, and there is nothing to look for later.
         if (record := context.ledger.session(key)) is not None:
@@ -120,7 +122,7 @@ def confirmed(context: RunContext, record: SessionRecord) -> SessionRecord | Non
     missed_at = parse_timestamp(record.missed_at) if record.missed_at and not context.waits else None
     try:
         handle = confirm_submission(
-            context, Ticket.from_json(record.ticket), record.slug, missed_at or context.clock.now()
+            context, Ticket.from_json(record.ticket), record.kernel_slug, missed_at or context.clock.now()
         )
     except NotYet:
         missed_for_s(context, record)
@@ -166,7 +168,7 @@ def wait_out(context: RunContext, fault: NotYet, reported: str = "") -> str:
     return str(fault)
 
 
-def _submit(context: RunContext, push: Push) -> Handle:
+def send(context: RunContext, push: Push) -> Handle:
     """Submit; a lost answer is read back, and only a session that is certainly absent is sent again."""
     for _ in range(_SUBMITS):
         try:

@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.session.backend_types import Capabilities, Handle, Observation, Retrieval, SessionState
+from orchestrator.core.session.backend_types import Handle, Observation, Retrieval, SessionState
+from orchestrator.core.session.capabilities import Capabilities
 from orchestrator.kernel.wire import Ticket, digest_of, report_line
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.look import EndCheck

@@ -1,0 +1,130 @@
+"""Trainings that share kernels end as those that do not, with fewer kernels and hours, whatever goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.ledger.records import AskedBy
+from orchestrator.core.session.slug import is_pack
+from orchestrator.pipeline.session.stop import ask_to_stop
+from tests.doubles.clock import FakeClock
+from tests.simulation.campaigns import SMALL, expanded
+from tests.simulation.computer import Computer, carried_through
+from tests.simulation.world import SAVE_S, World
+
+ALONE = expanded(SMALL)
+PACKED = expanded(SMALL + "pack: 4\n")
+
+
+def policies(computer: Computer) -> dict[str, tuple[int, str]]:
+    return {
+        lineage_id: (models.view().steps, models.view().verified[0].files[0].sha256)
+        for lineage_id, models in computer.models.items()
+        if models.view().verified
+    }
+
+
+def finished(computer: Computer) -> Computer:
+    report, _ = carried_through(computer)
+    assert report.complete, report
+    assert computer.world.wrongs == []
+    return computer
+
+
+EXPECTED = policies(finished(Computer(World(clock=FakeClock()), *ALONE)))
+
+
+def test_a_packed_campaign_has_the_same_result_with_fewer_kernels_in_less_time() -> None:
+    alone, packed = (finished(Computer(World(clock=FakeClock()), *one)) for one in (ALONE, PACKED))
+    assert policies(packed) == EXPECTED
+    assert (alone.world.submits, packed.world.submits) == (13, 4)
+    assert packed.world.now_s < 0.6 * alone.world.now_s
+    assert sum(packed.world.used_s.values()) < 0.35 * sum(alone.world.used_s.values())
+    assert sorted(map(is_pack, [*packed.world.packs, *packed.world.kernels])) == [False, True, True, True]
+
+
+def test_the_slots_are_those_of_kernels() -> None:
+    computer = Computer(World(clock=FakeClock()), *expanded(SMALL + "pack: 2\n"))
+    report = computer.tick()
+    assert report is not None and report.waits == ""
+    assert len(computer.ledger.open_sessions()) == 4 and len(computer.world.packs) == 2
+
+
+@pytest.mark.parametrize("after", range(1, 70, 2))
+def test_a_kill_anywhere_changes_nothing(after: int) -> None:
+    computer = Computer(World(clock=FakeClock()), *PACKED)
+    computer.world.fuse = after
+    assert policies(finished(computer)) == EXPECTED
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_lost_answer_starts_no_session_twice(how: str) -> None:
+    computer = Computer(World(clock=FakeClock(), lose=[how]), *PACKED)
+    assert policies(finished(computer)) == EXPECTED
+
+
+@pytest.mark.parametrize("hours", [0.1, 5.0, 9.5, 14.0, 24.0])
+def test_a_lost_ledger_is_rebuilt_with_every_session_of_a_pack(hours: float) -> None:
+    world = World(clock=FakeClock())
+    lost = Computer(world, *PACKED)
+    lost.tick()
+    passed_h = 0.0
+    while passed_h < hours:
+        world.clock.sleep(min(2.0, hours - passed_h) * 3600)
+        passed_h += 2.0
+        lost.tick()
+    world.clock.sleep(120.0)
+    found = Computer(world, *PACKED)
+    found.recover()
+    known, rebuilt = (
+        {one.nonce: (one.slug, one.kernel, one.kernel_sessions, one.handle) for one in computer.ledger.sessions()}
+        for computer in (lost, found)
+    )
+    assert rebuilt == known
+    assert policies(finished(found)) == EXPECTED
+
+
+def test_an_older_ledger_learns_of_every_session_of_a_pack_before_it_starts_one() -> None:
+    """Two computers take turns: the second one knows nothing of the first one's packs."""
+    world = World(clock=FakeClock())
+    first, second = (Computer(world, *PACKED) for _ in range(2))
+    first.tick()
+    world.clock.sleep(300.0)
+    second.tick()
+    assert world.submits == 1
+    assert policies(finished(second)) == EXPECTED
+
+
+def test_one_session_that_crashes_does_not_touch_the_others() -> None:
+    doomed = PACKED[1][0].lineage_id
+    computer = Computer(World(clock=FakeClock(), doomed={doomed: 1}), *PACKED)
+    computer.tick()
+    computer.world.clock.sleep(10 * 3600.0)
+    computer.tick()
+    ends = {record.lineage_id: record.end_reason for record in computer.ledger.sessions() if record.session == 1}
+    assert ends.pop(doomed) == "crashed" and set(ends.values()) == {"paused"}
+    assert policies(finished(computer)) == EXPECTED
+
+
+def test_no_state_is_left_open_at_the_end() -> None:
+    computer = finished(Computer(World(clock=FakeClock()), *PACKED))
+    assert list(computer.ledger.open_sessions()) == []
+
+
+def test_a_kernel_stops_once_all_its_sessions_were_asked_to() -> None:
+    world = World(clock=FakeClock(), can_cancel=True)
+    computer = Computer(world, *PACKED)
+    computer.tick()
+    world.clock.sleep(3600.0)
+    records = computer.ledger.open_sessions()
+    contexts = [computer.context.run_context(trial.card) for trial in PACKED[1][:4]]
+    for record in records[:-1]:
+        ask_to_stop(contexts[0], record, AskedBy.SEARCH)
+        ends_s = {kernel.ends_s for kernel in world.living.values()}
+        assert min(ends_s) > world.now_s + 3600.0
+    with pytest.raises(BadInput, match=r"shares its kernel with 1 session"):
+        ask_to_stop(contexts[0], records[0], AskedBy.USER)
+    ask_to_stop(contexts[0], records[-1], AskedBy.SEARCH)
+    assert {kernel.ends_s for kernel in world.living.values()} == {world.now_s + SAVE_S}
+    assert all(one.stop_asked_by for one in computer.ledger.open_sessions())
