@@ -19,7 +19,7 @@ from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import Trial, expand
 from orchestrator.core.campaign.trial_status import trial_status, with_dependencies
 from orchestrator.core.ledger.events import Event, EventKind
-from orchestrator.core.reporting.forecast_report import forecast_campaign
+from orchestrator.core.reporting.campaign_forecast import forecast_campaign
 from orchestrator.core.scheduling.forecast import forecast
 from orchestrator.core.scheduling.workload import remaining_work
 from orchestrator.stores.campaign.campaign_yaml import card_reader, parse_campaign

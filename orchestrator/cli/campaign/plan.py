@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.campaign.loading import File, open_campaign
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.core.campaign.config import Campaign
     from orchestrator.core.campaign.expansion import Trial
     from orchestrator.core.reporting.forecast_report import CampaignForecast
+    from orchestrator.core.section.card import SectionCard
     from orchestrator.core.session.time_budget import Quota
     from orchestrator.stores.project import Project
 
@@ -46,7 +49,8 @@ def forecast_of(
     project: Project, campaign: Campaign, trials: tuple[Trial, ...], quota: Quota | None
 ) -> CampaignForecast:
     """The forecast by ledger, cards and quota."""
-    from orchestrator.core.reporting.forecast_report import forecast_campaign
+    from orchestrator.core.reporting.campaign_forecast import forecast_campaign
+    from orchestrator.core.scheduling.packs import places_by_kind
     from orchestrator.core.scheduling.placement import gpu_card
     from orchestrator.core.scheduling.quota import allowance
     from orchestrator.stores.system_clock import SystemClock
@@ -65,7 +69,13 @@ def forecast_of(
         if gpu_card(campaign, trials) is None
         else allowance(now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, replays_live=True),
         quota=quota,
+        places=places_by_kind(campaign, trials[0].variant.card, partial(_machine_places, campaign)),
     )
+
+
+def _machine_places(campaign: Campaign, card: SectionCard) -> int:
+    """Sessions that one machine of the campaign's backend runs side by side; needs no account."""
+    return card.kaggle.places if campaign.backend == "kaggle" else os.cpu_count() or 1
 
 
 def _quota(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Quota | None, list[str]]:

@@ -9,13 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.core.campaign.config import Campaign
-from orchestrator.core.campaign.trial_status import State, TrialStatus
-from orchestrator.core.errors import BadInput
-from orchestrator.core.reporting.session_kinds import kind_notes, trainings_per_week
-from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, Forecast, forecast
-from orchestrator.core.scheduling.quota import week_of
-from orchestrator.core.scheduling.workload import RemainingWork, Speeds, remaining_work, speeds
-from orchestrator.core.search.progress import SearchProgress, behind_searches, search_progress
+from orchestrator.core.campaign.trial_status import TrialStatus
+from orchestrator.core.reporting.session_kinds import kind_notes
+from orchestrator.core.scheduling.quota import WEEK_S, week_of
+from orchestrator.core.scheduling.simulation import Forecast
+from orchestrator.core.scheduling.workload import RemainingWork, Speeds
+from orchestrator.core.search.progress import SearchProgress
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.time_budget import Quota
 
@@ -31,6 +30,8 @@ class CampaignForecast:
         searches: Progress of each search.
         quota: The service's quota, None if unknown.
         per_week: Kind of session -> trainings that it can complete in a full week.
+        places: Kind of session -> trainings that share one.
+        alone: The same forecast, and the trainings in a week, with every training in its own session; None if they are.
     """
 
     campaign: Campaign
@@ -42,6 +43,8 @@ class CampaignForecast:
     searches: Sequence[SearchProgress] = ()
     quota: Quota | None = None
     per_week: Mapping[SessionKind, float] = field(default_factory=dict)
+    places: Mapping[SessionKind, int] = field(default_factory=dict)
+    alone: tuple[Forecast, Mapping[SessionKind, float]] | None = None
 
     @property
     def finish(self) -> datetime:
@@ -61,6 +64,7 @@ class CampaignForecast:
             "states": dict(counts),
             "variants": list(self._variants()),
             "searches": [one.to_json() for one in self.searches],
+            **self._packing_json(),
             "sessions": self.ahead.sessions,
             "compute_h": round(self.ahead.compute_s / 3600, 2),
             "makespan_h": round(self.ahead.makespan_s / 3600, 2),
@@ -74,6 +78,22 @@ class CampaignForecast:
                 for index, used_s in enumerate(self.ahead.weeks)
             ],
             "unfinished": len(self.ahead.unfinished),
+        }
+
+    def _packing_json(self) -> dict[str, Any]:
+        """What concerns packs; empty if each training has its own session."""
+        if self.alone is None:
+            return {}
+        ahead, per_week = self.alone
+        return {
+            "places": {kind.value: number for kind, number in self.places.items()},
+            "kernels": self.ahead.kernels,
+            "alone": {
+                "kernels": ahead.kernels,
+                "compute_h": round(ahead.compute_s / 3600, 2),
+                "makespan_h": round(ahead.makespan_s / 3600, 2),
+                "trainings_per_week": {kind.value: round(number, 1) for kind, number in per_week.items()},
+            },
         }
 
     def _kinds_json(self) -> dict[str, Any]:
@@ -123,7 +143,7 @@ class CampaignForecast:
         wide = max((len(row["variant"]) for row in rows), default=0)
         lines = [
             f"{plain['campaign']} on {plain['backend']}: {plain['trials']} trials in {len(rows)} variants, "
-            f"{self.campaign.slots} session(s) at a time"
+            f"{self.campaign.slots} session(s) at a time{self._packed()}"
         ]
         for row in rows:
             states = ", ".join(f"{count} {state}" for state, count in row["states"].items())
@@ -153,7 +173,14 @@ class CampaignForecast:
             f"{plain['makespan_h']} h until the end (lower bound {plain['least_possible_h']} h)"
         )
         if self.per_week:
-            lines.append(f"Trainings a week, while enough are ready: {self._weekly()}")
+            lines.append(f"Trainings a week, while enough are ready: {_weekly(self.per_week)}")
+        if self.alone is not None:
+            ahead, per_week = self.alone
+            lines.append(
+                f"These share {self.ahead.kernels} kernels. Each in its own: {ahead.kernels} kernels, "
+                f"{ahead.compute_s / 3600:.2f} h of computing, {ahead.makespan_s / 3600:.2f} h until the end"
+                + (f", trainings a week: {_weekly(per_week)}" if per_week else "")
+            )
         if plain["weeks"]:
             weeks = ", ".join(f"{week['from'][:10]} {week['quota_h']} h" for week in plain["weeks"])
             lines.append(f"Quota by week: {weeks}")
@@ -171,67 +198,15 @@ class CampaignForecast:
         each = (f"{sessions} {kind.value.upper()}" for kind, (sessions, _) in self.ahead.kinds.items())
         return f" ({', '.join(each)})"
 
-    def _weekly(self) -> str:
-        each = ", ".join(f"{number:.1f} in {kind.value.upper()} sessions" for kind, number in self.per_week.items())
-        return f"{sum(self.per_week.values()):.1f} ({each})" if len(self.per_week) > 1 else each
+    def _packed(self) -> str:
+        if self.alone is None:
+            return ""
+        if len(set(self.places.values())) == 1:
+            return f", each with up to {next(iter(self.places.values()))} trainings"
+        each = " and ".join(f"{number} in {kind.value.upper()}" for kind, number in self.places.items())
+        return f", with up to {each} sessions trainings together"
 
 
-def forecast_campaign(
-    campaign: Campaign,
-    standings: Sequence[TrialStatus],
-    *,
-    now: datetime,
-    longest_s: float | None,
-    allowed: Allowance | None,
-    quota: Quota | None = None,
-) -> CampaignForecast:
-    """Forecast the rest of a campaign.
-
-    Args:
-        now: Start of the forecast.
-        longest_s: Longest session of the backend, None without a limit.
-        allowed: Weekly quota or budget, None without either.
-        quota: The service's quota behind `allowed`.
-    """
-    left = [
-        load
-        for load in remaining_work(campaign, standings, longest_s)
-        if standings[load.index].state is not State.CUT_OFF
-    ]
-    rates = speeds(campaign, standings)
-    searches = search_progress(campaign, standings, rates, longest_s)
-    deadline = campaign.stop.deadline
-    _require_in_a_lifetime(left)
-    return CampaignForecast(
-        campaign=campaign,
-        standings=standings,
-        loads=left,
-        rates=rates,
-        searches=searches,
-        ahead=forecast(
-            behind_searches(left, searches),
-            slots=campaign.slots,
-            allowance=allowed,
-            deadline_in_s=None if deadline is None else (deadline - now).total_seconds(),
-        ),
-        now=now,
-        quota=quota,
-        per_week=trainings_per_week(left, campaign.slots, allowed) if campaign.backend == "kaggle" else {},
-    )
-
-
-_MOST_YEARS, _YEAR_S = 1_000, 365.25 * 86_400
-
-
-def _require_in_a_lifetime(work: Sequence[RemainingWork]) -> None:
-    """Refuse work without an end: its weeks could not be listed, and no calendar has its last day.
-
-    Raises:
-        BadInput: All trials together need more than a thousand years of computing.
-    """
-    years = sum(one.wall_s for one in work) / _YEAR_S
-    if years > _MOST_YEARS:
-        raise BadInput(
-            f"the trials need {years:.3g} years of computing together, a campaign at most {_MOST_YEARS}",
-            remedy="Lower target_steps, or the number of trials.",
-        )
+def _weekly(per_week: Mapping[SessionKind, float]) -> str:
+    each = ", ".join(f"{number:.1f} in {kind.value.upper()} sessions" for kind, number in per_week.items())
+    return f"{sum(per_week.values()):.1f} ({each})" if len(per_week) > 1 else each

@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.campaign.trial_status import TrialStatus
-from orchestrator.core.scheduling.forecast import WEEK_S, Allowance
 from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind, possible_kinds, why_no_gpu
+from orchestrator.core.scheduling.quota import WEEK_S, Allowance
 from orchestrator.core.scheduling.workload import RemainingWork, Speeds
-from orchestrator.core.section.kaggle import CPU_SESSIONS, MOST_SESSIONS
+from orchestrator.core.section.kaggle import CORES, CPU_SESSIONS, MOST_SESSIONS
 from orchestrator.core.section.session_kind import SessionKind
 
 
 def trainings_per_week(
-    work: Sequence[RemainingWork], slots: Slots, allowed: Allowance | None
+    work: Sequence[RemainingWork],
+    slots: Slots,
+    allowed: Allowance | None,
+    places: Mapping[SessionKind, int] = MappingProxyType({}),
 ) -> dict[SessionKind, float]:
     """Trainings that the sessions of each kind can complete in a full week, from slots, quota and remaining work.
 
@@ -25,6 +29,7 @@ def trainings_per_week(
 
     Args:
         allowed: Weekly quota or budget of GPU sessions, None without one.
+        places: Trainings that share a session of a kind, each as fast as alone; 1 for a kind that is not named.
     """
     whole = [one for one in work if not one.started] or list(work)
     found: dict[SessionKind, float] = {}
@@ -38,7 +43,7 @@ def trainings_per_week(
             room_s = min(room_s, allowed.weekly_s)
         left_s -= room_s
         mean_s = math.fsum(walls_s) / len(walls_s)
-        found[kind] = room_s / mean_s if mean_s > 0 else 0.0
+        found[kind] = places.get(kind, 1) * room_s / mean_s if mean_s > 0 else 0.0
     return found
 
 
@@ -86,7 +91,9 @@ def _without_gpu_use(
     if not reasons or has_cpu:
         return
     on_cpu = [_on_cpu(one) for one in work]
-    instead = trainings_per_week(on_cpu, Slots(total=CPU_SESSIONS, by_kind={SessionKind.CPU: CPU_SESSIONS}), None)
+    slots = Slots(total=CPU_SESSIONS, by_kind={SessionKind.CPU: CPU_SESSIONS})
+    places = {SessionKind.CPU: CORES if campaign.pack == "auto" else campaign.pack}
+    instead = trainings_per_week(on_cpu, slots, None, places)
     yield (
         f"sessions: {{cpu: {CPU_SESSIONS}}} would complete about {_count(instead)} trainings a week instead of "
         f"{_count(per_week)}: Kaggle runs {CPU_SESSIONS} CPU sessions at once, 12 h each, without weekly quota. "

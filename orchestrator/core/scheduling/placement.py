@@ -41,6 +41,11 @@ def possible_kinds(
     return tuple(one for one in wanted if campaign.slots.of(one))
 
 
+def on_kind(campaign: Campaign, card: SectionCard, kind: SessionKind) -> SectionCard:
+    """A card as a session of that kind is pushed with; only Kaggle has kinds."""
+    return card.of_kind(kind) if campaign.backend == "kaggle" else card
+
+
 def gpu_card(campaign: Campaign, trials: Iterable[Trial]) -> SectionCard | None:
     """A card of the campaign for GPU sessions, to ask for their quota; None if no trial may use one."""
     if not campaign.slots.of(SessionKind.GPU):

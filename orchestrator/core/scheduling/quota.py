@@ -2,12 +2,65 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.ledger.records import SessionRecord, Stage, kernels_of
-from orchestrator.core.scheduling.forecast import WEEK_S, Allowance
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.time_budget import Quota
+
+WEEK_S = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What may be computed in a week, seconds.
+
+    Attributes:
+        left_s: Of the current week.
+        weekly_s: Of every week.
+        refresh_in_s: Until the next week starts.
+    """
+
+    left_s: float
+    weekly_s: float
+    refresh_in_s: float
+
+
+class QuotaCourse:
+    """A weekly quota on a virtual clock. Only GPU sessions use it.
+
+    Attributes:
+        refresh_s: Time at which the next week starts; infinite without a quota.
+        weeks: Seconds used in each week, the current one last; empty without a quota.
+    """
+
+    def __init__(self, allowance: Allowance | None) -> None:
+        self._allowance = allowance
+        self._left_s = allowance.left_s if allowance else None
+        self.refresh_s = allowance.refresh_in_s if allowance else math.inf
+        self.weeks = [0.0] if allowance else []
+
+    def left_s_of(self, kind: SessionKind) -> float | None:
+        """Seconds that sessions of a kind may still use this week, None without a limit."""
+        return self._left_s if kind is SessionKind.GPU else None
+
+    def use(self, kind: SessionKind, wall_s: float) -> None:
+        """Count a session of a kind; a negative time gives back what it did not use."""
+        if self._left_s is not None and kind is SessionKind.GPU:
+            self._left_s -= wall_s
+            self.weeks[-1] += wall_s
+
+    def refresh(self) -> bool:
+        """Start the next week; False without a quota."""
+        if self._allowance is None:
+            return False
+        self._left_s = self._allowance.weekly_s
+        self.refresh_s += WEEK_S
+        self.weeks.append(0.0)
+        return True
 
 
 def week_of(now: datetime, quota: Quota | None) -> tuple[datetime, datetime]:

@@ -74,6 +74,11 @@ class KaggleSettings:
         return SessionKind.GPU if self.gpu else SessionKind.CPU
 
     @property
+    def places(self) -> int:
+        """Trainings that the session's machine can run side by side: one on each GPU, or on each core."""
+        return GPUS if self.gpu and self.device != "cpu" else CORES
+
+    @property
     def session_device(self) -> Literal["cpu", "cuda", "auto"]:
         """Device that a session computes on: a CPU session has no other than its CPU."""
         return self.device if self.gpu else "cpu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,3 +73,22 @@ def granted_s(
     wall_s = min(limit for limit in (wanted_s, left_s, until_deadline_s) if limit is not None)
     least_s = min(wanted_s, max(LEAST_USEFUL_S, 2.0 * needed_s))
     return wall_s if wall_s >= least_s else None
+
+
+def next_wall_s(
+    full_s: float, rest_s: float, overhead_s: float, *, left_s: float | None, until_deadline_s: float | None
+) -> float | None:
+    """Wall seconds of a trial's next session, None if too little time is left for it.
+
+    Args:
+        full_s: Longest session.
+        rest_s: Of a session that trains all that is left, at most `full_s`.
+        overhead_s: To start, save and evaluate.
+        left_s: As in `granted_s`.
+        until_deadline_s: As in `granted_s`.
+    """
+    granted = granted_s(full_s, needed_s=overhead_s, left_s=left_s, until_deadline_s=until_deadline_s)
+    if granted is None:  # the last session of a trial may be shorter than the shortest useful full session
+        least_s = min((limit for limit in (left_s, until_deadline_s) if limit is not None), default=math.inf)
+        return rest_s if rest_s < full_s and rest_s <= least_s else None
+    return min(granted, rest_s)

@@ -7,19 +7,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.orphans import sessions_of_campaign
 from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import BadInput, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, kernels_of
-from orchestrator.core.scheduling.forecast import Allowance
-from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind
-from orchestrator.core.scheduling.quota import allowance, promised_s, spent_s, week_of
+from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind, on_kind
+from orchestrator.core.scheduling.quota import Allowance, allowance, promised_s, spent_s, week_of
 from orchestrator.core.scheduling.scheduler import ListScheduler
 from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
-from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.time_budget import granted_s
 from orchestrator.pipeline.campaign.context import CampaignContext
@@ -125,11 +122,6 @@ def start_order(seats: int, work: Mapping[int, RemainingWork], ready: Sequence[T
         one = work[taken.index]
         yield one
         scheduler.started(min(one.session_s, one.wall_s))
-
-
-def on_kind(campaign: Campaign, card: SectionCard, kind: SessionKind) -> SectionCard:
-    """A card as a session of that kind is pushed with; only Kaggle has kinds."""
-    return card.of_kind(kind) if campaign.backend == "kaggle" else card
 
 
 def room_for(

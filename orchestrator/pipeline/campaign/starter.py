@@ -20,12 +20,14 @@ from orchestrator.core.errors import (
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.run.summary import DETACHED
+from orchestrator.core.scheduling.packs import Packing, places_by_kind, places_of
+from orchestrator.core.scheduling.placement import on_kind
 from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial
 from orchestrator.pipeline.campaign.pack import PackGatherer
-from orchestrator.pipeline.campaign.start import on_kind, switch_messages
+from orchestrator.pipeline.campaign.start import switch_messages
 from orchestrator.pipeline.campaign.tick_report import TickLog
 from orchestrator.pipeline.context import Listing
 from orchestrator.pipeline.run.runner import execute
@@ -58,14 +60,15 @@ class TrialStarter:
     @property
     def seats(self) -> int:
         """Trainings of the campaign that can be in flight together."""
-        slots, first = self._context.campaign.slots, self._context.trials[0].card
-        if slots.by_kind is None:
-            return slots.total * self._places(first, first.kaggle.kind)
-        return sum(slots.of(kind) * self._places(first, kind) for kind in slots.kinds)
+        first = self._context.trials[0].card
+        return Packing(places=places_by_kind(self._context.campaign, first, self._on_machine)).seats(
+            self._context.campaign.slots
+        )
 
     def places(self, work: RemainingWork, kind: SessionKind) -> int:
         """How many trainings share a kernel of a trial."""
-        return self._places(self._context.trials[work.index].card, kind)
+        card = on_kind(self._context.campaign, self._context.trials[work.index].card, kind)
+        return places_of(self._context.campaign, card, self._on_machine)
 
     def shares(self, work: RemainingWork, kind: SessionKind) -> Hashable:
         """What the trainings of one kernel have in common."""
@@ -105,12 +108,8 @@ class TrialStarter:
         if self._context.store_refusal is not None:
             self._context.store_refusal(trial.lineage_id, why)
 
-    def _places(self, card: SectionCard, kind: SessionKind) -> int:
-        pack = self._context.campaign.pack
-        if pack != "auto":
-            return pack
-        card = on_kind(self._context.campaign, card, kind)
-        return max(1, self._context.run_context(card).backend.capabilities.places(card.device))
+    def _on_machine(self, card: SectionCard) -> int:
+        return self._context.run_context(card).backend.capabilities.places(card.device)
 
     def _start_one(self, trial: Trial, kind: SessionKind, wall_s: float, pack: PackGatherer | None = None) -> bool:
         """Start a session of a trial, or hold it for a pack; whether it uses a slot now.

@@ -180,7 +180,7 @@ class CampaignTicker:
 
     def _fill(self, room: Room, starter: TrialStarter, order: Iterator[RemainingWork]) -> str:
         """Start trials in this order until the room is full; why some did not start, empty if all did."""
-        passed_over, packs = False, PackOrder(order)
+        passed_over, packs = False, PackOrder(order, starter.shares)
         while (work := packs.next()) is not None:
             if room.is_full:
                 return room.why_full()
@@ -192,7 +192,7 @@ class CampaignTicker:
                 return LOST_LEASE
             kind, wall_s = granted
             try:
-                together = packs.joining(work, starter.places(work, kind), kind, starter.shares)
+                together = packs.joining(work, starter.places(work, kind), kind)
                 started = starter.start([self._context.trials[one.index] for one in together], kind, wall_s)
             except NotYet as fault:
                 room.close(kind, str(fault))

@@ -8,12 +8,17 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.core.campaign.trial_status import trial_status
-from orchestrator.core.reporting.forecast_report import forecast_campaign
-from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, forecast
+from orchestrator.core.reporting.campaign_forecast import forecast_campaign
+from orchestrator.core.scheduling.forecast import forecast
+from orchestrator.core.scheduling.packs import Packing
+from orchestrator.core.scheduling.quota import WEEK_S, Allowance
 from orchestrator.core.scheduling.scheduler import ListScheduler, ReadyTrial
 from orchestrator.core.scheduling.workload import RemainingWork
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.time_budget import granted_s
 from tests.simulation.campaigns import SMALL, expanded
+
+GPU = SessionKind.GPU
 
 
 def work_of(index: int, hours: float = 4.0, **traits: object) -> RemainingWork:
@@ -148,3 +153,30 @@ def test_the_lower_rank_goes_first_among_equally_long_trials() -> None:
     taken = [scheduler.take() for _ in trials]
     assert [trial.index for trial in taken if trial is not None] == [0, 2, 1, 3]
     assert scheduler.take() is None
+
+
+def test_a_pack_uses_slot_and_hours_of_its_longest_session() -> None:
+    works = [work_of(index, hours=4.0 + 0.1 * index) for index in range(4)]
+    packed, alone = forecast(works, slots=1, packing=Packing(places={GPU: 4})), forecast(works, slots=1)
+    assert (packed.kernels, packed.sessions, alone.kernels) == (1, 4, 4)
+    assert packed.compute_s == packed.makespan_s == pytest.approx(4.3 * 3600 + 300)
+    assert packed.unfinished == ()
+
+
+def test_trials_of_other_length_or_kind_get_another_kernel() -> None:
+    works = [work_of(0, hours=8.0), work_of(1, hours=2.0), work_of(2, hours=8.0)]
+    assert forecast(works, slots=1, packing=Packing(places={GPU: 3})).kernels == 2
+    assert forecast(works, slots=1, packing=Packing(places={GPU: 3}, shares={0: "a", 1: "a", 2: "b"})).kernels == 3
+
+
+@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("width", [2, 4])
+def test_packs_complete_every_trial_within_the_quota(number: int, width: int) -> None:
+    works, slots = generated(number)
+    week = Allowance(left_s=30 * 3600.0, weekly_s=30 * 3600.0, refresh_in_s=WEEK_S)
+    packings = (Packing(places={GPU: one}) for one in (width, 1))
+    packed, alone = (forecast(works, slots=slots, allowance=week, packing=one) for one in packings)
+    assert packed.unfinished == ()
+    assert packed.sessions > packed.kernels
+    assert packed.compute_s < 0.75 * alone.compute_s
+    assert all(used_s <= 30 * 3600.0 + 1e-3 for used_s in packed.weeks)

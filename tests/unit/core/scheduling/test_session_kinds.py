@@ -10,10 +10,12 @@ from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.session_slots import Sessions, Slots
 from orchestrator.core.campaign.trial_status import State, TrialStatus
 from orchestrator.core.errors import BadInput
-from orchestrator.core.reporting.forecast_report import CampaignForecast, forecast_campaign
+from orchestrator.core.reporting.campaign_forecast import forecast_campaign
+from orchestrator.core.reporting.forecast_report import CampaignForecast
 from orchestrator.core.reporting.session_kinds import trainings_per_week
-from orchestrator.core.scheduling.forecast import WEEK_S, Allowance, forecast
+from orchestrator.core.scheduling.forecast import forecast
 from orchestrator.core.scheduling.placement import possible_kinds
+from orchestrator.core.scheduling.quota import WEEK_S, Allowance
 from orchestrator.core.scheduling.workload import RemainingWork, speeds
 from orchestrator.core.section.session_kind import SessionKind
 from tests.doubles.clock import FakeClock

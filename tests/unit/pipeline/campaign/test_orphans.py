@@ -12,7 +12,7 @@ from orchestrator.core.campaign.expansion import Trial, expand
 from orchestrator.core.campaign.orphans import sessions_of_campaign, trial_from_ticket
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import RunRecord
-from orchestrator.core.reporting.forecast_report import forecast_campaign
+from orchestrator.core.reporting.campaign_forecast import forecast_campaign
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import Settings
 from orchestrator.stores.campaign.campaign_yaml import load_campaign

@@ -12,7 +12,8 @@ import pytest
 
 from orchestrator.core.campaign.trial_status import State, trial_status
 from orchestrator.core.errors import BadInput
-from orchestrator.core.reporting.forecast_report import CampaignForecast, forecast_campaign
+from orchestrator.core.reporting.campaign_forecast import forecast_campaign
+from orchestrator.core.reporting.forecast_report import CampaignForecast
 from orchestrator.core.search.proposals import Outcome, TrainingResult, mean_rungs, outcome_of, rungs_of
 from orchestrator.kernel.reporting.evaluation import read_evaluation
 from orchestrator.kernel.session.manifest import Manifest

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.trial_status import State
-from orchestrator.core.reporting.forecast_report import forecast_campaign
+from orchestrator.core.reporting.campaign_forecast import forecast_campaign
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.campaign.finished_trials import finished_trials
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
