@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.ledger.records import AskedBy
+from orchestrator.core.session.backend_types import Push
 from orchestrator.core.session.slug import is_pack
 from orchestrator.pipeline.session.stop import ask_to_stop
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer, carried_through
-from tests.simulation.world import SAVE_S, World
+from tests.simulation.world import SAVE_S, SimBackend, World
 
 ALONE = expanded(SMALL)
 PACKED = expanded(SMALL + "pack: 4\n")
@@ -128,3 +129,26 @@ def test_a_kernel_stops_once_all_its_sessions_were_asked_to() -> None:
     ask_to_stop(contexts[0], records[-1], AskedBy.SEARCH)
     assert {kernel.ends_s for kernel in world.living.values()} == {world.now_s + SAVE_S}
     assert all(one.stop_asked_by for one in computer.ledger.open_sessions())
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [("submit", BadInput("the image is refused")), ("stage", NameTaken("the name is taken"))],
+)
+def test_a_refused_pack_starts_its_first_session_alone(
+    method: str, fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = getattr(SimBackend, method)
+
+    def refusing(backend: SimBackend, push: Push) -> object:
+        if push.companions:
+            raise fault
+        return whole(backend, push)
+
+    computer = Computer(World(clock=FakeClock()), *PACKED)
+    with monkeypatch.context() as patch:
+        patch.setattr(SimBackend, method, refusing)
+        report = computer.tick()
+    assert report is not None and str(fault) in str(report.troubles)
+    assert [record.kernel for record in computer.ledger.open_sessions()] == [None]
+    assert policies(finished(computer)) == EXPECTED
