@@ -71,7 +71,7 @@ def execute_request(run_context: RunContext, request: RunRequest, console: Conso
 
 def _own_file_lines(summary: RunSummary) -> list[str]:
     """Names of the files that no session made, so that the user need not look for them after a run."""
-    from orchestrator.core.checkpoint.own_files import named
+    from orchestrator.core.checkpoint.inventory import named
 
     if not summary.own_files:
         return []

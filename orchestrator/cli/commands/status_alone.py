@@ -16,7 +16,7 @@ def alone_lines(trainings: Sequence[AloneTraining], start: Path) -> Iterator[str
     Args:
         start: The folder in which the scripts were started; the current one.
     """
-    from orchestrator.core.checkpoint.own_files import shown_name
+    from orchestrator.core.checkpoint.inventory import shown_name
     from orchestrator.core.proof.record import proof_line
 
     if trainings:

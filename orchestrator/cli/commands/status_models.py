@@ -106,7 +106,7 @@ def _grade(
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:
-    from orchestrator.core.checkpoint.own_files import shown_name
+    from orchestrator.core.checkpoint.inventory import shown_name
     from orchestrator.core.proof.record import proof_line
     from orchestrator.kernel.checkpoint.adopted import adopted_line
 
@@ -139,7 +139,7 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
 
 
 def _own_lines(row: dict[str, Any]) -> Iterator[str]:
-    from orchestrator.core.checkpoint.own_files import OWN_FILES_ADVICE, named
+    from orchestrator.core.checkpoint.inventory import OWN_FILES_ADVICE, named
 
     own, archived = row.get("own_files", ()), row.get("archived", ())
     if own:

@@ -14,7 +14,7 @@ from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.session.inputs import checkpoint_set
+from orchestrator.pipeline.session.submit import checkpoint_set
 
 
 def sweep(context: CampaignContext, statuses: Sequence[TrialStatus], *, dry_run: bool) -> Iterator[SweptKernel]:

@@ -26,7 +26,7 @@ from orchestrator.core.session.settling import without_named
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.walk_back import due_walk_back
 from orchestrator.pipeline.session.look import look
-from orchestrator.pipeline.session.loss_guard import loss_of_recovered
+from orchestrator.pipeline.session.restore import loss_of_recovered
 from orchestrator.pipeline.session.submit import confirmed
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.inventory import CheckpointInventory, archived_too, own_files
 from orchestrator.core.checkpoint.log_messages import TAG, walked_back
 from orchestrator.core.checkpoint.missing import gone_lines
-from orchestrator.core.checkpoint.own_files import archived_too, own_files
 from orchestrator.core.checkpoint.start import StartMode
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.ledger.events import EventKind
@@ -23,10 +22,9 @@ from orchestrator.core.session.slug import Place
 from orchestrator.core.session.spec import question_of
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.adoption import adopt, pushed_from_here
-from orchestrator.pipeline.session.inputs import checkpoint_set, session_spec
 from orchestrator.pipeline.session.lifecycle import prepare
 from orchestrator.pipeline.session.machine import kept_machine
-from orchestrator.pipeline.session.submit import retry_until_accepted, submit_session
+from orchestrator.pipeline.session.submit import checkpoint_set, retry_until_accepted, session_spec, submit_session
 
 INTERRUPTED = "interrupted"
 """End of a run whose command died; what it made is in place, another run went on from there."""

@@ -1,20 +1,67 @@
-"""Submit a prepared push exactly once, even if answers are lost."""
+"""Decide what a session is given, and submit its prepared push exactly once, even if answers are lost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
+from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.transport import manifest_holds
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, StorageFault
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, session_key
-from orchestrator.core.session.backend_types import Carrier, Handle, Push
+from orchestrator.core.run.request import RunRequest
+from orchestrator.core.section.card import Profile, SectionCard
+from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Handle, Push
+from orchestrator.core.session.spec import SessionSpec
+from orchestrator.core.session.time_budget import session_wall_s
 from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.lifecycle import abandon
 from orchestrator.pipeline.session.look import missed_for_s
+
+
+def checkpoint_set(context: RunContext, card: SectionCard, view: CheckpointInventory) -> CheckpointSet:
+    """The files in the models directory, and a session on the backend whose outputs hold exactly these, if any."""
+    checkpoints = CheckpointSet(root=view.root, entries=view.entries)
+    if not view.entries:
+        return checkpoints
+    for record in reversed(context.ledger.sessions(card.lineage.id)):
+        if record.backend != context.backend.name or record.handle is None or record.results_dir is None:
+            continue
+        if record.swept:
+            continue  # its kernel was deleted
+        manifest, faults = context.results.manifest(Path(record.results_dir))
+        if manifest is not None and not faults and manifest_holds(manifest, card.directory, view.entries):
+            return replace(checkpoints, source=Handle.parse(record.handle))
+    return checkpoints
+
+
+def session_spec(context: RunContext, request: RunRequest, sizes: Profile) -> SessionSpec:
+    """The spec of the next session, its deadline within what platform and quota allow.
+
+    A campaign's tick has read the quota once and divided it: for its sessions it is not read again.
+
+    Raises:
+        NotYet: The quota left is too short for a useful session.
+    """
+    limits = context.backend.capabilities
+    quota = context.backend.quota() if context.waits else None
+    deadline_s = session_wall_s(sizes.deadline_s, platform_s=limits.max_wall_s, quota=quota)
+    return SessionSpec(
+        card=request.card,
+        profile=request.profile,
+        sizes=sizes if deadline_s == sizes.deadline_s else replace(sizes, deadline_s=deadline_s),
+        backend=context.backend.name,
+        session_device=limits.session_device,
+        accept_grade=request.accept_grade,
+        proof=request.proof,
+    )
+
 
 Answer = TypeVar("Answer")
 

@@ -19,7 +19,7 @@ from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
 from orchestrator.stores.checkpoint.archived_sets import archived_sets
 from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, move_to_archive
-from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish
+from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish, recover_swap
 from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
 from orchestrator.stores.checkpoint.own_files import (
     entries_beside,
@@ -29,7 +29,6 @@ from orchestrator.stores.checkpoint.own_files import (
     signature_of,
 )
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change
-from orchestrator.stores.checkpoint.swap_recovery import recover_swap
 from orchestrator.stores.checkpoint.usable import NO_ROOM, require_readable, require_usable, writing
 from orchestrator.stores.checkpoint.volumes import PARTS, is_apart, move, volume_of
 

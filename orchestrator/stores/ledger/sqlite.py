@@ -13,8 +13,15 @@ from orchestrator.core.ledger.events import Event, EventKind, fold, fold_run, fo
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.stores.ledger import sql
 from orchestrator.stores.ledger.errors import disk_full, unreadable
-from orchestrator.stores.ledger.row_codec import dump, plain_row, run_of, session_of
-from orchestrator.stores.ledger.schema import create_schema, migrate, needs_migration
+from orchestrator.stores.ledger.schema import (
+    create_schema,
+    dump,
+    migrate,
+    needs_migration,
+    plain_row,
+    run_of,
+    session_of,
+)
 
 _BUSY_TIMEOUT_S = 10.0
 

@@ -20,8 +20,7 @@ from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push, SessionState
 from orchestrator.core.session.spec import SessionSpec, write_ticket
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.session.inputs import session_spec
-from orchestrator.pipeline.session.submit import confirm_submission, submit_session
+from orchestrator.pipeline.session.submit import confirm_submission, session_spec, submit_session
 from orchestrator.pipeline.session.watch import watch
 from orchestrator.stores.section.card_yaml import load_card
 from tests.conftest import PROJECT_ROOT

@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 import pytest
 
 from orchestrator.core.ledger.records import RunRecord
-from orchestrator.stores.ledger.row_codec import dump, plain_row, run_of
+from orchestrator.stores.ledger.schema import dump, plain_row, run_of
 
 RUN = RunRecord(
     run_id="r",
