@@ -14,12 +14,10 @@ from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
 from orchestrator.core.campaign.session_slots import Sessions, Slots
 from orchestrator.core.section.card import BackendName
 from orchestrator.core.section.overrides import MOST_TRIALS, NEVER_SET, Setting, Settings
+from orchestrator.core.section.size_limits import pack_fault
 from orchestrator.core.session.end_reason import EndReason
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
-
-MOST_PACKED = 16
-"""More trainings in one kernel than any machine here has cores for."""
 
 FAILURES = frozenset({*(reason.value for reason in EndReason), "stuck", "emptied", "invalid"} - {"finished", "paused"})
 """Words for the failures of a trial: ends of runs, and `invalid` for results that fail the sanity checks."""
@@ -180,7 +178,8 @@ class Campaign:
     Attributes:
         campaign: Name, that of the file.
         concurrency: Sessions that may be in flight together; 1 without it and without `sessions`. A pack counts as one.
-        pack: Trainings that share a session's machine: a number, or `auto` for as many as it has GPUs or cores for.
+        pack: Trainings that share a session's machine: a number, or `auto` for as many as it has GPUs or cores for;
+            without it, what the section's card says.
         sessions: The same by kind of session on Kaggle, instead of `concurrency`.
         weekly_gpu_hours: Part of the account's weekly quota that this campaign may use; None for all of it. Hours of
             CPU sessions do not count.
@@ -195,7 +194,7 @@ class Campaign:
     backend: BackendName = "local"
     concurrency: int | None = None
     sessions: Sessions | None = None
-    pack: int | Literal["auto"] = 1
+    pack: int | Literal["auto"] | None = None
     weekly_gpu_hours: float | None = None
     retries: Mapping[str, int] = field(default_factory=dict)
     stop: StopRules = field(default_factory=StopRules)
@@ -209,8 +208,8 @@ class Campaign:
             raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
         if self.concurrency is not None and self.concurrency > MOST_TRIALS:
             raise ValueError(f"concurrency must not exceed {MOST_TRIALS}, the most trials, not {self.concurrency}")
-        if isinstance(self.pack, int) and not 1 <= self.pack <= MOST_PACKED:
-            raise ValueError(f"pack must be auto or a number from 1 to {MOST_PACKED}, not {self.pack}")
+        if fault := pack_fault(self.pack):
+            raise ValueError(fault)
         if self.weekly_gpu_hours is not None and not self.weekly_gpu_hours > 0:
             raise ValueError(f"weekly_gpu_hours must be above 0, not {self.weekly_gpu_hours}")
         if self.weekly_gpu_hours is not None and self.sessions is not None and not self.sessions.gpu:

@@ -56,7 +56,8 @@ def places_of(campaign: Campaign, card: SectionCard, machine_places: Callable[[S
         card: As it is pushed, for its kind of session.
         machine_places: Sessions of a card that one machine of its backend runs side by side.
     """
-    return max(1, machine_places(card)) if campaign.pack == "auto" else campaign.pack
+    pack = campaign.pack or card.pack
+    return max(1, machine_places(card)) if pack == "auto" else pack
 
 
 def places_by_kind(

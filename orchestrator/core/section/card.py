@@ -13,7 +13,7 @@ from orchestrator.core.section.code_paths import DIRECTORY, MODULE, SCRIPT, incl
 from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
 from orchestrator.core.section.lineage import Lineage, plain
 from orchestrator.core.section.session_kind import SessionKind
-from orchestrator.core.section.size_limits import MOST_LAYERS, MOST_UNITS
+from orchestrator.core.section.size_limits import MOST_LAYERS, MOST_UNITS, pack_fault
 from orchestrator.kernel.algorithms.hyperparameters import AlgorithmName, Algorithms, HyperParameters
 from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 from orchestrator.kernel.schema import CRITERIA
@@ -95,6 +95,8 @@ class SectionCard:
         backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
         device: `cpu`, `cuda` or `auto`, on this computer.
         kaggle: Settings of a session on Kaggle, its device included.
+        pack: Trainings of a campaign that share a session's machine, if the campaign does not say: a number, or `auto`
+            for as many as it has GPUs or cores for.
         include: POSIX globs, relative to the project: files that travel beside what the entry point imports.
         trial: Whether this is a variant with its own models directory; set by `chosen`, not a key of the file.
     """
@@ -118,6 +120,7 @@ class SectionCard:
     backend: BackendName = "local"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     kaggle: KaggleSettings = field(default_factory=KaggleSettings)
+    pack: int | Literal["auto"] = field(default=1)
     include: tuple[str, ...] = ()
     trial: bool = False
 
@@ -132,7 +135,7 @@ class SectionCard:
             )
         if not re.fullmatch(DIRECTORY, self.directory):
             faults.append(f"directory must be a plain folder name, not {self.directory!r}")
-        faults += filter(None, map(include_fault, self.include))
+        faults += filter(None, (pack_fault(self.pack), *map(include_fault, self.include)))
         if not 0 <= self.seed < SEEDS_END:
             faults.append(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")
         if faults:

@@ -15,6 +15,9 @@ MOST_WHOLE = 2**53
 MOST_ITEMS, MOST_LAYERS, MOST_UNITS, MOST_WEIGHTS = 10_000, 64, 65_536, 1_000_000_000
 MOST_ROLLOUT = 100_000_000
 
+MOST_PACKED = 16
+"""More trainings in one kernel than any machine here has cores for."""
+
 LIMITS: Mapping[str, int] = {
     "n_envs": 65_536,
     "n_steps": 10_000_000,
@@ -79,3 +82,10 @@ def _is_whole(value: Any) -> TypeGuard[int]:
 def _shown(value: int) -> str:
     text = str(value)
     return text if len(text) <= 30 else f"a number of {len(text.lstrip('-'))} digits"
+
+
+def pack_fault(pack: int | str | None) -> str | None:
+    """Why `pack` of a card or campaign is not allowed, None if it is."""
+    if isinstance(pack, int) and not 1 <= pack <= MOST_PACKED:
+        return f"pack must be auto or a number from 1 to {MOST_PACKED}, not {pack}"
+    return None

@@ -14,10 +14,12 @@ from orchestrator.core.reporting.campaign_forecast import forecast_campaign
 from orchestrator.core.reporting.forecast_report import CampaignForecast
 from orchestrator.core.reporting.session_kinds import trainings_per_week
 from orchestrator.core.scheduling.forecast import forecast
+from orchestrator.core.scheduling.packs import Packing, places_by_kind
 from orchestrator.core.scheduling.placement import possible_kinds
 from orchestrator.core.scheduling.quota import WEEK_S, Allowance
 from orchestrator.core.scheduling.workload import RemainingWork, speeds
 from orchestrator.core.section.session_kind import SessionKind
+from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
 from tests.unit.core.scheduling.test_forecast import work_of
@@ -52,6 +54,50 @@ def kinds_of(
 
 def plan(campaign: Campaign, statuses: list[TrialStatus], allowed: Allowance | None = None) -> CampaignForecast:
     return forecast_campaign(campaign, statuses, now=FakeClock().now(), longest_s=None, allowed=allowed)
+
+
+def test_the_shipped_campaigns_complete_eight_times_as_many_trainings_a_week_as_one_training_a_session() -> None:
+    """28 GPU hours a week and two sessions: 27.7 trainings, each alone."""
+    weekly = {}
+    for name in ("chapter_7_6", "chapter_7_6_cpu"):
+        text = (PROJECT_ROOT / f"configs/campaigns/{name}.yaml").read_text("utf-8")
+        campaign, trials = expanded(text)
+        places = places_by_kind(campaign, trials[0].card, lambda card: card.kaggle.places)
+        week = Allowance(left_s=28 * 3600.0, weekly_s=28 * 3600.0, refresh_in_s=WEEK_S)
+        ahead = forecast_campaign(
+            campaign,
+            [TrialStatus(trial=trial, state=State.WAITING) for trial in trials],
+            now=FakeClock().now(),
+            longest_s=43_200.0,
+            allowed=week if name == "chapter_7_6" else None,
+            places=places,
+        )
+        assert ahead.alone is not None
+        weekly[name] = (sum(ahead.alone[1].values()), sum(ahead.per_week.values()))
+    assert weekly["chapter_7_6"] == (pytest.approx(27.7, abs=0.1), pytest.approx(55.4, abs=0.1))
+    assert weekly["chapter_7_6_cpu"] == (pytest.approx(830.8, abs=0.1), pytest.approx(3323.1, abs=0.2))
+
+
+def test_packs_of_both_kinds_share_the_week() -> None:
+    works = [both(index) for index in range(56)]
+    places = {GPU: 2, CPU: 4}
+    allowed = Allowance(left_s=28 * 3600.0, weekly_s=28 * 3600.0, refresh_in_s=WEEK_S)
+    alone = forecast(works, slots=BOTH, allowance=allowed)
+    packed = forecast(works, slots=BOTH, allowance=allowed, packing=Packing(places=places))
+    assert packed.unfinished == alone.unfinished == ()
+    assert packed.sessions == alone.sessions == alone.kernels == 56
+    assert packed.kernels < 0.4 * alone.kernels and packed.makespan_s < 0.4 * alone.makespan_s
+    assert Packing(places=places).seats(BOTH) == 24
+
+
+def test_a_training_with_a_better_kind_of_its_own_joins_no_pack_of_the_other_kind() -> None:
+    works = [both(0, kinds=(CPU, GPU)), both(1, kinds=(GPU, CPU)), both(2, kinds=(CPU, GPU))]
+    slots = Slots(total=2, by_kind={GPU: 1, CPU: 1})
+    packed = forecast(works, slots=slots, packing=Packing(places={GPU: 2, CPU: 4}))
+    assert packed.kinds.keys() == {GPU, CPU} and {kind: one[0] for kind, one in packed.kinds.items()} == {
+        CPU: 2,
+        GPU: 1,
+    }
 
 
 def test_sessions_and_concurrency_exclude_each_other() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.ledger.records import AskedBy
+from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.backend_types import Push
 from orchestrator.core.session.slug import is_pack
 from orchestrator.pipeline.session.stop import ask_to_stop
@@ -14,6 +15,7 @@ from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer, carried_through
 from tests.simulation.world import SAVE_S, SimBackend, World
 
+GPU, CPU = SessionKind.GPU, SessionKind.CPU
 ALONE = expanded(SMALL)
 PACKED = expanded(SMALL + "pack: 4\n")
 
@@ -50,6 +52,44 @@ def test_the_slots_are_those_of_kernels() -> None:
     report = computer.tick()
     assert report is not None and report.waits == ""
     assert len(computer.ledger.open_sessions()) == 4 and len(computer.world.packs) == 2
+
+
+BOTH_KINDS = SMALL.replace("concurrency: 2", "backend: kaggle\nsessions: {gpu: 1, cpu: 1}")
+
+
+def both_kinds(pack: str) -> Computer:
+    world = World(clock=FakeClock(), kind_slots={GPU: 1, CPU: 1})
+    return Computer(world, *expanded(f"{BOTH_KINDS}{pack}\n"))
+
+
+def test_packs_fill_both_kinds_of_session() -> None:
+    computer = both_kinds("pack: 2")
+    report = computer.tick()
+    assert report is not None and report.waits == ""
+    kernels = {pack: [one.kind for one in computer.world.packs[pack]] for pack in computer.world.packs}
+    assert sorted(kernels.values()) == [[CPU, CPU], [GPU, GPU]]
+    assert policies(finished(computer)) == EXPECTED
+    kinds: dict[str, set[SessionKind | None]] = {}
+    for record in computer.ledger.sessions():
+        kinds.setdefault(record.lineage_id, set()).add(record.kind)
+    assert all(len(found) == 1 for found in kinds.values())
+
+
+@pytest.mark.parametrize("after", range(3, 60, 8))
+def test_a_kill_anywhere_changes_nothing_in_packs_of_both_kinds(after: int) -> None:
+    computer = both_kinds("pack: 2")
+    computer.world.fuse = after
+    assert policies(finished(computer)) == EXPECTED
+
+
+def test_the_card_says_how_many_share_a_kernel_unless_the_campaign_does() -> None:
+    by_card = SMALL.replace("settings: {", "settings: {pack: 2, ")
+    for text, kernels in ((by_card, 2), (f"{by_card}pack: 4\n", 1)):
+        computer = Computer(World(clock=FakeClock()), *expanded(text))
+        computer.tick()
+        assert (len(computer.world.packs), len(computer.ledger.open_sessions())) == (kernels, 4)
+    with pytest.raises(BadInput, match="pack must be auto or a number from 1 to 16, not 0"):
+        expanded(SMALL.replace("settings: {", "settings: {pack: 0, "))
 
 
 @pytest.mark.parametrize("after", range(1, 70, 2))
