@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -241,21 +240,6 @@ def reaches(record: RunRecord | SessionRecord, target_steps: int | None) -> bool
     return record.target_steps == target_steps or (
         target_steps is not None and (record.steps_done or 0) >= target_steps
     )
-
-
-def complete_packs(sessions: Sequence[SessionRecord]) -> frozenset[str]:
-    """Names of the packs of which the ledger has every session."""
-    kernels = {one.kernel: one.kernel_sessions for one in sessions if one.kernel is not None}
-    found = Counter(one.kernel for one in sessions)
-    return frozenset(name for name, count in kernels.items() if found[name] >= count)
-
-
-def kernels_of(sessions: Iterable[SessionRecord]) -> dict[tuple[str, str], list[SessionRecord]]:
-    """Sessions by their kernel; each session alone by its own key."""
-    found: dict[tuple[str, str], list[SessionRecord]] = {}
-    for one in sessions:
-        found.setdefault((one.backend, one.kernel or one.key), []).append(one)
-    return found
 
 
 def session_key(run_id: str, session: int, attempt: int) -> str:
