@@ -12,12 +12,17 @@ from tests.conftest import PROJECT_ROOT
 from tests.doubles.warm_python import run_python
 
 _IMPORTED_BY_COMMANDS = (
+    "orchestrator.cli.interrupt",
     "orchestrator.cli.main",
+    "orchestrator.cli.option_effects",
     "orchestrator.cli.output.console",
+    "orchestrator.kernel.training.alone",
     "orchestrator.pipeline.run.runner",
     "orchestrator.stores.section.card_yaml",
     "orchestrator.wiring",
     "detect_secrets.core.secrets_collection",
+    "pydantic.dataclasses",
+    "pydantic.types",
 )
 
 

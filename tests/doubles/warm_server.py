@@ -7,6 +7,7 @@ not be the same program (another option of Python, a file that hides an imported
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import json
@@ -118,6 +119,8 @@ def _start_anew(words: list[str], environ: Mapping[str, str]) -> None:
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # else each copy of the process visits, and so copies, all its memory at its end
     with socket.socket(fileno=os.dup(0)) as given:
         wanted = serve(given)
     if wanted is not None:
