@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-WORKERS ?= auto
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)")
 PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
@@ -70,8 +70,10 @@ types: $(VENV)/.ready-test
 floors: $(VENV)/.ready-test
 	$(BIN)/lint-imports --no-cache
 
-# One worker per core; tests/conftest.py says which tests share a worker. In one process: make unit WORKERS=0.
+# One worker per core, and one more for the times at which a test waits; tests/conftest.py says which tests share a
+# worker. In one process: make unit WORKERS=0. The tests start this program hundreds of times, so it is compiled once.
 unit: $(VENV)/.ready-test
+	$(BIN)/python -m compileall -q orchestrator validation_ch7
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=30
 
 # Debian's python3 may lack ensurepip. Then virtualenv, installed into .venv-bootstrap, makes the environment.

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.emulator import own_network
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,8 +49,16 @@ def project_root() -> Path:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Give each worker its own network, where the system allows it, and so its own port for the loopback service."""
+    if _workers_have_own_networks():
+        for spec in specs:
+            spec.python = shlex.join((sys.executable, own_network.__file__))
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Run the tests of one file in one worker, and all files that use the port of the loopback service in one worker.
+    """Run the tests of one file in one worker; where workers share a port, all files that use it in one worker.
 
     The port already serializes its users, because the second one waits; but one test needs the port to be unused.
     `xdist_group` marks would suffice if pytest-xdist 3.8 could still write them into the test ids of pytest 9.
@@ -56,9 +68,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class SharedResourceScheduling(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
-            return "port 7777" if _uses_the_port(path) else path
+            return path if _workers_have_own_networks() or not _uses_the_port(path) else "port 7777"
 
     return SharedResourceScheduling(config, log)
+
+
+_workers_have_own_networks = functools.cache(own_network.is_allowed)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.backends.kaggle.diagnosis.doubts import Doubt
+from orchestrator.backends.kaggle.diagnosis.probe import READY
 from orchestrator.backends.kaggle.diagnosis.probe_sessions import Durations
 from orchestrator.core.diagnostics.health_check import Check
 from orchestrator.wiring.kaggle import kaggle_first_session
@@ -24,7 +25,7 @@ from tests.doubles.narrator import Listener
 from tests.doubles.toy_section import make_toy_project
 from tests.emulator.loopback import loopback_kaggle
 
-SHORT = Durations(lines=3, pause_s=0.3, wait_s=20.0, limit_s=4, patience_s=60.0, visible_s=1.0)
+SHORT = Durations(lines=3, pause_s=0.2, wait_s=60.0, limit_s=60, patience_s=120.0, visible_s=1.0)
 OPEN = {Doubt.ACCELERATOR}
 """Rows that a CPU session cannot decide."""
 
@@ -36,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleP
         monkeypatch.setattr(f"orchestrator.backends.kaggle.diagnosis.{module}._LOOK_EVERY_S", 0.05)
     monkeypatch.setattr("orchestrator.backends.kaggle.diagnosis.readings._MEMORY_GB", 0.1)
     monkeypatch.setattr("orchestrator.backends.kaggle.diagnosis.readings._CPUS", 1)
-    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
+    with loopback_kaggle(tmp_path / "kaggle", settings=far_settings(limits_met_at={60: READY})) as kaggle:
         kaggle.accounts.add(USER, key=KEY)
         yield KaggleProject(make_toy_project(tmp_path / "project"), kaggle, Listener(), ShortSleepClock())
 
@@ -105,9 +106,10 @@ def test_a_dataset_that_is_never_ready_leaves_its_rows_open(project: KaggleProje
 
 def test_a_log_that_breaks_is_a_failed_row_and_stops_nothing(project: KaggleProject) -> None:
     project.kaggle.settings.stream_events = 2
-    rows, _, _ = report()
-    assert rows[Doubt.LOG].good is False and "did not end by itself" in rows[Doubt.LOG].found
-    assert rows[Doubt.KERNEL_OUTPUT].good
+    rows, _, _ = kaggle_first_session(lambda line: None, replace(SHORT, wait_s=2.0))
+    found = {row.name: row for row in rows}
+    assert found[Doubt.LOG].good is False and "did not end by itself" in found[Doubt.LOG].found
+    assert found[Doubt.KERNEL_OUTPUT].good
 
 
 @pytest.mark.parametrize(("number", "name"), [(1, "first session"), (2, "second session"), (3, "third session")])

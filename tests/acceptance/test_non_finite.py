@@ -17,7 +17,7 @@ from orchestrator.kernel.files.digests import file_entry
 from orchestrator.sb3.state.npz_tree import read_state, same_state, write_state
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.commands import orchestrate
-from tests.doubles.real_section import make_real_project
+from tests.doubles.real_section import make_real_project, quick_run
 
 MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
 SCENARIO = "traffic_light_control"
@@ -31,8 +31,9 @@ BROKEN_STEP = (
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return make_real_project(tmp_path / "project")
+def trained(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A project after its quick run."""
+    return Path(shutil.copytree(quick_run(tmp_path_factory)[0], tmp_path / "trained", symlinks=True))
 
 
 def cards(root: Path) -> list[CheckpointCard]:
@@ -50,7 +51,8 @@ def same_training(one: Path, other: Path, steps: int) -> bool:
     return same_state(*states) and zips[0] == zips[1]
 
 
-def test_nan_reaches_no_checkpoint_and_the_fixed_code_resumes(project: Path, tmp_path: Path) -> None:
+def test_nan_reaches_no_checkpoint_and_the_fixed_code_resumes(trained: Path, tmp_path: Path) -> None:
+    project = make_real_project(tmp_path / "project")
     environment = project / "validation_ch7/traffic/env/vec_env.py"
     original = environment.read_text(encoding="utf-8")
     assert STEP in original
@@ -70,13 +72,11 @@ def test_nan_reaches_no_checkpoint_and_the_fixed_code_resumes(project: Path, tmp
     fixed = orchestrate(project, *RUN)
     assert "Session 2: from 1000 steps to 2000 steps" in fixed.out and "Walking back" not in fixed.out
     assert [card.steps for card in cards(project)] == [2000, 1000]
-    straight = make_real_project(tmp_path / "straight")
-    orchestrate(straight, *RUN)
-    assert same_training(project, straight, 2000)
+    assert same_training(project, trained, 2000)
 
 
-def test_run_walks_back_from_a_saved_nan_within_one_command(project: Path, tmp_path: Path) -> None:
-    orchestrate(project, *RUN)
+def test_run_walks_back_from_a_saved_nan_within_one_command(trained: Path, tmp_path: Path) -> None:
+    project = trained
     straight = Path(shutil.copytree(project, tmp_path / "straight", symlinks=True))
     newest = cards(project)[0]
     for path in (straight / MODELS / "checkpoints").glob(f"{newest.stem}.*"):
@@ -100,8 +100,8 @@ def test_run_walks_back_from_a_saved_nan_within_one_command(project: Path, tmp_p
     ledger.close()
 
 
-def test_saved_nan_without_a_parent_costs_one_session_then_none(project: Path) -> None:
-    orchestrate(project, *RUN)
+def test_saved_nan_without_a_parent_costs_one_session_then_none(trained: Path) -> None:
+    project = trained
     shutil.rmtree(project / "validation_output")
     newest, older = cards(project)
     for path in (project / MODELS / "checkpoints").glob(f"{older.stem}.*"):

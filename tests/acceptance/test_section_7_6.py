@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.doubles.commands import Answer, orchestrate
-from tests.doubles.real_section import QUICK_STEPS, make_real_project
+from tests.doubles.real_section import QUICK_STEPS, make_real_project, quick_run
 
 MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
 RUN = ("run", "section_7_6", "--json")
@@ -28,11 +28,7 @@ def _manifest(root: Path, answer: Answer) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def quick_project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
     """A project after its quick run, and the answer of that run."""
-    root = make_real_project(tmp_path_factory.mktemp("quick") / "project")
-    answer = orchestrate(root, *RUN, "--quick")
-    assert answer.code in (0, 1), answer.err  # 1: after 2000 steps the policy may be invalid
-    assert answer.json["end_reason"] == "finished", answer.err
-    return root, answer
+    return quick_run(tmp_path_factory)
 
 
 @pytest.fixture

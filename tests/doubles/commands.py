@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import PROJECT_ROOT
+from tests.doubles.warm_python import run_python
+
+_IMPORTED_BY_COMMANDS = (
+    "orchestrator.cli.interrupt",
+    "orchestrator.cli.main",
+    "orchestrator.cli.option_effects",
+    "orchestrator.cli.output.console",
+    "orchestrator.kernel.training.alone",
+    "orchestrator.pipeline.run.runner",
+    "orchestrator.stores.section.card_yaml",
+    "orchestrator.wiring",
+    "detect_secrets.core.secrets_collection",
+    "pydantic.dataclasses",
+    "pydantic.types",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +48,9 @@ def orchestrate(root: Path, *words: str, cwd: Path | None = None, timeout_s: flo
 
 def call(root: Path, words: list[str], cwd: Path | None = None, timeout_s: float = 180.0, **variables: str) -> Answer:
     """`python WORDS` on the project at `root`."""
-    done = subprocess.run(
-        [sys.executable, *words],
-        capture_output=True,
-        cwd=cwd or root,
-        check=False,
-        timeout=timeout_s,
-        env=environment(root, **variables),
-    )
+    imported = () if any(name.startswith("PYTHON") for name in variables) else _IMPORTED_BY_COMMANDS
+    env = environment(root, **variables)
+    done = run_python(words, cwd=cwd or root, env=env, timeout_s=timeout_s, imported=imported)
     encoding = variables.get("PYTHONIOENCODING", "utf-8").split(":")[0]
     return Answer(done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding, "replace"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,21 +14,30 @@ from typing import Any
 
 from orchestrator.sb3.state.npz_tree import read_state, write_state
 from tests.conftest import PROJECT_ROOT
+from tests.doubles.warm_python import run_python
+
+_IMPORTED_BY_TRAININGS = ("stable_baselines3", "torch._inductor.config")  # torch imports the second while it trains
+_LONGEST_S = 120.0
 
 
 def run_script(
     folder: Path, *, variables: Mapping[str, object] | None = None, name: str = "train.py", bare: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end. `bare`: without site-packages, so that only the standard library is there."""
-    return subprocess.run(
-        [sys.executable, *(("-S",) if bare else ()), name],
+    changed = bare or any(word.startswith("PYTHON") for word in variables or ())
+    done = run_python(
+        [*(("-S",) if bare else ()), name],
         cwd=folder,
         env=script_environment(variables),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        timeout_s=_LONGEST_S,
+        imported=() if changed or not _imports_torch(folder / name) else _IMPORTED_BY_TRAININGS,
     )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def _imports_torch(script: Path) -> bool:
+    """Whether it imports stable-baselines3: another script must not find torch imported."""
+    return re.search(r"^(import|from) stable_baselines3", script.read_text(encoding="utf-8"), re.MULTILINE) is not None
 
 
 def start_script(folder: Path, *, variables: Mapping[str, object] | None = None) -> subprocess.Popen[str]:

@@ -272,6 +272,7 @@ class Kernels:
             source=request.text,
             override=override,
             timeout_s=timeout_s,
+            last_line=self.settings.limits_met_at.get(request.session_timeout_seconds),
             interpreter=self.settings.images[image],
             container=self.settings.container_name and self.settings.container_name.format(session_id=session_id),
         )

@@ -49,6 +49,7 @@ class Machine:
         folder: Folder of this machine; holds `working`, `input` and a scratch home.
         override: Environment variable that gives a kernel another root than /kaggle; empty for the literal paths.
         timeout_s: Wall limit; the kernel is killed without notice.
+        last_line: Log line at which the limit is met at once; None to wait for it.
         container: Value of KAGGLE_CONTAINER_NAME, None for none.
         events: The log so far, as the service streams it.
     """
@@ -57,6 +58,7 @@ class Machine:
     source: str
     override: str
     timeout_s: float | None
+    last_line: str | None = None
     container: str | None = None
     interpreter: str = sys.executable
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -163,6 +165,9 @@ class Machine:
         with self.grew:
             self.events.append(event)
             self.grew.notify_all()
+        if event["data"] == f"{self.last_line}\n":
+            self.timed_out = True
+            self.kill()
 
 
 def save_outputs(working: Path, into: Path, limit: int) -> None:

@@ -40,6 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer on a kept connection waits 40 ms for an acknowledgement
     server: Server
 
     def do_POST(self) -> None:

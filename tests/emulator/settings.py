@@ -42,6 +42,7 @@ class Settings:
         cpu_sessions: Largest number of simultaneous batch CPU sessions.
         weekly_gpu: GPU time per week; `gpu_used` of it is spent.
         limit_scale: Real seconds per second of a session's time limit.
+        limits_met_at: Time limit in seconds -> log line at which a session with this limit meets it, without a wait.
         stream_events: Number of events after which a live log stream breaks; None for never.
     """
 
@@ -73,5 +74,6 @@ class Settings:
     gpu_used: timedelta = timedelta(0)
     stream_events: int | None = None
     limit_scale: float = 1.0
+    limits_met_at: dict[int, str] = field(default_factory=dict)
     max_source_bytes: int = 1 << 20
     in_ci: bool = bool(os.environ.get("CI"))
