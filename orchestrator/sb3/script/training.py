@@ -77,4 +77,4 @@ class ScriptTraining(Training):
     def further_files(self) -> Mapping[str, Callable[[Path], None]]:
         """The file of what the script keeps beside the model."""
         write, self._lost_beside = self.beside()
-        return {KEPT_SUFFIX: write}
+        return {KEPT_SUFFIX: write, **Training.further_files(self)}

@@ -19,8 +19,9 @@ from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.schema import LINEAGE_KEYS, SETTINGS
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
+from orchestrator.kernel.training.kept_state.logs import Logs, write_logs
 from orchestrator.kernel.training.proof import conditions_of, proof_of_section
-from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, KEPT_SUFFIX, MODEL_SUFFIX, STATE_SUFFIX
+from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, KEPT_SUFFIX, LOGS_SUFFIX, MODEL_SUFFIX, STATE_SUFFIX
 
 FINISHED_NAME = "finished_after.txt"
 """Holds the digest of the checkpoint after which the script declared the training finished."""
@@ -197,6 +198,7 @@ class Checkpoints:
         state_buffers: list[bytes],
         lost: list[str],
         own_files: Callable[[Path], object] | None,
+        logs: Logs,
     ) -> CheckpointCard:
         """Write a checkpoint completely or not at all, and make it the parent of the next one.
 
@@ -214,6 +216,7 @@ class Checkpoints:
                 writers={
                     MODEL_SUFFIX: lambda path: write_archive(path, {"parts": parts}, parts_buffers, folder),
                     STATE_SUFFIX: lambda path: write_archive(path, state, state_buffers),
+                    **({LOGS_SUFFIX: lambda path: write_logs(path, logs)} if logs.files else {}),
                 },
                 identity={**self.identity, "lost_state": lost},
                 stamp=self._context.ticket.stamp(),
