@@ -49,7 +49,7 @@ class TrainingLogs:
         if saved is not None:
             self._iterations.before = int(saved.tree["iterations"])
 
-    def learn_begins(self, callbacks: list[BaseCallback], own: BaseCallback) -> None:
+    def learn_begins(self, callbacks: list[BaseCallback], own: BaseCallback | None) -> None:
         """A call of `learn` begins; its logger is new."""
         self._callbacks, self._own, self._begins = callbacks, own, True
 

@@ -144,7 +144,7 @@ class Learning:
         self._state.begin(with_model=True)
         horizon = self._training.plan.target_steps
         end = self.model._total_timesteps
-        if end != horizon and follows_a_schedule(self.model):
+        if end != horizon and not self._run.finished and follows_a_schedule(self.model):
             self._lose(f"schedules: learn was called up to {end} steps, the target is {horizon}; pass run.remaining")
 
     def at_boundary(self) -> None:
@@ -222,7 +222,7 @@ class Learning:
         if training.parent is not before:
             self._logs.saved()
             self._checkpoints.parent = training.parent
-            self._state.lost(training.all_lost())
+            self._name_lost(training.all_lost())
 
     def _report(self, *, last: bool = False) -> None:
         model, target = self.model, self._training.plan.target_steps
@@ -235,4 +235,8 @@ class Learning:
     def _lose(self, what: str) -> None:
         if what not in self._training.lost:
             self._training.lost.append(what)
-            self._state.lost([what])
+            self._name_lost([what])
+
+    def _name_lost(self, lost: list[str]) -> None:
+        # A finished training is never refused: no later session continues it.
+        (self._state.name_lost if self._run.finished else self._state.lost)(lost)

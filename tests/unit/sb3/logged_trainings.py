@@ -36,18 +36,18 @@ class Cut(BaseCallback):
 Learn = Callable[[Run, Cut], None]
 
 
-def session(folder: Path, learn: Learn, cut: tuple[int, int] | None = None, **settings: Any) -> int:
-    """Run one session in a fresh process, in `folder`; returns its exit code, negative after a signal."""
-    folder.mkdir(parents=True, exist_ok=True)
+def session(root: Path, learn: Learn, cut: tuple[int, int] | None = None, **settings: Any) -> int:
+    """Run one session in a fresh process, in the folder `root`; returns its exit code, negative after a signal."""
+    root.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
     try:
-        os.chdir(folder)
+        os.chdir(root)
         _CUT[:] = [] if cut is None else [cut]
-        settings = {"target": 400, "seed": 3, "save_every": 60, "folder": folder / "run", **settings}
+        settings = {"target": 400, "seed": 3, "save_every": 60, "folder": root / "run", **settings}
         with orchestrator.session(**settings) as run:
             learn(run, Cut())
         code = 0

@@ -175,7 +175,7 @@ class State:
         self._unchanged.name()
         parts, buffers, lost = self.kept._capture(self._templates)
         tree = {**fields, "parts": parts, "own": Encoder(buffers).encode(own, "own")}
-        return lambda path: write_archive(path, tree, buffers), self._warn(lost)
+        return lambda path: write_archive(path, tree, buffers), self.name_lost(lost)
 
     def lost(self, lost: list[str]) -> None:
         """Report once what cannot be kept.
@@ -183,7 +183,7 @@ class State:
         Raises:
             SessionRefused: An exact resume is required.
         """
-        self._warn(lost)
+        self.name_lost(lost)
         if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
             raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
 
@@ -213,7 +213,7 @@ class State:
             parts_buffers=parts_buffers,
             state={"steps": step, **facts, "random": generators},
             state_buffers=encoder.buffers,
-            lost=self._warn(lost),
+            lost=self.name_lost(lost),
             own_files=write,
             logs=Logs(files=files, names=names),
         )
@@ -239,7 +239,8 @@ class State:
                 }
         return digests
 
-    def _warn(self, lost: list[str]) -> list[str]:
+    def name_lost(self, lost: list[str]) -> list[str]:
+        """Report once what cannot be kept, without a refusal; returns it."""
         for one in lost:
             if one not in self._warned:
                 self._warned.add(one)
