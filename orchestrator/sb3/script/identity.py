@@ -8,13 +8,16 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.type_aliases import TrainFreq
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper
 
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.sb3.envs.arguments import describe_arguments
 from orchestrator.sb3.envs.wrappers import acts_through
-from orchestrator.sb3.state.identity import describe_space, library_versions
+from orchestrator.sb3.state.identity import describe_space, library_versions, machine_of
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.training_state_io import environment_of
 
@@ -39,6 +42,9 @@ def describe_model(model: BaseAlgorithm) -> dict[str, Any]:
         "arguments": {**_arguments(model), "n_envs": model.n_envs, "env": " ".join(_layers(env))},
         "versions": dict(library_versions()),
         "device_class": model.device.type,
+        "machine": machine_of(model),
+        "threads": torch.get_num_threads(),
+        "env_arguments": describe_arguments(env),
         "policy_digest": policy_digest(model.policy),
         **({"acts_through": list(through)} if through else {}),
     }
@@ -57,6 +63,14 @@ def follows_a_schedule(model: BaseAlgorithm) -> bool:
     return any(
         len(set(_values(getattr(model, name)))) > 1 for name in _SCHEDULES if callable(getattr(model, name, None))
     )
+
+
+def other_threads(card: CheckpointCard | None) -> str | None:
+    """Why a resume is not exact with this number of torch's threads; asked when `learn` runs, since scripts set it."""
+    before, now = (card.identity.get("threads") if card else None), torch.get_num_threads()
+    if before in (None, now):
+        return None
+    return f"threads of torch: checkpoint={before}, current={now}"
 
 
 def _weights(model: BaseAlgorithm) -> list[str]:

@@ -24,7 +24,7 @@ from orchestrator.sb3.logs.training_logs import TrainingLogs
 from orchestrator.sb3.rollout_callback import LeftAtBoundary
 from orchestrator.sb3.script.building import built
 from orchestrator.sb3.script.callback_state import capture_callbacks, restore_callbacks, users_callbacks
-from orchestrator.sb3.script.identity import follows_a_schedule
+from orchestrator.sb3.script.identity import follows_a_schedule, other_threads
 from orchestrator.sb3.script.run_callback import RunCallback
 from orchestrator.sb3.script.training import Beside, ScriptPlan, ScriptTraining
 from orchestrator.sb3.state.policy_digest import policy_digest
@@ -198,11 +198,14 @@ class Learning:
             leave_out |= _NEW_EPISODES
         restore_sections(self.model, {name: part for name, part in tree.items() if name not in leave_out})
         self.model._update_current_progress_remaining(self.model.num_timesteps, self._training.plan.target_steps)
-        reason = restore_callbacks(self._users, self._saved_callbacks, self.model, self.callback)
-        if reason is not None:
-            self._checkpoints.lower(reason)
-            assert self._training.grade is not None  # set by the resume
-            self._training.grade = self._training.grade.lowered(reason, floor=self._training.plan.resume_floor)
+        for reason in (
+            other_threads(self._checkpoints.resumed),
+            restore_callbacks(self._users, self._saved_callbacks, self.model, self.callback),
+        ):
+            if reason is not None:
+                self._checkpoints.lower(reason)
+                assert self._training.grade is not None  # set by the resume
+                self._training.grade = self._training.grade.lowered(reason, floor=self._training.plan.resume_floor)
 
     def _beside(self) -> Beside:
         trees, lost = capture_callbacks(self._users, self.model, self.callback)
