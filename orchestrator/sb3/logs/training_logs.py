@@ -44,10 +44,17 @@ class TrainingLogs:
         self._told: set[str] = set()
 
     def resume(self, saved: Logs | None) -> None:
-        """Continue the logs of a checkpoint, when `learn` has begun."""
+        """Continue the logs of a checkpoint: those of the environment now, the others when `learn` begins.
+
+        The environment has just emptied its files, and a script may not call `learn` again.
+
+        Raises:
+            OSError: A file cannot be written.
+        """
         self._saved = saved
         if saved is not None:
             self._iterations.before = int(saved.tree["iterations"])
+            self._restore_files(saved, OpenFiles({"env": self._model.env}))
 
     def learn_begins(self, callbacks: list[BaseCallback], own: BaseCallback | None) -> None:
         """A call of `learn` begins; its logger is new."""
@@ -67,14 +74,17 @@ class TrainingLogs:
         if saved is None:
             return
         open_files = self._open_files()
-        open_files.restore(_below("open", saved.files), _below("open", saved.names))
-        continue_clocks(open_files)
-        for place, env in self._workers(open_files).items():
-            restore_in_workers(env, _below(f"worker {place}", saved.files), _below(f"worker {place}", saved.names))
+        self._restore_files(saved, open_files)
         if "logger" in saved.tree:
             restore_logger(self._model.logger, saved.tree["logger"], saved.buffers, self._outside())
         for path in restore_files_of_callbacks(self._written(open_files), _below("written", saved.files)):
             self._say(f"[CHECKPOINT] {path} was changed since the checkpoint, so it is left as it is")
+
+    def _restore_files(self, saved: Logs, open_files: OpenFiles) -> None:
+        open_files.restore(_below("open", saved.files), _below("open", saved.names))
+        continue_clocks(open_files)
+        for place, env in self._workers(open_files).items():
+            restore_in_workers(env, _below(f"worker {place}", saved.files), _below(f"worker {place}", saved.names))
 
     def learn_ended(self, *, finished: bool) -> None:
         """`learn` returns; every point is written.

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
@@ -22,10 +21,12 @@ from orchestrator.sb3.checkpoint.save import save_training
 from orchestrator.sb3.logs.curves import Curves
 from orchestrator.sb3.logs.training_logs import TrainingLogs
 from orchestrator.sb3.rollout_callback import LeftAtBoundary
+from orchestrator.sb3.script.beside_model import BesideModel
 from orchestrator.sb3.script.building import built
-from orchestrator.sb3.script.callback_state import capture_callbacks, restore_callbacks, users_callbacks
-from orchestrator.sb3.script.identity import follows_a_schedule, other_threads
+from orchestrator.sb3.script.callback_state import require_own_callback, users_callbacks
+from orchestrator.sb3.script.identity import other_threads
 from orchestrator.sb3.script.run_callback import RunCallback
+from orchestrator.sb3.script.schedules import follows_a_schedule
 from orchestrator.sb3.script.training import Beside, ScriptPlan, ScriptTraining
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.sb3_zip import write_model
@@ -98,9 +99,8 @@ class Learning:
         began_s = context.now().timestamp()
         self._logs = TrainingLogs(self.model, curves, say=context.reporter.say, began_s=began_s)
         self._training.logs = self._logs.capture
-        self._users: list[BaseCallback] = []
+        self._beside_model = BesideModel(self.model, self.callback, plan.target_steps)
         self._restored: Mapping[str, Any] | None = None
-        self._saved_callbacks: list[dict[str, Any]] = []
         self._reported, self._new_episodes = 0, False
         self._boundary_s: float | None = None
         state.require(with_model=True)
@@ -121,8 +121,8 @@ class Learning:
             self._restored, self._reported = None, card.steps
             return
         self._new_episodes = self.model._last_obs is None
-        own = Decoder(saved.state_buffers).decode(saved.state["own"])
-        self._saved_callbacks, self._reported = own["callbacks"], saved.state["reported"]
+        self._beside_model.saved = Decoder(saved.state_buffers).decode(saved.state["own"])
+        self._reported = saved.state["reported"]
         try:
             self._logs.resume(read_logs(self._context.models_dir, card))
         except ValueError as fault:
@@ -139,8 +139,9 @@ class Learning:
                 "model.learn needs reset_num_timesteps=False, so that a later session can continue: "
                 "model.learn(run.remaining, callback=run.callback, reset_num_timesteps=False)"
             )
-        self._users = users_callbacks(arguments.get("callback"), self.callback)
-        self._logs.learn_begins(self._users, self.callback)
+        require_own_callback(arguments.get("callback"), self.callback)
+        users = self._beside_model.callbacks = users_callbacks(arguments.get("callback"), self.callback)
+        self._logs.learn_begins(users, self.callback)
         self._state.begin(with_model=True)
         horizon = self._training.plan.target_steps
         end = self.model._total_timesteps
@@ -170,6 +171,7 @@ class Learning:
     def ended(self) -> None:
         """`learn` returns: at its number of steps, or because a callback of the user ended it."""
         run, model = self._run, self.model
+        self._logs.at_boundary()  # not reached if there was no step to make
         run.step = model.num_timesteps
         self._boundary_s = None
         if not run.finished and model.num_timesteps < model._total_timesteps:
@@ -198,19 +200,16 @@ class Learning:
             leave_out |= _NEW_EPISODES
         restore_sections(self.model, {name: part for name, part in tree.items() if name not in leave_out})
         self.model._update_current_progress_remaining(self.model.num_timesteps, self._training.plan.target_steps)
-        for reason in (
-            other_threads(self._checkpoints.resumed),
-            restore_callbacks(self._users, self._saved_callbacks, self.model, self.callback),
-        ):
+        for reason in (other_threads(self._checkpoints.resumed), *self._beside_model.restore()):
             if reason is not None:
                 self._checkpoints.lower(reason)
                 assert self._training.grade is not None  # set by the resume
                 self._training.grade = self._training.grade.lowered(reason, floor=self._training.plan.resume_floor)
 
     def _beside(self) -> Beside:
-        trees, lost = capture_callbacks(self._users, self.model, self.callback)
+        own, lost = self._beside_model.capture()
         fields = {**self._run.progress_fields(), "reported": self._reported}
-        write, more = self._state.beside_model(fields, {"callbacks": trees})
+        write, more = self._state.beside_model(fields, own)
         return write, [*lost, *more]
 
     def _save(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import pytest
 from logged_trainings import Cut, evaluations, learning, objects, points, rows, session, straight_and_cut
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
@@ -103,6 +104,7 @@ def test_logs_of_every_format_and_files_of_own_callbacks_continue(tmp_path: Path
     same_logs(*straight_and_cut(tmp_path, replaying))
 
 
+@pytest.mark.prove
 def test_logs_travel_with_the_checkpoints(tmp_path: Path) -> None:
     straight, folders = tmp_path / "straight", [tmp_path / str(number) for number in range(3)]
     assert session(straight, replaying) == 0
