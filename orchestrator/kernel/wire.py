@@ -30,6 +30,8 @@ CARD_SUFFIX = ".json"
 MODEL_SUFFIX = ".zip"
 KEPT_SUFFIX = ".kept.zip"
 """Suffix of the file beside a model zip that holds the parts which a script kept."""
+LOGS_SUFFIX = ".logs"
+"""Suffix of the file that holds a training's logs up to the checkpoint: curves, monitor files, evaluations."""
 NORMALIZATION_SUFFIX = ".vecnormalize.json"
 """Suffix of the statistics file beside the zip of a normalized model; see `normalization_file`."""
 

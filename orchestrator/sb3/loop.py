@@ -6,11 +6,15 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.kernel.checkpoint.resume_grade import WEIGHTS_ONLY
 from orchestrator.kernel.outcome import KernelEnding
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.kept_state.logs import read_logs
 from orchestrator.kernel.wire import final_model_name
 from orchestrator.sb3.checkpoint.resume import begin_training
 from orchestrator.sb3.checkpoint.save import save_is_due, save_training
+from orchestrator.sb3.logs.curves import Curves
+from orchestrator.sb3.logs.training_logs import TrainingLogs
 from orchestrator.sb3.rollout_callback import LeftAtBoundary, SafeBoundary
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.replay_buffer import replay_transitions
@@ -48,9 +52,22 @@ def train(context: SessionContext, plan: TrainingSpec, task: Task) -> TrainingRe
         ArithmeticError: The training diverged.
     """
     training = begin_training(context, plan, task)
-    folder = context.metrics_dir.parent / CURVES / f"session_{context.ticket.session:02d}"
+    folder = context.metrics_dir.parent / CURVES / context.ticket.lineage_id[:8]
     with curves_into(folder, training.model):
+        _continue_logs(training)
         return _train(training)
+
+
+def _continue_logs(training: TrainingState) -> None:
+    """Write the curves on from the checkpoint, without the points of lost work."""
+    context, card = training.context, training.resumed_from
+    curves = Curves(context.models_dir, remembers=False)
+    logs = TrainingLogs(training.model, curves, say=context.reporter.say, began_s=context.now().timestamp())
+    if card is not None and training.grade is not None and training.grade.grade != WEIGHTS_ONLY:
+        logs.resume(read_logs(context.models_dir, card))
+    logs.learn_begins([], None)
+    logs.at_boundary()
+    training.logs = logs.capture
 
 
 def _train(training: TrainingState) -> TrainingResult:

@@ -15,6 +15,7 @@ from orchestrator.kernel.wire import (
     CARD_SUFFIX,
     CHECKPOINTS,
     KEPT_SUFFIX,
+    LOGS_SUFFIX,
     MANIFEST_NAME,
     MODEL_SUFFIX,
     NORMALIZATION_SUFFIX,
@@ -140,7 +141,8 @@ def _checkpoint_steps(ticket: Ticket, path: str) -> int:
 
 def stem_of_file(name: str) -> str:
     """The stem that all files of a checkpoint share."""
-    for suffix in (STATE_SUFFIX, NORMALIZATION_SUFFIX, KEPT_SUFFIX, MODEL_SUFFIX, CARD_SUFFIX):  # longer suffixes first
+    longer_first = (STATE_SUFFIX, NORMALIZATION_SUFFIX, KEPT_SUFFIX, LOGS_SUFFIX, MODEL_SUFFIX, CARD_SUFFIX)
+    for suffix in longer_first:
         if name.endswith(suffix):
             return name.removesuffix(suffix)
     return name

@@ -25,16 +25,21 @@ _OF_KEY: Mapping[str, str] = {
     "hyper_parameters": WEIGHTS_ONLY,
     "arguments": WEIGHTS_ONLY,
     "environment": WEIGHTS_ONLY,
+    "env_arguments": WEIGHTS_ONLY,
     "own": WEIGHTS_ONLY,
     "seed": WEIGHTS_ONLY,
     "lineage_id": WEIGHTS_ONLY,
     "horizon_steps": STATISTICAL,
     "versions": STATISTICAL,
     "device_class": STATISTICAL,
+    "machine": STATISTICAL,
     "code_digest": STATISTICAL,
     "lost_state": STATISTICAL,
 }
 """Best grade that is left when a key of the identity differs; keys that are not listed are not compared."""
+
+_NOT_IN_EARLIER = frozenset({"env_arguments"})
+"""Keys that would stop every training of an earlier version; its cards are not compared by them."""
 
 _SHAPING_POLICY = (
     *("net_arch", "n_quantiles", "n_critics", "full_std", "batch_norm", "with_bias", "features_extractor_class"),
@@ -71,7 +76,8 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[D
             names, are compared. A key that the card lacks counts as a difference.
     """
     saved = {"own": {}, **saved}  # a section's own keys; left out if there are none
-    return tuple(found for key in _OF_KEY if key in current for found in _of(key, saved.get(key), current[key]))
+    keys = (key for key in _OF_KEY if key in current and (key in saved or key not in _NOT_IN_EARLIER))
+    return tuple(found for key in keys for found in _of(key, saved.get(key), current[key]))
 
 
 def _of(key: str, was: Any, now: Any) -> Iterator[Difference]:

@@ -28,6 +28,8 @@ from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME, REPORT_TAG, Ticke
 ROOT = Path(".orchestrator")
 ALONE = ROOT / "alone"
 """Folder of the checkpoints of scripts, below the current folder."""
+ALONE_RUN = "alone"
+"""Run id of every such session."""
 RESULTS = "outputs"
 """Folder of a script's own results, beside its checkpoints."""
 
@@ -171,7 +173,7 @@ def _ticket(settings: Settings, folder: Path, name: str, script: Path | None) ->
     }
     latest = survey_checkpoints(folder, name).latest
     return Ticket(
-        run_id="alone",
+        run_id=ALONE_RUN,
         session=1 if latest is None else int(latest.stamp["session"]) + 1,
         attempt=1,
         nonce=secrets.token_hex(16),

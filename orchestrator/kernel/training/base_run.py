@@ -107,8 +107,10 @@ class BaseRun:
 
     @property
     def remaining(self) -> int | None:
-        """Steps to the target, None without one."""
-        return None if self.target is None else max(0, self.target - self.step)
+        """Steps to the target, 0 after `finish()`; None without a target."""
+        if self.target is None:
+            return None
+        return 0 if self._finished else max(0, self.target - self.step)
 
     @property
     def finished(self) -> bool:

@@ -13,6 +13,7 @@ from orchestrator.kernel.checkpoint.resume_grade import EXACT, WEIGHTS_ONLY
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.alone import ALONE_RUN
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
 from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
@@ -111,7 +112,8 @@ def resume_training(training: Training, card: CheckpointCard) -> Mapping[str, An
         ValueError: It contradicts its card, or does not fit.
     """
     context, model = training.context, training.model
-    grade = grade_resume(card, training.identity(), floor=training.plan.resume_floor)
+    alone = context.models_dir if context.ticket.run_id == ALONE_RUN else None
+    grade = grade_resume(card, training.identity(), floor=training.plan.resume_floor, folder=alone)
     context.reporter.say(f"[CHECKPOINT] Loading checkpoint {card.stem}{MODEL_SUFFIX} ({card.steps} steps)")
     for reason in grade.reasons:
         context.reporter.say(f"[CHECKPOINT] Resume is {grade.grade}: {reason}")

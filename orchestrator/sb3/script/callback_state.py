@@ -17,6 +17,19 @@ def users_callbacks(root: Any, own: BaseCallback) -> list[BaseCallback]:
     return [one for one in _leaves(root) if one is not own and not isinstance(one, ProgressBarCallback)]
 
 
+def require_own_callback(root: Any, own: BaseCallback) -> None:
+    """Check that `learn` calls `run.callback` at every rollout.
+
+    Raises:
+        ValueError: It is inside another callback, which calls it at its own events only: nothing would be saved.
+    """
+    if own not in _leaves(root):
+        raise ValueError(
+            "run.callback must be in the list that model.learn gets, not inside another callback: "
+            "model.learn(run.remaining, callback=[your_callback, run.callback], reset_num_timesteps=False)"
+        )
+
+
 def _leaves(root: Any) -> Iterator[BaseCallback]:
     if isinstance(root, CallbackList):
         for one in root.callbacks:

@@ -8,13 +8,17 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.type_aliases import TrainFreq
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper
 
+from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.sb3.envs.arguments import describe_arguments
 from orchestrator.sb3.envs.wrappers import acts_through
-from orchestrator.sb3.state.identity import describe_space, library_versions
+from orchestrator.sb3.script.schedules import SCHEDULES, values_of
+from orchestrator.sb3.state.identity import describe_space, library_versions, machine_of
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.training_state_io import environment_of
 
@@ -24,7 +28,6 @@ _NOT_COMPARED = frozenset(
         *("support_multi_env", "supported_action_spaces", "_init_setup_model", "args", "kwargs"),
     }
 )
-_SCHEDULES = ("lr_schedule", "clip_range", "clip_range_vf", "exploration_schedule", "delta_std_schedule")
 _ASKED_AT = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 
@@ -39,6 +42,9 @@ def describe_model(model: BaseAlgorithm) -> dict[str, Any]:
         "arguments": {**_arguments(model), "n_envs": model.n_envs, "env": " ".join(_layers(env))},
         "versions": dict(library_versions()),
         "device_class": model.device.type,
+        "machine": machine_of(model),
+        "threads": torch.get_num_threads(),
+        "env_arguments": describe_arguments(env),
         "policy_digest": policy_digest(model.policy),
         **({"acts_through": list(through)} if through else {}),
     }
@@ -52,11 +58,12 @@ def network_of(model: BaseAlgorithm) -> list[Any]:
     return list(found) if isinstance(found, list | tuple) else []
 
 
-def follows_a_schedule(model: BaseAlgorithm) -> bool:
-    """Whether a value of the training changes with its progress towards the target."""
-    return any(
-        len(set(_values(getattr(model, name)))) > 1 for name in _SCHEDULES if callable(getattr(model, name, None))
-    )
+def other_threads(card: CheckpointCard | None) -> str | None:
+    """Why a resume is not exact with this number of torch's threads; asked when `learn` runs, since scripts set it."""
+    before, now = (card.identity.get("threads") if card else None), torch.get_num_threads()
+    if before in (None, now):
+        return None
+    return f"threads of torch: checkpoint={before}, current={now}"
 
 
 def _weights(model: BaseAlgorithm) -> list[str]:
@@ -67,7 +74,7 @@ def _weights(model: BaseAlgorithm) -> list[str]:
 def _arguments(model: BaseAlgorithm) -> dict[str, Any]:
     names = {name for kind in type(model).__mro__ if kind is not object for name in _parameters(kind)}
     found = {name: _plain(getattr(model, name)) for name in sorted(names - _NOT_COMPARED) if hasattr(model, name)}
-    found |= {name: _plain(getattr(model, name)) for name in _SCHEDULES if hasattr(model, name)}
+    found |= {name: _plain(getattr(model, name)) for name in SCHEDULES if hasattr(model, name)}
     found.pop("learning_rate", None)  # its schedule says the same
     return {name: value for name, value in found.items() if value is not _UNKNOWN}
 
@@ -100,16 +107,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, ActionNoise):
         return repr(value) if " at 0x" not in repr(value) else type(value).__qualname__
     if callable(value):
-        return values if (values := _values(value)) else _UNKNOWN
+        return values if (values := values_of(value, _ASKED_AT)) else _UNKNOWN
     return _UNKNOWN
-
-
-def _values(schedule: Any) -> list[float]:
-    """A schedule's values from the start to the target; empty if it is no schedule."""
-    try:
-        return [float(schedule(remaining)) for remaining in _ASKED_AT]
-    except Exception:  # an argument that is another kind of function, e.g. a network's activation
-        return []
 
 
 def _layers(env: Any) -> Iterator[str]:

@@ -6,24 +6,28 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.noise import VectorizedActionNoise
 
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.alone import ALONE_RUN
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.decoder import Decoder
+from orchestrator.kernel.training.kept_state.logs import read_logs
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.wire import final_model_name
-from orchestrator.sb3.algorithms.candidates import give_boundary
 from orchestrator.sb3.checkpoint.resume import resume_training
 from orchestrator.sb3.checkpoint.save import save_training
+from orchestrator.sb3.logs.curves import Curves
+from orchestrator.sb3.logs.training_logs import TrainingLogs
 from orchestrator.sb3.rollout_callback import LeftAtBoundary
-from orchestrator.sb3.script.callback_state import capture_callbacks, restore_callbacks, users_callbacks
-from orchestrator.sb3.script.identity import follows_a_schedule
+from orchestrator.sb3.script.beside_model import BesideModel
+from orchestrator.sb3.script.building import built
+from orchestrator.sb3.script.callback_state import require_own_callback, users_callbacks
+from orchestrator.sb3.script.identity import other_threads
+from orchestrator.sb3.script.run_callback import RunCallback
+from orchestrator.sb3.script.schedules import follows_a_schedule
 from orchestrator.sb3.script.training import Beside, ScriptPlan, ScriptTraining
-from orchestrator.sb3.state.lazy_spaces import settle_spaces
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.sb3_zip import write_model
 from orchestrator.sb3.state.training_state_io import continues_episodes, restore_sections
@@ -35,26 +39,6 @@ REPORTS = 500
 """Reports of a whole training, about; by steps, so that a cut run makes the same ones."""
 _START_OVER = "Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over."
 _NEW_EPISODES = frozenset({"last", "layers", "environment"})
-
-
-class RunCallback(BaseCallback):
-    """`run.callback`: connects `model.learn` with the session."""
-
-    def __init__(self, learning: Learning) -> None:
-        super().__init__()
-        self._learning = learning
-
-    def _on_training_start(self) -> None:
-        self._learning.starts(self.locals)
-
-    def _on_rollout_start(self) -> None:
-        self._learning.at_boundary()
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_training_end(self) -> None:
-        self._learning.ended()
 
 
 class Learning:
@@ -93,7 +77,7 @@ class Learning:
         self._run, self._context, self._checkpoints, self._state = run, context, checkpoints, state
         # Other numbers than with more threads, but the same on every machine.
         prepare_torch(run.device, warn_only=True)
-        self.model = _built(build)
+        self.model = built(build)
         self.callback = RunCallback(self)
         spec = context.ticket.spec
         plan = ScriptPlan(
@@ -111,9 +95,12 @@ class Learning:
             checkpoints=checkpoints,
             beside=self._beside,
         )
-        self._users: list[BaseCallback] = []
+        curves = Curves(context.models_dir, remembers=context.ticket.run_id == ALONE_RUN)
+        began_s = context.now().timestamp()
+        self._logs = TrainingLogs(self.model, curves, say=context.reporter.say, began_s=began_s)
+        self._training.logs = self._logs.capture
+        self._beside_model = BesideModel(self.model, self.callback, plan.target_steps)
         self._restored: Mapping[str, Any] | None = None
-        self._saved_callbacks: list[dict[str, Any]] = []
         self._reported, self._new_episodes = 0, False
         self._boundary_s: float | None = None
         state.require(with_model=True)
@@ -134,8 +121,12 @@ class Learning:
             self._restored, self._reported = None, card.steps
             return
         self._new_episodes = self.model._last_obs is None
-        own = Decoder(saved.state_buffers).decode(saved.state["own"])
-        self._saved_callbacks, self._reported = own["callbacks"], saved.state["reported"]
+        self._beside_model.saved = Decoder(saved.state_buffers).decode(saved.state["own"])
+        self._reported = saved.state["reported"]
+        try:
+            self._logs.resume(read_logs(self._context.models_dir, card))
+        except ValueError as fault:
+            raise CheckpointUnusable(f"{card.stem} cannot be continued: {fault}", remedy=_START_OVER) from fault
 
     def starts(self, arguments: Mapping[str, Any]) -> None:
         """`learn` begins.
@@ -148,11 +139,13 @@ class Learning:
                 "model.learn needs reset_num_timesteps=False, so that a later session can continue: "
                 "model.learn(run.remaining, callback=run.callback, reset_num_timesteps=False)"
             )
-        self._users = users_callbacks(arguments.get("callback"), self.callback)
+        require_own_callback(arguments.get("callback"), self.callback)
+        users = self._beside_model.callbacks = users_callbacks(arguments.get("callback"), self.callback)
+        self._logs.learn_begins(users, self.callback)
         self._state.begin(with_model=True)
         horizon = self._training.plan.target_steps
         end = self.model._total_timesteps
-        if end != horizon and follows_a_schedule(self.model):
+        if end != horizon and not self._run.finished and follows_a_schedule(self.model):
             self._lose(f"schedules: learn was called up to {end} steps, the target is {horizon}; pass run.remaining")
 
     def at_boundary(self) -> None:
@@ -163,6 +156,7 @@ class Learning:
         """
         run, context, model = self._run, self._context, self.model
         self._restore_again()
+        self._logs.at_boundary()
         if self._boundary_s is not None:
             context.deadline.measured("step", context.monotonic() - self._boundary_s)
         run.step = model.num_timesteps
@@ -177,6 +171,7 @@ class Learning:
     def ended(self) -> None:
         """`learn` returns: at its number of steps, or because a callback of the user ended it."""
         run, model = self._run, self.model
+        self._logs.at_boundary()  # not reached if there was no step to make
         run.step = model.num_timesteps
         self._boundary_s = None
         if not run.finished and model.num_timesteps < model._total_timesteps:
@@ -184,6 +179,7 @@ class Learning:
             self._lose("the last rollout: a callback ended the training in the middle of it")
         if run.finished and model.num_timesteps > self._reported:
             self._report(last=True)
+        self._logs.learn_ended(finished=run.finished)
         self._save()
         if run.finished:
             write_model(model, self._context.models_dir / final_model_name(self._training.plan.scenario))
@@ -204,16 +200,16 @@ class Learning:
             leave_out |= _NEW_EPISODES
         restore_sections(self.model, {name: part for name, part in tree.items() if name not in leave_out})
         self.model._update_current_progress_remaining(self.model.num_timesteps, self._training.plan.target_steps)
-        reason = restore_callbacks(self._users, self._saved_callbacks, self.model, self.callback)
-        if reason is not None:
-            self._checkpoints.lower(reason)
-            assert self._training.grade is not None  # set by the resume
-            self._training.grade = self._training.grade.lowered(reason, floor=self._training.plan.resume_floor)
+        for reason in (other_threads(self._checkpoints.resumed), *self._beside_model.restore()):
+            if reason is not None:
+                self._checkpoints.lower(reason)
+                assert self._training.grade is not None  # set by the resume
+                self._training.grade = self._training.grade.lowered(reason, floor=self._training.plan.resume_floor)
 
     def _beside(self) -> Beside:
-        trees, lost = capture_callbacks(self._users, self.model, self.callback)
+        own, lost = self._beside_model.capture()
         fields = {**self._run.progress_fields(), "reported": self._reported}
-        write, more = self._state.beside_model(fields, {"callbacks": trees})
+        write, more = self._state.beside_model(fields, own)
         return write, [*lost, *more]
 
     def _save(self) -> None:
@@ -226,8 +222,9 @@ class Learning:
         before = training.parent
         self._run.guarded(save)
         if training.parent is not before:
+            self._logs.saved()
             self._checkpoints.parent = training.parent
-            self._state.lost(training.all_lost())
+            self._name_lost(training.all_lost())
 
     def _report(self, *, last: bool = False) -> None:
         model, target = self.model, self._training.plan.target_steps
@@ -240,25 +237,8 @@ class Learning:
     def _lose(self, what: str) -> None:
         if what not in self._training.lost:
             self._training.lost.append(what)
-            self._state.lost([what])
+            self._name_lost([what])
 
-
-def _built(build: Callable[[], BaseAlgorithm]) -> BaseAlgorithm:
-    if isinstance(build, BaseAlgorithm) or not callable(build):
-        raise TypeError('run.sb3 takes a function that builds the model: run.sb3(lambda: PPO("MlpPolicy", env))')
-    model = build()
-    if not isinstance(model, BaseAlgorithm):
-        raise TypeError(f"the function of run.sb3 returned {type(model).__name__}, not a model of stable-baselines3")
-    if model.env is None:
-        raise TypeError("the function of run.sb3 returned a model without an environment: pass env=...")
-    if model.num_timesteps:
-        raise ValueError(
-            f"the function of run.sb3 returned a model after {model.num_timesteps} steps; to start a new training from "
-            "its weights, set model.num_timesteps = 0 in that function"
-        )
-    give_boundary(model)
-    settle_spaces(model)
-    noise = model.action_noise
-    if noise is not None and model.n_envs > 1 and not isinstance(noise, VectorizedActionNoise):
-        model.action_noise = VectorizedActionNoise(noise, model.n_envs)  # as `learn` does, but before a resume
-    return model
+    def _name_lost(self, lost: list[str]) -> None:
+        # A finished training is never refused: no later session continues it.
+        (self._state.name_lost if self._run.finished else self._state.lost)(lost)

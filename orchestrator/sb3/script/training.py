@@ -10,7 +10,8 @@ from typing import Any
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.wire import KEPT_SUFFIX
 from orchestrator.sb3.envs.wrappers import lost_state
-from orchestrator.sb3.script.identity import describe_model, follows_a_schedule, network_of
+from orchestrator.sb3.script.identity import describe_model, network_of
+from orchestrator.sb3.script.schedules import follows_a_schedule
 from orchestrator.sb3.state.algorithm_state import lost_of_algorithm
 from orchestrator.sb3.state.training_state_io import environment_of
 from orchestrator.sb3.training.training_state import Training
@@ -77,4 +78,4 @@ class ScriptTraining(Training):
     def further_files(self) -> Mapping[str, Callable[[Path], None]]:
         """The file of what the script keeps beside the model."""
         write, self._lost_beside = self.beside()
-        return {KEPT_SUFFIX: write}
+        return {KEPT_SUFFIX: write, **Training.further_files(self)}

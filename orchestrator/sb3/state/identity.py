@@ -7,18 +7,21 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from orchestrator.kernel.checkpoint.adopted import adopted_line
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
+from orchestrator.kernel.environment.processor import describe_machine
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.schema import LINEAGE_KEYS
-from orchestrator.kernel.wire import STATE_SUFFIX, Ticket
+from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX, Ticket
 from orchestrator.sb3.envs.wrappers import acts_through, lost_state
 from orchestrator.sb3.state.algorithm_state import lost_of_algorithm
 from orchestrator.sb3.state.policy_digest import policy_digest
@@ -66,6 +69,7 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         "seed": lineage["seed"],
         "versions": dict(library_versions()),
         "device_class": model.device.type,
+        "machine": machine_of(model),
         "code_digest": ticket.bundle_digest,
         # State that no checkpoint of this training can save; empty if it resumes exactly.
         "lost_state": [*lost_state(environment_of(model)), *lost_of_algorithm(model)],
@@ -73,6 +77,12 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         # Layers that a plain load of the zip lacks; omitted if there are none, as in cards of earlier versions.
         **({"acts_through": list(through)} if through else {}),
     }
+
+
+def machine_of(model: BaseAlgorithm) -> dict[str, str]:
+    """The machine that a model is trained on, with its GPU if it uses one."""
+    gpu = {"gpu": torch.cuda.get_device_name(model.device)} if model.device.type == "cuda" else {}
+    return {**describe_machine(), **gpu}
 
 
 @lru_cache(maxsize=1)
@@ -99,13 +109,16 @@ def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
     return {"kind": type(space).__name__, "text": str(space)}
 
 
-def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str) -> ResumeGrade:
+def grade_resume(
+    card: CheckpointCard, current: Mapping[str, Any], *, floor: str, folder: Path | None = None
+) -> ResumeGrade:
     """Compare a verified card with the training that would continue it, before anything is loaded.
 
     Args:
         card: The checkpoint's card, its files already verified.
         current: `current_identity` of the freshly built model.
         floor: Worst grade that is accepted.
+        folder: Models directory of a script that runs without a project, None in a project; for the remedy.
 
     Raises:
         SessionRefused: It is another training, or the grade is below the floor. The message lists all reasons.
@@ -123,11 +136,27 @@ def grade_resume(card: CheckpointCard, current: Mapping[str, Any], *, floor: str
         grades.append(STATISTICAL)
     grade = worst(grades)
     if grade == REFUSE or (grade == WEIGHTS_ONLY and is_below(grade, floor)):
-        hint = "" if grade == REFUSE else "--accept-grade weights-only starts a new training from its weights."
-        raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(reasons)}", remedy=hint)
+        remedy = _remedy(card, grade, folder)
+        raise SessionRefused(f"{card.stem} cannot be continued: {'; '.join(reasons)}", remedy=remedy)
     if is_below(grade, floor):
-        raise SessionRefused(f"{card.stem} resumes as {grade}, but {floor} is required: {'; '.join(reasons)}")
+        raise SessionRefused(
+            f"{card.stem} resumes as {grade}, but {floor} is required: {'; '.join(reasons)}",
+            remedy=f"Train where these are as before, or set resume_floor: {grade} in the card.",
+        )
     return ResumeGrade(grade=grade, reasons=tuple(reasons))
+
+
+def _remedy(card: CheckpointCard, grade: str, folder: Path | None) -> str:
+    if folder is None:
+        weights = "--accept-grade weights-only starts a new training from its weights."
+        return "Undo the change, or start over with --fresh." if grade == REFUSE else weights
+    if grade == REFUSE:
+        return "Undo the change, or use another folder (ORCHESTRATOR_FOLDER) to start over."
+    model = folder / CHECKPOINTS / (card.stem + MODEL_SUFFIX)
+    return (
+        "Undo the change, or use another folder (ORCHESTRATOR_FOLDER) to start over; there, "
+        f"`orchestrator adopt {model} --script SCRIPT` starts from its weights."
+    )
 
 
 def _grade_adopted(card: CheckpointCard, current: Mapping[str, Any]) -> ResumeGrade:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,18 @@ def capture_statistics(model: BaseAlgorithm) -> dict[str, Any]:
     # "t" is the wall time at which an episode ended; it differs between repeated runs, so it is left out.
     episodes = model.ep_info_buffer or ()
     timeless = [{name: _number(episode[name]) for name in episode if name != "t"} for episode in episodes]
-    return {"episodes": timeless, "successes": [_number(success) for success in model.ep_success_buffer or ()]}
+    successes = [_number(success) for success in model.ep_success_buffer or ()]
+    kinds = _kinds(episodes)
+    return {"episodes": timeless, "successes": successes, **({"kinds": kinds} if kinds else {})}
+
+
+def _kinds(episodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Name -> type of the numbers that a `VecMonitor` gives: the mean of single precision numbers is rounded so."""
+    found: dict[str, set[str]] = {}
+    for episode in episodes:
+        for name, value in episode.items():
+            found.setdefault(name, set()).add(value.dtype.name if isinstance(value, np.generic) else "")
+    return {name: "".join(kinds) for name, kinds in found.items() if len(kinds) == 1 and kinds != {""} and name != "t"}
 
 
 def _number(value: Any) -> Any:
@@ -96,8 +107,14 @@ def _number(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 def restore_statistics(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
     """Restore the returns and lengths of the newest episodes."""
     window = model._stats_window_size
-    model.ep_info_buffer = deque(tree["episodes"], maxlen=window)
+    kinds = {name: np.dtype(kind).type for name, kind in tree.get("kinds", {}).items()}
+    episodes = ({name: kinds.get(name, _same)(value) for name, value in one.items()} for one in tree["episodes"])
+    model.ep_info_buffer = deque(episodes, maxlen=window)
     model.ep_success_buffer = deque(tree["successes"], maxlen=window)

@@ -1,8 +1,9 @@
 """The training's curves as TensorBoard event files, for viewing only; this program never reads them.
 
-Each session writes its own run against the absolute step, so that the sessions of a chain form one curve
-(`tensorboard --logdir validation_output/results`). Evaluations on tuning scenarios are added to Stable-Baselines3's
-usual values. Recording draws no random number and never changes a weight.
+The curves of a lineage are one run, against the absolute step. The folder of each session holds them from the first
+step to the end of that session (`tensorboard --logdir validation_output/results`); see `sb3/logs`. Evaluations on
+tuning scenarios are added to Stable-Baselines3's usual values. Recording draws no random number and never changes a
+weight.
 """
 
 from __future__ import annotations

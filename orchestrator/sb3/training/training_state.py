@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +14,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.kept_state.logs import Logs, write_logs
 from orchestrator.kernel.training.proof import proof_of_section
+from orchestrator.kernel.wire import LOGS_SUFFIX
 from orchestrator.sb3.state.identity import ResumeGrade, current_identity
 from orchestrator.sb3.training.history import TrainingHistory
 from orchestrator.sb3.training.training_spec import Lineage, TrainingSpec
@@ -98,6 +101,7 @@ class Training:
         steps_start: Environment steps before this session.
         updates_start: Gradient updates before this session.
         last_save: The newest save of this session, None before the first.
+        logs: Returns the logs for a checkpoint, None if there are none.
     """
 
     context: SessionContext
@@ -110,6 +114,7 @@ class Training:
     steps_start: int = 0
     updates_start: int = 0
     last_save: LastSave | None = None
+    logs: Callable[[], Logs] | None = None
 
     @property
     def continued(self) -> str:
@@ -143,7 +148,7 @@ class Training:
 
     def further_files(self) -> Mapping[str, Callable[[Path], None]]:
         """Suffix -> function that writes a further file of a checkpoint to a path."""
-        return {}
+        return {} if self.logs is None else {LOGS_SUFFIX: partial(write_logs, logs=self.logs())}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,8 +15,9 @@ from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.training.kept_state.archive import read_archive
 from orchestrator.kernel.training.kept_state.comparison import file_name, node_digest, random_name
+from orchestrator.kernel.training.kept_state.objects.places import without_places
 from orchestrator.kernel.training.progress import PROGRESS_NAME
-from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from orchestrator.kernel.wire import CHECKPOINTS, LOGS_SUFFIX, MODEL_SUFFIX, STATE_SUFFIX
 
 _TREE = "tree.json"
 _SB3_TREE = "state.json"
@@ -72,6 +73,8 @@ def _parts(folder: Path, card: CheckpointCard) -> dict[str, str]:
     digests: dict[str, str] = {}
     for entry in card.files:
         path = folder / entry.path
+        if entry.path.endswith(LOGS_SUFFIX):  # wall times
+            continue
         if _holds(path, _TREE):
             digests |= _kept_parts(path)
         else:
@@ -125,7 +128,7 @@ def _sections(tree: Mapping[str, Any], content: Mapping[str, bytes]) -> dict[str
     for name, node in parts.items():
         if name in ("training", "provenance"):
             continue
-        digest = hashlib.sha256(json.dumps(node, sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(without_places(node), sort_keys=True).encode())
         for array in _arrays(node):
             digest.update(content[f"{array}.npy"])
         digests[name.replace("_", " ")] = digest.hexdigest()

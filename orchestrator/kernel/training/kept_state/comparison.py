@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from orchestrator.kernel.training.kept_state.objects.places import PLACE, is_place
+
 _GENERATOR = "random generator of "
 
 
@@ -13,6 +15,8 @@ def node_digest(node: Any, buffers: list[bytes]) -> str:
     """Hex sha256 of an encoded part. Numbers of its buffers do not count, their bytes do."""
 
     def with_digests(one: Any) -> Any:
+        if is_place(one):
+            return PLACE
         if isinstance(one, dict):
             return {key: _sha256(buffers[of]) if key == "buffer" else with_digests(of) for key, of in one.items()}
         return [with_digests(item) for item in one] if isinstance(one, list) else one
@@ -41,7 +45,7 @@ def _sha256(content: bytes) -> str:
 
 def same_part(node: Any, buffers: list[bytes], saved: Any, saved_buffers: list[bytes]) -> bool:
     """Whether two encoded parts are equal; their buffers have other numbers."""
-    if isinstance(saved, dict) and saved.get("is") == "fresh":  # each process has its own
+    if isinstance(saved, dict) and saved.get("is") in ("fresh", PLACE):  # each process has its own
         return True
     if isinstance(node, dict) and isinstance(saved, dict):
         if node.keys() != saved.keys():

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, empty_object, set_attributes
 from orchestrator.kernel.training.kept_state.objects.modules import beside_state, set_beside
+from orchestrator.kernel.training.kept_state.objects.places import PLACE, restored_place
 from orchestrator.kernel.training.kept_state.objects.program import code_name, find_class, find_code
 from orchestrator.kernel.training.kept_state.objects.protocols import build_object, load_object, protocol_of
 from orchestrator.kernel.training.kept_state.value_decoder import ValueDecoder
@@ -29,6 +30,8 @@ class Decoder(ValueDecoder):
         set_attributes(owner, {name: value for name, value in values.items() if name not in unknown})
 
     def _unnumbered(self, node: Any, kind: str, current: Any) -> Any:
+        if kind == PLACE:
+            return restored_place(node, current)
         if kind == "code":
             return find_code(node["name"], current)
         if kind == "enum":

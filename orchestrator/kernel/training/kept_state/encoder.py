@@ -15,6 +15,8 @@ from orchestrator.kernel.training.kept_state import arrays
 from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, is_python_object
 from orchestrator.kernel.training.kept_state.objects.constants import arguments_of
 from orchestrator.kernel.training.kept_state.objects.modules import beside_state, is_module
+from orchestrator.kernel.training.kept_state.objects.open_files import is_stream
+from orchestrator.kernel.training.kept_state.objects.places import place_of
 from orchestrator.kernel.training.kept_state.objects.program import class_name, code_name, find_code, is_code
 from orchestrator.kernel.training.kept_state.objects.protocols import can_be_built, kind_of, protocol_of, state_of
 from orchestrator.kernel.training.kept_state.objects.structure import is_fresh, outside_reason
@@ -35,7 +37,7 @@ class Encoder(ValueEncoder):
         if is_code(value):
             return self._code(value, place)
         inside = value.values() if kind is dict else value if kind is list else ()
-        if is_fresh(kind) or (inside and all(is_fresh(type(one)) for one in inside)):  # e.g. a list of pictures
+        if is_stream(value) or is_fresh(kind) or (inside and all(is_fresh(type(one)) for one in inside)):
             return {"is": "fresh"}
         return super()._constant(value, place)
 
@@ -133,7 +135,8 @@ class Encoder(ValueEncoder):
     def attributes(self, owner: Any, place: str) -> list[list[Any]]:
         """Name and value of each attribute of an object."""
         self._inside_instance += 1
-        found = [[name, self.encode(value, f"{place}.{name}")] for name, value in attributes_of(owner)]
+        named = attributes_of(owner)
+        found = [[name, place_of(value) or self.encode(value, f"{place}.{name}")] for name, value in named]
         self._inside_instance -= 1
         return found
 

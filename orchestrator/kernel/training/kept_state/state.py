@@ -17,12 +17,10 @@ from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints, Sav
 from orchestrator.kernel.training.kept_state.comparison import file_name, node_digest, random_name, same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
-from orchestrator.kernel.training.kept_state.kept import Kept
+from orchestrator.kernel.training.kept_state.kept import Kept, UnchangedParts
+from orchestrator.kernel.training.kept_state.logs import Logs, read_logs
 from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
 from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random, seed_of
-
-_SAVES_UNCHANGED = 3
-"""Saves after which an array or a container that has not changed is named."""
 
 
 class State:
@@ -45,8 +43,7 @@ class State:
         self._decoder = Decoder([] if saved is None else saved.parts_buffers)
         self._again = Encoder()
         self._warned: set[str] = set()
-        self._at_start: dict[str, tuple[str, bool]] = {}
-        self._saves = 0
+        self._unchanged = UnchangedParts(Kept(), context.reporter.say)
         self._templates: set[str] | None = None
         self.kept = Kept()
         self._restored = False
@@ -149,14 +146,21 @@ class State:
         seed = seed_of(self._context.ticket.spec)
         if self._saved is None and seed is not None and "gymnasium" in sys.modules:
             seed_spaces(self.kept._objects(), seed)
-        self._at_start = self.kept._replaceable()
+        self._unchanged = UnchangedParts(self.kept, self._context.reporter.say)
         saved, self._saved = self._saved, None  # frees its memory
+        if saved is not None and not with_model:
+            self._continue_files(saved)
         self._decoder, self._again = Decoder([]), Encoder()
         if saved is None:
             return
         for name in saved.parts:
             if name not in self.kept._names:
                 self._checkpoints.lower(f"the checkpoint holds the part {name!r}, which the script does not keep")
+
+    def _continue_files(self, saved: Saved) -> None:
+        logs = read_logs(self._context.models_dir, saved.card)
+        if logs is not None:
+            self.kept._open_files().restore(logs.files, logs.names)
 
     def beside_model(self, fields: dict[str, Any], own: Any) -> tuple[Callable[[Path], None], list[str]]:
         """The kept parts for a file beside a model's checkpoint.
@@ -168,10 +172,10 @@ class State:
         Returns:
             A function that writes the file, and what cannot be kept.
         """
-        self._name_unchanged()
+        self._unchanged.name()
         parts, buffers, lost = self.kept._capture(self._templates)
         tree = {**fields, "parts": parts, "own": Encoder(buffers).encode(own, "own")}
-        return lambda path: write_archive(path, tree, buffers), self._warn(lost)
+        return lambda path: write_archive(path, tree, buffers), self.name_lost(lost)
 
     def lost(self, lost: list[str]) -> None:
         """Report once what cannot be kept.
@@ -179,7 +183,7 @@ class State:
         Raises:
             SessionRefused: An exact resume is required.
         """
-        self._warn(lost)
+        self.name_lost(lost)
         if lost and self._context.ticket.spec.get("resume_floor") == EXACT:
             raise SessionRefused(f"exact resumes are required, but these cannot be kept: {'; '.join(lost)}")
 
@@ -197,19 +201,21 @@ class State:
         Raises:
             OSError: A file cannot be written; earlier checkpoints are untouched.
         """
-        self._name_unchanged()
+        self._unchanged.name()
         started_s = self._context.monotonic()
         parts, parts_buffers, lost = self.kept._capture(self._templates)
         encoder = Encoder()
         generators = encoder.encode(capture_random(), "random")
+        files, names = self.kept._open_files().contents()
         card = self._checkpoints.write(
             step,
             parts=parts,
             parts_buffers=parts_buffers,
             state={"steps": step, **facts, "random": generators},
             state_buffers=encoder.buffers,
-            lost=self._warn(lost),
+            lost=self.name_lost(lost),
             own_files=write,
+            logs=Logs(files=files, names=names),
         )
         took_s = self._context.monotonic() - started_s
         self._context.deadline.measured("save", took_s)
@@ -233,26 +239,8 @@ class State:
                 }
         return digests
 
-    def _name_unchanged(self) -> None:
-        """Name the parts that are still as at the start: `w = w + 1` makes a value that is not kept.
-
-        A number or a text is named at the first save. An array or a list that is filled in place may be unchanged for
-        good reasons; it is named at a later one.
-        """
-        self._saves += 1
-        if not self._at_start or self._saves not in (1, _SAVES_UNCHANGED):
-            return
-        now = self.kept._replaceable()
-        for name, (digest, constant) in self._at_start.items():
-            if constant is (self._saves == 1) and now.get(name) == (digest, constant):
-                self._context.reporter.say(
-                    f"[CHECKPOINT] The part {name!r} has not changed yet. If the script assigns a new value to a "
-                    f"variable, assign it to the attribute {name!r} of what keep() returned."
-                )
-        if self._saves == _SAVES_UNCHANGED:
-            self._at_start = {}
-
-    def _warn(self, lost: list[str]) -> list[str]:
+    def name_lost(self, lost: list[str]) -> list[str]:
+        """Report once what cannot be kept, without a refusal; returns it."""
         for one in lost:
             if one not in self._warned:
                 self._warned.add(one)

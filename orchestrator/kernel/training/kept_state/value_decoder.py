@@ -203,5 +203,5 @@ _TYPES: dict[str, Any] = {
 }
 _NUMBERS = frozenset({"int", "float", "complex"})
 _UNNUMBERED = frozenset(
-    {"same", "outside", "bytes", "code", "enum", "method", "partial", "tuple", "frozenset", "constant"}
+    {"same", "outside", "bytes", "code", "enum", "method", "partial", "tuple", "frozenset", "constant", "place"}
 )

@@ -30,6 +30,7 @@ from orchestrator.kernel.wire import (
     BEST_MODEL_CARD,
     BEST_MODEL_NORMALIZATION,
     CHECKPOINTS,
+    LOGS_SUFFIX,
     NORMALIZATION_SUFFIX,
     STATE_SUFFIX,
 )
@@ -93,7 +94,7 @@ def test_a_training_without_normalization_writes_no_statistics(tmp_path: Path, a
     run(tmp_path, algorithm, 800)
     card = latest_card(tmp_path)
     assert statistics_files(tmp_path) == set()
-    assert [entry.path.removeprefix(card.stem) for entry in card.files] == [".zip", STATE_SUFFIX]
+    assert [entry.path.removeprefix(card.stem) for entry in card.files] == [".zip", STATE_SUFFIX, LOGS_SUFFIX]
     best = read_card(models_dir(tmp_path) / BEST_MODEL_CARD)
     assert [entry.path for entry in best.files] == [BEST_MODEL.name]
     # The card records that the sign chooses the action; the zip does not change.

@@ -19,8 +19,8 @@ NOT_STATE: Mapping[str, frozenset[str]] = {
 }
 """Attributes that hold structure or wall time, by class. The code builds the structure again."""
 
-_FRESH = ("pygame", "orchestrator.kernel.training", "orchestrator.kernel.session")
-"""Modules whose objects only draw or play, or are this session itself; a new process has its own."""
+_FRESH = ("pygame", "_csv", "orchestrator.kernel.training", "orchestrator.kernel.session")
+"""Modules whose objects only draw, play or format, or are this session itself; a new process has its own."""
 
 _OUTSIDE: Mapping[str, str] = {
     "gymnasium.vector.async_vector_env:AsyncVectorEnv": "its environments are in other processes; use SyncVectorEnv",

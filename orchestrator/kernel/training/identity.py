@@ -1,0 +1,46 @@
+"""What a later session of a script compares before it continues a checkpoint."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from typing import Any
+
+from orchestrator.kernel.environment.processor import describe_machine
+from orchestrator.kernel.schema import LINEAGE_KEYS, SETTINGS
+from orchestrator.kernel.session.context import SessionContext
+
+_LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
+
+
+def identity_of(context: SessionContext, device_class: str) -> dict[str, Any]:
+    """The identity of a script's training, as plain JSON for its cards."""
+    lineage = dict(context.ticket.spec.get("lineage") or {"seed": context.ticket.spec.get("seed")})
+    own = {key: lineage.pop(key) for key in list(lineage) if key not in LINEAGE_KEYS or key == SETTINGS}
+    return {
+        **lineage,
+        **({"own": own} if own else {}),
+        "section": context.ticket.section,
+        "lineage_id": context.ticket.lineage_id,
+        "versions": _versions(),
+        "device_class": device_class,
+        "machine": {**describe_machine(), **_threads()},  # differs in cards of earlier versions, which lack it
+        "code_digest": context.ticket.bundle_digest,
+    }
+
+
+def _threads() -> dict[str, int]:
+    """Threads of torch, if the script has imported it: sums over other shares are rounded otherwise."""
+    torch = sys.modules.get("torch")
+    return {"threads": torch.get_num_threads()} if hasattr(torch, "get_num_threads") else {}
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name.replace("_", "-")).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            continue  # the script does not use it
+    return versions

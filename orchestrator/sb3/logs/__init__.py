@@ -1,0 +1,1 @@
+"""Continues the logs of a training over sessions: TensorBoard, csv and json logs, Monitor files, evaluations."""

@@ -1,0 +1,51 @@
+"""What `learn` of a script uses beside the model: the callbacks of the user, and schedules with a memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+
+from orchestrator.sb3.script.callback_state import capture_callbacks, restore_callbacks
+from orchestrator.sb3.script.schedules import capture_schedules, reads_progress, restore_schedules
+
+
+class BesideModel:
+    """Captures and restores it.
+
+    Args:
+        model: The model.
+        own: `run.callback`.
+        target_steps: Steps of the whole training.
+
+    Attributes:
+        callbacks: The callbacks of the user, from the last call of `learn`.
+        saved: The checkpoint's tree of `capture`, empty for a fresh training.
+    """
+
+    def __init__(self, model: BaseAlgorithm, own: BaseCallback, target_steps: int) -> None:
+        self._model, self._own, self._target_steps = model, own, target_steps
+        self.callbacks: list[BaseCallback] = []
+        self.saved: Mapping[str, Any] = {}
+
+    def capture(self) -> tuple[dict[str, Any], list[str]]:
+        """The state as a tree, and what cannot be captured."""
+        callbacks, lost = capture_callbacks(self.callbacks, self._model, self._own)
+        schedules, more = capture_schedules(self._model)
+        tree: dict[str, Any] = {"callbacks": callbacks}
+        if schedules:
+            tree["schedules"] = schedules
+        if reads_progress(self.callbacks) is not None:
+            tree["horizon_steps"] = self._target_steps
+        return tree, [*lost, *more]
+
+    def restore(self) -> Iterator[str | None]:
+        """Restore the saved state; yields why something was not restored, or is not as before."""
+        yield restore_callbacks(self.callbacks, self.saved.get("callbacks", []), self._model, self._own)
+        yield restore_schedules(self._model, self.saved.get("schedules", {}))
+        before, now = self.saved.get("horizon_steps"), self._target_steps
+        if before not in (None, now):
+            name = reads_progress(self.callbacks)
+            yield f"{name} reads the steps of the whole training: checkpoint={before}, current={now}"

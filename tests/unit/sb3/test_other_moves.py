@@ -1,0 +1,233 @@
+"""A checkpoint that continues under other conditions: the grade, and the line that the user sees.
+
+The rows are those of the table "Moving a training" in docs/RESUME.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecNormalize
+
+import orchestrator
+from orchestrator.kernel.training import alone
+from orchestrator.sb3.script import identity
+from orchestrator.sb3.state import identity as state_identity
+
+REPOSITORY = Path(__file__).parents[3]
+SMALL: dict[str, Any] = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, "seed": 3, "device": "cpu"}
+
+
+class Hill(gymnasium.Env[Any, Any]):
+    """Its slope is an argument that no registry knows."""
+
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, slope: float = 0.5, size: int = 1) -> None:
+        self.slope, self.place = slope, 0.0
+        self.observation_space = gymnasium.spaces.Box(-9, 9, (size,))
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place = float(self.np_random.normal())
+        return self._seen(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.place += (self.slope if action else -self.slope) + float(self.np_random.normal(0, 0.1))
+        return self._seen(), -abs(self.place), abs(self.place) > 3, False, {}
+
+    def _seen(self) -> Any:
+        return np.full(self.observation_space.shape, np.clip(self.place, -9, 9), np.float32)
+
+
+def ppo(envs: int = 1, *, wrapper: Any = None, around: Any = None, **arguments: Any) -> PPO:
+    env = make_vec_env(Hill, envs, seed=3, env_kwargs=arguments, wrapper_class=wrapper)
+    settings = {**SMALL, "policy_kwargs": {"net_arch": [4]}}
+    return PPO("MlpPolicy", env if around is None else around(env), **settings)
+
+
+class Stop(BaseCallback):
+    """Asks the session to stop in its third rollout."""
+
+    def __init__(self, *, stops: bool) -> None:
+        super().__init__()
+        self.stops = stops
+
+    def _on_step(self) -> bool:
+        if self.stops and self.num_timesteps == 40:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+
+def train(folder: Path, build: Callable[[], Any], *, stop: bool = False, threads: int | None = None) -> int:
+    try:
+        with orchestrator.session(target=64, seed=3, folder=folder, device="cpu") as run:
+            model = run.sb3(build)
+            if threads:
+                torch.set_num_threads(threads)
+            callbacks = [Stop(stops=stop), run.callback]
+            model.learn(run.remaining, callback=callbacks, reset_num_timesteps=False)
+    except SystemExit as end:
+        return int(str(end.code))
+    return 0
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("moves") / "begun"
+    assert train(folder, ppo, stop=True) == 75
+    return folder
+
+
+def other_version(library: str) -> Callable[[pytest.MonkeyPatch], None]:
+    def change(patch: pytest.MonkeyPatch) -> None:
+        versions = {**state_identity.library_versions(), library: "0.1"}
+        patch.setattr(identity, "library_versions", lambda: versions)
+
+    return change
+
+
+def other_machine(key: str, value: str) -> Callable[[pytest.MonkeyPatch], None]:
+    def change(patch: pytest.MonkeyPatch) -> None:
+        described = {**state_identity.describe_machine(), key: value}
+        patch.setattr(state_identity, "describe_machine", lambda: described)
+
+    return change
+
+
+STATISTICAL: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
+    **{
+        name: (other_version(name), rf"versions\.{name}: checkpoint=[\d.]+, current=0\.1")
+        for name in ("torch", "stable_baselines3", "sb3_contrib", "numpy", "gymnasium", "python")
+    },
+    "system": (other_machine("system", "Windows"), "machine.system: checkpoint=Linux, current=Windows"),
+    "architecture": (
+        other_machine("architecture", "aarch64"),
+        r"machine.architecture: checkpoint=\S+, current=aarch64",
+    ),
+    "instructions": (other_machine("instructions", "avx0"), r"machine.instructions: checkpoint=\S+, current=avx0"),
+    "BLAS": (other_machine("OPENBLAS_CORETYPE", "Zen"), r"machine.OPENBLAS_CORETYPE: checkpoint=\S+, current=Zen"),
+}
+
+
+@pytest.mark.parametrize("row", STATISTICAL)
+def test_another_machine_or_library_is_statistical(
+    row: str, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change, line = STATISTICAL[row]
+    shutil.copytree(begun, tmp_path / "moved")
+    change(monkeypatch)
+    assert train(tmp_path / "moved", ppo) == 0
+    assert re.search(rf"\[CHECKPOINT\] Resume is statistical: {line}\n", capsys.readouterr().err)
+
+
+def test_the_same_conditions_are_exact(begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(begun, tmp_path / "moved")
+    assert train(tmp_path / "moved", ppo) == 0 and "statistical" not in capsys.readouterr().err
+
+
+def test_another_script_is_statistical(
+    begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(begun, tmp_path / "moved")
+    script = tmp_path / "pytest.py"
+    script.write_text("print()\n", encoding="utf-8")
+    monkeypatch.setattr(alone, "_script", lambda: script)
+    assert train(tmp_path / "moved", ppo) == 0
+    assert re.search(r"Resume is statistical: code_digest: checkpoint=\w+, current=\w+\n", capsys.readouterr().err)
+
+
+def test_another_number_of_threads_is_statistical(
+    begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(begun, tmp_path / "moved")
+    try:
+        assert train(tmp_path / "moved", ppo, threads=2) == 0
+    finally:
+        torch.set_num_threads(1)
+    assert "Resume is statistical: threads of torch: checkpoint=1, current=2" in capsys.readouterr().err
+
+
+@contextmanager
+def emulated_gpu(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A session whose checkpoints are those of a GPU, as far as a machine without one can write them."""
+    describe = identity.describe_model
+    with patch.context() as inside:
+        inside.setattr(torch.cuda, "is_available", lambda: True)
+        inside.setattr(torch.cuda, "get_rng_state_all", lambda: [torch.zeros(16, dtype=torch.uint8)])
+        on_gpu = {"device_class": "cuda"}
+        inside.setattr("orchestrator.sb3.script.training.describe_model", lambda model: {**describe(model), **on_gpu})
+        yield
+
+
+def test_a_checkpoint_of_a_gpu_is_statistical_on_a_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with emulated_gpu(monkeypatch):
+        assert train(tmp_path, ppo, stop=True) == 75
+    assert train(tmp_path, ppo) == 0
+    assert "Resume is statistical: device_class: checkpoint=cuda, current=cpu\n" in capsys.readouterr().err
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "n_envs": (lambda: ppo(2), "arguments.n_envs: checkpoint=1, current=2"),
+    "environment's argument": (lambda: ppo(slope=0.7), "env_arguments.Hill.slope: checkpoint=0.5, current=0.7"),
+    "wrapper": (
+        lambda: ppo(wrapper=lambda env: gymnasium.wrappers.TimeLimit(env, 20)),
+        "arguments.env: checkpoint=DummyVecEnv Monitor Hill, current=DummyVecEnv TimeLimit Monitor Hill",
+    ),
+    "normalization": (
+        lambda: ppo(around=VecNormalize),
+        "arguments.env: checkpoint=DummyVecEnv Monitor Hill, current=VecNormalize DummyVecEnv Monitor Hill",
+    ),
+    "observation space": (lambda: ppo(size=2), r"observation_space.shape: checkpoint=\[1\], current=\[2\]"),
+    "algorithm": (lambda: A2C("MlpPolicy", make_vec_env(Hill, 1)), "model.algorithm: checkpoint=PPO, current=A2C"),
+}
+
+
+@pytest.mark.parametrize("row", REFUSED)
+def test_another_training_is_refused_with_cause_and_remedy(
+    row: str, begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build, cause = REFUSED[row]
+    shutil.copytree(begun, tmp_path / "moved")
+    assert train(tmp_path / "moved", build) == 2
+    err = capsys.readouterr().err
+    assert re.search(cause, err) and "Traceback" not in err
+    assert "Undo the change, or use another folder (ORCHESTRATOR_FOLDER) to start over" in err
+    weights = "orchestrator adopt " in err
+    assert weights is (row not in ("observation space", "algorithm"))
+
+
+def test_another_limit_of_a_wrapper_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def limited(steps: int) -> Callable[[], Any]:
+        return lambda: ppo(wrapper=lambda env: gymnasium.wrappers.TimeLimit(env, steps))
+
+    assert train(tmp_path, limited(20), stop=True) == 75
+    assert train(tmp_path, limited(30)) == 2
+    assert "env_arguments.TimeLimit.max_episode_steps: checkpoint=20, current=30" in capsys.readouterr().err
+
+
+def test_each_row_is_in_the_documentation() -> None:
+    text = (REPOSITORY / "docs/RESUME.md").read_text(encoding="utf-8")
+    table = text.partition("## Moving a training")[2].partition("\n## ")[0]
+    for words in (
+        *("torch", "stable-baselines3", "sb3-contrib", "numpy", "gymnasium", "Python", "operating system"),
+        *("architecture", "instructions", "BLAS", "threads", "GPU", "script", "n_envs", "argument", "wrapper"),
+        *("observation", "algorithm", "not measured on a GPU"),
+    ):
+        assert words in table, words
