@@ -11,6 +11,9 @@ from orchestrator.kernel.training.kept_state.objects.attributes import attribute
 from orchestrator.kernel.training.kept_state.objects.modules import beside_state, set_beside
 from orchestrator.kernel.training.kept_state.objects.program import code_name, find_class, find_code
 from orchestrator.kernel.training.kept_state.objects.protocols import build_object, load_object, protocol_of
+from orchestrator.kernel.training.kept_state.rules.recording import recorder_of
+from orchestrator.kernel.training.kept_state.rules.registry import rule_name, rule_of
+from orchestrator.kernel.training.kept_state.rules.tables import tables_of
 from orchestrator.kernel.training.kept_state.value_decoder import ValueDecoder
 
 
@@ -23,10 +26,30 @@ class Decoder(ValueDecoder):
         Raises:
             ValueError: The tree does not fit the object.
         """
-        now = dict(attributes_of(owner))
-        values = {name: self.decode(node, now.get(name)) for name, node in tree}
+        now, tables = dict(attributes_of(owner)), tables_of(owner)
+        values = {}
+        for name, node in tree:
+            if isinstance(node, dict) and node["is"] == "table":
+                if tables is None or tables.built(name) != node["digest"]:
+                    raise ValueError(f"the table {name!r} of {type(owner).__name__} is not the checkpoint's")
+                values[name] = tables.restored(name, now.get(name))
+            else:
+                values[name] = self.decode(node, now.get(name))
         unknown = {name for name, node in tree if name not in now and _is_unknown(node)}
         set_attributes(owner, {name: value for name, value in values.items() if name not in unknown})
+
+    def instance(self, owner: Any, node: Any) -> None:
+        """Set the attributes of an object; an environment with a record first repeats its episode.
+
+        Raises:
+            ValueError: The node does not fit the object.
+        """
+        if "replay" in node:
+            record, recorder = self.decode(node["replay"]), recorder_of(owner)
+            if recorder is None:
+                raise ValueError(f"the steps of {type(owner).__name__} are not recorded in this process")
+            recorder.replay(record)
+        self.attributes(owner, node["of"])
 
     def _unnumbered(self, node: Any, kind: str, current: Any) -> Any:
         if kind == "code":
@@ -65,13 +88,15 @@ class Decoder(ValueDecoder):
             kind_now = find_class(node["class"], current)
             made = current if type(current) is kind_now else empty_object(kind_now)
             self._made[number] = made
-            self.attributes(made, node["of"])
+            self.instance(made, node)
             return made
         if kind == "function":
             return self._function(node, current, number)
         return super()._numbered(node, kind, current, number)
 
     def _object(self, node: Any, current: Any, number: int) -> Any:
+        if node["by"].startswith("rule "):
+            return self._by_rule(node, current, number)
         if protocol_of(current) != node["by"]:
             current = build_object(node["class"])
         if current is None:
@@ -85,6 +110,14 @@ class Decoder(ValueDecoder):
                 for key, inner in tree:
                     if not _is_unknown(inner):
                         set_beside(owner, key, self.decode(inner, values.get(key)))
+        return current
+
+    def _by_rule(self, node: Any, current: Any, number: int) -> Any:
+        rule = None if current is None else rule_of(current)
+        if rule is None or f"rule {rule_name(rule)}" != node["by"]:
+            raise ValueError(f"the checkpoint holds an object of {node['class']}, restored by the {node['by']}")
+        self._made[number] = current
+        rule.load(current, self.decode(node["of"], None))
         return current
 
     def _function(self, node: Any, current: Any, number: int) -> Any:

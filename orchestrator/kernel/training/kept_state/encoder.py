@@ -17,8 +17,12 @@ from orchestrator.kernel.training.kept_state.objects.constants import arguments_
 from orchestrator.kernel.training.kept_state.objects.modules import beside_state, is_module
 from orchestrator.kernel.training.kept_state.objects.program import class_name, code_name, find_code, is_code
 from orchestrator.kernel.training.kept_state.objects.protocols import can_be_built, kind_of, protocol_of, state_of
-from orchestrator.kernel.training.kept_state.objects.structure import is_fresh, outside_reason
-from orchestrator.kernel.training.kept_state.value_encoder import NotKept, ValueEncoder
+from orchestrator.kernel.training.kept_state.objects.structure import inexact_reason, is_fresh, outside_reason
+from orchestrator.kernel.training.kept_state.rules.faults import NotSaved
+from orchestrator.kernel.training.kept_state.rules.recording import recorder_of
+from orchestrator.kernel.training.kept_state.rules.registry import replays, rule_name, rule_of
+from orchestrator.kernel.training.kept_state.rules.tables import tables_of
+from orchestrator.kernel.training.kept_state.value_encoder import CONTAINERS, NotKept, ValueEncoder
 
 
 class Encoder(ValueEncoder):
@@ -35,7 +39,9 @@ class Encoder(ValueEncoder):
         if is_code(value):
             return self._code(value, place)
         inside = value.values() if kind is dict else value if kind is list else ()
-        if is_fresh(kind) or (inside and all(is_fresh(type(one)) for one in inside)):  # e.g. a list of pictures
+        if (is_fresh(kind) and rule_of(value) is None) or (
+            inside and all(is_fresh(type(one)) for one in inside)
+        ):  # e.g. a list of pictures
             return {"is": "fresh"}
         return super()._constant(value, place)
 
@@ -49,6 +55,11 @@ class Encoder(ValueEncoder):
 
     def _mutable(self, value: Any, place: str) -> Any:
         kind = type(value)
+        if kind in CONTAINERS or arrays.is_array(value):
+            return super()._mutable(value, place)
+        rule = rule_of(value)
+        if rule is not None and not replays(rule):
+            return self._object(value, f"rule {rule_name(rule)}", place)
         if reason := outside_reason(kind):
             return self.lose(place, reason)
         if (by := protocol_of(value)) is not None:
@@ -60,7 +71,7 @@ class Encoder(ValueEncoder):
             return {"is": "partial", "of": self._items([value.func, value.args, value.keywords], place)}
         if kind is types.FunctionType:
             return self._function(value, place)
-        plain = arrays.is_array(value) or not is_python_object(value) or (kind is object and not self._inside_instance)
+        plain = not is_python_object(value) or (kind is object and not self._inside_instance)
         return super()._mutable(value, place) if plain else self._instance(value, place)
 
     def _object(self, value: Any, by: str, place: str) -> Any:
@@ -70,8 +81,9 @@ class Encoder(ValueEncoder):
         before, instances = self._mark(), self._inside_instance
         self._number(value)
         self._inside_state, self._inside_instance = self._inside_state + 1, 0
+        kind = kind_of(value) if not by.startswith("rule ") else class_name(type(value))
         try:
-            node = {"is": "object", "by": by, "class": kind_of(value), "of": self._state(value, place)}
+            node = {"is": "object", "by": by, "class": kind, "of": self._state(value, by, place)}
         except NotKept as fault:
             if self._inside_state > 1:
                 raise
@@ -93,9 +105,11 @@ class Encoder(ValueEncoder):
         self._inside_state = inside
         return found
 
-    def _state(self, value: Any, place: str) -> Any:
+    def _state(self, value: Any, by: str, place: str) -> Any:
         try:
-            state = state_of(value)
+            state = rule_of(value).save(value) if by.startswith("rule ") else state_of(value)
+        except NotSaved as fault:
+            raise NotKept(place, str(fault)) from fault
         except NotImplementedError as fault:  # e.g. random.SystemRandom
             raise NotKept(place, f"a {type(value).__qualname__} gives no state: {fault}") from fault
         return self.encode(state, place)
@@ -128,12 +142,47 @@ class Encoder(ValueEncoder):
         if not self._is_there(f"{place} {name}", can_be_built="<locals>" not in name):
             return self.lose(place, f"an object of {name}, a class inside a function; move it out of the function")
         self._number(value)
-        return {"is": "instance", "class": name, "of": self.attributes(value, place)}
+        return {"is": "instance", "class": name, **self.instance(value, place)}
 
-    def attributes(self, owner: Any, place: str) -> list[list[Any]]:
-        """Name and value of each attribute of an object."""
+    def instance(self, owner: Any, place: str) -> dict[str, Any]:
+        """The attributes of an object, under `of`; of an environment that is restored by repeating, also its record."""
+        rule = rule_of(owner)
+        if rule is None or not replays(rule):
+            return {"of": self.attributes(owner, place)}
+        recorder = recorder_of(owner)
+        try:
+            record = None if recorder is None else self.encode(recorder.record(), f"{place} (its episode)")
+            reason = "its steps are not recorded; name the environment before its first reset" if record is None else ""
+        except NotSaved as fault:
+            reason = str(fault)
+        if reason:
+            self.lost.append(f"{place}: {reason}")
+            return {"of": self.attributes(owner, place, hidden=True)}
+        return {"replay": record, "of": self.attributes(owner, place, hidden=True)}
+
+    def attributes(self, owner: Any, place: str, *, hidden: bool = False) -> list[list[Any]]:
+        """Name and value of each attribute of an object.
+
+        Args:
+            owner: The object.
+            place: Name for messages.
+            hidden: Leave out what cannot be kept, since it is restored in another way.
+        """
+        if reason := inexact_reason(type(owner)):
+            self.lost.append(f"{place}: {reason}")
+        tables, found = tables_of(owner), []
         self._inside_instance += 1
-        found = [[name, self.encode(value, f"{place}.{name}")] for name, value in attributes_of(owner)]
+        for name, value in attributes_of(owner):
+            if tables is not None and (digest := tables.digest(name, value)):
+                found.append([name, {"is": "table", "digest": digest}])
+                continue
+            before, lost = self._mark(), len(self.lost)
+            node = self.encode(value, f"{place}.{name}")
+            if hidden and len(self.lost) > lost:
+                del self.lost[lost:]
+                self._undo(before)
+                node = {"is": "fresh"}
+            found.append([name, node])
         self._inside_instance -= 1
         return found
 

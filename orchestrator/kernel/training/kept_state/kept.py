@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.kernel.training.kept_state.arrays import is_array
 from orchestrator.kernel.training.kept_state.comparison import node_digest
 from orchestrator.kernel.training.kept_state.encoder import Encoder
+from orchestrator.kernel.training.kept_state.objects.program import module_of
 
 
 class Kept:
@@ -85,4 +86,4 @@ class Kept:
 
 def _is_plain(value: Any) -> bool:
     """Whether it is a number, a text, an array, or a container of the standard library."""
-    return value is None or is_array(value) or type(value).__module__ in ("builtins", "collections")
+    return value is None or is_array(value) or module_of(type(value)) in ("builtins", "collections")
