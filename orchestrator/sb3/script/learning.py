@@ -14,6 +14,7 @@ from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.state import State
+from orchestrator.kernel.training.kept_state.watching import watch
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.wire import final_model_name
 from orchestrator.sb3.checkpoint.resume import resume_training
@@ -92,6 +93,7 @@ class Learning:
         # Other numbers than with more threads, but the same on every machine.
         prepare_torch(run.device, warn_only=True)
         self.model = _built(build)
+        watch(self.model.env)
         self.callback = RunCallback(self)
         spec = context.ticket.spec
         plan = ScriptPlan(

@@ -12,7 +12,7 @@ from orchestrator.kernel.training.kept_state.objects.modules import beside_state
 from orchestrator.kernel.training.kept_state.objects.program import code_name, find_class, find_code
 from orchestrator.kernel.training.kept_state.objects.protocols import build_object, load_object, protocol_of
 from orchestrator.kernel.training.kept_state.rules.recording import recorder_of
-from orchestrator.kernel.training.kept_state.rules.registry import rule_name, rule_of
+from orchestrator.kernel.training.kept_state.rules.registry import replays, rule_name, rule_of
 from orchestrator.kernel.training.kept_state.rules.tables import tables_of
 from orchestrator.kernel.training.kept_state.value_decoder import ValueDecoder
 
@@ -39,16 +39,20 @@ class Decoder(ValueDecoder):
         set_attributes(owner, {name: value for name, value in values.items() if name not in unknown})
 
     def instance(self, owner: Any, node: Any) -> None:
-        """Set the attributes of an object; an environment with a record first repeats its episode.
+        """Set the attributes of an object, after what its rule has saved beside them.
 
         Raises:
             ValueError: The node does not fit the object.
         """
-        if "replay" in node:
-            record, recorder = self.decode(node["replay"]), recorder_of(owner)
-            if recorder is None:
+        if "beside" in node and not is_lost(node["beside"]):
+            rule, recorder = self._rule(owner, node), recorder_of(owner)
+            saved = self.decode(node["beside"])
+            if not replays(rule):
+                rule.load(owner, saved)
+            elif recorder is None:
                 raise ValueError(f"the steps of {type(owner).__name__} are not recorded in this process")
-            recorder.replay(record)
+            else:
+                recorder.replay(saved)
         self.attributes(owner, node["of"])
 
     def _unnumbered(self, node: Any, kind: str, current: Any) -> Any:
@@ -113,12 +117,18 @@ class Decoder(ValueDecoder):
         return current
 
     def _by_rule(self, node: Any, current: Any, number: int) -> Any:
-        rule = None if current is None else rule_of(current)
-        if rule is None or f"rule {rule_name(rule)}" != node["by"]:
-            raise ValueError(f"the checkpoint holds an object of {node['class']}, restored by the {node['by']}")
+        if current is None:
+            raise ValueError(f"the checkpoint holds an object of {node['class']}, the script has none at this place")
+        rule = self._rule(current, {"by": node["by"].removeprefix("rule ")})
         self._made[number] = current
         rule.load(current, self.decode(node["of"], None))
         return current
+
+    def _rule(self, value: Any, node: Any) -> Any:
+        rule = rule_of(value)
+        if rule is None or rule_name(rule) != node["by"]:
+            raise ValueError(f"the environment rule {node['by']} is missing; add it before the state is restored")
+        return rule
 
     def _function(self, node: Any, current: Any, number: int) -> Any:
         if not isinstance(current, types.FunctionType) or code_name(current) != node["name"]:
@@ -143,6 +153,11 @@ class Decoder(ValueDecoder):
             except ValueError:  # an empty cell
                 before = None
             cell.cell_contents = self.decode(inner, before)
+
+
+def is_lost(node: Any) -> bool:
+    """Whether a node stands for a value that could not be kept."""
+    return isinstance(node, dict) and node.get("is") == "lost"
 
 
 def _is_unknown(node: Any) -> bool:

@@ -20,7 +20,7 @@ from orchestrator.kernel.training.kept_state.objects.protocols import can_be_bui
 from orchestrator.kernel.training.kept_state.objects.structure import inexact_reason, is_fresh, outside_reason
 from orchestrator.kernel.training.kept_state.rules.faults import NotSaved
 from orchestrator.kernel.training.kept_state.rules.recording import recorder_of
-from orchestrator.kernel.training.kept_state.rules.registry import replays, rule_name, rule_of
+from orchestrator.kernel.training.kept_state.rules.registry import has_attributes, replays, rule_name, rule_of
 from orchestrator.kernel.training.kept_state.rules.tables import tables_of
 from orchestrator.kernel.training.kept_state.value_encoder import CONTAINERS, NotKept, ValueEncoder
 
@@ -38,10 +38,10 @@ class Encoder(ValueEncoder):
             return {"is": "constant", "type": built[0], "of": self._items(built[1], place)}
         if is_code(value):
             return self._code(value, place)
+        if is_fresh(kind) and rule_of(value) is None:
+            return {"is": "fresh"}
         inside = value.values() if kind is dict else value if kind is list else ()
-        if (is_fresh(kind) and rule_of(value) is None) or (
-            inside and all(is_fresh(type(one)) for one in inside)
-        ):  # e.g. a list of pictures
+        if inside and all(is_fresh(type(one)) for one in inside):  # e.g. a list of pictures
             return {"is": "fresh"}
         return super()._constant(value, place)
 
@@ -58,8 +58,8 @@ class Encoder(ValueEncoder):
         if kind in CONTAINERS or arrays.is_array(value):
             return super()._mutable(value, place)
         rule = rule_of(value)
-        if rule is not None and not replays(rule):
-            return self._object(value, f"rule {rule_name(rule)}", place)
+        if rule is not None and not has_attributes(rule):
+            return self.ruled(value, rule, place)
         if reason := outside_reason(kind):
             return self.lose(place, reason)
         if (by := protocol_of(value)) is not None:
@@ -73,6 +73,10 @@ class Encoder(ValueEncoder):
             return self._function(value, place)
         plain = not is_python_object(value) or (kind is object and not self._inside_instance)
         return super()._mutable(value, place) if plain else self._instance(value, place)
+
+    def ruled(self, value: Any, rule: Any, place: str) -> Any:
+        """An object whose whole state a rule saves."""
+        return self._object(value, f"rule {rule_name(rule)}", place)
 
     def _object(self, value: Any, by: str, place: str) -> Any:
         """An object with methods that read and set its state."""
@@ -145,20 +149,16 @@ class Encoder(ValueEncoder):
         return {"is": "instance", "class": name, **self.instance(value, place)}
 
     def instance(self, owner: Any, place: str) -> dict[str, Any]:
-        """The attributes of an object, under `of`; of an environment that is restored by repeating, also its record."""
+        """The attributes of an object, under `of`, and what its rule saves beside them, under `beside`."""
         rule = rule_of(owner)
-        if rule is None or not replays(rule):
+        if rule is None or not has_attributes(rule):
             return {"of": self.attributes(owner, place)}
-        recorder = recorder_of(owner)
         try:
-            record = None if recorder is None else self.encode(recorder.record(), f"{place} (its episode)")
-            reason = "its steps are not recorded; name the environment before its first reset" if record is None else ""
+            saved = _record(owner) if replays(rule) else rule.save(owner)
+            beside = {"beside": self.encode(saved, f"{place} (its rule)"), "by": rule_name(rule)}
         except NotSaved as fault:
-            reason = str(fault)
-        if reason:
-            self.lost.append(f"{place}: {reason}")
-            return {"of": self.attributes(owner, place, hidden=True)}
-        return {"replay": record, "of": self.attributes(owner, place, hidden=True)}
+            beside = {"beside": self.lose(place, str(fault)), "by": rule_name(rule)}
+        return {**beside, "of": self.attributes(owner, place, hidden=True)}
 
     def attributes(self, owner: Any, place: str, *, hidden: bool = False) -> list[list[Any]]:
         """Name and value of each attribute of an object.
@@ -192,3 +192,10 @@ class Encoder(ValueEncoder):
             return True
         self.met.add(what)
         return self._templates is None or what in self._templates
+
+
+def _record(env: Any) -> Any:
+    recorder = recorder_of(env)
+    if recorder is None:
+        raise NotSaved("its steps are not recorded; name the environment before its first reset")
+    return recorder.record()

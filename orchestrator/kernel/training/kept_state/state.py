@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orchestrator.kernel.training.kept_state.processes  # noqa: F401 - adds the rule of SubprocVecEnv
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
@@ -20,6 +21,7 @@ from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.kept import Kept
 from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
 from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random, seed_of
+from orchestrator.kernel.training.kept_state.watching import watch
 
 _SAVES_UNCHANGED = 3
 """Saves after which an array or a container that has not changed is named."""
@@ -60,6 +62,8 @@ class State:
             SessionRefused: The resume is less exact than required.
         """
         self.kept._add(parts)
+        if "gymnasium" in sys.modules:
+            watch(list(parts.values()))
         saved = self._saved
         if saved is None:
             return

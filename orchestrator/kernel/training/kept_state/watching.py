@@ -15,6 +15,7 @@ from orchestrator.kernel.training.kept_state.rules.tables import watch_tables
 def watch(value: Any) -> None:
     """Prepare every environment in a value; a second call changes nothing."""
     encoder = Encoder()
+    _look(value)
     encoder.part([value], "watched")
     for one in encoder.objects:
         rule = rule_of(one)
@@ -23,9 +24,14 @@ def watch(value: Any) -> None:
         watch_tables(one)
         own = getattr(one, "__dict__", None)
         for name, inner in list(own.items()) if isinstance(own, dict) else ():
-            look = getattr(rule_of(inner), "watch", None)
-            if callable(look) and isinstance(own, dict) and (instead := look(inner)) is not None:
+            if isinstance(own, dict) and (instead := _look(inner)) is not None:
                 own[name] = instead
+
+
+def _look(value: Any) -> Any:
+    """Let the rule of an object prepare it; returns what takes its place."""
+    prepare = getattr(rule_of(value), "watch", None)
+    return prepare(value) if callable(prepare) else None
 
 
 def _record(env: Any, rule: Any) -> None:

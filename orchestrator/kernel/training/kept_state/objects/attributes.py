@@ -6,11 +6,11 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.kernel.training.kept_state.objects.program import module_of
+from orchestrator.kernel.training.kept_state.objects.program import class_name, module_of
 from orchestrator.kernel.training.kept_state.objects.structure import NOT_STATE
 
-_RECORDING = "orchestrator.kernel.training.kept_state.rules.recording"
-"""Objects of this module record an environment, in attributes of it that are not state."""
+_IN_PROCESS = "orchestrator.kernel.training.kept_state.rules.recording:InProcess"
+"""Objects of this class record an environment, in attributes of it that are not state."""
 
 
 def attributes_of(owner: Any) -> Iterator[tuple[str, Any]]:
@@ -63,8 +63,12 @@ def _dict_of(owner: Any) -> dict[str, Any]:
 
 def _left_out(owner: Any) -> frozenset[str]:
     names = (NOT_STATE.get(f"{module_of(one)}.{one.__qualname__}", frozenset()) for one in type(owner).__mro__)
-    recording = [name for name, value in list(_dict_of(owner).items()) if module_of(type(value)) == _RECORDING]
+    recording = [name for name, value in list(_dict_of(owner).items()) if _is_recording(type(value))]
     return frozenset().union(*names, recording)
+
+
+def _is_recording(kind: type) -> bool:
+    return any(class_name(one) == _IN_PROCESS for one in kind.__mro__)
 
 
 def _python_size(kind: type) -> int:

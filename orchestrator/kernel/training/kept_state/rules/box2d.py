@@ -1,24 +1,17 @@
 """Box2D: its world cannot be read, so the newest episode is repeated.
 
-A world that lives on over resets remembers earlier episodes, e.g. in the order of its contacts. Then each episode gets
-a new world, from the first one on.
+A world that lives on over resets remembers earlier episodes, e.g. in the order of its contacts. So the environments of
+gymnasium get a new world for each episode, from the first one on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.kernel.training.kept_state.objects.program import class_name, module_of
 
 _WORLD = "Box2D.Box2D:b2World"
-_NEW_WORLD: Mapping[str, Callable[[Any], Any]] = {
-    "gymnasium.envs.box2d.bipedal_walker:BipedalWalker": lambda env: type(env.world)(),
-    "gymnasium.envs.box2d.car_racing:CarRacing": lambda env: type(env.world)(
-        (0, 0), contactListener=env.contactListener_keepref
-    ),
-}
-"""Environments that keep one world over resets, and how they build it."""
+_OF_GYMNASIUM = "gymnasium.envs.box2d."
 
 
 class Box2dRule:
@@ -34,8 +27,9 @@ class Box2dRule:
         return isinstance(own, dict) and any(class_name(type(one)) == _WORLD for one in list(own.values()))
 
     def before_reset(self, env: Any) -> None:
-        """Give an environment that keeps its world a new one."""
-        build = next((_NEW_WORLD[name] for name in map(class_name, type(env).__mro__) if name in _NEW_WORLD), None)
-        if build is not None:
+        """Give an environment of gymnasium a new world, with the gravity and the listener that it was built with."""
+        if any(module_of(kind).startswith(_OF_GYMNASIUM) for kind in type(env).__mro__):
             env._destroy()
-            env.world = build(env)
+            env.world = type(env.world)(
+                gravity=env.world.gravity, contactListener=getattr(env, "contactListener_keepref", None)
+            )

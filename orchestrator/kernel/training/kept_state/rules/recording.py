@@ -82,7 +82,11 @@ class Recorder:
             self._env.step(action)
 
 
-class _Step:
+class InProcess:
+    """Base of what is set in an attribute of an environment and is not state."""
+
+
+class _Step(InProcess):
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 
@@ -90,7 +94,7 @@ class _Step:
         return self.recorder.step(action)
 
 
-class _Reset:
+class _Reset(InProcess):
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 

@@ -21,8 +21,9 @@ class EnvironmentRule(Protocol):
     """Saves and restores the objects of one kind.
 
     A rule may also have `watch(value)`: called once, before the training steps; it may return an object to put in the
-    place of `value`. A rule with `replays = True` claims environments and needs neither `save` nor `load`: they are
-    restored by repeating their newest episode.
+    place of `value`. With `with_attributes = True` a rule saves only what an object hides; its attributes are saved as
+    those of other objects. A rule with `replays = True` claims environments and needs neither `save` nor `load`: they
+    are restored by repeating their newest episode.
     """
 
     def claims(self, value: Any) -> bool:
@@ -42,7 +43,7 @@ class EnvironmentRule(Protocol):
         ...
 
 
-_BUILT_IN: tuple[Any, ...] = (MjDataRule(), MjModelRule(), AleRule(), Box2dRule())
+BUILT_IN: list[Any] = [MjDataRule(), MjModelRule(), AleRule(), Box2dRule()]
 _ADDED: list[Any] = []
 
 
@@ -91,18 +92,17 @@ def add_installed_rules() -> None:
 
 def rule_of(value: Any) -> Any:
     """The rule that claims an object, None without one."""
-    for rule in _ADDED:
-        if rule.claims(value):
-            return rule
-    for rule in _BUILT_IN:
-        if rule.claims(value):
-            return rule
-    return None
+    return next((rule for rule in (*_ADDED, *BUILT_IN) if rule.claims(value)), None)
 
 
 def replays(rule: Any) -> bool:
     """Whether a rule restores environments by repeating their newest episode."""
     return getattr(rule, "replays", False) is True
+
+
+def has_attributes(rule: Any) -> bool:
+    """Whether attributes of the objects of a rule are saved beside what it saves."""
+    return replays(rule) or getattr(rule, "with_attributes", False) is True
 
 
 def rule_name(rule: Any) -> str:
