@@ -13,11 +13,10 @@ from orchestrator.kernel.checkpoint.resume_grade import EXACT, WEIGHTS_ONLY
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.training.kept_state.watching import watch
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
 from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
-from orchestrator.sb3.envs.wrappers import lost_state
+from orchestrator.sb3.envs.wrappers import lost_state, prepare_env
 from orchestrator.sb3.state.identity import ResumeGrade, grade_resume
 from orchestrator.sb3.state.npz_tree import read_state, same_state
 from orchestrator.sb3.state.policy_digest import policy_digest
@@ -43,7 +42,7 @@ def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> T
     latest = _latest_checkpoint(context, plan.scenario)
     device = prepare_torch(plan.device)
     model = build_model(plan.lineage, task.build_env(plan.lineage), device=device)
-    watch(model.env)
+    prepare_env(environment_of(model), context)
     _require_savable_state(plan, model)
     training = TrainingState(
         context=context,

@@ -14,6 +14,8 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
 
 from orchestrator.kernel.algorithms.hyperparameters import ContinuousHyperParameters, HyperParameters
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.kept_state.environments import prepare_environments
 from orchestrator.sb3.algorithms.normalization_state import capture_normalization, restore_normalization
 from orchestrator.sb3.envs.attributes import Capture, Restore, is_ruled
 from orchestrator.sb3.envs.discrete_to_box import SignActions
@@ -24,6 +26,7 @@ from orchestrator.sb3.envs.dummy_vec_env import (
     restore_singles,
     wrappers_of_singles,
 )
+from orchestrator.sb3.envs.environment_check import check_env, faults_of
 
 
 def with_layers(env: VecEnv, wanted: HyperParameters) -> VecEnv:
@@ -34,6 +37,17 @@ def with_layers(env: VecEnv, wanted: HyperParameters) -> VecEnv:
         plan = wanted.normalize
         env = VecNormalize(env, norm_obs=plan.observations, norm_reward=plan.rewards, gamma=wanted.gamma)
     return env
+
+
+def prepare_env(env: VecEnv, context: SessionContext) -> None:
+    """Prepare an environment for its first step, and check that copies of it can be restored exactly.
+
+    Raises:
+        SessionRefused: The rule of an installed package cannot be loaded.
+    """
+    prepare_environments(env)
+    if not lost_state(env):
+        check_env(env, context)
 
 
 def _capture_monitor(layer: VecMonitor) -> dict[str, Any]:
@@ -93,7 +107,7 @@ def lost_state(env: VecEnv) -> tuple[str, ...]:
     innermost = found[-1]
     if type(innermost) is DummyVecEnv:
         lost += lost_of_singles(innermost)
-    return tuple(dict.fromkeys(lost))
+    return tuple(dict.fromkeys([*lost, *faults_of(env)]))
 
 
 def declared_non_finite(env: VecEnv) -> frozenset[str]:
@@ -109,9 +123,11 @@ def declared_non_finite(env: VecEnv) -> frozenset[str]:
 
 
 def capture_environment(env: VecEnv) -> Any:
-    """State of the innermost environment, None if it cannot be captured."""
+    """State of the innermost environment, None if it cannot be captured; lost if the check found that it is wrong."""
     innermost = list(_layers(env))[-1]
     access = _access(innermost)
+    if faults_of(env):
+        return {"is": "lost"}
     return None if access is None else access.capture(innermost)
 
 

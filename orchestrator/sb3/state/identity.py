@@ -19,6 +19,7 @@ from orchestrator.kernel.checkpoint.resume_grade import REFUSE, STATISTICAL, WEI
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.schema import LINEAGE_KEYS
 from orchestrator.kernel.wire import STATE_SUFFIX, Ticket
+from orchestrator.sb3.envs.environment_check import lines_of
 from orchestrator.sb3.envs.wrappers import acts_through, lost_state
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.training_state_io import environment_of
@@ -69,6 +70,7 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         # State that no checkpoint of this training can save; empty if it resumes exactly.
         "lost_state": list(lost_state(environment_of(model))),
         "policy_digest": policy_digest(model.policy),
+        **({"environment_check": checked} if (checked := lines_of(environment_of(model))) else {}),
         # Layers that a plain load of the zip lacks; omitted if there are none, as in cards of earlier versions.
         **({"acts_through": list(through)} if through else {}),
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +14,15 @@ from orchestrator.kernel.checkpoint.save import save_checkpoint
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.atomic import write_text
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
-from orchestrator.kernel.schema import LINEAGE_KEYS, SETTINGS
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
+from orchestrator.kernel.training.kept_state.check.finding import Finding
+from orchestrator.kernel.training.kept_state.identity import identity_of
 from orchestrator.kernel.training.proof import conditions_of, proof_of_section
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, KEPT_SUFFIX, MODEL_SUFFIX, STATE_SUFFIX
 
 FINISHED_NAME = "finished_after.txt"
 """Holds the digest of the checkpoint after which the script declared the training finished."""
-
-_LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,7 @@ class Checkpoints:
     def __init__(self, context: SessionContext, device_class: str) -> None:
         self._context = context
         self.scenario = str(context.ticket.spec.get("scenario") or context.ticket.section)
-        self.identity = _identity(context, device_class)
+        self.identity = identity_of(context, device_class)
         self._grade = EXACT
         self.parent: CheckpointCard | None = None
         self.resumed: CheckpointCard | None = None
@@ -153,6 +150,19 @@ class Checkpoints:
         if self.parent is not None:
             write_text(self._context.models_dir / FINISHED_NAME, self.parent.digest + "\n")
 
+    def checked(self, findings: Sequence[Finding]) -> list[str]:
+        """Record the check of the environments; returns what makes resumes inexact.
+
+        Raises:
+            SessionRefused: The resume is less exact than required.
+        """
+        inexact = [one for finding in findings for one in finding.lost]
+        if findings:
+            self.identity["environment_check"] = [finding.line for finding in findings]
+        for reason in inexact if self.resumed is not None else ():
+            self.lower(reason)
+        return inexact
+
     def lower(self, reason: str) -> None:
         """Record why the resume is at most `statistical`.
 
@@ -223,27 +233,3 @@ class Checkpoints:
                 proof=self.proof if not lost else None,
             )
         return self.parent
-
-
-def _identity(context: SessionContext, device_class: str) -> dict[str, Any]:
-    lineage = dict(context.ticket.spec.get("lineage") or {"seed": context.ticket.spec.get("seed")})
-    own = {key: lineage.pop(key) for key in list(lineage) if key not in LINEAGE_KEYS or key == SETTINGS}
-    return {
-        **lineage,
-        **({"own": own} if own else {}),
-        "section": context.ticket.section,
-        "lineage_id": context.ticket.lineage_id,
-        "versions": _versions(),
-        "device_class": device_class,
-        "code_digest": context.ticket.bundle_digest,
-    }
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = importlib.metadata.version(name.replace("_", "-")).partition("+")[0]
-        except importlib.metadata.PackageNotFoundError:
-            continue  # the script does not use it
-    return versions

@@ -6,12 +6,16 @@ environment in each process, and called by `env_method`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
+import time
 import weakref
 from multiprocessing.connection import wait
 from typing import Any
 
+from orchestrator.kernel.training.kept_state.check.finding import Finding
+from orchestrator.kernel.training.kept_state.check.step_and_compare import check_environment
 from orchestrator.kernel.training.kept_state.comparison import node_digest
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
@@ -19,7 +23,7 @@ from orchestrator.kernel.training.kept_state.objects.program import class_name
 from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random
 from orchestrator.kernel.training.kept_state.rules.faults import NotSaved
 from orchestrator.kernel.training.kept_state.rules.recording import InProcess
-from orchestrator.kernel.training.kept_state.rules.registry import BUILT_IN, add_rule, added_rules
+from orchestrator.kernel.training.kept_state.rules.registry import BUILT_IN, add_rule, added_rules, rule_of
 from orchestrator.kernel.training.kept_state.watching import watch
 
 _SUBPROC = "stable_baselines3.common.vec_env.subproc_vec_env:SubprocVecEnv"
@@ -69,6 +73,17 @@ class ProcessesRule:
         _ask(value, "load", state)
 
 
+def is_in_processes(value: Any) -> bool:
+    """Whether its environments are in processes of their own."""
+    return isinstance(rule_of(value), ProcessesRule)
+
+
+def check_processes(env: Any) -> list[Finding]:
+    """Check the environment of the first process, in that process."""
+    ((_, found),) = env.env_method(_NAME, "check", None, indices=[0])
+    return [Finding(**found)]
+
+
 def _ask(env: Any, command: str, payloads: list[Any]) -> list[Any]:
     answers = []
     for index, payload in enumerate(payloads):
@@ -91,8 +106,10 @@ class ProcessAccess(InProcess):
         self._at_start: dict[str, str] = {}
 
     def __call__(self, command: str, payload: Any) -> tuple[str, Any]:
-        """Prepare the environment (`watch`), capture it (`save`), or restore it (`load`)."""
+        """Prepare the environment (`watch`), check it (`check`), capture it (`save`), or restore it (`load`)."""
         env = _environment()
+        if command == "check":
+            return "done", dataclasses.asdict(check_environment(env, time.monotonic))
         if command == "watch":
             for rule in reversed(self._rules):
                 add_rule(rule)

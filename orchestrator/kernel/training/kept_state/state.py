@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orchestrator.kernel.training.kept_state.processes  # noqa: F401 - adds the rule of SubprocVecEnv
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
@@ -18,13 +17,11 @@ from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints, Sav
 from orchestrator.kernel.training.kept_state.comparison import file_name, node_digest, random_name, same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
+from orchestrator.kernel.training.kept_state.environments import check_environments, prepare_environments
 from orchestrator.kernel.training.kept_state.kept import Kept
 from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
 from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random, seed_of
-from orchestrator.kernel.training.kept_state.watching import watch
-
-_SAVES_UNCHANGED = 3
-"""Saves after which an array or a container that has not changed is named."""
+from orchestrator.kernel.training.kept_state.unchanged import UnchangedParts
 
 
 class State:
@@ -47,9 +44,9 @@ class State:
         self._decoder = Decoder([] if saved is None else saved.parts_buffers)
         self._again = Encoder()
         self._warned: set[str] = set()
-        self._at_start: dict[str, tuple[str, bool]] = {}
-        self._saves = 0
+        self._unchanged = UnchangedParts({})
         self._templates: set[str] | None = None
+        self._inexact: list[str] = []  # what the check of the environments found
         self.kept = Kept()
         self._restored = False
         self.begun = False
@@ -62,8 +59,7 @@ class State:
             SessionRefused: The resume is less exact than required.
         """
         self.kept._add(parts)
-        if "gymnasium" in sys.modules:
-            watch(list(parts.values()))
+        prepare_environments(list(parts.values()))
         saved = self._saved
         if saved is None:
             return
@@ -149,11 +145,15 @@ class State:
         if restore or not self._restored:
             self.restore_generators()
         self._templates = set()
-        self.lost(self.kept._capture(met=self._templates)[2])
+        lost = self.kept._capture(met=self._templates)[2]
+        if not lost and "gymnasium" in sys.modules:
+            findings = check_environments(list(self.kept._names.values()), self._context)
+            self._inexact = self._checkpoints.checked(findings)
+        self.lost([*lost, *self._inexact])
         seed = seed_of(self._context.ticket.spec)
         if self._saved is None and seed is not None and "gymnasium" in sys.modules:
             seed_spaces(self.kept._objects(), seed)
-        self._at_start = self.kept._replaceable()
+        self._unchanged = UnchangedParts(self.kept._replaceable())
         saved, self._saved = self._saved, None  # frees its memory
         self._decoder, self._again = Decoder([]), Encoder()
         if saved is None:
@@ -172,8 +172,9 @@ class State:
         Returns:
             A function that writes the file, and what cannot be kept.
         """
-        self._name_unchanged()
+        self._unchanged.name(self.kept._replaceable, self._context.reporter.say)
         parts, buffers, lost = self.kept._capture(self._templates)
+        lost += self._inexact
         tree = {**fields, "parts": parts, "own": Encoder(buffers).encode(own, "own")}
         return lambda path: write_archive(path, tree, buffers), self._warn(lost)
 
@@ -201,9 +202,10 @@ class State:
         Raises:
             OSError: A file cannot be written; earlier checkpoints are untouched.
         """
-        self._name_unchanged()
+        self._unchanged.name(self.kept._replaceable, self._context.reporter.say)
         started_s = self._context.monotonic()
         parts, parts_buffers, lost = self.kept._capture(self._templates)
+        lost += self._inexact
         encoder = Encoder()
         generators = encoder.encode(capture_random(), "random")
         card = self._checkpoints.write(
@@ -236,25 +238,6 @@ class State:
                     if path.is_file()
                 }
         return digests
-
-    def _name_unchanged(self) -> None:
-        """Name the parts that are still as at the start: `w = w + 1` makes a value that is not kept.
-
-        A number or a text is named at the first save. An array or a list that is filled in place may be unchanged for
-        good reasons; it is named at a later one.
-        """
-        self._saves += 1
-        if not self._at_start or self._saves not in (1, _SAVES_UNCHANGED):
-            return
-        now = self.kept._replaceable()
-        for name, (digest, constant) in self._at_start.items():
-            if constant is (self._saves == 1) and now.get(name) == (digest, constant):
-                self._context.reporter.say(
-                    f"[CHECKPOINT] The part {name!r} has not changed yet. If the script assigns a new value to a "
-                    f"variable, assign it to the attribute {name!r} of what keep() returned."
-                )
-        if self._saves == _SAVES_UNCHANGED:
-            self._at_start = {}
 
     def _warn(self, lost: list[str]) -> list[str]:
         for one in lost:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import marshal
+import sys
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ class Tables:
     """
 
     def __init__(self, found: Mapping[str, tuple[Any, str]]) -> None:
-        self._found = {name: (value, copy.deepcopy(value), digest) for name, (value, digest) in found.items()}
+        self._found = {name: (value, _content(value), digest) for name, (value, digest) in found.items()}
 
     def built(self, name: str) -> str | None:
         """Digest of a table as it was built, None if there is none of this name."""
@@ -35,16 +35,21 @@ class Tables:
         """Digest of an attribute that is an unchanged table, None for others."""
         if name not in self._found or self._found[name][0] is not value:
             return None
-        digest = self._found[name][2]
-        return digest if _content(value) == digest else None
+        _, content, digest = self._found[name]
+        return digest if _content(value) == content else None
 
     def restored(self, name: str, value: Any) -> Any:
         """The table as it was built."""
         if self.digest(name, value) is not None:
             return value
-        _, built, digest = self._found[name]
-        self._found[name] = (copy.deepcopy(built), built, digest)
-        return self._found[name][0]
+        table, content, digest = self._found[name]
+        if is_array(table):
+            made = type(table)(table.shape, table.dtype)
+            made[...] = sys.modules["numpy"].frombuffer(content, table.dtype).reshape(table.shape)
+        else:
+            made = marshal.loads(content)
+        self._found[name] = (made, content, digest)
+        return made
 
 
 _OF: dict[int, Tables] = {}
@@ -57,7 +62,11 @@ def watch_tables(owner: Any) -> None:
     if kinds is None or id(owner) in _OF:
         return
     found = {name: (value, _content(value)) for name, value in vars(owner).items() if _may_be(value, kinds)}
-    tables = {name: (value, digest) for name, (value, digest) in found.items() if digest}
+    tables = {
+        name: (value, hashlib.sha256(content).hexdigest())
+        for name, (value, content) in found.items()
+        if content and (is_array(value) or marshal.loads(content) == value)  # numbers of numpy become bytes
+    }
     if tables:
         _OF[id(owner)] = Tables(tables)
         weakref.finalize(owner, _OF.pop, id(owner), None)
@@ -72,16 +81,14 @@ def _may_be(value: Any, kinds: tuple[type, ...]) -> bool:
     return type(value) in kinds or (not kinds and is_array(value) and hasattr(value, "nbytes"))
 
 
-def _content(value: Any) -> str:
-    """Digest of a large table of plain numbers and texts, empty for other values."""
+def _content(value: Any) -> bytes:
+    """Bytes of a large table of plain numbers and texts, empty for other values."""
     if is_array(value):
-        content = b"" if holds_objects(value) or value.nbytes < _LEAST_BYTES else value.tobytes()
-        kind = f"{value.dtype} {value.shape}".encode()
-        return hashlib.sha256(kind + content).hexdigest() if content else ""
+        return b"" if holds_objects(value) or value.nbytes < _LEAST_BYTES else bytes(value.tobytes())
     if len(value) < _LEAST_ITEMS:
-        return ""
+        return b""
     try:
         content = marshal.dumps(value, 2)  # version 2 has no references, which depend on reference counts
     except ValueError:  # it holds objects
-        return ""
-    return hashlib.sha256(content).hexdigest() if len(content) >= _LEAST_BYTES else ""
+        return b""
+    return content if len(content) >= _LEAST_BYTES else b""
