@@ -59,7 +59,7 @@ FAST: dict[str, Callable[[], Any]] = {
     "processes": lambda: PPO("MlpPolicy", _in_processes("LunarLander-v3"), **copied(TINY)),
 }
 LONG: dict[str, Callable[[], Any]] = {
-    "Atari": lambda: PPO("CnnPolicy", _game("BreakoutNoFrameskip-v4"), **copied({**TINY, "policy_kwargs": {}})),
+    "Atari": lambda: PPO("MlpPolicy", _game("BreakoutNoFrameskip-v4"), **copied(TINY)),
     "Atari with sticky actions": lambda: PPO("MlpPolicy", make_vec_env(_pong, 2), **copied(TINY)),
     "walker": lambda: PPO("MlpPolicy", "BipedalWalker-v3", **copied(PROXIMAL)),
     "hardcore walker": lambda: SAC("MlpPolicy", "BipedalWalkerHardcore-v3", **copied(BEFORE_LEARNING)),

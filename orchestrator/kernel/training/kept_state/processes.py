@@ -30,6 +30,8 @@ _SUBPROC = "stable_baselines3.common.vec_env.subproc_vec_env:SubprocVecEnv"
 _NAME = "orchestrator_access"
 _PREPARED: weakref.WeakSet[Any] = weakref.WeakSet()
 _GENERATORS = ("python", "numpy")
+_STEP_RESULTS = 5
+"""Results of a step: observation, reward, end, information, and that of the newest reset."""
 
 
 class ProcessesRule:
@@ -59,7 +61,7 @@ class ProcessesRule:
             NotSaved: One cannot be saved.
         """
         self.watch(value)
-        return _ask(value, "save", [None] * value.num_envs)
+        return {"environments": _ask(value, "save", [None] * value.num_envs), "reset_infos": value.reset_infos}
 
     def load(self, value: Any, state: Any) -> None:
         """Restore each environment.
@@ -67,10 +69,13 @@ class ProcessesRule:
         Raises:
             ValueError: There are more or fewer of them, or one does not fit.
         """
-        if len(state) != value.num_envs:
-            raise ValueError(f"the checkpoint holds {len(state)} environments, this training {value.num_envs}")
+        count = len(state["environments"])
+        if count != value.num_envs:
+            raise ValueError(f"the checkpoint holds {count} environments, this training {value.num_envs}")
         self.watch(value)
-        _ask(value, "load", state)
+        _ask(value, "load", state["environments"])
+        for remote, info in zip(value.remotes, state["reset_infos"], strict=True):
+            remote.reset_info = info
 
 
 def is_in_processes(value: Any) -> bool:
@@ -138,12 +143,19 @@ class ProcessAccess(InProcess):
 
 
 class _Connection:
-    """The connection to one process, which names an end of that process."""
+    """The connection to one process, which names an end of that process.
+
+    Attributes:
+        reset_info: Information of the newest reset, restored; a process has it in a variable of its loop. None if the
+            process has it.
+    """
 
     def __init__(self, remote: Any, index: int, process: Any) -> None:
         self._remote, self._index, self._process = remote, index, process
+        self.reset_info: Any = None
 
     def send(self, message: Any) -> None:
+        self.reset_info = None if message[0] == "reset" else self.reset_info
         try:
             self._remote.send(message)
         except (BrokenPipeError, ConnectionResetError) as fault:
@@ -155,9 +167,15 @@ class _Connection:
         if not self._remote.poll() and not self._process.is_alive():
             raise self._ended()
         try:
-            return self._remote.recv()
+            received = self._remote.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as fault:
             raise self._ended() from fault
+        if self.reset_info is None or not isinstance(received, tuple) or len(received) != _STEP_RESULTS:
+            return received
+        if received[2]:  # the episode has ended, so the process has reset its environment
+            self.reset_info = None
+            return received
+        return (*received[:-1], self.reset_info)
 
     def _ended(self) -> RuntimeError:
         self._process.join(timeout=1)

@@ -104,7 +104,7 @@ def _goes_wrong(restores: int, *, compare: bool = True) -> bool:
 
 def test_register_of_sticky_actions_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not _goes_wrong(12)
-    monkeypatch.setattr(ale.RecordedAle, "repeat", lambda self, before, actions, strengths: None)
+    monkeypatch.setattr(ale.RecordedAle, "repeat", lambda self, recorded: None)
     assert _goes_wrong(60, compare=False)
 
 

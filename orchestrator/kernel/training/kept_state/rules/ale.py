@@ -40,8 +40,7 @@ class AleRule:
         """
         state = {"state": zlib.compress(value.cloneSystemState().serialize(), 1)}
         if type(value) is RecordedAle:
-            before, actions, strengths = value.recorded()
-            return {**state, "before": zlib.compress(before, 1), "actions": actions, "strengths": strengths}
+            return {**state, "recorded": value.recorded()}
         if value.getFloat(_STICKY) > 0:
             raise NotSaved("its sticky actions were not recorded; name the environment before its first step")
         return state
@@ -52,12 +51,11 @@ class AleRule:
         Raises:
             ValueError: Only one of the checkpoint and this emulator has recorded actions.
         """
-        if ("before" in state) is not (type(value) is RecordedAle):
+        if ("recorded" in state) is not (type(value) is RecordedAle):
             raise ValueError("only one of the checkpoint and this training has sticky actions")
-        build = importlib.import_module("ale_py").ALEState
         if type(value) is RecordedAle:
-            value.repeat(build(zlib.decompress(state["before"])), state["actions"], state["strengths"])
-        value.restoreSystemState(build(zlib.decompress(state["state"])))
+            value.repeat(state["recorded"])
+        value.restoreSystemState(_state(zlib.decompress(state["state"])))
 
 
 class RecordedAle:
@@ -85,19 +83,17 @@ class RecordedAle:
         self._forget()
         return done
 
-    def recorded(self) -> tuple[bytes, list[int], list[float]]:
-        """An earlier state, and the actions and paddle strengths since."""
-        before, actions = self._older[0], [*self._older[1], *self._newer[1]]
-        return before.serialize(), [action for action, _ in actions], [strength for _, strength in actions]
+    def recorded(self) -> list[Any]:
+        """Two earlier states, each with the actions and paddle strengths since."""
+        return [[zlib.compress(state.serialize(), 1), list(actions)] for state, actions in (self._older, self._newer)]
 
-    def repeat(self, before: Any, actions: list[int], strengths: list[float]) -> None:
+    def repeat(self, recorded: list[Any]) -> None:
         """Play recorded actions again."""
         kind = importlib.import_module("ale_py").Action
-        self._ale.restoreSystemState(before)
-        for action, strength in zip(actions, strengths, strict=True):
+        self._older, self._newer = ((_state(zlib.decompress(state)), list(actions)) for state, actions in recorded)
+        self._ale.restoreSystemState(self._older[0])
+        for action, strength in (*self._older[1], *self._newer[1]):
             self._ale.act(kind(action), strength)
-        self._older = (before, list(zip(actions, strengths, strict=True)))
-        self._newer = (self._ale.cloneSystemState(), [])
 
     def _forget(self) -> None:
         state = self._ale.cloneSystemState()
@@ -106,3 +102,7 @@ class RecordedAle:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ale, name)
+
+
+def _state(content: bytes) -> Any:
+    return importlib.import_module("ale_py").ALEState(content)
