@@ -90,7 +90,7 @@ def _stepped(one: Any, other: Any, actions: Any, numbers: Iterator[int]) -> str:
         results = [_step(env, copy.deepcopy(action), reset=number == AFTER // 2) for env in (one, other)]
         for what, first, second in zip(("observation", "reward", "end", "first observation"), *results, strict=True):
             if where := value_difference(first, second):
-                return f"{number + 1} steps after a restore the {what} differs {where}".strip()
+                return f"in step {number + 1} after a restore the {what} differs: {where}"
     path = state_difference(Captured(other), Captured(one))
     return f"after the same steps {path} differs" if path else ""
 
