@@ -77,6 +77,7 @@ class BaseRun:
         self._scored = False
         self._fields: dict[str, Any] = {}
         self._paused: bool | None = None
+        self._on_close: list[Callable[[], None]] = []
 
     @property
     def start(self) -> int:
@@ -182,6 +183,8 @@ class BaseRun:
     def close(self) -> None:
         """End the training: what follows changes nothing about how it ended. Deletes the folder of `resume_folder`."""
         self._paused = self.paused
+        for undo in self._on_close:
+            undo()
         if self._resume_folder is not None:
             shutil.rmtree(self._resume_folder, ignore_errors=True)
 

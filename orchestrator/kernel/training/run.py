@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestrator.kernel.outcome import MORE_TO_DO, SessionRefused
 from orchestrator.kernel.training.base_run import BaseRun
+from orchestrator.kernel.training.kept_state.check.copies import add_factory, remove_factory
 from orchestrator.kernel.training.kept_state.kept import Kept
+from orchestrator.kernel.training.kept_state.rules.registry import add_rule, remove_rule
 from orchestrator.kernel.training.model import open_model
 from orchestrator.kernel.training.program import program_variables, run_program
 from orchestrator.kernel.training.progress import cannot_write
@@ -39,6 +42,32 @@ class Run(BaseRun):
             raise RuntimeError("call keep() before steps(), save() and model.learn()")
         self._state.add(parts)
         return self._state.kept
+
+    def environment_rule(self, rule: Any) -> None:
+        """Save and restore objects that hide their state, in environments or anywhere in what is kept.
+
+        Args:
+            rule: An object with `claims(value)`, `save(value)` and `load(value, state)`; see `EnvironmentRule`.
+
+        Raises:
+            TypeError: It lacks a method.
+        """
+        self._before_parts("environment_rule")
+        add_rule(rule)
+        self._on_close.append(partial(remove_rule, rule))
+
+    def environment_factory(self, build: Callable[[], Any]) -> None:
+        """Name a function that builds a further copy of an environment, for the check at the start.
+
+        Needed only for environments that `gymnasium.make` did not build. It may leave out the outer wrappers.
+        """
+        self._before_parts("environment_factory")
+        add_factory(build)
+        self._on_close.append(partial(remove_factory, build))
+
+    def _before_parts(self, name: str) -> None:
+        if self._learning is not None or self._state.kept._names:
+            raise RuntimeError(f"call run.{name} before run.keep and run.sb3")
 
     def sb3(self, build: Callable[[], Model]) -> Model:
         """Build a model of stable-baselines3, or resume it exactly from the newest checkpoint.

@@ -17,7 +17,7 @@ from orchestrator.kernel.training.alone import ALONE_RUN
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
 from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
-from orchestrator.sb3.envs.wrappers import lost_state
+from orchestrator.sb3.envs.wrappers import lost_state, prepare_env
 from orchestrator.sb3.state.algorithm_state import lost_of_algorithm
 from orchestrator.sb3.state.identity import ResumeGrade, grade_resume
 from orchestrator.sb3.state.npz_tree import read_state, same_state
@@ -44,6 +44,7 @@ def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> T
     latest = _latest_checkpoint(context, plan.scenario)
     device = prepare_torch(plan.device)
     model = build_model(plan.lineage, task.build_env(plan.lineage), device=device, target_steps=plan.target_steps)
+    prepare_env(environment_of(model), context)
     _require_savable_state(plan, model)
     training = TrainingState(
         context=context,

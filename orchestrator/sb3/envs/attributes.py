@@ -10,8 +10,13 @@ from typing import Any
 
 import numpy as np
 
+import orchestrator.kernel.training.kept_state.processes  # noqa: F401 - adds the rule of SubprocVecEnv
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
+from orchestrator.kernel.training.kept_state.rules.registry import has_attributes, rule_of
+
+ATTRIBUTES, _RULED = "attributes", "ruled"
+"""Keys of the state of an environment, wrapper or layer: of its attributes, or of all that its rule saves."""
 
 
 class Capture(Encoder):
@@ -25,12 +30,25 @@ class Capture(Encoder):
         super().__init__(outside=outside)
         self._inside_instance = 1  # every value is an attribute
 
+    def layer(self, one: Any) -> dict[str, Any]:
+        """The state of an environment, a wrapper or a layer, by its rule or its attributes."""
+        name, rule = type(one).__name__, rule_of(one)
+        if rule is not None and not has_attributes(rule):
+            return {_RULED: self.ruled(one, rule, name)}
+        state = self.instance(one, name)
+        return {ATTRIBUTES: state.pop("of"), **state}
+
     def _store(self, described: dict[str, Any], content: bytes) -> dict[str, Any]:
         dtype = described.get("dtype", "uint8") if described["is"] != "tensor" else "uint8"
         made = np.frombuffer(content, dtype=np.dtype(dtype)) if content else np.zeros(0, dtype=np.uint8)
         if described["is"] == "array" and content:
             made = made.reshape(described["shape"])
         return {**described, "of": made}
+
+
+def is_ruled(one: Any) -> bool:
+    """Whether an environment, a wrapper or a layer has a rule."""
+    return rule_of(one) is not None
 
 
 class Restore(Decoder):
@@ -43,6 +61,17 @@ class Restore(Decoder):
 
     def __init__(self, outside: Mapping[str, Any], *, lenient: bool = False) -> None:
         super().__init__([], outside=outside, lenient=lenient)
+
+    def layer(self, one: Any, tree: Mapping[str, Any]) -> None:
+        """Restore the state of an environment, a wrapper or a layer.
+
+        Raises:
+            ValueError: It does not fit.
+        """
+        if _RULED in tree:
+            self.decode(tree[_RULED], one)
+        else:
+            self.instance(one, {**tree, "of": tree[ATTRIBUTES]})
 
     def _content(self, node: dict[str, Any]) -> bytes:
         content: bytes = node["of"].tobytes()

@@ -10,11 +10,9 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from orchestrator.sb3.envs.attributes import Capture, Restore
+from orchestrator.sb3.envs.attributes import ATTRIBUTES, Capture, Restore, is_ruled
 
 Single = gymnasium.Env[Any, Any]
-ATTRIBUTES = "attributes"
-"""Key of the state of an environment, wrapper or layer that is captured by its attributes."""
 
 # Attributes of a wrapper that the next steps depend on, and those of a monitor that users read. A monitor's times are
 # left out, since they differ between repeated runs.
@@ -32,7 +30,7 @@ def lost_of_singles(env: DummyVecEnv) -> list[str]:
     for copy in env.envs:
         for part in _parts(copy):
             if type(part) not in _STATE_OF and not _has_own_state(part):
-                capture.attributes(part, type(part).__name__)
+                capture.layer(part)
     return list(dict.fromkeys(capture.lost))
 
 
@@ -86,7 +84,7 @@ def _parts(copy: Single) -> Iterator[Single]:
 
 
 def _has_own_state(part: Single) -> bool:
-    return hasattr(type(part), "get_state") and hasattr(type(part), "set_state")
+    return not is_ruled(part) and hasattr(type(part), "get_state") and hasattr(type(part), "set_state")
 
 
 def _capture(part: Single, capture: Capture) -> Any:
@@ -94,17 +92,17 @@ def _capture(part: Single, capture: Capture) -> Any:
         return {name: _copied(getattr(part, name)) for name in _STATE_OF[type(part)]}
     if _has_own_state(part):
         return part.get_state()  # type: ignore[attr-defined]  # checked by name
-    return {ATTRIBUTES: capture.attributes(part, type(part).__name__)}
+    return capture.layer(part)
 
 
 def _restore(part: Single, tree: Any, restore: Restore) -> None:
     if type(part) in _STATE_OF:
         for name in _STATE_OF[type(part)]:
             setattr(part, name, _copied(tree[name]))
-    elif _has_own_state(part):
+    elif _has_own_state(part) and ATTRIBUTES not in tree:
         part.set_state(tree)  # type: ignore[attr-defined]  # checked by name
     elif tree is not None:  # None in checkpoints of an earlier version, which could not save it
-        restore.attributes(part, tree[ATTRIBUTES])
+        restore.layer(part, tree)
     if isinstance(part, PassiveEnvChecker):
         for name in [name for name in vars(part) if name.startswith("checked_")]:
             setattr(part, name, True)  # it compares the first step with a reset that was before the resume

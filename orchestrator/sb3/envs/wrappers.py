@@ -11,19 +11,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from stable_baselines3.common.running_mean_std import RunningMeanStd
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
 
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.training.kept_state.environments import prepare_environments
 from orchestrator.sb3.algorithms.normalization_state import capture_normalization, restore_normalization
-from orchestrator.sb3.envs.attributes import Capture, Restore
+from orchestrator.sb3.envs.attributes import Capture, Restore, is_ruled
 from orchestrator.sb3.envs.discrete_to_box import SignActions
 from orchestrator.sb3.envs.dummy_vec_env import (
-    ATTRIBUTES,
     capture_singles,
     declared_of_singles,
     lost_of_singles,
     restore_singles,
     wrappers_of_singles,
 )
+from orchestrator.sb3.envs.environment_check import check_env, faults_of
+
+
+def prepare_env(env: VecEnv, context: SessionContext) -> None:
+    """Prepare an environment for its first step, and check that copies of it can be restored exactly.
+
+    Raises:
+        SessionRefused: The rule of an installed package cannot be loaded.
+    """
+    prepare_environments(env)
+    if not lost_state(env):
+        check_env(env, context)
 
 
 def _capture_monitor(layer: VecMonitor) -> dict[str, Any]:
@@ -76,16 +89,14 @@ def lost_state(env: VecEnv) -> tuple[str, ...]:
     found = list(_layers(env))
     lost: list[str] = []
     for layer in found:
-        if isinstance(layer, SubprocVecEnv):
-            lost.append("SubprocVecEnv: the state of its environments is in other processes; use DummyVecEnv")
-        elif _is_by_attributes(layer):
+        if _is_by_attributes(layer):
             capture = Capture(_outside(env))
-            capture.attributes(layer, type(layer).__name__)
+            capture.layer(layer)
             lost += capture.lost
     innermost = found[-1]
     if type(innermost) is DummyVecEnv:
         lost += lost_of_singles(innermost)
-    return tuple(dict.fromkeys(lost))
+    return tuple(dict.fromkeys([*lost, *faults_of(env)]))
 
 
 def declared_non_finite(env: VecEnv) -> frozenset[str]:
@@ -101,9 +112,11 @@ def declared_non_finite(env: VecEnv) -> frozenset[str]:
 
 
 def capture_environment(env: VecEnv) -> Any:
-    """State of the innermost environment, None if it cannot be captured."""
+    """State of the innermost environment, None if it cannot be captured; lost if the check found that it is wrong."""
     innermost = list(_layers(env))[-1]
     access = _access(innermost)
+    if faults_of(env):
+        return {"is": "lost"}
     return None if access is None else access.capture(innermost)
 
 
@@ -172,7 +185,7 @@ def _access(layer: VecEnv) -> _Access | None:
 
 def _has_own_state(layer: VecEnv) -> bool:
     # On the type, not on the object, since a wrapper forwards attributes that it lacks to the environment inside.
-    return hasattr(type(layer), "get_state") and hasattr(type(layer), "set_state")
+    return not is_ruled(layer) and hasattr(type(layer), "get_state") and hasattr(type(layer), "set_state")
 
 
 def _is_by_attributes(layer: VecEnv) -> bool:
@@ -180,7 +193,9 @@ def _is_by_attributes(layer: VecEnv) -> bool:
     if type(layer) is VecNormalize:
         statistics: Any = getattr(layer, "obs_rms", None)  # a dict for `Dict` observations
         return statistics is not None and not isinstance(statistics, RunningMeanStd)
-    if type(layer) in _KNOWN or type(layer) in _STATELESS or isinstance(layer, SubprocVecEnv):
+    if is_ruled(layer):
+        return True
+    if type(layer) in _KNOWN or type(layer) in _STATELESS:
         return False
     return not _has_own_state(layer)
 
@@ -190,11 +205,11 @@ def _outside(env: VecEnv) -> dict[str, Any]:
 
 
 def _capture_attributes(layer: VecEnv) -> dict[str, Any]:
-    return {ATTRIBUTES: Capture(_outside(layer)).attributes(layer, type(layer).__name__)}
+    return Capture(_outside(layer)).layer(layer)
 
 
 def _restore_attributes(layer: VecEnv, tree: Mapping[str, Any]) -> None:
-    Restore(_outside(layer)).attributes(layer, tree[ATTRIBUTES])
+    Restore(_outside(layer)).layer(layer, tree)
 
 
 _BY_ATTRIBUTES = _Access(capture=_capture_attributes, restore=_restore_attributes)

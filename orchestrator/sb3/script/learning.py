@@ -18,6 +18,7 @@ from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.wire import final_model_name
 from orchestrator.sb3.checkpoint.resume import resume_training
 from orchestrator.sb3.checkpoint.save import save_training
+from orchestrator.sb3.envs.wrappers import prepare_env
 from orchestrator.sb3.logs.curves import Curves
 from orchestrator.sb3.logs.training_logs import TrainingLogs
 from orchestrator.sb3.rollout_callback import LeftAtBoundary
@@ -30,7 +31,7 @@ from orchestrator.sb3.script.schedules import follows_a_schedule
 from orchestrator.sb3.script.training import Beside, ScriptPlan, ScriptTraining
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.sb3_zip import write_model
-from orchestrator.sb3.state.training_state_io import continues_episodes, restore_sections
+from orchestrator.sb3.state.training_state_io import continues_episodes, environment_of, restore_sections
 from orchestrator.sb3.training.factory import prepare_torch
 from orchestrator.sb3.training.history import TrainingHistory
 from orchestrator.sb3.training.metadata import mean_episode_length, mean_episode_reward, write_metadata
@@ -78,6 +79,7 @@ class Learning:
         # Other numbers than with more threads, but the same on every machine.
         prepare_torch(run.device, warn_only=True)
         self.model = built(build)
+        prepare_env(environment_of(self.model), context)
         self.callback = RunCallback(self)
         spec = context.ticket.spec
         plan = ScriptPlan(

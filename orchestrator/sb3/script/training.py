@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.wire import KEPT_SUFFIX
+from orchestrator.sb3.envs.environment_check import lines_of
 from orchestrator.sb3.envs.wrappers import lost_state
 from orchestrator.sb3.script.identity import describe_model, network_of
 from orchestrator.sb3.script.schedules import follows_a_schedule
@@ -61,6 +62,9 @@ class ScriptTraining(Training):
         names = {"algorithm": type(model).__name__, "network": network_of(model)}
         horizon = {"horizon_steps": self.plan.target_steps} if follows_a_schedule(model) else {}
         described = describe_model(model)
+        kept = self.checkpoints.identity.get("environment_check", [])
+        if checked := [*lines_of(environment_of(model)), *kept]:
+            described["environment_check"] = checked
         if "learning_starts" in described["arguments"]:
             described["arguments"]["learning_starts"] = self._learning_starts
         return {**names, **self.checkpoints.identity, **described, **horizon, "lost_state": self.all_lost()}

@@ -22,8 +22,8 @@ _SHOWN_PARTS = 3
 ALLOWED: Mapping[str, str] = {
     r"episode_statistics\.episodes\.\d+\.(?!(r|l)$).+": "what an environment adds to its episode record is for people: "
     "the library averages only `r` and `l`, and nothing learns from any of it",
-    r"(environment\.\d+\.\d+|environment|layers\.\d+\.state)\.attributes(\..+)?": "attributes of an environment that "
-    "declares nothing: an infinite bound or first best value is usual there",
+    r"(environment\.\d+\.\d+|environment|layers\.\d+\.state)\.(attributes|ruled|beside)(\..+)?": "state of an "
+    "environment that declares nothing: an infinite bound or first best value is usual there",
     r"environment\.\d+\.\d+\.current_reset_info\..+": "keyword arguments of a reset, which a monitor only copies",
 }
 """Parts of a training's state that may hold NaN or an infinity: pattern of the whole path -> reason.

@@ -22,6 +22,7 @@ from orchestrator.kernel.environment.processor import describe_machine
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.schema import LINEAGE_KEYS
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX, Ticket
+from orchestrator.sb3.envs.environment_check import lines_of
 from orchestrator.sb3.envs.wrappers import acts_through, lost_state
 from orchestrator.sb3.state.algorithm_state import lost_of_algorithm
 from orchestrator.sb3.state.policy_digest import policy_digest
@@ -74,6 +75,7 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         # State that no checkpoint of this training can save; empty if it resumes exactly.
         "lost_state": [*lost_state(environment_of(model)), *lost_of_algorithm(model)],
         "policy_digest": policy_digest(model.policy),
+        **({"environment_check": checked} if (checked := lines_of(environment_of(model))) else {}),
         # Layers that a plain load of the zip lacks; omitted if there are none, as in cards of earlier versions.
         **({"acts_through": list(through)} if through else {}),
     }

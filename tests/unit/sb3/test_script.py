@@ -20,7 +20,7 @@ from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback, StopTrainingOnMaxEpisodes
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise, OrnsteinUhlenbeckActionNoise
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 from stable_baselines3.her import HerReplayBuffer
 from tiny_single import Goal, Images
 
@@ -273,16 +273,12 @@ def test_a_callback_that_ends_the_training_finishes_it(tmp_path: Path) -> None:
     ("build", "named"),
     [
         (
-            lambda: PPO("MlpPolicy", make_vec_env(CART, 2, vec_env_cls=SubprocVecEnv), **copied(PROXIMAL)),
-            "SubprocVecEnv: ",
-        ),
-        (
             lambda: PPO("MlpPolicy", Opaque(gymnasium.make(CART)), **copied(PROXIMAL)),
             "Opaque.draws: an object of builtins",
         ),
         (lambda: Own("MlpPolicy", CART, **copied(PROXIMAL)), "Own.predictor: it is not among the parameters"),
     ],
-    ids=["other processes", "opaque", "own network"],
+    ids=["opaque", "own network"],
 )
 def test_what_cannot_be_kept_is_named_and_makes_the_resume_statistical(
     build: Callable[[], Any], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

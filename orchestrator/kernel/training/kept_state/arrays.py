@@ -6,6 +6,8 @@ import importlib
 import sys
 from typing import Any
 
+from orchestrator.kernel.training.kept_state.objects.program import module_of
+
 
 class NotAnArray(Exception):
     """The bytes of this array do not hold its values."""
@@ -14,7 +16,7 @@ class NotAnArray(Exception):
 def is_array(value: Any) -> bool:
     """Whether it is a numpy array, a numpy scalar or a torch tensor."""
     return _is_tensor(value) or (
-        type(value).__module__.partition(".")[0] == "numpy" and all(hasattr(value, name) for name in _OF_NUMPY)
+        module_of(type(value)).partition(".")[0] == "numpy" and all(hasattr(value, name) for name in _OF_NUMPY)
     )
 
 

@@ -17,6 +17,7 @@ from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.identity import identity_of
 from orchestrator.kernel.training.kept_state.archive import read_archive, write_archive
+from orchestrator.kernel.training.kept_state.check.finding import Finding
 from orchestrator.kernel.training.kept_state.logs import Logs, write_logs
 from orchestrator.kernel.training.proof import conditions_of, proof_of_section
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, KEPT_SUFFIX, LOGS_SUFFIX, MODEL_SUFFIX, STATE_SUFFIX
@@ -149,6 +150,19 @@ class Checkpoints:
         """
         if self.parent is not None:
             write_text(self._context.models_dir / FINISHED_NAME, self.parent.digest + "\n")
+
+    def checked(self, findings: Sequence[Finding]) -> list[str]:
+        """Record the check of the environments; returns what makes resumes inexact.
+
+        Raises:
+            SessionRefused: The resume is less exact than required.
+        """
+        inexact = [one for finding in findings for one in finding.lost]
+        if findings:
+            self.identity["environment_check"] = [finding.line for finding in findings]
+        for reason in inexact if self.resumed is not None else ():
+            self.lower(reason)
+        return inexact
 
     def lower(self, reason: str) -> None:
         """Record why the resume is at most `statistical`.

@@ -12,6 +12,9 @@ from orchestrator.kernel.training.kept_state.objects.modules import beside_state
 from orchestrator.kernel.training.kept_state.objects.places import PLACE, restored_place
 from orchestrator.kernel.training.kept_state.objects.program import code_name, find_class, find_code
 from orchestrator.kernel.training.kept_state.objects.protocols import build_object, load_object, protocol_of
+from orchestrator.kernel.training.kept_state.rules.recording import recorder_of
+from orchestrator.kernel.training.kept_state.rules.registry import replays, rule_name, rule_of
+from orchestrator.kernel.training.kept_state.rules.tables import tables_of
 from orchestrator.kernel.training.kept_state.value_decoder import ValueDecoder
 
 
@@ -24,10 +27,34 @@ class Decoder(ValueDecoder):
         Raises:
             ValueError: The tree does not fit the object.
         """
-        now = dict(attributes_of(owner))
-        values = {name: self.decode(node, now.get(name)) for name, node in tree}
+        now, tables = dict(attributes_of(owner)), tables_of(owner)
+        values = {}
+        for name, node in tree:
+            if isinstance(node, dict) and node["is"] == "table":
+                if tables is None or tables.built(name) != node["digest"]:
+                    raise ValueError(f"the table {name!r} of {type(owner).__name__} is not the checkpoint's")
+                values[name] = tables.restored(name, now.get(name))
+            else:
+                values[name] = self.decode(node, now.get(name))
         unknown = {name for name, node in tree if name not in now and _is_unknown(node)}
         set_attributes(owner, {name: value for name, value in values.items() if name not in unknown})
+
+    def instance(self, owner: Any, node: Any) -> None:
+        """Set the attributes of an object, after what its rule has saved beside them.
+
+        Raises:
+            ValueError: The node does not fit the object.
+        """
+        if "beside" in node and not is_lost(node["beside"]):
+            rule, recorder = self._rule(owner, node), recorder_of(owner)
+            saved = self.decode(node["beside"])
+            if not replays(rule):
+                rule.load(owner, saved)
+            elif recorder is None:
+                raise ValueError(f"the steps of {type(owner).__name__} are not recorded in this process")
+            else:
+                recorder.replay(saved)
+        self.attributes(owner, node["of"])
 
     def _unnumbered(self, node: Any, kind: str, current: Any) -> Any:
         if kind == PLACE:
@@ -68,13 +95,15 @@ class Decoder(ValueDecoder):
             kind_now = find_class(node["class"], current)
             made = current if type(current) is kind_now else empty_object(kind_now)
             self._made[number] = made
-            self.attributes(made, node["of"])
+            self.instance(made, node)
             return made
         if kind == "function":
             return self._function(node, current, number)
         return super()._numbered(node, kind, current, number)
 
     def _object(self, node: Any, current: Any, number: int) -> Any:
+        if node["by"].startswith("rule "):
+            return self._by_rule(node, current, number)
         if protocol_of(current) != node["by"]:
             current = build_object(node["class"])
         if current is None:
@@ -89,6 +118,20 @@ class Decoder(ValueDecoder):
                     if not _is_unknown(inner):
                         set_beside(owner, key, self.decode(inner, values.get(key)))
         return current
+
+    def _by_rule(self, node: Any, current: Any, number: int) -> Any:
+        if current is None:
+            raise ValueError(f"the checkpoint holds an object of {node['class']}, the script has none at this place")
+        rule = self._rule(current, {"by": node["by"].removeprefix("rule ")})
+        self._made[number] = current
+        rule.load(current, self.decode(node["of"], None))
+        return current
+
+    def _rule(self, value: Any, node: Any) -> Any:
+        rule = rule_of(value)
+        if rule is None or rule_name(rule) != node["by"]:
+            raise ValueError(f"the environment rule {node['by']} is missing; add it before the state is restored")
+        return rule
 
     def _function(self, node: Any, current: Any, number: int) -> Any:
         if not isinstance(current, types.FunctionType) or code_name(current) != node["name"]:
@@ -113,6 +156,11 @@ class Decoder(ValueDecoder):
             except ValueError:  # an empty cell
                 before = None
             cell.cell_contents = self.decode(inner, before)
+
+
+def is_lost(node: Any) -> bool:
+    """Whether a node stands for a value that could not be kept."""
+    return isinstance(node, dict) and node.get("is") == "lost"
 
 
 def _is_unknown(node: Any) -> bool:

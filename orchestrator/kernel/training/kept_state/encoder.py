@@ -19,8 +19,12 @@ from orchestrator.kernel.training.kept_state.objects.open_files import is_stream
 from orchestrator.kernel.training.kept_state.objects.places import place_of
 from orchestrator.kernel.training.kept_state.objects.program import class_name, code_name, find_code, is_code
 from orchestrator.kernel.training.kept_state.objects.protocols import can_be_built, kind_of, protocol_of, state_of
-from orchestrator.kernel.training.kept_state.objects.structure import is_fresh, outside_reason
-from orchestrator.kernel.training.kept_state.value_encoder import NotKept, ValueEncoder
+from orchestrator.kernel.training.kept_state.objects.structure import inexact_reason, is_fresh, outside_reason
+from orchestrator.kernel.training.kept_state.rules.faults import NotSaved
+from orchestrator.kernel.training.kept_state.rules.recording import recorder_of
+from orchestrator.kernel.training.kept_state.rules.registry import has_attributes, replays, rule_name, rule_of
+from orchestrator.kernel.training.kept_state.rules.tables import tables_of
+from orchestrator.kernel.training.kept_state.value_encoder import CONTAINERS, NotKept, ValueEncoder
 
 
 class Encoder(ValueEncoder):
@@ -36,8 +40,10 @@ class Encoder(ValueEncoder):
             return {"is": "constant", "type": built[0], "of": self._items(built[1], place)}
         if is_code(value):
             return self._code(value, place)
+        if is_fresh(kind) and rule_of(value) is None:
+            return {"is": "fresh"}
         inside = value.values() if kind is dict else value if kind is list else ()
-        if is_stream(value) or is_fresh(kind) or (inside and all(is_fresh(type(one)) for one in inside)):
+        if is_stream(value) or (inside and all(is_fresh(type(one)) for one in inside)):  # e.g. a list of pictures
             return {"is": "fresh"}
         return super()._constant(value, place)
 
@@ -51,6 +57,11 @@ class Encoder(ValueEncoder):
 
     def _mutable(self, value: Any, place: str) -> Any:
         kind = type(value)
+        if kind in CONTAINERS or arrays.is_array(value):
+            return super()._mutable(value, place)
+        rule = rule_of(value)
+        if rule is not None and not has_attributes(rule):
+            return self.ruled(value, rule, place)
         if reason := outside_reason(kind):
             return self.lose(place, reason)
         if (by := protocol_of(value)) is not None:
@@ -62,8 +73,12 @@ class Encoder(ValueEncoder):
             return {"is": "partial", "of": self._items([value.func, value.args, value.keywords], place)}
         if kind is types.FunctionType:
             return self._function(value, place)
-        plain = arrays.is_array(value) or not is_python_object(value) or (kind is object and not self._inside_instance)
+        plain = not is_python_object(value) or (kind is object and not self._inside_instance)
         return super()._mutable(value, place) if plain else self._instance(value, place)
+
+    def ruled(self, value: Any, rule: Any, place: str) -> Any:
+        """An object whose whole state a rule saves."""
+        return self._object(value, f"rule {rule_name(rule)}", place)
 
     def _object(self, value: Any, by: str, place: str) -> Any:
         """An object with methods that read and set its state."""
@@ -72,8 +87,9 @@ class Encoder(ValueEncoder):
         before, instances = self._mark(), self._inside_instance
         self._number(value)
         self._inside_state, self._inside_instance = self._inside_state + 1, 0
+        kind = kind_of(value) if not by.startswith("rule ") else class_name(type(value))
         try:
-            node = {"is": "object", "by": by, "class": kind_of(value), "of": self._state(value, place)}
+            node = {"is": "object", "by": by, "class": kind, "of": self._state(value, by, place)}
         except NotKept as fault:
             if self._inside_state > 1:
                 raise
@@ -95,9 +111,11 @@ class Encoder(ValueEncoder):
         self._inside_state = inside
         return found
 
-    def _state(self, value: Any, place: str) -> Any:
+    def _state(self, value: Any, by: str, place: str) -> Any:
         try:
-            state = state_of(value)
+            state = rule_of(value).save(value) if by.startswith("rule ") else state_of(value)
+        except NotSaved as fault:
+            raise NotKept(place, str(fault)) from fault
         except NotImplementedError as fault:  # e.g. random.SystemRandom
             raise NotKept(place, f"a {type(value).__qualname__} gives no state: {fault}") from fault
         return self.encode(state, place)
@@ -130,13 +148,43 @@ class Encoder(ValueEncoder):
         if not self._is_there(f"{place} {name}", can_be_built="<locals>" not in name):
             return self.lose(place, f"an object of {name}, a class inside a function; move it out of the function")
         self._number(value)
-        return {"is": "instance", "class": name, "of": self.attributes(value, place)}
+        return {"is": "instance", "class": name, **self.instance(value, place)}
 
-    def attributes(self, owner: Any, place: str) -> list[list[Any]]:
-        """Name and value of each attribute of an object."""
+    def instance(self, owner: Any, place: str) -> dict[str, Any]:
+        """The attributes of an object, under `of`, and what its rule saves beside them, under `beside`."""
+        rule = rule_of(owner)
+        if rule is None or not has_attributes(rule):
+            return {"of": self.attributes(owner, place)}
+        try:
+            saved = _record(owner) if replays(rule) else rule.save(owner)
+            beside = {"beside": self.encode(saved, f"{place} (its rule)"), "by": rule_name(rule)}
+        except NotSaved as fault:
+            beside = {"beside": self.lose(place, str(fault)), "by": rule_name(rule)}
+        return {**beside, "of": self.attributes(owner, place, hidden=True)}
+
+    def attributes(self, owner: Any, place: str, *, hidden: bool = False) -> list[list[Any]]:
+        """Name and value of each attribute of an object.
+
+        Args:
+            owner: The object.
+            place: Name for messages.
+            hidden: Leave out what cannot be kept, since it is restored in another way.
+        """
+        if reason := inexact_reason(type(owner)):
+            self.lost.append(f"{place}: {reason}")
+        tables, found = tables_of(owner), []
         self._inside_instance += 1
-        named = attributes_of(owner)
-        found = [[name, place_of(value) or self.encode(value, f"{place}.{name}")] for name, value in named]
+        for name, value in attributes_of(owner):
+            if tables is not None and (digest := tables.digest(name, value)):
+                found.append([name, {"is": "table", "digest": digest}])
+                continue
+            before, lost = self._mark(), len(self.lost)
+            node = place_of(value) or self.encode(value, f"{place}.{name}")
+            if hidden and len(self.lost) > lost:
+                del self.lost[lost:]
+                self._undo(before)
+                node = {"is": "fresh"}
+            found.append([name, node])
         self._inside_instance -= 1
         return found
 
@@ -146,3 +194,10 @@ class Encoder(ValueEncoder):
             return True
         self.met.add(what)
         return self._templates is None or what in self._templates
+
+
+def _record(env: Any) -> Any:
+    recorder = recorder_of(env)
+    if recorder is None:
+        raise NotSaved("its steps are not recorded; name the environment before its first reset")
+    return recorder.record()

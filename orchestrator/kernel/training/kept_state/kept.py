@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from typing import Any
 
 from orchestrator.kernel.training.kept_state.arrays import is_array
 from orchestrator.kernel.training.kept_state.comparison import node_digest
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.logs import OpenFiles
-
-_SAVES_UNCHANGED = 3
-"""Saves after which an array or a container that has not changed is named."""
+from orchestrator.kernel.training.kept_state.objects.program import module_of
 
 
 class Kept:
@@ -91,33 +89,6 @@ class Kept:
         return encoder.objects
 
 
-class UnchangedParts:
-    """Names the parts that are still as at the start: `w = w + 1` makes a value that is not kept.
-
-    A number or a text is named at the first save. An array or a list that is filled in place may be unchanged for good
-    reasons; it is named at a later one.
-    """
-
-    def __init__(self, kept: Kept, say: Callable[[str], None]) -> None:
-        self._kept, self._say = kept, say
-        self._at_start, self._saves = kept._replaceable(), 0
-
-    def name(self) -> None:
-        """Name the unchanged parts, if any; call it at each save."""
-        self._saves += 1
-        if not self._at_start or self._saves not in (1, _SAVES_UNCHANGED):
-            return
-        now = self._kept._replaceable()
-        for name, (digest, constant) in self._at_start.items():
-            if constant is (self._saves == 1) and now.get(name) == (digest, constant):
-                self._say(
-                    f"[CHECKPOINT] The part {name!r} has not changed yet. If the script assigns a new value to a "
-                    f"variable, assign it to the attribute {name!r} of what keep() returned."
-                )
-        if self._saves == _SAVES_UNCHANGED:
-            self._at_start = {}
-
-
 def _is_plain(value: Any) -> bool:
     """Whether it is a number, a text, an array, or a container of the standard library."""
-    return value is None or is_array(value) or type(value).__module__ in ("builtins", "collections")
+    return value is None or is_array(value) or module_of(type(value)) in ("builtins", "collections")

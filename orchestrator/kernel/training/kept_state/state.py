@@ -17,10 +17,12 @@ from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints, Sav
 from orchestrator.kernel.training.kept_state.comparison import file_name, node_digest, random_name, same_part
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
-from orchestrator.kernel.training.kept_state.kept import Kept, UnchangedParts
+from orchestrator.kernel.training.kept_state.environments import check_environments, prepare_environments
+from orchestrator.kernel.training.kept_state.kept import Kept
 from orchestrator.kernel.training.kept_state.logs import Logs, read_logs
 from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
 from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random, seed_of
+from orchestrator.kernel.training.kept_state.unchanged import UnchangedParts
 
 
 class State:
@@ -43,8 +45,9 @@ class State:
         self._decoder = Decoder([] if saved is None else saved.parts_buffers)
         self._again = Encoder()
         self._warned: set[str] = set()
-        self._unchanged = UnchangedParts(Kept(), context.reporter.say)
+        self._unchanged = UnchangedParts({})
         self._templates: set[str] | None = None
+        self._inexact: list[str] = []  # what the check of the environments found
         self.kept = Kept()
         self._restored = False
         self.begun = False
@@ -57,6 +60,7 @@ class State:
             SessionRefused: The resume is less exact than required.
         """
         self.kept._add(parts)
+        prepare_environments(list(parts.values()))
         saved = self._saved
         if saved is None:
             return
@@ -142,11 +146,15 @@ class State:
         if restore or not self._restored:
             self.restore_generators()
         self._templates = set()
-        self.lost(self.kept._capture(met=self._templates)[2])
+        lost = self.kept._capture(met=self._templates)[2]
+        if not lost and "gymnasium" in sys.modules:
+            findings = check_environments(list(self.kept._names.values()), self._context)
+            self._inexact = self._checkpoints.checked(findings)
+        self.lost([*lost, *self._inexact])
         seed = seed_of(self._context.ticket.spec)
         if self._saved is None and seed is not None and "gymnasium" in sys.modules:
             seed_spaces(self.kept._objects(), seed)
-        self._unchanged = UnchangedParts(self.kept, self._context.reporter.say)
+        self._unchanged = UnchangedParts(self.kept._replaceable())
         saved, self._saved = self._saved, None  # frees its memory
         if saved is not None and not with_model:
             self._continue_files(saved)
@@ -172,8 +180,9 @@ class State:
         Returns:
             A function that writes the file, and what cannot be kept.
         """
-        self._unchanged.name()
+        self._unchanged.name(self.kept._replaceable, self._context.reporter.say)
         parts, buffers, lost = self.kept._capture(self._templates)
+        lost += self._inexact
         tree = {**fields, "parts": parts, "own": Encoder(buffers).encode(own, "own")}
         return lambda path: write_archive(path, tree, buffers), self.name_lost(lost)
 
@@ -201,9 +210,10 @@ class State:
         Raises:
             OSError: A file cannot be written; earlier checkpoints are untouched.
         """
-        self._unchanged.name()
+        self._unchanged.name(self.kept._replaceable, self._context.reporter.say)
         started_s = self._context.monotonic()
         parts, parts_buffers, lost = self.kept._capture(self._templates)
+        lost += self._inexact
         encoder = Encoder()
         generators = encoder.encode(capture_random(), "random")
         files, names = self.kept._open_files().contents()

@@ -66,7 +66,7 @@ class ValueDecoder:
         if kind in _NUMBERS:
             return _number(node, kind)
         if kind == "array" and node["scalar"]:
-            return arrays.build(node, self._content(node), None)
+            return _kept(arrays.build(node, self._content(node), None), current)
         if kind in _UNNUMBERED:
             return self._unnumbered(node, kind, current)
         number = self._count
@@ -86,7 +86,7 @@ class ValueDecoder:
         items = list(self._items(node["of"], current if isinstance(current, tuple) else ()))
         if kind == "tuple":
             return tuple(items) if "class" not in node else _tuple_of(find_class(node["class"], current), items)
-        return frozenset(items) if kind == "frozenset" else build_constant(node["type"], items)
+        return frozenset(items) if kind == "frozenset" else _kept(build_constant(node["type"], items), current)
 
     def _numbered(self, node: Any, kind: str, current: Any, number: int) -> Any:
         """The value of a form that has a number, so that others can refer to it."""
@@ -162,6 +162,15 @@ class ValueDecoder:
         """The bytes of a node."""
         content: bytes = self._buffers[node["buffer"]]
         return content
+
+
+def _kept(made: Any, current: Any) -> Any:
+    """The script's own constant if it is the same: a library's pickle of a space shows which dtypes are one object."""
+    if type(made) is not type(current):
+        return made
+    if arrays.is_array(made):
+        return current if made.dtype == current.dtype and made.tobytes() == current.tobytes() else made
+    return current if made == current else made
 
 
 def _number(node: Any, kind: str) -> Any:

@@ -20,7 +20,7 @@ from orchestrator.kernel.training.kept_state.objects.containers import (
     is_rebuilt_in_order,
     is_tuple,
 )
-from orchestrator.kernel.training.kept_state.objects.program import class_name
+from orchestrator.kernel.training.kept_state.objects.program import class_name, module_of
 
 _MOST_INT = 2**63
 _REMEDY = "give its type the methods state_dict() and load_state_dict(state)"
@@ -118,7 +118,7 @@ class ValueEncoder:
     def _mutable(self, value: Any, place: str) -> Any:
         if arrays.is_array(value):
             return self._objects(value, place) if arrays.holds_objects(value) else self._array(value, place)
-        if type(value) in _CONTAINERS:
+        if type(value) in CONTAINERS:
             return self._container(value, place)
         return self._lose_type(place, type(value))
 
@@ -216,7 +216,7 @@ class ValueEncoder:
     def _lose_type(self, place: str, kind: type) -> Any:
         if self._inside_instance:
             return self.lose(place, f"an object of {class_name(kind)}, which hides its state")
-        return self.lose(place, f"a value of type {kind.__module__}.{kind.__qualname__}; {_REMEDY}")
+        return self.lose(place, f"a value of type {module_of(kind)}.{kind.__qualname__}; {_REMEDY}")
 
     def lose(self, place: str, reason: str) -> Any:
         """Record that a value cannot be kept.
@@ -235,7 +235,7 @@ class ValueEncoder:
         return {**described, "buffer": len(self.buffers) - 1}
 
 
-_CONTAINERS = frozenset({list, *DICTS, deque, set, bytearray})
+CONTAINERS = frozenset({list, *DICTS, deque, set, bytearray})
 
 
 def _scalar(value: Any) -> tuple[Any] | None:

@@ -6,12 +6,16 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.kernel.training.kept_state.objects.program import class_name, module_of
 from orchestrator.kernel.training.kept_state.objects.structure import NOT_STATE
+
+_IN_PROCESS = "orchestrator.kernel.training.kept_state.rules.recording:InProcess"
+"""Objects of this class record an environment, in attributes of it that are not state."""
 
 
 def attributes_of(owner: Any) -> Iterator[tuple[str, Any]]:
     """Attributes in the object's dict and slots, without those that are not state."""
-    left_out = _left_out(type(owner))
+    left_out = _left_out(owner)
     yield from ((name, value) for name, value in list(_dict_of(owner).items()) if name not in left_out)
     for name, member in _slots(type(owner)).items():
         if name not in left_out:
@@ -26,7 +30,7 @@ def set_attributes(owner: Any, values: Mapping[str, Any]) -> None:
 
     The class's own `__setattr__` is not called: it may refuse (frozen dataclasses) or do more than set.
     """
-    slots, inner, left_out = _slots(type(owner)), _dict_of(owner), _left_out(type(owner))
+    slots, inner, left_out = _slots(type(owner)), _dict_of(owner), _left_out(owner)
     now = dict(attributes_of(owner))
     for name in slots.keys() & now.keys() - values.keys():
         slots[name].__delete__(owner)
@@ -57,9 +61,14 @@ def _dict_of(owner: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _left_out(kind: type) -> frozenset[str]:
-    names = (NOT_STATE.get(f"{one.__module__}.{one.__qualname__}", frozenset()) for one in kind.__mro__)
-    return frozenset().union(*names)
+def _left_out(owner: Any) -> frozenset[str]:
+    names = (NOT_STATE.get(f"{module_of(one)}.{one.__qualname__}", frozenset()) for one in type(owner).__mro__)
+    recording = [name for name, value in list(_dict_of(owner).items()) if _is_recording(type(value))]
+    return frozenset().union(*names, recording)
+
+
+def _is_recording(kind: type) -> bool:
+    return any(class_name(one) == _IN_PROCESS for one in kind.__mro__)
 
 
 def _python_size(kind: type) -> int:

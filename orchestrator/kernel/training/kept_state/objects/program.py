@@ -46,10 +46,10 @@ def is_code(value: Any) -> bool:
         return value.__closure__ is None and not vars(value) and not changes
     if isinstance(value, types.BuiltinFunctionType):
         owner = value.__self__
-        return isinstance(owner, types.ModuleType | type | None) or type(owner).__module__.startswith("torch._C")
-    if type(value).__name__ == _OF_NUMPY and type(value).__module__ == "numpy":
+        return isinstance(owner, types.ModuleType | type | None) or module_of(type(owner)).startswith("torch._C")
+    if type(value).__name__ == _OF_NUMPY and module_of(type(value)) == "numpy":
         return True
-    return isinstance(value, _CODE) or type(value).__module__ == "typing" or _is_of_library(value)
+    return isinstance(value, _CODE) or module_of(type(value)) == "typing" or _is_of_library(value)
 
 
 def code_name(value: Any) -> str:
@@ -59,14 +59,19 @@ def code_name(value: Any) -> str:
         digest = f"#{_digest(value.__code__)}" if isinstance(value, types.FunctionType) else ""
         return f"{getattr(value, '__module__', None)}:{name}{digest}"
     constants = (types.GenericAlias, types.UnionType)
-    if _is_of_library(value) or isinstance(value, constants) or type(value).__module__ == "operator":
+    if _is_of_library(value) or isinstance(value, constants) or module_of(type(value)) == "operator":
         return f"{class_name(type(value))} {value!r}"
     return str(getattr(value, "__name__", class_name(type(value))))
 
 
 def class_name(kind: type) -> str:
     """Module and qualified name of a class."""
-    return f"{kind.__module__}:{kind.__qualname__}"
+    return f"{module_of(kind)}:{kind.__qualname__}"
+
+
+def module_of(kind: type) -> str:
+    """Module of a class; empty for a class of a C library that names none."""
+    return str(getattr(kind, "__module__", ""))
 
 
 def find_code(name: str, current: Any) -> Any:

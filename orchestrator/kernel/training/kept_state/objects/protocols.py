@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from orchestrator.kernel.training.kept_state.objects.program import class_name
+from orchestrator.kernel.training.kept_state.objects.program import class_name, module_of
 
 
 def protocol_of(value: Any) -> str | None:
@@ -15,7 +15,7 @@ def protocol_of(value: Any) -> str | None:
     for name, (read, write) in _METHODS.items():
         if _offers(value, read) and _offers(value, write):
             return name
-    if not any(one.__module__.startswith("numpy.") for one in type(value).__mro__):
+    if not any(module_of(one).startswith("numpy.") for one in type(value).__mro__):
         return None
     if isinstance(getattr(getattr(value, "bit_generator", None), "state", None), dict):
         return "bit_generator"

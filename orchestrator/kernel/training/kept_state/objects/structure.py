@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from orchestrator.kernel.training.kept_state.objects.program import class_name, module_of
+
 NOT_STATE: Mapping[str, frozenset[str]] = {
     "gymnasium.core.Env": frozenset({"spec"}),
     "gymnasium.core.Wrapper": frozenset({"spec", "_cached_spec", "_saved_kwargs"}),
@@ -19,13 +21,14 @@ NOT_STATE: Mapping[str, frozenset[str]] = {
 }
 """Attributes that hold structure or wall time, by class. The code builds the structure again."""
 
-_FRESH = ("pygame", "_csv", "orchestrator.kernel.training", "orchestrator.kernel.session")
+_FRESH = (
+    *("pygame", "gymnasium.envs.mujoco.mujoco_rendering", "mujoco.renderer", "mujoco._render"),
+    *("_csv", "orchestrator.kernel.training", "orchestrator.kernel.session"),
+)
 """Modules whose objects only draw, play or format, or are this session itself; a new process has its own."""
 
 _OUTSIDE: Mapping[str, str] = {
     "gymnasium.vector.async_vector_env:AsyncVectorEnv": "its environments are in other processes; use SyncVectorEnv",
-    "stable_baselines3.common.vec_env.subproc_vec_env:SubprocVecEnv": "its environments are in other processes; "
-    "use DummyVecEnv",
 }
 _OUTSIDE_MODULES = (
     "multiprocessing",
@@ -36,23 +39,35 @@ _OUTSIDE_MODULES = (
     "socket",
     "selectors",
     "ctypes",
+    "Box2D",
 )
-"""Modules of Python classes that stand for something outside of Python: processes, threads, connections."""
+"""Modules of Python classes that stand for something outside of Python: processes, threads, connections, C objects."""
+
+_INEXACT: Mapping[str, str] = {
+    "highway_env.envs.common.abstract:AbstractEnv": "highway-env builds its spaces again at each reset, with random "
+    "seeds of the operating system",
+}
+"""Classes of environments that no restored state makes exact, with the reason."""
 
 
 def is_fresh(kind: type) -> bool:
     """Whether a new process has its own object of this class, and nothing of it is state."""
-    return _is_below(kind.__module__, _FRESH)
+    return _is_below(module_of(kind), _FRESH)
 
 
 def outside_reason(kind: type) -> str | None:
     """Why the state of a class's objects is outside this process, None if it is inside."""
     for one in kind.__mro__:
-        if reason := _OUTSIDE.get(f"{one.__module__}:{one.__qualname__}"):
+        if reason := _OUTSIDE.get(class_name(one)):
             return reason
-        if _is_below(one.__module__, _OUTSIDE_MODULES):
-            return f"an object of {one.__module__}:{one.__qualname__}, whose state is outside of Python"
+        if _is_below(module_of(one), _OUTSIDE_MODULES):
+            return f"an object of {class_name(one)}, whose state is outside of Python"
     return None
+
+
+def inexact_reason(kind: type) -> str | None:
+    """Why a resume with an environment of this class is not exact, None for other classes."""
+    return next((_INEXACT[name] for name in map(class_name, kind.__mro__) if name in _INEXACT), None)
 
 
 def _is_below(module: str, roots: tuple[str, ...]) -> bool:

@@ -1,0 +1,143 @@
+"""Trainings of `run.sb3` on the environments of libraries: cut anywhere, they end with the same bytes."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stable_baselines3 import DQN, PPO, SAC
+from stable_baselines3.common.env_util import make_atari_env, make_vec_env
+from stable_baselines3.common.vec_env import (
+    SubprocVecEnv,
+    VecFrameStack,
+    VecMonitor,
+    VecNormalize,
+    VecTransposeImage,
+)
+from test_script import PROXIMAL, REPLAY, SMALL, cards, copied, end_of, learning, session
+
+from orchestrator.sb3.state.npz_tree import same_state
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import ale_py
+    import gymnasium
+    import minigrid.wrappers
+
+gymnasium.register_envs(ale_py)
+
+TINY = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, **SMALL}
+BEFORE_LEARNING = {**REPLAY, "learning_starts": 60}
+NORMALIZED = partial(VecNormalize, norm_reward=True)
+
+
+def _game(name: str) -> VecFrameStack:
+    return VecFrameStack(make_atari_env(name, 2, seed=5), 4)
+
+
+def _in_processes(name: Any, count: int = 2) -> VecNormalize:
+    """`fork`, since other ways to start a process take seconds here; Windows has only `spawn`."""
+    way = {"start_method": "fork" if sys.platform.startswith("linux") else "spawn"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # each environment has a monitor, too
+        return VecNormalize(VecMonitor(make_vec_env(name, count, vec_env_cls=SubprocVecEnv, vec_env_kwargs=way)))
+
+
+def _grid() -> gymnasium.Env[Any, Any]:
+    return minigrid.wrappers.FlatObsWrapper(gymnasium.make("MiniGrid-DoorKey-5x5-v0"))
+
+
+FAST: dict[str, Callable[[], Any]] = {
+    "Box2D": lambda: PPO("MlpPolicy", "LunarLander-v3", **copied(PROXIMAL)),
+    "MuJoCo": lambda: SAC("MlpPolicy", "Hopper-v5", **copied(BEFORE_LEARNING)),
+    "processes": lambda: PPO("MlpPolicy", _in_processes("LunarLander-v3"), **copied(TINY)),
+}
+LONG: dict[str, Callable[[], Any]] = {
+    "Atari": lambda: PPO("MlpPolicy", _game("BreakoutNoFrameskip-v4"), **copied(TINY)),
+    "Atari with sticky actions": lambda: PPO("MlpPolicy", make_vec_env(_pong, 2), **copied(TINY)),
+    "walker": lambda: PPO("MlpPolicy", "BipedalWalker-v3", **copied(PROXIMAL)),
+    "hardcore walker": lambda: SAC("MlpPolicy", "BipedalWalkerHardcore-v3", **copied(BEFORE_LEARNING)),
+    "continuous lander": lambda: SAC("MlpPolicy", "LunarLanderContinuous-v3", **copied(BEFORE_LEARNING)),
+    "racing": lambda: PPO("MlpPolicy", VecTransposeImage(make_vec_env(_racing, 1)), **copied(TINY)),
+    "minigrid": lambda: DQN("MlpPolicy", _grid(), **copied(REPLAY)),
+    "taxi": lambda: DQN("MlpPolicy", "Taxi-v4", **copied(REPLAY)),
+    "frozen lake": lambda: PPO("MlpPolicy", "FrozenLake-v1", **copied(PROXIMAL)),
+    "mountain car": lambda: SAC("MlpPolicy", "MountainCarContinuous-v0", use_sde=True, **copied(REPLAY)),
+    "MuJoCo in processes": lambda: PPO("MlpPolicy", _in_processes("HalfCheetah-v5"), **copied(TINY)),
+    "Atari in processes": lambda: PPO("MlpPolicy", _in_processes(_pong), **copied(TINY)),
+    "Ant, normalized": lambda: PPO("MlpPolicy", NORMALIZED(make_vec_env("Ant-v5", 2)), **copied(TINY)),
+    "Humanoid": lambda: SAC("MlpPolicy", "Humanoid-v5", **copied(BEFORE_LEARNING)),
+}
+
+
+def _pong() -> gymnasium.Env[Any, Any]:
+    return gymnasium.make("ALE/Pong-v5", obs_type="ram")
+
+
+def _racing() -> gymnasium.Env[Any, Any]:
+    return gymnasium.make("CarRacing-v3", max_episode_steps=40)
+
+
+def _ends_equal(build: Callable[[], Any], folder: Path, *, target: int) -> None:
+    learn, straight, cut = learning(build), folder / "straight", folder / "cut"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert session(straight, None, learn, target) == 0
+        assert [session(cut, at, learn, target) for at in (target // 4, target * 5 // 8, None)] == [75, 75, 0]
+    one, other = end_of(straight), end_of(cut)
+    assert same_state(one[0], other[0]) and one[1:] == other[1:]
+    card = cards(cut)
+    assert card["identity"]["lost_state"] == []
+    assert {ancestor["continued"] for ancestor in card["ancestry"]} == {"exact"}
+
+
+@pytest.mark.parametrize("case", FAST)
+def test_training_that_is_cut_ends_with_the_same_bytes(case: str, tmp_path: Path) -> None:
+    _ends_equal(FAST[case], tmp_path, target=128)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("case", [*FAST, *LONG])
+def test_long_training_that_is_cut_ends_with_the_same_bytes(case: str, tmp_path: Path) -> None:
+    _ends_equal({**FAST, **LONG}[case], tmp_path, target=200 if case == "racing" else 600)
+
+
+def test_a_process_that_ends_is_named(tmp_path: Path) -> None:
+    def build() -> PPO:
+        env = _in_processes("CartPole-v1")
+        built.append(env.unwrapped)
+        return PPO("MlpPolicy", env, **copied(TINY))
+
+    def learn(run: Any, cut: Any) -> None:
+        model = run.sb3(build)
+        built[0].processes[1].kill()
+        model.learn(run.remaining, callback=run.callback, reset_num_timesteps=False)
+
+    built: list[Any] = []
+    with pytest.raises(RuntimeError, match="process of environment 1 of SubprocVecEnv has ended with exit code "):
+        session(tmp_path, None, learn)
+
+
+def test_global_generators_of_processes_are_kept_if_they_are_used(tmp_path: Path) -> None:
+    _ends_equal(lambda: PPO("MlpPolicy", _in_processes(_careless), **copied(TINY)), tmp_path, target=128)
+
+
+class Careless(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Draws from numpy's global generator, which each process has for itself."""
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        np.random.seed(5)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        return self.env.reset(seed=int(np.random.randint(1000)))
+
+
+def _careless() -> gymnasium.Env[Any, Any]:
+    return Careless(gymnasium.make("CartPole-v1", max_episode_steps=9))
