@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: run test lint types floors unit verify prove prove-tests prove-campaign bench bench-peers bench-campaign \
-        bench-checkpoints bench-resume prove-algorithms clean help
+        bench-checkpoints bench-saves bench-resume prove-algorithms clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -21,6 +21,7 @@ help:
 	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
+	@echo "make bench-saves        measure saves of a full replay buffer of a million transitions (minutes)"
 	@echo "make bench-resume       the same trainings, cut and resumed by other tools and by this one (minutes)"
 	@echo "make bench-campaign     plan ten thousand trials and simulate campaigns on a virtual clock"
 	@echo "make bench-checkpoints  measure the cost of checkpoints (minutes)"
@@ -47,6 +48,9 @@ bench: $(VENV)/.ready-run
 # Each peer has its own environment. A peer that cannot be installed is skipped, and the bench reports it.
 bench-peers: $(VENV)/.ready-run
 	-$(MAKE) --keep-going $(PEERS)/sumo/.ready $(PEERS)/uxsim/.ready $(PEERS)/rl_zoo3/.ready $(PEERS)/torchrl/.ready
+
+bench-saves: $(VENV)/.ready-run
+	$(BIN)/python -m tests.bench.save_overhead
 
 bench-resume: $(VENV)/.ready-run
 	-$(MAKE) --keep-going $(PEERS)/rl_zoo3/.ready $(PEERS)/torchrl/.ready
