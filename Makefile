@@ -9,17 +9,20 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: run test lint types floors unit verify prove prove-tests prove-campaign bench bench-peers bench-campaign \
-        bench-checkpoints clean help
+        bench-checkpoints bench-saves bench-resume prove-algorithms clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
 	@echo "make verify  save, restore and resume a tiny real checkpoint"
 	@echo "make prove   train every algorithm without a cut and in cut sessions, and compare the results (minutes)"
+	@echo "make prove-algorithms   the same with thirteen algorithms and 26 environments; one: ALGORITHM=PPO (minutes)"
 	@echo "make prove-tests        long tests of exact resume for every algorithm (minutes)"
 	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
-	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim), about 2 GB, each in its own environment"
+	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
+	@echo "make bench-saves        measure saves of a full replay buffer of a million transitions (minutes)"
+	@echo "make bench-resume       the same trainings, cut and resumed by other tools and by this one (minutes)"
 	@echo "make bench-campaign     plan ten thousand trials and simulate campaigns on a virtual clock"
 	@echo "make bench-checkpoints  measure the cost of checkpoints (minutes)"
 
@@ -29,11 +32,14 @@ run: $(VENV)/.ready-run
 verify: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator verify
 
-prove: prove-tests
+prove: prove-tests prove-algorithms
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
 
 prove-tests: $(VENV)/.ready-test
 	$(BIN)/python -m pytest -m prove
+
+prove-algorithms: $(VENV)/.ready-test
+	$(BIN)/python -m tests.proofs $(ALGORITHM)
 
 # OpenBLAS and OpenMP read these variables once, at start-up, before a program could pin itself to a core. Linux.
 bench: $(VENV)/.ready-run
@@ -41,7 +47,14 @@ bench: $(VENV)/.ready-run
 
 # Each peer has its own environment. A peer that cannot be installed is skipped, and the bench reports it.
 bench-peers: $(VENV)/.ready-run
-	-$(MAKE) --keep-going $(PEERS)/sumo/.ready $(PEERS)/uxsim/.ready
+	-$(MAKE) --keep-going $(PEERS)/sumo/.ready $(PEERS)/uxsim/.ready $(PEERS)/rl_zoo3/.ready $(PEERS)/torchrl/.ready
+
+bench-saves: $(VENV)/.ready-run
+	$(BIN)/python -m tests.bench.save_overhead
+
+bench-resume: $(VENV)/.ready-run
+	-$(MAKE) --keep-going $(PEERS)/rl_zoo3/.ready $(PEERS)/torchrl/.ready
+	$(BIN)/python -m tests.bench.resume
 
 $(PEERS)/%/.ready: tests/bench/peers/%.txt
 	@mkdir -p $(PEERS)

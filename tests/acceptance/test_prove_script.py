@@ -234,6 +234,12 @@ def test_mistake_is_named(tmp_path: Path, text: str, finding: str, part: str | N
     assert not list(tmp_path.glob(".orchestrator/proofs/*"))
 
 
+def test_one_of_the_cuts_is_a_kill(tmp_path: Path) -> None:
+    answer = prove(tmp_path, EXACT, "--kills", "1", "--at", "20,40", code=0)
+    assert (answer["cuts"], answer["kills"], answer["killed"]) == ([20, 40], 1, True)
+    assert "cut by a clean stop at 20 and by kill -9 after a save at 40 steps" in str(answer["shown"])
+
+
 def test_first_difference_is_the_first_pass_after_the_cut(tmp_path: Path) -> None:
     answer = prove(tmp_path, UNKEPT_GENERATOR, "--at", "17,40", code=1)
     assert answer["first_difference"] == {"part": "total", "step": 18, "resumed_at": 17, "values": None}
@@ -298,6 +304,7 @@ def test_failed_repetition_deletes_the_record(tmp_path: Path, monkeypatch: pytes
         (EXACT, ("--steps", "2", "--cuts", "5"), 2, "too few for 5 cut(s)"),
         (EXACT, ("--at", "60"), 2, "--at 60 lies outside the training"),
         (EXACT, ("--at", "x"), 2, "--at cannot be 'x'"),
+        (EXACT, ("--kills", "4"), 2, "--kills takes 0 to the number of cuts, not 4"),
         (EXACT, ("--cuts", "0"), 2, "--cuts takes 1 to 100"),
         (EXACT, ("--steps", "0"), 2, "--steps takes 1 to"),
         (EXACT, ("--limit-s", "-1"), 2, "--limit-s must be above 0"),
@@ -306,8 +313,8 @@ def test_failed_repetition_deletes_the_record(tmp_path: Path, monkeypatch: pytes
         ("with (\n", (), 2, "cannot be parsed"),
         (OWN_LOOP.replace("run.should_stop or ", "").replace("if run.should_stop", "if False"), (), 2, "did not leave"),
     ],
-    ids=["no-import", "no-session", "loop-lines", "sb3-lines", "no-step", "short", "steps", "at", "at-text", "cuts",
-         "steps-0", "limit", "fails", "slow", "syntax", "never-leaves"],
+    ids=["no-import", "no-session", "loop-lines", "sb3-lines", "no-step", "short", "steps", "at", "at-text", "kills",
+         "cuts", "steps-0", "limit", "fails", "slow", "syntax", "never-leaves"],
 )  # fmt: skip
 def test_impossible_proof_has_a_cause(tmp_path: Path, text: str, words: tuple[str, ...], code: int, cause: str) -> None:
     (tmp_path / "train.py").write_text(text, encoding="utf-8")
@@ -406,6 +413,17 @@ def test_program_in_another_language_is_stopped_at_the_cut(tmp_path: Path) -> No
     assert killed.returncode == 2 and "train.py cannot be killed" in killed.stderr
 
 
+HIDDEN = """
+import random
+dice = random.Random(5)
+
+class Dicing(gym.Wrapper):
+    def __init__(self):
+        super().__init__(gym.make("CartPole-v1"))
+    def step(self, action):
+        seen, reward, *rest = self.env.step(action)
+        return seen, reward + dice.random(), *rest
+"""
 SB3 = """
 import gymnasium as gym
 from stable_baselines3 import A2C
@@ -415,6 +433,14 @@ with orchestrator.session(target=60, seed=3) as run:
     model = run.sb3(lambda: A2C("MlpPolicy", gym.make("CartPole-v1"), seed=run.seed))
     model.learn(run.remaining, callback=run.callback, reset_num_timesteps=False)
 """
+
+
+def test_first_difference_of_a_model_is_named_at_its_boundary(tmp_path: Path) -> None:
+    text = SB3.replace('gym.make("CartPole-v1")', "Dicing()").replace("with orch", HIDDEN + "\nwith orch")
+    answer = prove(tmp_path, text, "--at", "20", code=1)
+    first = answer["first_difference"]
+    assert isinstance(first, dict) and (first["step"], first["resumed_at"]) == (25, 20), first
+    assert first["part"] == "environment of the model"
 
 
 def test_model_of_stable_baselines3_is_cut_at_a_rollout(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def measure_reading(folder: Path) -> None:
 def measure_share(folder: Path, apart_s: float, lasting_s: float) -> None:
     """A real training of DQN with a full buffer that saves whenever that much time has passed since the last save."""
     training = full_training("DQN", folder / f"share-{apart_s}", checkpoint_every_steps=20)
-    checkpointing.SAVES_APART_S, checkpointing.SHARE_OF_TRAINING = apart_s, 1e-9  # the time alone decides
+    checkpointing.pause_after = lambda took_s: apart_s  # the time alone decides
     saves, started_s, steps_before = 0, time.monotonic(), training.steps
 
     def should_leave() -> bool:

@@ -60,6 +60,7 @@ class ProofOutcome:
                     "steps": result.straight.steps,
                     "cuts": list(result.cuts),
                     "killed": self.record.killed,
+                    "kills": result.kills,
                     "digest": self.record.digest,
                     **kept,
                     "exit_code": code,

@@ -24,14 +24,14 @@ class CutRequest:
         cuts: How many.
         at: Steps that the user named; empty to draw them.
         seed: Of the draw.
-        kill: Cut by kill -9 instead of a clean stop.
+        kills: How many of the cuts are a kill -9 instead of a clean stop; None for all.
         steps: Target of the training, None for its own.
     """
 
     cuts: int
     at: tuple[int, ...]
     seed: int
-    kill: bool
+    kills: int | None
     steps: int | None
 
     def plan(self, straight: TrainingEnd) -> tuple[int, ...]:
@@ -45,6 +45,11 @@ class CutRequest:
         draw = random.Random(self.seed).randrange
         return draw_cuts(draw, cuts=self.cuts, steps=straight.steps, pass_steps=straight.pass_steps)
 
+    def killed(self, planned: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the planned cuts that are a kill -9, drawn with the same seed."""
+        count = len(planned) if self.kills is None else min(self.kills, len(planned))
+        return tuple(sorted(random.Random(self.seed).sample(planned, count)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofResult:
@@ -52,11 +57,13 @@ class ProofResult:
 
     Attributes:
         cuts: Steps at which the training was really cut.
+        kills: How many of the planned cuts were a kill -9.
     """
 
     comparison: Comparison
     straight: TrainingEnd
     cuts: tuple[int, ...]
+    kills: int = 0
 
 
 class Trainings(Protocol):
@@ -99,10 +106,16 @@ def run_proof(
         control = trainings.straight("control", trace_steps())
         found = not_reproducible(straight, again, hash_order=reproducible(straight, control))
         return ProofResult(comparison=found, straight=straight, cuts=())
-    how = "kill -9 after a save" if request.kill else "a clean stop"
-    say(f"3 of 3: cut by {how} at {', '.join(map(str, planned))} steps")
+    say(f"3 of 3: cut by {_ways(planned, request.killed(planned))} steps")
     cut, cuts = trainings.cut(planned, trace_steps(planned))
     if len(cuts) < len(planned):
         say(f"  It was cut {len(cuts)} time(s) only: some cuts lay between the same two boundaries")
     comparison = compare(straight, again, cut, cuts=cuts, assigned=assigned)
-    return ProofResult(comparison=comparison, straight=straight, cuts=cuts)
+    kills = len(request.killed(planned))
+    return ProofResult(comparison=comparison, straight=straight, cuts=cuts, kills=kills)
+
+
+def _ways(planned: tuple[int, ...], killed: tuple[int, ...]) -> str:
+    """How and where a training is cut."""
+    ways = {"a clean stop": [cut for cut in planned if cut not in killed], "kill -9 after a save": killed}
+    return " and by ".join(f"{way} at {', '.join(map(str, cuts))}" for way, cuts in ways.items() if cuts)

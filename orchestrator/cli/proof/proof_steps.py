@@ -56,7 +56,7 @@ def prove_script(
         conditions=result.straight.conditions,
         steps=result.straight.steps,
         cuts=result.cuts,
-        killed=request.kill,
+        killed=request.kills != 0,
     )
     return ProofOutcome(result=result, record=record, own=ROOT, hints=code.hints)
 
@@ -84,7 +84,7 @@ def prove_section(
         conditions=_conditions(card, result.straight.conditions),
         steps=result.straight.steps,
         cuts=result.cuts,
-        killed=request.kill,
+        killed=request.kills != 0,
     )
     return ProofOutcome(result=result, record=record, own=project.own, hints=reading.hints)
 

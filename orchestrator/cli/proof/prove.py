@@ -21,6 +21,7 @@ _At = Annotated[str | None, typer.Option("--at", help="Cut at these steps instea
 _CutSeed = Annotated[int, typer.Option("--seed", help="Seed that draws the cuts.")]
 _Steps = Annotated[int | None, typer.Option("--steps", help="Train to this step only; default: the whole training.")]
 _Kill = Annotated[bool, typer.Option("--kill", help="Cut by kill -9, one pass after a save, instead of a clean stop.")]
+_Kills = Annotated[int, typer.Option("--kills", help="Only this many of the cuts are a kill -9; --seed draws which.")]
 _LimitS = Annotated[float, typer.Option("--limit-s", help="Longest duration of one process of a script, in seconds.")]
 _Badge = Annotated[Path | None, typer.Option("--badge", help="Write the badge to this .svg file.")]
 _Keep = Annotated[Path | None, typer.Option("--keep", help="Work in this new folder and keep it.")]
@@ -34,6 +35,7 @@ def prove(
     seed: _CutSeed = 0,
     steps: _Steps = None,
     kill: _Kill = False,
+    kills: _Kills = 0,
     quick: Quick = False,
     limit_s: _LimitS = 3600.0,
     badge: _Badge = None,
@@ -51,7 +53,7 @@ def prove(
     from orchestrator.cli.proof.prove_resume import proof_folder
 
     console = Console(sys.stderr if as_json else sys.stdout)
-    request = CutRequest(cuts=cuts, at=_numbers(at), seed=seed, kill=kill, steps=steps)
+    request = CutRequest(cuts=cuts, at=_numbers(at), seed=seed, kills=None if kill else kills, steps=steps)
     _check(request, limit_s)
     project = None if _is_script(target) else _project(target)
     if project is not None and words:
@@ -124,6 +126,11 @@ def _check(request: CutRequest, limit_s: float) -> None:
 
     if not 1 <= max(request.cuts, len(request.at)) <= MOST_CUTS or request.cuts < 1:
         raise BadInput(f"--cuts takes 1 to {MOST_CUTS}", remedy="Each cut is a process of its own; 3 is usual.")
+    if request.kills is not None and not 0 <= request.kills <= max(request.cuts, len(request.at)):
+        raise BadInput(
+            f"--kills takes 0 to the number of cuts, not {request.kills}",
+            remedy="Give --kill to make every cut a kill -9.",
+        )
     if request.steps is not None and not 1 <= request.steps <= MOST_STEPS:
         raise BadInput(f"--steps takes 1 to {MOST_STEPS}, not {request.steps}", remedy="Give a number in that range.")
     if not 0 < limit_s < float("inf"):

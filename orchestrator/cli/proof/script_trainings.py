@@ -53,25 +53,26 @@ class ScriptTrainings:
 
     def cut(self, planned: tuple[int, ...], trace: tuple[int, ...]) -> tuple[TrainingEnd, tuple[int, ...]]:
         """Train in as many processes as there are cuts, and one more."""
-        request = self._request
+        killed = self._request.killed(planned)
         cuts: list[int] = []
         reasons: tuple[str, ...] = ()
         given = {
             variables.STOP_AT: variables.joined(planned),
             variables.TRACE_AT: variables.joined(trace),
-            **({variables.KILL: "1"} if request.kill else {}),
+            variables.KILL: variables.joined(killed),
         }
         for number in range(len(planned) + 1):
+            is_kill = self._next_cut(planned) in killed
             ended = self._process("cut", given, HASH_SEEDS["cut"] + number)
             reasons += ended.said("Resume is")
             if ended.code == 0:
                 break
-            if request.kill and ended.code == MORE_TO_DO:
+            if ended.code == MORE_TO_DO and is_kill:
                 raise BadInput(
                     f"{self._script.name} cannot be killed: its run.program() would go on without it",
-                    remedy="Leave --kill out; the program then gets SIGTERM.",
+                    remedy="Leave --kill and --kills out; the program then gets SIGTERM.",
                 )
-            if ended.code != MORE_TO_DO and not (request.kill and ended.was_killed):
+            if ended.code != MORE_TO_DO and not (is_kill and ended.was_killed):
                 raise self._failure(ended, f"failed after {len(cuts)} cut(s)")
             cuts.append(self._steps("cut"))
         else:
@@ -96,6 +97,11 @@ class ScriptTrainings:
             },
             lambda: f"{name}: {self._steps(name)} steps saved",
         )
+
+    def _next_cut(self, planned: tuple[int, ...]) -> int | None:
+        """Where the next process of the cut training ends."""
+        done = self._steps("cut")
+        return next((step for step in planned if step > done), None)
 
     def _steps(self, name: str) -> int:
         card = newest_card(self._folder / name / "training", self._script.stem)

@@ -63,7 +63,7 @@ class SectionTrainings:
         given = {
             variables.STOP_AT: variables.joined(planned),
             variables.TRACE_AT: variables.joined(trace),
-            **({variables.KILL: "1"} if self.request.kill else {}),
+            variables.KILL: variables.joined(self.request.killed(planned)),
         }
         end, records = self._train("cut", given)
         cuts = tuple(record.input_steps for record in records[1:])

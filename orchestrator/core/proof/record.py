@@ -23,7 +23,7 @@ class ProofRecord:
         script: Absolute path of the script; of a section, its entry point.
         files: POSIX path, relative to the script's folder or to the project -> sha256.
         cuts: Steps at which the training was cut.
-        killed: Whether it was cut by kill -9 instead of a clean stop.
+        killed: Whether some or all cuts were a kill -9 instead of a clean stop.
         proved_at: ISO time, UTC.
     """
 

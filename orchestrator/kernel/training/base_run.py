@@ -97,8 +97,8 @@ class BaseRun:
     @step.setter
     def step(self, step: int) -> None:
         self._step = step
-        if self._learning is not None and self._trace.is_due(step):
-            self._trace.write({"step": step, "parts": {}})  # a boundary; the state of a model is compared at the end
+        if self._learning is not None and self._trace.is_due_at_boundary(step):
+            self._trace.write({"step": step, "parts": self._learning.digests()})
         self._cuts.passed(step)
 
     @property

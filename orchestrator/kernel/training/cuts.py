@@ -18,7 +18,7 @@ STOP_AT = "ORCHESTRATOR_STOP_AT_STEPS"
 """Steps, joined by commas. The process saves and leaves at the first safe boundary at or after the first of them
 that lies above the steps it started from."""
 KILL = "ORCHESTRATOR_KILL_AT_STOP"
-"""If set, the process saves there, trains one pass more, and kills itself."""
+"""Those of the steps in `STOP_AT` at which the process saves, trains one pass more, and kills itself."""
 TRACE_AT = "ORCHESTRATOR_TRACE_AT_STEPS"
 """Steps, joined by commas. Digests are recorded at the first boundary at or after each of them."""
 TRACE_FILE = "ORCHESTRATOR_TRACE_FILE"
@@ -45,7 +45,7 @@ class Cuts:
         self, environ: Mapping[str, str], start: int, *, kill: Callable[[], object] = lambda: _kill_myself()
     ) -> None:
         self._at = next((step for step in _steps(environ, STOP_AT) if step > start), None)
-        self._kills = bool(environ.get(KILL))
+        self._kills = self._at in _steps(environ, KILL)
         self._kill = kill
         self._saved_at: int | None = None
 
@@ -89,6 +89,7 @@ class Trace:
     def __init__(self, environ: Mapping[str, str], start: int) -> None:
         path = environ.get(TRACE_FILE)
         self._path = Path(path) if path else None
+        self._at_start = self.is_on
         self._left = [step for step in _steps(environ, TRACE_AT) if step > start] if path else []
 
     @property
@@ -102,6 +103,11 @@ class Trace:
         while self._left and step >= self._left[0]:
             del self._left[0]
         return due
+
+    def is_due_at_boundary(self, step: int) -> bool:
+        """As `is_due`, and at the first boundary of a process: there it shows what a resume did not restore."""
+        first, self._at_start = self._at_start, False
+        return self.is_due(step) or first
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append one line.

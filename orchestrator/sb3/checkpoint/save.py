@@ -16,10 +16,8 @@ from orchestrator.sb3.training.metadata import write_metadata
 from orchestrator.sb3.training.soundness import require_finite_record, require_finite_training
 from orchestrator.sb3.training.training_state import LastSave, Training, TrainingState, is_due
 
-SAVES_APART_S = 30.0
-"""A due save is always made if the last one ended this long ago."""
 SHARE_OF_TRAINING = 0.02
-"""Sooner it is made only if saves take at most this share of the time."""
+"""Saves take at most this share of the time, however large the replay buffer is."""
 
 
 def save_is_due(training: TrainingState) -> bool:
@@ -33,11 +31,15 @@ def save_is_due(training: TrainingState) -> bool:
     last = training.last_save
     if last is None:
         return True
-    pause_s = min(SAVES_APART_S, last.took_s / SHARE_OF_TRAINING)
-    if training.context.monotonic() - last.ended_s >= pause_s:
+    if training.context.monotonic() - last.ended_s >= pause_after(last.took_s):
         return True
     training.record.last_save_steps = training.steps  # the next one is due at the next multiple of the cadence
     return False
+
+
+def pause_after(took_s: float) -> float:
+    """Seconds of training after a save that took `took_s` seconds, before the next one is made."""
+    return took_s / SHARE_OF_TRAINING
 
 
 def save_training(training: Training) -> None:

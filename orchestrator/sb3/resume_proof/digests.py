@@ -33,11 +33,11 @@ def digests_of(model: BaseAlgorithm, environment: StatefulEnvironment) -> dict[s
     """
     state: Mapping[str, Any] = environment.get_state()
     rewards = getattr(environment, "reward_sequence", None)
-    items = {"policy": policy_digest(model.policy), "optimizer": _tree_digest(_optimizer_tree(model))}
+    items = {"policy": policy_digest(model.policy), "optimizer": tree_digest(optimizer_tree(model))}
     for section in sections_of(model):
         if section.name != _ENVIRONMENT:
-            items[section.name] = _tree_digest(section.capture(model))
-    items[_ENVIRONMENT] = _tree_digest(state if rewards is None else state[_ENVIRONMENT])
+            items[section.name] = tree_digest(section.capture(model))
+    items[_ENVIRONMENT] = tree_digest(state if rewards is None else state[_ENVIRONMENT])
     if rewards is not None:
         items["reward_sequence"] = rewards
     return items
@@ -55,7 +55,7 @@ def flat_weights(model: BaseAlgorithm) -> np.ndarray:
     return np.concatenate(floating).astype("<f8")
 
 
-def _optimizer_tree(model: BaseAlgorithm) -> dict[str, Any]:
+def optimizer_tree(model: BaseAlgorithm) -> dict[str, Any]:
     """State of every optimizer, and every learned variable outside the policy (an entropy coefficient)."""
     names, variables = model._get_torch_save_params()
     tree = {name: _plain(recursive_getattr(model, name).state_dict()) for name in names if name != "policy"}
@@ -73,7 +73,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _tree_digest(tree: Any) -> str:
+def tree_digest(tree: Any) -> str:
+    """Hex sha256 of a tree as the bytes of a state file."""
     stream = io.BytesIO()
     write_state(stream, {"part": tree})
     return hashlib.sha256(stream.getvalue()).hexdigest()

@@ -8,6 +8,8 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
+from orchestrator.kernel.training.kept_state.comparison import node_digest
+from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.sb3.script.callback_state import capture_callbacks, restore_callbacks
 from orchestrator.sb3.script.schedules import capture_schedules, reads_progress, restore_schedules
 
@@ -40,6 +42,12 @@ class BesideModel:
         if reads_progress(self.callbacks) is not None:
             tree["horizon_steps"] = self._target_steps
         return tree, [*lost, *more]
+
+    def digests(self) -> dict[str, str]:
+        """Digest of each part of the tree."""
+        tree, _ = self.capture()
+        encoder = Encoder()
+        return {name: node_digest(encoder.encode(part, name), encoder.buffers) for name, part in tree.items() if part}
 
     def restore(self) -> Iterator[str | None]:
         """Restore the saved state; yields why something was not restored, or is not as before."""

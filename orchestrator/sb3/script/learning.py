@@ -25,6 +25,7 @@ from orchestrator.sb3.rollout_callback import LeftAtBoundary
 from orchestrator.sb3.script.beside_model import BesideModel
 from orchestrator.sb3.script.building import built
 from orchestrator.sb3.script.callback_state import require_own_callback, users_callbacks
+from orchestrator.sb3.script.digests import digests_of_model
 from orchestrator.sb3.script.identity import other_threads
 from orchestrator.sb3.script.run_callback import RunCallback
 from orchestrator.sb3.script.schedules import follows_a_schedule
@@ -187,6 +188,10 @@ class Learning:
             write_model(model, self._context.models_dir / final_model_name(self._training.plan.scenario))
             write_metadata(self._training)
             run.saved_at_the_end()
+
+    def digests(self) -> dict[str, str]:
+        """Digest of each part of the model and of the callbacks, and of what the script keeps beside it."""
+        return {**digests_of_model(self.model), **self._beside_model.digests(), **self._state.kept._digests()}
 
     def _restore_again(self) -> None:
         """Restore at the first boundary what the code between `run.sb3` and here has changed.

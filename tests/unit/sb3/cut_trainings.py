@@ -59,10 +59,15 @@ def saved(model: BaseAlgorithm) -> Saved:
 
 def restored(algorithm: str, whole: Saved, *, leave_out: str | None = None, env: VecEnv | None = None) -> BaseAlgorithm:
     """A new model restored from `whole`, except for one part that keeps its value of a new model."""
+    return filled(lambda: built(algorithm, env), whole, leave_out=leave_out)
+
+
+def filled(build: Callable[[], BaseAlgorithm], whole: Saved, *, leave_out: str | None = None) -> BaseAlgorithm:
+    """As `restored`, for a model that a function builds."""
     random.seed(5)
     np.random.seed(5)
     torch.manual_seed(5)
-    model = built(algorithm, env)
+    model = build()
     # Disturb the generators as another program would: those of a new model might equal the saved ones.
     random.seed(99)
     np.random.seed(99)
@@ -72,19 +77,26 @@ def restored(algorithm: str, whole: Saved, *, leave_out: str | None = None, env:
     load_weights(model, whole.model, sha256=hashlib.sha256(whole.model).hexdigest())
     if leave_out in fresh:
         fresh[leave_out]()
-    restore_state(model, _without(whole.state, leave_out, capture_state(model)))
+    restore_state(model, without(whole.state, leave_out, capture_state(model)))
     return model
 
 
 def parts_of(algorithm: str, whole: Saved) -> Iterator[str]:
     """Every element that can be left out: parts of the zip, sections of the state, and names within sections."""
-    yield from _parts_of_zip(built(algorithm))
+    yield from parts_in(built(algorithm), whole)
+
+
+def parts_in(model: BaseAlgorithm, whole: Saved) -> Iterator[str]:
+    """As `parts_of`, for a new model."""
+    yield from _parts_of_zip(model)
     for section, tree in whole.state.items():
         if section == "layers":
             for index, layer in enumerate(tree):
                 yield from (f"layers.{index}.{name}" for name in layer["state"])
+        elif section == "own_attributes":
+            yield from (f"own_attributes.{name}" for name, _ in tree)
         elif isinstance(tree, dict) and ATTRIBUTES in tree:
-            fresh = dict(capture_state(built(algorithm))[section][ATTRIBUTES])
+            fresh = dict(capture_state(model)[section][ATTRIBUTES])
             yield from (f"{section}.{name}" for name, node in tree[ATTRIBUTES] if not same_state(node, fresh[name]))
         elif isinstance(tree, dict) and section in ("counters", "schedules", "last", "episode_statistics"):
             yield from (f"{section}.{name}" for name in tree)
@@ -95,7 +107,8 @@ def parts_of(algorithm: str, whole: Saved) -> Iterator[str]:
 def end_of(model: BaseAlgorithm) -> dict[str, str]:
     """Digests of the whole final state: policy, model zip, optimizers and resume state."""
     names, variables = model._get_torch_save_params()
-    learned = {name: fingerprint(_plain(recursive_getattr(model, name).state_dict())) for name in names[1:]}
+    names = [name for name in names if name != "policy"]
+    learned = {name: fingerprint(_plain(recursive_getattr(model, name).state_dict())) for name in names}
     learned |= {name: tensors_digest({name: recursive_getattr(model, name)}) for name in variables}
     state = {name: fingerprint(tree) for name, tree in capture_state(model).items()}
     zipped = hashlib.sha256(model_bytes(model)).hexdigest()
@@ -155,7 +168,7 @@ def _plain(value: Any) -> Any:
     return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
 
 
-def _without(tree: dict[str, Any], element: str | None, fresh: dict[str, Any]) -> dict[str, Any]:
+def without(tree: dict[str, Any], element: str | None, fresh: dict[str, Any]) -> dict[str, Any]:
     """The tree with one element replaced by its value in a new model."""
     section, _, name = (element or "").partition(".")
     if section not in tree:
@@ -166,6 +179,8 @@ def _without(tree: dict[str, Any], element: str | None, fresh: dict[str, Any]) -
         layer = layers[int(index)]
         layer["state"] = {**layer["state"], name: fresh["layers"][int(index)]["state"][name]}
         return {**tree, "layers": layers}
+    if section == "own_attributes" and name:
+        return {**tree, section: [pair for pair in tree[section] if pair[0] != name]}
     if name and ATTRIBUTES in tree[section]:
         kept, other = tree[section][ATTRIBUTES], dict(fresh[section][ATTRIBUTES])
         return {**tree, section: {ATTRIBUTES: [[one, other[one] if one == name else node] for one, node in kept]}}

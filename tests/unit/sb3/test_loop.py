@@ -392,9 +392,10 @@ def saves_with_clock(working: Path, seconds_per_reading: float) -> list[int]:
 
 def test_saves_that_would_take_more_than_their_share_are_skipped(tmp_path: Path) -> None:
     every_one = list(range(40, 640, 40))
-    # A second per reading: a save takes a second or two, and thirty seconds pass within forty steps.
-    assert saves_with_clock(tmp_path / "slow", 1.0) == every_one
-    # A millisecond per reading: fifty save times are longer than forty steps and much shorter than thirty seconds.
-    fewer = saves_with_clock(tmp_path / "fast", 0.001)
-    assert set(fewer) < set(every_one) and fewer[0] == 40 and fewer[-1] == 600
-    assert fingerprints(tmp_path / "slow") == fingerprints(tmp_path / "fast")
+    # The clock stands still: saves take no time.
+    assert saves_with_clock(tmp_path / "still", 0.0) == every_one
+    # Fifty save times are longer than forty steps, whether a reading takes a millisecond or a second.
+    for name, seconds_per_reading in (("fast", 0.001), ("slow", 1.0)):
+        fewer = saves_with_clock(tmp_path / name, seconds_per_reading)
+        assert set(fewer) < set(every_one) and fewer[0] == 40 and fewer[-1] == 600
+    assert fingerprints(tmp_path / "still") == fingerprints(tmp_path / "fast") == fingerprints(tmp_path / "slow")

@@ -27,7 +27,7 @@ def test_it_leaves_at_the_first_listed_step_above_its_start(start: int, leaves_a
 
 def test_it_saves_and_is_killed_one_pass_later() -> None:
     killed: list[int] = []
-    cuts = Cuts({STOP_AT: "10", KILL: "1"}, 0, kill=lambda: killed.append(1))
+    cuts = Cuts({STOP_AT: "10,20", KILL: "10"}, 0, kill=lambda: killed.append(1))
     cuts.passed(12)
     assert not cuts.wants_save(8) and cuts.wants_save(12) and not cuts.wants_to_leave(12) and not killed
     cuts.saved(12)
@@ -35,10 +35,11 @@ def test_it_saves_and_is_killed_one_pass_later() -> None:
     assert not killed and not cuts.wants_save(16)
     cuts.passed(16)
     assert killed
+    assert Cuts({STOP_AT: "10,20", KILL: "10"}, 12).wants_to_leave(20)
 
 
 def test_program_is_stopped_instead() -> None:
-    cuts = Cuts({STOP_AT: "10", KILL: "1"}, 0, kill=lambda: pytest.fail("killed"))
+    cuts = Cuts({STOP_AT: "10", KILL: "10"}, 0, kill=lambda: pytest.fail("killed"))
     cuts.never_kill()
     assert cuts.wants_to_leave(10)
 
