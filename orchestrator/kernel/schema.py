@@ -114,8 +114,8 @@ def _value(kind: Any, value: Any, place: str) -> Any:
     if isinstance(kind, type) and is_dataclass(kind):
         return read(kind, value, place=place)
     if origin is Literal:
-        fits = any(value == one and type(value) is type(one) for one in arguments)
-    elif kind is float:
+        return _of_choices(arguments, value, place)
+    if kind is float:
         fits = isinstance(value, int | float) and not isinstance(value, bool)
         value = float(value) if fits else value
     elif kind is int:
@@ -130,6 +130,12 @@ def _value(kind: Any, value: Any, place: str) -> Any:
         fits = kind is Any or isinstance(value, type(None) if kind is None else kind)
     if not fits:
         raise ValueError(f"{place} does not fit {getattr(kind, '__name__', kind)}: {value!r}")
+    return value
+
+
+def _of_choices(choices: tuple[Any, ...], value: Any, place: str) -> Any:
+    if not any(value == one and type(value) is type(one) for one in choices):
+        raise ValueError(f"{place} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     return value
 
 

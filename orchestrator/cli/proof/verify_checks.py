@@ -13,12 +13,8 @@ from orchestrator.core.messages import Message
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.section.card import Profile, SectionCard
-from orchestrator.kernel.algorithms.hyperparameters import (
-    HyperParameters,
-    PpoHyperParameters,
-    ReplayHyperParameters,
-    RolloutHyperParameters,
-)
+from orchestrator.kernel.algorithms.hyperparameters import HyperParameters
+from orchestrator.kernel.algorithms.registry import Learns
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import is_below
 from orchestrator.kernel.outcome import SectionOutcome
@@ -172,14 +168,14 @@ def _small(settings: HyperParameters | None) -> HyperParameters | None:
     """The same algorithm with rollouts whose length divides the steps of the checks."""
     if settings is None:
         return None
-    small = replace(settings, selection_scenarios=2)
-    if isinstance(small, PpoHyperParameters):
-        return replace(small, n_envs=10, n_steps=10, batch_size=50)
-    if isinstance(small, RolloutHyperParameters):
-        return replace(small, n_envs=10, n_steps=10)
-    if isinstance(small, ReplayHyperParameters):
-        return replace(small, learning_starts=200)
-    return small
+    changes: dict[str, Any] = {"selection_scenarios": 2}
+    if settings.entry.learns is Learns.ROLLOUTS:
+        changes |= {"n_envs": 10, "n_steps": 10}
+        if settings.value("batch_size") is not None:
+            changes["batch_size"] = 50
+    elif settings.entry.has_replay:
+        changes["learning_starts"] = 200
+    return replace(settings, **changes)
 
 
 def _tiny(card: SectionCard) -> SectionCard:

@@ -37,6 +37,12 @@ _NETWORK = {"maxItems": MOST_LAYERS, "items": {"exclusiveMinimum": 0, "maximum":
 _SIZE = {JSON_SCHEMA: {"exclusiveMinimum": 0, "maximum": MOST_STEPS}}
 
 
+class _NoLayers(tuple[int, ...]):
+    """The layers of a card without `network`. An empty list in a card is refused: it may mean none, or the default."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """A size of a section's training. Network and hyper-parameters are the same in all profiles.
@@ -87,7 +93,8 @@ class SectionCard:
         script: POSIX path below the project's root of a file that the kernel runs like `python FILE`; or None.
         scenario: Scenario name in checkpoint stems; the section's name if the file has none.
         algorithm: One of `algorithms`; None for a section that declares none.
-        network: Units of each hidden layer.
+        network: Units of each hidden layer; without it, `policy_kwargs.net_arch` of the algorithm or the library's
+            default.
         algorithms: Hyper-parameters of each algorithm that the section declares.
         settings: Free values, part of the lineage.
         seed: Seed of the training; another seed is another training.
@@ -110,7 +117,7 @@ class SectionCard:
     profiles: Mapping[str, Profile] = field(default_factory=lambda: {"quick": Profile(), "full": Profile()})
     scenario: str = ""
     algorithm: AlgorithmName | None = None
-    network: tuple[int, ...] = field(default=(), metadata={JSON_SCHEMA: _NETWORK})
+    network: tuple[int, ...] = field(default_factory=lambda: _NoLayers(), metadata={JSON_SCHEMA: _NETWORK})
     algorithms: Algorithms = field(default_factory=Algorithms)
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = field(default=0, metadata={JSON_SCHEMA: {"minimum": 0, "maximum": SEEDS_END - 1}})
@@ -142,8 +149,8 @@ class SectionCard:
         if self.algorithm is None and not self.algorithms.names and not self.network:
             return []
         faults = []
-        if not self.network or min(self.network) <= 0:
-            faults.append("network needs at least one layer, each with at least one unit")
+        if min(self.network, default=int(isinstance(self.network, _NoLayers))) <= 0:
+            faults.append("network needs at least one layer, each with at least one unit; or leave it out")
         if self.algorithm is None:
             faults.append(f"algorithm is missing: it names one of {', '.join(self.algorithms.names) or 'algorithms'}")
         elif self.algorithm not in self.algorithms.names:
@@ -185,9 +192,14 @@ class SectionCard:
         return own
 
     def overshoot_steps(self, profile: str) -> int:
-        """Steps by which a training may end beyond its target: one rollout, or without an algorithm one save."""
+        """Steps by which a training may end beyond its target: one rollout, or without an algorithm one save.
+
+        If a rollout is a number of episodes, their length is unknown, and any number of steps may be beyond.
+        """
         learning = self.hyper_parameters
-        return learning.rollout_steps if learning else self.profiles[profile].checkpoint_every_steps or 1
+        if learning is None:
+            return self.profiles[profile].checkpoint_every_steps or 1
+        return MOST_STEPS if learning.by_episodes else learning.rollout_steps
 
     def chosen(self, *, algorithm: str | None = None, seed: int | None = None) -> SectionCard:
         """The section with another algorithm or seed: a trial, unless both equal the card's.

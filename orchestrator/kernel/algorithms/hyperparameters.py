@@ -1,256 +1,250 @@
 """Hyper-parameters of each algorithm: keys of a section's card, and of the spec that a session reads.
 
-Names are those of stable-baselines3 and sb3-contrib; parameters that are not here keep their defaults. Steps are
-decisions, summed over environments. An optional key that is left out is not part of the lineage, so a new optional key
-changes no lineage id.
+Each block has the keys of `HyperParameters`, and every argument of the algorithm's constructor under the library's own
+name. Arguments that are left out have the library's defaults. Steps are decisions, summed over environments. An
+optional key that is left out is not part of the lineage, so a new optional key changes no lineage id.
 """
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Any, ClassVar, Literal
 
-from orchestrator.kernel.algorithms.plans import (
-    NOT_NEGATIVE,
-    POSITIVE,
-    SHARE,
-    Block,
-    LinearPlan,
-    NoisePlan,
-    NormalizePlan,
-)
+from orchestrator.kernel.algorithms.block_checks import faults_of
+from orchestrator.kernel.algorithms.constructors import Argument, constructor_of
+from orchestrator.kernel.algorithms.limits import LIMITS, TEXTS
+from orchestrator.kernel.algorithms.plans import JSON_SCHEMA, Block, LinearPlan, NoisePlan, NormalizePlan
+from orchestrator.kernel.algorithms.policies import ActivationName, PolicyKwargs
+from orchestrator.kernel.algorithms.registry import REGISTRY, Algorithm, Learns
+from orchestrator.kernel.algorithms.schedule_words import Rate, linear_start
+from orchestrator.kernel.algorithms.wrapper_paths import Wrappers
 from orchestrator.kernel.schema import read
+
+_RATES = ("learning_rate", "clip_range", "clip_range_vf", "delta_std")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HyperParameters(Block):
-    """Hyper-parameters of every algorithm.
+    """Keys of every algorithm's block, beside the arguments of its constructor.
 
     Attributes:
         n_envs: Environments stepped together.
-        learning_rate: Of the optimizer.
-        gamma: Discount per decision.
         selection_scenarios: Number of tuning scenarios on which the best model is chosen during training.
-        normalize: Running normalization of observations or rewards; None for none.
+        normalize: Running normalization of observations and rewards; `true` for both with the library's defaults.
+        frame_stack: Newest observations that the policy sees together.
+        env_wrapper: Classes around each environment: path, {path: arguments}, or a list of these, innermost first.
+        vec_env_wrapper: Classes around all environments together, inside the normalization; as `env_wrapper`.
     """
 
-    n_envs: int = field(metadata=POSITIVE)
-    learning_rate: LinearPlan
-    gamma: float = field(metadata=SHARE)
-    selection_scenarios: int = field(metadata=POSITIVE)
-    normalize: NormalizePlan | None = None
+    algorithm: ClassVar[str]
+
+    n_envs: int = field(default=1, metadata=LIMITS["n_envs"])
+    selection_scenarios: int = field(default=20, metadata=LIMITS["selection_scenarios"])
+    normalize: bool | NormalizePlan | None = None
+    frame_stack: int | None = field(default=None, metadata=LIMITS["frame_stack"])
+    env_wrapper: Wrappers | None = None
+    vec_env_wrapper: Wrappers | None = None
+
+    if typing.TYPE_CHECKING:  # the arguments of a constructor are fields of the generated classes
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    @property
+    def entry(self) -> Algorithm:
+        """The algorithm's line in the registry."""
+        return REGISTRY[self.algorithm]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments that the card gives, except `policy_kwargs`, in the card's words."""
+        names = (name for name in constructor_of(self.algorithm).arguments if name != "policy_kwargs")
+        found = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def value(self, name: str) -> Any:
+        """A constructor's argument: the card's, or the library's default; None if there is no such argument."""
+        given = getattr(self, name, None)
+        argument = constructor_of(self.algorithm).arguments.get(name)
+        return argument.default if given is None and argument else given
+
+    @property
+    def policy_name(self) -> str:
+        """Name of the policy; default: the first of the algorithm's."""
+        given: str | None = self.policy
+        return given or constructor_of(self.algorithm).policies[0]
+
+    @property
+    def normalization(self) -> NormalizePlan | None:
+        """The running normalization, None without one."""
+        if isinstance(self.normalize, NormalizePlan):
+            return self.normalize
+        return NormalizePlan() if self.normalize else None
+
+    @property
+    def by_episodes(self) -> bool:
+        """Whether a rollout is a number of episodes, so that its steps are known only when they have ended."""
+        return self.entry.learns is Learns.CANDIDATES or not isinstance(self.value("train_freq"), int | None)
 
     @property
     def rollout_steps(self) -> int:
-        """Steps between two safe boundaries; a training overshoots its target by less than this."""
-        raise NotImplementedError
+        """Steps between two safe boundaries; a training overshoots its target by less than this.
+
+        If a rollout is a number of episodes, the steps of one decision: the boundaries are then at unknown steps.
+        """
+        if self.by_episodes:
+            return self.n_envs
+        decisions: int = self.value("train_freq" if self.entry.has_replay else "n_steps")
+        return self.n_envs * decisions
+
+    @property
+    def plans(self) -> tuple[LinearPlan, ...]:
+        """Schedules with steps of their own."""
+        found = [getattr(self, name, None) for name in (*_RATES, "exploration")]
+        return tuple(one for one in found if isinstance(one, LinearPlan))
+
+    @property
+    def follows_target(self) -> bool:
+        """Whether a schedule spans the whole training, so that another target is another training."""
+        explores = "exploration_fraction" in constructor_of(self.algorithm).arguments
+        linear = any(linear_start(getattr(self, name, None)) is not None for name in _RATES)
+        return linear or (explores and self.exploration is None)
 
     @property
     def horizon_steps(self) -> int:
-        """Step at which every schedule has reached its end; progress is measured against it."""
-        return self.learning_rate.over_steps
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayHyperParameters(HyperParameters):
-    """Hyper-parameters of algorithms with a replay buffer.
-
-    Attributes:
-        batch_size: Transitions per gradient update.
-        buffer_size: Transitions that the replay buffer holds.
-        learning_starts: Steps with random actions before the first update.
-        train_freq: Decisions per environment in one rollout.
-        gradient_steps: Updates per rollout.
-    """
-
-    batch_size: int = field(metadata=POSITIVE)
-    buffer_size: int = field(metadata=POSITIVE)
-    learning_starts: int = field(metadata=NOT_NEGATIVE)
-    train_freq: int = field(metadata=POSITIVE)
-    gradient_steps: int = field(metadata=POSITIVE)
-
-    @property
-    def rollout_steps(self) -> int:
-        """Steps between two safe boundaries; a training overshoots its target by less than this."""
-        return self.n_envs * self.train_freq
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DqnHyperParameters(ReplayHyperParameters):
-    """Deep Q-learning (Mnih et al., Nature 518, 2015).
-
-    Attributes:
-        exploration: Probability of a random action.
-        target_update_interval: Steps between copies into the target network; 0 copies after every rollout.
-    """
-
-    exploration: LinearPlan
-    target_update_interval: int = field(metadata=NOT_NEGATIVE)
-
-    @property
-    def horizon_steps(self) -> int:
-        """Step at which every schedule has reached its end; progress is measured against it."""
-        return max(self.learning_rate.over_steps, self.exploration.over_steps)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QrDqnHyperParameters(DqnHyperParameters):
-    """Quantile regression Q-learning (Dabney et al., AAAI 2018).
-
-    Attributes:
-        n_quantiles: Number of quantiles of the return.
-    """
-
-    n_quantiles: int = field(metadata=POSITIVE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContinuousHyperParameters(ReplayHyperParameters):
-    """Hyper-parameters of algorithms with a replay buffer and a continuous action.
-
-    Attributes:
-        tau: Soft update coefficient of the target networks, 0 to 1.
-    """
-
-    tau: float = field(metadata=SHARE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SacHyperParameters(ContinuousHyperParameters):
-    """Soft actor-critic (Haarnoja et al., arXiv 1812.05905, 2018).
-
-    Attributes:
-        ent_coef: Weight of the entropy; `auto`, or `auto_0.1` with its start value, if it is learned.
-    """
-
-    ent_coef: str | float
+        """Step at which every schedule with steps of its own has reached its end; 1 without one."""
+        return max((one.over_steps for one in self.plans), default=1)
 
     def faults(self) -> Iterator[str]:
         """Values that are not allowed, one sentence each."""
         yield from Block.faults(self)
-        value = self.ent_coef
-        if isinstance(value, str):
-            wrong = value != "auto" and not _is_positive(value.removeprefix("auto_"))
-        else:
-            wrong = not 0.0 <= value < float("inf")
-        if wrong:
-            yield f"ent_coef must be auto, auto_ and its start value, or a number, not {value}"
+        yield from faults_of(self)
+
+
+_KIND_OF_WORD: Mapping[str, Any] = {
+    "number": float,
+    "integer": int,
+    "boolean": bool,
+    "text": str,
+    "class": str,
+    "mapping": Mapping[str, Any],
+    "layers": tuple[int, ...],
+    "layers by network": Mapping[str, tuple[int, ...]],
+    "frequency": tuple[int, Literal["step", "episode"]],
+    "goal strategy": Literal["future", "final", "episode"],
+    "noise": NoisePlan,
+    "none": None,
+}
+"""Word of `constructors.json` -> type of a card's value."""
+
+_KIND_OF_NAME: Mapping[str, Any] = {"activation_fn": ActivationName}
+_MORE: Mapping[str, tuple[tuple[str, Any], ...]] = {
+    "DQN": (("exploration", LinearPlan),),
+    "QRDQN": (("exploration", LinearPlan), ("n_quantiles", int)),
+}
+"""Algorithm -> keys that are no arguments of its constructor."""
+
+
+def _kind(name: str, argument: Argument) -> Any:
+    if name in _KIND_OF_NAME:
+        return _KIND_OF_NAME[name]
+    if "schedule" in argument.types:
+        members = [Rate, *((None,) if "none" in argument.types else ())]
+    else:  # in a fixed order, so that messages do not change between two processes
+        members = [kind for word, kind in _KIND_OF_WORD.items() if word in argument.types]
+    return typing.Union[tuple(members)]  # noqa: UP007  # of a computed tuple
+
+
+def _field(name: str, argument: Argument | None = None) -> Any:
+    limits = dict(LIMITS.get(name, {}))
+    if argument is not None and argument.default is not None:
+        limits[JSON_SCHEMA] = {**limits.get(JSON_SCHEMA, {}), "default": argument.default}
+    return field(default=None, metadata=limits)
+
+
+def _documented(summary: str, names: typing.Iterable[str], base: str | None) -> str:
+    inherited = (base or "").partition("Attributes:\n")[2].rstrip()
+    lines = [f"        {name}: {TEXTS[name]}" for name in names if name in TEXTS]
+    return "\n".join(
+        [f"{summary}\n", "    Attributes:", *([f"        {inherited.lstrip()}"] if inherited else []), *lines]
+    )
+
+
+def _block(name: str, summary: str, wanted: list[tuple[str, Any, Any]], base: type[Any], **more: Any) -> type[Any]:
+    text = _documented(summary, [one[0] for one in wanted], base.__doc__ if base is HyperParameters else None)
+    return make_dataclass(
+        name,
+        wanted,
+        bases=(base,),
+        namespace={"__module__": __name__, "__doc__": text, **more},
+        frozen=True,
+        slots=True,
+        kw_only=True,
+    )
+
+
+def _of_algorithm(name: str) -> type[HyperParameters]:
+    """The block of an algorithm: the keys of every block, and the arguments of its constructor and its policy."""
+    constructor = constructor_of(name)
+    inner = [(one, _kind(one, argument), _field(one, argument)) for one, argument in constructor.policy_kwargs.items()]
+    policy = _block(f"{name}PolicyKwargs", f"Arguments of {name}'s policy.", inner, PolicyKwargs)
+    wanted = [
+        (one, _kind(one, argument), _field(one, argument))
+        for one, argument in constructor.arguments.items()
+        if one != "policy_kwargs"
+    ]
+    wanted += [(one, kind, _field(one)) for one, kind in _MORE.get(name, ())]
+    choices = Literal[constructor.policies]  # type: ignore[valid-type]  # computed
+    default = Argument(types=frozenset({"text"}), default=constructor.policies[0])
+    wanted += [("policy", choices, _field("policy", default)), ("policy_kwargs", policy, _field("policy_kwargs"))]
+    kind: type[HyperParameters] = _block(
+        f"{name}HyperParameters", f"Hyper-parameters of {name}.", wanted, HyperParameters, algorithm=name
+    )
+    return kind
+
+
+KINDS: Mapping[str, type[HyperParameters]] = types.MappingProxyType({name: _of_algorithm(name) for name in REGISTRY})
+"""Name of an algorithm -> its hyper-parameters."""
+
+AlgorithmName = Literal[
+    "DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3", "DDPG", "TQC", "CrossQ", "TRPO", "RecurrentPPO", "MaskablePPO", "ARS",
+]  # fmt: skip
+"""The names in the registry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Td3HyperParameters(ContinuousHyperParameters):
-    """Twin delayed deep deterministic policy gradient (Fujimoto et al., ICML 2018).
-
-    Attributes:
-        policy_delay: Updates of the critics per update of the actor.
-        target_policy_noise: Standard deviation of the noise on the target's action.
-        target_noise_clip: Bound of that noise.
-        action_noise: Noise on the actions during training.
-    """
-
-    policy_delay: int = field(metadata=POSITIVE)
-    target_policy_noise: float = field(metadata=POSITIVE)
-    target_noise_clip: float = field(metadata=POSITIVE)
-    action_noise: NoisePlan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutHyperParameters(HyperParameters):
-    """Hyper-parameters of on-policy algorithms, which learn from the latest rollout.
-
-    Attributes:
-        n_steps: Decisions per environment in one rollout.
-        gae_lambda: Lambda of the generalized advantage estimate.
-        ent_coef: Weight of the entropy bonus.
-    """
-
-    n_steps: int = field(metadata=POSITIVE)
-    gae_lambda: float = field(metadata=SHARE)
-    ent_coef: float = field(metadata=NOT_NEGATIVE)
-
-    @property
-    def rollout_steps(self) -> int:
-        """Steps between two safe boundaries; a training overshoots its target by less than this."""
-        return self.n_envs * self.n_steps
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PpoHyperParameters(RolloutHyperParameters):
-    """Proximal policy optimization (Schulman et al., arXiv 1707.06347, 2017).
-
-    Attributes:
-        batch_size: Transitions per gradient update; divides a rollout.
-        n_epochs: Passes over a rollout.
-        clip_range: Largest change of the probability ratio.
-    """
-
-    batch_size: int = field(metadata=POSITIVE)
-    n_epochs: int = field(metadata=POSITIVE)
-    clip_range: float = field(metadata=POSITIVE)
-
-    def faults(self) -> Iterator[str]:
-        """Values that are not allowed, one sentence each."""
-        yield from Block.faults(self)
-        rollout = self.rollout_steps
-        if rollout > 0 and self.batch_size > 0 and rollout % self.batch_size:
-            yield f"batch_size must divide n_envs * n_steps = {rollout}, not {self.batch_size}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class A2cHyperParameters(RolloutHyperParameters):
-    """Advantage actor-critic (Mnih et al., ICML 2016): one update per rollout.
-
-    Attributes:
-        vf_coef: Weight of the value function's loss.
-        normalize_advantage: Whether advantages are scaled to mean 0 and standard deviation 1 in each rollout.
-    """
-
-    vf_coef: float = field(metadata=POSITIVE)
-    normalize_advantage: bool
-
-
-AlgorithmName = Literal["DQN", "QRDQN", "PPO", "A2C", "SAC", "TD3"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Algorithms:
-    """Hyper-parameters of each algorithm that a section declares; at least those of its own."""
-
-    DQN: DqnHyperParameters | None = None
-    QRDQN: QrDqnHyperParameters | None = None
-    PPO: PpoHyperParameters | None = None
-    A2C: A2cHyperParameters | None = None
-    SAC: SacHyperParameters | None = None
-    TD3: Td3HyperParameters | None = None
-
+class _Declared:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the declared algorithms."""
         return tuple(one.name for one in fields(self) if getattr(self, one.name) is not None)
 
 
-KINDS: Mapping[str, type[HyperParameters]] = {
-    name: typing.get_args(kind)[0] for name, kind in typing.get_type_hints(Algorithms).items()
-}
-"""Name of an algorithm in stable-baselines3 -> its hyper-parameters."""
+if typing.TYPE_CHECKING:
+    Algorithms = _Declared
+else:
+    Algorithms = make_dataclass(
+        "Algorithms",
+        [(name, kind | None, None) for name, kind in KINDS.items()],
+        bases=(_Declared,),
+        namespace={
+            "__module__": __name__,
+            "__doc__": "Hyper-parameters of each algorithm that a section declares; at least those of its own.",
+        },
+        frozen=True,
+        slots=True,
+        kw_only=True,
+    )
 
 
 def read_hyper_parameters(algorithm: str, plain: Mapping[str, Any]) -> HyperParameters:
     """Read the block `hyper_parameters` of a lineage.
 
     Raises:
-        ValueError: The algorithm or a key is unknown, a key is missing, or a value is not allowed; the message names
-            it.
+        ValueError: The algorithm or a key is unknown, or a value is not allowed; the message names it.
     """
     if algorithm not in KINDS:
         raise ValueError(f"lineage.algorithm is {algorithm!r}; known are {', '.join(KINDS)}")
     return read(KINDS[algorithm], plain, place="hyper_parameters")
-
-
-def _is_positive(text: str) -> bool:
-    try:
-        return 0.0 < float(text) < float("inf")
-    except ValueError:
-        return False

@@ -13,14 +13,15 @@ JSON_SCHEMA = "json_schema"
 """Key in the `metadata` of a field: keywords that its JSON Schema has beside those of its type."""
 
 
-def _limit(allowed: Callable[[Any], bool], words: str, **json_schema: float) -> Mapping[str, Any]:
+def limit(allowed: Callable[[Any], bool], words: str, **json_schema: Any) -> Mapping[str, Any]:
+    """A limit of a value, as the `metadata` of its field; `words` complete a sentence that begins with the name."""
     return {"allowed": allowed, "words": words, JSON_SCHEMA: json_schema}
 
 
-POSITIVE = _limit(lambda value: 0 < value < _INFINITE, "must be above 0 and finite", exclusiveMinimum=0)
-NOT_NEGATIVE = _limit(lambda value: 0 <= value < _INFINITE, "must not be negative, and must be finite", minimum=0)
-SHARE = _limit(lambda value: 0.0 < value <= 1.0, "must lie in (0, 1]", exclusiveMinimum=0, maximum=1)
-FROM_0_TO_1 = _limit(lambda value: 0.0 <= value <= 1.0, "must lie in [0, 1]", minimum=0, maximum=1)
+POSITIVE = limit(lambda value: 0 < value < _INFINITE, "must be above 0 and finite", exclusiveMinimum=0)
+NOT_NEGATIVE = limit(lambda value: 0 <= value < _INFINITE, "must not be negative, and must be finite", minimum=0)
+SHARE = limit(lambda value: 0.0 < value <= 1.0, "must lie in (0, 1]", exclusiveMinimum=0, maximum=1)
+FROM_0_TO_1 = limit(lambda value: 0.0 <= value <= 1.0, "must lie in [0, 1]", minimum=0, maximum=1)
 """Limits of a value, as the `metadata` of its field."""
 
 
@@ -41,7 +42,9 @@ class Block:
         """Values that are not allowed, one sentence each."""
         for one in fields(self):
             value = getattr(self, one.name)
-            if "allowed" in one.metadata and not one.metadata["allowed"](value):
+            # A value of another type, e.g. a schedule, has its own checks; None is a key that is left out.
+            is_number = isinstance(value, int | float)
+            if is_number and "allowed" in one.metadata and not one.metadata["allowed"](value):
                 yield f"{one.name} {one.metadata['words']}, not {value}"
 
 
@@ -62,19 +65,55 @@ class LinearPlan(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizePlan(Block):
-    """A running normalization, by stable-baselines3's `VecNormalize` with its defaults; at least one of the two.
+    """A running normalization, by stable-baselines3's `VecNormalize`; of observations or rewards, or both.
 
     Attributes:
-        observations: Scale each feature to mean 0 and standard deviation 1 over all observations so far.
-        rewards: Scale rewards so that the discounted return has standard deviation 1.
+        observations: Scale each feature to mean 0 and standard deviation 1 over all observations so far; default true.
+        rewards: Scale rewards so that the discounted return has standard deviation 1; default true.
+        norm_obs: The library's name of `observations`.
+        norm_reward: The library's name of `rewards`.
+        clip_obs: Bound of a normalized observation.
+        clip_reward: Bound of a normalized reward.
+        gamma: Discount for the scale of rewards; default: the algorithm's.
+        epsilon: Added to variances.
+        norm_obs_keys: Keys of `Dict` observations that are normalized; default: all.
     """
 
-    observations: bool
-    rewards: bool
+    observations: bool | None = None
+    rewards: bool | None = None
+    norm_obs: bool | None = None
+    norm_reward: bool | None = None
+    clip_obs: float | None = field(default=None, metadata=POSITIVE)
+    clip_reward: float | None = field(default=None, metadata=POSITIVE)
+    gamma: float | None = field(default=None, metadata=FROM_0_TO_1)
+    epsilon: float | None = field(default=None, metadata=POSITIVE)
+    norm_obs_keys: tuple[str, ...] | None = None
+
+    @property
+    def of_observations(self) -> bool:
+        """Whether observations are normalized."""
+        return next((one for one in (self.observations, self.norm_obs) if one is not None), True)
+
+    @property
+    def of_rewards(self) -> bool:
+        """Whether rewards are normalized."""
+        return next((one for one in (self.rewards, self.norm_reward) if one is not None), True)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `VecNormalize` that are given."""
+        names = ("clip_obs", "clip_reward", "gamma", "epsilon")
+        found = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        keys = {} if self.norm_obs_keys is None else {"norm_obs_keys": list(self.norm_obs_keys)}
+        return {"norm_obs": self.of_observations, "norm_reward": self.of_rewards, **found, **keys}
 
     def faults(self) -> Iterator[str]:
         """Values that are not allowed, one sentence each."""
-        if not (self.observations or self.rewards):
+        yield from Block.faults(self)
+        for name, other in (("observations", "norm_obs"), ("rewards", "norm_reward")):
+            if getattr(self, name) is not None and getattr(self, other) is not None:
+                yield f"{name} and {other} mean the same; give one of them"
+        if not (self.of_observations or self.of_rewards):
             yield "normalize needs observations or rewards to be true; else leave it out"
 
 

@@ -3,16 +3,34 @@
 Stable-Baselines3 measures progress against the `total_timesteps` of one `learn` call, so a higher target, or a run
 cut into sessions, would change every schedule. Here progress is measured against a horizon that belongs to the
 lineage. The schedules remain Stable-Baselines3's `LinearSchedule`, so that a saved model loads without this project.
+
+A schedule over the whole training, such as `lin_3e-4`, ends at the target. The target is then part of a checkpoint's
+identity, and a resume with another one is `statistical`.
 """
 
 from __future__ import annotations
 
-from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.utils import LinearSchedule
 
+from orchestrator.kernel.algorithms.hyperparameters import HyperParameters
 from orchestrator.kernel.algorithms.plans import LinearPlan
-from orchestrator.sb3.algorithms.action_noise import KeptNoise
-from orchestrator.sb3.algorithms.refill_replay import GatheringAnew
+from orchestrator.kernel.algorithms.schedule_words import Rate, linear_start
+
+
+def horizon_of(wanted: HyperParameters, target_steps: int | None) -> int:
+    """Step at which every schedule has reached its end.
+
+    Args:
+        target_steps: Of the whole training; needed for a schedule that spans it.
+
+    Raises:
+        ValueError: It is needed, but not given.
+    """
+    if not wanted.follows_target:
+        return wanted.horizon_steps
+    if target_steps is None:
+        raise ValueError("a schedule spans the whole training, but its target is not given")
+    return max(wanted.horizon_steps, target_steps)
 
 
 def fraction_of(plan: LinearPlan, horizon_steps: int) -> float:
@@ -20,9 +38,19 @@ def fraction_of(plan: LinearPlan, horizon_steps: int) -> float:
     return plan.over_steps / horizon_steps
 
 
-def as_schedule(plan: LinearPlan, horizon_steps: int) -> LinearSchedule:
-    """A plan as Stable-Baselines3's schedule, for progress measured against `horizon_steps`."""
-    return LinearSchedule(plan.start, plan.end, fraction_of(plan, horizon_steps))
+def as_schedule(rate: Rate, horizon_steps: int, target_steps: int | None = None) -> LinearSchedule | float:
+    """A card's value as Stable-Baselines3's schedule, for progress measured against `horizon_steps`.
+
+    Args:
+        rate: A constant, `lin_` and the value at step 0, or a plan.
+        target_steps: Where `lin_` ends; default: at the horizon.
+    """
+    start = linear_start(rate)
+    if start is not None:
+        return LinearSchedule(start, 0.0, (target_steps or horizon_steps) / horizon_steps)
+    if isinstance(rate, LinearPlan):
+        return LinearSchedule(rate.start, rate.end, fraction_of(rate, horizon_steps))
+    return float(rate)
 
 
 class AbsoluteSteps:
@@ -37,23 +65,3 @@ class AbsoluteSteps:
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
         """Compute the progress from the lineage's steps; the target of this call is ignored."""
         self._current_progress_remaining = 1.0 - float(num_timesteps) / float(self.horizon_steps)
-
-
-class AbsoluteStepDQN(GatheringAnew, AbsoluteSteps, DQN):
-    """DQN with schedules of the absolute step."""
-
-
-class AbsoluteStepPPO(AbsoluteSteps, PPO):
-    """PPO with schedules of the absolute step."""
-
-
-class AbsoluteStepA2C(AbsoluteSteps, A2C):
-    """A2C with schedules of the absolute step."""
-
-
-class AbsoluteStepSAC(GatheringAnew, AbsoluteSteps, SAC):
-    """SAC with schedules of the absolute step."""
-
-
-class AbsoluteStepTD3(KeptNoise, GatheringAnew, AbsoluteSteps, TD3):
-    """TD3 with schedules of the absolute step, and with noise that continues across sessions."""

@@ -41,7 +41,7 @@ def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> T
     """
     latest = _latest_checkpoint(context, plan.scenario)
     device = prepare_torch(plan.device)
-    model = build_model(plan.lineage, task.build_env(plan.lineage), device=device)
+    model = build_model(plan.lineage, task.build_env(plan.lineage), device=device, target_steps=plan.target_steps)
     _require_savable_state(plan, model)
     training = TrainingState(
         context=context,

@@ -13,7 +13,6 @@ from typing import Any
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
 
-from orchestrator.kernel.algorithms.hyperparameters import ContinuousHyperParameters, HyperParameters
 from orchestrator.sb3.algorithms.normalization_state import capture_normalization, restore_normalization
 from orchestrator.sb3.envs.attributes import Capture, Restore
 from orchestrator.sb3.envs.discrete_to_box import SignActions
@@ -25,16 +24,6 @@ from orchestrator.sb3.envs.dummy_vec_env import (
     restore_singles,
     wrappers_of_singles,
 )
-
-
-def with_layers(env: VecEnv, wanted: HyperParameters) -> VecEnv:
-    """Wrap an environment in the layers that its lineage declares, the normalization outermost."""
-    if isinstance(wanted, ContinuousHyperParameters):
-        env = SignActions(env)
-    if wanted.normalize is not None:
-        plan = wanted.normalize
-        env = VecNormalize(env, norm_obs=plan.observations, norm_reward=plan.rewards, gamma=wanted.gamma)
-    return env
 
 
 def _capture_monitor(layer: VecMonitor) -> dict[str, Any]:

@@ -115,7 +115,8 @@ def _usual(context: SessionContext, plan: TrainingSpec, part: ProofPart, task: T
         recorded = _Recorded(task)
 
         def build(recorded: _Recorded = recorded) -> tuple[BaseAlgorithm, RewardRecord]:
-            model = build_model(plan.lineage, recorded.task.build_env(plan.lineage), device=device)
+            env = recorded.task.build_env(plan.lineage)
+            model = build_model(plan.lineage, env, device=device, target_steps=plan.target_steps)
             return model, recorded.record
 
         with tempfile.TemporaryDirectory(prefix="usual-resume-") as folder:

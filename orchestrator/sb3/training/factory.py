@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -11,30 +10,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from orchestrator.kernel.algorithms.hyperparameters import (
-    A2cHyperParameters,
-    DqnHyperParameters,
-    HyperParameters,
-    PpoHyperParameters,
-    QrDqnHyperParameters,
-    ReplayHyperParameters,
-    RolloutHyperParameters,
-    SacHyperParameters,
-    Td3HyperParameters,
-)
 from orchestrator.kernel.outcome import SessionRefused
-from orchestrator.sb3.algorithms.action_noise import build_noise
-from orchestrator.sb3.algorithms.schedules import (
-    AbsoluteStepA2C,
-    AbsoluteStepDQN,
-    AbsoluteStepPPO,
-    AbsoluteSteps,
-    AbsoluteStepSAC,
-    AbsoluteStepTD3,
-    as_schedule,
-    fraction_of,
-)
-from orchestrator.sb3.envs.wrappers import acts_through, with_layers
+from orchestrator.sb3.algorithms.classes import absolute_step_class, library_class
+from orchestrator.sb3.algorithms.schedules import AbsoluteSteps, horizon_of
+from orchestrator.sb3.algorithms.words import constructor_arguments, recorded_defaults, require_known
+from orchestrator.sb3.envs.layers import with_layers
+from orchestrator.sb3.envs.wrappers import acts_through
 from orchestrator.sb3.training.training_spec import Lineage
 
 DEVICES = ("cpu", "cuda", "auto")
@@ -69,35 +50,38 @@ def prepare_torch(device: str, *, warn_only: bool = False) -> str:
     return device
 
 
-def build_model(lineage: Lineage, env: VecEnv, *, device: str) -> BaseAlgorithm:
+def build_model(lineage: Lineage, env: VecEnv, *, device: str, target_steps: int | None = None) -> BaseAlgorithm:
     """Build the untrained model of a lineage; seeds every generator from the lineage's seed.
 
     Args:
         lineage: The lineage.
         env: The task's environment; the layers that the lineage declares are added here.
         device: `cpu` or `cuda`.
+        target_steps: Of the whole training; a schedule that spans it ends there.
 
     Raises:
-        ValueError: `env` has another number of environments than the lineage declares.
+        ValueError: `env` has another number of environments than the lineage declares, or a schedule spans the whole
+            training and `target_steps` is not given.
+        SessionRefused: The installed library does not take an argument.
     """
     wanted = lineage.hyper_parameters
     if env.num_envs != wanted.n_envs:
         raise ValueError(f"{env.num_envs} environments were built, the lineage declares {wanted.n_envs}")
     layered = with_layers(env, wanted)
-    kind, arguments = _kind_of(wanted, layered)
-    policy = {"net_arch": list(lineage.network), **arguments.pop("policy_kwargs", {})}
-    model = kind(
-        "MlpPolicy",
-        env=layered,
-        learning_rate=as_schedule(wanted.learning_rate, wanted.horizon_steps),
-        gamma=wanted.gamma,
-        policy_kwargs=policy,
-        seed=lineage.seed,
-        device=device,
-        verbose=0,
-        **arguments,
+    horizon_steps = horizon_of(wanted, target_steps)
+    given = constructor_arguments(
+        wanted, lineage.network, layered, horizon_steps=horizon_steps, target_steps=target_steps
     )
-    cast(AbsoluteSteps, model).horizon_steps = wanted.horizon_steps
+    kind = absolute_step_class(wanted.algorithm)
+    require_known(library_class(wanted.algorithm), wanted.algorithm, given)
+    arguments = {**recorded_defaults(library_class(wanted.algorithm), wanted.algorithm), **given}
+    try:
+        model: BaseAlgorithm = kind(
+            wanted.policy_name, env=layered, seed=lineage.seed, device=device, verbose=0, **arguments
+        )
+    except (AssertionError, TypeError, ValueError, NotImplementedError) as fault:
+        raise SessionRefused(f"{wanted.algorithm} refuses its arguments or its environment: {fault}") from fault
+    cast(AbsoluteSteps, model).horizon_steps = horizon_steps
     # Without a logger, every `learn` would leave an empty folder in the system's temporary folder. This one writes
     # nothing and is never read, so it is not part of the state.
     model.set_logger(Logger(folder=None, output_formats=[]))
@@ -113,56 +97,3 @@ def _name_layers(model: BaseAlgorithm, env: VecEnv) -> None:
     layer = unwrap_vec_normalize(env)
     if layer is not None and layer.norm_obs:
         cast(Any, model).acts_through = list(acts_through(env))
-
-
-def _kind_of(wanted: HyperParameters, env: VecEnv) -> tuple[Callable[..., BaseAlgorithm], dict[str, Any]]:
-    """The algorithm's class, and the arguments that not every algorithm has."""
-    match wanted:
-        case QrDqnHyperParameters():
-            from orchestrator.sb3.algorithms.qrdqn import AbsoluteStepQRDQN
-
-            quantiles = {"policy_kwargs": {"n_quantiles": wanted.n_quantiles}}
-            return AbsoluteStepQRDQN, {**_of_q_learning(wanted), **quantiles}
-        case DqnHyperParameters():
-            return AbsoluteStepDQN, _of_q_learning(wanted)
-        case PpoHyperParameters():
-            own = {"batch_size": wanted.batch_size, "n_epochs": wanted.n_epochs, "clip_range": wanted.clip_range}
-            return AbsoluteStepPPO, {**_of_rollouts(wanted), **own}
-        case A2cHyperParameters():
-            own = {"vf_coef": wanted.vf_coef, "normalize_advantage": wanted.normalize_advantage}
-            return AbsoluteStepA2C, {**_of_rollouts(wanted), **own}
-        case SacHyperParameters():
-            return AbsoluteStepSAC, {**_of_replay(wanted), "tau": wanted.tau, "ent_coef": wanted.ent_coef}
-        case Td3HyperParameters():
-            return AbsoluteStepTD3, {**_of_replay(wanted), **_of_td3(wanted, env)}
-    raise ValueError(f"no algorithm is registered for {type(wanted).__name__}")
-
-
-def _of_replay(wanted: ReplayHyperParameters) -> dict[str, Any]:
-    names = ("batch_size", "buffer_size", "learning_starts", "train_freq", "gradient_steps")
-    return {name: getattr(wanted, name) for name in names}
-
-
-def _of_rollouts(wanted: RolloutHyperParameters) -> dict[str, Any]:
-    return {"n_steps": wanted.n_steps, "gae_lambda": wanted.gae_lambda, "ent_coef": wanted.ent_coef}
-
-
-def _of_td3(wanted: Td3HyperParameters, env: VecEnv) -> dict[str, Any]:
-    (n_actions,) = env.action_space.shape or (1,)
-    return {
-        "tau": wanted.tau,
-        "policy_delay": wanted.policy_delay,
-        "target_policy_noise": wanted.target_policy_noise,
-        "target_noise_clip": wanted.target_noise_clip,
-        "action_noise": build_noise(wanted.action_noise, n_envs=wanted.n_envs, n_actions=n_actions),
-    }
-
-
-def _of_q_learning(wanted: DqnHyperParameters) -> dict[str, Any]:
-    return {
-        **_of_replay(wanted),
-        "target_update_interval": wanted.target_update_interval,
-        "exploration_initial_eps": wanted.exploration.start,
-        "exploration_final_eps": wanted.exploration.end,
-        "exploration_fraction": fraction_of(wanted.exploration, wanted.horizon_steps),
-    }

@@ -25,7 +25,7 @@ _START = [
 _WITH_ALGORITHM: dict[str, Any] = {
     "if": {"required": ["algorithm"], "properties": {"algorithm": _TEXT}},
     "then": {
-        "required": ["network", "algorithms", "profiles"],
+        "required": ["algorithms", "profiles"],
         "properties": {
             "network": {"minItems": 1},
             "profiles": {"additionalProperties": {"required": list(LEARNING_FIELDS)}},

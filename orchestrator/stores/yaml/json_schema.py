@@ -47,7 +47,7 @@ class SchemaOfTypes:
         for one in known:
             schema = self._bounded(self._value(hints[one.name]), one)
             text = {"description": texts[one.name]} if one.name in texts else {}
-            properties[one.name] = {**text, **schema, **_default(one)}
+            properties[one.name] = {**text, **schema, **_default(one, hints[one.name])}
         required = [one.name for one in known if one.default is MISSING and one.default_factory is MISSING]
         summary = _summary(kind)
         return {
@@ -119,8 +119,13 @@ def _limits(one: Field[Any]) -> dict[str, Any]:
         ) from fault
 
 
-def _default(one: Field[Any]) -> dict[str, Any]:
-    """The default of a field, if JSON can hold it; an empty text stands for one that the loader finds itself."""
+def _default(one: Field[Any], kind: Any) -> dict[str, Any]:
+    """The default of a field, if JSON can hold it; an empty text stands for one that the loader finds itself.
+
+    None as the default of a type without None stands for a key that is left out.
+    """
+    if one.default is None and (kind is not Any and type(None) not in typing.get_args(kind)):
+        return {}
     try:
         value = one.default_factory() if one.default_factory is not MISSING else one.default
         return {} if value is MISSING or value == "" else {"default": plain(value, one.name)}

@@ -12,13 +12,18 @@ from typing import Any
 from orchestrator.stores.yaml.document import SHARED, Path
 
 _OTHER_NAMES: Mapping[str, str] = {
-    "policy_kwargs": "the layers are the card's `network`, for example network: [64, 64]",
-    "net_arch": "the layers are the card's `network`, for example network: [64, 64]",
+    "net_arch": "it is policy_kwargs.net_arch of the algorithm, or the card's `network` for all of them",
     "n_timesteps": "it is target_steps of a profile, for example profiles.full.target_steps",
     "total_timesteps": "it is target_steps of a profile, for example profiles.full.target_steps",
-    "exploration_fraction": "it is exploration: {start, end, over_steps}",
-    "exploration_final_eps": "it is exploration: {start, end, over_steps}",
-    "exploration_initial_eps": "it is exploration: {start, end, over_steps}",
+    "env_kwargs": "the section's code builds the environment; give them there",
+    "monitor_kwargs": "the section's code builds the environment; give them there",
+    "normalize_kwargs": "it is normalize, a mapping of the same keys",
+    "callback": "callbacks are code; train with a script and run.sb3 to use your own",
+    "verbose": "leave it out; a session prints its own progress",
+    "tensorboard_log": "leave it out; each session writes TensorBoard files beside its results",
+    "create_eval_env": "leave it out; evaluate_every_steps of a profile evaluates",
+    "online_sampling": "leave it out; the library has no other sampling any more",
+    "max_episode_length": "leave it out; the library reads the length from the environment",
     "noise_type": "it is action_noise: {kind, sigma}",
     "noise_std": "it is action_noise: {kind, sigma}",
     "seed_list": "it is seeds",

@@ -170,7 +170,7 @@ def _message(error: ErrorDetails) -> str:
 
 
 def _schedule_hint(value: Any) -> str:
-    """How to write a rate given as a plain number, or as `lin_0.001` of the RL Zoo."""
+    """How to write a plan given as a plain number, or as `lin_0.001` of the RL Zoo."""
     linear = re.fullmatch(r"lin_([0-9.eE+-]+)", value) if isinstance(value, str) else None
     if linear:
         return f": write {{start: {linear[1]}, end: 0.0, over_steps: N}} with N the steps of the whole training"

@@ -110,6 +110,6 @@ def _leaves(value: Any) -> list[tuple[str, Any]]:
 
 def test_a_value_of_the_wrong_type_is_refused_in_the_session(project_root: Path) -> None:
     card = load_card(project_root / "configs/sections", "section_7_6")
-    for change in ({"gamma": "0.9"}, {"n_envs": 2.5}, {"learning_rate": 0.1}, {"n_envs": True}):
+    for change in ({"gamma": "0.9"}, {"n_envs": 2.5}, {"learning_rate": [0.1]}, {"n_envs": True}):
         with pytest.raises(ValueError, match=rf"hyper_parameters\.{next(iter(change))}"):
             read_hyper_parameters("DQN", {**card.lineage.to_json()["hyper_parameters"], **change})

@@ -1,13 +1,17 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_world import TinyVecEnv, tiny_spec
 
 from orchestrator.kernel.algorithms.plans import LinearPlan
-from orchestrator.sb3.algorithms.schedules import AbsoluteStepDQN, as_schedule
+from orchestrator.sb3.algorithms.classes import absolute_step_class
+from orchestrator.sb3.algorithms.schedules import as_schedule
 from orchestrator.sb3.training.factory import build_model
 from orchestrator.sb3.training.training_spec import TrainingSpec
 
+AbsoluteStepDQN = absolute_step_class("DQN")
 RATE = LinearPlan(start=5e-4, end=1e-4, over_steps=200_000)
 EXPLORATION = LinearPlan(start=1.0, end=0.02, over_steps=15_000)
 
@@ -17,7 +21,7 @@ def expected(plan: LinearPlan, steps: int) -> float:
     return plan.start + share * (plan.end - plan.start)
 
 
-def model() -> AbsoluteStepDQN:
+def model() -> Any:
     dqn = build_model(TrainingSpec.from_json(tiny_spec()).lineage, TinyVecEnv(4, 7), device="cpu")
     assert isinstance(dqn, AbsoluteStepDQN)
     return dqn
@@ -30,7 +34,8 @@ def test_a_schedule_depends_only_on_the_absolute_step(steps: int, target_steps: 
     model_without_network.horizon_steps = horizon_steps
     model_without_network._update_current_progress_remaining(steps, target_steps)
     for plan in (RATE, EXPLORATION):
-        value = as_schedule(plan, horizon_steps)(model_without_network._current_progress_remaining)
+        schedule: Any = as_schedule(plan, horizon_steps)
+        value = schedule(model_without_network._current_progress_remaining)
         assert value == pytest.approx(expected(plan, steps), rel=1e-9, abs=1e-12)
 
 

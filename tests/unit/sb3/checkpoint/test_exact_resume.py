@@ -14,7 +14,7 @@ from readings import fingerprints, latest_card, models_dir
 from tiny_world import TinyVecEnv, bench, tiny_spec, tiny_world
 
 from orchestrator.kernel.outcome import KernelEnding
-from orchestrator.sb3.algorithms.schedules import AbsoluteStepDQN
+from orchestrator.sb3.algorithms.classes import absolute_step_class
 from orchestrator.sb3.checkpoint import resume as starting
 from orchestrator.sb3.loop import TrainingResult, train
 from orchestrator.sb3.state.npz_tree import read_state
@@ -88,7 +88,7 @@ def test_a_chain_of_processes_equals_one_straight_process_byte_for_byte(straight
 def test_the_usual_way_to_resume_ends_with_another_policy(straight: Path, cut_copy: Path) -> None:
     """The control: model and replay buffer are loaded as the library's manual describes."""
     card, folder = latest_card(cut_copy), models_dir(cut_copy) / "checkpoints"
-    model = AbsoluteStepDQN.load(folder / f"{card.stem}.zip", env=TinyVecEnv(4, 7))
+    model = absolute_step_class("DQN").load(folder / f"{card.stem}.zip", env=TinyVecEnv(4, 7))
     model.horizon_steps = 3000
     state = read_state(folder / f"{card.stem}.state.npz")
     restore_replay(model.replay_buffer, state["training"]["replay_buffer"])

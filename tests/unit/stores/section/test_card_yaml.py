@@ -48,12 +48,13 @@ def test_quick_and_full_are_the_same_training(project_root: Path) -> None:
             "profiles.quick.target_step: unknown key, did you mean target_steps?",
         ),
         (lambda c: c["environment"].update(dx=9.0), "environment.dx: unknown key, did you mean dx_m?"),
-        (lambda c: c["algorithms"]["DQN"].pop("gamma"), "algorithms.DQN.gamma: missing"),
+        (lambda c: c["algorithms"]["DQN"].update(gamma=None), "algorithms.DQN.gamma: Input should be a valid number"),
         (lambda c: c["profiles"]["quick"].update(target_steps=-5), "target_steps must be above 0 and finite, not -5"),
         (lambda c: c["profiles"]["full"].update(target_steps="many"), "profiles.full.target_steps"),
         (lambda c: c.update(algorithm="DQNN"), "algorithm"),
         (lambda c: c["profiles"].pop("full"), "profiles needs both quick and full"),
         (lambda c: c.update(network=[]), "network needs at least one layer"),
+        (lambda c: c.update(network=[64, 0]), "network needs at least one layer, each with at least one unit"),
     ],
 )
 def test_each_fault_is_named_with_its_path(project_root: Path, change: Change, words: str) -> None:

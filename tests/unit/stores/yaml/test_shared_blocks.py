@@ -132,7 +132,7 @@ def test_all_faults_of_a_card_are_reported_with_their_lines() -> None:
     text = (
         TEXT.replace("seed: 0", "sed: 0")
         .replace("network: [64, 64]", "network: [64, many]")
-        .replace("    batch_size: 1024", "    policy_kwargs: {}\n    batch_size: 1024")
+        .replace("    batch_size: 1024", "    net_arch: []\n    batch_size: 1024")
         .replace("    normalize_advantage: true", "    normalize_advantage: yes")
         .replace("    buffer_size: 100000        #", "    buffer_size: 100_000        #")
         + "\ndevice: cpu\n2: x\n"
@@ -149,7 +149,7 @@ def test_all_faults_of_a_card_are_reported_with_their_lines() -> None:
         (line_of("sed: 0"), "sed: unknown key, did you mean seed?"),
         (line_of("many"), "network.1: Input should be a valid integer"),
         (line_of("100_000"), "100_000 is text in YAML 1.2, write the digits without _"),
-        (line_of("policy_kwargs"), "unknown key, the layers are the card's `network`, for example network: [64, 64]"),
+        (line_of("net_arch"), "unknown key, it is policy_kwargs.net_arch of the algorithm, or the card's `network`"),
         (line_of("normalize_advantage: yes"), "yes is text in YAML 1.2, write true"),
         (len(lines) - 1, f"key 'device' is given twice (first in line {line_of('device: cpu')})"),
         (len(lines), "the key 2 is not text"),
@@ -184,18 +184,24 @@ def test_a_number_with_a_leading_zero_is_decimal() -> None:
     assert parse(TEXT.replace("seed: 0", "seed: 010")).seed == 10
 
 
+@pytest.mark.parametrize(("value", "read"), [("1e-3", 1e-3), ("lin_0.001", "lin_0.001")])
+def test_a_learning_rate_is_a_number_or_a_line_to_the_target(value: str, read: object) -> None:
+    text = TEXT.replace("learning_rate: {start: 5.0e-4, end: 1.0e-4, over_steps: 400000}", f"learning_rate: {value}", 1)
+    assert parse(text).algorithms.DQN.learning_rate == read
+
+
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
-        ("1e-3", "write {start: 0.001, end: 0.001, over_steps: 1}"),
-        ("lin_0.001", "write {start: 0.001, end: 0.0, over_"),
+        ("0.1", "write {start: 0.1, end: 0.1, over_steps: 1}"),
+        ("lin_0.1", "write {start: 0.1, end: 0.0, over_"),
     ],
 )
-def test_a_learning_rate_in_zoo_notation_is_refused_with_the_right_notation(value: str, hint: str) -> None:
-    text = TEXT.replace("learning_rate: {start: 5.0e-4, end: 1.0e-4, over_steps: 400000}", f"learning_rate: {value}", 1)
+def test_an_exploration_in_zoo_notation_is_refused_with_the_right_notation(value: str, hint: str) -> None:
+    text = TEXT.replace("exploration: {start: 1.0, end: 0.02, over_steps: 15000}", f"exploration: {value}", 1)
     with pytest.raises(BadInput) as caught:
         parse(text)
-    assert "algorithms.DQN.learning_rate" in str(caught.value) and hint in str(caught.value)
+    assert "algorithms.DQN.exploration" in str(caught.value) and hint in str(caught.value)
 
 
 def test_nested_settings_are_refused_with_the_dotted_key() -> None:
