@@ -1,6 +1,6 @@
-"""The algorithms of RL Zoo: name of their file, class, and arguments that an entry may give.
+"""The algorithms of RL Zoo: the name of each one's file, and what an entry may give.
 
-Source: `ALGOS` in `rl_zoo3/utils.py`, and the signatures of stable-baselines3 and sb3-contrib; a test compares them.
+Source: `ALGOS` in `rl_zoo3/utils.py`. RL Zoo has no file for MaskablePPO; it is named here like the others.
 """
 
 from __future__ import annotations
@@ -10,26 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.core.errors import BadInput
+from orchestrator.kernel.algorithms.constructors import Constructor, constructor_of
+from orchestrator.kernel.algorithms.registry import REGISTRY
 
-_ALL = frozenset({"learning_rate", "policy_kwargs", "stats_window_size"})
-_SDE = frozenset({"use_sde", "sde_sample_freq"})
-_ROLLOUT = _ALL | {"n_steps", "gamma", "gae_lambda", "normalize_advantage"}
-_ROLLOUT_BUFFER = frozenset({"rollout_buffer_class", "rollout_buffer_kwargs"})
-_A2C = _ROLLOUT | {"ent_coef", "vf_coef", "max_grad_norm"}
-_PPO = _A2C | {"batch_size", "n_epochs", "clip_range", "clip_range_vf", "target_kl"}
-_REPLAY = _ALL | {
-    *("buffer_size", "learning_starts", "batch_size", "gamma", "train_freq", "gradient_steps", "n_steps"),
-    *("replay_buffer_class", "replay_buffer_kwargs", "optimize_memory_usage"),
-}
-_DQN = _REPLAY | {
-    *("tau", "target_update_interval", "exploration_fraction", "exploration_initial_eps", "exploration_final_eps"),
-    "max_grad_norm",
-}
-_NOISY = _REPLAY | {"noise_type", "noise_std"}
-_DDPG = (_NOISY | {"tau"}) - {"stats_window_size"}
-_SAC = _NOISY | _SDE | {"tau", "ent_coef", "target_update_interval", "target_entropy", "use_sde_at_warmup"}
-
-_FEED_FORWARD = ("MlpPolicy", "CnnPolicy", "MultiInputPolicy")
+NOISE = ("noise_type", "noise_std")
+"""Keys of an entry in place of the argument `action_noise`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,64 +24,39 @@ class Algorithm:
     Attributes:
         stem: Name of its file, without `.yml`.
         name: Its class.
-        library: The module that has it.
-        arguments: Keys of an entry that belong to the algorithm itself.
-        policies: Short names of its policies.
     """
 
     stem: str
     name: str
-    library: str
-    arguments: frozenset[str]
-    policies: tuple[str, ...] = _FEED_FORWARD
+
+    @property
+    def library(self) -> str:
+        """The module that has it."""
+        return REGISTRY[self.name].library
+
+    @property
+    def constructor(self) -> Constructor:
+        """What its constructor takes."""
+        return constructor_of(self.name)
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Short names of its policies."""
+        return self.constructor.policies
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Keys of an entry that belong to the algorithm itself, not to its environment."""
+        names = self.constructor.arguments
+        return (*(name for name in names if name != "action_noise"), *(NOISE if "action_noise" in names else ()))
 
 
-_SB3, _CONTRIB = "stable_baselines3", "sb3_contrib"
+_STEMS = {"RecurrentPPO": "ppo_lstm", "MaskablePPO": "ppo_mask"}
 
 ALGORITHMS: Mapping[str, Algorithm] = {
-    one.stem: one
-    for one in (
-        Algorithm("a2c", "A2C", _SB3, _A2C | _SDE | _ROLLOUT_BUFFER | {"rms_prop_eps", "use_rms_prop"}),
-        Algorithm("ddpg", "DDPG", _SB3, _DDPG),
-        Algorithm("dqn", "DQN", _SB3, _DQN),
-        Algorithm("ppo", "PPO", _SB3, _PPO | _SDE | _ROLLOUT_BUFFER),
-        Algorithm("sac", "SAC", _SB3, _SAC),
-        Algorithm(
-            *("td3", "TD3", _SB3),
-            _NOISY | {"tau", "policy_delay", "target_policy_noise", "target_noise_clip"},
-        ),
-        Algorithm(
-            *("ars", "ARS", _CONTRIB),
-            _ALL | {"n_delta", "n_top", "delta_std", "zero_policy", "alive_bonus_offset", "n_eval_episodes"},
-            ("LinearPolicy", "MlpPolicy"),
-        ),
-        Algorithm(
-            *("crossq", "CrossQ", _CONTRIB),
-            (_SAC | {"policy_delay"}) - {"tau", "target_update_interval"},
-            ("MlpPolicy",),
-        ),
-        Algorithm("qrdqn", "QRDQN", _CONTRIB, _DQN),
-        Algorithm("tqc", "TQC", _CONTRIB, _SAC | {"top_quantiles_to_drop_per_net"}),
-        Algorithm(
-            *("trpo", "TRPO", _CONTRIB),
-            _ROLLOUT
-            | _SDE
-            | _ROLLOUT_BUFFER
-            | {"batch_size", "cg_max_steps", "cg_damping", "line_search_shrinking_factor", "line_search_max_iter"}
-            | {"n_critic_updates", "target_kl", "sub_sampling_factor"},
-        ),
-        Algorithm(
-            *("ppo_lstm", "RecurrentPPO", _CONTRIB),
-            _PPO | _SDE,
-            ("MlpLstmPolicy", "CnnLstmPolicy", "MultiInputLstmPolicy"),
-        ),
-        Algorithm("ppo_mask", "MaskablePPO", _CONTRIB, _PPO | _ROLLOUT_BUFFER),
-    )
+    one.stem: one for one in (Algorithm(_STEMS.get(name, name.lower()), name) for name in REGISTRY)
 }
 """Stem of an algorithm's file -> algorithm."""
-
-HER = "her"
-"""Stem of the former file for hindsight experience replay; its entries name the algorithm as `model_class`."""
 
 _SPELLINGS = {
     spelling: one for one in ALGORITHMS.values() for spelling in (one.stem.replace("_", ""), one.name.lower())

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from orchestrator.core.zoo import values
-from orchestrator.core.zoo.algorithms import Algorithm
-from orchestrator.core.zoo.classes import ClassName
+from orchestrator.core.zoo.algorithms import NOISE, Algorithm
+from orchestrator.core.zoo.arguments import read_argument, require_known
 from orchestrator.core.zoo.entry import ClassCall, EntryFaults, Noise, Path, ZooEntry
 from orchestrator.core.zoo.former import in_todays_form
 
@@ -20,18 +21,6 @@ _NORMALIZE = ("norm_obs", "norm_reward", "clip_obs", "clip_reward", "gamma", "ep
 
 _MONITOR = ("allow_early_resets", "reset_keywords", "info_keywords", "override_existing")
 """Arguments of stable-baselines3's `Monitor`, without its file."""
-
-_SCHEDULES = frozenset({"learning_rate", "clip_range", "clip_range_vf", "delta_std"})
-_BUFFERS = frozenset({"replay_buffer_class", "rollout_buffer_class"})
-_MAPPINGS = frozenset({"policy_kwargs", "replay_buffer_kwargs", "rollout_buffer_kwargs"})
-_SWITCHES = frozenset(
-    {
-        *("use_sde", "use_sde_at_warmup", "normalize_advantage", "optimize_memory_usage", "use_rms_prop"),
-        "zero_policy",
-    }
-)
-_TEXTS = {"ent_coef": "auto", "target_entropy": "auto"}
-"""Arguments that may be texts -> how such a text begins."""
 
 _NOISES = {"normal": "normal", "ornstein-uhlenbeck": "ornstein_uhlenbeck"}
 
@@ -110,65 +99,17 @@ class _Reading:
         known = self._algorithm.arguments
         found: dict[str, Any] = {}
         for key in self._plain:
-            if key in _OF_ENVIRONMENT or (key in known and key in ("noise_type", "noise_std")):
+            if key in _OF_ENVIRONMENT or (key in known and key in NOISE):
                 continue
             if key not in known:
                 self.faults[(key,)] = _unknown(key, self._algorithm)
-            elif self._plain[key] is None:
-                found[key] = None
             else:
-                found[key] = self.of(key, lambda value, key=key: argument(key, value), None)  # type: ignore[misc]
+                found[key] = self.of(key, partial(self._argument, key), None)
         return found
 
-
-def argument(key: str, value: Any) -> Any:
-    """The value of an argument of an algorithm.
-
-    Raises:
-        ValueError: It is not understood.
-    """
-    if key in _SCHEDULES:
-        return values.schedule(value)
-    if key in _MAPPINGS:
-        return _with_layers_of_today(values.mapping(value))
-    if key in _BUFFERS:
-        return _buffer(value)
-    if key in _SWITCHES:
-        return values.switch(value)
-    if key == "train_freq":
-        return values.train_freq(value)
-    plain = values.plain_value(value)
-    if isinstance(plain, str) and key in _TEXTS and plain.startswith(_TEXTS[key]):
-        return plain
-    found = values.number(value)
-    return found if isinstance(found, int) or not found.is_integer() or not _is_whole(key) else int(found)
-
-
-def _with_layers_of_today(arguments: dict[str, Any]) -> dict[str, Any]:
-    """`net_arch=[dict(pi=..., vf=...)]` without its list, which stable-baselines3 dropped in 1.8.0."""
-    layers = arguments.get("net_arch")
-    if not (isinstance(layers, list) and any(isinstance(one, dict) for one in layers)):
-        return arguments
-    if len(layers) > 1:
-        raise ValueError(
-            "net_arch has layers that policy and value function share, which stable-baselines3 has no longer; "
-            "write dict(pi=[...], vf=[...])"
-        )
-    return {**arguments, "net_arch": layers[0]}
-
-
-def _is_whole(key: str) -> bool:
-    """Whether an argument counts something, so that `1e6` is written as 1000000."""
-    return key.startswith("n_") or key in _COUNTS
-
-
-_COUNTS = frozenset(
-    {
-        *("batch_size", "buffer_size", "learning_starts", "gradient_steps", "target_update_interval", "policy_delay"),
-        *("sde_sample_freq", "top_quantiles_to_drop_per_net", "cg_max_steps", "line_search_max_iter"),
-        *("sub_sampling_factor", "stats_window_size"),
-    }
-)
+    def _argument(self, key: str, value: Any) -> Any:
+        own_policy = "." in str(self._plain.get("policy", ""))
+        return read_argument(key, value, self._algorithm, own_policy=own_policy)
 
 
 def _policy(value: Any, algorithm: Algorithm) -> str | ClassCall:
@@ -190,21 +131,17 @@ def _normalize(value: Any) -> dict[str, Any] | None:
         found = values.mapping(value)
     except ValueError as fault:
         raise ValueError(f"true, false or arguments of VecNormalize are needed: {fault}") from fault
-    return _known(found, _NORMALIZE)
+    return _required(found, _NORMALIZE, "VecNormalize")
 
 
 def _monitor(value: Any) -> dict[str, Any]:
     """Arguments of `Monitor`, which adds its lists of keywords as tuples."""
-    found = _known(values.mapping(value), _MONITOR)
+    found = _required(values.mapping(value), _MONITOR, "Monitor")
     return {name: tuple(one) if isinstance(one, list) else one for name, one in found.items()}
 
 
-def _known(found: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    for name in found:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
-            raise ValueError(f"{name} is no argument of it; {hint}")
+def _required(found: dict[str, Any], names: tuple[str, ...], whose: str) -> dict[str, Any]:
+    require_known(found, names, whose)
     return found
 
 
@@ -214,15 +151,7 @@ def _noise_kind(value: Any) -> str:
     return _NOISES[value.strip()]
 
 
-def _buffer(value: Any) -> ClassName | ClassCall:
-    try:
-        return values.known_class(value)
-    except ValueError:
-        module, name = values.class_path(value)  # a class of the user
-        return ClassCall(module=module, name=name, arguments={})
-
-
 def _unknown(key: str, algorithm: Algorithm) -> str:
-    near = difflib.get_close_matches(key, [*_OF_ENVIRONMENT, *sorted(algorithm.arguments)], n=1)
+    near = difflib.get_close_matches(key, [*_OF_ENVIRONMENT, *algorithm.arguments], n=1)
     hint = f", did you mean {near[0]}?" if near else ""
     return f"{algorithm.name} has no argument of this name{hint}"
