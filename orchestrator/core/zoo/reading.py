@@ -22,8 +22,6 @@ _NORMALIZE = ("norm_obs", "norm_reward", "clip_obs", "clip_reward", "gamma", "ep
 _MONITOR = ("allow_early_resets", "reset_keywords", "info_keywords", "override_existing")
 """Arguments of stable-baselines3's `Monitor`, without its file."""
 
-_NOISES = {"normal": "normal", "ornstein-uhlenbeck": "ornstein_uhlenbeck"}
-
 
 def read_entry(plain: Mapping[str, Any], algorithm: Algorithm) -> ZooEntry:
     """Understand an entry.
@@ -88,7 +86,7 @@ class _Reading:
             if self._plain.get("noise_std") is not None and "noise_type" in self._algorithm.arguments:
                 self.faults[("noise_std",)] = "it needs noise_type: normal or ornstein-uhlenbeck"
             return None
-        kind = self.of("noise_type", _noise_kind, "normal")
+        kind = self.of("noise_type", values.noise_kind, "normal")
         if self._plain.get("noise_std") is None:
             self.faults[("noise_type",)] = "it needs noise_std, the standard deviation"
         sigma = self.of("noise_std", values.number, 0.0)
@@ -143,12 +141,6 @@ def _monitor(value: Any) -> dict[str, Any]:
 def _required(found: dict[str, Any], names: tuple[str, ...], whose: str) -> dict[str, Any]:
     require_known(found, names, whose)
     return found
-
-
-def _noise_kind(value: Any) -> str:
-    if not isinstance(value, str) or value.strip() not in _NOISES:
-        raise ValueError(f"normal or ornstein-uhlenbeck is needed, not {value!r}")
-    return _NOISES[value.strip()]
 
 
 def _unknown(key: str, algorithm: Algorithm) -> str:

@@ -23,6 +23,7 @@ _NUMBER = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[
 _LINEAR = re.compile(r"lin(?:ear)?_(.+)")
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 # Source: YAML 1.1, https://yaml.org/type/bool.html; RL Zoo's files are read by a parser of YAML 1.1.
+_NOISES = {"normal": "normal", "ornstein-uhlenbeck": "ornstein_uhlenbeck"}
 _WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
 
@@ -136,6 +137,17 @@ def switch(value: Any) -> bool:
     if not isinstance(plain, bool):
         raise ValueError(f"true or false is needed, not {value!r}")
     return plain
+
+
+def noise_kind(value: Any) -> str:
+    """A kind of noise, in the words of a card.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(value, str) or value.strip() not in _NOISES:
+        raise ValueError(f"normal or ornstein-uhlenbeck is needed, not {value!r}")
+    return _NOISES[value.strip()]
 
 
 def train_freq(value: Any) -> int | tuple[int, str]:
