@@ -15,6 +15,7 @@ from orchestrator.sb3.rollout_callback import LeftAtBoundary, SafeBoundary
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.replay_buffer import replay_transitions
 from orchestrator.sb3.state.sb3_zip import write_model
+from orchestrator.sb3.state.training_state_io import restore_sections
 from orchestrator.sb3.throughput import Throughput
 from orchestrator.sb3.training.best_model import evaluate_policy, evaluation_is_due
 from orchestrator.sb3.training.metadata import write_metadata
@@ -78,6 +79,8 @@ def ending_when_leaving(context: SessionContext) -> KernelEnding:
 
 def _learn(training: TrainingState, throughput: Throughput) -> None:
     def must_leave_after() -> bool:
+        restore_sections(training.model, training.drawn)
+        training.drawn = {}
         throughput.reached_boundary()
         if not training.context.must_leave:
             _act_if_due(training, save=True)

@@ -108,8 +108,11 @@ def _normalizes(
         return saved.normalizes
     hyper_parameters = identity.get("hyper_parameters")
     declared = hyper_parameters.get("normalize") if isinstance(hyper_parameters, Mapping) else None
+    if isinstance(declared, bool):
+        return (_OBSERVATIONS, _REWARDS) if declared else ()
     if isinstance(declared, Mapping):
-        return tuple(what for what in (_OBSERVATIONS, _REWARDS) if declared.get(what))
+        names = {_OBSERVATIONS: "norm_obs", _REWARDS: "norm_reward"}  # the library's names, and its default true
+        return tuple(what for what, other in names.items() if declared.get(what, declared.get(other, True)))
     if layers is not None:
         return (_OBSERVATIONS,) if NORMALIZATION_FORMAT in layers else ()
     return () if has_card else None

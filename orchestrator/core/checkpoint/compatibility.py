@@ -90,18 +90,22 @@ class Intended:
     Attributes:
         versions: Library -> version in the coming session; unknown ones are compared by the kernel.
         device_class: `cpu` or `cuda`, None if unknown before the session.
+        horizon_steps: Target of the whole training, if a schedule spans it.
     """
 
     lineage: Lineage
     code_digest: str
     versions: Mapping[str, str]
     device_class: str | None
+    horizon_steps: int | None = None
 
     def identity(self) -> dict[str, Any]:
         """The known part of the identity in the checkpoints of that session."""
         lineage = {key: value for key, value in self.lineage.to_json().items() if key not in self.lineage.own}
         own = {"own": dict(self.lineage.own)} if self.lineage.own else {}
         known = {**lineage, **own, "versions": dict(self.versions), "code_digest": self.code_digest}
+        if self.horizon_steps is not None:
+            known["horizon_steps"] = self.horizon_steps
         return known if self.device_class is None else {**known, "device_class": self.device_class}
 
 
@@ -177,6 +181,7 @@ _LABELS: Mapping[str, str] = {
     "hyper_parameters": "Hyper-parameter",
     "versions": "Version of",
     "device_class": "Device",
+    "horizon_steps": "Target of a schedule over the whole training",
     "code_digest": "Code",
 }
 _SHOWN_DIGITS = 12

@@ -158,7 +158,9 @@ def _compared(
     if latest is not None:
         if snapshot.intended is None:
             raise ValueError("no session can follow")
-        comparison = compare_checkpoint(latest, snapshot.intended)
+        learning = request.card.hyper_parameters
+        horizon_steps = run.target_steps if learning is not None and learning.follows_target else None
+        comparison = compare_checkpoint(latest, replace(snapshot.intended, horizon_steps=horizon_steps))
         # The user chose an adopted model; the floor is about resumes from the lineage's own checkpoints.
         floor = Grade.WEIGHTS_ONLY if latest.is_adopted_model else request.floor
         if blocking := comparison.below(floor):

@@ -29,6 +29,10 @@ def faults_of(wanted: HyperParameters) -> Iterator[str]:
     for name in ("env_wrapper", "vec_env_wrapper"):
         yield from wrapper_faults(name, getattr(wanted, name))
     yield from network_faults(wanted.policy_kwargs, wanted.entry.learns)
+    lacking = constructor_of(wanted.algorithm).policies[wanted.policy_name]
+    for name in wanted.policy_kwargs.given if wanted.policy_kwargs else ():
+        if name in lacking:
+            yield f"policy_kwargs.{name} has no effect with policy: {wanted.policy_name}; leave it out"
     yield from _text_faults(wanted)
     yield from _twice(wanted)
     if wanted.entry.has_replay:

@@ -34,12 +34,12 @@ class Constructor:
     """What an algorithm's constructor takes.
 
     Attributes:
-        policies: Names that `policy` can have.
+        policies: Names that `policy` can have, and for each the `policy_kwargs` that it does not take.
         arguments: Name -> argument.
         policy_kwargs: Arguments of its policies.
     """
 
-    policies: tuple[str, ...]
+    policies: Mapping[str, tuple[str, ...]]
     arguments: Mapping[str, Argument]
     policy_kwargs: Mapping[str, Argument]
 
@@ -61,7 +61,7 @@ def constructor_of(algorithm: str) -> Constructor:
     """The constructor of an algorithm of the registry."""
     plain = _content()["algorithms"][algorithm]
     return Constructor(
-        policies=tuple(plain["policies"]),
+        policies={name: tuple(lacking) for name, lacking in plain["policies"].items()},
         arguments=_arguments(plain["arguments"]),
         policy_kwargs=_arguments(plain["policy_kwargs"]),
     )

@@ -74,7 +74,7 @@ class HyperParameters(Block):
     def policy_name(self) -> str:
         """Name of the policy; default: the first of the algorithm's."""
         given: str | None = self.policy
-        return given or constructor_of(self.algorithm).policies[0]
+        return given or next(iter(constructor_of(self.algorithm).policies))
 
     @property
     def normalization(self) -> NormalizePlan | None:
@@ -196,8 +196,8 @@ def _of_algorithm(name: str) -> type[HyperParameters]:
         if one != "policy_kwargs"
     ]
     wanted += [(one, kind, _field(one)) for one, kind in _MORE.get(name, ())]
-    choices = Literal[constructor.policies]  # type: ignore[valid-type]  # computed
-    default = Argument(types=frozenset({"text"}), default=constructor.policies[0])
+    names = tuple(constructor.policies)
+    choices, default = Literal[names], Argument(types=frozenset({"text"}), default=names[0])  # type: ignore[valid-type]
     wanted += [("policy", choices, _field("policy", default)), ("policy_kwargs", policy, _field("policy_kwargs"))]
     kind: type[HyperParameters] = _block(
         f"{name}HyperParameters", f"Hyper-parameters of {name}.", wanted, HyperParameters, algorithm=name

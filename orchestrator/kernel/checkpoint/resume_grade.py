@@ -36,8 +36,12 @@ _OF_KEY: Mapping[str, str] = {
 }
 """Best grade that is left when a key of the identity differs; keys that are not listed are not compared."""
 
-_SHAPING = frozenset({"hyper_parameters.n_quantiles"})
-"""Hyper-parameters that determine the number of weights."""
+_SHAPING_POLICY = (
+    *("net_arch", "n_quantiles", "n_critics", "full_std", "batch_norm", "with_bias", "features_extractor_class"),
+    *("share_features_extractor", "lstm_hidden_size", "n_lstm_layers", "shared_lstm", "enable_critic_lstm"),
+)
+_SHAPING = ("n_quantiles", "policy", "use_sde", *(f"policy_kwargs.{name}" for name in _SHAPING_POLICY))
+"""Hyper-parameters that determine the number of weights, with all keys below them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,8 @@ def _of(key: str, was: Any, now: Any) -> Iterator[Difference]:
 
 
 def _difference(key: str, path: str, was: Any, now: Any) -> Difference:
-    grade = REFUSE if path in _SHAPING else _OF_KEY[key]
+    shapes = any(f"{path}.".startswith(f"hyper_parameters.{one}.") for one in _SHAPING)
+    grade = REFUSE if shapes else _OF_KEY[key]
     return Difference(path=path, checkpoint=was, current=now, grade=grade)
 
 

@@ -68,14 +68,14 @@ def _minor(version: str) -> str:
 
 def _algorithm(kind: type[Any]) -> dict[str, Any]:
     policies: Mapping[str, type[Any]] = kind.policy_aliases
-    of_policy: dict[str, Any] = {}
-    for policy in policies.values():
-        for name, described in _arguments(policy, _GIVEN_BY_ALGORITHM).items():
-            of_policy.setdefault(name, described)
+    taken = {name: _arguments(policy, _GIVEN_BY_ALGORITHM) for name, policy in policies.items()}
+    every: dict[str, Any] = {}
+    for described in taken.values():
+        every = {**described, **every}
     return {
-        "policies": list(policies),
+        "policies": {name: [one for one in every if one not in described] for name, described in taken.items()},
         "arguments": _arguments(kind, _NOT_IN_A_CARD),
-        "policy_kwargs": of_policy,
+        "policy_kwargs": every,
     }
 
 

@@ -73,7 +73,8 @@ def _exploration(wanted: HyperParameters, horizon_steps: int, target_steps: int 
 def policy_arguments(wanted: HyperParameters, network: tuple[int, ...]) -> dict[str, Any]:
     """The arguments of the policy, with the card's layers and `n_quantiles` where it does not give its own."""
     known = constructor_of(wanted.algorithm).policy_kwargs
-    found: dict[str, Any] = {"net_arch": list(network)} if network else {}
+    lacking = constructor_of(wanted.algorithm).policies[wanted.policy_name]
+    found: dict[str, Any] = {"net_arch": list(network)} if network and "net_arch" not in lacking else {}
     quantiles = getattr(wanted, "n_quantiles", None)
     if quantiles is not None:
         found["n_quantiles"] = quantiles

@@ -17,6 +17,7 @@ from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STA
 from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
 from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
 from orchestrator.sb3.envs.wrappers import lost_state
+from orchestrator.sb3.state.algorithm_state import lost_of_algorithm
 from orchestrator.sb3.state.identity import ResumeGrade, grade_resume
 from orchestrator.sb3.state.npz_tree import read_state, same_state
 from orchestrator.sb3.state.policy_digest import policy_digest
@@ -53,13 +54,15 @@ def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> T
     if latest is None:
         context.reporter.say("[CHECKPOINT] Starting fresh training")
     else:
-        resume_training(training, latest)
+        restored = resume_training(training, latest)
+        if "exploration_matrices" in restored:
+            training.drawn = {name: restored[name] for name in ("exploration_matrices", "torch_rng")}
     return training
 
 
 def _require_savable_state(plan: TrainingSpec, model: BaseAlgorithm) -> None:
     """Refuse before training: if the card requires `exact`, every later session would be refused."""
-    lost = lost_state(environment_of(model))
+    lost = [*lost_state(environment_of(model)), *lost_of_algorithm(model)]
     if lost and plan.resume_floor == EXACT:
         raise SessionRefused(f"the card requires exact resumes, but checkpoints cannot save: {'; '.join(lost)}")
 

@@ -16,12 +16,14 @@ from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.wire import final_model_name
+from orchestrator.sb3.algorithms.candidates import give_boundary
 from orchestrator.sb3.checkpoint.resume import resume_training
 from orchestrator.sb3.checkpoint.save import save_training
 from orchestrator.sb3.rollout_callback import LeftAtBoundary
 from orchestrator.sb3.script.callback_state import capture_callbacks, restore_callbacks, users_callbacks
 from orchestrator.sb3.script.identity import follows_a_schedule
 from orchestrator.sb3.script.training import Beside, ScriptPlan, ScriptTraining
+from orchestrator.sb3.state.lazy_spaces import settle_spaces
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.sb3_zip import write_model
 from orchestrator.sb3.state.training_state_io import continues_episodes, restore_sections
@@ -254,6 +256,8 @@ def _built(build: Callable[[], BaseAlgorithm]) -> BaseAlgorithm:
             f"the function of run.sb3 returned a model after {model.num_timesteps} steps; to start a new training from "
             "its weights, set model.num_timesteps = 0 in that function"
         )
+    give_boundary(model)
+    settle_spaces(model)
     noise = model.action_noise
     if noise is not None and model.n_envs > 1 and not isinstance(noise, VectorizedActionNoise):
         model.action_noise = VectorizedActionNoise(noise, model.n_envs)  # as `learn` does, but before a resume

@@ -19,10 +19,10 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from orchestrator.sb3.algorithms.action_noise import KNOWN_NOISES
 from orchestrator.sb3.algorithms.schedules import AbsoluteSteps
 from orchestrator.sb3.envs.attributes import Capture, Restore
+from orchestrator.sb3.state.sb3_zip import own_state
 
 _COMPLETE = frozenset({"PPO", "A2C", "DQN", "SAC", "TD3", "DDPG", "QRDQN", "TQC", "TRPO"})
 """Algorithms of which every other section together is the whole state."""
-_NO_BOUNDARY = {"ARS": "it draws its candidates before the point at which a callback can save"}
 _ELSEWHERE = frozenset(
     {
         # Built again, or given by another section.
@@ -42,10 +42,15 @@ _MATRICES = ("exploration_mat", "exploration_matrices")
 
 
 def has_own_attributes(model: BaseAlgorithm) -> bool:
-    """Whether the algorithm is not known by name, so that each of its attributes may be state."""
+    """Whether the algorithm has attributes that only it has: those of the registry for a model of a card.
+
+    Of a script's model that is not known by name, each attribute may be state.
+    """
     kind = type(model)
+    if isinstance(model, AbsoluteSteps):
+        return bool(own_state(model))
     known = kind.__module__.partition(".")[0] in ("stable_baselines3", "sb3_contrib") and kind.__name__ in _COMPLETE
-    return not known and not isinstance(model, AbsoluteSteps)
+    return not known
 
 
 def capture_own(model: BaseAlgorithm) -> list[list[Any]]:
@@ -66,8 +71,7 @@ def restore_own(model: BaseAlgorithm, tree: list[list[Any]]) -> None:
 
 def lost_of_algorithm(model: BaseAlgorithm) -> tuple[str, ...]:
     """State of an algorithm, its replay buffer and its action noise that cannot be saved, one sentence each."""
-    name = type(model).__name__
-    lost = [f"{name}: {_NO_BOUNDARY[name]}"] if name in _NO_BOUNDARY else []
+    lost: list[str] = []
     if has_own_attributes(model):
         lost += _own_of(model)[1]
     buffer = getattr(model, "replay_buffer", None)
@@ -87,6 +91,8 @@ def _own_of(model: BaseAlgorithm) -> tuple[list[list[Any]], list[str]]:
     saved = {id(_at(model, path)) for path in (*state_dicts, *variables)}
     saved |= {id(module) for module in model.policy.modules()}
     capture, tree = Capture(outside_of(model)), []
+    if isinstance(model, AbsoluteSteps):
+        return [[name, capture.encode(getattr(model, name), name)] for name in own_state(model)], capture.lost
     for name, value in vars(model).items():
         if name in _ELSEWHERE or id(value) in saved or isinstance(value, FloatSchedule):
             continue

@@ -20,6 +20,7 @@ from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.schema import LINEAGE_KEYS
 from orchestrator.kernel.wire import STATE_SUFFIX, Ticket
 from orchestrator.sb3.envs.wrappers import acts_through, lost_state
+from orchestrator.sb3.state.algorithm_state import lost_of_algorithm
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.training_state_io import environment_of
 
@@ -67,7 +68,7 @@ def current_identity(ticket: Ticket, model: BaseAlgorithm) -> dict[str, Any]:
         "device_class": model.device.type,
         "code_digest": ticket.bundle_digest,
         # State that no checkpoint of this training can save; empty if it resumes exactly.
-        "lost_state": list(lost_state(environment_of(model))),
+        "lost_state": [*lost_state(environment_of(model)), *lost_of_algorithm(model)],
         "policy_digest": policy_digest(model.policy),
         # Layers that a plain load of the zip lacks; omitted if there are none, as in cards of earlier versions.
         **({"acts_through": list(through)} if through else {}),

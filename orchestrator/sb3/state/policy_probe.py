@@ -133,8 +133,8 @@ def _processor() -> str:
 
 def _copied(observations: Any) -> Any:
     if isinstance(observations, dict):
-        return {name: np.array(one) for name, one in observations.items()}
-    return np.array(observations)
+        return {name: np.array(one, order="C") for name, one in observations.items()}
+    return np.array(observations, order="C")  # as a file returns it: a convolution rounds by the layout in memory
 
 
 def _has_known_outputs(policy: BasePolicy) -> bool:

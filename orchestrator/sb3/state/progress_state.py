@@ -13,6 +13,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls")
 # The progress is not saved: it is computed from the step counter before it is used.
 SCHEDULED = ("exploration_rate",)
+_LAYOUTS = "layouts"
 _LAST = ("_last_obs", "_last_episode_starts")
 
 
@@ -35,13 +36,39 @@ def restore_numbers(names: tuple[str, ...]) -> Callable[[BaseAlgorithm, Mapping[
 
 def capture_last(model: BaseAlgorithm) -> dict[str, Any]:
     """The newest observations, and which of them begin an episode."""
-    return {name.lstrip("_"): _copied(getattr(model, name)) for name in _last_of(model)}
+    found = {name.lstrip("_"): getattr(model, name) for name in _last_of(model)}
+    layouts = {name: layout for name, value in found.items() if (layout := _layout(value)) is not None}
+    return {**_copied(found), **({_LAYOUTS: layouts} if layouts else {})}
 
 
 def restore_last(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
     """Restore the newest observations."""
+    layouts = tree.get(_LAYOUTS, {})
     for name in _last_of(model):
-        setattr(model, name, _copied(tree[name.lstrip("_")]))
+        plain = name.lstrip("_")
+        setattr(model, name, _laid_out(_copied(tree[plain]), layouts.get(plain)))
+
+
+def _layout(value: Any) -> Any:
+    """Axes of an array by falling stride, None if it lies in the usual order; of a dict, those of its arrays.
+
+    An image with channels last in memory gives a convolution other roundings than a copy with channels first.
+    """
+    if isinstance(value, dict):
+        found = {name: layout for name, one in value.items() if (layout := _layout(one)) is not None}
+        return found or None
+    if not isinstance(value, np.ndarray) or value.flags.c_contiguous:
+        return None
+    return sorted(range(value.ndim), key=lambda axis: -value.strides[axis])
+
+
+def _laid_out(value: Any, layout: Any) -> Any:
+    """A value in the memory layout of `_layout`."""
+    if layout is None:
+        return value
+    if isinstance(value, dict):
+        return {name: _laid_out(one, layout.get(name)) for name, one in value.items()}
+    return np.ascontiguousarray(value.transpose(layout)).transpose(np.argsort(layout))
 
 
 def _last_of(model: BaseAlgorithm) -> tuple[str, ...]:

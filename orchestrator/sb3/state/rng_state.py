@@ -95,7 +95,7 @@ def restore_torch(state: Mapping[str, Any], cuda: Cuda = _CUDA) -> None:
 
 def capture_space(space: gymnasium.Space[Any]) -> list[dict[str, Any]]:
     """States of the generators of an action space and of the spaces inside it, which draw random actions."""
-    return [capture_generator(part.np_random) for part in _parts(space)]
+    return [capture_generator(part.np_random) for part in parts_of_space(space)]
 
 
 def restore_space(space: gymnasium.Space[Any], states: list[dict[str, Any]]) -> None:
@@ -104,7 +104,7 @@ def restore_space(space: gymnasium.Space[Any], states: list[dict[str, Any]]) -> 
     Raises:
         ValueError: The number of spaces inside it differs.
     """
-    for part, state in zip(_parts(space), states, strict=True):
+    for part, state in zip(parts_of_space(space), states, strict=True):
         restore_generator(part.np_random, state)
 
 
@@ -120,13 +120,14 @@ def untouched_generators() -> Iterator[None]:
         restore_torch(torch_states)
 
 
-def _parts(space: gymnasium.Space[Any]) -> list[gymnasium.Space[Any]]:
+def parts_of_space(space: gymnasium.Space[Any]) -> list[gymnasium.Space[Any]]:
+    """A space and the spaces inside it, in a fixed order."""
     inner: list[gymnasium.Space[Any]] = []
     if isinstance(space, gymnasium.spaces.Dict):
         inner = [space.spaces[name] for name in sorted(space.spaces)]
     elif isinstance(space, gymnasium.spaces.Tuple):
         inner = list(space.spaces)
-    return [space, *(part for child in inner for part in _parts(child))]
+    return [space, *(part for child in inner for part in parts_of_space(child))]
 
 
 def _plain_dict(state: Mapping[str, Any]) -> dict[str, Any]:

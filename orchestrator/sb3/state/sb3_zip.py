@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from orchestrator.kernel.algorithms.registry import REGISTRY
 from orchestrator.kernel.checkpoint.normalization_file import RunningStatistics
 from orchestrator.kernel.files.atomic import write_bytes
 from orchestrator.kernel.wire import MODEL_SUFFIX, NORMALIZATION_SUFFIX
@@ -41,10 +42,19 @@ _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _ADDRESS = re.compile(rb" at 0x[0-9a-f]+")
 
 
+def own_state(model: BaseAlgorithm) -> tuple[str, ...]:
+    """Names of the state that only the model's algorithm has, by the registry.
+
+    The side file has it. A plain load builds it from the policy; a pickled tensor would have an address of this process.
+    """
+    names = {kind.__name__ for kind in type(model).__mro__ if kind.__module__.startswith("sb3_contrib.")}
+    return tuple(one for name, entry in REGISTRY.items() if name in names for one in entry.own)
+
+
 def model_bytes(model: BaseAlgorithm) -> bytes:
     """The zip of a model, without times and addresses: equal models give equal bytes."""
     saved = io.BytesIO()
-    model.save(saved, exclude=NOT_IN_ZIP)
+    model.save(saved, exclude=[*NOT_IN_ZIP, *own_state(model)])
     fixed = io.BytesIO()
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(fixed, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(source.namelist()):

@@ -151,6 +151,14 @@ def _action_noise(model: BaseAlgorithm) -> ActionNoise | None:
     return getattr(model, "action_noise", None)
 
 
+def _restore_environment(env: VecEnv, tree: Any) -> None:
+    restore_environment(env, tree)
+    if tree is not None and is_complete(tree):
+        # The model's seed waits for the next reset, which in a continued training is no first one.
+        env.unwrapped._reset_seeds()
+        env.unwrapped._reset_options()
+
+
 def _restore_other_noise(model: BaseAlgorithm, tree: Any) -> None:
     if is_complete(tree):
         model.action_noise = Restore(outside_of(model)).decode(tree, _action_noise(model))
@@ -207,7 +215,7 @@ SECTIONS: tuple[StateSection, ...] = (
     StateSection(
         name="environment",
         capture=lambda model: capture_environment(environment_of(model)),
-        restore=lambda model, tree: restore_environment(environment_of(model), tree),
+        restore=lambda model, tree: _restore_environment(environment_of(model), tree),
     ),
     StateSection(
         name="python_rng",

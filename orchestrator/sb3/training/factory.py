@@ -16,6 +16,7 @@ from orchestrator.sb3.algorithms.schedules import AbsoluteSteps, horizon_of
 from orchestrator.sb3.algorithms.words import constructor_arguments, recorded_defaults, require_known
 from orchestrator.sb3.envs.layers import with_layers
 from orchestrator.sb3.envs.wrappers import acts_through
+from orchestrator.sb3.state.lazy_spaces import settle_spaces
 from orchestrator.sb3.training.training_spec import Lineage
 
 DEVICES = ("cpu", "cuda", "auto")
@@ -86,6 +87,7 @@ def build_model(lineage: Lineage, env: VecEnv, *, device: str, target_steps: int
     # nothing and is never read, so it is not part of the state.
     model.set_logger(Logger(folder=None, output_formats=[]))
     _name_layers(model, layered)
+    settle_spaces(model)
     return model
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -148,10 +148,21 @@ class Training:
 
 @dataclass(slots=True, kw_only=True)
 class TrainingState(Training):
-    """The training of a section: its plan is a complete spec, and its task can be evaluated."""
+    """The training of a section: its plan is a complete spec, and its task can be evaluated.
+
+    Attributes:
+        drawn: Restored state that `learn` changes before the first boundary: it draws gSDE's matrices again.
+    """
 
     plan: TrainingSpec
     task: Task
+    drawn: Mapping[str, Any] = field(default_factory=dict)
+
+    def identity(self) -> dict[str, Any]:
+        """What a later session compares; with the target, if a schedule spans the whole training."""
+        found = Training.identity(self)
+        spans = self.plan.lineage.hyper_parameters.follows_target
+        return {**found, "horizon_steps": self.plan.target_steps} if spans else found
 
 
 def is_due(steps: int, *, last_steps: int, every_steps: int) -> bool:

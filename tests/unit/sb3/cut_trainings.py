@@ -13,7 +13,8 @@ from readings import fingerprint
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.vec_env import VecEnv
-from tiny_world import HYPER_PARAMETERS, TinyVecEnv, spec_of
+from tiny_single import env_of
+from tiny_world import HYPER_PARAMETERS, spec_of
 
 from orchestrator.sb3.state.npz_tree import read_state, write_state
 from orchestrator.sb3.state.policy_digest import policy_digest, tensors_digest
@@ -40,7 +41,8 @@ class Saved:
 def built(algorithm: str, env: VecEnv | None = None) -> BaseAlgorithm:
     """An untrained model in the tiny environment."""
     prepare_torch("cpu")
-    return build_model(TrainingSpec.from_json(spec_of(algorithm)).lineage, env or TinyVecEnv(4, 7), device="cpu")
+    lineage = TrainingSpec.from_json(spec_of(algorithm)).lineage
+    return build_model(lineage, env or env_of(algorithm), device="cpu", target_steps=TARGET_STEPS)
 
 
 def trained(model: BaseAlgorithm, target_steps: int = TARGET_STEPS) -> BaseAlgorithm:

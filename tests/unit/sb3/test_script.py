@@ -79,6 +79,14 @@ CASES: dict[str, Callable[[], Any]] = {
     "MaskablePPO": lambda: MaskablePPO(
         "MlpPolicy", InvalidActionEnvDiscrete(dim=8, n_invalid_actions=3), **copied(PROXIMAL)
     ),
+    "ARS": lambda: ARS("MlpPolicy", CART, n_delta=2, delta_std=_slowly, **copied(SMALL)),
+    "ARS normalized": lambda: ARS(
+        "LinearPolicy",
+        VecNormalize(make_vec_env(CART, 2, env_kwargs={"max_episode_steps": 12})),
+        n_delta=2,
+        n_top=1,
+        seed=3,
+    ),
     "dict of observations": lambda: DQN("MultiInputPolicy", Halves(), **copied(REPLAY)),
     "dict, normalized": lambda: PPO("MultiInputPolicy", VecNormalize(make_vec_env(Halves, 2)), **copied(PROXIMAL)),
 }
@@ -87,6 +95,10 @@ EPISODES: dict[str, Any] = {"train_freq": (1, "episode")}
 
 def _falling(left: float) -> float:
     return 0.3 * left
+
+
+def _slowly(left: float) -> float:
+    return 0.05 + 0.05 * left
 
 
 class SeededOnce(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -243,7 +255,6 @@ def test_a_callback_that_ends_the_training_finishes_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("build", "named"),
     [
-        (lambda: ARS("LinearPolicy", CART, n_delta=2, seed=3), "ARS: it draws its candidates"),
         (
             lambda: PPO("MlpPolicy", make_vec_env(CART, 2, vec_env_cls=SubprocVecEnv), **copied(PROXIMAL)),
             "SubprocVecEnv: ",
@@ -254,7 +265,7 @@ def test_a_callback_that_ends_the_training_finishes_it(tmp_path: Path) -> None:
         ),
         (lambda: Own("MlpPolicy", CART, **copied(PROXIMAL)), "Own.predictor: it is not among the parameters"),
     ],
-    ids=["ARS", "other processes", "opaque", "own network"],
+    ids=["other processes", "opaque", "own network"],
 )
 def test_what_cannot_be_kept_is_named_and_makes_the_resume_statistical(
     build: Callable[[], Any], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -1,0 +1,33 @@
+"""What the spaces of gymnasium fill in late: two trainings of one seed must hold the same from their start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gymnasium
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnvWrapper
+
+from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
+from orchestrator.sb3.state.rng_state import parts_of_space
+
+
+def settle_spaces(model: BaseAlgorithm) -> None:
+    """Fill in the texts and the generators of a model's observation spaces.
+
+    A network for images samples from its space, which then takes a seed from the system. A space of several parts
+    keeps the text of its bounds when it is first described. Nothing learns from either, but a checkpoint holds both.
+    """
+    spaces = list({id(one): one for space in _spaces(model) for one in parts_of_space(space)}.values())
+    seed_spaces([one for one in spaces if one._np_random is not None], model.seed or 0)
+    for space in spaces:
+        if not isinstance(space, gymnasium.spaces.Box):
+            str(space)
+
+
+def _spaces(model: BaseAlgorithm) -> Iterator[gymnasium.Space]:
+    yield model.observation_space
+    env = model.env
+    while env is not None:
+        yield env.observation_space
+        env = env.venv if isinstance(env, VecEnvWrapper) else None
