@@ -42,7 +42,7 @@ class Algorithm:
     @property
     def policies(self) -> tuple[str, ...]:
         """Short names of its policies."""
-        return self.constructor.policies
+        return tuple(self.constructor.policies)
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -16,14 +16,15 @@ from orchestrator.core.zoo.entry import ClassCall
 from orchestrator.kernel.algorithms.constructors import replay_buffer_arguments
 
 
-def read_argument(key: str, value: Any, algorithm: Algorithm, *, own_policy: bool = False) -> Any:
+def read_argument(key: str, value: Any, algorithm: Algorithm, *, policy: str | None = None) -> Any:
     """The value of an argument.
 
     Args:
         key: Its name, one of the constructor's.
         value: As YAML, or as a text of Python.
         algorithm: Whose argument it is.
-        own_policy: Whether the policy is a class of the user, whose arguments are not known.
+        policy: The entry's policy; None for the algorithm's first one. The arguments of a class of the user, given by
+            its path, are not known and not checked.
 
     Raises:
         ValueError: It is not understood.
@@ -34,7 +35,7 @@ def read_argument(key: str, value: Any, algorithm: Algorithm, *, own_policy: boo
     if "schedule" in types:
         return values.schedule(value)
     if "mapping" in types:
-        return _inner(key, value, algorithm, own_policy=own_policy)
+        return _inner(key, value, algorithm, policy=policy or algorithm.policies[0])
     if "class" in types:
         return _class(value)
     if "frequency" in types:
@@ -55,11 +56,13 @@ def _counted(found: int | float, *, whole: bool) -> int | float:
     return int(found)
 
 
-def _inner(key: str, value: Any, algorithm: Algorithm, *, own_policy: bool) -> dict[str, Any]:
+def _inner(key: str, value: Any, algorithm: Algorithm, *, policy: str) -> dict[str, Any]:
     found = values.mapping(value)
     if key == "policy_kwargs":
-        if not own_policy:
-            require_known(found, algorithm.constructor.policy_kwargs, f"the policies of {algorithm.name}")
+        if policy in algorithm.policies:
+            lacking = algorithm.constructor.policies[policy]
+            names = [name for name in algorithm.constructor.policy_kwargs if name not in lacking]
+            require_known(found, names, f"{algorithm.name}'s {policy}")
         return _with_layers_of_today(found)
     if key == "replay_buffer_kwargs":
         require_known(found, replay_buffer_arguments(), "the replay buffers")

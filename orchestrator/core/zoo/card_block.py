@@ -54,7 +54,7 @@ def in_words_of_card(plain: Mapping[str, Any], algorithm: Algorithm) -> CardBloc
         elif key in NOISE and "action_noise" in algorithm.constructor.arguments:
             continue
         else:
-            block.plain[key] = _translated(block, key, value, _reader(key, algorithm))
+            block.plain[key] = _translated(block, key, value, _reader(key, algorithm, plain.get("policy")))
     _add_noise(block, plain, algorithm)
     return block
 
@@ -67,7 +67,7 @@ def _translated(block: CardBlock, key: str, value: Any, read: Callable[[Any], An
         return None
 
 
-def _reader(key: str, algorithm: Algorithm) -> Callable[[Any], Any]:
+def _reader(key: str, algorithm: Algorithm, policy: Any) -> Callable[[Any], Any]:
     """What translates the value of a key; values that a card has in the same form are left to the card's check."""
     if key == "normalize":
         return lambda value: values.mapping(value) if isinstance(value, str) else (True if value == {} else value)
@@ -77,7 +77,10 @@ def _reader(key: str, algorithm: Algorithm) -> Callable[[Any], Any]:
     if argument is None:
         return lambda value: value
     if "mapping" in argument.types:
-        return lambda value: _words(read_argument(key, value, algorithm)) if _is_zoo_mapping(value) else value
+        name = policy if isinstance(policy, str) else None
+        return lambda value: (
+            _words(read_argument(key, value, algorithm, policy=name)) if _is_zoo_mapping(value) else value
+        )
     if "class" in argument.types:
         return lambda value: _word("", read_argument(key, value, algorithm))
     if "frequency" in argument.types:

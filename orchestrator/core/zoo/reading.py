@@ -106,8 +106,8 @@ class _Reading:
         return found
 
     def _argument(self, key: str, value: Any) -> Any:
-        own_policy = "." in str(self._plain.get("policy", ""))
-        return read_argument(key, value, self._algorithm, own_policy=own_policy)
+        policy = self._plain.get("policy")
+        return read_argument(key, value, self._algorithm, policy=policy if isinstance(policy, str) else None)
 
 
 def _policy(value: Any, algorithm: Algorithm) -> str | ClassCall:

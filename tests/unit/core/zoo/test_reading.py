@@ -106,6 +106,12 @@ def test_policy_arguments_in_both_forms() -> None:
     mapping = {**wanted, "activation_fn": "nn.ReLU"}
     assert entry(policy_kwargs=mapping).arguments["policy_kwargs"] == wanted
     assert entry(policy_kwargs={"activation_fn": "relu"}).arguments["policy_kwargs"]["activation_fn"].name == "ReLU"
+    assert "did you mean net_arch?" in faults(policy_kwargs="dict(netarch=[8])")[("policy_kwargs",)]
+    assert (
+        "ARS's LinearPolicy"
+        in faults("ars", policy="LinearPolicy", policy_kwargs="dict(net_arch=[8])")[("policy_kwargs",)]
+    )
+    assert entry(policy="my.Policy", policy_kwargs={"depth": 3}).arguments == {"policy_kwargs": {"depth": 3}}
     assert "os.system(...) is not allowed" in faults(policy_kwargs="os.system('x')")[("policy_kwargs",)]
     assert "a mapping or a text" in faults(policy_kwargs=[64, 64])[("policy_kwargs",)]
 
