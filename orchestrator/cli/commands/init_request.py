@@ -120,7 +120,9 @@ def _environment_notes(
         return []
     if check.found == "broken":
         return [f"Warning: {env} cannot be built here: {check.why}"]
-    install = f". Install it before the training: {check.pip}" if check.pip else ""
+    install = ""
+    if check.pip:
+        install = f". Install it before the training ({check.pip}), and write its version into requirements.txt"
     return [f"Note: whether {env} exists could not be checked: {check.why}{install}"]
 
 

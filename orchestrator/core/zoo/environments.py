@@ -29,12 +29,12 @@ class Family:
 
 _MUJOCO = "Ant|HalfCheetah|Hopper|Humanoid|HumanoidStandup|Inverted(Double)?Pendulum|Pusher|Reacher|Swimmer|Walker2d"
 _ROBOTICS = "Fetch(Reach|Push|Slide|PickAndPlace)|Hand(Reach|Manipulate)|AdroitHand|(Point|Ant)Maze_|FrankaKitchen"
-_HIGHWAY = "highway|merge|roundabout|parking|intersection|racetrack|exit|u-turn|two-way|lane-keeping"
+_HIGHWAY = "highway|merge|roundabout|parking|intersection|racetrack|exit|u-turn|two-way|[a-z]+-keeping"
 
 _FAMILIES = (
     Family(rf"({_MUJOCO})-v\d+", "", ("mujoco",), ("gymnasium[mujoco]",)),
     Family(r"(LunarLander(Continuous)?|BipedalWalker(Hardcore)?)-v\d+", "", ("Box2D",), ("gymnasium[box2d]",)),
-    Family(r"CarRacing-v\d+", "", ("Box2D", "pygame"), ("gymnasium[box2d]",)),
+    Family(r"\w+Racing-v\d+", "", ("Box2D", "pygame"), ("gymnasium[box2d]",)),
     Family(r"ALE/.+|\w+(NoFrameskip|Deterministic)-v\d+", "ale_py", ("ale_py",), ("ale-py",)),
     Family(r"(MiniGrid|BabyAI)-.+", "minigrid", ("minigrid",), ("minigrid",)),
     Family(rf"({_HIGHWAY})(-[\w-]+)?-v\d+", "highway_env", ("highway_env",), ("highway-env",)),

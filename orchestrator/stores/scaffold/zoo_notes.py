@@ -27,6 +27,7 @@ def zoo_notes(folder: Path, training: ZooTraining, chosen: ChosenEntry, *, named
         *_fallback(training, chosen),
         *(f"Note: {note}" for note in training.entry.notes),
         *_processes(training),
+        *_frames(training),
         *_schedules(training.entry),
     ]
 
@@ -39,7 +40,8 @@ def _lacking(folder: Path, training: ZooTraining, named_before: Collection[str])
             continue
         use = f"{named[module]} needs {module}, which" if module in named else module
         command = install_command((module,))
-        remedy = f"Install it before the training: {command}" if command else "Put its code into the project's folder"
+        install = f"Install it before the training ({command}), and write its version into requirements.txt"
+        remedy = install if command else "Put its code into the project's folder"
         yield f"Warning: {use} is not installed here. {remedy}"
 
 
@@ -56,6 +58,19 @@ def _fallback(training: ZooTraining, chosen: ChosenEntry) -> Iterator[str]:
 def _processes(training: ZooTraining) -> Iterator[str]:
     if training.n_envs != training.entry.n_envs:
         yield f"Note: n_envs: {training.entry.n_envs} is the number of processes in RL Zoo's ARS; here one evaluates"
+
+
+def _frames(training: ZooTraining) -> Iterator[str]:
+    """A game of ALE repeats each action by itself, and so does the wrapper."""
+    skips = any(
+        one.name == "AtariWrapper" and one.arguments.get("frame_skip") != 1 for one in training.entry.env_wrapper
+    )
+    if skips and training.env.startswith("ALE/") and "frameskip" not in training.entry.env_kwargs:
+        game = training.env.removeprefix("ALE/").rpartition("-v")[0]
+        yield (
+            f"Note: {training.env} repeats each action 4 times, and AtariWrapper 4 times more. RL Zoo trains on "
+            f"{game}NoFrameskip-v4, which repeats none"
+        )
 
 
 def _schedules(entry: ZooEntry) -> Iterator[str]:

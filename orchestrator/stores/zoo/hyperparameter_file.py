@@ -171,7 +171,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _understood(file: ZooFile, name: str) -> ZooEntry:
-    plain, place = file.entries[name], (name,)
+    plain = file.entries[name]
+    place: Place = (name,)
     if not isinstance(plain, dict):
         raise BadInput(
             file.placed(place, "hyper-parameters are needed, each as key: value"), remedy="Correct the file there."

@@ -108,7 +108,7 @@ def test_libraries_that_are_not_installed_are_named_with_the_command(
     without(monkeypatch, "pybullet_envs_gymnasium", "rl_zoo3")
     made = init(capsys, "bullet", "--zoo", str(FILES / "sac.yml"), "HalfCheetahBulletEnv-v0")
     (note,) = made["notes"]
-    assert note.endswith("python -m pip install pybullet_envs_gymnasium") and "could not be checked" in note
+    assert "(python -m pip install pybullet_envs_gymnasium)" in note and "could not be checked" in note
     assert "pybullet_envs_gymnasium==version" in (tmp_path / "bullet/requirements.txt").read_text("utf-8")
     made = init(capsys, "cheetah", "--zoo", str(FILES / "sac.yml"), "HalfCheetah-v4")
     pins = (tmp_path / "cheetah/requirements.txt").read_text("utf-8")
@@ -122,7 +122,7 @@ def test_wrappers_that_are_not_installed_are_named(
     made = init(capsys, "race", "--zoo", str(FILES / "ppo.yml"), "CarRacing-v3")
     warning = made["notes"][0]
     assert "YAMLCompatResizeObservation needs rl_zoo3, which is not installed here" in warning
-    assert warning.endswith("python -m pip install rl_zoo3")
+    assert "(python -m pip install rl_zoo3), and write its version into requirements.txt" in warning
     text = "A-v0: {n_timesteps: 9, policy: MlpPolicy, env_wrapper: my_wrappers.One}\n"
     (tmp_path / "ppo.yml").write_text(text.replace("A-v0", "CartPole-v1"), encoding="utf-8")
     made = init(capsys, "own", "--zoo", "ppo.yml", "CartPole-v1")
@@ -130,6 +130,13 @@ def test_wrappers_that_are_not_installed_are_named(
     (tmp_path / "own/my_wrappers.py").write_text("", encoding="utf-8")
     made = init(capsys, "own", "--zoo", "ppo.yml", "CartPole-v1", "--section", "other", "--dry-run")
     assert made.get("notes") == [] or "exists already" in made["error"]
+
+
+def test_a_game_that_would_skip_frames_twice_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    twice = init(capsys, "--zoo", str(FILES / "ppo.yml"), "ALE/Pong-v5", "--dry-run")["notes"]
+    assert any("RL Zoo trains on PongNoFrameskip-v4" in note for note in twice)
+    once = init(capsys, "--zoo", str(FILES / "ppo.yml"), "PongNoFrameskip-v4", "--dry-run")["notes"]
+    assert "its entry `atari` is used" in once[0] and not any("4 times" in note for note in once)
 
 
 def test_without_gymnasium_an_id_is_compared_with_the_file_alone(
@@ -157,7 +164,7 @@ def test_env_without_gymnasium_is_written_with_a_note(
     without(monkeypatch, "gymnasium")
     made = init(capsys, "a", "--env", "CartPole-v7")
     assert made["exit_code"] == 0
-    assert made["notes"][0].endswith("Install it before the training: python -m pip install gymnasium")
+    assert "Install it before the training (python -m pip install gymnasium)" in made["notes"][0]
 
 
 def test_what_gymnasium_answers(monkeypatch: pytest.MonkeyPatch) -> None:
