@@ -8,19 +8,26 @@ from enum import StrEnum
 
 
 class Learns(StrEnum):
-    """What an algorithm learns from; decides which parts its state has.
-
-    Every training keeps: policy, optimizers and learned variables (the zip), step and update counters, newest
-    observations, episode statistics, environment and layers, and the generators of Python, numpy, torch and of the
-    action space.
-    """
+    """What an algorithm learns from; decides which sections the state file of its trainings has."""
 
     ROLLOUTS = "rollouts"
-    """The latest rollout. Adds the matrices of gSDE."""
+    """The latest rollout."""
     REPLAY = "replay"
-    """A replay buffer. Adds the buffer, the action noise, the newest raw observation, and the matrices of gSDE."""
+    """A replay buffer."""
     CANDIDATES = "candidates"
-    """Whole episodes of perturbed policies. Adds nothing."""
+    """Whole episodes of perturbed policies."""
+
+
+_EVERY = (
+    *("counters", "schedules", "last", "episode_statistics", "layers", "environment"),
+    *("action_space_rng", "python_rng", "numpy_rng", "torch_rng"),
+)
+_SECTIONS: Mapping[Learns, tuple[str, ...]] = {
+    Learns.ROLLOUTS: (*_EVERY, "exploration_matrices"),
+    Learns.REPLAY: (*_EVERY, "exploration_matrices", "replay_buffer", "other_replay_buffer", "action_noise"),
+    Learns.CANDIDATES: _EVERY,
+}
+"""Sections of the state file that a training can have, beside weights, optimizers and learned variables in the zip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,11 @@ class Algorithm:
     learns: Learns
     own: tuple[str, ...] = ()
     only_box: bool = False
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Sections of the state file that its trainings can have; one without e.g. gSDE lacks that section."""
+        return (*_SECTIONS[self.learns], *(("own_attributes",) if self.own else ()))
 
     @property
     def has_replay(self) -> bool:
@@ -60,6 +72,6 @@ REGISTRY: Mapping[str, Algorithm] = {
     "TRPO": Algorithm(_CONTRIB, Learns.ROLLOUTS),
     "RecurrentPPO": Algorithm(_CONTRIB, Learns.ROLLOUTS, own=("_last_lstm_states",)),
     "MaskablePPO": Algorithm(_CONTRIB, Learns.ROLLOUTS),
-    "ARS": Algorithm(_CONTRIB, Learns.CANDIDATES, own=("weights", "old_count")),
+    "ARS": Algorithm(_CONTRIB, Learns.CANDIDATES, own=("weights",)),
 }
 """Name of an algorithm, and of its class."""

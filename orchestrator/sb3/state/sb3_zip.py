@@ -45,7 +45,7 @@ _ADDRESS = re.compile(rb" at 0x[0-9a-f]+")
 def own_state(model: BaseAlgorithm) -> tuple[str, ...]:
     """Names of the state that only the model's algorithm has, by the registry.
 
-    The side file has it. A plain load builds it from the policy; a pickled tensor would have an address of this process.
+    The side file has it, and a plain load builds its own; a pickled tensor would have an address of this process.
     """
     names = {kind.__name__ for kind in type(model).__mro__ if kind.__module__.startswith("sb3_contrib.")}
     return tuple(one for name, entry in REGISTRY.items() if name in names for one in entry.own)

@@ -16,7 +16,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from tiny_single import env_of
 from tiny_world import HYPER_PARAMETERS, spec_of
 
-from orchestrator.sb3.state.npz_tree import read_state, write_state
+from orchestrator.sb3.envs.dummy_vec_env import ATTRIBUTES
+from orchestrator.sb3.state.npz_tree import read_state, same_state, write_state
 from orchestrator.sb3.state.policy_digest import policy_digest, tensors_digest
 from orchestrator.sb3.state.sb3_zip import load_weights, model_bytes
 from orchestrator.sb3.state.training_state_io import capture_state, restore_state
@@ -82,6 +83,9 @@ def parts_of(algorithm: str, whole: Saved) -> Iterator[str]:
         if section == "layers":
             for index, layer in enumerate(tree):
                 yield from (f"layers.{index}.{name}" for name in layer["state"])
+        elif isinstance(tree, dict) and ATTRIBUTES in tree:
+            fresh = dict(capture_state(built(algorithm))[section][ATTRIBUTES])
+            yield from (f"{section}.{name}" for name, node in tree[ATTRIBUTES] if not same_state(node, fresh[name]))
         elif isinstance(tree, dict) and section in ("counters", "schedules", "last", "episode_statistics"):
             yield from (f"{section}.{name}" for name in tree)
         else:
@@ -162,5 +166,10 @@ def _without(tree: dict[str, Any], element: str | None, fresh: dict[str, Any]) -
         layer = layers[int(index)]
         layer["state"] = {**layer["state"], name: fresh["layers"][int(index)]["state"][name]}
         return {**tree, "layers": layers}
+    if name and ATTRIBUTES in tree[section]:
+        kept, other = tree[section][ATTRIBUTES], dict(fresh[section][ATTRIBUTES])
+        return {**tree, section: {ATTRIBUTES: [[one, other[one] if one == name else node] for one, node in kept]}}
+    if name and name not in fresh[section]:  # a new model has no such part
+        return {**tree, section: {one: node for one, node in tree[section].items() if one != name}}
     value = {**tree[section], name: fresh[section][name]} if name else fresh[section]
     return {**tree, section: value}

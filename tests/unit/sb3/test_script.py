@@ -20,7 +20,9 @@ from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback, StopTrainingOnMaxEpisodes
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise, OrnsteinUhlenbeckActionNoise
-from stable_baselines3.common.vec_env import SubprocVecEnv, VecFrameStack, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecNormalize
+from stable_baselines3.her import HerReplayBuffer
+from tiny_single import Goal, Images
 
 import orchestrator
 from orchestrator.kernel.training.run import Run
@@ -88,6 +90,21 @@ CASES: dict[str, Callable[[], Any]] = {
         seed=3,
     ),
     "dict of observations": lambda: DQN("MultiInputPolicy", Halves(), **copied(REPLAY)),
+    "goals in hindsight": lambda: SAC(
+        "MultiInputPolicy",
+        DummyVecEnv([Goal, Goal]),
+        replay_buffer_class=HerReplayBuffer,
+        replay_buffer_kwargs={"n_sampled_goal": 2, "copy_info_dict": True},
+        **copied(REPLAY),
+    ),
+    "images": lambda: PPO("CnnPolicy", VecFrameStack(make_vec_env(Images, 2), 2), **copied(PROXIMAL)),
+    "images, lean": lambda: DQN(
+        "CnnPolicy",
+        make_vec_env(Images, 2),
+        optimize_memory_usage=True,
+        replay_buffer_kwargs={"handle_timeout_termination": False},
+        **copied(REPLAY),
+    ),
     "dict, normalized": lambda: PPO("MultiInputPolicy", VecNormalize(make_vec_env(Halves, 2)), **copied(PROXIMAL)),
 }
 EPISODES: dict[str, Any] = {"train_freq": (1, "episode")}

@@ -11,6 +11,8 @@ from gymnasium.spaces import Box, Dict, Discrete
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from tiny_world import VARIANTS, TinyVecEnv
 
+from orchestrator.sb3.training.training_state import Evaluation, Task
+
 N_ENVS, EPISODE_STEPS, PIXELS = 4, 7, 36
 
 
@@ -93,3 +95,27 @@ def env_of(case: str, seed: int = 7) -> VecEnv:
         return env
     n_envs = VARIANTS[case][1]["n_envs"] if case in VARIANTS else N_ENVS
     return (MaskedVecEnv if case == "MaskablePPO" else TinyVecEnv)(n_envs, seed)
+
+
+def world_of(case: str, each_step: Callable[[int], None]) -> Task:
+    """The task of a case; a function is called with the steps of this session after each one.
+
+    Its evaluation only draws from the global generators, as a careless one would.
+    """
+
+    def build(lineage: Any) -> VecEnv:
+        env = env_of(case, lineage.seed)
+        step, made = env.step_wait, [0]
+
+        def counted() -> Any:
+            made[0] += env.num_envs
+            each_step(made[0])
+            return step()
+
+        env.step_wait = counted  # type: ignore[method-assign]  # of this object alone, and no state of it
+        return env
+
+    def evaluate(model: Any, lineage: Any) -> Evaluation:
+        return Evaluation(score=float(np.random.rand()) * 0.0, measures={})
+
+    return Task(build_env=build, evaluate=evaluate)

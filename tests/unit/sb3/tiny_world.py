@@ -193,13 +193,26 @@ _CONTINUOUS = {"vec_env_wrapper": "orchestrator.sb3.envs.discrete_to_box.SignAct
 _PROXIMAL = {**_ROLLOUTS, "batch_size": 32, "n_steps": 16, "n_epochs": 2}
 _NAMED = {"policy": "MultiInputPolicy"}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "DDPG": ("DDPG", {**_CRITICS, "action_noise": {"kind": "ornstein_uhlenbeck", "sigma": 0.3, "theta": 0.1, "dt": 1.0}}),
+    "DDPG": (
+        "DDPG",
+        {**_CRITICS, "action_noise": {"kind": "ornstein_uhlenbeck", "sigma": 0.3, "theta": 0.1, "dt": 1.0}},
+    ),
     "TQC": ("TQC", {**_CRITICS, "policy_kwargs": {"n_quantiles": 5, "activation_fn": "elu"}}),
     "CrossQ": ("CrossQ", {**_REPLAY, "policy_kwargs": {"renorm_warmup_steps": 50}}),
     "TRPO": ("TRPO", {**_COMMON, "n_steps": 16, "batch_size": 32, "target_kl": 0.02}),
     "RecurrentPPO": ("RecurrentPPO", {**_PROXIMAL, "policy_kwargs": {"lstm_hidden_size": 4, "net_arch": []}}),
     "MaskablePPO": ("MaskablePPO", {**_PROXIMAL, "clip_range_vf": "lin_0.3"}),
-    "ARS": ("ARS", {"n_envs": 4, "n_delta": 2, "delta_std": "lin_0.1", "policy": "LinearPolicy", "normalize": True}),
+    "ARS": (
+        "ARS",
+        {
+            "n_envs": 1,
+            "n_delta": 2,
+            "zero_policy": False,
+            "delta_std": "lin_0.1",
+            "policy": "LinearPolicy",
+            "normalize": True,
+        },
+    ),
     "PPO gSDE": ("PPO", {**_PROXIMAL, **_CONTINUOUS, "use_sde": True, "sde_sample_freq": 5}),
     "SAC gSDE": ("SAC", {**_CRITICS, "use_sde": True, "train_freq": 8, "target_entropy": -0.5}),
     "DQN n steps": ("DQN", {**_Q_LEARNING, "n_steps": 3}),
@@ -209,7 +222,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             **_REPLAY,
             "optimize_memory_usage": True,
             "replay_buffer_kwargs": {"handle_timeout_termination": False},
-            "exploration_fraction": 0.5,
+            "exploration_fraction": 1.0,
+            "target_update_interval": 100,
         },
     ),
     "TD3 episodes": ("TD3", {**_CRITICS, "n_envs": 1, "train_freq": [2, "episode"], "gradient_steps": -1}),
