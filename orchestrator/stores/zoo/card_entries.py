@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.core.zoo.algorithms import Algorithm, algorithm_named
+from orchestrator.core.zoo.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from orchestrator.core.zoo.card_block import STEPS, in_words_of_card
-from orchestrator.kernel.algorithms.registry import REGISTRY
 from orchestrator.stores.yaml.document import Document, Fault, Path
 
+_ALGORITHMS = {one.name: one for one in ALGORITHMS.values()}
 _BLOCK, _FULL = "algorithms", ("profiles", "full", "target_steps")
 
 
@@ -45,7 +45,7 @@ class _Translation:
         if "algorithm" in self.plain:
             self.plain["algorithm"] = _class_name(self.plain["algorithm"])
         given = self.plain[_BLOCK]
-        own = algorithm_named(str(self.plain.get("algorithm")))
+        own = _ALGORITHMS.get(str(self.plain.get("algorithm")))
         if own is not None and _is_entry(given, own):
             self._move((_BLOCK,), (_BLOCK, own.name))
             self.plain[_BLOCK] = {own.name: given}
@@ -65,11 +65,9 @@ class _Translation:
         """Translate each block, and take the steps of the whole training from them."""
         blocks, steps = dict(self.plain[_BLOCK]), {}
         for name, block in blocks.items():
-            if name not in REGISTRY or not isinstance(block, dict):
+            if name not in _ALGORITHMS or not isinstance(block, dict):
                 continue  # the card's own check names it
-            algorithm = algorithm_named(name)
-            assert algorithm is not None  # one of the registry
-            found = in_words_of_card(block, algorithm)
+            found = in_words_of_card(block, _ALGORITHMS[name])
             blocks[name] = found.plain
             for path, text in found.faults.items():
                 self._fault((_BLOCK, name, *path), text)
@@ -109,7 +107,7 @@ class _Translation:
 
 def _class_name(word: Any) -> Any:
     """The class of an algorithm that is named as RL Zoo's file is, e.g. `ppo_lstm`; other words as they are."""
-    found = algorithm_named(word) if isinstance(word, str) else None
+    found = ALGORITHMS.get(word) if isinstance(word, str) else None
     return word if found is None else found.name
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
+from orchestrator.stores.section.card_schema import card_schema
 from orchestrator.stores.section.card_yaml import parse_card, set_in_card
 from orchestrator.stores.yaml.document import read_document
 from orchestrator.stores.zoo.card_entries import translated
@@ -185,3 +186,38 @@ def test_cards_without_entries_stay_as_they_are(project_root: Path) -> None:
     text = (project_root / "configs/sections/section_7_6.yaml").read_text("utf-8")
     document = read_document(text, "section_7_6.yaml")
     assert translated(document).plain == document.plain and translated(document).faults == ()
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    jsonschema = pytest.importorskip("jsonschema")
+    return jsonschema.Draft202012Validator(card_schema(PROJECT_ROOT / "configs/sections"))
+
+
+def test_the_json_schema_accepts_what_the_loader_accepts(schema: Any) -> None:
+    for stem, _, name in real_entries():
+        plain = read_document((FILES / f"{stem}.yml").read_text("utf-8"), stem).plain[name]
+        head = read_document(text_of(stem, ""), "own.yaml").plain
+        for algorithms in ({stem: plain}, plain):
+            found = [one.message for one in schema.iter_errors({**head, "algorithms": algorithms})]
+            assert found == [], (stem, name, found)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"gama": 0.9},
+        {"gamma": "high"},
+        {"policy_kwargs": "wide"},
+        {"policy_kwargs": {"activation_fn": "Relu"}},
+        {"n_timesteps": "many"},
+        {"noise_type": "normal", "noise_std": 0.1},
+        {"n_timesteps": 0},
+        {"use_sde": "maybe"},
+    ],
+)
+def test_the_json_schema_refuses_what_the_loader_refuses(schema: Any, block: dict[str, Any]) -> None:
+    lines = "".join(f"    {line}\n" for line in yaml.safe_dump(block).splitlines())
+    assert refused("PPO", f"  PPO:\n{lines}", 1000)
+    head = read_document(text_of("PPO", "", 1000), "own.yaml").plain
+    assert list(schema.iter_errors({**head, "algorithms": {"PPO": block}}))
