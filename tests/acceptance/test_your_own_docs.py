@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import sys
 import time
@@ -130,6 +131,7 @@ def test_difference_of_the_page_is_shown_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", INITS, ids=" ".join)
 def test_each_init_of_the_page_writes_a_project(tmp_path: Path, words: list[str]) -> None:
     folder = _folder(tmp_path, "here", NUMPY)
+    shutil.copy(PROJECT_ROOT / "tests/fixtures/rl_zoo/ppo.yml", folder)
     made = orchestrate(folder, *words, "--json")
     assert (made.code, made.json["section"]) == (0, "dir"), made.err
     assert orchestrate(folder / "DIR", "run", "dir", "--quick", "--dry-run").code == 0

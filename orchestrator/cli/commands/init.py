@@ -14,56 +14,80 @@ from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from orchestrator.stores.scaffold.new_project import NewProject, Wanted
+    from orchestrator.stores.scaffold.new_project import NewProject
     from orchestrator.stores.scaffold.user_script import UserScript
 
-_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the project; `.` for this one.")]
+_Folder = Annotated[
+    Path | None, typer.Argument(metavar="DIR", help="Folder of the project; `.` for this one. Optional with --zoo.")
+]
 _Env = Annotated[str | None, typer.Option("--env", help="Gymnasium environment to train on, e.g. CartPole-v1.")]
 _Algorithm = Annotated[
-    str | None, typer.Option("--algorithm", help="PPO (default), A2C, DQN, QRDQN, SAC or TD3 of stable-baselines3.")
+    str | None,
+    typer.Option(
+        "--algorithm",
+        "--algo",
+        help="PPO (default), A2C, DQN, QRDQN, SAC or TD3 of stable-baselines3; with --zoo any algorithm of RL Zoo.",
+    ),
 ]
 _Script = Annotated[Path | None, typer.Option("--script", help="A Python script of yours; copied if outside of DIR.")]
+_Zoo = Annotated[
+    tuple[Path, str] | None,
+    typer.Option("--zoo", metavar="FILE ENV", help="Entry of an RL Zoo file: e.g. --zoo ppo.yml CartPole-v1."),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")]
 _Section = Annotated[
     str | None, typer.Option("--section", help="Name of the section; default: made from the folder's name.")
 ]
 
 
 def init(
-    folder: _Folder,
+    folder: _Folder = None,
     env: _Env = None,
     algorithm: _Algorithm = None,
     script: _Script = None,
+    zoo: _Zoo = None,
     section: _Section = None,
+    dry_run: _DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Write a project: script, card, campaign, scheduled workflow and README. Never changes an existing file."""
+    from orchestrator.cli.commands.init_request import InitOptions, requested
     from orchestrator.cli.output.console import Console
     from orchestrator.stores.scaffold.new_project import compose
     from orchestrator.stores.scaffold.writing import write_new
 
-    wanted = _wanted(folder, env, algorithm, script, section)
-    project = compose(wanted)
-    kept = _kept(folder, project)
-    written = write_new(folder, {name: text for name, text in project.files.items() if name not in kept})
-    lines, following = _lines_to_add(wanted.script, project.script), _next_commands(folder, project, kept)
+    options = InitOptions(folder=folder, env=env, algorithm=algorithm, script=script, section=section, zoo=zoo)
+    wanted, notes = requested(options)
+    place, project = wanted.folder, compose(wanted)
+    kept = _kept(place, project)
+    new = {name: text for name, text in project.files.items() if name not in kept}
+    written = list(new) if dry_run else write_new(place, new)
+    notes = [*notes, *_warnings(place, project, wanted.script, kept)]
+    lines, following = _lines_to_add(wanted.script, project.script), _next_commands(place, project, kept)
     if as_json:
         print_json(
             {
-                "folder": folder.resolve().as_posix(),
+                "folder": place.resolve().as_posix(),
                 "section": project.section,
                 "script": project.script,
-                "written": written,
+                "written": [] if dry_run else written,
+                **({"would_write": written, "script_text": project.files[project.script].decode()} if dry_run else {}),
                 "kept": kept,
+                "notes": notes,
                 "add_to_script": lines,
                 "next": following,
                 "exit_code": 0,
             }
         )
     console = Console(sys.stderr if as_json else sys.stdout)
-    console.say(f"Project {folder.resolve()}, section {project.section}", *(f"  wrote {name}" for name in written))
+    verb = "would write" if dry_run else "wrote"
+    console.say(f"Project {place.resolve()}, section {project.section}", *(f"  {verb} {name}" for name in written))
     if not written:
         console.say("  every file is there already")
-    console.say(*(f"  kept your {name}" for name in kept), *_warnings(folder, project, wanted.script, kept))
+    console.say(*(f"  kept your {name}" for name in kept), *notes)
+    if dry_run:
+        console.say("", f"{project.script}:", *project.files[project.script].decode().splitlines())
+        return 0
     if lines:
         console.say(
             f"{project.script} does not call orchestrator.session() yet, so nothing of its training is saved.",
@@ -72,43 +96,6 @@ def init(
         )
     console.say("Next:", *(f"  {line}" for line in following))
     return 0
-
-
-def _wanted(folder: Path, env: str | None, algorithm: str | None, script: Path | None, section: str | None) -> Wanted:
-    """The checked options.
-
-    Raises:
-        BadInput: They contradict each other, or one cannot be used.
-    """
-    from orchestrator.core.errors import BadInput
-    from orchestrator.stores.scaffold.algorithms import (
-        default_environment,
-        known_algorithm,
-        module_of_environment,
-        require_fitting_actions,
-    )
-    from orchestrator.stores.scaffold.new_project import Wanted
-    from orchestrator.stores.scaffold.user_script import read_script
-
-    if script is not None and (env is not None or algorithm is not None):
-        raise BadInput(
-            "--script cannot be combined with --env and --algorithm",
-            remedy="Your script decides what it trains: leave the other options out.",
-        )
-    try:
-        is_folder = folder.is_dir()
-    except OSError as fault:  # a name that the disk cannot have
-        raise BadInput(f"{folder}: {fault.strerror or fault}", remedy="Choose another folder.") from fault
-    if os.path.lexists(folder) and not is_folder:
-        raise BadInput(f"{folder} is no folder", remedy="Give a folder, or a path at which nothing exists yet.")
-    chosen = known_algorithm(algorithm) if algorithm is not None else "PPO"
-    if algorithm is not None and env is None:
-        env = default_environment(chosen)
-    if env is not None:
-        module_of_environment(env)
-        require_fitting_actions(chosen, env)
-    own = read_script(folder, script) if script is not None else None
-    return Wanted(folder=folder, section=section or "", env=env or "", algorithm=chosen, script=own)
 
 
 def _kept(folder: Path, project: NewProject) -> list[str]:

@@ -18,8 +18,11 @@ LIBRARIES: Mapping[str, str] = {
 }
 """Algorithm -> library that has it."""
 
-_ACTIONS: Mapping[str, str] = {"DQN": "discrete", "QRDQN": "discrete", "SAC": "continuous", "TD3": "continuous"}
-"""Algorithm -> the only actions that it takes; A2C and PPO take both."""
+_ACTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("DQN", "QRDQN"), "discrete"),
+    **dict.fromkeys(("SAC", "TD3", "DDPG", "TQC", "CrossQ"), "continuous"),
+}
+"""Algorithm -> the only actions that it takes; the others take both."""
 
 _ACTIONS_OF: Mapping[str, str] = {
     **dict.fromkeys(("CartPole", "Acrobot", "LunarLander", "Blackjack", "CliffWalking"), "discrete"),
@@ -52,18 +55,22 @@ def default_environment(algorithm: str) -> str:
     return "Pendulum-v1" if _ACTIONS.get(algorithm) == "continuous" else "CartPole-v1"
 
 
-def require_fitting_actions(algorithm: str, env: str) -> None:
+def require_fitting_actions(algorithm: str, env: str, actions: str = "", *, remedy: str = "") -> None:
     """Refuse an environment of gymnasium whose actions an algorithm cannot take.
+
+    Args:
+        actions: `discrete` or `continuous`, if gymnasium has built the environment; else known ids are looked up.
+        remedy: What to do otherwise; empty for the hint of `init --env`.
 
     Raises:
         BadInput: They do not fit.
     """
-    needed, has = _ACTIONS.get(algorithm), _ACTIONS_OF.get(re.split(r"-v\d|/", env)[0])
+    needed, has = _ACTIONS.get(algorithm), actions or _ACTIONS_OF.get(re.split(r"-v\d|/", env)[0])
     if needed and has and needed != has:
         other = default_environment(algorithm)
         raise BadInput(
             f"{algorithm} takes {needed} actions only, and those of {env} are {has}",
-            remedy=f"Give --algorithm PPO, which takes both, or an environment such as {other}.",
+            remedy=remedy or f"Give --algorithm PPO, which takes both, or an environment such as {other}.",
         )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from orchestrator.core.zoo.environments import pip_words
+
 _INSTALLED = Path(__file__).resolve().parents[3]
 _PACKAGE = "orchestrator"
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)")
@@ -33,7 +35,8 @@ def _line(module: str, distributions: Mapping[str, list[str]], tested: Mapping[s
     known = _canonical(module)
     if known in tested:
         return f"{known}=={tested[known]}"
-    return f"# {module} is imported and not installed here: write its library as name==version"
+    library = next(iter(pip_words(module)), "name").partition("[")[0]
+    return f"# {module} is imported and not installed here: write its library as {library}==version"
 
 
 def _canonical(name: str) -> str:

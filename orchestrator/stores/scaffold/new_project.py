@@ -14,6 +14,7 @@ from orchestrator.stores.scaffold.algorithms import LIBRARIES, module_of_environ
 from orchestrator.stores.scaffold.libraries import own_requirement, requirement_lines
 from orchestrator.stores.scaffold.templates import FILES, render
 from orchestrator.stores.scaffold.user_script import UserScript
+from orchestrator.stores.scaffold.zoo_script import ZooTraining, zoo_script
 from orchestrator.stores.section.card_yaml import parse_card
 
 SCRIPT = "train.py"
@@ -33,6 +34,7 @@ class Wanted:
         env: Id of a gymnasium environment; empty for a loop or a script of the user.
         algorithm: Of `LIBRARIES`; used with `env`.
         script: A script of the user.
+        zoo: An entry of RL Zoo.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Wanted:
     env: str = ""
     algorithm: str = "PPO"
     script: UserScript | None = None
+    zoo: ZooTraining | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,8 @@ def _printable(name: str) -> str:
 
 
 def _steps(wanted: Wanted) -> tuple[int | None, int | None]:
+    if wanted.zoo is not None:
+        return max(1, wanted.zoo.target // 10), wanted.zoo.target
     if wanted.script is None:
         return steps_of(wanted.algorithm) if wanted.env else _LOOP_STEPS
     target = wanted.script.target
@@ -128,14 +133,22 @@ def _steps(wanted: Wanted) -> tuple[int | None, int | None]:
 def _libraries(wanted: Wanted) -> Collection[str]:
     if wanted.script is not None:
         return wanted.script.libraries
+    if wanted.zoo is not None:
+        return [name for name in wanted.zoo.libraries if not _is_beside(wanted.folder, name)]
     if not wanted.env:
         return ()
     own = module_of_environment(wanted.env).partition(".")[0]
-    here = any((wanted.folder / name).exists() for name in (own, f"{own}.py"))
-    return {"gymnasium", LIBRARIES[wanted.algorithm], *([own] if own and not here else [])}
+    return {"gymnasium", LIBRARIES[wanted.algorithm], *([own] if own and not _is_beside(wanted.folder, own) else [])}
+
+
+def _is_beside(folder: Path, module: str) -> bool:
+    """Whether a module is the user's own, in the project's folder."""
+    return any((folder / name).exists() for name in (module, f"{module}.py"))
 
 
 def _script(wanted: Wanted, full_steps: int | None) -> bytes:
+    if wanted.zoo is not None:
+        return zoo_script(wanted.zoo)
     if not wanted.env:
         return render("train_loop.py.j2", full_steps=full_steps)
     return render(

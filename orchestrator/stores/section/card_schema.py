@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.section.card import LEARNING_FIELDS, SectionCard
-from orchestrator.kernel.algorithms.hyperparameters import KINDS
 from orchestrator.stores.section.card_yaml import card_names, kind_of_section
+from orchestrator.stores.section.entry_schema import add_entries, with_steps_of_entries
 from orchestrator.stores.yaml.document import SHARED
 from orchestrator.stores.yaml.json_schema import SchemaOfTypes
 
@@ -28,16 +28,10 @@ _WITH_ALGORITHM: dict[str, Any] = {
         "required": ["algorithms", "profiles"],
         "properties": {
             "network": {"minItems": 1},
-            "profiles": {"additionalProperties": {"required": list(LEARNING_FIELDS)}},
+            "profiles": with_steps_of_entries({"additionalProperties": {"required": list(LEARNING_FIELDS)}}),
         },
     },
 }
-
-
-def _declared(algorithm: str) -> dict[str, Any]:
-    """A card with this algorithm has its hyper-parameters."""
-    chosen = {"required": ["algorithm"], "properties": {"algorithm": {"const": algorithm}}}
-    return {"if": chosen, "then": {"properties": {"algorithms": {"required": [algorithm]}}}}
 
 
 def card_schema(folder: Path, section: str | None = None) -> dict[str, Any]:
@@ -60,6 +54,7 @@ def card_schema(folder: Path, section: str | None = None) -> dict[str, Any]:
         card = _card(types, SectionCard, "Card of a section")
         kinds = {name: kind_of_section(folder, name).own_schema for name in card_names(folder)}
         _add_own(types, card, {name: kind for name, kind in kinds.items() if kind is not None})
+    add_entries(card, types.definitions)
     return {"$schema": _DIALECT, **card, "$defs": types.definitions}
 
 
@@ -72,7 +67,7 @@ def _card(types: SchemaOfTypes, kind: type[SectionCard], title: str) -> dict[str
         **block,
         "patternProperties": {f"^{SHARED}": shared},
         "oneOf": _START,
-        "allOf": [_WITH_ALGORITHM, *map(_declared, KINDS)],
+        "allOf": [_WITH_ALGORITHM],
     }
 
 

@@ -20,6 +20,7 @@ from orchestrator.stores.yaml.document import Document, read_document
 from orchestrator.stores.yaml.known_keys import keys_at
 from orchestrator.stores.yaml.schema_faults import checked
 from orchestrator.stores.yaml.text_files import read_text
+from orchestrator.stores.zoo.card_entries import translated
 
 EXAMPLE = "configs/sections/section_7_6.yaml"
 
@@ -86,7 +87,7 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
     Raises:
         BadInput: The card has no such key, or the value is not valid for it.
     """
-    changed = copy.deepcopy(plain)
+    changed = translated(Document(plain=copy.deepcopy(plain), lines={}, faults=())).plain
     if any(key.startswith("profiles.") for key in settings):
         changed.setdefault("profiles", {"quick": {}, "full": {}})  # the profiles of a card that names none
     if any(key.startswith("kaggle.") for key in settings):
@@ -215,11 +216,12 @@ def read_yaml(text: str, source: str) -> Any:
 
 
 def _checked(document: Document, kind: type[SectionCard], source: str) -> SectionCard:
-    """A card from plain values.
+    """A card from plain values, with entries of RL Zoo translated.
 
     Raises:
         BadInput: Wrong keys and values, all of them listed, or the section's schema fails.
     """
+    document = translated(document)
     try:
         card = checked(document, kind, source, whole="card", example=EXAMPLE)
     except BadInput:

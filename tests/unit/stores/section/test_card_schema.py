@@ -67,8 +67,14 @@ def plain_of(path: Path) -> dict[str, Any]:
 
 
 def faults(schema: dict[str, Any], plain: Any) -> list[str]:
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return [one.message for one in jsonschema.Draft202012Validator(schema).iter_errors(plain)]
+    return [one.message for one in _validator(json.dumps(schema)).iter_errors(plain)]
+
+
+@cache
+def _validator(schema: str) -> Any:
+    """The validator of a schema that is valid itself; that check takes longer than all others."""
+    jsonschema.Draft202012Validator.check_schema(json.loads(schema))
+    return jsonschema.Draft202012Validator(json.loads(schema))
 
 
 def edited(plain: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
