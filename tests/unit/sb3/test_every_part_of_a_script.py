@@ -9,7 +9,7 @@ from cut_trainings import Saved, end_of, filled, parts_in, saved, without
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
-from orchestrator.sb3.script.building import build_model
+from orchestrator.sb3.script.building import built as checked
 from orchestrator.sb3.state.npz_tree import same_state
 from orchestrator.sb3.state.training_state_io import capture_state, restore_sections
 from orchestrator.sb3.training.factory import prepare_torch
@@ -52,7 +52,7 @@ class AtBoundary(BaseCallback):
 
 def built(algorithm: str) -> BaseAlgorithm:
     prepare_torch("cpu", warn_only=True)
-    return build_model(BUILDERS[algorithm, CASES[algorithm]])
+    return checked(BUILDERS[algorithm, CASES[algorithm]])
 
 
 def learned(model: BaseAlgorithm, *callbacks: BaseCallback) -> dict[str, str]:
