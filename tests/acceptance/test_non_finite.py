@@ -100,8 +100,9 @@ def test_run_walks_back_from_a_saved_nan_within_one_command(trained: Path, tmp_p
     ledger.close()
 
 
-def test_saved_nan_without_a_parent_costs_one_session_then_none(trained: Path) -> None:
-    project = trained
+def test_saved_nan_without_a_parent_costs_one_session_then_none(tmp_path: Path) -> None:
+    project = make_real_project(tmp_path / "project")  # a copy of `trained` would find its results by their full path
+    orchestrate(project, *RUN)
     shutil.rmtree(project / "validation_output")
     newest, older = cards(project)
     for path in (project / MODELS / "checkpoints").glob(f"{older.stem}.*"):

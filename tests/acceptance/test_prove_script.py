@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.commands import IMPORTED_BY_COMMANDS
 from tests.doubles.own_script import run_script, script_environment
+from tests.doubles.warm_python import run_python
 
 HEAD = "import random\nimport orchestrator\n"
 EXACT = (
@@ -178,15 +180,14 @@ def prove(folder: Path, text: str, *words: str, code: int) -> dict[str, object]:
 
 
 def _prove(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "orchestrator", "prove", *words],
+    done = run_python(
+        ["-m", "orchestrator", "prove", *words],
         cwd=folder,
         env=script_environment(None),
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
+        timeout_s=400,
+        imported=IMPORTED_BY_COMMANDS,
     )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.warm_python import run_python
 
-_IMPORTED_BY_COMMANDS = (
+IMPORTED_BY_COMMANDS = (
     "orchestrator.cli.interrupt",
     "orchestrator.cli.main",
     "orchestrator.cli.option_effects",
@@ -48,7 +48,7 @@ def orchestrate(root: Path, *words: str, cwd: Path | None = None, timeout_s: flo
 
 def call(root: Path, words: list[str], cwd: Path | None = None, timeout_s: float = 180.0, **variables: str) -> Answer:
     """`python WORDS` on the project at `root`."""
-    imported = () if any(name.startswith("PYTHON") for name in variables) else _IMPORTED_BY_COMMANDS
+    imported = () if any(name.startswith("PYTHON") for name in variables) else IMPORTED_BY_COMMANDS
     env = environment(root, **variables)
     done = run_python(words, cwd=cwd or root, env=env, timeout_s=timeout_s, imported=imported)
     encoding = variables.get("PYTHONIOENCODING", "utf-8").split(":")[0]
