@@ -15,6 +15,7 @@ from stable_baselines3.common.distributions import StateDependentNoiseDistributi
 from stable_baselines3.common.noise import VectorizedActionNoise
 from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnvWrapper
+from stable_baselines3.her import HerReplayBuffer
 
 from orchestrator.sb3.algorithms.action_noise import KNOWN_NOISES
 from orchestrator.sb3.algorithms.schedules import AbsoluteSteps
@@ -77,7 +78,7 @@ def lost_of_algorithm(model: BaseAlgorithm) -> tuple[str, ...]:
     buffer = getattr(model, "replay_buffer", None)
     if buffer is not None and not is_known_buffer(buffer):
         capture = Capture(outside_of(model))
-        capture.attributes(buffer, type(buffer).__name__)
+        capture.attributes(_without_empty_infos(buffer), type(buffer).__name__)
         lost += capture.lost
     if not has_known_noise(model):
         capture = Capture(outside_of(model))
@@ -127,7 +128,8 @@ def capture_buffer(model: BaseAlgorithm) -> dict[str, Any]:
         ValueError: There is no replay buffer.
     """
     buffer = _buffer(model)
-    filled, tree = _filled_of(buffer), Capture(outside_of(model)).attributes(buffer, type(buffer).__name__)
+    filled = _filled_of(buffer)
+    tree = Capture(outside_of(model)).attributes(_without_empty_infos(buffer), type(buffer).__name__)
     for _, node in tree:
         for one in _arrays(node):
             if filled < buffer.buffer_size and one["of"].shape[:1] == (buffer.buffer_size,):
@@ -141,7 +143,22 @@ def restore_buffer(model: BaseAlgorithm, tree: dict[str, Any]) -> None:
     Raises:
         ValueError: It does not fit.
     """
-    Restore(outside_of(model)).attributes(_buffer(model), _grown(tree["attributes"]))
+    buffer = _buffer(model)
+    Restore(outside_of(model)).attributes(buffer, _grown(tree["attributes"]))
+    if isinstance(buffer, HerReplayBuffer) and len(buffer.infos) < buffer.buffer_size:
+        short = buffer.infos
+        buffer.infos = np.array([[{} for _ in range(buffer.n_envs)] for _ in range(buffer.buffer_size)])
+        buffer.infos[: len(short)] = short
+
+
+def _without_empty_infos(buffer: Any) -> Any:
+    """A replay buffer for a capture: the infos of a `HerReplayBuffer` are objects, one for each unused row too."""
+    if not isinstance(buffer, HerReplayBuffer):
+        return buffer
+    used = _filled_of(buffer) if buffer.copy_info_dict else 0
+    seen = object.__new__(type(buffer))
+    vars(seen).update(vars(buffer), infos=buffer.infos[:used])
+    return seen
 
 
 def _grown(node: Any) -> Any:

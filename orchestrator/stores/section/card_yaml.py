@@ -18,7 +18,7 @@ from orchestrator.kernel.schema import SETTINGS
 from orchestrator.stores.project import are_shipped
 from orchestrator.stores.section.own_schema import FILE, kind_of_card
 from orchestrator.stores.yaml.document import Document, read_document
-from orchestrator.stores.yaml.known_keys import keys_at
+from orchestrator.stores.yaml.known_keys import keys_at, kinds_at, required_keys
 from orchestrator.stores.yaml.schema_faults import checked
 from orchestrator.stores.yaml.text_files import read_text
 from orchestrator.stores.zoo.card_entries import translated
@@ -98,9 +98,12 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
             raise BadInput(
                 f"{card.section}: {key} cannot be set", remedy="It identifies the section; leave this setting out."
             )
-        block, leaf = changed, key
+        block, leaf, above = changed, key, ""
         while "." in leaf and isinstance(block, dict):
             part, _, leaf = leaf.partition(".")
+            above = f"{above}.{part}".lstrip(".")
+            if part not in block and _has_optional_keys(type(card), above):
+                block[part] = {}  # all its keys have defaults, as those of policy_kwargs
             block = block.get(part)
         if not isinstance(block, dict) or (leaf not in block and leaf not in _optional_keys(type(card), key)):
             known = sorted(set(_possible_keys(type(card), plain)) - NEVER_SET)
@@ -159,6 +162,12 @@ def value_of(card: SectionCard, key: str) -> Any:
 def _optional_keys(kind: type[SectionCard], key: str) -> list[str]:
     """Keys that a card may have beside this one, including those with a default."""
     return keys_at(kind, tuple(key.split(".")[:-1]))
+
+
+def _has_optional_keys(kind: type[SectionCard], place: str) -> bool:
+    """Whether the card may have a block of arguments at a place, below the block of an algorithm."""
+    below = [one for one in kinds_at(kind, tuple(place.split("."))) if dataclasses.is_dataclass(one)]
+    return place.count(".") > 1 and len(below) == 1 and not required_keys(below[0])
 
 
 def _possible_keys(kind: type[SectionCard], block: Any, above: tuple[str, ...] = ()) -> Iterator[str]:
