@@ -134,10 +134,13 @@ def _zoo_training(folder: Path, file: Path, env: str, algorithm: str | None) -> 
     """
     import difflib
 
+    from orchestrator.core.errors import BadInput
     from orchestrator.stores.scaffold.zoo_notes import zoo_notes
     from orchestrator.stores.scaffold.zoo_script import ZooTraining
     from orchestrator.stores.zoo.hyperparameter_file import choose_entry, read_zoo_file
 
+    if env.startswith("-"):
+        raise BadInput(f"--zoo takes two words, and the second is {env}", remedy="Write --zoo FILE ENV.")
     zoo = read_zoo_file(file, algorithm)
     check = _checked_environment(env)
     if check.found == "no":

@@ -74,9 +74,9 @@ def _frames(training: ZooTraining) -> Iterator[str]:
 
 
 def _schedules(entry: ZooEntry) -> Iterator[str]:
-    names = [*entry.falling, *(["the exploration"] if entry.algorithm.name in _EXPLORES else [])]
+    names = [*entry.falling, *(["exploration"] if entry.algorithm.name in _EXPLORES else [])]
     if names:
         yield (
-            f"Note: {' and '.join(names)} reach the end at the target, so quick and full are two trainings; after "
+            f"Note: schedules end at the target ({', '.join(names)}), so quick and full are two trainings; after "
             "quick, begin full with --fresh"
         )

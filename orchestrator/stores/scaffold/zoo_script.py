@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.core.zoo.entry import ZooEntry
 from orchestrator.core.zoo.environments import family_of
 from orchestrator.stores.scaffold.algorithms import module_of_environment
-from orchestrator.stores.scaffold.python_text import PythonText, Text
+from orchestrator.stores.scaffold.python_text import PythonText, Text, joined
 
 _TAKEN = frozenset(
     {"env", "gymnasium", "linear", "model", "n_actions", "np", "orchestrator", "run", "wrapped", "noise"}
@@ -151,10 +151,11 @@ def _model(entry: ZooEntry, text: PythonText) -> list[str]:
     kind = text.class_(entry.algorithm.library, entry.algorithm.name)
     model = text.call(kind, [text.value(entry.policy), "env"], arguments, 2)
     callbacks = [text.call(text.class_(one.module, one.name), [], one.arguments, 2) for one in entry.callbacks]
-    given = f"[{', '.join([*callbacks, 'run.callback'])}]" if callbacks else "run.callback"
+    given = joined("[", [*callbacks, "run.callback"], "]", 2) if callbacks else "run.callback"
+    more = {"callback": Text(given), "reset_num_timesteps": False}
     return [
         "    model = run.sb3(",
         f"        lambda: {model}",
         "    )",
-        f"    model.learn(run.remaining, callback={given}, reset_num_timesteps=False)",
+        f"    {text.call('model.learn', ['run.remaining'], more, 1)}",
     ]

@@ -13,6 +13,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
 from orchestrator.core.section.size_limits import size_faults
+from orchestrator.core.zoo.card_block import STEPS
 from orchestrator.kernel.schema import SETTINGS
 from orchestrator.stores.project import are_shipped
 from orchestrator.stores.section.own_schema import FILE, kind_of_card
@@ -120,6 +121,8 @@ def _known_key(key: str, leaf: str, known: Sequence[str]) -> str:
         near = difflib.get_close_matches(leaf, free, n=1)
         hint = f"Did you mean {SETTINGS}.{near[0]}? " if near else ""
         return f"{hint}A setting must be in the card, with its usual value, before it can be set."
+    if leaf == STEPS:
+        return "It is target_steps of a profile: --set profiles.full.target_steps=N."
     near = difflib.get_close_matches(key, known, n=1) or [name for name in known if name.endswith(f".{leaf}")]
     return f"Did you mean {near[0]}?" if near else "Give a key that the section's card has."
 

@@ -17,9 +17,11 @@ from orchestrator.core.zoo.entry import EntryFaults, ZooEntry
 from orchestrator.core.zoo.environments import is_atari
 from orchestrator.core.zoo.former import model_class
 from orchestrator.core.zoo.reading import read_entry
+from orchestrator.stores.adoption.rl_zoo import algorithm_in
 from orchestrator.stores.yaml.document import Document, read_document
 from orchestrator.stores.yaml.document import Path as Place
 from orchestrator.stores.yaml.text_files import read_text
+from orchestrator.stores.zoo.saved_config import SAVED, is_saved_config, read_saved_config
 
 _DEFAULT, _ATARI = "default", "atari"
 _SUFFIXES = (".yml", ".yaml")
@@ -76,7 +78,8 @@ def read_zoo_file(path: Path, algorithm: str | None) -> ZooFile:
     """Read the entries of an algorithm.
 
     Args:
-        path: A file named by its algorithm, as `ppo.yml`, or with one block for each algorithm; or a folder of such.
+        path: A file named by its algorithm, as `ppo.yml`, or with one block for each algorithm; a folder of such; or
+            the `config.yml` of a finished training, with its `args.yml` beside it.
         algorithm: The algorithm that the user names, None to take it from the file.
 
     Raises:
@@ -90,7 +93,9 @@ def read_zoo_file(path: Path, algorithm: str | None) -> ZooFile:
             f"{path} is a program, and only files in YAML are read",
             remedy="Write its dictionary `hyperparams` as YAML, and give that file.",
         )
-    document = read_document(read_text(path), path.name)
+    text = read_text(path)
+    saved = is_saved_config(text)
+    document = read_saved_config(text, path.name) if saved else read_document(text, path.name)
     plain = document.plain
     if document.faults:
         lines = dict.fromkeys(f"{path.name}, line {one.line}: {one.text}" for one in document.faults)
@@ -104,7 +109,7 @@ def read_zoo_file(path: Path, algorithm: str | None) -> ZooFile:
     if len(blocks) == len(plain):
         name = _block(path, blocks, wanted)
         return ZooFile(path=path, algorithm=blocks[name], entries=plain[name], above=(name,), document=document)
-    named = wanted or algorithm_named(path.stem)
+    named = wanted or algorithm_named((algorithm_in(path.parent) or "") if saved else path.stem)
     return ZooFile(path=path, algorithm=named, entries=plain, above=(), document=document)
 
 
@@ -148,6 +153,8 @@ def choose_entry(file: ZooFile, env: str, *, exists: bool | None) -> ChosenEntry
     """
     own = file.environments
     other = next((one for one in own if one != env and _name(one) == _name(env)), "")
+    if list(file.entries) == [SAVED]:
+        return ChosenEntry(name=env, entry=_understood(file, SAVED))
     if env in file.entries and env not in (_DEFAULT, _ATARI):
         return ChosenEntry(name=env, entry=_understood(file, env))
     fallback = next((one for one in ((_ATARI,) if is_atari(env) else ()) + (_DEFAULT,) if one in file.entries), None)

@@ -56,7 +56,7 @@ def test_a_project_is_written_beside_without_a_folder(capsys: pytest.CaptureFixt
     text = (folder / "train.py").read_text("utf-8")
     assert "session(target=100_000, seed=0)" in text and "learning_rate=linear(0.001)" in text and "n_envs=8" in text
     (note,) = made["notes"]
-    assert "learning_rate and clip_range reach the end at the target" in note
+    assert "schedules end at the target (learning_rate, clip_range)" in note and "begin full with --fresh" in note
     again = init(capsys, "--zoo", str(FILES / "ppo.yml"), "CartPole-v1")
     assert (again["exit_code"], again["written"]) == (0, [])
 
@@ -88,6 +88,7 @@ def test_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         (("--zoo", "ppo_lstm.yml", "CartPole-v1"), ("ppo_lstm.yml has no entry for CartPole-v1", "It has Pend")),
         (("--zoo", "ppo.yml", "no id"), ("'no id' is no id of a gymnasium environment", "CartPole-v1")),
         (("--zoo", "ppo.yml", "CartPole-v1", "--algo", "pppo"), ("no algorithm 'pppo'", "Did you mean ppo?")),
+        (("--zoo", "ppo.yml", "--env", "CartPole-v1"), ("the second is --env", "--zoo FILE ENV")),
         (("--zoo", "ppo.yml", "CartPole-v1", "--env", "A-v0"), ("--zoo cannot be combined", "FILE ENV")),
         (("--zoo", "absent.yml", "CartPole-v1"), ("absent.yml cannot be read", "permissions")),
         ((), ("DIR is missing", "orchestrator init .")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
+from orchestrator.kernel.algorithms.hyperparameters import read_hyper_parameters
 from orchestrator.stores.section.card_schema import card_schema
 from orchestrator.stores.section.card_yaml import parse_card, set_in_card
 from orchestrator.stores.yaml.document import read_document
@@ -65,6 +67,7 @@ def test_real_entries_are_blocks_as_they_are(stem: str, algorithm: str, name: st
     found = card.hyper_parameters
     assert found is not None and found.n_envs == plain.get("n_envs", 1)
     assert found.policy_name == plain["policy"]
+    assert read_hyper_parameters(algorithm, json.loads(json.dumps(card.lineage.hyper_parameters))) == found
     for key in ("gamma", "ent_coef", "learning_rate", "gradient_steps"):
         assert plain.get(key) is None or found.value(key) == plain[key]
 
@@ -141,6 +144,9 @@ def test_the_steps_of_the_card_can_be_set() -> None:
     assert longer.profiles["full"].target_steps == 7 and longer.trial and plain == before
     assert longer.hyper_parameters is not None
     assert longer.hyper_parameters.policy_kwargs.given == {"net_arch": (8,)}
+    with pytest.raises(BadInput) as caught:
+        set_in_card(card, plain, {"algorithms.PPO.n_timesteps": 7})
+    assert "profiles.full.target_steps" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.core.errors import BadInput
 from orchestrator.stores.zoo.hyperparameter_file import choose_entry, read_zoo_file
@@ -136,3 +138,28 @@ def test_programs_absent_files_and_bombs_are_refused(tmp_path: Path) -> None:
     assert "cannot be read" in refused(lambda: read_zoo_file(tmp_path / "absent.yml", None))
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 12))
     assert "more than" in refused(lambda: read_zoo_file(written(tmp_path, f"l0: &l0 [1]\n{levels}"), None))
+
+
+def test_the_saved_entry_of_a_finished_training(tmp_path: Path) -> None:
+    entry = OrderedDict(
+        batch_size=256,
+        env_wrapper=[{"a.One": {"skip": 2}}],
+        learning_rate="lin_0.001",
+        n_timesteps=100000.0,
+        normalize=True,
+        policy="MlpPolicy",
+        policy_kwargs="dict(net_arch=[64, 64])",
+    )
+    path = written(tmp_path, yaml.dump(entry), "config.yml")
+    assert "Name it with --algo" in refused(lambda: choose_entry(read_zoo_file(path, None), "Any-v0", exists=None))
+    arguments = "!!python/object/apply:collections.OrderedDict\n- - - algo\n    - ppo\n  - - conf_file\n    - null\n"
+    (tmp_path / "args.yml").write_text(arguments, encoding="utf-8")
+    chosen = choose_entry(read_zoo_file(path, None), "Any-v0", exists=None)
+    assert (chosen.name, chosen.entry.algorithm.name, chosen.entry.n_timesteps) == ("Any-v0", "PPO", 100_000)
+    assert chosen.entry.arguments["policy_kwargs"] == {"net_arch": [64, 64]}
+    wrong = written(tmp_path, path.read_text("utf-8").replace("[64, 64]", "open(1)"), "config.yml")
+    found = refused(lambda: choose_entry(read_zoo_file(wrong, None), "Any-v0", exists=None))
+    assert "config.yml, line 16: config.policy_kwargs: open(...) is not allowed" in found
+    for text in ("!!python/object/apply:collections.OrderedDict\n- 1\n", "!!python/object/apply:os.system [x]\n"):
+        odd = written(tmp_path, text, "config.yml")
+        assert refused(lambda odd=odd: read_zoo_file(odd, None))
