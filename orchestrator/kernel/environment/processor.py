@@ -41,4 +41,4 @@ def _instructions(cpuinfo: Path) -> str:
         return platform.processor()  # of Windows and macOS: the processor's family
     named = (line for line in lines if line.lower().startswith(("flags", "features")))
     flags = set(next(named, "").partition(":")[2].split())
-    return next((name for name in _INSTRUCTIONS if name in flags), "baseline")
+    return next((name for name in _INSTRUCTIONS if name in flags), "no vectors")

@@ -32,7 +32,7 @@ def identity_of(context: SessionContext, device_class: str) -> dict[str, Any]:
 
 def _threads() -> dict[str, int]:
     """Threads of torch, if the script has imported it: sums over other shares are rounded otherwise."""
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     return {"threads": torch.get_num_threads()} if hasattr(torch, "get_num_threads") else {}
 
 

@@ -52,10 +52,10 @@ class Curves:
         if saved is not None:
             for index, (output, tree) in enumerate(zip(outputs, saved.tree["curves"], strict=False)):
                 self._continue(output, tree, saved.files, index, given=given, steps=model.num_timesteps)
-        else:
-            begun = self._read_begun()
-            for output in outputs:
-                self._begin(output, begun, given=given)
+        begun = self._read_begun() if saved is None else {}
+        for output in outputs[len(self._folders) :]:
+            self._begin(output, begun, given=given)
+        if saved is None:
             self._write_begun()
         if self._folders and not given:
             model.logger.dir = str(self._folders[0])

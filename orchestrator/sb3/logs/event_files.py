@@ -32,8 +32,8 @@ class OnePointPerStep(TensorBoardOutputFormat):
         self._values: dict[str, Any] = {}
         self._excluded: dict[str, tuple[str, ...]] = {}
 
-    @property
-    def writer(self) -> Any:
+    @property  # the inner one's, which a resume may exchange
+    def writer(self) -> Any:  # type: ignore[override]
         """The writer of the event file."""
         return self._inner.writer
 
@@ -137,6 +137,8 @@ def restore_files(folder: Path, files: Mapping[str, bytes], *, others: set[str])
 
 def last_step(folder: Path) -> int:
     """The highest step of the points in a folder, -1 without any."""
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.backend.event_processing.event_file_loader import (  # type: ignore[import-untyped]
+        EventFileLoader,
+    )
 
     return max((event.step for path in event_files(folder) for event in EventFileLoader(str(path)).Load()), default=-1)

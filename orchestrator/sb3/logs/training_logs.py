@@ -104,7 +104,7 @@ class TrainingLogs:
         """The logs up to now."""
         buffers: list[bytes] = []
         tree: dict[str, Any] = {"iterations": self._iterations.done}
-        files, names = self._curves.contents(self._model), {}
+        files, names = self._curves.contents(self._model), dict[str, str]()
         tree["curves"] = self._curves.to_tree(self._model)
         if getattr(self._model, "_logger", None) is not None:
             tree["logger"] = capture_logger(self._model.logger, buffers, self._outside())

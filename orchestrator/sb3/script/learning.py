@@ -39,7 +39,11 @@ from orchestrator.sb3.training.metadata import mean_episode_length, mean_episode
 
 REPORTS = 500
 """Reports of a whole training, about; by steps, so that a cut run makes the same ones."""
-_START_OVER = "Use the script that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over."
+_START_OVER = (
+    "Use the script and the library versions that wrote it, or another folder (ORCHESTRATOR_FOLDER) to start over."
+)
+_DOES_NOT_FIT = (ValueError, RuntimeError, LookupError, TypeError, AttributeError)
+"""What libraries of another version raise when they get the state of a checkpoint."""
 _NEW_EPISODES = frozenset({"last", "layers", "environment"})
 
 
@@ -116,7 +120,7 @@ class Learning:
         assert card is not None  # read when the session began
         try:
             self._restored = resume_training(training, card)
-        except ValueError as fault:
+        except _DOES_NOT_FIT as fault:
             raise CheckpointUnusable(f"{card.stem} cannot be continued: {fault}", remedy=_START_OVER) from fault
         if training.grade is not None:
             self._checkpoints.graded(training.grade.grade, training.grade.reasons)

@@ -222,6 +222,22 @@ def test_another_limit_of_a_wrapper_is_named(tmp_path: Path, capsys: pytest.Capt
     assert "env_arguments.TimeLimit.max_episode_steps: checkpoint=20, current=30" in capsys.readouterr().err
 
 
+def test_libraries_that_cannot_load_the_checkpoint_are_refused_with_cause_and_remedy(
+    begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: Any, **named: Any) -> None:
+        raise RuntimeError("Error(s) in loading state_dict for ActorCriticPolicy")
+
+    shutil.copytree(begun, tmp_path / "moved")
+    other_version("torch")(monkeypatch)
+    monkeypatch.setattr("orchestrator.sb3.checkpoint.resume.load_weights", fail)
+    assert train(tmp_path / "moved", ppo) == 2
+    err = capsys.readouterr().err
+    assert "Resume is statistical: versions.torch: " in err and "Traceback" not in err
+    assert "Cannot continue: pytest_checkpoint_48_steps cannot be continued: Error(s) in loading state_dict" in err
+    assert "Use the script and the library versions that wrote it, or another folder" in err
+
+
 def test_each_row_is_in_the_documentation() -> None:
     text = (REPOSITORY / "docs/RESUME.md").read_text(encoding="utf-8")
     table = text.partition("## Moving a training")[2].partition("\n## ")[0]

@@ -22,6 +22,8 @@ from orchestrator.kernel.wire import CHECKPOINTS, LOGS_SUFFIX
 MOST_BYTES = 32 << 20
 """Logs of one checkpoint, before compression; what is beyond stays in the folder of its session only."""
 
+_SAMPLE_BYTES = 1 << 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
@@ -43,7 +45,7 @@ class Logs:
 def write_logs(path: Path, logs: Logs) -> None:
     """Write the file of a checkpoint's logs, compressed."""
     index = [[key, logs.names.get(key, "")] for key in logs.files]
-    packed = [zlib.compress(content, 6) for content in (*logs.buffers, *logs.files.values())]
+    packed = [_packed(content) for content in (*logs.buffers, *logs.files.values())]
     write_archive(path, {"files": index, "tree": dict(logs.tree)}, packed)
 
 
@@ -102,6 +104,12 @@ class OpenFiles:
                 file = left.pop(named[0]) if len(named) == 1 else None
             if file is not None:
                 put_content(file, content)
+
+
+def _packed(content: bytes) -> bytes:
+    """Compressed, unless its beginning shows that it is already, as a model's zip."""
+    sample = content[:_SAMPLE_BYTES]
+    return zlib.compress(content, 1 if len(zlib.compress(sample, 1)) < 0.9 * len(sample) else 0)
 
 
 def _name(file: Any) -> str:

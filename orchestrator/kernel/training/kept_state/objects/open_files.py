@@ -17,7 +17,7 @@ from typing import Any
 from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, is_python_object
 from orchestrator.kernel.training.kept_state.objects.structure import is_fresh, outside_reason
 
-_MODULES_WITHOUT = ("torch", "numpy", "gymnasium.spaces", "queue", "logging", "_thread")
+_MODULES_WITHOUT = ("torch", "numpy", "gymnasium.spaces", "logging", "_thread")
 """Objects of these modules hold no log of a training, or very many objects."""
 _PLAIN = (int, float, str, bytes)
 
@@ -49,7 +49,7 @@ def walk(roots: Mapping[str, Any], outside: Iterable[Any] = ()) -> Iterator[tupl
         outside: Objects at which the walk stops.
     """
     seen = {id(one): one for one in outside}
-    left = list(reversed(roots.items()))
+    left = list(reversed(list(roots.items())))
     while left:
         place, value = left.pop()
         if id(value) in seen or not _may_hold_files(value):
