@@ -43,7 +43,9 @@ class Walk(gymnasium.Env[Any, Any]):
         return self._seen(), {}
 
     def _seen(self) -> Any:
-        return np.array([self.place, len(COUNTS.get(id(self), ())) % 5 if self.hidden == "observation" else 0], np.float32)
+        return np.array(
+            [self.place, len(COUNTS.get(id(self), ())) % 5 if self.hidden == "observation" else 0], np.float32
+        )
 
     def step(self, action: Any) -> Any:
         COUNTS.setdefault(id(self), []).append(1)
