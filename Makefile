@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: run test lint types floors unit verify prove prove-tests prove-campaign bench bench-peers bench-campaign \
-        bench-checkpoints bench-saves bench-resume prove-algorithms clean help
+        bench-checkpoints bench-saves bench-resume bench-environments prove-algorithms clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-resume       the same trainings, cut and resumed by other tools and by this one (minutes)"
 	@echo "make bench-campaign     plan ten thousand trials and simulate campaigns on a virtual clock"
 	@echo "make bench-checkpoints  measure the cost of checkpoints (minutes)"
+	@echo "make bench-environments grade, time and size of the state of ordinary environments"
 
 run: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator run section_7_6 --quick --backend local
@@ -70,6 +71,9 @@ prove-campaign: $(VENV)/.ready-test
 
 bench-checkpoints: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.checkpoint_cost
+
+bench-environments: $(VENV)/.ready-test
+	$(BIN)/python -m tests.bench.environment_cost
 
 test: lint types floors unit
 

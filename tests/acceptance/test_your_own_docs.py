@@ -22,7 +22,7 @@ from tests.doubles.toy_section import make_toy_project
 from tests.emulator.loopback import loopback_kaggle
 
 TEXT = (PROJECT_ROOT / "docs/YOUR_OWN.md").read_text(encoding="utf-8")
-MODEL, PLAIN, NUMPY, FILES, PROGRAM, SECTION = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+MODEL, PLAIN, NUMPY, RULE, FILES, PROGRAM, SECTION = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 (SHELL,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 CARD, CAMPAIGN = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
 PROOF, DIFFERENCE = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
@@ -39,7 +39,9 @@ def _folder(tmp_path: Path, name: str, text: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "target"), [(PLAIN, 1000), (NUMPY, 300), (FILES, 12)], ids=["plain", "numpy", "files"]
+    ("text", "target"),
+    [(PLAIN, 1000), (NUMPY, 300), (RULE, 60), (FILES, 12)],
+    ids=["plain", "numpy", "rule", "files"],
 )
 def test_page_resumes_with_the_same_bytes(tmp_path: Path, text: str, target: int) -> None:
     straight, cut = _folder(tmp_path, "straight", text), _folder(tmp_path, "cut", text)

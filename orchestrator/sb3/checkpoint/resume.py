@@ -14,6 +14,7 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.alone import ALONE_RUN
+from orchestrator.kernel.training.kept_state.rules.registry import add_rule
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
 from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
@@ -44,6 +45,8 @@ def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> T
     latest = _latest_checkpoint(context, plan.scenario)
     device = prepare_torch(plan.device)
     model = build_model(plan.lineage, task.build_env(plan.lineage), device=device, target_steps=plan.target_steps)
+    for rule in task.environment_rules:
+        add_rule(rule)
     prepare_env(environment_of(model), context)
     _require_savable_state(plan, model)
     training = TrainingState(

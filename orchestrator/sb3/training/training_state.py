@@ -15,6 +15,7 @@ from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.logs import Logs, write_logs
+from orchestrator.kernel.training.kept_state.rules.registry import EnvironmentRule
 from orchestrator.kernel.training.proof import proof_of_section
 from orchestrator.kernel.wire import LOGS_SUFFIX
 from orchestrator.sb3.state.identity import ResumeGrade, current_identity
@@ -42,10 +43,12 @@ class Task:
     Attributes:
         build_env: Builds the training environment of a lineage, not reset yet.
         evaluate: Runs a policy greedily on the lineage's selection scenarios, in separate environments.
+        environment_rules: Rules for environments that hide their state; see `EnvironmentRule`.
     """
 
     build_env: Callable[[Lineage], VecEnv]
     evaluate: Callable[[BaseAlgorithm, Lineage], Evaluation]
+    environment_rules: tuple[EnvironmentRule, ...] = ()
 
 
 class Plan(Protocol):

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from orchestrator.kernel.training.kept_state.objects.attributes import empty_object
 from orchestrator.kernel.training.kept_state.objects.program import class_name, module_of
 
 _PURE = ("gymnasium.wrappers", "stable_baselines3.common.atari_wrappers", "minigrid.wrappers")
@@ -111,7 +112,7 @@ def _rewrapped(wrapper: Any, inner: Any) -> Any:
     saved = getattr(wrapper, "_saved_kwargs", None)
     if saved is not None:
         return kind(inner, **{name: copy.deepcopy(value) for name, value in saved.items() if name != "env"})
-    code = kind.__init__.__code__  # type: ignore[misc]
+    code = kind.__init__.__code__
     own = vars(wrapper)
     found = {}
     for name in code.co_varnames[2 : code.co_argcount]:
@@ -127,6 +128,6 @@ def _rewrapped(wrapper: Any, inner: Any) -> Any:
 
 def _bare(wrapper: Any, inner: Any) -> Any:
     """A wrapper that builds others inside itself, around what is there already; None if it has state of its own."""
-    made = type(wrapper).__new__(type(wrapper))
+    made = empty_object(type(wrapper))
     importlib.import_module("gymnasium").Wrapper.__init__(made, inner)
     return made if vars(made).keys() == vars(wrapper).keys() else None

@@ -42,7 +42,7 @@ def check_environment(env: Any, monotonic: Callable[[], float], *, budget_s: flo
             one, left_out = copy_of(env)
             made.append(one)
             made.append(copy_of(env)[0])
-            fault, replay_ms = _compared(*made, monotonic, monotonic() + budget_s)
+            fault, replay_ms = _compared(one, made[1], monotonic, monotonic() + budget_s)
         unchecked = f"the wrappers {', '.join(left_out)} cannot be built a second time" if left_out else ""
         return Finding(name=name, fault=fault, unchecked=unchecked, replay_step_ms=replay_ms)
     except NoCopy as reason:

@@ -20,6 +20,9 @@ _STICKY = "repeat_action_probability"
 _DOUBT = 1e-15
 """Probability that none of the recorded actions has reached the register."""
 
+_Actions = tuple[Any, list[tuple[int, float]]]
+"""A state, and the actions and paddle strengths since."""
+
 
 class AleRule:
     """The state of an emulator."""
@@ -68,7 +71,8 @@ class RecordedAle:
     def __init__(self, ale: Any) -> None:
         self._ale = ale
         self._needed = math.ceil(math.log(_DOUBT) / math.log(min(ale.getFloat(_STICKY), 0.999)))
-        self._forget()
+        self._older: _Actions = (ale.cloneSystemState(), [])
+        self._newer: _Actions = self._older[0], []
 
     def act(self, action: Any, paddle_strength: float = 1.0) -> Any:
         """Play one frame."""
@@ -80,7 +84,8 @@ class RecordedAle:
     def loadROM(self, *arguments: Any) -> Any:  # noqa: N802 - the emulator's name
         """Load a game; its register is empty again."""
         done = self._ale.loadROM(*arguments)
-        self._forget()
+        self._older = (self._ale.cloneSystemState(), [])
+        self._newer = self._older[0], []
         return done
 
     def recorded(self) -> list[Any]:
@@ -90,15 +95,11 @@ class RecordedAle:
     def repeat(self, recorded: list[Any]) -> None:
         """Play recorded actions again."""
         kind = importlib.import_module("ale_py").Action
-        self._older, self._newer = ((_state(zlib.decompress(state)), list(actions)) for state, actions in recorded)
+        older, newer = ((_state(zlib.decompress(state)), list(actions)) for state, actions in recorded)
+        self._older, self._newer = older, newer
         self._ale.restoreSystemState(self._older[0])
         for action, strength in (*self._older[1], *self._newer[1]):
             self._ale.act(kind(action), strength)
-
-    def _forget(self) -> None:
-        state = self._ale.cloneSystemState()
-        self._older: tuple[Any, list[tuple[int, float]]] = (state, [])
-        self._newer: tuple[Any, list[tuple[int, float]]] = (state, [])
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ale, name)

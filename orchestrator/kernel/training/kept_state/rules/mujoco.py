@@ -113,7 +113,7 @@ def _arrays(owner: Any) -> Iterator[tuple[str, Any]]:
     """Name and array of each attribute that is one and can be written."""
     for name in dir(owner):
         found = None if name.startswith("_") else getattr(owner, name)
-        if is_array(found) and hasattr(found, "flags") and found.flags.writeable:
+        if is_array(found) and getattr(getattr(found, "flags", None), "writeable", False):
             yield name, found
 
 
