@@ -65,12 +65,14 @@ class OutputFetcher:
         (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, interrupted fetch
         listing = self._list()
         self._fetch_zip(listing)
-        missing = self._one_round(listing)
+        missing = self._one_round(listing)  # what the zip has brought is not fetched again
         for _ in range(_ROUNDS - 1):
             if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in missing.values()):
                 break
-            # Addresses expire; a new listing has new ones.
-            listing = self._list()
+            try:
+                listing = self._list()  # addresses expire; a new listing has new ones
+            except ServiceFault:
+                break  # what came with the first one counts
             missing = self._one_round(listing)
         self._files.require_any_answer()
         missing = self._with_earlier_manifest(listing, missing)
@@ -85,13 +87,20 @@ class OutputFetcher:
         return listing if self._member is None else listing.below(member_folder(self._member))
 
     def _fetch_zip(self, listing: Listing) -> None:
-        """Fetch everything in one request, unless an earlier fetch has left most of it here."""
+        """Fetch everything in one request, unless an earlier fetch has left most of it here.
+
+        The manifest comes first: it has the size that the zip may have.
+        """
         if self._member is not None:
             return  # the zip holds the outputs of all sessions of the pack
         absent = [path for path in listing.files if not (_exists(self._into / path) or _exists(self._partial / path))]
         session_id = session_id_in(lines_of_log(listing.log))
         if len(absent) >= FEWEST_FILES and session_id is not None:
-            self._files.take(fetch_zip(self._api, session_id, listing.files, self._partial))
+            self._manifest(listing)
+            manifest, _ = manifest_in(self._partial)
+            promised = expected_by_manifest(manifest).entries if manifest else {}
+            wanted = set(listing.files) - ({MANIFEST_NAME} if manifest else set())
+            self._files.take(fetch_zip(self._api, session_id, wanted, promised, self._partial))
 
     def _one_round(self, listing: Listing) -> dict[str, MissingFile]:
         """Fetch every file that is not here yet; first manifest and cards, since they describe the others."""
@@ -121,11 +130,7 @@ class OutputFetcher:
         if MANIFEST_NAME not in listing.files:
             return MissingFile(path=MANIFEST_NAME, lack=Lack.UNLISTED, reason="is not among the outputs")
         self._files.forget(MANIFEST_NAME)
-        lack = self._files.get(listing, MANIFEST_NAME, None)
-        if lack is not None:
-            return lack
-        _, fault = manifest_in(self._partial)
-        return MissingFile(path=MANIFEST_NAME, lack=Lack.DAMAGED, reason=f"is damaged: {fault}") if fault else None
+        return self._files.get(listing, MANIFEST_NAME, None, lambda: manifest_in(self._partial)[1])
 
     def _expected(self, listing: Listing) -> ExpectedFiles:
         manifest, _ = manifest_in(self._partial)
@@ -158,9 +163,10 @@ class OutputFetcher:
 
     def _put_in_place(self, kept: set[str]) -> None:
         """Replace the results folder; incomplete files are kept aside for the next fetch to continue."""
+        names = {name.casefold() for name in {*kept, LOG_NAME, MANIFEST_NAME}}  # the disk may ignore the case
         for path in list(self._partial.rglob("*")):
             name = path.relative_to(self._partial).as_posix()
-            if not path.is_file() or name in {*kept, LOG_NAME, MANIFEST_NAME}:
+            if not path.is_file() or name.casefold() in names:
                 continue
             if path.name.endswith(PARTIAL_SUFFIX):
                 (self._incomplete / name).parent.mkdir(parents=True, exist_ok=True)
@@ -183,5 +189,5 @@ class OutputFetcher:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:
+    except (OSError, ValueError):
         return False  # the name is impossible here
