@@ -1,7 +1,8 @@
-"""Lists a session's outputs, all pages."""
+"""Lists a session's outputs, all pages, and searches the newest kernels for a session."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -15,6 +16,8 @@ _MOST_PAGES = 500
 _MOST_EMPTY_PAGES = 3
 """Pages in a row without a new name; more of them are an endless listing."""
 _MOST_ADDRESSES = 3
+
+_NEWEST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +80,18 @@ def list_outputs(api: KaggleApi, owner: str, slug: str) -> Listing:
         if not token:
             break
     return Listing(files=files, refused=tuple(refused), log=log, again=again)
+
+
+def renamed_slug(api: KaggleApi, nonce: str) -> str | None:
+    """The slug of the kernel that holds a nonce, among the newest of the account; None if none of them does.
+
+    Kaggle may give a kernel another slug than was asked for, and the answer that names it may be lost.
+
+    Raises:
+        ServiceFault: Kaggle did not answer.
+    """
+    for slug in itertools.islice(api.kernel_slugs(), _NEWEST):
+        record = api.kernel(api.account, slug)
+        if record is not None and nonce in record.source:
+            return slug
+    return None

@@ -23,13 +23,35 @@ from orchestrator.backends.kaggle.session.expected_files import (
 from orchestrator.backends.kaggle.session.listing import Listing, list_outputs
 from orchestrator.backends.kaggle.session.one_file import FileFetcher
 from orchestrator.backends.kaggle.session.output_zip import FEWEST_FILES, fetch_zip, session_id_in
+from orchestrator.core.diagnostics.storage import storage_fault
+from orchestrator.core.errors import BadInput
 from orchestrator.core.session.backend_types import Handle, Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
+from orchestrator.core.session.settling import newest_saved
+from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import MANIFEST_NAME, member_folder
 
 LOG_NAME = "kernel.log"
 _ROUNDS = 3
+
+
+def fetch_outputs(api: KaggleApi, retry: Retry, handle: Handle, into: Path) -> Retrieval:
+    """Fetch all outputs of a session and its log; see `OutputFetcher.fetch`.
+
+    Raises:
+        StorageFault: The disk is full or cannot be written.
+        BadInput: The results folder cannot be written for another reason.
+    """
+    try:
+        return OutputFetcher(api, retry, handle, into=into).fetch()
+    except OSError as fault:
+        if (trouble := storage_trouble(fault)) is not None:
+            raise storage_fault(trouble, str(storage_path(fault) or into), free_text(into)) from fault
+        raise BadInput(
+            f"{into} cannot be written: {fault.strerror or fault}",
+            remedy="Free disk space or change the folder's permissions, then run the same command again.",
+        ) from fault
 
 
 class OutputFetcher:
@@ -48,6 +70,7 @@ class OutputFetcher:
         self._into = into
         self._partial = into.with_name(f".fetching-{into.name}")
         self._incomplete = into.with_name(f".begun-{into.name}")
+        self._lines: list[str] = []
         self._files = FileFetcher(api, retry, into=self._partial, before=into)
 
     def fetch(self) -> Retrieval:
@@ -80,7 +103,13 @@ class OutputFetcher:
             missing[LOG_NAME] = log
         self._put_in_place({*listing.files, *self._expected(listing).entries} - set(missing))
         files = tuple(missing[path] for path in sorted(missing))
-        return Retrieval(folder=self._into, missing=tuple(map(str, files)), files=files)
+        return Retrieval(
+            folder=self._into,
+            missing=tuple(map(str, files)),
+            files=files,
+            steps_saved=newest_saved(self._lines),
+            silent=not listing.files and not self._lines,
+        )
 
     def _list(self) -> Listing:
         listing = list_outputs(self._api, self._owner, self._slug)
@@ -154,7 +183,8 @@ class OutputFetcher:
                     shutil.copyfile(self._into / LOG_NAME, self._partial / LOG_NAME)
                 lack = Lack.UNANSWERED if fault.transient else Lack.WITHHELD
                 return MissingFile(path=LOG_NAME, lack=lack, reason=f"could not be fetched: {fault}")
-        text = "".join(f"{line}\n" for line in own_lines(lines, self._member))
+        self._lines = list(own_lines(lines, self._member))
+        text = "".join(f"{line}\n" for line in self._lines)
         (self._partial / LOG_NAME).write_bytes(text.encode("utf-8", "replace"))
         return None
 
