@@ -206,7 +206,7 @@ class Retrieval:
         missing: What was not fetched, one sentence each.
         files: The missing files, if the backend knows them.
         steps_saved: Steps of the newest checkpoint that the session's log names, 0 if the backend does not say.
-        silent: Whether the backend has listed no output and no log.
+        silent: Whether the session has no line of a log, or none that can be had.
     """
 
     folder: Path

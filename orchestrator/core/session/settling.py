@@ -83,7 +83,7 @@ def open_question(
         manifest: The fetched manifest, None if it is missing or unreadable.
         faults: What is wrong with the fetched files.
         steps_verified: Steps of this session's newest complete checkpoint, 0 without one.
-        silent: Whether it ran for long and has left neither outputs nor a log.
+        silent: Whether it ran for long and has no line of a log.
     """
     own = manifest is not None and is_own(ticket, manifest)
     newer = [one for one in retrieval.files if _checkpoint_steps(ticket, one.path) > steps_verified]
@@ -102,7 +102,7 @@ def open_question(
         why = f"its log names a checkpoint at {retrieval.steps_saved} steps, which is not among the outputs yet"
         return Open(doubt=Doubt.MANIFEST, why=why)
     if manifest is None and silent:
-        return Open(doubt=Doubt.MANIFEST, why="neither an output nor a log is there yet")
+        return Open(doubt=Doubt.MANIFEST, why="not even its log is there yet")
     if manifest is not None and (foreign := foreign_parts(ticket, manifest)):
         return Open(doubt=Doubt.FILES, why=foreign[0])  # its own nonce but other content: a byte was changed on the way
     temporary = [str(one) for one in retrieval.files if one.lack is not Lack.UNWRITABLE]

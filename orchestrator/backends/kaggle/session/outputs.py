@@ -108,7 +108,7 @@ class OutputFetcher:
             missing=tuple(map(str, files)),
             files=files,
             steps_saved=newest_saved(self._lines),
-            silent=not listing.files and not self._lines,
+            silent=not self._lines,
         )
 
     def _list(self) -> Listing:
