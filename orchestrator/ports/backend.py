@@ -147,6 +147,10 @@ class Backend(Protocol):
         """
         return ()
 
+    def find_renamed(self, ticket: Ticket) -> Handle | None:
+        """The session of this ticket under any name, for a backend that may have changed the name; None if none is."""
+        return None
+
     def read(self, slug: str) -> RemoteSession | None:
         """The session of that slug, read back from the backend; None if there is none or it is not ours.
 

@@ -66,7 +66,7 @@ def rezipped(change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> Callable
 
 def test_requests_per_session_before_and_after(project: KaggleProject) -> None:
     after = require_whole(project)
-    assert (after[ZIP], after["download"]) == (1, 0)
+    assert (after[ZIP], after["download"]) == (1, 1)  # the zip, and before it the manifest
     project.kaggle.settings.offers_zip = False
     before = Counter[str]()
     project.kaggle.journal.clear()
@@ -76,13 +76,13 @@ def test_requests_per_session_before_and_after(project: KaggleProject) -> None:
     print(f"requests for one session: {sum(before.values())} before, {sum(after.values())} with one zip")
     print(f"before: {dict(before)}\nafter: {dict(after)}")
     assert before["download"] >= 10
-    assert sum(after.values()) <= sum(before.values()) - before["download"] + 1
+    assert sum(after.values()) <= sum(before.values()) - before["download"] + 2
 
 
 def test_a_redirect_to_a_signed_address_is_followed(project: KaggleProject) -> None:
     project.kaggle.settings.zip_redirects = True
     counts = require_whole(project)
-    assert (counts[ZIP], counts["download"]) == (1, 1)
+    assert (counts[ZIP], counts["download"]) == (1, 2)  # the manifest and the redirected zip
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_session_whose_number_is_not_known_is_fetched_file_by_file(project: Ka
 )
 def test_a_damaged_zip_is_replaced_by_single_files(project: KaggleProject, damage: Callable[[bytes], bytes]) -> None:
     project.kaggle.faults.add(ZIP, damage=damage)
-    assert require_whole(project)["download"] >= 1
+    assert require_whole(project)["download"] >= 2
 
 
 def test_one_wrong_and_one_absent_member_are_fetched_by_themselves(project: KaggleProject) -> None:
@@ -122,7 +122,7 @@ def test_one_wrong_and_one_absent_member_are_fetched_by_themselves(project: Kagg
         return {name: body + b"!" * (name == wrong) for name, body in members.items() if name != absent}
 
     project.kaggle.faults.add(ZIP, damage=rezipped(change))
-    assert require_whole(project)["download"] == 2
+    assert require_whole(project)["download"] == 3  # these two and the manifest
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,23 @@ def test_a_zip_that_is_too_large_is_not_used(
     project: KaggleProject, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     monkeypatch.setattr(output_zip, most, 100)
-    assert require_whole(project)["download"] >= 1
+    is_manifest = lambda path: str(path).endswith("session_manifest.json")  # noqa: E731
+    project.kaggle.faults.add("download", status=404, when=is_manifest)
+    assert require_whole(project)["download"] >= {"MOST_BYTES": 10, "MANIFEST_BYTES": 2}[most]
+
+
+def test_a_zip_far_above_the_promised_size_is_cut_off(project: KaggleProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output_zip, "MANIFEST_BYTES", 1 << 20)
+    project.kaggle.faults.add(ZIP, endless=b"x" * (1 << 16))
+    assert require_whole(project)["download"] >= 10
+    assert 0 < project.kaggle.flooded_bytes < 64 << 20
+
+
+def test_a_member_of_another_size_than_promised_is_not_unpacked(project: KaggleProject) -> None:
+    name = "section_7_6_rl_performance/data/models/training_metadata.json"
+    bomb = rezipped(lambda members: {**members, name: bytes(1 << 20)})
+    project.kaggle.faults.add(ZIP, damage=bomb)
+    assert require_whole(project)["download"] == 2
 
 
 def test_another_sessions_zip_is_not_taken_for_this_ones(project: KaggleProject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ class VirtualKaggle:
         hidden_s: Seconds during which a saved kernel answers 404 to everything.
         stream_lasts_s: Seconds after which a live log breaks, as behind a load balancer.
         lose: For the next calls of `save_kernel`: fail "before" or "after" the kernel is saved.
+        renames: Slug that is asked for -> the one that the service gives.
+        never_ends_log: Whether a live log stays open after its last line, until the reader leaves.
         refuse: Error texts of the next pushes, which are refused inside an HTTP 200 answer.
     """
 
@@ -32,6 +35,8 @@ class VirtualKaggle:
     runs_s: float = 600.0
     hidden_s: float = 0.0
     stream_lasts_s: float = 300.0
+    renames: dict[str, str] = field(default_factory=dict)
+    never_ends_log: bool = False
     account: str = "ana"
     lose: list[str] = field(default_factory=list)
     refuse: list[str] = field(default_factory=list)
@@ -49,10 +54,15 @@ class VirtualKaggle:
         if self.refuse:
             return SaveAnswer(ref="", version=None, error=self.refuse.pop(0))
         self.pushes += 1
-        self.saved[wanted.slug] = (wanted, self.clock.monotonic())
+        slug = self.renames.get(wanted.slug, wanted.slug)
+        self.saved[slug] = (wanted, self.clock.monotonic())
         if how == "after":
             raise ServiceFault("push", status=None, message="ReadTimeout")
-        return SaveAnswer(ref=f"{wanted.owner}/{wanted.slug}", version=1)
+        return SaveAnswer(ref=f"{wanted.owner}/{slug}", version=1)
+
+    def kernel_slugs(self) -> Iterator[str]:
+        self.calls["kernel_slugs"] += 1
+        yield from (slug for slug in reversed(self.saved) if self._age_s(slug) is not None)
 
     def kernel(self, owner: str, slug: str) -> KernelRecord | None:
         self.calls["kernel"] += 1
@@ -69,7 +79,7 @@ class VirtualKaggle:
             return "QUEUED", ""
         return ("RUNNING" if age_s < self.queued_s + self.runs_s else "COMPLETE"), ""
 
-    def log_events(self, owner: str, slug: str) -> Iterator[Mapping[str, Any]]:
+    def log_events(self, owner: str, slug: str, *, most_s: float = math.inf) -> Iterator[Mapping[str, Any]]:
         """Replay the log from the start, then follow it; waiting for a line moves the clock."""
         self.calls["log_events"] += 1
         opened_s = self.clock.monotonic()
@@ -85,6 +95,10 @@ class VirtualKaggle:
                 "stream_name": "stdout",
                 "data": report_line("progress", steps=at_s, target_steps=self.runs_s) + "\n",
             }
+            if self.clock.monotonic() - opened_s > most_s:
+                return
+        if self.never_ends_log:
+            self.clock.sleep(min(most_s, 1e9))
 
     def output_page(self, owner: str, slug: str, token: str = "") -> OutputPage:
         self.calls["output_page"] += 1

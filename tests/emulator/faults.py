@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -20,6 +20,10 @@ class Fault:
         truncate: Send only the first half of the body, then close.
         change: Applied to the JSON of the answer.
         damage: Applied to the bytes of a downloaded file; the header `Content-Length` matches the result.
+        headers: Further headers of a downloaded file; None as a value leaves a usual one out.
+        endless: Sent again and again as the body of an answer, until the client closes the connection.
+        redirect: Answer with a redirect to this address.
+        ignore_range: Send a downloaded file from its beginning although the answer says 206.
         when: Condition on the JSON of the request, or on the path of a downloaded file; the fault waits until it is
             true.
         lasting: Whether the fault applies every time.
@@ -32,6 +36,10 @@ class Fault:
     truncate: bool = False
     change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     damage: Callable[[bytes], bytes] | None = None
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    endless: bytes = b""
+    redirect: str = ""
+    ignore_range: bool = False
     lasting: bool = False
     when: Callable[[Any], bool] = field(default=lambda request: True)
 

@@ -30,6 +30,7 @@ class LoopbackKaggle:
 
     Attributes:
         bugs: Exceptions of the emulator itself; the test then fails, since its result means nothing.
+        flooded_bytes: Bytes that endless answers have sent.
     """
 
     def __init__(self, root: Path, base: str, settings: Settings) -> None:
@@ -41,6 +42,7 @@ class LoopbackKaggle:
         self.datasets = Datasets(root, base, settings)
         self.kernels = Kernels(root, settings, self.datasets, self.signed)
         self.bugs: list[BaseException | None] = []
+        self.flooded_bytes = 0
         self._calls = {
             "SaveKernel": self.kernels.save,
             "GetKernel": self.kernels.get,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             return self._answer(method, raw, 400, _words(400, "Not JSON"))
         fault = self.server.kaggle.faults.take(method.rpartition("/")[2], plain)
-        if fault and (fault.drop == "before" or fault.status):
+        if fault and (fault.drop == "before" or fault.status or fault.endless or fault.redirect):
             return self._misbehave(method, plain, raw, fault)
         if method.endswith("/DownloadKernelOutputZip"):
             return self._zip(plain, raw, fault)
@@ -87,11 +87,11 @@ class Handler(BaseHTTPRequestHandler):
         signature = self.path.removeprefix("/signed/").partition("?")[0]
         path = self.server.kaggle.signed.open(signature)
         fault = self.server.kaggle.faults.take("download", path.as_posix() if path else signature)
-        if fault and (fault.drop or fault.status):
+        if fault and (fault.drop or fault.status or fault.endless or fault.redirect):
             return self._misbehave("download", None, b"", fault)
         if path is None:
             return self._send("download", 403, EXPIRED_BODY, "application/xml")
-        self._file(path, truncate=bool(fault and fault.truncate), damage=fault.damage if fault else None)
+        self._file(path, fault or Fault())
         return None
 
     def do_PUT(self) -> None:
@@ -106,20 +106,21 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _file(self, path: Path, *, truncate: bool, damage: Callable[[bytes], bytes] | None) -> None:
-        content = damage(path.read_bytes()) if damage else path.read_bytes()
+    def _file(self, path: Path, fault: Fault) -> None:
+        content = fault.damage(path.read_bytes()) if fault.damage else path.read_bytes()
         wanted = self.headers.get("Range", "")
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
         if start > len(content) or (start and start == len(content)):
             return self._send("download", 416, b"", "text/plain")
-        self._send("download", 206 if wanted else 200, content[start:], "application/octet-stream", truncate=truncate)
-        return None
+        body = content if fault.ignore_range else content[start:]
+        status, kind = 206 if wanted else 200, "application/octet-stream"
+        return self._send("download", status, body, kind, truncate=fault.truncate, extra=fault.headers)
 
     def _log(self) -> None:
         kaggle = self.server.kaggle
         owner, _, slug = self.path.removeprefix(_LOG_PREFIX).partition("/")
         fault = kaggle.faults.take("log", slug)
-        if fault and (fault.drop or fault.status):
+        if fault and (fault.drop or fault.status or fault.endless or fault.redirect):
             return self._misbehave("log", None, b"", fault)
         try:
             kernel = kaggle.kernels.find(owner, slug, kaggle.accounts.who(self.headers.get("Authorization", "")))
@@ -147,11 +148,28 @@ class Handler(BaseHTTPRequestHandler):
     def _misbehave(self, method: str, plain: Any, raw: bytes, fault: Fault) -> None:
         if fault.drop:
             return self._vanish(method, plain, raw)
+        if fault.endless:
+            return self._flood(method, plain, fault)
+        if fault.redirect:
+            return self._send(method, 302, b"", "text/plain", plain=plain, extra={"Location": fault.redirect})
         if fault.body:
             return self._send(method, fault.status, fault.body.encode("utf-8"), "text/html", bytes_in=len(raw))
         extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
         self._answer(method, raw, fault.status, _words(fault.status, "As the test wished"), plain=plain, extra=extra)
         return None
+
+    def _flood(self, method: str, plain: Any, fault: Fault) -> None:
+        """Send without an end, as fast as the client reads; stop at 8 GB so that a failing test ends."""
+        self._note(method, plain, 200, 0, 0)
+        self.send_response(200)
+        kinds = {"log": "text/event-stream", "DownloadKernelOutputZip": "application/zip"}
+        self.send_header("Content-Type", kinds.get(method.rpartition("/")[2], "application/json"))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        while self.server.kaggle.flooded_bytes < 8 << 30:
+            self.wfile.write(fault.endless)
+            self.server.kaggle.flooded_bytes += len(fault.endless)
 
     def _vanish(self, method: str, plain: Any, raw: bytes) -> None:
         self._note(method, plain, 0, len(raw), 0)
@@ -184,14 +202,17 @@ class Handler(BaseHTTPRequestHandler):
         bytes_in: int = 0,
         plain: Any = None,
         truncate: bool = False,
-        extra: dict[str, str] | None = None,
+        extra: Mapping[str, str | None] | None = None,
     ) -> None:
         self._note(method, plain, status, bytes_in, len(body))
         self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (extra or {}).items():
-            self.send_header(name, value)
+        headers = {"Content-Type": kind, "Content-Length": str(len(body)), **(extra or {})}
+        for name, value in headers.items():
+            if value is not None:
+                self.send_header(name, value)
+        if headers["Content-Length"] is None:
+            self.send_header("Connection", "close")
+            self.close_connection = True
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if truncate else body)
         if truncate:

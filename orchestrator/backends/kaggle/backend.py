@@ -15,7 +15,8 @@ from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session import cancellation, push_request
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.deletion import delete_kernel
-from orchestrator.backends.kaggle.session.outputs import OutputFetcher
+from orchestrator.backends.kaggle.session.listing import renamed_slug
+from orchestrator.backends.kaggle.session.outputs import fetch_outputs
 from orchestrator.backends.kaggle.session.push_errors import (
     fault_of_push,
     image_refused,
@@ -24,8 +25,7 @@ from orchestrator.backends.kaggle.session.push_errors import (
     refused_with_message,
 )
 from orchestrator.backends.kaggle.session.push_request import build_push, keep_machine, machine_of, save_request
-from orchestrator.core.diagnostics.storage import storage_fault
-from orchestrator.core.errors import BadInput, NameTaken, NotYet
+from orchestrator.core.errors import NameTaken, NotYet
 from orchestrator.core.section.kaggle import CORES, GPUS, KaggleSettings
 from orchestrator.core.session.backend_types import (
     Carrier,
@@ -42,7 +42,6 @@ from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.pack import member_of, own_lines, own_lines_from, require_whole_kernel, sessions_of
 from orchestrator.core.session.script import tickets_in
 from orchestrator.core.session.time_budget import Quota
-from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import Ticket
 from orchestrator.ports import Backend
 
@@ -54,6 +53,9 @@ VISIBILITY_S = 90.0
 
 _ABSENT_PATIENCE_S = 1800.0
 """Seconds before a 404 counts as deleted: the service has answered 404 for running kernels as well."""
+
+_FOLLOW_S = 600.0
+"""Seconds after which a live log is left, so that the state is looked at: the service may keep it open for ever."""
 
 
 class KaggleBackend(Backend):
@@ -152,6 +154,11 @@ class KaggleBackend(Backend):
             return None
         return member_of(self._handle(slug), tickets_in(record.source) or (ticket,), ticket.nonce)
 
+    def find_renamed(self, ticket: Ticket) -> Handle | None:
+        """The session of this ticket among the newest kernels of the account, whatever their names."""
+        slug = renamed_slug(self._api, ticket.nonce)
+        return None if slug is None else self.find(ticket, slug)
+
     def read(self, slug: str) -> RemoteSession | None:
         """The session of that kernel, read back from its source, whichever computer pushed it."""
         return next(iter(self.read_all(slug)), None)
@@ -201,7 +208,7 @@ class KaggleBackend(Backend):
     def _follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         assembler = LineAssembler()
         count = 0
-        for event in self._api.log_events(handle.owner, handle.slug):
+        for event in self._api.log_events(handle.owner, handle.slug, most_s=_FOLLOW_S):
             # Every stream starts at the beginning: lines that were already returned are counted and skipped.
             for line in assembler.feed(event):
                 count += 1
@@ -214,16 +221,7 @@ class KaggleBackend(Backend):
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Fetch all outputs and the log."""
-        fetcher = OutputFetcher(self._api, self._retry, handle, into=into)
-        try:
-            return fetcher.fetch()
-        except OSError as fault:
-            if (trouble := storage_trouble(fault)) is not None:
-                raise storage_fault(trouble, str(storage_path(fault) or into), free_text(into)) from fault
-            raise BadInput(
-                f"{into} cannot be written: {fault.strerror or fault}",
-                remedy="Free disk space or change the folder's permissions, then run the same command again.",
-            ) from fault
+        return fetch_outputs(self._api, self._retry, handle, into)
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask Kaggle to stop the session; what it has written is saved."""

@@ -188,11 +188,12 @@ _WITHOUT_ACCOUNT = frozenset(
 
 
 def is_unsettled(record: SessionRecord) -> bool:
-    """Whether a closed session left no manifest of its own, or a checkpoint that could not be fetched."""
+    """Whether a closed session left no manifest of its own, or steps whose checkpoint is not in place."""
     if record.stage is not Stage.CLOSED or record.handle is None or record.never_submitted or record.gone:
         return False
     no_account = record.end_reason in _WITHOUT_ACCOUNT and record.started_at is None
-    return no_account or bool(checkpoint_paths(Ticket.from_json(record.ticket), record.lacking))
+    behind = record.models_steps is not None and (record.steps_done or 0) > record.models_steps
+    return no_account or behind or bool(checkpoint_paths(Ticket.from_json(record.ticket), record.lacking))
 
 
 def _unsettled(snapshot: Snapshot, run: OpenRun) -> SessionRecord | None:

@@ -205,8 +205,12 @@ class Retrieval:
         folder: Folder with the fetched files.
         missing: What was not fetched, one sentence each.
         files: The missing files, if the backend knows them.
+        steps_saved: Steps of the newest checkpoint that the session's log names, 0 if the backend does not say.
+        silent: Whether the session has no line of a log, or none that can be had.
     """
 
     folder: Path
     missing: tuple[str, ...] = ()
     files: tuple[MissingFile, ...] = ()
+    steps_saved: int = 0
+    silent: bool = False

@@ -23,6 +23,7 @@ from orchestrator.kernel.wire import (
     Ticket,
     checkpoint_steps,
     models_path,
+    parse_report,
 )
 
 SHORT_PAUSES_S = (5.0, 15.0, 40.0)
@@ -41,7 +42,7 @@ class Doubt(StrEnum):
     FILES = "files"
     """Some outputs are missing or damaged, but none that decides how the run continues."""
     MANIFEST = "manifest"
-    """The session's manifest is missing although it should exist, or a newer checkpoint is not listed yet."""
+    """The session's manifest is missing although it should exist, or a newer checkpoint is: late, withheld, damaged."""
     UNANSWERED = "unanswered"
     """The backend cannot give the manifest or a newer checkpoint now; without it, its steps would be trained again."""
 
@@ -72,6 +73,7 @@ def open_question(
     faults: Sequence[str],
     *,
     steps_verified: int,
+    silent: bool = False,
 ) -> Open | None:
     """What a later look may settle, None if nothing is in doubt.
 
@@ -82,6 +84,7 @@ def open_question(
         manifest: The fetched manifest, None if it is missing or unreadable.
         faults: What is wrong with the fetched files.
         steps_verified: Steps of this session's newest complete checkpoint, 0 without one.
+        silent: Whether it ran for long and has no line of a log.
     """
     own = manifest is not None and is_own(ticket, manifest)
     newer = [one for one in retrieval.files if _checkpoint_steps(ticket, one.path) > steps_verified]
@@ -93,8 +96,14 @@ def open_question(
         return Open(doubt=Doubt.MANIFEST, why="the fetched manifest is another session's")
     if manifest is None and (faults or observation.succeeded):
         return Open(doubt=Doubt.MANIFEST, why=faults[0] if faults else f"{MANIFEST_NAME} is not there yet")
-    if own and any(one.lack is Lack.UNLISTED for one in newer):
-        return Open(doubt=Doubt.MANIFEST, why=str(newer[0]))
+    for one in needed:
+        if one.lack is not Lack.UNWRITABLE and not _never_written(one):
+            return Open(doubt=Doubt.MANIFEST, why=str(one))
+    if not own and retrieval.steps_saved > steps_verified:
+        why = f"its log names a checkpoint at {retrieval.steps_saved} steps, which is not among the outputs yet"
+        return Open(doubt=Doubt.MANIFEST, why=why)
+    if manifest is None and silent:
+        return Open(doubt=Doubt.MANIFEST, why="not even its log is there yet")
     if manifest is not None and (foreign := foreign_parts(ticket, manifest)):
         return Open(doubt=Doubt.FILES, why=foreign[0])  # its own nonce but other content: a byte was changed on the way
     temporary = [str(one) for one in retrieval.files if one.lack is not Lack.UNWRITABLE]
@@ -105,6 +114,13 @@ def open_question(
 def is_own(ticket: Ticket, manifest: Manifest) -> bool:
     """Whether a manifest has the nonce of exactly this session."""
     return bool(manifest.stamp.get("nonce") == ticket.nonce)
+
+
+def newest_saved(lines: Iterable[str]) -> int:
+    """Steps of the newest checkpoint that a session's log reports as saved, 0 without one."""
+    reports = (report for line in lines if (report := parse_report(line)) is not None and report["kind"] == "saved")
+    steps = (report.get("steps") for report in reports)
+    return max((one for one in steps if isinstance(one, int) and not isinstance(one, bool)), default=0)
 
 
 def checkpoint_paths(ticket: Ticket, paths: Iterable[str]) -> list[str]:

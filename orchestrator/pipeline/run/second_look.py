@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
-from orchestrator.core.errors import NotYet
+from orchestrator.core.errors import NotYet, RemoteUnavailable
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.run.open_run import ClosedSession
 from orchestrator.core.session.backend_types import Handle, Observation, SessionState
@@ -27,7 +27,7 @@ def look_again(context: RunContext, record: SessionRecord, inventory: Checkpoint
         RemoteUnavailable: The backend is away: to push without this look could train again what exists.
     """
     handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
-    observation = context.backend.observe(handle)
+    observation = _seen(context, record, handle)
     if observation.state is SessionState.ABSENT:
         return None  # deleted since; the outputs of an earlier fetch were judged
     if not observation.state.terminal and is_overdue(context, record):
@@ -43,6 +43,16 @@ def look_again(context: RunContext, record: SessionRecord, inventory: Checkpoint
         return None
     context.info("outputs_arrived", f"{record.slug} was closed as {record.end_reason}; its outputs are there now")
     return finish_session(context, record, observation, inventory, found=found)
+
+
+def _seen(context: RunContext, record: SessionRecord, handle: Handle) -> Observation:
+    """The state now; ended, if it cannot be had and the session's time is over."""
+    try:
+        return context.backend.observe(handle)
+    except RemoteUnavailable as fault:
+        if not is_overdue(context, record):
+            raise
+        return Observation(state=SessionState.ENDED, native=f"not known ({fault})")
 
 
 def _settles_more(

@@ -10,13 +10,13 @@ from orchestrator.core.errors import NotYet, OrchestratorError, RemoteUnavailabl
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.session.backend_types import Handle, Observation, SessionState
-from orchestrator.core.session.settling import SHORT_PAUSES_S, WAITS, Doubt, Open
+from orchestrator.core.session.settling import LONG_PAUSES_S, SHORT_PAUSES_S, WAITS, Doubt, Open
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.look import EndCheck
 from orchestrator.pipeline.session.outputs import Collected, collect_once
 from orchestrator.pipeline.session.restore import restore, up_to_date
-from orchestrator.pipeline.session.watch import watch
+from orchestrator.pipeline.session.watch import LONGEST_WAIT_S, in_words, watch
 
 
 def collect(
@@ -34,10 +34,10 @@ def collect(
         RemoteUnavailable: The backend is away, or cannot give what decides how the run goes on. The session stays
             open, and what verified is in place.
     """
-    handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
-    found = collect_once(context, ticket, handle, observation)
+    most_looks = len(SHORT_PAUSES_S) if brief else None
+    found = _fetch(context, record, observation, most_looks=most_looks)
     if context.waits:
-        found = _look_again(context, record, found, most_looks=len(SHORT_PAUSES_S) if brief else None)
+        found = _look_again(context, record, found, most_looks)
     if found.open is None:
         return found
     waited = context.waits and not brief
@@ -47,9 +47,33 @@ def collect(
     raise _not_settled(record.slug, found.open, waited=waited)
 
 
+def _fetch(
+    context: RunContext, record: SessionRecord, observation: Observation, *, most_looks: int | None
+) -> Collected:
+    """Fetch once; as long as the backend gives no output at all, wait for it as for late outputs.
+
+    Raises:
+        RemoteUnavailable: It still gives none, or this command does not wait.
+    """
+    handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
+    pauses_s = iter(LONG_PAUSES_S[:most_looks] if context.waits else ())
+    while True:
+        try:
+            return collect_once(context, ticket, handle, observation)
+        except RemoteUnavailable as fault:
+            pause_s = next(pauses_s, None)
+            if pause_s is None or not fault.transient:
+                raise
+            pause_s = max(pause_s, min(fault.wait_s or 0.0, LONGEST_WAIT_S))
+            context.warn(
+                "looking_again", f"{handle.slug} has ended, but {fault}; fetching it again in {in_words(pause_s)}"
+            )
+            context.clock.sleep(pause_s)
+
+
 def _look_again(context: RunContext, record: SessionRecord, found: Collected, most_looks: int | None) -> Collected:
     """Look again after growing pauses, as long as patience with what is open lasts."""
-    handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
+    handle = Handle.parse(str(record.handle))
     looks: Counter[Doubt] = Counter()
     while found.open is not None:
         doubt = found.open.doubt
@@ -63,7 +87,8 @@ def _look_again(context: RunContext, record: SessionRecord, found: Collected, mo
             )
         context.clock.sleep(pauses_s[looks[doubt]])
         looks[doubt] += 1
-        found = collect_once(context, ticket, handle, _seen_again(context, record, found.observation))
+        seen = _seen_again(context, record, found.observation)
+        found = _fetch(context, record, seen, most_looks=most_looks)
     return found
 
 
@@ -78,7 +103,8 @@ def _seen_again(context: RunContext, record: SessionRecord, before: Observation)
         return before
     if seen.state in (SessionState.RUNNING, SessionState.SAVING) and not before.native.startswith(seen.native):
         context.warn("not_ended", f"{handle.slug} was reported as ended and is {seen.native}: watching it on")
-        return watch(context, handle, EndCheck(context, record, handle).end_of)
+        check = EndCheck(context, record, handle)
+        return watch(context, handle, check.end_of, unseen=check.end_unseen)
     return seen if seen.state is SessionState.ENDED else before
 
 

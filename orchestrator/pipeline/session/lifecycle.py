@@ -92,10 +92,12 @@ def wait_for_end(context: RunContext, record: SessionRecord) -> Observation:
     if not context.waits:
         return look(context, record)
     handle = Handle.parse(str(record.handle))
+    check = EndCheck(context, record, handle)
     return watch(
         context,
         handle,
-        EndCheck(context, record, handle).end_of,
+        check.end_of,
+        unseen=check.end_unseen,
         opened=lambda session_id: note_session_id(context, record, session_id),
     )
 

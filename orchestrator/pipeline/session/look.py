@@ -20,7 +20,7 @@ _EVERY_S = 600.0
 _SLACK, _OUTSIDE_S = 1.5, 300.0
 """A session may take longer than its own deadline by so much: the backend's limit ends it then."""
 
-_MAY_BE_OVER = frozenset({SessionState.RUNNING, SessionState.SAVING, SessionState.UNKNOWN})
+_MAY_BE_OVER = frozenset(SessionState) - {SessionState.ENDED, SessionState.ABSENT}
 
 
 def look(context: RunContext, record: SessionRecord) -> Observation:
@@ -31,10 +31,16 @@ def look(context: RunContext, record: SessionRecord) -> Observation:
         RemoteUnavailable: It cannot be asked, or its state makes no sense for longer than any session lasts.
     """
     handle = Handle.parse(str(record.handle))
-    observation = context.backend.observe(handle)
-    end = EndCheck(context, record, handle).end_of(observation)
-    if end is None:
-        raise NotYet(f"{record.slug} is {_in_words(observation)}")
+    check = EndCheck(context, record, handle)
+    try:
+        observation = context.backend.observe(handle)
+    except RemoteUnavailable as fault:
+        if (end := check.end_unseen(fault)) is None:
+            raise
+    else:
+        end = check.end_of(observation)
+        if end is None:
+            raise NotYet(f"{record.slug} is {_in_words(observation)}")
     return gone_if_name_reused(context, record, end)
 
 
@@ -68,12 +74,33 @@ class EndCheck:
             return observation
         return self._end_of_overdue(observation)
 
+    def end_unseen(self, fault: OrchestratorError) -> Observation | None:
+        """The end that its outputs prove while the state cannot be had; None if they prove none.
+
+        Args:
+            fault: Why the state cannot be had.
+        """
+        try:
+            return self._end_of_overdue(Observation(state=SessionState.UNKNOWN, native=f"not known ({fault})"))
+        except RemoteUnavailable:
+            return None  # the first fault is the one to report
+
     def _end_of_absent(self, observation: Observation) -> Observation | None:
         missed_s = missed_for_s(self.context, self.record)
         self._read_again()
         if missed_s <= self.context.backend.capabilities.absent_patience_s or self._may_live():
             return None
+        ended = Observation(state=SessionState.ENDED, native=f"{observation.native}, past its time")
+        ticket = Ticket.from_json(self.record.ticket)
+        found = self._outputs(ended) if self.context.backend.capabilities.late_outputs else None
+        if found is not None and (
+            self._proves_end(found) or self.context.results.incoming(found.folder, ticket).verified
+        ):
+            return ended
         return _gone(observation.native)
+
+    def _proves_end(self, found: Collected) -> bool:
+        return found.manifest is not None and is_own(Ticket.from_json(self.record.ticket), found.manifest)
 
     def _may_live(self) -> bool:
         """Whether an absent session may be at work all the same: its kernel exists, and its time is not over.
@@ -97,7 +124,7 @@ class EndCheck:
         ended = Observation(state=SessionState.ENDED, native=f"{observation.native}, past its time")
         found = self._outputs(ended)
         ticket = Ticket.from_json(self.record.ticket)
-        if found is not None and found.manifest is not None and is_own(ticket, found.manifest):
+        if found is not None and self._proves_end(found):
             self.context.info(
                 "outputs_complete", f"{self.record.slug} is {observation.native}, but its outputs are complete"
             )
@@ -144,7 +171,10 @@ def gone_if_name_reused(context: RunContext, record: SessionRecord, end: Observa
     """
     if end.gone:
         return end
-    found = context.backend.read_all(record.kernel_slug)
+    try:
+        found = context.backend.read_all(record.kernel_slug)
+    except RemoteUnavailable:
+        return end  # the outputs bear the nonce of their session, so they can be fetched without this answer
     if not found or any(one.ticket.nonce == record.nonce for one in found):
         return end
     return _gone("its name holds another session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.core.ledger.records import session_key
 from orchestrator.core.session.backend_types import Handle, Observation, Retrieval
 from orchestrator.core.session.missing_outputs import MissingFile
 from orchestrator.core.session.settling import Open, open_question, undamaged, without_named
@@ -12,6 +13,9 @@ from orchestrator.core.session.slug import own_slug
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
+
+_SURELY_WROTE_S = 1800.0
+"""A session that lasted longer has printed a line; a shorter one may have failed before its first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +75,18 @@ def _open_question(
     if observation.gone or not context.backend.capabilities.late_outputs:
         return None  # nothing more can come, or it came from this computer's own disk
     steps = context.results.incoming(retrieval.folder, ticket).steps if retrieval.missing or manifest is None else 0
-    return open_question(ticket, observation, retrieval, manifest, faults, steps_verified=steps)
+    return open_question(
+        ticket,
+        observation,
+        retrieval,
+        manifest,
+        faults,
+        steps_verified=steps,
+        silent=retrieval.silent and _ran_long(context, ticket),
+    )
+
+
+def _ran_long(context: RunContext, ticket: Ticket) -> bool:
+    """Whether a session began so long ago that it must have written something."""
+    record = context.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
+    return record is not None and (context.clock.now() - record.began_at).total_seconds() > _SURELY_WROTE_S

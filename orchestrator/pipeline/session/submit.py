@@ -144,7 +144,9 @@ def confirm_submission(context: RunContext, ticket: Ticket, slug: str, since: da
         # The time before the look: a look that began inside the window proves nothing about its end.
         waited_s = (context.clock.now() - since).total_seconds()
         handle = context.backend.find(ticket, slug)
-        if handle is not None or waited_s >= visible_s:
+        if handle is None and waited_s >= visible_s:
+            return context.backend.find_renamed(ticket)
+        if handle is not None:
             return handle
         if not context.waits:
             raise NotYet(f"{slug} may take up to {visible_s:.0f} s to show")

@@ -16,7 +16,8 @@ from orchestrator.pipeline.context import RunContext
 PATIENCE_S = 1800.0
 """Seconds of nothing but failed looks before the watch gives up; the session itself goes on."""
 
-_LONGEST_WAIT_S = 900.0
+LONGEST_WAIT_S = 900.0
+"""Longest pause that a backend may ask for; it is asked again then."""
 _SAID_WAIT_S = 60.0
 
 
@@ -42,6 +43,7 @@ def watch(
     handle: Handle,
     end_of: Callable[[Observation], Observation | None] = terminal_end,
     *,
+    unseen: Callable[[OrchestratorError], Observation | None] = lambda fault: None,
     opened: Callable[[int], None] = lambda session_id: None,
     shows_log: bool = True,
 ) -> Observation:
@@ -49,6 +51,7 @@ def watch(
 
     Args:
         end_of: The end that a look shows, None where the session goes on.
+        unseen: The end of a session whose state cannot be had for this reason, None where nothing proves one.
         opened: Receives the backend's number of the session, if its log shows one.
         shows_log: Whether to follow its log.
 
@@ -81,6 +84,8 @@ def watch(
                 if not fault.transient:
                     raise
                 trouble = fault
+                if (end := unseen(fault)) is not None:
+                    return end
             reading.fruitless_looks = 0 if reading.cursor > shown else reading.fruitless_looks + 1
             _require_patience(context, handle, reading, trouble)
             if context.backend.capabilities.streams_log and reading.cursor > shown and trouble is None:
@@ -93,10 +98,15 @@ def watch(
 
 def _asked_for_s(context: RunContext, handle: Handle, trouble: OrchestratorError | None) -> float:
     """Seconds that the backend asks to wait, within reason; a wait that a user would wonder about is reported."""
-    asked_for_s = min(trouble.wait_s or 0.0, _LONGEST_WAIT_S) if trouble else 0.0
+    asked_for_s = min(trouble.wait_s or 0.0, LONGEST_WAIT_S) if trouble else 0.0
     if asked_for_s > _SAID_WAIT_S:
-        context.warn("looking_again", f"{handle.slug}: {trouble}; looking again in {asked_for_s / 60:.0f} min")
+        context.warn("looking_again", f"{handle.slug}: {trouble}; looking again in {in_words(asked_for_s)}")
     return asked_for_s
+
+
+def in_words(seconds: float) -> str:
+    """A pause as text: seconds below a minute and a half, else minutes."""
+    return f"{seconds:.0f} s" if seconds < 90.0 else f"{seconds / 60:.0f} min"
 
 
 def _report_state(context: RunContext, observation: Observation, before: str) -> str:

@@ -16,18 +16,47 @@ from orchestrator.backends.kaggle.client.errors import ServiceFault, http_date, 
 CONNECT_S = 15.0
 READ_S = 60.0
 """Longest silence of the service in seconds. The SDK sets no limit, so a dead connection would never end."""
+MOST_ANSWER_BYTES = 128 << 20
+"""Far above any answer of the API; the largest is the listing of outputs, which holds the log."""
 
 Answer = TypeVar("Answer")
 
 
+class AnswerTooLarge(requests.RequestException):
+    """An answer exceeded `MOST_ANSWER_BYTES`."""
+
+
 class BoundedAdapter(HTTPAdapter):
-    """Gives a time limit to every request that has none."""
+    """Gives a time limit to every request that has none, and a size limit to every answer that is read as a whole."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send with a time limit."""
+        """Send with a time limit, and read the answer up to the size limit.
+
+        Raises:
+            AnswerTooLarge: The answer goes on after the limit.
+        """
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = (CONNECT_S, READ_S)
-        return super().send(request, *args, **kwargs)
+        response = super().send(request, *args, **kwargs)
+        is_json = "application/json" in (response.headers.get("Content-Type") or "")  # which the SDK reads as a whole
+        if not kwargs.get("stream") or response.is_redirect or is_json:
+            response._content = read_bounded(response, MOST_ANSWER_BYTES)
+        return response
+
+
+def read_bounded(response: requests.Response, most_bytes: int) -> bytes:
+    """The whole body of an answer.
+
+    Raises:
+        AnswerTooLarge: It has more bytes than `most_bytes`.
+    """
+    body = bytearray()
+    for piece in response.iter_content(1 << 16):
+        body += piece
+        if len(body) > most_bytes:
+            response.close()
+            raise AnswerTooLarge(response=response)
+    return bytes(body)
 
 
 def bounded(session: requests.Session) -> requests.Session:

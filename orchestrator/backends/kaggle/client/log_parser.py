@@ -8,7 +8,7 @@ equal events give equal lines, so a reader can count lines to find its place.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.backends.kaggle.client.errors import ServiceFault
@@ -80,8 +80,11 @@ def event_of_sse(line: str) -> Mapping[str, Any] | None:
     return event if isinstance(event, dict) else {"data": payload + "\n"}
 
 
-def live_events(raw_lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+def live_events(raw_lines: Iterable[bytes], leaves: Callable[[], bool] = lambda: False) -> Iterator[Mapping[str, Any]]:
     """Events of a server-sent event stream until its end mark.
+
+    Args:
+        leaves: Whether to leave the stream now; asked after every line, also after those that only keep it open.
 
     Raises:
         ServiceFault: The stream ended without the mark.
@@ -93,4 +96,6 @@ def live_events(raw_lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
         event = event_of_sse(line)
         if event is not None:
             yield event
+        if leaves():
+            return
     raise ServiceFault("log", status=None, message="the log stream ended early")

@@ -45,6 +45,11 @@ class Retry:
         self._uniform = uniform
         self._patience = patience or Patience()
 
+    @property
+    def now_s(self) -> float:
+        """Seconds on the clock that it was given."""
+        return self._clock.monotonic()
+
     def __call__(self, ask: Callable[[], Answer]) -> Answer:
         """Repeat until the query succeeds.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import requests
 
-from orchestrator.backends.kaggle.client.connection import CONNECT_S, Connection, no_auth, request_of
+from orchestrator.backends.kaggle.client.connection import CONNECT_S, Connection, no_auth, read_bounded, request_of
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import lines_of_log, live_events
 
@@ -17,6 +18,10 @@ STREAM_SILENCE_S = 55.0
 """Longest silence of a live log or a download; a session prints progress at least every 15 s."""
 
 _PIECE_BYTES = 1 << 16
+_MOST_LOG_BYTES = 256 << 20
+"""Far above any log; a longer one is not read."""
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-")
+"""Source: RFC 9110, section 14.4."""
 
 
 class Streams:
@@ -62,12 +67,12 @@ class Streams:
             if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
                 began = self._connection.now()
                 # Split as bytes: decoded text would also be split at characters such as U+2028.
-                for event in live_events(response.iter_lines(chunk_size=1)):
-                    yield event
-                    if (self._connection.now() - began).total_seconds() > most_s:
-                        return
+                yield from live_events(
+                    response.iter_lines(chunk_size=1),
+                    lambda: (self._connection.now() - began).total_seconds() > most_s,
+                )
             else:
-                for line in lines_of_log(response.content.decode("utf-8", "replace")):
+                for line in lines_of_log(read_bounded(response, _MOST_LOG_BYTES).decode("utf-8", "replace")):
                     yield {"data": line + "\n"}
 
     @contextmanager
@@ -81,11 +86,12 @@ class Streams:
             ServiceFault: It failed; an expired address answers 403 and needs a new listing.
         """
         # A separate session: a signed address needs no credentials, and its host must not receive ours.
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        # Sent as it is: the offset counts bytes of the file, not of a compressed form.
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
         with requests.Session() as session:
             session.auth = no_auth
             with self._streaming("download", session, url, headers) as response:
-                yield response.status_code == requests.codes.partial, response.iter_content(_PIECE_BYTES)
+                yield _is_resumed(response, offset), response.iter_content(_PIECE_BYTES)
 
     @property
     def _kernels(self) -> Any:
@@ -107,3 +113,18 @@ class Streams:
                 yield response
         except requests.RequestException as fault:
             raise ServiceFault(what, status=None, message=type(fault).__name__) from None
+
+
+def _is_resumed(response: requests.Response, offset: int) -> bool:
+    """Whether the bytes of an answer begin at the offset, and not at 0.
+
+    Raises:
+        ServiceFault: They begin elsewhere.
+    """
+    if response.status_code != requests.codes.partial:
+        return False
+    stated = _RANGE.match(response.headers.get("Content-Range") or "")
+    start = int(stated[1]) if stated else offset
+    if start not in (0, offset):
+        raise ServiceFault("download", status=None, message=f"bytes from {offset} on were asked for, not from {start}")
+    return start == offset

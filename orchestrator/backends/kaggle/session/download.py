@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
 from orchestrator.backends.kaggle.client.api import KaggleApi
+from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.kernel.files.digests import sha256_file
 from orchestrator.kernel.wire import FileEntry
 
@@ -15,15 +17,27 @@ PARTIAL_SUFFIX = ".orchestrator-partial"
 """End of the name of an incomplete file."""
 _FORBIDDEN = frozenset('\\:*?"<>|')
 """Characters with a special meaning on Windows, where a path with them could leave its folder."""
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])(\..*)?|.*[ .]", re.IGNORECASE | re.DOTALL)
+"""Names that Windows gives to devices, or changes when it creates the file.
+
+Source: Microsoft, Naming Files, Paths, and Namespaces.
+"""
+MOST_BYTES = 20 * 10**9
+"""Kaggle keeps at most 20 GB of outputs; whatever claims or sends more is damaged or forged."""
 
 
-def confined(path: str) -> bool:
-    """Whether a path from the service stays inside the folder that it is joined to, on every system."""
+def confined(path: str, *, windows: bool = os.name == "nt") -> bool:
+    """Whether a path from the service stays inside the folder that it is joined to, on every system.
+
+    Args:
+        windows: Whether the names that only Windows reserves are refused too.
+    """
     parts = PurePosixPath(path).parts
     inside = bool(parts) and not path.startswith("/") and ".." not in parts
     # Control characters do not work on every file system, half a surrogate pair on none.
     writable = not any(unicodedata.category(char) in ("Cc", "Cs") for char in path)
-    return inside and writable and not _FORBIDDEN & set(path)
+    reserved = windows and any(_RESERVED.fullmatch(part) for part in parts)
+    return inside and writable and not reserved and not _FORBIDDEN & set(path)
 
 
 def agrees(path: Path, expected: FileEntry) -> bool:
@@ -32,13 +46,15 @@ def agrees(path: Path, expected: FileEntry) -> bool:
 
 
 def download(
-    api: KaggleApi, url: str, destination: Path, expected: FileEntry | None, *, most_bytes: int | None = None
+    api: KaggleApi, url: str, destination: Path, expected: FileEntry | None, *, most_bytes: int = MOST_BYTES
 ) -> bool:
     """Download one file; an interrupted transfer leaves its beginning for the next call.
 
+    Whatever the service sends, no more than the promised size is written.
+
     Args:
         expected: Size and digest from the manifest or a card; None if neither describes the file.
-        most_bytes: Limit for a file without a description; None for no limit.
+        most_bytes: Limit for a file without a description.
 
     Returns:
         False if the file does not agree with its description or exceeds the limit; it is then deleted.
@@ -52,15 +68,16 @@ def download(
     # Without a digest it is unknown whether an older beginning belongs to this file.
     offset = partial.stat().st_size if expected and partial.exists() else 0
     limit = expected.size_bytes if expected else most_bytes
+    if limit > MOST_BYTES:
+        return False  # its description cannot be true
     if expected is None or offset < expected.size_bytes or offset == 0:
-        with api.download(url, offset) as (resumed, pieces), partial.open("ab" if resumed else "wb") as stream:
-            size_bytes = offset if resumed else 0
-            for piece in pieces:
-                size_bytes += len(piece)
-                if limit is not None and size_bytes > limit:
-                    break
-                stream.write(piece)
-        if limit is not None and size_bytes > limit:
+        try:
+            size_bytes = _transfer(api, url, partial, offset, limit)
+        except ServiceFault as fault:
+            if not fault.transient:
+                partial.unlink(missing_ok=True)  # the service does not continue it: the next call begins again
+            raise
+        if size_bytes > limit:
             partial.unlink()
             return False
     if expected is not None and not agrees(partial, expected):
@@ -68,6 +85,18 @@ def download(
         return False
     os.replace(partial, destination)
     return True
+
+
+def _transfer(api: KaggleApi, url: str, partial: Path, offset: int, limit: int) -> int:
+    """Append to an incomplete file, or write it anew; returns its size, above the limit if the service sent more."""
+    with api.download(url, offset) as (resumed, pieces), partial.open("ab" if resumed else "wb") as stream:
+        size_bytes = offset if resumed else 0
+        for piece in pieces:
+            size_bytes += len(piece)
+            if size_bytes > limit:
+                break
+            stream.write(piece)
+    return size_bytes
 
 
 def _partial_of(destination: Path) -> Path:

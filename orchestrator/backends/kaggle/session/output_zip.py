@@ -7,23 +7,25 @@ import shutil
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
-from orchestrator.backends.kaggle.session.download import PARTIAL_SUFFIX
+from orchestrator.backends.kaggle.session.download import MOST_BYTES, PARTIAL_SUFFIX
 from orchestrator.kernel.files.storage import is_full
 from orchestrator.kernel.session.container import opened_id
-from orchestrator.kernel.wire import MANIFEST_NAME, parse_report
+from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, parse_report
 
 FEWEST_FILES = 3
 """For fewer files a zip saves no request."""
 
-MOST_BYTES = 20 * 10**9
-"""Kaggle keeps at most 20 GB of outputs, so a zip that is larger, packed or unpacked, is damaged or forged."""
 MANIFEST_BYTES = 64 << 20
-"""Far above any manifest, which takes about 200 bytes for each output."""
+"""Far above any manifest, which takes about 200 bytes for each output, and any checkpoint card."""
+UNDESCRIBED_BYTES = 2 << 30
+"""Largest file that is fetched although neither a manifest nor a card describes it."""
+_MEMBER_BYTES = 4096
+"""More than a zip needs for a member besides its content."""
 
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 """What `zipfile` raises for damaged, encrypted or unknown members."""
@@ -35,7 +37,9 @@ def session_id_in(lines: Collection[str]) -> int | None:
     return opened_id(next(reports, {}))
 
 
-def fetch_zip(api: KaggleApi, session_id: int, wanted: Collection[str], into: Path) -> frozenset[str]:
+def fetch_zip(
+    api: KaggleApi, session_id: int, wanted: Collection[str], promised: Mapping[str, FileEntry], into: Path
+) -> frozenset[str]:
     """Put the outputs that a session's zip holds into a folder.
 
     Nothing else than `wanted` is written, whatever the names in the zip are. Each file passes its own checksum; whether
@@ -43,16 +47,17 @@ def fetch_zip(api: KaggleApi, session_id: int, wanted: Collection[str], into: Pa
 
     Args:
         wanted: Listed paths that stay inside the folder.
+        promised: Size of each output by the manifest; empty without one. The zip may have a margin above their sum.
 
     Returns:
         The files that were put there: none if Kaggle refuses the zip, or if it is damaged or too large.
     """
     archive = into / f".outputs{PARTIAL_SUFFIX}"
     try:
-        if not _downloaded(api, session_id, archive):
+        if not _downloaded(api, session_id, archive, _most_bytes(wanted, promised)):
             return frozenset()
         with zipfile.ZipFile(archive) as opened:
-            return frozenset(_extracted(opened, frozenset(wanted), into))
+            return frozenset(_extracted(opened, frozenset(wanted), promised, into))
     except (ServiceFault, *_DAMAGED):
         return frozenset()
     except OSError as fault:
@@ -63,26 +68,39 @@ def fetch_zip(api: KaggleApi, session_id: int, wanted: Collection[str], into: Pa
         archive.unlink(missing_ok=True)
 
 
-def _downloaded(api: KaggleApi, session_id: int, archive: Path) -> bool:
+def _most_bytes(wanted: Collection[str], promised: Mapping[str, FileEntry]) -> int:
+    if not promised:
+        return MOST_BYTES
+    described = sum(entry.size_bytes + _MEMBER_BYTES for entry in promised.values())
+    others = [path for path in wanted if path not in promised and path != MANIFEST_NAME]
+    return min(MOST_BYTES, described + MANIFEST_BYTES + UNDESCRIBED_BYTES * bool(others))
+
+
+def _downloaded(api: KaggleApi, session_id: int, archive: Path, most_bytes: int) -> bool:
     size_bytes = 0
     with api.output_zip(session_id) as pieces, archive.open("wb") as stream:
         for piece in pieces:
             size_bytes += len(piece)
-            if size_bytes > MOST_BYTES:
+            if size_bytes > most_bytes:
                 return False
             stream.write(piece)
     return True
 
 
-def _extracted(opened: zipfile.ZipFile, wanted: frozenset[str], into: Path) -> Iterator[str]:
+def _extracted(
+    opened: zipfile.ZipFile, wanted: frozenset[str], promised: Mapping[str, FileEntry], into: Path
+) -> Iterator[str]:
     members = [member for member in opened.infolist() if member.filename in wanted]
     named = Counter(member.filename for member in members)
     if sum(member.file_size for member in members) > MOST_BYTES:
         return
     for member in members:
         path = member.filename
-        too_large = path == MANIFEST_NAME and member.file_size > MANIFEST_BYTES
-        if named[path] == 1 and not too_large and _is_extracted(opened, member, into / path):
+        if path in promised:
+            fits = member.file_size == promised[path].size_bytes
+        else:
+            fits = member.file_size <= (MANIFEST_BYTES if path == MANIFEST_NAME else UNDESCRIBED_BYTES)
+        if named[path] == 1 and fits and _is_extracted(opened, member, into / path):
             yield path
 
 

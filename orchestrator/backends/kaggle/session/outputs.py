@@ -23,13 +23,35 @@ from orchestrator.backends.kaggle.session.expected_files import (
 from orchestrator.backends.kaggle.session.listing import Listing, list_outputs
 from orchestrator.backends.kaggle.session.one_file import FileFetcher
 from orchestrator.backends.kaggle.session.output_zip import FEWEST_FILES, fetch_zip, session_id_in
+from orchestrator.core.diagnostics.storage import storage_fault
+from orchestrator.core.errors import BadInput
 from orchestrator.core.session.backend_types import Handle, Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
+from orchestrator.core.session.settling import newest_saved
+from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import MANIFEST_NAME, member_folder
 
 LOG_NAME = "kernel.log"
 _ROUNDS = 3
+
+
+def fetch_outputs(api: KaggleApi, retry: Retry, handle: Handle, into: Path) -> Retrieval:
+    """Fetch all outputs of a session and its log; see `OutputFetcher.fetch`.
+
+    Raises:
+        StorageFault: The disk is full or cannot be written.
+        BadInput: The results folder cannot be written for another reason.
+    """
+    try:
+        return OutputFetcher(api, retry, handle, into=into).fetch()
+    except OSError as fault:
+        if (trouble := storage_trouble(fault)) is not None:
+            raise storage_fault(trouble, str(storage_path(fault) or into), free_text(into)) from fault
+        raise BadInput(
+            f"{into} cannot be written: {fault.strerror or fault}",
+            remedy="Free disk space or change the folder's permissions, then run the same command again.",
+        ) from fault
 
 
 class OutputFetcher:
@@ -48,6 +70,7 @@ class OutputFetcher:
         self._into = into
         self._partial = into.with_name(f".fetching-{into.name}")
         self._incomplete = into.with_name(f".begun-{into.name}")
+        self._lines: list[str] = []
         self._files = FileFetcher(api, retry, into=self._partial, before=into)
 
     def fetch(self) -> Retrieval:
@@ -65,12 +88,14 @@ class OutputFetcher:
         (self._partial / MANIFEST_NAME).unlink(missing_ok=True)  # of an earlier, interrupted fetch
         listing = self._list()
         self._fetch_zip(listing)
-        missing = self._one_round(listing)
+        missing = self._one_round(listing)  # what the zip has brought is not fetched again
         for _ in range(_ROUNDS - 1):
             if not any(one.lack in (Lack.DAMAGED, Lack.WITHHELD) for one in missing.values()):
                 break
-            # Addresses expire; a new listing has new ones.
-            listing = self._list()
+            try:
+                listing = self._list()  # addresses expire; a new listing has new ones
+            except ServiceFault:
+                break  # what came with the first one counts
             missing = self._one_round(listing)
         self._files.require_any_answer()
         missing = self._with_earlier_manifest(listing, missing)
@@ -78,20 +103,33 @@ class OutputFetcher:
             missing[LOG_NAME] = log
         self._put_in_place({*listing.files, *self._expected(listing).entries} - set(missing))
         files = tuple(missing[path] for path in sorted(missing))
-        return Retrieval(folder=self._into, missing=tuple(map(str, files)), files=files)
+        return Retrieval(
+            folder=self._into,
+            missing=tuple(map(str, files)),
+            files=files,
+            steps_saved=newest_saved(self._lines),
+            silent=not self._lines,
+        )
 
     def _list(self) -> Listing:
         listing = list_outputs(self._api, self._owner, self._slug)
         return listing if self._member is None else listing.below(member_folder(self._member))
 
     def _fetch_zip(self, listing: Listing) -> None:
-        """Fetch everything in one request, unless an earlier fetch has left most of it here."""
+        """Fetch everything in one request, unless an earlier fetch has left most of it here.
+
+        The manifest comes first: it has the size that the zip may have.
+        """
         if self._member is not None:
             return  # the zip holds the outputs of all sessions of the pack
         absent = [path for path in listing.files if not (_exists(self._into / path) or _exists(self._partial / path))]
         session_id = session_id_in(lines_of_log(listing.log))
         if len(absent) >= FEWEST_FILES and session_id is not None:
-            self._files.take(fetch_zip(self._api, session_id, listing.files, self._partial))
+            self._manifest(listing)
+            manifest, _ = manifest_in(self._partial)
+            promised = expected_by_manifest(manifest).entries if manifest else {}
+            wanted = set(listing.files) - ({MANIFEST_NAME} if manifest else set())
+            self._files.take(fetch_zip(self._api, session_id, wanted, promised, self._partial))
 
     def _one_round(self, listing: Listing) -> dict[str, MissingFile]:
         """Fetch every file that is not here yet; first manifest and cards, since they describe the others."""
@@ -121,11 +159,7 @@ class OutputFetcher:
         if MANIFEST_NAME not in listing.files:
             return MissingFile(path=MANIFEST_NAME, lack=Lack.UNLISTED, reason="is not among the outputs")
         self._files.forget(MANIFEST_NAME)
-        lack = self._files.get(listing, MANIFEST_NAME, None)
-        if lack is not None:
-            return lack
-        _, fault = manifest_in(self._partial)
-        return MissingFile(path=MANIFEST_NAME, lack=Lack.DAMAGED, reason=f"is damaged: {fault}") if fault else None
+        return self._files.get(listing, MANIFEST_NAME, None, lambda: manifest_in(self._partial)[1])
 
     def _expected(self, listing: Listing) -> ExpectedFiles:
         manifest, _ = manifest_in(self._partial)
@@ -149,7 +183,8 @@ class OutputFetcher:
                     shutil.copyfile(self._into / LOG_NAME, self._partial / LOG_NAME)
                 lack = Lack.UNANSWERED if fault.transient else Lack.WITHHELD
                 return MissingFile(path=LOG_NAME, lack=lack, reason=f"could not be fetched: {fault}")
-        text = "".join(f"{line}\n" for line in own_lines(lines, self._member))
+        self._lines = list(own_lines(lines, self._member))
+        text = "".join(f"{line}\n" for line in self._lines)
         (self._partial / LOG_NAME).write_bytes(text.encode("utf-8", "replace"))
         return None
 
@@ -158,9 +193,10 @@ class OutputFetcher:
 
     def _put_in_place(self, kept: set[str]) -> None:
         """Replace the results folder; incomplete files are kept aside for the next fetch to continue."""
+        names = {name.casefold() for name in {*kept, LOG_NAME, MANIFEST_NAME}}  # the disk may ignore the case
         for path in list(self._partial.rglob("*")):
             name = path.relative_to(self._partial).as_posix()
-            if not path.is_file() or name in {*kept, LOG_NAME, MANIFEST_NAME}:
+            if not path.is_file() or name.casefold() in names:
                 continue
             if path.name.endswith(PARTIAL_SUFFIX):
                 (self._incomplete / name).parent.mkdir(parents=True, exist_ok=True)
@@ -183,5 +219,5 @@ class OutputFetcher:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:
+    except (OSError, ValueError):
         return False  # the name is impossible here

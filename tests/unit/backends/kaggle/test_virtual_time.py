@@ -87,6 +87,16 @@ def test_lost_answers_lead_to_exactly_one_kernel(lose: Sequence[str], hidden_s: 
     assert [event.kind.value for event in bench.events] == ["session_planned", "session_submitted"]
 
 
+@pytest.mark.parametrize("lose", [[], ["after"], ["before", "after"]])
+def test_a_kernel_that_the_service_names_otherwise_is_found_by_its_nonce(lose: Sequence[str]) -> None:
+    bench = new_bench()
+    submit_session(bench.context, bench.push(session=1, nonce="1" * 32))
+    push = bench.push(session=2)
+    bench.api.lose, bench.api.renames = list(lose), {push.slug: "notebook0a1b2c"}
+    assert submit_session(bench.context, push).slug == "notebook0a1b2c"
+    assert bench.api.pushes == 2
+
+
 def test_the_intent_is_written_before_the_submit() -> None:
     bench = new_bench(lose=["before"] * 3)
     with pytest.raises(OutcomeUnknown):
@@ -154,6 +164,13 @@ def test_no_log_line_is_repeated_after_a_reconnect() -> None:
     watch(bench.context, submit_session(bench.context, bench.push()))
     steps = [report["steps"] for report in bench.listener.reports if report["kind"] == "progress"]
     assert steps == list(range(15, 901, 15))
+
+
+def test_a_live_log_that_stays_open_hides_the_end_for_ten_minutes_at_most() -> None:
+    bench = new_bench(runs_s=900.0, stream_lasts_s=1e6, never_ends_log=True)
+    observation = watch(bench.context, submit_session(bench.context, bench.push()))
+    assert observation.state is SessionState.ENDED
+    assert bench.clock.slept_s < 900.0 + 2 * 610.0
 
 
 def test_the_deadline_is_limited_by_the_remaining_quota() -> None:
