@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from orchestrator.core.autopsy.naming import again, described, name_of
 from orchestrator.core.autopsy.rules import autopsy
 from orchestrator.core.autopsy.subject import Candidate, Subject, find_subject, recorded
 from orchestrator.core.autopsy.verdicts import Autopsy, AutopsyVerdict
+from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
@@ -29,7 +30,7 @@ from orchestrator.stores.secrets.rules import rule_findings
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.stores.session.written_outputs import log_tail, read_outputs, written_sessions
 from orchestrator.wiring import LOCAL, make_backend
-from orchestrator.wiring.trial_evidence import TrialEvidence, known_trials, trial_evidence
+from orchestrator.wiring.trial_evidence import TrialEvidence, evidence_of, known_trials, trial_evidence
 
 _UNREADABLE = (OrchestratorError, sqlite3.Error, OSError, ValueError, KeyError, TypeError)
 """What a damaged ledger or a moved project can raise; an autopsy says so and goes on with what is left."""
@@ -96,12 +97,35 @@ class Autopsies:
             of_trial = trial_evidence(self._project, candidate.lineage_id)
         return self._examine(subject, of_trial)
 
-    def of_trial(self, status: TrialStatus, of_trial: TrialEvidence) -> Autopsy:
-        """The autopsy of a trial of a campaign."""
-        trial = status.trial
-        own = [one for one in self._candidates() if one.lineage_id == trial.lineage_id]
-        candidate = own[-1] if own else Candidate(section=trial.card.section, lineage_id=trial.lineage_id, run_id="")
-        return self._examine(Subject(candidate=candidate, whole=True), of_trial)
+    def of_run(self, run_id: str) -> Autopsy:
+        """The autopsy of a run.
+
+        Raises:
+            BadInput: The ledger does not know it.
+        """
+        return self._examine(find_subject(run_id, self._candidates()), None)
+
+    def of_trials(
+        self, campaign: Campaign, file: str, statuses: Iterable[TrialStatus], refusals: Mapping[str, str]
+    ) -> dict[str, Autopsy]:
+        """The autopsy of each trial that ended badly or was refused, by lineage id.
+
+        Args:
+            file: What `campaign tick` is called with.
+            refusals: Lineage id -> why the last tick refused the trial.
+        """
+        bad = [one for one in statuses if one.ended_badly or one.trial.lineage_id in refusals]
+        candidates = self._candidates() if bad else []
+        newest = {one.lineage_id: one for one in sorted(candidates, key=lambda one: one.at)}
+        found: dict[str, Autopsy] = {}
+        for one in bad:
+            trial, lineage_id = one.trial, one.trial.lineage_id
+            candidate = newest.get(lineage_id) or Candidate(
+                section=trial.card.section, lineage_id=lineage_id, run_id=""
+            )
+            of_trial = evidence_of(one, campaign, file, refusals.get(lineage_id, ""))
+            found[lineage_id] = self._examine(Subject(candidate=candidate, whole=True), of_trial)
+        return found
 
     def _candidates(self) -> list[Candidate]:
         found: list[Candidate] = []
@@ -137,7 +161,7 @@ class Autopsies:
             subject=described(candidate, of_trial.label if of_trial else ""),
             name=name_of(candidate, whole=whole),
             section=candidate.section,
-            again=again(candidate, card, of_trial.file if of_trial else ""),
+            again=again(candidate, card, self._campaign_word(candidate, of_trial)),
             run=candidate.run,
             session=candidate.session,
             outputs=gathered.outputs,
@@ -154,6 +178,12 @@ class Autopsies:
                 stale=of_trial.stale,
             )
         return autopsy(evidence, self._mask)
+
+    def _campaign_word(self, candidate: Candidate, of_trial: TrialEvidence | None) -> str:
+        """What `campaign tick` is called with for this training; empty if no campaign trains it."""
+        word = of_trial.file if of_trial else (candidate.run.campaign or "") if candidate.run else ""
+        is_path = word.endswith((".yaml", ".yml"))
+        return word if not word or is_path or (self._project.campaigns / f"{word}.yaml").is_file() else f"{word}.yaml"
 
     def _card(self, section: str) -> SectionCard | None:
         try:

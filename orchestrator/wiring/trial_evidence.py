@@ -12,10 +12,12 @@ from orchestrator.core.campaign.trial_status import PLATEAU, State, TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.pipeline.campaign.start import Room
+from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
 from orchestrator.stores.ledger.reading import ledger_for_reading
+from orchestrator.stores.ledger.refusals import SqliteRefusals
 from orchestrator.stores.project import Project
-from orchestrator.wiring.campaigns import campaign_statuses, refusals_of
+from orchestrator.wiring import present_digest
 from orchestrator.wiring.searches import campaign_trials
 
 
@@ -41,20 +43,20 @@ class TrialEvidence:
 
 
 def evidence_of(
-    status: TrialStatus, campaign: Campaign, file: str, refusal: str, sessions: Sequence[SessionRecord]
+    status: TrialStatus, campaign: Campaign, file: str, refusal: str, sessions: Sequence[SessionRecord] = ()
 ) -> TrialEvidence:
     """What a campaign knows about a trial.
 
     Args:
         refusal: Why the last tick refused to start it; empty if it did not.
-        sessions: All sessions of the ledger, oldest first.
+        sessions: All sessions of the ledger, oldest first; without them, why it waits is not examined.
     """
     waiting = status.state is State.WAITING
     return TrialEvidence(
         label=status.trial.label,
         file=file,
         refusal=refusal if waiting or status.state is State.FAILED else "",
-        waits=_waits(campaign, sessions) if waiting and not refusal else "",
+        waits=_waits(campaign, sessions) if waiting and sessions and not refusal else "",
         rule="stop.plateau" if status.state is State.FAILED and status.why == PLATEAU else "",
         stale=status.state is State.STALE,
     )
@@ -78,8 +80,8 @@ def trial_evidence(project: Project, lineage_id: str) -> TrialEvidence | None:
         try:
             with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
                 sessions = ledger.sessions()
-            statuses = campaign_statuses(project, campaign, trials)
-            refusal = refusals_of(project).get(lineage_id, "")
+                statuses = read_trial_statuses(ledger, campaign, trials, present_digest(project))
+                refusal = SqliteRefusals(ledger).reasons().get(lineage_id, "")
         except (OrchestratorError, OSError, ValueError):
             return None
         status = next(one for one in statuses if one.trial.lineage_id == lineage_id)
@@ -95,8 +97,8 @@ def known_trials(project: Project) -> Iterator[Candidate]:
 
 
 def _campaigns(project: Project) -> Iterator[tuple[Campaign, tuple[Trial, ...]]]:
-    """The campaigns in the project's folder that can be read, with their trials."""
-    for path in sorted(project.campaigns.glob("*.yaml")):
+    """The campaigns in the project's folders that can be read, with their trials."""
+    for path in (*sorted(project.campaigns.glob("*.yaml")), *sorted(project.state.glob("*.yaml"))):
         try:
             campaign = load_campaign(path)
             yield campaign, campaign_trials(project, campaign)

@@ -15,7 +15,7 @@ from orchestrator.core.autopsy.verdicts import AutopsyVerdict as V
 
 _TYPE = r"^(?:[\w.]+\.)?"
 _FULL_DISK = (
-    r"no space left on device|disk quota exceeded|disk is full|database or disk is full"
+    r"no space left on device|disk quota exceeded"
     r"|not enough space on the disk|not enough (?:disk )?space|\[errno (?:28|122)\]|\[winerror (?:39|112)\]"
     # The same by the C library and by Windows in other languages.
     r"|aucun espace disponible sur le p\S+|plus d'espace sur le p\S+|espace insuffisant sur le disque"
@@ -75,7 +75,7 @@ EXCEPTIONS: Sequence[Sign] = (
     _sign(V.DEPENDENCY_MISSING, _TYPE + r"ModuleNotFoundError: No module named ['\"]?(?P<name>[\w.]+)", "no {name}"),
     _sign(V.DEPENDENCY_MISSING, _TYPE + rf"(?:ImportError|OSError|[\w]*Not(?:Found|Installed)\w*): .*(?:{_LIBRARY})"),
     _sign(V.DEPENDENCY_MISSING, _TYPE + r"(?:DependencyNotInstalled|DistributionNotFound|PackageNotFoundError)\b"),
-    _sign(V.DISK_FULL, _TYPE + rf"\w*(?:Error|Exception|Warning): .*(?:{_FULL_DISK})"),
+    _sign(V.DISK_FULL, _TYPE + rf"\w*(?:Error|Exception|Warning): .*(?:{_FULL_DISK}|disk is full)"),
     _sign(V.OUT_OF_MEMORY, _TYPE + r"OutOfMemoryError\b.*(?:cuda|gpu|hip)", _GPU_MEMORY),
     _sign(V.OUT_OF_MEMORY, _TYPE + r"\w*Error: (?:cuda|hip)[^:]*(?:error: )?out of memory", _GPU_MEMORY),
     _sign(V.OUT_OF_MEMORY, _TYPE + r"(?:OutOfMemoryError|MemoryError|_ArrayMemoryError|ResourceExhaustedError)\b"),
@@ -102,7 +102,7 @@ BARE: Sequence[Sign] = (
     _sign(V.OUT_OF_MEMORY, rf"^(?:[\w./-]+: )+.*(?:{_MEMORY})", _HOST_MEMORY),
     _sign(
         V.DEPENDENCY_MISSING,
-        r"^(?:[\w./-]+: )*(?:line \d+: )?(?P<name>[\w./-]+): (?:command not found|commande introu)",
+        r"^(?:[\w./-]+ ?: )*(?:(?:line|ligne) \d+ ?: )?(?P<name>[\w./-]+) ?: (?:command not found|commande introu)",
     ),
     _sign(V.DEPENDENCY_MISSING, r"^(?:[\w./-]+: )+error while loading shared libraries: (?P<name>[\w.+-]+)"),
     _sign(V.GPU_UNUSABLE, rf"^(?:[\w./-]+: )+.*(?:{_GPU})|^terminate called .*CUDA error"),

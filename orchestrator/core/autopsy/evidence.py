@@ -18,7 +18,7 @@ SHOWN_CHARS = 240
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS, SOS, PM, APC: titles, links, anything up to their end
-    r"|\x9b[0-?]*[ -/]*[@-~]|\x1b.",
+    r"|\x9b[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]?",
     re.DOTALL,
 )
 """Control sequences of terminals. Source: ECMA-48, 5th edition, sections 5.4 and 5.6."""

@@ -15,8 +15,8 @@ from orchestrator.core.autopsy.error_text import (
     looks_like_error,
 )
 from orchestrator.core.autopsy.evidence import Evidence
+from orchestrator.core.autopsy.verdicts import MEANINGS, Quote
 from orchestrator.core.autopsy.verdicts import AutopsyVerdict as V
-from orchestrator.core.autopsy.verdicts import Quote
 from orchestrator.core.session.end_reason import OF_EXIT_CODE, OF_KERNEL, EndReason
 from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.wire import parse_report
@@ -119,7 +119,10 @@ def invalid_result(evidence: Evidence, verdict: str | None) -> str:
 def refusal(reason: str, quote: Quote) -> Found:
     """The verdict of a reason for which something was not started."""
     found = first_sign(reason, REFUSALS)
-    return Found(verdict=V.REFUSED if found is None else found[0].verdict, quotes=(quote,))
+    if found is not None:
+        return Found(verdict=found[0].verdict, quotes=(quote,))
+    first = next(iter(reason.splitlines()), "")
+    return Found(verdict=V.REFUSED, quotes=(quote,), detail=named(V.REFUSED, first) if first else "")
 
 
 def printed(evidence: Evidence) -> Found | None:
@@ -131,8 +134,13 @@ def printed(evidence: Evidence) -> Found | None:
         if found is not None:
             return Found(verdict=found[0].verdict, quotes=(quote,), detail=found[1])
         if is_error:
-            return Found(verdict=V.SECTION_ERROR, quotes=(quote,))
+            return Found(verdict=V.SECTION_ERROR, quotes=(quote,), detail=named(V.SECTION_ERROR, line.text))
     return None
+
+
+def named(verdict: V, reason: str) -> str:
+    """What a verdict means, with the reason in its own words."""
+    return f"{MEANINGS[verdict]}: {reason}"
 
 
 def last_line(evidence: Evidence) -> tuple[Quote, ...]:

@@ -7,15 +7,14 @@ from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
 
 
-def again(candidate: Candidate, card: SectionCard | None, file: str) -> str:
+def again(candidate: Candidate, card: SectionCard | None, campaign: str) -> str:
     """The command that continues a training: the tick of its campaign, else its `run`; empty if the section is unknown.
 
     Args:
         card: Of its section, None if it cannot be read.
-        file: What `campaign tick` is called with; empty for the campaign that the ledger names.
+        campaign: What `campaign tick` is called with; empty if no campaign trains it.
     """
     run, record = candidate.run, candidate.session
-    campaign = file or (run.campaign if run is not None and run.campaign else "")
     if campaign:
         return f"python -m orchestrator campaign tick {campaign}"
     if not candidate.section:

@@ -71,7 +71,7 @@ def _nothing(evidence: Evidence) -> Found:
     record = evidence.session
     stage = () if record is None else (evidence.of_ledger("end_reason", record.end_reason or "none"),)
     codes = tuple(quote for _, quote in evidence.exit_codes())
-    return Found(verdict=AutopsyVerdict.UNKNOWN, quotes=(*stage, *evidence.native(), *codes[:1], *last_line(evidence)))
+    return Found(verdict=AutopsyVerdict.UNKNOWN, quotes=(*evidence.native(), *stage, *codes[:1], *last_line(evidence)))
 
 
 def _end_of_run(evidence: Evidence, found: Found) -> tuple[Quote, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from orchestrator.core.autopsy.error_text import (
     EXCEPTIONS,
-    REFUSALS,
     STATES,
     failures,
     first_sign,
@@ -20,7 +20,9 @@ from orchestrator.core.autopsy.findings import (
     error_text,
     invalid_result,
     last_line,
+    named,
     printed,
+    refusal,
 )
 from orchestrator.core.autopsy.ledger_rules import FRESH
 from orchestrator.core.autopsy.verdicts import AutopsyVerdict as V
@@ -39,6 +41,7 @@ ENDINGS: Mapping[EndReason, V] = {
 }
 """End reason -> verdict, where the end reason alone decides."""
 
+_WITH_ERROR = (EndReason.DISK_FULL, EndReason.CARRIER_MISSING)
 KILLED = 9
 SIGNALS: Mapping[int, tuple[V, str]] = {
     4: (V.SECTION_ERROR, "the process used an instruction that this processor lacks (signal 4)"),
@@ -68,7 +71,7 @@ def kernel_ending(evidence: Evidence) -> Found | None:
         invalid = invalid_result(evidence, verdict) if reason is EndReason.FINISHED else ""
         return Found(
             verdict=ENDINGS[reason],
-            quotes=(quote, *error_quotes(evidence)),
+            quotes=(quote, *(error_quotes(evidence) if reason in _WITH_ERROR else ())),
             detail=invalid,
             advice=(FRESH, "{again}") if invalid else None,
         )
@@ -79,8 +82,7 @@ def kernel_ending(evidence: Evidence) -> Found | None:
             return Found(verdict=V.NAN, quotes=quotes, detail="the checkpoint holds NaN or an infinity")
         return Found(verdict=V.CHECKPOINT_MISSING, quotes=quotes, detail="the checkpoint cannot be used")
     if reason is EndReason.REFUSED:
-        found = first_sign(text, REFUSALS)
-        return Found(verdict=V.REFUSED if found is None else found[0].verdict, quotes=quotes)
+        return replace(refusal(text, quote), quotes=quotes)
     return _section_failed(evidence, quote)
 
 
@@ -93,7 +95,8 @@ def _section_failed(evidence: Evidence, ending: Quote) -> Found:
             return Found(verdict=found[0].verdict, quotes=quotes, detail=found[1])
     if (not messages or _left_with_code(messages[0])) and (said := printed(evidence)) is not None:
         return Found(verdict=said.verdict, quotes=(*said.quotes, ending), detail=said.detail)
-    return Found(verdict=V.SECTION_ERROR, quotes=(*error_quotes(evidence), ending))
+    detail = named(V.SECTION_ERROR, messages[0]) if messages else ""
+    return Found(verdict=V.SECTION_ERROR, quotes=(*error_quotes(evidence), ending), detail=detail)
 
 
 def _left_with_code(message: str) -> bool:
