@@ -33,7 +33,7 @@ from orchestrator.wiring import LOCAL, make_backend
 from orchestrator.wiring.trial_evidence import TrialEvidence, evidence_of, known_trials, trial_evidence
 
 _UNREADABLE = (OrchestratorError, sqlite3.Error, OSError, ValueError, KeyError, TypeError)
-"""What a damaged ledger or a moved project can raise; an autopsy says so and goes on with what is left."""
+"""What damaged files or an absent backend can raise; an autopsy says so and goes on with what is left."""
 
 
 @contextmanager
@@ -77,6 +77,7 @@ class Autopsies:
         self._ask = ask
         self._unread = unread
         self._mask = _masking()
+        self._read: list[Candidate] | None = None
 
     def of(self, word: str | None) -> Autopsy:
         """The autopsy of what a word names; see `find_subject`.
@@ -128,6 +129,12 @@ class Autopsies:
         return found
 
     def _candidates(self) -> list[Candidate]:
+        """Every run and session, read once."""
+        if self._read is None:
+            self._read = self._all_candidates()
+        return self._read
+
+    def _all_candidates(self) -> list[Candidate]:
         found: list[Candidate] = []
         if self._ledger is not None:
             try:
@@ -135,10 +142,7 @@ class Autopsies:
             except _UNREADABLE as fault:
                 self._unread = (*self._unread, f"the ledger cannot be read: {fault}")
         known = {one.folder for one in found} | {one.slug for one in found}
-        return [
-            *found,
-            *(one for one in written_sessions(self._project.results) if not {one.folder, one.slug} & known),
-        ]
+        return [*found, *written_sessions(self._project.results, known)]
 
     def _examine(self, subject: Subject, of_trial: TrialEvidence | None) -> Autopsy:
         candidate = subject.candidate
@@ -234,7 +238,7 @@ class Autopsies:
             seen = backend.observe(handle)
             if not outputs.log:
                 outputs = replace(outputs, log=log_tail(line for line, _ in backend.follow(handle, 0)))
-        except (OrchestratorError, OSError, ValueError) as fault:
+        except _UNREADABLE as fault:
             return None, outputs, (f"{record.backend} could not be asked: {fault}",)
         return seen, outputs, ()
 

@@ -81,7 +81,7 @@ def test_the_time_limit_of_the_service_is_the_wall(project: KaggleProject, capsy
 
 
 def test_a_session_in_flight_is_not_judged_and_no_request_is_made(
-    project: KaggleProject, capsys: pytest.CaptureFixture[str]
+    project: KaggleProject, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert project.step(starts=True).handle is not None
     project.kaggle.journal.clear()
@@ -89,3 +89,7 @@ def test_a_session_in_flight_is_not_judged_and_no_request_is_made(
     assert (found["verdict"], project.kaggle.journal.entries) == ("unknown", [])
     assert found["sentence"] == "unknown: not ended: it is in flight"
     assert found["command"] == "python -m orchestrator run section_7_6 --quick --backend kaggle"
+    monkeypatch.delenv("KAGGLE_KEY")
+    monkeypatch.setenv("HOME", str(project.root))
+    away = examined(capsys, "--ask")
+    assert away["unread"][0].startswith("kaggle could not be asked: ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,42 @@ def test_every_failed_trial_of_a_campaign_shows_its_verdict(crashed: Path, capsy
     found = examined(capsys, "main seed 1")
     assert found["subject"].startswith("trial main seed 1, run ")
     assert found["command"] == "python -m orchestrator campaign tick pair"
+
+
+def test_a_trial_without_a_slot_waits_for_one(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (toy / "configs/campaigns").mkdir(parents=True)
+    (toy / "configs/campaigns/pair.yaml").write_text(CAMPAIGN.replace("ency: 2", "ency: 1"), encoding="utf-8")
+    assert main(["campaign", "tick", "pair"]) == 0
+    waiting = examined(capsys, "main seed 1")
+    assert (waiting["verdict"], waiting["evidence"][0]["text"]) == ("cap", "all 1 slots are in use")
+    assert main(["campaign", "run", "pair"]) == 0
+    assert examined(capsys, "main seed 1")["verdict"] == "target_reached"
+    set_behaviour(toy, '{"note": "other code"}')
+    assert examined(capsys, "main seed 1")["verdict"] == "stale_code"
+
+
+def test_a_session_that_ended_and_was_not_collected_is_read_where_it_ran(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_behaviour(toy, '{"*": {"do": "raise"}}')
+    assert main(["run", "section_7_6", "--quick", "--detach"]) == 0
+    while not list(toy.glob(".orchestrator/local/*/exit.json")):
+        time.sleep(0.05)
+    found = examined(capsys)
+    assert found["sentence"].endswith("RuntimeError: the toy failed on purpose")
+    (ended,) = toy.glob(".orchestrator/local/*/exit.json")
+    ended.write_text("{}", encoding="utf-8")
+    damaged = examined(capsys)
+    assert damaged["verdict"] == "section_error" and "local could not be asked" in damaged["unread"][0]
+
+
+def test_what_looks_like_a_token_is_hidden(crashed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (manifest,) = (crashed / RESULTS).glob("*/session_manifest.json")
+    plain = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps(plain | {"error": "ValueError: bad token hf_" + "aB3" * 12}), encoding="utf-8")
+    found = examined(capsys)
+    assert found["verdict"] == "section_error" and "aB3aB3" not in json.dumps(found)
+    assert "[hidden: what looks like a Hugging Face token]" in found["sentence"]
 
 
 def test_a_trial_that_the_last_tick_refused_shows_the_reason(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,7 @@ EXCEPTIONS: Sequence[Sign] = (
     _sign(V.OUT_OF_MEMORY, _TYPE + r"(?:OutOfMemoryError|MemoryError|_ArrayMemoryError|ResourceExhaustedError)\b"),
     _sign(V.OUT_OF_MEMORY, _TYPE + rf"\w*Error: .*(?:{_MEMORY})"),
     _sign(V.GPU_UNUSABLE, _TYPE + rf"\w*(?:Error|Exception): .*(?:{_GPU})"),
+    _sign(V.CANCELLED, r"^KeyboardInterrupt\b", "it was interrupted by hand"),
     _sign(V.NAN, _TYPE + r"(?:NonFiniteTraining|FloatingPointError)\b"),
     _sign(V.NAN, _TYPE + rf"(?:Value|Runtime|Arithmetic|Assertion|Overflow)Error: .*(?:{_NAN})"),
 )

@@ -44,6 +44,8 @@ ENDINGS: Mapping[EndReason, V] = {
 _WITH_ERROR = (EndReason.DISK_FULL, EndReason.CARRIER_MISSING)
 KILLED = 9
 SIGNALS: Mapping[int, tuple[V, str]] = {
+    1: (V.CANCELLED, "its terminal was closed (signal 1)"),
+    2: (V.CANCELLED, "the process was interrupted (signal 2)"),
     4: (V.SECTION_ERROR, "the process used an instruction that this processor lacks (signal 4)"),
     6: (V.SECTION_ERROR, "the process aborted (signal 6)"),
     7: (V.SECTION_ERROR, "the process crashed in its memory (signal 7)"),
@@ -54,8 +56,21 @@ SIGNALS: Mapping[int, tuple[V, str]] = {
     ),
     11: (V.SECTION_ERROR, "the process crashed in its memory (signal 11)"),
     15: (V.CANCELLED, "the process was asked from outside to end (signal 15)"),
+    24: (V.WALL, "the process reached the system's limit of computing time (signal 24)"),
+    25: (V.DISK_FULL, "a file reached the system's limit of file sizes (signal 25)"),
 }
 """Signal that ended a process -> verdict. Source of the numbers: signal(7) of Linux."""
+
+WINDOWS: Mapping[int, tuple[V, str]] = {
+    0xC0000005: (V.SECTION_ERROR, "the process crashed in its memory (0xC0000005)"),
+    0xC0000017: (V.OUT_OF_MEMORY, "Windows had no memory left (0xC0000017)"),
+    0xC00000FD: (V.SECTION_ERROR, "the stack of the process overflowed (0xC00000FD)"),
+    0xC000012D: (V.OUT_OF_MEMORY, "the page file of Windows is too small (0xC000012D)"),
+    0xC0000135: (V.DEPENDENCY_MISSING, "a DLL was not found (0xC0000135)"),
+    0xC0000139: (V.DEPENDENCY_MISSING, "a DLL has another version than expected (0xC0000139)"),
+    0xC000013A: (V.CANCELLED, "the process was interrupted (0xC000013A)"),
+}
+"""Exit code of a process on Windows -> verdict. Source: NTSTATUS values of [MS-ERREF], section 2.3.1."""
 
 _WALL_SHARE = 0.98
 
@@ -113,9 +128,12 @@ def native_state(evidence: Evidence) -> Found | None:
 
 
 def signal(evidence: Evidence) -> Found | None:
-    """A signal ended the process. For other signals than 9, the log may name a better reason."""
+    """A signal, or Windows, ended the process. For other signals than 9, the log may name a better reason."""
     for code, quote in evidence.exit_codes():
         number = -code if code < 0 else code - 128
+        if code % 2**32 in WINDOWS:
+            verdict, detail = WINDOWS[code % 2**32]
+            return Found(verdict=verdict, quotes=(quote, *last_line(evidence)), detail=detail)
         if number not in SIGNALS:
             continue
         if number == KILLED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,19 @@ def read_outputs(folder: Path, shown: str, log: Path | None = None, member: int 
     )
 
 
-def written_sessions(results: Path) -> Iterator[Candidate]:
-    """A candidate for each results folder, from what is in it; for a project whose ledger is gone."""
+def written_sessions(results: Path, known: Collection[str] = ()) -> Iterator[Candidate]:
+    """A candidate for each results folder, from what is in it: the ledger may be gone, or older than the results.
+
+    Args:
+        known: Names of folders and of sessions that are left out.
+    """
     try:
         folders = sorted(path for path in results.iterdir() if path.is_dir() and slug_in(path.name))
     except OSError:
         return
     for folder in folders:
+        if folder.name in known or slug_in(folder.name) in known:
+            continue
         manifest, _ = _manifest(folder)
         stamp: Mapping[str, Any] = manifest.stamp if manifest is not None else _stamp_in_events(folder)
         slug = slug_in(folder.name)

@@ -294,6 +294,37 @@ def test_a_wrapped_exception_is_judged_by_its_direct_cause() -> None:
     assert (examined.verdict, examined.detail) == (V.OUT_OF_MEMORY, "the memory of the GPU was used up")
 
 
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        (-9, V.OUT_OF_MEMORY),
+        (137, V.OUT_OF_MEMORY),
+        (143, V.CANCELLED),
+        (-2, V.CANCELLED),
+        (-11, V.SECTION_ERROR),
+        (139, V.SECTION_ERROR),
+        (28, V.DISK_FULL),
+        (153, V.DISK_FULL),
+        (152, V.WALL),
+        (0xC0000005, V.SECTION_ERROR),
+        (0xC0000017 - 2**32, V.OUT_OF_MEMORY),
+        (0xC0000135, V.DEPENDENCY_MISSING),
+        (1, V.SECTION_ERROR),
+        (75, V.SECTION_ERROR),
+    ],
+)
+def test_the_exit_code_of_a_process_without_an_account(code: int, verdict: V) -> None:
+    examined = autopsy(found(session=record(end_reason="crashed", observed_exit_code=code)))
+    assert examined.verdict is verdict and str(code) in examined.evidence[0].text
+
+
+def test_an_abort_is_explained_by_the_log_and_a_kill_is_not() -> None:
+    lines = log("terminate called after throwing an instance of 'std::bad_alloc'", "Aborted (core dumped)")
+    assert autopsy(found(session=record(end_reason="crashed", exit_code=-6), log=lines)).verdict is V.OUT_OF_MEMORY
+    optional = log("ModuleNotFoundError: No module named 'triton'")
+    assert autopsy(found(session=record(end_reason="crashed", exit_code=-9), log=optional)).verdict is V.OUT_OF_MEMORY
+
+
 def test_memory_of_gpu_and_host_are_told_apart() -> None:
     gpu = autopsy(found(manifest=manifest("section_failed", failed(CUDA_MEMORY)))).sentence
     host = autopsy(found(manifest=manifest("section_failed", failed("MemoryError")))).sentence
