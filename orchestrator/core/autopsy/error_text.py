@@ -16,7 +16,7 @@ from orchestrator.core.autopsy.verdicts import AutopsyVerdict as V
 _TYPE = r"^(?:[\w.]+\.)?"
 _FULL_DISK = (
     r"no space left on device|disk quota exceeded"
-    r"|not enough space on the disk|not enough (?:disk )?space|\[errno (?:28|122)\]|\[winerror (?:39|112)\]"
+    r"|not enough space on the disk|not enough disk space|\[errno (?:28|122)\]|\[winerror (?:39|112)\]"
     # The same by the C library and by Windows in other languages.
     r"|aucun espace disponible sur le p\S+|plus d'espace sur le p\S+|espace insuffisant sur le disque"
     r"|quota d'espace disque d\S+|kein speicherplatz|nicht genug speicherplatz|(?:queda|hay) espacio"
@@ -24,13 +24,15 @@ _FULL_DISK = (
     r"|espa\wo (?:dispon\S+ )?(?:no|em) (?:dispositivo|disco)|espa\wo insuficiente"
     r"|geen ruimte meer|niet genoeg (?:schijf)?ruimte|brak miejsca|za ma\wo miejsca"
     r"|нет (?:места|свободного места)|не осталось (?:свободного )?места|недостаточно места"
-    r"|没有空间|空间不足|磁盘空间|空き領域|ディスク容量|남은 공간|공간이 부족"
+    r"|没有空间|空间不足|空き領域がありません|ディスク容量が不足|남은 공간이 없|공간이 부족"
 )
 """A full disk in the words of the system; Python and pip pass them on."""
 _MEMORY = (
     r"(?:cuda|hip|xpu|mps backend) (?:error: )?out of memory|can(?:'|no)t allocate memory|cannot allocate memory"
-    r"|unable to allocate [\d.]+ [kmgtp]?i?b|not enough memory|insufficient shared memory|failed to allocate memory"
+    r"|unable to allocate [\d.]+ [kmgtp]?i?b|not enough memory:|insufficient shared memory|failed to allocate memory"
     r"|oom when allocating|resource_exhausted: out of memory|cublas_status_alloc_failed|std::bad_alloc"
+    # A child process that the system killed.
+    r"|killed by signal: killed|died with <signals\.sigkill|sigkill\(-9\)|non-zero exit status (?:137|-9)\b"
     r"|impossible d'allouer (?:de )?la m\S+moire|m\S+moire insuffisante|\[errno 12\]"
 )
 _GPU = (
@@ -47,7 +49,8 @@ _LIBRARY = (
     r"|distributionnotfound|packagenotfounderror|is not installed"
 )
 _NAN = (
-    r"\bnan\b|not finite|non-?finite|\binfinite\b|found inf\b|contains? inf(?:inity)?\b|\binf or nan\b"
+    r"\bnan\b|not finite|non-?finite|(?:is|are|or|contains?|has) infinite|infinite (?:value|number)"
+    r"|found inf\b|contains? inf(?:inity)?\b|\binf or nan\b"
     r"|overflow encountered|invalid value encountered|(?:divide|division) by zero encountered"
 )
 
@@ -172,6 +175,11 @@ def failures(error: str) -> Iterator[str]:
 
 def _is_frame(line: str) -> bool:
     return re.match(r'^\s+(?:\|\s+)?File ".*", line \d+', line) is not None
+
+
+def is_of_child(message: str) -> bool:
+    """Whether a message only says that a script or a program ended with a code: what it printed names the reason."""
+    return "CalledProcessError: " in message or (" ended with " in message and not looks_like_error(message))
 
 
 def looks_like_error(line: str) -> bool:

@@ -12,6 +12,7 @@ from orchestrator.core.autopsy.error_text import (
     Sign,
     failures,
     first_sign,
+    is_of_child,
     looks_like_error,
 )
 from orchestrator.core.autopsy.evidence import Evidence
@@ -127,6 +128,7 @@ def refusal(reason: str, quote: Quote) -> Found:
 
 def printed(evidence: Evidence) -> Found | None:
     """The last line of the log that is an error, if no progress report shows that the training went on after it."""
+    of_child: Found | None = None
     for line in reversed(evidence.outputs.after_progress()):
         is_error = looks_like_error(line.text)
         signs: Sequence[Sign] = EXCEPTIONS if is_error else BARE
@@ -134,8 +136,11 @@ def printed(evidence: Evidence) -> Found | None:
         if found is not None:
             return Found(verdict=found[0].verdict, quotes=(quote,), detail=found[1])
         if is_error:
-            return Found(verdict=V.SECTION_ERROR, quotes=(quote,), detail=named(V.SECTION_ERROR, line.text))
-    return None
+            own = Found(verdict=V.SECTION_ERROR, quotes=(quote,), detail=named(V.SECTION_ERROR, line.text))
+            if not is_of_child(line.text):
+                return own
+            of_child = of_child or own
+    return of_child
 
 
 def named(verdict: V, reason: str) -> str:

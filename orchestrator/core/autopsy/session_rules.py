@@ -10,7 +10,7 @@ from orchestrator.core.autopsy.error_text import (
     STATES,
     failures,
     first_sign,
-    looks_like_error,
+    is_of_child,
 )
 from orchestrator.core.autopsy.evidence import Evidence
 from orchestrator.core.autopsy.findings import (
@@ -108,15 +108,10 @@ def _section_failed(evidence: Evidence, ending: Quote) -> Found:
         if (found := first_sign(message, EXCEPTIONS)) is not None:
             quotes = (Quote(source=source, text=message), ending)
             return Found(verdict=found[0].verdict, quotes=quotes, detail=found[1])
-    if (not messages or _left_with_code(messages[0])) and (said := printed(evidence)) is not None:
+    if (not messages or is_of_child(messages[0])) and (said := printed(evidence)) is not None:
         return Found(verdict=said.verdict, quotes=(*said.quotes, ending), detail=said.detail)
     detail = named(V.SECTION_ERROR, messages[0]) if messages else ""
     return Found(verdict=V.SECTION_ERROR, quotes=(*error_quotes(evidence), ending), detail=detail)
-
-
-def _left_with_code(message: str) -> bool:
-    """Whether a script left with an exit code or a text: what it printed before is the only account of the reason."""
-    return " ended with " in message and not looks_like_error(message)
 
 
 def native_state(evidence: Evidence) -> Found | None:

@@ -42,6 +42,9 @@ MEMORY = [
     "OSError: [Errno 12] Cannot allocate memory",
     "OSError: [Errno 12] Impossible d'allouer de la mémoire",
     "RuntimeError: DataLoader worker is killed by signal: Bus error. It might be insufficient shared memory (shm).",
+    "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed. ",
+    "subprocess.CalledProcessError: Command '['sumo']' died with <Signals.SIGKILL: 9>.",
+    "subprocess.CalledProcessError: Command '['sumo']' returned non-zero exit status 137.",
     "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes",
 ]
 GPU = [
@@ -72,6 +75,10 @@ NAN = [
 OWN = [
     "ValueError: could not broadcast input array from shape (3,) into shape (4,)",
     "KeyError: 'nan'",
+    "ValueError: not enough space in the replay buffer",
+    "ValueError: not enough memory cells",
+    "RuntimeError: infinite loop detected",
+    "subprocess.CalledProcessError: Command '['sumo']' returned non-zero exit status 1.",
     "AssertionError: the memory of the agent must not be empty",
     "FileNotFoundError: [Errno 2] No such file or directory: 'disk_full.csv'",
     "IndexError: index 5 is out of bounds for axis 0 with size 5",

@@ -318,6 +318,16 @@ def test_the_exit_code_of_a_process_without_an_account(code: int, verdict: V) ->
     assert examined.verdict is verdict and str(code) in examined.evidence[0].text
 
 
+def test_what_a_child_process_printed_is_the_reason_of_its_exit_code() -> None:
+    message = "subprocess.CalledProcessError: Command '['./train.sh']' returned non-zero exit status 1."
+    lines = log(progress(10), "RuntimeError: CUDA out of memory. Tried to allocate", "exit", message)
+    for error in (failed(message), "train.py ended with exit code 1\n"):
+        examined = autopsy(found(manifest=manifest("section_failed", error), log=lines))
+        assert examined.verdict is V.OUT_OF_MEMORY
+    silent = autopsy(found(manifest=manifest("section_failed", failed(message)), log=log(message)))
+    assert silent.verdict is V.SECTION_ERROR and message in silent.sentence
+
+
 def test_an_abort_is_explained_by_the_log_and_a_kill_is_not() -> None:
     lines = log("terminate called after throwing an instance of 'std::bad_alloc'", "Aborted (core dumped)")
     assert autopsy(found(session=record(end_reason="crashed", exit_code=-6), log=lines)).verdict is V.OUT_OF_MEMORY
