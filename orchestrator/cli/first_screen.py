@@ -10,6 +10,7 @@ PANELS: Mapping[str, Mapping[str, str]] = {
         "run": "Train a section to its target; the same command continues.",
         "status": "Steps, checkpoints and sessions in flight.",
         "prove": "Cut a training and check that it resumes exactly.",
+        "why": "Why a run or session ended, and what to do next.",
         "report": "Learning curves and a table over seeds.",
         "campaign": "Many trainings under limits: plan, run, status, results.",
     },

@@ -26,6 +26,7 @@ from orchestrator.cli.commands import (
     run,
     sessions,
     status,
+    why,
 )
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.first_screen import EPILOG, place_of
@@ -45,6 +46,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "run": run.run,
     "status": status.status,
     "prove": prove.prove,
+    "why": why.why,
     "report": report.report,
     "attach": sessions.attach,
     "logs": sessions.logs,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from orchestrator import __version__
+from orchestrator.core.autopsy.verdicts import Autopsy
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.orphans import sessions_of_campaign
-from orchestrator.core.campaign.trial_status import TrialStatus
+from orchestrator.core.campaign.trial_status import State, TrialStatus
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.reporting.finished_trial import Finished
@@ -103,9 +104,46 @@ def campaign_context(
             store_refusal=SqliteRefusals(ledger).store,
             searching=searching_of(project, campaign, ledger),
             send_report=_send_report(campaign),
+            examine=_examine(project, campaign, ledger),
         )
     finally:
         ledger.close()
+
+
+def _examine(
+    project: Project, campaign: Campaign, ledger: SqliteLedger
+) -> Callable[[Sequence[TrialStatus]], Mapping[str, Autopsy]]:
+    """Examines trials that ended badly, each once until its status changes: a campaign ticks for days."""
+    known: dict[str, tuple[TrialStatus, Autopsy]] = {}
+
+    def examine(statuses: Sequence[TrialStatus]) -> Mapping[str, Autopsy]:
+        from orchestrator.wiring.autopsies import Autopsies
+
+        new = [one for one in statuses if known.get(one.trial.lineage_id, (None,))[0] != one]
+        refusals = SqliteRefusals(ledger).reasons()
+        found = Autopsies(project, ledger).of_trials(campaign, campaign.campaign, new, refusals) if new else {}
+        known.update({one.trial.lineage_id: (one, found[one.trial.lineage_id]) for one in new})
+        return {one.trial.lineage_id: known[one.trial.lineage_id][1] for one in statuses}
+
+    return examine
+
+
+def trial_autopsies(
+    project: Project, campaign: Campaign, file: str, statuses: Sequence[TrialStatus]
+) -> Mapping[str, Autopsy]:
+    """Lineage id -> why a trial ended badly.
+
+    Args:
+        file: What `campaign tick` is called with.
+    """
+    waiting = {one.trial.lineage_id for one in statuses if one.state in (State.WAITING, State.FAILED)}
+    refusals = {lineage: why for lineage, why in refusals_of(project).items() if lineage in waiting}
+    if not refusals and not any(one.ended_badly for one in statuses):
+        return {}
+    from orchestrator.wiring.autopsies import autopsies
+
+    with autopsies(project) as examined:
+        return examined.of_trials(campaign, file, statuses, refusals)
 
 
 def _send_report(campaign: Campaign) -> Callable[[Mapping[str, Any]], None] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestrator.core.autopsy.verdicts import Autopsy
     from orchestrator.core.campaign.config import Campaign
     from orchestrator.core.campaign.trial_status import TrialStatus
     from orchestrator.pipeline.campaign.tick_report import TickReport
@@ -30,6 +32,20 @@ def trial_status_json(one: TrialStatus) -> dict[str, Any]:
     }
 
 
+def autopsy_json(examined: Autopsy | None) -> dict[str, Any]:
+    """The autopsy of a trial as a part of its JSON; empty without one."""
+    return {} if examined is None else {"autopsy": examined.to_json()}
+
+
+def failure_lines(statuses: Sequence[TrialStatus], autopsies: Mapping[str, Autopsy]) -> list[str]:
+    """One line for each trial that ended badly: why, and the command that shows the evidence."""
+    return [
+        f"{one.trial.label} [{one.trial.name8}]: {one.state}: {autopsies[one.trial.lineage_id].line}"
+        for one in statuses
+        if one.trial.lineage_id in autopsies
+    ]
+
+
 def exit_code_of(report: TickReport) -> int:
     """0 success, 1 the campaign is over and incomplete, 4 backend not reachable or lease lost to another tick."""
     from orchestrator.core.errors import EXIT_DONE, EXIT_REMOTE, EXIT_RUN_FAILED
@@ -53,7 +69,10 @@ def tick_json(campaign: Campaign, report: TickReport) -> dict[str, Any]:
         "stopped": report.stopped,
         "over": report.over,
         "complete": report.complete,
-        "trials": [trial_status_json(one) for one in report.statuses],
+        "trials": [
+            {**trial_status_json(one), **autopsy_json(report.autopsies.get(one.trial.lineage_id))}
+            for one in report.statuses
+        ],
         "exit_code": exit_code_of(report),
     }
 
@@ -63,6 +82,10 @@ def tick_lines(campaign: Campaign, report: TickReport) -> list[str]:
     from collections import Counter
 
     lines = [*report.changes, *(f"Trouble: {trouble}" for trouble in report.troubles)]
+    lines += failure_lines(
+        report.statuses,
+        {key: one for key, one in report.autopsies.items() if not any(one.line in line for line in report.changes)},
+    )
     if report.stopped:
         lines.append(f"Stopped: {report.stopped}")
     if report.waits:
@@ -72,5 +95,5 @@ def tick_lines(campaign: Campaign, report: TickReport) -> list[str]:
     if report.orphans_in_flight:
         lines.append(f"{report.orphans_in_flight} session(s) in flight of removed trials: waiting to collect them")
     if report.over:
-        lines.append("Complete" if report.complete else "Over, but not complete: `campaign status` shows why")
+        lines.append("Complete" if report.complete else "Over, but not complete")
     return lines

@@ -47,16 +47,19 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
     """Write table, learning curves, statistics, figures and LaTeX of the finished trials into one folder."""
 
     def act() -> int:
+        from orchestrator.cli.campaign.presentation import failure_lines
         from orchestrator.cli.output.console import Console
+        from orchestrator.core.reporting.failed_trials import failures_csv
         from orchestrator.core.reporting.finished_trial import campaign_report
         from orchestrator.core.reporting.results_table import rows_of
         from orchestrator.core.reporting.training import training_of
         from orchestrator.core.reporting.training_tables import text_lines
+        from orchestrator.kernel.files.atomic import write_text
         from orchestrator.stores.reporting.folder import emptied_report, section_folder
         from orchestrator.stores.reporting.section_report import has_own_report, section_report
         from orchestrator.stores.reporting.table_files import PARQUET, parquet_at_hand, write_table
         from orchestrator.stores.reporting.training_report import write_training_report
-        from orchestrator.wiring.campaigns import finished_of
+        from orchestrator.wiring.campaigns import finished_of, trial_autopsies
 
         project, campaign, trials = open_campaign(file, backend)
         console, (finished, statuses) = Console(sys.stdout), finished_of(project, campaign, trials)
@@ -66,6 +69,10 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         for path in tables:
             write_table(rows, path)
         console.say(*(f"Wrote {path.as_posix()}" for path in tables))
+        autopsies = trial_autopsies(project, campaign, file, statuses)
+        if autopsies:
+            write_text(folder / "failures.csv", failures_csv(statuses, autopsies))
+            console.say(f"Wrote {(folder / 'failures.csv').as_posix()}", *failure_lines(statuses, autopsies))
         if not finished:
             console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` shows their states")
         for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli.campaign.loading import File, open_campaign
-from orchestrator.cli.campaign.presentation import trial_status_json
+from orchestrator.cli.campaign.presentation import autopsy_json, failure_lines, trial_status_json
 from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName
 
 if TYPE_CHECKING:
+    from orchestrator.core.autopsy.verdicts import Autopsy
     from orchestrator.core.campaign.trial_status import TrialStatus
     from orchestrator.core.reporting.forecast_report import CampaignForecast
     from orchestrator.core.session.live_progress import LiveProgress
@@ -31,7 +32,7 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         from orchestrator.cli.output.console import Console
         from orchestrator.core.campaign.trial_status import State
         from orchestrator.core.errors import BadInput
-        from orchestrator.wiring.campaigns import refusals_of, removed_in_flight
+        from orchestrator.wiring.campaigns import refusals_of, removed_in_flight, trial_autopsies
         from orchestrator.wiring.live import trials_in_flight
 
         if markdown and as_json:
@@ -40,7 +41,8 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         forecast = forecast_of(project, campaign, trials, None)
         removed = removed_in_flight(project, campaign, trials)
         in_flight = trials_in_flight(project, [one.trial for one in forecast.standings if one.state is State.LIVE])
-        rows = _rows(forecast, refusals_of(project), in_flight)
+        autopsies = trial_autopsies(project, campaign, file, forecast.standings)
+        rows = _rows(forecast, refusals_of(project), in_flight, autopsies)
         if as_json:
             print_json({**forecast.to_json(), "taken_out": removed, "all_trials": rows})
             return 0
@@ -52,12 +54,13 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
             console.say(
                 f"### {campaign.title or campaign.campaign}", "", *markdown_lines(rows, forecast.standings, curves), ""
             )
-            console.say(*troubles)
+            console.say(*troubles, *(f"* {line}" for line in failure_lines(forecast.standings, autopsies)))
         else:
             console.say(
                 *(
-                    _line(row, in_flight.get(one.trial.lineage_id))
+                    line
                     for row, one in zip(rows, forecast.standings, strict=True)
+                    for line in _lines(row, in_flight.get(one.trial.lineage_id), autopsies.get(one.trial.lineage_id))
                 )
             )
         console.say(*forecast.rest_lines(), *removed)
@@ -111,7 +114,10 @@ def markdown_lines(
 
 
 def _rows(
-    forecast: CampaignForecast, refusals: Mapping[str, str], in_flight: Mapping[str, LiveProgress]
+    forecast: CampaignForecast,
+    refusals: Mapping[str, str],
+    in_flight: Mapping[str, LiveProgress],
+    autopsies: Mapping[str, Autopsy],
 ) -> list[dict[str, Any]]:
     """Every trial as plain JSON, with its rest, its refusal and its session in flight."""
     from orchestrator.core.campaign.backoff import is_resting
@@ -121,21 +127,24 @@ def _rows(
     for row, one in zip(rows, forecast.standings, strict=True):
         live = in_flight.get(one.trial.lineage_id)
         row["live"] = live.to_json() if live else None
+        row |= autopsy_json(autopsies.get(one.trial.lineage_id))
         row["rests"] = is_resting(one.due_at, forecast.now)
         refused = refusals.get(one.trial.lineage_id) if one.state is State.WAITING else None
         row["why"] = f"refused by the last tick: {refused}" if refused else row["why"]
     return rows
 
 
-def _line(row: dict[str, Any], live: LiveProgress | None) -> str:
-    """A trial in one line."""
+def _lines(row: dict[str, Any], live: LiveProgress | None, examined: Autopsy | None) -> Iterator[str]:
+    """A trial in one line, and one more if it ended badly."""
     from orchestrator.core.session.live_progress import steps_of
 
     steps = live.line if live else steps_of(row["steps_done"], row["target_steps"])
     value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
     state = f"{row['state']}{_why(row)}"
     end = "no claim" if row["no_claim"] else f"verdict {row['verdict'] or '-'}"
-    return f"  {row['lineage']}  {row['trial']}: {state}, {steps}, {end}{value}"
+    yield f"  {row['lineage']}  {row['trial']}: {state}, {steps}, {end}{value}"
+    if examined is not None:
+        yield f"            {examined.line}"
 
 
 def _why(row: dict[str, object]) -> str:

@@ -14,6 +14,7 @@ from orchestrator.cli.options import AsJson, NewImage, RunOptions
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
+    from orchestrator.core.autopsy.verdicts import Autopsy
     from orchestrator.core.run.actions import Action
     from orchestrator.core.run.request import RunRequest
     from orchestrator.core.run.summary import RunSummary
@@ -63,10 +64,23 @@ def execute_request(run_context: RunContext, request: RunRequest, console: Conso
     from orchestrator.pipeline.run.runner import execute
 
     summary = execute(run_context, request)
-    console.say(*_closing_lines(summary, root), *_without_effect(request, summary), *_own_file_lines(summary))
+    examined = _examined(run_context, summary)
+    console.say(*_closing_lines(summary, root, examined), *_without_effect(request, summary), *_own_file_lines(summary))
     if as_json:
-        print_json({**summary.to_json(), "results_dir": _relative(summary.results_dir, root)})
+        why = {} if examined is None else {"autopsy": examined.to_json()}
+        print_json({**summary.to_json(), "results_dir": _relative(summary.results_dir, root), **why})
     return summary.exit_code
+
+
+def _examined(run_context: RunContext, summary: RunSummary) -> Autopsy | None:
+    """Why the run ended badly; None if it did not, or goes on."""
+    from orchestrator.core.run.summary import GOOD_ENDS
+    from orchestrator.stores.project import find_project
+    from orchestrator.wiring.autopsies import Autopsies
+
+    if summary.handle or summary.end_reason in GOOD_ENDS:
+        return None
+    return Autopsies(find_project(), run_context.ledger).of_run(summary.run_id)
 
 
 def _own_file_lines(summary: RunSummary) -> list[str]:
@@ -145,7 +159,7 @@ def _first_lines(first: Action) -> list[str]:
     return []
 
 
-def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
+def _closing_lines(summary: RunSummary, root: Path, examined: Autopsy | None) -> list[str]:
     from orchestrator.core.session.end_reason import RUN_REMEDIES
     from orchestrator.kernel.checkpoint.adopted import adopted_line
 
@@ -157,6 +171,8 @@ def _closing_lines(summary: RunSummary, root: Path) -> list[str]:
     lines = [_end_line(summary)]
     if summary.end_reason in RUN_REMEDIES:
         lines.append(RUN_REMEDIES[summary.end_reason].format(section=summary.section))
+    if examined is not None:
+        lines += [f"Why: {examined.sentence}", f"{examined.advice} Evidence: `{examined.why}`"]
     if summary.sessions:
         grade = f", resume grade {summary.resume_grade}" if summary.resume_grade else ""
         lines.append(f"From {summary.steps_start} steps, {summary.sessions} session(s){grade}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from orchestrator.core.autopsy.verdicts import Autopsy
     from orchestrator.core.ledger.records import RunRecord, SessionRecord
     from orchestrator.core.session.live_progress import LiveProgress
     from orchestrator.stores.project import Project
@@ -52,6 +54,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
     except OrchestratorError as fault:
         unreadable = fault
     live = _live(project, runs, sessions, ask=section is not None)
+    failures = _failures(project, runs) if unreadable is None else {}
     code = EXIT_BAD_INPUT if any("problem" in row for row in models) else EXIT_DONE
     code = code if unreadable is None else unreadable.exit_code
     if as_json:
@@ -61,6 +64,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
                 "runs": [asdict(run) for run in runs],
                 "sessions": [_session_json(session) for session in sessions],
                 "in_flight": [one.to_json() for one in live],
+                "autopsies": {run_id: one.to_json() for run_id, one in failures.items()},
                 "alone": [one.to_json() for one in alone],
                 **({} if unreadable is None else {"problem": str(unreadable), "remedy": unreadable.remedy}),
             }
@@ -73,7 +77,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
     if live:
         console.say("In flight:", *(f"  {one.session}  {one.backend}  {one.line}" for one in live))
     if runs or not alone:
-        console.say(*(_run_lines(runs, sessions) if runs else [_first_command(models, section)]))
+        console.say(*(_run_lines(runs, sessions, failures) if runs else [_first_command(models, section)]))
     return code
 
 
@@ -118,7 +122,20 @@ def _live(project: Project, runs: list[RunRecord], sessions: list[SessionRecord]
     return live
 
 
-def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str]:
+def _failures(project: Project, runs: list[RunRecord]) -> dict[str, Autopsy]:
+    """Run id -> why it ended badly, of the latest run of each training that is shown."""
+    from orchestrator.core.run.summary import GOOD_ENDS
+    from orchestrator.wiring.autopsies import autopsies
+
+    latest = {run.lineage_id: run for run in runs}.values()
+    bad = [run for run in latest if run.ended_at is not None and run.end_reason not in GOOD_ENDS][-_SHOWN_RUNS:]
+    if not bad:
+        return {}
+    with autopsies(project) as examined:
+        return {run.run_id: examined.of_run(run.run_id) for run in bad}
+
+
+def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], failures: Mapping[str, Autopsy]) -> list[str]:
     from orchestrator.core.run.summary import shown_verdict
 
     lines = ["Latest runs:"]
@@ -134,6 +151,8 @@ def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord]) -> list[str
                 image = _image(session)
                 lines.append(f"    {session.slug}  {session.stage}  {session.end_reason or '-'}{grade}{image}")
                 lines += [f"      {problem}" for problem in session.problems]
+        if (examined := failures.get(run.run_id)) is not None:
+            lines.append(f"    {examined.line}")
     return lines
 
 

@@ -76,8 +76,7 @@ REMEDIES: Mapping[EndReason, str] = {
     "local), then run the same command again: it continues from the last checkpoint.",
     EndReason.CHECKPOINT_UNUSABLE: "The checkpoint holds numbers that no training can continue from; the run continues "
     "from the checkpoint before it.",
-    EndReason.CRASHED: "Read the end of the session's log (out of memory, killed process), then run the same "
-    "command again: it continues.",
+    EndReason.CRASHED: "`python -m orchestrator why` shows the likely cause; the same command continues.",
     EndReason.WALL_LIMIT: "Lower the profile's deadline_s so that the session can save before the wall limit.",
     EndReason.STALE_RESULTS: "The outputs belong to another session and were not used. Run the same command again.",
     EndReason.NEVER_SUBMITTED: "Run the same command again.",
@@ -85,8 +84,7 @@ REMEDIES: Mapping[EndReason, str] = {
 """End reason that stops a run -> what the user can do."""
 
 RUN_REMEDIES: Mapping[str, str] = {
-    "stuck": "Three sessions in a row made no new steps. If they paused, the deadline is too short for one save: "
-    "raise deadline_s in the card or with --deadline-s. Otherwise read the last session's log.",
+    "stuck": "Three sessions in a row made no new steps.",
     "checkpoint_unusable": "The newest checkpoint cannot be used, and no earlier one of its ancestry is in the models "
     "directory or in the results. Put one back from your own copy, or start over: `python -m orchestrator run "
     "{section} --fresh` (it archives what is there).",

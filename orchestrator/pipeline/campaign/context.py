@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from orchestrator.core.autopsy.verdicts import Autopsy
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import CardOf, Trial
+from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.section.card import SectionCard
 from orchestrator.pipeline.context import RunContext
@@ -29,6 +31,7 @@ class CampaignContext:
             reason removes it.
         send_report: Sends the report of a tick to the campaign's webhook, and raises `OrchestratorError` if it cannot;
             None without a webhook.
+        examine: Trials that ended badly -> the autopsy of each, by lineage id; None without any.
         new_image_before: Sessions that began before this moment do not bind the next one of their trial to their
             image; None if all do.
     """
@@ -44,6 +47,7 @@ class CampaignContext:
     searching: SearchReplay | None = None
     store_refusal: Callable[[str, str], None] | None = None
     send_report: Callable[[Mapping[str, Any]], None] | None = None
+    examine: Callable[[Sequence[TrialStatus]], Mapping[str, Autopsy]] | None = None
     new_image_before: datetime | None = None
 
 

@@ -7,9 +7,10 @@ leaves.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from orchestrator.core.autopsy.verdicts import Autopsy
 from orchestrator.core.campaign.backoff import is_resting, resting_message
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.stop_rules import stopped_by
@@ -64,7 +65,19 @@ class CampaignTicker:
         for subject, fault in (*self._orphans.faults(), *(searching.faults() if searching else ())):
             self._log.trouble(subject, fault)
         orphans = sum(one.lineage_id in self._removed for one in self._in_flight())
-        return self._log.report(before, self._statuses(), waits=waits, stopped=stopped, orphans_in_flight=orphans)
+        after = self._statuses()
+        return self._log.report(
+            before,
+            after,
+            waits=waits,
+            stopped=stopped,
+            orphans_in_flight=orphans,
+            autopsies=self._autopsies(after),
+        )
+
+    def _autopsies(self, statuses: tuple[TrialStatus, ...]) -> Mapping[str, Autopsy]:
+        bad = [one for one in statuses if one.ended_badly]
+        return self._context.examine(bad) if bad and self._context.examine is not None else {}
 
     def _statuses(self) -> tuple[TrialStatus, ...]:
         context = self._context

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from orchestrator.core.autopsy.verdicts import Autopsy
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.trial_status import State, TrialStatus, unfinished
 from orchestrator.core.errors import BadInput, OrchestratorError, RemoteUnavailable
@@ -26,6 +28,7 @@ class TickReport:
         stopped: The rule by which the campaign has stopped; empty if it has not.
         backend_away: Whether the backend could not be reached.
         orphans_in_flight: Sessions in flight of trainings that the campaign does not name any more.
+        autopsies: Lineage id -> why a trial ended badly.
     """
 
     statuses: tuple[TrialStatus, ...]
@@ -35,6 +38,7 @@ class TickReport:
     stopped: str = ""
     backend_away: bool = False
     orphans_in_flight: int = 0
+    autopsies: Mapping[str, Autopsy] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -90,27 +94,33 @@ class TickLog:
         waits: str,
         stopped: str,
         orphans_in_flight: int,
+        autopsies: Mapping[str, Autopsy],
     ) -> TickReport:
         """The report, with every trial whose state has changed."""
         return TickReport(
             statuses=after,
-            changes=(*self.changes, *_state_changes(before, after)),
+            changes=(*self.changes, *_state_changes(before, after, autopsies)),
             troubles=tuple(self._troubles),
             waits=waits,
             stopped=stopped,
             backend_away=self._backend_away,
             orphans_in_flight=orphans_in_flight,
+            autopsies=autopsies,
         )
 
 
-def _state_changes(before: tuple[TrialStatus, ...], after: tuple[TrialStatus, ...]) -> list[str]:
+def _state_changes(
+    before: tuple[TrialStatus, ...], after: tuple[TrialStatus, ...], autopsies: Mapping[str, Autopsy]
+) -> list[str]:
     earlier = {one.trial.lineage_id: one.state for one in before}
     changes = []
     for one in after:
         state = earlier.get(one.trial.lineage_id)
         if one.state is not state:
             why = f" ({one.why})" if one.why else ""
-            changes.append(f"{one.trial.label} [{one.trial.name8}]: {state or 'proposed'} -> {one.state}{why}")
+            examined = autopsies.get(one.trial.lineage_id)
+            end = f"; {examined.line}" if examined else ""
+            changes.append(f"{one.trial.label} [{one.trial.name8}]: {state or 'proposed'} -> {one.state}{why}{end}")
     return changes
 
 

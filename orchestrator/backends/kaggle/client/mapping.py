@@ -29,7 +29,7 @@ STATES: Mapping[str, SessionState] = {
 NEVER_RUN = "never run"
 """Our name for the 404 that a kernel answers before its first run is visible."""
 
-_TIMED_OUT = re.compile(r"time[d ]?\s?-?out|timeout|time limit|exceeded .*(time|seconds|hours)", re.IGNORECASE)
+_TIMED_OUT = re.compile(r"time[d ]?\s?-?out|timeout|time limit|exceeded .*(time|duration|seconds|hours)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ def test_an_unknown_state_is_shown_and_not_terminal(word: str) -> None:
     ("status", "words", "reason"),
     [
         ("ERROR", "Your notebook timed out", EndReason.WALL_LIMIT),
+        ("ERROR", "It was stopped because it exceeded the max allowed execution duration.", EndReason.WALL_LIMIT),
         ("CANCEL_ACKNOWLEDGED", "Session exceeded the allowed time limit", EndReason.WALL_LIMIT),
         ("CANCEL_ACKNOWLEDGED", "", EndReason.CANCELLED),
         ("ERROR", "out of memory", None),

@@ -1,0 +1,140 @@
+"""Reads what a session wrote for an autopsy: never fails, reads little of large files, and says what is damaged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.autopsy.evidence import LOG_NAME, Line, Outputs
+from orchestrator.core.autopsy.subject import Candidate, slug_in
+from orchestrator.core.session.pack import own_lines
+from orchestrator.kernel.files.strict_json import read_strict
+from orchestrator.kernel.session.manifest import Manifest, read_manifest
+from orchestrator.kernel.wire import EVENTS_NAME, PACK_NAME, member_folder
+
+_TAIL_BYTES = 256_000
+_TAIL_LINES = 400
+_EVENTS_BYTES = 4_000_000
+"""Twice the limit of an event file."""
+
+
+def read_outputs(folder: Path, shown: str, log: Path | None = None, member: int | None = None) -> Outputs:
+    """What lies in a folder of outputs.
+
+    Args:
+        shown: The folder, for people.
+        log: The log, if it is elsewhere.
+        member: Number of the session in its pack, if the log and the folder above are of the whole pack.
+    """
+    manifest, fault = _manifest(folder)
+    return Outputs(
+        folder=shown,
+        manifest=manifest,
+        manifest_fault=fault,
+        events=tuple(_events(folder / EVENTS_NAME)),
+        log=_log(log or folder / LOG_NAME, member),
+        exit_code=None if member is None else _code_in_pack(folder.parent / PACK_NAME, member),
+    )
+
+
+def written_sessions(results: Path, known: Collection[str] = ()) -> Iterator[Candidate]:
+    """A candidate for each results folder, from what is in it: the ledger may be gone, or older than the results.
+
+    Args:
+        known: Names of folders and of sessions that are left out.
+    """
+    try:
+        folders = sorted(path for path in results.iterdir() if path.is_dir() and slug_in(path.name))
+    except OSError:
+        return
+    for folder in folders:
+        if folder.name in known or slug_in(folder.name) in known:
+            continue
+        manifest, _ = _manifest(folder)
+        stamp: Mapping[str, Any] = manifest.stamp if manifest is not None else _stamp_in_events(folder)
+        slug = slug_in(folder.name)
+        yield Candidate(
+            section=_text(stamp, "section"),
+            lineage_id=_text(stamp, "lineage_id") or slug.rpartition("-s")[0][-8:],
+            run_id=_text(stamp, "run_id"),
+            slug=slug,
+            folder=folder.name,
+            at=manifest.started_at if manifest is not None else _changed_at(folder),
+        )
+
+
+def _text(stamp: Mapping[str, Any], name: str) -> str:
+    value = stamp.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _stamp_in_events(folder: Path) -> Mapping[str, Any]:
+    events = [event for _, event in _events(folder / EVENTS_NAME)]
+    return next((event for event in events if event.get("kind") == "started"), {})
+
+
+def _changed_at(folder: Path) -> str:
+    try:
+        return datetime.fromtimestamp(folder.stat().st_mtime, UTC).isoformat()
+    except (OSError, ValueError, OverflowError):
+        return ""
+
+
+def _manifest(folder: Path) -> tuple[Manifest | None, str]:
+    try:
+        return read_manifest(folder), ""
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as fault:
+        return None, str(fault)
+
+
+def _events(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Line number and event; lines that are none are skipped."""
+    for number, line in _lines(path, _EVENTS_BYTES):
+        try:
+            event = read_strict(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict) and number is not None:
+            yield number, event
+
+
+def _log(path: Path, member: int | None) -> tuple[Line, ...]:
+    """The last lines of a log that say something."""
+    if member is None:
+        lines = [Line(number=number, text=text) for number, text in _lines(path, _TAIL_BYTES) if text.strip()]
+    else:
+        texts = own_lines((text for _, text in _lines(path, _TAIL_BYTES)), member)
+        lines = [Line(number=None, text=text) for text in texts if text.strip()]
+    return tuple(lines[-_TAIL_LINES:])
+
+
+def _lines(path: Path, most_bytes: int) -> Iterator[tuple[int | None, str]]:
+    """The lines at the end of a file, with their numbers if the whole file is read."""
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(0, size - most_bytes))
+            content = stream.read(most_bytes)
+    except (OSError, ValueError):
+        return
+    lines = content.decode("utf-8", "replace").split("\n")
+    whole = size <= most_bytes
+    for number, line in enumerate(lines if whole else lines[1:], 1):
+        yield number if whole else None, line.rstrip("\r")
+
+
+def log_tail(lines: Iterator[str]) -> tuple[Line, ...]:
+    """The last lines of a log that comes from a backend."""
+    numbered = [Line(number=number, text=text) for number, text in enumerate(lines, 1)]
+    return tuple(one for one in numbered if one.text.strip())[-_TAIL_LINES:]
+
+
+def _code_in_pack(path: Path, member: int) -> int | None:
+    try:
+        code = json.loads(path.read_text(encoding="utf-8"))["members"][member_folder(member)]["exit_code"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
