@@ -33,9 +33,8 @@ from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import Backend, Clock, Narrator
 from orchestrator.stores.campaign.campaign_yaml import card_reader
-from orchestrator.stores.ledger.lease import SqliteLease
+from orchestrator.stores.ledger.lease import SqliteLease, SqliteRefusals
 from orchestrator.stores.ledger.reading import ledger_for_reading
-from orchestrator.stores.ledger.refusals import SqliteRefusals
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
 from orchestrator.stores.proof.records import proof_of_code

@@ -14,8 +14,8 @@ from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.pipeline.campaign.start import Room
 from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
+from orchestrator.stores.ledger.lease import SqliteRefusals
 from orchestrator.stores.ledger.reading import ledger_for_reading
-from orchestrator.stores.ledger.refusals import SqliteRefusals
 from orchestrator.stores.project import Project
 from orchestrator.wiring import present_digest
 from orchestrator.wiring.searches import campaign_trials

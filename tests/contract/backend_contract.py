@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.checkpoint.transport import choose_carrier
+from orchestrator.core.checkpoint.start import choose_carrier
 from orchestrator.core.errors import BadInput, NotYet
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.session.backend_types import CheckpointSet, Handle, Observation, Push, SessionState

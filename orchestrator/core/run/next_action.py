@@ -13,12 +13,11 @@ from orchestrator.core.checkpoint.walk_back import view_after
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.run.actions import Action, Adopt, Collect, Finish, Missing, Refuse, Start, Wait
-from orchestrator.core.run.losses import loss, may_be_elsewhere
 from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.opening import open_run
 from orchestrator.core.run.progress import Decision, next_step
 from orchestrator.core.run.request import RunRequest
-from orchestrator.core.run.snapshot import Snapshot
+from orchestrator.core.run.snapshot import Snapshot, loss, may_be_elsewhere
 from orchestrator.core.run.summary import DETACHED, GOOD_ENDS, ITS_TURN
 from orchestrator.core.run.weights_only import require_weights_used
 from orchestrator.core.session.end_reason import EndReason

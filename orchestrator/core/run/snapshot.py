@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 
 from orchestrator.core.checkpoint.compatibility import Intended
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
+from orchestrator.core.checkpoint.missing import current_chain, expected_steps, is_missing, missing_fault, walked_to
 from orchestrator.core.checkpoint.walk_back import WalkBack
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, CheckpointsMissing
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.run.actions import Action, Adopt, Missing, Refuse
 from orchestrator.core.run.open_run import ClosedSession, OpenRun
+from orchestrator.core.run.request import RunRequest
 from orchestrator.core.session.backend_types import Bundle, Handle, Observation
+from orchestrator.core.session.slug import place_of_slug
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +113,48 @@ class Snapshot:
 def open_sessions(sessions: Sequence[SessionRecord], backend: str) -> tuple[SessionRecord, ...]:
     """Those on one backend that are not closed, in their order."""
     return tuple(one for one in sessions if one.stage is not Stage.CLOSED and one.backend == backend)
+
+
+def may_be_elsewhere(snapshot: Snapshot, request: RunRequest) -> bool:
+    """Whether checkpoints that should be in place are not, and were not searched for."""
+    if snapshot.done.searched or snapshot.done.run is not None:
+        return False
+    if missing_steps(snapshot) is not None:
+        return True
+    # The ledger itself may be older than the results beside it, or be absent. `run` trusts what is in place.
+    return request.starts and not snapshot.waits and _has_newer_results(snapshot, request.card.lineage.id)
+
+
+def missing_steps(snapshot: Snapshot) -> int | None:
+    """Steps that the ledger knows and that are not in place, None where nothing is missing."""
+    chain = current_chain(snapshot.runs, snapshot.sessions)
+    expected = expected_steps(chain, walked_to(snapshot.runs, chain))
+    return expected if is_missing(snapshot.inventory, expected, stays=snapshot.waits) else None
+
+
+def loss(snapshot: Snapshot, request: RunRequest) -> Action | None:
+    """A search or a refusal, if steps that exist would be trained again; None if not."""
+    if snapshot.inventory.latest is not None:
+        return None
+    if request.starts and not snapshot.waits and not snapshot.done.asked and snapshot.adopted is None:
+        # A later session, which this ledger does not know, may have the checkpoints.
+        return Adopt(what=Missing.SESSIONS)
+    missing = missing_steps(snapshot)
+    faults = [
+        _missing_fault(snapshot, request, missing) if missing is not None else None,
+        snapshot.lost,
+    ]
+    if snapshot.adopted is not None:
+        faults.reverse()  # what the collected session itself lacks is the nearer reason
+    fault = next(filter(None, faults), None)
+    return Refuse(fault=fault) if fault is not None else None
+
+
+def _missing_fault(snapshot: Snapshot, request: RunRequest, steps: int) -> CheckpointsMissing:
+    return missing_fault(snapshot.inventory, section=request.card.section, backend=snapshot.backend, steps=steps)
+
+
+def _has_newer_results(snapshot: Snapshot, lineage_id: str) -> bool:
+    known = [(one.session, one.attempt) for one in snapshot.sessions if not one.never_submitted]
+    here = (place_of_slug(slug, lineage_id) for slug in snapshot.result_slugs)
+    return max((place for place in here if place), default=(0, 0)) > max(known, default=(0, 0))

@@ -9,11 +9,19 @@ from functools import cache, cached_property
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, cast, get_type_hints
 
-from orchestrator.core.section.code_paths import DIRECTORY, MODULE, SCRIPT, include_fault, start_faults
 from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
 from orchestrator.core.section.lineage import Lineage, plain
 from orchestrator.core.section.session_kind import SessionKind
-from orchestrator.core.section.size_limits import MOST_LAYERS, MOST_UNITS, pack_fault
+from orchestrator.core.section.size_limits import (
+    DIRECTORY,
+    MODULE,
+    MOST_LAYERS,
+    MOST_UNITS,
+    SCRIPT,
+    include_fault,
+    pack_fault,
+    start_faults,
+)
 from orchestrator.kernel.algorithms.hyperparameters import AlgorithmName, Algorithms, HyperParameters
 from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 from orchestrator.kernel.schema import CRITERIA

@@ -9,10 +9,9 @@ from types import MappingProxyType
 from orchestrator.core.checkpoint.missing import gone_lines, missing_fault
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.run.actions import Action, Adopt, Finish, Missing, Refuse, Start
-from orchestrator.core.run.losses import missing_steps
 from orchestrator.core.run.next_action import next_action, when_idle
 from orchestrator.core.run.request import RunRequest
-from orchestrator.core.run.snapshot import CommandState
+from orchestrator.core.run.snapshot import CommandState, missing_steps
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.session.backend_types import Observation, Push
 from orchestrator.pipeline.context import RunContext

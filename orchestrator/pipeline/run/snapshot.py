@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from orchestrator.core.checkpoint.compatibility import Intended
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
-from orchestrator.core.checkpoint.transport import manifest_holds
+from orchestrator.core.checkpoint.start import manifest_holds
 from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, reaches
 from orchestrator.core.run.opening import interrupted_run

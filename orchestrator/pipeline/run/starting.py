@@ -12,10 +12,9 @@ from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import AskedBy
 from orchestrator.core.run.actions import Start
-from orchestrator.core.run.losses import missing_steps
 from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.request import RunRequest
-from orchestrator.core.run.snapshot import Snapshot
+from orchestrator.core.run.snapshot import Snapshot, missing_steps
 from orchestrator.core.session.backend_types import Handle, Push
 from orchestrator.core.session.end_reason import EFFECTS, Effect
 from orchestrator.core.session.slug import Place

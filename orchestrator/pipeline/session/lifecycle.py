@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
-from orchestrator.core.checkpoint.transport import choose_carrier, inline_bytes
+from orchestrator.core.checkpoint.start import choose_carrier, inline_bytes
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, Stage, session_key
 from orchestrator.core.run.open_run import ClosedSession

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestrator.core.checkpoint.inventory import CheckpointInventory
-from orchestrator.core.checkpoint.transport import manifest_holds
+from orchestrator.core.checkpoint.start import manifest_holds
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, StorageFault
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord, session_key

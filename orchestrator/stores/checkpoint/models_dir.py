@@ -29,8 +29,16 @@ from orchestrator.stores.checkpoint.own_files import (
     signature_of,
 )
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change
-from orchestrator.stores.checkpoint.usable import NO_ROOM, require_readable, require_usable, writing
-from orchestrator.stores.checkpoint.volumes import PARTS, is_apart, move, volume_of
+from orchestrator.stores.checkpoint.volumes import (
+    NO_ROOM,
+    PARTS,
+    is_apart,
+    move,
+    require_readable,
+    require_usable,
+    volume_of,
+    writing,
+)
 
 _CHUNK_BYTES = 1 << 20
 

@@ -1,4 +1,4 @@
-"""Finds the disk of each part of a models directory, so that every move in it is a rename.
+"""Finds the disk of each part of a models directory, so that every move is a rename, and checks that it can be used.
 
 Users put large folders on large disks: the models directory, or its `checkpoints` or `best_model`, may be a symbolic
 link or a mounted disk. Such a folder is never replaced itself: its files are staged and archived inside it. All other
@@ -11,9 +11,11 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from orchestrator.core.errors import BadInput
 from orchestrator.kernel.files.atomic import write_atomically
 from orchestrator.kernel.wire import BEST_MODEL, CHECKPOINTS
 
@@ -99,3 +101,58 @@ def move(source: Path, destination: Path) -> None:
 
 def _copy(source: Path, destination: Path) -> None:
     shutil.copyfile(source, destination, follow_symlinks=False)
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def require_usable(models: Path) -> None:
+    """Refuse a models directory that a restore could not write to.
+
+    Raises:
+        BadInput: A link leads nowhere, or a file lies where a folder must be.
+    """
+    require_readable(models)
+    for volume in volumes(models):
+        if os.path.lexists(volume.archives) and not volume.archives.is_dir():
+            raise BadInput(
+                f"{volume.archives} is not a folder, but the archive needs a folder of that name",
+                remedy="Move or rename it, then run the same command again.",
+            )
+
+
+def require_readable(models: Path) -> None:
+    """Refuse what would look like an empty directory: a link to a missing disk, or a file.
+
+    Raises:
+        BadInput: It is one of these.
+    """
+    for folder in (models, *(models / part for part in PARTS)):
+        if folder.is_symlink() and not folder.exists():
+            raise BadInput(
+                f"{folder} is a link to {folder.readlink()}, which is not there",
+                remedy="Connect the disk or correct the link, then run the same command again.",
+            )
+    if os.path.lexists(models) and not models.is_dir():
+        raise BadInput(
+            f"{models} is a file, but the checkpoints need a folder of that name",
+            remedy="Move or rename it, then run the same command again.",
+        )
+
+
+@contextmanager
+def writing(models: Path) -> Iterator[None]:
+    """Turn a refused write into a message with a remedy; a full disk is reported by the caller.
+
+    Raises:
+        BadInput: A file or folder cannot be changed.
+    """
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno in NO_ROOM:
+            raise
+        raise BadInput(
+            f"{fault.filename or models} cannot be changed: {fault.strerror or fault}",
+            remedy="Give yourself the right to write there, then run the same command again; nothing is lost.",
+        ) from fault

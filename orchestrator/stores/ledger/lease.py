@@ -7,7 +7,8 @@ has not renewed for `LEASE_S` loses the lease and notices it before its next ste
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -90,3 +91,34 @@ class SqliteLease:
 
 def _text(moment: datetime) -> str:
     return moment.isoformat()
+
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS refusals (lineage_id TEXT PRIMARY KEY, why TEXT NOT NULL)"
+
+
+class SqliteRefusals:
+    """The reasons, by lineage. A lost reason is found again by the next tick.
+
+    Args:
+        ledger: Holds the table.
+    """
+
+    def __init__(self, ledger: SqliteLedger) -> None:
+        self._connection = ledger.connection
+
+    def store(self, lineage_id: str, why: str) -> None:
+        """Store why a trial is refused, in place of an earlier reason; an empty reason removes it."""
+        if why:
+            self._connection.execute(_SCHEMA)
+            self._connection.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?)", (lineage_id, why))
+        elif lineage_id in self.reasons():
+            self._connection.execute("DELETE FROM refusals WHERE lineage_id = ?", (lineage_id,))
+
+    def reasons(self) -> Mapping[str, str]:
+        """Lineage id -> reason; writes nothing."""
+        try:
+            return dict(self._connection.execute("SELECT lineage_id, why FROM refusals"))
+        except sqlite3.OperationalError as fault:
+            if "no such table" in str(fault):
+                return {}  # no tick has refused a trial yet
+            raise

@@ -22,7 +22,7 @@ from typing import Any, Literal, cast
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import RESERVED_KEYS, SectionCard, card_kind
-from orchestrator.core.section.code_paths import script_fault
+from orchestrator.core.section.size_limits import script_fault
 from orchestrator.kernel.wire import code_folder
 from orchestrator.stores.yaml.text_files import read_text
 

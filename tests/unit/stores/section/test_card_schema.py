@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.core.errors import BadInput
-from orchestrator.core.section.code_paths import script_fault
+from orchestrator.core.section.size_limits import script_fault
 from orchestrator.stores.section.card_schema import card_schema
 from orchestrator.stores.section.card_yaml import load_card, read_yaml
 from tests.doubles.commands import orchestrate
