@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +42,14 @@ def session(root: Path, learn: Learn, cut: tuple[int, int] | None = None, **sett
     """Run one session in a fresh process, in the folder `root`; returns its exit code, negative after a signal."""
     root.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
     try:
         os.chdir(root)
+        forkserver._forkserver._forkserver_pid = None  # that of the tests' process is no child of this one
         _CUT[:] = [] if cut is None else [cut]
         settings = {"target": 400, "seed": 3, "save_every": 60, "folder": root / "run", **settings}
         with orchestrator.session(**settings) as run:
