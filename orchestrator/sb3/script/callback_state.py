@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import gymnasium
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ProgressBarCallback
+from stable_baselines3.common.vec_env import VecEnv
 
 from orchestrator.sb3.envs.attributes import Capture, Restore
 from orchestrator.sb3.state.algorithm_state import outside_of
@@ -15,6 +17,16 @@ from orchestrator.sb3.state.algorithm_state import outside_of
 def users_callbacks(root: Any, own: BaseCallback) -> list[BaseCallback]:
     """The callbacks of a user, in order, from what `learn` received."""
     return [one for one in _leaves(root) if one is not own and not isinstance(one, ProgressBarCallback)]
+
+
+def environments_of(callbacks: list[BaseCallback]) -> list[Any]:
+    """The environments of callbacks, e.g. for evaluations, without that of the training."""
+    return [
+        value
+        for one in callbacks
+        for value in vars(one).values()
+        if isinstance(value, VecEnv | gymnasium.Env) and value is not one.training_env
+    ]
 
 
 def _leaves(root: Any) -> Iterator[BaseCallback]:
