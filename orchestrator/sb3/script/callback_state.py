@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import gymnasium
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ProgressBarCallback
+from stable_baselines3.common.vec_env import VecEnv
 
 from orchestrator.sb3.envs.attributes import Capture, Restore
 from orchestrator.sb3.state.algorithm_state import outside_of
@@ -28,6 +30,16 @@ def require_own_callback(root: Any, own: BaseCallback) -> None:
             "run.callback must be in the list that model.learn gets, not inside another callback: "
             "model.learn(run.remaining, callback=[your_callback, run.callback], reset_num_timesteps=False)"
         )
+
+
+def environments_of(callbacks: list[BaseCallback]) -> list[Any]:
+    """The environments of callbacks, e.g. for evaluations, without that of the training."""
+    return [
+        value
+        for one in callbacks
+        for value in vars(one).values()
+        if isinstance(value, VecEnv | gymnasium.Env) and value is not one.training_env
+    ]
 
 
 def _leaves(root: Any) -> Iterator[BaseCallback]:

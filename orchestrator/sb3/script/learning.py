@@ -12,6 +12,7 @@ from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.alone import ALONE_RUN
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.decoder import Decoder
+from orchestrator.kernel.training.kept_state.environments import prepare_environments
 from orchestrator.kernel.training.kept_state.logs import read_logs
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.run import Run
@@ -24,7 +25,7 @@ from orchestrator.sb3.logs.training_logs import TrainingLogs
 from orchestrator.sb3.rollout_callback import LeftAtBoundary
 from orchestrator.sb3.script.beside_model import BesideModel
 from orchestrator.sb3.script.building import built
-from orchestrator.sb3.script.callback_state import require_own_callback, users_callbacks
+from orchestrator.sb3.script.callback_state import environments_of, require_own_callback, users_callbacks
 from orchestrator.sb3.script.digests import digests_of_model
 from orchestrator.sb3.script.identity import other_threads
 from orchestrator.sb3.script.run_callback import RunCallback
@@ -148,6 +149,7 @@ class Learning:
             )
         require_own_callback(arguments.get("callback"), self.callback)
         users = self._beside_model.callbacks = users_callbacks(arguments.get("callback"), self.callback)
+        prepare_environments(environments_of(users))
         self._logs.learn_begins(users, self.callback)
         self._state.begin(with_model=True)
         horizon = self._training.plan.target_steps

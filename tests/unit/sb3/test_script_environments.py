@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from stable_baselines3 import DQN, PPO, SAC
+from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_util import make_atari_env, make_vec_env
 from stable_baselines3.common.vec_env import (
     SubprocVecEnv,
@@ -84,8 +85,8 @@ def _racing() -> gymnasium.Env[Any, Any]:
     return gymnasium.make("CarRacing-v3", max_episode_steps=40)
 
 
-def _ends_equal(build: Callable[[], Any], folder: Path, *, target: int) -> None:
-    learn, straight, cut = learning(build), folder / "straight", folder / "cut"
+def _ends_equal(build: Callable[[], Any], folder: Path, *more: Callable[[], Any], target: int) -> None:
+    learn, straight, cut = learning(build, *more), folder / "straight", folder / "cut"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert session(straight, None, learn, target) == 0
@@ -106,6 +107,14 @@ def test_training_that_is_cut_ends_with_the_same_bytes(case: str, tmp_path: Path
 @pytest.mark.parametrize("case", [*FAST, *LONG])
 def test_long_training_that_is_cut_ends_with_the_same_bytes(case: str, tmp_path: Path) -> None:
     _ends_equal({**FAST, **LONG}[case], tmp_path, target=200 if case == "racing" else 600)
+
+
+@pytest.mark.prove
+def test_environment_of_an_evaluation_is_kept_too(tmp_path: Path) -> None:
+    def evaluation() -> EvalCallback:
+        return EvalCallback(make_vec_env("LunarLander-v3", 1, seed=5), eval_freq=30, n_eval_episodes=1, verbose=0)
+
+    _ends_equal(FAST["Box2D"], tmp_path, evaluation, target=200)
 
 
 def test_a_process_that_ends_is_named(tmp_path: Path) -> None:

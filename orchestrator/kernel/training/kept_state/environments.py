@@ -10,9 +10,9 @@ from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.kept_state.check.copies import is_environment, layers_of
 from orchestrator.kernel.training.kept_state.check.finding import Finding
 from orchestrator.kernel.training.kept_state.check.step_and_compare import check_environment
-from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.processes import check_processes, is_in_processes
 from orchestrator.kernel.training.kept_state.rules.registry import add_installed_rules
+from orchestrator.kernel.training.kept_state.visit import objects_in
 from orchestrator.kernel.training.kept_state.watching import watch
 
 _SLOW_MS = 5.0
@@ -39,11 +39,10 @@ def check_environments(value: Any, context: SessionContext) -> list[Finding]:
         value: Objects that can be captured without loss. Environments in other processes are checked there.
         context: The session.
     """
-    encoder = Encoder()
-    encoder.part([value], "checked")
-    findings = [finding for one in encoder.objects if is_in_processes(one) for finding in check_processes(one)]
+    objects = objects_in(value)
+    findings = [finding for one in objects if is_in_processes(one) for finding in check_processes(one)]
     kinds: set[tuple[Any, ...]] = set()
-    for env in _outermost(encoder.objects):
+    for env in _outermost(objects):
         kind = (*map(type, layers_of(env)), str(getattr(list(layers_of(env))[-1], "spec", None)))
         if kind not in kinds:
             kinds.add(kind)

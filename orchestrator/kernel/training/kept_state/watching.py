@@ -10,14 +10,13 @@ from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.rules.recording import Recorder, Snapshot, recorder_of
 from orchestrator.kernel.training.kept_state.rules.registry import replays, rule_of
 from orchestrator.kernel.training.kept_state.rules.tables import watch_tables
+from orchestrator.kernel.training.kept_state.visit import objects_in
 
 
 def watch(value: Any) -> None:
     """Prepare every environment in a value; a second call changes nothing."""
-    encoder = Encoder()
     _look(value)
-    encoder.part([value], "watched")
-    for one in encoder.objects:
+    for one in objects_in(value):
         rule = rule_of(one)
         if rule is not None and replays(rule):
             _record(one, rule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import gymnasium
@@ -335,3 +336,31 @@ def test_a_rule_of_a_user_may_replay() -> None:
 def test_what_is_no_rule_is_refused(rule: Any, named: str) -> None:
     with pytest.raises(TypeError, match=named):
         registry.add_rule(rule)
+
+
+def _names(pattern: str) -> list[str]:
+    found = (name for name, spec in gymnasium.registry.items() if re.search(pattern, str(spec.entry_point)))
+    return sorted(name for name in found if "-WFC-" not in name)  # those need files that are not in the package
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize(
+    "pattern", ["classic_control", "toy_text", r"minigrid\.envs:", r"minigrid\.envs\.babyai"], ids=lambda one: one
+)
+def test_every_environment_of_a_family_continues(pattern: str) -> None:
+    names = _names(pattern)
+    assert len(names) >= 6
+    assert [name for name in names if not continues(begun(made(name), 25), made(name), 40)] == []
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("name", MUJOCO)
+def test_mujoco_continues_for_long(name: str) -> None:
+    assert continues(begun(made(f"{name}-v5"), 300), made(f"{name}-v5"), 300)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", range(4))
+def test_box2d_continues_in_many_episodes(seed: int) -> None:
+    for name, steps in (("LunarLander-v3", 700), ("BipedalWalker-v3", 900), ("BipedalWalkerHardcore-v3", 500)):
+        assert continues(begun(made(name), steps, seed=seed), made(name), 600)
