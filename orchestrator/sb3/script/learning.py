@@ -7,7 +7,6 @@ from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.noise import VectorizedActionNoise
 
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
@@ -16,14 +15,13 @@ from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.wire import final_model_name
-from orchestrator.sb3.algorithms.candidates import give_boundary
 from orchestrator.sb3.checkpoint.resume import resume_training
 from orchestrator.sb3.checkpoint.save import save_training
 from orchestrator.sb3.rollout_callback import LeftAtBoundary
+from orchestrator.sb3.script.building import built_model
 from orchestrator.sb3.script.callback_state import capture_callbacks, restore_callbacks, users_callbacks
 from orchestrator.sb3.script.identity import follows_a_schedule
 from orchestrator.sb3.script.training import Beside, ScriptPlan, ScriptTraining
-from orchestrator.sb3.state.lazy_spaces import settle_spaces
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.sb3_zip import write_model
 from orchestrator.sb3.state.training_state_io import continues_episodes, restore_sections
@@ -93,7 +91,7 @@ class Learning:
         self._run, self._context, self._checkpoints, self._state = run, context, checkpoints, state
         # Other numbers than with more threads, but the same on every machine.
         prepare_torch(run.device, warn_only=True)
-        self.model = _built(build)
+        self.model = built_model(build)
         self.callback = RunCallback(self)
         spec = context.ticket.spec
         plan = ScriptPlan(
@@ -241,24 +239,3 @@ class Learning:
         if what not in self._training.lost:
             self._training.lost.append(what)
             self._state.lost([what])
-
-
-def _built(build: Callable[[], BaseAlgorithm]) -> BaseAlgorithm:
-    if isinstance(build, BaseAlgorithm) or not callable(build):
-        raise TypeError('run.sb3 takes a function that builds the model: run.sb3(lambda: PPO("MlpPolicy", env))')
-    model = build()
-    if not isinstance(model, BaseAlgorithm):
-        raise TypeError(f"the function of run.sb3 returned {type(model).__name__}, not a model of stable-baselines3")
-    if model.env is None:
-        raise TypeError("the function of run.sb3 returned a model without an environment: pass env=...")
-    if model.num_timesteps:
-        raise ValueError(
-            f"the function of run.sb3 returned a model after {model.num_timesteps} steps; to start a new training from "
-            "its weights, set model.num_timesteps = 0 in that function"
-        )
-    give_boundary(model)
-    settle_spaces(model)
-    noise = model.action_noise
-    if noise is not None and model.n_envs > 1 and not isinstance(noise, VectorizedActionNoise):
-        model.action_noise = VectorizedActionNoise(noise, model.n_envs)  # as `learn` does, but before a resume
-    return model
