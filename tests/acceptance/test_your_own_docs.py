@@ -13,6 +13,7 @@ import pytest
 from stable_baselines3 import PPO
 
 import orchestrator
+from orchestrator.stores.section.card_yaml import parse_card
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import orchestrate
 from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
@@ -24,7 +25,7 @@ from tests.emulator.loopback import loopback_kaggle
 TEXT = (PROJECT_ROOT / "docs/YOUR_OWN.md").read_text(encoding="utf-8")
 MODEL, PLAIN, NUMPY, RULE, FILES, PROGRAM, SECTION = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 (SHELL,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-CARD, CAMPAIGN = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+CARD, ALGORITHMS, CAMPAIGN = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
 PROOF, DIFFERENCE = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS = [line.partition("#")[0].split()[1:] for line in re.findall(r"^orchestrator .*", TEXT, re.MULTILINE)]
 PROVE, INIT, PROVE_AGAIN, RUN, ON_KAGGLE, CAMPAIGN_RUN, REPORT = COMMANDS
@@ -128,6 +129,13 @@ with orchestrator.session(target=60, seed=3) as run:
 def test_difference_of_the_page_is_shown_so(tmp_path: Path) -> None:
     proved = orchestrate(_folder(tmp_path, "differs", NOT_KEPT), "prove", "train.py", "--at", "17")
     assert proved.code == 1 and proved.out.endswith(DIFFERENCE), proved
+
+
+def test_algorithms_of_the_page_are_a_card() -> None:
+    sizes = "{target_steps: 1, checkpoint_every_steps: 1, evaluate_every_steps: 1, evaluation_scenarios: 1}"
+    profiles = f"profiles:\n  quick: {sizes}\n  full: {sizes}\n"
+    card = parse_card(f"section: mine\nentry_point: mine.entry\n{ALGORITHMS}{profiles}", "mine.yaml")
+    assert card.hyper_parameters is not None and card.hyper_parameters.rollout_steps == 2048
 
 
 @pytest.mark.parametrize("words", INITS, ids=" ".join)

@@ -101,8 +101,7 @@ class SectionCard:
         script: POSIX path below the project's root of a file that the kernel runs like `python FILE`; or None.
         scenario: Scenario name in checkpoint stems; the section's name if the file has none.
         algorithm: One of `algorithms`; None for a section that declares none.
-        network: Units of each hidden layer; without it, `policy_kwargs.net_arch` of the algorithm or the library's
-            default.
+        network: Units of each hidden layer; default: `policy_kwargs.net_arch`, or that of the library.
         algorithms: Hyper-parameters of each algorithm that the section declares.
         settings: Free values, part of the lineage.
         seed: Seed of the training; another seed is another training.
@@ -203,10 +202,7 @@ class SectionCard:
         return own
 
     def overshoot_steps(self, profile: str) -> int:
-        """Steps by which a training may end beyond its target: one rollout, or without an algorithm one save.
-
-        If a rollout is a number of episodes, their length is unknown, and any number of steps may be beyond.
-        """
+        """Steps by which a training may end beyond its target: a rollout (of episodes: any number) or a save."""
         learning = self.hyper_parameters
         if learning is None:
             return self.profiles[profile].checkpoint_every_steps or 1

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from orchestrator.kernel.algorithms.constructors import constructor_of, replay_buffer_arguments
 from orchestrator.kernel.algorithms.policies import class_path_faults, network_faults
+from orchestrator.kernel.algorithms.registry import Algorithm
 from orchestrator.kernel.algorithms.schedule_words import rate_faults
 from orchestrator.kernel.algorithms.wrapper_paths import wrapper_faults
-
-if TYPE_CHECKING:
-    from orchestrator.kernel.algorithms.hyperparameters import HyperParameters
 
 BUFFERS = ("ReplayBuffer", "DictReplayBuffer", "NStepReplayBuffer", "HerReplayBuffer")
 """Replay buffers of the library that a card names without a path."""
@@ -21,7 +19,27 @@ _MOST_ENVS = 65_536
 _FOR_DICT = ("DictReplayBuffer", "HerReplayBuffer")
 
 
-def faults_of(wanted: HyperParameters) -> Iterator[str]:
+class Wanted(Protocol):
+    """What the checks need of `HyperParameters`; a block's further keys are its fields."""
+
+    algorithm: str
+    n_envs: int
+    entry: Algorithm
+    arguments: dict[str, Any]
+    policy_name: str
+    by_episodes: bool
+    rollout_steps: int
+
+    def value(self, name: str) -> Any:
+        """A constructor's argument: the card's, or the library's default."""
+        ...
+
+    def __getattr__(self, name: str) -> Any:
+        """Any key of the block."""
+        ...
+
+
+def faults_of(wanted: Wanted) -> Iterator[str]:
     """Values that are not allowed together, one sentence each."""
     for name, argument in constructor_of(wanted.algorithm).arguments.items():
         if "schedule" in argument.types:
@@ -41,7 +59,7 @@ def faults_of(wanted: HyperParameters) -> Iterator[str]:
         yield from _rollout_faults(wanted)
 
 
-def _text_faults(wanted: HyperParameters) -> Iterator[str]:
+def _text_faults(wanted: Wanted) -> Iterator[str]:
     """Numbers that may be texts such as `auto`."""
     value = wanted.value("ent_coef")
     if isinstance(value, str) and value != "auto" and not _is_positive(value.removeprefix("auto_")):
@@ -51,7 +69,7 @@ def _text_faults(wanted: HyperParameters) -> Iterator[str]:
         yield f"target_entropy must be auto or a number, not {value}"
 
 
-def _twice(wanted: HyperParameters) -> Iterator[str]:
+def _twice(wanted: Wanted) -> Iterator[str]:
     """Values that two keys give."""
     given = wanted.arguments
     shares = [name for name in given if name.startswith("exploration_")]
@@ -62,7 +80,7 @@ def _twice(wanted: HyperParameters) -> Iterator[str]:
         yield "n_quantiles and policy_kwargs.n_quantiles give the same value; give one of them"
 
 
-def _rollout_faults(wanted: HyperParameters) -> Iterator[str]:
+def _rollout_faults(wanted: Wanted) -> Iterator[str]:
     n_top, n_delta = wanted.value("n_top"), wanted.value("n_delta")
     if n_top is not None and n_top > n_delta:
         yield f"n_top must not exceed n_delta = {n_delta}, not {n_top}"
@@ -79,7 +97,7 @@ def _rollout_faults(wanted: HyperParameters) -> Iterator[str]:
         yield "n_envs * n_steps must be above 1, since one advantage cannot be normalized"
 
 
-def _replay_faults(wanted: HyperParameters) -> Iterator[str]:
+def _replay_faults(wanted: Wanted) -> Iterator[str]:
     frequency = wanted.value("train_freq")
     if not isinstance(frequency, int):
         if frequency[0] <= 0:
@@ -95,7 +113,7 @@ def _replay_faults(wanted: HyperParameters) -> Iterator[str]:
     yield from _buffer_faults(wanted)
 
 
-def _buffer_faults(wanted: HyperParameters) -> Iterator[str]:
+def _buffer_faults(wanted: Wanted) -> Iterator[str]:
     buffer, lean, steps = wanted.replay_buffer_class, wanted.value("optimize_memory_usage"), wanted.value("n_steps")
     more: Mapping[str, Any] = wanted.replay_buffer_kwargs or {}
     if buffer is not None and buffer not in BUFFERS:

@@ -120,7 +120,7 @@ class HyperParameters(Block):
     def faults(self) -> Iterator[str]:
         """Values that are not allowed, one sentence each."""
         yield from Block.faults(self)
-        yield from faults_of(self)
+        yield from faults_of(typing.cast("Any", self))
 
 
 _KIND_OF_WORD: Mapping[str, Any] = {
@@ -196,8 +196,8 @@ def _of_algorithm(name: str) -> type[HyperParameters]:
         if one != "policy_kwargs"
     ]
     wanted += [(one, kind, _field(one)) for one, kind in _MORE.get(name, ())]
-    names = tuple(constructor.policies)
-    choices, default = Literal[names], Argument(types=frozenset({"text"}), default=names[0])  # type: ignore[valid-type]
+    names: Any = tuple(constructor.policies)
+    choices, default = Literal[names], Argument(types=frozenset({"text"}), default=names[0])
     wanted += [("policy", choices, _field("policy", default)), ("policy_kwargs", policy, _field("policy_kwargs"))]
     kind: type[HyperParameters] = _block(
         f"{name}HyperParameters", f"Hyper-parameters of {name}.", wanted, HyperParameters, algorithm=name

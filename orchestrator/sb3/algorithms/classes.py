@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from orchestrator.kernel.algorithms.registry import REGISTRY, Learns
 from orchestrator.kernel.outcome import SessionRefused
@@ -41,6 +42,6 @@ def absolute_step_class(algorithm: str) -> type[Any]:
     if REGISTRY[algorithm].has_replay:
         bases = (KeptNoise, GatheringAnew, *bases)
     elif REGISTRY[algorithm].learns is Learns.CANDIDATES:
-        bases = (AbsoluteSteps, with_boundary(kind))
+        bases = (AbsoluteSteps, with_boundary(cast("Hashable", kind)))
     text = f"{algorithm} with schedules of the absolute step."
     return type(f"AbsoluteStep{algorithm}", bases, {"__module__": __name__, "__doc__": text})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import gymnasium
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -25,7 +26,7 @@ def settle_spaces(model: BaseAlgorithm) -> None:
             str(space)
 
 
-def _spaces(model: BaseAlgorithm) -> Iterator[gymnasium.Space]:
+def _spaces(model: BaseAlgorithm) -> Iterator[gymnasium.Space[Any]]:
     yield model.observation_space
     env = model.env
     while env is not None:

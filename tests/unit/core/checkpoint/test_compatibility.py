@@ -35,6 +35,14 @@ def test_the_same_training_is_exact() -> None:
     assert compare(IDENTITY, INTENDED).grade is Grade.EXACT
 
 
+def test_another_target_of_a_schedule_over_the_whole_training_is_statistical() -> None:
+    intended = replace(INTENDED, horizon_steps=2000)
+    assert compare({**IDENTITY, "horizon_steps": 2000}, intended).grade is Grade.EXACT
+    (reason,) = compare({**IDENTITY, "horizon_steps": 1000}, intended).reasons
+    assert reason.grade is Grade.STATISTICAL
+    assert str(reason) == "Target of a schedule over the whole training: checkpoint=1000, current=2000"
+
+
 @pytest.mark.parametrize(
     ("change", "label", "grade"),
     [
@@ -52,6 +60,16 @@ def test_the_same_training_is_exact() -> None:
             {"hyper_parameters": {**LINEAGE.hyper_parameters, "n_quantiles": 25}},
             "Hyper-parameter n_quantiles",
             Grade.REFUSE,
+        ),
+        (
+            {"hyper_parameters": {**LINEAGE.hyper_parameters, "policy_kwargs": {"net_arch": {"pi": [8]}}}},
+            "Hyper-parameter policy_kwargs.net_arch.pi",
+            Grade.REFUSE,
+        ),
+        (
+            {"hyper_parameters": {**LINEAGE.hyper_parameters, "policy_kwargs": {"ortho_init": False}}},
+            "Hyper-parameter policy_kwargs.ortho_init",
+            Grade.WEIGHTS_ONLY,
         ),
         (
             {"hyper_parameters": {**LINEAGE.hyper_parameters, "n_envs": 4}},

@@ -264,6 +264,22 @@ def test_other_code_continues_with_a_grade_and_other_settings_are_refused() -> N
     assert "cannot be continued" in str(refused.fault)
 
 
+def test_a_raised_target_of_a_schedule_over_the_whole_training_is_graded_before_a_push() -> None:
+    settings = {"algorithms.DQN.learning_rate": "lin_1e-3", "algorithm": "DQN"}
+    spans = load_card(PROJECT_ROOT / "configs/sections", "section_7_6", settings)
+    now = replace(intended(), lineage=spans.lineage)
+    before = replace(checkpoint(30), identity=replace(now, horizon_steps=60).identity() | {"spaces": {}})
+    state = snapshot(replace(in_place(30), verified=(before,)), intended=now)
+    start = next_action(state, replace(request(target_steps=90), card=spans))
+    assert isinstance(start, Start) and start.comparison is not None
+    assert [str(one) for one in start.comparison.reasons] == [
+        "Target of a schedule over the whole training: checkpoint=60, current=90"
+    ]
+    assert start.comparison.grade.word == "statistical"
+    refused = next_action(state, replace(request(target_steps=90), card=replace(spans, resume_floor="exact")))
+    assert isinstance(refused, Refuse) and "checkpoint=60, current=90" in str(refused.fault)
+
+
 @pytest.mark.parametrize(
     ("end", "steps", "expected"),
     [
