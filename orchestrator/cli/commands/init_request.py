@@ -143,11 +143,14 @@ def _zoo_training(folder: Path, file: Path, env: str, algorithm: str | None) -> 
         raise BadInput(f"--zoo takes two words, and the second is {env}", remedy="Write --zoo FILE ENV.")
     zoo = read_zoo_file(file, algorithm)
     check = _checked_environment(env)
+    if check.found == "no" and env in zoo.environments and not check.near:
+        remedy = f"Name the module that registers it, as in `--zoo {file.name} my_package:{env}`."
+        raise BadInput(f"gymnasium has no environment {env}, though {zoo.path.name} has an entry", remedy=remedy)
     if check.found == "no":
         near = tuple(difflib.get_close_matches(env, zoo.environments, n=1, cutoff=0.8))
         _environment_notes(env, "", check, near)
     exists = True if check.found in ("yes", "broken") else None
-    chosen = choose_entry(zoo, env, exists=exists)
+    chosen = choose_entry(zoo, env.rpartition(":")[2], exists=exists)
     training = ZooTraining(env=env, entry=chosen.entry, source=f"{zoo.path.name}, {chosen.name}")
     other = "Choose a file for another algorithm, such as ppo.yml, or another environment."
     notes = _environment_notes(env, training.entry.algorithm.name, check, other=other)

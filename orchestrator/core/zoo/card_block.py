@@ -1,7 +1,8 @@
 """RL Zoo's forms in an algorithm's block of a card, translated into the card's own words.
 
 Keys that a card has in the same form stay as they are, and so do keys that it cannot have, such as `callback`: the
-card's own check names them. Each key is translated for itself, so a block may mix both forms.
+card's own check names them. Each key is translated for itself, so a block may mix both forms. Numbers and switches of
+YAML 1.1, such as `1_000_000`, are read only in a whole entry, which has `n_timesteps`: cards are YAML 1.2.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def in_words_of_card(plain: Mapping[str, Any], algorithm: Algorithm) -> CardBloc
         elif key in NOISE and "action_noise" in algorithm.constructor.arguments:
             continue
         else:
-            block.plain[key] = _translated(block, key, value, _reader(key, algorithm, plain.get("policy")))
+            block.plain[key] = _translated(block, key, value, _reader(key, algorithm, plain))
     _add_noise(block, plain, algorithm)
     return block
 
@@ -67,16 +68,18 @@ def _translated(block: CardBlock, key: str, value: Any, read: Callable[[Any], An
         return None
 
 
-def _reader(key: str, algorithm: Algorithm, policy: Any) -> Callable[[Any], Any]:
+def _reader(key: str, algorithm: Algorithm, plain: Mapping[str, Any]) -> Callable[[Any], Any]:
     """What translates the value of a key; values that a card has in the same form are left to the card's check."""
     if key == "normalize":
         return lambda value: values.mapping(value) if isinstance(value, str) else (True if value == {} else value)
+    scalar = values.plain_value if STEPS in plain else _as_it_is
     if key in ("n_envs", "frame_stack"):
-        return values.plain_value
+        return scalar
     argument = algorithm.constructor.arguments.get(key)
     if argument is None:
-        return lambda value: value
+        return _as_it_is
     if "mapping" in argument.types:
+        policy = plain.get("policy")
         name = policy if isinstance(policy, str) else None
         return lambda value: (
             _words(read_argument(key, value, algorithm, policy=name)) if _is_zoo_mapping(value) else value
@@ -86,8 +89,12 @@ def _reader(key: str, algorithm: Algorithm, policy: Any) -> Callable[[Any], Any]
     if "frequency" in argument.types:
         return lambda value: _words(values.train_freq(value)) if isinstance(value, str) else value
     if "schedule" in argument.types:
-        return lambda value: _rate(value) if isinstance(value, str) else value
-    return values.plain_value
+        return lambda value: _rate(value) if isinstance(value, str) and STEPS in plain else value
+    return scalar
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _is_zoo_mapping(value: Any) -> bool:

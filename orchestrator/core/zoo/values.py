@@ -22,8 +22,8 @@ _WHOLE = re.compile(r"[-+]?[0-9][0-9_]*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _LINEAR = re.compile(r"lin(?:ear)?_(.+)")
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
-# Source: YAML 1.1, https://yaml.org/type/bool.html; RL Zoo's files are read by a parser of YAML 1.1.
 _NOISES = {"normal": "normal", "ornstein-uhlenbeck": "ornstein_uhlenbeck"}
+# Source: YAML 1.1, https://yaml.org/type/bool.html; RL Zoo's files are read by a parser of YAML 1.1.
 _WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
 

@@ -46,7 +46,7 @@ def _lacking(folder: Path, training: ZooTraining, named_before: Collection[str])
 
 
 def _fallback(training: ZooTraining, chosen: ChosenEntry) -> Iterator[str]:
-    if chosen.name != training.env:
+    if chosen.name != training.env.rpartition(":")[2]:
         yield f"Note: the file has no entry for {training.env}; as in RL Zoo, its entry `{chosen.name}` is used"
     if chosen.other_version:
         yield (

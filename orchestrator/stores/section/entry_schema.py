@@ -69,10 +69,15 @@ def _block(definitions: dict[str, Any], algorithm: Algorithm) -> dict[str, Any]:
 
 def _add_forms(definitions: dict[str, Any], algorithm: Algorithm) -> None:
     """Allow RL Zoo's forms of the values of a block, and its further keys."""
-    properties = _block(definitions, algorithm)["properties"]
+    block = _block(definitions, algorithm)
+    properties, strict = block["properties"], {}
     for key, schema in properties.items():
         for form in _forms(key, algorithm):
             properties[key] = _or(properties[key], {"$ref": f"#/$defs/{form}"}, schema)
+            if form == _NUMBER:
+                strict[key] = {"not": {"$ref": f"#/$defs/{_NUMBER}"}}
+    # A block that is no entry is YAML 1.2, as the rest of a card.
+    block |= {"if": {"not": {"required": [STEPS]}}, "then": {"properties": strict}}
     number = {"type": "number", "exclusiveMinimum": 0}
     properties[STEPS] = {
         "description": "Steps of the whole training: target_steps of the profile full.",

@@ -140,6 +140,16 @@ def test_a_game_that_would_skip_frames_twice_is_named(capsys: pytest.CaptureFixt
     assert "its entry `atari` is used" in once[0] and not any("4 times" in note for note in once)
 
 
+def test_an_environment_of_the_users_own_package(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    refused = init(capsys, "--zoo", str(FILES / "sac.yml"), "NeckEnvRelative-v2")
+    assert "though sac.yml has an entry" in refused["error"] and "my_package:NeckEnvRelative-v2" in refused["remedy"]
+    made = init(capsys, "neck", "--zoo", str(FILES / "sac.yml"), "my_package:NeckEnvRelative-v2")
+    assert made["exit_code"] == 0 and not any("no entry" in note for note in made["notes"])
+    text = (tmp_path / "neck/train.py").read_text("utf-8")
+    assert "import my_package  # noqa" in text and 'gymnasium.make("my_package:NeckEnvRelative-v2")' in text
+    assert 'train_freq=(1, "episode")' in text
+
+
 def test_without_gymnasium_an_id_is_compared_with_the_file_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

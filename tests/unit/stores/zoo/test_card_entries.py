@@ -94,6 +94,7 @@ def test_forms_become_the_cards_own() -> None:
             "env_wrapper": [{"a.One": {"skip": 2}}, "b.Two"],
             "buffer_size": "1_000",
             "learning_rate": "1e-3",
+            "n_timesteps": 1000,
         },
     )
     own = block_of(
@@ -122,7 +123,10 @@ def test_classes_and_buffers_in_words_of_torch() -> None:
         "SAC", {**her, "replay_buffer_kwargs": "dict(n_sampled_goal=4, goal_selection_strategy='future')"}
     )
     assert buffer.replay_buffer_class == "HerReplayBuffer" and buffer.replay_buffer_kwargs["n_sampled_goal"] == 4
-    assert block_of("PPO", {"normalize": {}, "learning_rate": "linear_0.5"}).learning_rate == "lin_0.5"
+    assert (
+        block_of("PPO", {"normalize": {}, "learning_rate": "linear_0.5", "n_timesteps": 1000}).learning_rate
+        == "lin_0.5"
+    )
 
 
 def test_the_target_and_n_timesteps_must_agree() -> None:
@@ -163,7 +167,10 @@ def test_the_steps_of_the_card_can_be_set() -> None:
         ("  PPO: {monitor_kwargs: {info_keywords: [a]}}\n", "the section's code builds the environment"),
         ("  PPO: {noise_type: normal, noise_std: 0.1}\n", "unknown key"),
         ("  PPO: {n_timesteps: many}\n", "algorithms.PPO.n_timesteps: a whole number from 1"),
-        ("  PPO: {learning_rate: exp_1}\n", "a number or lin_X"),
+        ("  PPO: {learning_rate: exp_1}\n", "learning_rate must be a number, lin_ and a number"),
+        ("  PPO: {learning_rate: exp_1, n_timesteps: 1000}\n", "a number or lin_X"),
+        ("  PPO: {n_steps: 1_000}\n", "1_000 is text in YAML 1.2"),
+        ("  PPO: {use_sde: yes}\n", "yes is text in YAML 1.2"),
         ("  PPO: {policy: my.nets.Policy}\n", "policy"),
         ("  PPO: {normalize: 'dict(norm_ob=True)'}\n", "norm_ob"),
         ("  PPO: {gamma: 0.9}\n  ppo: {gamma: 0.9}\n", "algorithms.PPO: it is declared twice, also as ppo"),
@@ -220,6 +227,8 @@ def test_the_json_schema_accepts_what_the_loader_accepts(schema: Any) -> None:
         {"noise_type": "normal", "noise_std": 0.1},
         {"n_timesteps": 0},
         {"use_sde": "maybe"},
+        {"n_steps": "1_000"},
+        {"use_sde": "yes"},
     ],
 )
 def test_the_json_schema_refuses_what_the_loader_refuses(schema: Any, block: dict[str, Any]) -> None:
