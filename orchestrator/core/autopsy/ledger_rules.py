@@ -68,7 +68,7 @@ _OF_RUN: Mapping[str, str] = {
 def no_checkpoint_left(evidence: Evidence) -> Found | None:
     """The run ended because its checkpoints were deleted, or cannot be used."""
     run = evidence.run
-    if not evidence.whole or run is None or run.end_reason not in _OF_RUN:
+    if not evidence.whole or run is None or run.end_reason is None or run.end_reason not in _OF_RUN:
         return None
     if run.end_reason != "emptied" and evidence.session is not None:
         return None  # the session says what is wrong with the checkpoint

@@ -40,7 +40,7 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
     """Why it ended, with what shows it and what to do next.
 
     Args:
-        mask: Replaces secrets in whatever is shown.
+        mask: Replaces secrets in everything that is shown.
     """
     name, found = next(
         ((rule.__name__, found) for rule in RULES if (found := rule(evidence)) is not None),
