@@ -146,6 +146,11 @@ class Autopsies:
 
     def _examine(self, subject: Subject, of_trial: TrialEvidence | None) -> Autopsy:
         candidate = subject.candidate
+        if subject.whole and candidate.run is not None and candidate.run.ended_at and candidate.session is None:
+            # The run ended before it sent a session: the reason is the last session of an earlier run.
+            same = [one for one in self._candidates() if one.lineage_id == candidate.lineage_id and one.session]
+            if same:
+                candidate = replace(same[-1], run=candidate.run)
         result = self._of_candidate(candidate, subject.whole, of_trial)
         if result.verdict is not AutopsyVerdict.UNKNOWN or not subject.whole or candidate.session is None:
             return result

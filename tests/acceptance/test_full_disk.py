@@ -111,6 +111,7 @@ def test_session_on_a_full_disk_ends_disk_full_and_the_command_continues(toy: Pa
         assert answer.json["steps_done"] == 20
         assert "Free disk space" in answer.err and "Traceback" not in answer.err
         assert "section_failed" not in answer.err + answer.out
+    assert orchestrate(toy, "why", "--json").json["verdict"] == "disk_full"
     (toy / SECTION / "room.txt").write_text("", encoding="utf-8")
     answer = orchestrate(toy, *QUICK, "--json")
     assert (answer.code, answer.json["steps_start"], answer.json["steps_done"]) == (0, 20, 40)
@@ -132,7 +133,8 @@ def test_trial_on_a_full_disk_waits_with_reason_disk_full(toy: Path) -> None:
             break
     assert (trial["state"], trial["why"], tick["over"]) == ("waiting", "disk_full", False)
     assert trial["due_at"] and "rest" in tick["waits"]
-    assert "disk_full" in orchestrate(toy, "campaign", "status", "c.yaml").out
+    assert trial["autopsy"]["verdict"] == "disk_full"
+    assert "disk full: the disk was full (`python -m" in orchestrate(toy, "campaign", "status", "c.yaml").out
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,7 @@ def _listing(root: Path) -> dict[str, int]:
     "words",
     [
         ["status"],
+        ["why"],
         [*QUICK, "--dry-run"],
         ["run", "section_7_6", "--dry-run"],
         ["render", "section_7_6"],
@@ -281,5 +284,6 @@ def test_commands_work_in_an_ascii_locale_under_an_accented_path(
     assert answer.code == 0, answer.err
     # Another locale finds the same state.
     assert orchestrate(root, "status").code == 0
+    assert words != QUICK or orchestrate(root, "why", **variables).code == 0
     if words == QUICK:
         assert orchestrate(root, "run", "section_7_6", "--json").json["steps_start"] == 40

@@ -41,7 +41,7 @@ def examined(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
         ({"gpu_used": timedelta(hours=30)}, "quota", "Maximum weekly GPU quota of 30.00 hours reached"),
     ],
 )
-def test_the_services_refusals_are_told_apart(
+def test_the_services_refusals_have_their_own_verdicts(
     project: KaggleProject, capsys: pytest.CaptureFixture[str], limit: dict[str, Any], verdict: str, text: str
 ) -> None:
     for name, value in limit.items():
@@ -57,7 +57,7 @@ def test_sessions_that_fail_paused_or_finish(project: KaggleProject, capsys: pyt
     set_behaviour(project.root, '{"*": {"do": "vanish"}}')
     assert project.run().end_reason == "stuck"
     lost = examined(capsys)
-    assert lost["verdict"] == "unknown"  # the service says ERROR and nothing else, and the log ends in silence
+    assert lost["verdict"] == "unknown"  # the service says only ERROR, and the log names no error
     assert lost["command"].endswith("--ask")
     assert examined(capsys, "--ask")["evidence"][0] == {"source": "backend, state now", "text": "ERROR"}
     set_behaviour(project.root, '{"*": {"do": "raise"}}')

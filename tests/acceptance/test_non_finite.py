@@ -67,6 +67,9 @@ def test_nan_reaches_no_checkpoint_and_the_fixed_code_resumes(trained: Path, tmp
     assert (plain["end_reason"], plain["steps_done"]) == ("section_failed", 1000)
     assert "replay_buffer.rewards is not finite" in plain["error"]
     assert [card.steps for card in cards(project)] == [1000]
+    why = orchestrate(project, "why", "section_7_6", "--json").json
+    assert (why["verdict"], broken.out.count(f"Why: {why['sentence']}")) == ("nan", 1)
+    assert "replay_buffer.rewards is not finite" in why["evidence"][0]["text"]
 
     environment.write_text(original, encoding="utf-8")
     fixed = orchestrate(project, *RUN)
@@ -114,6 +117,7 @@ def test_saved_nan_without_a_parent_costs_one_session_then_none(tmp_path: Path) 
     assert (first.code, first.json["end_reason"], first.json["sessions"]) == (1, "checkpoint_unusable", 1)
     second = orchestrate(project, *words)
     assert (second.code, second.json["end_reason"], second.json["sessions"]) == (1, "checkpoint_unusable", 0)
+    assert orchestrate(project, "why", "--json").json["verdict"] == "nan"
     assert "start over: `python -m orchestrator run section_7_6 --fresh`" in second.err
     assert sorted(path.name for path in (project / MODELS).rglob("*")) == before
 

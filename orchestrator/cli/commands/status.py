@@ -15,6 +15,7 @@ from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
     from orchestrator.core.autopsy.verdicts import Autopsy
+    from orchestrator.core.errors import OrchestratorError
     from orchestrator.core.ledger.records import RunRecord, SessionRecord
     from orchestrator.core.session.live_progress import LiveProgress
     from orchestrator.stores.project import Project
@@ -36,7 +37,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
     from orchestrator.cli.commands.status_alone import alone_lines
     from orchestrator.cli.commands.status_models import model_lines, model_rows
     from orchestrator.cli.output.console import Console
-    from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE, OrchestratorError
+    from orchestrator.core.errors import OrchestratorError
     from orchestrator.stores.checkpoint.alone_trainings import alone_trainings
     from orchestrator.stores.project import find_project
     from orchestrator.stores.section.card_yaml import load_card
@@ -54,9 +55,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
     except OrchestratorError as fault:
         unreadable = fault
     live = _live(project, runs, sessions, ask=section is not None)
-    failures = _failures(project, runs) if unreadable is None else {}
-    code = EXIT_BAD_INPUT if any("problem" in row for row in models) else EXIT_DONE
-    code = code if unreadable is None else unreadable.exit_code
+    failures, code = _failures(project, runs), _exit_code(models, unreadable)
     if as_json:
         print_json(
             {
@@ -66,7 +65,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
                 "in_flight": [one.to_json() for one in live],
                 "autopsies": {run_id: one.to_json() for run_id, one in failures.items()},
                 "alone": [one.to_json() for one in alone],
-                **({} if unreadable is None else {"problem": str(unreadable), "remedy": unreadable.remedy}),
+                **_problem_json(unreadable),
             }
         )
         return code
@@ -79,6 +78,18 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
     if runs or not alone:
         console.say(*(_run_lines(runs, sessions, failures) if runs else [_first_command(models, section)]))
     return code
+
+
+def _exit_code(models: list[dict[str, Any]], unreadable: OrchestratorError | None) -> int:
+    from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_DONE
+
+    if unreadable is not None:
+        return unreadable.exit_code
+    return EXIT_BAD_INPUT if any("problem" in row for row in models) else EXIT_DONE
+
+
+def _problem_json(unreadable: OrchestratorError | None) -> dict[str, Any]:
+    return {} if unreadable is None else {"problem": str(unreadable), "remedy": unreadable.remedy}
 
 
 def _first_command(models: list[dict[str, Any]], section: str | None) -> str:

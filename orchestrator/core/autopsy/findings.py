@@ -83,7 +83,7 @@ def _known(word: object) -> EndReason | None:
 
 
 def decided(evidence: Evidence) -> tuple[EndReason, Quote] | None:
-    """The surest ending that says more than that the session left no account."""
+    """The surest ending that says more than that the session wrote no manifest."""
     return next((one for one in endings(evidence) if one[0] is not EndReason.CRASHED), None)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from orchestrator.core.autopsy.evidence import Evidence
 from orchestrator.core.autopsy.findings import Found, decided, endings, invalid_result, refusal
 from orchestrator.core.autopsy.verdicts import AutopsyVerdict as V
@@ -56,16 +58,22 @@ def run_reached_target(evidence: Evidence) -> Found | None:
     )
 
 
-def directory_emptied(evidence: Evidence) -> Found | None:
-    """The run ended because its checkpoints were deleted while it was active."""
+_OF_RUN: Mapping[str, str] = {
+    "emptied": "the models directory was emptied while the run was active",
+    EndReason.CHECKPOINT_UNUSABLE.value: "the newest checkpoint cannot be used, and no earlier one is left",
+}
+"""End of a run that only its own row in the ledger states -> what it means."""
+
+
+def no_checkpoint_left(evidence: Evidence) -> Found | None:
+    """The run ended because its checkpoints were deleted, or cannot be used."""
     run = evidence.run
-    if not evidence.whole or run is None or run.end_reason != "emptied":
+    if not evidence.whole or run is None or run.end_reason is None or run.end_reason not in _OF_RUN:
         return None
-    return Found(
-        verdict=V.CHECKPOINT_MISSING,
-        quotes=(evidence.of_run("end_reason", run.end_reason),),
-        detail="the models directory was emptied while the run was active",
-    )
+    if run.end_reason != "emptied" and evidence.session is not None:
+        return None  # the session says what is wrong with the checkpoint
+    quotes = (evidence.of_run("end_reason", run.end_reason),)
+    return Found(verdict=V.CHECKPOINT_MISSING, quotes=quotes, detail=_OF_RUN[run.end_reason])
 
 
 def waits_for_room(evidence: Evidence) -> Found | None:

@@ -15,7 +15,7 @@ RULES: Sequence[Rule] = (
     ledger_rules.finished_with_other_code,
     ledger_rules.refused_here,
     ledger_rules.run_reached_target,
-    ledger_rules.directory_emptied,
+    ledger_rules.no_checkpoint_left,
     ledger_rules.waits_for_room,
     ledger_rules.still_in_flight,
     ledger_rules.asked_to_stop,
@@ -40,7 +40,7 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
     """Why it ended, with what shows it and what to do next.
 
     Args:
-        mask: Replaces secrets in whatever is shown.
+        mask: Replaces secrets in everything that is shown.
     """
     name, found = next(
         ((rule.__name__, found) for rule in RULES if (found := rule(evidence)) is not None),

@@ -1,4 +1,4 @@
-"""The rules that decide by the session: its own account, the state and exit code of its process, the end of its log."""
+"""The rules that decide by the session: its own report, the state and exit code of its process, the end of its log."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _WALL_SHARE = 0.98
 
 
 def kernel_ending(evidence: Evidence) -> Found | None:
-    """The session's account says how it ended."""
+    """The session itself reports how it ended."""
     end = decided(evidence)
     if end is None:
         return None
@@ -147,7 +147,7 @@ def printed_error(evidence: Evidence) -> Found | None:
 
 
 def at_its_deadline(evidence: Evidence) -> Found | None:
-    """The last event of a session without an account lies at its deadline."""
+    """The last event of a session without a manifest lies at its deadline."""
     events = evidence.outputs.events
     deadline_s = None if evidence.session is None else evidence.session.ticket.get("spec", {}).get("deadline_s")
     if not events or events[0][0] != 1 or not isinstance(deadline_s, int | float):
@@ -161,12 +161,12 @@ def at_its_deadline(evidence: Evidence) -> Found | None:
 
 
 def outputs_lost(evidence: Evidence) -> Found | None:
-    """The session vanished, or ended well by its backend, and left no account."""
+    """The session vanished, or ended well by its backend, and left no manifest."""
     record = evidence.session
     problems = () if record is None else tuple(evidence.of_ledger("problems", one) for one in record.problems[:1])
     for quote in evidence.native():
         if quote.text == "vanished":
-            detail = "its process vanished without a trace: a power cut, a restart or a kill"
+            detail = "its process ended without a record: a power cut, a restart or a kill"
             return Found(verdict=V.LOST, quotes=(quote, *problems, *last_line(evidence)), detail=detail)
         if quote.text == "COMPLETE" or (quote.text == "exit 0" and evidence.manifest is None):
             return Found(verdict=V.LOST, quotes=(quote, *problems), detail="it ended, but its outputs did not arrive")
@@ -179,6 +179,6 @@ def failed_exit(evidence: Evidence) -> Found | None:
     """The process ended with a code of its own, and nothing else is known."""
     for code, quote in evidence.exit_codes():
         if code != 0:
-            detail = f"the process ended with exit code {code} and left no account"
+            detail = f"the process ended with exit code {code} and wrote no manifest"
             return Found(verdict=V.SECTION_ERROR, quotes=(quote, *last_line(evidence)), detail=detail)
     return None

@@ -17,7 +17,7 @@ RUN_ID = "toy-0123abcd-20261101T120000-beef"
 
 def record(backend: str = "local", **fields: Any) -> SessionRecord:
     """A closed session of the ledger."""
-    whole = {
+    whole: dict[str, Any] = {
         "key": f"{RUN_ID}/s01a1",
         "run_id": RUN_ID,
         "lineage_id": "0123abcd" + "0" * 56,
@@ -42,7 +42,7 @@ def kaggle(**fields: Any) -> SessionRecord:
 
 def run(**fields: Any) -> RunRecord:
     """An ended run."""
-    whole = {
+    whole: dict[str, Any] = {
         "run_id": RUN_ID,
         "section": "toy",
         "lineage_id": "0123abcd" + "0" * 56,
@@ -110,5 +110,10 @@ def seen(native: str, state: SessionState = SessionState.ENDED, **fields: Any) -
 def found(**fields: Any) -> Evidence:
     """Evidence; the outputs are given by their parts."""
     parts = {name: fields.pop(name) for name in list(fields) if name in Outputs.__slots__}
-    whole = {"subject": "run", "name": "0123abcd", "section": "toy", "again": "python -m orchestrator run toy --quick"}
+    whole: dict[str, Any] = {
+        "subject": "run",
+        "name": "0123abcd",
+        "section": "toy",
+        "again": "python -m orchestrator run toy --quick",
+    }
     return Evidence(**(whole | fields), outputs=Outputs(**parts))

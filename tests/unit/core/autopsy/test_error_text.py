@@ -131,7 +131,7 @@ def test_messages_of_other_programs(line: str, verdict: V | None) -> None:
 def test_each_refusal_of_our_own_kernel_is_recognised(tmp_path: Path) -> None:
     """The texts themselves are raised here, so that a reworded one cannot pass unnoticed."""
 
-    def told(act: object) -> V | None:
+    def verdict_of(act: object) -> V | None:
         with pytest.raises(SessionRefused) as refused:
             act()  # type: ignore[operator]
         found = first_sign(refused.value.account, REFUSALS)
@@ -142,11 +142,11 @@ def test_each_refusal_of_our_own_kernel_is_recognised(tmp_path: Path) -> None:
     absent = Machine(run=lambda command, limit_s: Ran(exit_code=0, out='{"gpu": null, "why": "no GPU"}'), versions=dict)
     needs = Requirement(name="sumo-rl", version="1.4")
     image = Requirement(name="torch", version="2.6")
-    assert told(lambda: probe_device("cuda", machine)) is V.GPU_UNUSABLE
-    assert told(lambda: probe_device("cuda", absent)) is V.GPU_UNUSABLE
-    assert told(lambda: supply((needs,), workspace, machine)) is V.DEPENDENCY_MISSING
-    assert told(lambda: supply((image,), workspace, machine)) is V.DEPENDENCY_MISSING
-    assert told(lambda: supply((needs,), workspace, absent)) is V.DEPENDENCY_MISSING
+    assert verdict_of(lambda: probe_device("cuda", machine)) is V.GPU_UNUSABLE
+    assert verdict_of(lambda: probe_device("cuda", absent)) is V.GPU_UNUSABLE
+    assert verdict_of(lambda: supply((needs,), workspace, machine)) is V.DEPENDENCY_MISSING
+    assert verdict_of(lambda: supply((image,), workspace, machine)) is V.DEPENDENCY_MISSING
+    assert verdict_of(lambda: supply((needs,), workspace, absent)) is V.DEPENDENCY_MISSING
 
 
 def test_the_final_message_comes_first_and_exceptions_that_were_handled_are_left_out() -> None:

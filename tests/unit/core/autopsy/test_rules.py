@@ -313,7 +313,7 @@ def test_a_wrapped_exception_is_judged_by_its_direct_cause() -> None:
         (75, V.SECTION_ERROR),
     ],
 )
-def test_the_exit_code_of_a_process_without_an_account(code: int, verdict: V) -> None:
+def test_the_exit_code_of_a_process_without_a_manifest(code: int, verdict: V) -> None:
     examined = autopsy(found(session=record(end_reason="crashed", observed_exit_code=code)))
     assert examined.verdict is verdict and str(code) in examined.evidence[0].text
 
@@ -335,7 +335,7 @@ def test_an_abort_is_explained_by_the_log_and_a_kill_is_not() -> None:
     assert autopsy(found(session=record(end_reason="crashed", exit_code=-9), log=optional)).verdict is V.OUT_OF_MEMORY
 
 
-def test_memory_of_gpu_and_host_are_told_apart() -> None:
+def test_memory_of_gpu_and_host_are_different() -> None:
     gpu = autopsy(found(manifest=manifest("section_failed", failed(CUDA_MEMORY)))).sentence
     host = autopsy(found(manifest=manifest("section_failed", failed("MemoryError")))).sentence
     assert "of the GPU" in gpu and "GPU" not in host
