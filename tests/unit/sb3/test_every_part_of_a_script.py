@@ -23,9 +23,9 @@ if lost_of_algorithm(BUILDERS["ARS", CASES["ARS"]]()):
     del CASES["ARS"]  # its boundary cannot be saved
 LONGER = {"ARS": 3}
 """Algorithms whose boundaries lie far apart -> how many times longer they are trained."""
-# Leaving these out changes nothing: the environment holds the generator of the action space, which it shares; on-policy
-# training never counts episodes, ARS records none, and only a recurrent policy uses the episode starts before a rollout's first step. The
-# last one has a test of its own.
+# Leaving these out changes nothing. The environment holds the generator of the action space, which it shares. On-policy
+# training never counts episodes, and ARS records none. Only a recurrent policy uses the episode starts before a
+# rollout's first step. A frozen normalization has its own test.
 _OF_ALL = {"action_space_rng"}
 _ON_POLICY = {"counters.episode_num", "last.last_episode_starts"}
 _NOT_NOTICED = {
