@@ -24,12 +24,15 @@ if lost_of_algorithm(BUILDERS["ARS", CASES["ARS"]]()):
 LONGER = {"ARS": 3}
 """Algorithms whose boundaries lie far apart -> how many times longer they are trained."""
 # Leaving these out changes nothing. The environment holds the generator of the action space, which it shares. On-policy
-# training never counts episodes, and ARS records none. Only a recurrent policy uses the episode starts before a
-# rollout's first step. A frozen normalization has its own test.
+# training never counts episodes, and ARS records none; ARS keeps its weights in the memory of its policy. Only a
+# recurrent policy uses the episode starts before a rollout's first step. A frozen normalization has its own test.
 _OF_ALL = {"action_space_rng"}
 _ON_POLICY = {"counters.episode_num", "last.last_episode_starts"}
 _NOT_NOTICED = {
-    "ARS": {"counters.episode_num", "episode_statistics.episodes", "episode_statistics.successes"},
+    "ARS": {
+        *("counters.episode_num", "episode_statistics.episodes", "episode_statistics.successes"),
+        "own_attributes.weights",
+    },
     "A2C": _ON_POLICY | {"layers.0.training"},
     "MaskablePPO": _ON_POLICY,
     "PPO": _ON_POLICY,
