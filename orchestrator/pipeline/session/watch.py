@@ -81,11 +81,11 @@ def watch(
                 if end is not None:
                     return end
             except OrchestratorError as fault:
+                if (end := unseen(fault)) is not None:
+                    return end
                 if not fault.transient:
                     raise
                 trouble = fault
-                if (end := unseen(fault)) is not None:
-                    return end
             reading.fruitless_looks = 0 if reading.cursor > shown else reading.fruitless_looks + 1
             _require_patience(context, handle, reading, trouble)
             if context.backend.capabilities.streams_log and reading.cursor > shown and trouble is None:
