@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -104,3 +105,37 @@ def test_deeply_nested_logs_are_read_as_plain_text() -> None:
     deep = "[" * 100_000
     assert lines_of_log(deep) == [deep]
     assert event_of_sse(f"data: {deep}") == {"data": deep + "\n"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"files": [{"fileName": 5, "url": "u"}]},
+        {"files": [{"fileName": ["b"], "url": {}}]},
+        {"files": [{"fileName": "b", "url": None}]},
+        {"files": [{"url": "u"}]},
+        {"files": [[]]},
+        {"files": "x"},
+        {"log": 5},
+        {"log": ["a"]},
+        {"log": None},
+        {"nextPageToken": 7},
+    ],
+    ids=str,
+)
+def test_an_odd_entry_of_a_listing_hides_no_other(odd: dict[str, Any]) -> None:
+    from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutputResponse
+
+    good = {"fileName": "a", "url": "http://x/a"}
+    files = odd.get("files", [])
+    plain = {**odd, "files": [good, *files] if isinstance(files, list) else files}
+    answers = [ApiListKernelSessionOutputResponse.from_dict(plain), ApiListKernelSessionOutputResponse.from_dict({})]
+    service = SimpleNamespace(
+        list_kernel_session_output=lambda request: answers.pop(0) if len(answers) > 1 else answers[0]
+    )
+    kernels = SimpleNamespace(kernels_api_client=service)
+    asked = SimpleNamespace(client=SimpleNamespace(kernels=kernels), ask=lambda what, call: call())
+    api = KaggleApi(cast(Any, asked), "ana", cast(Any, lambda call: call()))
+    listing = list_outputs(api, "ana", "x")
+    assert ("a" in listing.files) is isinstance(files, list)
+    assert isinstance(listing.log, str) and all(isinstance(path, str) for path in listing.files)

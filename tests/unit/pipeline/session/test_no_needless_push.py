@@ -266,3 +266,13 @@ def test_what_never_comes_blocks_nothing_for_ever(tmp_path: Path, trouble: tuple
     assert far.finish().verdict == "supported"
     needed = 2 if kind in ("state", "record", "file", "log") else 3
     assert len(far.kaggle.kernels) <= needed
+
+
+def test_waiting_for_a_backend_that_gives_no_output_is_reported(tmp_path: Path) -> None:
+    far = Far(tmp_path)
+    far.kaggle.troubles = [[Trouble(kind="listing", how=503, lasts_s=900.0)]]
+    summary = far.run()
+    assert summary is not None and (summary.verdict, len(far.kaggle.kernels)) == ("supported", 1)
+    lines = [line for line in far.listener.lines if "fetching it again in" in line]
+    assert lines and "has ended, but Kaggle, listing: HTTP 503" in lines[0]
+    assert lines[0].endswith("in 5 s") and lines[-1].endswith(" min")
