@@ -25,6 +25,8 @@ Answer = TypeVar("Answer")
 _OUTPUT_PAGE = 200
 _KERNEL_PAGE = 100
 """Largest page that the official client requests."""
+_MOST_PAGES = 1000
+"""No account has so many pages; such a listing has no end."""
 
 
 class KaggleApi(Streams):
@@ -125,7 +127,7 @@ class KaggleApi(Streams):
         from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsListViewType
 
         token, seen = "", set[str]()
-        while token not in seen:
+        while token not in seen and len(seen) < _MOST_PAGES:
             seen.add(token)
             request = request_of(
                 ApiListKernelsRequest,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.backends.kaggle.client.api import KaggleApi
-from orchestrator.backends.kaggle.client.errors import http_date, retry_after_s
+from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
+from orchestrator.backends.kaggle.client.errors import ServiceFault, http_date, retry_after_s
 from orchestrator.backends.kaggle.client.log_parser import event_of_sse, lines_of_log
 from orchestrator.backends.kaggle.client.mapping import OutputFile, OutputPage
 from orchestrator.backends.kaggle.session.download import download
@@ -139,3 +140,24 @@ def test_an_odd_entry_of_a_listing_hides_no_other(odd: dict[str, Any]) -> None:
     listing = list_outputs(api, "ana", "x")
     assert ("a" in listing.files) is isinstance(files, list)
     assert isinstance(listing.log, str) and all(isinstance(path, str) for path in listing.files)
+
+
+@pytest.mark.parametrize("follow", [lambda number: "AB"[number % 2], str], ids=["in a circle", "ever new"])
+def test_listings_of_datasets_and_kernels_without_an_end_are_an_error(follow: Callable[[int], str]) -> None:
+    pages: list[int] = []
+
+    def page(request: Any) -> SimpleNamespace:
+        pages.append(1)
+        return SimpleNamespace(dataset_files=(), kernels=(), next_page_token=follow(len(pages)))
+
+    calls = SimpleNamespace(list_dataset_files=page, list_kernels=page)
+    client = SimpleNamespace(
+        kernels=SimpleNamespace(kernels_api_client=calls), datasets=SimpleNamespace(dataset_api_client=calls)
+    )
+    asked = cast(Any, SimpleNamespace(client=client, ask=lambda what, call: call()))
+    at_once = cast(Any, lambda call: call())
+    with pytest.raises(ServiceFault, match="pages of the listing repeat"):
+        DatasetsApi(asked, "ana", at_once).listing("x")
+    with pytest.raises(ServiceFault, match="pages of the listing repeat"):
+        list(KaggleApi(asked, "ana", at_once).kernel_slugs())
+    assert len(pages) <= 2000
