@@ -19,6 +19,8 @@ from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.session.backend_types import SessionState
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.files.digests import first_fault
+from orchestrator.kernel.session.manifest import read_manifest
 from tests.conftest import PROJECT_ROOT
 from tests.contract.backend_contract import BackendContract, BackendHarness
 from tests.doubles.toy_section import make_toy_project
@@ -93,6 +95,27 @@ def test_secrets_of_the_shell_do_not_reach_the_kernel(
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"ORCHESTRATOR_KAGGLE_ROOT" in everything
     assert b"planted-secret" not in everything
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes, and links without a privilege, are for POSIX systems")
+def test_links_and_pipes_among_the_outputs_stop_nothing(harness: BackendHarness, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "large.bin").write_bytes(b"1" * 1000)
+    made = (
+        "    os.mkfifo('pipe'); os.symlink('nowhere', 'broken'); os.symlink('circle', 'circle')\n"
+        f"    os.symlink({str(elsewhere)!r}, 'outside'); os.symlink('section_7_6_rl_performance', 'inside')\n"
+        "    Path('plain.txt').write_text('x'); os.symlink('plain.txt', 'latest.txt')\n"
+    )
+    _insert_into_entry(harness.project, made)
+    handle, _ = harness.run(harness.push())
+    retrieval = harness.backend.fetch(handle, tmp_path / "out" / "x")
+    assert [one.path for one in retrieval.files] == ["broken", "circle", "outside", "pipe"]
+    folder = retrieval.folder
+    assert (folder / "latest.txt").read_text("utf-8") == "x" and not (folder / "latest.txt").is_symlink()
+    assert not any((folder / name).exists() for name in ("pipe", "broken", "circle", "outside", "inside"))
+    manifest = read_manifest(folder)
+    assert manifest is not None and first_fault(manifest.files, folder) is None
 
 
 def test_second_submit_never_starts_the_same_session_again(harness: BackendHarness) -> None:

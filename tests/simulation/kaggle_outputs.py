@@ -89,6 +89,7 @@ class ToyKaggle:
     rename: bool = False
     kernels: dict[str, Kernel] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
+    cards: dict[str, CheckpointCard] = field(default_factory=dict)
 
     def save_kernel(self, wanted: SaveRequest) -> SaveAnswer:
         """Run a kernel; it has computed everything at once, and shows it after an hour."""
@@ -117,10 +118,9 @@ class ToyKaggle:
     def _kernel(self, slug: str, ticket: Ticket, wanted: SaveRequest) -> Kernel:
         fate = self.fates.pop(0) if self.fates else "finish"
         start, parent, target = 0, None, int(ticket.spec["target_steps"])
-        for earlier in self.kernels.values():
-            if any(earlier.card is not None and _steps(one.path) == earlier.card.steps for one in ticket.inputs):
-                parent = earlier.card
-                start = parent.steps if parent else 0
+        for one in ticket.inputs:
+            if _steps(one.path) > start:
+                parent, start = self.cards[one.sha256], _steps(one.path)
         done = start if fate == "fail" else min(target, start + 10) if fate in ("pause", "die") else target
         folder, number = self.folder / slug, len(self.kernels) + 1
         folder.mkdir(parents=True)
@@ -128,6 +128,7 @@ class ToyKaggle:
         card = parent
         for steps in range(start + 10, done + 1, 10):
             card = _save(folder, ticket, steps, card)
+            self.cards[card.files[0].sha256] = card
             lines.append(report_line("saved", steps=steps, checkpoint=card.stem))
         if fate in ("finish", "pause"):
             _commit(folder, ticket, start, done)

@@ -191,10 +191,10 @@ class KaggleBackend(Backend):
         except ServiceFault as fault:
             if fault.status == 404:
                 return Observation(state=SessionState.ABSENT, native=mapping.NEVER_RUN)
-            if fault.status == 403:
-                # The answer for a slug that is not visible, and for a token without the right to read: not an end.
-                return Observation(state=SessionState.UNKNOWN, native=str(fault))
-            raise
+            if fault.transient or fault.status == 401:
+                raise
+            # For example the 403 for a slug that is not visible, and for a token without the right to read: not an end.
+            return Observation(state=SessionState.UNKNOWN, native=str(fault))
         return replace(mapping.observation(status, message), note=self._left_out.get(handle.slug, ""))
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:

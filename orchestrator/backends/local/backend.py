@@ -222,7 +222,7 @@ class LocalBackend(Backend):
         if partial.exists():
             shutil.rmtree(partial)
         try:
-            copy_outputs(sandbox, handle.member, partial)
+            files = copy_outputs(sandbox, handle.member, partial)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything
             raise
@@ -230,7 +230,7 @@ class LocalBackend(Backend):
             shutil.rmtree(into)
         os.replace(partial, into)
         note_fetched(sandbox, handle.member)
-        return Retrieval(folder=into)
+        return Retrieval(folder=into, missing=tuple(map(str, files)), files=files)
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask the session to save and stop; in a pack, all of them."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
 
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
 from orchestrator.kernel.session.manifest import read_manifest
 from orchestrator.kernel.wire import PACK_NAME, Ticket, member_folder
@@ -55,22 +57,47 @@ def manifest_code(working: Path) -> int | None:
     return manifest.exit_code if manifest else None
 
 
-def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> None:
+def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> tuple[MissingFile, ...]:
     """Copy a session's outputs and its part of the log into a new folder.
+
+    Returns:
+        What cannot be copied: broken links, links to folders elsewhere, pipes, files without permission to read.
 
     Raises:
         OSError: They cannot be read, or there is no room for them.
     """
     outputs = sandbox.output(member)
-    if outputs.is_dir():
-        shutil.copytree(outputs, into)
-    else:
-        into.mkdir(parents=True)  # a session of a pack that never started
+    into.mkdir(parents=True)  # stays empty for a session of a pack that never started
+    missing = tuple(_copy_tree(outputs, into))
     if sandbox.log.is_file():
         text = sandbox.log.read_bytes().decode("utf-8", "replace")
         if member is not None:
             text = "".join(f"{line}\n" for line in own_lines(text.split("\n"), member))
         (into / "kernel.log").write_bytes(text.encode("utf-8"))
+    return missing
+
+
+def _copy_tree(outputs: Path, into: Path) -> Iterator[MissingFile]:
+    """Copy folders and files, and the content of links to files; returns what is neither."""
+    for folder, folders, names in os.walk(outputs):  # does not follow links to folders: they may lead anywhere
+        for name in sorted((*folders, *names)):
+            source = Path(folder) / name
+            path = source.relative_to(outputs)
+            if source.is_symlink() and source.is_dir():
+                if not source.resolve().is_relative_to(outputs.resolve()):
+                    yield _missing(path, "is a link to a folder outside of the outputs: not copied")
+            elif source.is_dir():
+                (into / path).mkdir()
+            elif not source.is_file():
+                yield _missing(path, "is a broken link or no regular file: not copied")
+            elif not os.access(source, os.R_OK):
+                yield _missing(path, "may not be read: its permissions forbid it")
+            else:
+                shutil.copy2(source, into / path)
+
+
+def _missing(path: PurePath, reason: str) -> MissingFile:
+    return MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason)
 
 
 def note_fetched(sandbox: Sandbox, member: int | None) -> None:

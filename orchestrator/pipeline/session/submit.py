@@ -23,6 +23,7 @@ from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.lifecycle import abandon
 from orchestrator.pipeline.session.look import missed_for_s
+from orchestrator.pipeline.session.watch import in_words
 
 
 def checkpoint_set(context: RunContext, card: SectionCard, view: CheckpointInventory) -> CheckpointSet:
@@ -204,11 +205,14 @@ def wait_out(context: RunContext, fault: NotYet, reported: str = "") -> str:
     Args:
         reported: The reason of the last wait, which is not reported again.
     """
+    # A service may ask for a day, or for longer than it means: it is asked again within a quarter of an hour.
+    wait_s = min(fault.wait_s or _DEFAULT_WAIT_S, _LONGEST_SLEEP_S)
     if str(fault) != reported:
         until = f" until {fault.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fault.until else ""
-        context.warn("waiting", f"Waiting{until}: {fault}")
+        again = f"; trying again in {in_words(wait_s)}" if not until and wait_s > 2 * _DEFAULT_WAIT_S else ""
+        context.warn("waiting", f"Waiting{until}: {fault}{again}")
     if fault.until is None:
-        context.clock.sleep(fault.wait_s or _DEFAULT_WAIT_S)
+        context.clock.sleep(wait_s)
         return str(fault)
     while (left_s := (fault.until - context.clock.now()).total_seconds()) > 0:
         context.clock.sleep(min(left_s, _LONGEST_SLEEP_S))

@@ -31,6 +31,7 @@ class _Reading:
     last_answer_s: float
     opened: Callable[[int], None]
     log_trouble: str = ""
+    trouble: str = ""
 
 
 def terminal_end(observation: Observation) -> Observation | None:
@@ -81,11 +82,11 @@ def watch(
                 if end is not None:
                     return end
             except OrchestratorError as fault:
+                if (end := unseen(fault)) is not None:
+                    return end
                 if not fault.transient:
                     raise
                 trouble = fault
-                if (end := unseen(fault)) is not None:
-                    return end
             reading.fruitless_looks = 0 if reading.cursor > shown else reading.fruitless_looks + 1
             _require_patience(context, handle, reading, trouble)
             if context.backend.capabilities.streams_log and reading.cursor > shown and trouble is None:
@@ -157,7 +158,12 @@ def _report_until_it_breaks(context: RunContext, handle: Handle, reading: _Readi
 def _require_patience(
     context: RunContext, handle: Handle, reading: _Reading, trouble: OrchestratorError | None
 ) -> None:
-    if context.clock.monotonic() - reading.last_answer_s <= PATIENCE_S:
+    unanswered_s = context.clock.monotonic() - reading.last_answer_s
+    if unanswered_s <= PATIENCE_S:
+        text = f"{handle.slug}: {trouble}; asking again for up to {PATIENCE_S / 60:.0f} min"
+        if trouble is not None and unanswered_s > _SAID_WAIT_S and text != reading.trouble:
+            context.warn("no_answer", text)
+            reading.trouble = text
         return
     raise RemoteUnavailable(
         f"{handle} could not be asked for {PATIENCE_S / 60:.0f} minutes: {trouble}",

@@ -25,6 +25,8 @@ Answer = TypeVar("Answer")
 _OUTPUT_PAGE = 200
 _KERNEL_PAGE = 100
 """Largest page that the official client requests."""
+_MOST_PAGES = 1000
+"""No account has so many pages; such a listing has no end."""
 
 
 class KaggleApi(Streams):
@@ -125,7 +127,7 @@ class KaggleApi(Streams):
         from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsListViewType
 
         token, seen = "", set[str]()
-        while token not in seen:
+        while token not in seen and len(seen) < _MOST_PAGES:
             seen.add(token)
             request = request_of(
                 ApiListKernelsRequest,
@@ -157,8 +159,10 @@ class KaggleApi(Streams):
             page_token=token or None,
         )
         answer = self._query("outputs", lambda: self._kernels.list_kernel_session_output(request))
-        files = tuple(OutputFile(path=file.file_name, url=file.url) for file in answer.files or ())
-        return OutputPage(files=files, log=answer.log or "", next_token=answer.next_page_token or "")
+        # The SDK hands on values of any type; one odd entry must not hide the others.
+        files = tuple(OutputFile(path=str(file.file_name), url=str(file.url)) for file in answer.files or ())
+        log = answer.log if isinstance(answer.log, str) else ""
+        return OutputPage(files=files, log=log, next_token=str(answer.next_page_token or ""))
 
     def quotas(self) -> tuple[Quota, ...]:
         """Weekly accelerator quotas. Durations are read as values because the SDK's printed form loses their days."""

@@ -18,6 +18,9 @@ _LICENSE = "unknown"
 """A dataset needs exactly one licence (Kaggle's dataset metadata lists the names); this one grants nothing."""
 
 
+_MOST_PAGES = 1000
+
+
 class DatasetsApi:
     """The datasets of one account."""
 
@@ -28,10 +31,15 @@ class DatasetsApi:
         self.account = account
 
     def listing(self, slug: str) -> dict[str, int] | None:
-        """File name -> size in bytes in the current version; None if there is no such dataset."""
+        """File name -> size in bytes in the current version; None if there is no such dataset.
+
+        Raises:
+            ServiceFault: Kaggle did not answer, or its pages have no end.
+        """
         found: dict[str, int] = {}
-        token = ""
-        while True:
+        token, seen = "", set[str]()
+        while token not in seen and len(seen) < _MOST_PAGES:
+            seen.add(token)
             try:
                 page = self._page(slug, token)
             except ServiceFault as fault:
@@ -42,6 +50,7 @@ class DatasetsApi:
             token = page.next_page_token or ""
             if not token:
                 return found
+        raise ServiceFault("dataset files", status=None, message="the pages of the listing repeat")
 
     def status(self, slug: str) -> str:
         """State of the newest version, `READY` when it is complete."""

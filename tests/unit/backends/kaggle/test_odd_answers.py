@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.backends.kaggle.client.api import KaggleApi
-from orchestrator.backends.kaggle.client.errors import http_date, retry_after_s
+from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
+from orchestrator.backends.kaggle.client.errors import ServiceFault, http_date, retry_after_s
 from orchestrator.backends.kaggle.client.log_parser import event_of_sse, lines_of_log
 from orchestrator.backends.kaggle.client.mapping import OutputFile, OutputPage
 from orchestrator.backends.kaggle.session.download import download
@@ -104,3 +106,58 @@ def test_deeply_nested_logs_are_read_as_plain_text() -> None:
     deep = "[" * 100_000
     assert lines_of_log(deep) == [deep]
     assert event_of_sse(f"data: {deep}") == {"data": deep + "\n"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"files": [{"fileName": 5, "url": "u"}]},
+        {"files": [{"fileName": ["b"], "url": {}}]},
+        {"files": [{"fileName": "b", "url": None}]},
+        {"files": [{"url": "u"}]},
+        {"files": [[]]},
+        {"files": "x"},
+        {"log": 5},
+        {"log": ["a"]},
+        {"log": None},
+        {"nextPageToken": 7},
+    ],
+    ids=str,
+)
+def test_an_odd_entry_of_a_listing_hides_no_other(odd: dict[str, Any]) -> None:
+    from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutputResponse
+
+    good = {"fileName": "a", "url": "http://x/a"}
+    files = odd.get("files", [])
+    plain = {**odd, "files": [good, *files] if isinstance(files, list) else files}
+    answers = [ApiListKernelSessionOutputResponse.from_dict(plain), ApiListKernelSessionOutputResponse.from_dict({})]
+    service = SimpleNamespace(
+        list_kernel_session_output=lambda request: answers.pop(0) if len(answers) > 1 else answers[0]
+    )
+    kernels = SimpleNamespace(kernels_api_client=service)
+    asked = SimpleNamespace(client=SimpleNamespace(kernels=kernels), ask=lambda what, call: call())
+    api = KaggleApi(cast(Any, asked), "ana", cast(Any, lambda call: call()))
+    listing = list_outputs(api, "ana", "x")
+    assert ("a" in listing.files) is isinstance(files, list)
+    assert isinstance(listing.log, str) and all(isinstance(path, str) for path in listing.files)
+
+
+@pytest.mark.parametrize("follow", [lambda number: "AB"[number % 2], str], ids=["in a circle", "ever new"])
+def test_listings_of_datasets_and_kernels_without_an_end_are_an_error(follow: Callable[[int], str]) -> None:
+    pages: list[int] = []
+
+    def page(request: Any) -> SimpleNamespace:
+        pages.append(1)
+        return SimpleNamespace(dataset_files=(), kernels=(), next_page_token=follow(len(pages)))
+
+    calls = SimpleNamespace(list_dataset_files=page, list_kernels=page)
+    client = SimpleNamespace(
+        kernels=SimpleNamespace(kernels_api_client=calls), datasets=SimpleNamespace(dataset_api_client=calls)
+    )
+    asked = cast(Any, SimpleNamespace(client=client, ask=lambda what, call: call()))
+    at_once = cast(Any, lambda call: call())
+    with pytest.raises(ServiceFault, match="pages of the listing repeat"):
+        DatasetsApi(asked, "ana", at_once).listing("x")
+    with pytest.raises(ServiceFault, match="pages of the listing repeat"):
+        list(KaggleApi(asked, "ana", at_once).kernel_slugs())
+    assert len(pages) <= 2000

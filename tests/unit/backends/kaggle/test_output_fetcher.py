@@ -22,7 +22,7 @@ from orchestrator.core.session.backend_types import Handle, Retrieval
 from orchestrator.core.session.missing_outputs import Lack
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome
 from orchestrator.kernel.session.manifest import write_manifest
-from orchestrator.kernel.wire import MANIFEST_NAME
+from orchestrator.kernel.wire import MANIFEST_NAME, member_folder, report_line
 from tests.doubles.clock import FakeClock
 from tests.doubles.memory_outputs import MemoryOutputs
 from tests.unit.kernel.makers import NOW, make_ticket, save
@@ -55,9 +55,9 @@ class Bench:
     into: Path
     clock: FakeClock
 
-    def fetch(self) -> Retrieval:
+    def fetch(self, member: int | None = None) -> Retrieval:
         retry = Retry(self.clock, lambda low, high: high)
-        handle = Handle(backend="kaggle", owner="ana", slug="x")
+        handle = Handle(backend="kaggle", owner="ana", slug="x", member=member)
         return OutputFetcher(cast(KaggleApi, self.api), retry, handle, into=self.into).fetch()
 
     def here(self) -> dict[str, bytes]:
@@ -231,3 +231,26 @@ def test_without_a_manifest_the_cards_describe_the_checkpoints(tmp_path: Path, s
     api.damage = lambda url, number: b"{" if f"_steps{suffix}" in url and number == 1 else None
     assert [one.path for one in bench.fetch().files] == [MANIFEST_NAME]
     bench.assert_whole_but()
+
+
+def test_a_damaged_manifest_of_one_session_of_a_pack_concerns_no_other(bench: Bench) -> None:
+    alone = dict(bench.api.files)
+    bench.api.files = {f"{member_folder(number)}/{path}": body for number in (1, 2) for path, body in alone.items()}
+    damaged = f"{member_folder(1)}/{MANIFEST_NAME}"
+    bench.api.damage = lambda url, number: b"<html>" if damaged in url else None
+    for member, missing in ((1, [MANIFEST_NAME]), (2, [])):
+        bench.into = bench.into.with_name(f"member-{member}")
+        assert [one.path for one in bench.fetch(member).files] == missing
+        here = bench.here()
+        here.pop("kernel.log")
+        if missing:
+            assert here.pop(MANIFEST_NAME) == b"<html>"
+        assert here == {path: body for path, body in alone.items() if path not in missing}
+
+
+def test_what_the_log_says_about_checkpoints_is_reported(bench: Bench) -> None:
+    saved = [report_line("saved", steps=steps, checkpoint="x") for steps in (30, 50, 40)]
+    bench.api.log = "\n".join([*saved, report_line("saved", steps="many"), report_line("progress", steps=99)])
+    assert (bench.fetch().steps_saved, bench.fetch().silent) == (50, False)
+    bench.api.log = ""
+    assert (bench.fetch().steps_saved, bench.fetch().silent) == (0, True)

@@ -13,14 +13,14 @@ from orchestrator.backends.kaggle.backend import VISIBILITY_S, KaggleBackend
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset
-from orchestrator.core.errors import BadInput, NameTaken, OutcomeUnknown
+from orchestrator.core.errors import BadInput, NameTaken, NotYet, OutcomeUnknown
 from orchestrator.core.ledger.events import Event
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push, SessionState
 from orchestrator.core.session.spec import SessionSpec, write_ticket
 from orchestrator.pipeline.context import RunContext
-from orchestrator.pipeline.session.submit import confirm_submission, session_spec, submit_session
+from orchestrator.pipeline.session.submit import confirm_submission, session_spec, submit_session, wait_out
 from orchestrator.pipeline.session.watch import watch
 from orchestrator.stores.section.card_yaml import load_card
 from tests.conftest import PROJECT_ROOT
@@ -130,6 +130,15 @@ def test_full_slots_and_a_spent_quota_are_reported_and_waited_for() -> None:
     assert "2026-01-03 00:00 UTC" in shown
 
 
+@pytest.mark.parametrize(("asked_s", "slept_s"), [(30.0, 30.0), (3600.0, 900.0), (86_400.0, 900.0)])
+def test_a_push_is_tried_again_within_a_quarter_of_an_hour(asked_s: float, slept_s: float) -> None:
+    bench = new_bench()
+    wait_out(bench.context, NotYet("Kaggle, push: HTTP 429", wait_s=asked_s))
+    assert bench.clock.slept_s == slept_s
+    said = "Waiting: Kaggle, push: HTTP 429" + ("; trying again in 15 min" if slept_s == 900.0 else "")
+    assert bench.listener.lines == [said]
+
+
 def test_a_bad_request_stops_with_the_services_message() -> None:
     bench = new_bench(refuse=["Notebook not found"])
     with pytest.raises(BadInput, match="Notebook not found"):
@@ -171,6 +180,7 @@ def test_a_live_log_that_stays_open_hides_the_end_for_ten_minutes_at_most() -> N
     observation = watch(bench.context, submit_session(bench.context, bench.push()))
     assert observation.state is SessionState.ENDED
     assert bench.clock.slept_s < 900.0 + 2 * 610.0
+    assert "asking again" not in bench.listener.text
 
 
 def test_the_deadline_is_limited_by_the_remaining_quota() -> None:

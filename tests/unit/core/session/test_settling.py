@@ -114,3 +114,29 @@ def test_missing_files_do_not_affect_the_numbers_and_damaged_ones_do() -> None:
     assert undamaged([_missing("a", Lack.DAMAGED), missing]) == (missing,)
     faults = ("a is missing", "b is missing", "b does not have its sha256")
     assert without_named(faults, ["b"]) == ("a is missing", "b does not have its sha256")
+
+
+@pytest.mark.parametrize("lack", [Lack.WITHHELD, Lack.DAMAGED, Lack.UNLISTED])
+@pytest.mark.parametrize("seen", [COMPLETE, ERROR])
+def test_a_newer_checkpoint_is_awaited_whatever_is_wrong_with_it(lack: Lack, seen: Observation) -> None:
+    assert _doubt(_manifest(), _checkpoint(40, lack), seen=seen) is Doubt.MANIFEST
+    assert _doubt(None, _checkpoint(40, lack), seen=seen) is Doubt.MANIFEST
+    assert _doubt(_manifest(), _checkpoint(20, lack), seen=seen) is Doubt.FILES
+
+
+@pytest.mark.parametrize("lack", [Lack.WITHHELD, Lack.DAMAGED])
+def test_a_manifest_that_is_listed_is_awaited_after_any_end(lack: Lack) -> None:
+    assert _doubt(None, _missing("session_manifest.json", lack), seen=ERROR) is Doubt.MANIFEST
+
+
+def test_a_checkpoint_that_only_the_log_names_is_awaited() -> None:
+    retrieval = Retrieval(folder=Path(), steps_saved=40)
+    asked = [open_question(TICKET, ERROR, retrieval, None, (), steps_verified=steps) for steps in (30, 40)]
+    assert [found and found.doubt for found in asked] == [Doubt.MANIFEST, None]
+    assert asked[0] is not None and "its log names a checkpoint at 40 steps" in asked[0].why
+    assert open_question(TICKET, ERROR, retrieval, _manifest(), (), steps_verified=30) is None
+
+
+def test_a_long_session_without_any_log_is_awaited() -> None:
+    found = open_question(TICKET, ERROR, Retrieval(folder=Path()), None, (), steps_verified=0, silent=True)
+    assert found is not None and found.doubt is Doubt.MANIFEST

@@ -77,10 +77,10 @@ class Far:
             return None
 
     def finish(self) -> RunSummary:
-        """Run until the end, an hour between two commands."""
-        for _ in range(12):
+        """Run until there is a verdict, an hour between two commands."""
+        for _ in range(20):
             summary = self.run()
-            if summary is not None and summary.end_reason in ("finished", "at_target"):
+            if summary is not None and summary.verdict is not None:
                 return summary
             self.clock.sleep(3600.0)
         raise AssertionError(f"not finished: {summary}\n{self.listener.text[-3000:]}")
@@ -208,7 +208,8 @@ def _is_settled(folder: Path, trouble: tuple[str, int | str, str], fate: str, *,
     """One session with a trouble that lasts for almost the whole patience, then one without, if it is needed."""
     far = Far(folder)
     kind, how, path = trouble
-    hard = [Trouble(kind=kind, how=how, path=path, lasts_s=PATIENCE_S - 300.0)]
+    lasts_s = PATIENCE_S - 300.0
+    hard = [Trouble(kind=kind, how=how, path=path, lasts_s=lasts_s), Trouble(kind="zip", how=404, lasts_s=lasts_s)]
     far.kaggle.fates, far.kaggle.troubles = ["pause", fate], [[], hard]
     for _ in range(0 if waits else 12):
         far.tick()
@@ -232,3 +233,46 @@ def test_every_trouble_costs_no_session(
     tmp_path: Path, trouble: tuple[str, int | str, str], fate: str, waits: bool
 ) -> None:
     _is_settled(tmp_path, trouble, fate, waits=waits)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ("state", 500, ""),
+        ("state", 404, ""),
+        ("state", "QUEUED", ""),
+        ("record", 451, ""),
+        ("manifest", 409, MANIFEST),
+        ("checkpoint", 500, "_40_steps.zip"),
+        pytest.param(("state", "RUNNING", ""), marks=pytest.mark.prove),
+        pytest.param(("state", 418, ""), marks=pytest.mark.prove),
+        pytest.param(("record", 500, ""), marks=pytest.mark.prove),
+        pytest.param(("manifest", 500, MANIFEST), marks=pytest.mark.prove),
+        pytest.param(("manifest", "html", MANIFEST), marks=pytest.mark.prove),
+        pytest.param(("checkpoint", 451, "_40_steps.json"), marks=pytest.mark.prove),
+        pytest.param(("checkpoint", "half", "_40_steps.state.npz"), marks=pytest.mark.prove),
+        pytest.param(("file", 500, "events.jsonl"), marks=pytest.mark.prove),
+        pytest.param(("log", 500, ""), marks=pytest.mark.prove),
+        pytest.param(("listing", "partial", ""), marks=pytest.mark.prove),
+        pytest.param(("listing", "stale", ""), marks=pytest.mark.prove),
+    ],
+    ids=str,
+)
+def test_what_never_comes_blocks_nothing_for_ever(tmp_path: Path, trouble: tuple[str, int | str, str]) -> None:
+    far = Far(tmp_path)
+    kind, how, path = trouble
+    for_ever = [Trouble(kind=kind, how=how, path=path, lasts_s=1e9), Trouble(kind="zip", how=404, lasts_s=1e9)]
+    far.kaggle.fates, far.kaggle.troubles = ["pause", "finish"], [[], for_ever]
+    assert far.finish().verdict == "supported"
+    needed = 2 if kind in ("state", "record", "file", "log") else 3
+    assert len(far.kaggle.kernels) <= needed
+
+
+def test_waiting_for_a_backend_that_gives_no_output_is_reported(tmp_path: Path) -> None:
+    far = Far(tmp_path)
+    far.kaggle.troubles = [[Trouble(kind="listing", how=503, lasts_s=900.0)]]
+    summary = far.run()
+    assert summary is not None and (summary.verdict, len(far.kaggle.kernels)) == ("supported", 1)
+    lines = [line for line in far.listener.lines if "fetching it again in" in line]
+    assert lines and "has ended, but Kaggle, listing: HTTP 503" in lines[0]
+    assert lines[0].endswith("in 5 s") and lines[-1].endswith(" min")

@@ -144,3 +144,10 @@ def test_an_unknown_state_that_outlasts_every_session_ends_the_watch(tmp_path: P
     with pytest.raises(RemoteUnavailable, match="SOMETHING_NEW") as fault:
         watch(context, HANDLE, EndCheck(context, record, HANDLE).end_of)
     assert "fetch" in fault.value.remedy
+
+
+def test_a_long_wait_for_an_answer_is_reported_once_and_a_short_one_not() -> None:
+    for failed, lines in ((2, []), (20, ["s: HTTP 500; asking again for up to 30 min"])):
+        end, _, listener = _watch(Scripted([RUNNING, *[AWAY] * failed, ENDED]))
+        assert end.native == "COMPLETE"
+        assert [line for line in listener.lines if "asking again" in line] == lines
