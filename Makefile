@@ -103,12 +103,17 @@ endef
 $(BIN)/python:
 	$(call new_environment,$(VENV))
 
+# pip would compile all libraries in one process, about half a minute.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+
 $(VENV)/.ready-run: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) -e '.[train]'
+	$(PIP) --no-compile -e '.[train]'
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.ready-test: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) -e '.[train,dev]'
+	$(PIP) --no-compile -e '.[train,dev]'
+	@$(COMPILE)
 	@touch $@ $(VENV)/.ready-run
 
 clean:

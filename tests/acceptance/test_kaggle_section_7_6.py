@@ -1,4 +1,4 @@
-"""The real section in four sessions on the loopback Kaggle gives the same policy as the same chain run locally."""
+"""The real section in three sessions on the loopback Kaggle gives the same policy as the same chain run locally."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.doubles.real_section import make_real_project
 from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
 
 MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
-STEPS, CHECKS_PER_SESSION = 2000, 55
+STEPS, CHECKS_PER_SESSION = 2000, 75
 RUN = ("run", "section_7_6", "--quick", "--json")
 
 
@@ -76,7 +76,7 @@ def test_kaggle_chain_ends_with_the_same_policies_as_the_local_chain(kaggle: Loo
     local = orchestrate(local_root, *RUN, "--target-steps", str(STEPS))
     for answer in (remote, local):
         assert answer.json["steps_done"] == STEPS, answer.err
-        assert answer.json["sessions"] >= 4
+        assert answer.json["sessions"] >= 3
     assert remote.json["resume_grade"] == local.json["resume_grade"] == "exact"
     assert policies(kaggle_root) == policies(local_root)
 

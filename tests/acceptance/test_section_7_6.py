@@ -127,9 +127,11 @@ def test_sessions_cut_by_their_deadline_are_chained_to_the_target(
     """The deadline is short enough to cut the training and long enough for progress, also on a busy machine."""
     quick_s = _manifest(*quick_project)["timings_s"]["wall"]
     deadline_s = str(max(10.0, quick_s))
-    words = (*RUN, "--quick", "--target-steps", "100000", "--deadline-s", deadline_s)
-    answer = orchestrate(project, *words, timeout_s=max(180.0, 10.0 * quick_s))
-    summary = answer.json
+    for target in (40_000, 200_000):  # the second only where the quick run was slow and this session is fast
+        words = (*RUN, "--quick", "--target-steps", str(target), "--deadline-s", deadline_s)
+        answer = orchestrate(project, *words, timeout_s=max(300.0, 20.0 * quick_s))
+        summary = answer.json
+        assert (summary["steps_done"], summary["end_reason"]) == (target, "finished"), answer.err
+        if summary["sessions"] > 1:
+            break
     assert summary["sessions"] >= 2, answer.err
-    assert summary["steps_done"] == 100_000
-    assert summary["end_reason"] == "finished"

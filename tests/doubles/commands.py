@@ -41,12 +41,12 @@ class Answer:
         return plain
 
 
-def orchestrate(root: Path, *words: str, cwd: Path | None = None, timeout_s: float = 180.0, **variables: str) -> Answer:
+def orchestrate(root: Path, *words: str, cwd: Path | None = None, timeout_s: float = 400.0, **variables: str) -> Answer:
     """`python -m orchestrator WORDS` on the project at `root`."""
     return call(root, ["-m", "orchestrator", *words], cwd=cwd, timeout_s=timeout_s, **variables)
 
 
-def call(root: Path, words: list[str], cwd: Path | None = None, timeout_s: float = 180.0, **variables: str) -> Answer:
+def call(root: Path, words: list[str], cwd: Path | None = None, timeout_s: float = 400.0, **variables: str) -> Answer:
     """`python WORDS` on the project at `root`."""
     imported = () if any(name.startswith("PYTHON") for name in variables) else IMPORTED_BY_COMMANDS
     env = environment(root, **variables)

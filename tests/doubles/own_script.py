@@ -16,8 +16,7 @@ from orchestrator.sb3.state.npz_tree import read_state, write_state
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.warm_python import run_python
 
-_IMPORTED_BY_TRAININGS = ("stable_baselines3", "torch._inductor.config")  # torch imports the second while it trains
-_LONGEST_S = 120.0
+_LONGEST_S = 300.0
 
 
 def run_script(
@@ -30,14 +29,18 @@ def run_script(
         cwd=folder,
         env=script_environment(variables),
         timeout_s=_LONGEST_S,
-        imported=() if changed or not _imports_torch(folder / name) else _IMPORTED_BY_TRAININGS,
+        imported=() if changed else _imported_by(folder / name),
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def _imports_torch(script: Path) -> bool:
-    """Whether it imports stable-baselines3: another script must not find torch imported."""
-    return re.search(r"^(import|from) stable_baselines3", script.read_text(encoding="utf-8"), re.MULTILINE) is not None
+def _imported_by(script: Path) -> tuple[str, ...]:
+    """Large modules that the script imports in any case; it must find no other one imported."""
+    text = script.read_text(encoding="utf-8")
+    for library in ("stable_baselines3", "torch"):
+        if re.search(rf"^(import|from) {library}\b", text, re.MULTILINE):
+            return library, "torch._inductor.config"  # torch imports this one while it trains
+    return ()
 
 
 def start_script(folder: Path, *, variables: Mapping[str, object] | None = None) -> subprocess.Popen[str]:

@@ -41,9 +41,9 @@ def run_python(
         command = [sys.executable, *words]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, timeout=timeout_s, check=False)
     started_with = tuple(sorted((name, value) for name, value in env.items() if name.startswith("PYTHON")))
-    servers, turn = _servers(imported, started_with)
     # Two servers take turns, so that two runs of one test differ in the order of sets, as new interpreters do.
-    return servers[next(turn) % len(servers)].run(words, cwd, env, timeout_s)
+    turn = next(_turns(imported, started_with)) % 2
+    return _server(imported, started_with, turn).run(words, cwd, env, timeout_s)
 
 
 class _WarmServer:
@@ -104,7 +104,10 @@ class _WarmServer:
 
 
 @functools.cache
-def _servers(
-    imported: tuple[str, ...], started_with: tuple[tuple[str, str], ...]
-) -> tuple[list[_WarmServer], itertools.count[int]]:
-    return [_WarmServer(imported, _ENVIRON | dict(started_with)) for _ in range(2)], itertools.count()
+def _turns(imported: tuple[str, ...], started_with: tuple[tuple[str, str], ...]) -> itertools.count[int]:
+    return itertools.count()
+
+
+@functools.cache
+def _server(imported: tuple[str, ...], started_with: tuple[tuple[str, str], ...], turn: int) -> _WarmServer:
+    return _WarmServer(imported, _ENVIRON | dict(started_with))
