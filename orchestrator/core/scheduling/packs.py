@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.session_slots import Slots
+from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.scheduling.placement import on_kind
 from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.section.card import SectionCard
@@ -139,3 +140,18 @@ class PackOrder:
 def _session_s(work: RemainingWork, kind: SessionKind) -> float:
     """Wall seconds of a trial's next session of a kind."""
     return min(work.session_s, work.placed(kind).wall_s)
+
+
+def complete_packs(sessions: Sequence[SessionRecord]) -> frozenset[str]:
+    """Names of the packs of which the ledger has every session."""
+    kernels = {one.kernel: one.kernel_sessions for one in sessions if one.kernel is not None}
+    found = Counter(one.kernel for one in sessions)
+    return frozenset(name for name, count in kernels.items() if found[name] >= count)
+
+
+def kernels_of(sessions: Iterable[SessionRecord]) -> dict[tuple[str, str], list[SessionRecord]]:
+    """Sessions by their kernel; each session alone by its own key."""
+    found: dict[tuple[str, str], list[SessionRecord]] = {}
+    for one in sessions:
+        found.setdefault((one.backend, one.kernel or one.key), []).append(one)
+    return found

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.scheduling.packs import kernels_of
 from orchestrator.core.section.session_kind import SessionKind
-from orchestrator.core.session.pack import kernels_of
 from orchestrator.core.session.time_budget import Quota
 
 WEEK_S = 7 * 86_400.0

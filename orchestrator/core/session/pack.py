@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.core.errors import BadInput
-from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.session.backend_types import Handle, Push, RemoteSession
 from orchestrator.core.session.machine import Machine
 from orchestrator.kernel.wire import Ticket, member_mark
@@ -110,18 +108,3 @@ def require_whole_kernel(handle: Handle, act: str) -> None:
             f"session {handle.member} of {handle.slug} cannot be {act} alone: it shares its kernel with other sessions",
             remedy=f"It ends with them. The kernel is {act} as a whole: {replace(handle, member=None)}.",
         )
-
-
-def complete_packs(sessions: Sequence[SessionRecord]) -> frozenset[str]:
-    """Names of the packs of which the ledger has every session."""
-    kernels = {one.kernel: one.kernel_sessions for one in sessions if one.kernel is not None}
-    found = Counter(one.kernel for one in sessions)
-    return frozenset(name for name, count in kernels.items() if found[name] >= count)
-
-
-def kernels_of(sessions: Iterable[SessionRecord]) -> dict[tuple[str, str], list[SessionRecord]]:
-    """Sessions by their kernel; each session alone by its own key."""
-    found: dict[tuple[str, str], list[SessionRecord]] = {}
-    for one in sessions:
-        found.setdefault((one.backend, one.kernel or one.key), []).append(one)
-    return found

@@ -13,12 +13,12 @@ from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import BadInput, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.scheduling.packs import kernels_of
 from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind, on_kind
 from orchestrator.core.scheduling.quota import Allowance, allowance, promised_s, spent_s, week_of
 from orchestrator.core.scheduling.scheduler import ListScheduler
 from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
 from orchestrator.core.section.session_kind import SessionKind
-from orchestrator.core.session.pack import kernels_of
 from orchestrator.core.session.time_budget import granted_s
 from orchestrator.pipeline.campaign.context import CampaignContext
 from orchestrator.pipeline.context import RunContext

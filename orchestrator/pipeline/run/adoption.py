@@ -8,8 +8,8 @@ from typing import Any
 from orchestrator.core.errors import NotYet
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import Stage, session_key
+from orchestrator.core.scheduling.packs import complete_packs
 from orchestrator.core.session.backend_types import Carrier, RemoteSession
-from orchestrator.core.session.pack import complete_packs
 from orchestrator.core.session.slug import own_slug, place_of_slug, session_slug
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import Listing, RunContext

@@ -93,7 +93,7 @@ def _text(moment: datetime) -> str:
     return moment.isoformat()
 
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS refusals (lineage_id TEXT PRIMARY KEY, why TEXT NOT NULL)"
+_REFUSALS = "CREATE TABLE IF NOT EXISTS refusals (lineage_id TEXT PRIMARY KEY, why TEXT NOT NULL)"
 
 
 class SqliteRefusals:
@@ -109,7 +109,7 @@ class SqliteRefusals:
     def store(self, lineage_id: str, why: str) -> None:
         """Store why a trial is refused, in place of an earlier reason; an empty reason removes it."""
         if why:
-            self._connection.execute(_SCHEMA)
+            self._connection.execute(_REFUSALS)
             self._connection.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?)", (lineage_id, why))
         elif lineage_id in self.reasons():
             self._connection.execute("DELETE FROM refusals WHERE lineage_id = ?", (lineage_id,))
