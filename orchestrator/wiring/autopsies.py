@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,15 +18,13 @@ from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.secret_search import masked
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle, Observation
 from orchestrator.core.session.slug import results_folder
 from orchestrator.ports import Ledger
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
-from orchestrator.stores.secrets.in_use import secrets_in_use
-from orchestrator.stores.secrets.rules import rule_findings
+from orchestrator.stores.secrets.masking import masking
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.stores.session.written_outputs import log_tail, read_outputs, written_sessions
 from orchestrator.wiring import LOCAL, make_backend
@@ -76,7 +74,7 @@ class Autopsies:
         self._ledger = ledger
         self._ask = ask
         self._unread = unread
-        self._mask = _masking()
+        self._mask = masking()
         self._read: list[Candidate] | None = None
 
     def of(self, word: str | None) -> Autopsy:
@@ -253,15 +251,3 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
-
-
-def _masking() -> Callable[[str], str]:
-    """Replaces the secrets in use, and hides a text that holds what looks like another one."""
-    secrets = secrets_in_use()
-
-    def mask(text: str) -> str:
-        plain = masked(text, secrets)
-        found = next((what for _, what in rule_findings(plain)), None)
-        return plain if found is None else f"[hidden: {found}]"
-
-    return mask

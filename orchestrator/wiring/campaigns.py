@@ -26,10 +26,9 @@ from orchestrator.core.section.lineage import short
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
-from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.campaign.context import CampaignContext, read_trial_statuses
 from orchestrator.pipeline.campaign.finished_trials import curve_of, finished_trials, since_beginning
 from orchestrator.pipeline.campaign.orphans import find_orphans
-from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import Backend, Clock, Narrator
 from orchestrator.stores.campaign.campaign_yaml import card_reader

@@ -11,8 +11,8 @@ from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.trial_status import PLATEAU, State, TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.pipeline.campaign.start import Room
-from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
 from orchestrator.stores.ledger.lease import SqliteRefusals
 from orchestrator.stores.ledger.reading import ledger_for_reading

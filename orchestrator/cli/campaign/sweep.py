@@ -28,7 +28,7 @@ def sweep(file: File, backend: BackendName = None, dry_run: DryRun = False, as_j
         from orchestrator.cli.output.console import Console
         from orchestrator.cli.output.narrators import for_trial
         from orchestrator.core.errors import EXIT_DONE, EXIT_RUN_FAILED
-        from orchestrator.pipeline.campaign.statuses import read_trial_statuses
+        from orchestrator.pipeline.campaign.context import read_trial_statuses
         from orchestrator.pipeline.campaign.sweep import sweep as sweep_all
         from orchestrator.wiring.campaigns import campaign_context
 

@@ -97,8 +97,9 @@ class TrialStatus:
     @property
     def ended_badly(self) -> bool:
         """Whether it failed, or waits after a run that did: an autopsy says why."""
-        after_failure = self.state is State.WAITING and self.run is not None and bool(_bad_end(self.run))
-        return self.state is State.FAILED or after_failure
+        if self.state is not State.WAITING or self.run is None:
+            return self.state is State.FAILED
+        return bool(failure_of(self.run)) or self.run.end_reason == EndReason.DISK_FULL
 
     @property
     def kind(self) -> SessionKind | None:
@@ -179,11 +180,6 @@ def failure_of(run: RunRecord) -> str:
     """Word for the failure of a run; empty if it has not failed, or found a full disk."""
     ended_well = run.end_reason in GOOD_ENDS or run.end_reason in (None, "interrupted", EndReason.DISK_FULL)
     return "" if ended_well else str(run.end_reason)
-
-
-def _bad_end(run: RunRecord) -> str:
-    """The end of a run that ended badly, a full disk included; empty for any other."""
-    return failure_of(run) or (run.end_reason if run.end_reason == EndReason.DISK_FULL else "")
 
 
 def with_dependencies(statuses: Sequence[TrialStatus]) -> tuple[TrialStatus, ...]:

@@ -15,9 +15,9 @@ from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.section.size_limits import (
     DIRECTORY,
     MODULE,
-    MOST_LAYERS,
-    MOST_UNITS,
+    NETWORK_SCHEMA,
     SCRIPT,
+    NoLayers,
     include_fault,
     pack_fault,
     start_faults,
@@ -41,14 +41,7 @@ LEARNING_FIELDS = (*_STEP_FIELDS, "evaluation_scenarios")
 MOST_STEPS = 2**53
 """Integers up to here are exact in JSON and fit into the ledger's columns."""
 
-_NETWORK = {"maxItems": MOST_LAYERS, "items": {"exclusiveMinimum": 0, "maximum": MOST_UNITS}}
 _SIZE = {JSON_SCHEMA: {"exclusiveMinimum": 0, "maximum": MOST_STEPS}}
-
-
-class _NoLayers(tuple[int, ...]):
-    """The layers of a card without `network`. An empty list in a card is refused: it may mean none, or the default."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +102,7 @@ class SectionCard:
         backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
         device: `cpu`, `cuda` or `auto`, on this computer.
         kaggle: Settings of a session on Kaggle, its device included.
-        pack: Trainings of a campaign that share a session's machine, if the campaign does not say: a number, or `auto`
-            for as many as it has GPUs or cores for.
+        pack: Trainings that share a session's machine, unless the campaign says it; `auto`: one on each GPU or core.
         include: POSIX globs, relative to the project: files that travel beside what the entry point imports.
         trial: Whether this is a variant with its own models directory; set by `chosen`, not a key of the file.
     """
@@ -126,7 +118,7 @@ class SectionCard:
     profiles: Mapping[str, Profile] = field(default_factory=lambda: {"quick": Profile(), "full": Profile()})
     scenario: str = ""
     algorithm: AlgorithmName | None = None
-    network: tuple[int, ...] = field(default_factory=lambda: _NoLayers(), metadata={JSON_SCHEMA: _NETWORK})
+    network: tuple[int, ...] = field(default_factory=NoLayers, metadata={JSON_SCHEMA: NETWORK_SCHEMA})
     algorithms: Algorithms = field(default_factory=Algorithms)
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = field(default=0, metadata={JSON_SCHEMA: {"minimum": 0, "maximum": SEEDS_END - 1}})
@@ -159,7 +151,7 @@ class SectionCard:
         if self.algorithm is None and not self.algorithms.names and not self.network:
             return []
         faults = []
-        if min(self.network, default=int(isinstance(self.network, _NoLayers))) <= 0:
+        if min(self.network, default=int(isinstance(self.network, NoLayers))) <= 0:
             faults.append("network needs at least one layer, each with at least one unit; or leave it out")
         if self.algorithm is None:
             faults.append(f"algorithm is missing: it names one of {', '.join(self.algorithms.names) or 'algorithms'}")

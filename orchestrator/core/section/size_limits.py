@@ -21,6 +21,17 @@ MOST_ROLLOUT = 100_000_000
 MOST_PACKED = 16
 """More trainings in one kernel than any machine here has cores for."""
 
+
+NETWORK_SCHEMA = {"maxItems": MOST_LAYERS, "items": {"exclusiveMinimum": 0, "maximum": MOST_UNITS}}
+"""JSON Schema of the key `network`."""
+
+
+class NoLayers(tuple[int, ...]):
+    """The layers of a card without `network`. An empty list in a card is refused: it may mean none, or the default."""
+
+    __slots__ = ()
+
+
 LIMITS: Mapping[str, int] = {
     "n_envs": 65_536,
     "n_steps": 10_000_000,

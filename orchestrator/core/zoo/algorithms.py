@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.core.errors import BadInput
-from orchestrator.kernel.algorithms.constructors import Constructor, constructor_of
-from orchestrator.kernel.algorithms.registry import REGISTRY
+from orchestrator.kernel.algorithms.registry import REGISTRY, Constructor, constructor_of
 
 NOISE = ("noise_type", "noise_std")
 """Keys of an entry in place of the argument `action_noise`."""

@@ -13,7 +13,7 @@ from orchestrator.core.zoo import values
 from orchestrator.core.zoo.algorithms import Algorithm
 from orchestrator.core.zoo.classes import ClassName
 from orchestrator.core.zoo.entry import ClassCall
-from orchestrator.kernel.algorithms.constructors import replay_buffer_arguments
+from orchestrator.kernel.algorithms.registry import replay_buffer_arguments
 
 
 def read_argument(key: str, value: Any, algorithm: Algorithm, *, policy: str | None = None) -> Any:

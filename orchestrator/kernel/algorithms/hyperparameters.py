@@ -13,14 +13,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any, ClassVar, Literal
 
-from orchestrator.kernel.algorithms.block_checks import faults_of
-from orchestrator.kernel.algorithms.constructors import Argument, constructor_of
-from orchestrator.kernel.algorithms.limits import LIMITS, TEXTS
-from orchestrator.kernel.algorithms.plans import JSON_SCHEMA, Block, LinearPlan, NoisePlan, NormalizePlan
-from orchestrator.kernel.algorithms.policies import ActivationName, PolicyKwargs
-from orchestrator.kernel.algorithms.registry import REGISTRY, Algorithm, Learns
-from orchestrator.kernel.algorithms.schedule_words import Rate, linear_start
-from orchestrator.kernel.algorithms.wrapper_paths import Wrappers
+from orchestrator.kernel.algorithms.block_checks import LIMITS, TEXTS, faults_of
+from orchestrator.kernel.algorithms.plans import (
+    JSON_SCHEMA,
+    Block,
+    LinearPlan,
+    NoisePlan,
+    NormalizePlan,
+    Rate,
+    linear_start,
+)
+from orchestrator.kernel.algorithms.policies import ActivationName, PolicyKwargs, Wrappers
+from orchestrator.kernel.algorithms.registry import REGISTRY, Algorithm, Argument, Learns, constructor_of
 from orchestrator.kernel.schema import read
 
 _RATES = ("learning_rate", "clip_range", "clip_range_vf", "delta_std")

@@ -1,4 +1,4 @@
-"""Arguments of an algorithm's policy, the key `policy_kwargs` of its block, in the words of the RL Zoo."""
+"""Arguments of a policy (`policy_kwargs`) and classes around an environment (`env_wrapper`), in the words of RL Zoo."""
 
 from __future__ import annotations
 
@@ -90,3 +90,25 @@ def class_path_faults(name: str, path: Any) -> Iterator[str]:
     """Why a text is no path of a class, one sentence."""
     if not isinstance(path, str) or not _CLASS_PATH.fullmatch(path):
         yield f"{name} must be the path of a class, such as package.module.Class, not {path!r}"
+
+
+ByPath = Mapping[str, Mapping[str, Any] | None]
+Wrappers = str | tuple[str | ByPath, ...] | ByPath
+"""A path; or {path: arguments}; or a list of such, the innermost first."""
+
+
+def wrapper_list(wrappers: Wrappers | None) -> list[tuple[str, dict[str, Any]]]:
+    """Path and arguments of each wrapper, the innermost first."""
+    if wrappers is None:
+        return []
+    if isinstance(wrappers, str):
+        return [(wrappers, {})]
+    if isinstance(wrappers, Mapping):
+        return [(path, dict(arguments or {})) for path, arguments in wrappers.items()]
+    return [pair for one in wrappers for pair in wrapper_list(one)]
+
+
+def wrapper_faults(name: str, wrappers: Wrappers | None) -> Iterator[str]:
+    """Paths that name no class, one sentence each."""
+    for path, _ in wrapper_list(wrappers):
+        yield from class_path_faults(name, path)

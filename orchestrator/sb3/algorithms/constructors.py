@@ -21,8 +21,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.her import HerReplayBuffer
 
-from orchestrator.kernel.algorithms.constructors import PATH
-from orchestrator.kernel.algorithms.registry import REGISTRY
+from orchestrator.kernel.algorithms.registry import PATH, REGISTRY
 from orchestrator.kernel.files.atomic import write_bytes
 
 _LIBRARIES = ("stable_baselines3", "sb3_contrib")

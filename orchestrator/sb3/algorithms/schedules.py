@@ -13,8 +13,7 @@ from __future__ import annotations
 from stable_baselines3.common.utils import LinearSchedule
 
 from orchestrator.kernel.algorithms.hyperparameters import HyperParameters
-from orchestrator.kernel.algorithms.plans import LinearPlan
-from orchestrator.kernel.algorithms.schedule_words import Rate, linear_start
+from orchestrator.kernel.algorithms.plans import LinearPlan, Rate, linear_start
 
 
 def horizon_of(wanted: HyperParameters, target_steps: int | None) -> int:

@@ -13,11 +13,10 @@ from stable_baselines3.her import HerReplayBuffer
 from torch import nn
 
 from orchestrator.kernel.algorithms.block_checks import BUFFERS
-from orchestrator.kernel.algorithms.constructors import constructor_of, versions
 from orchestrator.kernel.algorithms.hyperparameters import HyperParameters
 from orchestrator.kernel.algorithms.plans import LinearPlan, NoisePlan
 from orchestrator.kernel.algorithms.policies import ACTIVATIONS, OPTIMIZERS
-from orchestrator.kernel.algorithms.registry import REGISTRY
+from orchestrator.kernel.algorithms.registry import REGISTRY, constructor_of, versions
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.sb3.algorithms.action_noise import build_noise
 from orchestrator.sb3.algorithms.schedules import as_schedule, fraction_of

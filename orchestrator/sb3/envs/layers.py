@@ -8,7 +8,7 @@ import gymnasium
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack, VecNormalize
 
 from orchestrator.kernel.algorithms.hyperparameters import HyperParameters
-from orchestrator.kernel.algorithms.wrapper_paths import wrapper_list
+from orchestrator.kernel.algorithms.policies import wrapper_list
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.sb3.algorithms.words import class_at
 from orchestrator.sb3.envs.discrete_to_box import SignActions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -93,3 +95,30 @@ def _entry(plain: Any) -> FileEntry:
     if not isinstance(size_bytes, int) or isinstance(size_bytes, bool) or not isinstance(sha256, str):
         raise ValueError(f"the size or the digest of {path[:80]} has the wrong type")
     return FileEntry(path=path, size_bytes=size_bytes, sha256=sha256)
+
+
+_CHUNK_BYTES = 1 << 20
+
+
+def copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | None:
+    """Copy one file; returns why it is not the one described, None if every byte agrees.
+
+    Bytes are hashed while they are copied: reading the copy again would only read the system's cache.
+    """
+    size_bytes, sha256 = _copy(source, destination)
+    if size_bytes != entry.size_bytes:
+        return f"{entry.path} has {size_bytes} bytes instead of {entry.size_bytes}"
+    return None if sha256 == entry.sha256 else f"{entry.path} does not have its sha256"
+
+
+def _copy(source: Path, destination: Path) -> tuple[int, str]:
+    """Copy a file durably; returns how many bytes it had, and their sha256."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    digest, size_bytes = hashlib.sha256(), 0
+    with source.open("rb") as reading, destination.open("wb") as writing:
+        while chunk := reading.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size_bytes += writing.write(chunk)
+        writing.flush()
+        os.fsync(writing.fileno())
+    return size_bytes, digest.hexdigest()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +18,7 @@ from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
 from orchestrator.stores.checkpoint.archived_sets import archived_sets
 from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, move_to_archive
 from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish, recover_swap
-from orchestrator.stores.checkpoint.entries import checkpoint_entries, is_plain_file
+from orchestrator.stores.checkpoint.entries import checkpoint_entries, copied_fault, is_plain_file
 from orchestrator.stores.checkpoint.own_files import (
     entries_beside,
     files_below,
@@ -39,8 +37,6 @@ from orchestrator.stores.checkpoint.volumes import (
     volume_of,
     writing,
 )
-
-_CHUNK_BYTES = 1 << 20
 
 
 class ModelsDirectory:
@@ -222,7 +218,7 @@ class ModelsDirectory:
 
     def _staging_fault(self, entry: FileEntry, source: Path, folder: str) -> str | None:
         staged = volume_of(self._path, entry.path).staged(folder, entry.path)
-        return _copied_fault(entry, source / entry.path, staged)
+        return copied_fault(entry, source / entry.path, staged)
 
     def _retired(self, incoming: FetchedCheckpoints, before: CheckpointInventory) -> Iterator[FileEntry]:
         """Files of earlier sessions that the new set does not have with the same bytes.
@@ -236,27 +232,3 @@ class ModelsDirectory:
             stays = entry.path in best and BEST_MODEL.as_posix() not in brought
             if not stays and brought.get(entry.path) != entry.sha256:
                 yield entry
-
-
-def _copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | None:
-    """Copy one file; returns why it is not the one described, None if every byte agrees.
-
-    Bytes are hashed while they are copied: reading the copy again would only read the system's cache.
-    """
-    size_bytes, sha256 = _copy(source, destination)
-    if size_bytes != entry.size_bytes:
-        return f"{entry.path} has {size_bytes} bytes instead of {entry.size_bytes}"
-    return None if sha256 == entry.sha256 else f"{entry.path} does not have its sha256"
-
-
-def _copy(source: Path, destination: Path) -> tuple[int, str]:
-    """Copy a file durably; returns how many bytes it had, and their sha256."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    digest, size_bytes = hashlib.sha256(), 0
-    with source.open("rb") as reading, destination.open("wb") as writing:
-        while chunk := reading.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size_bytes += writing.write(chunk)
-        writing.flush()
-        os.fsync(writing.fileno())
-    return size_bytes, digest.hexdigest()

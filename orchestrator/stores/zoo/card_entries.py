@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.core.zoo.algorithms import ALGORITHMS, Algorithm, algorithm_named
 from orchestrator.core.zoo.card_block import STEPS, in_words_of_card
+from orchestrator.kernel.algorithms.registry import is_in_words_of_card
 from orchestrator.stores.yaml.document import Document, Fault, Path
 
 _ALGORITHMS = {one.name: one for one in ALGORITHMS.values()}
@@ -25,6 +26,8 @@ def translated(document: Document) -> Document:
     """
     plain = document.plain
     if not isinstance(plain, dict) or not isinstance(plain.get(_BLOCK), dict):
+        return document
+    if plain.get("algorithm", "PPO") in _ALGORITHMS and is_in_words_of_card(plain[_BLOCK]):
         return document
     work = _Translation(plain, dict(document.lines))
     work.name_blocks()

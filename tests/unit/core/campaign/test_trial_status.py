@@ -10,8 +10,8 @@ import pytest
 from orchestrator.core.campaign.trial_status import State, trial_status, with_dependencies
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.kernel.outcome import Verdict
+from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.pipeline.campaign.finished_trials import finished_trials
-from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer, carried_through

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator.core.errors import BadInput
-from orchestrator.kernel.algorithms.constructors import PATH, constructor_of
 from orchestrator.kernel.algorithms.hyperparameters import KINDS, read_hyper_parameters
-from orchestrator.kernel.algorithms.registry import REGISTRY
+from orchestrator.kernel.algorithms.registry import PATH, REGISTRY, constructor_of
 from orchestrator.sb3.algorithms.constructors import as_text, describe_constructors
 from orchestrator.stores.section.card_yaml import load_card, parse_card, read_settings
 

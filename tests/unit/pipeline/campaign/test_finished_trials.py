@@ -15,8 +15,8 @@ from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.reporting.finished_trial import Finished, as_typed, campaign_report, trial_report
 from orchestrator.core.reporting.results_table import rows_of
 from orchestrator.kernel.reporting.trial_report import read_account, report_json
+from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.pipeline.campaign.finished_trials import finished_trials, since_beginning
-from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.stores.section.card_yaml import read_settings
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded

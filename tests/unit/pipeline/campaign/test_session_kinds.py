@@ -11,7 +11,7 @@ from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.scheduling.gpu_use import gpu_advice, kind_speeds
 from orchestrator.core.section.session_kind import SessionKind
-from orchestrator.pipeline.campaign.statuses import read_trial_statuses
+from orchestrator.pipeline.campaign.context import read_trial_statuses
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
 from tests.simulation.computer import Computer, carried_through

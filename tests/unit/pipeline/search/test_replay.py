@@ -13,8 +13,8 @@ from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.reporting.campaign_forecast import forecast_campaign
 from orchestrator.kernel.wire import Ticket
+from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.pipeline.campaign.finished_trials import finished_trials
-from orchestrator.pipeline.campaign.statuses import read_trial_statuses
 from orchestrator.pipeline.campaign.tick_report import TickReport
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
