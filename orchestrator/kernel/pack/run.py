@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -71,7 +72,7 @@ class Pack:
         self._working = working
         self._capacity = capacity
         self._stop = stop
-        self._echo = echo
+        self._echo = _one_at_a_time(echo)
         self._monotonic, self._sleep = monotonic, sleep
         self._begun_s = monotonic()
         self._waiting = deque(members)
@@ -159,3 +160,14 @@ class Pack:
     @property
     def _elapsed_s(self) -> float:
         return self._monotonic() - self._begun_s
+
+
+def _one_at_a_time(echo: Callable[[str], None]) -> Callable[[str], None]:
+    """`echo` for several threads: an unbuffered `print` writes a line and its end separately, so lines would mix."""
+    turn = threading.Lock()
+
+    def write(line: str) -> None:
+        with turn:
+            echo(line)
+
+    return write
