@@ -124,6 +124,7 @@ class TrialStarter:
             run_context = replace(run_context, hold=partial(pack.hold, trial, run_context))
         try:
             request = request_of_trial(trial, wall_s, context.campaign.campaign, context.new_image_before)
+            card = replace(card, pack=context.campaign.pack or card.pack)
             started = execute(run_context, replace(request, card=card))
             self._store_refusal(trial, "")
             if started.end_reason == DETACHED:

@@ -47,6 +47,13 @@ def test_a_packed_campaign_has_the_same_result_with_fewer_kernels_in_less_time()
     assert sorted(map(is_pack, [*packed.world.packs, *packed.world.kernels])) == [False, True, True, True]
 
 
+def test_each_session_of_a_packed_campaign_uses_one_thread_also_alone() -> None:
+    packed, alone = (finished(Computer(World(clock=FakeClock()), *one)).ledger.sessions() for one in (PACKED, ALONE))
+    assert {one.kernel is None for one in packed} == {True, False}
+    assert {one.ticket["spec"].get("one_thread") for one in packed} == {True}
+    assert {one.ticket["spec"].get("one_thread") for one in alone} == {None}
+
+
 def test_the_slots_are_those_of_kernels() -> None:
     computer = Computer(World(clock=FakeClock()), *expanded(SMALL + "pack: 2\n"))
     report = computer.tick()
