@@ -144,6 +144,21 @@ def test_an_older_ledger_learns_of_every_session_of_a_pack_before_it_starts_one(
     assert policies(finished(second)) == EXPECTED
 
 
+def test_a_pack_that_is_not_listed_yet_is_adopted_and_not_started_again() -> None:
+    world = World(clock=FakeClock(), listed_after_s=3000.0)
+    first, second = (Computer(world, *PACKED) for _ in range(2))
+    first.tick()
+    for _ in range(3):
+        world.clock.sleep(120.0)
+        second.tick()
+    assert world.submits == 1 and world.wrongs == []
+    rebuilt, known = (
+        sorted((one.slug, one.kernel, one.handle) for one in two.ledger.open_sessions()) for two in (first, second)
+    )
+    assert rebuilt == known
+    assert policies(finished(second)) == EXPECTED
+
+
 def test_one_session_that_crashes_does_not_touch_the_others() -> None:
     doomed = PACKED[1][0].lineage_id
     computer = Computer(World(clock=FakeClock(), doomed={doomed: 1}), *PACKED)
