@@ -1,11 +1,14 @@
-"""Hours that a campaign's sessions have used of a weekly quota."""
+"""Hours that a campaign's sessions have used of a weekly quota, and which packs the ledger has whole."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.scheduling.packs import complete_packs
 from orchestrator.core.scheduling.quota import promised_s, spent_s
+from orchestrator.core.session.end_reason import EndReason
 
 BEGAN = datetime(2026, 11, 30, tzinfo=UTC)
 HOUR_S = 3600.0
@@ -44,3 +47,10 @@ def test_a_kernel_with_an_open_session_is_promised_and_not_spent_as_well() -> No
     both = [session("a", hours=3.0), session("b", hours=None)]
     assert promised_s(both[1:]) == 4 * HOUR_S
     assert spent_s(both, BEGAN) == 0.0
+
+
+def test_a_plan_that_was_never_submitted_does_not_complete_a_pack() -> None:
+    """Another computer may have started a pack of the same name since: its sessions must still be looked for."""
+    planned = replace(session("a"), end_reason=EndReason.NEVER_SUBMITTED)
+    assert complete_packs([planned, session("b")]) == frozenset()
+    assert complete_packs([planned, session("b"), session("c")]) == {"k"}
