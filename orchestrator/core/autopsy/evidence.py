@@ -95,6 +95,7 @@ class Evidence:
         name: What `why` is called with to examine it again.
         section: Name of the section, empty if unknown.
         again: The command that continues the training.
+        by_hand: The same where its campaign starts no further run of this code; empty if it does.
         run: Its run; None without a ledger.
         session: The session that decides; None if there is none, or without a ledger.
         seen: The state by the backend now, None if it was not asked.
@@ -110,6 +111,7 @@ class Evidence:
     name: str
     section: str = ""
     again: str = ""
+    by_hand: str = ""
     run: RunRecord | None = None
     session: SessionRecord | None = None
     outputs: Outputs = Outputs()

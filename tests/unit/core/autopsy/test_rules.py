@@ -367,3 +367,18 @@ def test_a_damaged_and_a_foreign_manifest_are_named_beside_the_verdict() -> None
     foreign = autopsy(found(session=record(end_reason="crashed"), manifest=manifest("finished", nonce="f" * 32)))
     assert any("cut off" in one.text for one in damaged.evidence)
     assert any("another session wrote it" in one.text for one in foreign.evidence)
+
+
+@pytest.mark.parametrize(
+    ("end_reason", "asked_by", "command"), [("stopped", "user", "run by hand"), ("section_failed", None, "the tick")]
+)
+def test_a_trial_that_its_campaign_gave_up_continues_by_hand_unless_its_code_is_to_correct(
+    end_reason: str, asked_by: str | None, command: str
+) -> None:
+    ended = found(
+        session=record(end_reason=end_reason, stop_asked_by=asked_by),
+        manifest=manifest(end_reason, failed("ValueError: a fault") if asked_by is None else None),
+        again="the tick",
+        by_hand="run by hand",
+    )
+    assert autopsy(ended).command == command
