@@ -50,10 +50,12 @@ class PackGatherer:
     """Holds prepared sessions, then submits those that can share a kernel.
 
     Attributes:
+        places: Sessions that are to share the kernel.
         name: Name of their kernel, empty before it is submitted.
     """
 
     campaign: str
+    places: int
     held: list[Held] = field(default_factory=list)
     name: str = ""
 

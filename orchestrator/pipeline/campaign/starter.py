@@ -84,7 +84,7 @@ class TrialStarter:
         """
         if len(trials) == 1:
             return self._start_one(trials[0], kind, wall_s)
-        pack = PackGatherer(self._context.campaign.campaign)
+        pack = PackGatherer(self._context.campaign.campaign, places=len(trials))
         for trial in trials:
             self._start_one(trial, kind, wall_s, pack)
         try:
@@ -124,7 +124,7 @@ class TrialStarter:
         card = on_kind(context.campaign, trial.card, kind)
         run_context = replace(context.run_context(card), waits=False, listing=self._listing)
         if pack is not None:
-            run_context = replace(run_context, hold=partial(pack.hold, trial, run_context))
+            run_context = replace(run_context, hold=partial(pack.hold, trial, run_context), places=pack.places)
         try:
             request = request_of_trial(trial, wall_s, context.campaign.campaign, context.new_image_before)
             card = replace(card, pack=context.campaign.pack or card.pack)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.ledger.records import AskedBy
 from orchestrator.core.section.session_kind import SessionKind
-from orchestrator.core.session.backend_types import Push
+from orchestrator.core.session.backend_types import Carrier, Push
 from orchestrator.core.session.slug import is_pack
+from orchestrator.pipeline.session import lifecycle
 from orchestrator.pipeline.session.stop import ask_to_stop
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
@@ -157,6 +160,24 @@ def test_a_pack_that_is_not_listed_yet_is_adopted_and_not_started_again() -> Non
     )
     assert rebuilt == known
     assert policies(finished(second)) == EXPECTED
+
+
+def test_checkpoints_of_a_pack_share_the_space_of_one_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One set of checkpoints fits into the script, four do not: they are mounted, and the pack stays whole."""
+    computer = Computer(World(clock=FakeClock()), *PACKED)
+    computer.tick()
+    computer.world.clock.sleep(10 * 3600.0)
+    backends = [computer.context.run_context(trial.card).backend for trial in PACKED[1]]
+    room = 100_000
+    monkeypatch.setattr(lifecycle, "most_bytes", lambda *args, **kwargs: 0)
+    monkeypatch.setattr(lifecycle, "inline_bytes", lambda size_bytes, files: room // 2)
+    for backend in backends:
+        carriers = (Carrier.INLINE, Carrier.DATASET)
+        limited = replace(backend.capabilities, carriers=carriers, max_script_bytes=room)
+        monkeypatch.setattr(backend, "_capabilities", limited)
+    computer.tick()
+    packed = [one for one in computer.ledger.open_sessions() if one.kernel is not None]
+    assert len(packed) == 4 and {one.carrier for one in packed} == {Carrier.DATASET}
 
 
 def test_one_session_that_crashes_does_not_touch_the_others() -> None:
