@@ -46,7 +46,7 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
         ((rule.__name__, found) for rule in RULES if (found := rule(evidence)) is not None),
         ("none", _nothing(evidence)),
     )
-    quotes = (*found.quotes, *_end_of_run(evidence, found), *_damage(evidence, found))
+    quotes = tuple(dict.fromkeys((*found.quotes, *_end_of_run(evidence, found), *_damage(evidence, found))))
     advice, command = found.advice or ADVICE[found.verdict]
     if found.verdict is AutopsyVerdict.PAUSED and evidence.run is not None and evidence.run.end_reason == "stuck":
         advice = _LONGER

@@ -18,7 +18,7 @@ from orchestrator.kernel.pack.capacity import Capacity, measure
 from orchestrator.kernel.pack.processes import Member, Running, start
 from orchestrator.kernel.session.boot import echo
 from orchestrator.kernel.session.stop_flag import StopFlag
-from orchestrator.kernel.wire import MANIFEST_NAME, PACK_NAME, member_folder, member_mark
+from orchestrator.kernel.wire import MANIFEST_NAME, NO_MANIFEST, PACK_NAME, member_folder, member_mark
 
 _LOOK_EVERY_S = 0.1
 
@@ -144,7 +144,7 @@ class Pack:
     def _note_end(self, member: Member, code: int) -> None:
         self._rows[member.number] |= {"exit_code": code, "ended_s": round(self._elapsed_s, 3)}
         if not (self._working / member_folder(member.number) / MANIFEST_NAME).exists():
-            self._echo(f"{member_mark(member.number)}The session ended with exit code {code} and without a manifest.")
+            self._echo(member_mark(member.number) + NO_MANIFEST.format(code=code))
         self._record()
 
     def _record(self) -> None:

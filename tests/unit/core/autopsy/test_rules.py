@@ -382,3 +382,14 @@ def test_a_trial_that_its_campaign_gave_up_continues_by_hand_unless_its_code_is_
         by_hand="run by hand",
     )
     assert autopsy(ended).command == command
+
+
+@pytest.mark.parametrize(("kernel", "verdict"), [("k", V.OUT_OF_MEMORY), (None, V.UNKNOWN)])
+def test_a_killed_session_of_a_pack_is_known_by_its_last_line_in_the_packs_log(kernel: str | None, verdict: V) -> None:
+    killed = found(
+        session=kaggle(end_reason="crashed", native="ERROR", kernel=kernel),
+        log=log(progress(100), "The session ended with exit code 137 and without a manifest."),
+    )
+    result = autopsy(killed)
+    assert result.verdict is verdict
+    assert len(set(result.evidence)) == len(result.evidence)
