@@ -11,6 +11,7 @@ from orchestrator.core.ledger.records import AskedBy
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.backend_types import Carrier, Push
 from orchestrator.core.session.slug import is_pack
+from orchestrator.pipeline.run.release import release
 from orchestrator.pipeline.session import lifecycle
 from orchestrator.pipeline.session.stop import ask_to_stop
 from tests.doubles.clock import FakeClock
@@ -212,6 +213,18 @@ def test_a_kernel_stops_once_all_its_sessions_were_asked_to() -> None:
     ask_to_stop(contexts[0], records[-1], AskedBy.SEARCH)
     assert {kernel.ends_s for kernel in world.living.values()} == {world.now_s + SAVE_S}
     assert all(one.stop_asked_by for one in computer.ledger.open_sessions())
+
+
+def test_a_fresh_start_does_not_advise_to_stop_the_kernel_of_others() -> None:
+    computer = Computer(World(clock=FakeClock(), can_cancel=True), *PACKED)
+    computer.tick()
+    computer.world.clock.sleep(3600.0)
+    record = computer.ledger.open_sessions()[0]
+    trial = next(one for one in PACKED[1] if one.lineage_id == record.lineage_id)
+    context = computer.context.run_context(trial.card)
+    release(context, record, context.models.view())
+    assert "shares its kernel with 3 session(s) that go on" in computer.listener.text
+    assert "own page" not in computer.listener.text
 
 
 @pytest.mark.parametrize(
