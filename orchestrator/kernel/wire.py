@@ -19,6 +19,8 @@ MANIFEST_NAME = "session_manifest.json"
 EVENTS_NAME = "events.jsonl"
 PACK_NAME = "pack.json"
 """How each session of a pack ended; beside their folders."""
+NO_MANIFEST = "The session ended with exit code {code} and without a manifest."
+"""Line of a pack's log about a session whose process was killed: some backends give a pack's log, not its record."""
 METADATA_NAME = "training_metadata.json"
 PROOF_NAME = "proof.json"
 BEST_MODEL = PurePosixPath("best_model/best_model.zip")

@@ -74,6 +74,7 @@ class RunContext:
         proven: Returns the facts of a proof that this code of a section (by its digest) resumes exactly, or None.
         listing: The names that the backend lists, read once in a tick; None to read them each time.
         hold: Takes a prepared push instead of submitting it, so that several can share a kernel; None to submit it.
+        places: Sessions that share the script; each may embed its part of checkpoints.
     """
 
     backend: Backend
@@ -88,6 +89,7 @@ class RunContext:
     waits: bool = True
     listing: Listing | None = None
     hold: Callable[[Push], Handle] | None = None
+    places: int = 1
     gate: Gate | None = None
     proven: Callable[[SectionCard, str], Mapping[str, Any] | None] = lambda card, digest: None
 

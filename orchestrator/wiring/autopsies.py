@@ -92,8 +92,10 @@ class Autopsies:
         subject = find_subject(word, self._candidates(), of_campaigns)
         candidate = subject.candidate
         of_trial = None
-        if subject.whole and (trials or (candidate.run is not None and candidate.run.campaign)):
+        if trials or (candidate.run is not None and candidate.run.campaign):
             of_trial = trial_evidence(self._project, candidate.lineage_id)
+        if of_trial is not None and not subject.whole:
+            of_trial = TrialEvidence(label="", file=of_trial.file, by_hand=of_trial.by_hand)
         return self._examine(subject, of_trial)
 
     def of_run(self, run_id: str) -> Autopsy:
@@ -179,6 +181,7 @@ class Autopsies:
         if of_trial is not None:
             evidence = replace(
                 evidence,
+                by_hand=of_trial.by_hand,
                 refusal=of_trial.refusal,
                 waits=of_trial.waits,
                 rule=of_trial.rule,

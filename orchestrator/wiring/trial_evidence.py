@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from orchestrator.core.autopsy.subject import Candidate
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import Trial
-from orchestrator.core.campaign.trial_status import PLATEAU, State, TrialStatus
+from orchestrator.core.campaign.trial_status import INVALID, PLATEAU, REFUSED_HERE, State, TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
+from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.pipeline.campaign.start import Room
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
@@ -31,6 +32,7 @@ class TrialEvidence:
         refusal: Why the last tick refused to start it; empty if it did not.
         waits: Why it waits; empty if it does not, or if that is not known.
         rule: The rule that ended it; empty without one.
+        by_hand: The command that trains it further where the tick starts no run of this code; empty if it does.
         stale: Whether it is finished with other code, criteria or scenarios.
     """
 
@@ -39,6 +41,7 @@ class TrialEvidence:
     refusal: str = ""
     waits: str = ""
     rule: str = ""
+    by_hand: str = ""
     stale: bool = False
 
 
@@ -52,11 +55,14 @@ def evidence_of(
         sessions: All sessions of the ledger, oldest first; without them, why it waits is not examined.
     """
     waiting = status.state is State.WAITING
+    ended = status.state is State.FAILED and status.why not in (INVALID, REFUSED_HERE, PLATEAU)
+    by_hand = ended and status.trial.variant.searched is None
     return TrialEvidence(
         label=status.trial.label,
         file=file,
         refusal=refusal if waiting or status.state is State.FAILED else "",
         waits=_waits(campaign, sessions) if waiting and sessions and not refusal else "",
+        by_hand=f"python -m orchestrator {run_command(status.trial, campaign.backend)}" if by_hand else "",
         rule="stop.plateau" if status.state is State.FAILED and status.why == PLATEAU else "",
         stale=status.state is State.STALE,
     )

@@ -60,6 +60,33 @@ def test_a_packed_campaign_leaves_the_same_checkpoints(tmp_path: Path, alone: di
     assert len(list((root / ".orchestrator/local").glob("*/submitted.json"))) == 2
 
 
+SUMS = """
+import os
+import numpy as np
+import orchestrator
+
+with orchestrator.session() as run:
+    for _ in run.steps():
+        pass
+    values = np.random.default_rng(0).standard_normal(1_000_000)
+    print("sum", float(values @ values[::-1].copy()).hex(), os.environ["OMP_NUM_THREADS"])
+"""
+
+
+def test_a_training_sums_alone_as_in_a_pack(tmp_path: Path) -> None:
+    """BLAS rounds a sum by its number of threads: the third training has its kernel alone, and may later share one."""
+    root = _project(tmp_path, CAMPAIGN.replace("pack: 4", "pack: 2").replace("section_7_6", "sums"))
+    (root / "sums.py").write_text(SUMS, encoding="utf-8")
+    sizes = "{quick: {target_steps: 2, deadline_s: 60}, full: {target_steps: 2}}"
+    (root / "configs/sections/sums.yaml").write_text(f"section: sums\nscript: sums.py\nprofiles: {sizes}\n")
+    answer = orchestrate(root, "campaign", "run", "packed", "--every-s", "0.1", "--json", OMP_NUM_THREADS="2")
+    assert answer.code == 0 and answer.json["complete"], answer.err
+    assert len(list((root / ".orchestrator/local").glob("*/submitted.json"))) == 2
+    logs = [one.read_text(encoding="utf-8") for one in root.glob("validation_output/results/*/kernel.log")]
+    sums = [line for log in logs for line in log.splitlines() if line.startswith("sum ")]
+    assert len(sums) == 3 and len(set(sums)) == 1 and sums[0].endswith(" 1"), sums
+
+
 @pytest.fixture
 def kaggle(tmp_path: Path) -> Iterator[LoopbackKaggle]:
     with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as service:

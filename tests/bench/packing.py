@@ -17,7 +17,7 @@ from pathlib import Path
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.script import Companion, render_kernel
 from orchestrator.core.session.spec import SessionSpec, write_ticket
-from orchestrator.kernel.pack.processes import ONE_THREAD
+from orchestrator.kernel.environment.processor import ONE_THREAD
 from orchestrator.kernel.wire import Ticket
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.stores.session.code_bundle import CodeStore

@@ -11,10 +11,11 @@ from orchestrator.core.autopsy.verdicts import Quote
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.session.backend_types import Observation
 from orchestrator.kernel.session.manifest import Manifest
-from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, parse_report
+from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, NO_MANIFEST, parse_report
 
 LOG_NAME = "kernel.log"
 SHOWN_CHARS = 240
+_NO_MANIFEST = re.compile(re.escape(NO_MANIFEST).replace(r"\{code\}", r"(\d{1,10})"))
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS, SOS, PM, APC: titles, links, anything up to their end
@@ -95,6 +96,7 @@ class Evidence:
         name: What `why` is called with to examine it again.
         section: Name of the section, empty if unknown.
         again: The command that continues the training.
+        by_hand: The same where its campaign starts no further run of this code; empty if it does.
         run: Its run; None without a ledger.
         session: The session that decides; None if there is none, or without a ledger.
         seen: The state by the backend now, None if it was not asked.
@@ -110,6 +112,7 @@ class Evidence:
     name: str
     section: str = ""
     again: str = ""
+    by_hand: str = ""
     run: RunRecord | None = None
     session: SessionRecord | None = None
     outputs: Outputs = Outputs()
@@ -157,6 +160,10 @@ class Evidence:
                 yield code, self.of_ledger(field, code)
         if self.outputs.exit_code is not None:
             yield self.outputs.exit_code, Quote(source="pack.json, exit_code", text=str(self.outputs.exit_code))
+        elif record is not None and record.kernel is not None and self.manifest is None:
+            for line in self.outputs.log[-1:]:  # the runtime of the pack writes it after the session's last line
+                if (ended := _NO_MANIFEST.fullmatch(line.text)) is not None:
+                    yield int(ended[1]), self.outputs.of_log(line)
 
 
 def shown(text: str, mask: Callable[[str], str] = str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from orchestrator.core.autopsy import ledger_rules, session_rules
 from orchestrator.core.autopsy.evidence import Evidence, shown
 from orchestrator.core.autopsy.findings import Found, Rule, last_line
-from orchestrator.core.autopsy.verdicts import ADVICE, Autopsy, AutopsyVerdict, Quote
+from orchestrator.core.autopsy.verdicts import ADVICE, RETRIED_BY_TICK, Autopsy, AutopsyVerdict, Quote
 from orchestrator.core.run.summary import GOOD_ENDS
 
 RULES: Sequence[Rule] = (
@@ -46,11 +46,12 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
         ((rule.__name__, found) for rule in RULES if (found := rule(evidence)) is not None),
         ("none", _nothing(evidence)),
     )
-    quotes = (*found.quotes, *_end_of_run(evidence, found), *_damage(evidence, found))
+    quotes = tuple(dict.fromkeys((*found.quotes, *_end_of_run(evidence, found), *_damage(evidence, found))))
     advice, command = found.advice or ADVICE[found.verdict]
     if found.verdict is AutopsyVerdict.PAUSED and evidence.run is not None and evidence.run.end_reason == "stuck":
         advice = _LONGER
-    again = evidence.again or "python -m orchestrator status"
+    by_hand = "" if found.verdict in RETRIED_BY_TICK else evidence.by_hand
+    again = by_hand or evidence.again or "python -m orchestrator status"
     if not evidence.section and "{section}" in command:
         command = "python -m orchestrator status"
     return Autopsy(

@@ -111,6 +111,7 @@ def find_subject(
 def _matches(name: str) -> Iterator[tuple[Callable[[Candidate], bool], bool]]:
     yield lambda one: one.section == name, True
     yield lambda one: name in one.names, False
+    yield lambda one: one.session is not None and one.session.kernel is not None and name == one.session.kernel, False
     yield lambda one: one.run_id == name, True
     if len(name) >= _SHORTEST_PREFIX:
         yield lambda one: one.run_id.startswith(name), True

@@ -66,6 +66,14 @@ MEANINGS: Mapping[AutopsyVerdict, str] = {
 }
 """Verdict -> what it means; a rule may know more."""
 
+RETRIED_BY_TICK = frozenset(
+    {
+        *(AutopsyVerdict.SECTION_ERROR, AutopsyVerdict.NAN, AutopsyVerdict.STALE_CODE),
+        *(AutopsyVerdict.REFUSED, AutopsyVerdict.QUOTA, AutopsyVerdict.CAP),
+    }
+)
+"""The tick of a campaign starts these again by itself: with the corrected code, or once the reason is gone."""
+
 ADVICE: Mapping[AutopsyVerdict, tuple[str, str]] = {
     AutopsyVerdict.TARGET_REACHED: ("Nothing is left to train.", "python -m orchestrator report {section}"),
     AutopsyVerdict.PAUSED: ("The next session continues from the saved checkpoint.", "{again}"),

@@ -143,9 +143,10 @@ def _session_s(work: RemainingWork, kind: SessionKind) -> float:
 
 
 def complete_packs(sessions: Sequence[SessionRecord]) -> frozenset[str]:
-    """Names of the packs of which the ledger has every session."""
-    kernels = {one.kernel: one.kernel_sessions for one in sessions if one.kernel is not None}
-    found = Counter(one.kernel for one in sessions)
+    """Names of the packs of which the ledger has every session that exists."""
+    existing = [one for one in sessions if not one.never_submitted]
+    kernels = {one.kernel: one.kernel_sessions for one in existing if one.kernel is not None}
+    found = Counter(one.kernel for one in existing)
     return frozenset(name for name, count in kernels.items() if found[name] >= count)
 
 

@@ -88,16 +88,26 @@ def promised_s(live: Sequence[SessionRecord]) -> float:
 
 
 def spent_s(sessions: Sequence[SessionRecord], since: datetime) -> float:
-    """Wall seconds of quota of closed sessions that began at `since` or later; the deadline if the time is unknown."""
-    ended = [
-        one
-        for one in sessions
-        if one.stage is Stage.CLOSED and not one.never_submitted and one.began_at >= since and one.spends_quota
-    ]
+    """Wall seconds of quota of closed sessions that began at `since` or later; the deadline if the time is unknown.
+
+    A kernel counts once all its sessions are closed: until then its whole deadline is promised.
+    """
+    charged = [one for one in sessions if not one.never_submitted and one.began_at >= since and one.spends_quota]
     return sum(
-        max(float(one.ticket["spec"]["deadline_s"]) if one.wall_s is None else one.wall_s for one in together)
-        for together in kernels_of(ended).values()
+        _kernel_s(together)
+        for together in kernels_of(charged).values()
+        if all(one.stage is Stage.CLOSED for one in together)
     )
+
+
+def _kernel_s(together: Sequence[SessionRecord]) -> float:
+    """Wall seconds of a kernel. On a small machine its sessions ran one after the other."""
+    longest_s = max(float(one.ticket["spec"]["deadline_s"]) if one.wall_s is None else one.wall_s for one in together)
+    begun = [datetime.fromisoformat(one.started_at) for one in together if one.started_at]
+    ended = [datetime.fromisoformat(one.ended_at) for one in together if one.ended_at]
+    if len(together) == 1 or not begun or not ended:
+        return longest_s
+    return max(longest_s, (max(ended) - min(begun)).total_seconds())
 
 
 def allowance(

@@ -18,6 +18,7 @@ class SessionSpec:
     Attributes:
         session_device: Device of the backend's sessions, None for the card's.
         accept_grade: Lowest resume grade that the user accepts, None for the card's floor.
+        one_thread: Whether its libraries use one thread, as in a pack: a training has the same number in each session.
         proof: The session's part in a resume proof, plain JSON; empty for every other session.
     """
 
@@ -27,6 +28,7 @@ class SessionSpec:
     backend: str
     session_device: str | None = None
     accept_grade: str | None = None
+    one_thread: bool = False
     proof: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,6 +55,7 @@ class SessionSpec:
             "criteria": card.criteria_values,
             "resume_floor": self.accept_grade or card.resume_floor,
             "device": self.session_device or card.device,
+            **({"one_thread": True} if self.one_thread else {}),
             **({"proof": dict(self.proof)} if self.proof else {}),
         }
 

@@ -17,6 +17,10 @@ _SETTINGS = (
     "OPENBLAS_CORETYPE",
 )
 """Environment variables by which a user chooses the instructions of torch, MKL, numpy, oneDNN and OpenBLAS."""
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""Environment of a training that shares its machine. More threads would take turns, and round sums otherwise."""
 _INSTRUCTIONS = ("avx512f", "avx2", "avx", "sve", "asimd")
 """Vector instructions, the widest first: libraries use them if the processor has them."""
 

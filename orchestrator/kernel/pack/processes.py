@@ -12,14 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.kernel.environment.processor import ONE_THREAD
 from orchestrator.kernel.pack.capacity import VISIBLE_GPUS
 from orchestrator.kernel.pack.member import CODE, ORDER_NAME
 from orchestrator.kernel.wire import member_mark
-
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
-"""Each member has one core: more threads of its libraries would only take turns with the other members'."""
 
 _RUN = """
 import pathlib, sys

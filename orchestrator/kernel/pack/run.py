@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from orchestrator.kernel.pack.capacity import Capacity, measure
 from orchestrator.kernel.pack.processes import Member, Running, start
 from orchestrator.kernel.session.boot import echo
 from orchestrator.kernel.session.stop_flag import StopFlag
-from orchestrator.kernel.wire import MANIFEST_NAME, PACK_NAME, member_folder, member_mark
+from orchestrator.kernel.wire import MANIFEST_NAME, NO_MANIFEST, PACK_NAME, member_folder, member_mark
 
 _LOOK_EVERY_S = 0.1
 
@@ -71,7 +72,7 @@ class Pack:
         self._working = working
         self._capacity = capacity
         self._stop = stop
-        self._echo = echo
+        self._echo = _one_at_a_time(echo)
         self._monotonic, self._sleep = monotonic, sleep
         self._begun_s = monotonic()
         self._waiting = deque(members)
@@ -143,7 +144,7 @@ class Pack:
     def _note_end(self, member: Member, code: int) -> None:
         self._rows[member.number] |= {"exit_code": code, "ended_s": round(self._elapsed_s, 3)}
         if not (self._working / member_folder(member.number) / MANIFEST_NAME).exists():
-            self._echo(f"{member_mark(member.number)}The session ended with exit code {code} and without a manifest.")
+            self._echo(member_mark(member.number) + NO_MANIFEST.format(code=code))
         self._record()
 
     def _record(self) -> None:
@@ -159,3 +160,14 @@ class Pack:
     @property
     def _elapsed_s(self) -> float:
         return self._monotonic() - self._begun_s
+
+
+def _one_at_a_time(echo: Callable[[str], None]) -> Callable[[str], None]:
+    """`echo` for several threads: an unbuffered `print` writes a line and its end separately, so lines would mix."""
+    turn = threading.Lock()
+
+    def write(line: str) -> None:
+        with turn:
+            echo(line)
+
+    return write

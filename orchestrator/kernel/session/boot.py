@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.environment.machine import Machine
+from orchestrator.kernel.environment.processor import ONE_THREAD
 from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME
 from orchestrator.kernel.files.reserve import RESERVE_NAME, Reserve
 from orchestrator.kernel.files.storage import free_text, is_full
@@ -82,6 +83,8 @@ def main(
     Returns:
         Exit code of the kernel.
     """
+    if ticket_json["spec"].get("one_thread"):
+        os.environ.update(ONE_THREAD)  # before any library reads it
     surroundings = Surroundings(
         workspace=Workspace.from_environment(scratch=scratch, carried=extra_inputs, folder=folder),
         now=lambda: datetime.now(UTC),

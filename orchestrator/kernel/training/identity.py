@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import sys
 from typing import Any
 
-from orchestrator.kernel.environment.processor import describe_machine
+from orchestrator.kernel.environment.processor import ONE_THREAD, describe_machine
 from orchestrator.kernel.schema import LINEAGE_KEYS, SETTINGS
 from orchestrator.kernel.session.context import SessionContext
 
@@ -30,10 +31,14 @@ def identity_of(context: SessionContext, device_class: str) -> dict[str, Any]:
     }
 
 
-def _threads() -> dict[str, int]:
-    """Threads of torch, if the script has imported it: sums over other shares are rounded otherwise."""
+def _threads() -> dict[str, Any]:
+    """Threads of torch, if the script has imported it, and those set for BLAS: sums over other shares round otherwise.
+
+    Whether BLAS computes anything cannot be seen, so its default number is not compared.
+    """
     torch: Any = sys.modules.get("torch")
-    return {"threads": torch.get_num_threads()} if hasattr(torch, "get_num_threads") else {}
+    chosen: dict[str, Any] = {name: os.environ[name] for name in ONE_THREAD if os.environ.get(name)}
+    return chosen | ({"threads": torch.get_num_threads()} if hasattr(torch, "get_num_threads") else {})
 
 
 def _versions() -> dict[str, str]:

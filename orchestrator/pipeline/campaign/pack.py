@@ -47,10 +47,17 @@ class Held:
 
 @dataclass(slots=True)
 class PackGatherer:
-    """Holds prepared sessions, then submits those that can share a kernel."""
+    """Holds prepared sessions, then submits those that can share a kernel.
+
+    Attributes:
+        places: Sessions that are to share the kernel.
+        name: Name of their kernel, empty before it is submitted.
+    """
 
     campaign: str
+    places: int
     held: list[Held] = field(default_factory=list)
+    name: str = ""
 
     def hold(self, trial: Trial, context: RunContext, push: Push) -> Handle:
         """Hold a session instead of submitting it; returns the handle that it would have alone."""
@@ -105,7 +112,7 @@ class PackGatherer:
 
     def _send(self, chosen: Sequence[Held], packed: Push) -> None:
         """Stage, write the intent of every session, submit."""
-        first = chosen[0].context
+        first, self.name = chosen[0].context, packed.slug
         first.backend.stage(packed)
         machine = {} if packed.machine is None else {"machine": packed.machine.to_json()}
         shared = {"kernel": packed.slug, "kernel_sessions": len(chosen), "campaign": self.campaign, **machine}

@@ -30,6 +30,7 @@ from orchestrator.pipeline.campaign.pack import PackGatherer
 from orchestrator.pipeline.campaign.start import switch_messages
 from orchestrator.pipeline.campaign.tick_report import TickLog
 from orchestrator.pipeline.context import Listing
+from orchestrator.pipeline.run.adoption import adopt
 from orchestrator.pipeline.run.runner import execute
 
 
@@ -83,12 +84,14 @@ class TrialStarter:
         """
         if len(trials) == 1:
             return self._start_one(trials[0], kind, wall_s)
-        pack = PackGatherer(self._context.campaign.campaign)
+        pack = PackGatherer(self._context.campaign.campaign, places=len(trials))
         for trial in trials:
             self._start_one(trial, kind, wall_s, pack)
         try:
             started = pack.submit()
         except (NameTaken, BadInput) as fault:
+            if isinstance(fault, NameTaken) and self._adopt_kernel(pack):
+                return True
             # Alone, the first one finds out whether it is its own fault; the others may share a kernel with each other.
             self._log.trouble(trials[0].label, fault)
             started = ()
@@ -121,9 +124,10 @@ class TrialStarter:
         card = on_kind(context.campaign, trial.card, kind)
         run_context = replace(context.run_context(card), waits=False, listing=self._listing)
         if pack is not None:
-            run_context = replace(run_context, hold=partial(pack.hold, trial, run_context))
+            run_context = replace(run_context, hold=partial(pack.hold, trial, run_context), places=pack.places)
         try:
             request = request_of_trial(trial, wall_s, context.campaign.campaign, context.new_image_before)
+            card = replace(card, pack=context.campaign.pack or card.pack)
             started = execute(run_context, replace(request, card=card))
             self._store_refusal(trial, "")
             if started.end_reason == DETACHED:
@@ -143,6 +147,23 @@ class TrialStarter:
                 fault.advise(run_command(trial, run_context.backend.name))
             self.refuse(trial, fault)
         return self._is_open(trial.lineage_id)
+
+    def _adopt_kernel(self, pack: PackGatherer) -> bool:
+        """Adopt the campaign's sessions in a kernel of the pack's name, which is not listed yet: whether there are any.
+
+        Another computer started it, or the ledger was lost since. Its sessions cannot be found by their own names.
+        """
+        trials, adopted = {trial.lineage_id: trial for trial in self._context.trials}, False
+        for session in pack.held[0].context.backend.read_all(pack.name):
+            if (trial := trials.get(session.ticket.lineage_id)) is None:
+                continue
+            run_context = self._context.run_context(trial.card)
+            try:
+                with run_context.models.locked():
+                    adopted |= adopt(run_context, session, recovered=True)
+            except InUse as fault:
+                self._log.trouble(trial.label, fault)
+        return adopted
 
     def _is_open(self, lineage_id: str) -> bool:
         return any(one.stage is not Stage.CLOSED for one in self._context.ledger.sessions(lineage_id))

@@ -42,9 +42,12 @@ def release(context: RunContext, record: SessionRecord, inventory: CheckpointInv
 def _leave(
     context: RunContext, record: SessionRecord, inventory: CheckpointInventory, fault: OrchestratorError
 ) -> None:
+    shared = record.kernel is not None and not isinstance(fault, StillRunning)
+    # The page stops kernels, and with it the trainings that go on.
+    advice = "" if shared else " Stop it on the service's own page to spare its quota."
     context.warn(
         "cannot_be_stopped",
         f"{record.handle} may still be running and cannot be stopped from here; its results will not be used.",
-        f"{fault}. Stop it on the service's own page to spare its quota.",
+        f"{fault}.{advice}",
     )
     close_unrestored(context, record, models_steps=inventory.steps)

@@ -66,7 +66,7 @@ def prepare(
         checkpoints,
         offered=limits.carriers,
         failed=failed,
-        fits_inline=script_bytes + checkpoint_bytes <= limits.max_script_bytes,
+        fits_inline=script_bytes + checkpoint_bytes * context.places <= limits.max_script_bytes,
     )
     archive = context.models.packed(checkpoints.entries) if carrier is Carrier.INLINE else None
     script = render_kernel(

@@ -60,6 +60,7 @@ def session_spec(context: RunContext, request: RunRequest, sizes: Profile) -> Se
         backend=context.backend.name,
         session_device=limits.session_device,
         accept_grade=request.accept_grade,
+        one_thread=request.card.pack != 1,
         proof=request.proof,
     )
 

@@ -367,3 +367,29 @@ def test_a_damaged_and_a_foreign_manifest_are_named_beside_the_verdict() -> None
     foreign = autopsy(found(session=record(end_reason="crashed"), manifest=manifest("finished", nonce="f" * 32)))
     assert any("cut off" in one.text for one in damaged.evidence)
     assert any("another session wrote it" in one.text for one in foreign.evidence)
+
+
+@pytest.mark.parametrize(
+    ("end_reason", "asked_by", "command"), [("stopped", "user", "run by hand"), ("section_failed", None, "the tick")]
+)
+def test_a_trial_that_its_campaign_gave_up_continues_by_hand_unless_its_code_is_to_correct(
+    end_reason: str, asked_by: str | None, command: str
+) -> None:
+    ended = found(
+        session=record(end_reason=end_reason, stop_asked_by=asked_by),
+        manifest=manifest(end_reason, failed("ValueError: a fault") if asked_by is None else None),
+        again="the tick",
+        by_hand="run by hand",
+    )
+    assert autopsy(ended).command == command
+
+
+@pytest.mark.parametrize(("kernel", "verdict"), [("k", V.OUT_OF_MEMORY), (None, V.UNKNOWN)])
+def test_a_killed_session_of_a_pack_is_known_by_its_last_line_in_the_packs_log(kernel: str | None, verdict: V) -> None:
+    killed = found(
+        session=kaggle(end_reason="crashed", native="ERROR", kernel=kernel),
+        log=log(progress(100), "The session ended with exit code 137 and without a manifest."),
+    )
+    result = autopsy(killed)
+    assert result.verdict is verdict
+    assert len(set(result.evidence)) == len(result.evidence)

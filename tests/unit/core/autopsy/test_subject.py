@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.core.autopsy.naming import again, name_of
@@ -72,6 +74,18 @@ def test_a_session_of_the_ledger_is_found_by_its_key_and_its_handle() -> None:
     candidates = list(recorded([run()], [record(results_dir="/p/results/me_arz-validation-toy-0123abcd-s01")]))
     for word in (record().key, str(record().handle), "me_arz-validation-toy-0123abcd-s01"):
         assert find_subject(word, candidates).candidate.session == record(results_dir=candidates[0].session.results_dir)  # type: ignore[union-attr]
+
+
+def test_the_kernel_of_a_pack_names_its_sessions() -> None:
+    kernel = "arz-validation-toy-0123abcd-s01-p"
+    names = [f"arz-validation-toy-{lineage_id[:8]}-s01" for lineage_id in (FIRST, SECOND)]
+    candidates = [
+        replace(candidate(lineage_id), folder="", session=record(kernel=kernel, slug=slug, handle=None))
+        for lineage_id, slug in zip((FIRST, SECOND), names, strict=True)
+    ]
+    with pytest.raises(BadInput, match="names 2 of several trainings") as refused:
+        find_subject(f"kaggle.com/code/me/{kernel}", candidates)
+    assert ", ".join(names) in refused.value.remedy
 
 
 def test_the_command_that_continues_names_the_backend_and_the_campaign() -> None:

@@ -35,6 +35,9 @@ def run_member(place):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if act == "wait":
         time.sleep(60)
+    if act == "talk":
+        for number in range(200):
+            print("line", number, flush=True)
     if act == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if act == "odd":
@@ -141,6 +144,23 @@ def test_a_session_that_cannot_be_started_is_the_only_one_that_fails(bench: Pack
     assert bench.run(members, Capacity(cores=1)) == 1
     assert [row["exit_code"] for row in bench.record.values()] == [1, 0]
     assert any(line.startswith("[1] The session could not be started: ") for line in bench.lines)
+
+
+def test_lines_of_sessions_side_by_side_do_not_mix(bench: PackBench) -> None:
+    inside, most = 0, 0
+
+    def slow(line: str) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.0005)
+        inside -= 1
+        bench.lines.append(line)
+
+    pack = Pack(bench.members("talk", "talk"), bench.working, capacity=Capacity(cores=2), stop=bench.stop, echo=slow)
+    assert pack.run() == 0
+    assert most == 1
+    assert len([line for line in bench.lines if " line " in line]) == 400
 
 
 def test_killing_the_kernel_ends_its_sessions() -> None:

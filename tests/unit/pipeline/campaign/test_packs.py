@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.ledger.records import AskedBy
 from orchestrator.core.section.session_kind import SessionKind
-from orchestrator.core.session.backend_types import Push
+from orchestrator.core.session.backend_types import Carrier, Push
 from orchestrator.core.session.slug import is_pack
+from orchestrator.pipeline.run.release import release
+from orchestrator.pipeline.session import lifecycle
 from orchestrator.pipeline.session.stop import ask_to_stop
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
@@ -45,6 +49,13 @@ def test_a_packed_campaign_has_the_same_result_with_fewer_kernels_in_less_time()
     assert packed.world.now_s < 0.6 * alone.world.now_s
     assert sum(packed.world.used_s.values()) < 0.35 * sum(alone.world.used_s.values())
     assert sorted(map(is_pack, [*packed.world.packs, *packed.world.kernels])) == [False, True, True, True]
+
+
+def test_each_session_of_a_packed_campaign_uses_one_thread_also_alone() -> None:
+    packed, alone = (finished(Computer(World(clock=FakeClock()), *one)).ledger.sessions() for one in (PACKED, ALONE))
+    assert {one.kernel is None for one in packed} == {True, False}
+    assert {one.ticket["spec"].get("one_thread") for one in packed} == {True}
+    assert {one.ticket["spec"].get("one_thread") for one in alone} == {None}
 
 
 def test_the_slots_are_those_of_kernels() -> None:
@@ -137,6 +148,39 @@ def test_an_older_ledger_learns_of_every_session_of_a_pack_before_it_starts_one(
     assert policies(finished(second)) == EXPECTED
 
 
+def test_a_pack_that_is_not_listed_yet_is_adopted_and_not_started_again() -> None:
+    world = World(clock=FakeClock(), listed_after_s=3000.0)
+    first, second = (Computer(world, *PACKED) for _ in range(2))
+    first.tick()
+    for _ in range(3):
+        world.clock.sleep(120.0)
+        second.tick()
+    assert world.submits == 1 and world.wrongs == []
+    rebuilt, known = (
+        sorted((one.slug, one.kernel, one.handle) for one in two.ledger.open_sessions()) for two in (first, second)
+    )
+    assert rebuilt == known
+    assert policies(finished(second)) == EXPECTED
+
+
+def test_checkpoints_of_a_pack_share_the_space_of_one_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One set of checkpoints fits into the script, four do not: they are mounted, and the pack stays whole."""
+    computer = Computer(World(clock=FakeClock()), *PACKED)
+    computer.tick()
+    computer.world.clock.sleep(10 * 3600.0)
+    backends = [computer.context.run_context(trial.card).backend for trial in PACKED[1]]
+    room = 100_000
+    monkeypatch.setattr(lifecycle, "most_bytes", lambda *args, **kwargs: 0)
+    monkeypatch.setattr(lifecycle, "inline_bytes", lambda size_bytes, files: room // 2)
+    for backend in backends:
+        carriers = (Carrier.INLINE, Carrier.DATASET)
+        limited = replace(backend.capabilities, carriers=carriers, max_script_bytes=room)
+        monkeypatch.setattr(backend, "_capabilities", limited)
+    computer.tick()
+    packed = [one for one in computer.ledger.open_sessions() if one.kernel is not None]
+    assert len(packed) == 4 and {one.carrier for one in packed} == {Carrier.DATASET}
+
+
 def test_one_session_that_crashes_does_not_touch_the_others() -> None:
     doomed = PACKED[1][0].lineage_id
     computer = Computer(World(clock=FakeClock(), doomed={doomed: 1}), *PACKED)
@@ -169,6 +213,18 @@ def test_a_kernel_stops_once_all_its_sessions_were_asked_to() -> None:
     ask_to_stop(contexts[0], records[-1], AskedBy.SEARCH)
     assert {kernel.ends_s for kernel in world.living.values()} == {world.now_s + SAVE_S}
     assert all(one.stop_asked_by for one in computer.ledger.open_sessions())
+
+
+def test_a_fresh_start_does_not_advise_to_stop_the_kernel_of_others() -> None:
+    computer = Computer(World(clock=FakeClock(), can_cancel=True), *PACKED)
+    computer.tick()
+    computer.world.clock.sleep(3600.0)
+    record = computer.ledger.open_sessions()[0]
+    trial = next(one for one in PACKED[1] if one.lineage_id == record.lineage_id)
+    context = computer.context.run_context(trial.card)
+    release(context, record, context.models.view())
+    assert "shares its kernel with 3 session(s) that go on" in computer.listener.text
+    assert "own page" not in computer.listener.text
 
 
 @pytest.mark.parametrize(
