@@ -75,6 +75,8 @@ def _compared(one: Any, other: Any, monotonic: Callable[[], float], ends_s: floa
     saved = Captured(one)
     if saved.lost:
         return saved.lost[0], None
+    if path := state_difference(Captured(one), saved):
+        return f"saving it changes {path}", None
     try:
         Decoder(saved.buffers).part(saved.node, 0, other)
     except (ValueError, LookupError, TypeError, RuntimeError, AttributeError) as fault:
