@@ -58,7 +58,7 @@ def _failure_of(fault: BaseException) -> _Failure:
     if isinstance(fault, OrchestratorError) and fault.exit_code == EXIT_BAD_INPUT:
         return _Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
     if isinstance(fault, KeyboardInterrupt):
-        remedy = "A session in flight keeps running; run the same command again to find it."
+        remedy = "A session in flight keeps running: the same command finds it again, and `cancel` stops it."
         return _Failure(cause="interrupted", remedy=remedy, code=EXIT_INTERRUPTED)
     # If the disk is full, that is the cause, whatever was raised because of it.
     if (storage := _storage_failure(fault)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +82,18 @@ def test_cancel_collects_a_session_whose_command_is_gone(toy: Path) -> None:
     (toy / "gate").touch()
     again = orchestrate(toy, *QUICK).json
     assert (again["sessions"], again["steps_start"], again["end_reason"]) == (1, 10, "finished")
+
+
+def test_cancel_of_a_session_that_has_finished_names_no_continuation(toy: Path) -> None:
+    assert orchestrate(toy, *QUICK, "--detach").code == 0
+    give_up_s = time.monotonic() + 60
+    while not list(toy.rglob("session_manifest.json")):
+        assert time.monotonic() < give_up_s
+        time.sleep(0.02)
+    answer = orchestrate(toy, *CANCEL)
+    assert answer.code == 0, answer.err
+    assert "finished; 40 steps are saved" in answer.out and "nothing is left to train" in answer.out
+    assert "Continue later" not in answer.out
 
 
 def test_cancel_chooses_the_training_by_its_options(toy: Path) -> None:

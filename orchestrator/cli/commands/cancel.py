@@ -18,6 +18,7 @@ def cancel(options: TrainingOptions, as_json: AsJson = False) -> int:
     Works from a second shell while `run` watches in the first one: `run` then collects the session and ends.
     """
     from orchestrator.cli.output.console import Console
+    from orchestrator.core.session.end_reason import EndReason
     from orchestrator.pipeline.control.cancel import cancel_sessions
     from orchestrator.stores.project import find_project
     from orchestrator.wiring import assemble, backend_in_flight, make_backend
@@ -30,7 +31,10 @@ def cancel(options: TrainingOptions, as_json: AsJson = False) -> int:
     with assemble(project, card, make_backend(name, project, card), console) as run_context:
         cancelled = cancel_sessions(run_context, card)
     console.say(*(line for one in cancelled for line in _lines(one)))
-    console.say(f"Continue later with `python -m orchestrator run {options.section}` and the same options.")
+    if all(one.record.end_reason == EndReason.FINISHED for one in cancelled):
+        console.say("The training had reached its target before it could be stopped; nothing is left to train.")
+    else:
+        console.say(f"Continue later with `python -m orchestrator run {options.section}` and the same options.")
     if as_json:
         sessions = [one.to_json() for one in cancelled]
         steps = sessions[-1]["steps_saved"]

@@ -111,7 +111,7 @@ def _environment_notes(
     from orchestrator.stores.scaffold.algorithms import require_fitting_actions
 
     if check.found == "no":
-        near = " or ".join(dict.fromkeys((*known, *check.near)))
+        near = " or ".join(one for one in dict.fromkeys((*known, *check.near)) if one != env)
         hint = f"Did you mean {near}?" if near else "Give an id such as CartPole-v1, or module:Id for one of your own."
         why = check.why.partition(" Did you mean")[0]
         raise BadInput(f"gymnasium has no environment {env}: {why}", remedy=hint)

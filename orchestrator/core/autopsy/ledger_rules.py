@@ -95,7 +95,7 @@ def still_in_flight(evidence: Evidence) -> Found | None:
         quotes = (*evidence.native(), stage)
         return Found(verdict=V.LOST, quotes=quotes, detail="the backend does not show the session")
     what = "it is in flight" if record.stage is Stage.SUBMITTED else "its push was not confirmed yet"
-    advice = ("The same command waits for its end.", "{again}")
+    advice = ("The same command watches it to its end; `cancel` stops it.", "{again}")
     return Found(verdict=V.UNKNOWN, quotes=(stage, *evidence.native()), detail=f"not ended: {what}", advice=advice)
 
 

@@ -67,6 +67,8 @@ def places_by_kind(
     """`places_of` for each kind of session that a campaign may use."""
     slots = campaign.slots
     kinds = (card.kaggle.kind,) if slots.by_kind is None else slots.kinds
+    if campaign.backend != "kaggle":
+        kinds = (SessionKind.GPU,)  # another backend has no kinds: see `possible_kinds`
     return {kind: places_of(campaign, on_kind(campaign, card, kind), machine_places) for kind in kinds}
 
 

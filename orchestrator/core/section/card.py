@@ -102,7 +102,7 @@ class SectionCard:
         backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
         device: `cpu`, `cuda` or `auto`, on this computer.
         kaggle: Settings of a session on Kaggle, its device included.
-        pack: Trainings that share a session's machine, unless the campaign says it; `auto`: one on each GPU or core.
+        pack: Trainings that share a session's machine, unless the campaign sets it; `auto`: one on each GPU or core.
         include: POSIX globs, relative to the project: files that travel beside what the entry point imports.
         trial: Whether this is a variant with its own models directory; set by `chosen`, not a key of the file.
     """

@@ -17,7 +17,7 @@ from orchestrator.kernel.training.kept_state.archive import unpack_files
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.random_state import seed_of, seed_random
 from orchestrator.kernel.training.kept_state.state import State
-from orchestrator.kernel.training.progress import Progress
+from orchestrator.kernel.training.progress import Progress, left_message
 from orchestrator.kernel.training.settings import resolve_device
 from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
 
@@ -134,6 +134,12 @@ class BaseRun:
     def left_early(self) -> bool:
         """Whether the script left before its target and was not asked to: by `break`, or without a loop."""
         return not self.finished and not self.paused and (self.target is not None or self.inside_pass)
+
+    @property
+    def left_message(self) -> str:
+        """Message for a script that left early."""
+        unused = self._learning is not None and not self._learning.begun
+        return left_message(self.saved_steps, self.target, unused_callback=unused)
 
     @property
     def grade(self) -> str | None:

@@ -114,13 +114,17 @@ def _lines_before(path: Path, start: int | None) -> list[str]:
     return lines
 
 
-def left_message(saved_steps: int, target: int | None) -> str:
-    """Message for a script that left before its target."""
+def left_message(saved_steps: int, target: int | None, *, unused_callback: bool = False) -> str:
+    """Message for a script that left before its target.
+
+    Args:
+        unused_callback: Whether the script built a model with `run.sb3` and no `learn` called `run.callback`.
+    """
     of = "" if target is None else f" of {target}"
-    return (
-        f"Left before the end of the training: {saved_steps}{of} steps are saved. `break` saves nothing: call "
-        "run.finish() to end earlier."
-    )
+    why = "`break` saves nothing: call run.finish() to end earlier."
+    if unused_callback:
+        why = "run.callback was not used: model.learn(run.remaining, callback=run.callback, reset_num_timesteps=False)"
+    return f"Left before the end of the training: {saved_steps}{of} steps are saved. {why}"
 
 
 def cannot_write(fault: OSError, folder: Path) -> str:

@@ -14,7 +14,7 @@ from orchestrator.kernel.outcome import MORE_TO_DO, LeftTraining, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import RunningSection, running_section
 from orchestrator.kernel.training.alone import ROOT, Alone, open_alone
-from orchestrator.kernel.training.progress import cannot_write, left_message
+from orchestrator.kernel.training.progress import cannot_write
 from orchestrator.kernel.training.proof import PROOFS, proof_of_script
 from orchestrator.kernel.training.run import Run
 from orchestrator.kernel.training.settings import read_settings
@@ -108,7 +108,7 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
             return left
         clean = fault is None or left
         if self._section is not None:
-            self._section.left_early = left_message(run.saved_steps, run.target) if clean and run.left_early else ""
+            self._section.left_early = run.left_message if clean and run.left_early else ""
         of_a_script = alone is not None or (self._section is not None and self._section.script)
         if alone is not None and isinstance(fault, SessionRefused):
             _explain("Cannot continue", fault.account)
@@ -141,7 +141,7 @@ def _leave_if_unfinished(run: Run, *, stopped: bool, interrupted: bool) -> None:
         raise SystemExit(_INTERRUPTED if interrupted else MORE_TO_DO) from None
     if run.left_early:
         if running_section() is None:  # a section's session reports it
-            print(left_message(run.saved_steps, run.target), file=sys.stderr, flush=True)
+            print(run.left_message, file=sys.stderr, flush=True)
         raise SystemExit(_FAILED)
 
 

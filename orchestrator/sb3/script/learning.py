@@ -61,6 +61,7 @@ class Learning:
     Attributes:
         model: The model, resumed if there is a checkpoint.
         callback: For `model.learn`.
+        begun: Whether `model.learn` has called the callback.
 
     Raises:
         SessionRefused: The model cannot be trained here, or must not continue the checkpoint.
@@ -86,7 +87,7 @@ class Learning:
         prepare_torch(run.device, warn_only=True)
         self.model = built(build)
         prepare_env(environment_of(self.model), context)
-        self.callback = RunCallback(self)
+        self.callback, self.begun = RunCallback(self), False
         spec = context.ticket.spec
         plan = ScriptPlan(
             section=context.ticket.section,
@@ -142,6 +143,7 @@ class Learning:
         Raises:
             ValueError: It was called with `reset_num_timesteps=True`, its default.
         """
+        self.begun = True
         if arguments.get("reset_num_timesteps"):
             raise ValueError(
                 "model.learn needs reset_num_timesteps=False, so that a later session can continue: "

@@ -14,6 +14,7 @@ from orchestrator.stores.scaffold.algorithms import LIBRARIES, module_of_environ
 from orchestrator.stores.scaffold.libraries import own_requirement, requirement_lines
 from orchestrator.stores.scaffold.templates import FILES, render
 from orchestrator.stores.scaffold.user_script import UserScript
+from orchestrator.stores.scaffold.zoo_notes import EXPLORING, schedules_of
 from orchestrator.stores.scaffold.zoo_script import ZooTraining, zoo_script
 from orchestrator.stores.section.card_yaml import parse_card
 
@@ -80,6 +81,7 @@ def compose(wanted: Wanted) -> NewProject:
         "quick_steps": quick,
         "full_steps": full,
         "seed": wanted.script.seed if wanted.script else 0,
+        "scheduled": _is_scheduled(wanted),
         "requirements": lines,
         "installs": any(not line.startswith("#") for line in lines),
         "install": own_requirement(),
@@ -128,6 +130,13 @@ def _steps(wanted: Wanted) -> tuple[int | None, int | None]:
         return steps_of(wanted.algorithm) if wanted.env else _LOOP_STEPS
     target = wanted.script.target
     return (None, None) if target is None else (max(1, target // 10), target)
+
+
+def _is_scheduled(wanted: Wanted) -> bool:
+    """Whether a value of the training changes up to the target, so that quick is no beginning of full."""
+    if wanted.zoo is not None:
+        return bool(schedules_of(wanted.zoo.entry))
+    return bool(wanted.env) and wanted.algorithm in EXPLORING
 
 
 def _libraries(wanted: Wanted) -> Collection[str]:

@@ -10,7 +10,8 @@ from orchestrator.stores.scaffold.environment_check import install_command, is_i
 from orchestrator.stores.scaffold.zoo_script import ZooTraining
 from orchestrator.stores.zoo.hyperparameter_file import ChosenEntry
 
-_EXPLORES = ("DQN", "QRDQN")
+EXPLORING = ("DQN", "QRDQN")
+"""Algorithms whose exploration rate falls up to a part of the target."""
 
 
 def zoo_notes(folder: Path, training: ZooTraining, chosen: ChosenEntry, *, named_before: Collection[str]) -> list[str]:
@@ -73,9 +74,13 @@ def _frames(training: ZooTraining) -> Iterator[str]:
         )
 
 
+def schedules_of(entry: ZooEntry) -> list[str]:
+    """Names of the values that change up to the target."""
+    return [*entry.falling, *(["exploration"] if entry.algorithm.name in EXPLORING else [])]
+
+
 def _schedules(entry: ZooEntry) -> Iterator[str]:
-    names = [*entry.falling, *(["exploration"] if entry.algorithm.name in _EXPLORES else [])]
-    if names:
+    if names := schedules_of(entry):
         yield (
             f"Note: schedules end at the target ({', '.join(names)}), so quick and full are two trainings; after "
             "quick, begin full with --fresh"

@@ -129,7 +129,8 @@ def _faults(errors: Sequence[ErrorDetails], document: Document, kind: Any, whole
         deeper = any(other[: len(path)] == path and other != path for other in by_place)
         if deeper and all(one["type"].endswith("_type") for one in several):
             continue
-        best = [one for one in several if not one["type"].endswith("_type")] or several
+        wrong = ("_type", "literal_error")
+        best = [one for one in several if not one["type"].endswith(wrong)] or several
         for text in _text(best, path, kind, whole).splitlines():  # a block's own check may report several keys
             yield Fault(line=_line(document, path, text), path=path, text=text)
 

@@ -121,8 +121,9 @@ def _file_in(folder: Path, wanted: Algorithm | None) -> Path:
         raise BadInput(f"{folder} cannot be read: {fault.strerror}", remedy="Name the file itself.") from fault
     known = {stem: path for stem, path in files.items() if algorithm_named(stem)}
     if wanted is None:
-        found = ", ".join(known) or "none"
-        raise BadInput(f"{folder} is a folder", remedy=f"Name one with --algo; it has files for: {found}.")
+        remedy = f"Choose one of its files with --algo: {', '.join(known)}."
+        none = "Name a file: ppo.yml of RL Zoo's `hyperparams`, or the config.yml of a finished training."
+        raise BadInput(f"{folder} is a folder", remedy=remedy if known else none)
     for stem, path in known.items():
         if algorithm_named(stem) is wanted:
             return path
@@ -202,6 +203,6 @@ def _understood(file: ZooFile, name: str) -> ZooEntry:
 
 def _unknown_algorithm(file: ZooFile) -> Algorithm:
     raise BadInput(
-        f"{file.path.name} is not named by an algorithm of RL Zoo",
+        f"{file.path.name} is not named after an algorithm of RL Zoo",
         remedy=f"Name it with --algo: {', '.join(ALGORITHMS)}.",
     )

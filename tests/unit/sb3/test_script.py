@@ -377,6 +377,18 @@ def test_wrong_use_is_named(learn: Any, fault: type[Exception], named: str, tmp_
         session(tmp_path, None, learn)
 
 
+@pytest.mark.parametrize("reset", [True, False])
+def test_learn_without_the_callback_of_the_run_is_named(
+    reset: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def learn(run: Run, cut: Cut) -> None:
+        run.sb3(CASES["A2C"]).learn(20, reset_num_timesteps=reset)
+
+    assert session(tmp_path, None, learn) == 1
+    err = capsys.readouterr().err
+    assert "0 of 400 steps are saved. run.callback was not used: model.learn(run.remaining, callback=run." in err
+
+
 def test_without_a_target_and_with_another_kind_of_checkpoint_it_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

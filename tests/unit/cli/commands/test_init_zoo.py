@@ -67,6 +67,18 @@ def test_a_folder_and_an_algorithm_can_be_named(capsys: pytest.CaptureFixture[st
     assert "from stable_baselines3 import TD3" in (tmp_path / "mine/train.py").read_text("utf-8")
 
 
+def test_a_project_with_schedules_begins_full_afresh(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    init(capsys, "falls", "--zoo", str(FILES / "ppo.yml"), "CartPole-v1")
+    init(capsys, "explores", "--env", "CartPole-v1", "--algorithm", "DQN")
+    init(capsys, "plain", "--env", "CartPole-v1")
+    for name, scheduled in (("falls", True), ("explores", True), ("plain", False)):
+        readme = (tmp_path / name / "README.md").read_text("utf-8")
+        card = (tmp_path / name / f"configs/sections/{name}.yaml").read_text("utf-8")
+        assert readme.count(f"orchestrator run {name} --fresh") == (2 if scheduled else 0)
+        assert ("continue to the full target" in readme) is not scheduled
+        assert ("quick and full are two trainings" in card) is scheduled
+
+
 def test_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     made = init(capsys, "--zoo", str(FILES / "sac.yml"), "MountainCarContinuous-v0", "--dry-run")
     assert (made["exit_code"], made["written"]) == (0, []) and "train.py" in made["would_write"]
@@ -82,7 +94,7 @@ def test_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     [
         (("--zoo", "ppo.yml", "CartPol-v1"), ("no environment CartPol-v1", "Did you mean CartPole-v1")),
         (("--zoo", "ppo.yml", "Cartpole-v1"), ("no environment Cartpole-v1", "Did you mean CartPole-v1")),
-        (("--zoo", "ppo.yml", "LunarLander-v2"), ("deprecated", "Did you mean LunarLander-v3")),
+        (("--zoo", "ppo.yml", "LunarLander-v2"), ("deprecated", "Did you mean LunarLander-v3?")),
         (("--zoo", "dqn.yml", "Pendulum-v1"), ("DQN takes discrete actions only", "another algorithm")),
         (("--zoo", "sac.yml", "CartPole-v1"), ("SAC takes continuous actions only", "another algorithm")),
         (("--zoo", "ppo_lstm.yml", "CartPole-v1"), ("ppo_lstm.yml has no entry for CartPole-v1", "It has Pend")),
@@ -91,6 +103,8 @@ def test_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         (("--zoo", "ppo.yml", "--env", "CartPole-v1"), ("the second is --env", "--zoo FILE ENV")),
         (("--zoo", "ppo.yml", "CartPole-v1", "--env", "A-v0"), ("--zoo cannot be combined", "FILE ENV")),
         (("--zoo", "absent.yml", "CartPole-v1"), ("absent.yml cannot be read", "permissions")),
+        (("--zoo", str(FILES), "CartPole-v1"), ("is a folder", "Choose one of its files with --algo: ")),
+        (("--zoo", str(FILES.parent), "CartPole-v1"), ("is a folder", "Name a file: ppo.yml")),
         ((), ("DIR is missing", "orchestrator init .")),
     ],
 )

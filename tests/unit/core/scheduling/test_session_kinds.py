@@ -78,6 +78,21 @@ def test_the_shipped_campaigns_complete_eight_times_as_many_trainings_a_week_as_
     assert weekly["chapter_7_6_cpu"] == (pytest.approx(830.8, abs=0.1), pytest.approx(3323.1, abs=0.2))
 
 
+@pytest.mark.parametrize("pinned", ["", "kaggle.gpu: false"])
+def test_packs_are_planned_on_a_backend_without_kinds(pinned: str) -> None:
+    text = FILE.format(limits="concurrency: 2\npack: 4", settings=pinned).replace("backend: kaggle", "backend: local")
+    campaign, trials = expanded(text)
+    ahead = forecast_campaign(
+        campaign,
+        [TrialStatus(trial=trial, state=State.WAITING) for trial in trials],
+        now=FakeClock().now(),
+        longest_s=None,
+        allowed=None,
+        places=places_by_kind(campaign, trials[0].card, lambda card: 1),
+    )
+    assert (len(trials), ahead.ahead.kernels) == (8, 2)
+
+
 def test_packs_of_both_kinds_share_the_week() -> None:
     works = [both(index) for index in range(56)]
     places = {GPU: 2, CPU: 4}

@@ -149,6 +149,30 @@ def test_check_finds_a_rule_that_does_too_little(
     assert named in check(made(name)).fault
 
 
+class Restless:
+    """A rule whose `save` changes what it saves."""
+
+    def claims(self, value: Any) -> bool:
+        return isinstance(value, Walk)
+
+    def save(self, value: Any) -> Any:
+        value.place += 1
+        return {"place": value.place}
+
+    def load(self, value: Any, state: Any) -> None:
+        value.place = state["place"]
+
+
+def test_rule_that_changes_what_it_saves_is_named(factory: Any) -> None:
+    factory(Walk)
+    rule = Restless()
+    registry.add_rule(rule)
+    try:
+        assert check(Walk()).fault == "saving it changes Walk.place"
+    finally:
+        registry.remove_rule(rule)
+
+
 def test_environment_that_builds_its_spaces_again_is_named(factory: Any) -> None:
     class Rebuilding(Walk):
         def reset(self, *, seed: int | None = None, options: Any = None) -> Any:

@@ -85,6 +85,7 @@ def test_a_setting_outside_the_lineage_keeps_the_training_of_the_card() -> None:
         ("campaign: a\ntrials:\n  m:\n    seeds: 1\n", "a.yaml, line 3: trials.m.section: missing"),
         (HEAD + "    seeds: {completed: 0}\n", "a.yaml, line 5: trials.m.seeds: completed must be at least 1"),
         (HEAD + "    profile: tiny\n", "a.yaml, line 5: trials.m.profile: Input should be 'quick' or 'full'"),
+        (HEAD + "pack: many\n", "a.yaml, line 5: pack: Input should be a valid integer or 'auto'"),
         (HEAD + "    after: [q]\n", "trials.m.after names 'q', which is not a group"),
         (HEAD + "    seed: 1\n", "a.yaml, line 5: trials.m.seed: unknown key, did you mean seeds?"),
         (HEAD + "    concurrency: 1\n", "trials.m.concurrency: unknown key, it belongs to the campaign itself"),

@@ -84,7 +84,7 @@ def test_the_algorithm_comes_from_the_files_name_or_from_the_user(tmp_path: Path
 
 def test_a_folder_and_a_file_with_several_algorithms(tmp_path: Path) -> None:
     assert choose_entry(read_zoo_file(FILES, "tqc"), "Hopper-v4", exists=None).entry.algorithm.name == "TQC"
-    assert "Name one with --algo" in refused(lambda: read_zoo_file(FILES, None))
+    assert "Choose one of its files with --algo" in refused(lambda: read_zoo_file(FILES, None))
     assert "has no ppo_mask.yml" in refused(lambda: read_zoo_file(FILES, "ppo_mask"))
     entry = "{n_timesteps: 10, policy: MlpPolicy}"
     by_algorithm = written(tmp_path, f"ppo: {{A-v0: {entry}}}\nA2C: {{A-v0: {entry}, B-v0: {entry}}}\n", "all.yml")

@@ -75,10 +75,12 @@ def _compared(one: Any, other: Any, monotonic: Callable[[], float], ends_s: floa
     saved = Captured(one)
     if saved.lost:
         return saved.lost[0], None
+    if path := state_difference(Captured(one), saved):
+        return f"saving it changes {path}", None
     try:
         Decoder(saved.buffers).part(saved.node, 0, other)
     except (ValueError, LookupError, TypeError, RuntimeError, AttributeError) as fault:
-        return f"it cannot be restored into a fresh copy: {fault}", None
+        return f"it cannot be restored into a fresh copy: {type(fault).__name__}: {fault}", None
     if path := state_difference(Captured(other), saved):
         return f"{path} is not restored", replay_ms
     return _stepped(one, other, actions, _while(AFTER, monotonic, ends_s)), replay_ms
