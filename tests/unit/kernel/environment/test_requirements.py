@@ -8,11 +8,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from orchestrator.kernel.algorithms.registry import REGISTRY
 from orchestrator.kernel.environment.requirements import Requirement, canonical_name, requirements_of
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.wire import code_folder
 
 PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # import name -> package name, where they differ
+OPTIONAL = {"tensorboard"}  # without it there are no curves, and none are read back
 ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
 FOLDER = code_folder({"entry_point": ENTRY})
 
@@ -68,7 +70,8 @@ def test_the_section_requires_exactly_the_packages_it_imports(project_root: Path
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 imported.add(node.module.split(".")[0])
-    imported = {PACKAGE_OF.get(name, name) for name in imported}
+    imported |= {algorithm.library.split(".")[0] for algorithm in REGISTRY.values()}  # imported by its name
+    imported = {PACKAGE_OF.get(name, name) for name in imported} - OPTIONAL
     foreign = imported - sys.stdlib_module_names - {"validation_ch7", "orchestrator"}
     needs = requirements_of(project_root, FOLDER)
     assert {canonical_name(name) for name in foreign} == {need.name for need in needs}
