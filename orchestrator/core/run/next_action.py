@@ -191,7 +191,8 @@ def is_unsettled(record: SessionRecord) -> bool:
     if record.stage is not Stage.CLOSED or record.handle is None or record.never_submitted or record.gone:
         return False
     no_account = record.end_reason in _WITHOUT_ACCOUNT and record.started_at is None
-    behind = record.models_steps is not None and (record.steps_done or 0) > record.models_steps
+    # Without a problem, its checkpoints are here: others were put in place while it ran, and stay.
+    behind = bool(record.problems) and (record.steps_done or 0) > (record.models_steps or record.steps_done or 0)
     return no_account or behind or bool(checkpoint_paths(Ticket.from_json(record.ticket), record.lacking))
 
 
