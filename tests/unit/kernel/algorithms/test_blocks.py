@@ -93,7 +93,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("PPO", {"vf_coeff": 0.5}, "algorithms.PPO.vf_coeff: unknown key, did you mean vf_coef?"),
     ("PPO", {"buffer_size": 5}, "algorithms.PPO.buffer_size: unknown key"),
     ("PPO", {"net_arch": [64]}, "it is policy_kwargs.net_arch of the algorithm, or the card's `network`"),
-    ("PPO", {"n_timesteps": 5}, "it is target_steps of a profile"),
+    ("PPO", {"n_timesteps": 5}, "n_timesteps: 5 steps, but profiles.full.target_steps is 1000"),
     ("PPO", {"policy_kwargs": {"net_arc": [8]}}, "did you mean net_arch?"),
     (
         "PPO",
