@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -50,6 +51,7 @@ def faults_of(wanted: Wanted) -> Iterator[str]:
         if name in lacking:
             yield f"policy_kwargs.{name} has no effect with policy: {wanted.policy_name}; leave it out"
     yield from _text_faults(wanted)
+    yield from _nan_faults(wanted)
     yield from _twice(wanted)
     if wanted.entry.has_replay:
         yield from _replay_faults(wanted)
@@ -65,6 +67,16 @@ def _text_faults(wanted: Wanted) -> Iterator[str]:
     value = wanted.value("target_entropy")
     if isinstance(value, str) and value != "auto":
         yield f"target_entropy must be auto or a number, not {value}"
+
+
+def _nan_faults(wanted: Wanted) -> Iterator[str]:
+    """Numbers without a limit of their own that are NaN, which no argument allows."""
+    inner = wanted.policy_kwargs.given if wanted.policy_kwargs else {}
+    places = {name: value for name, value in wanted.arguments.items() if name not in LIMITS}
+    places |= {f"policy_kwargs.{name}": value for name, value in inner.items() if name not in LIMITS}
+    for place, value in places.items():
+        if isinstance(value, float) and math.isnan(value):
+            yield f"{place} must be a number, not nan"
 
 
 def _twice(wanted: Wanted) -> Iterator[str]:

@@ -7,26 +7,39 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gymnasium
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecEnvWrapper
+
+from orchestrator.kernel.training.kept_state.rules.recording import InProcess
 
 _NOT_COMPARED = frozenset(
     {"self", "env", "venv", "env_fns", "seed", "render_mode", "filename", "video_folder", "name_prefix", "training"}
 )
 """Arguments that change no number, or that the state holds."""
+_ATTRIBUTE = "_orchestrator_arguments"
+_DESCRIBED: weakref.WeakKeyDictionary[VecEnv, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
 def describe_arguments(env: VecEnv) -> dict[str, Any]:
     """Class -> argument -> value, of each layer down to the first environment, as plain JSON.
 
     An argument counts if the object keeps it in an attribute of that name. Those of `gymnasium.make` count in any case.
+    An environment is described once, since its attributes may change in training.
     """
+    if env not in _DESCRIBED:
+        _DESCRIBED[env] = _described(_layers(env), _of_process(env.unwrapped))
+    return _DESCRIBED[env]
+
+
+def _described(layers: Iterator[Any], inside: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {}
-    for layer in _layers(env):
+    for layer in layers:
         found = {name: value for name in _parameters(type(layer)) if (value := _kept(layer, name)) is not None}
         spec = vars(layer).get("spec")
         if isinstance(spec, gymnasium.envs.registration.EnvSpec):
@@ -34,7 +47,23 @@ def describe_arguments(env: VecEnv) -> dict[str, Any]:
             found |= {name: plain for name, value in spec.kwargs.items() if (plain := _plain(name, value)) is not None}
         if found:
             described.setdefault(type(layer).__name__, {}).update(found)
-    return described
+    return {**described, **inside}
+
+
+def _of_process(env: VecEnv) -> dict[str, Any]:
+    """The arguments of the first environment of a `SubprocVecEnv`, described in its process."""
+    if not isinstance(env, SubprocVecEnv):
+        return {}
+    env.set_attr(_ATTRIBUTE, _InWorker(), 0)
+    found: dict[str, Any] = env.env_method(_ATTRIBUTE, indices=0)[0]
+    return found
+
+
+class _InWorker(InProcess):
+    """Runs in the process of an environment: the caller's local variable `env` is that environment."""
+
+    def __call__(self) -> dict[str, Any]:
+        return _described(_singles(sys._getframe(1).f_locals.get("env")), {})
 
 
 def _layers(env: VecEnv) -> Iterator[Any]:
@@ -42,7 +71,10 @@ def _layers(env: VecEnv) -> Iterator[Any]:
     while isinstance(layer, VecEnvWrapper):
         yield layer
         layer = layer.venv
-    one = layer.envs[0] if isinstance(layer, DummyVecEnv) else None
+    yield from _singles(layer.envs[0] if isinstance(layer, DummyVecEnv) else None)
+
+
+def _singles(one: Any) -> Iterator[Any]:
     while one is not None:
         yield one
         one = one.env if isinstance(one, gymnasium.Wrapper) else None

@@ -71,6 +71,13 @@ def restore_singles(env: DummyVecEnv, trees: list[dict[str, Any]]) -> None:
             _restore(part, tree[depth], restore)
 
 
+def replace_in_singles(env: DummyVecEnv, before: Any, after: Any) -> None:
+    """Replace an object in the attributes of the environments and their wrappers."""
+    for part in (part for copy in env.envs for part in _parts(copy)):
+        for name in [name for name, value in vars(part).items() if value is before]:
+            setattr(part, name, after)
+
+
 def _names(env: DummyVecEnv) -> dict[str, Any]:
     """The environments and wrappers by place: a reference from one to another is stored as that."""
     return {f"{copy}.{depth}": part for copy, one in enumerate(env.envs) for depth, part in enumerate(_parts(one))}

@@ -6,10 +6,12 @@ and a lineage that requires `exact` is refused before it trains.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor, VecNormalize
 
@@ -22,6 +24,7 @@ from orchestrator.sb3.envs.dummy_vec_env import (
     capture_singles,
     declared_of_singles,
     lost_of_singles,
+    replace_in_singles,
     restore_singles,
     wrappers_of_singles,
 )
@@ -126,6 +129,13 @@ def restore_environment(env: VecEnv, tree: Any) -> None:
     access = _access(innermost)
     if access is not None and tree is not None and is_complete(tree):
         access.restore(innermost, tree)
+
+
+def give_own_space(env: VecEnv, space: gymnasium.Space[Any]) -> None:
+    """Replace a space in the environments inside by a copy: they share it with the model, and did not when saved."""
+    innermost = list(_layers(env))[-1]
+    if isinstance(innermost, DummyVecEnv):
+        replace_in_singles(innermost, space, copy.deepcopy(space))
 
 
 def is_complete(tree: Any) -> bool:

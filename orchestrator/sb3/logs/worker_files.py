@@ -11,6 +11,7 @@ from typing import Any
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from orchestrator.kernel.training.kept_state.logs import OpenFiles
+from orchestrator.kernel.training.kept_state.rules.recording import InProcess
 
 _ATTRIBUTE = "_orchestrator_files"
 _Answer = tuple[dict[str, bytes], dict[str, str]]
@@ -49,20 +50,22 @@ def continue_clocks(files: OpenFiles) -> None:
 
 
 def _ask(env: SubprocVecEnv, change: _Answer | None, worker: int | None = None) -> list[_Answer]:
-    env.set_attr(_ATTRIBUTE, _in_worker, worker)
+    env.set_attr(_ATTRIBUTE, _InWorker(), worker)
     answers: list[_Answer] = env.env_method(_ATTRIBUTE, change, indices=worker)
     return answers
 
 
-def _in_worker(change: _Answer | None) -> _Answer:
+class _InWorker(InProcess):
     """Runs in the process of an environment: the caller's local variable `env` is that environment."""
-    env: Any = sys._getframe(1).f_locals.get("env")
-    try:
-        files = OpenFiles({"env": env})
-        if change is None:
-            return files.contents()
-        files.restore(*change)
-        continue_clocks(files)
-    except OSError:  # an error would end the process; the log then goes on where it is
-        pass
-    return {}, {}
+
+    def __call__(self, change: _Answer | None) -> _Answer:
+        env: Any = sys._getframe(1).f_locals.get("env")
+        try:
+            files = OpenFiles({"env": env})
+            if change is None:
+                return files.contents()
+            files.restore(*change)
+            continue_clocks(files)
+        except OSError:  # an error would end the process; the log then goes on where it is
+            pass
+        return {}, {}

@@ -8,6 +8,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import VectorizedActionNoise
 
 from orchestrator.sb3.algorithms.candidates import give_boundary
+from orchestrator.sb3.envs.arguments import describe_arguments
 from orchestrator.sb3.state.lazy_spaces import settle_spaces
 
 
@@ -30,6 +31,7 @@ def built(build: Callable[[], BaseAlgorithm]) -> BaseAlgorithm:
             f"the function of run.sb3 returned a model after {model.num_timesteps} steps; to start a new training from "
             "its weights, set model.num_timesteps = 0 in that function"
         )
+    describe_arguments(model.env)  # before training changes an attribute of that name
     give_boundary(model)
     settle_spaces(model)
     noise = model.action_noise

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ import torch
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 
 import orchestrator
 from orchestrator.kernel.training import alone
@@ -220,6 +221,40 @@ def test_another_limit_of_a_wrapper_is_named(tmp_path: Path, capsys: pytest.Capt
     assert train(tmp_path, limited(20), stop=True) == 75
     assert train(tmp_path, limited(30)) == 2
     assert "env_arguments.TimeLimit.max_episode_steps: checkpoint=20, current=30" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other ways to start a process take seconds")
+def test_another_argument_of_environments_in_processes_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def built(slope: float) -> Callable[[], Any]:
+        way: dict[str, Any] = {"vec_env_cls": SubprocVecEnv, "vec_env_kwargs": {"start_method": "fork"}}
+        return lambda: PPO("MlpPolicy", make_vec_env(Hill, 1, env_kwargs={"slope": slope}, **way), **SMALL)
+
+    assert train(tmp_path, built(0.5), stop=True) == 75
+    assert train(tmp_path, built(0.7)) == 2
+    assert "env_arguments.Hill.slope: checkpoint=0.5, current=0.7" in capsys.readouterr().err
+
+
+class Steeper(Hill):
+    """Its slope begins as the argument, and grows in training."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.slope += 0.01
+        return super().step(action)
+
+
+def test_an_attribute_that_begins_as_an_argument_may_change_in_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def built(slope: float) -> Callable[[], Any]:
+        return lambda: PPO("MlpPolicy", make_vec_env(Steeper, 1, env_kwargs={"slope": slope}), **SMALL)
+
+    assert train(tmp_path, built(0.5), stop=True) == 75
+    assert train(tmp_path, built(0.7)) == 2
+    assert "env_arguments.Steeper.slope: checkpoint=0.5, current=0.7" in capsys.readouterr().err
+    assert train(tmp_path, built(0.5)) == 0
+    assert "Resume is" not in capsys.readouterr().err
 
 
 def test_libraries_that_cannot_load_the_checkpoint_are_refused_with_cause_and_remedy(

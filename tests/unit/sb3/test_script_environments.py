@@ -137,6 +137,40 @@ def test_global_generators_of_processes_are_kept_if_they_are_used(tmp_path: Path
     _ends_equal(lambda: PPO("MlpPolicy", _in_processes(_careless), **copied(TINY)), tmp_path, target=128)
 
 
+class Rebuilding(gymnasium.Env[Any, Any]):
+    """Builds its spaces again at each reset, and draws from its action space, which a model then does not share."""
+
+    def __init__(self) -> None:
+        self.place, self.steps = 0.0, 0
+        self._build_spaces()
+
+    def _build_spaces(self) -> None:
+        self.observation_space = gymnasium.spaces.Box(-9, 9, (1,))
+        self.action_space = gymnasium.spaces.Discrete(3)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._build_spaces()
+        self.action_space.seed(int(self.np_random.integers(1000)))
+        self.place, self.steps = float(self.np_random.normal()), 0
+        return np.array([self.place], np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.place += 0.1 * (int(action) + int(self.action_space.sample()) - 2)
+        self.steps += 1
+        return np.array([self.place], np.float32), -abs(self.place), self.steps == 15, False, {}
+
+
+def test_an_environment_that_builds_its_spaces_at_each_reset_is_exact(tmp_path: Path) -> None:
+    _ends_equal(lambda: DQN("MlpPolicy", Rebuilding(), **copied(REPLAY)), tmp_path, target=128)
+
+
+def test_what_reads_the_files_of_processes_is_no_state_of_the_environments(tmp_path: Path) -> None:
+    learn = learning(lambda: PPO("MlpPolicy", _in_processes("CartPole-v1"), **copied(TINY)))
+    assert session(tmp_path, None, learn, 128) == 0
+    assert b"_orchestrator" not in repr(end_of(tmp_path)[0]).encode()
+
+
 class Careless(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Draws from numpy's global generator, which each process has for itself."""
 

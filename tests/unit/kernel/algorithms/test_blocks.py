@@ -162,6 +162,22 @@ def test_what_the_library_would_refuse_in_the_session_is_refused_here(
             read_hyper_parameters(algorithm, block)
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "block", "place"),
+    [
+        ("SAC", {"target_entropy": float("nan")}, "target_entropy"),
+        ("PPO", {"policy_kwargs": {"log_std_init": float("nan")}}, "policy_kwargs.log_std_init"),
+    ],
+)
+def test_nan_is_no_value_of_an_argument(algorithm: str, block: dict[str, Any], place: str) -> None:
+    words = re.escape(f"{place} must be a number, not nan")
+    with pytest.raises(ValueError, match=words):
+        read_hyper_parameters(algorithm, block)
+    text = json.dumps({algorithm: block}).replace("NaN", ".nan")
+    with pytest.raises(BadInput, match=words):
+        parse_card(CARD.format(name=algorithm, block=text, sizes=json.dumps(SIZES)), "mine.yaml")
+
+
 @pytest.mark.parametrize("layers", ["[]", "[0]"])
 def test_layers_of_a_card_are_layers(layers: str) -> None:
     text = CARD.format(name="PPO", block='{"PPO": {}}', sizes=json.dumps(SIZES)) + f"network: {layers}\n"
