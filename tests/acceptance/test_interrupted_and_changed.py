@@ -372,7 +372,9 @@ def test_stuck_run_prints_a_remedy(toy: Path) -> None:
     set_behaviour(toy, '{"*": {"do": "vanish"}}')
     answer = orchestrate(toy, "run", "section_7_6", "--quick")
     assert answer.code == 1
-    assert "raise deadline_s" in answer.out
+    assert "Three sessions in a row made no new steps." in answer.out
+    assert "Why: out of memory: the process was killed (signal 9)" in answer.out
+    assert "Use less memory (buffer_size, batch_size, n_envs), or a machine with more." in answer.out
 
 
 def test_accept_grade_weights_only_starts_another_training_from_the_weights(toy: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_ledger_without_any_checkpoint_is_refused_and_status_says_why(tmp_path: 
     assert not list((project.root / ".orchestrator/local").glob("*"))
     status = orchestrate(project.root, "campaign", "status", "single").out
     assert "waiting (refused by the last tick: " in status and "from step 0" in status
-    command = refused.err.partition("`python -m orchestrator ")[2].partition("`")[0]
+    command = re.findall(r"`python -m orchestrator ([^`]+)`", refused.err)[-1]
     assert project.root.name in refused.err and command.endswith("--seed 0 --fresh") and command in status
     again = orchestrate(project.root, *command.split(), "--target-steps", "20", "--json")
     assert (again.code, again.json["steps_start"]) == (0, 0)

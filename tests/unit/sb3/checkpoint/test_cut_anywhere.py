@@ -1,5 +1,6 @@
 """A training cut anywhere, by a stop or by kill -9, ends in the same state as one that never saved or loaded."""
 
+import os
 import random
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_a_kill_at_any_time_does_not_change_the_result(algorithm: str, tmp_path:
 def killed_after(lines: int, working: Path, algorithm: str) -> int:
     """Kill a session after it has printed `lines` steps; return the steps of its newest checkpoint."""
     command = [sys.executable, "-W", "error", str(DRIVER), str(working), algorithm, str(TARGET_STEPS)]
-    environment = {"PYTHONPATH": f"{ROOT}:{DRIVER.parent}", "PATH": "/usr/bin:/bin"}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{DRIVER.parent}"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as process:
         assert process.stdout is not None
         for _ in range(lines):

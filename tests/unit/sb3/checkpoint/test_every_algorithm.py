@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -96,7 +97,7 @@ def test_a_kill_at_any_time_does_not_change_the_result(case: str, tmp_path: Path
 def killed_after(lines: int, working: Path, case: str) -> int:
     """Kill a session after it has printed `lines` steps; return the steps of its newest checkpoint."""
     command = [sys.executable, str(DRIVER), str(working), case]
-    environment = {"PYTHONPATH": f"{ROOT}:{DRIVER.parent}", "PATH": "/usr/bin:/bin"}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{DRIVER.parent}"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as process:
         assert process.stdout is not None
         for _ in range(lines):

@@ -1,5 +1,6 @@
 """The central claim of the project: a chain of sessions equals one long session, byte for byte."""
 
+import os
 import random
 import subprocess
 import sys
@@ -31,7 +32,7 @@ TARGET_STEPS = 1200
 def run_session(working: Path, session: int, *, stop_at: int = 0, target: int = TARGET_STEPS) -> str:
     """Run a session in a new interpreter, with a real SIGTERM after `stop_at` of its steps."""
     command = [sys.executable, "-W", "error", str(DRIVER), str(working), str(session), str(stop_at), str(target)]
-    environment = {"PYTHONPATH": f"{ROOT}:{DRIVER.parent}", "PATH": "/usr/bin:/bin"}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{DRIVER.parent}"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=working.parent)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]

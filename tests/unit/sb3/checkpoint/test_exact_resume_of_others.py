@@ -1,5 +1,6 @@
 """Exact resume of the algorithms other than DQN, and the need for each element of the state of PPO."""
 
+import os
 import random
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def test_a_chain_of_processes_equals_one_straight_session(
 ) -> None:
     for number, stop_at in ((1, 400), (2, 0)):
         command = [sys.executable, "-W", "error", str(DRIVER), str(tmp_path), str(number), str(stop_at)]
-        environment = {"PYTHONPATH": f"{ROOT}:{DRIVER.parent}", "PATH": "/usr/bin:/bin"}
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{DRIVER.parent}"}
         done = subprocess.run(
             [*command, str(TARGET_STEPS), algorithm], capture_output=True, text=True, env=environment, cwd=tmp_path
         )
