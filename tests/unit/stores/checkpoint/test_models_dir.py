@@ -16,7 +16,7 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.kernel.wire import FileEntry
 from orchestrator.stores.checkpoint import atomic_swap as swap_room
-from orchestrator.stores.checkpoint import models_dir as models_dir_room
+from orchestrator.stores.checkpoint import entries as entries_room
 from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
 from tests.unit.kernel.makers import SCENARIO, save
 
@@ -77,7 +77,7 @@ def _operations_of_a_restore(monkeypatch: pytest.MonkeyPatch, cut_at: int) -> li
 
         return operation
 
-    monkeypatch.setattr(models_dir_room, "_copy", counted("copy", models_dir_room._copy))
+    monkeypatch.setattr(entries_room, "_copy", counted("copy", entries_room._copy))
     monkeypatch.setattr(swap_room, "write_json", counted("journal", swap_room.write_json))
     monkeypatch.setattr(swap_room.os, "replace", counted("rename", os.replace))
     monkeypatch.setattr(Path, "unlink", counted("unlink", Path.unlink))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.kernel.checkpoint.save import rotate
-from orchestrator.stores.checkpoint import models_dir as models_dir_room
+from orchestrator.stores.checkpoint import entries as entries_room
 from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
 from tests.unit.kernel.makers import SCENARIO, save
 from tests.unit.stores.checkpoint.trees import USUAL, bring, contents_below, named_by, own_trees, write_tree
@@ -38,7 +38,7 @@ def _cut_before(monkeypatch: pytest.MonkeyPatch, operation_number: int) -> None:
 
         return act
 
-    monkeypatch.setattr(models_dir_room, "_copy", counted(models_dir_room._copy))
+    monkeypatch.setattr(entries_room, "_copy", counted(entries_room._copy))
     for name in ("replace", "rename", "unlink", "rmdir"):
         monkeypatch.setattr(os, name, counted(getattr(os, name)))
 
