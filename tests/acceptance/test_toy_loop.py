@@ -281,7 +281,7 @@ def test_interrupted_command_leaves_the_session_running(toy: Path) -> None:
     first.send_signal(signal.SIGINT)
     _, err = first.communicate()
     assert first.returncode == 130
-    assert b"run the same command again" in err
+    assert b"the same command finds it again, and `cancel` stops it" in err
     assert b"Traceback" not in err
     assert orchestrate(toy, *QUICK).json["steps_done"] == 40
 
