@@ -1,7 +1,7 @@
 """MuJoCo: the data of a simulation, and what a training has changed in its model.
 
 `mjSTATE_INTEGRATION` alone is not enough: environments of gymnasium read arrays that lag behind it (`xpos`, `xipos`),
-and `mj_forward` would compute them anew. So every array that is filled in fresh data is saved beside it. Arrays of the
+and `mj_forward` would compute them again. So every array that is filled in fresh data is saved beside it. Arrays of the
 arena (contacts, `efc_*`) are left out: each step computes them before it reads them.
 """
 
