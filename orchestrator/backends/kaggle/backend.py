@@ -55,7 +55,7 @@ _ABSENT_PATIENCE_S = 1800.0
 """Seconds before a 404 counts as deleted: the service has answered 404 for running kernels as well."""
 
 _FOLLOW_S = 600.0
-"""Seconds after which to stop reading a live log and ask for the state: the service may keep the log open for ever."""
+"""Seconds after which to stop reading a live log and ask for the state: the service may keep a log open for ever."""
 
 
 class KaggleBackend(Backend):

@@ -88,7 +88,7 @@ def download(
 
 
 def _transfer(api: KaggleApi, url: str, partial: Path, offset: int, limit: int) -> int:
-    """Append to an incomplete file, or write it from the start; returns its size, above the limit if the service sent more."""
+    """Append to an incomplete file, or write it from the start; returns its size, above the limit if more was sent."""
     with api.download(url, offset) as (resumed, pieces), partial.open("ab" if resumed else "wb") as stream:
         size_bytes = offset if resumed else 0
         for piece in pieces:
