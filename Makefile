@@ -37,7 +37,7 @@ prove: prove-tests prove-algorithms
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
 
 prove-tests: $(VENV)/.ready-test
-	$(BIN)/python -m pytest -m prove
+	$(BIN)/python -m pytest -m prove --numprocesses=$(WORKERS) --no-loadscope-reorder --timeout=1800 --durations=20
 
 prove-algorithms: $(VENV)/.ready-test
 	$(BIN)/python -m tests.proofs $(ALGORITHM)

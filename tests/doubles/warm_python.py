@@ -86,10 +86,11 @@ class _WarmServer:
                 contents[number] = files[number].read()
 
             readers = [threading.Thread(target=read, args=(number,), daemon=True) for number in range(2)]
+            reply.settimeout(timeout_s)
             pid = int.from_bytes(reply.recv(8), "big")
+            assert pid, f"the server of warm processes has ended: {words} did not start"
             for reader in readers:
                 reader.start()
-            reply.settimeout(timeout_s)
             try:
                 status = int.from_bytes(reply.recv(8), "big")
             except TimeoutError:
@@ -107,8 +108,9 @@ class _WarmServer:
             self._control.sendall(body)
 
     def _close(self) -> None:
+        self._control.shutdown(socket.SHUT_RDWR)  # a process that a test forked may hold a copy of this socket
         self._control.close()
-        self._process.wait()
+        self._process.wait(timeout=60)
 
 
 @functools.cache

@@ -87,8 +87,18 @@ def train(folder: Path, build: Callable[[], Any], *, stop: bool = False, threads
     return 0
 
 
+@pytest.fixture(scope="module", autouse=True)
+def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The running script; a worker of the tests has none."""
+    path = tmp_path_factory.mktemp("script") / "pole.py"
+    path.write_text("print('one')\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alone, "_script", lambda: path)
+        yield path
+
+
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def begun(script: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("moves") / "begun"
     assert train(folder, ppo, stop=True) == 75
     return folder
@@ -145,9 +155,9 @@ def test_another_script_is_statistical(
     begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(begun, tmp_path / "moved")
-    script = tmp_path / "pytest.py"
-    script.write_text("print()\n", encoding="utf-8")
-    monkeypatch.setattr(alone, "_script", lambda: script)
+    changed = tmp_path / "pole.py"
+    changed.write_text("print('other')\n", encoding="utf-8")
+    monkeypatch.setattr(alone, "_script", lambda: changed)
     assert train(tmp_path / "moved", ppo) == 0
     assert re.search(r"Resume is statistical: code_digest: checkpoint=\w+, current=\w+\n", capsys.readouterr().err)
 
@@ -269,7 +279,7 @@ def test_libraries_that_cannot_load_the_checkpoint_are_refused_with_cause_and_re
     assert train(tmp_path / "moved", ppo) == 2
     err = capsys.readouterr().err
     assert "Resume is statistical: versions.torch: " in err and "Traceback" not in err
-    assert "Cannot continue: pytest_checkpoint_48_steps cannot be continued: Error(s) in loading state_dict" in err
+    assert "Cannot continue: pole_checkpoint_48_steps cannot be continued: Error(s) in loading state_dict" in err
     assert "Use the script and the library versions that wrote it, or another folder" in err
 
 

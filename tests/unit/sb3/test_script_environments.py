@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ gymnasium.register_envs(ale_py)
 TINY = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, **SMALL}
 BEFORE_LEARNING = {**REPLAY, "learning_starts": 60}
 NORMALIZED = partial(VecNormalize, norm_reward=True)
+_STARTED: list[Any] = []
+"""Processes of environments that a test has started."""
 
 
 def _game(name: str) -> VecFrameStack:
@@ -45,9 +47,21 @@ def _game(name: str) -> VecFrameStack:
 def _in_processes(name: Any, count: int = 2) -> VecNormalize:
     """`fork`, since other ways to start a process take seconds here; Windows has only `spawn`."""
     way = {"start_method": "fork" if sys.platform.startswith("linux") else "spawn"}
+    env = make_vec_env(name, count, vec_env_cls=SubprocVecEnv, vec_env_kwargs=way)
+    assert isinstance(env, SubprocVecEnv)
+    _STARTED.extend(env.processes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each environment has a monitor, too
-        return VecNormalize(VecMonitor(make_vec_env(name, count, vec_env_cls=SubprocVecEnv, vec_env_kwargs=way)))
+        return VecNormalize(VecMonitor(env))
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    for process in _STARTED:
+        process.kill()
+        process.join()
+    _STARTED.clear()
 
 
 def _grid() -> gymnasium.Env[Any, Any]:

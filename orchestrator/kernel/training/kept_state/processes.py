@@ -163,8 +163,8 @@ class _Connection:
 
     def recv(self) -> Any:
         # Forked processes hold each other's pipes open, so the end of one gives no end of file.
-        wait([self._remote, self._process.sentinel])
-        if not self._remote.poll() and not self._process.is_alive():
+        # The sentinel shows the end of a process before `is_alive` does.
+        if wait([self._remote, self._process.sentinel]) == [self._process.sentinel] and not self._remote.poll():
             raise self._ended()
         try:
             received = self._remote.recv()
