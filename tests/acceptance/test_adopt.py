@@ -24,6 +24,7 @@ from tests.doubles.own_script import model_parts, run_script
 from tests.doubles.script_section import make_script_project
 from tests.doubles.toy_section import make_toy_project
 from tests.emulator.loopback import loopback_kaggle
+from tests.marks import first_cases
 
 SCRIPT = """
 import gymnasium
@@ -80,7 +81,7 @@ def adopt(root: Path, *words: object) -> Answer:
     return orchestrate(root, "adopt", *map(str, words), "--json")
 
 
-@pytest.mark.parametrize("algorithm", ["PPO", "DQN", "Own"])
+@pytest.mark.parametrize("algorithm", first_cases(1, ["Own", "PPO", "DQN"]))
 def test_alone_the_cut_training_equals_the_straight_one_and_stays_weights_only(
     models: Path, tmp_path: Path, algorithm: str
 ) -> None:

@@ -62,6 +62,7 @@ def _models(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*") if path.suffix != ".json"}
 
 
+@pytest.mark.prove
 def test_same_command_continues_after_any_operation_found_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,7 @@ from tests.doubles.narrator import Listener
 from tests.doubles.toy_section import make_toy_project, set_behaviour
 from tests.emulator.kernels import FIRST_SESSION, Kernel
 from tests.emulator.loopback import loopback_kaggle
+from tests.marks import first_cases
 
 CANCEL, ZIP, STATE, LISTING = (
     "CancelKernelSession",
@@ -170,7 +171,7 @@ def kernel_of(project: KaggleProject) -> Kernel:
 
 
 @pytest.mark.parametrize("fault", [{"drop": "before"}, {"drop": "after"}, {"status": 503}])
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("times", first_cases(1, [1, 3]))
 def test_a_lost_answer_to_the_cancel_changes_nothing(project: KaggleProject, fault: Any, times: int) -> None:
     hold_after_first_save(project)
     start(project)

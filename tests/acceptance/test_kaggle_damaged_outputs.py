@@ -25,6 +25,7 @@ from tests.doubles.kaggle_side import KEY, USER, FastForwardClock, far_settings,
 from tests.doubles.narrator import Listener
 from tests.doubles.toy_section import make_toy_project, set_behaviour
 from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
+from tests.marks import first_cases
 
 LISTING, STATE = "ListKernelSessionOutput", "GetKernelSessionStatus"
 MANIFEST = "session_manifest.json"
@@ -102,7 +103,7 @@ def assert_complete(summary: RunSummary, project: KaggleProject) -> None:
     assert project.steps_in_place == [30, 40]
 
 
-@pytest.mark.parametrize("times", [1, 2, 6])
+@pytest.mark.parametrize("times", first_cases(1, [2, 1, 6]))
 @pytest.mark.parametrize(
     "damage",
     [
@@ -121,7 +122,9 @@ def test_damaged_manifest_is_refetched(project: KaggleProject, damage: Callable[
     assert_complete(project.run(), project)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.04, 0.11, 0.18, 0.3, 0.42, 0.55, 0.67, 0.78, 0.83, 0.91, 0.999])
+@pytest.mark.parametrize(
+    "share", first_cases(4, [0.0, 0.3, 0.67, 0.999, 0.04, 0.11, 0.18, 0.42, 0.55, 0.78, 0.83, 0.91])
+)
 def test_manifest_and_checkpoint_with_a_flipped_byte_are_refetched(project: KaggleProject, share: float) -> None:
     project.kaggle.faults.add("download", damage=lambda content: flipped(content, share), when=ends_with(MANIFEST))
     project.kaggle.faults.add("download", damage=flipped, when=ends_with(f"{NEWEST}.zip"))
@@ -163,7 +166,7 @@ def test_cards_verify_the_checkpoints_when_the_manifest_is_missing(project: Kagg
     assert (summary.end_reason, summary.steps_done) == ("finished", 40)
 
 
-@pytest.mark.parametrize("status", [500, 409, 418, 451, 404])
+@pytest.mark.parametrize("status", first_cases(2, [500, 451, 404, 409, 418]))
 @pytest.mark.parametrize("path", ["events.jsonl", "toy.csv", "training_metadata.json"])
 def test_unavailable_optional_file_is_a_problem_not_a_failure(project: KaggleProject, path: str, status: int) -> None:
     project.kaggle.faults.add("download", status=status, when=ends_with(path), lasting=True)
@@ -325,7 +328,7 @@ def slug_ends_with(end: str) -> Callable[[Any], bool]:
     return lambda request: str(request["kernelSlug"]).endswith(end)
 
 
-@pytest.mark.parametrize("late_s", [90.0, 600.0, 1200.0])
+@pytest.mark.parametrize("late_s", first_cases(1, [600.0, 90.0, 1200.0]))
 def test_late_outputs_are_awaited_and_announced_once(project: KaggleProject, late_s: float) -> None:
     first: list[float] = []
 

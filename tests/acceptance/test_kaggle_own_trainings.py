@@ -12,6 +12,7 @@ from tests.doubles.commands import orchestrate
 from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
 from tests.doubles.script_section import make_script_project
 from tests.emulator.loopback import loopback_kaggle
+from tests.marks import first_cases
 
 PPO = (PROJECT_ROOT / "tests/fixtures/own_scripts/ppo.py").read_text(encoding="utf-8")
 CARD = """\
@@ -35,7 +36,7 @@ def _single_file(root: Path) -> Path:
     return make_script_project(root, PPO, CARD, "ppo.py")
 
 
-@pytest.mark.parametrize(("make", "quick", "full"), [(_agent, 2048, 4096), (_single_file, 512, 1024)])
+@pytest.mark.parametrize(("make", "quick", "full"), first_cases(1, [(_single_file, 512, 1024), (_agent, 2048, 4096)]))
 def test_two_sessions_on_kaggle_end_with_the_bytes_of_two_here(
     tmp_path: Path, make: Callable[[Path], Path], quick: int, full: int
 ) -> None:

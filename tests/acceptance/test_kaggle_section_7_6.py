@@ -67,6 +67,7 @@ def turnarounds_s(root: Path) -> list[float]:
     return [(b - a).total_seconds() for (kind, a), (_, b) in pairs if kind is EventKind.SESSION_ENDED]
 
 
+@pytest.mark.prove
 def test_kaggle_chain_ends_with_the_same_policies_as_the_local_chain(kaggle: LoopbackKaggle, tmp_path: Path) -> None:
     kaggle_root, local_root = (
         make_project(tmp_path / "kaggle_project"),

@@ -84,6 +84,7 @@ def test_a_chain_stays_in_cpu_sessions_and_in_their_image(project: KaggleProject
     assert requests[1]["dockerImage"] and "machineShape" not in requests[1]
 
 
+@pytest.mark.prove
 def test_a_training_that_began_on_a_gpu_is_not_moved_to_a_cpu_session(project: KaggleProject) -> None:
     set_behaviour(project.root, '{"1": {"do": "pause"}}')
     write_campaign(project, "sessions: {gpu: 1}", seeds=1)

@@ -78,6 +78,7 @@ def test_nan_reaches_no_checkpoint_and_the_fixed_code_resumes(trained: Path, tmp
     assert same_training(project, trained, 2000)
 
 
+@pytest.mark.prove
 def test_run_walks_back_from_a_saved_nan_within_one_command(trained: Path, tmp_path: Path) -> None:
     project = trained
     straight = Path(shutil.copytree(project, tmp_path / "straight", symlinks=True))
@@ -103,6 +104,7 @@ def test_run_walks_back_from_a_saved_nan_within_one_command(trained: Path, tmp_p
     ledger.close()
 
 
+@pytest.mark.prove
 def test_saved_nan_without_a_parent_costs_one_session_then_none(tmp_path: Path) -> None:
     project = make_real_project(tmp_path / "project")  # a copy of `trained` would find its results by their full path
     orchestrate(project, *RUN)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from orchestrator.kernel.checkpoint.card import card_fault, read_card
 from orchestrator.kernel.checkpoint.normalization_file import read_normalization
 from tests.doubles.commands import orchestrate
@@ -13,6 +15,7 @@ from tests.doubles.toy_section import read_card_file, write_card
 A2C = ("run", "section_7_6", "--json", "--quick", "--algorithm", "A2C")
 
 
+@pytest.mark.prove
 def test_every_model_of_two_sessions_has_its_own_statistics(tmp_path: Path) -> None:
     root = make_real_project(tmp_path / "project")
     card = read_card_file(root)

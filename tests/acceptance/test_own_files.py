@@ -13,6 +13,7 @@ import pytest
 
 from tests.doubles.commands import Answer, orchestrate
 from tests.doubles.toy_section import make_toy_project
+from tests.marks import first_cases
 
 SECTION = Path("validation_ch7/section_7_6_rl_performance")
 DATA = SECTION / "data"
@@ -65,7 +66,7 @@ def successful_output(answer: Answer) -> str:
 
 
 @pytest.mark.parametrize("where", PLACEMENTS)
-@pytest.mark.parametrize("beside_checkpoints", [False, True])
+@pytest.mark.parametrize("beside_checkpoints", first_cases(1, [True, False]))
 def test_user_files_are_listed_before_and_after_a_run_and_kept(toy: Path, where: str, beside_checkpoints: bool) -> None:
     if beside_checkpoints:
         successful_output(orchestrate(toy, *QUICK))
@@ -204,7 +205,7 @@ JOURNALS: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("journal", JOURNALS)
+@pytest.mark.parametrize("journal", first_cases(4, reversed(JOURNALS)))
 @pytest.mark.parametrize("words", [(), ("--fresh",)])
 def test_invalid_restore_journal_is_archived_and_reported(toy: Path, journal: str, words: tuple[str, ...]) -> None:
     successful_output(orchestrate(toy, *QUICK, "--target-steps", "20"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.sb3.state.npz_tree import read_state, same_state
 from tests.doubles.commands import orchestrate
@@ -59,6 +61,7 @@ def _project(tmp_path: Path, name: str, cuts: str) -> Path:
     return root
 
 
+@pytest.mark.prove
 def test_stopped_and_killed_sessions_end_with_the_bytes_of_one(tmp_path: Path) -> None:
     straight, cut = (
         _project(tmp_path, "straight", "{}"),

@@ -15,6 +15,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_real_project(tmp_path_factory.mktemp("prove") / "project")
 
 
+@pytest.mark.prove
 def test_chain_with_a_kill_equals_straight_training_and_naive_resumes_differ(project: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
     words = ("prove-resume", "section_7_6", "--algo", "DQN", "--cuts", "2", "--steps", "4000", "--json")

@@ -98,6 +98,7 @@ def test_scenario_1_quick_then_full_resumes_where_quick_ended(project: Path) -> 
     assert summary["restored"][-1] == "traffic_light_control_checkpoint_3000_steps.zip"
 
 
+@pytest.mark.prove
 def test_scenario_2_raised_target_continues_the_same_training(project: Path, tmp_path: Path) -> None:
     """Two sessions in two processes end with the same policy bytes as one uninterrupted session."""
     chained = orchestrate(project, *RUN, "--quick", "--add-steps", "1000")
@@ -109,6 +110,7 @@ def test_scenario_2_raised_target_continues_the_same_training(project: Path, tmp
     assert ends[0]["gradient_updates"] == ends[1]["gradient_updates"]
 
 
+@pytest.mark.prove
 def test_scenario_3_fresh_start_by_hand_and_by_flag(project: Path) -> None:
     for path in (project / MODELS / "checkpoints").iterdir():
         path.unlink()

@@ -114,6 +114,7 @@ def test_two_vanished_kernels_walk_back_within_one_command(toy: Path) -> None:
     assert set(checkpoints(toy)) == {"100", "90"}
 
 
+@pytest.mark.prove
 def test_failing_parent_walks_back_to_its_own_parent_in_the_results(tmp_path: Path) -> None:
     """After three failing checkpoints the code is at fault, so the run no longer walks back."""
     root = make_toy_project(tmp_path / "project", '{"*": {"do": "pause"}}')

@@ -57,6 +57,7 @@ def test_page_resumes_with_the_same_bytes(tmp_path: Path, text: str, target: int
         assert checkpoint_bytes(cut, target) == checkpoint_bytes(straight, target)
 
 
+@pytest.mark.prove
 def test_model_of_the_page_is_killed_stopped_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     straight, cut = _folder(tmp_path, "straight", MODEL), _folder(tmp_path, "cut", MODEL)
     shorter = {"ORCHESTRATOR_TARGET": 5000, "ORCHESTRATOR_SAVE_EVERY": 1}  # as it is, only shorter
