@@ -26,7 +26,7 @@ _Algorithm = Annotated[
     typer.Option(
         "--algorithm",
         "--algo",
-        help="PPO (default), A2C, DQN, QRDQN, SAC or TD3 of stable-baselines3; with --zoo any algorithm of RL Zoo.",
+        help="PPO (default) or another of stable-baselines3 and sb3-contrib; with --zoo any algorithm of RL Zoo.",
     ),
 ]
 _Script = Annotated[Path | None, typer.Option("--script", help="A Python script of yours; copied if outside of DIR.")]

@@ -7,20 +7,17 @@ import re
 from collections.abc import Mapping
 
 from orchestrator.core.errors import BadInput
+from orchestrator.kernel.algorithms.registry import REGISTRY, constructor_of
 
-LIBRARIES: Mapping[str, str] = {
-    "A2C": "stable_baselines3",
-    "DQN": "stable_baselines3",
-    "PPO": "stable_baselines3",
-    "QRDQN": "sb3_contrib",
-    "SAC": "stable_baselines3",
-    "TD3": "stable_baselines3",
-}
+_MASKED = "MaskablePPO"
+"""Needs an environment that says which actions are allowed, so a line of its own in a script."""
+
+LIBRARIES: Mapping[str, str] = {name: one.library for name, one in sorted(REGISTRY.items()) if name != _MASKED}
 """Algorithm -> library that has it."""
 
 _ACTIONS: Mapping[str, str] = {
     **dict.fromkeys(("DQN", "QRDQN"), "discrete"),
-    **dict.fromkeys(("SAC", "TD3", "DDPG", "TQC", "CrossQ"), "continuous"),
+    **{name: "continuous" for name, one in REGISTRY.items() if one.only_box},
 }
 """Algorithm -> the only actions that it takes; the others take both."""
 
@@ -42,12 +39,22 @@ def known_algorithm(given: str) -> str:
     Raises:
         BadInput: There is no such algorithm.
     """
-    name = given.replace("-", "").replace("_", "").upper()
-    if name in LIBRARIES:
-        return name
-    near = difflib.get_close_matches(name, LIBRARIES, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(LIBRARIES)}."
+    name, known = given.replace("-", "").replace("_", "").upper(), {one.upper(): one for one in LIBRARIES}
+    if name in known:
+        return known[name]
+    if name == _MASKED.upper():
+        raise BadInput(
+            f"{_MASKED} needs an environment that masks its actions",
+            remedy="Write the script that wraps it in ActionMasker, and give it as --script.",
+        )
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {known[near[0]]}?" if near else f"Known: {', '.join(LIBRARIES)}."
     raise BadInput(f"there is no algorithm {given!r}", remedy=f"{hint} For any other one, give your own --script.")
+
+
+def policies_of(algorithm: str) -> list[str]:
+    """Names of an algorithm's policies; the first is for vectors, then, if it has them, for images and dictionaries."""
+    return list(constructor_of(algorithm).policies)
 
 
 def default_environment(algorithm: str) -> str:

@@ -10,7 +10,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.section.naming import MOST_CHARS, is_section_name, section_name
 from orchestrator.stores.campaign.campaign_yaml import parse_campaign
 from orchestrator.stores.project import reserved_names
-from orchestrator.stores.scaffold.algorithms import LIBRARIES, module_of_environment, steps_of
+from orchestrator.stores.scaffold.algorithms import LIBRARIES, module_of_environment, policies_of, steps_of
 from orchestrator.stores.scaffold.libraries import own_requirement, requirement_lines
 from orchestrator.stores.scaffold.templates import FILES, render
 from orchestrator.stores.scaffold.user_script import UserScript
@@ -166,5 +166,6 @@ def _script(wanted: Wanted, full_steps: int | None) -> bytes:
         module=module_of_environment(wanted.env),
         algorithm=wanted.algorithm,
         library=LIBRARIES[wanted.algorithm],
+        policies=policies_of(wanted.algorithm),
         full_steps=full_steps,
     )
