@@ -94,6 +94,7 @@ def test_cancel_of_a_session_that_has_finished_names_no_continuation(toy: Path) 
     assert answer.code == 0, answer.err
     assert "finished; 40 steps are saved" in answer.out and "nothing is left to train" in answer.out
     assert "Continue later" not in answer.out
+    assert "40 of 40  between sessions or interrupted" in orchestrate(toy, "status").out
 
 
 def test_cancel_chooses_the_training_by_its_options(toy: Path) -> None:

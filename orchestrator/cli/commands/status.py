@@ -151,7 +151,7 @@ def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], failures: M
 
     lines = ["Latest runs:"]
     for run in [run for run in runs if run.sessions or run.ended_at is None][-_SHOWN_RUNS:]:
-        end = run.end_reason or "in flight or interrupted"
+        end = run.end_reason or _open_run(sessions, run)
         of = "" if run.target_steps is None else f" of {run.target_steps}"
         steps = f"{run.steps_start} -> {run.steps_done}{of}"
         verdict = shown_verdict(run.verdict, run.no_claim) or "-"
@@ -165,6 +165,14 @@ def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], failures: M
         if (examined := failures.get(run.run_id)) is not None:
             lines.append(f"    {examined.line}")
     return lines
+
+
+def _open_run(sessions: list[SessionRecord], run: RunRecord) -> str:
+    """Where a run stands that no command has ended: a command works on it now, or was interrupted."""
+    from orchestrator.core.ledger.records import Stage
+
+    in_flight = any(one.run_id == run.run_id and one.stage is not Stage.CLOSED for one in sessions)
+    return "in flight" if in_flight else "between sessions or interrupted"
 
 
 def _image(session: SessionRecord) -> str:
