@@ -44,8 +44,7 @@ _WITHOUT_TRACE_IN_THE_POLICY = {
 # rollout's first step enter no advantage (only a recurrent policy would use them): both are saved so that all
 # algorithms have the same tree. The frozen normalization has its own test. Statistics of episodes need a monitor. Each
 # `learn` draws gSDE's matrices before it uses them; a session is cut after that draw, see `test_every_algorithm.py`.
-# The attributes of layers hold the action space again, and those of a transposition nothing else. A buffer without
-# timeouts never reads them.
+# The attributes of a transposition hold nothing that changes. A buffer without timeouts never reads them.
 _ON_POLICY = {"counters.episode_num", "last.last_episode_starts"}
 _NO_MONITOR = {"episode_statistics.episodes", "episode_statistics.successes"}
 _NOT_NOTICED = {
@@ -55,14 +54,16 @@ _NOT_NOTICED = {
     "TRPO": _ON_POLICY,
     "RecurrentPPO": {"counters.episode_num"},
     "MaskablePPO": _ON_POLICY,
-    "ARS": {"counters.episode_num", *_NO_MONITOR, "layers.0.returns", "layers.0.training"},
+    "ARS": {
+        *("counters.episode_num", "episode_statistics.kinds", "layers.0.returns", "layers.0.training"),
+        *_NO_MONITOR,
+    },
     "PPO gSDE": {*_ON_POLICY, "exploration_matrices"},
     "SAC gSDE": {"exploration_matrices"},
     "DQN lean": {"other_replay_buffer.timeouts"},
-    "QRDQN stacked": {"action_space_rng"},
     "DQN named": _NO_MONITOR,
     "SAC hindsight": _NO_MONITOR,
-    "PPO images": {*_ON_POLICY, *_NO_MONITOR, "action_space_rng", "layers.0.attributes"},
+    "PPO images": {*_ON_POLICY, *_NO_MONITOR, "layers.0.attributes"},
 }
 _IN_EVERY_TEST_RUN = ("A2C", "SAC", "TD3")  # the others are covered by tests with whole sessions
 
