@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, make_dataclass, replace
 from functools import cache, cached_property
@@ -16,9 +15,11 @@ from orchestrator.core.section.size_limits import (
     DIRECTORY,
     MODULE,
     NETWORK_SCHEMA,
+    SCENARIO,
     SCRIPT,
     NoLayers,
     include_fault,
+    name_faults,
     pack_fault,
     start_faults,
 )
@@ -116,7 +117,7 @@ class SectionCard:
     entry_point: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": f"^{MODULE}$"}})
     script: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": f"^{SCRIPT}$"}})
     profiles: Mapping[str, Profile] = field(default_factory=lambda: {"quick": Profile(), "full": Profile()})
-    scenario: str = ""
+    scenario: str = field(default="", metadata={JSON_SCHEMA: {"pattern": f"^({SCENARIO})?$"}})
     algorithm: AlgorithmName | None = None
     network: tuple[int, ...] = field(default_factory=NoLayers, metadata={JSON_SCHEMA: NETWORK_SCHEMA})
     algorithms: Algorithms = field(default_factory=Algorithms)
@@ -139,8 +140,7 @@ class SectionCard:
             faults.append(
                 "profiles needs both quick and full: --quick trains with the first, `run` alone with the second"
             )
-        if not re.fullmatch(DIRECTORY, self.directory):
-            faults.append(f"directory must be a plain folder name, not {self.directory!r}")
+        faults += name_faults(self.directory, self.scenario)
         faults += filter(None, (pack_fault(self.pack), *map(include_fault, self.include)))
         if not 0 <= self.seed < SEEDS_END:
             faults.append(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")

@@ -88,7 +88,7 @@ def test_a_script_is_a_python_file_below_the_project(script: str, why: str) -> N
 
 
 def test_the_default_of_directory_must_be_a_folder_name_too() -> None:
-    assert "directory must be a plain folder name, not 'my.section'" in str(
+    assert "directory must be a plain folder name that every system allows, not 'my.section'" in str(
         refusal("section: my.section\nscript: train.py\n", "my.section.yaml")
     )
 
