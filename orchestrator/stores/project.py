@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.diagnostics.storage import storage_fault
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, StorageFault
 from orchestrator.kernel.files.storage import free_text, storage_trouble
 from orchestrator.kernel.wire import models_path
 
@@ -207,3 +207,32 @@ def require_writable(folder: Path) -> None:
             f"{folder} cannot be written: {fault.strerror or fault}",
             remedy="Move away what has that name, then run the same command again.",
         ) from fault
+
+
+def require_unmoved(folder: Path) -> Callable[[], None]:
+    """A check that a folder of the project is still the one that it is now.
+
+    A session that goes on may make its old folder again, so the path alone does not decide.
+
+    Returns:
+        Raises StorageFault once the user has moved or deleted it.
+    """
+    before = _identity(folder)
+
+    def check() -> None:
+        if before is not None and _identity(folder) != before:
+            raise StorageFault(
+                f"the project was moved or deleted while this command ran: {folder.parent}",
+                remedy="Go to its present folder and run the same command again: it finds the session there, and "
+                "nothing is lost.",
+            )
+
+    return check
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        stat = folder.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

@@ -22,7 +22,7 @@ from orchestrator.ports import Backend, Clock, Narrator
 from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
-from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.project import Project, require_unmoved, require_writable
 from orchestrator.stores.proof.records import proof_of_code
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
@@ -149,4 +149,5 @@ def assemble(
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
             proven=partial(proof_of_code, project.own),
+            require_home=require_unmoved(project.own),
         )

@@ -13,6 +13,7 @@ from typing import Any
 from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
+from orchestrator.backends.local.moved import bring_back
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
 from orchestrator.backends.local.sandbox import Sandbox, read_json, sweep
 from orchestrator.core.errors import BadInput, NameTaken
@@ -182,6 +183,8 @@ class LocalBackend(Backend):
             return Observation(state=SessionState.ABSENT, native="no sandbox")
         begun = sandbox.kernel_begun.exists()  # read before the locks, since the file may be created meanwhile
         alive = held(sandbox.supervisor_lock) or held(sandbox.kernel_lock)
+        if not alive:
+            bring_back(sandbox)
         if (ended := read_json(sandbox.ended)) is not None:  # read after the locks, since it may end meanwhile
             return own_end(sandbox, handle.member, ended)
         if alive:
