@@ -13,9 +13,8 @@ from typing import Any
 from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
-from orchestrator.backends.local.moved import bring_back
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
-from orchestrator.backends.local.sandbox import Sandbox, read_json, sweep
+from orchestrator.backends.local.sandbox import Sandbox, bring_back, read_json, sweep
 from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.session.backend_types import (
     Carrier,

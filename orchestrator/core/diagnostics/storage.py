@@ -6,7 +6,7 @@ import errno
 from collections.abc import Mapping
 
 from orchestrator.core.errors import StorageFault
-from orchestrator.kernel.files.storage import StorageTrouble
+from orchestrator.kernel.files.storage import WINDOWS_PATH_CHARS, StorageTrouble
 
 _CAUSES: Mapping[StorageTrouble, str] = {
     StorageTrouble.FULL: "the disk is full",
@@ -53,8 +53,23 @@ _OF_NAMES: Mapping[int, tuple[str, str]] = {
     **dict.fromkeys((errno.EINVAL, errno.EILSEQ), _BAD_NAME),
 }
 _WINDOWS_PATH_NOT_FOUND, _WINDOWS_NAME_TOO_LONG = 3, 206
-WINDOWS_PATH_CHARS = 259
-"""Longest path on Windows, unless long paths are enabled there. Source: Microsoft, Maximum Path Length Limitation."""
+
+
+def long_path_fault(root: str, inner_chars: int, limit: int | None) -> StorageFault | None:
+    """The failure for a project whose files would have paths beyond the limit of Windows, None if all fit.
+
+    Args:
+        root: The project's folder.
+        inner_chars: Characters of the longest path below it.
+        limit: Characters of the longest path, None without a limit.
+    """
+    if limit is None or len(root) <= (most := limit - inner_chars - 1):
+        return None
+    return StorageFault(
+        f"{_TOO_LONG[0]}: {root} has {len(root)} characters, and Windows leaves {most} for the project's folder",
+        remedy="Move it to a folder with a shorter path, or enable long paths in Windows: "
+        "https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation",
+    )
 
 
 def file_fault(fault: BaseException) -> StorageFault | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,3 +199,15 @@ def test_a_manifest_is_read_back_from_its_file(session_bench: SessionBench) -> N
     _, manifest = session_bench.run(lambda context: outcome)
     assert manifest.outcome == outcome
     assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_names_and_errors_that_are_not_utf_8_leave_the_manifest_readable(session_bench: SessionBench) -> None:
+    def act(context: SessionContext) -> SectionOutcome:
+        for name in (b"\xff.png", b"good.png"):
+            Path(os.fsdecode(bytes(session_bench.workspace.working) + b"/" + name)).write_bytes(b"x")
+        raise ValueError(f"cannot open {os.fsdecode(b'caf' + bytes([0xE9]))}.csv")
+
+    code, manifest = session_bench.run(act)
+    assert code == EXIT_CODES[KernelEnding.SECTION_FAILED]
+    assert [entry.path for entry in manifest.files if entry.path.endswith(".png")] == ["good.png"]
+    assert manifest.error is not None and r"cannot open caf\udce9.csv" in manifest.error
