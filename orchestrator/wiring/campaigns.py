@@ -65,8 +65,7 @@ def campaign_context(
     clock = clock or SystemClock()
     for folder in (project.results, project.own):
         require_writable(folder)
-    home = require_unmoved(project.own)
-    ledger = SqliteLedger(project.own / "ledger.sqlite")
+    home, ledger = require_unmoved(project.own), SqliteLedger(project.own / "ledger.sqlite")
     gate = Gate(lambda: (*secrets_in_use(), *_webhook_in_use(campaign)))
     code = FrozenCode(CodeStore.of(project, gate))
     for trial in trials:

@@ -17,6 +17,7 @@ from orchestrator.core.section.size_limits import (
     NETWORK_SCHEMA,
     SCENARIO,
     SCRIPT,
+    SECTION,
     NoLayers,
     include_fault,
     name_faults,
@@ -39,8 +40,7 @@ _STEP_FIELDS = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps"
 LEARNING_FIELDS = (*_STEP_FIELDS, "evaluation_scenarios")
 """Keys that each profile of a section with an `algorithm` needs, for the training loop of stable-baselines3."""
 
-MOST_STEPS = 2**53
-"""Integers up to here are exact in JSON and fit into the ledger's columns."""
+MOST_STEPS = 2**53  # integers up to here are exact in JSON and fit into the ledger's columns
 
 _SIZE = {JSON_SCHEMA: {"exclusiveMinimum": 0, "maximum": MOST_STEPS}}
 
@@ -111,7 +111,7 @@ class SectionCard:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
     own_schema: ClassVar[type[Any] | None] = None
 
-    section: str
+    section: str = field(metadata={JSON_SCHEMA: {"pattern": f"^{SECTION}$"}})
     title: str = ""
     directory: str = field(default="", metadata={JSON_SCHEMA: {"pattern": f"^({DIRECTORY})?$"}})
     entry_point: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": f"^{MODULE}$"}})
@@ -140,7 +140,7 @@ class SectionCard:
             faults.append(
                 "profiles needs both quick and full: --quick trains with the first, `run` alone with the second"
             )
-        faults += name_faults(self.directory, self.scenario)
+        faults += name_faults(self.section, self.directory, self.scenario)
         faults += filter(None, (pack_fault(self.pack), *map(include_fault, self.include)))
         if not 0 <= self.seed < SEEDS_END:
             faults.append(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")

@@ -107,6 +107,10 @@ def pack_fault(pack: int | str | None) -> str | None:
 
 _DEVICE = "[cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[0-9]"
 """Names that Windows gives to devices. Source: Microsoft, Naming Files, Paths, and Namespaces."""
+SECTION_CHARS = 17
+"""A kernel's name has at most 50 characters, and takes 33 of them for its prefix, lineage, session and attempt."""
+SECTION = rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{SECTION_CHARS - 1}}}"
+"""It is part of every kernel's name, in which Kaggle allows nothing else."""
 DIRECTORY = rf"(?!({_DEVICE})$)[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}"
 SCENARIO = rf'(?!({_DEVICE})\.)[^/\\:*?"<>|\x00-\x1f. -][^/\\:*?"<>|\x00-\x1f]{{0,79}}'
 """It begins the names of checkpoints, so it must be possible in file names of every system."""
@@ -117,8 +121,13 @@ SCRIPT = r"(?!orchestrator(\.py)?(/|$))(?!(.*/)?\.{1,2}/)(?!(.*/)?\.py$)[^/\\:]+
 """Forms of a section's folder, entry point and script, in syntax that Python and JSON Schema share."""
 
 
-def name_faults(directory: str, scenario: str) -> Iterator[str]:
-    """What is wrong with the names that a section gives to its folder and to its checkpoints."""
+def name_faults(section: str, directory: str, scenario: str) -> Iterator[str]:
+    """What is wrong with the names of a section, of its folder and of its checkpoints."""
+    if not re.fullmatch(SECTION, section):
+        yield (
+            f"section must have 1 to {SECTION_CHARS} letters, digits, - and _, since it is part of the names of kernels"
+            f", not {section!r}"
+        )
     if not re.fullmatch(DIRECTORY, directory):
         yield f"directory must be a plain folder name that every system allows, not {directory!r}"
     short = len(scenario.encode("utf-8", "surrogatepass")) <= _SCENARIO_BYTES

@@ -174,3 +174,9 @@ def test_a_scenario_that_cannot_begin_a_file_name_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["traffic_light_control", "été 2026", "my.section", "con", "console", "x" * 80])
 def test_usual_scenarios_are_accepted(name: str) -> None:
     assert parse_card(f"section: mine\nscript: train.py\nscenario: {name}\n", "mine.yaml").scenario == name
+
+
+@pytest.mark.parametrize("name", ["x" * 18, "été", "my.section", "-x", "a b"])
+def test_a_section_whose_kernels_would_have_no_possible_name_is_refused(name: str) -> None:
+    fault = refusal(f"section: '{name}'\nscript: train.py\ndirectory: x\nscenario: x\n", f"{name}.yaml")
+    assert "section must have 1 to 17 letters, digits, - and _" in str(fault) and repr(name) in str(fault)
