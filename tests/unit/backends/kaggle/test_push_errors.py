@@ -9,7 +9,8 @@ import pytest
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.mapping import SaveAnswer, observation
 from orchestrator.backends.kaggle.session.push_errors import SLOT_WAIT_S, fault_of_push, refusal
-from orchestrator.core.errors import BadInput, NotYet
+from orchestrator.core.errors import EXIT_RUN_FAILED, BadInput, NotYet
+from orchestrator.core.run.summary import GOOD_ENDS
 from orchestrator.core.session.end_reason import REMEDIES, EndReason
 
 REFRESH = datetime(2026, 11, 28, tzinfo=UTC)
@@ -53,3 +54,4 @@ def test_a_session_that_kaggle_cancels_is_no_crash() -> None:
     ended = observation("CANCEL_ACKNOWLEDGED")
     assert ended.reason is EndReason.CANCELLED
     assert REMEDIES[ended.reason] == "Run the same command again to continue from the saved checkpoint."
+    assert ended.reason.value not in GOOD_ENDS and EXIT_RUN_FAILED == 1

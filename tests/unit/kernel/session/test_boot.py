@@ -115,6 +115,7 @@ def test_an_absent_library_is_named_with_the_pip_command(session_bench: SessionB
     code, manifest = session_bench.run(act)
     assert code == 1 and manifest.outcome.ending is KernelEnding.SECTION_FAILED
     assert ("python -m pip install numpy" in str(manifest.error)) is advised
+    assert "If it is a file of yours: add it to `include` in the section's card." in str(manifest.error)
 
 
 def test_a_section_that_returns_nothing_fails(session_bench: SessionBench) -> None:
@@ -126,7 +127,7 @@ def test_a_section_that_returns_nothing_fails(session_bench: SessionBench) -> No
 def test_a_bundle_with_another_digest_is_refused(session_bench: SessionBench) -> None:
     code, manifest = session_bench.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
     assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
-    assert "digest" in str(manifest.error)
+    assert "the code in this kernel has digest " in str(manifest.error)
 
 
 def test_missing_input_checkpoints_are_carrier_missing_and_not_a_fresh_start(session_bench: SessionBench) -> None:
