@@ -101,10 +101,11 @@ def _file_failure(fault: BaseException) -> _Failure | None:
     from orchestrator.stores.ledger.errors import disk_full, unreadable
 
     found: OrchestratorError | None = file_fault(fault)
-    if isinstance(fault, sqlite3.DatabaseError):
-        ledger = (_project_folder() or Path()) / ".orchestrator" / "ledger.sqlite"
-        held = isinstance(fault, sqlite3.OperationalError)
-        found = disk_full(ledger, fault) if held else unreadable(ledger, str(fault))
+    ledger = Path(".orchestrator", "ledger.sqlite")
+    if isinstance(fault, sqlite3.OperationalError):
+        found = disk_full(ledger, fault)
+    elif isinstance(fault, sqlite3.DatabaseError):
+        found = unreadable(ledger, str(fault))
     return None if found is None else _Failure(cause=str(found), remedy=found.remedy, code=found.exit_code)
 
 

@@ -103,16 +103,15 @@ WINDOWS_PATH_CHARS = 259
 
 def path_limit() -> int | None:
     """Characters of the longest path on this computer; None where the limit is far beyond any path of ours."""
-    if sys.platform != "win32":
-        return None
-    import winreg
+    if sys.platform == "win32":
+        import winreg
 
-    try:
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-            enabled = bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
-    except OSError:
-        enabled = False
-    return None if enabled else WINDOWS_PATH_CHARS
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+                return None if winreg.QueryValueEx(key, "LongPathsEnabled")[0] else WINDOWS_PATH_CHARS
+        except OSError:
+            return WINDOWS_PATH_CHARS  # the value is absent in older versions
+    return None
 
 
 def _chain(fault: BaseException, seen: set[int]) -> Iterator[BaseException]:
