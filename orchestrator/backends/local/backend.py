@@ -35,7 +35,7 @@ from orchestrator.core.session.pack import (
     sessions_of,
 )
 from orchestrator.core.timestamps import parse_timestamp
-from orchestrator.kernel.files.atomic import write_json, write_text
+from orchestrator.kernel.files.atomic import replace_folder, write_json, write_text
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket, member_folder
 from orchestrator.ports import Backend
@@ -228,9 +228,7 @@ class LocalBackend(Backend):
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything
             raise
-        if into.exists():
-            shutil.rmtree(into)
-        os.replace(partial, into)
+        replace_folder(partial, into)
         note_fetched(sandbox, handle.member)
         return Retrieval(folder=into, missing=tuple(map(str, files)), files=files)
 

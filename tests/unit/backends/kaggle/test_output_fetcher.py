@@ -257,3 +257,23 @@ def test_what_the_log_says_about_checkpoints_is_reported(bench: Bench) -> None:
     assert (bench.fetch().steps_saved, bench.fetch().silent) == (50, False)
     bench.api.log = ""
     assert (bench.fetch().steps_saved, bench.fetch().silent) == (0, True)
+
+
+def test_a_linked_results_folder_is_replaced_and_its_target_stays(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/mine.txt").write_text("mine", "utf-8")
+    bench.into.parent.mkdir(exist_ok=True)
+    bench.into.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert bench.fetch().missing == ()
+    bench.assert_whole_but()
+    assert not bench.into.is_symlink() and (tmp_path / "elsewhere/mine.txt").read_text("utf-8") == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+@pytest.mark.parametrize("pipe", [False, True])
+def test_a_file_in_place_of_the_results_folder_is_kept_and_named(bench: Bench, pipe: bool) -> None:
+    bench.into.parent.mkdir(exist_ok=True)
+    os.mkfifo(bench.into) if pipe else bench.into.write_text("mine", "utf-8")
+    with pytest.raises(NotADirectoryError, match="Not a directory"):
+        bench.fetch()
+    assert bench.into.exists() and not bench.into.is_dir()
